@@ -1,0 +1,64 @@
+"""The application: every file of this folder that hangs routes, and what they share."""
+
+import importlib
+import pkgutil
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+import service.api
+from service import devices, keys
+from service.api import bodies
+from service.api.calls import Services
+from service.api.middleware import SERVICES, catch_unmatched, drop_server_header, entry
+from service.api.routes import ROUTES, Route
+from service.db import Pool
+from service.jobs import Bell, connect
+from service.jwts import Jwts
+from service.limits import Limits
+from service.passwords import Passwords
+from service.projects import Directory
+from service.settings import Settings
+
+
+def routes() -> list[Route]:
+    """All routes: adding one takes one file in this folder."""
+    for module in pkgutil.iter_modules(service.api.__path__):
+        importlib.import_module(f"service.api.{module.name}")
+    return ROUTES
+
+
+def make(settings: Settings) -> web.Application:
+    """The API as an aiohttp application; it opens and closes what it needs itself."""
+    app = web.Application(middlewares=[catch_unmatched], client_max_size=bodies.SIZE)
+    for route in routes():
+        for path in route.paths:
+            app.router.add_route(route.method, path, entry(route))
+    app.on_response_prepare.append(drop_server_header)
+    app.cleanup_ctx.append(_services(settings))
+    return app
+
+
+def _services(settings: Settings):  # type: ignore[no-untyped-def]  # noqa: ANN202 - aiohttp's own alias is not public
+    async def open_and_close(app: web.Application) -> AsyncIterator[None]:
+        ring = settings.key_ring
+        pool = Pool(settings.database_url.get_secret_value(), size=settings.database_connections, name="accounts-api")
+        redis = connect(settings.redis_url.get_secret_value())
+        passwords = Passwords(settings.hash_threads)
+        devices.warm()
+        app[SERVICES] = Services(
+            settings=settings,
+            ring=ring,
+            pool=pool,
+            projects=Directory(pool),
+            passwords=passwords,
+            jwts=Jwts(ring),
+            limits=Limits(redis, keys.derive(ring[keys.current(ring)], "limits")),
+            bell=Bell(redis),
+        )
+        yield
+        passwords.close()
+        await redis.aclose(close_connection_pool=True)
+        await pool.close()
+
+    return open_and_close

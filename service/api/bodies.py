@@ -1,0 +1,164 @@
+"""What came: bodies are read, parsed and checked here, before any hash or query (contract.md 1.2)."""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
+
+import orjson
+from aiohttp import web
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from service import redirects
+from service.api.calls import Call
+from service.errors import ArgumentInvalid, BodyTooLarge, BodyTooSlow
+
+SIZE = 96 * 1024
+_PATIENCE = 10.0
+_EMAIL_SIZE = 254
+_USER_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
+
+
+class Body(BaseModel):
+    """A route's parameters, in the order in which they are checked. Unknown fields are ignored."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+
+Model = TypeVar("Model", bound=Body)
+
+
+async def load(call: Call) -> Mapping[str, Any]:
+    """The body as an object, read once; whatever is no object counts as an empty one."""
+    if call.body is None:
+        call.body = await _parse(call.request)
+    return call.body
+
+
+async def _parse(request: web.Request) -> Mapping[str, Any]:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            if request.content_type != "application/json":
+                form = await request.post()
+                return {name: value for name, value in form.items() if isinstance(value, str)}
+            raw = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise BodyTooLarge from None
+    except TimeoutError:
+        raise BodyTooSlow from None
+    except ValueError:
+        return {}
+    try:
+        body = orjson.loads(raw)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+async def read(call: Call, model: type[Model]) -> Model:
+    """The body as the route's model; raises ArgumentInvalid for the first parameter that does not fit."""
+    given = dict(await load(call))
+    for name, field in model.model_fields.items():
+        alias = field.alias or name
+        value = given.get(alias)
+        # Legacy: "" and null count as absent. Modern: null does, where the parameter is optional.
+        if (value is None and (not call.era.modern or not field.is_required())) or (
+            value == "" and not call.era.modern
+        ):
+            given.pop(alias, None)
+    try:
+        return model.model_validate(given, context=call)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ArgumentInvalid(_say(call, str(first["loc"][0]), first["type"], first["msg"])) from None
+
+
+def _say(call: Call, name: str, kind: str, message: str) -> str:
+    if kind == "missing":
+        return f'Param "{name}" is not optional.'
+    text = "Value must be a valid string" if kind == "string_type" else message
+    return f"Invalid `{name}` param: {text}" if call.era.modern else f"Invalid {name}: {text}"
+
+
+def _refuse(message: str) -> PydanticCustomError:
+    # The library's own formatting must not meet a brace in what a client sent.
+    return PydanticCustomError("unfit", "{text}", {"text": message})
+
+
+def _plain(text: str) -> str:
+    """Postgres takes no NUL, mail headers no control character, UTF-8 no lone surrogate."""
+    if any(character < " " or "\x7f" <= character <= "\x9f" or "\ud800" <= character <= "\udfff" for character in text):
+        raise _refuse("Value must not contain control characters")
+    if any(
+        character in "\u2028\u2029\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        for character in text
+    ):
+        raise _refuse("Value must not contain line separators or direction marks")
+    return text
+
+
+def _sized(least: int, most: int) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not least <= len(text) <= most:
+            raise _refuse(f"Value must be a valid string and between {least} and {most} chars")
+        return text
+
+    return check
+
+
+def _email(text: str) -> str:
+    """One plain ASCII address, lower-cased; refused rather than repaired (reliability.md S19)."""
+    if len(text) <= _EMAIL_SIZE and text.isascii() and text.isprintable() and " " not in text:
+        try:
+            checked = validate_email(text, check_deliverability=False, strict=True, test_environment=True)
+        except EmailNotValidError:
+            pass
+        else:
+            return checked.normalized.lower()
+    raise _refuse("Value must be a valid email address")
+
+
+def _url(text: str, info: ValidationInfo) -> str:
+    call: Call = info.context  # type: ignore[assignment] # read() passes nothing else
+    try:
+        return redirects.check(text, call.project.hostnames, plain_http=call.project.plain_http)
+    except ValueError as error:
+        raise _refuse(str(error)) from None
+
+
+def _new_password(text: str, info: ValidationInfo) -> str:
+    """6 to 32 in the legacy era, 8 to 256 in the modern one; a project may demand more (design.md, D9)."""
+    call: Call = info.context  # type: ignore[assignment] # read() passes nothing else
+    least, most = (8, 256) if call.era.modern else (6, 32)
+    least, most = max(least, call.project.password_min), min(most, call.project.password_max)
+    if not least <= len(text) <= most or "\0" in text:
+        raise _refuse(f"Password must be between {least} and {most} chars")
+    return text
+
+
+def _old_password(text: str) -> str:
+    """Where a password is proved any length is heard: it may have been set in the other era."""
+    if not 1 <= len(text) <= 256 or "\0" in text:
+        raise _refuse("Password must be between 1 and 256 chars")
+    return text
+
+
+def _user_id(text: str) -> str:
+    if text != "unique()" and not _USER_ID.fullmatch(text):
+        raise _refuse(
+            "UserId must contain at most 36 chars. Valid chars are a-z, A-Z, 0-9, period, hyphen, and underscore. "
+            "Can't start with a special char"
+        )
+    return text
+
+
+Email = Annotated[str, AfterValidator(_email)]
+Url = Annotated[str, AfterValidator(_url)]
+NewPassword = Annotated[str, AfterValidator(_new_password)]
+OldPassword = Annotated[str, AfterValidator(_old_password)]
+Name = Annotated[str, AfterValidator(_sized(0, 128)), AfterValidator(_plain)]
+NewUserId = Annotated[str, AfterValidator(_user_id)]
+UserId = Annotated[str, AfterValidator(_sized(1, 36)), AfterValidator(_plain)]
+TokenSecret = Annotated[str, AfterValidator(_sized(1, 256)), AfterValidator(_plain)]

@@ -1,0 +1,78 @@
+"""A call: one request with all that the guards found out about it. Handlers take nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from service.api.eras import LEGACY, Era
+from service.db import Pool
+from service.jobs import Bell
+from service.jwts import Jwts
+from service.keys import KeyRing
+from service.limits import Limits, Verdict
+from service.passwords import Passwords
+from service.projects import Directory, Project
+from service.settings import Settings
+from service.users import Member
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the process has one of."""
+
+    settings: Settings
+    ring: KeyRing
+    pool: Pool
+    projects: Directory
+    passwords: Passwords
+    jwts: Jwts
+    limits: Limits
+    bell: Bell
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who is on the other side, as far as the socket and trusted proxies tell."""
+
+    ip: str
+    user_agent: str
+    locale: str
+    origin: str
+
+
+@dataclass(slots=True)
+class Call:
+    """`path` holds the route's variables. The fields below it are filled in by the guards, in the era's order."""
+
+    request: web.Request
+    services: Services
+    request_id: str
+    client: Client
+    path: Mapping[str, str]
+    era: Era = LEGACY
+    found_project: Project | None = None
+    found_member: Member | None = None
+    by_jwt: bool = False
+    body: Mapping[str, Any] | None = None
+    verdict: Verdict | None = None
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def project(self) -> Project:
+        """The guards let nobody through to a handler without one."""
+        if self.found_project is None:
+            raise LookupError
+        return self.found_project
+
+    @property
+    def member(self) -> Member:
+        """On member routes only."""
+        if self.found_member is None:
+            raise LookupError
+        return self.found_member
+
+    @property
+    def pool(self) -> Pool:
+        return self.services.pool

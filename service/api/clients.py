@@ -1,0 +1,61 @@
+"""Who is calling: the address that can be trusted, the user agent, the origin, the language."""
+
+import ipaddress
+import re
+
+from aiohttp import web
+
+from service.api.calls import Client
+
+_LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,2}")
+_AGENT = 512
+
+
+def client_of(request: web.Request, *, trusted_hops: int) -> Client:
+    headers = request.headers
+    locale = request.query.get("locale", "") if "locale" in request.rel_url.raw_query_string else ""
+    locale = locale or headers.get("X-Appwrite-Locale", "")
+    return Client(
+        ip=_address(request, trusted_hops),
+        user_agent=_printable(headers.get("User-Agent", "UNKNOWN"))[:_AGENT],
+        locale=locale if _LOCALE.fullmatch(locale) else "",
+        origin=headers.get("Origin", ""),
+    )
+
+
+def _address(request: web.Request, trusted_hops: int) -> str:
+    """The hop that our outermost proxy saw: counted from the right, so that what a client adds changes nothing.
+
+    With no proxy declared, or with less or other than addresses in the header, it is the socket's peer.
+    """
+    peer = request.remote or "0.0.0.0"  # noqa: S104 - no address is bound; a unix socket has no peer
+    if not trusted_hops:
+        return peer
+    hops = [hop.strip() for line in request.headers.getall("X-Forwarded-For", ()) for hop in line.split(",")]
+    if len(hops) < trusted_hops:
+        return peer
+    try:
+        return str(_plain(hops[-trusted_hops]))
+    except ValueError:
+        return peer
+
+
+def _plain(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def network_of(ip: str) -> str:
+    """What a limit counts by: an IPv4 address, or the /64 that one IPv6 customer has to himself."""
+    try:
+        address = _plain(ip)
+    except ValueError:
+        return ip
+    if address.version == 4:
+        return str(address)
+    return str(ipaddress.ip_network((address, 64), strict=False).network_address)
+
+
+def _printable(text: str) -> str:
+    """Header bytes that are not text would break the log further on."""
+    return text if text.isascii() and text.isprintable() else "".join(c for c in text if c.isprintable())

@@ -1,0 +1,41 @@
+"""Which of the two SDK eras a request speaks (contract.md 3.8 and 8.1). The path never decides it."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})(?:\.\d{1,4})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Era:
+    """`modern` decides fields, statuses and rules; `iso` how times look; `count` what a list's length is called."""
+
+    modern: bool
+    iso: bool
+    count: str
+
+    def time(self, at: datetime | None) -> str | int:
+        """ISO 8601 with milliseconds and +00:00, or whole Unix seconds; never is "" or 0."""
+        if at is None:
+            return "" if self.iso else 0
+        return at.isoformat(timespec="milliseconds") if self.iso else int(at.timestamp())
+
+
+LEGACY = Era(modern=False, iso=False, count="sum")
+MODERN = Era(modern=True, iso=True, count="total")
+
+
+@lru_cache(256)
+def of(response_format: str | None, *, modern_by_default: bool) -> Era:
+    """The era that X-Appwrite-Response-Format names; the project's default where it is absent or no version."""
+    match = _VERSION.fullmatch(response_format or "")
+    if not match:
+        return MODERN if modern_by_default else LEGACY
+    version = (int(match[1]), int(match[2]))
+    if version < (0, 12):
+        return LEGACY
+    if version < (1, 0):
+        return Era(modern=True, iso=False, count="sum" if version < (0, 13) else "total")
+    return MODERN

@@ -1,0 +1,133 @@
+"""Who may: the checks before a handler, in the order that each era has (contract.md 1.3)."""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from service import keys, redirects, users
+from service.api import bodies, clients, cookies, eras
+from service.api.calls import Call
+from service.api.routes import Limit, Route
+from service.errors import (
+    JwtAndCookie,
+    OriginUnknown,
+    ProjectNotFound,
+    ScopeMissing,
+    SessionExists,
+    TooManyRequests,
+    UserBlocked,
+)
+
+Guard = Callable[[Call, Route], Awaitable[None]]
+_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+async def find_project(call: Call) -> None:
+    """The project that the request names, if there is one, and the era that follows; refuses nobody."""
+    request = call.request
+    project_id = request.headers.get("X-Appwrite-Project", "")
+    if "project=" in request.rel_url.raw_query_string:
+        project_id = request.query.get("project", project_id)
+    call.found_project = await call.services.projects.find(project_id) if project_id else None
+    call.era = eras.of(
+        request.headers.get("X-Appwrite-Response-Format"),
+        modern_by_default=call.found_project.modern_by_default if call.found_project else False,
+    )
+
+
+async def known_project(call: Call, _route: Route) -> None:
+    if call.found_project is None:
+        raise ProjectNotFound
+
+
+async def known_origin(call: Call, route: Route) -> None:
+    """Browsers say where a page is from; only pages of the project may act. Server SDKs send a key or no origin."""
+    checked = route.method in _WRITES or call.era.modern
+    if checked and "X-Appwrite-Key" not in call.request.headers and not origin_allowed(call, is_write=checked):
+        raise OriginUnknown
+
+
+def origin_allowed(call: Call, *, is_write: bool = False) -> bool:
+    """Legacy writes without Origin are judged by their Referer."""
+    origin = call.client.origin
+    if not origin and is_write and not call.era.modern:
+        origin = call.request.headers.get("Referer", "")
+    if not origin:
+        return True
+    try:
+        host = urlsplit(origin).hostname or ""
+    except ValueError:
+        return False
+    own = urlsplit(call.services.settings.public_url).hostname or ""
+    return host == own or redirects.host_allowed(host, call.found_project.hostnames if call.found_project else ())
+
+
+async def who(call: Call, _route: Route) -> None:
+    """The member behind a JWT or a session; a JWT that is no good is refused on any route."""
+    if call.found_project is None:
+        return
+    presented = cookies.presented(call)
+    token = call.request.headers.get("X-Appwrite-JWT", "")
+    if token:
+        claims = call.services.jwts.verify(call.project.id, token)
+        if presented and call.era.modern and await _by_secret(call, presented):
+            raise JwtAndCookie
+        call.by_jwt = True
+        call.found_member = await users.find_member_by_session(
+            call.pool, call.project.id, user_id=claims.user_id, session_id=claims.session_id
+        )
+    elif presented:
+        call.found_member = await _by_secret(call, presented)
+
+
+async def _by_secret(call: Call, presented: tuple[str, str]) -> users.Member | None:
+    user_id, secret = presented
+    return await users.find_member_by_secret(
+        call.pool, call.project.id, user_id=user_id, secret_hash=keys.digest(secret)
+    )
+
+
+async def in_scope(call: Call, route: Route) -> None:
+    if route.access == "member" and call.found_member is None:
+        raise ScopeMissing
+
+
+async def not_blocked(call: Call, _route: Route) -> None:
+    if call.found_member is not None and call.found_member.status == "blocked":
+        raise UserBlocked
+
+
+async def within_limits(call: Call, route: Route) -> None:
+    """Counted before the parameters are looked at: a guess that is malformed is a guess."""
+    if not route.limits:
+        return
+    counted = [(limit.rule, await _value(call, limit)) for limit in route.limits]
+    call.verdict = await call.services.limits.count(call.project.id, counted)
+    if not call.verdict.allowed and call.services.settings.limits == "on":
+        raise TooManyRequests(retry_after=call.verdict.reset)
+
+
+async def _value(call: Call, limit: Limit) -> str:
+    """What the window counts by; in its canonical form, so that another spelling is not another window."""
+    match limit.by:
+        case "ip":
+            return clients.network_of(call.client.ip)
+        case "user":
+            return call.found_member.id if call.found_member else ""
+        case field:
+            value = (await bodies.load(call)).get(field)
+            return value.strip().lower()[:512] if isinstance(value, str) else ""
+
+
+async def without_session(call: Call, route: Route) -> None:
+    if route.opens_session and call.found_member is not None and call.era.modern:
+        raise SessionExists
+
+
+LEGACY: tuple[Guard, ...] = (who, known_project, known_origin, in_scope, not_blocked, within_limits)
+MODERN: tuple[Guard, ...] = (known_origin, known_project, who, in_scope, not_blocked, within_limits, without_session)
+
+
+async def admit(call: Call, route: Route) -> None:
+    """Raises the first refusal."""
+    for guard in MODERN if call.era.modern else LEGACY:
+        await guard(call, route)

@@ -1,0 +1,33 @@
+"""JWTs for calling a server in the member's name."""
+
+from aiohttp import web
+
+from service.api import answers
+from service.api.bodies import Body, read
+from service.api.calls import Call
+from service.api.routes import limited, member
+from service.errors import ArgumentInvalid, JwtDenied
+from service.jwts import LIFETIME
+from service.limits import HOUR
+
+_LONGEST = 3600
+
+
+class CreateJwt(Body):
+    duration: int | None = None
+
+
+@member.post("/v1/account/jwt", "/v1/account/jwts")
+@limited(10, HOUR, by="user")
+async def create_jwt(call: Call) -> web.Response:
+    """A JWT that stands for this session for 15 minutes and dies with it."""
+    if call.by_jwt:
+        raise JwtDenied
+    body = await read(call, CreateJwt)
+    seconds = LIFETIME if body.duration is None else body.duration
+    if not 1 <= seconds <= _LONGEST:
+        raise ArgumentInvalid(f"Invalid `duration` param: Value must be between 1 and {_LONGEST}")
+    token = call.services.jwts.sign(
+        call.project.id, user_id=call.member.id, session_id=call.member.session_id, seconds=seconds
+    )
+    return answers.json({"jwt": token}, 201)

@@ -1,0 +1,126 @@
+"""A new password for who has forgotten the old one. Who asks never learns whether the address has an account."""
+
+from aiohttp import web
+
+from service import events, ids, keys, mails, sessions, tokens, users
+from service.api import answers
+from service.api.bodies import Body, Email, NewPassword, TokenSecret, Url, UserId, read
+from service.api.calls import Call
+from service.api.routes import limited, public
+from service.db import transaction
+from service.errors import ArgumentInvalid, TokenInvalid, UserBlocked, UserNotFound
+from service.events import Event
+from service.jobs import RECORD_LOG, SEND_MAIL
+from service.limits import HOUR
+from service.tokens import Kind
+from service.users import User
+
+
+class CreateRecovery(Body):
+    email: Email
+    url: Url
+
+
+@public.post("/v1/account/recovery")
+@limited(10, HOUR, by="email")
+async def create_recovery(call: Call) -> web.Response:
+    """Mail the owner of an address a link for choosing a new password.
+
+    The same rows are written for every address: the worker finds out whose it is (design.md 5).
+    """
+    body = await read(call, CreateRecovery)
+    user = await _revealed(call, body.email)
+    async with transaction(call.pool) as tx:
+        token = await tokens.issue(
+            tx,
+            call.project.id,
+            kind=Kind.RECOVERY,
+            email=body.email,
+            kid=keys.current(call.services.ring),
+            seconds=call.project.recovery_seconds,
+        )
+        mail = await mails.post(
+            tx,
+            call.project.id,
+            letter="recovery",
+            recipient=body.email,
+            locale=call.client.locale or call.project.locale,
+            facts=letter_facts(call, body.url),
+            deadline_at=token.expires_at,
+            sender=call.services.settings.mail_from,
+            token_id=token.id,
+        )
+        await events.record(
+            tx,
+            call.project.id,
+            event=Event.RECOVERY_CREATE,
+            user_id=None,
+            token_id=token.id,
+            by=call.client,
+        )
+    await call.services.bell.ring(SEND_MAIL, mail)
+    return answers.json(answers.token(call, token, user_id=user.id if user else ids.new()), 201)
+
+
+def letter_facts(call: Call, url: str) -> dict[str, object]:
+    """What a link letter needs beyond its token; the era decides how the link's expiry looks."""
+    return {"url": url, "modern": call.era.modern, "ip": call.client.ip, "user_agent": call.client.user_agent}
+
+
+async def _revealed(call: Call, email: str) -> User | None:
+    """Only where a project gives its users away for a conformance run."""
+    if not call.project.reveal_unknown_users:
+        return None
+    user = await users.find_by_email(call.pool, call.project.id, email=email)
+    if user is None:
+        raise UserNotFound
+    if user.status == "blocked":
+        raise UserBlocked
+    return user
+
+
+class UpdateRecovery(Body):
+    userId: UserId  # noqa: N815 - the contract's spelling
+    secret: TokenSecret
+    password: NewPassword
+    passwordAgain: str | None = None  # noqa: N815 - the contract's spelling
+
+
+@public.put("/v1/account/recovery")
+@limited(10, HOUR, by="userId")
+async def update_recovery(call: Call) -> web.Response:
+    """Choose the new password. It ends every session, proves the address and kills every other link."""
+    body = await read(call, UpdateRecovery)
+    if body.passwordAgain is None and not call.era.modern:
+        raise ArgumentInvalid('Param "passwordAgain" is not optional.')
+    if body.passwordAgain is not None and body.passwordAgain != body.password:
+        raise ArgumentInvalid("Passwords must match")
+    found = await tokens.find_by_secret(
+        call.pool,
+        call.project.id,
+        kind=Kind.RECOVERY,
+        user_id=body.userId,
+        secret=body.secret,
+        ring=call.services.ring,
+    )
+    if found is None:
+        raise TokenInvalid
+    # Hashed only now, so that junk costs no hash, and outside the transaction, so that no lock waits for it.
+    password_hash = await call.services.passwords.hash(body.password)
+    async with transaction(call.pool) as tx:
+        user = await users.lock(tx, call.project.id, user_id=body.userId)
+        token = await tokens.take(tx, found)
+        if user is None or token is None or user.status == "blocked":
+            raise TokenInvalid
+        await users.change_password(tx, user, password_hash=password_hash, email_verified=True)
+        await tokens.kill_all(tx, call.project.id, user_id=user.id)
+        await sessions.close_all(tx, user)
+        event = await events.record(
+            tx,
+            call.project.id,
+            event=Event.RECOVERY_UPDATE,
+            user_id=user.id,
+            by=call.client,
+        )
+    await call.services.bell.ring(RECORD_LOG, event)
+    return answers.json(answers.token(call, token, user_id=user.id))

@@ -1,0 +1,94 @@
+"""A route states its contract above its handler: path, who may call, and what limits stand.
+
+@public.post("/v1/account/recovery")
+@limited(10, HOUR, by="email")
+async def create_recovery(call: Call) -> web.Response: ...
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from aiohttp import web
+
+from service.limits import Rule
+
+if TYPE_CHECKING:
+    from service.api.calls import Call
+
+By = Literal["ip", "email", "user", "userId"]
+Access = Literal["public", "member"]
+Handler = Callable[["Call"], Awaitable[web.Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`by` names what the window counts: the client's address, a body field, or the member."""
+
+    rule: Rule
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    method: str
+    paths: tuple[str, ...]
+    access: Access
+    handler: Handler
+    limits: tuple[Limit, ...]
+    opens_session: bool
+
+    @property
+    def name(self) -> str:
+        """The handler's name: the word for this route in logs and limits, one for all its paths."""
+        return self.handler.__name__
+
+
+ROUTES: list[Route] = []
+_limits: dict[Handler, tuple[Limit, ...]] = {}
+
+
+def limited(limit: int, window: int, *, by: By) -> Callable[[Handler], Handler]:
+    """At most `limit` calls in any `window` seconds; all of a route's limits are counted in one call."""
+
+    def declare(handler: Handler) -> Handler:
+        rule = Rule(f"{handler.__name__}.{by}", limit, window)
+        _limits[handler] = (Limit(rule, by), *_limits.get(handler, ()))
+        return handler
+
+    return declare
+
+
+class Door:
+    """Who may come in; a handler is hung behind it by method and paths."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def get(self, *paths: str) -> Callable[[Handler], Handler]:
+        return self._hang("GET", paths)
+
+    def post(self, *paths: str, opens_session: bool = False) -> Callable[[Handler], Handler]:
+        return self._hang("POST", paths, opens_session=opens_session)
+
+    def put(self, *paths: str) -> Callable[[Handler], Handler]:
+        return self._hang("PUT", paths)
+
+    def patch(self, *paths: str) -> Callable[[Handler], Handler]:
+        return self._hang("PATCH", paths)
+
+    def delete(self, *paths: str) -> Callable[[Handler], Handler]:
+        return self._hang("DELETE", paths)
+
+    def _hang(
+        self, method: str, paths: tuple[str, ...], *, opens_session: bool = False
+    ) -> Callable[[Handler], Handler]:
+        def hang(handler: Handler) -> Handler:
+            limits = _limits.get(handler, ())
+            ROUTES.append(Route(method, paths, self._access, handler, limits, opens_session))
+            return handler
+
+        return hang
+
+
+public, member = Door("public"), Door("member")

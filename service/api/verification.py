@@ -1,0 +1,103 @@
+"""Proof that an address is its account's own."""
+
+from aiohttp import web
+
+from service import events, keys, mails, tokens, users
+from service.api import answers
+from service.api.bodies import Body, TokenSecret, Url, UserId, read
+from service.api.calls import Call
+from service.api.recovery import letter_facts
+from service.api.routes import limited, member, public
+from service.db import transaction
+from service.errors import EmailMissing, EmailVerified, TokenInvalid
+from service.events import Event
+from service.jobs import RECORD_LOG, SEND_MAIL
+from service.limits import HOUR
+from service.tokens import Kind
+
+
+class CreateVerification(Body):
+    url: Url
+
+
+@member.post("/v1/account/verification", "/v1/account/verifications/email")
+@limited(10, HOUR, by="user")
+async def create_verification(call: Call) -> web.Response:
+    """Mail the member a link that proves the account's address."""
+    body = await read(call, CreateVerification)
+    async with transaction(call.pool) as tx:
+        user = await users.lock(tx, call.project.id, user_id=call.member.id)
+        if user is None or user.email is None:
+            raise EmailMissing
+        if user.email_verified and call.era.modern:
+            raise EmailVerified
+        token = await tokens.issue(
+            tx,
+            call.project.id,
+            kind=Kind.VERIFICATION,
+            email=user.email,
+            email_version=user.email_version,
+            user_id=user.id,
+            kid=keys.current(call.services.ring),
+            seconds=call.project.verification_seconds,
+        )
+        mail = await mails.post(
+            tx,
+            call.project.id,
+            letter="verification",
+            recipient=user.email,
+            user_id=user.id,
+            locale=call.client.locale or call.project.locale,
+            facts=letter_facts(call, body.url),
+            deadline_at=token.expires_at,
+            sender=call.services.settings.mail_from,
+            token_id=token.id,
+        )
+        event = await events.record(
+            tx,
+            call.project.id,
+            event=Event.VERIFICATION_CREATE,
+            user_id=user.id,
+            by=call.client,
+        )
+    await call.services.bell.ring(SEND_MAIL, mail)
+    await call.services.bell.ring(RECORD_LOG, event)
+    return answers.json(answers.token(call, token, user_id=user.id), 201)
+
+
+class UpdateVerification(Body):
+    userId: UserId  # noqa: N815 - the contract's spelling
+    secret: TokenSecret
+
+
+@public.put("/v1/account/verification", "/v1/account/verifications/email")
+@limited(10, HOUR, by="userId")
+async def update_verification(call: Call) -> web.Response:
+    """Prove the address with the secret that was mailed to it."""
+    body = await read(call, UpdateVerification)
+    found = await tokens.find_by_secret(
+        call.pool,
+        call.project.id,
+        kind=Kind.VERIFICATION,
+        user_id=body.userId,
+        secret=body.secret,
+        ring=call.services.ring,
+    )
+    if found is None:
+        raise TokenInvalid
+    async with transaction(call.pool) as tx:
+        user = await users.lock(tx, call.project.id, user_id=body.userId)
+        token = await tokens.take(tx, found)
+        if user is None or token is None or user.status == "blocked":
+            raise TokenInvalid
+        await users.verify_email(tx, user)
+        await tokens.kill_all(tx, call.project.id, user_id=user.id)
+        event = await events.record(
+            tx,
+            call.project.id,
+            event=Event.VERIFICATION_UPDATE,
+            user_id=user.id,
+            by=call.client,
+        )
+    await call.services.bell.ring(RECORD_LOG, event)
+    return answers.json(answers.token(call, token, user_id=user.id))

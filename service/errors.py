@@ -1,0 +1,188 @@
+"""Every answer that is not a success: one class each, its docstring is the message (contract.md 1.8, appendix D).
+
+The two SDK eras sometimes differ in status or wording; `legacy_status` and `legacy_message` say so.
+"""
+
+from typing import ClassVar
+
+
+class AccountError(Exception):
+    """Server Error"""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "general_server_error"
+    legacy_status: ClassVar[int | None] = None
+    legacy_message: ClassVar[str | None] = None
+
+    def __init__(self, message: str = "", *, retry_after: int = 0) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry_after = retry_after
+
+    def render(self, *, legacy: bool) -> tuple[int, str]:
+        """Status and message for one era."""
+        status = self.legacy_status if legacy and self.legacy_status else self.status
+        message = self.message or (self.legacy_message if legacy else None) or (type(self).__doc__ or "")
+        return status, message
+
+
+class ArgumentInvalid(AccountError):
+    """A parameter is missing or malformed."""
+
+    status, type = 400, "general_argument_invalid"
+
+
+class BodyTooLarge(AccountError):
+    """The request body is larger than 96 KiB."""
+
+    status, type = 413, "general_argument_invalid"
+
+
+class BodyTooSlow(AccountError):
+    """The request body did not arrive in time."""
+
+    status, type = 408, "general_argument_invalid"
+
+
+class QueryInvalid(AccountError):
+    """Only the queries limit and offset are supported here."""
+
+    status, type = 400, "general_query_invalid"
+
+
+class EmailMissing(AccountError):
+    """The account has no email address."""
+
+    status, type = 400, "user_email_not_found"
+
+
+class CredentialsInvalid(AccountError):
+    """Invalid credentials. Please check the email and password."""
+
+    status, type = 401, "user_invalid_credentials"
+    legacy_message = "Invalid credentials"
+
+
+class TokenInvalid(AccountError):
+    """Invalid token passed in the request."""
+
+    status, type = 401, "user_invalid_token"
+
+
+class JwtInvalid(AccountError):
+    """Failed to verify JWT."""
+
+    status, type = 401, "user_jwt_invalid"
+
+
+class ScopeMissing(AccountError):
+    """User (role: guests) missing scopes (["account"])"""
+
+    status, type = 401, "general_unauthorized_scope"
+    legacy_message = "User (role: guest) missing scope (account)"
+
+
+class SessionExists(AccountError):
+    """Creation of a session is prohibited when a session is active."""
+
+    status, type = 401, "user_session_already_exists"
+
+
+class SessionNeeded(AccountError):
+    """The current user session could not be found."""
+
+    status, type = 404, "user_session_not_found"
+    legacy_status, legacy_message = 401, "No valid session found"
+
+
+class UserBlocked(AccountError):
+    """The current user has been blocked."""
+
+    status, type = 403, "user_blocked"
+    legacy_status, legacy_message = 401, "Invalid credentials. User is blocked"
+
+
+class JwtAndCookie(AccountError):
+    """A JWT and a session were sent in the same request. Send one of them."""
+
+    status, type = 403, "user_jwt_and_cookie_set"
+
+
+class JwtDenied(AccountError):
+    """A JWT can't be created by a request that carries a JWT."""
+
+    status, type = 403, "user_jwt_creation_denied"
+    legacy_status, legacy_message = 401, "No valid session found"
+
+
+class OriginUnknown(AccountError):
+    """Invalid Origin. Register your new client as a new Web platform of your project."""
+
+    status, type = 403, "general_unknown_origin"
+
+
+class ProjectNotFound(AccountError):
+    """Project with the requested ID could not be found."""
+
+    status, type = 404, "project_not_found"
+    legacy_status, legacy_message = 400, "Missing or unknown project ID"
+
+
+class RouteNotFound(AccountError):
+    """The requested route was not found."""
+
+    status, type = 404, "general_route_not_found"
+    legacy_message = "Not Found"
+
+
+class MethodNotAllowed(AccountError):
+    """The method is not allowed here."""
+
+    status, type = 405, "general_route_not_found"
+
+
+class UserNotFound(AccountError):
+    """User with the requested ID could not be found."""
+
+    status, type = 404, "user_not_found"
+    legacy_message = "User not found"
+
+
+class SessionNotFound(AccountError):
+    """The current user session could not be found."""
+
+    status, type = 404, "user_session_not_found"
+    legacy_message = "Session not found"
+
+
+class UserExists(AccountError):
+    """A user with the same id or email already exists in this project."""
+
+    status, type = 409, "user_already_exists"
+    legacy_message = "Account already exists"
+
+
+class EmailVerified(AccountError):
+    """The email address is already verified."""
+
+    status, type = 409, "user_email_already_verified"
+
+
+class TooManyRequests(AccountError):
+    """Rate limit for the current endpoint has been exceeded. Please try again after some time."""
+
+    status, type = 429, "general_rate_limit_exceeded"
+    legacy_message = "Too many requests"
+
+
+class MailDisabled(AccountError):
+    """SMTP is disabled on this server."""
+
+    status, type = 503, "general_smtp_disabled"
+    legacy_message = "SMTP Disabled"
+
+
+class Overloaded(AccountError):
+    """The service is busy or a part of it is away. Please try again in a moment."""
+
+    status, type = 503, "general_server_error"

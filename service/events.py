@@ -1,0 +1,90 @@
+"""What happened to an account, written in the act's own transaction; a worker files it in the log."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from service import ids
+from service.db import Executor, Queries
+
+_sql = Queries("events")
+
+
+class Event(StrEnum):
+    """The documented API's names; the modern era's follow from them (contract.md 3.5)."""
+
+    ACCOUNT_CREATE = "account.create"
+    SESSION_CREATE = "account.sessions.create"
+    SESSION_DELETE = "account.sessions.delete"
+    RECOVERY_CREATE = "account.recovery.create"
+    RECOVERY_UPDATE = "account.recovery.update"
+    VERIFICATION_CREATE = "account.verification.create"
+    VERIFICATION_UPDATE = "account.verification.update"
+
+
+class Actor(Protocol):
+    """Where an act came from."""
+
+    @property
+    def ip(self) -> str: ...
+    @property
+    def user_agent(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    project_id: str
+    id: UUID
+    name: str
+    user_id: str | None
+    ip: str
+    user_agent: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EventId:
+    id: UUID
+
+
+async def record(
+    conn: Executor,
+    project_id: str,
+    *,
+    event: Event,
+    user_id: str | None,
+    by: Actor,
+    token_id: str | None = None,
+) -> UUID:
+    """The event's id. Without a user it waits for `settle`."""
+    event_id = ids.new_uuid()
+    await _sql.run(
+        conn,
+        "record_event",
+        project_id=project_id,
+        id=event_id,
+        name=event,
+        user_id=user_id,
+        token_id=token_id,
+        ip=by.ip,
+        user_agent=by.user_agent,
+    )
+    return event_id
+
+
+async def settle(conn: Executor, project_id: str, *, token_id: str, user_id: str | None) -> list[UUID]:
+    """Say whom the waiting events of a token concern, None for nobody; they are ready to be filed now."""
+    settled = await _sql.all(conn, "settle_events", EventId, project_id=project_id, token_id=token_id, user_id=user_id)
+    return [event.id for event in settled]
+
+
+async def take(conn: Executor, *, most: int) -> list[Recorded]:
+    """Remove and return the oldest that wait; in the transaction that files them."""
+    return await _sql.all(conn, "take_events", Recorded, most=most)
+
+
+async def any_late(conn: Executor, *, seconds: float) -> bool:
+    """Whether one has waited for longer: its bell was lost."""
+    return bool(await _sql.value(conn, "has_late_event", seconds=seconds))

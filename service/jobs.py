@@ -1,0 +1,66 @@
+"""The doorbell: after COMMIT a worker is told an id. A lost ring delays and loses nothing (design.md 1)."""
+
+import asyncio
+import logging
+from typing import Any
+from uuid import UUID
+
+import orjson
+from arq.connections import ArqRedis
+from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+log = logging.getLogger(__name__)
+QUEUE = "accounts:jobs"
+# These names stay for ever: arq throws away a job whose function a worker does not know.
+SEND_MAIL, RECORD_LOG = "send_mail", "record_log"
+_PATIENCE = 0.05
+
+
+def serialize(job: dict[str, Any]) -> bytes:
+    """JSON instead of arq's pickle: whoever can write to Redis must not run code here."""
+    return orjson.dumps(job, default=lambda value: type(value).__name__)
+
+
+def deserialize(raw: bytes) -> dict[str, Any]:
+    """What arq needs of a job, and nothing that is not ours: one of two names, one UUID."""
+    job = orjson.loads(raw)
+    match job:
+        case {"f": ("send_mail" | "record_log"), "a": [str(ident)], "k": {}} if len(raw) <= 512:
+            UUID(ident)
+            return {"t": job.get("t"), "f": job["f"], "a": [ident], "k": {}, "et": job.get("et", 0)}
+    raise ValueError("not a job of ours")
+
+
+def connect(url: str, *, timeout: float = 1.0) -> ArqRedis:
+    """A pool of its own with time limits: arq's default waits for ever on a Redis that hangs."""
+    pool = ConnectionPool.from_url(
+        url,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        socket_keepalive=True,
+        health_check_interval=15,
+        retry=Retry(NoBackoff(), 1),
+        retry_on_error=[ConnectionError, OSError],
+    )
+    return ArqRedis(pool, job_serializer=serialize, job_deserializer=deserialize, default_queue_name=QUEUE)
+
+
+class Bell:
+    """Rings for rows that were committed. Never raises: the sweep finds what was not rung for."""
+
+    def __init__(self, redis: ArqRedis) -> None:
+        self._redis = redis
+        self.missed = 0
+
+    async def ring(self, function: str, *row_ids: UUID) -> None:
+        """One job a row, under the row's own id so that ringing twice queues once."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                for row_id in row_ids:
+                    await self._redis.enqueue_job(function, str(row_id), _job_id=str(row_id))
+        except (RedisError, OSError) as error:
+            self.missed += len(row_ids)
+            log.warning("no bell; the sweep will find it", extra={"cause": type(error).__name__})

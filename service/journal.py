@@ -1,0 +1,55 @@
+"""Log lines: one JSON object each, with the id of the request or job they belong to."""
+
+import logging
+import sys
+from contextvars import ContextVar
+from typing import TextIO
+
+import orjson
+
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+# A hostile value can make a line long, never a log full.
+_CUT = 256
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "taskName"}
+
+
+class JsonLines(logging.Formatter):
+    """Values are escaped by JSON itself and cut; an error says where it was raised, not with which values."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "at": round(record.created, 3),
+            "level": record.levelname.lower(),
+            "from": record.name,
+            "says": record.getMessage()[:_CUT],
+        }
+        if request_id := REQUEST_ID.get():
+            line["request"] = request_id
+        for name, value in record.__dict__.items():
+            if name not in _STANDARD:
+                line[name] = value[:_CUT] if isinstance(value, str) else value
+        if record.exc_info and record.exc_info[0]:
+            line["error"] = record.exc_info[0].__name__
+            line["where"] = _where(record)
+        return orjson.dumps(line, default=lambda value: str(value)[:_CUT]).decode()
+
+
+def _where(record: logging.LogRecord) -> list[str]:
+    """The innermost frames. Neither messages nor locals of a traceback are logged: they may hold a secret."""
+    frames = []
+    step = record.exc_info[2] if record.exc_info else None
+    while step:
+        code = step.tb_frame.f_code
+        frames.append(f"{code.co_filename.rsplit('/', 1)[-1]}:{step.tb_lineno} {code.co_name}")
+        step = step.tb_next
+    return frames[-6:]
+
+
+def write_to(stream: TextIO = sys.stderr, *, level: str = "info") -> None:
+    """Send every logger's lines there."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.raiseExceptions = False  # a full log disk must not stop the service
+    # arq prints every job with its arguments at INFO.
+    logging.getLogger("arq").setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -1,0 +1,101 @@
+"""JWTs that stand for a session for 15 minutes (contract.md 5): HS256, a key of its own for every project."""
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from service import keys
+from service.errors import JwtInvalid
+from service.keys import KeyRing
+
+LIFETIME = 900
+_TYPE = "session"
+_SIZE, _REMEMBERED = 4096, 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    user_id: str
+    session_id: str
+    expires_at: float
+
+
+class Jwts:
+    """Signs and verifies.
+
+    A verified token is remembered by its exact bytes until it expires: verifying costs more than the query that
+    follows. The session itself is looked up each time, so nothing outlives a logout.
+    """
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
+        self._keys: dict[tuple[str, str], bytes] = {}
+        self._verified: OrderedDict[tuple[str, str], Claims] = OrderedDict()
+
+    def sign(self, project_id: str, *, user_id: str, session_id: str, seconds: int = LIFETIME) -> str:
+        kid, now = keys.current(self._ring), int(time.time())
+        claims = {
+            "userId": user_id,
+            "sessionId": session_id,
+            "aud": project_id,
+            "iat": now,
+            "exp": now + seconds,
+            "typ": _TYPE,
+        }
+        return jwt.encode(claims, self._key(kid, project_id), algorithm="HS256", headers={"kid": kid})
+
+    def verify(self, project_id: str, token: str) -> Claims:
+        """Raises JwtInvalid."""
+        remembered = self._verified.get((project_id, token))
+        if remembered is None:
+            remembered = self._check(project_id, token)
+            self._verified[project_id, token] = remembered
+            if len(self._verified) > _REMEMBERED:
+                self._verified.popitem(last=False)
+        if remembered.expires_at <= time.time():
+            self._verified.pop((project_id, token), None)
+            raise JwtInvalid("Failed to verify JWT. Invalid token: Expired")
+        return remembered
+
+    def _check(self, project_id: str, token: str) -> Claims:
+        if len(token) > _SIZE or token.count(".") != 2:
+            raise JwtInvalid("Failed to verify JWT. Invalid token: Incomplete segments")
+        try:
+            header = jwt.get_unverified_header(token)
+            claims = jwt.decode(
+                token,
+                self._key_of(header, project_id),
+                algorithms=["HS256"],
+                audience=project_id,
+                options={"require": ["exp", "iat", "aud"], "strict_aud": True},
+            )
+        except jwt.ExpiredSignatureError:
+            raise JwtInvalid("Failed to verify JWT. Invalid token: Expired") from None
+        except (jwt.PyJWTError, ValueError, OverflowError):
+            raise JwtInvalid("Failed to verify JWT. Invalid token: Signature failed") from None
+        return _claims(claims, token)
+
+    def _key_of(self, header: dict[str, Any], project_id: str) -> bytes:
+        kid = header.get("kid")
+        if not isinstance(kid, str) or kid not in self._ring or header.keys() - {"alg", "typ", "kid"}:
+            raise jwt.InvalidTokenError
+        return self._key(kid, project_id)
+
+    def _key(self, kid: str, project_id: str) -> bytes:
+        if (kid, project_id) not in self._keys:
+            self._keys[kid, project_id] = keys.derive(self._ring[kid], "jwt", project_id)
+        return self._keys[kid, project_id]
+
+
+def _claims(claims: dict[str, Any], token: str) -> Claims:
+    """Our own types, where the library is lenient: it takes an `exp` that is text and padded segments."""
+    user_id, session_id, expires = claims.get("userId"), claims.get("sessionId"), claims["exp"]
+    whole = type(expires) is int and type(claims["iat"]) is int
+    if not (isinstance(user_id, str) and isinstance(session_id, str) and whole and claims.get("typ") == _TYPE):
+        raise JwtInvalid("Failed to verify JWT. Invalid token: Claims")
+    if "=" in token:
+        raise JwtInvalid("Failed to verify JWT. Invalid token: Incomplete segments")
+    return Claims(user_id, session_id, float(expires))

@@ -1,0 +1,29 @@
+-- An exact sliding window for every key of one request: all of them count, or none does.
+-- KEYS: one sorted set a rule, a member a counted call, its score the microsecond of that call.
+-- ARGV: a nonce that tells apart two calls in one microsecond, then for each key its limit and window in microseconds.
+-- Answers for each key: how many calls stood before this one, and the microseconds until the oldest leaves.
+-- Redis's own clock decides, so that no two machines need agree on the time.
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local answer = {}
+local refused = false
+
+for number, key in ipairs(KEYS) do
+    local limit = tonumber(ARGV[2 * number])
+    local window = tonumber(ARGV[2 * number + 1])
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', now - window)
+    local count = redis.call('ZCARD', key)
+    local oldest = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
+    answer[2 * number - 1] = count
+    answer[2 * number] = oldest and (tonumber(oldest) + window - now) or window
+    refused = refused or count >= limit
+end
+
+-- A refused call is not counted: patience is rewarded.
+if not refused then
+    for number, key in ipairs(KEYS) do
+        redis.call('ZADD', key, now, now .. ':' .. ARGV[1])
+        redis.call('PEXPIRE', key, math.ceil(tonumber(ARGV[2 * number + 1]) / 1000))
+    end
+end
+return answer

@@ -1,0 +1,114 @@
+"""Rate limits: exact sliding windows in Redis, counted before anything is looked at (design.md 9)."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import logging
+import math
+import os
+import time
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+HOUR = 3600
+log = logging.getLogger(__name__)
+_SCRIPT = Path(__file__).with_suffix(".lua").read_text()
+_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+# No request waits longer than this for Redis; after a failure Redis is left alone for a moment.
+_PATIENCE, _REST, _LOCAL_KEYS = 0.05, 1.0, 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """At most `limit` calls in any `window` seconds for each value of what it counts by."""
+
+    name: str
+    limit: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`remaining` after this call, `reset` in seconds until a place falls free; of the tightest rule."""
+
+    allowed: bool
+    limit: int
+    remaining: int
+    reset: int
+    window: int
+
+
+class Limits:
+    """The windows of all projects. Keys are HMACs: Redis holds no address and no e-mail."""
+
+    def __init__(self, redis: Redis, key: bytes) -> None:
+        self._redis, self._key = redis, key
+        self._rest_until = 0.0
+        self._local: OrderedDict[str, deque[float]] = OrderedDict()
+        self.fallbacks = 0
+
+    async def count(self, project_id: str, counted: Sequence[tuple[Rule, str]]) -> Verdict:
+        """Count this call under each rule for its value, and say whether it may go on."""
+        names = [self._name(project_id, rule, value) for rule, value in counted]
+        rules = [rule for rule, _ in counted]
+        try:
+            if time.monotonic() < self._rest_until:
+                raise TimeoutError
+            answer = await self._ask(names, rules)
+        except (RedisError, OSError) as error:
+            self._note(error)
+            answer = self._count_here(names, rules)
+        return _verdict(rules, answer)
+
+    def _name(self, project_id: str, rule: Rule, value: str) -> str:
+        """The braces keep the keys of one project on one node of a Redis cluster."""
+        mark = hmac.digest(self._key, f"{project_id}\0{rule.name}\0{value}".encode(), "sha256")[:15]
+        return f"rl:{{{project_id}}}:{rule.name}:{base64.urlsafe_b64encode(mark).decode()}"
+
+    async def _ask(self, names: list[str], rules: list[Rule]) -> list[int]:
+        numbers = [number for rule in rules for number in (rule.limit, rule.window * 1_000_000)]
+        arguments = (len(names), *names, os.urandom(6).hex(), *numbers)
+        async with asyncio.timeout(_PATIENCE):
+            try:
+                answer = await self._redis.execute_command("EVALSHA", _SHA, *arguments)  # type: ignore[no-untyped-call]  # the library ships no type here
+            except NoScriptError:
+                answer = await self._redis.execute_command("EVAL", _SCRIPT, *arguments)  # type: ignore[no-untyped-call]  # nor here
+        return [int(number) for number in answer]
+
+    def _note(self, error: Exception) -> None:
+        self.fallbacks += 1
+        if time.monotonic() >= self._rest_until:
+            self._rest_until = time.monotonic() + _REST
+            log.warning("limits are counted in this process", extra={"cause": type(error).__name__})
+
+    def _count_here(self, names: list[str], rules: list[Rule]) -> list[int]:
+        """While Redis is away nothing is unlimited: the same windows, for this process alone, bounded in number."""
+        now, answer = time.monotonic(), []
+        for name, rule in zip(names, rules, strict=True):
+            calls = self._local.setdefault(name, deque())
+            self._local.move_to_end(name)
+            while calls and calls[0] <= now - rule.window:
+                calls.popleft()
+            answer += [len(calls), int(((calls[0] if calls else now) + rule.window - now) * 1_000_000)]
+        if all(answer[2 * number] < rule.limit for number, rule in enumerate(rules)):
+            for name in names:
+                self._local[name].append(now)
+        while len(self._local) > _LOCAL_KEYS:
+            self._local.popitem(last=False)
+        return answer
+
+
+def _verdict(rules: list[Rule], answer: list[int]) -> Verdict:
+    """The verdict of the rule with the fewest calls left."""
+    verdicts = []
+    for number, rule in enumerate(rules):
+        before, wait = answer[2 * number], answer[2 * number + 1]
+        left = max(0, rule.limit - before - 1)
+        verdicts.append(Verdict(before < rule.limit, rule.limit, left, math.ceil(wait / 1_000_000), rule.window))
+    return min(verdicts, key=lambda verdict: (verdict.allowed, verdict.remaining, -verdict.reset))

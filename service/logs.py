@@ -1,0 +1,75 @@
+"""The security log: events with device and country, in monthly partitions."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from service.db import Executor, Queries
+
+_sql = Queries("logs")
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    user_id: str | None
+    name: str
+    ip: str
+    at: datetime
+    country_code: str
+    os_code: str
+    os_name: str
+    os_version: str
+    client_type: str
+    client_code: str
+    client_name: str
+    client_version: str
+    client_engine: str
+    client_engine_version: str
+    device_name: str
+    device_brand: str
+    device_model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row to file; `device` is a dataclass whose fields are columns of the log."""
+
+    project_id: str
+    id: UUID
+    user_id: str | None
+    name: str
+    ip: str
+    at: datetime
+    country_code: str
+
+
+async def file(conn: Executor, entries: Sequence[tuple[Entry, Any]]) -> int:
+    """File entries with their devices."""
+    return await _sql.run(conn, "file_logs", rows=[asdict(entry) | asdict(device) for entry, device in entries])
+
+
+async def page(
+    conn: Executor, project_id: str, *, user_id: str, names: list[str] | None, most: int, skipped: int
+) -> list[Log]:
+    """Newest first; `names` narrows to those events."""
+    return await _sql.all(
+        conn,
+        "list_logs",
+        Log,
+        project_id=project_id,
+        user_id=user_id,
+        names=names,
+        most=most,
+        skipped=skipped,
+    )
+
+
+async def count(conn: Executor, project_id: str, *, user_id: str) -> int:
+    return int(await _sql.value(conn, "count_logs", project_id=project_id, user_id=user_id))
+
+
+async def keep_partitions(conn: Executor, *, months: int) -> int:
+    """Make the partitions to come, drop those past their time; how many changed."""
+    return int(await _sql.value(conn, "keep_log_partitions", months=months))

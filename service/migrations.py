@@ -1,0 +1,85 @@
+"""sql/migrations/NNNN_name.sql, in order, once, and never a changed one."""
+
+import asyncio
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.db import SQL, Connection, Queries, connect
+
+_sql = Queries("migrations")
+_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+# Any number that nobody else takes a session lock on.
+_LOCK = int.from_bytes(hashlib.sha256(b"accounts.migrations").digest()[:8], "big", signed=True)
+
+
+class Drift(Exception):
+    """The database and the files disagree; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    version: int
+    name: str
+    sql: str
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    version: int
+    checksum: str
+
+
+def load(folder: Path = SQL / "migrations") -> list[Migration]:
+    """Raises Drift for a gap or a file that is not named NNNN_name.sql."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        match = _NAME.fullmatch(path.name)
+        if not match:
+            raise Drift(f"{path.name} is not named NNNN_name.sql")
+        raw = path.read_bytes().replace(b"\r\n", b"\n")
+        found.append(Migration(int(match[1]), match[2], raw.decode(), hashlib.sha256(raw).hexdigest()))
+    if [migration.version for migration in found] != list(range(1, len(found) + 1)):
+        raise Drift("the migrations don't run from 0001 upwards without a gap")
+    return found
+
+
+async def migrate(url: str, folder: Path = SQL / "migrations", *, patience: float = 60) -> list[str]:
+    """Apply what is missing and say what that was; `patience` in seconds is for another migration under way."""
+    migrations = load(folder)
+    connection = await connect(url)
+    try:
+        async with asyncio.timeout(patience):
+            await _sql.value(connection, "lock_migrations", number=_LOCK)
+        await connection.execute(_sql.statements["make_ledger"].sql)
+        done = {row.version: row.checksum for row in await _sql.all(connection, "applied_migrations", Applied)}
+        _refuse_drift(migrations, done)
+        missing = [migration for migration in migrations if migration.version not in done]
+        for migration in missing:
+            await _apply(connection, migration)
+        return [f"{migration.version:04}_{migration.name}" for migration in missing]
+    finally:
+        await connection.close(timeout=5)
+
+
+def _refuse_drift(migrations: list[Migration], done: dict[int, str]) -> None:
+    if ahead := done.keys() - {migration.version for migration in migrations}:
+        raise Drift(f"the database is ahead of this code: {sorted(ahead)}")
+    for migration in migrations:
+        if done.get(migration.version, migration.checksum) != migration.checksum:
+            raise Drift(f"{migration.version:04}_{migration.name} was changed after it ran")
+
+
+async def _apply(connection: Connection, migration: Migration) -> None:
+    """In one transaction, unless the file's first line says otherwise (`create index concurrently`)."""
+    facts = {"version": migration.version, "name": migration.name, "checksum": migration.checksum}
+    if migration.sql.startswith("-- no-transaction"):
+        await connection.execute(migration.sql)
+        await _sql.run(connection, "record_migration", **facts)
+        return
+    async with connection.transaction():
+        await connection.execute(_sql.statements["bound_lock_wait"].sql)
+        await connection.execute(migration.sql)
+        await _sql.run(connection, "record_migration", **facts)

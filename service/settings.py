@@ -1,0 +1,133 @@
+"""Everything an operator can set, read once from the environment (and from /run/secrets)."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+SECRETS_FOLDER = Path("/run/secrets")
+_KID = re.compile(r"[A-Za-z0-9_-]{1,16}")
+_KEY = re.compile(r"[0-9a-fA-F]{64,128}")
+# The value that the documentation shows: a service that runs with it has no secret at all.
+_SAMPLES = ("0123456789abcdef", "deadbeef", "changeme")
+
+KeyRing = dict[str, bytes]
+
+
+class Unfit(Exception):
+    """The settings can't be used; `faults` has one line each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class Settings(BaseSettings):
+    """One field a variable; the field's description is the documentation (docs/settings.md is checked)."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", secrets_dir=SECRETS_FOLDER if SECRETS_FOLDER.is_dir() else None
+    )
+
+    database_url: SecretStr = Field(description="Postgres 15 or newer, postgres://user:password@host/name")
+    redis_url: SecretStr = Field(description="Redis 7 or Valkey; redis://, rediss:// or unix://")
+    smtp_url: SecretStr = Field(
+        SecretStr(""),
+        description="The mail relay: smtp://user:password@host:587 (STARTTLS is required), "
+        "smtps://host:465, or smtp://host:25?tls=none on a trusted wire. Workers need it",
+    )
+    public_url: str = Field(description="Where browsers reach this service; links to its own pages start so")
+    secret_keys: Annotated[dict[str, SecretStr], NoDecode] = Field(
+        description="kid:hex[,kid:hex]: 32 bytes or more each, made by `openssl rand -hex 32`. The first one "
+        "makes new secrets, the others still open older ones"
+    )
+    mail_from: str = Field("no-reply@localhost", description="Sender address of projects that set none")
+    host: str = Field("127.0.0.1", description="Address the API listens on")
+    port: int = Field(8080, ge=0, le=65535, description="Port the API listens on")
+    health_port: int = Field(8081, ge=0, le=65535, description="Port of /live and /ready; never publish it")
+    trusted_hops: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="Proxies in front that append to X-Forwarded-For; 0 believes the socket only",
+    )
+    database_connections: int = Field(10, ge=1, le=200, description="Postgres connections a process keeps")
+    hash_threads: int = Field(0, ge=0, le=64, description="Threads that hash passwords; 0 means one a core")
+    limits: Literal["on", "off"] = Field("on", description="off counts, but refuses nobody (conformance runs)")
+    smtp_connections: int = Field(10, ge=1, le=100, description="Connections a worker keeps to the relay")
+    worker_jobs: int = Field(100, ge=1, le=1000, description="Jobs a worker runs at a time")
+    worker_id: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9_.-]{0,64}$",
+        description="A name that a worker keeps over restarts, so that it takes its own mails back at once",
+    )
+    worker_heartbeat: Path = Field(Path("/tmp/worker.alive"), description="File a live worker touches")  # noqa: S108 - a mark without content, in the container's own folder
+    log_months: int = Field(12, ge=1, le=120, description="Months of security log kept; older partitions go")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lines below are dropped")
+
+    @field_validator("secret_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        ring: dict[str, str] = {}
+        for part in value.split(","):
+            kid, _, key = part.strip().partition(":")
+            if not _KID.fullmatch(kid) or not _KEY.fullmatch(key):
+                raise ValueError("each key is kid:hex, the hex 64 to 128 characters long")
+            if len(set(key.lower())) < 8 or any(sample in key.lower() for sample in _SAMPLES):
+                raise ValueError(f"key {kid!r} is not random; make one with `openssl rand -hex 32`")
+            if kid in ring:
+                raise ValueError(f"key {kid!r} stands twice")
+            ring[kid] = key
+        return ring
+
+    @field_validator("database_url", "redis_url")
+    @classmethod
+    def _has_scheme(cls, value: SecretStr, info: Any) -> SecretStr:
+        allowed = {"database_url": ("postgres", "postgresql"), "redis_url": ("redis", "rediss", "unix")}
+        if urlsplit(value.get_secret_value()).scheme not in allowed[info.field_name]:
+            raise ValueError("starts with " + " or ".join(f"{s}://" for s in allowed[info.field_name]))
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_origin(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+            raise ValueError("an origin such as https://accounts.example.com, without path or query")
+        return value.rstrip("/")
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if not re.fullmatch(r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,253}", value):
+            raise ValueError("an address such as no-reply@example.com")
+        return value
+
+    @property
+    def key_ring(self) -> KeyRing:
+        """Keys by kid; the first is the one that makes new secrets."""
+        return {kid: bytes.fromhex(key.get_secret_value()) for kid, key in self.secret_keys.items()}
+
+    @classmethod
+    def read(cls) -> Self:
+        """Settings from the environment; raises Unfit with every fault, never with a value that may be secret."""
+        try:
+            return cls()
+        except ValidationError as error:
+            raise Unfit([_say(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]) from None
+
+
+class WorkerSettings(Settings):
+    """The same variables, but a worker can't do without a relay."""
+
+    smtp_url: SecretStr = Field(description=Settings.model_fields["smtp_url"].description)
+
+
+def _say(place: tuple[int | str, ...], kind: str, message: str) -> str:
+    name = str(place[0]).upper()
+    return f"{name} is not set" if kind == "missing" else f"{name}: {message.removeprefix('Value error, ')}"

@@ -1,0 +1,123 @@
+"""One-time tokens. The row is stored, the secret is derived from it whenever it is needed (reliability.md B3).
+
+On the wire a secret has 256 hex characters: the token's id (20), then 118 bytes of HMAC. So a guess attacks one
+token, five wrong ones kill that token alone, and nobody can use up a link that somebody else asked for.
+"""
+
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from service import ids, keys
+from service.db import Executor, Queries
+from service.keys import KeyRing
+
+_sql = Queries("tokens")
+_ID, _PROOF = 20, 118
+
+
+class Kind(StrEnum):
+    RECOVERY = "recovery"
+    VERIFICATION = "verification"
+    MAGIC_URL = "magic_url"
+    OTP = "otp"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    project_id: str
+    id: str
+    kind: str
+    user_id: str | None
+    email: str
+    email_version: int | None
+    kid: str
+    created_at: datetime
+    expires_at: datetime
+
+
+def secret_of(ring: KeyRing, token: Token) -> str:
+    """256 hex characters; the same for API and worker, for every retry. KeyError if the key has been retired."""
+    proof = keys.stretch(
+        ring[token.kid],
+        _PROOF,
+        "token",
+        token.kind,
+        token.project_id,
+        token.id,
+        token.user_id or "",
+        token.email,
+        str(token.email_version),
+    )
+    return token.id + proof.hex()
+
+
+async def issue(
+    conn: Executor,
+    project_id: str,
+    *,
+    kind: Kind,
+    email: str,
+    kid: str,
+    seconds: int,
+    user_id: str | None = None,
+    email_version: int | None = None,
+) -> Token:
+    """A token for the owner of an address; without user_id a worker finds out who that is."""
+    token = await _sql.one(
+        conn,
+        "issue_token",
+        Token,
+        project_id=project_id,
+        id=ids.new(),
+        kind=kind,
+        user_id=user_id,
+        email=email,
+        email_version=email_version,
+        kid=kid,
+        seconds=seconds,
+    )
+    assert token is not None  # noqa: S101 - an insert that returns always has a row
+    return token
+
+
+async def adopt(conn: Executor, project_id: str, *, token_id: str, user_id: str, email_version: int) -> Token | None:
+    return await _sql.one(
+        conn,
+        "adopt_token",
+        Token,
+        project_id=project_id,
+        id=token_id,
+        user_id=user_id,
+        email_version=email_version,
+    )
+
+
+async def find_by_secret(
+    conn: Executor, project_id: str, *, kind: Kind, user_id: str, secret: str, ring: KeyRing
+) -> Token | None:
+    """The live token that this user's secret opens, or None; the attempt counts either way."""
+    token = await _sql.one(conn, "count_attempt", Token, project_id=project_id, id=secret[:_ID], kind=kind)
+    known = token is not None and token.user_id == user_id and token.kid in ring
+    # The same work for a token that is not there: nobody learns from the time which part was wrong.
+    expected = secret_of(ring, token) if known and token else keys.stretch(ring[keys.current(ring)], _PROOF).hex()
+    return token if hmac.compare_digest(expected.encode(), secret.encode()) and known else None
+
+
+async def take(conn: Executor, token: Token) -> Token | None:
+    """Use it up; None if it has been used, has expired, or the address has changed since. Lock the user first."""
+    return await _sql.one(conn, "take_token", Token, project_id=token.project_id, id=token.id, user_id=token.user_id)
+
+
+async def drop(conn: Executor, project_id: str, *, token_id: str) -> None:
+    await _sql.run(conn, "drop_token", project_id=project_id, id=token_id)
+
+
+async def kill_all(conn: Executor, project_id: str, *, user_id: str) -> None:
+    """After a use, a new password, a new address, a block: no earlier link may work."""
+    await _sql.run(conn, "kill_tokens", project_id=project_id, user_id=user_id)
+
+
+async def drop_expired(conn: Executor) -> int:
+    return await _sql.run(conn, "drop_expired_tokens")

@@ -1,0 +1,54 @@
+-- name: create_user(project_id, id, email, name, password_hash) -> User
+insert into users (project_id, id, email, name, password_hash, password_updated_at)
+values (:project_id, :id, :email, :name, :password_hash, case when :password_hash::text is not null then now() end)
+returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
+    status, labels, prefs, created_at, updated_at, accessed_at;
+
+-- name: find_user(project_id, id) -> User?
+select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
+    status, labels, prefs, created_at, updated_at, accessed_at
+from users where project_id = :project_id and id = :id;
+
+-- name: find_user_by_email(project_id, email) -> User?
+select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
+    status, labels, prefs, created_at, updated_at, accessed_at
+from users where project_id = :project_id and email = :email;
+
+-- name: lock_user(project_id, id) -> User?
+-- Every act on a user begins with this row, so that acts on one user never cross.
+select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
+    status, labels, prefs, created_at, updated_at, accessed_at
+from users where project_id = :project_id and id = :id for update;
+
+-- name: find_member_by_secret(project_id, user_id, secret_hash) -> Member?
+-- The one query of an authenticated request.
+select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at,
+    s.id as session_id
+from sessions s join users u on u.project_id = s.project_id and u.id = s.user_id
+where s.project_id = :project_id and s.user_id = :user_id and s.secret_hash = :secret_hash and s.expires_at > now();
+
+-- name: find_member_by_session(project_id, user_id, session_id) -> Member?
+-- The same for a JWT, which names its session.
+select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at,
+    s.id as session_id
+from sessions s join users u on u.project_id = s.project_id and u.id = s.user_id
+where s.project_id = :project_id and s.user_id = :user_id and s.id = :session_id and s.expires_at > now();
+
+-- name: change_password(project_id, id, password_hash, email_verified)
+-- A recovery also proves the address, a change of password leaves that as it is (email_verified null).
+update users set password_hash = :password_hash, password_updated_at = now(), updated_at = now(),
+    email_verified = coalesce(:email_verified, email_verified)
+where project_id = :project_id and id = :id;
+
+-- name: rehash_password(project_id, id, earlier_hash, password_hash)
+-- The same password under today's parameters; nothing if it was changed meanwhile.
+update users set password_hash = :password_hash
+where project_id = :project_id and id = :id and password_hash = :earlier_hash;
+
+-- name: verify_email(project_id, id)
+update users set email_verified = true, updated_at = now() where project_id = :project_id and id = :id;
+
+-- name: touch_user(project_id, id)
+update users set accessed_at = now() where project_id = :project_id and id = :id;

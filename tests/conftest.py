@@ -1,0 +1,171 @@
+"""Real servers for all tests: one Postgres, one Valkey, started by the first process, one database a test worker."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from service import migrations, projects
+from service.api.app import make
+from service.db import Pool, connect
+from service.local import servers
+from service.settings import Settings
+
+POSTGRES, VALKEY = "ACCOUNTS_TEST_POSTGRES", "ACCOUNTS_TEST_VALKEY"
+# What a test leaves behind, children first; deleting costs a tenth of truncating.
+_TABLES = ("logs", "events", "mails", "tokens", "sessions", "users", "api_keys", "platforms", "projects")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return
+    state = Path(tempfile.mkdtemp(prefix="accounts-test-"))
+    config.started = []
+    config.state = state
+    for start, variable in ((servers.start_postgres, POSTGRES), (servers.start_valkey, VALKEY)):
+        server = start(state, throwaway=True)
+        config.started.append(server)
+        os.environ[variable] = server.url
+    asyncio.run(_make_template())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    for server in reversed(getattr(config, "started", [])):
+        server.stop()
+    if state := getattr(config, "state", None):
+        shutil.rmtree(state, ignore_errors=True)
+
+
+async def _make_template() -> None:
+    await run_sql(os.environ[POSTGRES], "create database template_accounts")
+    await migrations.migrate(database_url("template_accounts"))
+
+
+def database_url(name: str) -> str:
+    return os.environ[POSTGRES].rpartition("/")[0] + "/" + name
+
+
+async def run_sql(url: str, statement: str) -> str:
+    connection = await connect(url)
+    try:
+        return await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def worker_number(worker_id: str) -> int:
+    return int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 15
+
+
+@pytest.fixture(scope="session")
+def database(worker_number: int) -> str:
+    """This worker's own database, made from the migrated template."""
+    name = f"accounts_{worker_number}"
+    asyncio.run(run_sql(os.environ[POSTGRES], f"create database {name} template template_accounts"))
+    return database_url(name)
+
+
+@pytest.fixture(scope="session")
+def redis_url(worker_number: int) -> str:
+    return os.environ[VALKEY].rpartition("/")[0] + f"/{worker_number}"
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    """A pool on empty tables."""
+    pool = Pool(database, size=4, name="test")
+    for table in _TABLES:
+        await pool.execute(f"delete from {table}")
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """An empty Redis."""
+    redis = Redis.from_url(redis_url)
+    await redis.flushdb()
+    yield redis
+    await redis.aclose()
+
+
+@pytest.fixture
+def environment(database: str, redis_url: str) -> dict[str, str]:
+    """The settings of a service under test, as environment variables."""
+    return {
+        "DATABASE_URL": database,
+        "REDIS_URL": redis_url,
+        "SMTP_URL": "smtp://127.0.0.1:1?tls=none",
+        "PUBLIC_URL": "http://localhost:8080",
+        "SECRET_KEYS": "test:" + "6f1c9d2e8b3a4750" * 4,
+        "MAIL_FROM": "no-reply@accounts.test",
+    }
+
+
+@pytest.fixture
+def settings(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return Settings.read()
+
+
+@pytest.fixture
+async def project(pool: Pool) -> projects.Project:
+    """The project `shop`, whose pages are on localhost."""
+    await projects.create(pool, "shop", name="Shop")
+    await projects.add_platform(pool, "shop", hostname="localhost")
+    found = await projects.find(pool, "shop")
+    assert found
+    return found
+
+
+@dataclass
+class Api:
+    """The service over HTTP, as a client of the project sees it; `modern` makes it speak as today's SDKs do."""
+
+    client: Any
+
+    async def call(
+        self, method: str, path: str, *, modern: bool = False, headers: dict[str, str] | None = None, **kwargs: Any
+    ) -> Any:
+        """The answer, with its JSON in `answer.data`."""
+        merged = {"X-Appwrite-Project": "shop"}
+        if modern:
+            merged["X-Appwrite-Response-Format"] = "1.9.5"
+        merged |= headers or {}
+        merged = {name: value for name, value in merged.items() if value is not None}
+        answer = await self.client.request(method, path, headers=merged, **kwargs)
+        answer.data = await answer.json() if answer.content_type == "application/json" else await answer.text()
+        return answer
+
+    async def sign_up(self, email: str = "ann@example.com", password: str = "correct horse") -> dict[str, Any]:
+        answer = await self.call("POST", "/v1/account", json={"email": email, "password": password})
+        assert answer.status == 201, answer.data
+        return answer.data
+
+    async def sign_in(self, email: str = "ann@example.com", password: str = "correct horse") -> dict[str, str]:
+        """The header that makes a request the member's."""
+        answer = await self.call("POST", "/v1/account/sessions", json={"email": email, "password": password})
+        assert answer.status == 201, answer.data
+        return {"Cookie": cookie_of(answer)}
+
+
+def cookie_of(answer: Any) -> str:
+    """The last cookie that an answer sets, as a browser would send it back."""
+    return answer.headers.getall("Set-Cookie")[-1].partition(";")[0]
+
+
+@pytest.fixture
+async def api(aiohttp_client: Any, settings: Settings, project: projects.Project, redis: Redis) -> Api:
+    """The application on real Postgres and Redis, with the project `shop`."""
+    client = await aiohttp_client(make(settings))
+    client.session.cookie_jar.clear()
+    return Api(client)

@@ -1,0 +1,109 @@
+"""Hears the bell: an arq worker that is put back on its feet whatever Redis does (dependencies.md 3)."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from arq.worker import Function, Worker, func
+
+from service.jobs import QUEUE, RECORD_LOG, SEND_MAIL, connect, deserialize, serialize
+from worker.logs import Clerk
+from worker.mail import Mailer
+
+log = logging.getLogger(__name__)
+_POLL, _DRAIN, _LONGEST_REST = 0.05, 10.0, 5.0
+# Longer than any send may take; a job that outlives its process is a row that the sweep takes up long before.
+_JOB = 600
+
+
+@dataclass(slots=True)
+class Listener:
+    """Turns rings into work. A job carries an id and no authority: the row decides what is left to do."""
+
+    redis_url: str
+    mailer: Mailer
+    clerk: Clerk
+    jobs: int
+    name: str
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Listen until told to stop; then finish what was begun, ten seconds at most."""
+        rest = 0.1
+        while not stop.is_set():
+            try:
+                await self._listen(stop)
+                rest = 0.1
+            except Exception as error:  # noqa: BLE001 - whatever Redis or arq does, the worker stays
+                log.warning("no bell can be heard; the sweep goes on", extra={"cause": type(error).__name__})
+                await _pause(stop, rest)
+                rest = min(_LONGEST_REST, rest * 2)
+
+    async def _listen(self, stop: asyncio.Event) -> None:
+        worker = self._worker()
+        listening = asyncio.create_task(worker.async_run())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({listening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not listening.done():
+                worker.allow_pick_jobs = False
+                await _settle(list(worker.tasks.values()))
+        finally:
+            stopping.cancel()
+            listening.cancel()
+            outcome = (await asyncio.gather(listening, return_exceptions=True))[0]
+            await worker.pool.aclose(close_connection_pool=True)
+        if isinstance(outcome, Exception):
+            raise outcome
+
+    def _worker(self) -> Worker:
+        return Worker(
+            [self._job(self.send_mail, SEND_MAIL), self._job(self.record_log, RECORD_LOG)],
+            queue_name=QUEUE,
+            redis_pool=connect(self.redis_url, timeout=5.0),
+            handle_signals=False,
+            max_jobs=self.jobs,
+            job_timeout=_JOB,
+            keep_result=0,
+            poll_delay=_POLL,
+            queue_read_limit=1000,
+            health_check_interval=10,
+            health_check_key=f"{QUEUE}:health:{self.name}",
+            job_serializer=serialize,
+            job_deserializer=deserialize,
+            log_results=False,
+        )
+
+    @staticmethod
+    def _job(act: Callable[[dict[str, Any], str], Awaitable[None]], name: str) -> Function:
+        return func(act, name=name)  # type: ignore[arg-type]  # arq's protocol wants a __qualname__, which methods have
+
+    async def send_mail(self, _context: dict[str, Any], mail_id: str) -> None:
+        await _attempt(self.mailer.deliver, UUID(mail_id))
+
+    async def record_log(self, _context: dict[str, Any], _event_id: str) -> None:
+        """The ring says that something waits; all of it is filed."""
+        await _attempt(self.clerk.file)
+
+
+async def _attempt(act: Callable[..., Awaitable[None]], *arguments: object) -> None:
+    """A failed job is done with: its row stays due, and the sweep tries again."""
+    try:
+        await act(*arguments)
+    except Exception:
+        log.exception("a job failed; the sweep will take it up")
+
+
+async def _settle(tasks: list[asyncio.Task[Any]]) -> None:
+    if tasks:
+        await asyncio.wait(tasks, timeout=_DRAIN)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass

@@ -1,0 +1,200 @@
+"""Claim, send, mark: a mail's way out of the outbox (reliability.md B2)."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from service import db, devices, events, links, mails, redirects, tokens, users
+from service.db import Pool, transaction
+from service.jobs import RECORD_LOG, Bell
+from service.keys import KeyRing
+from service.mails import Claim, End
+from service.tokens import Token
+from worker import letters, messages
+from worker.smtp import Refused, Relay, TryLater
+
+log = logging.getLogger(__name__)
+LEASE, RENEWAL = 30.0, 10.0
+# Seconds before the next try; the last one repeats until the mail's deadline.
+WAITS = (5, 15, 30, 60, 120, 300, 600, 900)
+# A letter that can't even be written is our fault: it is tried a few times, never for ever.
+_OUR_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Exception):
+    """There is nothing to send, and why."""
+
+    state: End
+    fault: str
+
+
+@dataclass(slots=True)
+class Mailer:
+    """`worker` is this process's name in the leases."""
+
+    pool: Pool
+    relay: Relay
+    bell: Bell
+    ring: KeyRing
+    worker: str
+    sender: str
+    held: dict[UUID, float] = field(default_factory=dict)
+
+    async def deliver(self, mail_id: UUID) -> None:
+        """Send that mail if it is still to be sent. Safe to call at any time, any number of times."""
+        asked = time.monotonic()
+        claim = await mails.claim(self.pool, mail_id, worker=self.worker, lease=LEASE)
+        if claim is None:
+            return
+        with self._holding(claim, asked):
+            try:
+                await self._send(claim)
+            except Ended as end:
+                await self._mark(claim, end.state, fault=end.fault)
+            except Refused as refusal:
+                await self._mark(claim, "failed", code=refusal.code, fault=f"{refusal.stage}: {refusal.text}")
+            except TryLater as fault:
+                await self._wait(claim, fault.code, f"{fault.stage}: {fault.text}")
+            except Exception as error:  # noqa: BLE001 - one poison mail must not stop the others
+                await self._stumble(claim, error)
+            else:
+                await self._mark(claim, "sent", code=250)
+
+    @contextmanager
+    def _holding(self, claim: Claim, asked: float) -> Iterator[None]:
+        """While it is in here, `renew` keeps the lease."""
+        self.held[claim.id] = asked
+        try:
+            yield
+        finally:
+            self.held.pop(claim.id, None)
+
+    async def _send(self, claim: Claim) -> None:
+        token = await self._token(claim)
+        if claim.late:
+            raise Ended("expired", "its link expired before it could be sent")
+        if token.kid not in self.ring:
+            raise Ended("failed", "the key of its link was retired")
+        self._check_url(claim)
+        message = self._write(claim, token)
+        address = claim.sender_address or self.sender
+        await self.relay.send(address, claim.recipient, message, before_data=lambda: self._still_ours(claim))
+
+    async def _token(self, claim: Claim) -> Token:
+        """The live token whose link is to be mailed; finds out whose it is where the API must not know."""
+        token = _token_of(claim)
+        if token is None:
+            raise Ended("cancelled", "its link was used or made void")
+        if token.user_id is None:
+            token = await self._adopt(claim, token)
+        fresh = claim.user_id == token.user_id and claim.email_version == token.email_version
+        if not fresh or claim.user_status == "blocked":
+            raise Ended("cancelled", "the address or the account has changed")
+        return token
+
+    async def _adopt(self, claim: Claim, token: Token) -> Token:
+        """A link asked for by address: give it to the address's user, or note that there is nobody."""
+        somebody = claim.user_id if claim.user_status != "blocked" else None
+        async with transaction(self.pool) as tx:
+            if somebody and claim.email_version:
+                await users.lock(tx, claim.project_id, user_id=somebody)
+                adopted = await tokens.adopt(
+                    tx, claim.project_id, token_id=token.id, user_id=somebody, email_version=claim.email_version
+                )
+                await mails.own(tx, claim, user_id=somebody)
+            else:
+                adopted = None
+                await tokens.drop(tx, claim.project_id, token_id=token.id)
+            settled = await events.settle(tx, claim.project_id, token_id=token.id, user_id=somebody)
+        await self.bell.ring(RECORD_LOG, *settled)
+        if adopted is None:
+            raise Ended("void", "no account has this address") if not somebody else Ended("cancelled", "adopted twice")
+        return adopted
+
+    def _check_url(self, claim: Claim) -> None:
+        """The list of allowed hosts may have changed since the mail was accepted."""
+        try:
+            redirects.check(claim.facts["url"], claim.hostnames, plain_http=claim.plain_http)
+        except ValueError:
+            raise Ended("cancelled", "its link leads to a host that is no longer allowed") from None
+
+    def _write(self, claim: Claim, token: Token) -> bytes:
+        facts = claim.facts
+        device = devices.parse(facts.get("user_agent", ""))
+        letter = letters.render(
+            claim.letter, locale=claim.locale, project=claim.project_name, link=_link(claim, token, self.ring),
+            expires=token.expires_at, lifetime_seconds=round((token.expires_at - token.created_at).total_seconds()),
+            era="modern" if facts.get("modern") else "legacy", ip=facts.get("ip"), requested_at=token.created_at,
+            device=f"{device.client_name}, {device.os_name}" if device.client_name and device.os_name else None,
+        )  # fmt: skip
+        return messages.build(
+            letter, sender_name=claim.sender_name or f"{claim.project_name} Team",
+            sender_address=claim.sender_address or self.sender, recipient=claim.recipient,
+            message_id=claim.message_id, date=token.created_at,
+        )  # fmt: skip
+
+    async def _still_ours(self, claim: Claim) -> bool:
+        """Asked just before the words go out. Only a worker that was held up for long needs to ask Postgres."""
+        if time.monotonic() - self.held[claim.id] < LEASE / 2:
+            return True
+        return await mails.holds(self.pool, claim)
+
+    async def renew(self) -> None:
+        """Keep the leases of what is being sent."""
+        asked, held = time.monotonic(), list(self.held)
+        if held:
+            await mails.renew(self.pool, held, worker=self.worker, lease=LEASE)
+            self.held.update({mail_id: asked for mail_id in held if mail_id in self.held})
+
+    async def _mark(self, claim: Claim, state: End, *, code: int | None = None, fault: str | None = None) -> None:
+        """What was sent must be marked: while Postgres is away this goes on for as long as the lease can be ours."""
+        until = time.monotonic() + LEASE
+        while True:
+            try:
+                await mails.end(self.pool, claim, state=state, code=code, fault=fault)
+            except Exception as error:
+                if db.diagnose(error) is None or time.monotonic() > until:
+                    raise
+                await asyncio.sleep(0.5)
+            else:
+                break
+        if log.isEnabledFor(logging.INFO):
+            log.info("mail ended", extra={"mail": str(claim.id), "state": state, "code": code, "fault": fault})
+
+    async def _wait(self, claim: Claim, code: int, fault: str) -> None:
+        seconds = WAITS[min(claim.attempts, len(WAITS)) - 1] * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        await mails.postpone(self.pool, claim, seconds=seconds, code=code, fault=fault)
+        log.warning("mail waits", extra={"mail": str(claim.id), "code": code, "fault": fault, "seconds": seconds})
+
+    async def _stumble(self, claim: Claim, error: Exception) -> None:
+        log.error("mail could not be written", exc_info=error, extra={"mail": str(claim.id)})
+        fault = f"ours: {type(error).__name__}"
+        if db.diagnose(error) is None and claim.attempts >= _OUR_TRIES:
+            await self._mark(claim, "failed", fault=fault)
+        else:
+            await self._wait(claim, 0, fault)
+
+
+def _token_of(claim: Claim) -> Token | None:
+    if not (claim.token_id and claim.kind and claim.kid and claim.token_created_at and claim.token_expires_at):
+        return None
+    return Token(
+        claim.project_id, claim.token_id, claim.kind, claim.token_user_id, claim.token_email or "",
+        claim.token_email_version, claim.kid, claim.token_created_at, claim.token_expires_at,
+    )  # fmt: skip
+
+
+def _link(claim: Claim, token: Token, ring: KeyRing) -> str:
+    """contract.md 2.17; the recovery link also carries the address, as the API document says."""
+    expires = token.expires_at
+    stamp = expires.isoformat(timespec="milliseconds") if claim.facts.get("modern") else str(int(expires.timestamp()))
+    parameters = {"userId": token.user_id or ""}
+    if claim.letter == "recovery":
+        parameters["email"] = token.email
+    return links.build(claim.facts["url"], parameters | {"secret": tokens.secret_of(ring, token), "expire": stamp})
