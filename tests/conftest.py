@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import DummyCookieJar
 from redis.asyncio import Redis
 
 from service import migrations, projects
@@ -166,6 +167,5 @@ def cookie_of(answer: Any) -> str:
 @pytest.fixture
 async def api(aiohttp_client: Any, settings: Settings, project: projects.Project, redis: Redis) -> Api:
     """The application on real Postgres and Redis, with the project `shop`."""
-    client = await aiohttp_client(make(settings))
-    client.session.cookie_jar.clear()
+    client = await aiohttp_client(make(settings), cookie_jar=DummyCookieJar())
     return Api(client)

@@ -1,0 +1,287 @@
+import re
+import shutil
+from datetime import UTC, datetime, timedelta, timezone
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jinja2
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+from markupsafe import escape
+
+from worker import letters
+from worker.letters import Letter
+
+LINK = "https://app.example.com/reset?a=1&userId=u1&secret=" + "0f" * 128 + "&expire=1592981250"
+EXPIRES = datetime(2026, 11, 23, 18, 30, tzinfo=UTC)
+LANGUAGES = ["en", "de", "fr", "es"]
+LETTERS = ["recovery", "verification"]
+URL = re.compile(r"https?://|www\.|[a-z0-9-]+\.(?:com|test|org|net)\b|@", re.IGNORECASE)
+
+
+def render(letter: str = "recovery", /, *, locale: str = "en", **facts: object) -> Letter:
+    given: dict[str, object] = {
+        "era": "modern", "project": "Example", "link": LINK, "expires": EXPIRES, "lifetime_seconds": 3600,
+        **facts,
+    }  # fmt: skip
+    return letters.render(letter, locale=locale, **given)
+
+
+class Reader(HTMLParser):
+    """Collects what a mail program would act on."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.language = ""
+        self.link_text = ""
+        self.inside = False
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.inside = self.inside or tag == "a"
+        for name, value in attrs:
+            self.attributes.append((name, value or ""))
+            if name in {"href", "src"}:
+                self.links.append(value or "")
+            if tag == "html" and name == "lang":
+                self.language = value or ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = self.inside and tag != "a"
+
+    def handle_data(self, data: str) -> None:
+        self.link_text += data if self.inside else ""
+
+
+@pytest.mark.parametrize(
+    ("letter", "era", "subject"),
+    [
+        ("recovery", "legacy", "Password Reset"),
+        ("recovery", "modern", "Password Reset for Example"),
+        ("verification", "legacy", "Account Verification"),
+        ("verification", "modern", "Account Verification for Example"),
+    ],
+)
+def test_subjects_follow_the_era(letter: str, era: str, subject: str) -> None:
+    """The English subjects are those of contract.md 2.17, to the letter."""
+    assert render(letter, era=era).subject == subject
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_link_stands_alone(letter: str, language: str) -> None:
+    """The text part has the link on a line of its own with raw `&`; the HTML part has it as its only link."""
+    written = render(letter, locale=language)
+    assert written.text.split("\n").count(LINK) == 1
+    assert written.text.count("http") == 1
+    reader = Reader(written.html)
+    assert reader.links == [LINK]
+    assert reader.link_text == LINK
+    assert "&amp;secret=" in written.html
+    assert reader.language == language
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_nothing_is_fetched(letter: str) -> None:
+    """The HTML part needs nothing from outside and runs nothing: opening it tells nobody."""
+    reader = Reader(render(letter).html)
+    assert not {"img", "script", "link", "iframe", "form", "object"} & set(reader.tags)
+    assert not [name for name, _ in reader.attributes if name.startswith("on") or name == "src"]
+    assert "url(" not in render(letter).html
+    assert "@import" not in render(letter).html
+
+
+def test_every_language_says_something_else() -> None:
+    """Each catalogue is complete: no English sentence is left in another language's letter."""
+    english = render("recovery", ip="192.0.2.1", device="Firefox", requested_at=EXPIRES)
+    sentences = [line for line in english.text.split("\n") if len(line.split()) > 2 and LINK not in line]
+    for language in LANGUAGES[1:]:
+        text = render("recovery", locale=language, ip="192.0.2.1", device="Firefox", requested_at=EXPIRES).text
+        assert [sentence for sentence in sentences if sentence in text] == []
+
+
+def test_catalogues_match_the_templates() -> None:
+    """Every .po holds exactly the templates' sentences, all translated, with the same placeholders."""
+    options = {"**.html": {"trimmed": "true"}, "**.txt": {"trimmed": "true"}}
+    methods = [("**.html", "jinja2.ext.babel_extract"), ("**.txt", "jinja2.ext.babel_extract")]
+    found = extract_from_dir(letters.TEMPLATES, methods, options)
+    wanted = {entry[2] if isinstance(entry[2], str) else tuple(entry[2]) for entry in found}
+    paths = sorted(letters.TEMPLATES.glob("*.po"))
+    assert [path.stem for path in paths] == sorted(LANGUAGES[1:])
+    for path in paths:
+        with path.open("rb") as file:
+            catalogue = {message.id: message for message in read_po(file, locale=path.stem) if message.id}
+        assert set(catalogue) == wanted
+        for source, message in catalogue.items():
+            assert not message.fuzzy
+            sources = [source] if isinstance(source, str) else list(source)
+            forms = [message.string] if isinstance(message.string, str) else list(message.string or ())
+            assert all(forms)
+            assert placeholders(sources) == placeholders(forms)
+
+
+def placeholders(sentences: list[str]) -> set[str]:
+    return {name for sentence in sentences for name in re.findall(r"%\((\w+)\)s", sentence)}
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [
+        ("de", "de"), ("de-AT", "de"), ("de_CH", "de"), ("DE", "de"), ("fr-CA", "fr"), ("ru", "en"), ("",
+        "en"), ("../de", "en"),
+    ],
+)  # fmt: skip
+def test_locale_falls_back(locale: str, language: str) -> None:
+    """A region reads its language, anything unknown reads English, and no locale names a file."""
+    assert Reader(render(locale=locale).html).language == language
+
+
+@pytest.mark.parametrize(
+    ("seconds", "span"),
+    [
+        (3600, "one hour"), (7200, "2 hours"), (86_400, "one day"), (604_800, "7 days"), (60, "one minute"),
+        (5400, "90 minutes"), (900, "15 minutes"), (30, "one minute"),
+    ],
+)  # fmt: skip
+def test_lifetime_in_words(seconds: int, span: str) -> None:
+    """A lifetime is told in the largest unit that fits, and with its end, for mails that arrive late."""
+    written = render(lifetime_seconds=seconds, expires=EXPIRES.astimezone(timezone(timedelta(hours=9))))
+    assert f"within {span} (until 2026-11-23 18:30 UTC)" in written.text
+    assert f"within {span} (until 2026-11-23 18:30 UTC)" in written.html
+
+
+def test_french_plural() -> None:
+    """Plurals follow the language's own rule."""
+    assert "pendant une heure" in render(locale="fr").text
+    assert "pendant 7 jours" in render(locale="fr", lifetime_seconds=604_800).text
+
+
+def test_recovery_says_who_asked() -> None:
+    """A recovery letter names time, address and device of the request, as far as they are known."""
+    full = render(ip="2001:db8::7", device="Chrome 126.0, Windows 10", requested_at=EXPIRES)
+    for part in (full.text, full.html):
+        assert "2026-11-23 18:30 UTC" in part
+        assert "2001:db8::7" in part
+        assert "Chrome 126.0, Windows 10" in part
+    assert "This was asked for" not in render().text
+    partly = render(ip="192.0.2.1").text
+    assert "192.0.2.1" in partly
+    assert "Device" not in partly
+    assert "192.0.2.1" not in render("verification", ip="192.0.2.1").text
+
+
+@pytest.mark.parametrize("template", ["{{ 7*7 }}", "{% raw %}", "${7*7}", "#{7*7}", "%(project)s", "<b>&\"'"])
+def test_a_project_name_is_only_text(template: str) -> None:
+    """Template and HTML syntax in the project's name is shown as it is, in both parts and the subject."""
+    written = render(project=template, locale="de")
+    assert template in written.subject
+    assert template in written.text
+    assert "b" not in Reader(written.html).tags
+    assert str(escape(template)) in written.html
+
+
+HOSTILE = [
+    f"{before}{bait}{after}"
+    for before in ("", "WIN ", "Firefox\n\n", "<b>", "Chrome 1.0 ")
+    for bait in (
+        "http://evil.test/x", "https://evil.test", "www.evil.com", "evil.com", "//evil.net", "ann@evil.org",
+        "<a href=https://evil.test>x</a>", "EVIL.COM", "javascript://evil.test/%0aalert(1)", "evil.test:8080",
+    )
+    for after in ("", " now", "\r\nBcc: ann@example.org", "\u202e")
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_spam_cannon(hostile: str) -> None:
+    """Whatever comes in from whoever asked, the letter holds no host but the link's, and no extra tag."""
+    clean = render()
+    written = render(ip=hostile, device=hostile, name=hostile, user_name=hostile, locale="en")
+    for part in (written.subject, written.text.replace(LINK, "")):
+        assert URL.search(part) is None
+    assert Reader(written.html).links == [LINK]
+    assert Reader(written.html).tags == Reader(clean.html).tags
+    assert "evil" not in written.html.lower()
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "", "app.example.com/x", "javascript://app.example.com/%0aalert(1)", "JavaScript://x/",
+        "data://x/y", "https://a/b c",
+        "https://a/\nb", "https://a/\r\nBcc:x", "https://exämple.org/", "mailto:ann@example.org", "https://",
+    ],
+)  # fmt: skip
+def test_only_a_plain_link(link: str) -> None:
+    """A link that isn't printable ASCII with a harmless scheme stops the letter."""
+    with pytest.raises(ValueError, match="link"):
+        render(link=link)
+
+
+@pytest.mark.parametrize(
+    "link", ['https://a.example/?x="><img>', "myapp-callback://reset?x=1", "http://localhost:3000/#/r"]
+)
+def test_odd_links_are_escaped(link: str) -> None:
+    """Quotes and brackets in a link stay inside its one href; an app's own scheme is a link too."""
+    assert Reader(render(link=link).html).links == [link]
+    assert f"\n{link}\n" in render(link=link).text
+
+
+def test_a_missing_fact_is_an_error() -> None:
+    """A letter with a hole in it is never sent."""
+    with pytest.raises(jinja2.UndefinedError):
+        letters.render("recovery", locale="en", link=LINK, era="modern", lifetime_seconds=60, expires=EXPIRES)
+    with pytest.raises(jinja2.UndefinedError):
+        letters.render("recovery", locale="en", project="x", era="legacy", lifetime_seconds=60, expires=EXPIRES)
+
+
+@pytest.mark.parametrize("name", ["nothing", "base", "../recovery", "recovery/body.txt", ""])
+def test_an_unknown_letter(name: str) -> None:
+    """Only the letters on the shelf can be asked for, by name and not by path."""
+    with pytest.raises(LookupError):
+        render(name)
+
+
+def test_naive_moments_are_refused() -> None:
+    """A moment without a time zone is a bug, not a guess."""
+    for moment in (EXPIRES.replace(tzinfo=None), "2026-11-23T18:30:00", "soon, at evil.test"):
+        with pytest.raises(ValueError, match=r"aware|isoformat"):
+            render(expires=moment)
+        with pytest.raises(ValueError, match=r"aware|isoformat"):
+            render(requested_at=moment)
+    assert "2026-11-23 18:30 UTC" in render(requested_at="2026-11-23T19:30:00+01:00").text
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("recovery/body.html", "{% endblock %}", "{% endblok %}"),
+        ("recovery/subject.txt", "{{ project }}", "{{ projekt }}"),
+        ("verification/body.txt", "base/body.txt", "base/nothing.txt"),
+        ("de.po", "%(amount)s Tagen", "%(menge)s Tagen"),
+        ("fr.po", 'msgid "Password Reset"', 'mgsid "Password Reset"'),
+    ],
+)
+def test_a_broken_template_stops_the_start(tmp_path: Path, file: str, old: str, new: str) -> None:
+    """Bad syntax, an unknown fact, a missing file or a wrong placeholder is found when the shelf opens."""
+    folder = tmp_path / "templates"
+    shutil.copytree(letters.TEMPLATES, folder)
+    before = (folder / file).read_text()
+    assert old in before
+    (folder / file).write_text(before.replace(old, new))
+    with pytest.raises((ValueError, jinja2.TemplateError)):
+        letters.shelf(folder)
+
+
+def test_the_parts_say_the_same() -> None:
+    """Both parts of a letter hold the same sentences."""
+    for name in LETTERS:
+        written = render(name, ip="192.0.2.1", device="Firefox", requested_at=EXPIRES)
+        html = re.sub(r"\s+", " ", written.html)
+        for line in written.text.split("\n"):
+            assert line.replace("&", "&amp;") in html
