@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from service import projects
 from service.api.app import make
 from service.db import Pool
 from service.settings import Settings
@@ -26,14 +27,14 @@ class Health:
         return web.json_response({"live": True})
 
     async def ready(self, _request: web.Request) -> web.Response:
-        """Postgres answers, over a connection that no request can hold."""
+        """Postgres answers and is migrated, asked over a connection that no request can hold."""
         ready = not self.stopping and await self._asks_postgres()
         return web.json_response({"ready": ready}, status=200 if ready else 503)
 
     async def _asks_postgres(self) -> bool:
         try:
             async with asyncio.timeout(2):
-                await self.pool.fetchrow("select 1")
+                await projects.find(self.pool, "")
         except Exception:
             log.warning("not ready", exc_info=True)
             return False

@@ -1,0 +1,19 @@
+# One image for the API, the worker and the migrations; the command tells which.
+FROM python:3.11-slim
+
+ENV PYTHONUNBUFFERED=1
+WORKDIR /app
+
+COPY requirements.lock .
+RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+    -r requirements.lock
+
+# .dockerignore lets in only what production runs.
+COPY . .
+RUN python -m compileall -q service worker \
+    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin accounts
+USER 10001
+
+EXPOSE 8080
+# Health checks stand in compose.yaml: they differ between the API and the worker.
+CMD ["python", "-m", "service", "serve"]

@@ -1,0 +1,112 @@
+"""The tables of docs/, made from the code: what is said twice is written once."""
+
+import inspect
+import re
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from service import errors
+from service.api.app import routes
+from service.api.routes import Limit, Route
+from service.errors import AccountError
+from service.limits import HOUR
+from service.settings import Settings
+from tests.house.sources import ROOT
+
+DOCS = ROOT / "docs"
+_COUNTED = {
+    "ip": "client address", "email": "`email` of the body", "userId": "`userId` of the body", "user": "account",
+}  # fmt: skip
+
+
+def settings() -> list[tuple[str, ...]]:
+    """One row a field of Settings, in their order."""
+    rows = [(f"`{name.upper()}`", _default(field), field.description or "") for name, field in _fields()]
+    return [("Variable", "Default", "What it is"), *rows]
+
+
+def _fields() -> list[tuple[str, FieldInfo]]:
+    return list(Settings.model_fields.items())
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "*required*"
+    value = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
+    return f"`{value}`" if str(value) else "empty"
+
+
+def error_classes() -> list[type[AccountError]]:
+    return [
+        found
+        for found in vars(errors).values()
+        if isinstance(found, type) and issubclass(found, AccountError) and found is not AccountError
+    ]
+
+
+def errors_table() -> list[tuple[str, ...]]:
+    """One row a class of service/errors.py, by status; the legacy era's columns say only what differs."""
+    classes = sorted([AccountError, *error_classes()], key=lambda found: (found.status, found.__name__))
+    rows = [
+        (
+            str(found.status),
+            f"`{found.type}`",
+            _sentence(found),
+            str(found.legacy_status or ""),
+            found.legacy_message or "",
+            f"`{found.__name__}`",
+        )
+        for found in classes
+    ]
+    return [("Status", "Type", "Message", "Legacy status", "Legacy message", "Class"), *rows]
+
+
+def _sentence(found: object) -> str:
+    return " ".join((inspect.getdoc(found) or "").split("\n\n")[0].split())
+
+
+def routes_table() -> list[tuple[str, ...]]:
+    """One row a route, by path; its own first paragraph says what it does."""
+    rows = [
+        (
+            f"`{route.method}`",
+            " ".join(f"`{path}`" for path in route.paths),
+            route.access,
+            ", ".join(_limit(limit) for limit in route.limits),
+            _sentence(route.handler),
+        )
+        for route in sorted(routes(), key=_place)
+    ]
+    return [("Method", "Path", "Who", "Limit", "What it does"), *rows]
+
+
+def _place(route: Route) -> tuple[str, str]:
+    return route.paths[0], route.method
+
+
+def _limit(limit: Limit) -> str:
+    window = "an hour" if limit.rule.window == HOUR else f"{limit.rule.window} s"
+    return f"{limit.rule.limit} {window} by {_COUNTED[limit.by]}"
+
+
+TABLES = {"settings": settings, "errors": errors_table, "routes": routes_table}
+
+
+def markdown(rows: list[tuple[str, ...]]) -> str:
+    head, *body = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def written(name: str, text: str) -> str:
+    """A page of docs/ with its table as it should be; the prose around it stays."""
+    edges = re.compile(rf"(<!-- table: {name} -->\n).*(<!-- end of the table -->)", re.DOTALL)
+    table = markdown(TABLES[name]())
+    return edges.sub(lambda edge: f"{edge[1]}\n{table}\n\n{edge[2]}", text)
+
+
+def page(name: str) -> Path:
+    return DOCS / f"{name}.md"

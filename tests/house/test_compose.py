@@ -1,0 +1,147 @@
+"""compose.yaml and the Dockerfile are held to the settings and to each other. No engine is needed to read them."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+import service.__main__
+import worker.__main__
+from service.settings import Settings, WorkerSettings
+from tests.house.sources import ROOT
+from worker.smtp import parse_url
+
+_OURS = ("migrate", "api", "worker")
+_SECRETS = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD", "SECRET_KEYS")
+# ${NAME}, ${NAME:-default}, ${NAME:?complaint}: all that compose.yaml uses.
+_HOLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+
+
+@pytest.fixture(scope="module")
+def dockerfile() -> str:
+    return (ROOT / "Dockerfile").read_text()
+
+
+def holes(value: Any) -> list[re.Match[str]]:
+    """Every variable that a part of the file is filled in with."""
+    if isinstance(value, dict):
+        return [hole for part in value.values() for hole in holes(part)]
+    if isinstance(value, list):
+        return [hole for part in value for hole in holes(part)]
+    return [*_HOLE.finditer(value)] if isinstance(value, str) else []
+
+
+def filled(text: str, given: dict[str, str]) -> str:
+    """What compose makes of a value; raises KeyError where it would refuse to start."""
+
+    def fill(hole: re.Match[str]) -> str:
+        return given.get(hole["name"]) or hole["rest"] if hole["kind"] == "-" else given[hole["name"]]
+
+    return _HOLE.sub(fill, text)
+
+
+def test_the_whole_service_is_there(compose: dict[str, Any]):
+    """Two stores, a mailbox, a migration that ends, the API and the worker; all that stay have a health check."""
+    assert compose.keys() == {"postgres", "valkey", "mailpit", *_OURS}
+    assert {name for name in compose if "healthcheck" not in compose[name]} == {"migrate"}
+    for name in ("api", "worker"):
+        assert compose[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    assert compose["migrate"]["depends_on"]["postgres"]["condition"] == "service_healthy"
+
+
+def test_one_image_with_less_rights_than_usual(compose: dict[str, Any], dockerfile: str):
+    """API, worker and migration are one image, run by nobody special, on a disk that can't be written."""
+    for name in _OURS:
+        ours = compose[name]
+        assert (ours["build"], ours["image"]) == (".", "accounts:latest")
+        assert ours["read_only"] is True
+        assert ours["cap_drop"] == ["ALL"]
+        assert str(Settings.model_fields["worker_heartbeat"].default.parent) in ours["tmpfs"]
+    last_user = re.findall(r"^USER (\S+)", dockerfile, re.MULTILINE)[-1]
+    assert last_user.isdigit(), "a number, so that an orchestrator can see that it is not root"
+    assert int(last_user) > 0
+
+
+@pytest.mark.parametrize("name", _OURS)
+def test_every_variable_is_a_setting(compose: dict[str, Any], name: str):
+    """A variable that the service does not know would do nothing and say nothing; a required one can't be missing."""
+    given = compose[name]["environment"].keys()
+    assert given <= {field.upper() for field in Settings.model_fields}
+    required = {field.upper() for field, info in WorkerSettings.model_fields.items() if info.is_required()}
+    assert required <= given
+
+
+@pytest.mark.parametrize("name", _OURS)
+def test_the_settings_can_be_used(compose: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch):
+    """With nothing but its three secrets given, compose.yaml starts a service that accepts its settings."""
+    given = {"POSTGRES_PASSWORD": "0a1b2c", "VALKEY_PASSWORD": "3d4e5f", "SECRET_KEYS": "k1:" + "6f1c9d2e8b3a4750" * 4}
+    for variable, value in compose[name]["environment"].items():
+        monkeypatch.setenv(variable, filled(value, given))
+    settings = WorkerSettings.read()
+    assert settings.database_url.get_secret_value() == "postgres://accounts:0a1b2c@postgres:5432/accounts"
+    assert settings.redis_url.get_secret_value() == "redis://:3d4e5f@valkey:6379/0"
+    assert settings.host == "0.0.0.0", "the health check and the published port reach it"
+    assert parse_url(settings.smtp_url.get_secret_value()).host == "mailpit"
+
+
+def test_no_secret_has_a_default(compose: dict[str, Any]):
+    """Who forgets a password or key is told so by compose; nobody runs with one that the whole world knows."""
+    found = holes(compose)
+    assert {hole["name"] for hole in found if hole["kind"] == "?"} == {*_SECRETS}
+    assert not [hole[0] for hole in found if hole["name"] in _SECRETS and hole["kind"] != "?"]
+    assert compose["postgres"]["environment"]["POSTGRES_PASSWORD"].startswith("${POSTGRES_PASSWORD:?")
+    with pytest.raises(KeyError):
+        filled(compose["api"]["environment"]["SECRET_KEYS"], {})
+
+
+def test_workers_scale(compose: dict[str, Any]):
+    """Nothing of a worker is one of a kind: no name, no port; so `--scale worker=N` works."""
+    assert not {"container_name", "ports", "hostname", "volumes"} & compose["worker"].keys()
+    assert "WORKER_ID" not in compose["worker"]["environment"], "one name for several would mix up their mails"
+
+
+def test_only_what_is_meant_to_is_published(compose: dict[str, Any]):
+    """The API and the mailbox, on this machine only unless asked; neither stores nor health ports."""
+    published = {name: part["ports"] for name, part in compose.items() if "ports" in part}
+    assert published.keys() == {"api", "mailpit"}
+    assert [filled(port, {}) for port in published["api"]] == ["127.0.0.1:8080:8080"]
+    assert published["mailpit"] == ["127.0.0.1:8025:8025"]
+
+
+def test_commands_and_checks_exist(compose: dict[str, Any], dockerfile: str):
+    """What the containers run are commands of ours, and the API's check asks the port that the API listens on."""
+    parsers = {"service": service.__main__.parser, "worker": worker.__main__.parser}
+    lines = [compose[name]["command"] for name in _OURS]
+    lines += [
+        compose["worker"]["healthcheck"]["test"][1:],
+        yaml.safe_load(re.findall("^CMD (.*)", dockerfile, re.MULTILINE)[0]),
+    ]
+    for python, dash_m, module, *words in lines:
+        assert (python, dash_m) == ("python", "-m")
+        parsers[module]().parse_args(words)
+    port = Settings.model_fields["health_port"].default
+    assert f"http://127.0.0.1:{port}/ready" in compose["api"]["healthcheck"]["test"][-1]
+
+
+def test_a_stop_waits_for_what_has_begun(compose: dict[str, Any]):
+    """Both drain for ten seconds; the engine must not kill them sooner."""
+    for name in ("api", "worker"):
+        assert int(compose[name]["stop_grace_period"].removesuffix("s")) > 10
+
+
+def test_the_image_holds_what_production_runs(dockerfile: str):
+    """The lock with its hashes, and of the tree only what the API and the worker need."""
+    assert "--require-hashes" in dockerfile
+    assert re.findall(r"-r (\S+)", dockerfile) == ["requirements.lock"]
+    lets = (ROOT / ".dockerignore").read_text().splitlines()
+    assert lets[1] == "*", "what is not named stays out"
+    assert {line for line in lets if line.startswith("!")} == {
+        "!requirements.lock", "!LICENSE", "!service", "!worker", "!templates", "!sql",
+    }  # fmt: skip
+    assert {"service/local", "**/__pycache__"} <= {*lets}

@@ -1,0 +1,61 @@
+"""What the linter can't know of our manners: names that say nothing, and SQL outside sql/."""
+
+import ast
+import re
+
+import pytest
+
+from tests.house.sources import modules
+
+_EMPTY_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "base", "manager", "managers", "misc", "lib"})
+# A statement, not a word: each needs what follows it in SQL.
+_SQL = re.compile(
+    r"\bselect\s+(?:\*|\d|[\w.,\s()]+\sfrom\s)|\binsert\s+into\b|\bupdate\s+\w+\s+set\b|\bdelete\s+from\b"
+    r"|\b(?:create|alter|drop)\s+(?:table|index|database|schema|role|function)\b|\btruncate\s+table\b",
+    re.IGNORECASE,
+)
+
+
+def sql_in(tree: ast.Module) -> list[str]:
+    """Strings that hold SQL; docstrings may speak of it."""
+    spoken = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        f"line {node.lineno}: {node.value[:60]!r}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in spoken
+        if _SQL.search(node.value)
+    ]
+
+
+def test_every_name_is_a_noun_of_the_matter():
+    """A file called utils, common or base has no home for what is in it: a noun is missing."""
+    found = [module for module in modules("service", "worker") if _EMPTY_NAMES & {*module.split(".")}]
+    assert not found
+
+
+def test_python_holds_no_sql():
+    """Statements stand in sql/queries, where a test prepares each of them."""
+    found = [f"{module} {line}" for module, tree in modules("service", "worker").items() for line in sql_in(tree)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'run("select 1")',
+        'run("SELECT a, b FROM users")',
+        'x = f"delete from {table}"',
+        'run("""\n  insert into mails values ($1)""")',
+        'run("update users set name = $1")',
+        'run("create database x")',
+    ],
+)
+def test_planted_sql_is_found(source: str):
+    """The checker sees what it is there to see."""
+    assert sql_in(ast.parse(source))
+
+
+@pytest.mark.parametrize("source", ['"""Then select * from users."""', 'say("select one, please")', 'say("Update it")'])
+def test_words_are_left_alone(source: str):
+    """English has select and update too, and a docstring may quote a statement."""
+    assert not sql_in(ast.parse(source))
