@@ -1,0 +1,1 @@
+"""The embedded default for one machine: Postgres, Valkey, a mailbox, and the supervisor over them."""
