@@ -68,15 +68,16 @@ class Pool:
         """The next connection that comes back, or None where a broken one left room for a new one."""
         turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
+        late = asyncio.get_running_loop().call_later(self._patience, _give_up, turn)
         try:
-            async with asyncio.timeout(self._patience):
-                return await turn
-        except BaseException as error:
-            if turn.done() and not turn.cancelled():  # it came while we were being cancelled: pass it on
+            return await turn
+        except asyncio.CancelledError:
+            # It came while we were being cancelled: pass it on.
+            if turn.done() and not turn.cancelled() and not turn.exception():
                 self._hand_on(turn.result())
-            if isinstance(error, TimeoutError):
-                raise Overloaded(retry_after=1) from None
             raise
+        finally:
+            late.cancel()
 
     def _hand_on(self, connection: Connection | None) -> None:
         while self._waiting:
@@ -96,7 +97,7 @@ class Pool:
             await connection.set_type_codec(
                 "jsonb",
                 schema="pg_catalog",
-                encoder=lambda value: orjson.dumps(value).decode(),
+                encoder=lambda value: orjson.dumps(value, default=str).decode(),
                 decoder=orjson.loads,
             )
         except BaseException:
@@ -139,21 +140,38 @@ class Pool:
         self.release(connection, broken=connection.is_in_transaction())
 
     async def fetchrow(self, query: str, *args: Any) -> Any:
-        async with self.connection() as connection:
-            return await connection.fetchrow(query, *args)
+        return await self._once("fetchrow", query, args)
 
     async def fetch(self, query: str, *args: Any) -> list[Any]:
-        async with self.connection() as connection:
-            return await connection.fetch(query, *args)
+        rows: list[Any] = await self._once("fetch", query, args)
+        return rows
 
     async def execute(self, query: str, *args: Any) -> str:
-        async with self.connection() as connection:
-            return await connection.execute(query, *args)
+        tag: str = await self._once("execute", query, args)
+        return tag
+
+    async def _once(self, method: str, query: str, args: tuple[Any, ...]) -> Any:
+        """One statement, with the care of `connection` but not its price: a generator for every query."""
+        connection = await self.acquire()
+        try:
+            answer = await getattr(connection, method)(query, *args)
+        except BaseException as error:
+            cut = isinstance(error, asyncio.CancelledError | OSError | asyncpg.InterfaceError)
+            self.release(connection, broken=cut or connection.is_in_transaction())
+            raise
+        self.release(connection, broken=connection.is_in_transaction())
+        return answer
 
     async def close(self) -> None:
         while self._idle:
             await self._idle.popleft().close(timeout=1)
             self._open -= 1
+
+
+def _give_up(turn: "asyncio.Future[Connection | None]") -> None:
+    """A timer of the loop costs a third of asyncio.timeout, and under load every request waits its turn."""
+    if not turn.done():
+        turn.set_exception(Overloaded(retry_after=1))
 
 
 async def connect(url: str) -> Connection:
@@ -225,6 +243,8 @@ def _statement(header: re.Match[str], body: str) -> Statement:
 
 def diagnose(error: BaseException) -> Overloaded | None:
     """The answer for an error that is Postgres's or the way's to it; None if it is a fault of ours."""
+    if isinstance(error, Overloaded):
+        return error
     if isinstance(error, asyncpg.PostgresError):
         transient = ("08", "25006", "40001", "40P01", "53", "55P03", "57")
         return Overloaded(retry_after=1) if (error.sqlstate or "").startswith(transient) else None

@@ -50,6 +50,9 @@ def write_to(stream: TextIO = sys.stderr, *, level: str = "info") -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # None of this is in our lines, and finding it out costs time with each (the manual of logging says so).
+    logging._srcfile = None  # noqa: SLF001 - the manual's own way
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.raiseExceptions = False  # a full log disk must not stop the service
     # arq prints every job with its arguments at INFO.
     logging.getLogger("arq").setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -1,0 +1,1 @@
+"""How much this service costs, beside the least code that does the same work; see docs/performance.md."""

@@ -1,0 +1,107 @@
+"""`python -m bench`: this service beside the least code that does the same work, as a table.
+
+Takes about four minutes (--quick: ten seconds), starts its own servers on free ports of this machine, talks to
+nobody else and leaves nothing behind. Exit codes: 0 measured (goals may be missed: read the table), 1 something
+broke, 130 Ctrl-C.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import mails, reads, table, waits
+from bench.ground import Ground, Member, api, ground, sign_up, worker
+from bench.mails import Post
+from bench.programs import on_core, run
+from bench.table import Row
+from service.tokens import Kind
+
+API_MEMORY, WORKER_MEMORY = 90.0, 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is done: seconds a side and round, mails a turn, single mails that are waited for, sign-ups.
+
+    So few mails a turn that the sweep, which looks for what is a second late, leaves them to the queue.
+    """
+
+    rounds: int = 7
+    seconds: float = 3.0
+    sessions: int = 200
+    mails: int = 500
+    turns: int = 3
+    waits: int = 250
+    sign_ups: int = 8
+
+
+QUICK = Size(rounds=2, seconds=0.3, sessions=10, mails=20, turns=1, waits=5, sign_ups=2)
+
+
+async def measure(size: Size, state: Path) -> list[Row]:
+    async with ground(state) as place:
+        members = await sign_up(place, max(size.sessions, size.mails, size.waits))
+        rows: list[Row] = []
+        async with api(place) as (program, port):
+            rows += await reads.measure(
+                place, members[: size.sessions], api=(program, port), rounds=size.rounds, seconds=size.seconds, say=note
+            )
+            read = program.memory()
+            rows += await post(place, members, size=size, port=port)
+            await waits.hash_passwords(port=port, count=size.sign_ups)
+            hashed = program.memory()
+        rows += [
+            Row("memory of the API, after the reads", (read[0],), "MB", API_MEMORY, f"(shared out: {read[1]:.0f})"),
+            Row("  the most, hashing passwords too", (hashed[0],), "MB", None, f"(shared out: {hashed[1]:.0f})"),
+        ]
+        # The worker's memory was noted last and reads best beside the API's.
+        rows.sort(key=lambda row: row.name.startswith("memory of the worker"))
+        return rows
+
+
+async def post(place: Ground, members: list[Member], *, size: Size, port: int) -> list[Row]:
+    """Everything about mail."""
+    async with (
+        run("bench.sink", state=place.state) as sink,
+        run("bench.bare_mail", state=place.state, measured=True) as bare,
+    ):
+        smtp = int((await sink.ask(order="port"))["port"])
+        async with worker(place, smtp=smtp) as program:
+            way = Post(program, bare, sink, smtp)
+            rows: list[Row] = []
+            for kind, goal in ((Kind.VERIFICATION, mails.GOAL), (Kind.RECOVERY, None)):
+                rows += await mails.measure(
+                    place, members[: size.mails], kind=kind, post=way, rounds=size.rounds, turns=size.turns, goal=goal,
+                    say=note,
+                )  # fmt: skip
+            rows += await waits.measure(members[: size.waits], port=port, sink=sink)
+            most, shared = program.memory()
+    return [*rows, Row("memory of the worker", (most,), "MB", WORKER_MEMORY, f"(shared out: {shared:.0f})")]
+
+
+def note(line: str) -> None:
+    """Progress goes to stderr: the table can be kept by `> file`."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="a few seconds: shows that it runs, measures nothing")
+    size = QUICK if parser.parse_args(words).quick else Size()
+    with tempfile.TemporaryDirectory(prefix="accounts-bench-") as folder, on_core(measured=False):
+        rows = asyncio.run(measure(size, Path(folder)))
+    table.show(rows, rounds=size.rounds, say=print)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,127 @@
+"""What the bench stands on: throw-away servers on free ports, one project, and members with live sessions."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from bench.programs import Program, on_core, run, until
+from service import devices, ids, keys, migrations, projects, sessions, users
+from service.api import cookies
+from service.db import Pool
+from service.jwts import Jwts
+from service.local import servers
+from service.sessions import Place
+from service.settings import Settings
+
+PROJECT = "bench"
+AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user with a session: how a client shows it, and what the query then takes."""
+
+    user_id: str
+    email: str
+    cookie: str
+    jwt: str
+    secret_hash: bytes
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    state: Path
+    environment: dict[str, str]
+    settings: Settings
+    pool: Pool
+
+
+@asynccontextmanager
+async def ground(state: Path) -> AsyncIterator[Ground]:
+    """Servers, schema, project; all of it ends with the block."""
+    with on_core(measured=False):
+        postgres = servers.start_postgres(state, throwaway=True)
+        try:
+            valkey = servers.start_valkey(state, throwaway=True)
+        except BaseException:
+            postgres.stop()
+            raise
+    try:
+        environment = {
+            "DATABASE_URL": servers.create_database(postgres, "bench"),
+            "REDIS_URL": valkey.url,
+            "SMTP_URL": "smtp://127.0.0.1:1?tls=none",
+            "PUBLIC_URL": "http://localhost",
+            "SECRET_KEYS": f"bench:{secrets.token_hex(32)}",
+            "MAIL_FROM": "no-reply@accounts.example",
+            "WORKER_HEARTBEAT": str(state / "worker.alive"),
+        }
+        await migrations.migrate(environment["DATABASE_URL"])
+        pool = Pool(environment["DATABASE_URL"], size=4, name="bench")
+        await projects.create(pool, PROJECT, name="Bench")
+        await projects.add_platform(pool, PROJECT, hostname="localhost")
+        settings = Settings.model_validate({name.lower(): value for name, value in environment.items()})
+        yield Ground(state, environment, settings, pool)
+        await pool.close()
+    finally:
+        valkey.stop()
+        postgres.stop()
+
+
+async def sign_up(ground: Ground, count: int) -> list[Member]:
+    """Members made straight in the database: no password, a session that lasts a day."""
+    jwts, members = Jwts(ground.settings.key_ring), []
+    place = Place("127.0.0.1", "--", devices.parse(AGENT))
+    for number in range(count):
+        email = f"member-{number}@example.com"
+        user = await users.create(
+            ground.pool, PROJECT, user_id=ids.new(), email=email, name=f"Member {number}", password_hash=None
+        )
+        session, secret = await sessions.open_session(
+            ground.pool, user, provider="email", provider_uid=email, place=place, seconds=86_400
+        )
+        jwt = jwts.sign(PROJECT, user_id=user.id, session_id=session.id, seconds=3_600)
+        cookie = f"a_session_{PROJECT}={cookies.encode(user.id, secret)}"
+        members.append(Member(user.id, email, cookie, jwt, keys.digest(secret), session.id))
+    return members
+
+
+@asynccontextmanager
+async def api(ground: Ground) -> AsyncIterator[tuple[Program, int]]:
+    """The real API process, ready, and its port. Its access log is on, as by default, and goes to a file."""
+    port, health = servers.free_port(), servers.free_port()
+    ports = {"PORT": str(port), "HEALTH_PORT": str(health), "PUBLIC_URL": f"http://localhost:{port}"}
+    async with (
+        run("service", "serve", state=ground.state, environment=ground.environment | ports, measured=True) as program,
+        aiohttp.ClientSession() as client,
+    ):
+
+        async def ready() -> bool:
+            try:
+                async with client.get(f"http://127.0.0.1:{health}/ready") as answer:
+                    return answer.status == 200
+            except aiohttp.ClientError:
+                return False
+
+        await until(ready, program)
+        yield program, port
+
+
+@asynccontextmanager
+async def worker(ground: Ground, *, smtp: int) -> AsyncIterator[Program]:
+    """One real worker process that has made its first round."""
+    heartbeat = Path(ground.environment["WORKER_HEARTBEAT"])
+    environment = ground.environment | {"SMTP_URL": f"smtp://127.0.0.1:{smtp}?tls=none"}
+    async with run("worker", state=ground.state, environment=environment, measured=True) as program:
+
+        async def ready() -> bool:
+            return await asyncio.to_thread(heartbeat.exists)
+
+        await until(ready, program)
+        yield program

@@ -1,0 +1,115 @@
+"""One worker's mails a second beside the bare loop's, into the same sink."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.ground import AGENT, PROJECT, Ground, Member
+from bench.programs import Program
+from bench.rounds import Tally, Who, interleave
+from bench.rounds import rows as compared
+from bench.table import Row
+from service import keys, mails, tokens
+from service.db import transaction
+from service.jobs import QUEUE, SEND_MAIL, Bell, connect
+from service.tokens import Kind
+
+GOAL = 1.0
+_HELD, _HOLDER, _HOLD = "bench:held", "bench", 3_600.0
+_FACTS = {"url": "http://localhost/open", "modern": False, "ip": "127.0.0.1", "user_agent": AGENT}
+_LIFE = {Kind.RECOVERY: 3_600, Kind.VERIFICATION: 604_800}
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """The programs that a mail passes."""
+
+    worker: Program
+    bare: Program
+    sink: Program
+    port: int
+
+
+async def measure(
+    ground: Ground, members: list[Member], *, kind: Kind, post: Post, rounds: int, turns: int, goal: float | None,
+    say: Callable[[str], None],
+) -> list[Row]:  # fmt: skip
+    """A mail for every member in each turn, by the worker and by the bare loop."""
+    sizes: dict[Who, int] = {}
+
+    async def take(who: Who) -> Tally:
+        program = post.worker if who == "ours" else post.bare
+        if who == "ours":
+            await _lay_out(ground, members, kind)
+        used = program.cpu()
+        seconds = await (_work(ground, post, len(members)) if who == "ours" else _loop(ground, members, kind, post))
+        cpu = program.cpu() - used
+        sizes[who] = await _taken(post, members) // len(members)
+        return Tally(len(members), seconds, cpu)
+
+    tallies = await interleave(take, rounds=rounds, turns=turns, name=f"{kind} mails", say=say)
+    note = f"({sizes['ours']} and {sizes['bare']} bytes a mail)"
+    return compared(f"{kind} mails", tallies, unit="mail/s", goal=goal, note=note)
+
+
+async def _lay_out(ground: Ground, members: list[Member], kind: Kind) -> None:
+    """Rows and jobs as the API makes them, but held back: the rows by a lease of ours, the jobs in another queue."""
+    redis = connect(ground.settings.redis_url.get_secret_value())
+    redis.default_queue_name = _HELD
+    bell, turns = Bell(redis), asyncio.Semaphore(4)
+
+    async def post(member: Member) -> None:
+        known = kind is not Kind.RECOVERY
+        async with turns, transaction(ground.pool) as tx:
+            token = await tokens.issue(
+                tx, PROJECT, kind=kind, email=member.email, email_version=1 if known else None,
+                user_id=member.user_id if known else None, kid=keys.current(ground.settings.key_ring),
+                seconds=_LIFE[kind],
+            )  # fmt: skip
+            mail = await mails.post(
+                tx, PROJECT, letter=kind, recipient=member.email, user_id=member.user_id if known else None,
+                locale="en", facts=_FACTS, deadline_at=token.expires_at, sender=ground.settings.mail_from,
+                token_id=token.id,
+            )  # fmt: skip
+            await mails.claim(tx, mail, worker=_HOLDER, lease=_HOLD)
+        async with turns:
+            await bell.ring(SEND_MAIL, mail)
+
+    await asyncio.gather(*(post(member) for member in members))
+    await redis.aclose(close_connection_pool=True)
+    if bell.missed:
+        raise RuntimeError("not every job could be laid out")
+
+
+async def _work(ground: Ground, post: Post, count: int) -> float:
+    """Let the worker at it; seconds until the last row says that its mail has ended."""
+    redis = connect(ground.settings.redis_url.get_secret_value())
+    began = time.perf_counter()
+    await mails.free(ground.pool, worker=_HOLDER)
+    await redis.rename(_HELD, QUEUE)
+    await post.sink.ask(order="wait", count=count)
+    while await mails.list_due(ground.pool, seconds=-_HOLD, most=1):  # noqa: ASYNC110 - another process does it
+        await asyncio.sleep(0.002)
+    seconds = time.perf_counter() - began
+    # Jobs whose mail the sweep had taken are no-ops; they must not run into the next round.
+    while await redis.exists(QUEUE):  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0.01)
+    await redis.aclose(close_connection_pool=True)
+    return seconds
+
+
+async def _loop(ground: Ground, members: list[Member], kind: Kind, post: Post) -> float:
+    recipients = [member.email for member in members]
+    answer = await post.bare.ask(
+        letter=kind, recipients=recipients, port=post.port, connections=ground.settings.smtp_connections
+    )
+    return float(answer["seconds"])
+
+
+async def _taken(post: Post, members: list[Member]) -> int:
+    """All bytes that arrived; exactly one good mail for each member, or the bench is wrong."""
+    answer = await post.sink.ask(order="take")
+    if answer["violations"] or answer["count"] != len(members) or len(answer["arrived"]) != len(members):
+        raise RuntimeError(f"{answer['count']} mails for {len(members)} members: {answer['violations'][:3]}")
+    return int(answer["bytes"])

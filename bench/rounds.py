@@ -1,0 +1,68 @@
+"""Two sides in turns: each round has several short turns of both, so that a noisy neighbour meets both alike."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.table import Row
+
+Who = Literal["ours", "bare"]
+_SIDES: tuple[Who, Who] = ("ours", "bare")
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a side did: so many things, in so many seconds, for so many seconds of its processor."""
+
+    count: int = 0
+    seconds: float = 0.0
+    cpu: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        return self.count / self.seconds
+
+    @property
+    def cost(self) -> float:
+        """Microseconds of processor for one; never nothing, since a short run may be over before a tick is."""
+        return max(self.cpu, 1e-9) / self.count * 1e6
+
+    def plus(self, other: "Tally") -> "Tally":
+        return Tally(self.count + other.count, self.seconds + other.seconds, self.cpu + other.cpu)
+
+
+async def interleave(
+    take: Callable[[Who], Awaitable[Tally]], *, rounds: int, turns: int, name: str, say: Callable[[str], None]
+) -> dict[Who, list[Tally]]:
+    """A tally a round for each side; who begins changes with each turn. One turn before all others is not counted."""
+    for who in _SIDES:
+        await take(who)
+    tallies: dict[Who, list[Tally]] = {"ours": [], "bare": []}
+    for number in range(rounds):
+        sums = {who: Tally() for who in _SIDES}
+        for turn in range(turns):
+            for who in _SIDES if (number + turn) % 2 == 0 else _SIDES[::-1]:
+                sums[who] = sums[who].plus(await take(who))
+        for who in _SIDES:
+            tallies[who].append(sums[who])
+        say(f"{name}, round {number + 1}: ours {sums['ours'].rate:.0f}/s, bare {sums['bare'].rate:.0f}/s")
+    return tallies
+
+
+def rows(name: str, tallies: dict[Who, list[Tally]], *, unit: str, goal: float | None, note: str = "") -> list[Row]:
+    """The ratio of each round by the clock, what it was made of, and the same by processor time alone."""
+    pairs = list(zip(tallies["ours"], tallies["bare"], strict=True))
+    return [
+        Row(f"{name}, ours/bare", tuple(ours.rate / bare.rate for ours, bare in pairs), "ratio", goal, note),
+        Row("  ours", tuple(ours.rate for ours, _ in pairs), unit, None, _busy(tallies["ours"])),
+        Row("  bare", tuple(bare.rate for _, bare in pairs), unit, None, _busy(tallies["bare"])),
+        Row("  by processor time alone", tuple(bare.cost / ours.cost for ours, bare in pairs), "ratio"),
+    ]
+
+
+def _busy(tallies: list[Tally]) -> str:
+    """Whether the measured process was what held things up, and what one costs it."""
+    whole = Tally()
+    for tally in tallies:
+        whole = whole.plus(tally)
+    return f"({whole.cost:.0f} us of processor each, {100 * whole.cpu / whole.seconds:.0f} % busy)"
