@@ -22,6 +22,7 @@ from service.settings import Settings, Unfit
 
 EXISTS, MISSING, UNFIT, AWAY = 3, 4, 5, 6
 Act = Callable[[argparse.Namespace, Settings], Awaitable[object]]
+_PROJECT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
 _HOSTNAME = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:.]+\]")
 # What `projects set` may change: every column but the id, the date and the hostnames.
 CHANGEABLE = [field for field in fields(Project) if field.name not in ("id", "created_at", "hostnames")]
@@ -60,7 +61,7 @@ def _group(verbs: Any, name: str, text: str) -> Any:
 def _add_projects(verbs: Any) -> None:
     group = _group(verbs, "projects", "create, list, show and change projects")
     create = _verb(group, "create", _create_project, "create a project")
-    create.add_argument("id", help="1 to 36 of a-z A-Z 0-9 . _ -")
+    create.add_argument("id", type=_project_id, help="1 to 36 of a-z A-Z 0-9 . _ -")
     create.add_argument("--name", help="what letters call it; the id if not given")
     _verb(group, "list", _list_projects, "list all projects")
     _verb(group, "show", _show_project, "show one project").add_argument("id")
@@ -99,6 +100,12 @@ def _boolean(text: str) -> bool:
     if text not in ("on", "off", "true", "false"):
         raise argparse.ArgumentTypeError("on or off")
     return text in ("on", "true")
+
+
+def _project_id(text: str) -> str:
+    if not _PROJECT.fullmatch(text):
+        raise argparse.ArgumentTypeError("1 to 36 of a-z A-Z 0-9 . _ -, a letter or digit first")
+    return text
 
 
 def _hostname(text: str) -> str:

@@ -93,7 +93,7 @@ class Jwts:
 def _claims(claims: dict[str, Any], token: str) -> Claims:
     """Our own types, where the library is lenient: it takes an `exp` that is text and padded segments."""
     user_id, session_id, expires = claims.get("userId"), claims.get("sessionId"), claims["exp"]
-    whole = type(expires) is int and type(claims["iat"]) is int
+    whole = type(expires) is int and expires < 1 << 53 and type(claims["iat"]) is int
     if not (isinstance(user_id, str) and isinstance(session_id, str) and whole and claims.get("typ") == _TYPE):
         raise JwtInvalid("Failed to verify JWT. Invalid token: Claims")
     if "=" in token:

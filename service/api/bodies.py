@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
@@ -42,14 +43,16 @@ async def _parse(request: web.Request) -> Mapping[str, Any]:
         async with asyncio.timeout(_PATIENCE):
             if request.content_type != "application/json":
                 form = await request.post()
-                return {name: value for name, value in form.items() if isinstance(value, str)}
+                fields = {name: value for name, value in form.items() if isinstance(value, str)}
+                "".join(fields.values()).encode()  # some charsets can spell lone surrogates, which JSON can't
+                return fields
             raw = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise BodyTooLarge from None
     except TimeoutError:
         raise BodyTooSlow from None
-    except ValueError:
-        return {}
+    except (ValueError, LookupError, RuntimeError, BadHttpMessage, web.RequestPayloadError):
+        return {}  # charsets, boundaries and encodings that nobody can read
     try:
         body = orjson.loads(raw)
     except ValueError:

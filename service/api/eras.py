@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})(?:\.\d{1,4})?")
+_VERSION = re.compile(r"([0-9]{1,4})(?:\.([0-9]{1,4})(?:\.[0-9]{1,4})?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def of(response_format: str | None, *, modern_by_default: bool) -> Era:
     match = _VERSION.fullmatch(response_format or "")
     if not match:
         return MODERN if modern_by_default else LEGACY
-    version = (int(match[1]), int(match[2]))
+    version = (int(match[1]), int(match[2] or 0))
     if version < (0, 12):
         return LEGACY
     if version < (1, 0):

@@ -54,11 +54,17 @@ def origin_allowed(call: Call, *, is_write: bool = False) -> bool:
     if not origin:
         return True
     try:
-        host = urlsplit(origin).hostname or ""
+        host = _host_of(origin)
     except ValueError:
         return False
-    own = urlsplit(call.services.settings.public_url).hostname or ""
+    own = _host_of(call.services.settings.public_url)
     return host == own or redirects.host_allowed(host, call.found_project.hostnames if call.found_project else ())
+
+
+def _host_of(address: str) -> str:
+    """As hostnames are kept: IPv6 in brackets."""
+    host = urlsplit(address).hostname or ""
+    return f"[{host}]" if ":" in host else host
 
 
 async def who(call: Call, _route: Route) -> None:

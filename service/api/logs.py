@@ -40,6 +40,8 @@ def _paging(call: Call) -> tuple[int, int]:
     """Limit and offset of the queries, in either spelling; raises QueryInvalid for any other query."""
     found = {"limit": _USUAL, "offset": 0}
     given = [value for name, value in call.request.query.items() if name.partition("[")[0] == "queries"]
+    if not call.era.iso:  # 0.12 to 0.15 have them as parameters
+        given += [f"{name}({value})" for name, value in call.request.query.items() if name in found]
     for query in given:
         method, number = _understand(query)
         found[method] = number

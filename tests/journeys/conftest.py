@@ -27,9 +27,7 @@ class House:
 
 
 @pytest.fixture
-async def house(
-    environment: dict[str, str], project: Project, redis: Redis, tmp_path: Path
-) -> AsyncIterator[House]:
+async def house(environment: dict[str, str], project: Project, redis: Redis, tmp_path: Path) -> AsyncIterator[House]:
     """The project `shop` served by real processes that send to our sink."""
     async with Sink() as sink:
         settings = environment | {"SMTP_URL": f"smtp://127.0.0.1:{sink.port}?tls=none"}

@@ -142,11 +142,7 @@ def test_negotiate(expected: str, locale: str) -> None:
 
 # Every locale that can come out: a language of the list, or one of the variants.
 _REACHABLE = sorted(
-    {
-        countries.negotiate(first + second)
-        for first in map(chr, range(97, 123))
-        for second in map(chr, range(97, 123))
-    }
+    {countries.negotiate(first + second) for first in map(chr, range(97, 123)) for second in map(chr, range(97, 123))}
     | {"fil", "pt_PT", "sr_Latn", "zh_Hant"}
 )
 

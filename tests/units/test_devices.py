@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from service import devices
 
 CHROME = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/70.0.3538.77 Safari/537.36"
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/70.0.3538.77 Safari/537.36"
 )
 
 _COLLECTION = Path(__file__).parent / "data" / "user_agents.txt"
@@ -41,9 +40,7 @@ def test_fixture() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "user_agent", ["", "UNKNOWN", " ", "-", "hello world", "Mozilla/5.0", "(", "1/2", "\x00", "é"]
-)
+@pytest.mark.parametrize("user_agent", ["", "UNKNOWN", " ", "-", "hello world", "Mozilla/5.0", "(", "1/2", "\x00", "é"])
 def test_nothing_known(user_agent: str) -> None:
     """A missing or meaningless User-Agent leaves every field empty."""
     assert devices.parse(user_agent) == devices.Device()

@@ -158,8 +158,7 @@ def test_loopback_is_not_allowed_by_itself() -> None:
 def test_hosts_are_listed_in_order() -> None:
     """The answer to a foreign host names all allowed ones, sorted."""
     assert (
-        answer("https://x.test/", "b.test", "*.c.test", "a.test")
-        == "URL host must be one of: *.c.test, a.test, b.test"
+        answer("https://x.test/", "b.test", "*.c.test", "a.test") == "URL host must be one of: *.c.test, a.test, b.test"
     )
     assert answer("http://x.test/", "localhost") == "URL host must be one of: localhost"
 

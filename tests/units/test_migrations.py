@@ -1,0 +1,153 @@
+"""Migrations: in order, once, and never a changed one."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from service import db, migrations
+from service.migrations import Drift, migrate
+from tests.conftest import POSTGRES, database_url, run_sql
+
+FILES = {
+    "0001_things.sql": "create table things (id int primary key);\ninsert into things values (1);",
+    "0002_more.sql": "-- Two acts.\nalter table things add column name text;\ncreate index on things (name);",
+}
+
+
+@pytest.fixture
+async def empty() -> AsyncIterator[str]:
+    """A database of this test's own."""
+    name = f"migrations_{uuid4().hex}"
+    await run_sql(os.environ[POSTGRES], f"create database {name} template template0")
+    yield database_url(name)
+    await run_sql(os.environ[POSTGRES], f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two migrations, as files that a test may change."""
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+async def ask(url: str, query: str) -> list[tuple]:
+    connection = await db.connect(url)
+    try:
+        return [tuple(row) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
+
+
+async def ledger(url: str) -> list[int]:
+    return [row[0] for row in await ask(url, "select version from schema_migrations order by version")]
+
+
+async def test_each_file_runs_once(empty: str, folder: Path):
+    """The first call applies all and names them, the second finds nothing to do."""
+    assert await migrate(empty, folder) == ["0001_things", "0002_more"]
+    assert await migrate(empty, folder) == []
+    assert await ask(empty, "select id, name from things") == [(1, None)]
+
+
+async def test_five_at_once_apply_once(empty: str, folder: Path):
+    """However many processes start together, one migrates and the others wait and find it done."""
+    done = await asyncio.gather(*(migrate(empty, folder) for _ in range(5)))
+    assert sorted(done) == [[], [], [], [], ["0001_things", "0002_more"]]
+    assert await ledger(empty) == [1, 2]
+
+
+async def test_the_real_ones_apply_and_keep_their_checksum(empty: str):
+    """The product's own files run from nothing, five at once."""
+    done = await asyncio.gather(*(migrate(empty) for _ in range(5)))
+    names = [f"{one.version:04}_{one.name}" for one in migrations.load()]
+    assert sorted(done, key=len) == [[], [], [], [], names]
+    assert await migrate(empty) == []
+
+
+async def test_a_file_that_changed_after_it_ran_is_refused(empty: str, folder: Path):
+    """History is not edited: Drift, and a new file beside it is not applied either."""
+    await migrate(empty, folder)
+    (folder / "0001_things.sql").write_text(FILES["0001_things.sql"] + "\n-- a word more")
+    (folder / "0003_new.sql").write_text("create table new_things ();")
+    with pytest.raises(Drift, match="0001_things was changed after it ran"):
+        await migrate(empty, folder)
+    assert await ledger(empty) == [1, 2]
+
+
+async def test_line_ends_are_no_change(empty: str, folder: Path):
+    """A checkout with CRLF is the same migration."""
+    await migrate(empty, folder)
+    raw = (folder / "0002_more.sql").read_bytes()
+    (folder / "0002_more.sql").write_bytes(raw.replace(b"\n", b"\r\n"))
+    assert await migrate(empty, folder) == []
+
+
+async def test_a_gap_is_refused(empty: str, folder: Path):
+    """Numbers run upwards from 0001 without a hole: nothing is touched."""
+    shutil.move(folder / "0002_more.sql", folder / "0003_more.sql")
+    with pytest.raises(Drift, match="without a gap"):
+        await migrate(empty, folder)
+    assert await ask(empty, "select count(*) from pg_tables where schemaname = 'public'") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    "name", ["2_more.sql", "0003-more.sql", "0003_More.sql", "0003_more.SQL", "notes.txt", "0002_x.sql"]
+)
+async def test_other_names_are_refused(folder: Path, name: str):
+    """A file that would silently not run, or stands twice, is an error."""
+    (folder / name).write_text("select 1;")
+    with pytest.raises(Drift):
+        migrations.load(folder)
+
+
+async def test_a_failing_file_leaves_nothing_of_itself(empty: str, folder: Path):
+    """Its earlier statements are rolled back, earlier files stay, and once mended it runs."""
+    (folder / "0003_bad.sql").write_text("create table half ();\ninsert into things values (2);\nselect 1 / 0;")
+    with pytest.raises(Exception, match="division by zero") as failure:
+        await migrate(empty, folder)
+    assert db.refusal(failure.value) == "division by zero"
+    assert await ledger(empty) == [1, 2]
+    assert await ask(empty, "select to_regclass('half')::text, (select count(*) from things)") == [(None, 1)]
+    (folder / "0003_bad.sql").write_text("create table half ();")
+    assert await migrate(empty, folder) == ["0003_bad"]
+
+
+async def test_a_database_ahead_of_its_code_is_refused(empty: str, folder: Path):
+    """An older release does not run on a newer schema."""
+    await migrate(empty, folder)
+    (folder / "0002_more.sql").unlink()
+    with pytest.raises(Drift, match=r"ahead of this code: \[2\]"):
+        await migrate(empty, folder)
+
+
+async def test_waiting_for_another_migration_is_bounded(empty: str, folder: Path):
+    """Who can't get the lock gives up, and leaves no lock behind."""
+    other = await db.connect(empty)
+    try:
+        await other.execute(f"select pg_advisory_lock({migrations._LOCK})")
+        with pytest.raises(TimeoutError):
+            await migrate(empty, folder, patience=0.2)
+    finally:
+        await other.close()
+    assert await migrate(empty, folder) == ["0001_things", "0002_more"]
+
+
+async def test_a_migration_waits_five_seconds_for_a_table(empty: str, folder: Path):
+    """Behind a long query a migration gives up, lest every query queue up behind it."""
+    (folder / "0003_wait.sql").write_text("create table waits as select current_setting('lock_timeout') as most;")
+    await migrate(empty, folder)
+    assert await ask(empty, "select most from waits") == [("5s",)]
+
+
+async def test_a_file_may_ask_for_no_transaction(empty: str, folder: Path):
+    """An index on a big table is made concurrently, which no transaction allows."""
+    (folder / "0003_index.sql").write_text("-- no-transaction\ncreate index concurrently by_name on things (name);")
+    assert await migrate(empty, folder) == ["0001_things", "0002_more", "0003_index"]
+    assert await ledger(empty) == [1, 2, 3]
+    assert await ask(empty, "select to_regclass('by_name')::text") == [("by_name",)]

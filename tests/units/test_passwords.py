@@ -1,0 +1,117 @@
+"""Argon2id in a bounded pool."""
+
+import asyncio
+import os
+import threading
+
+import pytest
+from argon2 import PasswordHasher, extract_parameters
+
+from service import passwords as module
+from service.errors import Overloaded
+from service.passwords import Passwords
+
+
+@pytest.fixture
+async def passwords():
+    made = Passwords(threads=1)
+    yield made
+    made.close()
+
+
+async def test_a_hash_opens_for_its_password_only(passwords: Passwords):
+    """Right is right; another case, a cut one, one letter more and the NFD form are wrong."""
+    stored = await passwords.hash("Pässword 1")
+    assert await passwords.verify(stored, "Pässword 1") is True
+    for wrong in ("pässword 1", "Pässword ", "Pässword 11", "", "Pa\u0308ssword 1"):
+        assert await passwords.verify(stored, wrong) is False
+
+
+async def test_long_passwords_count_to_their_last_byte(passwords: Passwords):
+    """Nothing is cut at 72 bytes."""
+    stored = await passwords.hash("p" * 255 + "a")
+    assert await passwords.verify(stored, "p" * 255 + "b") is False
+
+
+async def test_the_parameters_are_owasps_floor(passwords: Passwords):
+    """Argon2id, 19 MiB, two passes, one lane; each hash has a salt of its own."""
+    first, second = await passwords.hash("x"), await passwords.hash("x")
+    assert first != second
+    found = extract_parameters(first)
+    assert (found.type.name, found.memory_cost, found.time_cost, found.parallelism) == ("ID", 19_456, 2, 1)
+
+
+async def test_nobodys_password_is_never_right(passwords: Passwords):
+    """Where there is no hash the answer is no, whatever is asked."""
+    assert await passwords.verify(None, "anything") is False
+    assert await passwords.verify("", "anything") is False
+
+
+@pytest.mark.parametrize("stored", ["junk", "$argon2id$v=19$m=19456", "$2b$12$abcdefghijklmnopqrstuv", "x" * 5000])
+async def test_a_hash_that_is_none_opens_nothing(passwords: Passwords, stored: str):
+    """A planted or broken row is a wrong password and not an error."""
+    assert await passwords.verify(stored, "x") is False
+
+
+async def test_a_planted_hash_can_not_take_all_memory(passwords: Passwords):
+    """A row that asks for a gigabyte is refused unread."""
+    huge = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash("x").replace("m=8192", "m=1048576")
+    assert await passwords.verify(huge, "x") is False
+
+
+def test_weaker_hashes_are_outdated():
+    """Whatever is below today's parameters is to be renewed."""
+    assert Passwords.is_outdated(PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash("x"))
+    assert not Passwords.is_outdated(module._HASHER.hash("x"))
+
+
+async def test_who_finds_the_queue_full_is_sent_away(passwords: Passwords):
+    """One thread and 64 waiting: the next is told at once to come again, and nobody before him is lost."""
+    gate = threading.Event()
+    running = asyncio.create_task(passwords._run(gate.wait))
+    await asyncio.sleep(0)
+    waiting = [asyncio.create_task(passwords._run(lambda: True)) for _ in range(64)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded) as refusal:
+        await passwords.hash("x")
+    assert refusal.value.retry_after == 2
+    gate.set()
+    assert await asyncio.gather(running, *waiting) == [True] * 65
+
+
+async def test_who_waits_too_long_is_sent_away(passwords: Passwords, monkeypatch: pytest.MonkeyPatch):
+    """A place in the queue lasts so long and no longer; it is free again afterwards."""
+    monkeypatch.setattr(module, "_PATIENCE", 0.05)
+    gate = threading.Event()
+    running = asyncio.create_task(passwords._run(gate.wait))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await passwords.hash("x")
+    assert passwords._waiting == 0
+    gate.set()
+    assert await running is True
+    assert await passwords._run(lambda: "next") == "next"
+
+
+async def test_a_caller_who_leaves_keeps_his_place(passwords: Passwords):
+    """A thread can't be stopped: until it ends, no second hash starts beside it."""
+    gate, started = threading.Event(), threading.Event()
+
+    def work() -> bool:
+        started.set()
+        return gate.wait()
+
+    gone = asyncio.create_task(passwords._run(work))
+    await asyncio.to_thread(started.wait)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    assert passwords._free.locked()
+    gate.set()
+    assert await passwords._run(lambda: 5) == 5
+
+
+async def test_hashing_steps_back_for_the_event_loop(passwords: Passwords):
+    """Hash threads run at nice 19, the loop's own thread as before."""
+    found = await passwords._run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    assert found == 19
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < 19

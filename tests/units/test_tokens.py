@@ -1,0 +1,153 @@
+"""One-time tokens: derived, bound to what they were made for, and used up once."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from service import keys, projects, tokens, users
+from service.db import Pool, transaction
+from service.tokens import Kind, Token
+
+RING = {"new": bytes(range(32)), "old": bytes(range(32, 64))}
+
+
+@pytest.fixture
+async def ann(pool: Pool, project: projects.Project) -> users.User:
+    return await users.create(
+        pool, "shop", user_id="ann", email="ann@example.com", name="", password_hash=None
+    )  # fmt: skip
+
+
+async def a_token(pool: Pool, **facts) -> Token:
+    given = {"kind": Kind.RECOVERY, "email": "ann@example.com", "kid": "new", "seconds": 60, "user_id": "ann",
+             "email_version": 1}  # fmt: skip
+    return await tokens.issue(pool, "shop", **(given | facts))
+
+
+async def found(pool: Pool, secret: str, *, ring=RING, project="shop", kind=Kind.RECOVERY, user="ann") -> Token | None:
+    return await tokens.find_by_secret(pool, project, kind=kind, user_id=user, secret=secret, ring=ring)
+
+
+async def test_a_secret_is_256_hex_and_always_the_same(pool: Pool, ann: users.User):
+    """API and worker derive the same 256 characters, before and after the row has been to Postgres."""
+    token = await a_token(pool)
+    secret = tokens.secret_of(RING, token)
+    assert len(secret) == 256
+    assert bytes.fromhex(secret)
+    assert secret.startswith(token.id)
+    assert secret == tokens.secret_of(dict(RING), replace(token))
+
+
+async def test_a_secret_depends_on_all_it_is_bound_to(pool: Pool, ann: users.User):
+    """Change kind, project, id, user, address, its version or the key, and it is another secret."""
+    token = await a_token(pool)
+    others = [
+        replace(token, kind="verification"), replace(token, project_id="other"), replace(token, id="0" * 20),
+        replace(token, user_id="eve"), replace(token, email="eve@example.com"), replace(token, email_version=2),
+        replace(token, email_version=None), replace(token, kid="old"),
+    ]  # fmt: skip
+    proofs = {tokens.secret_of(RING, one)[20:] for one in [token, *others]}
+    assert len(proofs) == len(others) + 1
+
+
+async def test_no_secret_is_stored(pool: Pool, ann: users.User):
+    """The row holds neither the secret nor its digest."""
+    secret = tokens.secret_of(RING, await a_token(pool))
+    row = (await pool.fetchrow("select t::text from tokens t"))[0]
+    assert secret[20:] not in row
+    assert keys.digest(secret).hex() not in row
+
+
+async def test_only_the_right_secret_finds_the_token(pool: Pool, ann: users.User):
+    """Another kind, project, user, a bit changed, cut or empty: nothing."""
+    token = await a_token(pool)
+    secret = tokens.secret_of(RING, token)
+    flipped = secret[:-1] + ("0" if secret[-1] != "0" else "1")
+    for wrong in (flipped, secret[:20], "", "é" * 256, secret.upper() if secret.upper() != secret else flipped):
+        await pool.execute("update tokens set attempts = 0")
+        assert await found(pool, wrong) is None
+    await pool.execute("update tokens set attempts = 0")
+    assert await found(pool, secret, kind=Kind.VERIFICATION) is None
+    assert await found(pool, secret, project="other") is None
+    assert await found(pool, secret, user="eve") is None
+    assert await found(pool, secret) == token
+
+
+async def test_a_rotated_key_still_opens_and_a_retired_one_does_not(pool: Pool, ann: users.User):
+    """Links made under an older key work for as long as that key stands in SECRET_KEYS."""
+    token = await a_token(pool, kid="old")
+    secret = tokens.secret_of(RING, token)
+    assert await found(pool, secret) == token
+    assert await found(pool, secret, ring={"new": RING["new"]}) is None
+    with pytest.raises(KeyError):
+        tokens.secret_of({"new": RING["new"]}, token)
+
+
+async def test_attempts_are_counted_before_anyone_looks(pool: Pool, ann: users.User):
+    """Of twenty parallel guesses five are looked at; the sixth with the right secret comes too late."""
+    secret = tokens.secret_of(RING, await a_token(pool))
+    wrong = secret[:20] + "0" * 236
+    await asyncio.gather(*(found(pool, wrong) for _ in range(20)))
+    assert (await pool.fetchrow("select attempts from tokens"))[0] == 5
+    assert await found(pool, secret) is None
+
+
+async def test_an_expired_token_is_not_found(pool: Pool, ann: users.User):
+    """The database's clock decides."""
+    secret = tokens.secret_of(RING, await a_token(pool))
+    await pool.execute("update tokens set expires_at = now()")
+    assert await found(pool, secret) is None
+
+
+async def take(pool: Pool, token: Token) -> Token | None:
+    async with transaction(pool) as tx:
+        await users.lock(tx, "shop", user_id="ann")
+        return await tokens.take(tx, token)
+
+
+async def test_of_any_number_one_takes_it(pool: Pool, ann: users.User):
+    """A token is used up by exactly one of ten at once."""
+    token = await a_token(pool)
+    taken = await asyncio.gather(*(take(pool, token) for _ in range(10)))
+    assert [one for one in taken if one] == [token]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["update users set email_version = 2", "update users set email = 'b@example.com'", "delete from tokens",
+     "update tokens set expires_at = now()"],
+)  # fmt: skip
+async def test_it_is_taken_for_the_address_it_was_mailed_to(pool: Pool, ann: users.User, change: str):
+    """Found or not: after a change of address, a kill or the expiry there is nothing to take."""
+    token = await a_token(pool)
+    await pool.execute(change)
+    assert await take(pool, token) is None
+
+
+async def test_a_token_is_adopted_once(pool: Pool, ann: users.User):
+    """Of two workers one gives an unowned token to its user; an owned one is never given away."""
+    token = await a_token(pool, user_id=None, email_version=None)
+    adopted = await asyncio.gather(
+        *(tokens.adopt(pool, "shop", token_id=token.id, user_id="ann", email_version=1) for _ in range(5))
+    )
+    assert [one for one in adopted if one] == [replace(token, user_id="ann", email_version=1)]
+
+
+async def test_killing_spares_other_users(pool: Pool, ann: users.User):
+    """All of one user's tokens die, of every kind; nobody else's."""
+    await users.create(pool, "shop", user_id="eve", email="eve@example.com", name="", password_hash=None)
+    await a_token(pool)
+    await a_token(pool, kind=Kind.VERIFICATION)
+    kept = await a_token(pool, user_id="eve", email="eve@example.com")
+    await tokens.kill_all(pool, "shop", user_id="ann")
+    assert [row[0] for row in await pool.fetch("select id from tokens")] == [kept.id]
+
+
+async def test_expired_tokens_are_tidied_away_a_day_later(pool: Pool, ann: users.User):
+    """A day after its end a token's row goes."""
+    await a_token(pool)
+    old = await a_token(pool)
+    await pool.execute("update tokens set expires_at = now() - interval '25 hours' where id = $1", old.id)
+    assert await tokens.drop_expired(pool) == 1
+    assert (await pool.fetchrow("select count(*) from tokens"))[0] == 1

@@ -1,0 +1,208 @@
+"""The bell: a job carries an id and no authority, and nothing that comes by Redis can hurt (reliability.md S86)."""
+
+import asyncio
+import pickle
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from service import projects, users
+from service.db import Pool
+from service.jobs import QUEUE, RECORD_LOG, SEND_MAIL, Bell, connect, deserialize, serialize
+from service.local.servers import start_valkey
+from service.settings import Settings
+from tests.sink import Sink
+from tests.worker.test_mail import asked, due_now, state, sweeper
+from worker.bell import Listener
+from worker.logs import Clerk
+from worker.mail import Mailer
+from worker.smtp import Relay, Server
+
+
+@pytest.fixture
+async def ann(pool: Pool, project: projects.Project) -> users.User:
+    return await users.create(pool, "shop", user_id="ann", email="ann@example.com", name="", password_hash=None)
+
+
+class House:
+    """A listener at work, its bell, and the sink that its mails go to."""
+
+    def __init__(self, sink: Sink, bell: Bell, mailer: Mailer, stop: asyncio.Event, listening: asyncio.Task) -> None:
+        self.sink, self.bell, self.mailer, self.stop, self.listening = sink, bell, mailer, stop, listening
+
+
+@asynccontextmanager
+async def listening(pool: Pool, settings: Settings, redis_url: str) -> AsyncIterator[House]:
+    redis, stop = connect(redis_url), asyncio.Event()
+    async with Sink() as sink:
+        relay = Relay(Server("127.0.0.1", sink.port, tls="none"), connections=2)
+        mailer = Mailer(pool, relay, Bell(redis), settings.key_ring, "one", "no-reply@accounts.test")
+        listener = Listener(redis_url, mailer, Clerk(pool), jobs=10, name="test")
+        task = asyncio.create_task(listener.run(stop))
+        try:
+            yield House(sink, mailer.bell, mailer, stop, task)
+        finally:
+            stop.set()
+            await asyncio.wait_for(task, 20)
+            await relay.close()
+            await redis.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+async def house(pool: Pool, settings: Settings, redis: Redis, redis_url: str, ann) -> AsyncIterator[House]:
+    async with listening(pool, settings, redis_url) as house:
+        yield house
+
+
+async def push(redis: Redis, job_id: str, raw: bytes) -> None:
+    """What somebody who has taken over Redis can write."""
+    await redis.set(f"arq:job:{job_id}", raw)
+    await redis.zadd(QUEUE, {job_id: int(time.time() * 1000)})
+
+
+async def emptied(redis: Redis) -> None:
+    """Wait until the queue has been worked off."""
+    async with asyncio.timeout(10):
+        while await redis.zcard(QUEUE):  # noqa: ASYNC110 - Postgres and sockets ring no bell
+            await asyncio.sleep(0.02)
+
+
+async def rung(house: House, pool: Pool) -> None:
+    """A mail that is rung for is sent: the worker lives."""
+    mail, before = await asked(pool), len(house.sink.mails)
+    await house.bell.ring(SEND_MAIL, mail)
+    await house.sink.wait_for(before + 1)
+    assert not house.listening.done()
+
+
+async def test_a_ring_sends_a_mail_and_files_the_log(house: House, pool: Pool):
+    """Rung for, a mail is sent, and its event is in the log a moment later."""
+    await rung(house, pool)
+    async with asyncio.timeout(10):
+        while not await pool.fetchrow("select 1 from logs"):  # noqa: ASYNC110 - Postgres and sockets ring no bell
+            await asyncio.sleep(0.02)
+
+
+async def test_ringing_often_sends_once(house: House, pool: Pool, redis: Redis):
+    """A thousand rings for one id are one mail; for an id that is nobody's nothing at all."""
+    mail = await asked(pool)
+    for _ in range(50):
+        await house.bell.ring(SEND_MAIL, mail)
+    await house.bell.ring(SEND_MAIL, *(uuid4() for _ in range(20)))
+    await house.bell.ring(RECORD_LOG, *(uuid4() for _ in range(20)))
+    await emptied(redis)
+    await house.sink.wait_for(1)
+    await rung(house, pool)
+    assert len(house.sink.mails) == 2
+
+
+class Bomb:
+    """Unpickled, it writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+async def test_a_pickle_does_not_run(house: House, pool: Pool, redis: Redis, tmp_path: Path):
+    """Whoever can write to Redis runs no code here, and the worker lives on."""
+    bomb = {"t": 1, "f": SEND_MAIL, "a": (Bomb(tmp_path / "ran"),), "k": {}, "et": 1}
+    await push(redis, "bomb", pickle.dumps(bomb))
+    await push(redis, "bomb2", pickle.dumps(Bomb(tmp_path / "ran")))
+    await emptied(redis)
+    await rung(house, pool)
+    assert not (tmp_path / "ran").exists()
+
+
+JUNK = [
+    b"", b"x", b"null", b"[]", b"{}", b'{"f":"send_mail"}', b'{"f":"send_mail","a":[],"k":{}}', b"\xff" * 600,
+    b'{"f":"send_mail","a":["x"],"k":{}}', b'{"f":"send_mail","a":[5],"k":{}}',
+    b'{"f":"send_mail","a":["00000000-0000-0000-0000-000000000000","x"],"k":{}}',
+    b'{"f":["send_mail"],"a":["x"],"k":{}}',
+    b'{"f":"os.system","a":["00000000-0000-0000-0000-000000000000"],"k":{}}', b"[" * 5000,
+    b'{"f":"send_mail","a":["00000000-0000-0000-0000-000000000000"],"k":{},"pad":"' + b"x" * 600 + b'"}',
+]  # fmt: skip
+
+
+async def test_junk_is_dropped(house: House, pool: Pool, redis: Redis):
+    """Anything but one of two names and one UUID is thrown away, and the worker lives on."""
+    for number, raw in enumerate(JUNK):
+        await push(redis, f"junk{number}", raw)
+    await emptied(redis)
+    await rung(house, pool)
+
+
+@pytest.mark.parametrize("raw", [*JUNK, pickle.dumps({"f": SEND_MAIL})])
+def test_only_our_jobs_are_read(raw: bytes):
+    """The reader refuses what the writer would not write."""
+    with pytest.raises(ValueError):  # noqa: PT011 - orjson's own is one too
+        deserialize(raw)
+
+
+def test_what_is_written_is_read():
+    """JSON with an id and nothing else."""
+    ident = str(uuid4())
+    job = {"t": None, "f": SEND_MAIL, "a": (ident,), "k": {}, "et": 5}
+    assert deserialize(serialize(job)) == {"t": None, "f": SEND_MAIL, "a": [ident], "k": {}, "et": 5}
+
+
+async def test_an_unknown_function_leaves_the_row_to_the_sweep(house: House, pool: Pool, redis: Redis, tmp_path: Path):
+    """A newer API's job is dropped by an older worker; the mail is not: it is due, and swept."""
+    mail = await asked(pool)
+    await push(redis, str(mail), serialize({"t": None, "f": "send_letter", "a": [str(mail)], "k": {}, "et": 1}))
+    await emptied(redis)
+    await rung(house, pool)
+    assert await state(pool, mail) == "pending"
+    await due_now(pool)
+    await sweeper(pool, house.mailer, tmp_path).sweep()
+    assert await state(pool, mail) == "sent"
+
+
+async def test_a_job_carries_an_id_only(redis: Redis, redis_url: str):
+    """Redis holds no address, no project, no url, no secret: the queue is a list of ids."""
+    bell = Bell(connect(redis_url))
+    ident = uuid4()
+    await bell.ring(SEND_MAIL, ident)
+    assert await redis.zrange(QUEUE, 0, -1) == [str(ident).encode()]
+    raw = await redis.get(f"arq:job:{ident}")
+    assert deserialize(raw)["a"] == [str(ident)]
+    assert len(raw) < 120
+    await bell._redis.aclose(close_connection_pool=True)
+
+
+async def test_redis_may_be_restarted(pool: Pool, settings: Settings, redis: Redis, ann, tmp_path: Path):
+    """The worker hears the bell again once Redis is back; what was asked meanwhile is swept."""
+    server = start_valkey(tmp_path)
+    try:
+        async with listening(pool, settings, server.url) as house:
+            await rung(house, pool)
+            server.stop()
+            missed = await asked(pool)
+            await house.bell.ring(SEND_MAIL, missed)
+            assert house.bell.missed >= 1
+            await due_now(pool)
+            await sweeper(pool, house.mailer, tmp_path).sweep()
+            assert await state(pool, missed) == "sent"
+            server = start_valkey(tmp_path, port=int(server.url.rpartition(":")[2].partition("/")[0]))
+            await rung(house, pool)
+    finally:
+        server.stop()
+
+
+async def test_stopping_finishes_what_was_begun(pool: Pool, settings: Settings, redis: Redis, redis_url: str, ann):
+    """Told to stop in the middle of a dialogue, a worker sees it through and marks it."""
+    async with listening(pool, settings, redis_url) as house:
+        house.sink.script("rcpt", "250 ok", action="drip", pause=0.05)
+        mail = await asked(pool)
+        await house.bell.ring(SEND_MAIL, mail)
+        await house.sink.wait_for(lambda sink: any(line.startswith("RCPT") for line in sink.commands))
+        house.stop.set()
+        await asyncio.wait_for(house.listening, 20)
+        assert (len(house.sink.mails), await state(pool, mail)) == (1, "sent")

@@ -1,0 +1,445 @@
+"""Claim, send, mark: a mail's way out of the outbox, against a real SMTP dialogue (reliability.md B2).
+
+Longer than other files: the outcomes are one list, and its parts are only worth something together.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from service import events, mails, projects, tokens, users
+from service.db import Pool, transaction
+from service.errors import Overloaded
+from service.events import Event
+from service.jobs import Bell, connect
+from service.local.servers import free_port
+from service.settings import Settings
+from service.tokens import Kind
+from tests import processes
+from tests.conftest import Api
+from tests.journeys.conftest import link_of, parameters_of
+from tests.sink import Sink
+from worker import mail as module
+from worker.logs import Clerk
+from worker.mail import WAITS, Mailer
+from worker.smtp import Deadlines, Relay, Server, TryLater
+from worker.sweep import Sweeper
+
+URL = "http://localhost/reset?from=mail"
+ANN = "ann@example.com"
+
+
+@dataclass(frozen=True)
+class Caller:
+    ip: str = "192.0.2.1"
+    user_agent: str = "UNKNOWN"
+
+
+@pytest.fixture
+async def sink() -> AsyncIterator[Sink]:
+    async with Sink() as sink:
+        yield sink
+
+
+@pytest.fixture
+async def a_worker(
+    pool: Pool, sink: Sink, redis, redis_url: str, settings: Settings
+) -> AsyncIterator[Callable[..., Mailer]]:
+    """Makes workers on the same Postgres, Redis and sink, each with a relay of its own."""
+    relays, bells = [], []
+
+    def make(name: str = "one", *, redis_url: str = redis_url) -> Mailer:
+        relays.append(Relay(Server("127.0.0.1", sink.port, tls="none"), connections=2, deadlines=Deadlines(probe=1)))
+        bells.append(connect(redis_url))
+        return Mailer(pool, relays[-1], Bell(bells[-1]), settings.key_ring, name, "no-reply@accounts.test")
+
+    yield make
+    for relay in relays:
+        await relay.close()
+    for bell in bells:
+        await bell.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+async def ann(pool: Pool, project: projects.Project) -> users.User:
+    return await users.create(pool, "shop", user_id="ann", email=ANN, name="Ann", password_hash=None)
+
+
+async def asked(pool: Pool, email: str = ANN, *, user_id: str | None = None) -> UUID:
+    """A mail as the API posts it: a recovery's for an address, a verification's for a user."""
+    kind = Kind.VERIFICATION if user_id else Kind.RECOVERY
+    async with transaction(pool) as tx:
+        token = await tokens.issue(
+            tx, "shop", kind=kind, email=email, kid="test", seconds=3600, user_id=user_id,
+            email_version=1 if user_id else None,
+        )  # fmt: skip
+        mail = await mails.post(
+            tx, "shop", letter=kind.value, recipient=email, user_id=user_id, locale="en", facts={"url": URL},
+            deadline_at=token.expires_at, sender="no-reply@accounts.test", token_id=token.id,
+        )  # fmt: skip
+        await events.record(tx, "shop", event=Event.RECOVERY_CREATE, user_id=user_id, token_id=token.id, by=Caller())
+    return mail
+
+
+async def state(pool: Pool, mail_id: UUID) -> str:
+    return (await pool.fetchrow("select state from mails where id = $1", mail_id))[0]
+
+
+async def due_now(pool: Pool) -> None:
+    await pool.execute("update mails set due_at = now() - interval '2 seconds'")
+
+
+async def test_a_mail_is_sent_once(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """Claimed, sent, marked; the token and the event now know their user; a second call does nothing."""
+    mail, worker = await asked(pool), a_worker()
+    await worker.deliver(mail)
+    await worker.deliver(mail)
+    (sent,) = sink.mails
+    assert (sent.sender, sent.recipients) == ("no-reply@accounts.test", (ANN,))
+    row = await pool.fetchrow("select * from mails")
+    assert (row["state"], row["attempts"], row["last_code"], row["lease_by"]) == ("sent", 1, 250, None)
+    assert (row["user_id"], row["ended_at"] is not None) == ("ann", True)
+    token = await pool.fetchrow("select user_id, email_version from tokens")
+    assert tuple(token) == ("ann", 1)
+    event = await pool.fetchrow("select user_id, ready from events")
+    assert tuple(event) == ("ann", True)
+    assert worker.held == {}
+    assert sink.violations == []
+
+
+async def test_the_link_is_the_callers_with_our_parameters(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """The url as it was accepted, then userId, email, secret, expire; and the id that every attempt shares."""
+    mail = await asked(pool)
+    await a_worker().deliver(mail)
+    link = link_of(sink.mails[0])
+    assert link.startswith("http://localhost/reset?from=mail&userId=ann&email=ann%40example.com&secret=")
+    assert list(parameters_of(link)) == ["from", "userId", "email", "secret", "expire"]
+    assert f"Message-ID: <{mail.hex}@accounts.test>".encode() in sink.mails[0].content
+
+
+async def test_a_temporary_refusal_waits_and_is_sent_later(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """450: pending again, due after the first wait; before that nobody sends it, afterwards the same bytes go."""
+    sink.script("rcpt", "450 4.2.0 greylisted", times=1)
+    mail, worker = await asked(pool), a_worker()
+    await worker.deliver(mail)
+    row = await pool.fetchrow("select *, extract(epoch from due_at - now()) as wait from mails")
+    assert (row["state"], row["last_code"], row["lease_by"]) == ("pending", 450, None)
+    assert "greylisted" in row["last_fault"]
+    assert WAITS[0] * 0.8 - 2 < row["wait"] <= WAITS[0] * 1.2
+    await worker.deliver(mail)
+    assert sink.mails == []
+    await due_now(pool)
+    await worker.deliver(mail)
+    assert (await state(pool, mail), len(sink.mails)) == ("sent", 1)
+
+
+async def test_each_wait_is_longer(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """The waits follow the schedule and then repeat its last one, a fifth up or down."""
+    sink.script("mail", "451 4.3.0 busy")
+    mail, worker = await asked(pool), a_worker()
+    for attempt in range(1, len(WAITS) + 3):
+        await due_now(pool)
+        await worker.deliver(mail)
+        row = await pool.fetchrow("select attempts, extract(epoch from due_at - now())::float as wait from mails")
+        wanted = WAITS[min(attempt, len(WAITS)) - 1]
+        assert row["attempts"] == attempt
+        assert wanted * 0.8 - 2 < row["wait"] <= wanted * 1.2
+
+
+async def test_the_same_mail_is_byte_for_byte_the_same(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """Cut off after the final dot it may have arrived: the second attempt is a true duplicate."""
+    sink.script("dot", action="cut", keep=True, times=1)
+    mail, worker = await asked(pool), a_worker()
+    await worker.deliver(mail)
+    assert await state(pool, mail) == "pending"
+    await due_now(pool)
+    await worker.deliver(mail)
+    first, second = sink.mails
+    assert first.content == second.content
+    assert await state(pool, mail) == "sent"
+
+
+async def test_a_refusal_of_the_recipient_is_final(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """550 at RCPT: failed, never tried again; the others go on."""
+    sink.script("rcpt", "550 5.1.1 no such user", recipient=ANN)
+    await users.create(pool, "shop", user_id="bob", email="bob@example.com", name="", password_hash=None)
+    mail, other, worker = await asked(pool), await asked(pool, "bob@example.com"), a_worker()
+    await worker.deliver(mail)
+    row = await pool.fetchrow("select * from mails where id = $1", mail)
+    assert (row["state"], row["last_code"], row["ended_at"] is not None) == ("failed", 550, True)
+    await due_now(pool)
+    await worker.deliver(mail)
+    await worker.deliver(other)
+    assert await state(pool, other) == "sent"
+    assert [sent.recipients for sent in sink.mails] == [("bob@example.com",)]
+
+
+async def test_our_own_faults_wait(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """A relay that is away costs nobody the mail: it waits until the relay is back."""
+    mail, worker = await asked(pool), a_worker()
+    await sink.close()
+    await worker.deliver(mail)
+    assert await state(pool, mail) == "pending"
+    await sink.start()
+    await due_now(pool)
+    await worker.deliver(mail)
+    assert await state(pool, mail) == "sent"
+
+
+ENDINGS = {
+    "its deadline passed": ("update mails set deadline_at = now()", "expired"),
+    "its link was used or killed": ("delete from tokens", "cancelled"),
+    "its host was removed": ("delete from platforms", "cancelled"),
+    "nobody has the address": ("update users set email = 'else@example.com'", "void"),
+    "its user is blocked": ("update users set status = 'blocked'", "void"),
+    "its user is gone": ("delete from users", "void"),
+    "its key was retired": ("update tokens set kid = 'gone'", "failed"),
+    "its recipient is poisoned": ('update mails set facts = facts || \'{"url": "javascript:x"}\'', "cancelled"),
+}
+
+
+@pytest.mark.parametrize(("change", "end"), ENDINGS.values(), ids=ENDINGS)
+async def test_nothing_is_sent_when(pool: Pool, sink: Sink, a_worker, ann: users.User, change: str, end: str):  # noqa: PLR0917 - pytest passes them by name
+    """What changed since the mail was accepted counts: it ends in its own state and nothing goes out."""
+    mail = await asked(pool)
+    await pool.execute(change)
+    await a_worker().deliver(mail)
+    row = await pool.fetchrow("select * from mails")
+    assert (row["state"], row["ended_at"] is not None, row["lease_by"]) == (end, True, None)
+    assert row["last_fault"]
+    assert sink.mails == []
+
+
+@pytest.mark.parametrize(
+    "change", ["update users set email_version = 2", "update users set status = 'blocked'",
+               "update users set email = 'new@example.com'"],
+)  # fmt: skip
+async def test_a_verification_is_for_the_address_as_it_was(pool: Pool, sink: Sink, a_worker, ann, change: str):
+    """The address or the account has changed since: cancelled."""
+    mail = await asked(pool, user_id="ann")
+    await pool.execute(change)
+    await a_worker().deliver(mail)
+    assert (await state(pool, mail), sink.mails) == ("cancelled", [])
+
+
+@pytest.mark.parametrize("block", [False, True])
+async def test_for_nobody_the_event_is_filed_all_the_same(pool: Pool, a_worker, ann: users.User, block: bool):
+    """An unknown or blocked address: void, the token gone, and the log has the event with no user."""
+    if block:
+        await pool.execute("update users set status = 'blocked'")
+    mail = await asked(pool, ANN if block else "nobody@example.com")
+    await a_worker().deliver(mail)
+    assert await state(pool, mail) == "void"
+    assert (await pool.fetchrow("select count(*) from tokens"))[0] == 0
+    await Clerk(pool).file()
+    assert [tuple(row) for row in await pool.fetch("select name, user_id, ip from logs")] == [
+        ("account.recovery.create", None, "192.0.2.1")
+    ]
+
+
+async def test_a_letter_that_can_not_be_written_gives_up(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """A fault of ours is tried five times, then failed; it never stops other mails."""
+    mail, worker = await asked(pool), a_worker()
+    await pool.execute("update mails set letter = 'nonsense'")
+    for _ in range(5):
+        assert await state(pool, mail) == "pending"
+        await due_now(pool)
+        await worker.deliver(mail)
+    assert await state(pool, mail) == "failed"
+
+
+async def test_a_busy_postgres_fails_no_mail(pool: Pool, a_worker, ann: users.User):
+    """Being busy is no fault of the letter: however often it was tried, it waits on."""
+    mail = await asked(pool)
+    await pool.execute("update mails set attempts = 20")
+
+    class Busy:
+        """A relay that is asked while no connection is free."""
+
+        async def send(self, *_arguments, before_data) -> None:
+            raise Overloaded
+
+    await replace(a_worker(), relay=Busy()).deliver(mail)
+    assert await state(pool, mail) == "pending"
+
+
+async def test_what_was_mailed_is_what_put_accepts(api: Api, pool: Pool, sink: Sink, a_worker):
+    """The secret in the letter is the one that the API derives: recovery and verification both work by it."""
+    user = await api.sign_up()
+    member = await api.sign_in()
+    await api.call("POST", "/v1/account/verification", json={"url": URL}, headers=member)
+    await api.call("POST", "/v1/account/recovery", json={"email": ANN, "url": URL})
+    worker = a_worker()
+    for row in await pool.fetch("select id from mails order by created_at"):
+        await worker.deliver(row[0])
+    verification, recovery = (parameters_of(link_of(mail)) for mail in sink.mails)
+    proof = {"userId": verification["userId"], "secret": verification["secret"]}
+    assert (await api.call("PUT", "/v1/account/verification", json=proof)).status == 200
+    # One use kills all links: ask again.
+    await api.call("POST", "/v1/account/recovery", json={"email": ANN, "url": URL})
+    await worker.deliver((await pool.fetchrow("select id from mails where state = 'pending'"))[0])
+    fresh = parameters_of(link_of(sink.mails[-1]))
+    assert (fresh["userId"], fresh["secret"] != recovery["secret"]) == (user["$id"], True)
+    body = {"userId": fresh["userId"], "secret": fresh["secret"], "password": "new horse", "passwordAgain": "new horse"}
+    assert (await api.call("PUT", "/v1/account/recovery", json=body)).status == 200
+    await api.sign_in(password="new horse")
+
+
+async def test_two_workers_send_one_mail(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """However many are rung for it, one claims it."""
+    mail, workers = await asked(pool), [a_worker("one"), a_worker("two")]
+    await asyncio.gather(*(worker.deliver(mail) for worker in workers * 5))
+    assert (len(sink.mails), await state(pool, mail)) == (1, "sent")
+
+
+async def test_a_lease_that_ran_out_is_anyones(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """The second worker sends it; when the first wakes up at last, its word does not count."""
+    sink.script("rcpt", action="hang", times=1)
+    mail, one, two = await asked(pool), a_worker("one"), a_worker("two")
+    stuck = asyncio.create_task(one.deliver(mail))
+    await sink.wait_for(lambda sink: any(line.startswith("RCPT") for line in sink.commands))
+    await two.deliver(mail)
+    assert await state(pool, mail) == "sending", "the lease still stands"
+    await due_now(pool)
+    await two.deliver(mail)
+    assert await state(pool, mail) == "sent"
+    sink.cut_all()
+    await stuck
+    row = await pool.fetchrow("select state, attempts, last_code from mails")
+    assert tuple(row) == ("sent", 2, 250)
+    assert len(sink.mails) == 1
+
+
+async def test_a_late_worker_asks_before_the_words_go_out(pool: Pool, a_worker, ann: users.User, sink: Sink):
+    """Held up for half a lease it asks Postgres, and sends nothing that is another's by now."""
+    mail, one, two = await asked(pool), a_worker("one"), a_worker("two")
+
+    class HeldUp:
+        """A relay that needs so long for RCPT that another worker takes over."""
+
+        async def send(self, *_arguments, before_data) -> None:
+            one.held[mail] -= module.LEASE
+            assert await before_data(), "nobody else has it yet"
+            await due_now(pool)
+            await two.deliver(mail)
+            assert not await before_data()
+            raise TryLater(0, "the check before DATA said no", "fence")
+
+    await replace(one, relay=HeldUp(), held=one.held).deliver(mail)
+    assert (len(sink.mails), await state(pool, mail)) == (1, "sent")
+
+
+async def test_a_lease_is_renewed_while_it_is_sent(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """What a live worker holds stays its own, however slow the relay is."""
+    sink.script("rcpt", action="hang", times=1)
+    mail, one = await asked(pool), a_worker("one")
+    stuck = asyncio.create_task(one.deliver(mail))
+    await sink.wait_for(lambda sink: any(line.startswith("RCPT") for line in sink.commands))
+    await due_now(pool)
+    await one.renew()
+    left = (await pool.fetchrow("select extract(epoch from due_at - now()) from mails"))[0]
+    assert left > module.LEASE / 2
+    sink.cut_all()
+    await stuck
+
+
+async def test_a_worker_that_comes_back_takes_its_own_again(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """Under the name it kept it need not wait for its own lease; another's it leaves alone."""
+    mail = await asked(pool)
+    await mails.claim(pool, mail, worker="one", lease=30)
+    assert await mails.free(pool, worker="two") == 0
+    assert await mails.free(pool, worker="one") == 1
+    await a_worker("one").deliver(mail)
+    assert await state(pool, mail) == "sent"
+
+
+def sweeper(pool: Pool, mailer: Mailer, folder: Path) -> Sweeper:
+    return Sweeper(pool, mailer, Clerk(pool), folder / "alive", 12)
+
+
+async def test_the_sweep_finds_a_lost_job(pool: Pool, sink: Sink, a_worker, ann: users.User, tmp_path: Path):
+    """A mail and an event whose bell nobody heard are overdue, and swept; the heartbeat shows it."""
+    mail = await asked(pool)
+    await due_now(pool)
+    await pool.execute("update events set at = now() - interval '2 seconds'")
+    found = sweeper(pool, a_worker(), tmp_path)
+    await found.sweep()
+    await found.sweep()
+    assert (await state(pool, mail), len(sink.mails)) == ("sent", 1)
+    assert (await pool.fetchrow("select user_id from logs"))[0] == "ann"
+    assert (tmp_path / "alive").exists()
+
+
+@pytest.mark.usefixtures("ann")
+async def test_the_sweep_takes_many_and_survives_a_bad_one(pool: Pool, database: str, sink: Sink, a_worker, tmp_path):
+    """More than one batch is swept in one round; one mail's trouble is not the others'."""
+    bad = await asked(pool)
+    good = [await asked(pool) for _ in range(110)]
+    await pool.execute("update mails set letter = 'nonsense' where id = $1", bad)
+    await due_now(pool)
+    patient = Pool(database, size=4, patience=30)
+    await sweeper(patient, replace(a_worker(), pool=patient), tmp_path).sweep()
+    await patient.close()
+    assert (await state(pool, bad), len(sink.mails)) == ("pending", len(good))
+
+
+async def test_without_redis_the_sweep_delivers(pool: Pool, sink: Sink, a_worker, ann: users.User, tmp_path: Path):
+    """Redis away delays and loses nothing."""
+    mailer = a_worker(redis_url=f"redis://127.0.0.1:{free_port()}/0")
+    await asked(pool)
+    sweeping = asyncio.create_task(sweeper(pool, mailer, tmp_path).run())
+    try:
+        await sink.wait_for(1)
+        await until_none(pool, "state <> 'sent'")
+    finally:
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)
+    assert mailer.bell.missed == 1
+
+
+async def until_none(pool: Pool, condition: str) -> None:
+    async with asyncio.timeout(20):
+        while await pool.fetchrow(f"select 1 from mails where {condition}"):  # noqa: ASYNC110, S608 - Postgres tells nobody; the words are ours
+            await asyncio.sleep(0.05)
+
+
+async def everything_in(redis) -> str:
+    """All keys and values of Redis as they are stored there."""
+    dumps = [(key, await redis.dump(key)) for key in await redis.keys("*")]
+    return b"".join(key + (value or b"") for key, value in dumps).decode("latin-1")
+
+
+async def test_the_secret_is_in_the_mail_and_nowhere_else(  # noqa: PLR0917 - pytest passes them by name
+    api: Api, pool: Pool, redis, sink: Sink, environment: dict[str, str], tmp_path: Path, caplog
+):
+    """Neither Redis, nor any table, nor a line of API or worker at the finest level holds a piece of it."""
+    caplog.set_level("DEBUG")
+    await api.sign_up()
+    sink.script("dot", "450 4.7.1 try later", times=1)
+    settings = environment | {"SMTP_URL": f"smtp://127.0.0.1:{sink.port}?tls=none", "LOG_LEVEL": "debug"}
+    await api.call("POST", "/v1/account/recovery", json={"email": ANN, "url": URL})
+    await api.call("POST", "/v1/account/recovery", json={"email": "nobody@example.com", "url": URL})
+    seen = await everything_in(redis)
+    assert "send_mail" in seen
+    async with processes.worker(settings, heartbeat=tmp_path / "alive") as worker:
+        await until_none(pool, "attempts = 0 or state = 'sending'")
+        await due_now(pool)
+        await sink.wait_for(1, timeout=20)
+        await until_none(pool, "state in ('pending', 'sending')")
+        seen += await everything_in(redis)
+    tables = [
+        row[0]
+        for table in ("mails", "tokens", "events", "logs", "users", "sessions")
+        for row in await pool.fetch(f"select t::text from {table} t")  # noqa: S608 - the names are ours
+    ]
+    proof = parameters_of(link_of(sink.mails[0]))["secret"][20:]
+    lines = "\n".join(worker.lines) + caplog.text
+    assert "mail ended" in lines
+    for place in ("\n".join(tables), lines, seen):
+        for start in range(0, len(proof) - 24, 12):
+            assert proof[start : start + 24] not in place
+        assert "secret=" not in place
