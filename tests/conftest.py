@@ -68,7 +68,7 @@ def worker_number(worker_id: str) -> int:
 
 @pytest.fixture(scope="session")
 def database(worker_number: int) -> str:
-    """This worker's own database, made from the migrated template."""
+    """The test worker's own database, made from the migrated template."""
     name = f"accounts_{worker_number}"
     asyncio.run(run_sql(os.environ[POSTGRES], f"create database {name} template template_accounts"))
     return database_url(name)
