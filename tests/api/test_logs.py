@@ -26,7 +26,7 @@ async def a_long_log(api: Api, pool: Pool, count: int = 30) -> dict[str, str]:
     await pool.execute(
         f"""insert into logs (project_id, id, user_id, name, ip, at, country_code, {columns})
             select project_id, gen_random_uuid(), user_id, name, '10.0.0.' || n, now() - make_interval(secs => n),
-                country_code, {columns} from logs, generate_series(1, {count}) n where name = 'account.create'"""  # noqa: S608 - the names are ours
+                country_code, {columns} from logs, generate_series(1, {count}) n where name = 'account.create'"""
     )
     await pool.execute("delete from logs where ip = '127.0.0.1'")
     return member

@@ -100,7 +100,7 @@ async def test_filing_twice_is_filing_once(pool: Pool, ann: users.User):
     await Clerk(pool).file()
     columns = "project_id, id, name, user_id, token_id, ready, ip, user_agent, at"
     await pool.execute(
-        f"insert into events ({columns}) values ($1, $2, $3, $4, $5, true, $6, $7, $8)",  # noqa: S608 - the names are ours
+        f"insert into events ({columns}) values ($1, $2, $3, $4, $5, true, $6, $7, $8)",
         *(event[name] for name in ("project_id", "id", "name", "user_id", "token_id", "ip", "user_agent", "at")),
     )  # fmt: skip
     await Clerk(pool).file()

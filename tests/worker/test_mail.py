@@ -403,7 +403,7 @@ async def test_without_redis_the_sweep_delivers(pool: Pool, sink: Sink, a_worker
 
 async def until_none(pool: Pool, condition: str) -> None:
     async with asyncio.timeout(20):
-        while await pool.fetchrow(f"select 1 from mails where {condition}"):  # noqa: ASYNC110, S608 - Postgres tells nobody; the words are ours
+        while await pool.fetchrow(f"select 1 from mails where {condition}"):  # noqa: ASYNC110 - Postgres tells nobody; the words are ours
             await asyncio.sleep(0.05)
 
 
@@ -434,7 +434,7 @@ async def test_the_secret_is_in_the_mail_and_nowhere_else(  # noqa: PLR0917 - py
     tables = [
         row[0]
         for table in ("mails", "tokens", "events", "logs", "users", "sessions")
-        for row in await pool.fetch(f"select t::text from {table} t")  # noqa: S608 - the names are ours
+        for row in await pool.fetch(f"select t::text from {table} t")
     ]
     proof = parameters_of(link_of(sink.mails[0]))["secret"][20:]
     lines = "\n".join(worker.lines) + caplog.text
