@@ -50,6 +50,13 @@ class QueryInvalid(AccountError):
     status, type = 400, "general_query_invalid"
 
 
+class EmailTaken(AccountError):
+    """A user with the same email can't be set here."""
+
+    status, type = 400, "general_bad_request"
+    legacy_message = "User already registered"
+
+
 class EmailMissing(AccountError):
     """The account has no email address."""
 
@@ -166,6 +173,25 @@ class EmailVerified(AccountError):
     """The email address is already verified."""
 
     status, type = 409, "user_email_already_verified"
+
+
+class IdentityNotFound(AccountError):
+    """Identity could not be found."""
+
+    status, type = 404, "user_identity_not_found"
+
+
+class KeyExpired(AccountError):
+    """The project key has expired. Please generate a new key using the command line."""
+
+    status, type = 401, "project_key_expired"
+
+
+class AnonymousDenied(AccountError):
+    """Creation of a session is prohibited when a session is active."""
+
+    status, type = 401, "user_session_already_exists"
+    legacy_message = "Cannot create an anonymous user when logged in."
 
 
 class TooManyRequests(AccountError):

@@ -16,6 +16,13 @@ class Event(StrEnum):
     """The documented API's names; the modern era's follow from them (contract.md 3.5)."""
 
     ACCOUNT_CREATE = "account.create"
+    ACCOUNT_DELETE = "account.delete"
+    NAME_UPDATE = "account.update.name"
+    EMAIL_UPDATE = "account.update.email"
+    PASSWORD_UPDATE = "account.update.password"  # noqa: S105 - the name of an event
+    PREFS_UPDATE = "account.update.prefs"
+    STATUS_UPDATE = "account.update.status"
+    SESSION_UPDATE = "account.sessions.update"
     SESSION_CREATE = "account.sessions.create"
     SESSION_DELETE = "account.sessions.delete"
     RECOVERY_CREATE = "account.recovery.create"

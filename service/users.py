@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from service.db import Executor, Queries, UniqueViolation
-from service.errors import UserExists
+from service.errors import EmailTaken, UserExists
 
 _sql = Queries("users")
 Status = Literal["unactivated", "active", "blocked"]
@@ -109,3 +109,49 @@ async def verify_email(conn: Executor, user: User) -> None:
 
 async def touch(conn: Executor, user: User) -> None:
     await _sql.run(conn, "touch_user", project_id=user.project_id, id=user.id)
+
+
+async def ensure(conn: Executor, project_id: str, *, user_id: str, email: str) -> None:
+    """A user for an address that was just proved, unless there is one."""
+    await _sql.run(conn, "ensure_user", project_id=project_id, id=user_id, email=email)
+
+
+async def lock_by_email(conn: Executor, project_id: str, *, email: str) -> User | None:
+    return await _sql.one(conn, "lock_user_by_email", User, project_id=project_id, email=email)
+
+
+async def change_name(conn: Executor, user: User, *, name: str) -> User:
+    return _still(await _sql.one(conn, "change_name", User, project_id=user.project_id, id=user.id, name=name))
+
+
+async def change_prefs(conn: Executor, user: User, *, prefs: str) -> User:
+    """`prefs` is JSON text; it comes back byte for byte."""
+    return _still(await _sql.one(conn, "change_prefs", User, project_id=user.project_id, id=user.id, prefs=prefs))
+
+
+async def change_email(conn: Executor, user: User, *, email: str, password_hash: str | None = None) -> User:
+    """The address is unproved again; raises EmailTaken, which tells no more than that it can't be had."""
+    try:
+        changed = await _sql.one(
+            conn,
+            "change_email",
+            User,
+            project_id=user.project_id,
+            id=user.id,
+            email=email,
+            password_hash=password_hash,
+        )
+    except UniqueViolation:
+        raise EmailTaken from None
+    return _still(changed)
+
+
+async def change_status(conn: Executor, user: User, *, status: Status) -> User:
+    return _still(await _sql.one(conn, "change_status", User, project_id=user.project_id, id=user.id, status=status))
+
+
+def _still(user: User | None) -> User:
+    """Its row is locked by the caller, so it is there."""
+    if user is None:
+        raise LookupError
+    return user

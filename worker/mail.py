@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from service import db, devices, events, links, mails, redirects, tokens, users
+from service import db, events, mails, tokens, users
 from service.db import Pool, transaction
 from service.jobs import RECORD_LOG, Bell
 from service.keys import KeyRing
 from service.mails import Claim, End
-from service.tokens import Token
-from worker import letters, messages
+from service.tokens import Kind, Token
+from worker import drafts
 from worker.smtp import Refused, Relay, TryLater
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class Mailer:
     ring: KeyRing
     worker: str
     sender: str
+    public_url: str
     held: dict[UUID, float] = field(default_factory=dict)
 
     async def deliver(self, mail_id: UUID) -> None:
@@ -76,21 +77,28 @@ class Mailer:
             self.held.pop(claim.id, None)
 
     async def _send(self, claim: Claim) -> None:
-        token = await self._token(claim)
+        token = await self._token(claim) if claim.token_id else None
         if claim.late:
-            raise Ended("expired", "its link expired before it could be sent")
-        if token.kid not in self.ring:
+            raise Ended("expired", "it could not be sent while it was of use")
+        if token and token.kid not in self.ring:
             raise Ended("failed", "the key of its link was retired")
-        self._check_url(claim)
-        message = self._write(claim, token)
+        try:
+            message = drafts.write(claim, token, self.ring, sender=self.sender, public_url=self.public_url)
+        except drafts.Forbidden:
+            raise Ended("cancelled", "its link leads to a host that is no longer allowed") from None
         address = claim.sender_address or self.sender
         await self.relay.send(address, claim.recipient, message, before_data=lambda: self._still_ours(claim))
 
     async def _token(self, claim: Claim) -> Token:
-        """The live token whose link is to be mailed; finds out whose it is where the API must not know."""
-        token = _token_of(claim)
+        """The live token whose secret is to be mailed; finds out whose it is where the API must not know."""
+        token = drafts.token_of(claim)
         if token is None:
             raise Ended("cancelled", "its link was used or made void")
+        if token.kind in (Kind.MAGIC_URL, Kind.OTP):
+            if claim.user_status == "blocked":
+                await tokens.drop(self.pool, claim.project_id, token_id=token.id)
+                raise Ended("void", "the account of this address is blocked")
+            return token
         if token.user_id is None:
             token = await self._adopt(claim, token)
         fresh = claim.user_id == token.user_id and claim.email_version == token.email_version
@@ -116,28 +124,6 @@ class Mailer:
         if adopted is None:
             raise Ended("void", "no account has this address") if not somebody else Ended("cancelled", "adopted twice")
         return adopted
-
-    def _check_url(self, claim: Claim) -> None:
-        """The list of allowed hosts may have changed since the mail was accepted."""
-        try:
-            redirects.check(claim.facts["url"], claim.hostnames, plain_http=claim.plain_http)
-        except ValueError:
-            raise Ended("cancelled", "its link leads to a host that is no longer allowed") from None
-
-    def _write(self, claim: Claim, token: Token) -> bytes:
-        facts = claim.facts
-        device = devices.parse(facts.get("user_agent", ""))
-        letter = letters.render(
-            claim.letter, locale=claim.locale, project=claim.project_name, link=_link(claim, token, self.ring),
-            expires=token.expires_at, lifetime_seconds=round((token.expires_at - token.created_at).total_seconds()),
-            era="modern" if facts.get("modern") else "legacy", ip=facts.get("ip"), requested_at=token.created_at,
-            device=f"{device.client_name}, {device.os_name}" if device.client_name and device.os_name else None,
-        )  # fmt: skip
-        return messages.build(
-            letter, sender_name=claim.sender_name or f"{claim.project_name} Team",
-            sender_address=claim.sender_address or self.sender, recipient=claim.recipient,
-            message_id=claim.message_id, date=token.created_at,
-        )  # fmt: skip
 
     async def _still_ours(self, claim: Claim) -> bool:
         """Asked just before the words go out. Only a worker that was held up for long needs to ask Postgres."""
@@ -179,22 +165,3 @@ class Mailer:
             await self._mark(claim, "failed", fault=fault)
         else:
             await self._wait(claim, 0, fault)
-
-
-def _token_of(claim: Claim) -> Token | None:
-    if not (claim.token_id and claim.kind and claim.kid and claim.token_created_at and claim.token_expires_at):
-        return None
-    return Token(
-        claim.project_id, claim.token_id, claim.kind, claim.token_user_id, claim.token_email or "",
-        claim.token_email_version, claim.kid, claim.token_created_at, claim.token_expires_at,
-    )  # fmt: skip
-
-
-def _link(claim: Claim, token: Token, ring: KeyRing) -> str:
-    """contract.md 2.17; the recovery link also carries the address, as the API document says."""
-    expires = token.expires_at
-    stamp = expires.isoformat(timespec="milliseconds") if claim.facts.get("modern") else str(int(expires.timestamp()))
-    parameters = {"userId": token.user_id or ""}
-    if claim.letter == "recovery":
-        parameters["email"] = token.email
-    return links.build(claim.facts["url"], parameters | {"secret": tokens.secret_of(ring, token), "expire": stamp})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from service import db, events, logs, mails, tokens
+from service import db, events, logs, mails, sessions, tokens
 from service.db import Pool
 from worker.logs import Clerk
 from worker.mail import RENEWAL, Mailer
@@ -53,6 +53,7 @@ class Sweeper:
     async def tidy(self) -> None:
         await logs.keep_partitions(self.pool, months=self.log_months)
         await tokens.drop_expired(self.pool)
+        await sessions.drop_expired(self.pool)
 
 
 async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:

@@ -19,6 +19,13 @@ _JSON = "application/json; charset=UTF-8"
 _STATUS = {"unactivated": 0, "active": 1, "blocked": 2}
 _MODERN_EVENTS = {
     Event.ACCOUNT_CREATE: "user.create",
+    Event.ACCOUNT_DELETE: "user.delete",
+    Event.NAME_UPDATE: "user.update",
+    Event.EMAIL_UPDATE: "user.update",
+    Event.PASSWORD_UPDATE: "user.update",
+    Event.PREFS_UPDATE: "user.update",
+    Event.STATUS_UPDATE: "user.update",
+    Event.SESSION_UPDATE: "session.update",
     Event.SESSION_CREATE: "session.create",
     Event.SESSION_DELETE: "session.delete",
     Event.RECOVERY_CREATE: "recovery.create",
@@ -124,7 +131,7 @@ def _country(call: Call, code: str) -> dict[str, str]:
     return {"countryCode": code, "countryName": countries.name(code, locale)}
 
 
-def session(call: Call, found: Session, *, current: bool) -> dict[str, Any]:
+def session(call: Call, found: Session, *, current: bool, secret: str = "") -> dict[str, Any]:
     """contract.md 3.3; the secret stays "" for a client: it is in the cookie."""
     time, modern = call.era.time, call.era.modern
     dates = {"$createdAt": time(found.created_at), "$updatedAt": time(found.updated_at)} if modern else {}
@@ -133,7 +140,7 @@ def session(call: Call, found: Session, *, current: bool) -> dict[str, Any]:
         if modern
         else {"providerToken": ""}
     )
-    tail = {"factors": [_factor(found.provider)], "secret": "", "mfaUpdatedAt": ""} if modern else {}
+    tail = {"factors": [_factor(found.provider)], "secret": secret, "mfaUpdatedAt": ""} if modern else {}
     return {
         "$id": found.id,
         **dates,
@@ -154,7 +161,7 @@ def _factor(provider: str) -> str:
     return {"email": "password", "anonymous": "anonymous"}.get(provider, "email")
 
 
-def token(call: Call, found: Token, *, user_id: str) -> dict[str, Any]:
+def token(call: Call, found: Token, *, user_id: str, phrase: str = "") -> dict[str, Any]:
     """contract.md 3.6; the secret is in the mail and nowhere else."""
     time = call.era.time
     if not call.era.modern:
@@ -165,7 +172,7 @@ def token(call: Call, found: Token, *, user_id: str) -> dict[str, Any]:
         "userId": user_id,
         "secret": "",
         "expire": time(found.expires_at),
-        "phrase": "",
+        "phrase": phrase,
     }
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -18,6 +18,8 @@ from service.errors import ArgumentInvalid, BodyTooLarge, BodyTooSlow
 SIZE = 96 * 1024
 _PATIENCE = 10.0
 _EMAIL_SIZE = 254
+_PREFS_DEPTH = 64
+_FIELD = re.compile(r"[^\[]+")
 _USER_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
 
 
@@ -42,7 +44,7 @@ async def _parse(request: web.Request) -> Mapping[str, Any]:
         async with asyncio.timeout(_PATIENCE):
             if request.content_type != "application/json":
                 form = await request.post()
-                return {name: value for name, value in form.items() if isinstance(value, str)}
+                return _nested((name, value) for name, value in form.items() if isinstance(value, str))
             raw = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise BodyTooLarge from None
@@ -55,6 +57,19 @@ async def _parse(request: web.Request) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def _nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Form fields as an object: prefs[a][b]=1 is {"prefs": {"a": {"b": "1"}}}."""
+    tree: dict[str, Any] = {}
+    for name, value in pairs:
+        *path, last = _FIELD.findall(name.replace("]", "")) or [name]
+        branch = tree
+        for key in path[:_PREFS_DEPTH]:
+            below = branch.setdefault(key, {})
+            branch = below if isinstance(below, dict) else branch
+        branch[last] = value
+    return tree
 
 
 async def read(call: Call, model: type[Model]) -> Model:
@@ -99,7 +114,7 @@ def _plain(text: str) -> str:
     return text
 
 
-def _sized(least: int, most: int) -> Callable[[str], str]:
+def sized(least: int, most: int) -> Callable[[str], str]:
     def check(text: str) -> str:
         if not least <= len(text) <= most:
             raise _refuse(f"Value must be a valid string and between {least} and {most} chars")
@@ -129,13 +144,25 @@ def _url(text: str, info: ValidationInfo) -> str:
 
 
 def _new_password(text: str, info: ValidationInfo) -> str:
-    """6 to 32 in the legacy era, 8 to 256 in the modern one; a project may demand more (design.md, D9)."""
     call: Call = info.context  # type: ignore[assignment] # read() passes nothing else
+    if fault := _password_fault(call, text):
+        raise _refuse(fault)
+    return text
+
+
+def check_new_password(call: Call, name: str, text: str) -> None:
+    """For a parameter that only sometimes sets a password; raises ArgumentInvalid."""
+    if fault := _password_fault(call, text):
+        raise ArgumentInvalid(_say(call, name, "unfit", fault))
+
+
+def _password_fault(call: Call, text: str) -> str:
+    """6 to 32 in the legacy era, 8 to 256 in the modern one; a project may demand more (design.md, D9)."""
     least, most = (8, 256) if call.era.modern else (6, 32)
     least, most = max(least, call.project.password_min), min(most, call.project.password_max)
     if not least <= len(text) <= most or "\0" in text:
-        raise _refuse(f"Password must be between {least} and {most} chars")
-    return text
+        return f"Password must be between {least} and {most} chars"
+    return ""
 
 
 def _old_password(text: str) -> str:
@@ -154,11 +181,39 @@ def _user_id(text: str) -> str:
     return text
 
 
+def empty_list_is_object(value: Any) -> Any:
+    """PHP can't tell `[]` from `{}`, so clients written against it send either."""
+    return {} if value == [] else value
+
+
+def check_prefs(value: dict[str, Any]) -> dict[str, Any]:
+    """No key that some clients' JSON parsers throw on, no deep nesting, no NUL (contract.md 0.11)."""
+    level: list[Any] = [value]
+    for _depth in range(_PREFS_DEPTH):
+        for found in level:
+            for key in found if isinstance(found, dict) else ():
+                if key in ("__proto__", "constructor"):
+                    raise _refuse(f"Value must not contain the key {key}")
+        level = [child for found in level for child in _children(found)]
+        if any(isinstance(found, str) and "\0" in found for found in level):
+            raise _refuse("Value must not contain NUL")
+        if not level:
+            return value
+    raise _refuse(f"Value must not be nested deeper than {_PREFS_DEPTH} levels")
+
+
+def _children(found: Any) -> list[Any]:
+    """Keys count as children: they are text like any other."""
+    if isinstance(found, dict):
+        return [*found.keys(), *found.values()]
+    return list(found) if isinstance(found, list) else []
+
+
 Email = Annotated[str, AfterValidator(_email)]
 Url = Annotated[str, AfterValidator(_url)]
 NewPassword = Annotated[str, AfterValidator(_new_password)]
 OldPassword = Annotated[str, AfterValidator(_old_password)]
-Name = Annotated[str, AfterValidator(_sized(0, 128)), AfterValidator(_plain)]
+Name = Annotated[str, AfterValidator(sized(0, 128)), AfterValidator(_plain)]
 NewUserId = Annotated[str, AfterValidator(_user_id)]
-UserId = Annotated[str, AfterValidator(_sized(1, 36)), AfterValidator(_plain)]
-TokenSecret = Annotated[str, AfterValidator(_sized(1, 256)), AfterValidator(_plain)]
+UserId = Annotated[str, AfterValidator(sized(1, 36)), AfterValidator(_plain)]
+TokenSecret = Annotated[str, AfterValidator(sized(1, 256)), AfterValidator(_plain)]

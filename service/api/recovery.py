@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
-from service import events, ids, keys, mails, sessions, tokens, users
-from service.api import answers
+from service import events, ids, keys, sessions, tokens, users
+from service.api import answers, letters
 from service.api.bodies import Body, Email, NewPassword, TokenSecret, Url, UserId, read
 from service.api.calls import Call
 from service.api.routes import limited, public
@@ -39,17 +39,7 @@ async def create_recovery(call: Call) -> web.Response:
             kid=keys.current(call.services.ring),
             seconds=call.project.recovery_seconds,
         )
-        mail = await mails.post(
-            tx,
-            call.project.id,
-            letter="recovery",
-            recipient=body.email,
-            locale=call.client.locale or call.project.locale,
-            facts=letter_facts(call, body.url),
-            deadline_at=token.expires_at,
-            sender=call.services.settings.mail_from,
-            token_id=token.id,
-        )
+        mail = await letters.post(call, tx, letter="recovery", token=token, url=body.url)
         await events.record(
             tx,
             call.project.id,
@@ -60,11 +50,6 @@ async def create_recovery(call: Call) -> web.Response:
         )
     await call.services.bell.ring(SEND_MAIL, mail)
     return answers.json(answers.token(call, token, user_id=user.id if user else ids.new()), 201)
-
-
-def letter_facts(call: Call, url: str) -> dict[str, object]:
-    """What a link letter needs beyond its token; the era decides how the link's expiry looks."""
-    return {"url": url, "modern": call.era.modern, "ip": call.client.ip, "user_agent": call.client.user_agent}
 
 
 async def _revealed(call: Call, email: str) -> User | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from service.api.calls import Call
 
 By = Literal["ip", "email", "user", "userId"]
-Access = Literal["public", "member"]
+Access = Literal["public", "member", "key"]
 Handler = Callable[["Call"], Awaitable[web.Response]]
 
 
@@ -31,12 +31,16 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Route:
+    """`scope` is what a key needs for it; a `page` answers people in HTML, its errors too."""
+
     method: str
     paths: tuple[str, ...]
     access: Access
     handler: Handler
     limits: tuple[Limit, ...]
     opens_session: bool
+    scope: str
+    page: bool
 
     @property
     def name(self) -> str:
@@ -62,17 +66,17 @@ def limited(limit: int, window: int, *, by: By) -> Callable[[Handler], Handler]:
 class Door:
     """Who may come in; a handler is hung behind it by method and paths."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    def __init__(self, access: Access, scope: str = "account") -> None:
+        self._access, self._scope = access, scope
 
-    def get(self, *paths: str) -> Callable[[Handler], Handler]:
-        return self._hang("GET", paths)
+    def get(self, *paths: str, page: bool = False) -> Callable[[Handler], Handler]:
+        return self._hang("GET", paths, page=page)
 
-    def post(self, *paths: str, opens_session: bool = False) -> Callable[[Handler], Handler]:
-        return self._hang("POST", paths, opens_session=opens_session)
+    def post(self, *paths: str, opens_session: bool = False, page: bool = False) -> Callable[[Handler], Handler]:
+        return self._hang("POST", paths, opens_session=opens_session, page=page)
 
-    def put(self, *paths: str) -> Callable[[Handler], Handler]:
-        return self._hang("PUT", paths)
+    def put(self, *paths: str, opens_session: bool = False) -> Callable[[Handler], Handler]:
+        return self._hang("PUT", paths, opens_session=opens_session)
 
     def patch(self, *paths: str) -> Callable[[Handler], Handler]:
         return self._hang("PATCH", paths)
@@ -81,14 +85,18 @@ class Door:
         return self._hang("DELETE", paths)
 
     def _hang(
-        self, method: str, paths: tuple[str, ...], *, opens_session: bool = False
+        self, method: str, paths: tuple[str, ...], *, opens_session: bool = False, page: bool = False
     ) -> Callable[[Handler], Handler]:
         def hang(handler: Handler) -> Handler:
             limits = _limits.get(handler, ())
-            ROUTES.append(Route(method, paths, self._access, handler, limits, opens_session))
+            ROUTES.append(
+                Route(method, paths, self._access, handler, limits, opens_session, scope=self._scope, page=page)
+            )
             return handler
 
         return hang
 
 
-public, member = Door("public"), Door("member")
+# A server with a key may open public routes if the key has their scope; an account's own routes are a member's alone.
+public, member = Door("public", "sessions.write"), Door("member", "account")
+users_read, users_write = Door("key", "users.read"), Door("key", "users.write")

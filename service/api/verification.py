@@ -2,11 +2,10 @@
 
 from aiohttp import web
 
-from service import events, keys, mails, tokens, users
-from service.api import answers
+from service import events, tokens, users
+from service.api import answers, letters
 from service.api.bodies import Body, TokenSecret, Url, UserId, read
 from service.api.calls import Call
-from service.api.recovery import letter_facts
 from service.api.routes import limited, member, public
 from service.db import transaction
 from service.errors import EmailMissing, EmailVerified, TokenInvalid
@@ -31,28 +30,10 @@ async def create_verification(call: Call) -> web.Response:
             raise EmailMissing
         if user.email_verified and call.era.modern:
             raise EmailVerified
-        token = await tokens.issue(
-            tx,
-            call.project.id,
-            kind=Kind.VERIFICATION,
-            email=user.email,
-            email_version=user.email_version,
-            user_id=user.id,
-            kid=keys.current(call.services.ring),
-            seconds=call.project.verification_seconds,
+        token = await letters.issue(
+            call, tx, kind=Kind.VERIFICATION, user=user, seconds=call.project.verification_seconds
         )
-        mail = await mails.post(
-            tx,
-            call.project.id,
-            letter="verification",
-            recipient=user.email,
-            user_id=user.id,
-            locale=call.client.locale or call.project.locale,
-            facts=letter_facts(call, body.url),
-            deadline_at=token.expires_at,
-            sender=call.services.settings.mail_from,
-            token_id=token.id,
-        )
+        mail = await letters.post(call, tx, letter="verification", token=token, url=body.url)
         event = await events.record(
             tx,
             call.project.id,

@@ -2,6 +2,11 @@
 insert into mails (project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id)
 values (:project_id, :id, :letter, :user_id, :token_id, :recipient, :locale, :facts, :deadline_at, :message_id);
 
+-- name: post_notice(project_id, id, letter, user_id, recipient, locale, facts, message_id)
+-- Without a link there is nothing to expire; three days is how long it is worth trying.
+insert into mails (project_id, id, letter, user_id, recipient, locale, facts, deadline_at, message_id)
+values (:project_id, :id, :letter, :user_id, :recipient, :locale, :facts, now() + interval '3 days', :message_id);
+
 -- name: claim_mail(id, worker, lease) -> Claim?
 -- One worker gets it, with all that the letter needs; a lease that ran out is anyone's.
 -- `attempts` is the fencing number: whoever claims later has a higher one.
@@ -12,10 +17,10 @@ with claimed as (
     returning *
 )
 select c.project_id, c.id, c.letter, c.recipient, c.locale, c.facts, c.attempts, c.message_id, c.token_id,
-    c.deadline_at <= now() as late,
-    p.name as project_name, p.sender_name, p.sender_address, p.plain_http,
+    c.deadline_at <= now() as late, c.created_at,
+    p.name as project_name, p.sender_name, p.sender_address, p.plain_http, p.verification_url,
     array(select hostname from platforms where project_id = c.project_id) as hostnames,
-    t.kind, t.user_id as token_user_id, t.email as token_email, t.email_version as token_email_version, t.kid,
+    t.kind, t.user_id as token_user_id, t.asked_as, t.email as token_email, t.email_version as token_email_version, t.kid,
     t.created_at as token_created_at, t.expires_at as token_expires_at,
     u.id as user_id, u.email_version, u.status as user_status
 from claimed c join projects p on p.id = c.project_id

@@ -52,3 +52,36 @@ update users set email_verified = true, updated_at = now() where project_id = :p
 
 -- name: touch_user(project_id, id)
 update users set accessed_at = now() where project_id = :project_id and id = :id;
+
+-- name: ensure_user(project_id, id, email)
+-- For an address that has just been proved; nothing if it, or the id, is taken.
+insert into users (project_id, id, email, email_verified) values (:project_id, :id, :email, true) on conflict do nothing;
+
+-- name: lock_user_by_email(project_id, email) -> User?
+select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
+    status, labels, prefs, created_at, updated_at, accessed_at
+from users where project_id = :project_id and email = :email for update;
+
+-- name: change_name(project_id, id, name) -> User?
+update users set name = :name, updated_at = now() where project_id = :project_id and id = :id
+returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
+    status, labels, prefs, created_at, updated_at, accessed_at;
+
+-- name: change_prefs(project_id, id, prefs) -> User?
+update users set prefs = :prefs, updated_at = now() where project_id = :project_id and id = :id
+returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
+    status, labels, prefs, created_at, updated_at, accessed_at;
+
+-- name: change_email(project_id, id, email, password_hash) -> User?
+-- Every token made for the earlier address is void by its version. A first password comes with the first address.
+update users set email = :email, email_version = email_version + 1, email_verified = false, updated_at = now(),
+    password_hash = coalesce(:password_hash, password_hash),
+    password_updated_at = case when :password_hash::text is null then password_updated_at else now() end
+where project_id = :project_id and id = :id
+returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
+    status, labels, prefs, created_at, updated_at, accessed_at;
+
+-- name: change_status(project_id, id, status) -> User?
+update users set status = :status, updated_at = now() where project_id = :project_id and id = :id
+returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
+    status, labels, prefs, created_at, updated_at, accessed_at;
