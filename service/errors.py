@@ -76,6 +76,24 @@ class TokenInvalid(AccountError):
     status, type = 401, "user_invalid_token"
 
 
+class RecoveryTokenInvalid(TokenInvalid):
+    """Invalid token passed in the request."""
+
+    legacy_message = "Invalid recovery token"
+
+
+class VerificationTokenInvalid(TokenInvalid):
+    """Invalid token passed in the request."""
+
+    legacy_message = "Invalid verification token"
+
+
+class LoginTokenInvalid(TokenInvalid):
+    """Invalid token passed in the request."""
+
+    legacy_message = "Invalid login token"
+
+
 class JwtInvalid(AccountError):
     """Failed to verify JWT."""
 
@@ -93,13 +111,6 @@ class SessionExists(AccountError):
     """Creation of a session is prohibited when a session is active."""
 
     status, type = 401, "user_session_already_exists"
-
-
-class SessionNeeded(AccountError):
-    """The current user session could not be found."""
-
-    status, type = 404, "user_session_not_found"
-    legacy_status, legacy_message = 401, "No valid session found"
 
 
 class UserBlocked(AccountError):
@@ -199,13 +210,6 @@ class TooManyRequests(AccountError):
 
     status, type = 429, "general_rate_limit_exceeded"
     legacy_message = "Too many requests"
-
-
-class MailDisabled(AccountError):
-    """SMTP is disabled on this server."""
-
-    status, type = 503, "general_smtp_disabled"
-    legacy_message = "SMTP Disabled"
 
 
 class Overloaded(AccountError):

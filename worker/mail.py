@@ -34,6 +34,10 @@ class Ended(Exception):
     fault: str
 
 
+class NotYet(Exception):
+    """It can't be sent as things stand here; the message says why."""
+
+
 @dataclass(slots=True)
 class Mailer:
     """`worker` is this process's name in the leases."""
@@ -60,6 +64,8 @@ class Mailer:
                 await self._mark(claim, end.state, fault=end.fault)
             except Refused as refusal:
                 await self._mark(claim, "failed", code=refusal.code, fault=f"{refusal.stage}: {refusal.text}")
+            except NotYet as fault:
+                await self._wait(claim, 0, str(fault))
             except TryLater as fault:
                 await self._wait(claim, fault.code, f"{fault.stage}: {fault.text}")
             except Exception as error:  # noqa: BLE001 - one poison mail must not stop the others
@@ -81,7 +87,8 @@ class Mailer:
         if claim.late:
             raise Ended("expired", "it could not be sent while it was of use")
         if token and token.kid not in self.ring:
-            raise Ended("failed", "the key of its link was retired")
+            # Maybe a newer process has a key that this one will only have after its restart.
+            raise NotYet(f"the key {token.kid} of its link is not among SECRET_KEYS")
         try:
             message = drafts.write(claim, token, self.ring, sender=self.sender, public_url=self.public_url)
         except drafts.Forbidden:
