@@ -96,7 +96,7 @@ class Pool:
             await connection.set_type_codec(
                 "jsonb",
                 schema="pg_catalog",
-                encoder=lambda value: orjson.dumps(value).decode(),
+                encoder=lambda value: orjson.dumps(value, default=str).decode(),
                 decoder=orjson.loads,
             )
         except BaseException:

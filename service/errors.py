@@ -50,6 +50,12 @@ class QueryInvalid(AccountError):
     status, type = 400, "general_query_invalid"
 
 
+class CursorNotFound(AccountError):
+    """The cursor of the list is not there. Start the list anew."""
+
+    status, type = 400, "general_cursor_not_found"
+
+
 class EmailTaken(AccountError):
     """A user with the same email can't be set here."""
 
@@ -178,6 +184,13 @@ class UserExists(AccountError):
 
     status, type = 409, "user_already_exists"
     legacy_message = "Account already exists"
+
+
+class EmailExists(AccountError):
+    """A user with the same email already exists in this project."""
+
+    status, type = 409, "user_email_already_exists"
+    legacy_message = "Email already exists"
 
 
 class EmailVerified(AccountError):

@@ -29,6 +29,17 @@ class Event(StrEnum):
     RECOVERY_UPDATE = "account.recovery.update"
     VERIFICATION_CREATE = "account.verification.create"
     VERIFICATION_UPDATE = "account.verification.update"
+    # What an operator did to the account, under the names that the Users API of the legacy era has for it.
+    BY_OPERATOR_CREATE = "users.create"
+    BY_OPERATOR_DELETE = "users.delete"
+    BY_OPERATOR_NAME = "users.update.name"
+    BY_OPERATOR_EMAIL = "users.update.email"
+    BY_OPERATOR_PASSWORD = "users.update.password"  # noqa: S105 - the name of an event
+    BY_OPERATOR_PREFS = "users.update.prefs"
+    BY_OPERATOR_LABELS = "users.update.labels"
+    BY_OPERATOR_STATUS = "users.update.status"
+    BY_OPERATOR_VERIFICATION = "users.update.verification"
+    BY_OPERATOR_SESSIONS = "users.sessions.delete"
 
 
 class Actor(Protocol):

@@ -29,6 +29,7 @@ class Claim:
     attempts: int
     message_id: str
     token_id: str | None
+    last_fault: str | None
     late: bool
     created_at: datetime
     project_name: str
@@ -176,3 +177,8 @@ async def list_due(conn: Executor, *, seconds: float, most: int) -> list[UUID]:
 
 async def free(conn: Executor, *, worker: str) -> int:
     return await _sql.run(conn, "free_mails_of", worker=worker)
+
+
+async def cancel_of(conn: Executor, project_id: str, *, user_id: str) -> int:
+    """What was still to be sent to a user; how many."""
+    return await _sql.run(conn, "cancel_mails_of", project_id=project_id, user_id=user_id)

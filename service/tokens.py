@@ -8,6 +8,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from service import ids, keys
 from service.db import Executor, Queries
@@ -22,6 +23,17 @@ class Kind(StrEnum):
     VERIFICATION = "verification"
     MAGIC_URL = "magic_url"
     OTP = "otp"
+
+
+class Owner(Protocol):
+    """Whoever has a project, an id and maybe an address: a user."""
+
+    @property
+    def project_id(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def email(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +141,6 @@ async def take_sign_in(conn: Executor, token: Token) -> Token | None:
     return await _sql.one(conn, "take_sign_in", Token, project_id=token.project_id, id=token.id)
 
 
-async def kill_of_address(conn: Executor, project_id: str, *, email: str) -> None:
-    """Those that are not any user's yet."""
-    await _sql.run(conn, "kill_tokens_of_address", project_id=project_id, email=email)
-
-
 async def take(conn: Executor, token: Token) -> Token | None:
     """Use it up; None if it has been used, has expired, or the address has changed since. Lock the user first."""
     return await _sql.one(conn, "take_token", Token, project_id=token.project_id, id=token.id, user_id=token.user_id)
@@ -143,9 +150,9 @@ async def drop(conn: Executor, project_id: str, *, token_id: str) -> None:
     await _sql.run(conn, "drop_token", project_id=project_id, id=token_id)
 
 
-async def kill_all(conn: Executor, project_id: str, *, user_id: str) -> None:
-    """After a use, a new password, a new address, a block: no earlier link may work."""
-    await _sql.run(conn, "kill_tokens", project_id=project_id, user_id=user_id)
+async def kill_all(conn: Executor, owner: Owner) -> None:
+    """After a use, a new password, a new address, a block: no earlier link or code may work. Lock the user first."""
+    await _sql.run(conn, "kill_tokens", project_id=owner.project_id, user_id=owner.id, email=owner.email)
 
 
 async def drop_expired(conn: Executor) -> int:

@@ -24,6 +24,7 @@ LEASE, RENEWAL = 30.0, 10.0
 WAITS = (5, 15, 30, 60, 120, 300, 600, 900)
 # A letter that can't even be written is our fault: it is tried a few times, never for ever.
 _OUR_TRIES = 5
+_OURS = "ours: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ class Mailer:
         """The live token whose secret is to be mailed; finds out whose it is where the API must not know."""
         token = drafts.token_of(claim)
         if token is None:
+            # The link may have died before anyone found out whom its event concerns.
+            await events.settle(self.pool, claim.project_id, token_id=claim.token_id or "", user_id=claim.user_id)
             raise Ended("cancelled", "its link was used or made void")
         if token.kind in (Kind.MAGIC_URL, Kind.OTP):
             if claim.user_status == "blocked":
@@ -167,8 +170,9 @@ class Mailer:
 
     async def _stumble(self, claim: Claim, error: Exception) -> None:
         log.error("mail could not be written", exc_info=error, extra={"mail": str(claim.id)})
-        fault = f"ours: {type(error).__name__}"
-        if db.diagnose(error) is None and claim.attempts >= _OUR_TRIES:
+        fault = f"{_OURS}{type(error).__name__}"
+        again = (claim.last_fault or "").startswith(_OURS)
+        if db.diagnose(error) is None and claim.attempts >= _OUR_TRIES and again:
             await self._mark(claim, "failed", fault=fault)
         else:
             await self._wait(claim, 0, fault)

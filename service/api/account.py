@@ -6,12 +6,12 @@ from aiohttp import web
 from pydantic import AfterValidator
 
 from service import events, ids, tokens, users
-from service.api import answers, cookies
+from service.api import answers, cookies, shapes
 from service.api.bodies import Body, Email, Name, NewPassword, NewUserId, read, sized
 from service.api.calls import Call
-from service.api.routes import limited, member, public
+from service.api.routes import contract, limited, member, public
 from service.db import Connection, transaction
-from service.errors import ScopeMissing
+from service.errors import IdentityNotFound, ScopeMissing, UserExists
 from service.events import Event
 from service.jobs import RECORD_LOG
 from service.limits import HOUR
@@ -27,6 +27,7 @@ class CreateAccount(Body):
 
 @public.post("/v1/account")
 @limited(10, HOUR, by="ip")
+@contract(takes=CreateAccount, gives=shapes.USER, status=201, raises=(UserExists,))
 async def create_account(call: Call) -> web.Response:
     """Register an account. It opens no session and sends no mail."""
     body = await read(call, CreateAccount)
@@ -47,6 +48,7 @@ async def create_account(call: Call) -> web.Response:
 
 
 @member.get("/v1/account")
+@contract(gives=shapes.USER)
 async def get_account(call: Call) -> web.Response:
     """The member's own account."""
     return answers.json(answers.user(call, call.member))
@@ -57,6 +59,7 @@ class UpdateName(Body):
 
 
 @member.patch("/v1/account/name")
+@contract(takes=UpdateName, gives=shapes.USER)
 async def update_name(call: Call) -> web.Response:
     """Set the member's name."""
     body = await read(call, UpdateName)
@@ -75,6 +78,7 @@ async def delete_account(call: Call) -> web.Response:
 
 
 @member.patch("/v1/account/status")
+@contract(gives=shapes.USER)
 async def update_status(call: Call) -> web.Response:
     """The same under its modern name; answers with the blocked account."""
     return answers.json(answers.user(call, await _block(call, Event.STATUS_UPDATE)))
@@ -84,7 +88,7 @@ async def _block(call: Call, name: Event) -> User:
     """Its sessions stay, so that their holders are told; they are good for nothing more."""
     async with transaction(call.pool) as tx:
         user = await users.change_status(tx, await _locked(call, tx), status="blocked")
-        await tokens.kill_all(tx, call.project.id, user_id=user.id)
+        await tokens.kill_all(tx, user)
         event = await events.record(tx, call.project.id, event=name, user_id=user.id, by=call.client)
     await call.services.bell.ring(RECORD_LOG, event)
     if not call.by_jwt:
@@ -100,6 +104,14 @@ async def _locked(call: Call, tx: Connection) -> User:
 
 
 @member.get("/v1/account/identities")
+@contract(gives=shapes.IDENTITY_LIST)
 async def list_identities(call: Call) -> web.Response:
     """No account here has an identity of another provider."""
     return answers.json({call.era.count: 0, "identities": []})
+
+
+@member.delete("/v1/account/identities/{identityId}")
+@contract(raises=(IdentityNotFound,))
+async def delete_identity(_call: Call) -> web.Response:
+    """There is none to delete."""
+    raise IdentityNotFound

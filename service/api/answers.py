@@ -32,7 +32,19 @@ _MODERN_EVENTS = {
     Event.RECOVERY_UPDATE: "recovery.update",
     Event.VERIFICATION_CREATE: "verification.create",
     Event.VERIFICATION_UPDATE: "verification.update",
+    Event.BY_OPERATOR_CREATE: "user.create",
+    Event.BY_OPERATOR_DELETE: "user.delete",
+    Event.BY_OPERATOR_NAME: "user.update",
+    Event.BY_OPERATOR_EMAIL: "user.update",
+    Event.BY_OPERATOR_PASSWORD: "user.update",
+    Event.BY_OPERATOR_PREFS: "user.update",
+    Event.BY_OPERATOR_LABELS: "user.update",
+    Event.BY_OPERATOR_STATUS: "user.update",
+    Event.BY_OPERATOR_VERIFICATION: "user.update",
+    Event.BY_OPERATOR_SESSIONS: "session.delete",
 }
+# How the log names who acted by API key or on the command line.
+_OPERATOR = "keyProject"
 _DEVICE = (
     "os_code",
     "os_name",
@@ -101,6 +113,12 @@ def user(call: Call, found: User) -> dict[str, Any]:
         "targets": _targets(call, found),
         "accessedAt": time(found.accessed_at),
     }
+
+
+def managed_user(call: Call, found: User) -> dict[str, Any]:
+    """A user as operators see it. The modern model has room for a hash; nobody is ever told one."""
+    shown = user(call, found)
+    return shown | {"password": "", "hash": "", "hashOptions": {}} if call.era.modern else shown
 
 
 def _targets(call: Call, found: User) -> list[dict[str, Any]]:
@@ -187,6 +205,6 @@ def log(call: Call, found: Log, owner: User) -> dict[str, Any]:
         "userEmail": owner.email or "",
         "userName": owner.name,
         "mode": "default",
-        "userType": "user",
+        "userType": _OPERATOR if found.name.startswith("users.") else "user",
         **shared,
     }

@@ -3,24 +3,38 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from service import redirects
 from service.api.calls import Call
+from service.api.eras import Era
 from service.errors import ArgumentInvalid, BodyTooLarge, BodyTooSlow
+from service.projects import Project
 
 SIZE = 96 * 1024
 _PATIENCE = 10.0
 _EMAIL_SIZE = 254
 _PREFS_DEPTH = 64
+# What the form readers raise about junk: their own faults, unknown charsets and codings, broken compression.
+_UNREADABLE = (ValueError, LookupError, RuntimeError, HttpProcessingError, web.RequestPayloadError)
 _FIELD = re.compile(r"[^\[]+")
 _USER_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
+
+
+class Asker(Protocol):
+    """Whose rules count: a call, or an operator's command."""
+
+    @property
+    def era(self) -> Era: ...
+    @property
+    def project(self) -> Project: ...
 
 
 class Body(BaseModel):
@@ -50,7 +64,7 @@ async def _parse(request: web.Request) -> Mapping[str, Any]:
         raise BodyTooLarge from None
     except TimeoutError:
         raise BodyTooSlow from None
-    except ValueError:
+    except _UNREADABLE:
         return {}
     try:
         body = orjson.loads(raw)
@@ -74,27 +88,40 @@ def _nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
 
 async def read(call: Call, model: type[Model]) -> Model:
     """The body as the route's model; raises ArgumentInvalid for the first parameter that does not fit."""
-    given = dict(await load(call))
+    return fit(call, model, await load(call))
+
+
+def fit(asker: Asker, model: type[Model], came: Mapping[str, Any]) -> Model:
+    """The same for parameters from elsewhere."""
+    given = dict(came)
     for name, field in model.model_fields.items():
         alias = field.alias or name
         value = given.get(alias)
         # Legacy: "" and null count as absent. Modern: null does, where the parameter is optional.
-        if (value is None and (not call.era.modern or not field.is_required())) or (
-            value == "" and not call.era.modern
+        if (value is None and (not asker.era.modern or not field.is_required())) or (
+            value == "" and not asker.era.modern
         ):
             given.pop(alias, None)
     try:
-        return model.model_validate(given, context=call)
+        return model.model_validate(given, context=asker)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise ArgumentInvalid(_say(call, str(first["loc"][0]), first["type"], first["msg"])) from None
+        raise ArgumentInvalid(_say(asker, str(first["loc"][0]), first["type"], first["msg"])) from None
 
 
-def _say(call: Call, name: str, kind: str, message: str) -> str:
+def ident(call: Call, name: str) -> str:
+    """An id of the path; raises ArgumentInvalid for what can't be one."""
+    text = call.path[name]
+    if not _USER_ID.fullmatch(text):
+        raise ArgumentInvalid(_say(call, name, "unfit", "Invalid UID format"))
+    return text
+
+
+def _say(asker: Asker, name: str, kind: str, message: str) -> str:
     if kind == "missing":
         return f'Param "{name}" is not optional.'
     text = "Value must be a valid string" if kind == "string_type" else message
-    return f"Invalid `{name}` param: {text}" if call.era.modern else f"Invalid {name}: {text}"
+    return f"Invalid `{name}` param: {text}" if asker.era.modern else f"Invalid {name}: {text}"
 
 
 def _refuse(message: str) -> PydanticCustomError:
@@ -150,16 +177,16 @@ def _new_password(text: str, info: ValidationInfo) -> str:
     return text
 
 
-def check_new_password(call: Call, name: str, text: str) -> None:
+def check_new_password(asker: Asker, name: str, text: str) -> None:
     """For a parameter that only sometimes sets a password; raises ArgumentInvalid."""
-    if fault := _password_fault(call, text):
-        raise ArgumentInvalid(_say(call, name, "unfit", fault))
+    if fault := _password_fault(asker, text):
+        raise ArgumentInvalid(_say(asker, name, "unfit", fault))
 
 
-def _password_fault(call: Call, text: str) -> str:
+def _password_fault(asker: Asker, text: str) -> str:
     """6 to 32 in the legacy era, 8 to 256 in the modern one; a project may demand more (design.md, D9)."""
-    least, most = (8, 256) if call.era.modern else (6, 32)
-    least, most = max(least, call.project.password_min), min(most, call.project.password_max)
+    least, most = (8, 256) if asker.era.modern else (6, 32)
+    least, most = max(least, asker.project.password_min), min(most, asker.project.password_max)
     if not least <= len(text) <= most or "\0" in text:
         return f"Password must be between {least} and {most} chars"
     return ""
@@ -209,11 +236,46 @@ def _children(found: Any) -> list[Any]:
     return list(found) if isinstance(found, list) else []
 
 
-Email = Annotated[str, AfterValidator(_email)]
-Url = Annotated[str, AfterValidator(_url)]
-NewPassword = Annotated[str, AfterValidator(_new_password)]
-OldPassword = Annotated[str, AfterValidator(_old_password)]
-Name = Annotated[str, AfterValidator(sized(0, 128)), AfterValidator(_plain)]
-NewUserId = Annotated[str, AfterValidator(_user_id)]
-UserId = Annotated[str, AfterValidator(sized(1, 36)), AfterValidator(_plain)]
-TokenSecret = Annotated[str, AfterValidator(sized(1, 256)), AfterValidator(_plain)]
+def _example(value: Any, **words: Any) -> Any:
+    """What the API document says of a field; the checks are the functions beside it."""
+    return Field(examples=[value], json_schema_extra=words)
+
+
+Email = Annotated[str, AfterValidator(_email), _example("ann@example.com", format="email", maxLength=_EMAIL_SIZE)]
+Url = Annotated[
+    str,
+    AfterValidator(_url),
+    _example("http://localhost/welcome", format="uri", description="A page on one of the project's hostnames"),
+]
+NewPassword = Annotated[
+    str,
+    AfterValidator(_new_password),
+    _example(
+        "correct horse",
+        format="password",
+        minLength=6,
+        maxLength=256,
+        description="Legacy: 6 to 32 characters, modern: 8 to 256",
+    ),
+]
+OldPassword = Annotated[
+    str, AfterValidator(_old_password), _example("correct horse", format="password", minLength=1, maxLength=256)
+]
+Name = Annotated[str, AfterValidator(sized(0, 128)), AfterValidator(_plain), _example("Ann", maxLength=128)]
+NewUserId = Annotated[
+    str,
+    AfterValidator(_user_id),
+    _example("unique()", maxLength=36, description="`unique()`, or an id of your own choice: a-z A-Z 0-9 . _ -"),
+]
+UserId = Annotated[
+    str,
+    AfterValidator(sized(1, 36)),
+    AfterValidator(_plain),
+    _example("66e1c3d2a4b5968778a9", minLength=1, maxLength=36),
+]
+TokenSecret = Annotated[
+    str,
+    AfterValidator(sized(1, 256)),
+    AfterValidator(_plain),
+    _example("5f4dcc3b5aa765d61d83", minLength=1, maxLength=256, description="From the mail"),
+]

@@ -5,12 +5,12 @@ from uuid import UUID
 from aiohttp import web
 
 from service import events, sessions, tokens, users
-from service.api import answers, letters
+from service.api import answers, letters, shapes
 from service.api.bodies import Body, Email, NewPassword, OldPassword, check_new_password, read
 from service.api.calls import Call
-from service.api.routes import limited, member
+from service.api.routes import contract, limited, member
 from service.db import Connection, transaction
-from service.errors import CredentialsInvalid, ScopeMissing
+from service.errors import CredentialsInvalid, EmailTaken, ScopeMissing
 from service.events import Event
 from service.jobs import RECORD_LOG, SEND_MAIL
 from service.limits import HOUR
@@ -25,6 +25,7 @@ class UpdatePassword(Body):
 
 @member.patch("/v1/account/password")
 @limited(10, HOUR, by="user")
+@contract(takes=UpdatePassword, gives=shapes.USER, raises=(CredentialsInvalid,))
 async def update_password(call: Call) -> web.Response:
     """Set a new password; who has one proves the old one. Every other session and every open link ends."""
     body = await read(call, UpdatePassword)
@@ -33,9 +34,9 @@ async def update_password(call: Call) -> web.Response:
         raise CredentialsInvalid
     password_hash = await passwords.hash(body.password)
     async with transaction(call.pool) as tx:
-        user = await _unchanged(call, tx, old)
+        user = await _unchanged(call, tx)
         await users.change_password(tx, user, password_hash=password_hash)
-        await tokens.kill_all(tx, call.project.id, user_id=user.id)
+        await tokens.kill_all(tx, user)
         await sessions.close_others(tx, user, kept=call.member.session_id)
         event = await events.record(tx, call.project.id, event=Event.PASSWORD_UPDATE, user_id=user.id, by=call.client)
         changed = await users.find(tx, call.project.id, user_id=user.id)
@@ -50,6 +51,7 @@ class UpdateEmail(Body):
 
 @member.patch("/v1/account/email")
 @limited(10, HOUR, by="user")
+@contract(takes=UpdateEmail, gives=shapes.USER, raises=(CredentialsInvalid, EmailTaken))
 async def update_email(call: Call) -> web.Response:
     """Set a new address, which gets a confirmation mail; the old one is told. An anonymous account becomes real."""
     body = await read(call, UpdateEmail)
@@ -62,9 +64,9 @@ async def update_email(call: Call) -> web.Response:
         check_new_password(call, "password", body.password)
         first_hash = await passwords.hash(body.password)
     async with transaction(call.pool) as tx:
-        before = await _unchanged(call, tx, old)
+        before = await _unchanged(call, tx)
         user = await users.change_email(tx, before, email=body.email, password_hash=first_hash)
-        await tokens.kill_all(tx, call.project.id, user_id=user.id)
+        await tokens.kill_all(tx, before)
         mails = await _announce(call, tx, before, user)
         event = await events.record(tx, call.project.id, event=Event.EMAIL_UPDATE, user_id=user.id, by=call.client)
     await call.services.bell.ring(SEND_MAIL, *mails)
@@ -72,12 +74,15 @@ async def update_email(call: Call) -> web.Response:
     return answers.json(answers.user(call, user))
 
 
-async def _unchanged(call: Call, tx: Connection, password_hash: str | None) -> User:
-    """The member's row, locked; the proof of the password was made before the lock and must still hold."""
+async def _unchanged(call: Call, tx: Connection) -> User:
+    """The member's row, locked; the proof of the password was made before the lock and must still hold.
+
+    The date tells, not the hash: the same password under today's parameters is no change.
+    """
     user = await users.lock(tx, call.project.id, user_id=call.member.id)
     if user is None or user.status == "blocked":
         raise ScopeMissing
-    if user.password_hash != password_hash:
+    if user.password_updated_at != call.member.password_updated_at:
         raise CredentialsInvalid
     return user
 

@@ -151,5 +151,7 @@ MODERN: tuple[Guard, ...] = (known_origin, known_project, who, in_scope, not_blo
 
 async def admit(call: Call, route: Route) -> None:
     """Raises the first refusal."""
+    if route.access == "open":
+        return
     for guard in MODERN if call.era.modern else LEGACY:
         await guard(call, route)

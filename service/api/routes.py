@@ -2,7 +2,10 @@
 
 @public.post("/v1/account/recovery")
 @limited(10, HOUR, by="email")
+@contract(takes=CreateRecovery, gives=shapes.TOKEN, status=201)
 async def create_recovery(call: Call) -> web.Response: ...
+
+The API document is made from these lines (openapi.py).
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,10 +17,13 @@ from aiohttp import web
 from service.limits import Rule
 
 if TYPE_CHECKING:
+    from service.api.bodies import Body
     from service.api.calls import Call
+    from service.api.shapes import Parameter, Shape
+    from service.errors import AccountError
 
 By = Literal["ip", "email", "user", "userId"]
-Access = Literal["public", "member", "key"]
+Access = Literal["public", "member", "key", "open"]
 Handler = Callable[["Call"], Awaitable[web.Response]]
 
 
@@ -27,6 +33,17 @@ class Limit:
 
     rule: Rule
     by: By
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """`raises` is what the handler itself refuses with: what its door, limits and body refuse is known without."""
+
+    takes: "type[Body] | None" = None
+    gives: "Shape | None" = None
+    status: int = 204
+    raises: "tuple[type[AccountError], ...]" = ()
+    query: "tuple[Parameter, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +58,7 @@ class Route:
     opens_session: bool
     scope: str
     page: bool
+    contract: Contract
 
     @property
     def name(self) -> str:
@@ -50,6 +68,7 @@ class Route:
 
 ROUTES: list[Route] = []
 _limits: dict[Handler, tuple[Limit, ...]] = {}
+_contracts: dict[Handler, Contract] = {}
 
 
 def limited(limit: int, window: int, *, by: By) -> Callable[[Handler], Handler]:
@@ -58,6 +77,23 @@ def limited(limit: int, window: int, *, by: By) -> Callable[[Handler], Handler]:
     def declare(handler: Handler) -> Handler:
         rule = Rule(f"{handler.__name__}.{by}", limit, window)
         _limits[handler] = (Limit(rule, by), *_limits.get(handler, ()))
+        return handler
+
+    return declare
+
+
+def contract(
+    *,
+    takes: "type[Body] | None" = None,
+    gives: "Shape | None" = None,
+    status: int | None = None,
+    raises: "tuple[type[AccountError], ...]" = (),
+    query: "tuple[Parameter, ...]" = (),
+) -> Callable[[Handler], Handler]:
+    """The body that the handler reads, its answer and that answer's status, and its own refusals."""
+
+    def declare(handler: Handler) -> Handler:
+        _contracts[handler] = Contract(takes, gives, status or (200 if gives else 204), raises, query)
         return handler
 
     return declare
@@ -89,8 +125,9 @@ class Door:
     ) -> Callable[[Handler], Handler]:
         def hang(handler: Handler) -> Handler:
             limits = _limits.get(handler, ())
+            terms = _contracts.get(handler, Contract())
             ROUTES.append(
-                Route(method, paths, self._access, handler, limits, opens_session, scope=self._scope, page=page)
+                Route(method, paths, self._access, handler, limits, opens_session, self._scope, page, contract=terms)
             )
             return handler
 
@@ -100,3 +137,5 @@ class Door:
 # A server with a key may open public routes if the key has their scope; an account's own routes are a member's alone.
 public, member = Door("public", "sessions.write"), Door("member", "account")
 users_read, users_write = Door("key", "users.read"), Door("key", "users.write")
+# What is the same for everybody: no project is asked for.
+anybody = Door("open", "")

@@ -6,10 +6,10 @@ from uuid import UUID
 from aiohttp import web
 
 from service import countries, devices, events, sessions, users
-from service.api import answers, cookies
+from service.api import answers, cookies, shapes
 from service.api.bodies import Body, Email, OldPassword, read
 from service.api.calls import Call
-from service.api.routes import limited, member, public
+from service.api.routes import contract, limited, member, public
 from service.db import Connection, transaction
 from service.errors import ArgumentInvalid, CredentialsInvalid, SessionNotFound, UserBlocked
 from service.events import Event
@@ -26,6 +26,7 @@ class CreateSession(Body):
 
 @public.post("/v1/account/sessions", "/v1/account/sessions/email", opens_session=True)
 @limited(10, HOUR, by="email")
+@contract(takes=CreateSession, gives=shapes.SESSION, status=201, raises=(CredentialsInvalid,))
 async def create_session(call: Call) -> web.Response:
     """Sign in with address and password. Unknown, passwordless and wrong are one answer that takes one time."""
     body = await read(call, CreateSession)
@@ -37,7 +38,8 @@ async def create_session(call: Call) -> web.Response:
         raise UserBlocked
     async with transaction(call.pool) as tx:
         now = await users.lock(tx, call.project.id, user_id=user.id)
-        if now is None or now.status == "blocked" or now.password_hash != user.password_hash:
+        # Another login may have replaced the hash meanwhile: the password is the same as long as its date is.
+        if now is None or now.status == "blocked" or now.password_updated_at != user.password_updated_at:
             raise CredentialsInvalid
         opened = await begin(call, tx, now, provider="email")
     if user.password_hash and call.services.passwords.is_outdated(user.password_hash):
@@ -71,15 +73,21 @@ async def begin(call: Call, tx: Connection, user: User, *, provider: str) -> Ope
 
 async def admit(call: Call, opened: Opened) -> web.Response:
     """After COMMIT: the cookies and the session. Only a server that holds a key gets the secret in the body."""
+    value = await hand_over(call, opened)
+    return answers.json(answers.session(call, opened.session, current=True, secret=value if call.key else ""), 201)
+
+
+async def hand_over(call: Call, opened: Opened) -> str:
+    """After COMMIT: the log is rung for and the cookies are set; what is in them. A server gets none."""
     await call.services.bell.ring(RECORD_LOG, opened.event)
     value = cookies.encode(opened.session.user_id, opened.secret)
     if call.key is None:
         cookies.hand_out(call, value, opened.session.expires_at)
-    secret = value if call.key else ""
-    return answers.json(answers.session(call, opened.session, current=True, secret=secret), 201)
+    return value
 
 
 @member.get("/v1/account/sessions")
+@contract(gives=shapes.SESSION_LIST, query=(shapes.TOTAL,))
 async def list_sessions(call: Call) -> web.Response:
     """The member's live sessions, oldest first."""
     found = await sessions.every(call.pool, call.member)
@@ -89,6 +97,7 @@ async def list_sessions(call: Call) -> web.Response:
 
 
 @member.get("/v1/account/sessions/{sessionId}")
+@contract(gives=shapes.SESSION, raises=(SessionNotFound,))
 async def get_session(call: Call) -> web.Response:
     """One of the member's sessions; `current` is the one that asks, a JWT's too."""
     session = await sessions.find(call.pool, call.member, session_id=_session_id(call))
@@ -99,6 +108,7 @@ async def get_session(call: Call) -> web.Response:
 
 @member.patch("/v1/account/sessions/{sessionId}")
 @limited(10, HOUR, by="ip")
+@contract(gives=shapes.SESSION, raises=(SessionNotFound,))
 async def update_session(call: Call) -> web.Response:
     """Let a session live for the project's whole session time again."""
     async with transaction(call.pool) as tx:
@@ -117,6 +127,7 @@ async def update_session(call: Call) -> web.Response:
 
 @member.delete("/v1/account/sessions/{sessionId}")
 @limited(100, HOUR, by="ip")
+@contract(raises=(SessionNotFound,))
 async def delete_session(call: Call) -> web.Response:
     """End one of the member's sessions; `current` is the one that asks, a JWT's too."""
     session_id = _session_id(call)
@@ -139,6 +150,7 @@ class DeleteSessions(Body):
 
 @member.delete("/v1/account/sessions")
 @limited(100, HOUR, by="ip")
+@contract(takes=DeleteSessions)
 async def delete_sessions(call: Call) -> web.Response:
     """End all of the member's sessions; with `current` false all but the one that asks."""
     body = await read(call, DeleteSessions)

@@ -7,13 +7,13 @@ told the id that was asked for, or a fresh one; the link and the code work under
 from aiohttp import web
 
 from service import events, ids, keys, tokens, users
-from service.api import answers, letters, phrases
+from service.api import answers, letters, phrases, shapes
 from service.api.bodies import Body, Email, NewUserId, TokenSecret, Url, UserId, read
 from service.api.calls import Call
-from service.api.routes import limited, public
-from service.api.sessions import admit, begin
+from service.api.routes import contract, limited, public
+from service.api.sessions import Opened, admit, begin
 from service.db import Connection, transaction
-from service.errors import AnonymousDenied, TokenInvalid, UserBlocked
+from service.errors import AnonymousDenied, LoginTokenInvalid, UserBlocked
 from service.events import Event
 from service.jobs import RECORD_LOG, SEND_MAIL
 from service.limits import HOUR
@@ -23,6 +23,7 @@ from service.users import User
 
 @public.post("/v1/account/sessions/anonymous", opens_session=True)
 @limited(50, HOUR, by="ip")
+@contract(gives=shapes.SESSION, status=201, raises=(AnonymousDenied,))
 async def create_anonymous_session(call: Call) -> web.Response:
     """A new user without address, password or name, and a session for it."""
     if call.found_member is not None:
@@ -44,6 +45,7 @@ class CreateMagicUrl(Body):
 
 @public.post("/v1/account/sessions/magic-url", "/v1/account/tokens/magic-url")
 @limited(10, HOUR, by="email")
+@contract(takes=CreateMagicUrl, gives=shapes.TOKEN, status=201)
 async def create_magic_url(call: Call) -> web.Response:
     """Mail a link that signs in, whoever's the address is; without `url` it leads to a page of ours."""
     body = await read(call, CreateMagicUrl)
@@ -63,6 +65,7 @@ class CreateEmailToken(Body):
 
 @public.post("/v1/account/tokens/email")
 @limited(10, HOUR, by="email")
+@contract(takes=CreateEmailToken, gives=shapes.TOKEN, status=201)
 async def create_email_token(call: Call) -> web.Response:
     """Mail a code of six digits that signs in."""
     body = await read(call, CreateEmailToken)
@@ -94,8 +97,14 @@ class UpdateMagicUrl(Body):
 
 @public.put("/v1/account/sessions/magic-url", opens_session=True)
 @limited(10, HOUR, by="userId")
+@contract(takes=UpdateMagicUrl, gives=shapes.SESSION, status=201, raises=(LoginTokenInvalid,))
 async def update_magic_url(call: Call) -> web.Response:
     """Sign in with the secret of a mailed link."""
+    return await admit(call, await open_by_link(call))
+
+
+async def open_by_link(call: Call) -> Opened:
+    """A session for whom the body names, by a link's secret. Raises LoginTokenInvalid."""
     body = await read(call, UpdateMagicUrl)
     return await _sign_in(call, await _by_link(call, body.userId, body.secret))
 
@@ -103,15 +112,17 @@ async def update_magic_url(call: Call) -> web.Response:
 @public.post("/v1/account/sessions/token", opens_session=True)
 @limited(10, HOUR, by="userId")
 @limited(50, HOUR, by="ip")
+@contract(takes=UpdateMagicUrl, gives=shapes.SESSION, status=201, raises=(LoginTokenInvalid,))
 async def create_token_session(call: Call) -> web.Response:
     """Sign in with the secret of a mailed link or with a mailed code."""
     body = await read(call, UpdateMagicUrl)
     if len(body.secret) > 6:
-        return await _sign_in(call, await _by_link(call, body.userId, body.secret))
-    found = await tokens.find_by_code(
-        call.pool, call.project.id, asked_as=body.userId, code=body.secret, ring=call.services.ring
-    )
-    return await _sign_in(call, found)
+        found = await _by_link(call, body.userId, body.secret)
+    else:
+        found = await tokens.find_by_code(
+            call.pool, call.project.id, asked_as=body.userId, code=body.secret, ring=call.services.ring
+        )
+    return await admit(call, await _sign_in(call, found))
 
 
 async def _by_link(call: Call, user_id: str, secret: str) -> Token | None:
@@ -120,22 +131,23 @@ async def _by_link(call: Call, user_id: str, secret: str) -> Token | None:
     )
 
 
-async def _sign_in(call: Call, found: Token | None) -> web.Response:
-    """The address is proved: a session for its user, who is made now if there is none. All its links end."""
+async def _sign_in(call: Call, found: Token | None) -> Opened:
+    """The address is proved: a session for its user, who is made now if there is none. All its links end.
+
+    The user's row is locked before the token's, as everywhere; if the token is gone nobody has been made.
+    """
     if found is None:
-        raise TokenInvalid
+        raise LoginTokenInvalid
     async with transaction(call.pool) as tx:
+        user = await _owner(call, tx, found)
         token = await tokens.take_sign_in(tx, found)
         if token is None:
-            raise TokenInvalid
-        user = await _owner(call, tx, token)
+            raise LoginTokenInvalid
         if user.status == "blocked":
             raise UserBlocked
         await users.verify_email(tx, user)
-        await tokens.kill_all(tx, call.project.id, user_id=user.id)
-        await tokens.kill_of_address(tx, call.project.id, email=token.email)
-        opened = await begin(call, tx, user, provider="magic-url" if token.kind == Kind.MAGIC_URL else "email")
-    return await admit(call, opened)
+        await tokens.kill_all(tx, user)
+        return await begin(call, tx, user, provider="magic-url" if token.kind == Kind.MAGIC_URL else "email")
 
 
 async def _owner(call: Call, tx: Connection, token: Token) -> User:

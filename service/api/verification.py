@@ -3,16 +3,16 @@
 from aiohttp import web
 
 from service import events, tokens, users
-from service.api import answers, letters
+from service.api import answers, letters, shapes
 from service.api.bodies import Body, TokenSecret, Url, UserId, read
 from service.api.calls import Call
-from service.api.routes import limited, member, public
+from service.api.routes import contract, limited, member, public
 from service.db import transaction
-from service.errors import EmailMissing, EmailVerified, TokenInvalid
+from service.errors import EmailMissing, EmailVerified, VerificationTokenInvalid
 from service.events import Event
 from service.jobs import RECORD_LOG, SEND_MAIL
 from service.limits import HOUR
-from service.tokens import Kind
+from service.tokens import Kind, Token
 
 
 class CreateVerification(Body):
@@ -21,6 +21,7 @@ class CreateVerification(Body):
 
 @member.post("/v1/account/verification", "/v1/account/verifications/email")
 @limited(10, HOUR, by="user")
+@contract(takes=CreateVerification, gives=shapes.TOKEN, status=201, raises=(EmailMissing, EmailVerified))
 async def create_verification(call: Call) -> web.Response:
     """Mail the member a link that proves the account's address."""
     body = await read(call, CreateVerification)
@@ -53,8 +54,15 @@ class UpdateVerification(Body):
 
 @public.put("/v1/account/verification", "/v1/account/verifications/email")
 @limited(10, HOUR, by="userId")
+@contract(takes=UpdateVerification, gives=shapes.TOKEN, raises=(VerificationTokenInvalid,))
 async def update_verification(call: Call) -> web.Response:
     """Prove the address with the secret that was mailed to it."""
+    token = await confirm(call)
+    return answers.json(answers.token(call, token, user_id=token.user_id or ""))
+
+
+async def confirm(call: Call) -> Token:
+    """Use up the token that the body names: its address is proved. Raises VerificationTokenInvalid."""
     body = await read(call, UpdateVerification)
     found = await tokens.find_by_secret(
         call.pool,
@@ -65,14 +73,14 @@ async def update_verification(call: Call) -> web.Response:
         ring=call.services.ring,
     )
     if found is None:
-        raise TokenInvalid
+        raise VerificationTokenInvalid
     async with transaction(call.pool) as tx:
         user = await users.lock(tx, call.project.id, user_id=body.userId)
         token = await tokens.take(tx, found)
         if user is None or token is None or user.status == "blocked":
-            raise TokenInvalid
+            raise VerificationTokenInvalid
         await users.verify_email(tx, user)
-        await tokens.kill_all(tx, call.project.id, user_id=user.id)
+        await tokens.kill_all(tx, user)
         event = await events.record(
             tx,
             call.project.id,
@@ -81,4 +89,4 @@ async def update_verification(call: Call) -> web.Response:
             by=call.client,
         )
     await call.services.bell.ring(RECORD_LOG, event)
-    return answers.json(answers.token(call, token, user_id=user.id))
+    return token

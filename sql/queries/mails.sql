@@ -16,7 +16,7 @@ with claimed as (
     where id = :id and state in ('pending', 'sending') and due_at <= now()
     returning *
 )
-select c.project_id, c.id, c.letter, c.recipient, c.locale, c.facts, c.attempts, c.message_id, c.token_id,
+select c.project_id, c.id, c.letter, c.recipient, c.locale, c.facts, c.attempts, c.message_id, c.token_id, c.last_fault,
     c.deadline_at <= now() as late, c.created_at,
     p.name as project_name, p.sender_name, p.sender_address, p.plain_http, p.verification_url,
     array(select hostname from platforms where project_id = c.project_id) as hostnames,
@@ -56,3 +56,8 @@ order by due_at limit :most;
 -- name: free_mails_of(worker)
 -- A worker that starts again under its name takes back at once what it held when it died.
 update mails set due_at = now() where state = 'sending' and lease_by = :worker and due_at > now();
+
+-- name: cancel_mails_of(project_id, user_id)
+-- A worker that is about to send one asks once more whether it still may.
+update mails set state = 'cancelled', lease_by = null, last_fault = 'its account was deleted', ended_at = now()
+where project_id = :project_id and user_id = :user_id and state in ('pending', 'sending');

@@ -27,9 +27,6 @@ delete from tokens
 where project_id = :project_id and id = :id and user_id is null and kind in ('magic_url', 'otp') and expires_at > now()
 returning project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at;
 
--- name: kill_tokens_of_address(project_id, email)
-delete from tokens where project_id = :project_id and email = :email and user_id is null;
-
 -- name: take_token(project_id, id, user_id) -> Token?
 -- With the user's row locked: of any number at once exactly one gets it, and only for the address it was mailed to.
 delete from tokens t using users u
@@ -41,8 +38,10 @@ returning t.project_id, t.id, t.kind, t.user_id, t.asked_as, t.email, t.email_ve
 -- name: drop_token(project_id, id)
 delete from tokens where project_id = :project_id and id = :id;
 
--- name: kill_tokens(project_id, user_id)
-delete from tokens where project_id = :project_id and user_id = :user_id;
+-- name: kill_tokens(project_id, user_id, email)
+-- The user's own, and those that were asked for by the user's address and are nobody's yet.
+delete from tokens
+where project_id = :project_id and (user_id = :user_id or (user_id is null and email = :email));
 
 -- name: drop_expired_tokens()
 -- Kept a day longer, so that a link's lateness can still be told from its never having been.
