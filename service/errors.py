@@ -50,6 +50,19 @@ class QueryInvalid(AccountError):
     status, type = 400, "general_query_invalid"
 
 
+class CursorNotFound(AccountError):
+    """The cursor of the list is not there. Start the list anew."""
+
+    status, type = 400, "general_cursor_not_found"
+
+
+class EmailTaken(AccountError):
+    """A user with the same email can't be set here."""
+
+    status, type = 400, "general_bad_request"
+    legacy_message = "User already registered"
+
+
 class EmailMissing(AccountError):
     """The account has no email address."""
 
@@ -69,6 +82,24 @@ class TokenInvalid(AccountError):
     status, type = 401, "user_invalid_token"
 
 
+class RecoveryTokenInvalid(TokenInvalid):
+    """Invalid token passed in the request."""
+
+    legacy_message = "Invalid recovery token"
+
+
+class VerificationTokenInvalid(TokenInvalid):
+    """Invalid token passed in the request."""
+
+    legacy_message = "Invalid verification token"
+
+
+class LoginTokenInvalid(TokenInvalid):
+    """Invalid token passed in the request."""
+
+    legacy_message = "Invalid login token"
+
+
 class JwtInvalid(AccountError):
     """Failed to verify JWT."""
 
@@ -86,13 +117,6 @@ class SessionExists(AccountError):
     """Creation of a session is prohibited when a session is active."""
 
     status, type = 401, "user_session_already_exists"
-
-
-class SessionNeeded(AccountError):
-    """The current user session could not be found."""
-
-    status, type = 404, "user_session_not_found"
-    legacy_status, legacy_message = 401, "No valid session found"
 
 
 class UserBlocked(AccountError):
@@ -162,10 +186,36 @@ class UserExists(AccountError):
     legacy_message = "Account already exists"
 
 
+class EmailExists(AccountError):
+    """A user with the same email already exists in this project."""
+
+    status, type = 409, "user_email_already_exists"
+    legacy_message = "Email already exists"
+
+
 class EmailVerified(AccountError):
     """The email address is already verified."""
 
     status, type = 409, "user_email_already_verified"
+
+
+class IdentityNotFound(AccountError):
+    """Identity could not be found."""
+
+    status, type = 404, "user_identity_not_found"
+
+
+class KeyExpired(AccountError):
+    """The project key has expired. Please generate a new key using the command line."""
+
+    status, type = 401, "project_key_expired"
+
+
+class AnonymousDenied(AccountError):
+    """Creation of a session is prohibited when a session is active."""
+
+    status, type = 401, "user_session_already_exists"
+    legacy_message = "Cannot create an anonymous user when logged in."
 
 
 class TooManyRequests(AccountError):
@@ -173,13 +223,6 @@ class TooManyRequests(AccountError):
 
     status, type = 429, "general_rate_limit_exceeded"
     legacy_message = "Too many requests"
-
-
-class MailDisabled(AccountError):
-    """SMTP is disabled on this server."""
-
-    status, type = 503, "general_smtp_disabled"
-    legacy_message = "SMTP Disabled"
 
 
 class Overloaded(AccountError):

@@ -16,12 +16,30 @@ class Event(StrEnum):
     """The documented API's names; the modern era's follow from them (contract.md 3.5)."""
 
     ACCOUNT_CREATE = "account.create"
+    ACCOUNT_DELETE = "account.delete"
+    NAME_UPDATE = "account.update.name"
+    EMAIL_UPDATE = "account.update.email"
+    PASSWORD_UPDATE = "account.update.password"  # noqa: S105 - the name of an event
+    PREFS_UPDATE = "account.update.prefs"
+    STATUS_UPDATE = "account.update.status"
+    SESSION_UPDATE = "account.sessions.update"
     SESSION_CREATE = "account.sessions.create"
     SESSION_DELETE = "account.sessions.delete"
     RECOVERY_CREATE = "account.recovery.create"
     RECOVERY_UPDATE = "account.recovery.update"
     VERIFICATION_CREATE = "account.verification.create"
     VERIFICATION_UPDATE = "account.verification.update"
+    # What an operator did to the account, under the names that the Users API of the legacy era has for it.
+    BY_OPERATOR_CREATE = "users.create"
+    BY_OPERATOR_DELETE = "users.delete"
+    BY_OPERATOR_NAME = "users.update.name"
+    BY_OPERATOR_EMAIL = "users.update.email"
+    BY_OPERATOR_PASSWORD = "users.update.password"  # noqa: S105 - the name of an event
+    BY_OPERATOR_PREFS = "users.update.prefs"
+    BY_OPERATOR_LABELS = "users.update.labels"
+    BY_OPERATOR_STATUS = "users.update.status"
+    BY_OPERATOR_VERIFICATION = "users.update.verification"
+    BY_OPERATOR_SESSIONS = "users.sessions.delete"
 
 
 class Actor(Protocol):

@@ -15,3 +15,8 @@ def new() -> str:
 def new_uuid() -> UUID:
     """A version 7 UUID, for rows that a job names."""
     return uuid7()
+
+
+def given(asked: str | None) -> str:
+    """The id that a client chose, or a new one where it left that to us (`unique()`)."""
+    return asked if asked and asked != "unique()" else new()

@@ -29,14 +29,18 @@ class Claim:
     attempts: int
     message_id: str
     token_id: str | None
+    last_fault: str | None
     late: bool
+    created_at: datetime
     project_name: str
     sender_name: str
     sender_address: str
     plain_http: bool
+    verification_url: str
     hostnames: list[str]
     kind: str | None
     token_user_id: str | None
+    asked_as: str | None
     token_email: str | None
     token_email_version: int | None
     kid: str | None
@@ -79,9 +83,42 @@ async def post(
         locale=locale,
         facts=facts,
         deadline_at=deadline_at,
-        message_id=f"<{mail_id.hex}@{sender.rpartition('@')[2]}>",
+        message_id=_message_id(mail_id, sender),
     )
     return mail_id
+
+
+async def post_notice(
+    conn: Executor,
+    project_id: str,
+    *,
+    letter: str,
+    recipient: str,
+    user_id: str,
+    locale: str,
+    facts: dict[str, Any],
+    sender: str,
+) -> UUID:
+    """Accept a letter that carries no link."""
+    mail_id = ids.new_uuid()
+    await _sql.run(
+        conn,
+        "post_notice",
+        project_id=project_id,
+        id=mail_id,
+        letter=letter,
+        user_id=user_id,
+        recipient=recipient,
+        locale=locale,
+        facts=facts,
+        message_id=_message_id(mail_id, sender),
+    )
+    return mail_id
+
+
+def _message_id(mail_id: UUID, sender: str) -> str:
+    """Fixed when the mail is accepted, so that a duplicate can be told from a second mail (RFC 5322)."""
+    return f"<{mail_id.hex}@{sender.rpartition('@')[2]}>"
 
 
 async def claim(conn: Executor, mail_id: UUID, *, worker: str, lease: float) -> Claim | None:
@@ -140,3 +177,8 @@ async def list_due(conn: Executor, *, seconds: float, most: int) -> list[UUID]:
 
 async def free(conn: Executor, *, worker: str) -> int:
     return await _sql.run(conn, "free_mails_of", worker=worker)
+
+
+async def cancel_of(conn: Executor, project_id: str, *, user_id: str) -> int:
+    """What was still to be sent to a user; how many."""
+    return await _sql.run(conn, "cancel_mails_of", project_id=project_id, user_id=user_id)

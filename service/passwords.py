@@ -1,23 +1,40 @@
-"""Argon2id in a bounded pool, so that a flood of logins costs its own answers and nobody else's."""
+"""Argon2id in a bounded pool, so that a flood of logins costs its own answers and nobody else's.
+
+Hashes that were made elsewhere are proved by the means they were made with, and replaced at the next login. Each is
+kept as one line of text: $argon2…, $2b$… (bcrypt), or $scrypt$ln=…,r=…,p=…$salt$hash.
+"""
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import os
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Literal, TypeVar
 
+import bcrypt
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from service.errors import Overloaded
 
 Result = TypeVar("Result")
+Method = Literal["argon2", "bcrypt", "scrypt"]
 
 # OWASP's floor: 19 MiB, two passes, one lane.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-# An imported or planted hash may ask for more than a server has.
-_MEMORY_CAP = 256 * 1024
+# An imported or planted hash may ask for more than a server has: KiB, KiB times passes, lanes; bcrypt's cost;
+# scrypt's N * r * p. Each is about a second of one core at most.
+_MEMORY_CAP, _ARGON2_WORK, _LANES, _BCRYPT_COST, _SCRYPT_WORK = 256 * 1024, 2 * 1024 * 1024, 8, 14, 2**21
+_ARGON2 = re.compile(r"\$argon2(?:id|i|d)\$(?:v=\d\d\$)?m=\d{1,7},t=\d{1,4},p=\d{1,3}(?:\$[A-Za-z0-9+/]{11,172}){2}")
+_BCRYPT = re.compile(r"\$2[aby]\$(?P<cost>\d\d)\$[./A-Za-z0-9]{53}")
+_SCRYPT = re.compile(
+    r"\$scrypt\$ln=(?P<ln>\d{1,2}),r=(?P<r>\d{1,7}),p=(?P<p>\d{1,4})"
+    r"\$(?P<salt>[A-Za-z0-9+/]{0,344})\$(?P<hash>[A-Za-z0-9+/]{22,172})"
+)
 _QUEUE, _PATIENCE = 64, 2.0
 
 
@@ -42,12 +59,23 @@ class Passwords:
 
     async def verify(self, stored: str | None, password: str) -> bool:
         """False after the same work where there is no hash to check against."""
-        right = await self._run(lambda: _matches(stored or self._nobody, password))
+        right = await self._run(lambda: self._matches(stored or self._nobody, password))
         return right and stored is not None
+
+    def _matches(self, stored: str, password: str) -> bool:
+        """A hash from elsewhere may be cheaper than ours: it costs ours besides, so that it is no quicker a no."""
+        right = _proves(stored, password)
+        if self.is_outdated(stored):
+            _proves(self._nobody, password)
+        return right
 
     @staticmethod
     def is_outdated(stored: str) -> bool:
-        return _HASHER.check_needs_rehash(stored)
+        """Whether the next login should replace it."""
+        try:
+            return _HASHER.check_needs_rehash(stored)
+        except InvalidHashError:
+            return True
 
     async def _run(self, work: Callable[[], Result]) -> Result:
         if self._waiting >= _QUEUE:
@@ -69,10 +97,71 @@ class Passwords:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _matches(stored: str, password: str) -> bool:
+def method_of(stored: str) -> Method | None:
+    """Which method's hash it is; None for none that can be proved here, or not at a bearable cost."""
+    if _ARGON2.fullmatch(stored):
+        return "argon2" if _argon2_is_bearable(stored) else None
+    if match := _BCRYPT.fullmatch(stored):
+        return "bcrypt" if 4 <= int(match["cost"]) <= _BCRYPT_COST else None
+    return "scrypt" if _scrypt_parameters(stored) else None
+
+
+def from_scrypt(digest: bytes, *, salt: bytes, n: int, r: int, p: int) -> str:
+    """The line that keeps a scrypt hash; raises ValueError for what can't be proved here."""
+    ln = n.bit_length() - 1
+    line = f"$scrypt$ln={ln},r={r},p={p}${_unpadded(salt)}${_unpadded(digest)}"
+    if n != 1 << max(ln, 0) or method_of(line) is None:
+        raise ValueError("scrypt's parameters are not supported")
+    return line
+
+
+def _unpadded(raw: bytes) -> str:
+    return base64.b64encode(raw).decode().rstrip("=")
+
+
+def _raw(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4))
+
+
+def _argon2_is_bearable(stored: str) -> bool:
     try:
-        if extract_parameters(stored).memory_cost > _MEMORY_CAP:
-            return False
-        return _HASHER.verify(stored, password)
-    except (Argon2Error, InvalidHashError):
+        asked = extract_parameters(stored)
+    except InvalidHashError:
         return False
+    work = asked.memory_cost * asked.time_cost
+    return asked.memory_cost <= _MEMORY_CAP and work <= _ARGON2_WORK and asked.parallelism <= _LANES
+
+
+def _scrypt_parameters(stored: str) -> tuple[int, int, int, bytes, bytes] | None:
+    """N, r, p, salt and hash."""
+    match = _SCRYPT.fullmatch(stored)
+    if not match or len(match["salt"]) % 4 == 1 or len(match["hash"]) % 4 == 1:
+        return None
+    n, r, p = 1 << int(match["ln"]), int(match["r"]), int(match["p"])
+    if n < 2 or not r or not p or n * r * p > _SCRYPT_WORK or n * r > _MEMORY_CAP * 8:
+        return None
+    return n, r, p, _raw(match["salt"]), _raw(match["hash"])
+
+
+def _proves(stored: str, password: str) -> bool:
+    try:
+        match method_of(stored):
+            case "argon2":
+                return _HASHER.verify(stored, password)
+            case "bcrypt":  # whatever made the hash looked at 72 bytes and no further
+                return bcrypt.checkpw(password.encode()[:72], stored.encode())
+            case "scrypt":
+                return _proves_scrypt(stored, password)
+    except (Argon2Error, InvalidHashError, ValueError):
+        pass
+    return False
+
+
+def _proves_scrypt(stored: str, password: str) -> bool:
+    parameters = _scrypt_parameters(stored)
+    if parameters is None:
+        return False
+    n, r, p, salt, digest = parameters
+    memory = 128 * r * (n + p + 2) + 2**20
+    made = hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=memory, dklen=len(digest))
+    return hmac.compare_digest(made, digest)

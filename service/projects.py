@@ -50,6 +50,7 @@ class ApiKey:
     scopes: list[str]
     created_at: datetime
     expires_at: datetime | None
+    expired: bool
 
 
 async def find(conn: Executor, project_id: str) -> Project | None:
@@ -103,6 +104,10 @@ async def create_api_key(
         expires_at=expires_at,
     )
     return secret
+
+
+async def find_api_key(conn: Executor, project_id: str, *, secret: str) -> ApiKey | None:
+    return await _sql.one(conn, "find_api_key", ApiKey, project_id=project_id, secret_hash=keys.digest(secret))
 
 
 async def list_api_keys(conn: Executor, project_id: str) -> list[ApiKey]:

@@ -86,3 +86,26 @@ async def close(conn: Executor, user: Owner, *, session_id: str) -> bool:
 
 async def close_all(conn: Executor, user: Owner) -> int:
     return await _sql.run(conn, "close_all_sessions", project_id=user.project_id, user_id=user.id)
+
+
+async def find(conn: Executor, user: Owner, *, session_id: str) -> Session | None:
+    return await _sql.one(conn, "find_session", Session, project_id=user.project_id, user_id=user.id, id=session_id)
+
+
+async def every(conn: Executor, user: Owner) -> list[Session]:
+    """The live ones, oldest first."""
+    return await _sql.all(conn, "list_sessions", Session, project_id=user.project_id, user_id=user.id)
+
+
+async def extend(conn: Executor, user: Owner, *, session_id: str, seconds: int) -> Session | None:
+    return await _sql.one(
+        conn, "extend_session", Session, project_id=user.project_id, user_id=user.id, id=session_id, seconds=seconds
+    )
+
+
+async def close_others(conn: Executor, user: Owner, *, kept: str) -> int:
+    return await _sql.run(conn, "close_other_sessions", project_id=user.project_id, user_id=user.id, kept=kept)
+
+
+async def drop_expired(conn: Executor) -> int:
+    return await _sql.run(conn, "drop_expired_sessions")

@@ -8,6 +8,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from service import ids, keys
 from service.db import Executor, Queries
@@ -24,12 +25,24 @@ class Kind(StrEnum):
     OTP = "otp"
 
 
+class Owner(Protocol):
+    """Whoever has a project, an id and maybe an address: a user."""
+
+    @property
+    def project_id(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def email(self) -> str | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     project_id: str
     id: str
     kind: str
     user_id: str | None
+    asked_as: str | None
     email: str
     email_version: int | None
     kid: str
@@ -38,7 +51,13 @@ class Token:
 
 
 def secret_of(ring: KeyRing, token: Token) -> str:
-    """256 hex characters; the same for API and worker, for every retry. KeyError if the key has been retired."""
+    """256 hex characters, or six digits; the same for API and worker and for every retry.
+
+    KeyError if the key has been retired.
+    """
+    if token.kind == Kind.OTP:
+        number = int.from_bytes(keys.derive(ring[token.kid], "otp", token.project_id, token.id, token.email)[:8])
+        return f"{number % 1_000_000:06}"
     proof = keys.stretch(
         ring[token.kid],
         _PROOF,
@@ -62,9 +81,10 @@ async def issue(
     kid: str,
     seconds: int,
     user_id: str | None = None,
+    asked_as: str | None = None,
     email_version: int | None = None,
 ) -> Token:
-    """A token for the owner of an address; without user_id a worker finds out who that is."""
+    """A token for the owner of an address; without user_id a worker, or the confirmation, finds out who that is."""
     token = await _sql.one(
         conn,
         "issue_token",
@@ -73,6 +93,7 @@ async def issue(
         id=ids.new(),
         kind=kind,
         user_id=user_id,
+        asked_as=asked_as,
         email=email,
         email_version=email_version,
         kid=kid,
@@ -99,10 +120,25 @@ async def find_by_secret(
 ) -> Token | None:
     """The live token that this user's secret opens, or None; the attempt counts either way."""
     token = await _sql.one(conn, "count_attempt", Token, project_id=project_id, id=secret[:_ID], kind=kind)
-    known = token is not None and token.user_id == user_id and token.kid in ring
+    known = token is not None and user_id in (token.user_id, token.asked_as) and token.kid in ring
     # The same work for a token that is not there: nobody learns from the time which part was wrong.
     expected = secret_of(ring, token) if known and token else keys.stretch(ring[keys.current(ring)], _PROOF).hex()
     return token if hmac.compare_digest(expected.encode(), secret.encode()) and known else None
+
+
+async def find_by_code(conn: Executor, project_id: str, *, asked_as: str, code: str, ring: KeyRing) -> Token | None:
+    """The live token whose six digits these are; the attempt counts for all that were asked for under this id."""
+    candidates = await _sql.all(conn, "count_code_attempts", Token, project_id=project_id, asked_as=asked_as)
+    found = None
+    for token in candidates:
+        if token.kid in ring and hmac.compare_digest(secret_of(ring, token).encode(), code.encode()):
+            found = token
+    return found
+
+
+async def take_sign_in(conn: Executor, token: Token) -> Token | None:
+    """Use up a token that signs in whoever owns its address; None if it has been used or has expired."""
+    return await _sql.one(conn, "take_sign_in", Token, project_id=token.project_id, id=token.id)
 
 
 async def take(conn: Executor, token: Token) -> Token | None:
@@ -114,9 +150,9 @@ async def drop(conn: Executor, project_id: str, *, token_id: str) -> None:
     await _sql.run(conn, "drop_token", project_id=project_id, id=token_id)
 
 
-async def kill_all(conn: Executor, project_id: str, *, user_id: str) -> None:
-    """After a use, a new password, a new address, a block: no earlier link may work."""
-    await _sql.run(conn, "kill_tokens", project_id=project_id, user_id=user_id)
+async def kill_all(conn: Executor, owner: Owner) -> None:
+    """After a use, a new password, a new address, a block: no earlier link or code may work. Lock the user first."""
+    await _sql.run(conn, "kill_tokens", project_id=owner.project_id, user_id=owner.id, email=owner.email)
 
 
 async def drop_expired(conn: Executor) -> int:

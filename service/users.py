@@ -1,14 +1,18 @@
 """A user, and a member: a user who came with a live session."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from service.db import Executor, Queries, UniqueViolation
-from service.errors import UserExists
+from service.errors import EmailTaken, UserExists
 
 _sql = Queries("users")
 Status = Literal["unactivated", "active", "blocked"]
+# A list can be ordered by these columns, each a time or a word.
+Moment = Literal["created_at", "updated_at", "accessed_at", "password_updated_at"]
+Order = Moment | Literal["id", "name", "email", "status", "email_verified"]
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,38 @@ class User:
 @dataclass(frozen=True, slots=True)
 class Member(User):
     session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which users a list is of: each field narrows it, None does not. Words are compared as they stand.
+
+    `labels`: one of them is enough. `search` looks into id, address and name. `since` is within, `until` is not.
+    """
+
+    search: str | None = None
+    ids: list[str] | None = None
+    emails: list[str] | None = None
+    names: list[str] | None = None
+    statuses: list[str] | None = None
+    labels: list[str] | None = None
+    verified: bool | None = None
+    name_part: str | None = None
+    email_part: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A stretch of a list: `most` users after the cursor, or before it, or the first ones."""
+
+    by: Order = "created_at"
+    down: bool = False
+    cursor: User | None = None
+    before: bool = False
+    most: int = 25
+    skipped: int = 0
 
 
 async def create(
@@ -109,3 +145,106 @@ async def verify_email(conn: Executor, user: User) -> None:
 
 async def touch(conn: Executor, user: User) -> None:
     await _sql.run(conn, "touch_user", project_id=user.project_id, id=user.id)
+
+
+async def ensure(conn: Executor, project_id: str, *, user_id: str, email: str) -> None:
+    """A user for an address that was just proved, unless there is one."""
+    await _sql.run(conn, "ensure_user", project_id=project_id, id=user_id, email=email)
+
+
+async def lock_by_email(conn: Executor, project_id: str, *, email: str) -> User | None:
+    return await _sql.one(conn, "lock_user_by_email", User, project_id=project_id, email=email)
+
+
+async def change_name(conn: Executor, user: User, *, name: str) -> User:
+    return _still(await _sql.one(conn, "change_name", User, project_id=user.project_id, id=user.id, name=name))
+
+
+async def change_prefs(conn: Executor, user: User, *, prefs: str) -> User:
+    """`prefs` is JSON text; it comes back byte for byte."""
+    return _still(await _sql.one(conn, "change_prefs", User, project_id=user.project_id, id=user.id, prefs=prefs))
+
+
+async def change_email(conn: Executor, user: User, *, email: str, password_hash: str | None = None) -> User:
+    """The address is unproved again; raises EmailTaken, which tells no more than that it can't be had."""
+    try:
+        changed = await _sql.one(
+            conn,
+            "change_email",
+            User,
+            project_id=user.project_id,
+            id=user.id,
+            email=email,
+            password_hash=password_hash,
+        )
+    except UniqueViolation:
+        raise EmailTaken from None
+    return _still(changed)
+
+
+async def change_status(conn: Executor, user: User, *, status: Status) -> User:
+    return _still(await _sql.one(conn, "change_status", User, project_id=user.project_id, id=user.id, status=status))
+
+
+async def set_email_verified(conn: Executor, user: User, *, email_verified: bool) -> User:
+    return _still(
+        await _sql.one(
+            conn,
+            "set_email_verified",
+            User,
+            project_id=user.project_id,
+            id=user.id,
+            email_verified=email_verified,
+        )
+    )
+
+
+async def change_labels(conn: Executor, user: User, *, labels: list[str]) -> User:
+    return _still(await _sql.one(conn, "change_labels", User, project_id=user.project_id, id=user.id, labels=labels))
+
+
+async def delete(conn: Executor, user: User) -> None:
+    """With all sessions and tokens; what the log says of the user stays."""
+    await _sql.run(conn, "delete_user", project_id=user.project_id, id=user.id)
+
+
+async def page(conn: Executor, project_id: str, *, wanted: Wanted, page: Page) -> list[User]:
+    """In the list's order, whichever way the page was asked for."""
+    moment, word = _place(page.cursor, page.by) if page.cursor else (None, None)
+    found = await _sql.all(
+        conn,
+        "list_users",
+        User,
+        project_id=project_id,
+        **asdict(wanted),
+        by=page.by,
+        down=page.down != page.before,
+        cursor=page.cursor.id if page.cursor else None,
+        moment=moment,
+        word=word,
+        most=page.most,
+        skipped=page.skipped,
+    )
+    return found[::-1] if page.before else found
+
+
+def _place(user: User, by: Order) -> tuple[datetime, str]:
+    """What the statement orders this user by: a time and a word, one of which is the same for all."""
+    if by == "id":
+        return _NEVER, ""
+    value: datetime | str | bool | None = getattr(user, by)
+    if isinstance(value, datetime):
+        return value, ""
+    return _NEVER, str(value).lower() if isinstance(value, bool) else value or ""
+
+
+async def count(conn: Executor, project_id: str, *, wanted: Wanted, most: int) -> int:
+    """How many there are, or `most` where there are more."""
+    return int(await _sql.value(conn, "count_users", project_id=project_id, **asdict(wanted), most=most))
+
+
+def _still(user: User | None) -> User:
+    """Its row is locked by the caller, so it is there."""
+    if user is None:
+        raise LookupError
+    return user

@@ -45,7 +45,7 @@ async def work(settings: Settings) -> None:
     )  # fmt: skip
     redis = connect(settings.redis_url.get_secret_value())
     relay = Relay(parse_url(settings.smtp_url.get_secret_value()), connections=settings.smtp_connections)
-    mailer = Mailer(pool, relay, Bell(redis), settings.key_ring, name, settings.mail_from)
+    mailer = Mailer(pool, relay, Bell(redis), settings.key_ring, name, settings.mail_from, settings.public_url)
     clerk = Clerk(pool)
     sweeper = Sweeper(pool, mailer, clerk, settings.worker_heartbeat, settings.log_months)
     listener = Listener(settings.redis_url.get_secret_value(), mailer, clerk, settings.worker_jobs, name)

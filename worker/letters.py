@@ -1,14 +1,12 @@
 """The letters we write: templates/<letter>/{subject.txt,body.txt,body.html} in the reader's language.
 
-English stands in the templates; templates/<language>.po holds the others, read at start as they are.
-Everything is compiled, and written on trial in every language, when the shelf is opened: a broken template or
-translation stops the start, not a mail. No text a user chose (name, raw user agent) may reach a letter:
-anybody can have one sent to anybody.
+English stands in the templates, service/language.py knows the others. Everything is compiled, and written on
+trial in every language, when the shelf is opened: a broken template or translation stops the start, not a mail.
+No text a user chose (name, raw user agent) may reach a letter: anybody can have one sent to anybody.
 """
 
-import gettext
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -16,7 +14,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 
-from babel.messages.pofile import PoFileError, read_po
 from jinja2 import (
     Environment,
     FileSystemLoader,
@@ -29,18 +26,21 @@ from jinja2 import (
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-TEMPLATES = Path(__file__).parent.parent / "templates"
-SOURCE = "en"
+from service import language
+from service.language import TEMPLATES, Catalogue
+
 FILES = ("subject.txt", "body.txt", "body.html")
 LINK = re.compile(r"(?!(?:javascript|data|vbscript|file|blob):)[a-z][a-z0-9+.-]*://[!-~]+", re.IGNORECASE)
 # A label of our own such as "Chrome 126.0, Windows 10": a dot only before a digit, so no host name fits.
 DEVICE = re.compile(r"(?:[A-Za-z0-9 ,()+/-]|\.(?=[0-9])){1,64}")
+CODE = re.compile(r"[0-9]{6}")
+PHRASE = re.compile(r"[A-Za-z]{1,20} [A-Za-z]{1,20}")  # two words of our own list
 GAP = re.compile(r"\n{3,}")  # empty blocks leave more blank lines than a letter wants
 UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 TRIAL = MappingProxyType({
     "era": "modern", "project": "Trial", "link": "https://example.com/?a=1&b=2", "lifetime_seconds": 3600,
     "expires": datetime(2026, 1, 1, tzinfo=UTC), "requested_at": datetime(2026, 1, 1, tzinfo=UTC),
-    "ip": "192.0.2.1", "device": "Firefox 130.0, Linux",
+    "ip": "192.0.2.1", "device": "Firefox 130.0, Linux", "code": "012345", "phrase": "Trial Phrase",
 })  # fmt: skip
 
 
@@ -54,15 +54,6 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
-    """One language: its code, and what {% trans %} calls for a sentence and for one with a number in it."""
-
-    language: str
-    one: Callable[..., str]
-    several: Callable[..., str]
-
-
-@dataclass(frozen=True, slots=True)
 class Shelf:
     """All letters and languages, ready to write."""
 
@@ -73,11 +64,11 @@ class Shelf:
 def render(letter: str, /, *, locale: str, **facts: object) -> Letter:
     """Write a letter. An unknown locale gets its language ("de-AT" reads de), else English.
 
-    Facts: `project`, `link`, `expires` (aware), `lifetime_seconds`, `era` ("legacy" or "modern": which
-    subject), and for letters that say who asked: `ip`, `device` (a label of ours, never the raw header),
-    `requested_at` (aware), each None or absent when unknown. Raises LookupError for a letter we don't have,
-    ValueError for a link that isn't plain printable ASCII or a moment that is none, jinja2's UndefinedError
-    when a fact is missing.
+    Facts: `project`, `era` ("legacy" or "modern": which subject); where there is a secret `link` or `code`, with
+    `expires` (aware) and `lifetime_seconds`; for letters that say who asked `ip`, `device` (a label of ours,
+    never the raw header) and `requested_at` (aware), and for those that sign in `phrase`, each None or absent when
+    unknown. Raises LookupError for a letter we don't have, ValueError for a link that isn't plain printable
+    ASCII, a code that isn't six digits or a moment that is none, jinja2's UndefinedError when a fact is missing.
     """
     return write(shelf(), letter, locale=locale, facts=facts)
 
@@ -102,13 +93,10 @@ def shelf(folder: Path = TEMPLATES) -> Shelf:
     for path in sorted(folder.glob("*/subject.txt")):
         subject, text, html = (environment.get_template(f"{path.parent.name}/{file}") for file in FILES)
         letters[path.parent.name] = (subject, text, html)
-    catalogues = {SOURCE: _speaking(SOURCE, {}, _germanic)}
-    for path in sorted(folder.glob("*.po")):
-        catalogues[path.stem.lower()] = _read(path)
-    opened = Shelf(letters, catalogues)
+    opened = Shelf(letters, language.read(folder))
     for name in letters:
-        for language in catalogues:
-            _try(opened, name, language)
+        for spoken in opened.catalogues:
+            _try(opened, name, spoken)
     return opened
 
 
@@ -117,20 +105,22 @@ def write(opened: Shelf, letter: str, /, *, locale: str, facts: Mapping[str, obj
     templates = opened.letters.get(letter)
     if templates is None:
         raise LookupError(f"there is no letter {letter!r}")
-    catalogue = _catalogue(opened, locale)
+    catalogue = language.choose(opened.catalogues, locale)
     ready = _prepared(facts)
-    ready["language"] = catalogue.language
-    ready["gettext"], ready["ngettext"] = catalogue.one, catalogue.several
+    ready["language"], ready["catalogue"] = catalogue.language, catalogue
+    ready["gettext"], ready["ngettext"] = _one, _several
     subject, text, html = (template.render(ready) for template in templates)
     return Letter(subject.strip(), GAP.sub("\n\n", text).strip() + "\n", html.strip() + "\n")
 
 
 def _prepared(facts: Mapping[str, object]) -> dict[str, object]:
     """The facts as the templates want them: moments as text, a lifetime in its unit, the rest checked."""
-    ready = {"ip": None, "device": None, "requested_at": None, **facts}
+    ready = {"ip": None, "device": None, "requested_at": None, "phrase": None, **facts}
     link = str(ready.get("link", ""))
     if "link" in ready and LINK.fullmatch(link) is None:
         raise ValueError("a letter's link must be a plain URL")
+    if "code" in ready and CODE.fullmatch(str(ready["code"])) is None:
+        raise ValueError("a letter's code must be six digits")
     if "expires" in ready:
         ready["expires"] = _moment(ready["expires"])
     if ready["requested_at"] is not None:
@@ -138,6 +128,8 @@ def _prepared(facts: Mapping[str, object]) -> dict[str, object]:
     ready["ip"] = _known_ip(ready["ip"])
     if DEVICE.fullmatch(str(ready["device"])) is None:
         ready["device"] = None
+    if PHRASE.fullmatch(str(ready["phrase"])) is None:
+        ready["phrase"] = None
     if "lifetime_seconds" in ready:
         ready["amount"], ready["unit"] = _span(int(float(str(ready["lifetime_seconds"]))))
     return ready
@@ -167,47 +159,18 @@ def _span(seconds: int) -> tuple[int, str]:
     return max(1, seconds // 60), "minute"
 
 
-def _catalogue(opened: Shelf, locale: str) -> Catalogue:
-    name = locale.replace("_", "-").lower()
-    known = opened.catalogues
-    return known.get(name) or known.get(name.partition("-")[0]) or known[SOURCE]
+@pass_context
+def _one(context: Context, sentence: str, /, **variables: object) -> str:
+    """What {% trans %} calls. A translation is ours and trusted; its variables are escaped in HTML."""
+    catalogue: Catalogue = context["catalogue"]
+    return _filled(context, catalogue.one(sentence), variables)
 
 
-def _read(path: Path) -> Catalogue:
-    """A .po file as it lies there; sentences marked fuzzy or left empty stay English."""
-    with path.open("rb") as file:
-        try:
-            catalogue = read_po(file, locale=path.stem.replace("-", "_"), abort_invalid=True)
-        except PoFileError as error:
-            raise ValueError(f"{path.name} is broken: {error}") from error
-    sentences: dict[str, tuple[str, ...]] = {}
-    for message in catalogue:
-        forms = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
-        source = message.id if isinstance(message.id, str) else message.id[0]
-        if source and not message.fuzzy and forms and all(forms):
-            sentences[source] = forms
-    return _speaking(path.stem, sentences, gettext.c2py(catalogue.plural_expr))
-
-
-def _germanic(number: int) -> int:
-    """English plurals: one thing, or several."""
-    return int(number != 1)
-
-
-def _speaking(language: str, known: Mapping[str, tuple[str, ...]], plural: Callable[[int], int], /) -> Catalogue:
-    """A language from its sentences. A translation is ours and trusted; its variables are escaped in HTML."""
-
-    @pass_context
-    def one(context: Context, sentence: str, /, **variables: object) -> str:
-        return _filled(context, known.get(sentence, (sentence,))[0], variables)
-
-    @pass_context
-    def several(context: Context, sentence: str, plurals: str, number: int, /, **variables: object) -> str:
-        forms = known.get(sentence)
-        chosen = (sentence, plurals)[_germanic(number)] if forms is None else forms[plural(number)]
-        return _filled(context, chosen, {"num": number, **variables})
-
-    return Catalogue(language, one, several)
+@pass_context
+def _several(context: Context, sentence: str, plurals: str, number: int, /, **variables: object) -> str:
+    """The same for a sentence with a number in it."""
+    catalogue: Catalogue = context["catalogue"]
+    return _filled(context, catalogue.several(sentence, plurals, number), {"num": number, **variables})
 
 
 def _filled(context: Context, sentence: str, variables: dict[str, object]) -> str:
@@ -215,15 +178,15 @@ def _filled(context: Context, sentence: str, variables: dict[str, object]) -> st
     if not context.eval_ctx.autoescape:
         return sentence % variables
     escaped = {name: escape(value) for name, value in variables.items()}
-    return Markup(sentence % escaped)  # noqa: S704 - the sentence is ours, see _speaking
+    return Markup(sentence % escaped)  # noqa: S704 - the sentence is ours, see _one
 
 
-def _try(opened: Shelf, letter: str, language: str) -> None:
+def _try(opened: Shelf, letter: str, spoken: str) -> None:
     """Write a letter on trial, for both eras, so that a missing fact or a bad placeholder shows at start."""
     for era in ("legacy", "modern"):
         for seconds in (60, 120, 3_600, 7_200, 86_400, 604_800):
             facts = {**TRIAL, "era": era, "lifetime_seconds": seconds}
             try:
-                write(opened, letter, locale=language, facts=facts)
+                write(opened, letter, locale=spoken, facts=facts)
             except (LookupError, TypeError, ValueError, TemplateError) as error:
-                raise ValueError(f"letter {letter!r} in {language!r} is broken: {error}") from error
+                raise ValueError(f"letter {letter!r} in {spoken!r} is broken: {error}") from error

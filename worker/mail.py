@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from service import db, devices, events, links, mails, redirects, tokens, users
+from service import db, events, mails, tokens, users
 from service.db import Pool, transaction
 from service.jobs import RECORD_LOG, Bell
 from service.keys import KeyRing
 from service.mails import Claim, End
-from service.tokens import Token
-from worker import letters, messages
+from service.tokens import Kind, Token
+from worker import drafts
 from worker.smtp import Refused, Relay, TryLater
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ LEASE, RENEWAL = 30.0, 10.0
 WAITS = (5, 15, 30, 60, 120, 300, 600, 900)
 # A letter that can't even be written is our fault: it is tried a few times, never for ever.
 _OUR_TRIES = 5
+_OURS = "ours: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,10 @@ class Ended(Exception):
 
     state: End
     fault: str
+
+
+class NotYet(Exception):
+    """It can't be sent as things stand here; the message says why."""
 
 
 @dataclass(slots=True)
@@ -44,6 +49,7 @@ class Mailer:
     ring: KeyRing
     worker: str
     sender: str
+    public_url: str
     held: dict[UUID, float] = field(default_factory=dict)
 
     async def deliver(self, mail_id: UUID) -> None:
@@ -59,6 +65,8 @@ class Mailer:
                 await self._mark(claim, end.state, fault=end.fault)
             except Refused as refusal:
                 await self._mark(claim, "failed", code=refusal.code, fault=f"{refusal.stage}: {refusal.text}")
+            except NotYet as fault:
+                await self._wait(claim, 0, str(fault))
             except TryLater as fault:
                 await self._wait(claim, fault.code, f"{fault.stage}: {fault.text}")
             except Exception as error:  # noqa: BLE001 - one poison mail must not stop the others
@@ -76,21 +84,31 @@ class Mailer:
             self.held.pop(claim.id, None)
 
     async def _send(self, claim: Claim) -> None:
-        token = await self._token(claim)
+        token = await self._token(claim) if claim.token_id else None
         if claim.late:
-            raise Ended("expired", "its link expired before it could be sent")
-        if token.kid not in self.ring:
-            raise Ended("failed", "the key of its link was retired")
-        self._check_url(claim)
-        message = self._write(claim, token)
+            raise Ended("expired", "it could not be sent while it was of use")
+        if token and token.kid not in self.ring:
+            # Maybe a newer process has a key that this one will only have after its restart.
+            raise NotYet(f"the key {token.kid} of its link is not among SECRET_KEYS")
+        try:
+            message = drafts.write(claim, token, self.ring, sender=self.sender, public_url=self.public_url)
+        except drafts.Forbidden:
+            raise Ended("cancelled", "its link leads to a host that is no longer allowed") from None
         address = claim.sender_address or self.sender
         await self.relay.send(address, claim.recipient, message, before_data=lambda: self._still_ours(claim))
 
     async def _token(self, claim: Claim) -> Token:
-        """The live token whose link is to be mailed; finds out whose it is where the API must not know."""
-        token = _token_of(claim)
+        """The live token whose secret is to be mailed; finds out whose it is where the API must not know."""
+        token = drafts.token_of(claim)
         if token is None:
+            # The link may have died before anyone found out whom its event concerns.
+            await events.settle(self.pool, claim.project_id, token_id=claim.token_id or "", user_id=claim.user_id)
             raise Ended("cancelled", "its link was used or made void")
+        if token.kind in (Kind.MAGIC_URL, Kind.OTP):
+            if claim.user_status == "blocked":
+                await tokens.drop(self.pool, claim.project_id, token_id=token.id)
+                raise Ended("void", "the account of this address is blocked")
+            return token
         if token.user_id is None:
             token = await self._adopt(claim, token)
         fresh = claim.user_id == token.user_id and claim.email_version == token.email_version
@@ -116,28 +134,6 @@ class Mailer:
         if adopted is None:
             raise Ended("void", "no account has this address") if not somebody else Ended("cancelled", "adopted twice")
         return adopted
-
-    def _check_url(self, claim: Claim) -> None:
-        """The list of allowed hosts may have changed since the mail was accepted."""
-        try:
-            redirects.check(claim.facts["url"], claim.hostnames, plain_http=claim.plain_http)
-        except ValueError:
-            raise Ended("cancelled", "its link leads to a host that is no longer allowed") from None
-
-    def _write(self, claim: Claim, token: Token) -> bytes:
-        facts = claim.facts
-        device = devices.parse(facts.get("user_agent", ""))
-        letter = letters.render(
-            claim.letter, locale=claim.locale, project=claim.project_name, link=_link(claim, token, self.ring),
-            expires=token.expires_at, lifetime_seconds=round((token.expires_at - token.created_at).total_seconds()),
-            era="modern" if facts.get("modern") else "legacy", ip=facts.get("ip"), requested_at=token.created_at,
-            device=f"{device.client_name}, {device.os_name}" if device.client_name and device.os_name else None,
-        )  # fmt: skip
-        return messages.build(
-            letter, sender_name=claim.sender_name or f"{claim.project_name} Team",
-            sender_address=claim.sender_address or self.sender, recipient=claim.recipient,
-            message_id=claim.message_id, date=token.created_at,
-        )  # fmt: skip
 
     async def _still_ours(self, claim: Claim) -> bool:
         """Asked just before the words go out. Only a worker that was held up for long needs to ask Postgres."""
@@ -174,27 +170,9 @@ class Mailer:
 
     async def _stumble(self, claim: Claim, error: Exception) -> None:
         log.error("mail could not be written", exc_info=error, extra={"mail": str(claim.id)})
-        fault = f"ours: {type(error).__name__}"
-        if db.diagnose(error) is None and claim.attempts >= _OUR_TRIES:
+        fault = f"{_OURS}{type(error).__name__}"
+        again = (claim.last_fault or "").startswith(_OURS)
+        if db.diagnose(error) is None and claim.attempts >= _OUR_TRIES and again:
             await self._mark(claim, "failed", fault=fault)
         else:
             await self._wait(claim, 0, fault)
-
-
-def _token_of(claim: Claim) -> Token | None:
-    if not (claim.token_id and claim.kind and claim.kid and claim.token_created_at and claim.token_expires_at):
-        return None
-    return Token(
-        claim.project_id, claim.token_id, claim.kind, claim.token_user_id, claim.token_email or "",
-        claim.token_email_version, claim.kid, claim.token_created_at, claim.token_expires_at,
-    )  # fmt: skip
-
-
-def _link(claim: Claim, token: Token, ring: KeyRing) -> str:
-    """contract.md 2.17; the recovery link also carries the address, as the API document says."""
-    expires = token.expires_at
-    stamp = expires.isoformat(timespec="milliseconds") if claim.facts.get("modern") else str(int(expires.timestamp()))
-    parameters = {"userId": token.user_id or ""}
-    if claim.letter == "recovery":
-        parameters["email"] = token.email
-    return links.build(claim.facts["url"], parameters | {"secret": tokens.secret_of(ring, token), "expire": stamp})

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from service import db, events, logs, mails, tokens
+from service import db, events, logs, mails, sessions, tokens
 from service.db import Pool
 from worker.logs import Clerk
 from worker.mail import RENEWAL, Mailer
 
 log = logging.getLogger(__name__)
-PAUSE, GRACE, HOURLY = 1.0, 1.0, 3600.0
+PAUSE, GRACE, BEAT, HOURLY = 1.0, 1.0, 5.0, 3600.0
 _BATCH = 100
 
 
@@ -31,16 +31,19 @@ class Sweeper:
             group.create_task(_every(HOURLY, self.tidy))
             group.create_task(_every(RENEWAL, self.mailer.renew))
             group.create_task(_every(PAUSE, self.sweep))
+            group.create_task(_every(BEAT, self.beat))
 
     async def sweep(self) -> None:
-        """Deliver what is overdue, file what is late, and show that we live."""
+        """Deliver what is overdue, file what is late."""
         if await events.any_late(self.pool, seconds=GRACE):
             await self.clerk.file()
         while due := await mails.list_due(self.pool, seconds=GRACE, most=_BATCH):
             await asyncio.gather(*(self._deliver(mail_id) for mail_id in due))
-            self.heartbeat.touch()
             if len(due) < _BATCH:
                 break
+
+    async def beat(self) -> None:
+        """Show that we live: a relay or a database that hangs is no reason to be started anew."""
         self.heartbeat.touch()
 
     async def _deliver(self, mail_id: UUID) -> None:
@@ -53,6 +56,7 @@ class Sweeper:
     async def tidy(self) -> None:
         await logs.keep_partitions(self.pool, months=self.log_months)
         await tokens.drop_expired(self.pool)
+        await sessions.drop_expired(self.pool)
 
 
 async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:

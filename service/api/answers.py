@@ -19,13 +19,32 @@ _JSON = "application/json; charset=UTF-8"
 _STATUS = {"unactivated": 0, "active": 1, "blocked": 2}
 _MODERN_EVENTS = {
     Event.ACCOUNT_CREATE: "user.create",
+    Event.ACCOUNT_DELETE: "user.delete",
+    Event.NAME_UPDATE: "user.update",
+    Event.EMAIL_UPDATE: "user.update",
+    Event.PASSWORD_UPDATE: "user.update",
+    Event.PREFS_UPDATE: "user.update",
+    Event.STATUS_UPDATE: "user.update",
+    Event.SESSION_UPDATE: "session.update",
     Event.SESSION_CREATE: "session.create",
     Event.SESSION_DELETE: "session.delete",
     Event.RECOVERY_CREATE: "recovery.create",
     Event.RECOVERY_UPDATE: "recovery.update",
     Event.VERIFICATION_CREATE: "verification.create",
     Event.VERIFICATION_UPDATE: "verification.update",
+    Event.BY_OPERATOR_CREATE: "user.create",
+    Event.BY_OPERATOR_DELETE: "user.delete",
+    Event.BY_OPERATOR_NAME: "user.update",
+    Event.BY_OPERATOR_EMAIL: "user.update",
+    Event.BY_OPERATOR_PASSWORD: "user.update",
+    Event.BY_OPERATOR_PREFS: "user.update",
+    Event.BY_OPERATOR_LABELS: "user.update",
+    Event.BY_OPERATOR_STATUS: "user.update",
+    Event.BY_OPERATOR_VERIFICATION: "user.update",
+    Event.BY_OPERATOR_SESSIONS: "session.delete",
 }
+# How the log names who acted by API key or on the command line.
+_OPERATOR = "keyProject"
 _DEVICE = (
     "os_code",
     "os_name",
@@ -96,6 +115,12 @@ def user(call: Call, found: User) -> dict[str, Any]:
     }
 
 
+def managed_user(call: Call, found: User) -> dict[str, Any]:
+    """A user as operators see it. The modern model has room for a hash; nobody is ever told one."""
+    shown = user(call, found)
+    return shown | {"password": "", "hash": "", "hashOptions": {}} if call.era.modern else shown
+
+
 def _targets(call: Call, found: User) -> list[dict[str, Any]]:
     if not found.email:
         return []
@@ -124,7 +149,7 @@ def _country(call: Call, code: str) -> dict[str, str]:
     return {"countryCode": code, "countryName": countries.name(code, locale)}
 
 
-def session(call: Call, found: Session, *, current: bool) -> dict[str, Any]:
+def session(call: Call, found: Session, *, current: bool, secret: str = "") -> dict[str, Any]:
     """contract.md 3.3; the secret stays "" for a client: it is in the cookie."""
     time, modern = call.era.time, call.era.modern
     dates = {"$createdAt": time(found.created_at), "$updatedAt": time(found.updated_at)} if modern else {}
@@ -133,7 +158,7 @@ def session(call: Call, found: Session, *, current: bool) -> dict[str, Any]:
         if modern
         else {"providerToken": ""}
     )
-    tail = {"factors": [_factor(found.provider)], "secret": "", "mfaUpdatedAt": ""} if modern else {}
+    tail = {"factors": [_factor(found.provider)], "secret": secret, "mfaUpdatedAt": ""} if modern else {}
     return {
         "$id": found.id,
         **dates,
@@ -154,7 +179,7 @@ def _factor(provider: str) -> str:
     return {"email": "password", "anonymous": "anonymous"}.get(provider, "email")
 
 
-def token(call: Call, found: Token, *, user_id: str) -> dict[str, Any]:
+def token(call: Call, found: Token, *, user_id: str, phrase: str = "") -> dict[str, Any]:
     """contract.md 3.6; the secret is in the mail and nowhere else."""
     time = call.era.time
     if not call.era.modern:
@@ -165,7 +190,7 @@ def token(call: Call, found: Token, *, user_id: str) -> dict[str, Any]:
         "userId": user_id,
         "secret": "",
         "expire": time(found.expires_at),
-        "phrase": "",
+        "phrase": phrase,
     }
 
 
@@ -180,6 +205,6 @@ def log(call: Call, found: Log, owner: User) -> dict[str, Any]:
         "userEmail": owner.email or "",
         "userName": owner.name,
         "mode": "default",
-        "userType": "user",
+        "userType": _OPERATOR if found.name.startswith("users.") else "user",
         **shared,
     }

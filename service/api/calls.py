@@ -13,7 +13,7 @@ from service.jwts import Jwts
 from service.keys import KeyRing
 from service.limits import Limits, Verdict
 from service.passwords import Passwords
-from service.projects import Directory, Project
+from service.projects import ApiKey, Directory, Project
 from service.settings import Settings
 from service.users import Member
 
@@ -54,6 +54,7 @@ class Call:
     era: Era = LEGACY
     found_project: Project | None = None
     found_member: Member | None = None
+    key: ApiKey | None = None
     by_jwt: bool = False
     body: Mapping[str, Any] | None = None
     verdict: Verdict | None = None

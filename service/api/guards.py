@@ -3,12 +3,13 @@
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
-from service import keys, redirects, users
+from service import keys, projects, redirects, users
 from service.api import bodies, clients, cookies, eras
 from service.api.calls import Call
 from service.api.routes import Limit, Route
 from service.errors import (
     JwtAndCookie,
+    KeyExpired,
     OriginUnknown,
     ProjectNotFound,
     ScopeMissing,
@@ -68,12 +69,14 @@ def _host_of(address: str) -> str:
 
 
 async def who(call: Call, _route: Route) -> None:
-    """The member behind a JWT or a session; a JWT that is no good is refused on any route."""
+    """The member behind a JWT or a session, or the server behind a key.
+
+    A JWT that is no good is refused on any route. Legacy: a member's key is ignored. Modern: a key replaces the member.
+    """
     if call.found_project is None:
         return
     presented = cookies.presented(call)
-    token = call.request.headers.get("X-Appwrite-JWT", "")
-    if token:
+    if token := call.request.headers.get("X-Appwrite-JWT", ""):
         claims = call.services.jwts.verify(call.project.id, token)
         if presented and call.era.modern and await _by_secret(call, presented):
             raise JwtAndCookie
@@ -83,6 +86,8 @@ async def who(call: Call, _route: Route) -> None:
         )
     elif presented:
         call.found_member = await _by_secret(call, presented)
+    if "X-Appwrite-Key" in call.request.headers and (call.era.modern or call.found_member is None):
+        await _by_key(call, call.request.headers["X-Appwrite-Key"])
 
 
 async def _by_secret(call: Call, presented: tuple[str, str]) -> users.Member | None:
@@ -92,8 +97,25 @@ async def _by_secret(call: Call, presented: tuple[str, str]) -> users.Member | N
     )
 
 
+async def _by_key(call: Call, secret: str) -> None:
+    """A key that is not one of the project's is as good as none."""
+    call.key = await projects.find_api_key(call.pool, call.project.id, secret=secret)
+    if call.key is None:
+        return
+    if call.key.expired:
+        raise KeyExpired
+    call.found_member = None
+
+
 async def in_scope(call: Call, route: Route) -> None:
-    if route.access == "member" and call.found_member is None:
+    """A legacy key opens no account route at all (contract.md 1.4)."""
+    if call.key is not None:
+        fits = route.scope in call.key.scopes and (call.era.modern or route.access == "key")
+        if route.access == "member" or not fits:
+            raise ScopeMissing(f'app.{call.key.id} missing scopes (["{route.scope}"])')
+    elif route.access == "key":
+        raise ScopeMissing(f'User (role: guests) missing scopes (["{route.scope}"])')
+    elif route.access == "member" and call.found_member is None:
         raise ScopeMissing
 
 
@@ -104,7 +126,7 @@ async def not_blocked(call: Call, _route: Route) -> None:
 
 async def within_limits(call: Call, route: Route) -> None:
     """Counted before the parameters are looked at: a guess that is malformed is a guess."""
-    if not route.limits:
+    if not route.limits or call.key is not None:  # a key speaks for many people at once
         return
     counted = [(limit.rule, await _value(call, limit)) for limit in route.limits]
     call.verdict = await call.services.limits.count(call.project.id, counted)
@@ -135,5 +157,7 @@ MODERN: tuple[Guard, ...] = (known_origin, known_project, who, in_scope, not_blo
 
 async def admit(call: Call, route: Route) -> None:
     """Raises the first refusal."""
+    if route.access == "open":
+        return
     for guard in MODERN if call.era.modern else LEGACY:
         await guard(call, route)

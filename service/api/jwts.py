@@ -2,10 +2,10 @@
 
 from aiohttp import web
 
-from service.api import answers
+from service.api import answers, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
-from service.api.routes import limited, member
+from service.api.routes import contract, limited, member
 from service.errors import ArgumentInvalid, JwtDenied
 from service.jwts import LIFETIME
 from service.limits import HOUR
@@ -19,6 +19,7 @@ class CreateJwt(Body):
 
 @member.post("/v1/account/jwt", "/v1/account/jwts")
 @limited(10, HOUR, by="user")
+@contract(takes=CreateJwt, gives=shapes.JWT, status=201, raises=(JwtDenied,))
 async def create_jwt(call: Call) -> web.Response:
     """A JWT that stands for this session for 15 minutes and dies with it."""
     if call.by_jwt:

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from service import db, ids
-from service.api import answers, guards
+from service.api import answers, guards, pages
 from service.api.calls import Call, Services
 from service.api.clients import client_of
 from service.api.routes import Route
@@ -86,15 +86,22 @@ async def _respond(call: Call, route: Route | None) -> web.Response:
         if call.request.method == "OPTIONS":
             return _preflight(call)
         if route is None:
-            return answers.error(_missing(call.request), modern=call.era.modern)
+            return _refuse(call, route, _missing(call.request))
         await guards.admit(call, route)
         return await route.handler(call)
     except AccountError as fault:
-        return answers.error(fault, modern=call.era.modern)
+        return _refuse(call, route, fault)
     except web.HTTPRequestEntityTooLarge:
-        return answers.error(BodyTooLarge(), modern=call.era.modern)
+        return _refuse(call, route, BodyTooLarge())
     except Exception as error:  # noqa: BLE001 - the last resort: nobody ever sees a stack trace
-        return answers.error(_fault_of(error), modern=call.era.modern)
+        return _refuse(call, route, _fault_of(error))
+
+
+def _refuse(call: Call, route: Route | None, fault: AccountError) -> web.Response:
+    """An error in the form that the route's readers understand."""
+    if route and route.page:
+        return pages.refuse(call, fault)
+    return answers.error(fault, modern=call.era.modern)
 
 
 def _fault_of(error: Exception) -> AccountError:
@@ -122,7 +129,8 @@ def _preflight(call: Call) -> web.Response:
 
 def _finish(call: Call, response: web.Response) -> None:
     headers, settings = response.headers, call.services.settings
-    headers.update(_SAFE)
+    for name, value in _SAFE.items():
+        headers.setdefault(name, value)  # a page states its own policy
     headers["X-Request-Id"] = call.request_id
     if settings.public_url.startswith("https:"):
         headers["Strict-Transport-Security"] = "max-age=31536000"

@@ -2,13 +2,13 @@
 
 from aiohttp import web
 
-from service import events, ids, keys, mails, sessions, tokens, users
-from service.api import answers
+from service import events, ids, keys, sessions, tokens, users
+from service.api import answers, letters, shapes
 from service.api.bodies import Body, Email, NewPassword, TokenSecret, Url, UserId, read
 from service.api.calls import Call
-from service.api.routes import limited, public
+from service.api.routes import contract, limited, public
 from service.db import transaction
-from service.errors import ArgumentInvalid, TokenInvalid, UserBlocked, UserNotFound
+from service.errors import ArgumentInvalid, RecoveryTokenInvalid, UserBlocked, UserNotFound
 from service.events import Event
 from service.jobs import RECORD_LOG, SEND_MAIL
 from service.limits import HOUR
@@ -23,6 +23,7 @@ class CreateRecovery(Body):
 
 @public.post("/v1/account/recovery")
 @limited(10, HOUR, by="email")
+@contract(takes=CreateRecovery, gives=shapes.TOKEN, status=201, raises=(UserNotFound,))
 async def create_recovery(call: Call) -> web.Response:
     """Mail the owner of an address a link for choosing a new password.
 
@@ -39,17 +40,7 @@ async def create_recovery(call: Call) -> web.Response:
             kid=keys.current(call.services.ring),
             seconds=call.project.recovery_seconds,
         )
-        mail = await mails.post(
-            tx,
-            call.project.id,
-            letter="recovery",
-            recipient=body.email,
-            locale=call.client.locale or call.project.locale,
-            facts=letter_facts(call, body.url),
-            deadline_at=token.expires_at,
-            sender=call.services.settings.mail_from,
-            token_id=token.id,
-        )
+        mail = await letters.post(call, tx, letter="recovery", token=token, url=body.url)
         await events.record(
             tx,
             call.project.id,
@@ -60,11 +51,6 @@ async def create_recovery(call: Call) -> web.Response:
         )
     await call.services.bell.ring(SEND_MAIL, mail)
     return answers.json(answers.token(call, token, user_id=user.id if user else ids.new()), 201)
-
-
-def letter_facts(call: Call, url: str) -> dict[str, object]:
-    """What a link letter needs beyond its token; the era decides how the link's expiry looks."""
-    return {"url": url, "modern": call.era.modern, "ip": call.client.ip, "user_agent": call.client.user_agent}
 
 
 async def _revealed(call: Call, email: str) -> User | None:
@@ -88,6 +74,7 @@ class UpdateRecovery(Body):
 
 @public.put("/v1/account/recovery")
 @limited(10, HOUR, by="userId")
+@contract(takes=UpdateRecovery, gives=shapes.TOKEN, raises=(RecoveryTokenInvalid,))
 async def update_recovery(call: Call) -> web.Response:
     """Choose the new password. It ends every session, proves the address and kills every other link."""
     body = await read(call, UpdateRecovery)
@@ -104,16 +91,16 @@ async def update_recovery(call: Call) -> web.Response:
         ring=call.services.ring,
     )
     if found is None:
-        raise TokenInvalid
+        raise RecoveryTokenInvalid
     # Hashed only now, so that junk costs no hash, and outside the transaction, so that no lock waits for it.
     password_hash = await call.services.passwords.hash(body.password)
     async with transaction(call.pool) as tx:
         user = await users.lock(tx, call.project.id, user_id=body.userId)
         token = await tokens.take(tx, found)
         if user is None or token is None or user.status == "blocked":
-            raise TokenInvalid
+            raise RecoveryTokenInvalid
         await users.change_password(tx, user, password_hash=password_hash, email_verified=True)
-        await tokens.kill_all(tx, call.project.id, user_id=user.id)
+        await tokens.kill_all(tx, user)
         await sessions.close_all(tx, user)
         event = await events.record(
             tx,

@@ -2,7 +2,10 @@
 
 @public.post("/v1/account/recovery")
 @limited(10, HOUR, by="email")
+@contract(takes=CreateRecovery, gives=shapes.TOKEN, status=201)
 async def create_recovery(call: Call) -> web.Response: ...
+
+The API document is made from these lines (openapi.py).
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,10 +17,13 @@ from aiohttp import web
 from service.limits import Rule
 
 if TYPE_CHECKING:
+    from service.api.bodies import Body
     from service.api.calls import Call
+    from service.api.shapes import Parameter, Shape
+    from service.errors import AccountError
 
 By = Literal["ip", "email", "user", "userId"]
-Access = Literal["public", "member"]
+Access = Literal["public", "member", "key", "open"]
 Handler = Callable[["Call"], Awaitable[web.Response]]
 
 
@@ -30,13 +36,29 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Contract:
+    """`raises` is what the handler itself refuses with: what its door, limits and body refuse is known without."""
+
+    takes: "type[Body] | None" = None
+    gives: "Shape | None" = None
+    status: int = 204
+    raises: "tuple[type[AccountError], ...]" = ()
+    query: "tuple[Parameter, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
+    """`scope` is what a key needs for it; a `page` answers people in HTML, its errors too."""
+
     method: str
     paths: tuple[str, ...]
     access: Access
     handler: Handler
     limits: tuple[Limit, ...]
     opens_session: bool
+    scope: str
+    page: bool
+    contract: Contract
 
     @property
     def name(self) -> str:
@@ -46,6 +68,7 @@ class Route:
 
 ROUTES: list[Route] = []
 _limits: dict[Handler, tuple[Limit, ...]] = {}
+_contracts: dict[Handler, Contract] = {}
 
 
 def limited(limit: int, window: int, *, by: By) -> Callable[[Handler], Handler]:
@@ -59,20 +82,37 @@ def limited(limit: int, window: int, *, by: By) -> Callable[[Handler], Handler]:
     return declare
 
 
+def contract(
+    *,
+    takes: "type[Body] | None" = None,
+    gives: "Shape | None" = None,
+    status: int | None = None,
+    raises: "tuple[type[AccountError], ...]" = (),
+    query: "tuple[Parameter, ...]" = (),
+) -> Callable[[Handler], Handler]:
+    """The body that the handler reads, its answer and that answer's status, and its own refusals."""
+
+    def declare(handler: Handler) -> Handler:
+        _contracts[handler] = Contract(takes, gives, status or (200 if gives else 204), raises, query)
+        return handler
+
+    return declare
+
+
 class Door:
     """Who may come in; a handler is hung behind it by method and paths."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    def __init__(self, access: Access, scope: str = "account") -> None:
+        self._access, self._scope = access, scope
 
-    def get(self, *paths: str) -> Callable[[Handler], Handler]:
-        return self._hang("GET", paths)
+    def get(self, *paths: str, page: bool = False) -> Callable[[Handler], Handler]:
+        return self._hang("GET", paths, page=page)
 
-    def post(self, *paths: str, opens_session: bool = False) -> Callable[[Handler], Handler]:
-        return self._hang("POST", paths, opens_session=opens_session)
+    def post(self, *paths: str, opens_session: bool = False, page: bool = False) -> Callable[[Handler], Handler]:
+        return self._hang("POST", paths, opens_session=opens_session, page=page)
 
-    def put(self, *paths: str) -> Callable[[Handler], Handler]:
-        return self._hang("PUT", paths)
+    def put(self, *paths: str, opens_session: bool = False) -> Callable[[Handler], Handler]:
+        return self._hang("PUT", paths, opens_session=opens_session)
 
     def patch(self, *paths: str) -> Callable[[Handler], Handler]:
         return self._hang("PATCH", paths)
@@ -81,14 +121,21 @@ class Door:
         return self._hang("DELETE", paths)
 
     def _hang(
-        self, method: str, paths: tuple[str, ...], *, opens_session: bool = False
+        self, method: str, paths: tuple[str, ...], *, opens_session: bool = False, page: bool = False
     ) -> Callable[[Handler], Handler]:
         def hang(handler: Handler) -> Handler:
             limits = _limits.get(handler, ())
-            ROUTES.append(Route(method, paths, self._access, handler, limits, opens_session))
+            terms = _contracts.get(handler, Contract())
+            ROUTES.append(
+                Route(method, paths, self._access, handler, limits, opens_session, self._scope, page, contract=terms)
+            )
             return handler
 
         return hang
 
 
-public, member = Door("public"), Door("member")
+# A server with a key may open public routes if the key has their scope; an account's own routes are a member's alone.
+public, member = Door("public", "sessions.write"), Door("member", "account")
+users_read, users_write = Door("key", "users.read"), Door("key", "users.write")
+# What is the same for everybody: no project is asked for.
+anybody = Door("open", "")

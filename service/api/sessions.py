@@ -1,18 +1,21 @@
 """Signing in and out."""
 
+from dataclasses import dataclass
+from uuid import UUID
+
 from aiohttp import web
 
 from service import countries, devices, events, sessions, users
-from service.api import answers, cookies
+from service.api import answers, cookies, shapes
 from service.api.bodies import Body, Email, OldPassword, read
 from service.api.calls import Call
-from service.api.routes import limited, member, public
-from service.db import transaction
+from service.api.routes import contract, limited, member, public
+from service.db import Connection, transaction
 from service.errors import ArgumentInvalid, CredentialsInvalid, SessionNotFound, UserBlocked
 from service.events import Event
 from service.jobs import RECORD_LOG
 from service.limits import HOUR
-from service.sessions import Place
+from service.sessions import Place, Session
 from service.users import User
 
 
@@ -23,6 +26,7 @@ class CreateSession(Body):
 
 @public.post("/v1/account/sessions", "/v1/account/sessions/email", opens_session=True)
 @limited(10, HOUR, by="email")
+@contract(takes=CreateSession, gives=shapes.SESSION, status=201, raises=(CredentialsInvalid,))
 async def create_session(call: Call) -> web.Response:
     """Sign in with address and password. Unknown, passwordless and wrong are one answer that takes one time."""
     body = await read(call, CreateSession)
@@ -32,56 +36,107 @@ async def create_session(call: Call) -> web.Response:
         raise CredentialsInvalid
     if user.status == "blocked":
         raise UserBlocked
+    async with transaction(call.pool) as tx:
+        now = await users.lock(tx, call.project.id, user_id=user.id)
+        # Another login may have replaced the hash meanwhile: the password is the same as long as its date is.
+        if now is None or now.status == "blocked" or now.password_updated_at != user.password_updated_at:
+            raise CredentialsInvalid
+        opened = await begin(call, tx, now, provider="email")
     if user.password_hash and call.services.passwords.is_outdated(user.password_hash):
         fresh = await call.services.passwords.hash(body.password)
         await users.rehash_password(call.pool, user, password_hash=fresh)
-    return await open_for(call, user, provider="email")
+    return await admit(call, opened)
 
 
-async def open_for(call: Call, user: User, *, provider: str) -> web.Response:
-    """A new session for a user who has just proved to be one; not if the password was changed since he was read."""
+@dataclass(frozen=True, slots=True)
+class Opened:
+    session: Session
+    secret: str
+    event: UUID
+
+
+async def begin(call: Call, tx: Connection, user: User, *, provider: str) -> Opened:
+    """A new session in the transaction that holds the user's row, for who has just proved to be that user."""
     place = Place(call.client.ip, countries.code(call.client.ip), devices.parse(call.client.user_agent))
+    session, secret = await sessions.open_session(
+        tx,
+        user,
+        provider=provider,
+        provider_uid=user.email or "",
+        place=place,
+        seconds=call.project.session_seconds,
+    )
+    await users.touch(tx, user)
+    event = await events.record(tx, call.project.id, event=Event.SESSION_CREATE, user_id=user.id, by=call.client)
+    return Opened(session, secret, event)
+
+
+async def admit(call: Call, opened: Opened) -> web.Response:
+    """After COMMIT: the cookies and the session. Only a server that holds a key gets the secret in the body."""
+    value = await hand_over(call, opened)
+    return answers.json(answers.session(call, opened.session, current=True, secret=value if call.key else ""), 201)
+
+
+async def hand_over(call: Call, opened: Opened) -> str:
+    """After COMMIT: the log is rung for and the cookies are set; what is in them. A server gets none."""
+    await call.services.bell.ring(RECORD_LOG, opened.event)
+    value = cookies.encode(opened.session.user_id, opened.secret)
+    if call.key is None:
+        cookies.hand_out(call, value, opened.session.expires_at)
+    return value
+
+
+@member.get("/v1/account/sessions")
+@contract(gives=shapes.SESSION_LIST, query=(shapes.TOTAL,))
+async def list_sessions(call: Call) -> web.Response:
+    """The member's live sessions, oldest first."""
+    found = await sessions.every(call.pool, call.member)
+    rows = [answers.session(call, session, current=_is_current(call, session)) for session in found]
+    total = len(rows) if call.request.query.get("total") != "false" else 0
+    return answers.json({call.era.count: total, "sessions": rows})
+
+
+@member.get("/v1/account/sessions/{sessionId}")
+@contract(gives=shapes.SESSION, raises=(SessionNotFound,))
+async def get_session(call: Call) -> web.Response:
+    """One of the member's sessions; `current` is the one that asks, a JWT's too."""
+    session = await sessions.find(call.pool, call.member, session_id=_session_id(call))
+    if session is None:
+        raise SessionNotFound
+    return answers.json(answers.session(call, session, current=_is_current(call, session)))
+
+
+@member.patch("/v1/account/sessions/{sessionId}")
+@limited(10, HOUR, by="ip")
+@contract(gives=shapes.SESSION, raises=(SessionNotFound,))
+async def update_session(call: Call) -> web.Response:
+    """Let a session live for the project's whole session time again."""
     async with transaction(call.pool) as tx:
-        now = await users.lock(tx, call.project.id, user_id=user.id)
-        # The date and not the hash: the same password under today's parameters is no change.
-        if now is None or now.status == "blocked" or now.password_updated_at != user.password_updated_at:
-            raise CredentialsInvalid
-        session, secret = await sessions.open_session(
-            tx,
-            user,
-            provider=provider,
-            provider_uid=user.email or "",
-            place=place,
-            seconds=call.project.session_seconds,
+        await users.lock(tx, call.project.id, user_id=call.member.id)
+        session = await sessions.extend(
+            tx, call.member, session_id=_session_id(call), seconds=call.project.session_seconds
         )
-        await users.touch(tx, user)
+        if session is None:
+            raise SessionNotFound
         event = await events.record(
-            tx,
-            call.project.id,
-            event=Event.SESSION_CREATE,
-            user_id=user.id,
-            by=call.client,
+            tx, call.project.id, event=Event.SESSION_UPDATE, user_id=call.member.id, by=call.client
         )
     await call.services.bell.ring(RECORD_LOG, event)
-    cookies.hand_out(call, cookies.encode(user.id, secret), session.expires_at)
-    return answers.json(answers.session(call, session, current=True), 201)
+    return answers.json(answers.session(call, session, current=_is_current(call, session)))
 
 
 @member.delete("/v1/account/sessions/{sessionId}")
 @limited(100, HOUR, by="ip")
+@contract(raises=(SessionNotFound,))
 async def delete_session(call: Call) -> web.Response:
     """End one of the member's sessions; `current` is the one that asks, a JWT's too."""
-    session_id = session_id_of(call)
+    session_id = _session_id(call)
     async with transaction(call.pool) as tx:
         await users.lock(tx, call.project.id, user_id=call.member.id)
         if not await sessions.close(tx, call.member, session_id=session_id):
             raise SessionNotFound
         event = await events.record(
-            tx,
-            call.project.id,
-            event=Event.SESSION_DELETE,
-            user_id=call.member.id,
-            by=call.client,
+            tx, call.project.id, event=Event.SESSION_DELETE, user_id=call.member.id, by=call.client
         )
     await call.services.bell.ring(RECORD_LOG, event)
     if session_id == call.member.session_id and not call.by_jwt:
@@ -89,7 +144,38 @@ async def delete_session(call: Call) -> web.Response:
     return answers.nothing()
 
 
-def session_id_of(call: Call) -> str:
+class DeleteSessions(Body):
+    current: bool | None = None
+
+
+@member.delete("/v1/account/sessions")
+@limited(100, HOUR, by="ip")
+@contract(takes=DeleteSessions)
+async def delete_sessions(call: Call) -> web.Response:
+    """End all of the member's sessions; with `current` false all but the one that asks."""
+    body = await read(call, DeleteSessions)
+    keeps = body.current is False
+    async with transaction(call.pool) as tx:
+        await users.lock(tx, call.project.id, user_id=call.member.id)
+        if keeps:
+            await sessions.close_others(tx, call.member, kept=call.member.session_id)
+        else:
+            await sessions.close_all(tx, call.member)
+        event = await events.record(
+            tx, call.project.id, event=Event.SESSION_DELETE, user_id=call.member.id, by=call.client
+        )
+    await call.services.bell.ring(RECORD_LOG, event)
+    if not keeps and not call.by_jwt:
+        cookies.clear(call)
+    return answers.nothing()
+
+
+def _is_current(call: Call, session: Session) -> bool:
+    """A JWT stands for a session but is none (contract.md 2.3)."""
+    return session.id == call.member.session_id and not call.by_jwt
+
+
+def _session_id(call: Call) -> str:
     """The path's session id, `current` resolved."""
     session_id = call.path["sessionId"]
     if session_id == "current":

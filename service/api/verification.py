@@ -2,18 +2,17 @@
 
 from aiohttp import web
 
-from service import events, keys, mails, tokens, users
-from service.api import answers
+from service import events, tokens, users
+from service.api import answers, letters, shapes
 from service.api.bodies import Body, TokenSecret, Url, UserId, read
 from service.api.calls import Call
-from service.api.recovery import letter_facts
-from service.api.routes import limited, member, public
+from service.api.routes import contract, limited, member, public
 from service.db import transaction
-from service.errors import EmailMissing, EmailVerified, TokenInvalid
+from service.errors import EmailMissing, EmailVerified, VerificationTokenInvalid
 from service.events import Event
 from service.jobs import RECORD_LOG, SEND_MAIL
 from service.limits import HOUR
-from service.tokens import Kind
+from service.tokens import Kind, Token
 
 
 class CreateVerification(Body):
@@ -22,6 +21,7 @@ class CreateVerification(Body):
 
 @member.post("/v1/account/verification", "/v1/account/verifications/email")
 @limited(10, HOUR, by="user")
+@contract(takes=CreateVerification, gives=shapes.TOKEN, status=201, raises=(EmailMissing, EmailVerified))
 async def create_verification(call: Call) -> web.Response:
     """Mail the member a link that proves the account's address."""
     body = await read(call, CreateVerification)
@@ -31,28 +31,10 @@ async def create_verification(call: Call) -> web.Response:
             raise EmailMissing
         if user.email_verified and call.era.modern:
             raise EmailVerified
-        token = await tokens.issue(
-            tx,
-            call.project.id,
-            kind=Kind.VERIFICATION,
-            email=user.email,
-            email_version=user.email_version,
-            user_id=user.id,
-            kid=keys.current(call.services.ring),
-            seconds=call.project.verification_seconds,
+        token = await letters.issue(
+            call, tx, kind=Kind.VERIFICATION, user=user, seconds=call.project.verification_seconds
         )
-        mail = await mails.post(
-            tx,
-            call.project.id,
-            letter="verification",
-            recipient=user.email,
-            user_id=user.id,
-            locale=call.client.locale or call.project.locale,
-            facts=letter_facts(call, body.url),
-            deadline_at=token.expires_at,
-            sender=call.services.settings.mail_from,
-            token_id=token.id,
-        )
+        mail = await letters.post(call, tx, letter="verification", token=token, url=body.url)
         event = await events.record(
             tx,
             call.project.id,
@@ -72,8 +54,15 @@ class UpdateVerification(Body):
 
 @public.put("/v1/account/verification", "/v1/account/verifications/email")
 @limited(10, HOUR, by="userId")
+@contract(takes=UpdateVerification, gives=shapes.TOKEN, raises=(VerificationTokenInvalid,))
 async def update_verification(call: Call) -> web.Response:
     """Prove the address with the secret that was mailed to it."""
+    token = await confirm(call)
+    return answers.json(answers.token(call, token, user_id=token.user_id or ""))
+
+
+async def confirm(call: Call) -> Token:
+    """Use up the token that the body names: its address is proved. Raises VerificationTokenInvalid."""
     body = await read(call, UpdateVerification)
     found = await tokens.find_by_secret(
         call.pool,
@@ -84,14 +73,14 @@ async def update_verification(call: Call) -> web.Response:
         ring=call.services.ring,
     )
     if found is None:
-        raise TokenInvalid
+        raise VerificationTokenInvalid
     async with transaction(call.pool) as tx:
         user = await users.lock(tx, call.project.id, user_id=body.userId)
         token = await tokens.take(tx, found)
         if user is None or token is None or user.status == "blocked":
-            raise TokenInvalid
+            raise VerificationTokenInvalid
         await users.verify_email(tx, user)
-        await tokens.kill_all(tx, call.project.id, user_id=user.id)
+        await tokens.kill_all(tx, user)
         event = await events.record(
             tx,
             call.project.id,
@@ -100,4 +89,4 @@ async def update_verification(call: Call) -> web.Response:
             by=call.client,
         )
     await call.services.bell.ring(RECORD_LOG, event)
-    return answers.json(answers.token(call, token, user_id=user.id))
+    return token

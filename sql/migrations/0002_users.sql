@@ -54,6 +54,8 @@ create table tokens (
     kind          text not null check (kind in ('recovery', 'verification', 'magic_url', 'otp')),
     -- Null until a worker has found whose address it is: the API must not know (recovery, magic URL).
     user_id       text,
+    -- The id that was told to who asked, where that must not be the user's own (magic URL, code).
+    asked_as      text,
     -- The address that the secret was mailed to, and its version at that time.
     email         text not null,
     email_version int,
@@ -66,4 +68,6 @@ create table tokens (
     foreign key (project_id, user_id) references users on delete cascade
 );
 create index tokens_of_user on tokens (project_id, user_id);
+create index tokens_asked_as on tokens (project_id, asked_as);
+create index tokens_of_address on tokens (project_id, email);
 create index tokens_expired on tokens (expires_at);

@@ -2,6 +2,11 @@
 insert into mails (project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id)
 values (:project_id, :id, :letter, :user_id, :token_id, :recipient, :locale, :facts, :deadline_at, :message_id);
 
+-- name: post_notice(project_id, id, letter, user_id, recipient, locale, facts, message_id)
+-- Without a link there is nothing to expire; three days is how long it is worth trying.
+insert into mails (project_id, id, letter, user_id, recipient, locale, facts, deadline_at, message_id)
+values (:project_id, :id, :letter, :user_id, :recipient, :locale, :facts, now() + interval '3 days', :message_id);
+
 -- name: claim_mail(id, worker, lease) -> Claim?
 -- One worker gets it, with all that the letter needs; a lease that ran out is anyone's.
 -- `attempts` is the fencing number: whoever claims later has a higher one.
@@ -11,11 +16,11 @@ with claimed as (
     where id = :id and state in ('pending', 'sending') and due_at <= now()
     returning *
 )
-select c.project_id, c.id, c.letter, c.recipient, c.locale, c.facts, c.attempts, c.message_id, c.token_id,
-    c.deadline_at <= now() as late,
-    p.name as project_name, p.sender_name, p.sender_address, p.plain_http,
+select c.project_id, c.id, c.letter, c.recipient, c.locale, c.facts, c.attempts, c.message_id, c.token_id, c.last_fault,
+    c.deadline_at <= now() as late, c.created_at,
+    p.name as project_name, p.sender_name, p.sender_address, p.plain_http, p.verification_url,
     array(select hostname from platforms where project_id = c.project_id) as hostnames,
-    t.kind, t.user_id as token_user_id, t.email as token_email, t.email_version as token_email_version, t.kid,
+    t.kind, t.user_id as token_user_id, t.asked_as, t.email as token_email, t.email_version as token_email_version, t.kid,
     t.created_at as token_created_at, t.expires_at as token_expires_at,
     u.id as user_id, u.email_version, u.status as user_status
 from claimed c join projects p on p.id = c.project_id
@@ -51,3 +56,8 @@ order by due_at limit :most;
 -- name: free_mails_of(worker)
 -- A worker that starts again under its name takes back at once what it held when it died.
 update mails set due_at = now() where state = 'sending' and lease_by = :worker and due_at > now();
+
+-- name: cancel_mails_of(project_id, user_id)
+-- A worker that is about to send one asks once more whether it still may.
+update mails set state = 'cancelled', lease_by = null, last_fault = 'its account was deleted', ended_at = now()
+where project_id = :project_id and user_id = :user_id and state in ('pending', 'sending');

@@ -38,7 +38,12 @@ insert into api_keys (project_id, id, name, secret_hash, scopes, expires_at)
 values (:project_id, :id, :name, :secret_hash, :scopes, :expires_at);
 
 -- name: list_api_keys(project_id) -> ApiKey*
-select id, name, scopes, created_at, expires_at from api_keys where project_id = :project_id order by created_at;
+select id, name, scopes, created_at, expires_at, (expires_at <= now()) is true as expired
+from api_keys where project_id = :project_id order by created_at;
+
+-- name: find_api_key(project_id, secret_hash) -> ApiKey?
+select id, name, scopes, created_at, expires_at, (expires_at <= now()) is true as expired
+from api_keys where project_id = :project_id and secret_hash = :secret_hash;
 
 -- name: revoke_api_key(project_id, id)
 delete from api_keys where project_id = :project_id and id = :id;

@@ -16,6 +16,7 @@ ARROWS = (
     ("service", "worker", "the service works without knowing who carries out what it asks"),
     ("worker", "service.api", "a worker answers no request"),
     ("worker", "service.local", "a worker runs where no local servers are"),
+    ("service.api", "service.cli", "an answer to HTTP knows no command line"),
     ("service.api", "service.local", "production does not install the local servers"),
     ("service.local", "service.api", "the supervisor starts programs, it does not load them"),
     ("service.local", "worker", "the supervisor starts programs, it does not load them"),
@@ -28,15 +29,16 @@ HOMES: dict[str, tuple[str, ...]] = {
     "argon2": ("service.passwords",),
     "arq": ("service.jobs", "worker"),
     "asyncpg": ("service.db",),
-    "babel": ("service.countries", "worker.letters"),
+    "babel": ("service.countries", "service.language"),
+    "bcrypt": ("service.passwords",),
     "email_validator": ("service.api.bodies",),
     "iptocc": ("service.countries",),
-    "jinja2": ("worker.letters", "service.api.pages"),
+    "jinja2": ("worker.letters", "service.api.pages", "service.api.docs_page"),
     "jwt": ("service.jwts",),
-    "markupsafe": ("worker.letters", "service.api.pages"),
+    "markupsafe": ("worker.letters", "service.api.pages", "service.api.docs_page"),
     "orjson": ("service", "worker"),
     "publicsuffixlist": ("service.api.cookies",),
-    "pydantic": ("service.settings", "service.api.bodies"),
+    "pydantic": ("service.settings", "service.api"),
     "pydantic_core": ("service.api.bodies",),
     "pydantic_settings": ("service.settings",),
     "redis": ("service.limits", "service.jobs"),
@@ -80,7 +82,7 @@ def _arrow(module: str, name: str) -> str:
 def _stranger(module: str, name: str) -> str:
     """Nouns know the foundations and nothing else of ours, least of all how they are asked."""
     noun, target = _room(module), _room(name)
-    if module in ENTRIES or noun in ("", "api", "local") or target in ("", noun, *FOUNDATIONS):
+    if module in ENTRIES or noun in ("", "api", "cli", "local") or target in ("", noun, *FOUNDATIONS):
         return ""
     return f"{noun} knows only the foundations; a handler or a job introduces it to {target}"
 

@@ -11,18 +11,20 @@ from babel.messages.pofile import read_po
 from tests.house.sources import modules
 from worker.letters import FILES, TEMPLATES
 
-_LETTERS = sorted(path.name for path in TEMPLATES.iterdir() if path.is_dir() and path.name != "base")
+# `base` is what letters share, `pages` are for browsers.
+_LETTERS = sorted(path.name for path in TEMPLATES.iterdir() if path.is_dir() and path.name not in ("base", "pages"))
+_POSTING = ("letters.post", "letters.notify")
 _LANGUAGES = sorted(TEMPLATES.glob("*.po"))
 _PLACE = re.compile(r"%\(\w+\)[sd]")
 
 
 def posted() -> set[str]:
-    """Letters that a handler or a job puts in the outbox: `mails.post(…, letter="recovery")`."""
+    """Letters that a handler or a job puts in the outbox: `letters.post(…, letter="recovery")`."""
     return {
         word.value.value
         for tree in modules("service", "worker").values()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "mails.post"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in _POSTING
         for word in node.keywords
         if word.arg == "letter" and isinstance(word.value, ast.Constant)
     }

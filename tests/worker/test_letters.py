@@ -16,13 +16,15 @@ from worker.letters import Letter
 LINK = "https://app.example.com/reset?a=1&userId=u1&secret=" + "0f" * 128 + "&expire=1592981250"
 EXPIRES = datetime(2026, 11, 23, 18, 30, tzinfo=UTC)
 LANGUAGES = ["en", "de", "fr", "es"]
-LETTERS = ["recovery", "verification"]
+LINKED = ["magic_url", "recovery", "verification"]
+LETTERS = ["email_changed", *LINKED, "otp"]
+CODE = "012345"
 URL = re.compile(r"https?://|www\.|[a-z0-9-]+\.(?:com|test|org|net)\b|@", re.IGNORECASE)
 
 
 def render(letter: str = "recovery", /, *, locale: str = "en", **facts: object) -> Letter:
     given: dict[str, object] = {
-        "era": "modern", "project": "Example", "link": LINK, "expires": EXPIRES, "lifetime_seconds": 3600,
+        "era": "modern", "project": "Example", "link": LINK, "code": CODE, "expires": EXPIRES, "lifetime_seconds": 3600,
         **facts,
     }  # fmt: skip
     return letters.render(letter, locale=locale, **given)
@@ -66,6 +68,12 @@ class Reader(HTMLParser):
         ("recovery", "modern", "Password Reset for Example"),
         ("verification", "legacy", "Account Verification"),
         ("verification", "modern", "Account Verification for Example"),
+        ("magic_url", "legacy", "Login"),
+        ("magic_url", "modern", "Example Login"),
+        ("otp", "legacy", "OTP for Example Login"),
+        ("otp", "modern", "OTP for Example Login"),
+        ("email_changed", "legacy", "E-mail Address Changed"),
+        ("email_changed", "modern", "E-mail Address Changed for Example"),
     ],
 )
 def test_subjects_follow_the_era(letter: str, era: str, subject: str) -> None:
@@ -73,7 +81,7 @@ def test_subjects_follow_the_era(letter: str, era: str, subject: str) -> None:
     assert render(letter, era=era).subject == subject
 
 
-@pytest.mark.parametrize("letter", LETTERS)
+@pytest.mark.parametrize("letter", LINKED)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_link_stands_alone(letter: str, language: str) -> None:
     """The text part has the link on a line of its own with raw `&`; the HTML part has it as its only link."""
@@ -87,6 +95,54 @@ def test_the_link_stands_alone(letter: str, language: str) -> None:
     assert reader.language == language
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_code_stands_alone(language: str) -> None:
+    """A code has a line of its own, to be copied at a touch, and the letter has no link and no other digits like it."""
+    written = render("otp", locale=language)
+    assert re.findall(r"\d{6}", written.text) == [CODE]
+    assert CODE in written.text.split("\n")
+    assert written.html.count(f">{CODE}<") == 1
+    assert "http" not in written.text
+    assert Reader(written.html).links == []
+    assert Reader(written.html).language == language
+    assert CODE not in written.subject
+
+
+@pytest.mark.parametrize("code", ["", "12345", "1234567", "12345a", "１２３４５６", "12345\n", " 12345"])
+def test_only_six_digits(code: str) -> None:
+    """A code that isn't six ASCII digits stops the letter."""
+    with pytest.raises(ValueError, match="code"):
+        render("otp", code=code)
+
+
+@pytest.mark.parametrize("letter", ["magic_url", "otp"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_phrase_is_shown_for_comparison(letter: str, language: str) -> None:
+    """Letters that sign in show the app's security phrase where there is one, and say nothing of it where not."""
+    written = render(letter, locale=language, phrase="Silent Fox")
+    assert ": Silent Fox" in written.text
+    assert ": Silent Fox</b>" in written.html
+    without = {None: render(letter, locale=language), "": render(letter, locale=language, phrase="")}
+    assert without[None] == without[""] == render(letter, locale=language, phrase="one of evil.test")
+    assert len(without[""].text.split("\n")) == len(written.text.split("\n")) - 3
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_notice_holds_no_secret(language: str) -> None:
+    """The old address learns that, when and from where, and gets nothing that works: it may be anybody's by now."""
+    known = {"ip": "192.0.2.1", "device": "Firefox 130.0, Linux", "requested_at": EXPIRES}
+    written = render("email_changed", locale=language, phrase="Silent Fox", email="new@example.com", **known)
+    bare = letters.render("email_changed", locale=language, era="modern", project="Example", **known)
+    assert written == bare, "it takes no fact but these"
+    assert "Silent Fox" not in written.html
+    for part in (written.text, written.html):
+        assert "2026-11-23 18:30 UTC" in part
+        assert "192.0.2.1" in part
+        assert "Firefox 130.0, Linux" in part
+    assert URL.search(written.text) is None
+    assert Reader(written.html).links == []
+
+
 @pytest.mark.parametrize("letter", LETTERS)
 def test_nothing_is_fetched(letter: str) -> None:
     """The HTML part needs nothing from outside and runs nothing: opening it tells nobody."""
@@ -97,12 +153,14 @@ def test_nothing_is_fetched(letter: str) -> None:
     assert "@import" not in render(letter).html
 
 
-def test_every_language_says_something_else() -> None:
+@pytest.mark.parametrize("letter", LETTERS)
+def test_every_language_says_something_else(letter: str) -> None:
     """Each catalogue is complete: no English sentence is left in another language's letter."""
-    english = render("recovery", ip="192.0.2.1", device="Firefox", requested_at=EXPIRES)
+    known = {"ip": "192.0.2.1", "device": "Firefox", "requested_at": EXPIRES, "phrase": "Silent Fox"}
+    english = render(letter, **known)
     sentences = [line for line in english.text.split("\n") if len(line.split()) > 2 and LINK not in line]
     for language in LANGUAGES[1:]:
-        text = render("recovery", locale=language, ip="192.0.2.1", device="Firefox", requested_at=EXPIRES).text
+        text = render(letter, locale=language, **known).text
         assert [sentence for sentence in sentences if sentence in text] == []
 
 
@@ -162,15 +220,16 @@ def test_french_plural() -> None:
     assert "pendant 7 jours" in render(locale="fr", lifetime_seconds=604_800).text
 
 
-def test_recovery_says_who_asked() -> None:
-    """A recovery letter names time, address and device of the request, as far as they are known."""
-    full = render(ip="2001:db8::7", device="Chrome 126.0, Windows 10", requested_at=EXPIRES)
+@pytest.mark.parametrize("letter", ["email_changed", "magic_url", "otp", "recovery"])
+def test_letters_say_who_asked(letter: str) -> None:
+    """They name time, address and device of the request, as far as they are known; a verification has no need."""
+    full = render(letter, ip="2001:db8::7", device="Chrome 126.0, Windows 10", requested_at=EXPIRES)
     for part in (full.text, full.html):
         assert "2026-11-23 18:30 UTC" in part
         assert "2001:db8::7" in part
         assert "Chrome 126.0, Windows 10" in part
-    assert "This was asked for" not in render().text
-    partly = render(ip="192.0.2.1").text
+    assert "This was asked for" not in render(letter).text
+    partly = render(letter, ip="192.0.2.1").text
     assert "192.0.2.1" in partly
     assert "Device" not in partly
     assert "192.0.2.1" not in render("verification", ip="192.0.2.1").text
@@ -200,13 +259,15 @@ HOSTILE = [
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_no_spam_cannon(hostile: str) -> None:
     """Whatever comes in from whoever asked, the letter holds no host but the link's, and no extra tag."""
-    clean = render()
-    written = render(ip=hostile, device=hostile, name=hostile, user_name=hostile, locale="en")
-    for part in (written.subject, written.text.replace(LINK, "")):
-        assert URL.search(part) is None
-    assert Reader(written.html).links == [LINK]
-    assert Reader(written.html).tags == Reader(clean.html).tags
-    assert "evil" not in written.html.lower()
+    told = dict.fromkeys(("ip", "device", "phrase", "name", "user_name", "email"), hostile)
+    for letter in LETTERS:
+        clean = render(letter)
+        written = render(letter, **told)
+        for part in (written.subject, written.text.replace(LINK, "")):
+            assert URL.search(part) is None
+        assert Reader(written.html).links == ([LINK] if letter in LINKED else [])
+        assert Reader(written.html).tags == Reader(clean.html).tags
+        assert "evil" not in written.html.lower()
 
 
 @pytest.mark.parametrize(
@@ -238,9 +299,12 @@ def test_a_missing_fact_is_an_error() -> None:
         letters.render("recovery", locale="en", link=LINK, era="modern", lifetime_seconds=60, expires=EXPIRES)
     with pytest.raises(jinja2.UndefinedError):
         letters.render("recovery", locale="en", project="x", era="legacy", lifetime_seconds=60, expires=EXPIRES)
+    for letter in ("magic_url", "otp"):
+        with pytest.raises(jinja2.UndefinedError):
+            letters.render(letter, locale="en", project="x", era="legacy", lifetime_seconds=60, expires=EXPIRES)
 
 
-@pytest.mark.parametrize("name", ["nothing", "base", "../recovery", "recovery/body.txt", ""])
+@pytest.mark.parametrize("name", ["nothing", "base", "pages", "../recovery", "recovery/body.txt", ""])
 def test_an_unknown_letter(name: str) -> None:
     """Only the letters on the shelf can be asked for, by name and not by path."""
     with pytest.raises(LookupError):
@@ -263,6 +327,8 @@ def test_naive_moments_are_refused() -> None:
         ("recovery/body.html", "{% endblock %}", "{% endblok %}"),
         ("recovery/subject.txt", "{{ project }}", "{{ projekt }}"),
         ("verification/body.txt", "base/body.txt", "base/nothing.txt"),
+        ("otp/body.txt", "{{ code }}", "{{ kode }}"),
+        ("es.po", "seguridad: %(phrase)s", "seguridad: %(frase)s"),
         ("de.po", "%(amount)s Tagen", "%(menge)s Tagen"),
         ("fr.po", 'msgid "Password Reset"', 'mgsid "Password Reset"'),
     ],

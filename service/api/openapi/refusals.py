@@ -1,0 +1,87 @@
+"""Every error that a route can answer with: most follow from its door, its limits and its body, stated here once."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from service.api import answers
+from service.api.openapi.parts import COUNTED, ON_ALL, Json, headers, reference
+from service.api.routes import Route
+from service.errors import (
+    AccountError,
+    ArgumentInvalid,
+    BodyTooLarge,
+    BodyTooSlow,
+    JwtAndCookie,
+    JwtInvalid,
+    KeyExpired,
+    OriginUnknown,
+    Overloaded,
+    ProjectNotFound,
+    RouteNotFound,
+    ScopeMissing,
+    SessionExists,
+    TooManyRequests,
+    UserBlocked,
+)
+
+Refusal = type[AccountError]
+
+
+def of(route: Route) -> dict[int, list[Refusal]]:
+    """By status, in either era."""
+    found: defaultdict[int, list[Refusal]] = defaultdict(list)
+    for refusal in dict.fromkeys(_all(route)):
+        for status in {refusal.status, refusal.legacy_status or refusal.status}:
+            found[status].append(refusal)
+    return dict(sorted(found.items()))
+
+
+def _all(route: Route) -> Iterator[Refusal]:
+    yield from (AccountError, Overloaded)
+    if route.access == "open":
+        return
+    # The guards: who is asked on every route, so that a bad JWT is refused where none is needed.
+    yield from (ProjectNotFound, OriginUnknown, JwtInvalid, JwtAndCookie, KeyExpired, ScopeMissing, UserBlocked)
+    if route.limits:
+        yield TooManyRequests
+    if route.opens_session:
+        yield SessionExists
+    if route.contract.takes or any(limit.by not in ("ip", "user") for limit in route.limits):
+        yield from (BodyTooLarge, BodyTooSlow)
+    if route.contract.takes or "{" in route.paths[0]:
+        yield ArgumentInvalid
+    if "{" in route.paths[0]:
+        yield RouteNotFound  # a slash in an id makes another path of it
+    yield from route.contract.raises
+
+
+def response(status: int, kinds: list[Refusal], route: Route) -> Json:
+    """The schema names exactly the types that this route gives with this status."""
+    exact = {"properties": {"code": {"const": status}, "type": {"enum": sorted({kind.type for kind in kinds})}}}
+    eras = [(kind, legacy) for kind in kinds for legacy in (False, True) if kind().render(legacy=legacy)[0] == status]
+    names = dict.fromkeys(_example_name(kind, legacy=legacy) for kind, legacy in eras)
+    content = {
+        "schema": {"allOf": [reference("schemas", "Error"), exact]},
+        "examples": {name: reference("examples", name) for name in names},
+    }
+    sentences = dict.fromkeys(kind().render(legacy=False)[1].removesuffix(".") + "." for kind in kinds)
+    told = ("Retry-After", *COUNTED) if status == TooManyRequests.status and route.limits else ()
+    return {"description": " ".join(sentences), **headers((*ON_ALL, *told)), "content": {"application/json": content}}
+
+
+def _example_name(kind: Refusal, *, legacy: bool) -> str:
+    """The eras share one example where they say the same."""
+    same = kind().render(legacy=True) == kind().render(legacy=False)
+    return kind.__name__ + ("Legacy" if legacy and not same else "")
+
+
+def examples(routes: list[Route]) -> Json:
+    """Each error as it reads, in both eras."""
+    kinds = {kind for route in routes for found in of(route).values() for kind in found}
+    found: Json = {}
+    for kind in sorted(kinds, key=lambda kind: (kind.status, kind.__name__)):
+        for legacy in (False, True):
+            status, message = kind().render(legacy=legacy)
+            value = {"message": message, "code": status, "type": kind.type, "version": answers.VERSION}
+            found[_example_name(kind, legacy=legacy)] = {"value": value}
+    return found

@@ -1,0 +1,63 @@
+"""The member's preferences: an object of the app's own, kept as it came."""
+
+from typing import Annotated, Any
+
+import orjson
+from aiohttp import web
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from service import events, users
+from service.api import answers, shapes
+from service.api.bodies import Body, check_prefs, empty_list_is_object, read
+from service.api.calls import Call
+from service.api.routes import contract, member
+from service.db import transaction
+from service.errors import ArgumentInvalid, ScopeMissing
+from service.events import Event
+from service.jobs import RECORD_LOG
+
+_SIZE = 65_535
+Prefs = Annotated[
+    dict[str, Any],
+    BeforeValidator(empty_list_is_object),
+    AfterValidator(check_prefs),
+    Field(examples=[{"theme": "pink"}]),
+]
+
+
+@member.get("/v1/account/prefs")
+@contract(gives=shapes.PREFERENCES)
+async def get_prefs(call: Call) -> web.Response:
+    """The bare object, `{}` when there is nothing in it."""
+    return answers.json(orjson.Fragment(call.member.prefs))
+
+
+class UpdatePrefs(Body):
+    prefs: Prefs
+
+
+@member.patch("/v1/account/prefs")
+@contract(takes=UpdatePrefs, gives=shapes.USER)
+async def update_prefs(call: Call) -> web.Response:
+    """Legacy: the given keys change, null removes one. Modern: the object is replaced (design.md 7)."""
+    body = await read(call, UpdatePrefs)
+    async with transaction(call.pool) as tx:
+        user = await users.lock(tx, call.project.id, user_id=call.member.id)
+        if user is None:
+            raise ScopeMissing
+        user = await users.change_prefs(tx, user, prefs=written(body.prefs, user.prefs, merge=not call.era.modern))
+        event = await events.record(tx, call.project.id, event=Event.PREFS_UPDATE, user_id=user.id, by=call.client)
+    await call.services.bell.ring(RECORD_LOG, event)
+    return answers.json(answers.user(call, user))
+
+
+def written(given: dict[str, Any], earlier: str, *, merge: bool) -> str:
+    """The text to store; raises ArgumentInvalid for too much of it."""
+    raw = orjson.dumps(_merged(orjson.loads(earlier), given) if merge else given)
+    if len(raw) > _SIZE:
+        raise ArgumentInvalid(f"Invalid prefs: Value must not be larger than {_SIZE} bytes")
+    return raw.decode()
+
+
+def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in (old | new).items() if value is not None}

@@ -1,0 +1,162 @@
+"""Signing in without a password: anonymously, by a mailed link, by a mailed code.
+
+Nothing tells whether an address has an account, and no user is made before the address is proved: who asks is
+told the id that was asked for, or a fresh one; the link and the code work under that id.
+"""
+
+from aiohttp import web
+
+from service import events, ids, keys, tokens, users
+from service.api import answers, letters, phrases, shapes
+from service.api.bodies import Body, Email, NewUserId, TokenSecret, Url, UserId, read
+from service.api.calls import Call
+from service.api.routes import contract, limited, public
+from service.api.sessions import Opened, admit, begin
+from service.db import Connection, transaction
+from service.errors import AnonymousDenied, LoginTokenInvalid, UserBlocked
+from service.events import Event
+from service.jobs import RECORD_LOG, SEND_MAIL
+from service.limits import HOUR
+from service.tokens import Kind, Token
+from service.users import User
+
+
+@public.post("/v1/account/sessions/anonymous", opens_session=True)
+@limited(50, HOUR, by="ip")
+@contract(gives=shapes.SESSION, status=201, raises=(AnonymousDenied,))
+async def create_anonymous_session(call: Call) -> web.Response:
+    """A new user without address, password or name, and a session for it."""
+    if call.found_member is not None:
+        raise AnonymousDenied
+    async with transaction(call.pool) as tx:
+        user = await users.create(tx, call.project.id, user_id=ids.new(), email=None, name="", password_hash=None)
+        created = await events.record(tx, call.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=call.client)
+        opened = await begin(call, tx, user, provider="anonymous")
+    await call.services.bell.ring(RECORD_LOG, created)
+    return await admit(call, opened)
+
+
+class CreateMagicUrl(Body):
+    userId: NewUserId | None = None  # noqa: N815 - the contract's spelling
+    email: Email
+    url: Url | None = None
+    phrase: bool | None = None
+
+
+@public.post("/v1/account/sessions/magic-url", "/v1/account/tokens/magic-url")
+@limited(10, HOUR, by="email")
+@contract(takes=CreateMagicUrl, gives=shapes.TOKEN, status=201)
+async def create_magic_url(call: Call) -> web.Response:
+    """Mail a link that signs in, whoever's the address is; without `url` it leads to a page of ours."""
+    body = await read(call, CreateMagicUrl)
+    phrase = phrases.new() if body.phrase else ""
+    async with transaction(call.pool) as tx:
+        token = await _issue(call, tx, Kind.MAGIC_URL, body.email, body.userId)
+        mail = await letters.post(call, tx, letter="magic_url", token=token, url=body.url, phrase=phrase)
+    await call.services.bell.ring(SEND_MAIL, mail)
+    return answers.json(answers.token(call, token, user_id=token.asked_as or "", phrase=phrase), 201)
+
+
+class CreateEmailToken(Body):
+    userId: NewUserId  # noqa: N815 - the contract's spelling
+    email: Email
+    phrase: bool | None = None
+
+
+@public.post("/v1/account/tokens/email")
+@limited(10, HOUR, by="email")
+@contract(takes=CreateEmailToken, gives=shapes.TOKEN, status=201)
+async def create_email_token(call: Call) -> web.Response:
+    """Mail a code of six digits that signs in."""
+    body = await read(call, CreateEmailToken)
+    phrase = phrases.new() if body.phrase else ""
+    async with transaction(call.pool) as tx:
+        token = await _issue(call, tx, Kind.OTP, body.email, body.userId)
+        mail = await letters.post(call, tx, letter="otp", token=token, phrase=phrase)
+    await call.services.bell.ring(SEND_MAIL, mail)
+    return answers.json(answers.token(call, token, user_id=token.asked_as or "", phrase=phrase), 201)
+
+
+async def _issue(call: Call, tx: Connection, kind: Kind, email: str, user_id: str | None) -> Token:
+    seconds = call.project.otp_seconds if kind is Kind.OTP else call.project.magic_url_seconds
+    return await tokens.issue(
+        tx,
+        call.project.id,
+        kind=kind,
+        email=email,
+        asked_as=ids.given(user_id),
+        kid=keys.current(call.services.ring),
+        seconds=seconds,
+    )
+
+
+class UpdateMagicUrl(Body):
+    userId: UserId  # noqa: N815 - the contract's spelling
+    secret: TokenSecret
+
+
+@public.put("/v1/account/sessions/magic-url", opens_session=True)
+@limited(10, HOUR, by="userId")
+@contract(takes=UpdateMagicUrl, gives=shapes.SESSION, status=201, raises=(LoginTokenInvalid,))
+async def update_magic_url(call: Call) -> web.Response:
+    """Sign in with the secret of a mailed link."""
+    return await admit(call, await open_by_link(call))
+
+
+async def open_by_link(call: Call) -> Opened:
+    """A session for whom the body names, by a link's secret. Raises LoginTokenInvalid."""
+    body = await read(call, UpdateMagicUrl)
+    return await _sign_in(call, await _by_link(call, body.userId, body.secret))
+
+
+@public.post("/v1/account/sessions/token", opens_session=True)
+@limited(10, HOUR, by="userId")
+@limited(50, HOUR, by="ip")
+@contract(takes=UpdateMagicUrl, gives=shapes.SESSION, status=201, raises=(LoginTokenInvalid,))
+async def create_token_session(call: Call) -> web.Response:
+    """Sign in with the secret of a mailed link or with a mailed code."""
+    body = await read(call, UpdateMagicUrl)
+    if len(body.secret) > 6:
+        found = await _by_link(call, body.userId, body.secret)
+    else:
+        found = await tokens.find_by_code(
+            call.pool, call.project.id, asked_as=body.userId, code=body.secret, ring=call.services.ring
+        )
+    return await admit(call, await _sign_in(call, found))
+
+
+async def _by_link(call: Call, user_id: str, secret: str) -> Token | None:
+    return await tokens.find_by_secret(
+        call.pool, call.project.id, kind=Kind.MAGIC_URL, user_id=user_id, secret=secret, ring=call.services.ring
+    )
+
+
+async def _sign_in(call: Call, found: Token | None) -> Opened:
+    """The address is proved: a session for its user, who is made now if there is none. All its links end.
+
+    The user's row is locked before the token's, as everywhere; if the token is gone nobody has been made.
+    """
+    if found is None:
+        raise LoginTokenInvalid
+    async with transaction(call.pool) as tx:
+        user = await _owner(call, tx, found)
+        token = await tokens.take_sign_in(tx, found)
+        if token is None:
+            raise LoginTokenInvalid
+        if user.status == "blocked":
+            raise UserBlocked
+        await users.verify_email(tx, user)
+        await tokens.kill_all(tx, user)
+        return await begin(call, tx, user, provider="magic-url" if token.kind == Kind.MAGIC_URL else "email")
+
+
+async def _owner(call: Call, tx: Connection, token: Token) -> User:
+    """The id that was asked for is used if it is still free."""
+    for user_id in (token.asked_as or ids.new(), ids.new()):
+        if user := await users.lock_by_email(tx, call.project.id, email=token.email):
+            return user
+        await users.ensure(tx, call.project.id, user_id=user_id, email=token.email)
+    user = await users.lock_by_email(tx, call.project.id, email=token.email)
+    if user is None:
+        raise LookupError
+    return user

@@ -1,0 +1,48 @@
+"""API keys of a project."""
+
+import argparse
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from service import ids, projects
+from service.cli.verbs import NoSuchThing, database, find_project, group, verb
+from service.settings import Settings
+
+
+def add(verbs: Any) -> None:
+    words = group(verbs, "keys", "API keys of a project")
+    create = verb(words, "create", _create, "make a key; it is shown this once")
+    create.add_argument("project")
+    create.add_argument("--name", required=True)
+    create.add_argument("--scopes", default="", help="comma-separated, such as users.read,users.write")
+    create.add_argument("--days", type=int, help="days until it expires; never if not given")
+    verb(words, "list", _list, "list a project's keys").add_argument("project")
+    revoke = verb(words, "revoke", _revoke, "make a key useless at once")
+    revoke.add_argument("project")
+    revoke.add_argument("key", help="the key's id")
+
+
+async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
+    expires = datetime.now(UTC) + timedelta(days=arguments.days) if arguments.days else None
+    scopes = [scope.strip() for scope in arguments.scopes.split(",") if scope.strip()]
+    async with database(settings) as pool:
+        await find_project(pool, arguments.project)
+        key_id = ids.new()
+        key = await projects.create_api_key(
+            pool, arguments.project, key_id=key_id, name=arguments.name, scopes=scopes, expires_at=expires
+        )
+    return {"id": key_id, "key": key, "scopes": scopes, "expires_at": expires}
+
+
+async def _list(arguments: argparse.Namespace, settings: Settings) -> object:
+    async with database(settings) as pool:
+        await find_project(pool, arguments.project)
+        return [asdict(key) for key in await projects.list_api_keys(pool, arguments.project)]
+
+
+async def _revoke(arguments: argparse.Namespace, settings: Settings) -> object:
+    async with database(settings) as pool:
+        if not await projects.revoke_api_key(pool, arguments.project, key_id=arguments.key):
+            raise NoSuchThing(f"{arguments.project} has no key {arguments.key}")
+    return {"revoked": arguments.key}

@@ -1,0 +1,25 @@
+"""Serving the API, and bringing the schema up to date."""
+
+import argparse
+from typing import Any
+
+from service import journal, migrations
+from service.cli.verbs import verb
+from service.settings import Settings
+
+
+def add(verbs: Any) -> None:
+    serve = verb(verbs, "serve", _serve, "serve the API until told to stop")
+    serve.add_argument("--share-port", action="store_true", help="let several processes listen on one port")
+    verb(verbs, "migrate", _migrate, "bring the database's schema up to date")
+
+
+async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
+    from service.api.server import serve  # noqa: PLC0415 - the web stack is not loaded to list projects
+
+    journal.write_to(level=settings.log_level)
+    await serve(settings, share_port=arguments.share_port)
+
+
+async def _migrate(_arguments: argparse.Namespace, settings: Settings) -> object:
+    return {"applied": await migrations.migrate(settings.database_url.get_secret_value())}

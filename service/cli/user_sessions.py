@@ -1,0 +1,47 @@
+"""A user's sessions and security log."""
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from service import logs, sessions
+from service.api import operators
+from service.cli.user_verbs import find_user, operator_of, user_verb
+from service.cli.verbs import WrongWords, database
+from service.events import Event
+from service.settings import Settings
+
+
+def add(words: Any) -> None:
+    user_verb(words, "sessions", _sessions, "list a user's live sessions", of_user=True)
+    ending = user_verb(words, "end-sessions", _end_sessions, "end all of a user's sessions", of_user=True)
+    ending.add_argument("--session", metavar="ID", help="only this one")
+    log = user_verb(words, "logs", _logs, "show a user's security log, newest first", of_user=True)
+    log.add_argument("--limit", type=int, default=25, metavar="N", help="at most so many; 25 if not given")
+
+
+async def _sessions(arguments: argparse.Namespace, settings: Settings) -> object:
+    async with database(settings) as pool:
+        found = await sessions.every(pool, await find_user(pool, arguments.project, arguments.user))
+    return [{name: value for name, value in asdict(session).items() if name != "project_id"} for session in found]
+
+
+async def _end_sessions(arguments: argparse.Namespace, settings: Settings) -> object:
+    async with database(settings) as pool:
+        user = await find_user(pool, arguments.project, arguments.user)
+        operator = operator_of(pool, arguments.project)
+        if arguments.session:
+            await operators.close_session(operator, user.id, session_id=arguments.session)
+        else:
+            await operators.close_sessions(operator, user.id)
+        return {"user": user.id, "sessions": len(await sessions.every(pool, user))}
+
+
+async def _logs(arguments: argparse.Namespace, settings: Settings) -> object:
+    if arguments.limit < 1:
+        raise WrongWords("--limit is 1 or more")
+    async with database(settings) as pool:
+        user = await find_user(pool, arguments.project, arguments.user)
+        names = [event.value for event in Event]
+        found = await logs.page(pool, arguments.project, user_id=user.id, names=names, most=arguments.limit, skipped=0)
+    return [{name: value for name, value in asdict(entry).items() if name != "user_id"} for entry in found]

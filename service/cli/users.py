@@ -1,0 +1,149 @@
+"""A project's users: the same acts as the Users API has, and what is told of them."""
+
+import argparse
+import sys
+from dataclasses import asdict
+from getpass import getpass
+from typing import Any
+
+import orjson
+
+from service import users
+from service.api import operators
+from service.cli import imports, user_sessions
+from service.cli.user_verbs import find_user, operator_of, user_verb
+from service.cli.verbs import WrongWords, boolean, database, find_project, group
+from service.passwords import Passwords
+from service.projects import Project
+from service.settings import Settings
+from service.users import Page, User, Wanted
+
+
+def add(verbs: Any) -> None:
+    words = group(verbs, "users", "users of a project: passwords are read from standard input, never from the command")
+    listed = user_verb(words, "list", _list, "list users, oldest first")
+    listed.add_argument("--search", metavar="TEXT", help="part of an id, an address or a name")
+    listed.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many; 100 if not given")
+    listed.add_argument("--after", metavar="ID", help="those after this user")
+    listed.add_argument("--newest", action="store_true", help="newest first")
+    create = user_verb(words, "create", _create, "make a user")
+    create.add_argument("--id", help="1 to 36 of a-z A-Z 0-9 . _ -; made up if not given")
+    change = user_verb(words, "set", _set, "change a user; a new password ends all sessions", of_user=True)
+    for made in (create, change):
+        made.add_argument("--email")
+        made.add_argument("--name")
+        made.add_argument("--verified", type=boolean, metavar="on|off", help="whether the address is proved")
+        made.add_argument("--labels", metavar="A,B", help="comma-separated; they replace earlier ones")
+        made.add_argument("--password", action="store_true", help="read a password from standard input")
+    for name, act, text in (
+        ("show", _show, "show a user"),
+        ("block", _block, "block a user at once"),
+        ("unblock", _unblock, "let a blocked user in again"),
+        ("delete", _delete, "delete a user for good; the address is free again"),
+    ):
+        user_verb(words, name, act, text, of_user=True)
+    user_sessions.add(words)
+    imports.add(user_verb(words, "import", imports.run, "make users whose passwords are known as hashes"))
+
+
+def shown(user: User) -> dict[str, object]:
+    """All but the hash."""
+    facts: dict[str, object] = asdict(user)
+    for hidden in ("project_id", "email_version", "password_hash"):
+        del facts[hidden]
+    return facts | {"has_password": user.password_hash is not None, "prefs": orjson.loads(user.prefs)}
+
+
+async def _list(arguments: argparse.Namespace, settings: Settings) -> object:
+    if arguments.limit < 1:
+        raise WrongWords("--limit is 1 or more")
+    async with database(settings) as pool:
+        await find_project(pool, arguments.project)
+        after = await find_user(pool, arguments.project, arguments.after) if arguments.after else None
+        page = Page(down=arguments.newest, cursor=after, most=arguments.limit)
+        found = await users.page(pool, arguments.project, wanted=Wanted(search=arguments.search), page=page)
+    return [shown(user) for user in found]
+
+
+async def _show(arguments: argparse.Namespace, settings: Settings) -> object:
+    async with database(settings) as pool:
+        return shown(await find_user(pool, arguments.project, arguments.user))
+
+
+def _checked(project: Project, arguments: argparse.Namespace) -> dict[str, Any]:
+    """What was given of a user, judged by the API's own rules; raises ArgumentInvalid."""
+    from service.cli import forms  # noqa: PLC0415 - the web stack is not loaded to list projects
+
+    given = {"id": getattr(arguments, "id", None), "email": arguments.email, "name": arguments.name}
+    if arguments.labels is not None:
+        given["labels"] = [label.strip() for label in arguments.labels.split(",") if label.strip()]
+    if arguments.password:
+        given["password"] = getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    return forms.check(project, given)
+
+
+async def _hash(password: str | None) -> str | None:
+    if password is None:
+        return None
+    passwords = Passwords(threads=1)
+    try:
+        return await passwords.hash(password)
+    finally:
+        passwords.close()
+
+
+async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
+    async with database(settings) as pool:
+        given = _checked(await find_project(pool, arguments.project), arguments)
+        operator = operator_of(pool, arguments.project)
+        done = await operators.create(
+            operator,
+            user_id=given["id"],
+            email=given["email"],
+            name=given["name"],
+            password_hash=await _hash(given["password"]),
+            email_verified=bool(arguments.verified),
+        )
+        if given["labels"]:
+            done = await operators.change_labels(operator, done.user.id, labels=given["labels"])
+    return shown(done.user)
+
+
+async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
+    """The address first: it is the one change that may be refused."""
+    async with database(settings) as pool:
+        user = await find_user(pool, arguments.project, arguments.user)
+        given = _checked(await find_project(pool, arguments.project), arguments)
+        operator = operator_of(pool, arguments.project)
+        if given["email"] is not None:
+            await operators.change_email(operator, user.id, email=given["email"])
+        if given["name"] is not None:
+            await operators.change_name(operator, user.id, name=given["name"])
+        if arguments.verified is not None:
+            await operators.change_verification(operator, user.id, email_verified=arguments.verified)
+        if given["labels"] is not None:
+            await operators.change_labels(operator, user.id, labels=given["labels"])
+        if password_hash := await _hash(given["password"]):
+            await operators.change_password(operator, user.id, password_hash=password_hash)
+        return shown(await find_user(pool, arguments.project, user.id))
+
+
+async def _block(arguments: argparse.Namespace, settings: Settings) -> object:
+    async with database(settings) as pool:
+        user = await find_user(pool, arguments.project, arguments.user)
+        return shown(
+            (await operators.change_status(operator_of(pool, user.project_id), user.id, status="blocked")).user
+        )
+
+
+async def _unblock(arguments: argparse.Namespace, settings: Settings) -> object:
+    async with database(settings) as pool:
+        user = await find_user(pool, arguments.project, arguments.user)
+        return shown((await operators.change_status(operator_of(pool, user.project_id), user.id, status="active")).user)
+
+
+async def _delete(arguments: argparse.Namespace, settings: Settings) -> object:
+    async with database(settings) as pool:
+        user = await find_user(pool, arguments.project, arguments.user)
+        await operators.delete(operator_of(pool, arguments.project), user.id)
+    return {"deleted": user.id}

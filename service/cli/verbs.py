@@ -1,0 +1,73 @@
+"""What all commands are made of: a verb with its act, a group of verbs, a pool for one command, ways to fail."""
+
+import argparse
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from service import db, projects
+from service.projects import Project
+from service.settings import Settings
+
+Act = Callable[[argparse.Namespace, Settings], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """What the log says of who acts here."""
+
+    ip: str = "127.0.0.1"
+    user_agent: str = "accounts-cli"
+
+
+class NoSuchThing(Exception):
+    """What was named is not there."""
+
+
+class WrongWords(Exception):
+    """What was asked for can't be done as it was said."""
+
+
+class SomeRefused(Exception):
+    """Part of it was done; `answer` says what was not."""
+
+    def __init__(self, answer: object, *, exists_only: bool) -> None:
+        super().__init__()
+        self.answer = answer
+        self.exists_only = exists_only
+
+
+def verb(verbs: Any, name: str, act: Act, text: str) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    made.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="answer in JSON")
+    made.set_defaults(act=act)
+    return made
+
+
+def group(verbs: Any, name: str, text: str) -> Any:
+    return verbs.add_parser(name, help=text, description=text).add_subparsers(required=True, metavar="COMMAND")
+
+
+def boolean(text: str) -> bool:
+    if text not in ("on", "off", "true", "false"):
+        raise argparse.ArgumentTypeError("on or off")
+    return text in ("on", "true")
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[db.Pool]:
+    """A pool of one connection for one command."""
+    pool = db.Pool(settings.database_url.get_secret_value(), size=1, name="accounts-cli")
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+async def find_project(pool: db.Pool, project_id: str) -> Project:
+    """Raises NoSuchThing."""
+    project = await projects.find(pool, project_id)
+    if project is None:
+        raise NoSuchThing(f"no project {project_id}")
+    return project

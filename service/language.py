@@ -1,0 +1,68 @@
+"""The languages we write to people in, letters and pages alike.
+
+English stands in the templates; templates/<language>.po holds the others, read at start as they are.
+"""
+
+import gettext
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from babel.messages.pofile import PoFileError, read_po
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+SOURCE = "en"
+
+
+def _germanic(number: int) -> int:
+    """English plurals: one thing, or several."""
+    return int(number != 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """One language: its code, its sentences by the English one, and which form goes with a number."""
+
+    language: str
+    sentences: Mapping[str, tuple[str, ...]]
+    plural: Callable[[int], int]
+
+    def one(self, sentence: str) -> str:
+        return self.sentences.get(sentence, (sentence,))[0]
+
+    def several(self, sentence: str, plurals: str, number: int) -> str:
+        forms = self.sentences.get(sentence)
+        return (sentence, plurals)[_germanic(number)] if forms is None else forms[self.plural(number)]
+
+
+def read(folder: Path) -> Mapping[str, Catalogue]:
+    """Every language of a folder, English among them. Raises ValueError for a broken file."""
+    catalogues = {SOURCE: Catalogue(SOURCE, {}, _germanic)}
+    for path in sorted(folder.glob("*.po")):
+        catalogues[path.stem.lower()] = _read(path)
+    return catalogues
+
+
+def choose(known: Mapping[str, Catalogue], *wanted: str) -> Catalogue:
+    """The first that we speak, a region's by its language ("de-AT" reads de); else English."""
+    for locale in wanted:
+        name = locale.strip().replace("_", "-").lower()
+        if found := known.get(name) or known.get(name.partition("-")[0]):
+            return found
+    return known[SOURCE]
+
+
+def _read(path: Path) -> Catalogue:
+    """A .po file as it lies there; sentences marked fuzzy or left empty stay English."""
+    with path.open("rb") as file:
+        try:
+            catalogue = read_po(file, locale=path.stem.replace("-", "_"), abort_invalid=True)
+        except PoFileError as error:
+            raise ValueError(f"{path.name} is broken: {error}") from error
+    sentences: dict[str, tuple[str, ...]] = {}
+    for message in catalogue:
+        forms = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+        source = message.id if isinstance(message.id, str) else message.id[0]
+        if source and not message.fuzzy and forms and all(forms):
+            sentences[source] = forms
+    return Catalogue(path.stem, sentences, gettext.c2py(catalogue.plural_expr))

@@ -1,0 +1,463 @@
+"""Every error that a client can meet: provoked over HTTP in both eras, with the exact status, type and message.
+
+contract.md appendix D has the list; docs/errors.md is its documentation. What stands here is written by hand, and not
+read from service/errors.py: an error that changes there changes for every client.
+"""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from service import errors, projects
+from service.api import answers, bodies
+from service.db import Pool
+from tests.api.servers import key
+from tests.conftest import Api, cookie_of
+from tests.documented import Documented
+
+BOB = {"email": "bob@example.com", "password": "correct horse"}
+LINK = {"url": "http://localhost/there"}
+PROOF = {"userId": "nobody", "secret": "0" * 256}
+
+
+@dataclass
+class Stage:
+    """The project `shop` with ann, who has signed in; calls speak the era of the row under test."""
+
+    api: Api
+    pool: Pool
+    modern: bool
+    member: dict[str, str]
+
+    async def call(self, method: str, path: str, **kwargs: Any) -> Any:
+        return await self.api.call(method, path, modern=self.modern, **kwargs)
+
+    async def jwt(self) -> dict[str, str]:
+        answer = await self.call("POST", "/v1/account/jwt", json={}, headers=self.member)
+        return {"X-Appwrite-JWT": answer.data["jwt"]}
+
+
+Provoke = Callable[[Stage], Awaitable[Any]]
+Answer = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Status and message in each era; None where that era does not refuse."""
+
+    kind: type[errors.AccountError]
+    type: str
+    modern: Answer | None
+    legacy: Answer | None
+    provoke: Provoke
+
+
+ROWS: list[Row] = []
+
+
+def row(
+    kind: type[errors.AccountError], type_: str, *, modern: Answer | None, legacy: Answer | None
+) -> Callable[[Provoke], Provoke]:
+    def declare(provoke: Provoke) -> Provoke:
+        ROWS.append(Row(kind, type_, modern, legacy, provoke))
+        return provoke
+
+    return declare
+
+
+@row(
+    errors.ArgumentInvalid, "general_argument_invalid",
+    modern=(400, 'Param "email" is not optional.'), legacy=(400, 'Param "email" is not optional.'),
+)  # fmt: skip
+async def missing_parameter(stage: Stage) -> Any:
+    return await stage.call("POST", "/v1/account", json={})
+
+
+@row(
+    errors.ArgumentInvalid, "general_argument_invalid",
+    modern=(400, "Invalid `email` param: Value must be a valid email address"),
+    legacy=(400, "Invalid email: Value must be a valid email address"),
+)  # fmt: skip
+async def malformed_parameter(stage: Stage) -> Any:
+    return await stage.call("POST", "/v1/account", json={"email": "ann", "password": "correct horse"})
+
+
+@row(
+    errors.ArgumentInvalid, "general_argument_invalid",
+    modern=(400, "Passwords must match"), legacy=(400, "Passwords must match"),
+)  # fmt: skip
+async def different_passwords(stage: Stage) -> Any:
+    new = {"password": "another horse", "passwordAgain": "an other horse"}
+    return await stage.call("PUT", "/v1/account/recovery", json=PROOF | new)
+
+
+@row(
+    errors.BodyTooLarge, "general_argument_invalid",
+    modern=(413, "The request body is larger than 96 KiB."), legacy=(413, "The request body is larger than 96 KiB."),
+)  # fmt: skip
+async def large_body(stage: Stage) -> Any:
+    return await stage.call("POST", "/v1/account", json={"name": "x" * 100_000})
+
+
+@row(
+    errors.BodyTooSlow, "general_argument_invalid",
+    modern=(408, "The request body did not arrive in time."), legacy=(408, "The request body did not arrive in time."),
+)  # fmt: skip
+async def slow_body(stage: Stage) -> Any:
+    answered = asyncio.Event()
+
+    async def first_half_only() -> AsyncIterator[bytes]:
+        yield b'{"email":'
+        await answered.wait()
+
+    try:
+        sent = {"Content-Type": "application/json"}
+        return await stage.call("POST", "/v1/account", data=first_half_only(), headers=sent)
+    finally:
+        answered.set()
+
+
+@row(
+    errors.QueryInvalid, "general_query_invalid",
+    modern=(400, "Only the queries limit and offset are supported here."), legacy=None,
+)  # fmt: skip
+async def query_of_another_list(stage: Stage) -> Any:
+    return await stage.call("GET", "/v1/account/logs?queries[]=orderAsc(%22ip%22)", headers=stage.member)
+
+
+@row(
+    errors.QueryInvalid, "general_query_invalid",
+    modern=(400, "A query could not be understood."), legacy=(400, "A query could not be understood."),
+)  # fmt: skip
+async def junk_query(stage: Stage) -> Any:
+    return await stage.call("GET", "/v1/users?queries[]=junk", headers=await key(stage.pool))
+
+
+@row(
+    errors.CursorNotFound, "general_cursor_not_found",
+    modern=(400, "The cursor of the list is not there. Start the list anew."),
+    legacy=(400, "The cursor of the list is not there. Start the list anew."),
+)  # fmt: skip
+async def lost_cursor(stage: Stage) -> Any:
+    path = "/v1/users?queries[]=cursorAfter(%22nobody%22)"
+    return await stage.call("GET", path, headers=await key(stage.pool))
+
+
+@row(
+    errors.EmailTaken, "general_bad_request",
+    modern=(400, "A user with the same email can't be set here."), legacy=(400, "User already registered"),
+)  # fmt: skip
+async def address_of_another(stage: Stage) -> Any:
+    await stage.api.sign_up(BOB["email"])
+    return await stage.call("PATCH", "/v1/account/email", json=BOB, headers=stage.member)
+
+
+@row(
+    errors.EmailExists, "user_email_already_exists",
+    modern=(409, "A user with the same email already exists in this project."), legacy=(409, "Email already exists"),
+)  # fmt: skip
+async def address_given_twice(stage: Stage) -> Any:
+    bob = await stage.api.sign_up(BOB["email"])
+    body = {"email": "ann@example.com"}
+    return await stage.call("PATCH", f"/v1/users/{bob['$id']}/email", json=body, headers=await key(stage.pool))
+
+
+@row(
+    errors.EmailMissing, "user_email_not_found",
+    modern=(400, "The account has no email address."), legacy=(400, "The account has no email address."),
+)  # fmt: skip
+async def nothing_to_verify(stage: Stage) -> Any:
+    anonymous = await stage.call("POST", "/v1/account/sessions/anonymous", json={})
+    headers = {"Cookie": cookie_of(anonymous)}
+    return await stage.call("POST", "/v1/account/verification", json=LINK, headers=headers)
+
+
+@row(
+    errors.EmailVerified, "user_email_already_verified",
+    modern=(409, "The email address is already verified."), legacy=None,
+)  # fmt: skip
+async def verified_already(stage: Stage) -> Any:
+    await stage.pool.execute("update users set email_verified = true")
+    return await stage.call("POST", "/v1/account/verification", json=LINK, headers=stage.member)
+
+
+@row(
+    errors.CredentialsInvalid, "user_invalid_credentials",
+    modern=(401, "Invalid credentials. Please check the email and password."), legacy=(401, "Invalid credentials"),
+)  # fmt: skip
+async def wrong_password(stage: Stage) -> Any:
+    body = {"email": "ann@example.com", "password": "wrong horse"}
+    return await stage.call("POST", "/v1/account/sessions", json=body)
+
+
+@row(
+    errors.RecoveryTokenInvalid, "user_invalid_token",
+    modern=(401, "Invalid token passed in the request."), legacy=(401, "Invalid recovery token"),
+)  # fmt: skip
+async def wrong_recovery_token(stage: Stage) -> Any:
+    new = {"password": "another horse", "passwordAgain": "another horse"}
+    return await stage.call("PUT", "/v1/account/recovery", json=PROOF | new)
+
+
+@row(
+    errors.VerificationTokenInvalid, "user_invalid_token",
+    modern=(401, "Invalid token passed in the request."), legacy=(401, "Invalid verification token"),
+)  # fmt: skip
+async def wrong_verification_token(stage: Stage) -> Any:
+    return await stage.call("PUT", "/v1/account/verification", json=PROOF)
+
+
+@row(
+    errors.LoginTokenInvalid, "user_invalid_token",
+    modern=(401, "Invalid token passed in the request."), legacy=(401, "Invalid login token"),
+)  # fmt: skip
+async def wrong_login_token(stage: Stage) -> Any:
+    return await stage.call("PUT", "/v1/account/sessions/magic-url", json=PROOF)
+
+
+@row(
+    errors.JwtInvalid, "user_jwt_invalid",
+    modern=(401, "Failed to verify JWT. Invalid token: Incomplete segments"),
+    legacy=(401, "Failed to verify JWT. Invalid token: Incomplete segments"),
+)  # fmt: skip
+async def junk_jwt(stage: Stage) -> Any:
+    return await stage.call("GET", "/v1/account", headers={"X-Appwrite-JWT": "junk"})
+
+
+@row(
+    errors.ScopeMissing, "general_unauthorized_scope",
+    modern=(401, 'User (role: guests) missing scopes (["account"])'),
+    legacy=(401, "User (role: guest) missing scope (account)"),
+)  # fmt: skip
+async def guest_at_a_members_door(stage: Stage) -> Any:
+    return await stage.call("GET", "/v1/account")
+
+
+@row(
+    errors.ScopeMissing, "general_unauthorized_scope",
+    modern=(401, 'User (role: guests) missing scopes (["users.read"])'),
+    legacy=(401, 'User (role: guests) missing scopes (["users.read"])'),
+)  # fmt: skip
+async def guest_at_a_servers_door(stage: Stage) -> Any:
+    return await stage.call("GET", "/v1/users", headers=stage.member)
+
+
+@row(
+    errors.KeyExpired, "project_key_expired",
+    modern=(401, "The project key has expired. Please generate a new key using the command line."),
+    legacy=(401, "The project key has expired. Please generate a new key using the command line."),
+)  # fmt: skip
+async def old_key(stage: Stage) -> Any:
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    return await stage.call("GET", "/v1/users", headers=await key(stage.pool, expires_at=yesterday))
+
+
+@row(
+    errors.SessionExists, "user_session_already_exists",
+    modern=(401, "Creation of a session is prohibited when a session is active."), legacy=None,
+)  # fmt: skip
+async def sign_in_twice(stage: Stage) -> Any:
+    body = {"email": "ann@example.com", "password": "correct horse"}
+    return await stage.call("POST", "/v1/account/sessions/email", json=body, headers=stage.member)
+
+
+@row(
+    errors.AnonymousDenied, "user_session_already_exists",
+    modern=(401, "Creation of a session is prohibited when a session is active."),
+    legacy=(401, "Cannot create an anonymous user when logged in."),
+)  # fmt: skip
+async def member_and_anonymous(stage: Stage) -> Any:
+    return await stage.call("POST", "/v1/account/sessions/anonymous", json={}, headers=stage.member)
+
+
+@row(
+    errors.UserBlocked, "user_blocked",
+    modern=(403, "The current user has been blocked."), legacy=(401, "Invalid credentials. User is blocked"),
+)  # fmt: skip
+async def blocked(stage: Stage) -> Any:
+    await stage.pool.execute("update users set status = 'blocked'")
+    return await stage.call("GET", "/v1/account", headers=stage.member)
+
+
+@row(
+    errors.JwtAndCookie, "user_jwt_and_cookie_set",
+    modern=(403, "A JWT and a session were sent in the same request. Send one of them."), legacy=None,
+)  # fmt: skip
+async def jwt_beside_a_session(stage: Stage) -> Any:
+    return await stage.call("GET", "/v1/account", headers=stage.member | await stage.jwt())
+
+
+@row(
+    errors.JwtDenied, "user_jwt_creation_denied",
+    modern=(403, "A JWT can't be created by a request that carries a JWT."), legacy=(401, "No valid session found"),
+)  # fmt: skip
+async def jwt_by_jwt(stage: Stage) -> Any:
+    return await stage.call("POST", "/v1/account/jwt", json={}, headers=await stage.jwt())
+
+
+@row(
+    errors.OriginUnknown, "general_unknown_origin",
+    modern=(403, "Invalid Origin. Register your new client as a new Web platform of your project."),
+    legacy=(403, "Invalid Origin. Register your new client as a new Web platform of your project."),
+)  # fmt: skip
+async def foreign_page(stage: Stage) -> Any:
+    return await stage.call("POST", "/v1/account", json=BOB, headers={"Origin": "https://evil.test"})
+
+
+@row(
+    errors.ProjectNotFound, "project_not_found",
+    modern=(404, "Project with the requested ID could not be found."), legacy=(400, "Missing or unknown project ID"),
+)  # fmt: skip
+async def no_project(stage: Stage) -> Any:
+    return await stage.call("GET", "/v1/account", headers={"X-Appwrite-Project": None})
+
+
+@row(
+    errors.RouteNotFound, "general_route_not_found",
+    modern=(404, "The requested route was not found."), legacy=(404, "Not Found"),
+)  # fmt: skip
+async def no_route(stage: Stage) -> Any:
+    return await stage.call("GET", "/v1/account/memberships", headers=stage.member)
+
+
+@row(
+    errors.MethodNotAllowed, "general_route_not_found",
+    modern=(405, "The method is not allowed here."), legacy=(405, "The method is not allowed here."),
+)  # fmt: skip
+async def wrong_method(stage: Stage) -> Any:
+    answer = await stage.call("PUT", "/v1/account", json={})
+    assert answer.headers["Allow"] == "DELETE, GET, POST"
+    return answer
+
+
+@row(
+    errors.UserNotFound, "user_not_found",
+    modern=(404, "User with the requested ID could not be found."), legacy=(404, "User not found"),
+)  # fmt: skip
+async def nobody_by_id(stage: Stage) -> Any:
+    return await stage.call("GET", "/v1/users/nobody", headers=await key(stage.pool))
+
+
+@row(
+    errors.UserNotFound, "user_not_found",
+    modern=(404, "User with the requested ID could not be found."), legacy=(404, "User not found"),
+)  # fmt: skip
+async def nobody_by_address(stage: Stage) -> Any:
+    """Only where a project gives its users away."""
+    await projects.create(stage.pool, "open", name="Open")
+    await projects.add_platform(stage.pool, "open", hostname="localhost")
+    await projects.change(stage.pool, "open", reveal_unknown_users=True)
+    body = {"email": "nobody@example.com", **LINK}
+    return await stage.call("POST", "/v1/account/recovery", json=body, headers={"X-Appwrite-Project": "open"})
+
+
+@row(
+    errors.SessionNotFound, "user_session_not_found",
+    modern=(404, "The current user session could not be found."), legacy=(404, "Session not found"),
+)  # fmt: skip
+async def no_session(stage: Stage) -> Any:
+    return await stage.call("GET", "/v1/account/sessions/nothing", headers=stage.member)
+
+
+@row(
+    errors.IdentityNotFound, "user_identity_not_found",
+    modern=(404, "Identity could not be found."), legacy=(404, "Identity could not be found."),
+)  # fmt: skip
+async def no_identity(stage: Stage) -> Any:
+    return await stage.call("DELETE", "/v1/account/identities/nothing", headers=stage.member)
+
+
+@row(
+    errors.UserExists, "user_already_exists",
+    modern=(409, "A user with the same id or email already exists in this project."),
+    legacy=(409, "Account already exists"),
+)  # fmt: skip
+async def sign_up_twice(stage: Stage) -> Any:
+    return await stage.call("POST", "/v1/account", json={"email": "ann@example.com", "password": "correct horse"})
+
+
+@row(
+    errors.TooManyRequests, "general_rate_limit_exceeded",
+    modern=(429, "Rate limit for the current endpoint has been exceeded. Please try again after some time."),
+    legacy=(429, "Too many requests"),
+)  # fmt: skip
+async def too_often(stage: Stage) -> Any:
+    for _time in range(10):
+        assert (await stage.call("POST", "/v1/account/jwt", json={}, headers=stage.member)).status == 201
+    answer = await stage.call("POST", "/v1/account/jwt", json={}, headers=stage.member)
+    assert 0 < int(answer.headers["Retry-After"]) <= 3600
+    return answer
+
+
+@asynccontextmanager
+async def refusing(pool: Pool, table: str, code: str) -> AsyncIterator[None]:
+    """Postgres refuses every new row of a table with an error code."""
+    await pool.execute(
+        "create function refuse() returns trigger language plpgsql as "
+        "$$begin raise exception 'no' using errcode = tg_argv[0]; end$$"
+    )
+    try:
+        await pool.execute(f"create trigger refuse before insert on {table} execute function refuse('{code}')")
+        yield
+    finally:
+        await pool.execute("drop function refuse cascade")
+
+
+@row(
+    errors.Overloaded, "general_server_error",
+    modern=(503, "The service is busy or a part of it is away. Please try again in a moment."),
+    legacy=(503, "The service is busy or a part of it is away. Please try again in a moment."),
+)  # fmt: skip
+async def postgres_is_full(stage: Stage) -> Any:
+    async with refusing(stage.pool, "events", "53300"):
+        answer = await stage.call("POST", "/v1/account", json=BOB)
+    assert int(answer.headers["Retry-After"]) > 0
+    return answer
+
+
+@row(
+    errors.AccountError, "general_server_error", modern=(500, "Server Error"), legacy=(500, "Server Error")
+)  # fmt: skip
+async def fault_of_ours(stage: Stage) -> Any:
+    async with refusing(stage.pool, "events", "22012"):
+        return await stage.call("POST", "/v1/account", json=BOB)
+
+
+@pytest.mark.parametrize("modern", [False, True], ids=["legacy", "modern"])
+@pytest.mark.parametrize("found", ROWS, ids=lambda found: found.provoke.__name__)
+async def test_errors(api: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch, found: Row, modern: bool):
+    """Each error has the status, type and message of its era, in the form that the API document states."""
+    if found.kind is errors.BodyTooSlow:
+        monkeypatch.setattr(bodies, "_PATIENCE", 0.2)  # a client gets ten seconds, a test hasn't
+    await api.sign_up()
+    stage = Stage(api, pool, modern, await api.sign_in())
+    answer = await found.provoke(stage)
+    expected = found.modern if modern else found.legacy
+    if expected is None:
+        assert answer.status < 300, "this era does not refuse"
+        return
+    status, message = expected
+    body = {"message": message, "code": status, "type": found.type, "version": answers.VERSION}
+    assert (answer.status, answer.data) == (status, body)
+    assert answer.content_type == "application/json"
+    if found.kind not in (errors.RouteNotFound, errors.MethodNotAllowed):
+        documented = Documented()
+        operation = documented.find(answer.method, answer.url.path)
+        documented.check(operation, answer.status, answer.headers, await answer.read())
+
+
+def test_every_error_has_a_row():
+    """No class of service/errors.py is without a row here; one that only gathers others needs none."""
+    kinds = {
+        kind
+        for kind in vars(errors).values()
+        if inspect.isclass(kind) and issubclass(kind, errors.AccountError)
+        if kind is errors.AccountError or not kind.__subclasses__()
+    }
+    assert {found.kind for found in ROWS} == kinds

@@ -1,0 +1,259 @@
+"""The API document says what the service does."""
+
+import ast
+import hashlib
+import inspect
+import re
+import textwrap
+from typing import Any
+
+import bcrypt
+import pytest
+import schemathesis
+from argon2 import PasswordHasher
+
+from service import projects, tokens
+from service.api import app
+from service.api.routes import ROUTES, Route
+from service.db import Pool
+from service.settings import Settings
+from service.tokens import Token
+from tests.conftest import Api, cookie_of
+from tests.documented import Documented
+from worker.logs import Clerk
+
+PASSWORD = {"email": "ann@example.com", "password": "correct horse"}
+LINK = {"url": "http://localhost/there"}
+ERAS = {"legacy": "0.11.0", "0.12": "0.12.0", "0.15": "0.15.0", "modern": "1.9.5"}
+
+
+def described() -> list[Route]:
+    return [route for route in app.routes() if not route.page]
+
+
+@pytest.fixture(scope="module")
+def documented() -> Documented:
+    return Documented()
+
+
+def test_the_document_is_openapi(documented: Documented):
+    """It is valid OpenAPI 3.1, and every reference in it leads somewhere."""
+    schemathesis.openapi.from_dict(documented.document).validate()
+    text = str(documented.document)
+    for reference in set(re.findall(r"'\$ref': '#/([^']+)'", text)):
+        found: Any = documented.document
+        for part in reference.split("/"):
+            found = found[part]
+
+
+def test_every_route_is_in_it(documented: Documented):
+    """No path of ours is undocumented, nor the other way round; ids are unique."""
+    expected = {(route.method, path) for route in described() for path in route.paths}
+    assert {(operation.method, operation.path) for operation in documented.operations} == expected
+    names = [operation.name for operation in documented.operations]
+    assert len(set(names)) == len(names)
+    assert ROUTES
+
+
+def test_examples_fit(documented: Documented):
+    """Every operation has examples of its body and its answers, and they fit their schemas."""
+    for operation in documented.operations:
+        answers = operation.content["responses"]
+        for media in (answer.get("content", {}).get("application/json") for answer in answers.values()):
+            assert media is None or media["examples"], operation.name
+            for example in media["examples"].values() if media else ():
+                at = example.get("$ref", "").rpartition("/")[2]
+                value = (documented.document["components"]["examples"][at] if at else example)["value"]
+                assert documented.faults(media["schema"], value) == [], (operation.name, value)
+        for media in operation.content.get("requestBody", {}).get("content", {}).values():
+            value = media["examples"]["usual"]["value"]
+            assert value, operation.name
+            assert documented.faults(media["schema"], value) == [], operation.name
+
+
+@pytest.mark.parametrize("route", described(), ids=lambda route: route.name)
+def test_contracts_tell_the_truth(route: Route):
+    """A handler reads the body that its contract names, and what it raises itself stands there."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(route.handler)))
+    read = [
+        node.args[1].id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("read", "bodies.read")
+        if isinstance(node.args[1], ast.Name)
+    ]
+    assert set(read) <= {route.contract.takes.__name__ if route.contract.takes else ""}
+    raised = {ast.unparse(node.exc).partition("(")[0] for node in ast.walk(tree) if isinstance(node, ast.Raise)}
+    raised = {name for name in raised if name[0].isupper()}
+    known = {kind.__name__ for kind in route.contract.raises}
+    assert raised <= known | {"ArgumentInvalid", "UserBlocked", "ScopeMissing"}
+    assert inspect.getdoc(route.handler)
+
+
+async def test_it_is_served_to_everybody(api: Api, documented: Documented):
+    """No project is needed to read it, whatever else the request says; it is the document that we check against."""
+    for headers in ({"X-Appwrite-Project": None}, {"X-Appwrite-Project": "no-such"}, {"X-Appwrite-JWT": "junk"}):
+        answer = await api.call("GET", "/v1/openapi.json", headers=headers)
+        assert answer.status == 200
+        assert answer.data == documented.document
+
+
+class Walker:
+    """Calls routes as a member of a project, and holds each answer against the document."""
+
+    def __init__(self, api: Api, pool: Pool, settings: Settings, documented: Documented) -> None:
+        self.api, self.pool, self.settings, self.documented = api, pool, settings, documented
+        self.form = ""
+        self.member: dict[str, str] = {}
+        self.walked: set[str] = set()
+
+    async def call(self, method: str, path: str, **kwargs: Any) -> Any:
+        headers = {"X-Appwrite-Response-Format": self.form, **kwargs.pop("headers", self.member)}
+        answer = await self.api.call(method, path, headers=headers, **kwargs)
+        operation = self.documented.find(method, path.partition("?")[0])
+        body = await answer.read()
+        self.documented.check(operation, answer.status, answer.headers, body)
+        assert answer.status < 300, (method, path, answer.status, body)
+        self.walked.add(operation.name)
+        return answer
+
+    async def sign_in(self, path: str = "/v1/account/sessions/email") -> None:
+        answer = await self.call("POST", path, json=PASSWORD, headers={})
+        self.member = {"Cookie": cookie_of(answer)}
+
+    async def proof(self, kind: str, *, email: str = "ann@example.com") -> dict[str, str]:
+        """Id and secret as the newest mail of a kind has them."""
+        row = await self.pool.fetchrow(
+            "select project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at "
+            "from tokens where kind = $1 and email = $2 order by created_at desc, id desc limit 1",
+            kind,
+            email,
+        )
+        assert row
+        token = Token(*row)
+        return {
+            "userId": token.user_id or token.asked_as or "",
+            "secret": tokens.secret_of(self.settings.key_ring, token),
+        }
+
+
+async def walk_account(walker: Walker) -> None:
+    await walker.call("POST", "/v1/account", json=PASSWORD | {"name": "Ann"}, headers={})
+    for path in ("/v1/account/sessions/email", "/v1/account/sessions"):
+        await walker.sign_in(path)
+    await walker.call("GET", "/v1/account")
+    await walker.call("PATCH", "/v1/account/name", json={"name": "Bea"})
+    await walker.call("PATCH", "/v1/account/prefs", json={"prefs": {"theme": "pink"}})
+    await walker.call("GET", "/v1/account/prefs")
+    await walker.call(
+        "PATCH", "/v1/account/password", json={"password": "another horse", "oldPassword": "correct horse"}
+    )
+    await walker.call("PATCH", "/v1/account/email", json={"email": "bea@example.com", "password": "another horse"})
+    await walker.call("GET", "/v1/account/identities")
+    for path in ("/v1/account/jwt", "/v1/account/jwts"):
+        await walker.call("POST", path, json={})
+    await Clerk(walker.pool).file()
+    assert len((await walker.call("GET", "/v1/account/logs?queries[]=limit(3)")).data["logs"]) >= 3
+    await walker.call("PATCH", "/v1/account/status", json={})
+    await walker.pool.execute("update users set status = 'active'")
+    await walker.call("DELETE", "/v1/account", json={})
+
+
+async def walk_sessions(walker: Walker) -> None:
+    await walker.call("POST", "/v1/account", json=PASSWORD, headers={})
+    await walker.sign_in()
+    assert (await walker.call("GET", "/v1/account/sessions?total=true")).data["sessions"]
+    await walker.call("GET", "/v1/account/sessions/current")
+    await walker.call("PATCH", "/v1/account/sessions/current", json={})
+    await walker.call("DELETE", "/v1/account/sessions/current", json={})
+    await walker.sign_in()
+    await walker.call("DELETE", "/v1/account/sessions", json={})
+    anonymous = await walker.call("POST", "/v1/account/sessions/anonymous", json={}, headers={})
+    await walker.call("GET", "/v1/account", headers={"Cookie": cookie_of(anonymous)})
+
+
+async def walk_mails(walker: Walker) -> None:
+    await walker.call("POST", "/v1/account", json=PASSWORD, headers={})
+    await walker.sign_in()
+    for path in ("/v1/account/verification", "/v1/account/verifications/email"):
+        await walker.call("POST", path, json=LINK)
+        await walker.call("PUT", path, json=await walker.proof("verification"), headers={})
+        await walker.pool.execute("update users set email_verified = false")
+    for path in ("/v1/account/sessions/magic-url", "/v1/account/tokens/magic-url"):
+        body = {"email": "bob@example.com", "phrase": True, **LINK}
+        await walker.call("POST", path, json=body, headers={})
+    body = await walker.proof("magic_url", email="bob@example.com")
+    await walker.call("PUT", "/v1/account/sessions/magic-url", json=body, headers={})
+    body = {"userId": "carl", "email": "carl@example.com"}
+    await walker.call("POST", "/v1/account/tokens/email", json=body, headers={})
+    body = await walker.proof("otp", email="carl@example.com")
+    await walker.call("POST", "/v1/account/sessions/token", json=body, headers={})
+    await walker.call("POST", "/v1/account/recovery", json={"email": "ann@example.com", **LINK}, headers={})
+    # The worker finds out whose it is; here we are the worker.
+    await walker.pool.execute(
+        "update tokens set user_id = users.id, email_version = users.email_version from users "
+        "where tokens.email = users.email and kind = 'recovery'"
+    )
+    proof = await walker.proof("recovery")
+    new = {"password": "a third horse", "passwordAgain": "a third horse"}
+    await walker.call("PUT", "/v1/account/recovery", json=proof | new, headers={})
+
+
+async def walk_users(walker: Walker) -> None:
+    scopes = ["users.read", "users.write"]
+    key_id = f"key{walker.form}"
+    secret = await projects.create_api_key(walker.pool, "shop", key_id=key_id, name="Shop", scopes=scopes)
+    walker.member = {"X-Appwrite-Key": secret}
+    made = {"email": "ann@example.com", "name": "Ann", "password": "correct horse", "userId": "ann"}
+    await walker.call("POST", "/v1/users", json=made)
+    await walk_imports(walker)
+    listed = await walker.call("GET", "/v1/users?search=ann&limit=5&queries[]=limit(5)")
+    assert [user["$id"] for user in listed.data["users"]] == ["ann"]
+    user = "/v1/users/ann"
+    await walker.call("GET", user)
+    changes = {
+        "name": "Bea", "email": "bea@example.com", "password": "another horse", "status": True,
+        "verification": True, "prefs": {"theme": "pink"},
+    }  # fmt: skip
+    for name, value in changes.items():
+        field = {"verification": "emailVerification"}.get(name, name)
+        await walker.call("PATCH", f"{user}/{name}", json={field: value})
+    await walker.call("PUT", f"{user}/labels", json={"labels": ["vip"]})
+    await walker.call("GET", f"{user}/prefs")
+    proof = {"email": "bea@example.com", "password": "another horse"}
+    for path in (f"{user}/sessions", f"{user}/sessions/"):
+        session = await walker.call("POST", "/v1/account/sessions", json=proof, headers={})
+        assert len((await walker.call("GET", f"{user}/sessions")).data["sessions"]) == 1
+        await walker.call("DELETE", path + (session.data["$id"] if path.endswith("/") else ""), json={})
+    await Clerk(walker.pool).file()
+    assert (await walker.call("GET", f"{user}/logs")).data["logs"]
+    await walker.call("DELETE", user, json={})
+
+
+async def walk_imports(walker: Walker) -> None:
+    salt, memory = "salt", {"n": 2**14, "r": 8, "p": 1}
+    digest = hashlib.scrypt(b"correct horse", salt=salt.encode(), **memory, dklen=64).hex()
+    scrypt = {
+        "password": digest, "passwordSalt": salt, "passwordCpu": memory["n"], "passwordMemory": memory["r"],
+        "passwordParallel": memory["p"], "passwordLength": 64,
+    }  # fmt: skip
+    argon2 = {"password": PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1).hash("correct horse")}
+    known = {"password": bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4)).decode()}
+    for method, body in {"scrypt": scrypt, "argon2": argon2, "bcrypt": known}.items():
+        await walker.call("POST", f"/v1/users/{method}", json={"email": f"{method}@example.com", **body})
+
+
+WALKS = (walk_account, walk_sessions, walk_mails, walk_users)
+
+
+@pytest.mark.parametrize("form", ERAS.values(), ids=ERAS)
+async def test_answers_are_as_documented(api: Api, pool: Pool, settings: Settings, documented: Documented, form: str):
+    """Every route, called to its success in every era, answers as the document says."""
+    walker = Walker(api, pool, settings, documented)
+    walker.form = form
+    for walk in WALKS:
+        walker.member = {}
+        await pool.execute("delete from users")
+        await walk(walker)
+    await walker.call("GET", "/v1/openapi.json")
+    # There is no identity to delete, so that has no success.
+    assert {operation.name for operation in documented.operations} - walker.walked == {"delete_identity"}

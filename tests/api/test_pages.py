@@ -1,0 +1,267 @@
+"""The pages that a mailed link leads to when the project has none of its own."""
+
+import hashlib
+from base64 import b64encode
+from typing import Any
+
+import pytest
+
+from service import projects, tokens
+from service.db import Pool
+from service.settings import Settings
+from service.tokens import Kind, Token
+from tests.conftest import Api, cookie_of
+from tests.forms import Page
+
+OWN = "http://localhost:8080"
+PAGES = {Kind.VERIFICATION: "/auth/verification", Kind.MAGIC_URL: "/auth/magic-url"}
+CONFIRM = {Kind.VERIFICATION: "/v1/account/verification", Kind.MAGIC_URL: "/v1/account/sessions/magic-url"}
+GONE = "This link is no longer valid"
+HOSTILE = [
+    '"><script>alert(1)</script>', "'><img src=//evil.test>", "</title><style>*{}</style>", "{{ 7*7 }}{% raw %}",
+    "javascript:alert(1)", "&quot;&lt;b&gt;", '" autofocus onfocus="x',
+]  # fmt: skip
+
+
+async def proof(api: Api, pool: Pool, settings: Settings, kind: Kind) -> dict[str, str]:
+    """The query of a mailed link, for ann@example.com, who has signed up."""
+    await api.sign_up()
+    if kind is Kind.VERIFICATION:
+        member = await api.sign_in()
+        body = {"url": "http://localhost/verify"}
+        asked = await api.call("POST", "/v1/account/verification", json=body, headers=member)
+    else:
+        asked = await api.call("POST", "/v1/account/sessions/magic-url", json={"email": "ann@example.com"})
+    assert asked.status == 201, asked.data
+    row = await pool.fetchrow(
+        "select project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at from tokens"
+    )
+    assert row
+    token = Token(*row)
+    secret = tokens.secret_of(settings.key_ring, token)
+    return {
+        "project": "shop", "userId": token.user_id or token.asked_as or "", "secret": secret, "expire": "1893456000",
+    }  # fmt: skip
+
+
+async def visit(api: Api, path: str, query: dict[str, str], **headers: str) -> Any:
+    """GET as a browser does it: the project is in the address alone."""
+    return await api.call("GET", path, params=query, headers={"X-Appwrite-Project": None, **headers})
+
+
+async def press(api: Api, page: Page, *, origin: str = OWN, **headers: str) -> Any:
+    """The button of a page."""
+    sent = {"X-Appwrite-Project": None, "Origin": origin, **headers}
+    return await api.call("POST", page.form, data=page.fields, headers=sent)
+
+
+@pytest.fixture(params=list(PAGES))
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return request.param
+
+
+async def test_get_never_consumes(api: Api, pool: Pool, settings: Settings, kind: Kind):
+    """Whatever opens the link, and however often, the secret still works afterwards (reliability.md S21)."""
+    query = await proof(api, pool, settings, kind)
+    for _again in range(20):
+        answer = await visit(api, PAGES[kind], query)
+        assert (answer.status, answer.content_type) == (200, "text/html")
+        assert "Set-Cookie" not in answer.headers
+    row = await pool.fetchrow("select attempts from tokens")
+    assert row
+    assert row[0] == 0, "looking is no guess"
+    body = {"userId": query["userId"], "secret": query["secret"]}
+    assert (await api.call("PUT", CONFIRM[kind], json=body)).status in (200, 201)
+
+
+async def test_the_button_confirms_once(api: Api, pool: Pool, settings: Settings):
+    """The form of the page proves the address; sent again, it says that the link is done for."""
+    query = await proof(api, pool, settings, Kind.VERIFICATION)
+    page = Page((await visit(api, "/auth/verification", query)).data)
+    assert page.fields == {"userId": query["userId"], "secret": query["secret"]}
+    assert page.form == "/auth/verification?project=shop", "the secret leaves the address"
+    answer = await press(api, page)
+    assert (answer.status, Page(answer.data).heading) == (200, "Your e-mail address is confirmed")
+    member = await api.sign_in()
+    assert (await api.call("GET", "/v1/account", headers=member)).data["emailVerification"] is True
+    again = await press(api, page)
+    assert (again.status, again.content_type, Page(again.data).heading) == (401, "text/html", GONE)
+
+
+async def test_the_button_signs_in_once(api: Api, pool: Pool, settings: Settings):
+    """The form of the page sets the session's cookies, as PUT does, and works a single time."""
+    query = await proof(api, pool, settings, Kind.MAGIC_URL)
+    page = Page((await visit(api, "/auth/magic-url", query)).data)
+    answer = await press(api, page)
+    assert (answer.status, Page(answer.data).heading) == (200, "You are signed in")
+    names = [line.partition("=")[0] for line in answer.headers.getall("Set-Cookie")]
+    assert names == ["a_session_shop_legacy", "a_session_shop"]
+    account = await api.call("GET", "/v1/account", headers={"Cookie": cookie_of(answer)})
+    assert (account.data["email"], account.data["emailVerification"]) == ("ann@example.com", True)
+    again = await press(api, page)
+    assert (again.status, Page(again.data).heading) == (401, GONE)
+    assert "Set-Cookie" not in again.headers
+
+
+async def every_page(api: Api, pool: Pool, settings: Settings, kind: Kind) -> list[Any]:
+    """The question, the success and an error."""
+    asked = await visit(api, PAGES[kind], await proof(api, pool, settings, kind))
+    return [asked, *[await press(api, Page(asked.data)) for _twice in range(2)]]
+
+
+async def test_nothing_is_loaded_or_run(api: Api, pool: Pool, settings: Settings, kind: Kind):
+    """A page needs nothing from anywhere, runs nothing, and says its language."""
+    for answer in await every_page(api, pool, settings, kind):
+        page = Page(answer.data)
+        assert page.loads == []
+        assert not {"script", "img", "link", "iframe", "object", "embed", "base", "a"} & set(page.tags)
+        assert not [name for name, _ in page.attributes if name.startswith("on") or name in ("style", "http-equiv")]
+        assert "url(" not in page.style
+        assert "@import" not in page.style
+        assert page.language == "en"
+        assert (page.tags.count("h1"), page.tags.count("main"), page.tags.count("title")) == (1, 1, 1)
+        assert ("name", "viewport") in page.attributes
+
+
+async def test_headers_keep_the_secret_here(api: Api, pool: Pool, settings: Settings, kind: Kind):
+    """The policy allows the page's own style and form and nothing else; nothing is kept, and no address is told."""
+    for answer in await every_page(api, pool, settings, kind):
+        digest = b64encode(hashlib.sha256(Page(answer.data).style.encode()).digest()).decode()
+        assert len(answer.headers.getall("Content-Security-Policy")) == 1
+        assert answer.headers["Content-Security-Policy"].split("; ") == [
+            "default-src 'none'", f"style-src 'sha256-{digest}'", "form-action 'self'", "frame-ancestors 'none'",
+            "base-uri 'none'",
+        ]  # fmt: skip
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        # A form under no-referrer is sent with `Origin: null`, which could be anybody's.
+        assert answer.headers["Referrer-Policy"] == ("strict-origin" if Page(answer.data).form else "no-referrer")
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+async def test_what_comes_is_only_text(api: Api, pool: Pool, kind: Kind, hostile: str):
+    """Values of the query stand in the page as a form's values or not at all; so does an operator's project name."""
+    await projects.change(pool, "shop", name=hostile)
+    query = {"project": "shop", "userId": hostile, "secret": hostile, "expire": hostile, "x": hostile}
+    answer = await visit(api, PAGES[kind], query)
+    page = Page(answer.data)
+    assert answer.status == 200
+    assert page.fields == {"userId": hostile, "secret": hostile}
+    assert page.form == f"{PAGES[kind]}?project=shop"
+    clean = Page((await visit(api, PAGES[kind], {"project": "shop", "userId": "a", "secret": "b"})).data)
+    assert page.tags == clean.tags
+    refused = await press(api, page)
+    assert refused.status == 401
+    assert Page(refused.data).tags == ["html", "head", *["meta"] * 4, "title", "style", "body", "main", "h1", "p",
+                                       "footer"]  # fmt: skip
+    unknown = await visit(api, PAGES[kind], query | {"project": hostile})
+    assert (unknown.status, unknown.content_type) == (400, "text/html")
+    assert hostile not in unknown.data
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD"])
+async def test_other_methods_are_refused(api: Api, kind: Kind, method: str):
+    """A page is asked for and confirmed; nothing else can be done with it."""
+    answer = await api.call(method, PAGES[kind], params={"project": "shop"})
+    assert answer.status == 405
+    assert answer.headers["Allow"] == "GET, POST"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {}, {"userId": "a"}, {"secret": "b"}, {"userId": "", "secret": "b"}, {"userId": "a", "secret": "b" * 257},
+        {"userId": "a" * 37, "secret": "b"}, {"userId": "a\0", "secret": "b"}, {"userId": "a", "secret": "b\u202e"},
+    ],
+)  # fmt: skip
+async def test_a_broken_link_is_said_to_be(api: Api, kind: Kind, query: dict[str, str]):
+    """What the confirmation would not take is refused before there is a button, and by the button too."""
+    asked = await visit(api, PAGES[kind], {"project": "shop", **query})
+    assert (asked.status, Page(asked.data).heading, Page(asked.data).form) == (400, "This link is incomplete", "")
+    sent = await api.call("POST", PAGES[kind], params={"project": "shop"}, data=query, headers={"Origin": OWN})
+    assert (sent.status, Page(sent.data).heading) == (400, "This link is incomplete")
+
+
+@pytest.mark.parametrize("origin", ["https://evil.test", "null", "http://localhost.evil.test", "file://"])
+async def test_foreign_pages_press_no_button(api: Api, pool: Pool, settings: Settings, kind: Kind, origin: str):
+    """Nobody else's page can sign a visitor in to an account that is not his; the link is not used up by it."""
+    page = Page((await visit(api, PAGES[kind], await proof(api, pool, settings, kind))).data)
+    answer = await press(api, page, origin=origin)
+    assert (answer.status, answer.content_type) == (403, "text/html")
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert Page(answer.data).heading == "This was not sent from our own page"
+    assert (await press(api, page)).status == 200
+
+
+async def test_guesses_are_limited(api: Api, kind: Kind):
+    """Ten tries an hour for a user id, however it is spelled; the eleventh is told to wait, on a page."""
+    page = Page((await visit(api, PAGES[kind], {"project": "shop", "userId": "ann", "secret": "f" * 256})).data)
+    for number in range(10):
+        page.fields["userId"] = "ann" if number % 2 else "ANN"
+        assert (await press(api, page)).status == 401
+    answer = await press(api, page)
+    assert (answer.status, answer.content_type, Page(answer.data).heading) == (429, "text/html", "Too many tries")
+    assert 0 < int(answer.headers["Retry-After"]) <= 3600
+    assert answer.headers["X-RateLimit-Remaining"] == "0"
+
+
+async def test_blocked_visitors_are_told(api: Api, pool: Pool):
+    """Who is signed in to a blocked account gets that answer as a page."""
+    await api.sign_up()
+    member = await api.sign_in()
+    await pool.execute("update users set status = 'blocked'")
+    answer = await visit(api, "/auth/verification", {"project": "shop", "userId": "a", "secret": "b"}, **member)
+    assert (answer.status, Page(answer.data).heading) == (401, "This account is blocked")
+
+
+async def test_a_blocked_account_is_not_signed_in(api: Api, pool: Pool, settings: Settings):
+    """A link that was mailed before the block opens nothing after it."""
+    page = Page((await visit(api, "/auth/magic-url", await proof(api, pool, settings, Kind.MAGIC_URL))).data)
+    await pool.execute("update users set status = 'blocked'")
+    answer = await press(api, page)
+    assert (answer.status, Page(answer.data).heading) == (401, "This account is blocked")
+    assert "Set-Cookie" not in answer.headers
+
+
+async def test_signed_in_already(api: Api, pool: Pool, settings: Settings):
+    """In the modern era a session is opened for guests only; the link is kept for later."""
+    query = await proof(api, pool, settings, Kind.MAGIC_URL)
+    member = await api.sign_in()
+    modern = {"X-Appwrite-Response-Format": "1.9.5"}
+    page = Page((await visit(api, "/auth/magic-url", query, **modern)).data)
+    answer = await press(api, page, **modern, **member)
+    assert (answer.status, Page(answer.data).heading) == (401, "You are signed in already")
+    assert (await press(api, page, **modern)).status == 200
+
+
+async def test_too_large_a_form(api: Api, kind: Kind):
+    """A fault in the body is a page as well."""
+    sent = {"userId": "a", "secret": "b" * 200_000}
+    answer = await api.call("POST", PAGES[kind], params={"project": "shop"}, data=sent, headers={"Origin": OWN})
+    assert (answer.status, answer.content_type) == (413, "text/html")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "locale", "language"),
+    [
+        ("de-AT,de;q=0.9,en;q=0.8", "", "de"), ("ru, fr;q=0.5", "", "fr"), ("en-GB,de", "", "en"), ("*", "", "es"),
+        ("", "", "es"), ("de", "fr", "fr"), ("," * 4000, "", "es"), ("../de", "../fr", "es"),
+    ],
+)  # fmt: skip
+async def test_pages_speak_the_visitors_language(api: Api, pool: Pool, accepted: str, locale: str, language: str):
+    """The address's language wins, then the browser's, then the project's; only languages that we have."""
+    await projects.change(pool, "shop", locale="es")
+    query = {"project": "shop", "userId": "a", "secret": "b", "locale": locale}
+    answer = await visit(api, "/auth/verification", query, **({"Accept-Language": accepted} if accepted else {}))
+    headings = {
+        "en": "Confirm your e-mail address", "de": "Ihre E-Mail-Adresse bestätigen",
+        "fr": "Confirmez votre adresse e-mail", "es": "Confirme su dirección de correo electrónico",
+    }  # fmt: skip
+    page = Page(answer.data)
+    assert (page.language, page.heading) == (language, headings[language])
+
+
+async def test_other_routes_answer_in_json(api: Api):
+    """Only pages speak HTML, whatever the client would like."""
+    answer = await api.call("GET", "/v1/account", headers={"Accept": "text/html"})
+    assert (answer.status, answer.content_type) == (401, "application/json")

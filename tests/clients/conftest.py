@@ -1,0 +1,55 @@
+"""A service for official SDKs, and a page in another origin that has loaded a web one."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from service import projects
+from service.db import Pool
+from tests.clients.sdks import HERE, PACKAGES, Sdk, driven
+from tests.clients.walk import Postbox, Walk
+from tests.journeys.conftest import House, house  # noqa: F401 - pytest finds the fixture by its name here
+
+Start = Callable[[Sdk], Awaitable[Walk]]
+
+
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """A walk asks more in a minute than a person in an hour."""
+    return environment | {"LIMITS": "off"}
+
+
+@pytest.fixture
+async def start(house: House, pool: Pool) -> AsyncIterator[Start]:  # noqa: F811 - the fixture imported above
+    """Sets out with an SDK; its driver ends with the test."""
+    key = await projects.create_api_key(pool, "shop", key_id="walker", name="walker", scopes=["sessions.write"])
+    async with AsyncExitStack() as stack:
+
+        async def set_out(sdk: Sdk) -> Walk:
+            page = await stack.enter_async_context(page_with(sdk)) if sdk.language == "web" else None
+            address = f"http://localhost:{page.port}/" if page else ""
+            driver = await stack.enter_async_context(driven(sdk, page=address))
+            # The service says that it is at localhost: with the page there too, its cookies are first-party.
+            endpoint = house.address.replace("127.0.0.1", "localhost") + "/v1"
+            settings = {"endpoint": endpoint, "project": "shop"}
+            methods = (await driver.ask(settings=settings))["methods"]
+            return Walk(sdk, driver, house, Postbox(house.sink), settings, key, address, frozenset(methods))
+
+        yield set_out
+
+
+def page_with(sdk: Sdk) -> TestServer:
+    """Another origin: an app's page that loads the SDK as its makers ship it for browsers."""
+
+    async def script(_request: web.Request) -> web.FileResponse:
+        return web.FileResponse(PACKAGES / sdk.package / "dist" / "iife" / "sdk.js")
+
+    async def page(_request: web.Request) -> web.FileResponse:
+        return web.FileResponse(HERE / "drivers" / "page.html")
+
+    app = web.Application()
+    app.add_routes([web.get("/", page), web.get("/sdk.js", script)])
+    return TestServer(app)
