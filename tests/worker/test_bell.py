@@ -41,7 +41,9 @@ async def listening(pool: Pool, settings: Settings, redis_url: str) -> AsyncIter
     redis, stop = connect(redis_url), asyncio.Event()
     async with Sink() as sink:
         relay = Relay(Server("127.0.0.1", sink.port, tls="none"), connections=2)
-        mailer = Mailer(pool, relay, Bell(redis), settings.key_ring, "one", "no-reply@accounts.test")
+        mailer = Mailer(
+            pool, relay, Bell(redis), settings.key_ring, "one", "no-reply@accounts.test", "http://localhost:8080"
+        )
         listener = Listener(redis_url, mailer, Clerk(pool), jobs=10, name="test")
         task = asyncio.create_task(listener.run(stop))
         try:
