@@ -182,3 +182,8 @@ async def free(conn: Executor, *, worker: str) -> int:
 async def cancel_of(conn: Executor, project_id: str, *, user_id: str) -> int:
     """What was still to be sent to a user; how many."""
     return await _sql.run(conn, "cancel_mails_of", project_id=project_id, user_id=user_id)
+
+
+async def drop_ended(conn: Executor, *, days: int) -> int:
+    """Forget mails that ended longer ago."""
+    return await _sql.run(conn, "drop_ended_mails", days=days)

@@ -65,6 +65,7 @@ class Settings(BaseSettings):
         description="A name that a worker keeps over restarts, so that it takes its own mails back at once",
     )
     worker_heartbeat: Path = Field(Path("/tmp/worker.alive"), description="File a live worker touches")  # noqa: S108 - a mark without content, in the container's own folder
+    mail_days: int = Field(30, ge=1, le=3650, description="Days an ended mail's row is kept; it holds an address")
     log_months: int = Field(12, ge=1, le=120, description="Months of security log kept; older partitions go")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lines below are dropped")
 

@@ -47,7 +47,7 @@ async def work(settings: Settings) -> None:
     relay = Relay(parse_url(settings.smtp_url.get_secret_value()), connections=settings.smtp_connections)
     mailer = Mailer(pool, relay, Bell(redis), settings.key_ring, name, settings.mail_from, settings.public_url)
     clerk = Clerk(pool)
-    sweeper = Sweeper(pool, mailer, clerk, settings.worker_heartbeat, settings.log_months)
+    sweeper = Sweeper(pool, mailer, clerk, settings.worker_heartbeat, settings.log_months, settings.mail_days)
     listener = Listener(settings.redis_url.get_secret_value(), mailer, clerk, settings.worker_jobs, name)
     sweeping = asyncio.create_task(_start(sweeper, pool, name))
     log.info("working", extra={"worker": name})

@@ -24,6 +24,7 @@ class Sweeper:
     clerk: Clerk
     heartbeat: Path
     log_months: int
+    mail_days: int
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -57,6 +58,7 @@ class Sweeper:
         await logs.keep_partitions(self.pool, months=self.log_months)
         await tokens.drop_expired(self.pool)
         await sessions.drop_expired(self.pool)
+        await mails.drop_ended(self.pool, days=self.mail_days)
 
 
 async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:

@@ -17,7 +17,7 @@ def client_of(request: web.Request, *, trusted_hops: int) -> Client:
     locale = locale or headers.get("X-Appwrite-Locale", "")
     return Client(
         ip=_address(request, trusted_hops),
-        user_agent=_printable(headers.get("User-Agent", "UNKNOWN"))[:_AGENT],
+        user_agent=agent_of(headers.get("User-Agent", "UNKNOWN")),
         locale=locale if _LOCALE.fullmatch(locale) else "",
         origin=headers.get("Origin", ""),
     )
@@ -56,6 +56,8 @@ def network_of(ip: str) -> str:
     return str(ipaddress.ip_network((address, 64), strict=False).network_address)
 
 
-def _printable(text: str) -> str:
-    """Header bytes that are not text would break the log further on."""
-    return text if text.isascii() and text.isprintable() else "".join(c for c in text if c.isprintable())
+def agent_of(text: str) -> str:
+    """A user agent as it is kept: header bytes that are not text would break the log further on."""
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(character for character in text if character.isprintable())
+    return text[:_AGENT]

@@ -1,6 +1,7 @@
 """Who may: the checks before a handler, in the order that each era has (contract.md 1.3)."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from service import keys, projects, redirects, users
@@ -105,6 +106,9 @@ async def _by_key(call: Call, secret: str) -> None:
     if call.key.expired:
         raise KeyExpired
     call.found_member = None
+    # A server speaks for a browser, and says for which.
+    if agent := call.request.headers.get("X-Forwarded-User-Agent"):
+        call.client = replace(call.client, user_agent=clients.agent_of(agent))
 
 
 async def in_scope(call: Call, route: Route) -> None:

@@ -182,6 +182,7 @@ def _note(call: Call, route: Route | None, status: int, seconds: float) -> None:
             "status": status,
             "ms": round(seconds * 1000, 2),
             "project": call.found_project.id if call.found_project else None,
+            "key": call.key.id if call.key else None,
             "ip": call.client.ip,
         },
     )

@@ -61,3 +61,7 @@ update mails set due_at = now() where state = 'sending' and lease_by = :worker a
 -- A worker that is about to send one asks once more whether it still may.
 update mails set state = 'cancelled', lease_by = null, last_fault = 'its account was deleted', ended_at = now()
 where project_id = :project_id and user_id = :user_id and state in ('pending', 'sending');
+
+-- name: drop_ended_mails(days)
+-- What was sent or given up is kept for questions, then forgotten: it holds an address.
+delete from mails where state not in ('pending', 'sending') and ended_at < now() - make_interval(days => :days);

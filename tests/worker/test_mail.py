@@ -268,6 +268,19 @@ async def test_a_key_that_is_not_here_yet_is_waited_for(pool: Pool, sink: Sink, 
     assert "later" in (await pool.fetchrow("select last_fault from mails"))[0]
 
 
+async def test_tidying_forgets_what_ended_long_ago(pool: Pool, a_worker, ann: users.User, tmp_path: Path):
+    """An ended mail is kept for its days and then forgotten; one that is still owed stays whatever its age."""
+    for ended in ("now() - interval '31 days'", "now() - interval '29 days'", "null"):
+        mail = await asked(pool)
+        state_now = "pending" if ended == "null" else "sent"
+        await pool.execute(
+            f"update mails set state = '{state_now}', ended_at = {ended}, created_at = now() - interval '40 days' "
+            f"where id = '{mail}'"
+        )
+    await sweeper(pool, a_worker(), tmp_path).tidy()
+    assert sorted(row["state"] for row in await pool.fetch("select state from mails")) == ["pending", "sent"]
+
+
 async def test_the_heart_beats(pool: Pool, a_worker, tmp_path: Path):
     """A live worker touches its file, whatever the relay and the database do."""
     await sweeper(pool, a_worker(), tmp_path).beat()
@@ -380,7 +393,7 @@ async def test_a_worker_that_comes_back_takes_its_own_again(pool: Pool, sink: Si
 
 
 def sweeper(pool: Pool, mailer: Mailer, folder: Path) -> Sweeper:
-    return Sweeper(pool, mailer, Clerk(pool), folder / "alive", 12)
+    return Sweeper(pool, mailer, Clerk(pool), folder / "alive", 12, 30)
 
 
 async def test_the_sweep_finds_a_lost_job(pool: Pool, sink: Sink, a_worker, ann: users.User, tmp_path: Path):
