@@ -150,6 +150,5 @@ async def _locked(operator: Operator, tx: Connection, user_id: str) -> User:
     return user
 
 
-
 async def _done(operator: Operator, tx: Connection, user: User, name: Event) -> Done:
     return Done(user, await events.record(tx, operator.project_id, event=name, user_id=user.id, by=operator.by))
