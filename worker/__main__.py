@@ -22,7 +22,7 @@ from service.db import Pool
 from service.jobs import Bell, connect
 from service.settings import Settings, Unfit, WorkerSettings
 from worker import letters
-from worker.bell import Listener
+from worker.bell import Listener, end
 from worker.logs import Clerk
 from worker.mail import Mailer
 from worker.smtp import Relay, parse_url
@@ -54,8 +54,7 @@ async def work(settings: Settings) -> None:
     try:
         await listener.run(stop)
     finally:
-        sweeping.cancel()
-        await asyncio.gather(sweeping, return_exceptions=True)
+        await end(sweeping)
         await relay.close()
         await redis.aclose(close_connection_pool=True)
         await pool.close()

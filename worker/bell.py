@@ -52,8 +52,8 @@ class Listener:
                 await _settle(list(worker.tasks.values()))
         finally:
             stopping.cancel()
-            listening.cancel()
-            outcome = (await asyncio.gather(listening, return_exceptions=True))[0]
+            await end(listening)
+            outcome = None if listening.cancelled() else listening.exception()
             await worker.pool.aclose(close_connection_pool=True)
         if isinstance(outcome, Exception):
             raise outcome
@@ -99,6 +99,13 @@ async def _attempt(act: Callable[..., Awaitable[None]], *arguments: object) -> N
 async def _settle(tasks: list[asyncio.Task[Any]]) -> None:
     if tasks:
         await asyncio.wait(tasks, timeout=_DRAIN)
+
+
+async def end(task: asyncio.Task[Any]) -> None:
+    """Cancel a task until it has ended: Python 3.11's wait_for, in redis-py, loses a cancel that meets an answer."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=2)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

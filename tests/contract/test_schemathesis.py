@@ -130,10 +130,14 @@ class Actor:
             return
         if name in PROOFS and isinstance(case.body, dict):
             case.body = {**case.body, **self.service.ask(self.service.cast.proof(name))}
-        if "userId" in (case.path_parameters or {}):
-            case.path_parameters["userId"] = self.service.ask(self.service.cast.user()).id
-        elif "sessionId" in (case.path_parameters or {}) and case.meta.phase.name is TestPhase.FUZZING:
-            case.path_parameters["sessionId"] = "current"
+        path = case.path_parameters or {}
+        if case.meta.phase.name is not TestPhase.FUZZING:
+            return  # ids come along the links
+        if "userId" in path:
+            user, session_id, _ = self.service.ask(self.service.cast.session())
+            path |= {"userId": user.id} | ({"sessionId": session_id} if "sessionId" in path else {})
+        elif "sessionId" in path:
+            path["sessionId"] = "current"
 
     def check(self, response: Response, case: Case) -> None:
         if len(response.request.url or "") > LONGEST_URL:

@@ -35,12 +35,11 @@ _OF_ALL = {
         "X-Appwrite-Locale", "Language of country names and mails", {"type": "string", "examples": ["en"]}
     ),
 }
+_ID = {"type": "string", "pattern": "^[a-zA-Z0-9][a-zA-Z0-9._-]*$", "minLength": 1, "maxLength": 36}
 _PATHS = (
-    Parameter(
-        "sessionId", "The id of a session, or `current`", {"type": "string", "maxLength": 36, "examples": ["current"]}
-    ),
-    Parameter("userId", "The id of a user", {"type": "string", "maxLength": 36, "examples": ["66e1c3d2a4b5968778a9"]}),
-    Parameter("identityId", "The id of an identity", {"type": "string", "maxLength": 36, "examples": ["none"]}),
+    Parameter("sessionId", "The id of a session, or `current`", {**_ID, "examples": ["current"]}),
+    Parameter("userId", "The id of a user", {**_ID, "examples": ["66e1c3d2a4b5968778a9"]}),
+    Parameter("identityId", "The id of an identity", {**_ID, "examples": ["none"]}),
 )
 ON_ALL = ("X-Request-Id",)
 COUNTED = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")

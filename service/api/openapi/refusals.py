@@ -14,6 +14,7 @@ from service.errors import (
     JwtAndCookie,
     JwtInvalid,
     KeyExpired,
+    MethodNotAllowed,
     OriginUnknown,
     Overloaded,
     ProjectNotFound,
@@ -51,7 +52,7 @@ def _all(route: Route) -> Iterator[Refusal]:
     if route.contract.takes or "{" in route.paths[0]:
         yield ArgumentInvalid
     if "{" in route.paths[0]:
-        yield RouteNotFound  # a slash in an id makes another path of it
+        yield from (RouteNotFound, MethodNotAllowed)  # a slash in an id, or none at all, makes another path of it
     yield from route.contract.raises
 
 

@@ -1,0 +1,49 @@
+"""A worker that is told to stop stops, whatever becomes of a cancel on its way."""
+
+import asyncio
+
+from arq.worker import Worker
+from redis.asyncio import Redis
+
+from service.db import Pool
+from service.jobs import Bell, connect
+from service.settings import Settings
+from worker.bell import Listener
+from worker.logs import Clerk
+from worker.mail import Mailer
+from worker.smtp import Relay, Server
+
+
+class Deafened(Listener):
+    """The first cancel is lost, as Python 3.11's wait_for loses one that comes just as what it waits for is there."""
+
+    def _worker(self) -> Worker:
+        worker, listen = super()._worker(), Worker.main
+
+        async def main() -> None:
+            try:
+                await listen(worker)
+            except asyncio.CancelledError:
+                await listen(worker)
+
+        worker.main = main
+        return worker
+
+
+async def test_a_lost_cancel_does_not_keep_a_worker(pool: Pool, settings: Settings, redis: Redis, redis_url: str):
+    """The listener ends within its time although redis-py has swallowed the word to end."""
+    own, stop = connect(redis_url), asyncio.Event()
+    relay = Relay(Server("127.0.0.1", 1, tls="none"), connections=1)
+    mailer = Mailer(pool, relay, Bell(own), settings.key_ring, "one", "no-reply@accounts.test", settings.public_url)
+    listening = asyncio.create_task(Deafened(redis_url, mailer, Clerk(pool), jobs=1, name="test").run(stop))
+    async with asyncio.timeout(10):
+        while not await redis.keys("*health*"):  # noqa: ASYNC110 - Redis rings no bell for its own keys
+            await asyncio.sleep(0.02)
+    stop.set()
+    try:
+        await asyncio.wait_for(asyncio.shield(listening), 5)
+    finally:
+        listening.cancel()
+        await asyncio.wait({listening}, timeout=5)
+        await relay.close()
+        await own.aclose(close_connection_pool=True)
