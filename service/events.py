@@ -42,6 +42,23 @@ class Event(StrEnum):
     BY_OPERATOR_SESSIONS = "users.sessions.delete"
 
 
+# What the legacy log shows (contract.md 2.4): the document knows no others.
+DOCUMENTED = (
+    Event.ACCOUNT_CREATE,
+    Event.ACCOUNT_DELETE,
+    Event.NAME_UPDATE,
+    Event.EMAIL_UPDATE,
+    Event.PASSWORD_UPDATE,
+    Event.PREFS_UPDATE,
+    Event.SESSION_CREATE,
+    Event.SESSION_DELETE,
+    Event.RECOVERY_CREATE,
+    Event.RECOVERY_UPDATE,
+    Event.VERIFICATION_CREATE,
+    Event.VERIFICATION_UPDATE,
+)
+
+
 class Actor(Protocol):
     """Where an act came from."""
 

@@ -7,7 +7,7 @@ from service.api import answers, queries, shapes
 from service.api.calls import Call
 from service.api.routes import contract, member
 from service.errors import QueryInvalid
-from service.events import Event
+from service.events import DOCUMENTED
 from service.users import User
 
 _LEGACY = 10
@@ -23,7 +23,7 @@ async def list_logs(call: Call) -> web.Response:
 async def show(call: Call, owner: User) -> web.Response:
     """The log of one user as the era has it: to the member, or to a server that holds a key."""
     if not call.era.modern:
-        names = [event.value for event in Event]
+        names = [event.value for event in DOCUMENTED]
         found = await logs.page(call.pool, call.project.id, user_id=owner.id, names=names, most=_LEGACY, skipped=0)
         return answers.json({"logs": [answers.log(call, row, owner) for row in found]})
     most, skipped = queries.paging(call)

@@ -13,7 +13,7 @@ from appwrite.client import Client
 from appwrite.exception import AppwriteException
 from appwrite.services.account import Account
 
-from service.errors import CredentialsInvalid, ScopeMissing, TokenInvalid
+from service.errors import CredentialsInvalid, RecoveryTokenInvalid, ScopeMissing, VerificationTokenInvalid
 from tests.conftest import Api
 from tests.journeys.conftest import House, link_of, parameters_of
 
@@ -94,7 +94,9 @@ async def _verify(house: House, account: Account) -> None:
     assert int(proof["expire"]) == token["expire"], "the old era's links carry unix seconds"
     used = await asked(account.update_verification, proof["userId"], proof["secret"])
     assert used["userId"] == proof["userId"]
-    assert await refused(account.update_verification, proof["userId"], proof["secret"]) == seen(TokenInvalid)
+    assert await refused(account.update_verification, proof["userId"], proof["secret"]) == seen(
+        VerificationTokenInvalid
+    )
 
 
 async def _recover(house: House, account: Account, user_id: str) -> None:
@@ -108,7 +110,7 @@ async def _recover(house: House, account: Account, user_id: str) -> None:
     used = await asked(account.update_recovery, *choice)
     assert used["userId"] == user_id
     # Its session is gone now: with the same JWT the SDK is a guest, who may still knock here.
-    assert await refused(account.update_recovery, *choice) == seen(TokenInvalid)
+    assert await refused(account.update_recovery, *choice) == seen(RecoveryTokenInvalid)
 
 
 async def _log(account: Account, *, count: int) -> list[str]:
