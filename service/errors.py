@@ -225,6 +225,12 @@ class TooManyRequests(AccountError):
     legacy_message = "Too many requests"
 
 
+class PhoneDisabled(AccountError):
+    """Phone authentication is not available: this server sends no SMS."""
+
+    status, type = 503, "general_phone_disabled"
+
+
 class Overloaded(AccountError):
     """The service is busy or a part of it is away. Please try again in a moment."""
 

@@ -7,8 +7,9 @@ from pydantic import AfterValidator
 
 from service import events, ids, tokens, users
 from service.api import answers, cookies, shapes
-from service.api.bodies import Body, Email, Name, NewPassword, NewUserId, read, sized
+from service.api.bodies import Body, read
 from service.api.calls import Call
+from service.api.fields import Email, Name, NewPassword, NewUserId, sized
 from service.api.routes import contract, limited, member, public
 from service.db import Connection, transaction
 from service.errors import IdentityNotFound, ScopeMissing, UserExists

@@ -6,8 +6,9 @@ from aiohttp import web
 
 from service import events, sessions, tokens, users
 from service.api import answers, letters, shapes
-from service.api.bodies import Body, Email, NewPassword, OldPassword, check_new_password, read
+from service.api.bodies import Body, read
 from service.api.calls import Call
+from service.api.fields import Email, NewPassword, OldPassword, check_new_password
 from service.api.routes import contract, limited, member
 from service.db import Connection, transaction
 from service.errors import CredentialsInvalid, EmailTaken, ScopeMissing

@@ -8,8 +8,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from service import events, users
 from service.api import answers, shapes
-from service.api.bodies import Body, check_prefs, empty_list_is_object, read
+from service.api.bodies import Body, read
 from service.api.calls import Call
+from service.api.fields import check_prefs, empty_list_is_object
 from service.api.routes import contract, member
 from service.db import transaction
 from service.errors import ArgumentInvalid, ScopeMissing

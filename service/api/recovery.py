@@ -4,8 +4,9 @@ from aiohttp import web
 
 from service import events, ids, keys, sessions, tokens, users
 from service.api import answers, letters, shapes
-from service.api.bodies import Body, Email, NewPassword, TokenSecret, Url, UserId, read
+from service.api.bodies import Body, read
 from service.api.calls import Call
+from service.api.fields import Email, NewPassword, TokenSecret, Url, UserId
 from service.api.routes import contract, limited, public
 from service.db import transaction
 from service.errors import ArgumentInvalid, RecoveryTokenInvalid, UserBlocked, UserNotFound

@@ -7,8 +7,9 @@ from aiohttp import web
 
 from service import countries, devices, events, sessions, users
 from service.api import answers, cookies, shapes
-from service.api.bodies import Body, Email, OldPassword, read
+from service.api.bodies import Body, read
 from service.api.calls import Call
+from service.api.fields import Email, OldPassword
 from service.api.routes import contract, limited, member, public
 from service.db import Connection, transaction
 from service.errors import ArgumentInvalid, CredentialsInvalid, SessionNotFound, UserBlocked

@@ -8,8 +8,9 @@ from aiohttp import web
 
 from service import events, ids, keys, tokens, users
 from service.api import answers, letters, phrases, shapes
-from service.api.bodies import Body, Email, NewUserId, TokenSecret, Url, UserId, read
+from service.api.bodies import Body, read
 from service.api.calls import Call
+from service.api.fields import Email, NewUserId, TokenSecret, Url, UserId
 from service.api.routes import contract, limited, public
 from service.api.sessions import Opened, admit, begin
 from service.db import Connection, transaction

@@ -7,8 +7,9 @@ from aiohttp import web
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from service.api import answers, operators, shapes
-from service.api.bodies import Body, Email, Name, NewPassword, ident, read, unfit
+from service.api.bodies import Body, read
 from service.api.calls import Call
+from service.api.fields import Email, Name, NewPassword, ident, unfit
 from service.api.prefs import Prefs, written
 from service.api.routes import contract, users_read, users_write
 from service.api.users import answer, get, operator

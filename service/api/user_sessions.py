@@ -4,8 +4,8 @@ from aiohttp import web
 
 from service import sessions
 from service.api import answers, logs, operators, shapes
-from service.api.bodies import ident
 from service.api.calls import Call
+from service.api.fields import ident
 from service.api.routes import contract, users_read, users_write
 from service.api.users import get, operator
 from service.errors import QueryInvalid, SessionNotFound, UserNotFound

@@ -4,8 +4,9 @@ from aiohttp import web
 
 from service import users
 from service.api import answers, listing, operators, shapes
-from service.api.bodies import Body, Email, Name, NewPassword, NewUserId, ident, read
+from service.api.bodies import Body, read
 from service.api.calls import Call
+from service.api.fields import Email, Name, NewPassword, NewUserId, ident
 from service.api.operators import Done, Operator
 from service.api.routes import contract, users_read, users_write
 from service.errors import ArgumentInvalid, CursorNotFound, QueryInvalid, UserExists, UserNotFound

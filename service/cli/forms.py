@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from service.api.bodies import Body, Email, Name, NewPassword, NewUserId, fit
+from service.api.bodies import Body, fit
 from service.api.eras import MODERN, Era
+from service.api.fields import Email, Name, NewPassword, NewUserId
 from service.api.user_changes import Labels
 from service.projects import Project
 

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from service.local.mailbox import open_mailbox
-from service.local.supervisor import ROOT, Ports, run
+from service.local.programs import ROOT
+from service.local.supervisor import Ports, run
 
 
 def main(words: list[str] | None = None) -> int:

@@ -410,6 +410,15 @@ async def refusing(pool: Pool, table: str, code: str) -> AsyncIterator[None]:
 
 
 @row(
+    errors.PhoneDisabled, "general_phone_disabled",
+    modern=(503, "Phone authentication is not available: this server sends no SMS."),
+    legacy=(503, "Phone authentication is not available: this server sends no SMS."),
+)  # fmt: skip
+async def no_provider(stage: Stage) -> Any:
+    return await stage.call("POST", "/v1/account/tokens/phone", json={"userId": "ann", "phone": "+12025550123"})
+
+
+@row(
     errors.Overloaded, "general_server_error",
     modern=(503, "The service is busy or a part of it is away. Please try again in a moment."),
     legacy=(503, "The service is busy or a part of it is away. Please try again in a moment."),

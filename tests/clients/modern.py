@@ -13,8 +13,7 @@ from tests.clients.walk import Walk
 from tests.conftest import Api
 
 ANN, PROVED = "ann@example.com", "ann.new@example.com"
-AS_SESSION = (405, ROUTE)  # these paths look like a session's, which has other methods
-NO_PHONE = (404, ROUTE)  # where an SMS provider could be had, one would be told 503 general_phone_disabled
+NO_PHONE = (503, "general_phone_disabled")
 
 
 async def walk(it: Walk) -> None:
@@ -184,5 +183,5 @@ async def _by_phone(it: Walk) -> None:
     await it.works("deleteSession", sessionId="current")
     await left(it)
     await it.refused("createPhoneToken", *NO_PHONE, userId="ann", phone="+12025550123")
-    await it.refused("updatePhoneSession", *AS_SESSION, userId="ann", secret="123456")
-    await it.refused("createIdTokenSession", *AS_SESSION, provider="google", idToken="x")
+    await it.refused("updatePhoneSession", *NO_PHONE, userId="ann", secret="123456")
+    await it.refused("createIdTokenSession", 404, ROUTE, provider="google", idToken="x")

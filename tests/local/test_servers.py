@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
 from service.local import servers
-from service.local.servers import ServerError, create_database, start_postgres, start_valkey
+from service.local.servers import ServerError, create_database, folders, logs, start_postgres, start_valkey
 
 ROOT = Path(__file__).parents[2]
 PACKAGED = sorted(Path("/usr/lib/postgresql").glob("[0-9]*/bin"))
@@ -59,7 +59,7 @@ def without_user_namespaces(monkeypatch):
         refusing.write_text("#!/bin/sh\nexit 1\n")
         refusing.chmod(0o755)
         monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-        monkeypatch.setattr(servers, "ROOT_HOME", Path(folder) / "home")
+        monkeypatch.setattr(folders, "ROOT_HOME", Path(folder) / "home")
         yield Path(folder)
 
 
@@ -285,7 +285,7 @@ async def test_debians_postgres_serves_too(tmp_path, monkeypatch):
 
 def test_a_log_that_grew_is_put_aside(tmp_path, monkeypatch):
     """Logs of months of development don't fill the disk."""
-    monkeypatch.setattr(servers, "LOG_LIMIT", 3)
+    monkeypatch.setattr(logs, "LOG_LIMIT", 3)
     log = tmp_path / "log" / "x.log"
     for content in (b"first", b"second"):
         with servers.open_log(log) as file:

@@ -1,4 +1,4 @@
-"""The one door to Postgres: a pool, transactions, and statements read by name from sql/queries.
+"""Connections to Postgres, and the pool that shares them.
 
 asyncpg's own pool hands out the newest connection first and resets each one, which cost 40 % of the read rate
 and most of its tail (design.md 14). Ours is first in, first out, and resets nothing: no statement here
@@ -6,40 +6,23 @@ changes the state of a session.
 """
 
 import asyncio
-import re
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import orjson
 
 from service.errors import Overloaded
 
-SQL = Path(__file__).parent.parent / "sql"
-UniqueViolation = asyncpg.UniqueViolationError
-Row = TypeVar("Row")
-
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 else:  # the class takes no parameter when it runs
     Connection = asyncpg.Connection
 
-_HEADER = re.compile(r"-- name: (?P<name>\w+)\((?P<params>[^)]*)\)(?: -> (?P<row>\w+)[?*]?)?\n")
-_PARAM = re.compile(r"(?<![:\w]):([a-z_]+)")
 # What each wait costs at most, in seconds: for a free connection, for a statement, for a lock (reliability.md B9).
 ACQUIRE, STATEMENT, LOCK, IDLE_IN_TRANSACTION, CONNECT = 1.0, 3.0, 1.0, 5.0, 5.0
-
-
-class Executor(Protocol):
-    """A pool or a connection: both run statements."""
-
-    async def fetchrow(self, query: str, *args: Any) -> Any: ...
-    async def fetch(self, query: str, *args: Any) -> list[Any]: ...
-    async def execute(self, query: str, *args: Any) -> str: ...
 
 
 class Pool:
@@ -185,76 +168,3 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """Everything inside happens or nothing does; jobs are rung for below the block, never inside."""
     async with pool.connection() as connection, connection.transaction():
         yield connection
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    name: str
-    params: tuple[str, ...]
-    row: str | None
-    sql: str
-
-
-class Queries:
-    """The statements of one noun: sql/queries/<noun>.sql, each under its signature."""
-
-    def __init__(self, noun: str) -> None:
-        self.statements = {statement.name: statement for statement in _read(SQL / "queries" / f"{noun}.sql")}
-
-    async def one(self, conn: Executor, name: str, row: type[Row], /, **facts: Any) -> Row | None:
-        """The first row, its columns in the order of the dataclass's fields (a test holds them together)."""
-        record = await conn.fetchrow(*self._call(name, facts))
-        return None if record is None else row(*record)
-
-    async def all(self, conn: Executor, name: str, row: type[Row], /, **facts: Any) -> list[Row]:
-        return [row(*record) for record in await conn.fetch(*self._call(name, facts))]
-
-    async def value(self, conn: Executor, name: str, /, **facts: Any) -> Any:
-        """The first column of the first row, or None."""
-        record = await conn.fetchrow(*self._call(name, facts))
-        return None if record is None else record[0]
-
-    async def run(self, conn: Executor, name: str, /, **facts: Any) -> int:
-        """How many rows the statement touched."""
-        tag = await conn.execute(*self._call(name, facts))
-        return int(tag.rpartition(" ")[2])
-
-    def _call(self, name: str, facts: dict[str, Any]) -> list[Any]:
-        statement = self.statements[name]
-        if len(facts) != len(statement.params):
-            raise TypeError(f"{name} takes {statement.params}, got {tuple(facts)}")
-        return [statement.sql, *(facts[param] for param in statement.params)]
-
-
-def _read(path: Path) -> list[Statement]:
-    text = path.read_text()
-    headers = list(_HEADER.finditer(text))
-    ends = [header.start() for header in headers[1:]] + [len(text)]
-    return [_statement(header, text[header.end() : end]) for header, end in zip(headers, ends, strict=True)]
-
-
-def _statement(header: re.Match[str], body: str) -> Statement:
-    params = tuple(param.strip() for param in header["params"].split(",") if param.strip())
-    numbers = {param: f"${number}" for number, param in enumerate(params, 1)}
-    code = "\n".join(line for line in body.splitlines() if not line.startswith("--"))
-    sql = _PARAM.sub(lambda match: numbers[match[1]], code).strip().rstrip(";")
-    return Statement(header["name"], params, header["row"], sql)
-
-
-def diagnose(error: BaseException) -> Overloaded | None:
-    """The answer for an error that is Postgres's or the way's to it; None if it is a fault of ours."""
-    if isinstance(error, Overloaded):
-        return error
-    if isinstance(error, asyncpg.PostgresError):
-        transient = ("08", "25006", "40001", "40P01", "53", "55P03", "57")
-        return Overloaded(retry_after=1) if (error.sqlstate or "").startswith(transient) else None
-    if isinstance(error, OSError | asyncpg.InterfaceError):
-        return Overloaded(retry_after=1)
-    return None
-
-
-def refusal(error: BaseException) -> str | None:
-    """What Postgres said no to, in one line for an operator; None for an error that is not Postgres's."""
-    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
-        return str(error).partition("\n")[0]
-    return None

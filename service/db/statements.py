@@ -1,0 +1,74 @@
+"""Statements read by name from sql/queries, each under its signature."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+SQL = Path(__file__).parents[2] / "sql"
+Row = TypeVar("Row")
+
+_HEADER = re.compile(r"-- name: (?P<name>\w+)\((?P<params>[^)]*)\)(?: -> (?P<row>\w+)[?*]?)?\n")
+_PARAM = re.compile(r"(?<![:\w]):([a-z_]+)")
+
+
+class Executor(Protocol):
+    """A pool or a connection: both run statements."""
+
+    async def fetchrow(self, query: str, *args: Any) -> Any: ...
+    async def fetch(self, query: str, *args: Any) -> list[Any]: ...
+    async def execute(self, query: str, *args: Any) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    name: str
+    params: tuple[str, ...]
+    row: str | None
+    sql: str
+
+
+class Queries:
+    """The statements of one noun: sql/queries/<noun>.sql, each under its signature."""
+
+    def __init__(self, noun: str) -> None:
+        self.statements = {statement.name: statement for statement in _read(SQL / "queries" / f"{noun}.sql")}
+
+    async def one(self, conn: Executor, name: str, row: type[Row], /, **facts: Any) -> Row | None:
+        """The first row, its columns in the order of the dataclass's fields (a test holds them together)."""
+        record = await conn.fetchrow(*self._call(name, facts))
+        return None if record is None else row(*record)
+
+    async def all(self, conn: Executor, name: str, row: type[Row], /, **facts: Any) -> list[Row]:
+        return [row(*record) for record in await conn.fetch(*self._call(name, facts))]
+
+    async def value(self, conn: Executor, name: str, /, **facts: Any) -> Any:
+        """The first column of the first row, or None."""
+        record = await conn.fetchrow(*self._call(name, facts))
+        return None if record is None else record[0]
+
+    async def run(self, conn: Executor, name: str, /, **facts: Any) -> int:
+        """How many rows the statement touched."""
+        tag = await conn.execute(*self._call(name, facts))
+        return int(tag.rpartition(" ")[2])
+
+    def _call(self, name: str, facts: dict[str, Any]) -> list[Any]:
+        statement = self.statements[name]
+        if len(facts) != len(statement.params):
+            raise TypeError(f"{name} takes {statement.params}, got {tuple(facts)}")
+        return [statement.sql, *(facts[param] for param in statement.params)]
+
+
+def _read(path: Path) -> list[Statement]:
+    text = path.read_text()
+    headers = list(_HEADER.finditer(text))
+    ends = [header.start() for header in headers[1:]] + [len(text)]
+    return [_statement(header, text[header.end() : end]) for header, end in zip(headers, ends, strict=True)]
+
+
+def _statement(header: re.Match[str], body: str) -> Statement:
+    params = tuple(param.strip() for param in header["params"].split(",") if param.strip())
+    numbers = {param: f"${number}" for number, param in enumerate(params, 1)}
+    code = "\n".join(line for line in body.splitlines() if not line.startswith("--"))
+    sql = _PARAM.sub(lambda match: numbers[match[1]], code).strip().rstrip(";")
+    return Statement(header["name"], params, header["row"], sql)

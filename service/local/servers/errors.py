@@ -1,0 +1,2 @@
+class ServerError(Exception):
+    """A server or program of the embedded default could not be started, or ended by itself."""

@@ -1,0 +1,135 @@
+"""One connection and what is said over it."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+import aiosmtplib
+from aiosmtplib.protocol import SMTPProtocol
+
+from worker.smtp import answers
+from worker.smtp.answers import Stage, TryLater, Undelivered
+from worker.smtp.server import Server
+
+Fence = Callable[[], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """An envelope that was checked, and content as it goes over the wire, final dot included."""
+
+    sender: bytes
+    recipient: bytes
+    content: bytes = field(repr=False)
+    before_data: Fence | None
+
+
+class Connection:
+    """One SMTP session; `stage` says where its dialogue stands, for whoever has to explain a fault.
+
+    Commands go straight to aiosmtplib's protocol: its own mail() and rcpt() parse each address anew, cut what
+    they dislike, and cost more than the dialogue itself.
+    """
+
+    def __init__(self, smtp: aiosmtplib.SMTP) -> None:
+        self.smtp = smtp
+        self.stage: Stage = "connect"
+        self.mails = 0
+        self.used_at = 0.0
+        self.found_dead = False
+
+    @property
+    def alive(self) -> bool:
+        return self.smtp.is_connected
+
+    @property
+    def protocol(self) -> SMTPProtocol:
+        if self.smtp.protocol is None:
+            raise aiosmtplib.SMTPServerDisconnected("the connection was cut")
+        return self.smtp.protocol
+
+    async def greet(self, server: Server) -> None:
+        """Connect, encrypt and sign in; aiosmtplib raises on whatever isn't a yes."""
+        await self.smtp.connect()
+        self.stage = "ehlo"
+        await self.smtp.ehlo()
+        if server.tls == "starttls":
+            self.stage = "tls"
+            await self.smtp.starttls()
+            self.stage = "ehlo"
+            await self.smtp.ehlo()
+        if server.username:
+            self.stage = "auth"
+            # One try by the best method offered: each wrong one counts towards locking us out.
+            if "plain" in self.smtp.server_auth_methods:
+                await self.smtp.auth_plain(server.username, server.password)
+            elif "login" in self.smtp.server_auth_methods:
+                await self.smtp.auth_login(server.username, server.password)
+            else:
+                raise aiosmtplib.SMTPNotSupported("the server offers neither AUTH PLAIN nor LOGIN")
+
+    async def ask(self, stage: Stage, command: bytes, *, wanted: int = 2) -> None:
+        """Say one line; a reply whose first digit isn't `wanted` is raised as the answer it means."""
+        self.stage = stage
+        code, text = await self.protocol.execute_command(command)
+        if code // 100 != wanted:
+            raise answers.of_reply(code, text, stage)
+
+    async def pass_fence(self, before_data: Fence) -> None:
+        self.stage = "fence"
+        if not await before_data():
+            raise TryLater(0, "the check before DATA said no", "fence")
+
+    async def hand_over(self, content: bytes) -> None:
+        """Everything after 354, up to the server's word on it."""
+        self.stage = "dot"
+        self.protocol.write(content)
+        code, text = await self.protocol.read_response()
+        if code // 100 != 2:
+            raise answers.of_reply(code, text, "dot")
+
+    async def accepts(self, command: bytes, seconds: float) -> bool:
+        """Whether the server is there and says yes to a command without consequences."""
+        try:
+            async with asyncio.timeout(seconds):
+                code, _ = await self.protocol.execute_command(command)
+        except Exception:  # noqa: BLE001 - whatever it was, the answer is no
+            return False
+        except BaseException:
+            self.drop()
+            raise
+        return code // 100 == 2 and self.alive
+
+    def is_dead(self, fault: Undelivered) -> bool:
+        """Whether the server had left before MAIL: cut, or 421 as its answer. Silence doesn't count."""
+        return fault.stage == "mail" and (fault.code == 421 or (fault.code == 0 and not self.alive))
+
+    async def part(self) -> None:
+        """Say QUIT, wait a little for the answer, go."""
+        try:
+            async with asyncio.timeout(1):
+                await self.protocol.execute_command(b"QUIT")
+        except Exception:  # noqa: BLE001, S110 - they may have left first; we leave all the same
+            pass
+        finally:
+            self.drop()
+        await asyncio.sleep(0)  # the transport closes its socket in the loop's next round
+
+    def drop(self) -> None:
+        """Cut at once, without the farewells of TLS, which a dead peer would draw out."""
+        transport = cast("asyncio.WriteTransport | None", self.smtp.transport)
+        self.smtp.close()
+        if transport is not None:
+            transport.abort()
+
+
+def on_the_wire(message: bytes) -> bytes:
+    """CRLF only, leading dots doubled, the final dot at its end."""
+    if not message.count(b"\r\n") == message.count(b"\n") == message.count(b"\r"):
+        message = re.sub(rb"\r\n|\r|\n", b"\r\n", message)
+    if not message.endswith(b"\r\n"):
+        message += b"\r\n"
+    stuffed = message.replace(b"\r\n.", b"\r\n..")
+    return (b"." + stuffed if stuffed.startswith(b".") else stuffed) + b".\r\n"

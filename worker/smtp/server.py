@@ -1,0 +1,85 @@
+"""Which server, as SMTP_URL says."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+Tls = Literal["implicit", "starttls", "none"]
+
+UNREADABLE = "it can't be read (is a character of the password not percent-encoded?)"
+HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*")
+LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where mail goes and how: `ca` is a PEM file trusted instead of the system's, `helo` our own name."""
+
+    host: str
+    port: int
+    username: str = ""
+    password: str = field(default="", repr=False)
+    tls: Tls = "starttls"
+    ca: str | None = None
+    helo: str | None = None
+
+
+def parse_url(url: str) -> Server:
+    """Read smtp://user:password@host:587 or smtps://host:465; the password is percent-encoded.
+
+    smtp:// means STARTTLS or nothing unless it says ?tls=none, which takes credentials only to this machine.
+    Ports: 587, smtps 465, tls=none 25. ?ca=FILE trusts that PEM file only, ?helo=NAME is our own name.
+    Raises ValueError with a text that repeats no part of the URL: any part may be a piece of the password.
+    """
+    # Raised below and not in the except clause, lest the original, which quotes the URL, hang on it.
+    problem = UNREADABLE
+    try:
+        parts = urlsplit(url)
+        options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        server = Server(
+            host=parts.hostname or "",
+            port=parts.port or 0,
+            username=unquote(parts.username or "", errors="strict"),
+            password=unquote(parts.password or "", errors="strict"),
+            ca=dict(options).get("ca"),
+            helo=dict(options).get("helo"),
+        )
+        problem = _problem(parts, options, server)
+    except ValueError:
+        pass
+    if problem:
+        raise ValueError(f"an SMTP URL looks like smtp://user:password@host:587; {problem}")
+    implicit, plain = parts.scheme == "smtps", dict(options).get("tls") == "none"
+    tls: Tls = "implicit" if implicit else "none" if plain else "starttls"
+    port = server.port or {"implicit": 465, "none": 25, "starttls": 587}[tls]
+    return Server(server.host, port, server.username, server.password, tls, server.ca, server.helo)
+
+
+def _problem(parts: SplitResult, options: list[tuple[str, str]], server: Server) -> str:
+    """What is wrong with an SMTP URL, in words that quote nothing of it; empty when all is well."""
+    names = [name for name, _ in options]
+    tls = dict(options).get("tls", "required")
+    plain = tls == "none"
+    lone = bool(server.username) != bool(server.password)
+    abroad = bool(server.username) and LOOPBACK.fullmatch(server.host) is None
+    faults = (
+        (parts.scheme not in {"smtp", "smtps"}, "the scheme must be smtp or smtps"),
+        (HOST.fullmatch(server.host) is None, "the host is missing or not a host name"),
+        (parts.netloc.endswith((":0", ":")), "the port must be between 1 and 65535"),
+        (
+            parts.path not in {"", "/"} or bool(parts.fragment),
+            UNREADABLE,
+        ),
+        (lone, "a user name needs a password, and a password a user name"),
+        (not (server.username + server.password).isprintable(), "credentials hold a control character"),
+        (len(set(names)) != len(names), "each option may be given once"),
+        (not {*names} <= {"tls", "ca", "helo"}, "the options are tls, ca and helo"),
+        (tls not in {"required", "none"}, "tls must be required or none"),
+        (plain and parts.scheme == "smtps", "smtps can't go with tls=none"),
+        (plain and abroad, "without TLS a password may only go to this machine"),
+        (server.ca is not None and not Path(server.ca).is_file(), "the ca file can't be found"),
+        (HOST.fullmatch((server.helo or "h").lower()) is None, "helo must be a host name"),
+    )
+    return next((text for holds, text in faults if holds), "")
