@@ -258,6 +258,7 @@ async def test_answers_are_as_documented(api: Api, pool: Pool, settings: Setting
     # There is no identity to delete and no SMS to send, so these have no success.
     unwalked = {operation.name for operation in documented.operations} - walker.walked
     assert unwalked == {
-        "delete_identity", "create_id_token_session", "create_phone_token", "create_phone_verification", "create_phone_verification_2",
+        "delete_identity", "create_id_token_session", "create_phone_token", "create_phone_verification",
+        "create_phone_verification_2",
         "update_phone", "update_phone_session", "update_phone_verification", "update_phone_verification_2",
     }  # fmt: skip

@@ -48,7 +48,7 @@ async def test_sessions_are_ended(api: Api, pool: Pool):
 
 
 async def test_the_log(api: Api, pool: Pool):
-    """Both read the same rows in each era's words; what an operator did stands in the modern log, the old knows none."""
+    """Both read the same rows in each era's words; the old one knows no act of an operator."""
     server = await servers.key(pool)
     user = await api.sign_up()
     member = await api.sign_in()
