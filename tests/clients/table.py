@@ -19,7 +19,7 @@ makes it anew.
 
 `works`: as its own documentation says, or as the API document says where the two differ. `–`: the SDK has no such
 method. All else is the status and the error type of the refusal: `general_route_not_found` is the answer for what this
-service has no part in (OAuth2, SMS, second factors, passkeys, push, teams); and since no account has an identity of
+service has no part in (OAuth2, second factors, passkeys, push, teams); and since no account has an identity of
 another provider, there never is one to delete. The Python SDKs spell the names with underscores.
 """
 _TITLES = {False: "## SDKs of the API document", True: "## Today's SDKs"}
