@@ -35,7 +35,7 @@ _VARIANTS = {
 }
 _FORMER = {"in": "id", "iw": "he", "tl": "fil"}
 # Language, script and country; 35 characters are what RFC 5646 asks a reader to cope with.
-_TAG = re.compile(r"([a-z]{2,3})(?:-([a-z]{4}))?+(?:-([a-z]{2}|[0-9]{3}))?+(?:-[a-z0-9]{1,8})*+")
+_TAG = re.compile(r"([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|[0-9]{3}))?(?:-[a-z0-9]{1,8})*")
 _MAX_TAG = 35
 # The longest spelling of an IPv6 address.
 _MAX_ADDRESS = 45

@@ -130,7 +130,7 @@ _LIBRARIES = {
 }
 
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
-_PRODUCT = re.compile(r"([A-Za-z][A-Za-z0-9._+\-]{0,63}+)(?:[/ ]v?([0-9][0-9.]{0,31}+))?+(?=[ /;,(]|\Z)")
+_PRODUCT = re.compile(r"([A-Za-z][A-Za-z0-9._+\-]{0,63})(?:[/ ]v?([0-9][0-9.]{0,31}))?(?=[ /;,(]|\Z)")
 # The models of Fire TV begin like this; ua-parser takes them for books.
 _FIRE_TV = "; AFT"
 _TELEVISION = re.compile(r"SMART-TV|SmartTV|Smart-TV|BRAVIA|Android TV|GoogleTV|AppleTV|HbbTV|CrKey|; AFT")
