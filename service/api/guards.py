@@ -29,6 +29,9 @@ async def find_project(call: Call) -> None:
     project_id = request.headers.get("X-Appwrite-Project", "")
     if "project=" in request.rel_url.raw_query_string:
         project_id = request.query.get("project", project_id)
+    if not project_id and request.method in _WRITES:
+        named = (await bodies.load(call)).get("project")  # as a parameter of the body, where no header names it
+        project_id = named if isinstance(named, str) else ""
     call.found_project = await call.services.projects.find(project_id) if project_id else None
     call.era = eras.of(
         request.headers.get("X-Appwrite-Response-Format"),

@@ -7,7 +7,7 @@ from service import projects
 from service.api.app import make
 from service.db import Pool
 from service.settings import Settings
-from tests.conftest import Api
+from tests.conftest import Api, cookie_of
 
 # contract.md 1.5: the documented list, in its order, and today's.
 OLD_LIST = (
@@ -202,3 +202,16 @@ async def test_a_client_never_hears_where_postgres_is(aiohttp_client, api: Api, 
     answer = await Api(client).call("GET", "/v1/account")
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     assert answer.data["message"] == "The service is busy or a part of it is away. Please try again in a moment."
+
+
+async def test_the_project_as_a_parameter(api: Api):
+    """Clients that set no header name the project in the query, or in the body of a write."""
+    bare = {"X-Appwrite-Project": None}
+    body = {"email": "ann@example.com", "password": "correct horse"}
+    assert (await api.call("POST", "/v1/account", headers=bare, json=body)).status == 400
+    assert (await api.call("POST", "/v1/account", headers=bare, json=body | {"project": "shop"})).status == 201
+    session = await api.call("POST", "/v1/account/sessions?project=shop", headers=bare, json=body)
+    assert session.status == 201
+    cookie = {"Cookie": cookie_of(session)}
+    assert (await api.call("GET", "/v1/account?project=shop", headers=bare | cookie)).status == 200
+    assert (await api.call("POST", "/v1/account", headers=bare, json=body | {"project": ["shop"]})).status == 400
