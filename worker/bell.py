@@ -54,6 +54,8 @@ class Listener:
             stopping.cancel()
             await end(listening)
             outcome = None if listening.cancelled() else listening.exception()
+            for job in worker.tasks.values():  # they go on by themselves; what Redis does to them is known already
+                job.add_done_callback(_let_go)
             await worker.pool.aclose(close_connection_pool=True)
         if isinstance(outcome, Exception):
             raise outcome
@@ -94,6 +96,12 @@ async def _attempt(act: Callable[..., Awaitable[None]], *arguments: object) -> N
         await act(*arguments)
     except Exception:
         log.exception("a job failed; the sweep will take it up")
+
+
+def _let_go(job: asyncio.Task[Any]) -> None:
+    """Look at its end, so that nobody calls it unseen."""
+    if not job.cancelled():
+        job.exception()
 
 
 async def _settle(tasks: list[asyncio.Task[Any]]) -> None:
