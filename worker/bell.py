@@ -47,14 +47,14 @@ class Listener:
         stopping = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({listening, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not listening.done():
-                worker.allow_pick_jobs = False
-                await _settle(list(worker.tasks.values()))
         finally:
             stopping.cancel()
             await end(listening)
             outcome = None if listening.cancelled() else listening.exception()
-            for job in worker.tasks.values():  # they go on by themselves; what Redis does to them is known already
+            # No new jobs come now. Those under way finish, and answer to Redis when they end: a pool closed before that
+            # would be opened again by them.
+            await _settle(list(worker.tasks.values()))
+            for job in worker.tasks.values():
                 job.add_done_callback(_let_go)
             await worker.pool.aclose(close_connection_pool=True)
         if isinstance(outcome, Exception):
