@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
 from hashlib import blake2b
-from uuid import UUID
 
 from worker.letters import Letter
 
@@ -45,13 +44,6 @@ def is_address(text: str) -> bool:
     return match is not None and len(match["local"]) <= LONGEST_LOCAL_PART
 
 
-def make_message_id(mail_id: UUID, domain: str) -> str:
-    """The Message-ID of a mail, with its angle brackets; the same for every attempt."""
-    if DOMAIN.fullmatch(domain) is None:
-        raise ValueError("a Message-ID needs a plain domain")
-    return f"<{mail_id}@{domain.lower()}>"
-
-
 def build(
     letter: Letter,
     *,
@@ -64,7 +56,7 @@ def build(
 ) -> bytes:
     """A letter as a message ready to send: CRLF only, ASCII only, no line of a part over 76 characters.
 
-    `message_id` is what make_message_id gave, `date` is aware and the same for every attempt. Raises
+    `message_id` is the one fixed when the mail was accepted, `date` is aware and the same for every attempt. Raises
     ValueError for a control character in a header value, for what is no address, for a body not Unicode.
     """
     if not is_address(recipient) or MESSAGE_ID.fullmatch(message_id) is None or date.tzinfo is None:
