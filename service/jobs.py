@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
+from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -34,6 +35,25 @@ def deserialize(raw: bytes) -> dict[str, Any]:
     raise ValueError("not a job of ours")
 
 
+class _Pipeline(Pipeline):
+    """redis-py 5 never gives a watching pipeline's connection back if its last word, UNWATCH, meets a hung Redis."""
+
+    async def reset(self) -> None:
+        try:
+            await super().reset()  # type: ignore[no-untyped-call]  # the library ships no type here
+        except BaseException:
+            connection, self.connection = self.connection, None
+            if connection is not None:
+                await connection.disconnect(nowait=True)
+                await self.connection_pool.release(connection)
+            raise
+
+
+class _Redis(ArqRedis):
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+
 def connect(url: str, *, timeout: float = 1.0) -> ArqRedis:
     """A pool of its own with time limits: arq's default waits for ever on a Redis that hangs."""
     pool = ConnectionPool.from_url(
@@ -45,7 +65,7 @@ def connect(url: str, *, timeout: float = 1.0) -> ArqRedis:
         retry=Retry(NoBackoff(), 1),
         retry_on_error=[ConnectionError, OSError],
     )
-    return ArqRedis(pool, job_serializer=serialize, job_deserializer=deserialize, default_queue_name=QUEUE)
+    return _Redis(pool, job_serializer=serialize, job_deserializer=deserialize, default_queue_name=QUEUE)
 
 
 class Bell:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from service import projects, users
 from service.db import Pool
@@ -177,6 +178,23 @@ async def test_a_job_carries_an_id_only(redis: Redis, redis_url: str):
     assert deserialize(raw)["a"] == [str(ident)]
     assert len(raw) < 120
     await bell._redis.aclose(close_connection_pool=True)
+
+
+async def test_a_hung_redis_costs_no_connection(tmp_path: Path):
+    """A pipeline cut short while Redis hangs gives its connection back: none is lost for good."""
+    valkey = start_valkey(tmp_path)
+    redis, other = connect(valkey.url, timeout=0.2), connect(valkey.url)
+    try:
+        with pytest.raises(RedisTimeout):
+            async with redis.pipeline(transaction=True) as pipe:
+                await pipe.watch("a job")
+                await other.client_pause(2000)
+                await pipe.exists("a job")
+        assert not redis.connection_pool._in_use_connections
+    finally:
+        await redis.aclose(close_connection_pool=True)
+        await other.aclose(close_connection_pool=True)
+        valkey.stop()
 
 
 async def test_redis_may_be_restarted(pool: Pool, settings: Settings, redis: Redis, ann, tmp_path: Path):
