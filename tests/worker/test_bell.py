@@ -182,14 +182,18 @@ async def test_a_job_carries_an_id_only(redis: Redis, redis_url: str):
 
 async def test_a_hung_redis_costs_no_connection(tmp_path: Path):
     """A pipeline cut short while Redis hangs gives its connection back: none is lost for good."""
+
+    async def interrupted() -> None:
+        async with redis.pipeline(transaction=True) as pipe:
+            await pipe.watch("a job")
+            await other.client_pause(2000)
+            await pipe.exists("a job")
+
     valkey = start_valkey(tmp_path)
     redis, other = connect(valkey.url, timeout=0.2), connect(valkey.url)
     try:
         with pytest.raises(RedisTimeout):
-            async with redis.pipeline(transaction=True) as pipe:
-                await pipe.watch("a job")
-                await other.client_pause(2000)
-                await pipe.exists("a job")
+            await interrupted()
         assert not redis.connection_pool._in_use_connections
     finally:
         await redis.aclose(close_connection_pool=True)
