@@ -13,6 +13,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from service import failpoints
+
 log = logging.getLogger(__name__)
 QUEUE = "accounts:jobs"
 # These names stay for ever: arq throws away a job whose function a worker does not know.
@@ -79,8 +81,12 @@ class Bell:
         """One job a row, under the row's own id so that ringing twice queues once."""
         try:
             async with asyncio.timeout(_PATIENCE):
+                if failpoints.armed:
+                    await failpoints.reach("redis.ring.before")
                 for row_id in row_ids:
                     await self._redis.enqueue_job(function, str(row_id), _job_id=str(row_id))
+                if failpoints.armed:
+                    await failpoints.reach("redis.ring.after")
         except (RedisError, OSError) as error:
             self.missed += len(row_ids)
             log.warning("no bell; the sweep will find it", extra={"cause": type(error).__name__})

@@ -16,6 +16,8 @@ from pathlib import Path
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
+from service import failpoints
+
 HOUR = 3600
 log = logging.getLogger(__name__)
 _SCRIPT = Path(__file__).with_suffix(".lua").read_text()
@@ -75,10 +77,14 @@ class Limits:
         numbers = [number for rule in rules for number in (rule.limit, rule.window * 1_000_000)]
         arguments = (len(names), *names, os.urandom(6).hex(), *numbers)
         async with asyncio.timeout(_PATIENCE):
+            if failpoints.armed:
+                await failpoints.reach("redis.limits.before")
             try:
                 answer = await self._redis.execute_command("EVALSHA", _SHA, *arguments)  # type: ignore[no-untyped-call]  # the library ships no type here
             except NoScriptError:
                 answer = await self._redis.execute_command("EVAL", _SCRIPT, *arguments)  # type: ignore[no-untyped-call]  # nor here
+            if failpoints.armed:
+                await failpoints.reach("redis.limits.after")
         return [int(number) for number in answer]
 
     def _note(self, error: Exception) -> None:

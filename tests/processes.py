@@ -30,25 +30,39 @@ class Process:
         async for line in self.process.stderr:
             self.lines.append(line.decode().rstrip())
 
+    @property
+    def running(self) -> bool:
+        return self.process.returncode is None
+
+    def send(self, number: signal.Signals) -> None:
+        """Without waiting for what comes of it; nothing to one that has ended."""
+        if self.running:
+            self.process.send_signal(number)
+
     async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal if it still runs; its exit code."""
-        if self.process.returncode is None:
-            self.process.send_signal(number)
+        self.send(number)
         code = await asyncio.wait_for(self.process.wait(), _START)
         if self.reader:
             await self.reader
         return code
 
 
-@asynccontextmanager
-async def program(*words: str, environment: dict[str, str]) -> AsyncIterator[Process]:
-    """A Python program of ours; it ends with the block, and with the tests even if they are killed."""
+async def start(*words: str, environment: dict[str, str]) -> Process:
+    """A Python program of ours; it ends with the tests even if they are killed, but its starter ends it before."""
     started = await asyncio.create_subprocess_exec(
         *tied(signal.SIGKILL), sys.executable, "-m", *words,
         cwd=ROOT, env={"PATH": os.environ["PATH"], **environment}, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     running = Process(started)
     running.reader = asyncio.create_task(running.read())
+    return running
+
+
+@asynccontextmanager
+async def program(*words: str, environment: dict[str, str]) -> AsyncIterator[Process]:
+    """As `start`, and it ends with the block."""
+    running = await start(*words, environment=environment)
     try:
         yield running
     finally:
@@ -58,14 +72,20 @@ async def program(*words: str, environment: dict[str, str]) -> AsyncIterator[Pro
 @asynccontextmanager
 async def api(environment: dict[str, str]) -> AsyncIterator[tuple[Process, str]]:
     """The API, ready; with its address."""
-    port, health = free_port(), free_port()
-    ports = {"PORT": str(port), "HEALTH_PORT": str(health), "PUBLIC_URL": f"http://localhost:{port}"}
+    ports = api_ports()
     async with program("service", "serve", environment=environment | ports) as running:
-        await _until_ready(running, f"http://127.0.0.1:{health}/ready")
-        yield running, f"http://127.0.0.1:{port}"
+        await until_ready(running, f"http://127.0.0.1:{ports['HEALTH_PORT']}/ready")
+        yield running, f"http://127.0.0.1:{ports['PORT']}"
 
 
-async def _until_ready(running: Process, address: str) -> None:
+def api_ports() -> dict[str, str]:
+    """Settings of an API on free ports."""
+    port = free_port()
+    return {"PORT": str(port), "HEALTH_PORT": str(free_port()), "PUBLIC_URL": f"http://localhost:{port}"}
+
+
+async def until_ready(running: Process, address: str) -> None:
+    """Until the health port says so; an error with what the program wrote if it ends before."""
     async with asyncio.timeout(_START), aiohttp.ClientSession() as client:
         while True:
             assert running.process.returncode is None, running.lines
@@ -84,8 +104,13 @@ async def worker(environment: dict[str, str], *, heartbeat: Path) -> AsyncIterat
     heartbeat.unlink(missing_ok=True)
     beat = {"WORKER_HEARTBEAT": str(heartbeat)}
     async with program("worker", environment=environment | beat) as running:
-        async with asyncio.timeout(_START):
-            while not heartbeat.exists():
-                assert running.process.returncode is None, running.lines
-                await asyncio.sleep(0.05)
+        await until_beating(running, heartbeat)
         yield running
+
+
+async def until_beating(running: Process, heartbeat: Path) -> None:
+    """Until a worker has made its first round; the file must not be an earlier one's."""
+    async with asyncio.timeout(_START):
+        while not heartbeat.exists():
+            assert running.process.returncode is None, running.lines
+            await asyncio.sleep(0.05)

@@ -2,7 +2,8 @@
 
 import importlib
 import pkgutil
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
@@ -28,18 +29,18 @@ def routes() -> list[Route]:
     return ROUTES
 
 
-def make(settings: Settings) -> web.Application:
-    """The API as an aiohttp application; it opens and closes what it needs itself."""
+def make(settings: Settings, now: Callable[[], float] = time.time) -> web.Application:
+    """The API as an aiohttp application; it opens and closes what it needs itself. JWTs live by `now`."""
     app = web.Application(middlewares=[catch_unmatched], client_max_size=bodies.SIZE)
     for route in routes():
         for path in route.paths:
             app.router.add_route(route.method, path, entry(route))
     app.on_response_prepare.append(drop_server_header)
-    app.cleanup_ctx.append(_services(settings))
+    app.cleanup_ctx.append(_services(settings, now))
     return app
 
 
-def _services(settings: Settings):  # type: ignore[no-untyped-def]  # noqa: ANN202 - aiohttp's own alias is not public
+def _services(settings: Settings, now: Callable[[], float]):  # type: ignore[no-untyped-def]  # noqa: ANN202 - aiohttp's own alias is not public
     async def open_and_close(app: web.Application) -> AsyncIterator[None]:
         ring = settings.key_ring
         pool = Pool(settings.database_url.get_secret_value(), size=settings.database_connections, name="accounts-api")
@@ -52,7 +53,7 @@ def _services(settings: Settings):  # type: ignore[no-untyped-def]  # noqa: ANN2
             pool=pool,
             projects=Directory(pool),
             passwords=passwords,
-            jwts=Jwts(ring),
+            jwts=Jwts(ring, now),
             limits=Limits(redis, keys.derive(ring[keys.current(ring)], "limits")),
             bell=Bell(redis),
         )

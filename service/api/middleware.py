@@ -1,5 +1,6 @@
 """Around every handler: request id, guards, errors as answers, headers, one line in the log."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterable
@@ -11,8 +12,9 @@ from service import db, ids
 from service.api import answers, guards, pages
 from service.api.calls import Call, Services
 from service.api.clients import client_of
+from service.api.deadlines import Deadline
 from service.api.routes import Route
-from service.errors import AccountError, BodyTooLarge, MethodNotAllowed, RouteNotFound
+from service.errors import AccountError, BodyTooLarge, MethodNotAllowed, Overloaded, RouteNotFound
 from service.journal import REQUEST_ID
 
 SERVICES = web.AppKey("services", Services)
@@ -81,20 +83,45 @@ async def answer(request: web.Request, route: Route | None) -> web.Response:
 
 
 async def _respond(call: Call, route: Route | None) -> web.Response:
+    deadline = Deadline(call.request)
     try:
-        await guards.find_project(call)
-        if call.request.method == "OPTIONS":
-            return _preflight(call)
-        if route is None:
-            return _refuse(call, route, _missing(call.request))
-        await guards.admit(call, route)
-        return await route.handler(call)
+        return await _let_in(call, route)
     except AccountError as fault:
         return _refuse(call, route, fault)
     except web.HTTPRequestEntityTooLarge:
         return _refuse(call, route, BodyTooLarge())
     except Exception as error:  # noqa: BLE001 - the last resort: nobody ever sees a stack trace
         return _refuse(call, route, _fault_of(error))
+    except asyncio.CancelledError:
+        if not deadline.is_ours():
+            raise
+        log.warning("no answer in time", extra={"route": route.name if route else None})
+        return _refuse(call, route, Overloaded(retry_after=1))
+    finally:
+        deadline.end()
+
+
+async def _let_in(call: Call, route: Route | None) -> web.Response:
+    await guards.find_project(call)
+    if call.request.method == "OPTIONS":
+        return _preflight(call)
+    if route is None:
+        raise _missing(call.request)
+    await guards.admit(call, route)
+    return await _handle(call, route)
+
+
+async def _handle(call: Call, route: Route) -> web.Response:
+    """What writes is one act, run again where a fault certainly undid it: limits have counted, the body is read."""
+    if call.request.method == "GET":  # each of its reads is run again by the pool
+        return await route.handler(call)
+    before = len(call.headers)
+
+    async def run() -> web.Response:
+        del call.headers[before:]
+        return await route.handler(call)
+
+    return await db.perform(run)
 
 
 def _refuse(call: Call, route: Route | None, fault: AccountError) -> web.Response:

@@ -37,15 +37,17 @@ async def create_session(call: Call) -> web.Response:
         raise CredentialsInvalid
     if user.status == "blocked":
         raise UserBlocked
+    fresh = None
+    if user.password_hash and call.services.passwords.is_outdated(user.password_hash):
+        fresh = await call.services.passwords.hash(body.password)
     async with transaction(call.pool) as tx:
         now = await users.lock(tx, call.project.id, user_id=user.id)
         # Another login may have replaced the hash meanwhile: the password is the same as long as its date is.
         if now is None or now.status == "blocked" or now.password_updated_at != user.password_updated_at:
             raise CredentialsInvalid
+        if fresh:
+            await users.rehash_password(tx, user, password_hash=fresh)
         opened = await begin(call, tx, now, provider="email")
-    if user.password_hash and call.services.passwords.is_outdated(user.password_hash):
-        fresh = await call.services.passwords.hash(body.password)
-        await users.rehash_password(call.pool, user, password_hash=fresh)
     return await admit(call, opened)
 
 

@@ -1,20 +1,28 @@
 """The one door to Postgres: a pool, transactions, and statements read by name from sql/queries."""
 
-from service.db.faults import UniqueViolation, diagnose, refusal
-from service.db.pool import ACQUIRE, Connection, Pool, connect, transaction
+from service.db.acts import perform
+from service.db.connections import ACQUIRE, Connection, connect
+from service.db.faults import Fault, OutcomeUnknown, UniqueViolation, diagnose, fault_of, refusal, undone
+from service.db.pool import Pool
 from service.db.statements import SQL, Executor, Queries, Statement
+from service.db.transactions import transaction
 
 __all__ = [
     "ACQUIRE",
     "SQL",
     "Connection",
     "Executor",
+    "Fault",
+    "OutcomeUnknown",
     "Pool",
     "Queries",
     "Statement",
     "UniqueViolation",
     "connect",
     "diagnose",
+    "fault_of",
+    "perform",
     "refusal",
     "transaction",
+    "undone",
 ]

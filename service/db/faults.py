@@ -1,26 +1,78 @@
-"""What an error of Postgres means for who asked."""
+"""What an error of Postgres, or of the way to it, means for who asked. Classified here and nowhere else."""
+
+from enum import Enum, auto
 
 import asyncpg
+from asyncpg import exceptions
 
 from service.errors import Overloaded
 
 UniqueViolation = asyncpg.UniqueViolationError
+TooManyConnections = asyncpg.TooManyConnectionsError
+
+
+class Fault(Enum):
+    """Why Postgres did not do what it was asked; each is answered by "come again"."""
+
+    LOST = auto()  # the connection is gone or hangs, or there is none to be had
+    READ_ONLY = auto()  # not the primary (any more)
+    CLASH = auto()  # two transactions, or a transaction and a migration, got in each other's way
+    FULL = auto()  # of connections, memory or disk
+    LATE = auto()  # a lock or a statement took too long
+
+
+# By sqlstate, the longest that fits first in line. 25P03 and 25P04 close the connection of a transaction that dawdles.
+_STATES = (
+    ("08", Fault.LOST),
+    ("25006", Fault.READ_ONLY),
+    ("25P03", Fault.LOST),
+    ("25P04", Fault.LOST),
+    ("40001", Fault.CLASH),
+    ("40P01", Fault.CLASH),
+    ("53", Fault.FULL),
+    ("55P03", Fault.LATE),
+    ("57014", Fault.LATE),
+    ("57P", Fault.LOST),
+)
+
+
+class OutcomeUnknown(Exception):
+    """The connection was lost while something was being written: it may have been done or not.
+
+    Every other error, out of a transaction or of a single statement of the pool, means that nothing was done.
+    """
+
+
+def fault_of(error: BaseException) -> Fault | None:
+    """None for what is no fault of Postgres's or of the way to it."""
+    if isinstance(error, OutcomeUnknown):
+        return Fault.LOST
+    if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError):
+        return Fault.CLASH
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        return next((fault for start, fault in _STATES if state.startswith(start)), None)
+    if isinstance(error, exceptions.TargetServerAttributeNotMatched):
+        return Fault.READ_ONLY
+    lost = isinstance(error, OSError | asyncpg.InterfaceError | exceptions.ProtocolError)
+    return Fault.LOST if lost else None
+
+
+def undone(error: BaseException) -> bool:
+    """Whether the act that raised this certainly left nothing behind in its transaction."""
+    return not isinstance(error, OutcomeUnknown)
 
 
 def diagnose(error: BaseException) -> Overloaded | None:
     """The answer for an error that is Postgres's or the way's to it; None if it is a fault of ours."""
     if isinstance(error, Overloaded):
         return error
-    if isinstance(error, asyncpg.PostgresError):
-        transient = ("08", "25006", "40001", "40P01", "53", "55P03", "57")
-        return Overloaded(retry_after=1) if (error.sqlstate or "").startswith(transient) else None
-    if isinstance(error, OSError | asyncpg.InterfaceError):
-        return Overloaded(retry_after=1)
-    return None
+    return Overloaded(retry_after=1) if fault_of(error) else None
 
 
 def refusal(error: BaseException) -> str | None:
     """What Postgres said no to, in one line for an operator; None for an error that is not Postgres's."""
-    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
-        return str(error).partition("\n")[0]
+    cause = error.__cause__ if isinstance(error, OutcomeUnknown) else error
+    if isinstance(cause, asyncpg.PostgresError | asyncpg.InterfaceError):
+        return str(cause).partition("\n")[0]
     return None

@@ -1,4 +1,4 @@
-"""Connections to Postgres, and the pool that shares them.
+"""The pool that shares connections to Postgres.
 
 asyncpg's own pool hands out the newest connection first and resets each one, which cost 40 % of the read rate
 and most of its tail (design.md 14). Ours is first in, first out, and resets nothing: no statement here
@@ -6,23 +6,23 @@ changes the state of a session.
 """
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
-import asyncpg
-import orjson
-
+from service.db.acts import note_written
+from service.db.connections import ACQUIRE, Connection, open_session
+from service.db.faults import Fault, OutcomeUnknown, TooManyConnections, fault_of
 from service.errors import Overloaded
 
-if TYPE_CHECKING:
-    Connection = asyncpg.Connection[asyncpg.Record]
-else:  # the class takes no parameter when it runs
-    Connection = asyncpg.Connection
-
-# What each wait costs at most, in seconds: for a free connection, for a statement, for a lock (reliability.md B9).
-ACQUIRE, STATEMENT, LOCK, IDLE_IN_TRANSACTION, CONNECT = 1.0, 3.0, 1.0, 5.0, 5.0
+# More may not wait at a time: a server that is slow sheds here what it could only answer too late.
+WAITING = 1000
+# How long the pool makes do with what it has after Postgres had no connection left for it, and how often it asks
+# again if it has none at all, in seconds.
+_MODEST, _AGAIN = 0.5, 0.1
+_SELECT = re.compile(r"\s*select\b", re.IGNORECASE)
 
 
 class Pool:
@@ -33,25 +33,57 @@ class Pool:
         self._idle: deque[Connection] = deque()
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._open = 0
+        self._known: set[Connection] = set()
+        self._expired: set[Connection] = set()
+        self._modest_until = 0.0
 
     async def acquire(self) -> Connection:
-        """A connection within `patience` seconds, or Overloaded."""
+        """A connection; Overloaded if none comes free within `patience` seconds."""
+        until = 0.0
         while True:
             while self._idle:
                 connection = self._idle.popleft()
                 if not connection.is_closed():
                     return connection
-                self._open -= 1
-            if self._open < self._size:
-                return await self._connect()
-            if handed := await self._turn():
+                self._forget(connection)
+            until = until or asyncio.get_running_loop().time() + self._patience
+            if self._open < self._size and not self._is_modest():
+                if opened := await self._extend(until):
+                    return opened
+            elif handed := await self._turn(until):
                 return handed
 
-    async def _turn(self) -> Connection | None:
+    def _is_modest(self) -> bool:
+        return self._open > 0 and asyncio.get_running_loop().time() < self._modest_until
+
+    async def _extend(self, until: float) -> Connection | None:
+        """A new connection; None if there is none left for us, as long as it makes sense to wait."""
+        self._open += 1
+        try:
+            connection = await open_session(self._url, name=self._name)
+        except BaseException as error:
+            self._open -= 1
+            self._hand_on(None)
+            now = asyncio.get_running_loop().time()
+            if not isinstance(error, TooManyConnections) or now >= until:
+                raise
+            self._modest_until = now + _MODEST
+        else:
+            self._known.add(connection)
+            return connection
+        if not self._open:
+            await asyncio.sleep(_AGAIN)
+        return None
+
+    async def _turn(self, until: float) -> Connection | None:
         """The next connection that comes back, or None where a broken one left room for a new one."""
+        while self._waiting and self._waiting[0].done():
+            self._waiting.popleft()
+        if len(self._waiting) >= WAITING:
+            raise Overloaded(retry_after=1)
         turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
-        late = asyncio.get_running_loop().call_later(self._patience, _give_up, turn)
+        late = asyncio.get_running_loop().call_at(until, _give_up, turn)
         try:
             return await turn
         except asyncio.CancelledError:
@@ -71,42 +103,39 @@ class Pool:
         if connection is not None:
             self._idle.append(connection)
 
-    async def _connect(self) -> Connection:
-        self._open += 1
-        try:
-            connection: Connection = await asyncpg.connect(
-                self._url, timeout=CONNECT, command_timeout=STATEMENT + 1, server_settings=self._session()
-            )
-            await connection.set_type_codec(
-                "jsonb",
-                schema="pg_catalog",
-                encoder=lambda value: orjson.dumps(value, default=str).decode(),
-                decoder=orjson.loads,
-            )
-        except BaseException:
-            self._open -= 1
-            self._hand_on(None)
-            raise
-        return connection
-
-    def _session(self) -> dict[str, str]:
-        return {
-            "application_name": self._name,
-            "timezone": "UTC",
-            "jit": "off",
-            "statement_timeout": str(int(STATEMENT * 1000)),
-            "lock_timeout": str(int(LOCK * 1000)),
-            "idle_in_transaction_session_timeout": str(int(IDLE_IN_TRANSACTION * 1000)),
-        }
-
     def release(self, connection: Connection, *, broken: bool = False) -> None:
         """Hand a connection back; a broken one is cut off at once, since waiting for a hung server takes long."""
-        if broken or connection.is_closed():
-            connection.terminate()
-            self._open -= 1
+        if broken or connection.is_closed() or (self._expired and connection in self._expired):
+            self._forget(connection)
             self._hand_on(None)
         else:
             self._hand_on(connection)
+
+    def let_go(self, connection: Connection, error: BaseException | None) -> None:
+        """Hand a connection back after that error, which may tell something of the others too."""
+        fault = fault_of(error) if error else None
+        if fault is Fault.READ_ONLY and connection not in self._expired:
+            self.expire()
+        if fault is Fault.LOST:
+            self._close_idle()  # what cut this one or made it hang did the same to those, as a rule
+        left = error is not None and not isinstance(error, Exception)  # its query may still run
+        broken = left or fault is Fault.LOST or connection.is_closed() or connection.is_in_transaction()
+        self.release(connection, broken=broken)
+
+    def expire(self) -> None:
+        """No connection of now is used again, for they lead to what is not the primary any more."""
+        self._close_idle()
+        self._expired = set(self._known)
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._forget(self._idle.popleft())
+
+    def _forget(self, connection: Connection) -> None:
+        connection.terminate()
+        self._open -= 1
+        self._known.discard(connection)
+        self._expired.discard(connection)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -114,13 +143,10 @@ class Pool:
         connection = await self.acquire()
         try:
             yield connection
-        except (asyncio.CancelledError, OSError, asyncpg.InterfaceError):
-            self.release(connection, broken=True)  # TimeoutError is an OSError: its query may still run
+        except BaseException as error:
+            self.let_go(connection, error)
             raise
-        except BaseException:
-            self.release(connection, broken=connection.is_in_transaction())
-            raise
-        self.release(connection, broken=connection.is_in_transaction())
+        self.let_go(connection, None)
 
     async def fetchrow(self, query: str, *args: Any) -> Any:
         return await self._once("fetchrow", query, args)
@@ -134,37 +160,45 @@ class Pool:
         return tag
 
     async def _once(self, method: str, query: str, args: tuple[Any, ...]) -> Any:
-        """One statement, with the care of `connection` but not its price: a generator for every query."""
+        """One statement, with the care of `connection` but not its price: a generator for every query.
+
+        A read whose connection turns out to be lost is run again. What writes is not: raises OutcomeUnknown.
+        """
         connection = await self.acquire()
         try:
             answer = await getattr(connection, method)(query, *args)
         except BaseException as error:
-            cut = isinstance(error, asyncio.CancelledError | OSError | asyncpg.InterfaceError)
-            self.release(connection, broken=cut or connection.is_in_transaction())
-            raise
-        self.release(connection, broken=connection.is_in_transaction())
-        return answer
+            self.let_go(connection, error)
+            if fault_of(error) is not Fault.LOST:
+                raise
+            if not _SELECT.match(query):
+                note_written()
+                raise OutcomeUnknown from error
+            if isinstance(error, TimeoutError):
+                raise
+        else:
+            self.release(connection, broken=connection.is_in_transaction())
+            if not _SELECT.match(query):
+                note_written()
+            return answer
+        async with self.connection() as another:
+            return await getattr(another, method)(query, *args)
 
     async def close(self) -> None:
-        while self._idle:
-            await self._idle.popleft().close(timeout=1)
-            self._open -= 1
+        """Take leave of Postgres; one that hangs is not waited for longer than a second."""
+        parting = list(self._idle)
+        self._idle.clear()
+        await asyncio.gather(*(_part(connection) for connection in parting))
+        for connection in parting:
+            self._forget(connection)
+
+
+async def _part(connection: Connection) -> None:
+    with suppress(Exception):  # what is not closed in order is cut off
+        await connection.close(timeout=1)
 
 
 def _give_up(turn: "asyncio.Future[Connection | None]") -> None:
     """A timer of the loop costs a third of asyncio.timeout, and under load every request waits its turn."""
     if not turn.done():
         turn.set_exception(Overloaded(retry_after=1))
-
-
-async def connect(url: str) -> Connection:
-    """A connection outside any pool and without its deadlines, for migrations."""
-    connection: Connection = await asyncpg.connect(url, timeout=CONNECT)
-    return connection
-
-
-@asynccontextmanager
-async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """Everything inside happens or nothing does; jobs are rung for below the block, never inside."""
-    async with pool.connection() as connection, connection.transaction():
-        yield connection

@@ -1,9 +1,12 @@
 """Statements read by name from sql/queries, each under its signature."""
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+
+from service import failpoints
 
 SQL = Path(__file__).parents[2] / "sql"
 Row = TypeVar("Row")
@@ -36,27 +39,38 @@ class Queries:
 
     async def one(self, conn: Executor, name: str, row: type[Row], /, **facts: Any) -> Row | None:
         """The first row, its columns in the order of the dataclass's fields (a test holds them together)."""
-        record = await conn.fetchrow(*self._call(name, facts))
+        record = await self._ask(conn.fetchrow, name, facts)
         return None if record is None else row(*record)
 
     async def all(self, conn: Executor, name: str, row: type[Row], /, **facts: Any) -> list[Row]:
-        return [row(*record) for record in await conn.fetch(*self._call(name, facts))]
+        return [row(*record) for record in await self._ask(conn.fetch, name, facts)]
 
     async def value(self, conn: Executor, name: str, /, **facts: Any) -> Any:
         """The first column of the first row, or None."""
-        record = await conn.fetchrow(*self._call(name, facts))
+        record = await self._ask(conn.fetchrow, name, facts)
         return None if record is None else record[0]
 
     async def run(self, conn: Executor, name: str, /, **facts: Any) -> int:
         """How many rows the statement touched."""
-        tag = await conn.execute(*self._call(name, facts))
+        tag = await self._ask(conn.execute, name, facts)
         return int(tag.rpartition(" ")[2])
+
+    def _ask(self, ask: Callable[..., Awaitable[Any]], name: str, facts: dict[str, Any]) -> Awaitable[Any]:
+        call = self._call(name, facts)
+        return _watched(name, ask, call) if failpoints.armed else ask(*call)
 
     def _call(self, name: str, facts: dict[str, Any]) -> list[Any]:
         statement = self.statements[name]
         if len(facts) != len(statement.params):
             raise TypeError(f"{name} takes {statement.params}, got {tuple(facts)}")
         return [statement.sql, *(facts[param] for param in statement.params)]
+
+
+async def _watched(name: str, ask: Callable[..., Awaitable[Any]], call: list[Any]) -> Any:
+    await failpoints.reach(f"db.{name}.before")
+    answer = await ask(*call)
+    await failpoints.reach(f"db.{name}.after")
+    return answer
 
 
 def _read(path: Path) -> list[Statement]:

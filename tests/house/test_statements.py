@@ -58,10 +58,15 @@ def uses(tree: ast.Module) -> list[Use]:
     return found
 
 
+def home_of(noun: str) -> str:
+    """The module that runs a noun's statements; what Postgres is asked about itself is run by the door to it."""
+    return next(name for name in (f"service.{noun}", f"service.db.{noun}") if name in modules("service"))
+
+
 def row_of(noun: str, statement: Statement) -> type:
     """The dataclass that a header names; it stands in the noun of the same name."""
-    found = getattr(importlib.import_module(f"service.{noun}"), statement.row or "", None)
-    assert is_dataclass(found), f"service/{noun}.py has no dataclass {statement.row}, which {statement.name} answers"
+    found = getattr(importlib.import_module(home_of(noun)), statement.row or "", None)
+    assert is_dataclass(found), f"{home_of(noun)} has no dataclass {statement.row}, which {statement.name} answers"
     assert isinstance(found, type)
     return found
 
@@ -109,8 +114,8 @@ def _name(kind: Any) -> str:
 @each_statement
 def test_its_noun_runs_it(noun: str, statement: Statement):
     """No statement is left over, and it is run as its header says: `?` by one, `*` by all, with that dataclass."""
-    found = [use for use in uses(modules("service")[f"service.{noun}"]) if use.name == statement.name]
-    assert found, f"service/{noun}.py does not run {statement.name}"
+    found = [use for use in uses(modules("service")[home_of(noun)]) if use.name == statement.name]
+    assert found, f"{home_of(noun)} does not run {statement.name}"
     many = dict(_HEADER.findall((SQL / "queries" / f"{noun}.sql").read_text()))[statement.name] == "*"
     wanted = {"value", "run", "text"} if statement.row is None else {"all" if many else "one"}
     assert {use.method for use in found} <= wanted, found
@@ -120,7 +125,7 @@ def test_its_noun_runs_it(noun: str, statement: Statement):
 @pytest.mark.parametrize("noun", _NOUNS)
 def test_a_noun_runs_only_what_stands_there(noun: str):
     """A misspelt statement is found here and not by the first request that needs it."""
-    assert {use.name for use in uses(modules("service")[f"service.{noun}"])} <= Queries(noun).statements.keys()
+    assert {use.name for use in uses(modules("service")[home_of(noun)])} <= Queries(noun).statements.keys()
 
 
 @pytest.mark.parametrize("noun", _NOUNS)

@@ -1,0 +1,101 @@
+"""One connection to Postgres: to whichever of the listed hosts may be written to, with the deadlines of a session.
+
+An address may list several hosts, `postgres://user:password@one,two/name`, as libpq has it. They are asked at once:
+one after the other, a host that is dead without a word would cost all the time that a request has.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import asyncpg
+import orjson
+from asyncpg.connect_utils import SessionAttribute
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:  # the class takes no parameter when it runs
+    Connection = asyncpg.Connection
+
+# What each wait costs at most, in seconds: for a free connection, for a statement, for a lock, between the statements
+# of a transaction, for a new connection (reliability.md B9). A statement that the server does not cut short itself
+# is cut off half a second later: server or way hang.
+ACQUIRE, STATEMENT, LOCK, IDLE_IN_TRANSACTION, CONNECT = 1.0, 3.0, 1.0, 5.0, 2.0
+HUNG = STATEMENT + 0.5
+
+
+async def open_session(url: str, *, name: str) -> Connection:
+    """A connection for the service's statements, within CONNECT seconds."""
+    settings = {
+        "application_name": name,
+        "timezone": "UTC",
+        "jit": "off",
+        "statement_timeout": str(int(STATEMENT * 1000)),
+        "lock_timeout": str(int(LOCK * 1000)),
+        "idle_in_transaction_session_timeout": str(int(IDLE_IN_TRANSACTION * 1000)),
+    }
+    async with asyncio.timeout(CONNECT):
+        connection = await _dial(url, settings)
+        try:
+            await connection.set_type_codec(
+                "jsonb",
+                schema="pg_catalog",
+                encoder=lambda value: orjson.dumps(value, default=str).decode(),
+                decoder=orjson.loads,
+            )
+        except BaseException:
+            connection.terminate()
+            raise
+    return connection
+
+
+async def connect(url: str) -> Connection:
+    """A connection outside any pool and without a session's deadlines, for migrations."""
+    async with asyncio.timeout(CONNECT):
+        return await _dial(url, {}, patience=None)
+
+
+def hosts(url: str) -> list[str]:
+    """One address for each host that an address lists."""
+    scheme, slashes, rest = url.partition("://")
+    end = next((place for place, letter in enumerate(rest) if letter in "/?#"), len(rest))
+    user, at, places = rest[:end].rpartition("@")
+    return [f"{scheme}{slashes}{user}{at}{place}{rest[end:]}" for place in places.split(",")]
+
+
+async def _dial(url: str, settings: dict[str, str], *, patience: float | None = HUNG) -> Connection:
+    """The first host that answers and may be written to; the error of the last one if none does."""
+    calls = [asyncio.create_task(_call(host, settings, patience)) for host in hosts(url)]
+    reached: Connection | None = None
+    fault: BaseException | None = None
+    try:
+        for call in asyncio.as_completed(calls):
+            try:
+                reached = await call
+                break
+            except Exception as error:  # noqa: BLE001 - what one host says is no reason not to hear the others
+                fault = error
+    finally:
+        for task in calls:
+            task.cancel()
+            task.add_done_callback(lambda done: _hang_up(done, reached))
+    if reached is None:
+        raise fault or OSError("no host is listed")
+    return reached
+
+
+async def _call(host: str, settings: dict[str, str], patience: float | None) -> Connection:
+    """Postgres 14 and newer say by themselves whether they may be written to: that costs no round trip."""
+    connection: Connection = await asyncpg.connect(
+        host,
+        timeout=CONNECT,
+        command_timeout=patience,
+        server_settings=settings,
+        target_session_attrs=SessionAttribute.read_write,
+    )
+    return connection
+
+
+def _hang_up(call: "asyncio.Task[Connection]", kept: Connection | None) -> None:
+    """A second host that answered, or one that answered too late."""
+    if not call.cancelled() and call.exception() is None and call.result() is not kept:
+        call.result().terminate()

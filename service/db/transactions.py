@@ -1,0 +1,121 @@
+"""Transactions, and the truth about one whose connection was lost during COMMIT (reliability.md B10, F03)."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from asyncpg.transaction import Transaction
+
+from service import failpoints
+from service.db.acts import note_written
+from service.db.connections import Connection
+from service.db.faults import Fault, OutcomeUnknown, fault_of
+from service.db.pool import Pool
+from service.db.statements import Queries
+
+_sql = Queries("transactions")
+log = logging.getLogger(__name__)
+# For how long, and how often, Postgres is asked what became of a COMMIT, in seconds.
+_PATIENCE, _PAUSE = 3.0, 0.05
+_UNDECIDED = ("in progress", "unreachable")
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a transaction can be asked for by after its connection is gone."""
+
+    number: str | None
+    server: datetime
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """Everything inside happens or nothing does; jobs are rung for below the block, never inside.
+
+    An error out of it means that nothing was done, unless it is OutcomeUnknown.
+    """
+    connection = await pool.acquire()
+    try:
+        block = await _begin(connection)
+        try:
+            yield connection
+        except Exception as error:
+            await _undo(connection, block, error)
+            raise
+        stamp = await _sql.one(connection, "stamp_transaction", Stamp)
+        lost = await _commit(block)
+    except BaseException as error:
+        pool.let_go(connection, error)
+        raise
+    pool.let_go(connection, lost)
+    if stamp and stamp.number:
+        if lost:
+            await _find_out(pool, stamp, stamp.number, lost)
+        note_written()
+    elif lost:
+        raise lost
+
+
+async def _begin(connection: Connection) -> Transaction:
+    block = connection.transaction()
+    if failpoints.armed:
+        await failpoints.reach("db.begin.before")
+    await block.start()
+    if failpoints.armed:
+        await failpoints.reach("db.begin.after")
+    return block
+
+
+async def _undo(connection: Connection, block: Transaction, error: Exception) -> None:
+    """A connection that is lost is never waited for: it is cut off, and Postgres undoes what it held."""
+    if fault_of(error) is Fault.LOST or connection.is_closed():
+        connection.terminate()
+        return
+    try:
+        await block.rollback()
+    except Exception:  # noqa: BLE001 - what went wrong first is what the caller is told
+        connection.terminate()
+
+
+async def _commit(block: Transaction) -> Exception | None:
+    """The error that hides whether it counted; what Postgres itself refuses is raised, and is undone."""
+    try:
+        if failpoints.armed:
+            await failpoints.reach("db.commit.before")
+        await block.commit()
+        if failpoints.armed:
+            await failpoints.reach("db.commit.after")
+    except Exception as error:
+        if fault_of(error) is not Fault.LOST:
+            raise
+        return error
+    return None
+
+
+async def _find_out(pool: Pool, stamp: Stamp, number: str, lost: Exception) -> None:
+    """Over another connection: return if it was committed, raise what happened if it was not."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            while (outcome := await _outcome(pool, stamp, number)) in _UNDECIDED:  # noqa: ASYNC110 - no bell rings
+                await asyncio.sleep(_PAUSE)
+    except Exception as error:  # noqa: BLE001 - whatever keeps us from knowing, the answer is that we don't
+        outcome = type(error).__name__
+    log.warning("a connection was lost during commit", extra={"cause": type(lost).__name__, "outcome": outcome})
+    if outcome == "aborted":
+        raise lost
+    if outcome != "committed":
+        note_written()
+        raise OutcomeUnknown from lost
+
+
+async def _outcome(pool: Pool, stamp: Stamp, number: str) -> str | None:
+    try:
+        found: str | None = await _sql.value(pool, "outcome_of_transaction", number=number, server=stamp.server)
+    except Exception as error:
+        if fault_of(error) is not Fault.LOST:
+            raise
+        return "unreachable"
+    return found

@@ -1,0 +1,124 @@
+"""Places where a crash is rehearsed: each await that leaves this process, by name (docs/faults.md).
+
+For tests only, and off unless FAILPOINTS stands in the environment, in words of `name:action[:nth]`, comma between.
+A door asks `armed` first, so that a point costs one look at an attribute.
+"""
+
+import asyncio
+import logging
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+armed = False
+
+# What no statement names: the words of each door, each a point before and one after the crossing.
+DOORS = {
+    "db": ("begin", "commit"),
+    "redis": ("limits", "ring"),
+    "smtp": (
+        "connect", "greet", "ehlo", "starttls", "auth", "mail", "rcpt", "fence", "data", "content", "dot", "rset",
+        "noop", "quit",
+    ),
+    "worker": ("claim", "mark", "renew", "free"),
+}  # fmt: skip
+# Half of a message is on its way: there is no before and no after.
+_ALONE = ("smtp.half",)
+_STATEMENTS = Path(__file__).parents[1] / "sql" / "queries"
+_NAME = re.compile(r"^-- name: (\w+)\(", re.MULTILINE)
+_ACTIONS = ("exit", "raise", "cancel", "hang", "sleep")
+# A hang: longer than any deadline, and than any test.
+_LONG = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trap:
+    """`name` may hold * and ?; `nth` counts the times that one point is reached in this process, None is each."""
+
+    name: str
+    action: str
+    seconds: float
+    nth: int | None
+
+
+_traps: list[Trap] = []
+_traces: list[Path] = []
+_reached: Counter[str] = Counter()
+
+
+def names() -> list[str]:
+    """Every point that the code has: two a statement of sql/queries, two a word of a door."""
+    statements = [name for path in sorted(_STATEMENTS.glob("*.sql")) for name in _NAME.findall(path.read_text())]
+    words = [f"db.{name}" for name in statements] + [f"{door}.{word}" for door in DOORS for word in DOORS[door]]
+    return [f"{word}.{side}" for word in words for side in ("before", "after")] + [*_ALONE]
+
+
+def reached(name: str) -> int:
+    """How often, since these points were armed in this process."""
+    return _reached[name]
+
+
+def arm(text: str) -> None:
+    """Set what FAILPOINTS would, counting from now; raises ValueError on a word that can't be read."""
+    global armed  # noqa: PLW0603 - the doors look at one attribute of this module
+    disarm()
+    for word in filter(None, (word.strip() for word in text.split(","))):
+        if word.startswith("trace="):
+            _traces.append(Path(word.removeprefix("trace=")))
+        else:
+            _traps.append(_trap(word))
+    armed = bool(_traps or _traces)
+
+
+def disarm() -> None:
+    global armed  # noqa: PLW0603 - as above
+    armed = False
+    _traps.clear()
+    _traces.clear()
+    _reached.clear()
+
+
+def _trap(word: str) -> Trap:
+    name, _, rest = word.partition(":")
+    action, _, nth = rest.partition(":")
+    action, _, seconds = action.partition("=")
+    known = any(fnmatchcase(point, name) for point in names())
+    if not known or action not in _ACTIONS or bool(seconds) != (action == "sleep"):
+        raise ValueError(f"{word!r} is no failpoint: name:action[:nth], actions {', '.join(_ACTIONS)}")
+    return Trap(name, action, float(seconds or 0), int(nth) if nth else None)
+
+
+async def reach(name: str) -> None:
+    """Do here what was asked for: exit with 137, raise ConnectionResetError, be cancelled, wait."""
+    if not _reached:
+        log.warning("failpoints are armed: this process fails on purpose")
+    _reached[name] += 1
+    for trace in _traces:
+        with trace.open("a") as file:
+            file.write(f"{os.getpid()} {name}\n")
+    for trap in _traps:
+        if fnmatchcase(name, trap.name) and trap.nth in (None, _reached[name]):
+            await _act(trap)
+
+
+async def _act(trap: Trap) -> None:
+    match trap.action:
+        case "exit":
+            os._exit(137)
+        case "raise":
+            raise ConnectionResetError(f"failpoint {trap.name}")
+        case "cancel":
+            if task := asyncio.current_task():
+                task.cancel()
+            await asyncio.sleep(0)
+        case "sleep":
+            await asyncio.sleep(trap.seconds)
+        case _:
+            await asyncio.sleep(_LONG)
+
+
+arm(os.environ.get("FAILPOINTS", ""))

@@ -1,0 +1,46 @@
+"""Whether Postgres can be worked with, and what time it is there: everything that expires, expires by its clock."""
+
+import time
+from dataclasses import dataclass
+
+from service.db import Executor, Queries
+
+_sql = Queries("health")
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """`version` is the newest migration's; `clock` is in seconds since 1970."""
+
+    read_only: bool
+    version: int
+    clock: float
+
+
+class Clock:
+    """Postgres's time without asking for it: what it was last told, and how long ago by a clock that nobody sets."""
+
+    def __init__(self) -> None:
+        self._start: float | None = None
+
+    def now(self) -> float:
+        """In seconds since 1970; this machine's own time until it was told."""
+        return time.time() if self._start is None else self._start + time.monotonic()
+
+    def tell(self, told: float, *, asked: float) -> None:
+        """`told` is Postgres's time in the middle between `asked`, of the monotonic clock, and now."""
+        self._start = told - (asked + time.monotonic()) / 2
+
+    @property
+    def offset(self) -> float:
+        """Seconds that Postgres is ahead of this machine."""
+        return self.now() - time.time()
+
+
+async def examine(conn: Executor, clock: Clock) -> Findings:
+    """Raises what keeps Postgres from answering; tells the clock."""
+    asked = time.monotonic()
+    findings = await _sql.one(conn, "examine_database", Findings)
+    assert findings is not None  # noqa: S101 - a select without `from` has a row
+    clock.tell(findings.clock, asked=asked)
+    return findings

@@ -1,0 +1,176 @@
+"""What a fault of Postgres means, and that an act is run again only where it certainly left nothing behind."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from service.db import Fault, OutcomeUnknown, Pool, diagnose, fault_of, perform, refusal, transaction, undone
+from service.db.acts import note_written
+from service.errors import Overloaded
+
+STATES = {
+    "08006": Fault.LOST, "57P01": Fault.LOST, "57P02": Fault.LOST, "57P03": Fault.LOST, "25P03": Fault.LOST,
+    "25006": Fault.READ_ONLY, "40001": Fault.CLASH, "40P01": Fault.CLASH, "53100": Fault.FULL, "53300": Fault.FULL,
+    "55P03": Fault.LATE, "57014": Fault.LATE, "23505": None, "42P01": None, "XX000": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("state", "fault"), STATES.items())
+def test_each_state_has_one_meaning(state: str, fault: Fault | None):
+    """Every fault of Postgres is "come again"; what is none is a fault of ours, and no client is told to come again."""
+    error = asyncpg.PostgresError.new({"C": state, "M": "x"})
+    assert fault_of(error) is fault
+    assert (diagnose(error) is not None) is (fault is not None)
+
+
+def test_what_the_library_raises_has_a_meaning_too():
+    """A cut or hung connection is lost; an argument that can't be sent is a fault of ours."""
+    lost = (ConnectionResetError(), TimeoutError(), asyncpg.InterfaceError("connection is closed"))
+    assert {fault_of(error) for error in lost} == {Fault.LOST}
+    assert fault_of(asyncpg.exceptions.TargetServerAttributeNotMatched()) is Fault.READ_ONLY
+    assert fault_of(asyncpg.InvalidCachedStatementError()) is Fault.CLASH
+    assert fault_of(ValueError()) is None
+    assert refusal(OutcomeUnknown()) is None
+
+
+async def test_an_argument_that_cannot_be_sent_is_no_fault_of_postgres(pool: Pool):
+    """It would never succeed, however often somebody came again."""
+    with pytest.raises(asyncpg.DataError) as failure:
+        await pool.fetchrow("select $1::int", "x")
+    assert diagnose(failure.value) is None
+
+
+class Deed:
+    """Fails so many times with that error, then is done."""
+
+    def __init__(self, error: Exception, *, times: int, written: str = "") -> None:
+        self.error, self.times, self.written, self.runs = error, times, written, 0
+
+    async def __call__(self) -> str:
+        self.runs += 1
+        if self.written:
+            note_written()
+        if self.runs <= self.times:
+            raise self.error
+        return "done"
+
+
+@pytest.mark.parametrize(
+    ("error", "reruns"),
+    [
+        (ConnectionResetError(), 1),
+        (asyncpg.ReadOnlySQLTransactionError(), 1),
+        (asyncpg.DeadlockDetectedError(), 3),
+        (asyncpg.SerializationError(), 3),
+        (asyncpg.DiskFullError(), 0),
+        (asyncpg.LockNotAvailableError(), 0),
+        (Overloaded(), 0),
+        (TimeoutError(), 0),
+        (OutcomeUnknown(), 0),
+        (LookupError(), 0),
+    ],
+)
+async def test_an_act_is_run_again_where_that_is_of_use(error: Exception, reruns: int):
+    """Once after a lost connection or a failover, three times after a clash; never where nobody knows what happened."""
+    enough, too_often = Deed(error, times=reruns), Deed(error, times=reruns + 1)
+    assert await perform(enough) == "done"
+    assert enough.runs == reruns + 1
+    with pytest.raises(type(error)):
+        await perform(too_often)
+    assert too_often.runs == reruns + 1
+
+
+async def test_an_act_that_has_written_is_never_run_again():
+    """Once something of it may be committed the client is told to come again, and decides."""
+    deed = Deed(ConnectionResetError(), times=1, written="yes")
+    with pytest.raises(ConnectionResetError):
+        await perform(deed)
+    assert deed.runs == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "counts"),
+    [("select 1", False), ("\n  SELECT 1", False), ("insert into projects (id, name) values ('a', '')", True)],
+)
+async def test_a_write_outside_a_transaction_counts_as_committed(pool: Pool, statement: str, counts: bool):
+    """A statement of the pool commits itself; a plain read changes nothing."""
+    runs = 0
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            await pool.execute(statement)
+            raise ConnectionResetError
+
+    if counts:
+        with pytest.raises(ConnectionResetError):
+            await perform(work)
+    else:
+        await perform(work)
+    assert runs == (1 if counts else 2)
+
+
+@pytest.mark.parametrize(
+    ("statement", "counts"), [("select 1", False), ("insert into projects (id, name) values ('a', '')", True)]
+)
+async def test_a_transaction_counts_once_it_has_written(pool: Pool, statement: str, counts: bool):
+    """One that only read may be followed by another run, one that wrote may not."""
+    runs = 0
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            async with transaction(pool) as tx:
+                await tx.execute(statement)
+            raise ConnectionResetError
+
+    if counts:
+        with pytest.raises(ConnectionResetError):
+            await perform(work)
+    else:
+        await perform(work)
+    assert runs == (1 if counts else 2)
+
+
+async def test_an_act_that_was_undone_leaves_nothing(pool: Pool):
+    """What failed inside its transaction is run again from the start and is there once."""
+    runs = 0
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+        async with transaction(pool) as tx:
+            await tx.execute("insert into projects (id, name) values ('once', '')")
+            if runs == 1:
+                raise asyncpg.DeadlockDetectedError
+
+    await perform(work)
+    assert runs == 2
+    assert (await pool.fetchrow("select count(*) from projects"))[0] == 1
+
+
+async def test_acts_side_by_side_do_not_mix(pool: Pool):
+    """What one request has written says nothing of another."""
+    wrote = asyncio.Event()
+
+    async def writes() -> None:
+        await pool.execute("insert into projects (id, name) values ('a', '')")
+        wrote.set()
+
+    deed = Deed(ConnectionResetError(), times=1)
+
+    async def waits() -> str:
+        await wrote.wait()
+        return await deed()
+
+    await asyncio.gather(perform(writes), perform(waits))
+    assert deed.runs == 2
+
+
+def test_only_one_error_leaves_it_open_what_happened():
+    """Whoever asks `undone` may do the act again."""
+    assert undone(ConnectionResetError())
+    assert not undone(OutcomeUnknown())
