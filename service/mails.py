@@ -2,9 +2,13 @@
 
 pending -> sending -> sent, or failed (refused for good), expired (its link died first), cancelled (its link was
 used or killed first), void (the address is nobody's). `sending` with its lease run out counts as pending.
+Each end, and each try that failed, is written with its row of mail_events by one statement: a history has no gaps.
+A worker of the release before writes none, so nothing here depends on them.
+
+Longer than other nouns: one function a statement, and a worker needs all of them.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -13,7 +17,9 @@ from service import ids
 from service.db import Executor, Queries
 
 _sql = Queries("mails")
-End = Literal["sent", "failed", "expired", "cancelled", "void"]
+End = Literal["failed", "expired", "cancelled", "void"]
+# Whose fault a failed try was: the relay's as a whole, this recipient's, or our own.
+Cause = Literal["server", "recipient", "ours"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,7 @@ class Claim:
     locale: str
     facts: dict[str, Any]
     attempts: int
+    stolen: bool
     message_id: str
     token_id: str | None
     last_fault: str | None
@@ -54,6 +61,35 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class Due:
     id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One attempt at one mail."""
+
+    id: UUID
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a try went, for its event: which relay, at which stage, and one harmless line. `code` 0: nobody answered."""
+
+    worker: str
+    server: str = ""
+    stage: str = ""
+    code: int | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Mails that are still owed; ages in seconds: of the oldest, and of what has been due the longest."""
+
+    pending: int
+    sending: int
+    oldest: float
+    overdue: float
 
 
 async def post(
@@ -131,52 +167,66 @@ async def own(conn: Executor, claim: Claim, *, user_id: str) -> None:
     await _sql.run(conn, "own_mail", project_id=claim.project_id, id=claim.id, user_id=user_id)
 
 
-async def holds(conn: Executor, claim: Claim) -> bool:
-    """Whether nobody else has claimed it since: asked just before the words go out."""
-    return bool(await _sql.value(conn, "holds_mail", project_id=claim.project_id, id=claim.id, attempts=claim.attempts))
-
-
-async def renew(conn: Executor, mail_ids: list[UUID], *, worker: str, lease: float) -> None:
-    await _sql.run(conn, "renew_mails", ids=mail_ids, worker=worker, lease=lease)
-
-
-async def postpone(conn: Executor, claim: Claim, *, seconds: float, code: int, fault: str) -> None:
-    await _sql.run(
+async def renew(conn: Executor, leases: list[Lease], *, worker: str, lease: float) -> list[Lease]:
+    """Those that are its own still; another has claimed the rest."""
+    return await _sql.all(
         conn,
-        "postpone_mail",
-        project_id=claim.project_id,
-        id=claim.id,
-        attempts=claim.attempts,
-        seconds=seconds,
-        code=code,
-        fault=fault,
+        "renew_mails",
+        Lease,
+        ids=[held.id for held in leases],
+        attempts=[held.attempts for held in leases],
+        worker=worker,
+        lease=lease,
     )
 
 
-async def end(conn: Executor, claim: Claim, *, state: End, code: int | None = None, fault: str | None = None) -> bool:
+async def confirm(conn: Executor, sent: Lease, *, worker: str, server: str, code: int, answer: str = "") -> bool:
+    """The relay took it: sent. False if it had ended otherwise, or been claimed once more, meanwhile."""
+    facts = {"id": sent.id, "attempt": sent.attempts, "worker": worker, "server": server}
+    return await _sql.run(conn, "confirm_mail", **facts, code=code, answer=answer) == 1
+
+
+async def end(conn: Executor, claim: Claim, *, state: End, report: Report) -> bool:
     """False if it was not ours any more."""
-    return (
-        await _sql.run(
-            conn,
-            "end_mail",
-            project_id=claim.project_id,
-            id=claim.id,
-            attempts=claim.attempts,
-            state=state,
-            code=code,
-            fault=fault,
-        )
-        == 1
-    )
+    facts = {"project_id": claim.project_id, "id": claim.id, "attempts": claim.attempts, "state": state}
+    return await _sql.run(conn, "end_mail", **facts, **asdict(report)) == 1
 
 
-async def list_due(conn: Executor, *, seconds: float, most: int) -> list[UUID]:
-    """Overdue by so many seconds, oldest first."""
-    return [due.id for due in await _sql.all(conn, "list_due_mails", Due, seconds=seconds, most=most)]
+async def postpone(conn: Executor, claim: Claim, *, seconds: float, cause: Cause, report: Report) -> bool:
+    """False if it was not ours any more."""
+    facts = {"project_id": claim.project_id, "id": claim.id, "attempts": claim.attempts}
+    return await _sql.run(conn, "postpone_mail", **facts, seconds=seconds, cause=cause, **asdict(report)) == 1
+
+
+async def bury(conn: Executor, mail_id: UUID, *, worker: str, tries: int, fault: str) -> bool:
+    """Fail a row that no claim could be made of, once it was tried so often."""
+    return await _sql.run(conn, "bury_mail", id=mail_id, worker=worker, tries=tries, fault=fault) == 1
+
+
+async def list_due(conn: Executor, *, seconds: float, most: int, patience: float = 0) -> list[UUID]:
+    """Overdue by so many seconds, the longest first; leases that ran out only when they did `patience` seconds ago."""
+    due = await _sql.all(conn, "list_due_mails", Due, seconds=seconds, patience=patience, most=most)
+    return [mail.id for mail in due]
+
+
+async def list_late(conn: Executor, *, most: int) -> list[UUID]:
+    """Those that waited beyond their deadline."""
+    return [mail.id for mail in await _sql.all(conn, "list_late_mails", Due, most=most)]
+
+
+async def hasten(conn: Executor, *, most: int) -> int:
+    """What waited for the relay is due at once; how many. Safe for all workers to do at the same time."""
+    return await _sql.run(conn, "hasten_mails", most=most)
 
 
 async def free(conn: Executor, *, worker: str) -> int:
+    """What this worker held when it died; how many."""
     return await _sql.run(conn, "free_mails_of", worker=worker)
+
+
+async def hand_back(conn: Executor, *, worker: str, kept: list[UUID]) -> int:
+    """What this worker holds, but `kept`, is anybody's at once; how many."""
+    return await _sql.run(conn, "hand_back_mails", worker=worker, kept=kept)
 
 
 async def cancel_of(conn: Executor, project_id: str, *, user_id: str) -> int:
@@ -184,6 +234,10 @@ async def cancel_of(conn: Executor, project_id: str, *, user_id: str) -> int:
     return await _sql.run(conn, "cancel_mails_of", project_id=project_id, user_id=user_id)
 
 
-async def drop_ended(conn: Executor, *, days: int) -> int:
-    """Forget mails that ended longer ago."""
-    return await _sql.run(conn, "drop_ended_mails", days=days)
+async def backlog(conn: Executor) -> Backlog:
+    return await _sql.one(conn, "get_backlog", Backlog) or Backlog(0, 0, 0, 0)
+
+
+async def drop_ended(conn: Executor, *, days: int, most: int) -> int:
+    """Forget mails that ended longer ago, so many at a time."""
+    return await _sql.run(conn, "drop_ended_mails", days=days, most=most)

@@ -25,19 +25,45 @@ class Unfit(Exception):
         self.faults = faults
 
 
-class Settings(BaseSettings):
-    """One field a variable; the field's description is the documentation (docs/settings.md is checked)."""
+class Stores(BaseSettings):
+    """Where the record and the bell are: all that a look at the outbox needs."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", secrets_dir=SECRETS_FOLDER if SECRETS_FOLDER.is_dir() else None
     )
 
-    database_url: SecretStr = Field(description="Postgres 15 or newer, postgres://user:password@host/name")
+    database_url: SecretStr = Field(
+        description="Postgres 15 or newer, postgres://user:password@host/name; of several hosts, "
+        "host:port,host:port, the one that may be written to is used"
+    )
     redis_url: SecretStr = Field(description="Redis 7 or Valkey; redis://, rediss:// or unix://")
+
+    @field_validator("database_url", "redis_url")
+    @classmethod
+    def _has_scheme(cls, value: SecretStr, info: Any) -> SecretStr:
+        allowed = {"database_url": ("postgres", "postgresql"), "redis_url": ("redis", "rediss", "unix")}
+        # Not by urlsplit, which knows no list of hosts.
+        if value.get_secret_value().partition("://")[0].lower() not in allowed[info.field_name]:
+            raise ValueError("starts with " + " or ".join(f"{s}://" for s in allowed[info.field_name]))
+        return value
+
+    @classmethod
+    def read(cls) -> Self:
+        """Settings from the environment; raises Unfit with every fault, never with a value that may be secret."""
+        try:
+            return cls()
+        except ValidationError as error:
+            raise Unfit([_say(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]) from None
+
+
+class Settings(Stores):
+    """One field a variable; the field's description is the documentation (docs/settings.md is checked)."""
+
     smtp_url: SecretStr = Field(
         SecretStr(""),
         description="The mail relay: smtp://user:password@host:587 (STARTTLS is required), "
-        "smtps://host:465, or smtp://host:25?tls=none on a trusted wire. Workers need it",
+        "smtps://host:465, or smtp://host:25?tls=none on a trusted wire. More of them after a space stand in for the "
+        "first. Workers need it",
     )
     public_url: str = Field(description="Where browsers reach this service; links to its own pages start so")
     secret_keys: Annotated[dict[str, SecretStr], NoDecode] = Field(
@@ -48,6 +74,13 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address the API listens on")
     port: int = Field(8080, ge=0, le=65535, description="Port the API listens on")
     health_port: int = Field(8081, ge=0, le=65535, description="Port of /live and /ready; never publish it")
+    stop_delay: float = Field(
+        0,
+        ge=0,
+        le=60,
+        description="Seconds in which a process that was told to stop still takes requests, so that a proxy sees "
+        "/ready say 503 first; about the interval at which it asks",
+    )
     trusted_hops: int = Field(
         0,
         ge=0,
@@ -57,14 +90,27 @@ class Settings(BaseSettings):
     database_connections: int = Field(10, ge=1, le=200, description="Postgres connections a process keeps")
     hash_threads: int = Field(0, ge=0, le=64, description="Threads that hash passwords; 0 means one a core")
     limits: Literal["on", "off"] = Field("on", description="off counts, but refuses nobody (conformance runs)")
-    smtp_connections: int = Field(10, ge=1, le=100, description="Connections a worker keeps to the relay")
+    smtp_connections: int = Field(10, ge=1, le=100, description="Connections a worker keeps to each relay, at most")
+    smtp_per_minute: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="Mails a worker hands over in any minute, at most; 0 is no limit. Divide what the relay allows by "
+        "the number of workers",
+    )
     worker_jobs: int = Field(100, ge=1, le=1000, description="Jobs a worker runs at a time")
     worker_id: str = Field(
         "",
         pattern=r"^[A-Za-z0-9_.-]{0,64}$",
-        description="A name that a worker keeps over restarts, so that it takes its own mails back at once",
+        description="A name that a worker keeps over restarts, so that it takes its own mails back at once; empty "
+        "takes the first free one of the host, which does the same",
     )
-    worker_heartbeat: Path = Field(Path("/tmp/worker.alive"), description="File a live worker touches")  # noqa: S108 - a mark without content, in the container's own folder
+    worker_state: str = Field(
+        "",
+        description="Folder for the workers' names and their receipts of sent mails, kept over restarts, shared by the "
+        "workers of a machine; empty takes one in /tmp, by user and database",
+    )
+    worker_heartbeat: Path = Field(Path("/tmp/worker.alive"), description="File a live worker writes its counts to")  # noqa: S108 - a mark without content, in the container's own folder
     mail_days: int = Field(30, ge=1, le=3650, description="Days an ended mail's row is kept; it holds an address")
     log_months: int = Field(12, ge=1, le=120, description="Months of security log kept; older partitions go")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lines below are dropped")
@@ -86,14 +132,6 @@ class Settings(BaseSettings):
             ring[kid] = key
         return ring
 
-    @field_validator("database_url", "redis_url")
-    @classmethod
-    def _has_scheme(cls, value: SecretStr, info: Any) -> SecretStr:
-        allowed = {"database_url": ("postgres", "postgresql"), "redis_url": ("redis", "rediss", "unix")}
-        if urlsplit(value.get_secret_value()).scheme not in allowed[info.field_name]:
-            raise ValueError("starts with " + " or ".join(f"{s}://" for s in allowed[info.field_name]))
-        return value
-
     @field_validator("public_url")
     @classmethod
     def _is_origin(cls, value: str) -> str:
@@ -113,14 +151,6 @@ class Settings(BaseSettings):
     def key_ring(self) -> KeyRing:
         """Keys by kid; the first is the one that makes new secrets."""
         return {kid: bytes.fromhex(key.get_secret_value()) for kid, key in self.secret_keys.items()}
-
-    @classmethod
-    def read(cls) -> Self:
-        """Settings from the environment; raises Unfit with every fault, never with a value that may be secret."""
-        try:
-            return cls()
-        except ValidationError as error:
-            raise Unfit([_say(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]) from None
 
 
 class WorkerSettings(Settings):

@@ -98,7 +98,8 @@ class Sink:
     """The server; the lists are the evidence, read them at any time.
 
     `users` turns AUTH on and makes it a must, by the `mechanisms` offered. `tls` is the context for
-    `implicit` TLS or else for STARTTLS.
+    `implicit` TLS or else for STARTTLS. More than `most_sessions` at a time, or more MAILs than `most_mails` says
+    as (how many, in how many seconds), are turned away, and counted.
     """
 
     tls: ssl.SSLContext | None = None
@@ -108,6 +109,9 @@ class Sink:
     extensions: tuple[str, ...] = ("8BITMIME", "ENHANCEDSTATUSCODES", "SIZE 10000000")
     host: str = "127.0.0.1"
     port: int = 0
+    most_sessions: int | None = None
+    most_mails: tuple[int, float] | None = None
+    turned_away: int = 0
     mails: list[Mail] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
@@ -116,6 +120,7 @@ class Sink:
     record_commands: bool = True
     rules: list[Rule] = field(default_factory=list)
     sessions: "set[_Session]" = field(default_factory=set)
+    _mailed: list[float] = field(default_factory=list)
     _waiters: list[tuple[Callable[["Sink"], bool], asyncio.Future[None]]] = field(default_factory=list)
     _server: asyncio.Server | None = None
 
@@ -164,8 +169,8 @@ class Sink:
         """Misbehave at a stage, `times` times or for ever, for one recipient or for all.
 
         reply: answer that, a newline between the lines of a long one; a 421 or a refused banner also closes.
-        hang: answer nothing any more. cut: reset the connection instead of answering; at "content", once
-        `after` bytes of the message are in; at "dot", `keep` says if the mail counts as accepted before.
+        hang: answer nothing any more. cut: reset the connection instead of answering; at "dot", `keep` says if the
+        mail counts as accepted before. At "content" either comes once `after` bytes of the message are in.
         drip: the reply comes byte by byte, `pause` seconds apart.
         """
         lines = reply.encode().replace(b"\n", b"\r\n") + b"\r\n"
@@ -180,6 +185,18 @@ class Sink:
                     rule.left -= 1
                 return rule
         return None
+
+    def is_too_fast(self) -> bool:
+        """Whether one more MAIL is over the rate; if it isn't, it counts."""
+        if self.most_mails is None:
+            return False
+        most, seconds = self.most_mails
+        now = time.monotonic()
+        if sum(at > now - seconds for at in self._mailed) < most:
+            self._mailed.append(now)
+            return False
+        self.turned_away += 1
+        return True
 
     async def wait_for(self, wanted: "int | Callable[[Sink], bool]", timeout: float = 10) -> list[Mail]:
         """Wait until that many mails are in, or a condition on the sink holds; answers all mails so far."""
@@ -228,7 +245,12 @@ class _Session(asyncio.Protocol):
         self.number = self.sink.connections
         self.sink.sessions.add(self)
         self.sink.changed()
-        self._answer("banner", b"220 sink ESMTP\r\n")
+        if self.sink.most_sessions is not None and len(self.sink.sessions) > self.sink.most_sessions:
+            self.sink.turned_away += 1
+            self._write(b"421 4.7.0 too many connections\r\n")
+            self.end(politely=True)
+        else:
+            self._answer("banner", b"220 sink ESMTP\r\n")
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
@@ -277,7 +299,9 @@ class _Session(asyncio.Protocol):
     def _step_content(self) -> bool:
         rule = self.sink.rule("content", tuple(self.recipients), len(self.buffer)) if self.sink.rules else None
         if rule is not None:
-            self.end(politely=False)
+            self.deaf = True
+            if rule.action == "cut":
+                self.end(politely=False)
             return False
         # The dot may stand alone at the very start: an empty message.
         start = 0 if self.buffer.startswith(b".\r\n") else self.buffer.find(b"\r\n.\r\n", self.searched) + 2
@@ -390,6 +414,8 @@ class _Session(asyncio.Protocol):
             self._write(b"530 5.7.0 sign in first\r\n")
         elif self.sender is not None:
             self._write(b"503 5.5.1 nested MAIL\r\n")
+        elif self.sink.is_too_fast():
+            self._write(b"450 4.7.1 too many mails\r\n")
         elif self._answer("mail", b"250 2.1.0 ok\r\n"):
             self.sender = match[1]
 

@@ -12,9 +12,11 @@ from arq.worker import Function, Worker, func
 from service.jobs import QUEUE, RECORD_LOG, SEND_MAIL, connect, deserialize, serialize
 from worker.logs import Clerk
 from worker.mail import Mailer
+from worker.mending import mend
 
 log = logging.getLogger(__name__)
-_POLL, _DRAIN, _LONGEST_REST = 0.05, 10.0, 5.0
+# Jobs are given a little more than the mails in their hands, which are cut off by then.
+_POLL, _DRAIN, _LONGEST_REST = 0.05, 13.0, 5.0
 # Longer than any send may take; a job that outlives its process is a row that the sweep takes up long before.
 _JOB = 600
 
@@ -30,7 +32,9 @@ class Listener:
     name: str
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Listen until told to stop; then finish what was begun, ten seconds at most."""
+        """Listen until told to stop; then finish what was begun."""
+        # Below that arq writes jobs with their arguments, and a line for each that is stale.
+        logging.getLogger("arq").setLevel(logging.ERROR)
         rest = 0.1
         while not stop.is_set():
             try:
@@ -38,6 +42,7 @@ class Listener:
                 rest = 0.1
             except Exception as error:  # noqa: BLE001 - whatever Redis or arq does, the worker stays
                 log.warning("no bell can be heard; the sweep goes on", extra={"cause": type(error).__name__})
+                await self._mend()
                 await _pause(stop, rest)
                 rest = min(_LONGEST_REST, rest * 2)
 
@@ -59,6 +64,16 @@ class Listener:
             await worker.pool.aclose(close_connection_pool=True)
         if isinstance(outcome, Exception):
             raise outcome
+
+    async def _mend(self) -> None:
+        """The library stops at a key that isn't what it should be, and would stop there for ever."""
+        redis = connect(self.redis_url)
+        try:
+            self.mailer.marks.counts.add("redis_keys_mended", await mend(redis))
+        except Exception as error:  # noqa: BLE001 - Redis is away most likely, and said so already
+            log.debug("nothing could be mended", extra={"cause": type(error).__name__})
+        finally:
+            await redis.aclose(close_connection_pool=True)
 
     def _worker(self) -> Worker:
         return Worker(

@@ -1,30 +1,26 @@
 """Claim, send, mark: a mail's way out of the outbox (reliability.md B2)."""
 
-import asyncio
 import logging
-import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
-from service import db, events, mails, tokens, users
+from service import db, events, failpoints, mails, tokens, users
 from service.db import Pool, transaction
 from service.jobs import RECORD_LOG, Bell
 from service.keys import KeyRing
-from service.mails import Claim, End
+from service.mails import Claim, End, Lease
 from service.tokens import Kind, Token
 from worker import drafts
-from worker.smtp import Refused, Relay, TryLater
+from worker.leases import LEASE
+from worker.marks import Marks
+from worker.receipts import Receipt
+from worker.smtp import Accepted, Refused, Relay, TryLater
+from worker.turns import Turns
 
 log = logging.getLogger(__name__)
-LEASE, RENEWAL = 30.0, 10.0
-# Seconds before the next try; the last one repeats until the mail's deadline.
-WAITS = (5, 15, 30, 60, 120, 300, 600, 900)
-# A letter that can't even be written is our fault: it is tried a few times, never for ever.
-_OUR_TRIES = 5
-_OURS = "ours: "
+# A row that can't even be read is our fault: it is tried a few times, never for ever.
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,49 +37,73 @@ class NotYet(Exception):
 
 @dataclass(slots=True)
 class Mailer:
-    """`worker` is this process's name in the leases."""
+    """Everything that a mail meets on its way."""
 
     pool: Pool
     relay: Relay
     bell: Bell
     ring: KeyRing
-    worker: str
     sender: str
     public_url: str
-    held: dict[UUID, float] = field(default_factory=dict)
+    turns: Turns
+    marks: Marks
 
     async def deliver(self, mail_id: UUID) -> None:
         """Send that mail if it is still to be sent. Safe to call at any time, any number of times."""
-        asked = time.monotonic()
-        claim = await mails.claim(self.pool, mail_id, worker=self.worker, lease=LEASE)
-        if claim is None:
+        if not self.relay.ready():
             return
-        with self._holding(claim, asked):
-            try:
-                await self._send(claim)
-            except Ended as end:
-                await self._mark(claim, end.state, fault=end.fault)
-            except Refused as refusal:
-                await self._mark(claim, "failed", code=refusal.code, fault=f"{refusal.stage}: {refusal.text}")
-            except NotYet as fault:
-                await self._wait(claim, 0, str(fault))
-            except TryLater as fault:
-                await self._wait(claim, fault.code, f"{fault.stage}: {fault.text}")
-            except Exception as error:  # noqa: BLE001 - one poison mail must not stop the others
-                await self._stumble(claim, error)
-            else:
-                await self._mark(claim, "sent", code=250)
+        async with self.turns.take(self.relay.admit) as admitted:
+            if admitted is not None and not await self.attempt(mail_id):
+                self.relay.waive(admitted)
 
-    @contextmanager
-    def _holding(self, claim: Claim, asked: float) -> Iterator[None]:
-        """While it is in here, `renew` keeps the lease."""
-        self.held[claim.id] = asked
+    async def attempt(self, mail_id: UUID) -> bool:
+        """As `deliver`, without asking whether one more may go; whether the relay was asked to carry it."""
+        asked = time.monotonic()
+        claim = await self._claim(mail_id)
+        if claim is None:
+            return False
+        self.marks.counts.add("attempts")
+        if claim.stolen:
+            self.marks.counts.add("leases_taken_over")
+            log.warning("took over a lease that ran out", extra={"mail": str(claim.id), "attempt": claim.attempts})
+        with self.marks.leases.holding(claim, asked) as lease:
+            return await self._carry_out(claim, lease)
+
+    async def _claim(self, mail_id: UUID) -> Claim | None:
+        """A row that can't be read is tried again when its lease runs out, a few times."""
         try:
-            yield
-        finally:
-            self.held.pop(claim.id, None)
+            if failpoints.armed:
+                await failpoints.reach("worker.claim.before")
+            claim = await mails.claim(self.pool, mail_id, worker=self.marks.leases.worker, lease=LEASE)
+            if failpoints.armed:
+                await failpoints.reach("worker.claim.after")
+        except Exception as error:
+            if db.diagnose(error) is None:
+                fault = f"its row can't be read: {type(error).__name__}"
+                await mails.bury(self.pool, mail_id, worker=self.marks.leases.worker, tries=_TRIES, fault=fault)
+            raise
+        return claim
 
-    async def _send(self, claim: Claim) -> None:
+    async def _carry_out(self, claim: Claim, lease: Lease) -> bool:
+        try:
+            accepted = await self._send(claim, lease)
+        except Ended as end:
+            await self.marks.ended(claim, end.state, fault=end.fault)
+            return False
+        except NotYet as fault:
+            await self.marks.not_yet(claim, str(fault))
+            return False
+        except Refused as refusal:
+            await self.marks.refused(claim, refusal)
+        except TryLater as fault:
+            await self.marks.later(claim, fault)
+        except Exception as error:  # noqa: BLE001 - one poison mail must not stop the others
+            await self.marks.stumbled(claim, error)
+        else:
+            await self.marks.sent(Receipt(lease, accepted.code, accepted.server), answer=accepted.text)
+        return True
+
+    async def _send(self, claim: Claim, lease: Lease) -> Accepted:
         token = await self._token(claim) if claim.token_id else None
         if claim.late:
             raise Ended("expired", "it could not be sent while it was of use")
@@ -95,7 +115,11 @@ class Mailer:
         except drafts.Forbidden:
             raise Ended("cancelled", "its link leads to a host that is no longer allowed") from None
         address = claim.sender_address or self.sender
-        await self.relay.send(address, claim.recipient, message, before_data=lambda: self._still_ours(claim))
+        with self.marks.watching(claim, lease) as still_ours:
+            accepted = await self.relay.send(address, claim.recipient, message, before_data=still_ours)
+            # Nothing is awaited in between: what was taken is on record whatever happens next.
+            self.marks.receipts.note(Receipt(lease, accepted.code, accepted.server))
+        return accepted
 
     async def _token(self, claim: Claim) -> Token:
         """The live token whose secret is to be mailed; finds out whose it is where the API must not know."""
@@ -134,45 +158,3 @@ class Mailer:
         if adopted is None:
             raise Ended("void", "no account has this address") if not somebody else Ended("cancelled", "adopted twice")
         return adopted
-
-    async def _still_ours(self, claim: Claim) -> bool:
-        """Asked just before the words go out. Only a worker that was held up for long needs to ask Postgres."""
-        if time.monotonic() - self.held[claim.id] < LEASE / 2:
-            return True
-        return await mails.holds(self.pool, claim)
-
-    async def renew(self) -> None:
-        """Keep the leases of what is being sent."""
-        asked, held = time.monotonic(), list(self.held)
-        if held:
-            await mails.renew(self.pool, held, worker=self.worker, lease=LEASE)
-            self.held.update({mail_id: asked for mail_id in held if mail_id in self.held})
-
-    async def _mark(self, claim: Claim, state: End, *, code: int | None = None, fault: str | None = None) -> None:
-        """What was sent must be marked: while Postgres is away this goes on for as long as the lease can be ours."""
-        until = time.monotonic() + LEASE
-        while True:
-            try:
-                await mails.end(self.pool, claim, state=state, code=code, fault=fault)
-            except Exception as error:
-                if db.diagnose(error) is None or time.monotonic() > until:
-                    raise
-                await asyncio.sleep(0.5)
-            else:
-                break
-        if log.isEnabledFor(logging.INFO):
-            log.info("mail ended", extra={"mail": str(claim.id), "state": state, "code": code, "fault": fault})
-
-    async def _wait(self, claim: Claim, code: int, fault: str) -> None:
-        seconds = WAITS[min(claim.attempts, len(WAITS)) - 1] * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-        await mails.postpone(self.pool, claim, seconds=seconds, code=code, fault=fault)
-        log.warning("mail waits", extra={"mail": str(claim.id), "code": code, "fault": fault, "seconds": seconds})
-
-    async def _stumble(self, claim: Claim, error: Exception) -> None:
-        log.error("mail could not be written", exc_info=error, extra={"mail": str(claim.id)})
-        fault = f"{_OURS}{type(error).__name__}"
-        again = (claim.last_fault or "").startswith(_OURS)
-        if db.diagnose(error) is None and claim.attempts >= _OUR_TRIES and again:
-            await self._mark(claim, "failed", fault=fault)
-        else:
-            await self._wait(claim, 0, fault)

@@ -5,11 +5,12 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from service import countries
+from service import countries, outbox
 from service.api.calls import Call
 from service.errors import AccountError
 from service.events import Event
 from service.logs import Log
+from service.outbox import OwnMail
 from service.sessions import Session
 from service.tokens import Token
 from service.users import User
@@ -207,4 +208,18 @@ def log(call: Call, found: Log, owner: User) -> dict[str, Any]:
         "mode": "default",
         "userType": _OPERATOR if found.name.startswith("users.") else "user",
         **shared,
+    }
+
+
+def mail(call: Call, found: OwnMail) -> dict[str, Any]:
+    """A lease is the workers' affair: what is being sent right now still pends."""
+    time = call.era.time
+    return {
+        "$id": str(found.id),
+        "$createdAt": time(found.created_at),
+        "$updatedAt": time(found.changed_at),
+        "kind": found.letter,
+        "recipient": outbox.masked(found.recipient),
+        "state": "pending" if found.state == "sending" else found.state,
+        "reason": found.reason,
     }

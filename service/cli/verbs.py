@@ -8,7 +8,7 @@ from typing import Any
 
 from service import db, projects
 from service.projects import Project
-from service.settings import Settings
+from service.settings import Settings, Stores
 
 Act = Callable[[argparse.Namespace, Settings], Awaitable[object]]
 
@@ -56,7 +56,7 @@ def boolean(text: str) -> bool:
 
 
 @asynccontextmanager
-async def database(settings: Settings) -> AsyncIterator[db.Pool]:
+async def database(settings: Stores) -> AsyncIterator[db.Pool]:
     """A pool of one connection for one command."""
     pool = db.Pool(settings.database_url.get_secret_value(), size=1, name="accounts-cli")
     try:

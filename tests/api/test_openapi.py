@@ -178,6 +178,7 @@ async def walk_mails(walker: Walker) -> None:
         await walker.call("POST", path, json=LINK)
         await walker.call("PUT", path, json=await walker.proof("verification"), headers={})
         await walker.pool.execute("update users set email_verified = false")
+    assert (await walker.call("GET", "/v1/account/mails?queries[]=limit(3)")).data["mails"]
     for path in ("/v1/account/sessions/magic-url", "/v1/account/tokens/magic-url"):
         body = {"email": "bob@example.com", "phrase": True, **LINK}
         await walker.call("POST", path, json=body, headers={})

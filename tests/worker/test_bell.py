@@ -18,6 +18,7 @@ from service.jobs import QUEUE, RECORD_LOG, SEND_MAIL, Bell, connect, deserializ
 from service.local.servers import start_valkey
 from service.settings import Settings
 from tests.sink import Sink
+from tests.worker.conftest import staffed
 from tests.worker.test_mail import asked, due_now, state, sweeper
 from worker.bell import Listener
 from worker.logs import Clerk
@@ -42,9 +43,7 @@ async def listening(pool: Pool, settings: Settings, redis_url: str) -> AsyncIter
     redis, stop = connect(redis_url), asyncio.Event()
     async with Sink() as sink:
         relay = Relay(Server("127.0.0.1", sink.port, tls="none"), connections=2)
-        mailer = Mailer(
-            pool, relay, Bell(redis), settings.key_ring, "one", "no-reply@accounts.test", "http://localhost:8080"
-        )
+        mailer = staffed(pool, relay, Bell(redis), settings, "one")
         listener = Listener(redis_url, mailer, Clerk(pool), jobs=10, name="test")
         task = asyncio.create_task(listener.run(stop))
         try:
@@ -156,7 +155,7 @@ def test_what_is_written_is_read():
     assert deserialize(serialize(job)) == {"t": None, "f": SEND_MAIL, "a": [ident], "k": {}, "et": 5}
 
 
-async def test_an_unknown_function_leaves_the_row_to_the_sweep(house: House, pool: Pool, redis: Redis, tmp_path: Path):
+async def test_an_unknown_function_leaves_the_row_to_the_sweep(house: House, pool: Pool, redis: Redis):
     """A newer API's job is dropped by an older worker; the mail is not: it is due, and swept."""
     mail = await asked(pool)
     await push(redis, str(mail), serialize({"t": None, "f": "send_letter", "a": [str(mail)], "k": {}, "et": 1}))
@@ -164,8 +163,63 @@ async def test_an_unknown_function_leaves_the_row_to_the_sweep(house: House, poo
     await rung(house, pool)
     assert await state(pool, mail) == "pending"
     await due_now(pool)
-    await sweeper(pool, house.mailer, tmp_path).sweep()
+    await sweeper(pool, house.mailer).sweep()
     assert await state(pool, mail) == "sent"
+
+
+async def spoil_queue(redis: Redis) -> None:
+    await redis.set(QUEUE, "no queue")
+
+
+async def spoil_member(redis: Redis) -> None:
+    await redis.zadd(QUEUE, {b"\xff\xfe": 1})
+
+
+async def spoil_job(redis: Redis) -> None:
+    await redis.rpush("arq:job:list", "no job")
+    await redis.zadd(QUEUE, {"list": 1})
+
+
+async def spoil_tries(redis: Redis) -> None:
+    await redis.rpush("arq:retry:tries", "no number")
+    await push(redis, "tries", serialize({"t": None, "f": SEND_MAIL, "a": [str(uuid4())], "k": {}, "et": 1}))
+
+
+async def spoil_progress(redis: Redis) -> None:
+    await redis.hset("arq:in-progress:busy", "no", "string")
+    await push(redis, "busy", serialize({"t": None, "f": SEND_MAIL, "a": [str(uuid4())], "k": {}, "et": 1}))
+    await redis.zadd(QUEUE, {b"\xff": 2})
+
+
+async def spoil_size(redis: Redis) -> None:
+    await push(redis, "huge", b'{"f":"send_mail","a":["' + b"x" * 10_000_000)
+
+
+@pytest.mark.parametrize("spoil", [spoil_queue, spoil_member, spoil_job, spoil_tries, spoil_progress, spoil_size])
+async def test_f27_what_is_wrong_under_our_keys_is_thrown_away(house: House, pool: Pool, redis: Redis, spoil):
+    """A key of another type, a name that is no text, a job of 10 MB: gone, and the bell is heard again."""
+    await spoil(redis)
+    async with asyncio.timeout(20):
+        while (await redis.type(QUEUE)) == b"string" or await redis.zcard(QUEUE):  # noqa: ASYNC110 - as in emptied
+            await asyncio.sleep(0.02)
+    await rung(house, pool)
+    assert not await redis.exists("arq:job:list", "arq:retry:tries", "arq:in-progress:busy", "arq:job:huge")
+
+
+@pytest.mark.parametrize("with_jobs", [True, False])
+async def test_f28_stale_ids_drain(house: House, pool: Pool, redis: Redis, caplog, with_jobs: bool):
+    """Thousands of ids that are nobody's, their jobs kept or expired: each is a no-op, none is a line in the log."""
+    idents = [str(uuid4()) for _ in range(5000)]
+    async with redis.pipeline(transaction=False) as pipe:
+        for ident in idents if with_jobs else []:
+            pipe.set(f"arq:job:{ident}", serialize({"t": None, "f": SEND_MAIL, "a": [ident], "k": {}, "et": 1}))
+        pipe.zadd(QUEUE, dict.fromkeys(idents, 1))
+        await pipe.execute()
+    async with asyncio.timeout(60):
+        while await redis.zcard(QUEUE):  # noqa: ASYNC110 - as in emptied
+            await asyncio.sleep(0.02)
+    assert idents[0] not in caplog.text
+    await rung(house, pool)
 
 
 async def test_a_job_carries_an_id_only(redis: Redis, redis_url: str):
@@ -212,7 +266,7 @@ async def test_redis_may_be_restarted(pool: Pool, settings: Settings, redis: Red
             await house.bell.ring(SEND_MAIL, missed)
             assert house.bell.missed >= 1
             await due_now(pool)
-            await sweeper(pool, house.mailer, tmp_path).sweep()
+            await sweeper(pool, house.mailer).sweep()
             assert await state(pool, missed) == "sent"
             server = start_valkey(tmp_path, port=int(server.url.rpartition(":")[2].partition("/")[0]))
             await rung(house, pool)

@@ -4,29 +4,28 @@ Longer than other files: the outcomes are one list, and its parts are only worth
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from service import events, mails, projects, tokens, users
+from service import events, mails, tokens, users
 from service.db import Pool, transaction
 from service.errors import Overloaded
 from service.events import Event
-from service.jobs import Bell, connect
 from service.local.servers import free_port
-from service.settings import Settings
+from service.mails import Lease
 from service.tokens import Kind
 from tests import processes
 from tests.conftest import Api
 from tests.journeys.conftest import link_of, parameters_of
 from tests.sink import Sink
-from worker import mail as module
+from worker.leases import LEASE
 from worker.logs import Clerk
-from worker.mail import WAITS, Mailer
-from worker.smtp import Deadlines, Relay, Server, TryLater
+from worker.mail import Mailer
+from worker.marks import WAITS
+from worker.smtp import TryLater
 from worker.sweep import Sweeper
 
 URL = "http://localhost/reset?from=mail"
@@ -37,44 +36,6 @@ ANN = "ann@example.com"
 class Caller:
     ip: str = "192.0.2.1"
     user_agent: str = "UNKNOWN"
-
-
-@pytest.fixture
-async def sink() -> AsyncIterator[Sink]:
-    async with Sink() as sink:
-        yield sink
-
-
-@pytest.fixture
-async def a_worker(
-    pool: Pool, sink: Sink, redis, redis_url: str, settings: Settings
-) -> AsyncIterator[Callable[..., Mailer]]:
-    """Makes workers on the same Postgres, Redis and sink, each with a relay of its own."""
-    relays, bells = [], []
-
-    def make(name: str = "one", *, redis_url: str = redis_url) -> Mailer:
-        relays.append(Relay(Server("127.0.0.1", sink.port, tls="none"), connections=2, deadlines=Deadlines(probe=1)))
-        bells.append(connect(redis_url))
-        return Mailer(
-            pool,
-            relays[-1],
-            Bell(bells[-1]),
-            settings.key_ring,
-            name,
-            "no-reply@accounts.test",
-            "http://localhost:8080",
-        )
-
-    yield make
-    for relay in relays:
-        await relay.close()
-    for bell in bells:
-        await bell.aclose(close_connection_pool=True)
-
-
-@pytest.fixture
-async def ann(pool: Pool, project: projects.Project) -> users.User:
-    return await users.create(pool, "shop", user_id="ann", email=ANN, name="Ann", password_hash=None)
 
 
 async def asked(pool: Pool, email: str = ANN, *, user_id: str | None = None) -> UUID:
@@ -115,7 +76,7 @@ async def test_a_mail_is_sent_once(pool: Pool, sink: Sink, a_worker, ann: users.
     assert tuple(token) == ("ann", 1)
     event = await pool.fetchrow("select user_id, ready from events")
     assert tuple(event) == ("ann", True)
-    assert worker.held == {}
+    assert worker.marks.leases.held == {}
     assert sink.violations == []
 
 
@@ -147,7 +108,7 @@ async def test_a_temporary_refusal_waits_and_is_sent_later(pool: Pool, sink: Sin
 
 async def test_each_wait_is_longer(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """The waits follow the schedule and then repeat its last one, a fifth up or down."""
-    sink.script("mail", "451 4.3.0 busy")
+    sink.script("rcpt", "450 4.2.0 greylisted")
     mail, worker = await asked(pool), a_worker()
     for attempt in range(1, len(WAITS) + 3):
         await due_now(pool)
@@ -268,7 +229,7 @@ async def test_a_key_that_is_not_here_yet_is_waited_for(pool: Pool, sink: Sink, 
     assert "later" in (await pool.fetchrow("select last_fault from mails"))[0]
 
 
-async def test_tidying_forgets_what_ended_long_ago(pool: Pool, a_worker, ann: users.User, tmp_path: Path):
+async def test_tidying_forgets_what_ended_long_ago(pool: Pool, a_worker, ann: users.User):
     """An ended mail is kept for its days and then forgotten; one that is still owed stays whatever its age."""
     for ended in ("now() - interval '31 days'", "now() - interval '29 days'", "null"):
         mail = await asked(pool)
@@ -277,14 +238,8 @@ async def test_tidying_forgets_what_ended_long_ago(pool: Pool, a_worker, ann: us
             f"update mails set state = '{state_now}', ended_at = {ended}, created_at = now() - interval '40 days' "
             f"where id = '{mail}'"
         )
-    await sweeper(pool, a_worker(), tmp_path).tidy()
+    await sweeper(pool, a_worker()).tidy()
     assert sorted(row["state"] for row in await pool.fetch("select state from mails")) == ["pending", "sent"]
-
-
-async def test_the_heart_beats(pool: Pool, a_worker, tmp_path: Path):
-    """A live worker touches its file, whatever the relay and the database do."""
-    await sweeper(pool, a_worker(), tmp_path).beat()
-    assert (tmp_path / "alive").exists()
 
 
 async def test_a_busy_postgres_fails_no_mail(pool: Pool, a_worker, ann: users.User):
@@ -298,7 +253,7 @@ async def test_a_busy_postgres_fails_no_mail(pool: Pool, a_worker, ann: users.Us
         async def send(self, *_arguments, before_data) -> None:
             raise Overloaded
 
-    await replace(a_worker(), relay=Busy()).deliver(mail)
+    await replace(a_worker(), relay=Busy()).attempt(mail)
     assert await state(pool, mail) == "pending"
 
 
@@ -352,19 +307,22 @@ async def test_a_lease_that_ran_out_is_anyones(pool: Pool, sink: Sink, a_worker,
 async def test_a_late_worker_asks_before_the_words_go_out(pool: Pool, a_worker, ann: users.User, sink: Sink):
     """Held up for half a lease it asks Postgres, and sends nothing that is another's by now."""
     mail, one, two = await asked(pool), a_worker("one"), a_worker("two")
+    lease = Lease(mail, 1)
 
     class HeldUp:
         """A relay that needs so long for RCPT that another worker takes over."""
 
         async def send(self, *_arguments, before_data) -> None:
-            one.held[mail] -= module.LEASE
+            one.marks.leases.held[lease] -= LEASE
             assert await before_data(), "nobody else has it yet"
+            one.marks.leases.held[lease] -= LEASE
             await due_now(pool)
             await two.deliver(mail)
-            assert not await before_data()
+            await one.marks.leases.renew()
+            assert not await before_data(), "to have asked for a lease is not to have it"
             raise TryLater(0, "the check before DATA said no", "fence")
 
-    await replace(one, relay=HeldUp(), held=one.held).deliver(mail)
+    await replace(one, relay=HeldUp()).attempt(mail)
     assert (len(sink.mails), await state(pool, mail)) == (1, "sent")
 
 
@@ -375,9 +333,9 @@ async def test_a_lease_is_renewed_while_it_is_sent(pool: Pool, sink: Sink, a_wor
     stuck = asyncio.create_task(one.deliver(mail))
     await sink.wait_for(lambda sink: any(line.startswith("RCPT") for line in sink.commands))
     await due_now(pool)
-    await one.renew()
+    await one.marks.leases.renew()
     left = (await pool.fetchrow("select extract(epoch from due_at - now()) from mails"))[0]
-    assert left > module.LEASE / 2
+    assert left > LEASE / 2
     sink.cut_all()
     await stuck
 
@@ -392,16 +350,16 @@ async def test_a_worker_that_comes_back_takes_its_own_again(pool: Pool, sink: Si
     assert await state(pool, mail) == "sent"
 
 
-def sweeper(pool: Pool, mailer: Mailer, folder: Path) -> Sweeper:
-    return Sweeper(pool, mailer, Clerk(pool), folder / "alive", 12, 30)
+def sweeper(pool: Pool, mailer: Mailer) -> Sweeper:
+    return Sweeper(pool, mailer, Clerk(pool), 12, 30)
 
 
-async def test_the_sweep_finds_a_lost_job(pool: Pool, sink: Sink, a_worker, ann: users.User, tmp_path: Path):
+async def test_the_sweep_finds_a_lost_job(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """A mail and an event whose bell nobody heard are overdue, and swept."""
     mail = await asked(pool)
     await due_now(pool)
     await pool.execute("update events set at = now() - interval '2 seconds'")
-    found = sweeper(pool, a_worker(), tmp_path)
+    found = sweeper(pool, a_worker())
     await found.sweep()
     await found.sweep()
     assert (await state(pool, mail), len(sink.mails)) == ("sent", 1)
@@ -409,23 +367,23 @@ async def test_the_sweep_finds_a_lost_job(pool: Pool, sink: Sink, a_worker, ann:
 
 
 @pytest.mark.usefixtures("ann")
-async def test_the_sweep_takes_many_and_survives_a_bad_one(pool: Pool, database: str, sink: Sink, a_worker, tmp_path):
+async def test_the_sweep_takes_many_and_survives_a_bad_one(pool: Pool, database: str, sink: Sink, a_worker):
     """More than one batch is swept in one round; one mail's trouble is not the others'."""
     bad = await asked(pool)
     good = [await asked(pool) for _ in range(110)]
     await pool.execute("update mails set letter = 'nonsense' where id = $1", bad)
     await due_now(pool)
     patient = Pool(database, size=4, patience=30)
-    await sweeper(patient, replace(a_worker(), pool=patient), tmp_path).sweep()
+    await sweeper(patient, replace(a_worker(), pool=patient)).sweep()
     await patient.close()
     assert (await state(pool, bad), len(sink.mails)) == ("pending", len(good))
 
 
-async def test_without_redis_the_sweep_delivers(pool: Pool, sink: Sink, a_worker, ann: users.User, tmp_path: Path):
+async def test_without_redis_the_sweep_delivers(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """Redis away delays and loses nothing."""
     mailer = a_worker(redis_url=f"redis://127.0.0.1:{free_port()}/0")
     await asked(pool)
-    sweeping = asyncio.create_task(sweeper(pool, mailer, tmp_path).run())
+    sweeping = asyncio.create_task(sweeper(pool, mailer).run())
     try:
         await sink.wait_for(1)
         await until_none(pool, "state <> 'sent'")

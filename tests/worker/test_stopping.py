@@ -8,9 +8,9 @@ from redis.asyncio import Redis
 from service.db import Pool
 from service.jobs import Bell, connect
 from service.settings import Settings
+from tests.worker.conftest import staffed
 from worker.bell import Listener
 from worker.logs import Clerk
-from worker.mail import Mailer
 from worker.smtp import Relay, Server
 
 
@@ -34,7 +34,7 @@ async def test_a_lost_cancel_does_not_keep_a_worker(pool: Pool, settings: Settin
     """The listener ends within its time although redis-py has swallowed the word to end."""
     own, stop = connect(redis_url), asyncio.Event()
     relay = Relay(Server("127.0.0.1", 1, tls="none"), connections=1)
-    mailer = Mailer(pool, relay, Bell(own), settings.key_ring, "one", "no-reply@accounts.test", settings.public_url)
+    mailer = staffed(pool, relay, Bell(own), settings, "one")
     listening = asyncio.create_task(Deafened(redis_url, mailer, Clerk(pool), jobs=1, name="test").run(stop))
     async with asyncio.timeout(10):
         while not await redis.keys("*health*"):  # noqa: ASYNC110 - Redis rings no bell for its own keys

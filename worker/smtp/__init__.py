@@ -1,7 +1,12 @@
-"""The way out: a pool of reused connections to one SMTP server, and the two answers a mail can meet there."""
+"""The way out: reused connections to one SMTP server or several, and how a mail can fare there."""
 
-from worker.smtp.answers import Refused, TryLater, Undelivered
-from worker.smtp.relay import Deadlines, Relay
-from worker.smtp.server import Server, parse_url
+from worker.smtp.answers import Accepted, Cause, Refused, TryLater, Undelivered
+from worker.smtp.breaker import State
+from worker.smtp.connections import Deadlines
+from worker.smtp.relay import Relay
+from worker.smtp.server import Server, parse_url, parse_urls
 
-__all__ = ["Deadlines", "Refused", "Relay", "Server", "TryLater", "Undelivered", "parse_url"]
+__all__ = [
+    "Accepted", "Cause", "Deadlines", "Refused", "Relay", "Server", "State", "TryLater", "Undelivered", "parse_url",
+    "parse_urls",
+]  # fmt: skip

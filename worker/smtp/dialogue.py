@@ -9,11 +9,19 @@ from typing import cast
 import aiosmtplib
 from aiosmtplib.protocol import SMTPProtocol
 
-from worker.smtp import answers
-from worker.smtp.answers import Stage, TryLater, Undelivered
+from service import failpoints
+from worker.smtp.answers import Stage, TryLater, Undelivered, one_line
+from worker.smtp.replies import of_reply
 from worker.smtp.server import Server
 
 Fence = Callable[[], Awaitable[bool]]
+# Where a crash can be rehearsed. The banner is part of connect, and greet is all until ready for MAIL. Half of the
+# content is written at half, all but the dot after content, the dot too before dot; after dot its answer is in.
+_STEPS = (
+    "greet", "connect", "ehlo", "starttls", "auth", "mail", "rcpt", "fence", "data", "content", "dot", "rset", "noop",
+    "quit",
+)  # fmt: skip
+CROSSINGS = (*(f"smtp.{step}.{side}" for step in _STEPS for side in ("before", "after")), "smtp.half")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,49 +60,82 @@ class Connection:
 
     async def greet(self, server: Server) -> None:
         """Connect, encrypt and sign in; aiosmtplib raises on whatever isn't a yes."""
-        await self.smtp.connect()
-        self.stage = "ehlo"
-        await self.smtp.ehlo()
+        await _reach("greet.before")
+        await self._take("connect", "connect", self.smtp.connect)
+        await self._take("ehlo", "ehlo", self.smtp.ehlo)
         if server.tls == "starttls":
-            self.stage = "tls"
-            await self.smtp.starttls()
-            self.stage = "ehlo"
-            await self.smtp.ehlo()
+            await self._take("starttls", "tls", self.smtp.starttls)
+            await self._take("ehlo", "ehlo", self.smtp.ehlo)
         if server.username:
-            self.stage = "auth"
-            # One try by the best method offered: each wrong one counts towards locking us out.
-            if "plain" in self.smtp.server_auth_methods:
-                await self.smtp.auth_plain(server.username, server.password)
-            elif "login" in self.smtp.server_auth_methods:
-                await self.smtp.auth_login(server.username, server.password)
-            else:
-                raise aiosmtplib.SMTPNotSupported("the server offers neither AUTH PLAIN nor LOGIN")
+            await self._take("auth", "auth", lambda: self._sign_in(server))
+        await _reach("greet.after")
+
+    async def _take(self, step: str, stage: Stage, act: Callable[[], Awaitable[object]]) -> None:
+        self.stage = stage
+        await _reach(f"{step}.before")
+        await act()
+        await _reach(f"{step}.after")
+
+    async def _sign_in(self, server: Server) -> None:
+        """One try by the best method offered: each wrong one counts towards locking us out."""
+        if "plain" in self.smtp.server_auth_methods:
+            await self.smtp.auth_plain(server.username, server.password)
+        elif "login" in self.smtp.server_auth_methods:
+            await self.smtp.auth_login(server.username, server.password)
+        else:
+            raise aiosmtplib.SMTPNotSupported("the server offers neither AUTH PLAIN nor LOGIN")
 
     async def ask(self, stage: Stage, command: bytes, *, wanted: int = 2) -> None:
         """Say one line; a reply whose first digit isn't `wanted` is raised as the answer it means."""
         self.stage = stage
+        if failpoints.armed:
+            await failpoints.reach(f"smtp.{stage}.before")
         code, text = await self.protocol.execute_command(command)
+        if failpoints.armed:
+            await failpoints.reach(f"smtp.{stage}.after")
         if code // 100 != wanted:
-            raise answers.of_reply(code, text, stage)
+            raise of_reply(code, text, stage)
 
     async def pass_fence(self, before_data: Fence) -> None:
         self.stage = "fence"
-        if not await before_data():
-            raise TryLater(0, "the check before DATA said no", "fence")
+        await _reach("fence.before")
+        allowed = await before_data()
+        await _reach("fence.after")
+        if not allowed:
+            raise TryLater(0, "the check before DATA said no", "fence", "ours")
 
-    async def hand_over(self, content: bytes) -> None:
-        """Everything after 354, up to the server's word on it."""
+    async def hand_over(self, content: bytes) -> tuple[int, str]:
+        """Everything after 354, up to the server's word on it, which is the answer."""
         self.stage = "dot"
-        self.protocol.write(content)
+        if failpoints.armed:
+            await self._write_in_steps(content)
+        else:
+            self.protocol.write(content)
         code, text = await self.protocol.read_response()
+        if failpoints.armed:
+            await failpoints.reach("smtp.dot.after")
         if code // 100 != 2:
-            raise answers.of_reply(code, text, "dot")
+            raise of_reply(code, text, "dot")
+        return code, one_line(text)
+
+    async def _write_in_steps(self, content: bytes) -> None:
+        half, dot = len(content) // 2, len(content) - len(b".\r\n")
+        await failpoints.reach("smtp.content.before")
+        self.protocol.write(content[:half])
+        await failpoints.reach("smtp.half")
+        self.protocol.write(content[half:dot])
+        await failpoints.reach("smtp.content.after")
+        self.protocol.write(content[dot:])
+        await failpoints.reach("smtp.dot.before")
 
     async def accepts(self, command: bytes, seconds: float) -> bool:
         """Whether the server is there and says yes to a command without consequences."""
+        step = command.decode().lower()
         try:
             async with asyncio.timeout(seconds):
+                await _reach(f"{step}.before")
                 code, _ = await self.protocol.execute_command(command)
+                await _reach(f"{step}.after")
         except Exception:  # noqa: BLE001 - whatever it was, the answer is no
             return False
         except BaseException:
@@ -110,7 +151,9 @@ class Connection:
         """Say QUIT, wait a little for the answer, go."""
         try:
             async with asyncio.timeout(1):
+                await _reach("quit.before")
                 await self.protocol.execute_command(b"QUIT")
+                await _reach("quit.after")
         except Exception:  # noqa: BLE001, S110 - they may have left first; we leave all the same
             pass
         finally:
@@ -123,6 +166,11 @@ class Connection:
         self.smtp.close()
         if transport is not None:
             transport.abort()
+
+
+async def _reach(point: str) -> None:
+    if failpoints.armed:
+        await failpoints.reach(f"smtp.{point}")
 
 
 def on_the_wire(message: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Which server, as SMTP_URL says."""
+"""Which servers, as SMTP_URL says."""
 
 import re
 from dataclasses import dataclass, field
@@ -25,6 +25,26 @@ class Server:
     ca: str | None = None
     helo: str | None = None
 
+    @property
+    def name(self) -> str:
+        """host:port, for logs and histories."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_urls(text: str) -> tuple[Server, ...]:
+    """Read one SMTP URL or several, parted by white space, which unlike a comma can't stand in a password.
+
+    The first is preferred, the others stand in for it. Raises ValueError as `parse_url` does.
+    """
+    read = [_read(url) for url in text.split() or [""]]
+    for number, (_, problem) in enumerate(read, 1):
+        if problem:
+            raise ValueError(problem if len(read) == 1 else f"server {number} of {len(read)}: {problem}")
+    servers = tuple(server for server, _ in read)
+    if len({server.name for server in servers}) != len(servers):
+        raise ValueError("of several SMTP URLs two have the same host and port")
+    return servers
+
 
 def parse_url(url: str) -> Server:
     """Read smtp://user:password@host:587 or smtps://host:465; the password is percent-encoded.
@@ -33,28 +53,34 @@ def parse_url(url: str) -> Server:
     Ports: 587, smtps 465, tls=none 25. ?ca=FILE trusts that PEM file only, ?helo=NAME is our own name.
     Raises ValueError with a text that repeats no part of the URL: any part may be a piece of the password.
     """
-    # Raised below and not in the except clause, lest the original, which quotes the URL, hang on it.
-    problem = UNREADABLE
+    # Raised here and not in an except clause, lest the original, which quotes the URL, hang on it.
+    server, problem = _read(url)
+    if problem:
+        raise ValueError(problem)
+    return server
+
+
+def _read(url: str) -> tuple[Server, str]:
+    """The server, and what is wrong with the URL, if anything is."""
+    server, problem = Server("", 0), UNREADABLE
     try:
         parts = urlsplit(url)
         options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        implicit, plain = parts.scheme == "smtps", dict(options).get("tls") == "none"
+        tls: Tls = "implicit" if implicit else "none" if plain else "starttls"
         server = Server(
             host=parts.hostname or "",
-            port=parts.port or 0,
+            port=parts.port or {"implicit": 465, "none": 25, "starttls": 587}[tls],
             username=unquote(parts.username or "", errors="strict"),
             password=unquote(parts.password or "", errors="strict"),
+            tls=tls,
             ca=dict(options).get("ca"),
             helo=dict(options).get("helo"),
         )
         problem = _problem(parts, options, server)
     except ValueError:
         pass
-    if problem:
-        raise ValueError(f"an SMTP URL looks like smtp://user:password@host:587; {problem}")
-    implicit, plain = parts.scheme == "smtps", dict(options).get("tls") == "none"
-    tls: Tls = "implicit" if implicit else "none" if plain else "starttls"
-    port = server.port or {"implicit": 465, "none": 25, "starttls": 587}[tls]
-    return Server(server.host, port, server.username, server.password, tls, server.ca, server.helo)
+    return server, f"an SMTP URL looks like smtp://user:password@host:587; {problem}" if problem else ""
 
 
 def _problem(parts: SplitResult, options: list[tuple[str, str]], server: Server) -> str:
@@ -66,7 +92,7 @@ def _problem(parts: SplitResult, options: list[tuple[str, str]], server: Server)
     abroad = bool(server.username) and LOOPBACK.fullmatch(server.host) is None
     faults = (
         (parts.scheme not in {"smtp", "smtps"}, "the scheme must be smtp or smtps"),
-        (HOST.fullmatch(server.host) is None, "the host is missing or not a host name"),
+        (HOST.fullmatch(server.host) is None, "the host is missing or not a host name (a space parts several URLs)"),
         (parts.netloc.endswith((":0", ":")), "the port must be between 1 and 65535"),
         (
             parts.path not in {"", "/"} or bool(parts.fragment),

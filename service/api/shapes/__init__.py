@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, RootModel
 
+from service.api.shapes.mails import MAIL_LIST
 from service.api.shapes.parameters import OLD_PAGING, QUERIES, TOTAL, USER_QUERIES
 from service.api.shapes.parts import Answer, Parameter, Shape
 from service.api.shapes.sessions import LOG_LIST, SESSION, SESSION_LIST
@@ -18,6 +19,7 @@ __all__ = [
     "IDENTITY_LIST",
     "JWT",
     "LOG_LIST",
+    "MAIL_LIST",
     "MANAGED_USER",
     "OLD_PAGING",
     "PREFERENCES",

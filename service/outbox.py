@@ -1,0 +1,240 @@
+"""The outbox as people see it: operators who look after it, members who ask what became of their own mails.
+
+Carrying the mails out is `mails`, the workers' noun. The words here are for readers: nothing decides by them.
+Longer than other nouns: a dataclass for each thing that is told.
+"""
+
+import re
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from service.db import Executor, Queries
+
+_sql = Queries("outbox")
+STATES = ("pending", "sending", "sent", "failed", "expired", "cancelled", "void")
+# RFC 3463: subject and detail of what a mail server says. It stands first, behind the stage at most.
+_STATUS = re.compile(r"(?:[a-z]+: )?[245]\.(\d{1,3}\.\d{1,3})\b")
+_ADDRESS = re.compile(r"[^\s<>@,;:\"'()]+@[^\s<>@,;:\"'()]+")
+_FULL_CODES, _FULL_STATUS = frozenset({452, 552}), "2.2"
+Reason = Literal["", "delayed", "mailbox_full", "address_refused", "mail_refused", "not_possible", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which mails are meant; None narrows nothing. `older` and `newer` are ages in seconds."""
+
+    states: list[str] | None = None
+    project_id: str | None = None
+    letter: str | None = None
+    older: float | None = None
+    newer: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """`due_in` is in seconds: until the next try, or until the lease of who sends it runs out; None once it ended."""
+
+    project_id: str
+    id: UUID
+    letter: str
+    recipient: str
+    state: str
+    attempts: int
+    created_at: datetime
+    age: float
+    due_in: float | None
+    stage: str
+    last_code: int | None
+    last_fault: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A row without the facts of its letter: they tell where the one who asked was."""
+
+    project_id: str
+    id: UUID
+    letter: str
+    user_id: str | None
+    recipient: str
+    locale: str
+    state: str
+    attempts: int
+    lease_by: str | None
+    message_id: str
+    last_cause: str | None
+    last_code: int | None
+    last_fault: str | None
+    created_at: datetime
+    due_at: datetime
+    deadline_at: datetime
+    ended_at: datetime | None
+    due_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One step of a mail's life; the first, that it was accepted, is the mail's own `created_at`."""
+
+    at: datetime
+    name: str
+    attempt: int
+    worker: str
+    server: str
+    stage: str
+    code: int | None
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """What became of an operator's wish; `unowned_token` is that of a mail whose owner nobody has looked for yet.
+
+    `verdict`: done; sending (a worker holds it), busy (its row was locked just then), late (past its deadline),
+    dead_link, no_account, unknown; or the final state that forbids it.
+    """
+
+    id: UUID
+    project_id: str | None
+    recipient: str | None
+    verdict: str
+    unowned_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StateCount:
+    """`oldest_age` is in seconds."""
+
+    state: str
+    count: int
+    oldest_age: float
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingCount:
+    cause: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeCount:
+    name: str
+    count: int
+    suspected: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnMail:
+    id: UUID
+    letter: str
+    recipient: str
+    state: str
+    attempts: int
+    created_at: datetime
+    changed_at: datetime
+    stage: str
+    last_code: int | None
+    last_fault: str | None
+
+    @property
+    def reason(self) -> Reason:
+        """Why it is where it is, in a word that an app can show; the relay's own text stays with the operator."""
+        full = self.last_code in _FULL_CODES or _status(self.last_fault) == _FULL_STATUS
+        match self.state:
+            case "failed":
+                return "mailbox_full" if full else self._refusal()
+            case "expired":
+                return "mailbox_full" if full else "expired"
+            case "pending" | "sending" if self.last_fault:
+                return "mailbox_full" if full else "delayed"
+        return ""
+
+    def _refusal(self) -> Reason:
+        """A no to the address, a no to this mail, or a fault of ours."""
+        stage = self.stage or (self.last_fault or "").partition(":")[0]
+        status = _status(self.last_fault)
+        if stage == "address" or (self.last_code and (status.startswith("1.") or status == "2.1")):
+            return "address_refused"
+        if not self.last_code:
+            return "not_possible"
+        return "address_refused" if stage == "rcpt" and not status.startswith("7.") else "mail_refused"
+
+
+def _status(fault: str | None) -> str:
+    found = _STATUS.match(fault or "")
+    return found[1] if found else ""
+
+
+def masked(text: str) -> str:
+    """Every address in a text, cut to what its owner would still know it by: a…@example.com."""
+    return _ADDRESS.sub(lambda found: f"{found[0][0]}…@{found[0].rpartition('@')[2]}", text)
+
+
+async def page(conn: Executor, choice: Choice, *, after: UUID | None, most: int) -> list[Listed]:
+    """Newest first; `after` is the last one of the page before."""
+    return await _sql.all(conn, "list_outbox", Listed, **asdict(choice), after=after, most=most)
+
+
+async def choose(conn: Executor, choice: Choice, *, after: UUID | None, most: int) -> list[UUID]:
+    """Ids, oldest first; the choice names its states."""
+    chosen = await _sql.all(conn, "choose_mails", Chosen, **asdict(choice), after=after, most=most)
+    return [each.id for each in chosen]
+
+
+async def find(conn: Executor, mail_id: UUID) -> Mail | None:
+    return await _sql.one(conn, "find_mail", Mail, id=mail_id)
+
+
+async def history(conn: Executor, mail: Mail) -> list[Happening]:
+    """What happened to it, in order."""
+    return await _sql.all(conn, "list_mail_events", Happening, project_id=mail.project_id, mail_id=mail.id)
+
+
+async def retry(conn: Executor, mail_ids: list[UUID]) -> list[Steered]:
+    """Make mails due at once; one answer for each, in their order. Never one that is being sent, or was."""
+    return await _sql.all(conn, "retry_mails", Steered, ids=mail_ids)
+
+
+async def cancel(conn: Executor, mail_ids: list[UUID]) -> list[Steered]:
+    """End mails that nobody is sending; one answer for each, in their order."""
+    return await _sql.all(conn, "cancel_mails", Steered, ids=mail_ids)
+
+
+async def count_states(conn: Executor, *, project_id: str | None) -> list[StateCount]:
+    return await _sql.all(conn, "count_states", StateCount, project_id=project_id)
+
+
+async def count_waiting(conn: Executor, *, project_id: str | None) -> list[WaitingCount]:
+    return await _sql.all(conn, "count_waiting", WaitingCount, project_id=project_id)
+
+
+async def count_outcomes(conn: Executor, *, project_id: str | None, seconds: float) -> list[OutcomeCount]:
+    """What happened lately, by name."""
+    return await _sql.all(conn, "count_outcomes", OutcomeCount, project_id=project_id, seconds=seconds)
+
+
+async def page_of(
+    conn: Executor, project_id: str, *, user_id: str, since: datetime, most: int, skipped: int
+) -> list[OwnMail]:
+    """A user's own mails since then, newest first."""
+    return await _sql.all(
+        conn,
+        "list_own_mails",
+        OwnMail,
+        project_id=project_id,
+        user_id=user_id,
+        since=since,
+        most=most,
+        skipped=skipped,
+    )
+
+
+async def count_of(conn: Executor, project_id: str, *, user_id: str, since: datetime) -> int:
+    return int(await _sql.value(conn, "count_own_mails", project_id=project_id, user_id=user_id, since=since))

@@ -1,0 +1,198 @@
+"""Every point at which a crash is rehearsed, crashed at: nothing is lost, nothing doubled, one event an act (G3).
+
+FAULTS=full walks through every point, each FAULTS_ROUNDS times; else a few by chance, whose seed the name tells.
+"""
+
+import ast
+import asyncio
+import os
+import random
+import re
+from collections.abc import AsyncIterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from service import failpoints
+from service.jobs import Bell
+from service.jobs import connect as connect_redis
+from service.projects import Project
+from tests.faults.crashes import Ground, Stage, here, there
+from tests.faults.postgres import session
+from tests.house.sources import modules
+from tests.sink import Sink
+
+_SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.randrange(1, 2**31)
+_FULL = os.environ.get("FAULTS") == "full"
+_ROUNDS = int(os.environ.get("FAULTS_ROUNDS", "1"))
+_SAMPLE = 8
+_LITERAL = re.compile(r"[a-z_]+(?:\.[a-z_*]+)+")
+
+
+@pytest.fixture(autouse=True)
+def disarmed():
+    """No test leaves a trap behind."""
+    yield
+    failpoints.disarm()
+
+
+@pytest.fixture
+async def ground(
+    environment: dict[str, str], project: Project, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Ground]:
+    """The project `shop` on the tests' servers, and a sink."""
+    async with Sink() as sink, session(environment["DATABASE_URL"]) as connection:
+        words = environment | {
+            "SMTP_URL": f"smtp://127.0.0.1:{sink.port}?tls=none", "LIMITS": "off", "WORKER_ID": "one",
+            "WORKER_STATE": str(tmp_path / "state"), "WORKER_HEARTBEAT": str(tmp_path / "alive"),
+        }  # fmt: skip
+        for name, value in words.items():
+            monkeypatch.setenv(name, value)
+        yield Ground(words, tmp_path, sink, connection)
+
+
+async def points(ground: Ground) -> list[str]:
+    """Every point that the journey passes when nothing breaks."""
+    trace = ground.folder / "trace"
+    async with here(ground) as stage:
+        assert await stage.round(f"trace={trace}") == []
+    return sorted({line.split()[1] for line in trace.read_text().splitlines()})
+
+
+def chosen(found: list[str], action: str) -> list[str]:
+    """All of them so many times, or a few by chance."""
+    if _FULL:
+        return found * _ROUNDS
+    return random.Random(f"{_SEED} {action}").sample(found, _SAMPLE)
+
+
+async def crash(stage: Stage, found: list[str], action: str) -> dict[str, list[str]]:
+    """What is wrong, by trap."""
+    wrong = {}
+    for point in chosen(found, action):
+        if lines := await stage.round(f"{point}:{action}:1"):
+            wrong[f"{point}:{action}"] = lines
+    return wrong
+
+
+@pytest.mark.timeout(7200 if _FULL else 240)
+@pytest.mark.parametrize("action", ["raise", "cancel", "exit"])
+async def test_a_crash_at_any_point_is_survived(ground: Ground, action: str, record_property):
+    """Broken line, cancelled task, dead process: what was acknowledged stands, what was not can be repeated (P1-P5)."""
+    record_property("seed", _SEED)
+    found = await points(ground)
+    assert len(found) >= 60
+    assert not set(found) - set(failpoints.names())
+    async with (there if action == "exit" else here)(ground) as stage:
+        wrong = await crash(stage, found, action)
+        assert not wrong, f"FAULTS_SEED={_SEED}: {wrong}"
+        assert len(stage.hit) >= len(set(chosen(found, action))) * 0.7, "most traps were never met"
+
+
+def literals() -> set[str]:
+    """The names in the source that are given to `reach`; what an f-string puts in is a star."""
+    found = set()
+    for tree in modules("service", "worker").values():
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(attr="reach") | ast.Name(id="reach" | "_reach"), args=[ast.expr() as name]
+                ):
+                    found.add(_text(name))
+                case _:
+                    pass
+    return {name for name in found if name}
+
+
+def _text(name: ast.expr) -> str:
+    match name:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=parts):
+            return "".join(part.value if isinstance(part, ast.Constant) else "*" for part in parts)
+    return ""
+
+
+def test_the_registry_knows_what_the_source_reaches():
+    """No hand-kept list: each name in the source is a point, under its door's name or in the door's short form."""
+    names = failpoints.names()
+    doors = tuple(failpoints.DOORS)
+    for literal in literals():
+        forms = [literal] if literal.startswith(doors) else [f"{door}.{literal}" for door in doors]
+        assert any(fnmatchcase(name, form) for name in names for form in forms), literal
+
+
+def test_the_source_has_what_the_registry_knows():
+    """A word of a door that no code says any more leaves the registry."""
+    spoken = {
+        node.value
+        for tree in modules("service", "worker").values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    for door, words in failpoints.DOORS.items():
+        for word in words:
+            forms = (word, f"{word}.before", f"{door}.{word}.before")
+            assert spoken & {*forms}, f"{door}.{word}"
+
+
+def test_statements_are_points_by_themselves():
+    """Two a statement: a new one in sql/queries is in the matrix without a word from anybody."""
+    assert {"db.claim_mail.before", "db.claim_mail.after", "db.find_project.before"} <= set(failpoints.names())
+    assert len(failpoints.names()) == len(set(failpoints.names())) >= 150
+
+
+@pytest.mark.parametrize(
+    "text", ["nowhere.before:exit", "db.commit.before:explode", "db.commit.before", "db.commit.before:sleep",
+             "db.commit.before:exit=1", "db.commit.before:exit:soon"],
+)  # fmt: skip
+def test_what_would_never_act_is_refused(text: str):
+    """A misspelt trap would make a test that proves nothing."""
+    with pytest.raises(ValueError, match=r"failpoint|invalid literal"):
+        failpoints.arm(text)
+    assert not failpoints.armed
+
+
+async def test_a_trap_acts_as_often_as_it_says(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """`:2` is the second time alone, without a number it is each; the process says that it fails on purpose."""
+    trace = tmp_path / "trace"
+    failpoints.arm(f"db.commit.*:raise:2, redis.ring.before:raise, trace={trace}")
+    await failpoints.reach("db.commit.before")
+    for name in ("db.commit.before", "redis.ring.before", "redis.ring.before"):
+        with pytest.raises(ConnectionResetError):
+            await failpoints.reach(name)
+    await failpoints.reach("db.commit.before")
+    assert failpoints.reached("db.commit.before") == 3
+    assert trace.read_text().splitlines()[0] == f"{os.getpid()} db.commit.before"
+    assert [record.message for record in caplog.records] == ["failpoints are armed: this process fails on purpose"]
+
+
+async def test_a_cancel_comes_at_the_point():
+    """The task is cancelled there and then, not at its next await."""
+    failpoints.arm("db.commit.before:cancel")
+    task = asyncio.create_task(failpoints.reach("db.commit.before"))
+    await asyncio.wait({task})
+    assert task.cancelled()
+
+
+async def test_hang_and_sleep_wait():
+    """A hang is longer than any deadline; a sleep is as long as it says."""
+    failpoints.arm("db.commit.before:hang,db.commit.after:sleep=0.05")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await failpoints.reach("db.commit.before")
+    async with asyncio.timeout(5):
+        await failpoints.reach("db.commit.after")
+
+
+async def test_a_ring_that_breaks_is_a_missed_bell(redis_url: str):
+    """At the doors of Redis a broken line is what it always is: counted, and nobody hears of it."""
+    failpoints.arm("redis.ring.before:raise")
+    redis = connect_redis(redis_url)
+    bell = Bell(redis)
+    await bell.ring("send_mail", uuid4())
+    assert bell.missed == 1
+    await redis.aclose(close_connection_pool=True)

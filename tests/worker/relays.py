@@ -1,0 +1,68 @@
+"""What the tests of worker/smtp share: an envelope, a relay to a sink, and a look at how a mail fared."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.sink import Sink
+from worker.smtp import Deadlines, Refused, Relay, Server, TryLater, Undelivered
+
+SENDER, ANN, BOB = "no-reply@example.com", "ann@example.org", "bob@example.org"
+MESSAGE = b"Subject: hello\r\n\r\nOne line.\r\n"
+PASSWORD = "s3cret/p@ss%word"
+QUOTED = "s3cret%2Fp%40ss%25word"
+SHORT = Deadlines(connect=0.3, commands=0.3, after_dot=0.3, probe=0.3)
+
+
+def to(sink: Sink) -> Server:
+    """The sink as a server without TLS."""
+    return Server("127.0.0.1", sink.port, tls="none")
+
+
+@asynccontextmanager
+async def relay(*sinks: Sink, server: Server | None = None, **options: Any) -> AsyncIterator[Relay]:
+    """A relay to these sinks without TLS unless `server` says otherwise, closed at the end."""
+    opened = Relay(*([server] if server else map(to, sinks)), **options)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+@asynccontextmanager
+async def kept(*sinks: Sink, **options: Any) -> AsyncIterator[Relay]:
+    """The same with its keeper beside it, as a worker runs it, and probes in quick succession."""
+    async with relay(*sinks, **({"rest": 0.05} | options)) as opened:
+        keeping = asyncio.create_task(opened.keep())
+        try:
+            yield opened
+        finally:
+            keeping.cancel()
+            await asyncio.wait({keeping})
+            assert keeping.cancelled()
+
+
+async def outcome(opened: Relay, recipient: str = ANN, *, sender: str = SENDER, **options: Any) -> Undelivered:
+    """The answer a mail met, checked for what every answer promises."""
+    with pytest.raises(Undelivered) as caught:
+        await opened.send(sender, recipient, MESSAGE, **options)
+    fault = caught.value
+    assert type(fault) in {Refused, TryLater}
+    assert fault.text.isprintable()
+    assert 0 < len(fault.text) <= 200
+    assert fault.cause in {"server", "recipient", "ours"}
+    assert bool(fault.server) == (fault.stage != "address")
+    # Nothing else may hang on it: the original could quote a password or a link.
+    assert fault.__cause__ is None
+    assert fault.__context__ is None
+    return fault
+
+
+async def recovered(opened: Relay) -> None:
+    """Wait until a server is well again."""
+    async with asyncio.timeout(20):
+        await opened.recovered.wait()
+    opened.recovered.clear()

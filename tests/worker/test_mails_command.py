@@ -1,0 +1,367 @@
+"""`python -m worker mails`: what an operator sees of mails, what may be steered, and what the exit code says."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from typing import Any
+from uuid import UUID
+
+import pytest
+from redis.asyncio import Redis
+
+from service import events, ids, jobs, mails, outbox, projects, tokens, users
+from service.db import Pool, transaction
+from service.events import Event
+from service.jobs import QUEUE
+from service.local.servers import free_port
+from service.outbox import Choice
+from service.tokens import Kind
+from tests.house.sources import ROOT
+from worker.__main__ import main
+from worker.desk import spans
+from worker.desk.answers import AWAY, MISSING, REFUSED, UNFIT, WRONG
+
+ANN = "ann@example.com"
+SECRET_TEXT = "550 <ann@example.com>: \x1b[2Jno such user"
+
+
+class Desk:
+    """Types words and remembers what came: exit code, standard output, standard error."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    async def __call__(self, *words: object) -> tuple[int, str, str]:
+        self._capsys.readouterr()
+        try:
+            code = await asyncio.to_thread(main, ["mails", *map(str, words)])
+        except SystemExit as end:  # argparse leaves this way
+            code = int(end.code or 0)
+        told = self._capsys.readouterr()
+        return code, told.out, told.err
+
+    async def json(self, *words: object, code: int = 0) -> Any:
+        ended, out, err = await self(*words, "--json")
+        assert ended == code, err
+        return json.loads(out)
+
+
+@pytest.fixture
+async def desk(
+    database: str, redis_url: str, redis: Redis, *, monkeypatch: pytest.MonkeyPatch, capsys, project: projects.Project
+) -> Desk:
+    """With nothing in the environment but where Postgres and Redis are."""
+    monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    return Desk(capsys)
+
+
+@pytest.fixture
+async def ann(pool: Pool, project: projects.Project) -> users.User:
+    return await users.create(pool, "shop", user_id="ann", email=ANN, name="Ann", password_hash=None)
+
+
+class Caller:
+    ip, user_agent = "192.0.2.1", "UNKNOWN"
+
+
+async def asked(pool: Pool, email: str = ANN, *, user_id: str | None = None, **changes: Any) -> UUID:
+    """A mail as the API posts it: a recovery's for an address, a verification's for a user; then columns changed."""
+    kind = Kind.VERIFICATION if user_id else Kind.RECOVERY
+    async with transaction(pool) as tx:
+        token = await tokens.issue(
+            tx, "shop", kind=kind, email=email, kid="test", seconds=3600, user_id=user_id,
+            email_version=1 if user_id else None,
+        )  # fmt: skip
+        mail = await mails.post(
+            tx, "shop", letter=kind.value, recipient=email, user_id=user_id, locale="en", facts={"url": "http://x.test"},
+            deadline_at=token.expires_at, sender="no-reply@accounts.test", token_id=token.id,
+        )  # fmt: skip
+        if user_id is None:
+            await events.record(
+                tx, "shop", event=Event.RECOVERY_CREATE, user_id=None, token_id=token.id, by=Caller()
+            )  # fmt: skip
+    for column, value in changes.items():
+        await pool.execute(f"update mails set {column} = $2 where id = $1", mail, value)
+    return mail
+
+
+async def happened(pool: Pool, mail: UUID, name: str, attempt: int = 1, **facts: Any) -> None:
+    columns = "".join(f", {column}" for column in facts)
+    values = "".join(f", ${number}" for number in range(4, 4 + len(facts)))
+    await pool.execute(
+        f"insert into mail_events (project_id, mail_id, name, attempt{columns}) values ('shop', $1, $2, $3{values})",
+        mail, name, attempt, *facts.values(),
+    )  # fmt: skip
+
+
+async def states(pool: Pool) -> dict[UUID, str]:
+    return {row["id"]: row["state"] for row in await pool.fetch("select id, state from mails")}
+
+
+@pytest.mark.parametrize("verb", ["", "list", "show", "status", "retry", "cancel"])
+async def test_every_command_explains_itself(capsys, verb: str):
+    """--help answers 0 and the exit codes, without settings or servers."""
+    code, out, _ = await Desk(capsys)(*verb.split(), "--help")
+    assert code == 0
+    assert "usage: python -m worker mails" in out
+    assert not verb or ("Exit codes:" in out and "--json" in out)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["", "nothing", "list --state lost", "list --limit 0", "list --limit 1001", "list --limit x", "list --after 5",
+     "list --older-than 10", "list --older-than m", "list --older-than -1m", "list --newer-than 99999d", "show",
+     "show 5", "retry", "retry --dry-run", "cancel", "retry 5", "status --project",
+     f"cancel {ids.new_uuid()} --state pending"],
+)  # fmt: skip
+async def test_wrong_words_are_two(desk: Desk, words: str):
+    """2 and a sentence; a wish without any choice is never taken for all mails."""
+    code, out, err = await desk(*words.split())
+    assert (code, out) == (WRONG, "") == (2, "")
+    assert err
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("10m", 600), ("3h", 10_800), ("1d", 86_400)])
+def test_spans(text: str, seconds: float):
+    """A span is read as it is written, and told in the largest unit of which there are two."""
+    assert spans.read(text) == seconds
+    assert [spans.tell(number) for number in (-1, 0, 90, 120, 7199, 7200, 172_800)] == [
+        "0s", "0s", "90s", "2m", "119m", "2h", "2d",
+    ]  # fmt: skip
+
+
+async def test_what_is_not_there_is_four(desk: Desk):
+    """4, and one line that says what is missing."""
+    for words in (f"show {ids.new_uuid()}", "list --project nowhere", "status --project nowhere",
+                  "retry --project nowhere", "cancel --project nowhere"):  # fmt: skip
+        code, out, err = await desk(*words.split())
+        assert (code, out, len(err.splitlines())) == (MISSING, "", 1) == (4, "", 1), words
+    assert (await desk.json("retry", ids.new_uuid(), code=MISSING))["refused"][0]["verdict"] == "unknown"
+
+
+async def test_unfit_settings_are_five(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    """5 names what is missing; nothing but the two addresses is asked for."""
+    monkeypatch.delenv("REDIS_URL")
+    code, _, err = await desk("list")
+    assert (code, "REDIS_URL is not set" in err, "SMTP_URL" in err) == (UNFIT, True, False) == (5, True, False)
+
+
+async def test_no_database_is_six(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    """6, without a traceback and without the password of the address."""
+    monkeypatch.setenv("DATABASE_URL", f"postgres://ann:hunter2@127.0.0.1:{free_port()}/none")
+    code, _, err = await desk("status")
+    assert (code, err.startswith("the database: "), "hunter2" in err) == (AWAY, True, False) == (6, True, False)
+
+
+async def test_a_list_is_narrowed_and_paged(desk: Desk, pool: Pool, ann: users.User):
+    """Newest first, by state, project, letter and age; pages follow each other by the last id."""
+    first = await asked(pool, user_id="ann")
+    failed = await asked(pool, state="failed", last_code=550, last_fault="rcpt: 5.1.1 unknown")
+    await happened(pool, failed, "failed", stage="rcpt", code=550, fault="5.1.1 unknown")
+    last = await asked(pool)
+
+    async def listed(*words: object) -> list[str]:
+        return [mail["id"] for mail in await desk.json("list", *words)]
+
+    assert await listed() == [str(each) for each in (last, failed, first)]
+    assert await listed("--limit", 2) == [str(last), str(failed)]
+    assert await listed("--limit", 2, "--after", failed) == [str(first)]
+    assert await listed("--state", "failed", "--state", "sent") == [str(failed)]
+    assert await listed("--letter", "verification", "--project", "shop") == [str(first)]
+    await pool.execute("update mails set created_at = created_at - interval '1 hour' where id = $1", first)
+    assert await listed("--older-than", "30m") == [str(first)]
+    assert await listed("--newer-than", "30m", "--state", "pending") == [str(last)]
+    (mail,) = await desk.json("list", "--state", "failed")
+    assert (mail["stage"], mail["last_code"], mail["last_fault"]) == ("rcpt", 550, "5.1.1 unknown")
+    code, out, _ = await desk("list", "--limit", 2)
+    head, *rows, more = out.splitlines()
+    assert (code, len(rows), more) == (0, 2, f"more: --after {failed}")
+    assert head.split() == ["ID", "PROJECT", "LETTER", "RECIPIENT", "STATE", "AGE", "TRIES", "NEXT", "LAST"]
+    assert rows[1].endswith("rcpt 550 5.1.1 unknown")
+    assert rows[0].split()[-2:] == ["0", "now"]
+
+
+async def test_addresses_are_masked_unless_asked_for(desk: Desk, pool: Pool, ann: users.User):
+    """Recipients are personal data, also where a relay repeats them; and no relay moves an operator's cursor."""
+    mail = await asked(pool, state="failed", last_code=550, last_fault=f"rcpt: {SECRET_TEXT}")
+    await happened(pool, mail, "failed", stage="rcpt", code=550, fault=SECRET_TEXT, worker="w", server="relay.test:587")
+    for words in (("list",), ("show", mail)):
+        for format_ in ((), ("--json",)):
+            _, out, _ = await desk(*words, *format_)
+            assert "a…@example.com" in out
+            assert ANN not in out
+            assert "\x1b" not in out
+            _, out, _ = await desk(*words, *format_, "--recipients")
+            assert ANN in out
+            assert "\x1b" not in out
+
+
+async def test_a_mails_life_is_readable(desk: Desk, pool: Pool, ann: users.User):
+    """One line a step, in order: who tried, where, what came of it and why."""
+    mail = await asked(pool, state="sent", attempts=4)
+    relay = {"worker": "web-1", "server": "relay.test:587"}
+    await happened(pool, mail, "waits", 1, **relay, stage="rcpt", code=451, fault="4.7.1 greylisted")
+    await happened(pool, mail, "waits", 2, **relay, stage="dot", code=0, fault="no answer in time")
+    await happened(pool, mail, "lost", 3, worker="web-1")
+    await happened(pool, mail, "retried", 3)
+    await happened(pool, mail, "sent", 4, worker="web-2", server="relay.test:587", code=250, fault="queued")
+    code, out, _ = await desk("show", mail)
+    told = [line.partition("Z  ")[2] for line in out.splitlines() if "Z  " in line]
+    assert (code, told) == (0, [
+        "accepted: recovery for shop, to a…@example.com",
+        "try 1 by web-1 to relay.test:587: waits (rcpt 451 4.7.1 greylisted)",
+        "try 2 by web-1 to relay.test:587: waits (dot no answer in time; it may have arrived)",
+        "try 3 by web-1: lost, its worker died or was cut off",
+        "an operator asked for one more try",
+        "try 4 by web-2 to relay.test:587: sent (250 queued)",
+    ])  # fmt: skip
+    shown = await desk.json("show", mail)
+    assert [step["name"] for step in shown["history"]] == ["waits", "waits", "lost", "retried", "sent"]
+    assert "facts" not in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ("state = 'pending', due_at = now() + interval '10 minutes 9 seconds'", "now: next try in 10m"),
+        ("state = 'pending', due_at = now() - interval '10 minutes 9 seconds'", "now: due for 10m"),
+        ("state = 'sending', lease_by = 'w', attempts = 2, due_at = now() + interval '3 minutes 9 seconds'",
+         "now: try 2 by w, whose lease runs out in 3m"),
+        ("state = 'sending', lease_by = 'w', attempts = 2, due_at = now() - interval '3 minutes 9 seconds'",
+         "now: try 2 by w, whose lease ran out 3m ago"),
+        ("state = 'sent', last_code = 250, ended_at = '2026-01-02'", "2026-01-02 00:00:00Z  sent (250)"),
+        ("state = 'failed', last_code = 550, last_fault = 'rcpt: no', ended_at = '2026-01-02'",
+         "2026-01-02 00:00:00Z  failed (550 rcpt: no)"),
+    ],
+)  # fmt: skip
+async def test_a_life_ends_with_how_it_stands(desk: Desk, pool: Pool, ann: users.User, changes: str, line: str):
+    """What comes next where it has not ended; and an end that a worker of an earlier release left no event of."""
+    mail = await asked(pool)
+    await pool.execute(f"update mails set {changes}")
+    _, out, _ = await desk("show", mail)
+    assert out.splitlines()[-1] == line
+
+
+async def test_retry_makes_due_and_rings(
+    desk: Desk, pool: Pool, redis: Redis, ann: users.User, monkeypatch: pytest.MonkeyPatch
+):
+    """What waits is due at once, what failed gets up again, a worker is told; each has its event."""
+    monkeypatch.setattr(jobs, "_PATIENCE", 10.0)  # how long a busy machine waits for Redis is not the question
+    waiting, failed = await asked(pool), await asked(pool, state="failed", last_fault="ours: KeyError")
+    await pool.execute("update mails set due_at = now() + interval '1 hour'")
+    answer = await desk.json("retry", waiting, failed)
+    assert answer == {"retried": [str(waiting), str(failed)], "refused": [], "dry_run": False}
+    rows = await pool.fetch("select state, due_at <= now() as due, ended_at from mails")
+    assert {tuple(row) for row in rows} == {("pending", True, None)}
+    assert len(await pool.fetch("select from mail_events where name = 'retried'")) == 2
+    assert {each.decode() for each in await redis.zrange(QUEUE, 0, -1)} == {str(waiting), str(failed)}
+
+
+async def test_what_cannot_be_tried_again_is_told_why(desk: Desk, pool: Pool, ann: users.User):
+    """3; each one's reason; the others are done all the same; a live lease and a sent mail are never touched."""
+    good, sent = await asked(pool), await asked(pool, state="sent")
+    sending = await asked(pool)
+    assert await mails.claim(pool, sending, worker="w", lease=30)
+    dead = await asked(pool, state="failed", token_id="gone")
+    code, out, _ = await desk("retry", good, sent, sending, dead)
+    assert code == REFUSED == 3
+    assert out.splitlines() == [
+        "retried: 1", f"  {good}",
+        "not retried: 3", f"  {sent}: it was sent", f"  {sending}: it is being sent",
+        f"  {dead}: its link was used, has expired or was made void",
+    ]  # fmt: skip
+    assert await states(pool) == {good: "pending", sent: "sent", sending: "sending", dead: "failed"}
+    code, out, _ = await desk("cancel", sending)
+    assert (code, "it is being sent" in out) == (REFUSED, True)
+
+
+async def test_a_dry_run_tells_all_and_does_nothing(desk: Desk, pool: Pool, redis: Redis, ann: users.User):
+    """The same answer as the real one, and not a row, an event or a bell of it."""
+    mail, sent = await asked(pool, state="failed"), await asked(pool, state="sent")
+    before = await pool.fetch("select * from mails order by id")
+    for verb, done in (("retry", [str(mail)]), ("cancel", [])):
+        answer = await desk.json(verb, mail, sent, "--dry-run", code=REFUSED)
+        assert (answer["retried" if verb == "retry" else "cancelled"], answer["dry_run"]) == (done, True)
+    assert await pool.fetch("select * from mails order by id") == before
+    assert await pool.fetch("select from mail_events") == []
+    assert await redis.keys("*") == []
+
+
+async def test_a_choice_steers_all_that_fit(desk: Desk, pool: Pool, ann: users.User, monkeypatch: pytest.MonkeyPatch):
+    """In as many steps as it takes; retry without a state means pending and failed, cancel means pending."""
+    monkeypatch.setattr("worker.desk.wishes._BATCH", 2)
+    failed = [await asked(pool, state="failed") for _ in range(5)]
+    cancelled, pending = await asked(pool, state="cancelled"), await asked(pool)
+    answer = await desk.json("retry", "--project", "shop")
+    assert answer["retried"] == [str(mail) for mail in (*failed, pending)]
+    assert (await states(pool))[cancelled] == "cancelled"
+    assert (await desk.json("retry", "--state", "cancelled"))["retried"] == [str(cancelled)]
+    answer = await desk.json("cancel", "--letter", "recovery", "--newer-than", "1h")
+    assert len(answer["cancelled"]) == 7
+    assert set((await states(pool)).values()) == {"cancelled"}
+    assert (await desk.json("cancel", "--letter", "recovery"))["cancelled"] == []
+
+
+async def test_who_asked_for_a_cancelled_recovery_still_stands_in_the_log(
+    desk: Desk, pool: Pool, redis: Redis, ann: users.User
+):
+    """No worker will find out any more whom its event concerns; the desk does, so that the event can be filed."""
+    await asked(pool)
+    await asked(pool, "nobody@example.com")
+    assert len((await desk.json("cancel", "--state", "pending"))["cancelled"]) == 2
+    rows = await pool.fetch("select user_id, ready from events")
+    assert {tuple(row) for row in rows} == {("ann", True), (None, True)}
+
+
+async def test_without_redis_a_retry_is_only_later(
+    desk: Desk, pool: Pool, ann: users.User, monkeypatch: pytest.MonkeyPatch
+):
+    """The row is what counts: the sweep finds it."""
+    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}")
+    mail = await asked(pool, state="failed")
+    assert (await desk.json("retry", mail))["retried"] == [str(mail)]
+    assert await states(pool) == {mail: "pending"}
+
+
+async def test_status(desk: Desk, pool: Pool, ann: users.User):
+    """How the outbox stands: states, the oldest that waits, why, and the last hour's tries, losses and duplicates."""
+    mail = await asked(pool, last_cause="server")
+    await pool.execute("update mails set created_at = created_at - interval '2 hours 1 minute'")
+    await asked(pool, state="sent")
+    await happened(pool, mail, "waits", stage="dot", code=0)
+    await happened(pool, mail, "lost", worker="w")
+    await happened(pool, mail, "retried")
+    for words in (("status",), ("status", "--project", "shop")):
+        status = await desk.json(*words)
+        assert status["states"] == {"pending": 1, "sent": 1}
+        assert status["oldest_pending_age"] >= 7260
+        assert status["waiting"] == {"server": 1}
+        assert status["last_hour"] == {
+            "tries": {"sent": 0, "waits": 1, "failed": 0, "lost": 1}, "without_a_try": {"retried": 1},
+            "leases_lost": 1, "suspected_duplicates": 1,
+        }  # fmt: skip
+        _, out, _ = await desk(*words)
+        assert "oldest still to be sent: 2h" in out.splitlines()
+
+
+async def test_an_empty_outbox_can_be_looked_at(desk: Desk, pool: Pool):
+    """Nothing is an answer too."""
+    assert await desk.json("list") == []
+    assert (await desk.json("status"))["oldest_pending_age"] is None
+    assert (await desk("status"))[1].splitlines()[0] == "mails: none"
+    assert (await desk("list"))[0] == 0
+    assert (await desk.json("retry", "--state", "failed")) == {"retried": [], "refused": [], "dry_run": False}
+    assert await outbox.page(pool, Choice(), after=None, most=1) == []
+
+
+def test_it_runs_as_a_program(database: str, redis_url: str):
+    """`python -m worker mails` answers beside any worker, and `python -m worker --help` knows it."""
+    environment = {"DATABASE_URL": database, "REDIS_URL": redis_url}
+    for words, wanted in ((["mails", "status", "--json"], "last_hour"), (["--help"], "mails")):
+        done = subprocess.run(
+            [sys.executable, "-m", "worker", *words],
+            cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert (done.returncode, wanted in done.stdout) == (0, True), done.stderr

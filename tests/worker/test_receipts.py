@@ -1,0 +1,165 @@
+"""What a relay took stands in a file before Postgres is asked, so that a crash in between sends nothing twice."""
+
+import asyncio
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+
+from service import failpoints, mails, users
+from service.db import Pool
+from service.jobs import Bell, connect
+from service.mails import Lease
+from service.settings import Settings
+from tests.faults.proxy import Proxy
+from tests.sink import Sink
+from tests.worker.conftest import staffed
+from tests.worker.test_history import history
+from tests.worker.test_mail import asked, due_now, state, sweeper
+from worker import receipts as module
+from worker.counts import Counts
+from worker.identity import Identity, take
+from worker.leases import Leases
+from worker.marks import Marks
+from worker.receipts import Receipt, Receipts, read
+from worker.smtp import Relay, Server
+from worker.waking import wake
+
+RELAY = "127.0.0.1:25"
+
+
+@pytest.fixture
+async def identity(tmp_path: Path) -> Identity:
+    found = await take("one", tmp_path, asyncio.Event())
+    assert found
+    return found
+
+
+def marks(pool: Pool, receipts: Receipts) -> Marks:
+    return Marks(pool, Leases(pool, "one"), receipts, Counts())
+
+
+def test_what_is_noted_is_read(tmp_path: Path):
+    """One line a mail: whole ones are read, torn and foreign ones are counted."""
+    path = tmp_path / "one.receipts"
+    receipts = Receipts(path)
+    noted = [Receipt(Lease(uuid4(), attempt), 250, RELAY) for attempt in (1, 2)]
+    for receipt in noted:
+        receipts.note(receipt)
+    with path.open("ab") as file:
+        file.write(b"\xff\xfe junk\n" + f"{uuid4().hex} 1 250 {RELAY}".encode())
+    receipts.note(third := Receipt(Lease(uuid4(), 3), 250, RELAY))
+    assert read(path) == ([*noted, third], 2)
+    assert read(tmp_path / "nobody") == ([], 0)
+    receipts.close()
+
+
+def test_the_file_stays_small(tmp_path: Path):
+    """However many were sent: what is open stands in it, and little else."""
+    receipts = Receipts(tmp_path / "one.receipts")
+    kept = Receipt(Lease(uuid4(), 1), 250, RELAY)
+    receipts.note(kept)
+    for _ in range(5000):
+        receipts.note(done := Receipt(Lease(uuid4(), 1), 250, RELAY))
+        receipts.drop(done)
+    assert (tmp_path / "one.receipts").stat().st_size < module.LONGEST * 2
+    assert kept in read(tmp_path / "one.receipts")[0]
+    receipts.close()
+
+
+async def test_a_full_disk_stops_no_mail(pool: Pool):
+    """A receipt that can't be written is a warning; the mail is marked all the same."""
+    receipts = Receipts(Path("/dev/full"))
+    receipts.note(Receipt(Lease(uuid4(), 1), 250, RELAY))
+    await receipts.secure()
+    assert len(receipts.open) == 1
+    receipts.close()
+
+
+async def test_at_its_start_a_worker_tells_what_it_had_sent(
+    pool: Pool, sink: Sink, a_worker, ann: users.User, identity: Identity
+):
+    """Before it takes anything back: sent stays sent, and what another has claimed since is left to that one."""
+    sent, taken, pending = [await asked(pool) for _ in range(3)]
+    receipts = Receipts(identity.receipts)
+    for mail in (sent, taken):
+        assert await mails.claim(pool, mail, worker="one", lease=30)
+        receipts.note(Receipt(Lease(mail, 1), 250, RELAY))
+    receipts.note(Receipt(Lease(pending, 1), 250, RELAY))
+    receipts.close()
+    await pool.execute("update mails set due_at = now() where id = $1", taken)
+    assert await mails.claim(pool, taken, worker="two", lease=30)
+    woken = marks(pool, Receipts(identity.receipts))
+    await wake(pool, identity, woken)
+    assert [await state(pool, mail) for mail in (sent, taken, pending)] == ["sent", "sending", "pending"]
+    assert await history(pool, sent) == [("sent", 1, "one", RELAY, "", 250, "")]
+    assert identity.receipts
+    assert identity.receipts.stat().st_size == 0
+    assert woken.counts.since_start["receipts_replayed"] == 1
+    await a_worker().deliver(sent)
+    assert sink.mails == []
+
+
+async def test_receipts_of_a_name_that_nobody_has_are_told_too(pool: Pool, ann: users.User, identity: Identity):
+    """Fewer workers than before a crash, or a host with a new name: what was sent is not sent again."""
+    mail, path = await asked(pool), identity.receipts
+    assert path
+    await mails.claim(pool, mail, worker="gone", lease=30)
+    gone = Receipts(path.with_name("gone.receipts"))
+    gone.note(Receipt(Lease(mail, 1), 250, RELAY))
+    gone.close()
+    living = await take("living", path.parent, asyncio.Event())
+    assert living
+    assert living.receipts
+    Receipts(living.receipts).close()
+    await wake(pool, identity, marks(pool, Receipts(path)))
+    assert await state(pool, mail) == "sent"
+    assert not path.with_name("gone.receipts").exists()
+    assert living.receipts.exists(), "the living worker's own is not touched"
+
+
+@pytest.mark.parametrize("action", ["raise", "cancel"])
+async def test_f52_a_mail_that_could_not_be_marked_is_marked_by_the_sweep(
+    pool: Pool, sink: Sink, a_worker, ann: users.User, action: str
+):
+    """Whatever comes between the relay's yes and the row: the receipt is open, and the next round tells it."""
+    mail, worker = await asked(pool), a_worker()
+    failpoints.arm(f"worker.mark.before:{action}:1")
+    try:
+        await asyncio.gather(asyncio.create_task(worker.deliver(mail)), return_exceptions=True)
+    finally:
+        failpoints.disarm()
+    assert (await state(pool, mail), len(sink.mails)) == ("sending", 1)
+    await due_now(pool)
+    await sweeper(pool, worker).sweep()
+    assert (await state(pool, mail), len(sink.mails)) == ("sent", 1)
+    assert worker.marks.receipts.open == {}
+
+
+async def test_f02_postgres_away_when_a_mail_was_sent(  # noqa: PLR0917 - pytest's
+    pool: Pool, database: str, sink: Sink, redis, redis_url: str, settings: Settings, ann: users.User, tmp_path: Path
+):
+    """The receipt goes to the disk and the mark waits for Postgres: nothing is sent twice, nothing is forgotten."""
+    place, bell = urlsplit(database), connect(redis_url)
+    assert place.port
+    path, mail = tmp_path / "one.receipts", await asked(pool)
+    async with Proxy("127.0.0.1", place.port) as proxy:
+        own = Pool(database.replace(f":{place.port}/", f":{proxy.port}/"), size=2)
+        relay = Relay(Server("127.0.0.1", sink.port, tls="none"))
+        worker = staffed(own, relay, Bell(bell), settings, "one", path)
+        sink.script("dot", "250 2.0.0 ok", action="drip", pause=0.1)
+        delivering = asyncio.create_task(worker.deliver(mail))
+        await sink.wait_for(1)
+        await proxy.refuse()
+        async with asyncio.timeout(10):
+            while not read(path)[0]:  # noqa: ASYNC110 - a file rings no bell
+                await asyncio.sleep(0.02)
+        assert await state(pool, mail) == "sending"
+        await proxy.up()
+        await delivering
+        assert (await state(pool, mail), len(sink.mails)) == ("sent", 1)
+        await relay.close()
+        await own.close()
+    worker.marks.receipts.close()
+    await bell.aclose(close_connection_pool=True)

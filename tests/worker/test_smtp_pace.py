@@ -1,0 +1,146 @@
+"""F41: no more connections than a server bears, no more mails in a minute than it was agreed."""
+
+import asyncio
+
+import pytest
+
+from tests.sink import Sink
+from tests.worker.relays import MESSAGE, SENDER, outcome, relay
+from worker.smtp.pace import Pace
+from worker.smtp.slots import Slots
+
+
+async def test_f41_a_limit_of_connections_is_learnt() -> None:
+    """Ten connections to a server that bears two: no mail fails, and the 421s end with the first wave."""
+    async with Sink(most_sessions=2) as sink, relay(sink, connections=10) as opened:
+        await asyncio.gather(*(opened.send(SENDER, f"user{n}@example.org", MESSAGE) for n in range(300)))
+        assert sink.turned_away <= 10
+        assert opened.ready()
+    assert len({mail.recipients for mail in sink.mails}) == len(sink.mails) == 300
+
+
+async def test_f41_no_room_at_all_is_an_outage() -> None:
+    """When others hold every connection of the server, it is left alone like one that is down: no storm of 421s."""
+    async with Sink(most_sessions=0) as sink, relay(sink, connections=10, rest=1000.0) as opened:
+        await asyncio.gather(*(outcome(opened) for _ in range(100)))
+        assert not opened.ready()
+    # Five that opened the breaker, and those that were on their way then.
+    assert sink.turned_away <= 10
+
+
+async def test_f41_a_rate_is_kept() -> None:
+    """A relay that takes ten mails in a span gets ten in it: what is asked for by `admit` is never turned away."""
+    span = 0.5
+    pace = Pace(10, span)
+    async with Sink(most_mails=(10, span * 0.9)) as sink, relay(sink) as opened:
+
+        async def send(number: int) -> None:
+            await pace.turn()
+            await opened.send(SENDER, f"user{number}@example.org", MESSAGE)
+
+        await asyncio.gather(*(send(number) for number in range(35)))
+    assert (len(sink.mails), sink.turned_away) == (35, 0)
+
+
+async def test_f41_without_our_cap_its_own_makes_no_storm() -> None:
+    """A server that refuses for the rate is left alone after five refusals, and the mails wait for it."""
+    async with Sink(most_mails=(10, 60)) as sink, relay(sink, rest=1000.0) as opened:
+        answers = await asyncio.gather(
+            *(opened.send(SENDER, f"user{n}@example.org", MESSAGE) for n in range(200)), return_exceptions=True
+        )
+        assert not opened.ready()
+    assert sum(isinstance(answer, Exception) for answer in answers) == 190
+    assert sink.turned_away <= 20
+
+
+async def test_turns_are_a_sliding_window() -> None:
+    """In any span there are at most so many turns, in the order in which they were asked for."""
+    pace, order = Pace(3, 0.2), []
+
+    async def take(number: int) -> float:
+        turn = await pace.turn()
+        order.append(number)
+        return turn
+
+    turns = await asyncio.gather(*(take(number) for number in range(10)))
+    assert order == sorted(order)
+    assert all(later - earlier >= 0.2 for earlier, later in zip(turns, turns[3:], strict=False))
+
+
+async def test_no_cap_no_wait() -> None:
+    """Without a cap a turn is there at once, however many ask."""
+    async with relay(Sink()) as opened:
+        async with asyncio.timeout(10):
+            turns = [await opened.admit() for _ in range(10_000)]
+        opened.waive(turns[0])
+
+
+async def test_a_turn_given_back_is_the_next_ones() -> None:
+    """Whoever found nothing to send hands the turn on at once: stale jobs don't eat the cap."""
+    pace = Pace(1, 1000.0)
+    turn = await pace.turn()
+    waiting = asyncio.create_task(pace.turn())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    pace.give_back(turn)
+    async with asyncio.timeout(10):
+        turn = await waiting
+    pace.give_back(turn)
+    pace.give_back(turn)
+    async with asyncio.timeout(10):
+        await pace.turn()
+
+
+async def test_a_cancelled_wait_takes_no_turn() -> None:
+    """A worker that stops waiting leaves the turn to the next."""
+    pace = Pace(1, 1000.0)
+    turn = await pace.turn()
+    first, second = asyncio.create_task(pace.turn()), asyncio.create_task(pace.turn())
+    await asyncio.sleep(0)
+    first.cancel()
+    pace.give_back(turn)
+    async with asyncio.timeout(10):
+        await second
+    assert first.cancelled()
+
+
+async def test_slots_are_first_come_first_served() -> None:
+    """A place goes to who has waited longest; one who left is passed over."""
+    slots, order = Slots(1), []
+
+    async def use(number: int) -> None:
+        await slots.take()
+        order.append(number)
+        slots.give()
+
+    await slots.take()
+    tasks = [asyncio.create_task(use(number)) for number in range(4)]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    slots.give()
+    await asyncio.wait(tasks)
+    assert (order, slots.busy) == ([0, 2, 3], 0)
+
+
+async def test_a_place_taken_in_the_moment_of_a_cancel_is_given_back() -> None:
+    """A place that was handed to somebody who was cancelled in the same instant is not lost."""
+    slots = Slots(1)
+    await slots.take()
+    waiting = asyncio.create_task(slots.take())
+    await asyncio.sleep(0)
+    slots.give()
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert (waiting.cancelled(), slots.busy) == (True, 0)
+    await slots.take()
+
+
+async def test_a_smaller_limit_grows_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while one place more is tried, up to the configured number; never fewer than one."""
+    slots, loop = Slots(3), asyncio.get_running_loop()
+    slots.shrink(0, loop.time())
+    assert slots.limit == 1
+    monkeypatch.setattr("worker.smtp.slots.GROWTH", -1.0)
+    for _ in range(3):
+        await slots.take()
+    assert (slots.limit, slots.busy) == (3, 3)

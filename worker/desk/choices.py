@@ -1,0 +1,18 @@
+"""The options by which mails are chosen."""
+
+import argparse
+
+from service.outbox import STATES, Choice
+from worker.desk import spans
+
+
+def add(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--state", dest="states", action="append", choices=STATES, help="may be given several times")
+    made.add_argument("--project", metavar="ID")
+    made.add_argument("--letter", metavar="NAME", help="such as recovery or verification")
+    made.add_argument("--older-than", dest="older", type=spans.read, metavar="AGE", help="such as 30s, 10m, 3h or 1d")
+    made.add_argument("--newer-than", dest="newer", type=spans.read, metavar="AGE")
+
+
+def read(arguments: argparse.Namespace) -> Choice:
+    return Choice(arguments.states, arguments.project, arguments.letter, arguments.older, arguments.newer)

@@ -1,0 +1,26 @@
+"""Spans of time as people write them: 30s, 10m, 3h, 1d."""
+
+import argparse
+import re
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SPAN = re.compile(r"([1-9][0-9]{0,8})([smhd])")
+# Postgres has no earlier times.
+_LONGEST = 3650 * _UNITS["d"]
+
+
+def read(text: str) -> float:
+    """Seconds; raises what argparse shows as wrong words."""
+    match = _SPAN.fullmatch(text)
+    seconds = int(match[1]) * _UNITS[match[2]] if match else 0
+    if not 0 < seconds <= _LONGEST:
+        raise argparse.ArgumentTypeError("a number with s, m, h or d behind it, such as 30s, 10m, 3h or 1d")
+    return seconds
+
+
+def tell(seconds: float) -> str:
+    """In the largest unit of which there are two: 90s, 15m, 47h, 3d."""
+    for unit in ("d", "h", "m"):
+        if seconds >= 2 * _UNITS[unit]:
+            return f"{int(seconds // _UNITS[unit])}{unit}"
+    return f"{max(0, round(seconds))}s"

@@ -1,0 +1,93 @@
+"""Looking: a list of mails, one mail's life, how the outbox stands."""
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from service import outbox
+from service.cli.verbs import NoSuchThing, database, find_project
+from service.outbox import Happening, Listed, Mail, OutcomeCount, StateCount
+from service.settings import Stores
+from worker.desk import choices, lines
+from worker.desk.answers import Said
+
+_LATELY = 3600.0
+# What ends a try, for now or for good.
+_TRIES = ("sent", "waits", "failed", "lost")
+
+
+async def list_mails(arguments: argparse.Namespace, settings: Stores) -> Said:
+    choice = choices.read(arguments)
+    async with database(settings) as pool:
+        if choice.project_id is not None:
+            await find_project(pool, choice.project_id)
+        found = await outbox.page(pool, choice, after=arguments.after, most=arguments.limit)
+    shown = [_listed(mail, full=arguments.recipients) for mail in found]
+    more = [f"more: --after {found[-1].id}"] if len(found) == arguments.limit else []
+    return Said(shown, [*lines.table(shown), *more])
+
+
+def _listed(mail: Listed, *, full: bool) -> dict[str, Any]:
+    return _masked(asdict(mail), full=full) | {"last_fault": lines.fault(mail.stage, mail.last_fault, full=full)}
+
+
+def _masked(facts: dict[str, Any], *, full: bool) -> dict[str, Any]:
+    return facts if full else facts | {"recipient": outbox.masked(facts["recipient"])}
+
+
+async def show_mail(arguments: argparse.Namespace, settings: Stores) -> Said:
+    """Raises NoSuchThing."""
+    full = arguments.recipients
+    async with database(settings) as pool:
+        mail = await outbox.find(pool, arguments.mail)
+        if mail is None:
+            raise NoSuchThing(f"no mail {arguments.mail}")
+        events = await outbox.history(pool, mail)
+    shown = _masked(asdict(mail), full=full) | {"last_fault": lines.fault("", mail.last_fault, full=full)}
+    steps = [_step(event, full=full) for event in events]
+    return Said({**shown, "history": steps}, lines.life(shown, _with_end(mail, steps)))
+
+
+def _step(event: Happening, *, full: bool) -> dict[str, Any]:
+    return asdict(event) | {"fault": lines.fault(event.stage, event.fault, full=full)}
+
+
+def _with_end(mail: Mail, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A worker of an earlier release leaves no events: then the row itself says how it ended."""
+    if mail.ended_at is None or any(step["name"] == mail.state for step in steps):
+        return steps
+    end = {"at": mail.ended_at, "name": mail.state, "attempt": mail.attempts, "worker": "", "server": ""}
+    return [*steps, {**end, "stage": "", "code": mail.last_code, "fault": lines.fault("", mail.last_fault, full=False)}]
+
+
+async def show_status(arguments: argparse.Namespace, settings: Stores) -> Said:
+    project_id = arguments.project
+    async with database(settings) as pool:
+        if project_id is not None:
+            await find_project(pool, project_id)
+        states = await outbox.count_states(pool, project_id=project_id)
+        waiting = await outbox.count_waiting(pool, project_id=project_id)
+        outcomes = await outbox.count_outcomes(pool, project_id=project_id, seconds=_LATELY)
+    status = {
+        "states": {each.state: each.count for each in states},
+        "oldest_pending_age": _oldest(states),
+        "waiting": {each.cause or "untried": each.count for each in waiting},
+        "last_hour": _lately(outcomes),
+    }
+    return Said(status, lines.status(status))
+
+
+def _oldest(states: list[StateCount]) -> float | None:
+    """In seconds; None if nothing is to be sent."""
+    ages = [each.oldest_age for each in states if each.state in ("pending", "sending")]
+    return round(max(ages), 1) if ages else None
+
+
+def _lately(outcomes: list[OutcomeCount]) -> dict[str, Any]:
+    counts = {each.name: each.count for each in outcomes}
+    return {
+        "tries": {name: counts.get(name, 0) for name in _TRIES},
+        "without_a_try": {name: count for name, count in sorted(counts.items()) if name not in _TRIES},
+        "leases_lost": counts.get("lost", 0),
+        "suspected_duplicates": sum(each.suspected for each in outcomes),
+    }

@@ -1,0 +1,50 @@
+"""What an operator can type about mails."""
+
+import argparse
+from typing import Any
+from uuid import UUID
+
+from service.cli.verbs import Act, group, verb
+from worker.desk import choices, views, wishes
+
+_EXITS = """\
+Exit codes: 0 done, 2 wrong words, 3 some of it can't be done as things stand, 4 there is no such thing, 5 the settings
+are unfit, 6 the database can't be reached or is not what this code expects.
+"""
+
+
+def add(verbs: Any) -> None:
+    words = group(verbs, "mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs")
+    listed = _verb(words, "list", views.list_mails, "list mails, newest first")
+    choices.add(listed)
+    listed.add_argument("--limit", type=_count, default=50, metavar="N", help="at most so many; 50 if not given")
+    listed.add_argument("--after", type=UUID, metavar="ID", help="those that come after this mail in the list")
+    shown = _verb(words, "show", views.show_mail, "show a mail and all that happened to it")
+    shown.add_argument("mail", type=UUID, metavar="ID")
+    for made in (listed, shown):
+        made.add_argument("--recipients", action="store_true", help="show addresses in full: they are personal data")
+    told = _verb(words, "status", views.show_status, "count mails by state, and what happened in the last hour")
+    told.add_argument("--project", metavar="ID", help="of this project alone")
+    text = "make mails due at once; those that ended without being sent get up again if they still can"
+    _wish(words, "retry", wishes.retry, text, usual="pending or failed")
+    _wish(words, "cancel", wishes.cancel, "end mails that are still to be sent", usual="pending")
+
+
+def _verb(words: Any, name: str, act: Act, text: str) -> argparse.ArgumentParser:
+    made = verb(words, name, act, text)
+    made.epilog, made.formatter_class = _EXITS, argparse.RawDescriptionHelpFormatter
+    return made
+
+
+def _wish(words: Any, name: str, act: Act, text: str, *, usual: str) -> None:
+    made = _verb(words, name, act, text)
+    made.add_argument("mails", type=UUID, nargs="*", metavar="ID", help="these; or options that say which")
+    choices.add(made)
+    made.add_argument("--dry-run", action="store_true", help="tell what would be done, and do nothing")
+    made.epilog = f"Options without --state mean those that are {usual}.\n\n{_EXITS}"
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1000):
+        raise argparse.ArgumentTypeError("1 to 1000")
+    return int(text)

@@ -1,0 +1,57 @@
+"""What this worker has in hand: each mail by a lease that is renewed while it is being sent."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from service import failpoints, mails
+from service.db import Pool
+from service.mails import Claim, Lease
+
+LEASE, RENEWAL = 30.0, 10.0
+
+
+@dataclass(slots=True)
+class Leases:
+    """Times are of time.monotonic(), which goes on while a process is stopped; `worker` is the name in the rows."""
+
+    pool: Pool
+    worker: str
+    # When the lease was last asked for and got; minus infinity once Postgres said that it is another's.
+    held: dict[Lease, float] = field(default_factory=dict)
+
+    @contextmanager
+    def holding(self, claim: Claim, asked: float) -> Iterator[Lease]:
+        """While the mail is in here `renew` keeps its lease."""
+        # By attempt too: a worker that was held up may meet its own mail again.
+        lease = Lease(claim.id, claim.attempts)
+        self.held[lease] = asked
+        try:
+            yield lease
+        finally:
+            self.held.pop(lease, None)
+
+    async def renew(self) -> None:
+        """Keep the leases of what is being sent."""
+        if self.held:
+            await self._renew(list(self.held))
+
+    async def stands(self, lease: Lease) -> bool:
+        """Asked just before the words go out: only a worker that was held up for long needs to ask Postgres."""
+        if time.monotonic() - self.held.get(lease, -math.inf) < LEASE / 2:
+            return True
+        await self._renew([lease])
+        return self.held.get(lease, -math.inf) > -math.inf
+
+    async def _renew(self, leases: list[Lease]) -> None:
+        if failpoints.armed:
+            await failpoints.reach("worker.renew.before")
+        asked = time.monotonic()
+        renewed = set(await mails.renew(self.pool, leases, worker=self.worker, lease=LEASE))
+        for lease in leases:
+            if lease in self.held:
+                self.held[lease] = asked if lease in renewed else -math.inf
+        if failpoints.armed:
+            await failpoints.reach("worker.renew.after")

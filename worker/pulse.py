@@ -1,0 +1,76 @@
+"""Shows that a worker lives and how it fares: a file for `python -m worker check`, and a line a minute in the log."""
+
+import asyncio
+import logging
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from service.jobs import Bell
+from worker.counts import Counts
+from worker.identity import Identity
+from worker.smtp import Relay
+
+log = logging.getLogger(__name__)
+BEAT = 5.0
+_LINE, _STALE = 60.0, 30.0
+# The loop's turns must be this late before anyone is told: nothing of ours may hold it up for so long.
+_HELD_UP = 1.0
+
+
+@dataclass(slots=True)
+class Pulse:
+    """A relay or a database that hangs is no reason to be started anew, so it asks neither."""
+
+    path: Path
+    identity: Identity
+    relay: Relay
+    bell: Bell
+    counts: Counts
+    _line_at: float = field(default_factory=time.monotonic)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            self.beat()
+            before = time.monotonic()
+            await asyncio.sleep(BEAT)
+            late = time.monotonic() - before - BEAT
+            if late > _HELD_UP:
+                self.counts.add("loop_held_up")
+                log.warning("the loop was held up", extra={"seconds": round(late, 1)})
+
+    def beat(self) -> None:
+        told = self.told()
+        if time.monotonic() - self._line_at >= _LINE:
+            self._line_at = time.monotonic()
+            log.info("counts", extra=told)
+        new = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        try:
+            new.write_bytes(orjson.dumps(told))
+            new.replace(self.path)
+            self.identity.touch()
+        except OSError as error:
+            log.warning("the heartbeat could not be written", extra={"cause": type(error).__name__})
+
+    def told(self) -> dict[str, Any]:
+        """Everything that is counted, flat, and the breaker of each relay by host:port."""
+        own = {"worker": self.identity.name, "bells_missed": self.bell.missed, "relays": self.relay.states()}
+        return own | self.counts.told()
+
+    def stop(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def look(path: Path) -> dict[str, Any]:
+    """Whether the worker's loop has turned lately, and what it counted."""
+    try:
+        age = time.time() - path.stat().st_mtime
+        counts = orjson.loads(path.read_bytes() or b"null")
+    except (OSError, ValueError):
+        return {"alive": False, "heartbeat": None, "counts": None}
+    return {"alive": age < _STALE, "heartbeat": round(age, 1), "counts": counts}

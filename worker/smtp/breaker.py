@@ -1,0 +1,70 @@
+"""Leaves a server alone that fails again and again, until a probe finds it well."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from worker.smtp.answers import GREETING, Undelivered
+
+State = Literal["closed", "open", "half_open"]
+TRIES = 5
+REST = 10.0
+
+
+def is_counted(fault: Undelivered) -> bool:
+    """Whether the server failed as a whole, and not in what it thinks of one recipient or one letter of ours."""
+    return fault.cause == "server" or (fault.cause == "ours" and fault.stage in GREETING | {"mail"})
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Opens after `TRIES` failures in a row; then one probe each `REST` seconds. Times are the loop's."""
+
+    rest: float = REST
+    state: State = "closed"
+    failures: int = 0
+    probe_at: float = 0.0
+    last: str = ""
+    _senders: set[bytes] = field(default_factory=set)
+
+    def lets_through(self, now: float) -> bool:
+        """Whether a mail may go there. If nobody probes, a mail does it, one for each rest."""
+        if self.state == "closed":
+            return True
+        if self.is_neglected(now):
+            self.probe_at = now
+            return True
+        return False
+
+    def is_neglected(self, now: float) -> bool:
+        """Whether a probe is so late that nobody seems to make them."""
+        return self.state == "open" and now > self.probe_at + self.rest
+
+    def fails(self, fault: Undelivered, now: float, sender: bytes = b"") -> bool:
+        """Count a failure; whether it opened the breaker. A refused sender address counts once: others may pass."""
+        self.last = str(fault)
+        if self.state == "half_open":
+            self.state, self.probe_at = "open", now + self.rest
+        if self.state == "open" or not self._is_news(fault, sender):
+            return False
+        self.failures += 1
+        if self.failures < TRIES:
+            return False
+        self.state, self.probe_at = "open", now + self.rest
+        return True
+
+    def _is_news(self, fault: Undelivered, sender: bytes) -> bool:
+        if fault.stage != "mail" or fault.cause != "ours":
+            return True
+        known = sender in self._senders
+        self._senders.add(sender)
+        return not known
+
+    def works(self) -> bool:
+        """The server did its part for a mail; whether that closed the breaker."""
+        was, self.state, self.failures = self.state, "closed", 0
+        self._senders.clear()
+        return was != "closed"
+
+    def is_back(self) -> None:
+        """A probe went well. The next failure opens it again: to greet is less than to carry."""
+        self.state, self.failures = "closed", TRIES - 1

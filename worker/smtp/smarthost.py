@@ -1,0 +1,160 @@
+"""One server as this worker knows it: its connections, how many it bears, and whether it is well."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+
+from worker.smtp.answers import GREETING, LONGEST_TEXT, Accepted, TryLater, Undelivered
+from worker.smtp.breaker import Breaker, is_counted
+from worker.smtp.connections import Bounds, Connections, Deadlines
+from worker.smtp.dialogue import Connection, Mail
+from worker.smtp.faults import of_error
+from worker.smtp.server import Server
+from worker.smtp.slots import Slots
+
+log = logging.getLogger(__name__)
+# How often a mail waits for a place anew because the server had too many connections.
+_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """Set when a breaker opens, and when one closes."""
+
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    recovered: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Smarthost:
+    """Carries mails while its breaker lets them through."""
+
+    def __init__(
+        self, server: Server, bounds: Bounds, deadlines: Deadlines, breaker: Breaker, signals: Signals
+    ) -> None:
+        """Raise OSError when the server's `ca` file holds no certificate."""
+        self.name = server.name
+        self.breaker = breaker
+        self.connections = Connections(server, bounds, deadlines)
+        self._slots = Slots(bounds.connections)
+        self._deadlines = deadlines
+        self._signals = signals
+        self._told: set[tuple[str, int, bytes]] = set()
+
+    async def carry(self, mail: Mail) -> Accepted | Undelivered | None:
+        """Try one mail here, and learn from how that goes; None when the server is left alone."""
+        was_well = self.breaker.state == "closed"
+        if not self.breaker.lets_through(asyncio.get_running_loop().time()):
+            return None
+        for round_ in range(_ROUNDS):
+            await self._slots.take()
+            try:
+                # While the mail waited for its place the server may have been given up.
+                if was_well and self.breaker.state != "closed":
+                    return None
+                outcome = await self._attempt(mail)
+            finally:
+                self._slots.give()
+            if isinstance(outcome, Accepted):
+                break
+            outcome.server = self.name
+            if not self._is_crowded(outcome):
+                break
+            if round_ == _ROUNDS - 1:
+                return outcome
+        self._learn(outcome, mail.sender)
+        return outcome
+
+    async def probe(self) -> None:
+        """Connect and greet, with no mail at risk: whether the server is well again."""
+        self.breaker.state = "half_open"
+        try:
+            outcome = await self.connections.open()
+        except BaseException:
+            self.breaker.state = "open"
+            raise
+        if isinstance(outcome, Undelivered):
+            self._learn(outcome)
+            return
+        self.connections.put_back(outcome)
+        self.breaker.is_back()
+        self._is_back()
+
+    def left_alone(self) -> TryLater:
+        """What a mail is told that isn't tried."""
+        text = f"left alone after failures, the last: {self.breaker.last}"[:LONGEST_TEXT]
+        return TryLater(0, text, "connect", "server", self.name)
+
+    def _is_crowded(self, fault: Undelivered) -> bool:
+        """Whether it was only one connection too many: then no more than it bears are opened for a while."""
+        if fault.code != 421 or fault.stage not in GREETING:
+            return False
+        # The one that it has just refused is not among them.
+        borne = self.connections.welcomed
+        if borne:
+            self._slots.shrink(borne, asyncio.get_running_loop().time())
+        return borne > 0
+
+    def _learn(self, outcome: Accepted | Undelivered, sender: bytes = b"") -> None:
+        """What one outcome says about the server. An operator is called once for each kind of fault of ours."""
+        if isinstance(outcome, Accepted) or outcome.cause == "recipient":
+            if self._told:
+                self._told = {each for each in self._told if each[2] not in (b"", sender)}
+            if self.breaker.works():
+                self._is_back()
+            return
+        if self.connections.closed or outcome.stage == "fence":
+            return
+        facts = {"server": self.name, "stage": outcome.stage, "code": outcome.code, "fault": outcome.text}
+        news = (outcome.stage, outcome.code, b"" if outcome.stage in GREETING else sender)
+        if outcome.cause == "ours" and news not in self._told:
+            self._told.add(news)
+            log.error("the mail server needs an operator", extra=facts)
+        if is_counted(outcome) and self.breaker.fails(outcome, asyncio.get_running_loop().time(), sender):
+            log.warning("the mail server is left alone", extra=facts)
+            self.connections.drop_idle()
+            self._signals.opened.set()
+
+    def _is_back(self) -> None:
+        log.info("the mail server is back", extra={"server": self.name})
+        self._signals.recovered.set()
+
+    async def _attempt(self, mail: Mail) -> Accepted | Undelivered:
+        """Send over a waiting connection, or over a new one if that proves dead before it took anything."""
+        connection = await self.connections.waiting()
+        if connection is not None:
+            outcome = await self._converse(connection, mail)
+            if not connection.found_dead:
+                return outcome
+        opened = await self.connections.open()
+        return opened if isinstance(opened, Undelivered) else await self._converse(opened, mail)
+
+    async def _converse(self, connection: Connection, mail: Mail) -> Accepted | Undelivered:
+        """One mail over one connection, which is then put back, cleared by RSET, or dropped."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._deadlines.commands) as deadline:
+                await connection.ask("mail", b"MAIL FROM:<" + mail.sender + b">")
+                await connection.ask("rcpt", b"RCPT TO:<" + mail.recipient + b">")
+                if mail.before_data is not None:
+                    await connection.pass_fence(mail.before_data)
+                await connection.ask("data", b"DATA", wanted=3)
+                deadline.reschedule(loop.time() + self._deadlines.after_dot)
+                code, text = await connection.hand_over(mail.content)
+        except Exception as error:  # noqa: BLE001 - whatever it was, it becomes one of our answers
+            fault = of_error(error, connection.stage)
+        except BaseException:
+            # Cancelled in mid-dialogue: whatever the server says next would answer the wrong question.
+            connection.drop()
+            raise
+        else:
+            connection.mails += 1
+            self.connections.put_back(connection)
+            return Accepted(self.name, code, text)
+        connection.found_dead = connection.is_dead(fault)
+        # The server spoke clearly, or wasn't asked: the connection is good once its envelope is cleared.
+        clear = fault.stage == "fence" or (fault.code >= 400 and fault.code != 421)
+        if clear and await connection.accepts(b"RSET", self._deadlines.probe):
+            self.connections.put_back(connection)
+        else:
+            connection.drop()
+        return fault

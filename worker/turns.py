@@ -1,0 +1,79 @@
+"""Who may take up a mail: so many at once, rung for or swept alike, and nobody once the worker stops."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+Task = asyncio.Task[object]
+
+
+class Turns:
+    """At most `most` mails are in hand at once."""
+
+    def __init__(self, most: int) -> None:
+        self._closed = False
+        self._places = asyncio.Semaphore(most)
+        self._waiting: set[Task] = set()
+        self._busy: set[Task] = set()
+        self._rest = asyncio.Event()
+
+    def is_closed(self) -> bool:
+        return self._closed
+
+    @asynccontextmanager
+    async def take(self, admit: Callable[[], Awaitable[float]]) -> AsyncIterator[float | None]:
+        """What `admit` said, once there is room and it lets one more in; None if the worker stops before that."""
+        if self.is_closed():
+            yield None
+            return
+        async with self._places:
+            task = _current()
+            admitted = await self._admitted(task, admit)
+            if admitted is None:
+                yield None
+                return
+            self._busy.add(task)
+            try:
+                yield admitted
+            finally:
+                self._busy.discard(task)
+                if not self._busy:
+                    self._rest.set()
+
+    async def _admitted(self, task: Task, admit: Callable[[], Awaitable[float]]) -> float | None:
+        if self.is_closed():
+            return None
+        self._waiting.add(task)
+        try:
+            admitted = await admit()
+        except asyncio.CancelledError:
+            if not self.is_closed():
+                raise
+            task.uncancel()
+            return None
+        finally:
+            self._waiting.discard(task)
+        return None if self.is_closed() else admitted
+
+    async def close(self, *, seconds: float, hurry: asyncio.Event) -> None:
+        """No new turns; wait for those under way until the time is over or `hurry` is set, then cut them off."""
+        self._closed = True
+        for task in self._waiting:
+            task.cancel()
+        if not self._busy:
+            return
+        self._rest.clear()
+        ends = {asyncio.create_task(self._rest.wait()), asyncio.create_task(hurry.wait())}
+        await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
+        if cut := set(self._busy):
+            for task in cut:
+                task.cancel()
+            await asyncio.wait(cut, timeout=2)
+
+
+def _current() -> Task:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - only a task can wait for its turn
+    return task

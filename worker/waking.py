@@ -1,0 +1,56 @@
+"""A worker starts: before it claims anything it tells what it had sent, and takes back what it held when it died."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from service import db, mails
+from service.db import Pool
+from worker.identity import Identity, abandoned
+from worker.marks import Marks
+from worker.receipts import read
+
+log = logging.getLogger(__name__)
+
+
+async def wake(pool: Pool, identity: Identity, marks: Marks) -> None:
+    """Waits for Postgres for as long as it takes; may be begun anew at any point."""
+    told = False
+    while True:
+        try:
+            await _settle(pool, identity, marks)
+        except Exception as error:
+            if db.diagnose(error) is None:
+                log.exception("a worker can't settle what it left behind")
+            elif not told:
+                log.warning("waiting for postgres", extra={"cause": type(error).__name__})
+            told = True
+            await asyncio.sleep(1)
+        else:
+            return
+
+
+async def _settle(pool: Pool, identity: Identity, marks: Marks) -> None:
+    if identity.receipts is not None:
+        await _replay(pool, identity.receipts, identity.name, marks)
+        marks.receipts.clear()
+    for other in abandoned(identity):
+        if other.receipts is not None:
+            await _replay(pool, other.receipts, other.name, marks)
+            other.receipts.unlink()
+    freed = await mails.free(pool, worker=identity.name)
+    if freed:
+        marks.counts.add("mails_taken_back", freed)
+        log.info("took back mails", extra={"count": freed})
+
+
+async def _replay(pool: Pool, path: Path, worker: str, marks: Marks) -> None:
+    """Mark what a relay took and no row says; what was claimed again since is another's to tell."""
+    receipts, garbled = read(path)
+    replayed = 0
+    for receipt in receipts:
+        replayed += await mails.confirm(pool, receipt.lease, worker=worker, server=receipt.server, code=receipt.code)
+    marks.counts.add("receipts_replayed", replayed)
+    marks.counts.add("receipts_garbled", garbled)
+    if replayed or garbled:
+        log.info("receipts were replayed", extra={"worker": worker, "sent": replayed, "garbled": garbled})
