@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -92,7 +93,36 @@ def _limit(limit: Limit) -> str:
     return f"{limit.rule.limit} {window} by {_COUNTED[limit.by]}"
 
 
-TABLES = {"settings": settings, "errors": errors_table, "routes": routes_table}
+def fault_tests() -> dict[str, list[str]]:
+    """The tests named after each row of the matrix, as `file::name`."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        if "node_modules" not in path.parts:
+            for name, row in re.findall(r"^(?:async )?def (test_(f\d\d)_\w+)", path.read_text(), re.MULTILINE):
+                found.setdefault(row.upper(), []).append(f"{path.relative_to(ROOT / 'tests')}::{name}")
+    return found
+
+
+def matrix() -> dict[str, dict[str, str]]:
+    return tomllib.loads((ROOT / "tests" / "faults" / "matrix.toml").read_text())
+
+
+def reliability_table() -> list[tuple[str, ...]]:
+    """One row a fault, with its tests."""
+    tests = fault_tests()
+    rows = [
+        (
+            row,
+            entry["fault"],
+            entry["promise"],
+            "<br>".join([*(f"`{test}`" for test in tests.get(row, [])), *([entry["why"]] if "why" in entry else [])]),
+        )
+        for row, entry in matrix().items()
+    ]
+    return [("Row", "Fault", "Promise", "Tests, under tests/"), *rows]
+
+
+TABLES = {"settings": settings, "errors": errors_table, "routes": routes_table, "reliability": reliability_table}
 
 
 def markdown(rows: list[tuple[str, ...]]) -> str:
