@@ -86,7 +86,7 @@ async def _work(ground: Ground, post: Post, count: int) -> float:
     """Let the worker at it; seconds until the last row says that its mail has ended."""
     redis = connect(ground.settings.redis_url.get_secret_value())
     began = time.perf_counter()
-    await mails.free(ground.pool, worker=_HOLDER)
+    await mails.hand_back(ground.pool, worker=_HOLDER, kept=[])
     await redis.rename(_HELD, QUEUE)
     await post.sink.ask(order="wait", count=count)
     while await mails.list_due(ground.pool, seconds=-_HOLD, most=1):  # noqa: ASYNC110 - another process does it

@@ -8,6 +8,7 @@ A worker of the release before writes none, so nothing here depends on them.
 Longer than other nouns: one function a statement, and a worker needs all of them.
 """
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -214,9 +215,12 @@ async def list_late(conn: Executor, *, most: int) -> list[UUID]:
     return [mail.id for mail in await _sql.all(conn, "list_late_mails", Due, most=most)]
 
 
-async def hasten(conn: Executor, *, most: int) -> int:
-    """What waited for the relay is due at once; how many. Safe for all workers to do at the same time."""
-    return await _sql.run(conn, "hasten_mails", most=most)
+async def hasten(conn: Executor, *, stages: Collection[str], most: int) -> int:
+    """What waited for the relay is due at once, `most` for its faults and `most` for ours at these stages; how many.
+
+    Safe for all workers to do at the same time.
+    """
+    return await _sql.run(conn, "hasten_mails", stages=list(stages), most=most)
 
 
 async def free(conn: Executor, *, worker: str) -> int:

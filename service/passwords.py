@@ -11,9 +11,11 @@ import hmac
 import os
 import re
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
+from weakref import WeakKeyDictionary
 
 import bcrypt
 from argon2 import PasswordHasher, extract_parameters
@@ -51,6 +53,8 @@ class Passwords:
         self._pool = ThreadPoolExecutor(threads, "hash", initializer=_step_back)
         self._free = asyncio.Semaphore(threads)
         self._waiting = 0
+        # For each task: the seconds of its hashes that are done, and when the one began that runs.
+        self._spent: WeakKeyDictionary[asyncio.Task[Any], tuple[float, float | None]] = WeakKeyDictionary()
         # What a login for nobody is checked against: the same work, the same time.
         self._nobody = _HASHER.hash(os.urandom(16).hex())
 
@@ -91,7 +95,21 @@ class Passwords:
         # A thread can't be stopped: a caller who leaves must not let a second hash start beside the running one.
         done = asyncio.get_running_loop().run_in_executor(self._pool, work)
         done.add_done_callback(lambda _: self._free.release())
-        return await asyncio.shield(done)
+        self._note(time.monotonic())
+        try:
+            return await asyncio.shield(done)
+        finally:
+            self._note(None)
+
+    def _note(self, began: float | None) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._spent[task] = self.seconds(task), began
+
+    def seconds(self, task: "asyncio.Task[Any]") -> float:
+        """How long that task's hashes have run: work and no wait, which takes long where processors are busy."""
+        spent, began = self._spent.get(task, (0.0, None))
+        return spent if began is None else spent + time.monotonic() - began
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)

@@ -12,6 +12,7 @@ from service.db import Pool
 from worker.leases import LEASE, RENEWAL
 from worker.logs import Clerk
 from worker.mail import Mailer
+from worker.smtp import OURS
 
 log = logging.getLogger(__name__)
 PAUSE, GRACE, LOOK, HOURLY = 1.0, 1.0, 15.0, 3600.0
@@ -93,8 +94,12 @@ class Sweeper:
             self.mailer.marks.counts.add("mails_swept")
 
     async def watch(self) -> None:
-        """When the relay is back, what waited for it goes out now, the oldest first."""
+        """When the relay is back, what waited for it goes out now, the oldest first.
+
+        And when the worker starts: an operator may have put right what the relay disliked.
+        """
         recovered = self.mailer.relay.recovered
+        recovered.set()
         while True:
             await recovered.wait()
             recovered.clear()
@@ -113,9 +118,9 @@ class Sweeper:
             await asyncio.sleep(PAUSE)
 
     async def _hasten(self) -> None:
-        while number := await mails.hasten(self.pool, most=_HASTE):
+        while number := await mails.hasten(self.pool, stages=OURS, most=_HASTE):
             self.mailer.marks.counts.add("mails_hastened", number)
-            log.info("the relay is back: what waited for it goes out", extra={"count": number})
+            log.info("what waited for the relay goes out", extra={"count": number})
 
     async def look(self) -> None:
         """Count what is owed; end what can't be of use any more while there is no relay to carry it."""

@@ -1,6 +1,8 @@
 """Every request is answered in time: 503 where Postgres or anything else keeps it waiting (reliability.md P3, B9)."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 
@@ -10,27 +12,37 @@ ANSWER, BODY = 4.5, 12.0
 
 
 class Deadline:
-    """Counts from when the whole body has come. Timers of the loop: asyncio.timeout costs three times as much."""
+    """Counts from when the whole body has come. Timers of the loop: asyncio.timeout costs three times as much.
 
-    __slots__ = ("_loop", "_task", "_timer", "passed")
+    `pardoned` are the seconds of a task that don't count: a hash can't be stopped, and is work and no wait.
+    """
 
-    def __init__(self, request: web.Request) -> None:
+    __slots__ = ("_loop", "_pardoned", "_since", "_task", "_timer", "passed")
+
+    def __init__(self, request: web.Request, pardoned: Callable[["asyncio.Task[Any]"], float]) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        self._pardoned = pardoned
         self.passed = False
-        if request.content.is_eof():
-            self._timer = self._loop.call_later(ANSWER, self._pass)
-        else:
-            self._timer = self._loop.call_later(BODY + ANSWER, self._pass)
+        self._since = self._loop.time()
+        if not request.content.is_eof():
+            self._since += BODY
             request.content.on_eof(self._body_came)
+        self._timer = self._loop.call_at(self._since + ANSWER, self._pass)
 
     def _body_came(self) -> None:
         if not self._timer.cancelled():
             self._timer.cancel()
-            self._timer = self._loop.call_later(ANSWER, self._pass)
+            self._since = self._loop.time()
+            self._timer = self._loop.call_at(self._since + ANSWER, self._pass)
 
     def _pass(self) -> None:
-        self.passed = True
-        if self._task is not None:
+        if self._task is None:
+            return
+        until = self._since + ANSWER + self._pardoned(self._task)
+        if until > self._loop.time() + 0.01:
+            self._timer = self._loop.call_at(until, self._pass)
+        else:
+            self.passed = True
             self._task.cancel()
 
     def is_ours(self) -> bool:

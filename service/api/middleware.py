@@ -83,7 +83,7 @@ async def answer(request: web.Request, route: Route | None) -> web.Response:
 
 
 async def _respond(call: Call, route: Route | None) -> web.Response:
-    deadline = Deadline(call.request)
+    deadline = Deadline(call.request, call.services.passwords.seconds)
     try:
         return await _let_in(call, route)
     except AccountError as fault:

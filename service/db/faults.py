@@ -54,7 +54,8 @@ def fault_of(error: BaseException) -> Fault | None:
         return next((fault for start, fault in _STATES if state.startswith(start)), None)
     if isinstance(error, exceptions.TargetServerAttributeNotMatched):
         return Fault.READ_ONLY
-    lost = isinstance(error, OSError | asyncpg.InterfaceError | exceptions.ProtocolError)
+    # The last is the library's word for a server that speaks out of turn, as one does that is shutting down.
+    lost = isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError)
     return Fault.LOST if lost else None
 
 

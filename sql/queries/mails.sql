@@ -96,21 +96,27 @@ order by due_at limit :most;
 select id from mails where state in ('pending', 'sending') and due_at <= now() and deadline_at <= now()
 order by due_at limit :most;
 
--- name: hasten_mails(most)
--- What waited for the relay and for nothing else is due since it was accepted, so that the oldest goes first.
-with waiting as (
+-- name: hasten_mails(stages, most)
+-- What waited for the relay and for nothing else is due since it was accepted, so that the oldest goes first. A fault
+-- of ours at one of these stages was the relay's word on all mails: when it is well that has been put right.
+with theirs as (
     select id, project_id from mails where state = 'pending' and last_cause = 'server' and due_at > now()
     order by created_at limit :most for update skip locked
+), ours as (
+    select id, project_id from mails where state = 'pending' and last_cause = 'ours' and due_at > now()
+        and split_part(last_fault, ': ', 1) = any(:stages::text[])
+    order by due_at limit :most for update skip locked
 )
-update mails m set due_at = m.created_at from waiting w where m.id = w.id and m.project_id = w.project_id;
+update mails m set due_at = m.created_at from (select * from theirs union all select * from ours) w
+where m.id = w.id and m.project_id = w.project_id;
 
 -- name: free_mails_of(worker)
 -- A worker that starts again under its name takes back at once what it held when it died. A mail that was in the
--- hands of three that died may be why they died: it has to wait.
+-- hands of three that died may be why they died: it has to wait, and for nobody's recovery.
 with mine as (
     select id, project_id, attempts from mails where state = 'sending' and lease_by = :worker for update
 ), freed as (
-    update mails m set state = 'pending', lease_by = null, due_at = now() + make_interval(secs => (
+    update mails m set state = 'pending', lease_by = null, last_cause = null, due_at = now() + make_interval(secs => (
         select case when count(*) < 2 then 0 else 60 end from mail_events e
         where e.project_id = m.project_id and e.mail_id = m.id and e.name = 'lost'
     ))

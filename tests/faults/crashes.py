@@ -199,7 +199,10 @@ async def here(ground: Ground) -> AsyncIterator[Here]:
     stage = Here(ground)
     handler = logging.StreamHandler(stage.log)
     handler.setFormatter(journal.JsonLines())
-    logging.getLogger().addHandler(handler)
+    root, level = logging.getLogger(), logging.getLogger().level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)  # what production writes is searched for secrets
+    logging.getLogger("arq").setLevel(logging.WARNING)
     server = TestServer(make(WorkerSettings.read()))
     await server.start_server()
     stage.address = f"http://127.0.0.1:{server.port}"
@@ -209,7 +212,8 @@ async def here(ground: Ground) -> AsyncIterator[Here]:
         failpoints.disarm()
         await stage.stop()
         await server.close()
-        logging.getLogger().removeHandler(handler)
+        root.removeHandler(handler)
+        root.setLevel(level)
 
 
 class There(Stage):

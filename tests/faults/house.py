@@ -21,7 +21,7 @@ from service import migrations, projects
 from service.db import Pool
 from tests import processes
 from tests.faults.client import Client
-from tests.faults.postgres import Cluster, cluster
+from tests.faults.postgres import Cluster, cluster, standby_of
 from tests.faults.proxy import Proxy
 from tests.faults.valkey import Store, store
 from tests.faults.waiting import until
@@ -105,7 +105,10 @@ class Seat:
 
 @dataclass
 class House:
-    """`db`, `redis` and `smtp` are the proxies; `faults` are (from, to) in time.monotonic() seconds."""
+    """`db`, `redis` and `smtp` are the proxies; `faults` are (from, to) in time.monotonic() seconds.
+
+    `standby` follows `postgres`, if the house has one, and `db2` is the proxy before it.
+    """
 
     folder: Path
     postgres: Cluster
@@ -117,6 +120,8 @@ class House:
     apis: list[Seat]
     workers: list[Seat]
     log: Path
+    standby: Cluster | None = None
+    db2: Proxy | None = None
     clients: list[Client] = field(default_factory=list)
     faults: list[tuple[float, float]] = field(default_factory=list)
 
@@ -150,12 +155,26 @@ class House:
     def _asks(self, statement: str):
         return lambda: self.postgres.run(statement, database=DATABASE)
 
+    async def fail_over(self, how: str = "kill") -> None:
+        """The primary ends and the standby, which then is `postgres`, takes its place."""
+        assert self.standby
+        await self.postgres.stop(how)
+        await self.standby.promote()
+        self.postgres, self.standby = self.standby, self.postgres
+
 
 @asynccontextmanager
-async def house(folder: Path, *, apis: int = 1, workers: int = 1, **settings: str) -> AsyncIterator[House]:
-    """All of it, ready, with the project `shop`; `settings` are variables of every process, LIMITS is off."""
+async def house(
+    folder: Path, *, apis: int = 1, workers: int = 1, standby: bool = False, **settings: str
+) -> AsyncIterator[House]:
+    """All of it, ready, with the project `shop`; `settings` are variables of every process, LIMITS is off.
+
+    With a standby, processes are given the addresses of both servers.
+    """
     async with AsyncExitStack() as stack:
         whole = await _ground(stack, folder)
+        if standby:
+            await _beside(stack, whole)
         environment = _environment(whole) | settings
         whole.apis += [_api(environment) for _ in range(apis)]
         whole.workers += [_worker(environment, folder / f"worker-{number}") for number in range(workers)]
@@ -181,9 +200,18 @@ async def _ground(stack: AsyncExitStack, folder: Path) -> House:
     return House(folder, postgres, valkey, sink, db, redis, smtp, [], [], folder / "client.jsonl")
 
 
+async def _beside(stack: AsyncExitStack, whole: House) -> None:
+    """A standby that streams from the primary, and its proxy."""
+    whole.standby = await stack.enter_async_context(standby_of(whole.postgres, whole.folder / "standby"))
+    whole.db2 = await stack.enter_async_context(Proxy("127.0.0.1", whole.standby.port))
+
+
 def _environment(whole: House) -> dict[str, str]:
+    address = whole.postgres.url(DATABASE, port=whole.db.port)
+    if whole.db2:
+        address = address.replace(f":{whole.db.port}/", f":{whole.db.port},127.0.0.1:{whole.db2.port}/")
     return {
-        "DATABASE_URL": whole.postgres.url(DATABASE, port=whole.db.port),
+        "DATABASE_URL": address,
         "REDIS_URL": whole.valkey.url(port=whole.redis.port),
         "SMTP_URL": f"smtp://127.0.0.1:{whole.smtp.port}?tls=none",
         "PUBLIC_URL": "http://localhost:8080",

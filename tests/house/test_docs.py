@@ -18,7 +18,9 @@ each_page = pytest.mark.parametrize("path", _PAGES, ids=[path.name for path in _
 _BLOCK = re.compile(r"^```(?:sh|bash|console|shell)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _VARIABLE = re.compile(r"(?<![\w/<$-])\$?([A-Z]+(?:_[A-Z]+)+)\b(?!\.)")
 # Variables that are no setting of the service: those of compose.yaml are added to them.
-_OTHERS = frozenset({"LOCAL_STATE", "SO_REUSEPORT", "PYTHON_VERSION", "SESSION_KEY", "FUZZ_REQUESTS"})
+_OTHERS = frozenset(
+    {"LOCAL_STATE", "SO_REUSEPORT", "PYTHON_VERSION", "SESSION_KEY", "FUZZ_REQUESTS", "FAULTS_ROUNDS", "FAULTS_SEED"}
+)
 _PARSERS = {"service": service.__main__.parser, "worker": worker.__main__.parser}
 
 # What a public file must not tell: whose machine it was written on, and where packages came from.

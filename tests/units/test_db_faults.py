@@ -26,7 +26,8 @@ def test_each_state_has_one_meaning(state: str, fault: Fault | None):
 
 def test_what_the_library_raises_has_a_meaning_too():
     """A cut or hung connection is lost; an argument that can't be sent is a fault of ours."""
-    lost = (ConnectionResetError(), TimeoutError(), asyncpg.InterfaceError("connection is closed"))
+    out_of_turn = asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
+    lost = (ConnectionResetError(), TimeoutError(), asyncpg.InterfaceError("connection is closed"), out_of_turn)
     assert {fault_of(error) for error in lost} == {Fault.LOST}
     assert fault_of(asyncpg.exceptions.TargetServerAttributeNotMatched()) is Fault.READ_ONLY
     assert fault_of(asyncpg.InvalidCachedStatementError()) is Fault.CLASH

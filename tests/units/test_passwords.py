@@ -115,3 +115,18 @@ async def test_hashing_steps_back_for_the_event_loop(passwords: Passwords):
     found = await passwords._run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
     assert found == 19
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < 19
+
+
+async def test_the_time_of_a_hash_is_known():
+    """A request's deadline does not count it: it is work, and may take long where processors are busy."""
+    passwords, task = Passwords(1), asyncio.current_task()
+    assert task
+    assert passwords.seconds(task) == 0
+    under_way = asyncio.create_task(passwords.hash("correct horse"))
+    await asyncio.sleep(0)
+    await under_way
+    assert passwords.seconds(under_way) > 0
+    assert passwords.seconds(task) == 0
+    earlier = passwords.seconds(under_way)
+    assert passwords.seconds(under_way) == earlier, "it counts no further"
+    passwords.close()

@@ -8,8 +8,11 @@ import pytest
 
 from service import mails, users
 from service.db import Pool
+from tests.faults.waiting import until
 from tests.sink import Sink
 from tests.worker.test_mail import ANN, ENDINGS, asked, due_now, state, sweeper
+from worker.smtp import OURS, Relay, Server
+from worker.smtp.breaker import TRIES
 
 # A worker of the release before: its statements, which write no events.
 OLD_CLAIM = (
@@ -228,3 +231,65 @@ async def test_f31_what_waited_for_the_relay_goes_out_when_it_is_back(pool: Pool
     await asyncio.gather(watching, return_exceptions=True)
     assert not away.relay.recovered.is_set()
     assert await mails.list_due(pool, seconds=0, most=10) == waiting
+
+
+@pytest.mark.parametrize(
+    ("fault", "hastened"),
+    [
+        ("auth: 5.7.8 wrong password", True), ("tls: certificate has expired", True), ("mail: 5.7.1 not allowed", True),
+        ("letter: KeyError", False), ("fence: the check before DATA failed", False),
+        ("the key old of its link is not among SECRET_KEYS", False), (None, False),
+    ],
+)  # fmt: skip
+async def test_f31_what_waited_for_our_own_fault_at_the_relay_goes_out_too(
+    pool: Pool, ann: users.User, fault: str | None, hastened: bool
+):
+    """Once the relay lets us in nobody waits for a quarter of an hour; other faults of ours are another matter."""
+    mail = await asked(pool)
+    later = "update mails set due_at = now() + interval '15 minutes', last_cause = 'ours', last_fault = $1"
+    await pool.execute(later, fault)
+    assert await mails.hasten(pool, stages=OURS, most=10) == hastened
+    assert (await mails.list_due(pool, seconds=0, most=10) == [mail]) == hastened
+
+
+@pytest.mark.usefixtures("ann")
+async def test_f34_a_wrong_password_put_right_brings_all_mails_out(pool: Pool, sink: Sink, a_worker):
+    """535 until the breaker opens; a probe that signs in closes it, and the mails go without waiting their time."""
+    sink.users = {"shop": "right"}
+    waiting, worker = [await asked(pool) for _ in range(TRIES)], a_worker()
+    worker = replace(worker, relay=Relay(_as_shop(sink), connections=2, rest=0.05))
+    sweep = sweeper(pool, worker)
+
+    async def swept() -> bool:
+        await sweep.sweep()
+        return len(sink.mails) == TRIES
+
+    sink.script("auth", "535 5.7.8 no", times=TRIES)
+    for mail in waiting:
+        await worker.deliver(mail)
+    assert not worker.relay.ready()
+    causes = await pool.fetch("select distinct last_cause from mails where due_at > now()")
+    assert [row[0] for row in causes] == ["ours"]
+    minding = [asyncio.create_task(each) for each in (sweep.keep(), sweep.watch())]
+    try:
+        await until(swept, what="nothing was hastened")
+    finally:
+        for task in minding:
+            task.cancel()
+        await asyncio.gather(*minding, return_exceptions=True)
+        await worker.relay.close()
+
+
+async def test_f34_a_worker_that_starts_lets_nobody_wait_for_the_relay(pool: Pool, a_worker, ann: users.User):
+    """Its operator may have put right what was wrong: settings are read at the start."""
+    mail = await asked(pool)
+    await pool.execute("update mails set due_at = now() + interval '15 minutes', last_cause = 'server'")
+    watching = asyncio.create_task(sweeper(pool, a_worker()).watch())
+    await until(lambda: mails.list_due(pool, seconds=0, most=10), what="nothing was hastened")
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert await mails.list_due(pool, seconds=0, most=10) == [mail]
+
+
+def _as_shop(sink: Sink) -> Server:
+    return Server("127.0.0.1", sink.port, tls="none", username="shop", password="right")

@@ -1,12 +1,12 @@
 """The way out: reused connections to one SMTP server or several, and how a mail can fare there."""
 
 from worker.smtp.answers import Accepted, Cause, Refused, TryLater, Undelivered
-from worker.smtp.breaker import State
+from worker.smtp.breaker import OURS, State
 from worker.smtp.connections import Deadlines
 from worker.smtp.relay import Relay
 from worker.smtp.server import Server, parse_url, parse_urls
 
 __all__ = [
-    "Accepted", "Cause", "Deadlines", "Refused", "Relay", "Server", "State", "TryLater", "Undelivered", "parse_url",
-    "parse_urls",
+    "OURS", "Accepted", "Cause", "Deadlines", "Refused", "Relay", "Server", "State", "TryLater", "Undelivered",
+    "parse_url", "parse_urls",
 ]  # fmt: skip

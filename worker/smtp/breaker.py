@@ -8,11 +8,13 @@ from worker.smtp.answers import GREETING, Undelivered
 State = Literal["closed", "open", "half_open"]
 TRIES = 5
 REST = 10.0
+# Where a fault of ours concerns the server and not one letter: whether it lets us in, and whether it lets us send.
+OURS = GREETING | {"mail"}
 
 
 def is_counted(fault: Undelivered) -> bool:
     """Whether the server failed as a whole, and not in what it thinks of one recipient or one letter of ours."""
-    return fault.cause == "server" or (fault.cause == "ours" and fault.stage in GREETING | {"mail"})
+    return fault.cause == "server" or (fault.cause == "ours" and fault.stage in OURS)
 
 
 @dataclass(slots=True)
