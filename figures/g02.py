@@ -38,6 +38,11 @@ class Run:
         return self.kills.total() >= self.kills_wanted
 
     @property
+    def ahead(self) -> bool:
+        """More kills than the mails that they are to be among."""
+        return self.kills.total() > self.mails / _MAILS_A_KILL + 20
+
+    @property
     def wanted(self) -> int:
         return self.kills_wanted * _MAILS_A_KILL
 
@@ -75,7 +80,7 @@ async def _torment(run: Run, members: list[tuple[Client, Member]]) -> None:
 async def _kill_again_and_again(run: Run, what: str, seat: Seat) -> None:
     """At any moment: sometimes before it is ready, more often in mid-work."""
     while not run.over:
-        await asyncio.sleep(run.chance.uniform(0, _LIFE))
+        await asyncio.sleep(run.chance.uniform(0, _LIFE) + run.ahead)
         await seat.kill()
         run.kills[what] += 1
         if run.chance.random() < 0.1:
@@ -88,7 +93,7 @@ async def _kill_again_and_again(run: Run, what: str, seat: Seat) -> None:
 
 async def _kill_redis(run: Run) -> None:
     while not run.over:
-        await asyncio.sleep(run.chance.uniform(0.5, _LIFE_OF_REDIS))
+        await asyncio.sleep(run.chance.uniform(0.5, _LIFE_OF_REDIS) + run.ahead)
         run.whole.valkey.stop(signal.SIGKILL)
         run.kills["Redis"] += 1
         await asyncio.sleep(run.chance.uniform(0, 1))
