@@ -11,7 +11,9 @@ RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --only-bina
 # .dockerignore lets in only what production runs.
 COPY . .
 RUN python -m compileall -q service worker \
-    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin accounts
+    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin accounts \
+    # WORKER_STATE in compose.yaml: a new volume takes over whose folder this is.
+    && install --directory --owner=10001 --mode=0700 /var/lib/accounts
 USER 10001
 
 EXPOSE 8080

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,8 @@ log = logging.getLogger(__name__)
 QUEUE = "accounts:jobs"
 # These names stay for ever: arq throws away a job whose function a worker does not know.
 SEND_MAIL, RECORD_LOG = "send_mail", "record_log"
-_PATIENCE = 0.05
+# No request waits longer than this for Redis; one that hangs is left alone for a moment.
+_PATIENCE, _REST = 0.05, 1.0
 
 
 def serialize(job: dict[str, Any]) -> bytes:
@@ -75,10 +77,14 @@ class Bell:
 
     def __init__(self, redis: ArqRedis) -> None:
         self._redis = redis
+        self._rest_until = 0.0
         self.missed = 0
 
     async def ring(self, function: str, *row_ids: UUID) -> None:
         """One job a row, under the row's own id so that ringing twice queues once."""
+        if time.monotonic() < self._rest_until:
+            self.missed += len(row_ids)
+            return
         try:
             async with asyncio.timeout(_PATIENCE):
                 if failpoints.armed:
@@ -89,4 +95,6 @@ class Bell:
                     await failpoints.reach("redis.ring.after")
         except (RedisError, OSError) as error:
             self.missed += len(row_ids)
+            if isinstance(error, TimeoutError):
+                self._rest_until = time.monotonic() + _REST
             log.warning("no bell; the sweep will find it", extra={"cause": type(error).__name__})

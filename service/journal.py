@@ -1,7 +1,9 @@
 """Log lines: one JSON object each, with the id of the request or job they belong to."""
 
 import logging
+import os
 import sys
+import time
 from contextvars import ContextVar
 from typing import TextIO
 
@@ -45,14 +47,62 @@ def _where(record: logging.LogRecord) -> list[str]:
     return frames[-6:]
 
 
+class Sheet(logging.Handler):
+    """Where lines go, each by one write of its own; what can't be written is counted, and told once it can again.
+
+    Nothing is kept to be tried again: a buffer would fail once more when the process ends, and spoil its exit code.
+    """
+
+    def __init__(self, file: int) -> None:
+        super().__init__()
+        self.dropped = 0
+        self._file, self._untold, self._torn = file, 0, False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Never raises: a full disk or a closed pipe must not stop the service."""
+        try:
+            lines = self.format(record)
+        except Exception:  # noqa: BLE001 - a value that can't be told in JSON costs its line
+            self._drop()
+            return
+        if self._untold:
+            lines = f"{self._account()}\n{lines}"
+        if self._write(lines.encode()):
+            self._untold = 0
+        else:
+            self._drop()
+
+    def _write(self, lines: bytes) -> bool:
+        # The newline comes first where a full disk cut a line short.
+        data = (b"\n" if self._torn else b"") + lines + b"\n"
+        try:
+            written = os.write(self._file, data)
+        except OSError:
+            return False
+        self._torn = written < len(data)
+        return not self._torn
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        self._untold += 1
+
+    def _account(self) -> str:
+        said = {"at": round(time.time(), 3), "level": "warning", "from": __name__, "says": "lines could not be written"}
+        return orjson.dumps(said | {"count": self._untold}).decode()
+
+
+def dropped() -> int:
+    """How many lines this process could not write."""
+    return sum(handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, Sheet))
+
+
 def write_to(stream: TextIO = sys.stderr, *, level: str = "info") -> None:
-    """Send every logger's lines there."""
-    handler = logging.StreamHandler(stream)
+    """Send every logger's lines there, to a stream that has a file."""
+    handler = Sheet(stream.fileno())
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # None of this is in our lines, and finding it out costs time with each (the manual of logging says so).
     logging._srcfile = None  # noqa: SLF001 - the manual's own way
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging.raiseExceptions = False  # a full log disk must not stop the service
     # arq prints every job with its arguments at INFO.
     logging.getLogger("arq").setLevel(max(logging.WARNING, logging.getLogger().level))

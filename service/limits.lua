@@ -11,7 +11,10 @@ local refused = false
 for number, key in ipairs(KEYS) do
     local limit = tonumber(ARGV[2 * number])
     local window = tonumber(ARGV[2 * number + 1])
-    redis.call('ZREMRANGEBYSCORE', key, '-inf', now - window)
+    -- What somebody else wrote under our key is no window.
+    if type(redis.pcall('ZREMRANGEBYSCORE', key, '-inf', now - window)) ~= 'number' then
+        redis.call('DEL', key)
+    end
     local count = redis.call('ZCARD', key)
     local oldest = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
     answer[2 * number - 1] = count

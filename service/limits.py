@@ -52,7 +52,9 @@ class Limits:
     def __init__(self, redis: Redis, key: bytes) -> None:
         self._redis, self._key = redis, key
         self._rest_until = 0.0
+        # Calls that were let through here while Redis was away; and until when a window is known to be full.
         self._local: OrderedDict[str, deque[float]] = OrderedDict()
+        self._full: OrderedDict[str, float] = OrderedDict()
         self.fallbacks = 0
 
     async def count(self, project_id: str, counted: Sequence[tuple[Rule, str]]) -> Verdict:
@@ -62,7 +64,7 @@ class Limits:
         try:
             if time.monotonic() < self._rest_until:
                 raise TimeoutError
-            answer = await self._ask(names, rules)
+            answer = self._add_own(names, rules, await self._ask(names, rules))
         except (RedisError, OSError) as error:
             self._note(error)
             answer = self._count_here(names, rules)
@@ -97,17 +99,38 @@ class Limits:
         """While Redis is away nothing is unlimited: the same windows, for this process alone, bounded in number."""
         now, answer = time.monotonic(), []
         for name, rule in zip(names, rules, strict=True):
-            calls = self._local.setdefault(name, deque())
-            self._local.move_to_end(name)
-            while calls and calls[0] <= now - rule.window:
-                calls.popleft()
-            answer += [len(calls), int(((calls[0] if calls else now) + rule.window - now) * 1_000_000)]
+            calls = self._own(name, rule, now)
+            count, until = len(calls), (calls[0] if calls else now) + rule.window
+            if self._full.get(name, now) > now:
+                count, until = rule.limit, self._full[name]
+            answer += [count, int((until - now) * 1_000_000)]
         if all(answer[2 * number] < rule.limit for number, rule in enumerate(rules)):
             for name in names:
-                self._local[name].append(now)
+                self._local.setdefault(name, deque()).append(now)
+                self._local.move_to_end(name)
         while len(self._local) > _LOCAL_KEYS:
             self._local.popitem(last=False)
         return answer
+
+    def _add_own(self, names: list[str], rules: list[Rule], answer: list[int]) -> list[int]:
+        """What Redis says, and the calls that it never heard of. Which windows are full is kept for when it is away."""
+        now = time.monotonic()
+        for number, (name, rule) in enumerate(zip(names, rules, strict=True)):
+            answer[2 * number] += len(self._own(name, rule, now))
+        allowed = all(answer[2 * number] < rule.limit for number, rule in enumerate(rules))
+        for number, (name, rule) in enumerate(zip(names, rules, strict=True)):
+            if answer[2 * number] + allowed >= rule.limit:
+                self._full[name] = now + answer[2 * number + 1] / 1_000_000
+        while len(self._full) > _LOCAL_KEYS:
+            self._full.popitem(last=False)
+        return answer
+
+    def _own(self, name: str, rule: Rule, now: float) -> deque[float]:
+        """The calls of a window that were let through here and have not left it."""
+        calls = self._local.get(name, deque())
+        while calls and calls[0] <= now - rule.window:
+            calls.popleft()
+        return calls
 
 
 def _verdict(rules: list[Rule], answer: list[int]) -> Verdict:

@@ -228,6 +228,11 @@ async def free(conn: Executor, *, worker: str) -> int:
     return await _sql.run(conn, "free_mails_of", worker=worker)
 
 
+async def give_back(conn: Executor, ids: list[UUID], *, worker: str) -> int:
+    """Undo claims of this worker that it got no answer to; how many of them had counted."""
+    return await _sql.run(conn, "give_back_mails", ids=ids, worker=worker)
+
+
 async def hand_back(conn: Executor, *, worker: str, kept: list[UUID]) -> int:
     """What this worker holds, but `kept`, is anybody's at once; how many."""
     return await _sql.run(conn, "hand_back_mails", worker=worker, kept=kept)

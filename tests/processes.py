@@ -2,19 +2,23 @@
 
 import asyncio
 import os
+import random
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
 
-from service.local.servers import free_port, tied
+from service.local.servers import tied
 
 ROOT = Path(__file__).parent.parent
-_START = 20.0
+_START = 60.0
+# The seed of a test would give all tests the same ports.
+_chance = random.SystemRandom()
 
 
 @dataclass
@@ -48,11 +52,11 @@ class Process:
         return code
 
 
-async def start(*words: str, environment: dict[str, str]) -> Process:
-    """A Python program of ours; it ends with the tests even if they are killed, but its starter ends it before."""
+async def start(*words: str, environment: dict[str, str], root: Path = ROOT) -> Process:
+    """A Python program of the tree at `root`; it ends with the tests even if killed, but its starter ends it before."""
     started = await asyncio.create_subprocess_exec(
         *tied(signal.SIGKILL), sys.executable, "-m", *words,
-        cwd=ROOT, env={"PATH": os.environ["PATH"], **environment}, stderr=asyncio.subprocess.PIPE,
+        cwd=root, env={"PATH": os.environ["PATH"], **environment}, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     running = Process(started)
     running.reader = asyncio.create_task(running.read())
@@ -78,10 +82,19 @@ async def api(environment: dict[str, str]) -> AsyncIterator[tuple[Process, str]]
         yield running, f"http://127.0.0.1:{ports['PORT']}"
 
 
+def lasting_port() -> int:
+    """A free one below those that kernels give to outgoing connections: it stays free while its server is down."""
+    while True:
+        port = _chance.randrange(20_000, 32_768)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 def api_ports() -> dict[str, str]:
     """Settings of an API on free ports."""
-    port = free_port()
-    return {"PORT": str(port), "HEALTH_PORT": str(free_port()), "PUBLIC_URL": f"http://localhost:{port}"}
+    port = lasting_port()
+    return {"PORT": str(port), "HEALTH_PORT": str(lasting_port()), "PUBLIC_URL": f"http://localhost:{port}"}
 
 
 async def until_ready(running: Process, address: str) -> None:

@@ -5,8 +5,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from uuid import UUID
 
-from service import failpoints, mails
+from service import db, failpoints, mails
 from service.db import Pool
 from service.mails import Claim, Lease
 
@@ -21,6 +22,41 @@ class Leases:
     worker: str
     # When the lease was last asked for and got; minus infinity once Postgres said that it is another's.
     held: dict[Lease, float] = field(default_factory=dict)
+    # Mails whose claim got no answer: they may be this worker's, and nobody would renew their lease.
+    in_doubt: set[UUID] = field(default_factory=set)
+    _claiming: set[UUID] = field(default_factory=set)
+
+    async def claim(self, mail_id: UUID) -> Claim | None:
+        """None if there is nothing to claim, if somebody else here is at it, or while that is in doubt."""
+        if mail_id in self._claiming or mail_id in self.in_doubt:
+            return None
+        self._claiming.add(mail_id)
+        try:
+            return await self._claim(mail_id)
+        except Exception as error:
+            if db.diagnose(error):
+                self.in_doubt.add(mail_id)
+            raise
+        finally:
+            self._claiming.discard(mail_id)
+
+    async def settle(self, *, sent: set[UUID]) -> None:
+        """Give back what was claimed without an answer, so that nobody waits for a lease that no one knows of.
+
+        Not what is in hand by an earlier claim, nor what is known to be `sent` and not marked yet.
+        """
+        busy = self._claiming | sent | {lease.id for lease in self.held}
+        if doubtful := self.in_doubt - busy:
+            await mails.give_back(self.pool, list(doubtful), worker=self.worker)
+            self.in_doubt -= doubtful
+
+    async def _claim(self, mail_id: UUID) -> Claim | None:
+        if failpoints.armed:
+            await failpoints.reach("worker.claim.before")
+        claim = await mails.claim(self.pool, mail_id, worker=self.worker, lease=LEASE)
+        if failpoints.armed:
+            await failpoints.reach("worker.claim.after")
+        return claim
 
     @contextmanager
     def holding(self, claim: Claim, asked: float) -> Iterator[Lease]:

@@ -5,14 +5,13 @@ import time
 from dataclasses import dataclass
 from uuid import UUID
 
-from service import db, events, failpoints, mails, tokens, users
+from service import db, events, mails, tokens, users
 from service.db import Pool, transaction
 from service.jobs import RECORD_LOG, Bell
 from service.keys import KeyRing
 from service.mails import Claim, End, Lease
 from service.tokens import Kind, Token
 from worker import drafts
-from worker.leases import LEASE
 from worker.marks import Marks
 from worker.receipts import Receipt
 from worker.smtp import Accepted, Refused, Relay, TryLater
@@ -72,17 +71,12 @@ class Mailer:
     async def _claim(self, mail_id: UUID) -> Claim | None:
         """A row that can't be read is tried again when its lease runs out, a few times."""
         try:
-            if failpoints.armed:
-                await failpoints.reach("worker.claim.before")
-            claim = await mails.claim(self.pool, mail_id, worker=self.marks.leases.worker, lease=LEASE)
-            if failpoints.armed:
-                await failpoints.reach("worker.claim.after")
+            return await self.marks.leases.claim(mail_id)
         except Exception as error:
             if db.diagnose(error) is None:
                 fault = f"its row can't be read: {type(error).__name__}"
                 await mails.bury(self.pool, mail_id, worker=self.marks.leases.worker, tries=_TRIES, fault=fault)
             raise
-        return claim
 
     async def _carry_out(self, claim: Claim, lease: Lease) -> bool:
         try:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from service import db, failpoints, mails
 from service.db import Pool
@@ -25,8 +26,8 @@ WAITS = (5, 15, 30, 60, 120, 300, 600, 900)
 # A letter that can't even be written is our fault: it is tried a few times, never for ever.
 _OUR_TRIES = 5
 _LETTER = "letter"
-# Seconds between two tries at Postgres.
-_AGAIN = 0.5
+# Seconds between two tries at Postgres, and for a letter that Postgres kept from being written.
+_AGAIN, _MOMENT = 0.5, 1.0
 
 
 @dataclass(slots=True)
@@ -74,6 +75,10 @@ class Marks:
             if lease not in self.leases.held:
                 await self.sent(receipt)
 
+    async def settle(self) -> None:
+        """What was claimed and nobody heard of it goes back, unless the relay took it by an earlier claim."""
+        await self.leases.settle(sent={lease.id for lease in self.receipts.open})
+
     async def ended(self, claim: Claim, state: End, *, fault: str) -> None:
         await self._end(claim, state, Report(self.leases.worker, fault=fault))
 
@@ -92,7 +97,7 @@ class Marks:
         """A busy Postgres is no fault of the letter; anything else is, and is tried so often and not for ever."""
         fault = type(error).__name__
         if db.diagnose(error) is not None:
-            await self.not_yet(claim, fault)
+            await self._wait(claim, "ours", Report(self.leases.worker, fault=fault), seconds=_MOMENT)
             return
         log.error("mail could not be written", exc_info=error, extra={"mail": str(claim.id)})
         report = Report(self.leases.worker, stage=_LETTER, fault=fault)
@@ -131,9 +136,12 @@ class Marks:
         if log.isEnabledFor(logging.INFO):
             log.info("mail ended", extra={"mail": str(claim.id), "state": state} | _facts(report))
 
-    async def _wait(self, claim: Claim, cause: Cause, report: Report) -> None:
-        seconds = WAITS[min(claim.attempts, len(WAITS)) - 1] * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-        if not await mails.postpone(self.pool, claim, seconds=seconds, cause=cause, report=report):
+    async def _wait(self, claim: Claim, cause: Cause, report: Report, *, seconds: float = 0) -> None:
+        """For so many seconds, or as many as this attempt has to; more or less, so that not all come at once."""
+        seconds = seconds or WAITS[min(claim.attempts, len(WAITS)) - 1]
+        seconds *= random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        postpone = partial(mails.postpone, self.pool, claim, seconds=seconds, cause=cause, report=report)
+        if not await self._insist(postpone):
             log.warning("mail is not ours any more", extra={"mail": str(claim.id), "attempt": claim.attempts})
             return
         self.counts.add(f"waits_{cause}")

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from service import journal, stalls
 from service.jobs import Bell
 from worker.counts import Counts
 from worker.identity import Identity
@@ -18,8 +19,6 @@ from worker.smtp import Relay
 log = logging.getLogger(__name__)
 BEAT = 5.0
 _LINE, _STALE = 60.0, 30.0
-# The loop's turns must be this late before anyone is told: nothing of ours may hold it up for so long.
-_HELD_UP = 1.0
 
 
 @dataclass(slots=True)
@@ -35,14 +34,11 @@ class Pulse:
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            self.beat()
-            before = time.monotonic()
-            await asyncio.sleep(BEAT)
-            late = time.monotonic() - before - BEAT
-            if late > _HELD_UP:
-                self.counts.add("loop_held_up")
-                log.warning("the loop was held up", extra={"seconds": round(late, 1)})
+        async with asyncio.TaskGroup() as group:
+            group.create_task(stalls.watch(lambda: self.counts.add("loop_held_up")))
+            while True:
+                self.beat()
+                await asyncio.sleep(BEAT)
 
     def beat(self) -> None:
         told = self.told()
@@ -60,7 +56,7 @@ class Pulse:
     def told(self) -> dict[str, Any]:
         """Everything that is counted, flat, and the breaker of each relay by host:port."""
         own = {"worker": self.identity.name, "bells_missed": self.bell.missed, "relays": self.relay.states()}
-        return own | self.counts.told()
+        return own | {"lines_dropped": journal.dropped()} | self.counts.told()
 
     def stop(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -50,6 +50,7 @@ class Sweeper:
     async def sweep(self) -> None:
         """Mark what is known to be sent, file what is late, deliver what is overdue."""
         await self.mailer.marks.rest()
+        await self.mailer.marks.settle()
         if await events.any_late(self.pool, seconds=GRACE):
             await self.clerk.file()
         self._mind()

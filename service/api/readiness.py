@@ -5,7 +5,7 @@ import logging
 
 from aiohttp import web
 
-from service import health, jobs, migrations
+from service import health, jobs, journal, migrations
 from service.db import Pool
 from service.health import Clock
 from service.settings import Settings
@@ -28,7 +28,7 @@ class Readiness:
         self._seen, self._fault = False, ""
 
     async def live(self, _request: web.Request) -> web.Response:
-        return web.json_response({"live": True})
+        return web.json_response({"live": True, "lines_dropped": journal.dropped()})
 
     async def ready(self, _request: web.Request) -> web.Response:
         """Without Redis it is ready all the same, and says so: limits are counted here, mails go out by the sweep."""

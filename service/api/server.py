@@ -3,10 +3,10 @@
 import asyncio
 import logging
 import signal
-from contextlib import suppress
 
 from aiohttp import web
 
+from service import stalls
 from service.api.app import make
 from service.api.readiness import Readiness
 from service.settings import Settings
@@ -23,7 +23,7 @@ async def serve(settings: Settings, *, share_port: bool = False) -> None:
     readiness = Readiness(settings)
     # Looked at once before anybody is served: JWTs live by Postgres's clock. One that is away is waited for later.
     await readiness.look()
-    watching = asyncio.create_task(readiness.watch())
+    watching = [asyncio.create_task(readiness.watch()), asyncio.create_task(stalls.watch())]
     api = web.AppRunner(
         make(settings, readiness.clock.now), access_log=None, keepalive_timeout=15, shutdown_timeout=_DRAIN
     )
@@ -40,9 +40,9 @@ async def serve(settings: Settings, *, share_port: bool = False) -> None:
     finally:
         await api.cleanup()
         await side.cleanup()
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
+        for watch in watching:
+            watch.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
         await readiness.close()
 
 

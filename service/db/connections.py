@@ -19,7 +19,9 @@ else:  # the class takes no parameter when it runs
 # What each wait costs at most, in seconds: for a free connection, for a statement, for a lock, between the statements
 # of a transaction, for a new connection (reliability.md B9). A statement that the server does not cut short itself
 # is cut off half a second later: server or way hang.
-ACQUIRE, STATEMENT, LOCK, IDLE_IN_TRANSACTION, CONNECT = 1.0, 3.0, 1.0, 5.0, 2.0
+# A lock is waited for a little longer than Postgres waits before it looks for a deadlock (deadlock_timeout, 1 s):
+# else each would be told as a lock that took too long, and never be settled by another run.
+ACQUIRE, STATEMENT, LOCK, IDLE_IN_TRANSACTION, CONNECT = 1.0, 3.0, 1.25, 5.0, 2.0
 HUNG = STATEMENT + 0.5
 
 

@@ -114,6 +114,7 @@ def _environment(state: Path, postgres: Server, valkey: Server, *, smtp: int, ap
         "PORT": str(api),
         "HEALTH_PORT": str(servers.free_port()),
         "WORKER_ID": "local",
+        "WORKER_STATE": str(state / "worker"),
         "WORKER_HEARTBEAT": str(heartbeat),
         "PYTHONUNBUFFERED": "1",
     }

@@ -126,6 +126,11 @@ with mine as (
 insert into mail_events (project_id, mail_id, name, attempt, worker)
 select project_id, id, 'lost', attempts, :worker from freed;
 
+-- name: give_back_mails(ids, worker)
+-- Claimed by a worker that did not hear of it, so that nothing was tried; the attempt is counted all the same.
+update mails set state = 'pending', lease_by = null, due_at = now()
+where id = any(:ids::uuid[]) and state = 'sending' and lease_by = :worker;
+
 -- name: hand_back_mails(worker, kept)
 -- What a worker that stops has claimed and not sent: nobody need wait for its leases.
 update mails set state = 'pending', lease_by = null, due_at = now()

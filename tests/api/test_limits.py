@@ -144,6 +144,16 @@ async def test_the_oldest_place_falls_free(api: Api, redis: Redis):
     assert sorted(await statuses(api, [ASK] * 3)) == [201, 429, 429]
 
 
+async def test_f27_what_is_no_window_is_thrown_away(api: Api, redis: Redis):
+    """A key of another type under a window's name is gone with the next call, which counts as the first."""
+    await statuses(api, [ASK] * 3)
+    (key,) = await redis.keys("rl:*")
+    await redis.set(key, "not a window")
+    answer = await api.call("POST", "/v1/account/recovery", json=ASK)
+    assert (answer.status, answer.headers["X-RateLimit-Remaining"]) == (201, "9")
+    assert await redis.zcard(key) == 1
+
+
 async def test_redis_holds_no_address(api: Api, redis: Redis):
     """Keys are HMACs that expire: neither e-mail nor client address can be read from them."""
     await statuses(api, [ASK])
@@ -193,6 +203,27 @@ async def test_without_redis_this_process_counts(aiohttp_client, api: Api, setti
     assert sorted(found) == [201] * 9 + [429] * 20
     assert app[SERVICES].limits.fallbacks == 30
     assert app[SERVICES].bell.missed == 10
+
+
+async def test_f21_an_outage_opens_no_full_window(api: Api, redis: Redis, monkeypatch: pytest.MonkeyPatch):
+    """Who had ten calls before Redis went has none while it is away: this process has seen the window full."""
+    await statuses(api, [ASK] * 11)
+    limited = api.client.server.app[SERVICES].limits
+    monkeypatch.setattr(limited, "_redis", Redis(port=free_port()))
+    assert await statuses(api, [ASK] * 2) == [429] * 2
+    assert await statuses(api, [ASK | {"email": "bob@example.com"}] * 10) == [201] * 10
+
+
+async def test_f21_what_was_counted_here_counts_on(api: Api, redis: Redis, monkeypatch: pytest.MonkeyPatch):
+    """Calls of an outage are not forgotten when Redis is back, which never heard of them."""
+    limited = api.client.server.app[SERVICES].limits
+    with monkeypatch.context() as away:
+        away.setattr(limited, "_redis", Redis(port=free_port()))
+        assert await statuses(api, [ASK] * 7) == [201] * 7
+    limited._rest_until = 0.0
+    answer = await api.call("POST", "/v1/account/recovery", json=ASK)
+    assert (answer.status, answer.headers["X-RateLimit-Remaining"]) == (201, "2")
+    assert sorted(await statuses(api, [ASK] * 4)) == [201] * 2 + [429] * 2
 
 
 async def test_limits_off_refuses_nobody(aiohttp_client, api: Api, settings: Settings):

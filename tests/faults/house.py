@@ -34,13 +34,17 @@ _KEYS = "test:" + "6f1c9d2e8b3a4750" * 4
 
 @dataclass
 class Seat:
-    """Where one process runs, again and again under the same name and port; `written` is what all of them said."""
+    """Where one process runs, again and again under the same name and port; `written` is what all of them said.
+
+    `root` is the tree that its program is of: another release's, if that is to run beside this one.
+    """
 
     words: tuple[str, ...]
     environment: dict[str, str]
     heartbeat: Path | None = None
     process: Process | None = None
     past: list[Process] = field(default_factory=list)
+    root: Path = processes.ROOT
 
     @property
     def address(self) -> str:
@@ -68,7 +72,7 @@ class Seat:
         assert not self.running, "its seat is taken"
         if self.heartbeat:
             self.heartbeat.unlink(missing_ok=True)
-        self.process = await processes.start(*self.words, environment=self.environment | more)
+        self.process = await processes.start(*self.words, environment=self.environment | more, root=self.root)
         self.past.append(self.process)
         return self.process
 
@@ -135,6 +139,11 @@ class House:
         self.clients.append(client)
         return client
 
+    def hire(self, name: str, **settings: str) -> Seat:
+        """One more worker, which is not started yet and ends with the house."""
+        self.workers.append(_worker(_environment(self) | settings, self.folder / name))
+        return self.workers[-1]
+
     @contextmanager
     def fault(self):
         """The time of a fault, in which answers may be 5xx."""
@@ -155,12 +164,17 @@ class House:
     def _asks(self, statement: str):
         return lambda: self.postgres.run(statement, database=DATABASE)
 
-    async def fail_over(self, how: str = "kill") -> None:
-        """The primary ends and the standby, which then is `postgres`, takes its place."""
+    async def switch(self) -> None:
+        """Promote the standby, whatever has become of the primary; `postgres` and `standby` change names."""
         assert self.standby
-        await self.postgres.stop(how)
         await self.standby.promote()
         self.postgres, self.standby = self.standby, self.postgres
+
+    async def keep_in_step(self) -> None:
+        """From now on a commit is acknowledged when the standby has it."""
+        await self.postgres.configure(synchronous_standby_names="*")
+        streams = "select count(*) = 1 from pg_stat_replication where sync_state = 'sync'"
+        await until(lambda: self.postgres.run(streams), what="no standby is in step")
 
 
 @asynccontextmanager

@@ -56,9 +56,7 @@ async def load(whole: House, *, clients: int = 5) -> AsyncIterator[Load]:
     members = [await client.sign_up(f"load{number}") for number, client in enumerate(busy)]
     assert all([await client.sign_in(member) for client, member in zip(busy, members, strict=True)])
     run = Load(busy, members)
-    tasks = [
-        asyncio.create_task(_ask(run, client, member)) for client, member in zip(busy, members, strict=True)
-    ]
+    tasks = [asyncio.create_task(_ask(run, client, member)) for client, member in zip(busy, members, strict=True)]
     try:
         yield run
     finally:

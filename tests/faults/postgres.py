@@ -24,8 +24,9 @@ from service.local.servers.binaries import postgres_binaries, reachable
 from service.local.servers.claims import claimed
 from service.local.servers.guises import Guise, choose_guise, give, home_of, password_at
 from service.local.servers.postgres import USER, _has_pid_file, _initdb
-from service.local.servers.processes import bare_env, free_port, run, tied
+from service.local.servers.processes import bare_env, run, tied
 from tests.faults.waiting import until
+from tests.processes import lasting_port
 
 # fsync is for the machine's crash, which no test here makes.
 _OPTIONS = {
@@ -44,7 +45,7 @@ class Cluster:
     bindir: Path
     guise: Guise
     password: str
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=lasting_port)
     options: dict[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
 

@@ -20,6 +20,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
+from tests.processes import lasting_port
+
 Way = Literal["up", "down"]  # from the client to the server, and back
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time at all: close() sends RST
 _CHUNK, _LONGEST_WORD = 65_536, 256
@@ -104,8 +106,8 @@ class Proxy:
         self.turn(FAIR)
         self.cues.clear()
         if self._server is None:
+            self.port = self.port or lasting_port()
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
 
     async def refuse(self) -> None:
         """Nobody listens any more and what was connected is cut: the machine is there, its program is not."""

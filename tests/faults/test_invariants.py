@@ -1,5 +1,6 @@
 """The checker can fail: a good history has no breach, and each planted one is found by the invariant it breaks."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,6 +141,22 @@ async def test_the_log_is_what_the_client_saw(tmp_path: Path):
     await client.close()
     assert act.unclear
     assert read_log(tmp_path / "log") == [act]
+
+
+async def test_a_request_is_sent_once(tmp_path: Path):
+    """A library that repeats what was cut off would hide from the log that the first may have happened."""
+
+    async def cut(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.append(1)
+        writer.transport.abort()
+
+    calls: list[int] = []
+    server = await asyncio.start_server(cut, "127.0.0.1", 0)
+    client = Client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", tmp_path / "log", Sink())
+    act, _, _ = await client.call("delete", "DELETE", "/v1/account")
+    await client.close()
+    server.close()
+    assert (act.status, calls) == (0, [1])
 
 
 async def test_a_real_history_can_be_broken(tmp_path: Path):

@@ -11,7 +11,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from service.local.servers import Server, free_port, start_valkey
+from service.local.servers import Server, start_valkey
+from tests.processes import lasting_port
 
 
 @dataclass
@@ -20,7 +21,7 @@ class Store:
 
     folder: Path
     lasting: bool = True
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=lasting_port)
     server: Server | None = None
 
     def start(self) -> None:

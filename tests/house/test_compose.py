@@ -102,8 +102,20 @@ def test_no_secret_has_a_default(compose: dict[str, Any]):
 
 def test_workers_scale(compose: dict[str, Any]):
     """Nothing of a worker is one of a kind: no name, no port; so `--scale worker=N` works."""
-    assert not {"container_name", "ports", "hostname", "volumes"} & compose["worker"].keys()
+    assert not {"container_name", "ports", "hostname"} & compose["worker"].keys()
     assert "WORKER_ID" not in compose["worker"]["environment"], "one name for several would mix up their mails"
+
+
+def test_a_worker_knows_after_a_crash_what_it_had_sent(compose: dict[str, Any], dockerfile: str):
+    """Its receipts stand in a named volume, which outlives the container, in a folder that its user may write to."""
+    state = compose["worker"]["environment"]["WORKER_STATE"]
+    (volume,) = compose["worker"]["volumes"]
+    name, path = volume.split(":")
+    assert path == state
+    assert name in yaml.safe_load((ROOT / "compose.yaml").read_text())["volumes"]
+    user = re.findall(r"^USER (\S+)", dockerfile, re.MULTILINE)[-1]
+    assert f"install --directory --owner={user} --mode=0700 {state}" in dockerfile
+    assert dockerfile.index(state) < dockerfile.index("\nUSER"), "only root may make it"
 
 
 def test_only_what_is_meant_to_is_published(compose: dict[str, Any]):

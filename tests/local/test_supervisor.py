@@ -205,6 +205,7 @@ def test_passwords_and_keys_stay_for_the_next_run(tmp_path):
     assert re.fullmatch(r"local:[0-9a-f]{64}", first["SECRET_KEYS"])
     assert first["DATABASE_URL"].split("@")[0] == second["DATABASE_URL"].split("@")[0]
     assert first["DATABASE_URL"].endswith("/accounts")
+    assert first["WORKER_STATE"] == second["WORKER_STATE"] == str(tmp_path.resolve() / "worker")
     assert (tmp_path / "secret_keys").stat().st_mode & 0o077 == 0
 
 

@@ -191,7 +191,7 @@ async def test_every_session_is_bounded(two: Pool):
     """Statement, lock and idle times are limited by the server itself, and times are UTC."""
     names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "timezone", "application_name")
     row = await two.fetchrow("select " + ", ".join(f"current_setting('{name}')" for name in names))
-    assert tuple(row) == ("3s", "1s", "5s", "UTC", "test-pool")
+    assert tuple(row) == ("3s", "1250ms", "5s", "UTC", "test-pool")
 
 
 async def test_what_postgres_means(pool: Pool):

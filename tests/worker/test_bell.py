@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from service import projects, users
+from service import jobs, projects, users
 from service.db import Pool
 from service.jobs import QUEUE, RECORD_LOG, SEND_MAIL, Bell, connect, deserialize, serialize
 from service.local.servers import start_valkey
@@ -24,6 +24,12 @@ from worker.bell import Listener
 from worker.logs import Clerk
 from worker.mail import Mailer
 from worker.smtp import Relay, Server
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a ring does is tested here, not how long a busy machine waits for Redis."""
+    monkeypatch.setattr(jobs, "_PATIENCE", 10.0)
 
 
 @pytest.fixture
@@ -253,6 +259,23 @@ async def test_a_hung_redis_costs_no_connection(tmp_path: Path):
         await redis.aclose(close_connection_pool=True)
         await other.aclose(close_connection_pool=True)
         valkey.stop()
+
+
+async def test_f23_a_hung_redis_holds_up_one_ring_a_second(
+    redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    """After a ring that was not answered in time Redis is left alone for a moment: the next ones cost nothing."""
+    monkeypatch.setattr(jobs, "_PATIENCE", 0.05)
+    bell = Bell(connect(redis_url))
+    await redis.client_pause(500)
+    await bell.ring(SEND_MAIL, uuid4())
+    began = time.monotonic()
+    for _ in range(20):
+        await bell.ring(SEND_MAIL, uuid4())
+    assert bell.missed == 21
+    assert time.monotonic() - began < 20 * 0.05
+    await redis.client_unpause()
+    await bell._redis.aclose(close_connection_pool=True)
 
 
 async def test_redis_may_be_restarted(pool: Pool, settings: Settings, redis: Redis, ann, tmp_path: Path):

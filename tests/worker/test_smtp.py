@@ -10,7 +10,7 @@ import pytest
 
 from tests.sink import Sink
 from tests.worker.relays import ANN, BOB, MESSAGE, PASSWORD, SENDER, outcome, relay
-from worker.smtp import Deadlines, Refused, Server, TryLater
+from worker.smtp import Deadlines, Refused, Server, TryLater, smarthost
 
 
 async def test_a_mail_arrives() -> None:
@@ -219,6 +219,24 @@ async def test_the_fence_is_asked_last() -> None:
         await opened.send(SENDER, ANN, MESSAGE, before_data=yes)
     assert seen == [f"RCPT TO:<{ANN}>"]
     assert len(sink.mails) == 1
+
+
+async def test_f53_the_fence_is_asked_again_when_354_was_long_in_coming(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was stopped between the check and the content checks anew; the half said mail costs its connection only."""
+    monkeypatch.setattr(smarthost, "_LONG_AGO", 0.2)
+    answers = [True, False, True, True, True]
+    async with Sink() as sink, relay(sink) as opened:
+
+        async def asked() -> bool:
+            return answers.pop(0)
+
+        sink.script("data", "354 go ahead", action="drip", pause=0.05, times=2)
+        fault = await outcome(opened, before_data=asked)
+        assert (type(fault), fault.code, fault.stage, fault.cause) == (TryLater, 0, "fence", "ours")
+        await opened.send(SENDER, ANN, MESSAGE, before_data=asked)
+        await opened.send(SENDER, BOB, MESSAGE, before_data=asked)
+    assert answers == [], "a quick 354 is not asked for twice"
+    assert [(mail.recipients, mail.connection) for mail in sink.mails] == [((ANN,), 2), ((BOB,), 2)]
 
 
 @pytest.mark.parametrize("mechanisms", ["PLAIN LOGIN", "PLAIN", "LOGIN", "CRAM-MD5 LOGIN"])

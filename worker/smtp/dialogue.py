@@ -37,6 +37,8 @@ class Mail:
 class Connection:
     """One SMTP session; `stage` says where its dialogue stands, for whoever has to explain a fault.
 
+    While it `owes_content` the server takes whatever comes for a mail: then it can only be dropped.
+
     Commands go straight to aiosmtplib's protocol: its own mail() and rcpt() parse each address anew, cut what
     they dislike, and cost more than the dialogue itself.
     """
@@ -47,6 +49,7 @@ class Connection:
         self.mails = 0
         self.used_at = 0.0
         self.found_dead = False
+        self.owes_content = False
 
     @property
     def alive(self) -> bool:
@@ -107,6 +110,7 @@ class Connection:
     async def hand_over(self, content: bytes) -> tuple[int, str]:
         """Everything after 354, up to the server's word on it, which is the answer."""
         self.stage = "dot"
+        self.owes_content = False
         if failpoints.armed:
             await self._write_in_steps(content)
         else:

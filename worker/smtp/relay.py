@@ -64,7 +64,8 @@ class Relay:
         """Hand one message for one recipient to the first server that takes it; `sender` "" is the null return path.
 
         `before_data` is awaited once the recipient is taken, just before DATA, at each server that gets so far:
-        False, or an exception of its own, abandons the mail with TryLater at stage "fence". Once DATA was said no
+        False, or an exception of its own, abandons the mail with TryLater at stage "fence"; and again after 354 if
+        that was seconds in coming. Once DATA was said no
         other server is asked. Waiting for a free connection has no deadline of ours. Raises Refused or TryLater,
         and nothing else but CancelledError.
         """

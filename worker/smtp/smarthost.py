@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass, field
 
 from worker.smtp.answers import GREETING, LONGEST_TEXT, Accepted, TryLater, Undelivered
@@ -15,6 +16,8 @@ from worker.smtp.slots import Slots
 log = logging.getLogger(__name__)
 # How often a mail waits for a place anew because the server had too many connections.
 _ROUNDS = 3
+# Seconds after which the check before DATA says nothing any more: this process may have been stopped since.
+_LONG_AGO = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +136,7 @@ class Smarthost:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._deadlines.commands) as deadline:
-                await connection.ask("mail", b"MAIL FROM:<" + mail.sender + b">")
-                await connection.ask("rcpt", b"RCPT TO:<" + mail.recipient + b">")
-                if mail.before_data is not None:
-                    await connection.pass_fence(mail.before_data)
-                await connection.ask("data", b"DATA", wanted=3)
+                await _offer(connection, mail)
                 deadline.reschedule(loop.time() + self._deadlines.after_dot)
                 code, text = await connection.hand_over(mail.content)
         except Exception as error:  # noqa: BLE001 - whatever it was, it becomes one of our answers
@@ -152,9 +151,23 @@ class Smarthost:
             return Accepted(self.name, code, text)
         connection.found_dead = connection.is_dead(fault)
         # The server spoke clearly, or wasn't asked: the connection is good once its envelope is cleared.
-        clear = fault.stage == "fence" or (fault.code >= 400 and fault.code != 421)
+        unasked = fault.stage == "fence" and not connection.owes_content
+        clear = unasked or (fault.code >= 400 and fault.code != 421)
         if clear and await connection.accepts(b"RSET", self._deadlines.probe):
             self.connections.put_back(connection)
         else:
             connection.drop()
         return fault
+
+
+async def _offer(connection: Connection, mail: Mail) -> None:
+    """All that comes before the content; the check is made anew where 354 was long in coming."""
+    await connection.ask("mail", b"MAIL FROM:<" + mail.sender + b">")
+    await connection.ask("rcpt", b"RCPT TO:<" + mail.recipient + b">")
+    checked = time.monotonic()
+    if mail.before_data is not None:
+        await connection.pass_fence(mail.before_data)
+    await connection.ask("data", b"DATA", wanted=3)
+    connection.owes_content = True
+    if mail.before_data is not None and time.monotonic() - checked > _LONG_AGO:
+        await connection.pass_fence(mail.before_data)

@@ -1,0 +1,100 @@
+"""What stands before several APIs in production: it asks each whether it is ready, and brings clients to those."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from tests.faults.house import Seat
+from tests.faults.waiting import until
+
+# Seconds between two questions; processes are given STOP_DELAY, which must be longer.
+ROUND = 0.2
+
+
+@dataclass
+class Front:
+    """`ready` are the ports of the APIs that said so last."""
+
+    seats: list[Seat]
+    port: int = 0
+    ready: list[int] = field(default_factory=list)
+    _turn: int = 0
+    _busy: "set[asyncio.Task[None]]" = field(default_factory=set)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def watch(self) -> None:
+        patience = aiohttp.ClientTimeout(total=2)
+        async with aiohttp.ClientSession(timeout=patience) as session:
+            while True:
+                answers = await asyncio.gather(*(_asks(session, seat) for seat in self.seats))
+                self.ready = [
+                    int(seat.environment["PORT"]) for seat, yes in zip(self.seats, answers, strict=True) if yes
+                ]
+                await asyncio.sleep(ROUND)
+
+    async def bring(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One client to the next API; who can't be connected to is left out at once, as proxies do."""
+        task = asyncio.current_task()
+        assert task
+        self._busy.add(task)
+        with suppress(OSError):
+            for _ in range(len(self.seats) + 1):
+                if not self.ready:
+                    break
+                self._turn += 1
+                port = self.ready[self._turn % len(self.ready)]
+                try:
+                    to_client, to_api = (reader, writer), await asyncio.open_connection("127.0.0.1", port)
+                except OSError:
+                    self.ready = [other for other in self.ready if other != port]
+                    continue
+                await asyncio.gather(_pass(to_client[0], to_api[1]), _pass(to_api[0], to_client[1]))
+                break
+        writer.close()
+        self._busy.discard(task)
+
+    async def close(self) -> None:
+        for task in list(self._busy):
+            task.cancel()
+        await asyncio.gather(*self._busy, return_exceptions=True)
+
+
+@asynccontextmanager
+async def front(seats: list[Seat]) -> AsyncIterator[Front]:
+    """Open for clients once all of them are ready."""
+    made = Front(seats)
+    watching = asyncio.create_task(made.watch())
+    server = await asyncio.start_server(made.bring, "127.0.0.1", 0)
+    made.port = server.sockets[0].getsockname()[1]
+    await until(lambda: len(made.ready) == len(seats), what="not all of them are ready")
+    try:
+        yield made
+    finally:
+        server.close()
+        watching.cancel()
+        await made.close()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _asks(session: aiohttp.ClientSession, seat: Seat) -> bool:
+    try:
+        async with session.get(f"{seat.health}/ready") as answer:
+            return answer.status == 200
+    except (aiohttp.ClientError, TimeoutError):
+        return False
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+    except OSError:
+        writer.transport.abort()

@@ -1,0 +1,123 @@
+"""Postgres is there and does not do what it should (F06-F11): hung, slow, full, locked. Real processes, under load."""
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from service.db import Pool
+from service.db.acts import perform
+from service.db.transactions import transaction
+from tests.faults.client import Act
+from tests.faults.house import DATABASE, House, house
+from tests.faults.load import load
+from tests.faults.postgres import session
+from tests.faults.test_postgres_stops import ANSWER, BACK, is_right, ready
+from tests.faults.waiting import until
+
+
+async def ask(whole: House, number: int) -> Act:
+    """A recovery for a new address, asked for once."""
+    email = f"once{number}@example.com"
+    body = {"email": email, "url": "http://localhost/reset"}
+    act, _, _ = await whole.clients[0].call("recovery", "POST", "/v1/account/recovery", body, email=email)
+    return act
+
+
+@pytest.mark.parametrize("fault", ["hung", "black hole"])
+async def test_f06_postgres_hangs_under_load(tmp_path: Path, fault: str):
+    """Everybody is answered within 5 s, the health port too; when it goes on, so do API and worker."""
+    async with house(tmp_path) as whole, load(whole, clients=3) as run:
+        await run.goes_on()
+        with whole.fault():
+            paused = whole.postgres.pause() if fault == "hung" else whole.db.change(black_hole=True) or []
+            seen = len(run.acts)
+            await until(lambda: len(run.acts) > seen + 6, what="nobody is answered")
+            assert await ready(whole.apis[0]) == 503
+            whole.postgres.resume(paused)
+            whole.db.change(black_hole=False)
+            await run.succeeds(time.monotonic(), seconds=BACK)
+        await run.goes_on()
+        run.going = False
+        await is_right(whole)
+        assert run.worst < ANSWER
+
+
+async def test_f07_postgres_is_slow(tmp_path: Path):
+    """More than it can do is told to come again, in time; what was taken arrives; afterwards nothing is left over."""
+    async with house(tmp_path) as whole:
+        whole.client()
+        with whole.fault():
+            whole.db.change(latency=0.1)
+            found = await asyncio.gather(*(ask(whole, number) for number in range(200)))
+            whole.db.change(latency=0.0)
+        assert {act.status for act in found} == {201, 503}
+        assert max(act.seconds for act in found) < ANSWER
+        await until(lambda: _is_taken(whole), seconds=BACK)
+        await is_right(whole)
+
+
+async def _is_taken(whole: House) -> bool:
+    return (await ask(whole, 1000)).status == 201
+
+
+async def test_f08_postgres_has_no_connection_left(tmp_path: Path):
+    """503 in about a second; the health port goes on; as soon as there is one again, all is well."""
+    async with house(tmp_path, workers=0) as whole, contextlib.AsyncExitStack() as stack:
+        whole.client()
+        with whole.fault():
+            await whole.postgres.restart("fast", max_connections="8", superuser_reserved_connections="0")
+            await until(lambda: _is_ready(whole), seconds=BACK)
+            with contextlib.suppress(asyncpg.TooManyConnectionsError):
+                while True:
+                    await stack.enter_async_context(session(whole.postgres.url()))
+            act = await ask(whole, 1)
+            assert (act.status, act.seconds < 3.5) == (503, True)
+            assert await ready(whole.apis[0]) == 200
+            await stack.aclose()
+            await until(lambda: _is_taken(whole), seconds=BACK)
+
+
+async def _is_ready(whole: House) -> bool:
+    return await ready(whole.apis[0]) == 200
+
+
+async def test_f10_two_acts_that_lock_each_other_out(pool: Pool):
+    """Of two acts in a real deadlock one is run again, and both are done."""
+    await pool.execute("insert into projects (id, name) values ('a', ''), ('b', '')")
+    met, runs = asyncio.Barrier(2), 0
+
+    async def act(*names: str) -> None:
+        nonlocal runs
+        runs += 1
+        first = runs <= 2
+        async with transaction(pool) as tx:
+            await tx.execute("update projects set name = name || '.' where id = $1", names[0])
+            if first:
+                await met.wait()
+            await tx.execute("update projects set name = name || '.' where id = $1", names[1])
+
+    await asyncio.gather(perform(lambda: act("a", "b")), perform(lambda: act("b", "a")))
+    assert [row[0] for row in await pool.fetch("select name from projects")] == ["..", ".."]
+    assert runs == 3
+
+
+@pytest.mark.parametrize("table", ["users", "mails"])
+async def test_f11_a_table_is_locked_under_load(tmp_path: Path, table: str):
+    """A VACUUM FULL or a schema change: 503 in time for who needs the table, and no queue outlives it."""
+    async with house(tmp_path) as whole, load(whole, clients=3) as run:
+        await run.goes_on()
+        with whole.fault():
+            async with session(whole.postgres.url(DATABASE)) as locker:
+                await locker.execute(f"begin; lock table {table} in access exclusive mode")
+                await until(lambda: sum(act.status == 503 for act in run.acts) > 5, what="nobody is refused")
+                await locker.execute("rollback")
+            await run.succeeds(time.monotonic(), seconds=BACK)
+            await whole.postgres.run(f"vacuum full {table}", database=DATABASE)
+        await run.goes_on()
+        run.going = False
+        await is_right(whole)
+        assert run.worst < ANSWER

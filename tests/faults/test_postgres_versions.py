@@ -1,0 +1,157 @@
+"""A migration is applied while the release before works (F12): its statements, kept in data/queries-0004, go on.
+
+They are those of the last release that knew four migrations. What a newer migration takes from them shows here.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from service import migrations
+from service.db import SQL, Pool, Statement, transaction
+from service.db.faults import Fault, fault_of
+from service.db.statements import _read
+from tests.conftest import POSTGRES, database_url, run_sql
+from tests.faults.waiting import until
+
+_OLD = Path(__file__).parent / "data" / "queries-0004"
+_KNOWN = 4
+# What the migrations ask is not of the service at work.
+_NOUNS = [path.stem for path in sorted(_OLD.glob("*.sql")) if path.stem != "migrations"]
+OLD = {(noun, one.name): one for noun in _NOUNS for one in _read(_OLD / f"{noun}.sql")}
+_MAIL, _EVENT, _LATER = UUID(int=1), UUID(int=2), datetime(2100, 1, 1, tzinfo=UTC)
+# What a parameter means in the rows of `furnish`; null narrows a list by nothing; the rest is made up by its type.
+_IDS = {"users": "ann", "sessions": "one", "tokens": "one", "mails": _MAIL, "events": _EVENT, "projects": "shop"}
+_WORDS = {
+    "project_id": "shop", "user_id": "ann", "email": "ann@example.com", "kind": "recovery", "token_id": "one",
+    "state": "sent", "status": "active", "by": "created_at", "changes": {"name": "Shop"}, "rows": [],
+    "device": ["x"] * 12, "months": 120, "hostname": "b.test",
+} | dict.fromkeys(["search", "ids", "emails", "names", "statuses", "verified", "since", "until", "cursor"])  # fmt: skip
+_BY_TYPE = {
+    "text": "a", "int4": 1, "int8": 1, "float8": 1.0, "bool": True, "bytea": b"a", "jsonb": {}, "text[]": [],
+    "uuid[]": [_MAIL], "timestamptz": _LATER, "uuid": _MAIL, "varchar": "a", "int4[]": [],
+}  # fmt: skip
+
+
+@pytest.fixture
+async def old(tmp_path: Path) -> AsyncIterator[str]:
+    """The address of a database with the schema of the release before."""
+    for path in sorted((SQL / "migrations").glob("*.sql"))[:_KNOWN]:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    name = f"before_{uuid4().hex}"
+    await run_sql(os.environ[POSTGRES], f"create database {name} template template0")
+    await migrations.migrate(database_url(name), tmp_path)
+    yield database_url(name)
+    await run_sql(os.environ[POSTGRES], f"drop database {name} with (force)")
+
+
+async def ask(conn: Any, noun: str, name: str, /, **facts: Any) -> list[Any]:
+    """Run a statement of the release before; what it isn't given is made up."""
+    statement = OLD[noun, name]
+    return await conn.fetch(statement.sql, *await _values(conn, noun, statement, facts))
+
+
+async def _values(conn: Any, noun: str, statement: Statement, facts: dict[str, Any]) -> list[Any]:
+    known = {"id": _IDS.get(noun, "one")} | _WORDS | facts
+    if all(name in known for name in statement.params):
+        return [known[name] for name in statement.params]
+    types = [parameter.name for parameter in (await conn.prepare(statement.sql)).get_parameters()]
+    return [known.get(name, _BY_TYPE[kind]) for name, kind in zip(statement.params, types, strict=True)]
+
+
+async def furnish(conn: Any) -> None:
+    """A project, a user with a session, and a letter under way with its link and its event."""
+    await ask(conn, "projects", "create_project")
+    await ask(conn, "users", "create_user")
+    await ask(conn, "sessions", "open_session")
+    await ask(conn, "tokens", "issue_token", seconds=600)
+    await ask(conn, "mails", "post_mail")
+    await ask(conn, "mails", "claim_mail", lease=30)
+    await ask(conn, "events", "record_event")
+
+
+@pytest.mark.parametrize(("noun", "name"), sorted(OLD), ids=map(".".join, sorted(OLD)))
+async def test_f12_the_release_before_runs_on_todays_schema(pool: Pool, noun: str, name: str):
+    """Each of its statements: no column is gone, no new one has to be filled, no check is too strict for it."""
+    with pytest.raises(_Undone):  # noqa: PT012 - all of it is undone
+        async with transaction(pool) as tx:
+            await furnish(tx)
+            try:
+                async with tx.transaction():
+                    await ask(tx, noun, name)
+            except asyncpg.UniqueViolationError:  # what it would add is there
+                assert name.startswith(("create_", "open_", "issue_", "post_", "record_"))
+            raise _Undone
+
+
+class _Undone(Exception):
+    """So that the tests' database stays as it was."""
+
+
+@dataclass
+class Before:
+    """An API and a worker of the release before, as far as the outbox goes."""
+
+    pool: Pool
+    going: bool = True
+    posted: list[UUID] = field(default_factory=list)
+    sent: int = 0
+    faults: list[Exception] = field(default_factory=list)
+
+    async def run(self) -> None:
+        await asyncio.gather(self._again(self._post), self._again(self._post), self._again(self._send))
+
+    async def _again(self, act: Any) -> None:
+        while self.going:
+            try:
+                await act()
+            except Exception as error:
+                if fault_of(error) not in (Fault.CLASH, Fault.LATE):
+                    raise
+                self.faults.append(error)
+
+    async def _post(self) -> None:
+        mail, token = uuid4(), uuid4().hex
+        async with transaction(self.pool) as tx:
+            await ask(tx, "tokens", "issue_token", id=token, seconds=600)
+            await ask(tx, "mails", "post_mail", id=mail, token_id=token)
+            await ask(tx, "events", "record_event", id=mail, token_id=token)
+        self.posted.append(mail)
+
+    async def _send(self) -> None:
+        for mail in list(self.posted[self.sent :]):
+            async with transaction(self.pool) as tx:
+                (claim,) = await ask(tx, "mails", "claim_mail", id=mail, lease=30)
+                await ask(tx, "mails", "end_mail", id=mail, attempts=claim["attempts"])
+            self.sent += 1
+        async with self.pool.connection() as conn:
+            await ask(conn, "users", "find_user")
+            await ask(conn, "events", "take_events")
+
+
+async def test_f12_a_migration_under_the_release_before(old: str):
+    """Migrated to today's schema while it works: it waits or tries again at most, and then goes on as ever."""
+    pool = Pool(old, size=5, name="before")
+    async with pool.connection() as conn:
+        await furnish(conn)
+    before = Before(pool)
+    running = asyncio.create_task(before.run())
+    try:
+        await until(lambda: before.sent > 20 or running.done())
+        applied = await migrations.migrate(old)
+        assert len(applied) == len(migrations.load()) - _KNOWN > 0
+        seen = before.sent
+        await until(lambda: before.sent > seen + 20 or running.done(), what="it does not go on")
+    finally:
+        before.going = False
+        await running
+    assert await pool.fetchrow("select count(*) from mails where state = 'sent'") == (before.sent,)
+    await pool.close()

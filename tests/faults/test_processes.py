@@ -1,0 +1,130 @@
+"""F51 to F54: processes that are killed, stopped or not there, each a real one of the product."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.client import Member
+from tests.faults.full import full
+from tests.faults.history import gather
+from tests.faults.house import DATABASE, House, Seat, house
+from tests.faults.invariants import breaches
+from tests.faults.postgres import session
+from tests.faults.waiting import until
+from worker.leases import LEASE
+
+# Where an API dies: before the transaction, in it, on either side of COMMIT, and of the ring.
+_API_POINTS = (
+    "db.begin.before", "db.post_mail.after", "db.commit.before", "db.commit.after", "redis.ring.before",
+    "redis.ring.after",
+)  # fmt: skip
+_WORKER_POINTS = (
+    "worker.claim.before", "worker.claim.after", "smtp.connect.before", "smtp.rcpt.after", "smtp.data.after",
+    "smtp.half", "smtp.dot.before", "smtp.dot.after", "worker.mark.before", "db.confirm_mail.after",
+    "worker.mark.after",
+)  # fmt: skip
+# Between the last byte of a mail and our note of the relay's yes: there, and nowhere else, a death makes a duplicate.
+_WINDOW = frozenset({"smtp.dot.before", "smtp.dot.after"})
+_BACKLOG, _MINUTE = 150, 60
+
+
+async def rows(whole: House, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    async with session(whole.postgres.url(DATABASE)) as connection:
+        return [tuple(row) for row in await connection.fetch(statement, *values)]
+
+
+async def recover(whole: House, member: Member, times: int = 1) -> list[str]:
+    client = whole.client()
+    return [await client.recover(member.email, user=member.user) for _ in range(times)]
+
+
+async def relaunch(seat: Seat) -> int:
+    """What a supervisor does: started again as soon as it has ended; its exit code."""
+    code = await seat.gone()
+    await seat.start()
+    return code
+
+
+async def test_f51_killed_at_any_point_of_an_act(tmp_path: Path):
+    """Whoever asks again gets what was asked for; nothing is half done, lost, or mailed twice."""
+    async with house(tmp_path) as whole:
+        client, (api,) = whole.client(), whole.apis
+        ann = await client.sign_up("ann")
+        for point in _API_POINTS:
+            await api.kill()
+            await api.start(FAILPOINTS=f"{point}:exit:1")
+            with whole.fault():
+                ending = asyncio.create_task(relaunch(api))
+                token = await client.recover(ann.email, user=ann.user)
+                # On a busy machine Redis may be too slow to be waited for: then the ring is not reached at once.
+                while not ending.done():
+                    token = await client.recover(ann.email, user=ann.user)
+                assert await ending == 137, point
+            await client.secret_of(token)
+        await whole.all_ended()
+        assert breaches(await gather(whole)) == []
+
+
+async def test_f52_killed_at_any_point_of_a_delivery(tmp_path: Path):
+    """Started again the worker brings the mail out; it is doubled only where nobody can know that it was taken."""
+    async with house(tmp_path) as whole:
+        (worker,) = whole.workers
+        ann = await whole.client().sign_up("ann")
+        for point in _WORKER_POINTS:
+            before = len(whole.sink.mails)
+            await worker.kill()
+            await worker.launch(FAILPOINTS=f"{point}:exit:1")
+            await recover(whole, ann)
+            assert await relaunch(worker) == 137, point
+            await whole.all_ended()
+            assert 1 <= len(whole.sink.mails) - before <= 1 + (point in _WINDOW), point
+        history = await gather(whole)
+        assert [row.state for row in history.rows] == ["sent"] * len(_WORKER_POINTS)
+        assert breaches(history) == []
+
+
+@full
+@pytest.mark.timeout(180)
+async def test_f53_stopped_for_longer_than_its_lease(tmp_path: Path):
+    """At RCPT it checks before DATA; between the check and 354 it checks anew: another has sent both by then."""
+    async with house(tmp_path, workers=2) as whole:
+        client, (paused, other) = whole.client(), whole.workers
+        await other.kill()
+        members = [await client.sign_up(name) for name in ("ann", "ben")]
+        for stage, member in zip(("rcpt", "data"), members, strict=True):
+            reply = "354 go ahead" if stage == "data" else "250 2.1.5 ok"
+            whole.sink.script(stage, reply, action="drip", pause=0.2, recipient=member.email, times=1)
+            await client.recover(member.email, user=member.user)
+        await until(lambda: all(rule.left == 0 for rule in whole.sink.rules), what="it has not got both in hand")
+        paused.pause()
+        await other.start()
+        await until(lambda: len(whole.sink.mails) == 2, seconds=LEASE + 30, what="nobody took them over")
+        paused.resume()
+        await until(lambda: sum("not ours any more" in line for line in paused.written) == 2, what="it gave up neither")
+        await whole.all_ended()
+        assert len(whole.sink.mails) == 2
+        assert breaches(await gather(whole)) == []
+
+
+async def test_f54_no_worker_for_ten_minutes(tmp_path: Path):
+    """The API takes mails as ever; those of ten minutes are out within one of a worker's start."""
+    async with house(tmp_path, workers=2) as whole:
+        client = whole.client()
+        ann = await client.sign_up("ann")
+        for worker in whole.workers:
+            await worker.kill()
+        for number in range(_BACKLOG):
+            if number % 2:
+                await client.recover(f"nobody{number}@example.com")
+            else:
+                await client.recover(ann.email, user=ann.user)
+        aged = "update mails set created_at = created_at - interval '10 min', due_at = due_at - interval '10 min'"
+        await rows(whole, aged)
+        started = time.monotonic()
+        await asyncio.gather(*(worker.launch() for worker in whole.workers))
+        await whole.all_ended(seconds=_MINUTE)
+        assert time.monotonic() - started < _MINUTE
+        assert breaches(await gather(whole)) == []

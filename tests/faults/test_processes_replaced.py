@@ -1,0 +1,123 @@
+"""F56, F57, F58, F64: processes told to stop under load, versions side by side, jobs come again, keys rotated."""
+
+import asyncio
+import random
+from pathlib import Path
+from uuid import uuid4
+
+from arq.connections import ArqRedis
+
+from service import jobs
+from tests.faults.client import read_log
+from tests.faults.front import ROUND, front
+from tests.faults.history import gather
+from tests.faults.house import DATABASE, House, house
+from tests.faults.invariants import breaches
+from tests.faults.load import load
+from tests.faults.postgres import session
+from tests.faults.waiting import until
+
+_OLD, _NEW = "test:" + "6f1c9d2e8b3a4750" * 4, "new:" + "1b7e4c90d2a5f836" * 4
+
+
+async def test_f56_all_are_replaced_under_load(tmp_path: Path):
+    """One process after the other is told to stop and started again: each ends with 0, no client meets an error."""
+    async with house(tmp_path, apis=2, workers=2, STOP_DELAY=str(ROUND * 5)) as whole, front(whole.apis) as before:
+        async with load(whole, clients=3) as run:
+            for client in run.busy:
+                client.address = before.address
+            for seat in whole.seats:
+                assert await seat.stop() == 0, seat.written
+                await seat.start()
+                await until(lambda: len(before.ready) == 2, what="it is not taken in again")
+            await run.goes_on()
+        await whole.all_ended()
+        assert [act for act in read_log(whole.log) if act.unclear] == []
+        history = await gather(whole)
+        assert not [step for step in history.steps if step.name == "lost"]
+        assert breaches(history) == []
+
+
+async def _jobs(whole: House) -> ArqRedis:
+    """Past the proxy, with more patience than the product's."""
+    return jobs.connect(whole.valkey.url(), timeout=20)
+
+
+async def _pending(whole: House) -> list[str]:
+    async with session(whole.postgres.url(DATABASE)) as connection:
+        return [str(row[0]) for row in await connection.fetch("select id from mails where state = 'pending'")]
+
+
+async def test_f57_jobs_of_another_version(tmp_path: Path):
+    """A name, an argument or a job id that this version does not know costs a line; the rows are delivered."""
+    async with house(tmp_path) as whole:
+        client, (worker,) = whole.client(), whole.workers
+        ann = await client.sign_up("ann")
+        await worker.stop()
+        for _ in range(3):
+            await client.recover(ann.email, user=ann.user)
+        redis = await _jobs(whole)
+        await redis.flushdb()
+        first, second, third = await _pending(whole)
+        await redis.enqueue_job("send_letter", first, _job_id=first)
+        await redis.enqueue_job(jobs.SEND_MAIL, second, 7, "later", _job_id=second)
+        # The release before gave its jobs ids of their own choice as well.
+        await redis.enqueue_job(jobs.SEND_MAIL, third, _job_id=f"mail:{third}")
+        await redis.enqueue_job(jobs.SEND_MAIL, str(uuid4()))
+        await redis.aclose(close_connection_pool=True)
+        await worker.start()
+        await whole.all_ended()
+        assert len(whole.sink.mails) == 3
+        assert await worker.stop() == 0
+        assert breaches(await gather(whole)) == []
+
+
+async def test_f58_every_job_up_to_a_hundred_times(tmp_path: Path):
+    """In any order, to two workers: one mail each."""
+    async with house(tmp_path, workers=2) as whole:
+        client, chance = whole.client(), random.Random(58)
+        ann = await client.sign_up("ann")
+        for worker in whole.workers:
+            await worker.stop()
+        for _ in range(8):
+            await client.recover(ann.email, user=ann.user)
+        rings = [mail for mail in await _pending(whole) for _ in range(chance.randint(1, 100))]
+        chance.shuffle(rings)
+        redis = await _jobs(whole)
+        for mail in rings:
+            await redis.enqueue_job(jobs.SEND_MAIL, mail, _job_id=uuid4().hex)
+        await asyncio.gather(*(worker.start() for worker in whole.workers))
+        await whole.all_ended()
+        await until(lambda: _is_empty(redis), what="jobs are left")
+        await redis.aclose(close_connection_pool=True)
+        assert len(whole.sink.mails) == 8
+        assert breaches(await gather(whole)) == []
+
+
+async def _is_empty(redis: ArqRedis) -> bool:
+    return int(await redis.zcard(jobs.QUEUE)) == 0
+
+
+async def test_f64_keys_are_rotated_while_links_are_out(tmp_path: Path):
+    """The old link and session work, new ones have the new key; a worker that has no such key yet leaves them be."""
+    async with house(tmp_path) as whole:
+        client, (api,), (worker,) = whole.client(), whole.apis, whole.workers
+        ann = await client.sign_up("ann")
+        assert await client.sign_in(ann)
+        old = await client.verify(ann)
+        await client.secret_of(old)
+        both = f"{_NEW},{_OLD}"
+        await api.stop()
+        await api.start(SECRET_KEYS=both)
+        new = await client.recover(ann.email, user=ann.user)
+        await until(lambda: any("not among SECRET_KEYS" in line for line in worker.written), what="it was sent")
+        assert await worker.stop() == 0
+        await worker.start(SECRET_KEYS=both)
+        assert (await client.account(ann)).status == 200
+        assert await client.use_verification(ann, old)
+        assert await client.use_recovery(ann, new)
+        async with session(whole.postgres.url(DATABASE)) as connection:
+            await client.recover(ann.email, user=ann.user)
+            assert {row[0] for row in await connection.fetch("select kid from tokens")} == {"new"}
+        await whole.all_ended()
+        assert breaches(await gather(whole)) == []

@@ -1,0 +1,85 @@
+"""A log that can't be written is counted, never waited for or failed on."""
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.journal import JsonLines, Sheet
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    reading, writing = os.pipe()
+    yield reading, writing
+    os.close(writing)
+
+
+def sheet(file: int) -> tuple[logging.Logger, Sheet]:
+    """A logger of its own that writes there."""
+    handler = Sheet(file)
+    handler.setFormatter(JsonLines())
+    log = logging.Logger("own")  # noqa: LOG001 - one that nobody else hears
+    log.addHandler(handler)
+    return log, handler
+
+
+def test_f63_a_closed_pipe_is_counted(pipe: tuple[int, int]):
+    """Whoever read the log is gone: each line is a count and no error."""
+    reading, writing = pipe
+    log, handler = sheet(writing)
+    log.warning("heard")
+    os.close(reading)
+    for _ in range(3):
+        log.warning("unheard")
+    assert handler.dropped == 3
+
+
+def test_f63_a_full_disk_is_counted_and_told_when_there_is_room(tmp_path: Path):
+    """The next line that can be written comes after one that says how many could not."""
+    path = tmp_path / "log"
+    with path.open("wb") as file, Path("/dev/full").open("wb") as full:
+        log, handler = sheet(os.dup(file.fileno()))
+        log.warning("one")
+        room = os.dup(handler._file)
+        os.dup2(full.fileno(), handler._file)
+        log.warning("two")
+        log.warning("three")
+        os.dup2(room, handler._file)
+        log.warning("four")
+        log.warning("five")
+        os.close(room)
+        os.close(handler._file)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["says"] for line in lines] == ["one", "lines could not be written", "four", "five"]
+    assert (lines[1]["count"], handler.dropped) == (2, 2)
+
+
+def test_f63_half_a_line_spoils_no_other(pipe: tuple[int, int]):
+    """A disk that fills up in mid-line leaves half of it; what comes next begins on a line of its own."""
+    reading, writing = pipe
+    os.set_blocking(writing, False)
+    log, handler = sheet(writing)
+    while not handler.dropped:
+        log.warning("x" * 200)
+    read = os.read(reading, 1 << 20)
+    log.warning("last")
+    read += os.read(reading, 1 << 20)
+    os.close(reading)
+    says = [json.loads(line)["says"] for line in read.split(b"\n") if line.endswith(b"}")]
+    assert says[-2:] == ["lines could not be written", "last"]
+
+
+def test_a_value_that_is_no_json_costs_its_line_only(pipe: tuple[int, int]):
+    """Nothing that a caller hands over to be logged may fail the caller."""
+    reading, writing = pipe
+    log, handler = sheet(writing)
+    log.warning("spoilt", extra={"number": 1 << 80})
+    log.warning("%d", "spoilt")
+    log.warning("good")
+    assert handler.dropped == 2
+    assert b"good" in os.read(reading, 1 << 16)
+    os.close(reading)
