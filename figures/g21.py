@@ -1,6 +1,5 @@
 """G21: API and workers are replaced one after the other under load, this release and the one before side by side."""
 
-import asyncio
 import io
 import random
 import subprocess

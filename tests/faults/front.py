@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -39,30 +39,36 @@ class Front:
                 await asyncio.sleep(ROUND)
 
     async def bring(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One client to the next API; who can't be connected to is left out at once, as proxies do."""
+        """One client to the next API; one that can't be connected to is left out at once, as proxies do."""
         task = asyncio.current_task()
         assert task
         self._busy.add(task)
-        with suppress(OSError):
-            for _ in range(len(self.seats) + 1):
-                if not self.ready:
-                    break
-                self._turn += 1
-                port = self.ready[self._turn % len(self.ready)]
-                try:
-                    to_client, to_api = (reader, writer), await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    self.ready = [other for other in self.ready if other != port]
-                    continue
-                await asyncio.gather(_pass(to_client[0], to_api[1]), _pass(to_api[0], to_client[1]))
-                break
-        writer.close()
-        self._busy.discard(task)
+        ends = [writer]
+        try:
+            if found := await self._connect():
+                ends.append(found[1])
+                await asyncio.gather(_pass(reader, found[1]), _pass(found[0], writer))
+        finally:
+            self._busy.discard(task)
+            for end in ends:
+                end.close()
+            await asyncio.gather(*(end.wait_closed() for end in ends), return_exceptions=True)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        while self.ready:
+            self._turn += 1
+            port = self.ready[self._turn % len(self.ready)]
+            try:
+                return await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                self.ready = [other for other in self.ready if other != port]
+        return None
 
     async def close(self) -> None:
-        for task in list(self._busy):
+        busy = list(self._busy)
+        for task in busy:
             task.cancel()
-        await asyncio.gather(*self._busy, return_exceptions=True)
+        await asyncio.gather(*busy, return_exceptions=True)
 
 
 @asynccontextmanager

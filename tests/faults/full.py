@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -10,7 +10,16 @@ FULL = os.environ.get("FAULTS") == "full"
 Test = TypeVar("Test", bound=Callable[..., object])
 
 
+_MARKS = (pytest.mark.faults_full, pytest.mark.skipif(not FULL, reason="needs FAULTS=full"))
+
+
 def full(test: Test) -> Test:
     """One that takes long, or needs what not every machine has."""
-    skipped: Test = pytest.mark.skipif(not FULL, reason="needs FAULTS=full")(test)
-    return pytest.mark.faults_full(skipped)
+    for mark in _MARKS:
+        test = mark(test)
+    return test
+
+
+def rarely(*values: object) -> Any:
+    """A case of a parametrized test that another case stands for on most days."""
+    return pytest.param(*values, marks=_MARKS)
