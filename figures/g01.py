@@ -158,6 +158,8 @@ async def _time(run: Run, address: str, killed: float) -> None:
     if seconds > _GOAL_OF_OTHERS:
         steps = await run.pool.fetch(_HISTORY, address)
         print(f"{address} came out after {seconds:.1f} s: {[tuple(step) for step in steps]}", file=sys.stderr)
+        said = [line for seat in run.whole.workers for line in seat.written if '"warning"' in line or '"error"' in line]
+        print(*said, sep="\n", file=sys.stderr)
 
 
 async def _tell(run: Run) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,11 +72,16 @@ async def _replace(run: Run, chance: random.Random) -> None:
         for seat in chance.sample(run.whole.seats, len(run.whole.seats)):
             if len(run.codes) >= run.wanted:
                 break
+            # The release before has no STOP_DELAY: its operator tells the proxy first.
+            if seat.root != ROOT:
+                await run.before.leave_out(seat)
+            told = time.monotonic()
             run.codes.append(await seat.stop())
             seat.root = run.trees[(run.trees.index(seat.root) + 1) % len(run.trees)]
             await seat.start()
+            run.before.take_in(seat)
             await until(lambda: len(run.before.ready) == len(run.whole.apis), what="it is not taken in again")
-            print(f"{len(run.codes)} replaced; {_sides(run.whole.seats)}", file=sys.stderr)
+            print(f"{len(run.codes)} replaced since {told:.1f}; {_sides(run.whole.seats)}", file=sys.stderr)
 
 
 def _sides(seats: list[Seat]) -> str:
@@ -91,6 +97,8 @@ def _rows(run: Run, acts: list[Act], history: History) -> list[Row]:
     others = [line for line in found if not line.startswith(("I1:", "I7:"))]
     for line in found[:40]:
         print(line, file=sys.stderr)
+    for act in errors:
+        print(f"at {act.at:.1f}: {act}", file=sys.stderr)
     releases = "this release and the one before" if run.trees[0] != run.trees[1] else "this release only"
     mails = sum(act.acknowledged and act.name == "recovery" for act in acts)
     return [

@@ -12,7 +12,7 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from service import failpoints
 
@@ -40,17 +40,25 @@ def deserialize(raw: bytes) -> dict[str, Any]:
 
 
 class _Pipeline(Pipeline):
-    """redis-py 5 never gives a watching pipeline's connection back if its last word, UNWATCH, meets a hung Redis."""
+    """redis-py 5 loses a watching pipeline's connection if a cancel or a hung Redis meets its farewell."""
 
     async def reset(self) -> None:
+        """Gives the connection back once and for sure: what can't be unwatched is closed first."""
+        connection, watching = self.connection, self.watching
+        self.connection, self.watching, self.explicit_transaction = None, False, False
+        self.command_stack, self.scripts = [], set()
+        if connection is None:
+            return
         try:
-            await super().reset()  # type: ignore[no-untyped-call]  # the library ships no type here
-        except BaseException:
-            connection, self.connection = self.connection, None
-            if connection is not None:
-                await connection.disconnect(nowait=True)
-                await self.connection_pool.release(connection)
-            raise
+            if watching:
+                await connection.send_command("UNWATCH")
+                await connection.read_response()
+        except BaseException as error:
+            await connection.disconnect(nowait=True)
+            if not isinstance(error, RedisConnectionError):
+                raise
+        finally:
+            await self.connection_pool.release(connection)
 
 
 class _Redis(ArqRedis):
@@ -93,7 +101,7 @@ class Bell:
                     await self._redis.enqueue_job(function, str(row_id), _job_id=str(row_id))
                 if failpoints.armed:
                     await failpoints.reach("redis.ring.after")
-        except (RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - the act is committed: whatever the way to Redis does, its answer is true
             self.missed += len(row_ids)
             if isinstance(error, TimeoutError):
                 self._rest_until = time.monotonic() + _REST

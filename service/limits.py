@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
 from service import failpoints
 
@@ -62,10 +62,8 @@ class Limits:
         names = [self._name(project_id, rule, value) for rule, value in counted]
         rules = [rule for rule, _ in counted]
         try:
-            if time.monotonic() < self._rest_until:
-                raise TimeoutError
             answer = self._add_own(names, rules, await self._ask(names, rules))
-        except (RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever the way to Redis does, nobody is let through uncounted
             self._note(error)
             answer = self._count_here(names, rules)
         return _verdict(rules, answer)
@@ -78,6 +76,8 @@ class Limits:
     async def _ask(self, names: list[str], rules: list[Rule]) -> list[int]:
         numbers = [number for rule in rules for number in (rule.limit, rule.window * 1_000_000)]
         arguments = (len(names), *names, os.urandom(6).hex(), *numbers)
+        if time.monotonic() < self._rest_until:
+            raise TimeoutError
         async with asyncio.timeout(_PATIENCE):
             if failpoints.armed:
                 await failpoints.reach("redis.limits.before")

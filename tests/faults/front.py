@@ -1,6 +1,7 @@
 """What stands before several APIs in production: it asks each whether it is ready, and brings clients to those."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,11 +17,13 @@ ROUND = 0.2
 
 @dataclass
 class Front:
-    """`ready` are the ports of the APIs that said so last."""
+    """`ready` are the ports of the APIs that said so last, but those that an operator has `closed`; `lines` counts clients by port."""
 
     seats: list[Seat]
     port: int = 0
     ready: list[int] = field(default_factory=list)
+    closed: set[int] = field(default_factory=set)
+    lines: Counter[int] = field(default_factory=Counter)
     _turn: int = 0
     _busy: "set[asyncio.Task[None]]" = field(default_factory=set)
 
@@ -34,7 +37,9 @@ class Front:
             while True:
                 answers = await asyncio.gather(*(_asks(session, seat) for seat in self.seats))
                 self.ready = [
-                    int(seat.environment["PORT"]) for seat, yes in zip(self.seats, answers, strict=True) if yes
+                    port
+                    for port, yes in zip(map(_port, self.seats), answers, strict=True)
+                    if yes and port not in self.closed
                 ]
                 await asyncio.sleep(ROUND)
 
@@ -45,24 +50,42 @@ class Front:
         self._busy.add(task)
         ends = [writer]
         try:
-            if found := await self._connect():
-                ends.append(found[1])
-                await asyncio.gather(_pass(reader, found[1]), _pass(found[0], writer))
+            async with self._line() as found:
+                if found:
+                    ends.append(found[1])
+                    await asyncio.gather(_pass(reader, found[1]), _pass(found[0], writer))
         finally:
             self._busy.discard(task)
             for end in ends:
                 end.close()
             await asyncio.gather(*(end.wait_closed() for end in ends), return_exceptions=True)
 
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    @asynccontextmanager
+    async def _line(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter] | None]:
         while self.ready:
             self._turn += 1
             port = self.ready[self._turn % len(self.ready)]
+            self.lines[port] += 1
             try:
-                return await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                self.ready = [other for other in self.ready if other != port]
-        return None
+                try:
+                    found = await asyncio.open_connection("127.0.0.1", port)
+                except OSError:
+                    self.ready = [other for other in self.ready if other != port]
+                    continue
+                yield found
+            finally:
+                self.lines[port] -= 1
+            return
+        yield None
+
+    async def leave_out(self, seat: Seat) -> None:
+        """By hand, whatever it says of itself; waits until what it has begun is finished."""
+        self.closed.add(_port(seat))
+        self.ready = [port for port in self.ready if port not in self.closed]
+        await until(lambda: not self.lines[_port(seat)], what="its clients do not leave")
+
+    def take_in(self, seat: Seat) -> None:
+        self.closed.discard(_port(seat))
 
     async def close(self) -> None:
         busy = list(self._busy)
@@ -86,6 +109,11 @@ async def front(seats: list[Seat]) -> AsyncIterator[Front]:
         watching.cancel()
         await made.close()
         await asyncio.gather(watching, return_exceptions=True)
+
+
+def _port(seat: Seat) -> int:
+    """None of a worker's: it has no clients."""
+    return int(seat.environment.get("PORT", 0))
 
 
 async def _asks(session: aiohttp.ClientSession, seat: Seat) -> bool:

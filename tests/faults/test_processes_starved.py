@@ -21,6 +21,7 @@ from tests.processes import ROOT, Process, until_beating, until_ready
 
 # What an answer may take (P3), and what a busy machine adds.
 _ANSWER = 5 + 5
+_STANDS = 5
 _CLOCK = "import time\n_real = time.time\ntime.time = lambda: _real() + {off}\n"
 
 
@@ -85,7 +86,7 @@ async def test_f60_a_loop_that_stands_for_five_seconds(tmp_path: Path):
         with whole.fault():
             for seat in held:
                 seat.pause()
-            await asyncio.sleep(5)  # the fault itself
+            await asyncio.sleep(_STANDS)  # the fault itself
             for seat in held:
                 seat.resume()
         await until(
