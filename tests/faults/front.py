@@ -17,7 +17,10 @@ ROUND = 0.2
 
 @dataclass
 class Front:
-    """`ready` are the ports of the APIs that said so last, but those that an operator has `closed`; `lines` counts clients by port."""
+    """`ready` are the ports of the APIs that said so last, but those that an operator has `closed`.
+
+    `lines` are the clients by port.
+    """
 
     seats: list[Seat]
     port: int = 0
