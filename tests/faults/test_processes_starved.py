@@ -45,6 +45,7 @@ async def test_f55_an_api_without_files(tmp_path: Path):
             limit_files(api, 1024)
         assert max(act.seconds for act in acts) < _ANSWER
         assert {act.status for act in acts} <= {0, 201, 503}
+        assert any(act.unclear for act in acts), "there were files enough"
         assert await client.use_recovery(ann, await client.recover(ann.email, user=ann.user))
         assert api.running
         await whole.all_ended()
