@@ -1,7 +1,7 @@
 """`python -m service`: serve the API, migrate the database, manage projects, hostnames, API keys and users.
 
 Exit codes: 0 done, 2 wrong words, 3 it exists already, 4 there is no such thing, 5 the settings are unfit,
-6 the database can't be reached or is not what this code expects.
+6 the database can't be reached or is not what this code expects, 7 the doctor found something wrong.
 """
 
 import argparse
@@ -12,13 +12,13 @@ import orjson
 import uvloop
 
 from service import db, migrations
-from service.cli import keys, projects, serve, users
-from service.cli.verbs import NoSuchThing, SomeRefused, WrongWords
+from service.cli import doctor, keys, limits, projects, serve, users
+from service.cli.verbs import NoSuchThing, SomeRefused, Unwell, WrongWords
 from service.errors import AccountError, ArgumentInvalid, EmailExists, SessionNotFound, UserExists, UserNotFound
 from service.projects import ProjectExists
 from service.settings import Settings, Unfit
 
-WRONG, EXISTS, MISSING, UNFIT, AWAY = 2, 3, 4, 5, 6
+WRONG, EXISTS, MISSING, UNFIT, AWAY, UNWELL = 2, 3, 4, 5, 6, 7
 # The first that fits.
 _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
     ((Unfit,), UNFIT),
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--json", action="store_true", help="answer in JSON")
     verbs = root.add_subparsers(required=True, metavar="COMMAND")
-    for noun in (serve, projects, keys, users):
+    for noun in (serve, doctor, projects, limits, keys, users):
         noun.add(verbs)
     return root
 
@@ -61,6 +61,8 @@ def main(words: Sequence[str] | None = None) -> int:
         answer, code = uvloop.run(arguments.act(arguments, settings)), 0
     except SomeRefused as refused:
         answer, code = refused.answer, EXISTS if refused.exists_only else WRONG
+    except Unwell as found:
+        answer, code = found.answer, UNWELL
     except Exception as error:
         code = _code_of(error)
         if not code:

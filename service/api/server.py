@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from service import projects
+from service.api import protocol
 from service.api.app import make
 from service.db import Pool
 from service.settings import Settings
@@ -46,7 +47,7 @@ async def serve(settings: Settings, *, share_port: bool = False) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    api = web.AppRunner(make(settings), access_log=None, keepalive_timeout=15, shutdown_timeout=_DRAIN)
+    api = protocol.runner(make(settings), settings, shutdown_timeout=_DRAIN)
     await api.setup()
     health = Health(Pool(settings.database_url.get_secret_value(), size=1, name="accounts-health"))
     side = web.AppRunner(_health_app(health), access_log=None, shutdown_timeout=1)

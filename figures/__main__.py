@@ -1,0 +1,40 @@
+"""`./dev figure G2 [--count N] [--seed S]`: measure one figure on servers of its own, on 127.0.0.1 alone.
+
+Each figure is a module here, g02.py for G2, with COUNT (the full number) and `measure(count, seed) -> list[Row]`.
+Exit codes: 0 its goals are met, 1 one is not, 2 wrong words.
+"""
+
+import argparse
+import asyncio
+import importlib
+import random
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from figures.result import table
+
+_KNOWN = sorted(f"G{int(path.stem[1:])}" for path in Path(__file__).parent.glob("g[0-9][0-9].py"))
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="./dev figure", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("figure", choices=sorted(_KNOWN, key=lambda name: int(name[1:])), type=str.upper)
+    parser.add_argument("--count", type=int, help="how many; the full number if not given")
+    parser.add_argument("--seed", type=int, help="what chance is drawn from; printed, so that a run can be repeated")
+    asked = parser.parse_args(words)
+    module = importlib.import_module(f"figures.g{int(asked.figure[1:]):02}")
+    count = asked.count or module.COUNT
+    seed = random.SystemRandom().randrange(2**32) if asked.seed is None else asked.seed
+    print(f"{asked.figure}: count {count}, seed {seed}", file=sys.stderr)
+    began = time.monotonic()
+    rows = asyncio.run(module.measure(count, seed))
+    print(table(asked.figure, rows, seed=seed, count=count, seconds=time.monotonic() - began))
+    return int(any(row.met is False for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
