@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
-NAMED = re.compile(r"^(?:async )?def test_((?:cve|pysec)_\d{4}_\d+|ghsa(?:_\w{4}){3}|allauth_[a-z\d_]*?[\d_]+|allauth_is_active)_", re.M)
+NAMED = re.compile(
+    r"^(?:async )?def test_((?:cve|pysec)_\d{4}_\d+|ghsa(?:_\w{4}){3}|allauth_(?:is_active|\d+_\d+_\d+))_", re.MULTILINE
+)
 
 
 def named() -> list[str]:

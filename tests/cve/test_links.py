@@ -54,9 +54,7 @@ async def test_ghsa_3529_5m8x_rpv3_the_host_makes_no_link(api: Api, pool: Pool, 
 
 
 @pytest.mark.parametrize("name", ["Origin", "Referer"])
-async def test_cve_2026_93453_the_origin_makes_no_link(
-    api: Api, pool: Pool, settings: Settings, ann: str, name: str
-):
+async def test_cve_2026_93453_the_origin_makes_no_link(api: Api, pool: Pool, settings: Settings, ann: str, name: str):
     """SOGo made the link of a reset from the Origin. Here a strange origin is refused, or changes nothing."""
     await asked_with(api, pool, settings, "recovery", {name: "http://evil.test/"})
 
@@ -96,7 +94,7 @@ def test_cve_2024_56734_a_prefix_is_no_host(url: str):
     ids=ascii,
 )  # fmt: skip
 def test_cve_2025_71403_a_wildcard_is_labels_of_a_host(url: str):
-    """The class of: a wildcard among trusted origins that matches across the end of a host. Here it stands for labels."""
+    """The class of: a wildcard among trusted origins that matches across the end of a host. Here it is labels."""
     refuse(url)
     assert redirects.check("https://a.b.pages.example.com/x", HOSTS)
 

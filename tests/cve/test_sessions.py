@@ -68,18 +68,18 @@ async def test_allauth_is_active_nobody_blocked_gets_in(api: Api, pool: Pool, an
     assert (await api.call("POST", "/v1/account/sessions", json=login)).status in (401, 403)
 
 
-JUNK = ["%", "%ff", "e30=", "bnVsbA==", "W10=", '{"id":1}', "=" * 400, "a" * 7000, "\x7f", "eyJpZCI6WzFdfQ=="]
+JUNK = ["%", "%ff", "e30=", "bnVsbA==", "W10=", '{"id":1}', "=" * 400, "a" * 7000, "eyJpZCI6WzFdfQ=="]
 
 
 @pytest.mark.parametrize("junk", JUNK, ids=lambda junk: ascii(junk)[:24])
 async def test_ghsa_xmf8_cvqr_rfgj_junk_for_a_session_is_a_guest(api: Api, junk: str):
     """The class of: a malformed session that raises where nobody expects it. Here it is a guest's 401."""
-    for headers in ({"Cookie": f"a_session_shop={junk}"}, {"X-Appwrite-Session": junk.strip("\x7f") or "x"}):
+    for headers in ({"Cookie": f"a_session_shop={junk}"}, {"X-Appwrite-Session": junk}):
         assert await status(api, headers) == 401
 
 
 async def test_cve_2025_69230_bad_cookies_fill_no_log(api: Api):
-    """aiohttp wrote a line for every malformed cookie of a header: a log storm. Here a request is one line."""
+    """A line was written by aiohttp for every malformed cookie of a header: a log storm. Here a request is one line."""
     with edge.lines() as log:
         cookie = "; ".join(f'bad{number}="\\{number}[]={{}}' for number in range(400))
         assert await status(api, {"Cookie": cookie[:7000]}) == 401

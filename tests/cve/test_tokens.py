@@ -72,7 +72,7 @@ async def test_cve_2025_69614_a_token_is_for_its_own_user(api: Api, pool: Pool, 
 
 
 async def test_cve_2023_26481_a_link_is_for_its_own_tenant(api: Api, pool: Pool, ann: str, post: Post):
-    """authentik let a recovery link made in one place open the flow in another. Here a project's link is its own."""
+    """A recovery link made in one place opened the flow in another (authentik). Here a project's link is its own."""
     await projects.create(pool, "other", name="Other")
     elsewhere = {"X-Appwrite-Project": "other"}
     body = {"userId": ann, "email": ANN, "password": "correct horse"}
@@ -81,7 +81,7 @@ async def test_cve_2023_26481_a_link_is_for_its_own_tenant(api: Api, pool: Pool,
 
 
 async def test_cve_2026_18363_late_is_late(api: Api, ann: str, post: Post):
-    """The class of: a token accepted after its end. Here the database's clock is asked in the statement that takes it."""
+    """The class of: a token accepted after its end. Here the database's clock decides."""
     for way in WAYS:
         proof = await post.issue(way.kind, ann)
         await post.pool.execute("update tokens set expires_at = now() - interval '1 second'")
@@ -106,7 +106,7 @@ async def test_cve_2026_9087_a_proof_is_of_one_address(api: Api, pool: Pool, ann
 
 
 async def test_allauth_65_12_1_a_row_that_was_changed_is_not_proved(api: Api, pool: Pool, ann: str, post: Post):
-    """django-allauth proved an address that was changed in between. Here the version is compared, whoever changed it."""
+    """django-allauth proved an address that was changed in between. Here its version is compared."""
     proof = await post.issue(Kind.VERIFICATION, ann)
     operator = await key(pool)
     body = {"email": "victim@example.com"}
@@ -158,7 +158,7 @@ async def test_ghsa_7rqj_j65f_68wh_two_parsers_read_one_address(api: Api, pool: 
 
 
 async def test_cve_2026_26273_no_answer_holds_a_secret(api: Api, ann: str, post: Post):
-    """The class of: the reset token in the answer to whoever asked. Here the field is there and empty, as documented."""
+    """The class of: the reset token in the answer to whoever asked. Here the field is there, and empty."""
     member = await api.sign_in()
     for method, path, body in (
         ("POST", "/v1/account/recovery", {"email": ANN, "url": URL}),

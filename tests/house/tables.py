@@ -95,7 +95,7 @@ def _limit(limit: Limit) -> str:
     return f"{limit.rule.limit} {window} by {_COUNTED[limit.by]}"
 
 
-def tests_there() -> set[str]:
+def every_test() -> set[str]:
     """Every test, as `folder/file::name`."""
     return {f"{path}::{name}" for path, name in _tests()}
 

@@ -31,7 +31,8 @@ async def test_s88_nothing_we_are_told_is_fetched(
 
     listener = await asyncio.start_server(met_somebody, "127.0.0.1", 0)
     bait = f"http://localhost:{listener.sockets[0].getsockname()[1]}"
-    said = {"Origin": bait, "Referer": f"{bait}/x", "User-Agent": f"Mozilla/5.0 (+{bait})", "X-Forwarded-Host": bait[7:]}
+    said = {"Origin": bait, "Referer": f"{bait}/x", "User-Agent": f"Mozilla/5.0 (+{bait})"}
+    said["X-Forwarded-Host"] = bait.removeprefix("http://")
     async with Sink() as sink:
         settings = environment | {"SMTP_URL": f"smtp://127.0.0.1:{sink.port}?tls=none"}
         async with (
