@@ -13,6 +13,7 @@ from service.jobs import QUEUE, RECORD_LOG, SEND_MAIL, connect, deserialize, ser
 from worker.logs import Clerk
 from worker.mail import Mailer
 from worker.mending import mend
+from worker.tasks import end, pause
 
 log = logging.getLogger(__name__)
 # Jobs are given a little more than the mails in their hands, which are cut off by then.
@@ -43,7 +44,7 @@ class Listener:
             except Exception as error:  # noqa: BLE001 - whatever Redis or arq does, the worker stays
                 log.warning("no bell can be heard; the sweep goes on", extra={"cause": type(error).__name__})
                 await self._mend()
-                await _pause(stop, rest)
+                await pause(stop, until=asyncio.get_running_loop().time() + rest)
                 rest = min(_LONGEST_REST, rest * 2)
 
     async def _listen(self, stop: asyncio.Event) -> None:
@@ -122,18 +123,3 @@ def _let_go(job: asyncio.Task[Any]) -> None:
 async def _settle(tasks: list[asyncio.Task[Any]]) -> None:
     if tasks:
         await asyncio.wait(tasks, timeout=_DRAIN)
-
-
-async def end(task: asyncio.Task[Any]) -> None:
-    """Cancel a task until it has ended: Python 3.11's wait_for, in redis-py, loses a cancel that meets an answer."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=2)
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        pass

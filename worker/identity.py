@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from worker.tasks import pause
+
 log = logging.getLogger(__name__)
 _MOST, _LOOK = 1000, 0.5
 
@@ -86,11 +88,7 @@ async def _wait(folder: Path, name: str, stop: asyncio.Event) -> Identity | None
         if not told:
             log.warning("another process has this WORKER_ID: waiting for its end", extra={"worker": name})
             told = True
-        try:
-            async with asyncio.timeout(_LOOK):
-                await stop.wait()
-        except TimeoutError:
-            pass
+        await pause(stop, until=asyncio.get_running_loop().time() + _LOOK)
     return None
 
 

@@ -129,8 +129,7 @@ class Marks:
         )
 
     async def _end(self, claim: Claim, state: End, report: Report) -> None:
-        if not await self._insist(lambda: mails.end(self.pool, claim, state=state, report=report)):
-            log.warning("mail is not ours any more", extra={"mail": str(claim.id), "attempt": claim.attempts})
+        if not await self._settled(claim, partial(mails.end, self.pool, claim, state=state, report=report)):
             return
         self.counts.add(state)
         if log.isEnabledFor(logging.INFO):
@@ -141,12 +140,18 @@ class Marks:
         seconds = seconds or WAITS[min(claim.attempts, len(WAITS)) - 1]
         seconds *= random.uniform(0.8, 1.2)  # noqa: S311 - jitter
         postpone = partial(mails.postpone, self.pool, claim, seconds=seconds, cause=cause, report=report)
-        if not await self._insist(postpone):
-            log.warning("mail is not ours any more", extra={"mail": str(claim.id), "attempt": claim.attempts})
+        if not await self._settled(claim, postpone):
             return
         self.counts.add(f"waits_{cause}")
         facts = {"mail": str(claim.id), "cause": cause, "seconds": round(seconds, 1)} | _facts(report)
         log.warning("mail waits", extra=facts)
+
+    async def _settled(self, claim: Claim, act: Callable[[], Awaitable[bool]]) -> bool:
+        """Whether it was written; if it was not, another worker has claimed the mail since."""
+        written = await self._insist(act)
+        if not written:
+            log.warning("mail is not ours any more", extra={"mail": str(claim.id), "attempt": claim.attempts})
+        return written
 
     async def _insist(self, act: Callable[[], Awaitable[bool]], *, secure: bool = False) -> bool:
         """Its answer; while Postgres is away again and again, for as long as the lease can be ours."""

@@ -10,7 +10,7 @@ from typing import Any
 from service.db import Pool
 from service.jobs import Bell, connect
 from service.settings import Settings
-from worker.bell import Listener, end
+from worker.bell import Listener
 from worker.counts import Counts
 from worker.identity import Identity, default_state, take
 from worker.leases import Leases
@@ -21,6 +21,7 @@ from worker.pulse import Pulse
 from worker.receipts import Receipts
 from worker.smtp import Relay, parse_urls
 from worker.sweep import Sweeper
+from worker.tasks import end
 from worker.turns import Turns
 from worker.waking import wake
 

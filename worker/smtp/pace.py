@@ -3,6 +3,8 @@
 import asyncio
 from collections import deque
 
+from worker.tasks import pause
+
 
 class Pace:
     """At most `most` turns in any span of `span` seconds; 0 is no limit."""
@@ -22,11 +24,7 @@ class Pace:
         async with self._queue:
             while (wait := self._wait(loop.time())) > 0:
                 self._given_back.clear()
-                try:
-                    async with asyncio.timeout(wait):
-                        await self._given_back.wait()
-                except TimeoutError:
-                    pass
+                await pause(self._given_back, until=loop.time() + wait)
             turn = loop.time()
             self._taken.append(turn)
             return turn

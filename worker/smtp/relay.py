@@ -10,6 +10,7 @@ from worker.smtp.dialogue import Fence, Mail, on_the_wire
 from worker.smtp.pace import Pace
 from worker.smtp.server import Server
 from worker.smtp.smarthost import Signals, Smarthost
+from worker.tasks import pause
 
 _ROUND = 10.0
 _USUAL = Deadlines()
@@ -100,11 +101,7 @@ class Relay:
             for host in self._hosts:
                 await host.connections.tidy()
             until = min(loop.time() + self._round, *map(_probe_at, self._hosts))
-            try:
-                async with asyncio.timeout_at(until):
-                    await self._signals.opened.wait()
-            except TimeoutError:
-                pass
+            await pause(self._signals.opened, until=until)
 
     async def close(self) -> None:
         """Say goodbye on every idle connection; busy ones end with their mail, later sends get TryLater."""
