@@ -28,6 +28,5 @@ async def show(call: Call, owner: User) -> web.Response:
         return answers.json({"logs": [answers.log(call, row, owner) for row in found]})
     most, skipped = queries.paging(call)
     found = await logs.page(call.pool, call.project.id, user_id=owner.id, names=None, most=most, skipped=skipped)
-    wanted = call.request.query.get("total", "true") != "false"
-    total = await logs.count(call.pool, call.project.id, user_id=owner.id) if wanted else 0
+    total = await logs.count(call.pool, call.project.id, user_id=owner.id) if queries.wants_total(call) else 0
     return answers.json({call.era.count: total, "logs": [answers.log(call, row, owner) for row in found]})

@@ -23,6 +23,7 @@ async def list_mails(call: Call) -> web.Response:
     found = await outbox.page_of(
         call.pool, call.project.id, user_id=owner.id, since=owner.created_at, most=most, skipped=skipped
     )
-    wanted = call.request.query.get("total", "true") != "false"
-    total = await outbox.count_of(call.pool, call.project.id, user_id=owner.id, since=owner.created_at) if wanted else 0
+    total = 0
+    if queries.wants_total(call):
+        total = await outbox.count_of(call.pool, call.project.id, user_id=owner.id, since=owner.created_at)
     return answers.json({call.era.count: total, "mails": [answers.mail(call, row) for row in found]})

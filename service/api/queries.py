@@ -89,6 +89,11 @@ def number(query: Query, *, most: int) -> int:
     raise QueryInvalid(f"The query {query.method} takes one number from 0 to {most}.")
 
 
+def wants_total(call: Call) -> bool:
+    """Whether the list is to be counted: it is, unless `total=false` spares us that."""
+    return call.request.query.get("total", "true") != "false"
+
+
 def paging(call: Call) -> tuple[int, int]:
     """Limit and offset, for lists that know no other query; raises QueryInvalid."""
     most, skipped = USUAL, 0

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from service import users
-from service.api import answers, listing, operators, shapes
+from service.api import answers, listing, operators, queries, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
 from service.api.fields import Email, Name, NewPassword, NewUserId, ident
@@ -46,8 +46,9 @@ async def list_users(call: Call) -> web.Response:
     """A page of the project's users, oldest first unless asked for otherwise."""
     wanted, page = await listing.read(call)
     found = await users.page(call.pool, call.project.id, wanted=wanted, page=page)
-    counts = call.request.query.get("total", "true") != "false"
-    total = await users.count(call.pool, call.project.id, wanted=wanted, most=_COUNTED) if counts else 0
+    total = 0
+    if queries.wants_total(call):
+        total = await users.count(call.pool, call.project.id, wanted=wanted, most=_COUNTED)
     return answers.json({call.era.count: total, "users": [answers.managed_user(call, user) for user in found]})
 
 
