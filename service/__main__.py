@@ -11,22 +11,9 @@ from collections.abc import Sequence
 import orjson
 import uvloop
 
-from service import db, migrations
-from service.cli import keys, projects, serve, users
-from service.cli.verbs import NoSuchThing, SomeRefused, WrongWords
-from service.errors import AccountError, ArgumentInvalid, EmailExists, SessionNotFound, UserExists, UserNotFound
-from service.projects import ProjectExists
-from service.settings import Settings, Unfit
-
-WRONG, EXISTS, MISSING, UNFIT, AWAY = 2, 3, 4, 5, 6
-# The first that fits.
-_CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
-    ((Unfit,), UNFIT),
-    ((ArgumentInvalid, WrongWords), WRONG),
-    ((ProjectExists, UserExists, EmailExists), EXISTS),
-    ((NoSuchThing, UserNotFound, SessionNotFound), MISSING),
-    ((TimeoutError, migrations.Drift, AccountError, OSError), AWAY),
-)
+from service.cli import exits, keys, projects, serve, users
+from service.cli.verbs import SomeRefused
+from service.settings import Settings
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,29 +47,15 @@ def main(words: Sequence[str] | None = None) -> int:
         settings = Settings.read()
         answer, code = uvloop.run(arguments.act(arguments, settings)), 0
     except SomeRefused as refused:
-        answer, code = refused.answer, EXISTS if refused.exists_only else WRONG
+        answer, code = refused.answer, exits.EXISTS if refused.exists_only else exits.WRONG
     except Exception as error:
-        code = _code_of(error)
+        code = exits.code_of(error)
         if not code:
             raise
-        print(_words_for(error, code), file=sys.stderr)
+        print(exits.words_for(error, code), file=sys.stderr)
         return code
     show(answer, as_json=arguments.json)
     return code
-
-
-def _code_of(error: Exception) -> int:
-    """0 for a fault of ours."""
-    known = next((code for kinds, code in _CODES if isinstance(error, kinds)), 0)
-    return known or (AWAY if db.refusal(error) else 0)
-
-
-def _words_for(error: Exception, code: int) -> str:
-    if isinstance(error, Unfit):
-        return "\n  ".join(["the settings are unfit:", *error.faults])
-    if code == AWAY:
-        return f"the database: {db.refusal(error) or error or type(error).__name__}"
-    return str(error) or type(error).__doc__ or ""
 
 
 if __name__ == "__main__":

@@ -13,13 +13,14 @@ import orjson
 import uvloop
 
 from service import devices, journal
+from service.cli import exits
 from service.settings import Settings, Unfit, WorkerSettings
 from worker import desk, letters
 from worker.pulse import look
 from worker.shift import work
 from worker.smtp import parse_urls
 
-NOT_ALIVE, UNFIT = 1, 5
+NOT_ALIVE = 1
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,8 +49,8 @@ def main(words: Sequence[str] | None = None) -> int:
             return 0 if answer["alive"] else NOT_ALIVE
         relay_fault(settings)
     except Unfit as unfit:
-        print("\n  ".join(["the settings are unfit:", *unfit.faults]), file=sys.stderr)
-        return UNFIT
+        print(exits.words_for(unfit, exits.UNFIT), file=sys.stderr)
+        return exits.UNFIT
     journal.write_to(level=settings.log_level)
     letters.shelf()
     devices.warm()

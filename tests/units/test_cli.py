@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from service.__main__ import AWAY, EXISTS, MISSING, UNFIT, main
+from service.__main__ import main
+from service.cli.exits import AWAY, EXISTS, MISSING, UNFIT
 from service.cli.projects import CHANGEABLE
 from service.db import Pool
 from service.local.servers import free_port

@@ -10,17 +10,17 @@ from uuid import UUID
 import pytest
 from redis.asyncio import Redis
 
-from service import events, ids, jobs, mails, outbox, projects, tokens, users
-from service.db import Pool, transaction
-from service.events import Event
+from service import ids, jobs, mails, outbox, projects, users
+from service.cli.exits import AWAY, MISSING, UNFIT, WRONG
+from service.db import Pool
 from service.jobs import QUEUE
 from service.local.servers import free_port
 from service.outbox import Choice
-from service.tokens import Kind
 from tests.house.sources import ROOT
+from tests.worker.test_mail import asked as posted
 from worker.__main__ import main
 from worker.desk import spans
-from worker.desk.answers import AWAY, MISSING, REFUSED, UNFIT, WRONG
+from worker.desk.answers import REFUSED
 
 ANN = "ann@example.com"
 SECRET_TEXT = "550 <ann@example.com>: \x1b[2Jno such user"
@@ -62,26 +62,9 @@ async def ann(pool: Pool, project: projects.Project) -> users.User:
     return await users.create(pool, "shop", user_id="ann", email=ANN, name="Ann", password_hash=None)
 
 
-class Caller:
-    ip, user_agent = "192.0.2.1", "UNKNOWN"
-
-
 async def asked(pool: Pool, email: str = ANN, *, user_id: str | None = None, **changes: Any) -> UUID:
-    """A mail as the API posts it: a recovery's for an address, a verification's for a user; then columns changed."""
-    kind = Kind.VERIFICATION if user_id else Kind.RECOVERY
-    async with transaction(pool) as tx:
-        token = await tokens.issue(
-            tx, "shop", kind=kind, email=email, kid="test", seconds=3600, user_id=user_id,
-            email_version=1 if user_id else None,
-        )  # fmt: skip
-        mail = await mails.post(
-            tx, "shop", letter=kind.value, recipient=email, user_id=user_id, locale="en", facts={"url": "http://x.test"},
-            deadline_at=token.expires_at, sender="no-reply@accounts.test", token_id=token.id,
-        )  # fmt: skip
-        if user_id is None:
-            await events.record(
-                tx, "shop", event=Event.RECOVERY_CREATE, user_id=None, token_id=token.id, by=Caller()
-            )  # fmt: skip
+    """A mail as the API posts it, then columns of it changed."""
+    mail = await posted(pool, email, user_id=user_id)
     for column, value in changes.items():
         await pool.execute(f"update mails set {column} = $2 where id = $1", mail, value)
     return mail

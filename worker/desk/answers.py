@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import orjson
 
-from service import db
-from service.cli.verbs import NoSuchThing, WrongWords
-from service.errors import AccountError
-from service.settings import Stores, Unfit
+from service.cli import exits
+from service.settings import Stores
 
-WRONG, REFUSED, MISSING, UNFIT, AWAY = 2, 3, 4, 5, 6
+# Beside the codes of service.cli.exits: some of what was asked for can't be done as things stand.
+REFUSED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +28,10 @@ def serve(arguments: argparse.Namespace) -> int:
     try:
         said: Said = asyncio.run(arguments.act(arguments, Stores.read()))
     except Exception as error:
-        code, words = _fault(error)
+        code = exits.code_of(error)
         if not code:
             raise
-        print(words, file=sys.stderr)  # noqa: T201 - a command line prints
+        print(exits.words_for(error, code), file=sys.stderr)  # noqa: T201 - a command line prints
         return code
     print(_json(said.data) if arguments.json else "\n".join(said.lines))  # noqa: T201 - a command line prints
     return said.code
@@ -40,16 +39,3 @@ def serve(arguments: argparse.Namespace) -> int:
 
 def _json(data: object) -> str:
     return orjson.dumps(data, default=str, option=orjson.OPT_INDENT_2).decode()
-
-
-def _fault(error: Exception) -> tuple[int, str]:
-    """Exit code and words; 0 for a fault of ours."""
-    if isinstance(error, Unfit):
-        return UNFIT, "\n  ".join(["the settings are unfit:", *error.faults])
-    if isinstance(error, WrongWords):
-        return WRONG, str(error)
-    if isinstance(error, NoSuchThing):
-        return MISSING, str(error)
-    if isinstance(error, OSError | AccountError) or db.refusal(error):
-        return AWAY, f"the database: {db.refusal(error) or error or type(error).__name__}"
-    return 0, ""

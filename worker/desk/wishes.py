@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from service import events, outbox, users
+from service.cli.exits import MISSING
 from service.cli.verbs import WrongWords, database, find_project
 from service.db import Connection, Pool, transaction
 from service.jobs import RECORD_LOG, SEND_MAIL, Bell, connect
 from service.outbox import Choice, Steered
 from service.settings import Stores
 from worker.desk import choices
-from worker.desk.answers import MISSING, REFUSED, Said
+from worker.desk.answers import REFUSED, Said
 
 # What became of each mail, and the events that can be filed now.
 Outcome = tuple[list[Steered], list[UUID]]
