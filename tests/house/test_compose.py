@@ -10,7 +10,7 @@ import service.__main__
 import worker.__main__
 from service.settings import Settings, WorkerSettings
 from tests.house.sources import ROOT
-from worker.smtp import parse_url
+from worker.smtp import parse_urls
 
 _OURS = ("migrate", "api", "worker")
 _SECRETS = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD", "SECRET_KEYS")
@@ -87,7 +87,8 @@ def test_the_settings_can_be_used(compose: dict[str, Any], name: str, monkeypatc
     assert settings.database_url.get_secret_value() == "postgres://accounts:0a1b2c@postgres:5432/accounts"
     assert settings.redis_url.get_secret_value() == "redis://:3d4e5f@valkey:6379/0"
     assert settings.host == "0.0.0.0", "the health check and the published port reach it"
-    assert parse_url(settings.smtp_url.get_secret_value()).host == "mailpit"
+    (relay,) = parse_urls(settings.smtp_url.get_secret_value())
+    assert relay.host == "mailpit"
 
 
 def test_no_secret_has_a_default(compose: dict[str, Any]):

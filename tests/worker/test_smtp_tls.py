@@ -9,7 +9,7 @@ import pytest
 
 from tests.sink import Sink, make_certificate, server_context
 from tests.worker.relays import ANN, BOB, MESSAGE, PASSWORD, QUOTED, SENDER, outcome, relay
-from worker.smtp import Deadlines, Relay, Server, TryLater, parse_url
+from worker.smtp import Deadlines, Relay, Server, TryLater, parse_urls
 
 GOOD_DATES = ("20250101000000Z", "21250101000000Z")
 OPENSSL = pytest.mark.skipif(shutil.which("openssl") is None, reason="making certificates takes the openssl program")
@@ -34,7 +34,8 @@ def secured(folder: Path, *, implicit: bool) -> Sink:
 
 def strict(sink: Sink, folder: Path, *, implicit: bool) -> Server:
     scheme = "smtps" if implicit else "smtp"
-    return parse_url(f"{scheme}://ann:{QUOTED}@127.0.0.1:{sink.port}?ca={folder / 'cert.pem'}")
+    (server,) = parse_urls(f"{scheme}://ann:{QUOTED}@127.0.0.1:{sink.port}?ca={folder / 'cert.pem'}")
+    return server
 
 
 @OPENSSL
@@ -76,7 +77,7 @@ async def test_f40_no_tls_no_mail(reply: str) -> None:
     """A server without STARTTLS, or one that refuses it, gets neither password nor mail: no fall-back."""
     extensions = ("STARTTLS",) if reply else ()
     async with Sink(extensions=extensions, users={"ann": PASSWORD}) as sink:
-        server = parse_url(f"smtp://ann:{QUOTED}@127.0.0.1:{sink.port}")
+        (server,) = parse_urls(f"smtp://ann:{QUOTED}@127.0.0.1:{sink.port}")
         async with relay(sink, server=server, deadlines=replace(Deadlines(), connect=1.0)) as opened:
             fault = await outcome(opened)
     assert (type(fault), fault.stage) == (TryLater, "tls")
@@ -87,7 +88,7 @@ async def test_f40_no_tls_no_mail(reply: str) -> None:
 def test_a_ca_file_without_certificates(tmp_path: Path) -> None:
     """A CA file that holds no certificate stops the start, not the mails."""
     (tmp_path / "ca.pem").write_text("nothing")
-    server = parse_url(f"smtp://h?ca={tmp_path / 'ca.pem'}")
+    (server,) = parse_urls(f"smtp://h?ca={tmp_path / 'ca.pem'}")
     with pytest.raises(ssl.SSLError):
         Relay(server)
 

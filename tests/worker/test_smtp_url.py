@@ -5,7 +5,7 @@ import traceback
 import pytest
 
 from tests.worker.relays import PASSWORD, QUOTED
-from worker.smtp import Server, parse_url, parse_urls
+from worker.smtp import Server, parse_urls
 
 HIDDEN = "Hid" + "den8"  # in two pieces, since a traceback shows the lines of this file
 
@@ -28,7 +28,7 @@ HIDDEN = "Hid" + "den8"  # in two pieces, since a traceback shows the lines of t
 )
 def test_url_is_read(url: str, server: Server) -> None:
     """TLS is required unless the URL says otherwise; credentials are percent-decoded."""
-    assert parse_url(url) == server
+    assert parse_urls(url) == (server,)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_url_is_read(url: str, server: Server) -> None:
 def test_bad_urls_say_why_without_the_password(url: str) -> None:
     """A wrong URL is refused with a sentence; neither it nor its traceback repeats a piece of the URL."""
     with pytest.raises(ValueError, match="SMTP URL") as caught:
-        parse_url(url.format(HIDDEN))
+        parse_urls(url.format(HIDDEN))
     told = "".join(traceback.format_exception(caught.value))
     assert HIDDEN not in told
     assert caught.value.__context__ is None
@@ -58,7 +58,7 @@ def test_bad_urls_say_why_without_the_password(url: str) -> None:
 
 def test_the_password_is_not_shown() -> None:
     """Printing a server never prints its password."""
-    assert PASSWORD not in repr(parse_url(f"smtp://u:{QUOTED}@h"))
+    assert PASSWORD not in repr(parse_urls(f"smtp://u:{QUOTED}@h"))
 
 
 def test_several_servers_are_parted_by_space() -> None:
@@ -66,7 +66,7 @@ def test_several_servers_are_parted_by_space() -> None:
     one, two = parse_urls(" smtp://u:a,b@one.test\n\tsmtps://[::1]:4650 ")
     assert (one.password, one.name) == ("a,b", "one.test:587")
     assert (two.tls, two.name) == ("implicit", "[::1]:4650")
-    assert parse_urls("smtp://one.test") == (parse_url("smtp://one.test"),)
+    assert parse_urls("smtp://one.test") == (Server("one.test", 587, tls="starttls"),)
 
 
 @pytest.mark.parametrize(

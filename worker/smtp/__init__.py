@@ -4,9 +4,9 @@ from worker.smtp.answers import Accepted, Cause, Refused, TryLater, Undelivered
 from worker.smtp.breaker import OURS, State
 from worker.smtp.connections import Deadlines
 from worker.smtp.relay import Relay
-from worker.smtp.server import Server, parse_url, parse_urls
+from worker.smtp.server import Server, parse_urls
 
 __all__ = [
     "OURS", "Accepted", "Cause", "Deadlines", "Refused", "Relay", "Server", "State", "TryLater", "Undelivered",
-    "parse_url", "parse_urls",
+    "parse_urls",
 ]  # fmt: skip

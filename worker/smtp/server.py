@@ -34,8 +34,13 @@ class Server:
 def parse_urls(text: str) -> tuple[Server, ...]:
     """Read one SMTP URL or several, parted by white space, which unlike a comma can't stand in a password.
 
-    The first is preferred, the others stand in for it. Raises ValueError as `parse_url` does.
+    The first is preferred, the others stand in for it. Each looks like smtp://user:password@host:587 or
+    smtps://host:465, the password percent-encoded. smtp:// means STARTTLS or nothing unless it says ?tls=none, which
+    takes credentials only to this machine. Ports: 587, smtps 465, tls=none 25. ?ca=FILE trusts that PEM file only,
+    ?helo=NAME is our own name.
+    Raises ValueError with a text that repeats no part of a URL: any part may be a piece of the password.
     """
+    # Raised here and not in an except clause, lest the original, which quotes the URL, hang on it.
     read = [_read(url) for url in text.split() or [""]]
     for number, (_, problem) in enumerate(read, 1):
         if problem:
@@ -44,20 +49,6 @@ def parse_urls(text: str) -> tuple[Server, ...]:
     if len({server.name for server in servers}) != len(servers):
         raise ValueError("of several SMTP URLs two have the same host and port")
     return servers
-
-
-def parse_url(url: str) -> Server:
-    """Read smtp://user:password@host:587 or smtps://host:465; the password is percent-encoded.
-
-    smtp:// means STARTTLS or nothing unless it says ?tls=none, which takes credentials only to this machine.
-    Ports: 587, smtps 465, tls=none 25. ?ca=FILE trusts that PEM file only, ?helo=NAME is our own name.
-    Raises ValueError with a text that repeats no part of the URL: any part may be a piece of the password.
-    """
-    # Raised here and not in an except clause, lest the original, which quotes the URL, hang on it.
-    server, problem = _read(url)
-    if problem:
-        raise ValueError(problem)
-    return server
 
 
 def _read(url: str) -> tuple[Server, str]:
