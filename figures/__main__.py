@@ -15,14 +15,14 @@ from pathlib import Path
 
 from figures.result import table
 
-_KNOWN = sorted(f"G{int(path.stem[1:])}" for path in Path(__file__).parent.glob("g[0-9][0-9].py"))
+_KNOWN = [f"G{int(path.stem[1:])}" for path in sorted(Path(__file__).parent.glob("g[0-9][0-9].py"))]
 
 
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="./dev figure", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("figure", choices=sorted(_KNOWN, key=lambda name: int(name[1:])), type=str.upper)
+    parser.add_argument("figure", choices=_KNOWN, type=str.upper)
     parser.add_argument("--count", type=int, help="how many; the full number if not given")
     parser.add_argument("--seed", type=int, help="what chance is drawn from; printed, so that a run can be repeated")
     asked = parser.parse_args(words)

@@ -6,7 +6,6 @@
 import asyncio
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -14,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from figures.result import Row
+from figures.told import say, sifted
 from tests.faults.client import Client
 from tests.faults.crowd import crowd, delays, percentile, stream
 from tests.faults.history import gather
 from tests.faults.house import House, house
-from tests.faults.invariants import breaches
 
 COUNT = 600
 # Seconds before, between and after the faults; mails a second; what the limit on guesses is.
@@ -71,30 +70,27 @@ async def _break(run: Run, victims: list[str], count: int) -> None:
     await asyncio.sleep(_FAIR)
     valkey.stop(signal.SIGKILL)
     began = time.monotonic()
-    _say("Redis is down")
+    say("Redis is down")
     await run.guess("down", *victims)
     await asyncio.sleep(max(0, began + count - time.monotonic()))
     valkey.start()
     run.down = began, time.monotonic()
-    _say("Redis is back")
+    say("Redis is back")
     await run.guess("back", *victims)
     await asyncio.sleep(_FAIR)
     await valkey.wipe()
-    _say("Redis is wiped")
+    say("Redis is wiped")
     await run.guess("wiped", *victims)
     await asyncio.sleep(_FAIR)
     valkey.stop(signal.SIGKILL)
     shutil.rmtree(valkey.folder / "valkey" / "data")
     valkey.start()
-    _say("Redis has started with nothing in it")
+    say("Redis has started with nothing in it")
 
 
 async def _rows(run: Run, victims: list[str]) -> list[Row]:
     history = await gather(run.whole)
-    found = breaches(history)
-    for line in found[:40]:
-        _say(line)
-    lost = [line for line in found if line.startswith("I1:")]
+    lost, others = sifted(history)
     times = delays(run.whole, history)
     away = [each.seconds for each in times if run.down[0] <= each.at <= run.down[1]]
     fair = [each.seconds for each in times if each.at < run.down[0]]
@@ -111,7 +107,7 @@ async def _rows(run: Run, victims: list[str]) -> list[Row]:
         *(_guesses(run, victim) for victim in victims),
         Row("answers of 5xx, and none at all", str(unclear), "0", unclear == 0),
         Row("processes that ended by themselves", "0" if steady else "some", "0", steady),
-        Row("other breaches of I1 to I10", str(len(found) - len(lost)), "0", len(found) == len(lost)),
+        Row("other breaches of I1 to I10", str(len(others)), "0", not others),
     ]
 
 
@@ -120,7 +116,3 @@ def _guesses(run: Run, victim: str) -> Row:
     total = sum(by_phase.values())
     said = ", ".join(f"{number} {phase}" for phase, number in by_phase.items())
     return Row(f"guesses at an account ({said})", str(total), f"{2 * _LIMIT}", total <= 2 * _LIMIT)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)

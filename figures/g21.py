@@ -3,7 +3,6 @@
 import io
 import random
 import subprocess
-import sys
 import tarfile
 import tempfile
 import time
@@ -11,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from figures.result import Row
+from figures.told import say, sifted
 from tests.faults.client import Act
 from tests.faults.front import Front, front
 from tests.faults.history import History, gather
 from tests.faults.house import House, Seat, house
-from tests.faults.invariants import breaches
 from tests.faults.load import load
 from tests.faults.waiting import until
 from tests.processes import ROOT
@@ -81,7 +80,7 @@ async def _replace(run: Run, chance: random.Random) -> None:
             await seat.start()
             run.before.take_in(seat)
             await until(lambda: len(run.before.ready) == len(run.whole.apis), what="it is not taken in again")
-            print(f"{len(run.codes)} replaced since {told:.1f}; {_sides(run.whole.seats)}", file=sys.stderr)
+            say(f"{len(run.codes)} replaced since {told:.1f}; {_sides(run.whole.seats)}")
 
 
 def _sides(seats: list[Seat]) -> str:
@@ -91,14 +90,11 @@ def _sides(seats: list[Seat]) -> str:
 def _rows(run: Run, acts: list[Act], history: History) -> list[Row]:
     """The release before ends mails without an event; all else holds for both."""
     errors = [act for act in acts if act.unclear]
-    found = [line for line in breaches(history) if not line.endswith("without an event")]
+    lost, rest = sifted(history, but="without an event")
     # An error outside a fault is one, and told as such.
-    lost = [line for line in found if line.startswith("I1:")]
-    others = [line for line in found if not line.startswith(("I1:", "I7:"))]
-    for line in found[:40]:
-        print(line, file=sys.stderr)
+    others = [line for line in rest if not line.startswith("I7:")]
     for act in errors:
-        print(f"at {act.at:.1f}: {act}", file=sys.stderr)
+        say(f"at {act.at:.1f}: {act}")
     releases = "this release and the one before" if run.trees[0] != run.trees[1] else "this release only"
     mails = sum(act.acknowledged and act.name == "recovery" for act in acts)
     return [

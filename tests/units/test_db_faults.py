@@ -1,6 +1,7 @@
 """What a fault of Postgres means, and that an act is run again only where it certainly left nothing behind."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 import pytest
@@ -90,27 +91,32 @@ async def test_an_act_that_has_written_is_never_run_again():
     assert deed.runs == 1
 
 
-@pytest.mark.parametrize(
-    ("statement", "counts"),
-    [("select 1", False), ("\n  SELECT 1", False), ("insert into projects (id, name) values ('a', '')", True)],
-)
-async def test_a_write_outside_a_transaction_counts_as_committed(pool: Pool, statement: str, counts: bool):
-    """A statement of the pool commits itself; a plain read changes nothing."""
+async def runs_again(change: Callable[[], Awaitable[object]], *, but_not: bool) -> None:
+    """An act whose connection is lost after that change has a second run, unless the change may have been kept."""
     runs = 0
 
     async def work() -> None:
         nonlocal runs
         runs += 1
         if runs == 1:
-            await pool.execute(statement)
+            await change()
             raise ConnectionResetError
 
-    if counts:
+    if but_not:
         with pytest.raises(ConnectionResetError):
             await perform(work)
     else:
         await perform(work)
-    assert runs == (1 if counts else 2)
+    assert runs == (1 if but_not else 2)
+
+
+@pytest.mark.parametrize(
+    ("statement", "counts"),
+    [("select 1", False), ("\n  SELECT 1", False), ("insert into projects (id, name) values ('a', '')", True)],
+)
+async def test_a_write_outside_a_transaction_counts_as_committed(pool: Pool, statement: str, counts: bool):
+    """A statement of the pool commits itself; a plain read changes nothing."""
+    await runs_again(lambda: pool.execute(statement), but_not=counts)
 
 
 @pytest.mark.parametrize(
@@ -118,22 +124,12 @@ async def test_a_write_outside_a_transaction_counts_as_committed(pool: Pool, sta
 )
 async def test_a_transaction_counts_once_it_has_written(pool: Pool, statement: str, counts: bool):
     """One that only read may be followed by another run, one that wrote may not."""
-    runs = 0
 
-    async def work() -> None:
-        nonlocal runs
-        runs += 1
-        if runs == 1:
-            async with transaction(pool) as tx:
-                await tx.execute(statement)
-            raise ConnectionResetError
+    async def change() -> None:
+        async with transaction(pool) as tx:
+            await tx.execute(statement)
 
-    if counts:
-        with pytest.raises(ConnectionResetError):
-            await perform(work)
-    else:
-        await perform(work)
-    assert runs == (1 if counts else 2)
+    await runs_again(change, but_not=counts)
 
 
 async def test_an_act_that_was_undone_leaves_nothing(pool: Pool):
