@@ -2,6 +2,8 @@
 select p.id, p.name, p.created_at, p.sender_name, p.sender_address, p.locale, p.verification_url,
     p.modern_by_default, p.reveal_unknown_users, p.plain_http, p.password_min, p.password_max,
     p.session_seconds, p.recovery_seconds, p.verification_seconds, p.magic_url_seconds, p.otp_seconds,
+    p.limits, p.limits_dry_run, p.notify_new_device, p.private_signup,
+    p.password_blocklist, p.password_personal_data, p.password_history,
     array(select hostname from platforms where project_id = p.id order by hostname) as hostnames
 from projects p where p.id = :id;
 
@@ -9,6 +11,8 @@ from projects p where p.id = :id;
 select p.id, p.name, p.created_at, p.sender_name, p.sender_address, p.locale, p.verification_url,
     p.modern_by_default, p.reveal_unknown_users, p.plain_http, p.password_min, p.password_max,
     p.session_seconds, p.recovery_seconds, p.verification_seconds, p.magic_url_seconds, p.otp_seconds,
+    p.limits, p.limits_dry_run, p.notify_new_device, p.private_signup,
+    p.password_blocklist, p.password_personal_data, p.password_history,
     array(select hostname from platforms where project_id = p.id order by hostname) as hostnames
 from projects p order by p.id;
 
@@ -23,9 +27,18 @@ update projects p set
     reveal_unknown_users = n.reveal_unknown_users, plain_http = n.plain_http,
     password_min = n.password_min, password_max = n.password_max, session_seconds = n.session_seconds,
     recovery_seconds = n.recovery_seconds, verification_seconds = n.verification_seconds,
-    magic_url_seconds = n.magic_url_seconds, otp_seconds = n.otp_seconds
+    magic_url_seconds = n.magic_url_seconds, otp_seconds = n.otp_seconds,
+    limits_dry_run = n.limits_dry_run, notify_new_device = n.notify_new_device, private_signup = n.private_signup,
+    password_blocklist = n.password_blocklist, password_personal_data = n.password_personal_data,
+    password_history = n.password_history
 from projects o, jsonb_populate_record(o, :changes::jsonb) n
 where p.id = :id and o.id = p.id;
+
+-- name: set_limit(id, rule, numbers)
+-- A rule's own numbers; null takes them away.
+update projects set limits = case when :numbers::jsonb is null then limits - :rule::text
+    else limits || jsonb_build_object(:rule::text, :numbers::jsonb) end
+where id = :id;
 
 -- name: add_platform(project_id, hostname)
 insert into platforms (project_id, hostname) values (:project_id, :hostname) on conflict do nothing;

@@ -16,15 +16,24 @@ where project_id = :project_id and id = :id and kind = :kind and attempts < 5 an
 returning project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at;
 
 -- name: count_code_attempts(project_id, asked_as) -> Token*
--- A code is too short to name its token: the guess counts for each one that it may be meant for.
+-- A code is too short to name its token: the guess counts for each one that it may be meant for, the newest three.
+-- Were it all of them, who asks for codes for a thousand people under one id would guess a thousand times at once.
 update tokens set attempts = attempts + 1
-where project_id = :project_id and asked_as = :asked_as and kind = 'otp' and attempts < 5 and expires_at > now()
+where project_id = :project_id and attempts < 5 and id in (
+    select id from tokens
+    where project_id = :project_id and asked_as = :asked_as and kind = 'otp' and attempts < 5 and expires_at > now()
+    order by created_at desc, id desc limit 3
+)
 returning project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at;
 
--- name: take_sign_in(project_id, id) -> Token?
+-- name: forgive_attempt(project_id, id)
+update tokens set attempts = attempts - 1 where project_id = :project_id and id = :id and attempts > 0;
+
+-- name: take_by_address(project_id, id) -> Token?
 -- One that belongs to an address and to no user yet: exactly one of any number at once gets it.
 delete from tokens
-where project_id = :project_id and id = :id and user_id is null and kind in ('magic_url', 'otp') and expires_at > now()
+where project_id = :project_id and id = :id and user_id is null and kind in ('magic_url', 'otp', 'verification')
+    and expires_at > now()
 returning project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at;
 
 -- name: take_token(project_id, id, user_id) -> Token?
@@ -35,13 +44,24 @@ where t.project_id = :project_id and t.id = :id and t.user_id = :user_id and t.e
     and u.email = t.email and u.email_version = t.email_version
 returning t.project_id, t.id, t.kind, t.user_id, t.asked_as, t.email, t.email_version, t.kid, t.created_at, t.expires_at;
 
+-- name: take_disavowal(project_id, id, user_id) -> Token?
+-- With the user's row locked. The address may have changed: that is what it was sent for.
+delete from tokens
+where project_id = :project_id and id = :id and user_id = :user_id and kind in ('disavowal', 'email_undo')
+    and expires_at > now()
+returning project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at;
+
 -- name: drop_token(project_id, id)
 delete from tokens where project_id = :project_id and id = :id;
 
 -- name: kill_tokens(project_id, user_id, email)
 -- The user's own, and those that were asked for by the user's address and are nobody's yet.
 delete from tokens
-where project_id = :project_id and (user_id = :user_id or (user_id is null and email = :email));
+where project_id = :project_id and kind not in ('disavowal', 'email_undo')
+    and (user_id = :user_id or (user_id is null and email = :email));
+
+-- name: kill_disavowals(project_id, user_id)
+delete from tokens where project_id = :project_id and user_id = :user_id and kind in ('disavowal', 'email_undo');
 
 -- name: drop_expired_tokens()
 -- Kept a day longer, so that a link's lateness can still be told from its never having been.

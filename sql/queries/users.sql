@@ -1,6 +1,19 @@
--- name: create_user(project_id, id, email, name, password_hash) -> User
+-- name: create_user(project_id, id, email, name, password_hash) -> User?
+-- Nobody gets an address that its former owner may still take back.
 insert into users (project_id, id, email, name, password_hash, password_updated_at)
-values (:project_id, :id, :email, :name, :password_hash, case when :password_hash::text is not null then now() end)
+select :project_id, :id, :email, :name, :password_hash, case when :password_hash::text is not null then now() end
+where not exists (
+    select 1 from tokens t
+    where t.project_id = :project_id and t.email = :email and t.kind = 'email_undo' and t.expires_at > now()
+)
+returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
+    status, labels, prefs, created_at, updated_at, accessed_at;
+
+-- name: register_user(project_id, id, email, name, password_hash) -> User?
+-- For an address that has just been proved; nothing if it, or the id, is taken.
+insert into users (project_id, id, email, email_verified, name, password_hash, password_updated_at)
+values (:project_id, :id, :email, true, :name, :password_hash, now())
+on conflict do nothing
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at;
 
@@ -47,6 +60,22 @@ where project_id = :project_id and id = :id;
 update users set password_hash = :password_hash
 where project_id = :project_id and id = :id and password_hash = :earlier_hash;
 
+-- name: keep_password(project_id, user_id, password_hash, kept)
+-- An earlier password, so that it is not chosen again; of all only as many as the project asks for, today's counted.
+with gone as (
+    delete from password_history h
+    where h.project_id = :project_id and h.user_id = :user_id and h.id not in (
+        select id from password_history where project_id = :project_id and user_id = :user_id
+        order by id desc limit greatest(:kept::int - 2, 0)
+    )
+)
+insert into password_history (project_id, user_id, password_hash)
+select :project_id, :user_id, :password_hash where :kept > 1 and :password_hash::text is not null;
+
+-- name: list_earlier_passwords(project_id, user_id, most) -> Earlier*
+select password_hash from password_history where project_id = :project_id and user_id = :user_id
+order by id desc limit :most;
+
 -- name: verify_email(project_id, id)
 update users set email_verified = true, updated_at = now() where project_id = :project_id and id = :id;
 
@@ -74,12 +103,29 @@ returning project_id, id, email, email_version, email_verified, name, password_h
 
 -- name: change_email(project_id, id, email, password_hash) -> User?
 -- Every token made for the earlier address is void by its version. A first password comes with the first address.
+-- Nothing for an address that somebody else may still take back.
 update users set email = :email, email_version = email_version + 1, email_verified = false, updated_at = now(),
     password_hash = coalesce(:password_hash, password_hash),
     password_updated_at = case when :password_hash::text is null then password_updated_at else now() end
-where project_id = :project_id and id = :id
+where project_id = :project_id and id = :id and not exists (
+    select 1 from tokens t
+    where t.project_id = :project_id and t.email = :email and t.kind = 'email_undo' and t.expires_at > now()
+        and t.user_id <> :id
+)
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at;
+
+-- name: void_password(project_id, id)
+-- Somebody else may know it. Its date tells a login that is on its way.
+update users set password_hash = null, password_updated_at = now(), updated_at = now()
+where project_id = :project_id and id = :id;
+
+-- name: put_email_back(project_id, id, email)
+-- The link that asks for it was mailed there, so the address is proved. Nothing where somebody else has it by now.
+update users set email = :email, email_version = email_version + 1, email_verified = true, updated_at = now()
+where project_id = :project_id and id = :id and not exists (
+    select 1 from users o where o.project_id = :project_id and o.email = :email and o.id <> :id
+);
 
 -- name: change_status(project_id, id, status) -> User?
 update users set status = :status, updated_at = now() where project_id = :project_id and id = :id

@@ -1,0 +1,8 @@
+-- name: condition() -> Condition
+-- Of the server itself: this answers before anything is migrated.
+select current_setting('server_version_num')::int / 10000 as release,
+       extract(epoch from clock_timestamp())::float8 as clock,
+       to_regclass('schema_migrations') is not null as has_ledger;
+
+-- name: newest_migration()
+select coalesce(max(version), 0) from schema_migrations;
