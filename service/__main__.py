@@ -1,7 +1,7 @@
 """`python -m service`: serve the API, migrate the database, manage projects, hostnames, API keys and users.
 
 Exit codes: 0 done, 2 wrong words, 3 it exists already, 4 there is no such thing, 5 the settings are unfit,
-6 the database can't be reached or is not what this code expects.
+6 the database can't be reached or is not what this code expects, 7 the doctor found something wrong.
 """
 
 import argparse
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import orjson
 import uvloop
 
-from service.cli import exits, keys, projects, serve, users
-from service.cli.verbs import SomeRefused
+from service.cli import doctor, exits, keys, limits, projects, serve, users
+from service.cli.verbs import SomeRefused, Unwell
 from service.settings import Settings
 
 
@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--json", action="store_true", help="answer in JSON")
     verbs = root.add_subparsers(required=True, metavar="COMMAND")
-    for noun in (serve, projects, keys, users):
+    for noun in (serve, doctor, projects, limits, keys, users):
         noun.add(verbs)
     return root
 
@@ -48,6 +48,8 @@ def main(words: Sequence[str] | None = None) -> int:
         answer, code = uvloop.run(arguments.act(arguments, settings)), 0
     except SomeRefused as refused:
         answer, code = refused.answer, exits.EXISTS if refused.exists_only else exits.WRONG
+    except Unwell as found:
+        answer, code = found.answer, exits.UNWELL
     except Exception as error:
         code = exits.code_of(error)
         if not code:

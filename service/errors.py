@@ -44,6 +44,12 @@ class BodyTooSlow(AccountError):
     status, type = 408, "general_argument_invalid"
 
 
+class BodyEncoded(AccountError):
+    """The request body must not be compressed."""
+
+    status, type = 415, "general_argument_invalid"
+
+
 class QueryInvalid(AccountError):
     """Only the queries limit and offset are supported here."""
 
@@ -54,6 +60,18 @@ class CursorNotFound(AccountError):
     """The cursor of the list is not there. Start the list anew."""
 
     status, type = 400, "general_cursor_not_found"
+
+
+class PasswordPersonal(AccountError):
+    """The password must not contain the name, the email or the ID of the account. Please choose another one."""
+
+    status, type = 400, "password_personal_data"
+
+
+class PasswordReused(AccountError):
+    """The password is one that the account has had lately. Please choose another one."""
+
+    status, type = 400, "password_recently_used"
 
 
 class EmailTaken(AccountError):

@@ -29,6 +29,8 @@ class Event(StrEnum):
     RECOVERY_UPDATE = "account.recovery.update"
     VERIFICATION_CREATE = "account.verification.create"
     VERIFICATION_UPDATE = "account.verification.update"
+    # "This wasn't me", said by a notice's link.
+    DISAVOWAL = "account.disavowal"
     # What an operator did to the account, under the names that the Users API of the legacy era has for it.
     BY_OPERATOR_CREATE = "users.create"
     BY_OPERATOR_DELETE = "users.delete"

@@ -11,7 +11,11 @@ import orjson
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 # A hostile value can make a line long, never a log full.
-_CUT = 256
+_CUT, _MANY = 256, 64
+# JSON leaves these as they are; terminals obey them, and some readers see a new line in them.
+_ESCAPES = {
+    code: f"\\u{code:04x}" for code in (*range(0x80, 0xA0), 0x200E, 0x200F, *range(0x2028, 0x202F), 0x2066, 0x2069)
+}
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "taskName"}
 
 
@@ -23,17 +27,33 @@ class JsonLines(logging.Formatter):
             "at": round(record.created, 3),
             "level": record.levelname.lower(),
             "from": record.name,
-            "says": record.getMessage()[:_CUT],
+            "says": _fit(record.getMessage()),
         }
         if request_id := REQUEST_ID.get():
             line["request"] = request_id
         for name, value in record.__dict__.items():
             if name not in _STANDARD:
-                line[name] = value[:_CUT] if isinstance(value, str) else value
+                line[name] = _fit(value)
         if record.exc_info and record.exc_info[0]:
             line["error"] = record.exc_info[0].__name__
             line["where"] = _where(record)
-        return orjson.dumps(line, default=lambda value: str(value)[:_CUT]).decode()
+        written = orjson.dumps(line).decode()
+        return written if written.isascii() else written.translate(_ESCAPES)
+
+
+def _fit(value: object) -> object:
+    """What JSON holds, cut; whatever a value is, its line is written."""
+    match value:
+        case None | bool() | float():
+            return value
+        case int() if -(2**63) <= value < 2**63:
+            return value
+        case list() | tuple():
+            return [_fit(inner) for inner in value[:_MANY]]
+        case dict():
+            return {str(_fit(str(name))): _fit(inner) for name, inner in list(value.items())[:_MANY]}
+    # A lone surrogate has no UTF-8.
+    return str(value)[:_CUT].encode("utf-8", "backslashreplace").decode()[:_CUT]
 
 
 def _where(record: logging.LogRecord) -> list[str]:

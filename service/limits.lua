@@ -1,12 +1,12 @@
 -- An exact sliding window for every key of one request: all of them count, or none does.
--- KEYS: one sorted set a rule, a member a counted call, its score the microsecond of that call.
--- ARGV: a nonce that tells apart two calls in one microsecond, then for each key its limit and window in microseconds.
+-- KEYS: one sorted set a rule, a member a counted call: the microsecond of that call, its score too.
+-- ARGV: `count`, or `look` for answers that change nothing; then for each key its limit and window in microseconds.
 -- Answers for each key: how many calls stood before this one, and the microseconds until the oldest leaves.
 -- Redis's own clock decides, so that no two machines need agree on the time.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local answer = {}
-local refused = false
+local refused = ARGV[1] ~= 'count'
 
 for number, key in ipairs(KEYS) do
     local limit = tonumber(ARGV[2 * number])
@@ -25,7 +25,10 @@ end
 -- A refused call is not counted: patience is rewarded.
 if not refused then
     for number, key in ipairs(KEYS) do
-        redis.call('ZADD', key, now, now .. ':' .. ARGV[1])
+        -- Two calls never share a member, not within one microsecond and not when the clock was set back.
+        local newest = redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2]
+        local mark = string.format('%.0f', math.max(now, newest and tonumber(newest) + 1 or 0))
+        redis.call('ZADD', key, mark, mark)
         redis.call('PEXPIRE', key, math.ceil(tonumber(ARGV[2 * number + 1]) / 1000))
     end
 end

@@ -1,4 +1,9 @@
-"""Rate limits: exact sliding windows in Redis, counted before anything is looked at (design.md 9)."""
+"""Rate limits: exact sliding windows in Redis, counted before anything is looked at (design.md 9).
+
+Windows that guard a secret or a mailbox stand in Postgres too, which has the last word: so their number is exact
+while Redis is slow for one process only, and after it has lost everything. Redis, or this process while Redis is
+away, comes first: what they refuse costs Postgres nothing (reliability.md B8).
+"""
 
 import asyncio
 import base64
@@ -6,51 +11,65 @@ import hashlib
 import hmac
 import logging
 import math
-import os
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError
 
 from service import failpoints
 
-HOUR = 3600
+HOUR, DAY = 3600, 86_400
 log = logging.getLogger(__name__)
 _SCRIPT = Path(__file__).with_suffix(".lua").read_text()
 _SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 # No request waits longer than this for Redis; after a failure Redis is left alone for a moment.
 _PATIENCE, _REST, _LOCAL_KEYS = 0.05, 1.0, 50_000
+# Postgres keeps a window as one row with all its moments: wider ones stay in the process.
+_WIDEST = 1000
+
+Word = Literal["count", "look"]
+Kept = Literal["postgres", "redis"]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """At most `limit` calls in any `window` seconds for each value of what it counts by."""
+    """At most `limit` calls in any `window` seconds for each value of what it counts by.
+
+    `kept` in Postgres, it outlives Redis; kept in Redis, each process counts alone while Redis is away.
+    """
 
     name: str
     limit: int
     window: int
+    kept: Kept = "postgres"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`remaining` after this call, `reset` in seconds until a place falls free; of the tightest rule."""
+    """`remaining` after this call, `reset` in seconds until a place falls free; of the tightest rule, `rule`."""
 
     allowed: bool
     limit: int
     remaining: int
     reset: int
     window: int
+    rule: str
+
+
+# Names, limits and windows in seconds in; what the script answers out. What it raises is a fault of Postgres.
+Store = Callable[[Sequence[str], Sequence[int], Sequence[int]], Awaitable[list[int]]]
 
 
 class Limits:
-    """The windows of all projects. Keys are HMACs: Redis holds no address and no e-mail."""
+    """The windows of all projects. Keys are HMACs: neither Redis nor Postgres holds an address or an e-mail."""
 
-    def __init__(self, redis: Redis, key: bytes) -> None:
-        self._redis, self._key = redis, key
+    def __init__(self, redis: Redis, key: bytes, store: Store) -> None:
+        self._redis, self._key, self._store = redis, key, store
         self._rest_until = 0.0
         # Calls that were let through here while Redis was away; and until when a window is known to be full.
         self._local: OrderedDict[str, deque[float]] = OrderedDict()
@@ -58,45 +77,77 @@ class Limits:
         self.fallbacks = 0
 
     async def count(self, project_id: str, counted: Sequence[tuple[Rule, str]]) -> Verdict:
-        """Count this call under each rule for its value, and say whether it may go on."""
-        names = [self._name(project_id, rule, value) for rule, value in counted]
+        """Count this call under each rule for its value, and say whether it may go on. Raises what Postgres does."""
+        names = [self.name(project_id, rule, value) for rule, value in counted]
         rules = [rule for rule, _ in counted]
         try:
-            answer = self._add_own(names, rules, await self._ask(names, rules))
+            answer = self._add_own(names, rules, await self._ask_soon(names, rules))
         except Exception as error:  # noqa: BLE001 - whatever the way to Redis does, nobody is let through uncounted
             self._note(error)
             answer = self._count_here(names, rules)
-        return _verdict(rules, answer)
+        if all(answer[2 * number] < rule.limit for number, rule in enumerate(rules)):
+            await self._confirm(names, rules, answer)
+        return min(_verdicts(rules, answer), key=lambda verdict: (verdict.allowed, verdict.remaining, -verdict.reset))
 
-    def _name(self, project_id: str, rule: Rule, value: str) -> str:
-        """The braces keep the keys of one project on one node of a Redis cluster."""
+    async def look(self, names: Sequence[str], rules: Sequence[Rule]) -> list[int]:
+        """Two numbers a window, as limits.lua answers; nothing is counted. For operators, who wait: raises OSError."""
+        try:
+            return await self._ask("look", names, rules)
+        except RedisError as error:
+            raise _away(error) from None
+
+    async def forget(self, names: Sequence[str]) -> int:
+        """Empty windows; how many there were. For operators, who wait: raises OSError."""
+        try:
+            gone: int = await self._redis.delete(*names)
+        except RedisError as error:
+            raise _away(error) from None
+        return gone
+
+    def name(self, project_id: str, rule: Rule, value: str) -> str:
+        """A window's key, of one size however long the value is."""
         mark = hmac.digest(self._key, f"{project_id}\0{rule.name}\0{value}".encode(), "sha256")[:15]
         return f"rl:{{{project_id}}}:{rule.name}:{base64.urlsafe_b64encode(mark).decode()}"
 
-    async def _ask(self, names: list[str], rules: list[Rule]) -> list[int]:
-        numbers = [number for rule in rules for number in (rule.limit, rule.window * 1_000_000)]
-        arguments = (len(names), *names, os.urandom(6).hex(), *numbers)
+    async def _ask_soon(self, names: Sequence[str], rules: Sequence[Rule]) -> list[int]:
         if time.monotonic() < self._rest_until:
             raise TimeoutError
         async with asyncio.timeout(_PATIENCE):
-            if failpoints.armed:
-                await failpoints.reach("redis.limits.before")
-            try:
-                answer = await self._redis.execute_command("EVALSHA", _SHA, *arguments)  # type: ignore[no-untyped-call]  # the library ships no type here
-            except NoScriptError:
-                answer = await self._redis.execute_command("EVAL", _SCRIPT, *arguments)  # type: ignore[no-untyped-call]  # nor here
-            if failpoints.armed:
-                await failpoints.reach("redis.limits.after")
+            return await self._ask("count", names, rules)
+
+    async def _ask(self, word: Word, names: Sequence[str], rules: Sequence[Rule]) -> list[int]:
+        numbers = [number for rule in rules for number in (rule.limit, rule.window * 1_000_000)]
+        arguments = (len(names), *names, word, *numbers)
+        if failpoints.armed:
+            await failpoints.reach("redis.limits.before")
+        try:
+            answer = await self._redis.execute_command("EVALSHA", _SHA, *arguments)  # type: ignore[no-untyped-call]  # the library ships no type here
+        except NoScriptError:
+            answer = await self._redis.execute_command("EVAL", _SCRIPT, *arguments)  # type: ignore[no-untyped-call]  # nor here
+        if failpoints.armed:
+            await failpoints.reach("redis.limits.after")
         return [int(number) for number in answer]
 
     def _note(self, error: Exception) -> None:
         self.fallbacks += 1
         if time.monotonic() >= self._rest_until:
             self._rest_until = time.monotonic() + _REST
-            log.warning("limits are counted in this process", extra={"cause": type(error).__name__})
+            log.warning("limits are counted without redis", extra={"cause": type(error).__name__})
+
+    async def _confirm(self, names: list[str], rules: list[Rule], answer: list[int]) -> None:
+        """Postgres's count of a call that may go on so far: where it knows of more calls, its numbers stand."""
+        kept = [place for place, rule in enumerate(rules) if rule.kept == "postgres" and rule.limit <= _WIDEST]
+        if not kept:
+            return
+        chosen = [rules[place] for place in kept]
+        spans = [rule.window for rule in chosen]
+        found = await self._store([names[place] for place in kept], [rule.limit for rule in chosen], spans)
+        for number, place in enumerate(kept):
+            if found[2 * number] >= answer[2 * place]:
+                answer[2 * place : 2 * place + 2] = found[2 * number : 2 * number + 2]
 
     def _count_here(self, names: list[str], rules: list[Rule]) -> list[int]:
-        """While Redis is away nothing is unlimited: the same windows, for this process alone, bounded in number."""
+        """While Redis is away: the same windows, for this process alone, bounded in number."""
         now, answer = time.monotonic(), []
         for name, rule in zip(names, rules, strict=True):
             calls = self._own(name, rule, now)
@@ -133,11 +184,16 @@ class Limits:
         return calls
 
 
-def _verdict(rules: list[Rule], answer: list[int]) -> Verdict:
-    """The verdict of the rule with the fewest calls left."""
-    verdicts = []
+def _away(error: RedisError) -> OSError:
+    return ConnectionError(f"Redis can't be reached ({type(error).__name__})")
+
+
+def _verdicts(rules: list[Rule], answer: list[int]) -> list[Verdict]:
+    """One a rule, of the script's pairs of numbers."""
+    found = []
     for number, rule in enumerate(rules):
         before, wait = answer[2 * number], answer[2 * number + 1]
         left = max(0, rule.limit - before - 1)
-        verdicts.append(Verdict(before < rule.limit, rule.limit, left, math.ceil(wait / 1_000_000), rule.window))
-    return min(verdicts, key=lambda verdict: (verdict.allowed, verdict.remaining, -verdict.reset))
+        reset = math.ceil(wait / 1_000_000)
+        found.append(Verdict(before < rule.limit, rule.limit, left, reset, rule.window, rule.name))
+    return found

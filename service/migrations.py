@@ -2,16 +2,22 @@
 
 import asyncio
 import hashlib
+import random
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.db import SQL, Connection, Queries, connect
+from service.db import SQL, Connection, Fault, Queries, connect, fault_of
 
 _sql = Queries("migrations")
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 # Any number that nobody else takes a session lock on.
 _LOCK = int.from_bytes(hashlib.sha256(b"accounts.migrations").digest()[:8], "big", signed=True)
+
+
+# Seconds in which those get through whom a migration kept waiting while it waited itself.
+_REST = 0.2, 1.0
 
 
 class Drift(Exception):
@@ -47,7 +53,10 @@ def load(folder: Path = SQL / "migrations") -> list[Migration]:
 
 
 async def migrate(url: str, folder: Path = SQL / "migrations", *, patience: float = 60) -> list[str]:
-    """Apply what is missing and say what that was; `patience` in seconds is for another migration under way."""
+    """Apply what is missing and say what that was.
+
+    `patience` in seconds is for another migration under way, and for each one to get its locks.
+    """
     migrations = load(folder)
     connection = await connect(url)
     try:
@@ -58,7 +67,7 @@ async def migrate(url: str, folder: Path = SQL / "migrations", *, patience: floa
         _refuse_drift(migrations, done)
         missing = [migration for migration in migrations if migration.version not in done]
         for migration in missing:
-            await _apply(connection, migration)
+            await _see_through(connection, migration, patience)
         return [f"{migration.version:04}_{migration.name}" for migration in missing]
     finally:
         await connection.close(timeout=5)
@@ -70,6 +79,18 @@ def _refuse_drift(migrations: list[Migration], done: dict[int, str]) -> None:
     for migration in migrations:
         if done.get(migration.version, migration.checksum) != migration.checksum:
             raise Drift(f"{migration.version:04}_{migration.name} was changed after it ran")
+
+
+async def _see_through(connection: Connection, migration: Migration, patience: float) -> None:
+    """What got in the way of others, or they in its way, has changed nothing and is tried again."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            return await _apply(connection, migration)
+        except Exception as error:
+            if fault_of(error) not in {Fault.CLASH, Fault.LATE} or time.monotonic() > until:
+                raise
+            await asyncio.sleep(random.uniform(*_REST))  # noqa: S311 - jitter
 
 
 async def _apply(connection: Connection, migration: Migration) -> None:

@@ -46,9 +46,13 @@ def _step_back() -> None:
 
 
 class Passwords:
-    """`threads` hash at once, 64 more wait up to 2 s; who comes then is told to come again."""
+    """`threads` hash at once, 64 more wait up to 2 s; who comes then is told to come again.
 
-    def __init__(self, threads: int = 0) -> None:
+    `breached` knows passwords that were stolen somewhere; it may block.
+    """
+
+    def __init__(self, threads: int = 0, *, breached: Callable[[str], bool] | None = None) -> None:
+        self._breached = breached
         threads = threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(threads, "hash", initializer=_step_back)
         self._free = asyncio.Semaphore(threads)
@@ -65,6 +69,11 @@ class Passwords:
         """False after the same work where there is no hash to check against."""
         right = await self._run(lambda: self._matches(stored or self._nobody, password))
         return right and stored is not None
+
+    async def is_breached(self, password: str) -> bool:
+        """Whether it is among those that an operator has a file of; False without one. Reads a disk."""
+        breached = self._breached
+        return await self._run(lambda: breached(password)) if breached else False
 
     def _matches(self, stored: str, password: str) -> bool:
         """A hash from elsewhere may be cheaper than ours: it costs ours besides, so that it is no quicker a no."""

@@ -40,6 +40,13 @@ class Project:
     verification_seconds: int
     magic_url_seconds: int
     otp_seconds: int
+    limits: dict[str, list[int]]
+    limits_dry_run: bool
+    notify_new_device: bool
+    private_signup: bool
+    password_blocklist: bool
+    password_personal_data: bool
+    password_history: int
     hostnames: list[str]
 
 
@@ -72,6 +79,11 @@ async def create(conn: Executor, project_id: str, *, name: str) -> None:
 async def change(conn: Executor, project_id: str, **changes: Any) -> bool:
     """Set columns by name; False where there is no such project."""
     return await _sql.run(conn, "change_project", id=project_id, changes=changes) == 1
+
+
+async def set_limit(conn: Executor, project_id: str, *, rule: str, numbers: list[int] | None) -> bool:
+    """Calls and seconds for a rule, no numbers for no limit, None for what stands in the code; False: no project."""
+    return await _sql.run(conn, "set_limit", id=project_id, rule=rule, numbers=numbers) == 1
 
 
 async def add_platform(conn: Executor, project_id: str, *, hostname: str) -> None:

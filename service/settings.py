@@ -87,8 +87,22 @@ class Settings(Stores):
         le=8,
         description="Proxies in front that append to X-Forwarded-For; 0 believes the socket only",
     )
+    hosts: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._:, \[\]-]*$",
+        description="Host headers that are answered besides PUBLIC_URL's, comma-separated and without port; "
+        "empty answers any, which is safe because no link is made from them",
+    )
+    connections: int = Field(
+        4000, ge=10, le=100_000, description="Clients that may be connected to a process; more are told 503 and closed"
+    )
     database_connections: int = Field(10, ge=1, le=200, description="Postgres connections a process keeps")
     hash_threads: int = Field(0, ge=0, le=64, description="Threads that hash passwords; 0 means one a core")
+    password_ranges: str = Field(
+        "",
+        description="Breached passwords that nobody may choose: a file or folder as Have I Been Pwned's downloader "
+        "writes it, SHA-1 and sorted. Empty for none; the common ones are refused without it",
+    )
     limits: Literal["on", "off"] = Field("on", description="off counts, but refuses nobody (conformance runs)")
     smtp_connections: int = Field(10, ge=1, le=100, description="Connections a worker keeps to each relay, at most")
     smtp_per_minute: int = Field(
@@ -139,6 +153,13 @@ class Settings(Stores):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
             raise ValueError("an origin such as https://accounts.example.com, without path or query")
         return value.rstrip("/")
+
+    @field_validator("password_ranges")
+    @classmethod
+    def _is_there(cls, value: str) -> str:
+        if value and not Path(value).exists():
+            raise ValueError("there is no such file or folder")
+        return value
 
     @field_validator("mail_from")
     @classmethod

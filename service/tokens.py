@@ -5,7 +5,7 @@ token, five wrong ones kill that token alone, and nobody can use up a link that 
 """
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -23,6 +23,9 @@ class Kind(StrEnum):
     VERIFICATION = "verification"
     MAGIC_URL = "magic_url"
     OTP = "otp"
+    # What a notice lets its reader undo: all that has been done, or a change of address too.
+    DISAVOWAL = "disavowal"
+    EMAIL_UNDO = "email_undo"
 
 
 class Owner(Protocol):
@@ -48,6 +51,19 @@ class Token:
     kid: str
     created_at: datetime
     expires_at: datetime
+
+
+def unnamed(ring: KeyRing, token: Token) -> Token:
+    """The same under another id, for who asked without being known: no guess can be aimed at the row behind it.
+
+    From how long a guess takes one could tell whether that row is still there, and so whether somebody has used it.
+    """
+    return replace(token, id=shown(ring[token.kid], token.id))
+
+
+def shown(key: bytes, token_id: str) -> str:
+    """20 hex characters: who has the key can still tell which row an answer was about."""
+    return keys.derive(key, "shown", token_id).hex()[:_ID]
 
 
 def secret_of(ring: KeyRing, token: Token) -> str:
@@ -127,7 +143,7 @@ async def find_by_secret(
 
 
 async def find_by_code(conn: Executor, project_id: str, *, asked_as: str, code: str, ring: KeyRing) -> Token | None:
-    """The live token whose six digits these are; the attempt counts for all that were asked for under this id."""
+    """The live token whose six digits these are; the attempt counts for the newest asked for under this id."""
     candidates = await _sql.all(conn, "count_code_attempts", Token, project_id=project_id, asked_as=asked_as)
     found = None
     for token in candidates:
@@ -136,9 +152,14 @@ async def find_by_code(conn: Executor, project_id: str, *, asked_as: str, code: 
     return found
 
 
-async def take_sign_in(conn: Executor, token: Token) -> Token | None:
-    """Use up a token that signs in whoever owns its address; None if it has been used or has expired."""
-    return await _sql.one(conn, "take_sign_in", Token, project_id=token.project_id, id=token.id)
+async def forgive(conn: Executor, token: Token) -> None:
+    """Take the attempt back that a right secret cost: the act was refused for another reason."""
+    await _sql.run(conn, "forgive_attempt", project_id=token.project_id, id=token.id)
+
+
+async def take_by_address(conn: Executor, token: Token) -> Token | None:
+    """Use up a token that lets whoever owns its address in, or sign up; None if it has been used or has expired."""
+    return await _sql.one(conn, "take_by_address", Token, project_id=token.project_id, id=token.id)
 
 
 async def take(conn: Executor, token: Token) -> Token | None:
@@ -146,13 +167,28 @@ async def take(conn: Executor, token: Token) -> Token | None:
     return await _sql.one(conn, "take_token", Token, project_id=token.project_id, id=token.id, user_id=token.user_id)
 
 
+async def take_disavowal(conn: Executor, token: Token) -> Token | None:
+    """Use up a notice's link, whatever the user's address is by now. Lock the user first."""
+    return await _sql.one(
+        conn, "take_disavowal", Token, project_id=token.project_id, id=token.id, user_id=token.user_id
+    )
+
+
 async def drop(conn: Executor, project_id: str, *, token_id: str) -> None:
     await _sql.run(conn, "drop_token", project_id=project_id, id=token_id)
 
 
 async def kill_all(conn: Executor, owner: Owner) -> None:
-    """After a use, a new password, a new address, a block: no earlier link or code may work. Lock the user first."""
+    """After a use, a new password, a new address, a block: no earlier link or code may work. Lock the user first.
+
+    Links of notices stay: whoever took an account over must not be able to kill its owner's way back.
+    """
     await _sql.run(conn, "kill_tokens", project_id=owner.project_id, user_id=owner.id, email=owner.email)
+
+
+async def kill_disavowals(conn: Executor, owner: Owner) -> None:
+    """After one of them was used, or an operator has stepped in: none may turn that back. Lock the user first."""
+    await _sql.run(conn, "kill_disavowals", project_id=owner.project_id, user_id=owner.id)
 
 
 async def drop_expired(conn: Executor) -> int:

@@ -1,6 +1,6 @@
 """A user, and a member: a user who came with a live session."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -23,7 +23,7 @@ class User:
     email_version: int
     email_verified: bool
     name: str
-    password_hash: str | None
+    password_hash: str | None = field(repr=False)
     password_updated_at: datetime | None
     status: Status
     labels: list[str]
@@ -36,6 +36,11 @@ class User:
 @dataclass(frozen=True, slots=True)
 class Member(User):
     session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    password_hash: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +92,25 @@ async def create(
         )
     except UniqueViolation:
         raise UserExists from None
-    assert user is not None  # noqa: S101 - an insert that returns always has a row
+    if user is None:  # its former owner may still take the address back
+        raise UserExists
     return user
+
+
+async def register(
+    conn: Executor, project_id: str, *, user_id: str, email: str, name: str, password_hash: str
+) -> User | None:
+    """A user for an address that was just proved; None if it, or the id, is taken."""
+    return await _sql.one(
+        conn,
+        "register_user",
+        User,
+        project_id=project_id,
+        id=user_id,
+        email=email,
+        name=name,
+        password_hash=password_hash,
+    )
 
 
 async def find(conn: Executor, project_id: str, *, user_id: str) -> User | None:
@@ -116,8 +138,17 @@ async def find_member_by_session(conn: Executor, project_id: str, *, user_id: st
 
 
 async def change_password(
-    conn: Executor, user: User, *, password_hash: str, email_verified: bool | None = None
+    conn: Executor, user: User, *, password_hash: str, kept: int, email_verified: bool | None = None
 ) -> None:
+    """`user` as it was before, locked; so many of its last passwords are remembered."""
+    await _sql.run(
+        conn,
+        "keep_password",
+        project_id=user.project_id,
+        user_id=user.id,
+        password_hash=user.password_hash,
+        kept=kept,
+    )
     await _sql.run(
         conn,
         "change_password",
@@ -126,6 +157,16 @@ async def change_password(
         password_hash=password_hash,
         email_verified=email_verified,
     )
+
+
+async def last_passwords(conn: Executor, user: User, *, most: int) -> list[str]:
+    """Hashes, today's first."""
+    if most < 1 or user.password_hash is None:
+        return []
+    earlier = await _sql.all(
+        conn, "list_earlier_passwords", Earlier, project_id=user.project_id, user_id=user.id, most=most - 1
+    )
+    return [user.password_hash, *(one.password_hash for one in earlier)]
 
 
 async def rehash_password(conn: Executor, user: User, *, password_hash: str) -> None:
@@ -179,7 +220,21 @@ async def change_email(conn: Executor, user: User, *, email: str, password_hash:
         )
     except UniqueViolation:
         raise EmailTaken from None
-    return _still(changed)
+    if changed is None:  # the row is locked, so it is there: the address is another's, who may still take it back
+        raise EmailTaken
+    return changed
+
+
+async def void_password(conn: Executor, user: User) -> None:
+    await _sql.run(conn, "void_password", project_id=user.project_id, id=user.id)
+
+
+async def put_email_back(conn: Executor, user: User, *, email: str) -> bool:
+    """False where somebody else has proved it to be theirs meanwhile; EmailTaken if that happened just now."""
+    try:
+        return await _sql.run(conn, "put_email_back", project_id=user.project_id, id=user.id, email=email) == 1
+    except UniqueViolation:
+        raise EmailTaken from None
 
 
 async def change_status(conn: Executor, user: User, *, status: Status) -> User:

@@ -1,0 +1,92 @@
+"""Passwords that everybody knows: a list that comes with us, and a file of breached ones that an operator may add."""
+
+import hashlib
+import logging
+import os
+import re
+from pathlib import Path
+
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+log = logging.getLogger(__name__)
+# 30,000 of them, lower-case, the most common first.
+_LISTED = frozenset(FREQUENCY_LISTS["passwords"])
+# What people write for a letter, and how much they add to a word.
+_DISGUISES = str.maketrans("@4310$57!", "aaeiosstl")
+_ADDED, _SHORTEST = 2, 6
+
+_LINE = re.compile(rb"[0-9A-Fa-f]{40}:[0-9]+\r?\n")
+_PREFIX = re.compile(r"[0-9A-Fa-f]{5}(\.txt)?")
+# A line has 40 characters of hash, a colon, a count and a line end. A range's file has about 40 KiB.
+_LONGEST, _BLOCK, _RANGE = 64, 4096, 2**20
+
+
+def lists(password: str) -> bool:
+    """Whether it is a common password, in capitals or disguised (p@ssw0rd), with at most two characters added."""
+    word = password.casefold()
+    for form in {word, word.translate(_DISGUISES)}:
+        ends = [len(form) - added for added in range(_ADDED + 1)]
+        if form in _LISTED or any(end >= _SHORTEST and form[:end] in _LISTED for end in ends):
+            return True
+    return False
+
+
+class Ranges:
+    """Breached passwords by their SHA-1, as Have I Been Pwned's downloader writes them. Nothing leaves this machine.
+
+    Either one file of lines `HASH:COUNT`, sorted, or a folder with a file for each first five characters whose lines
+    are `REST:COUNT`. Reads a few KiB a password. Raises ValueError, or OSError, for
+    a path where neither is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        if path.is_dir():
+            fit = any(_PREFIX.fullmatch(entry.name) for entry in path.iterdir())
+        else:
+            with path.open("rb") as file:
+                fit = _LINE.match(file.read(_LONGEST)) is not None
+        if not fit:
+            raise ValueError(f"{path} holds no ranges of breached passwords")
+
+    def hold(self, password: str) -> bool:
+        """Blocks for a few reads of a disk. What can't be read refuses nobody a password."""
+        digest = hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest().upper().encode()
+        try:
+            return self._in_folder(digest) if self._path.is_dir() else self._in_file(digest)
+        except OSError as error:
+            log.warning("breached passwords can't be read", extra={"cause": type(error).__name__})
+            return False
+
+    def _in_folder(self, digest: bytes) -> bool:
+        prefix, rest = digest[:5].decode(), digest[5:]
+        for name in (f"{prefix}.txt", prefix, f"{prefix.lower()}.txt", prefix.lower()):
+            path = self._path / name
+            if path.is_file():
+                with path.open("rb") as file:
+                    return _counted(file.read(_RANGE), rest)
+        return False
+
+    def _in_file(self, digest: bytes) -> bool:
+        """Halves the file until one block is left that the line must be in."""
+        with self._path.open("rb") as file:
+            low, high = 0, file.seek(0, os.SEEK_END)
+            while high - low > _BLOCK:
+                middle = (low + high) // 2
+                file.seek(middle)
+                _, _, line = file.read(2 * _LONGEST).partition(b"\n")
+                if line[:40].upper() <= digest:
+                    low = middle
+                else:
+                    high = middle
+            file.seek(max(low - 1, 0))
+            return _counted(file.read(high - low + 2 * _LONGEST), digest)
+
+
+def _counted(lines: bytes, name: bytes) -> bool:
+    """Whether one of the lines has this name and a count: the service pads its ranges with names that have none."""
+    for line in lines.upper().splitlines():
+        found, _, count = line.strip().partition(b":")
+        if found == name:
+            return int(count or b"0") > 0
+    return False
