@@ -6,7 +6,7 @@ from service.errors import AccountError, ArgumentInvalid, EmailExists, SessionNo
 from service.projects import ProjectExists
 from service.settings import Unfit
 
-WRONG, EXISTS, MISSING, UNFIT, AWAY = 2, 3, 4, 5, 6
+WRONG, EXISTS, MISSING, UNFIT, AWAY, UNWELL = 2, 3, 4, 5, 6, 7
 # The first that fits.
 _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
     ((Unfit,), UNFIT),

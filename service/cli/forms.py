@@ -6,7 +6,7 @@ from typing import Any
 
 from service.api.bodies import Body, fit
 from service.api.eras import MODERN, Era
-from service.api.fields import Email, Name, NewPassword, NewUserId
+from service.api.fields import Email, Hidden, Name, NewPassword, NewUserId
 from service.api.user_changes import Labels
 from service.projects import Project
 
@@ -26,7 +26,7 @@ class Line(Body):
     email: Email
     name: Name | None = None
     verified: bool = False
-    hash: str | None = None
+    hash: Hidden | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,14 +61,15 @@ async def _take(operator: Operator, project: Project, text: bytes) -> None:
     from service.cli import forms  # noqa: PLC0415 - the web stack is not loaded to list projects
 
     line = forms.check_line(project, _object(text))
-    if line.hash is not None and method_of(line.hash) is None:
+    password_hash = line.hash.reveal() if line.hash else None
+    if password_hash is not None and method_of(password_hash) is None:
         raise ArgumentInvalid("the hash is of no kind that is known here, or costs too much to prove")
     await operators.create(
         operator,
         user_id=line.id,
         email=line.email,
         name=line.name,
-        password_hash=line.hash,
+        password_hash=password_hash,
         email_verified=line.verified,
     )
 

@@ -12,8 +12,8 @@ from service.settings import Settings
 
 _PROJECT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
 _HOSTNAME = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:.]+\]")
-# What `projects set` may change: every column but the id, the date and the hostnames.
-CHANGEABLE = [field for field in fields(Project) if field.name not in ("id", "created_at", "hostnames")]
+# What `projects set` may change: every column but the id, the date, the hostnames and the limits.
+CHANGEABLE = [field for field in fields(Project) if field.name not in ("id", "created_at", "limits", "hostnames")]
 
 
 def add(verbs: Any) -> None:

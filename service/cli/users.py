@@ -13,6 +13,7 @@ from service.api import operators
 from service.cli import imports, user_sessions
 from service.cli.user_verbs import find_user, operator_of, user_verb
 from service.cli.verbs import WrongWords, boolean, database, find_project, group
+from service.db import Pool
 from service.passwords import Passwords
 from service.projects import Project
 from service.settings import Settings
@@ -82,26 +83,36 @@ def _checked(project: Project, arguments: argparse.Namespace) -> dict[str, Any]:
     return forms.check(project, given)
 
 
-async def _hash(password: str | None) -> str | None:
-    if password is None:
+async def _hash(
+    settings: Settings, project: Project, given: dict[str, Any], pool: Pool, user: User | None
+) -> str | None:
+    """The hash of the password that was given, if one was; judged as the API does. Raises AccountError."""
+    from service.api import new_passwords  # noqa: PLC0415 - the web stack is not loaded to list projects
+    from service.cli import forms  # noqa: PLC0415 - nor here
+
+    if given["password"] is None:
         return None
-    passwords = Passwords(threads=1)
+    command = forms.Command(project)
+    about = (given["id"], given["email"], given["name"], *(new_passwords.about(user) if user else ()))
+    earlier = await new_passwords.earlier(command, pool, user) if user else ()
+    passwords = Passwords(threads=1, breached=new_passwords.breached(settings))
     try:
-        return await passwords.hash(password)
+        return await new_passwords.accept(command, passwords, given["password"].reveal(), about=about, earlier=earlier)
     finally:
         passwords.close()
 
 
 async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
-        given = _checked(await find_project(pool, arguments.project), arguments)
+        project = await find_project(pool, arguments.project)
+        given = _checked(project, arguments)
         operator = operator_of(pool, arguments.project)
         done = await operators.create(
             operator,
             user_id=given["id"],
             email=given["email"],
             name=given["name"],
-            password_hash=await _hash(given["password"]),
+            password_hash=await _hash(settings, project, given, pool, None),
             email_verified=bool(arguments.verified),
         )
         if given["labels"]:
@@ -110,10 +121,12 @@ async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
 
 
 async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
-    """The address first: it is the one change that may be refused."""
+    """The password is judged before anything is changed; of the changes the address comes first: it may be refused."""
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
-        given = _checked(await find_project(pool, arguments.project), arguments)
+        project = await find_project(pool, arguments.project)
+        given = _checked(project, arguments)
+        password_hash = await _hash(settings, project, given, pool, user)
         operator = operator_of(pool, arguments.project)
         if given["email"] is not None:
             await operators.change_email(operator, user.id, email=given["email"])
@@ -123,8 +136,9 @@ async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
             await operators.change_verification(operator, user.id, email_verified=arguments.verified)
         if given["labels"] is not None:
             await operators.change_labels(operator, user.id, labels=given["labels"])
-        if password_hash := await _hash(given["password"]):
-            await operators.change_password(operator, user.id, password_hash=password_hash)
+        if password_hash:
+            kept = project.password_history
+            await operators.change_password(operator, user.id, password_hash=password_hash, kept=kept)
         return shown(await find_user(pool, arguments.project, user.id))
 
 

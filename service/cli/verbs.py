@@ -38,6 +38,14 @@ class SomeRefused(Exception):
         self.exists_only = exists_only
 
 
+class Unwell(Exception):
+    """Something was looked at and is not as it should be; `answer` says what."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__()
+        self.answer = answer
+
+
 def verb(verbs: Any, name: str, act: Act, text: str) -> argparse.ArgumentParser:
     made: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
     made.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="answer in JSON")

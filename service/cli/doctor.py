@@ -1,0 +1,101 @@
+"""Whether this service could run as it is set up, and whom it takes its clients for."""
+
+import argparse
+import asyncio
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from service import conditions, db, jobs, migrations
+from service.cli import through
+from service.cli.verbs import Unwell, database, verb
+from service.settings import Settings
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_OLDEST_POSTGRES = 15
+# Seconds: one look, and how far two clocks may be apart (reliability.md F61).
+_PATIENCE, _APART = 5.0, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`look` is about a setting that is right for a trial and wrong for the world."""
+
+    about: str
+    state: through.State
+    says: str
+
+
+def add(verbs: Any) -> None:
+    doctor = verb(verbs, "doctor", _doctor, "look at settings, Postgres and Redis; code 7 if anything is wrong")
+    doctor.add_argument(
+        "--through",
+        metavar="URL",
+        help="ask the running service at its public address which client address it believes, through all proxies",
+    )
+
+
+async def _doctor(arguments: argparse.Namespace, settings: Settings) -> object:
+    found = [*_settings(settings), *await _postgres(settings), *await _redis(settings)]
+    if arguments.through:
+        found += [Finding(*told) for told in await asyncio.to_thread(through.ask, arguments.through, settings)]
+    answer = [asdict(finding) for finding in found]
+    if any(finding.state == "wrong" for finding in found):
+        raise Unwell(answer)
+    return answer
+
+
+def _settings(settings: Settings) -> list[Finding]:
+    """What can be told without asking anybody."""
+    public, relay = urlsplit(settings.public_url), urlsplit(settings.smtp_url.get_secret_value())
+    checks = (
+        ("PUBLIC_URL", public.scheme == "https" or public.hostname in _LOOPBACK,
+         "is not https: cookies and links go over the wire in the clear"),
+        ("MAIL_FROM", not settings.mail_from.endswith("@localhost"), "is nobody's address: relays will refuse it"),
+        ("LIMITS", settings.limits == "on", "is off: nobody is refused however often they guess"),
+        ("SMTP_URL", relay.scheme in ("smtp", "smtps") and bool(relay.hostname), "names no relay: workers won't start"),
+        ("SMTP_URL", "tls=none" not in relay.query or relay.hostname in _LOOPBACK,
+         "has tls=none: mails with secrets go over the wire in the clear"),
+    )  # fmt: skip
+    faults = [Finding(name, "look", fault) for name, fine, fault in checks if not fine]
+    return faults or [Finding("settings", "well", "fit for the world")]
+
+
+async def _postgres(settings: Settings) -> list[Finding]:
+    try:
+        async with asyncio.timeout(_PATIENCE), database(settings) as pool:
+            sent = time.time()
+            found = await conditions.find(pool)
+            received = time.time()
+            version = await conditions.newest_migration(pool) if found and found.has_ledger else 0
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what was asked for
+        if db.fault_of(error) is db.Fault.READ_ONLY:
+            return [Finding("postgres", "wrong", "may only be read: it is a standby, or was made read-only")]
+        return [Finding("postgres", "wrong", f"can't be asked: {type(error).__name__}")]
+    if found is None:
+        return [Finding("postgres", "wrong", "does not answer")]
+    due, apart = migrations.load()[-1].version, found.clock - (sent + received) / 2
+    checks = (
+        (found.release >= _OLDEST_POSTGRES, f"is release {found.release}: {_OLDEST_POSTGRES} or newer is needed"),
+        (version == due, f"has schema {version}, this code needs {due}: run `python -m service migrate`"),
+        (abs(apart) - (received - sent) <= _APART, f"its clock is {apart:+.1f} s from this machine's"),
+    )
+    faults = [Finding("postgres", "wrong", fault) for fine, fault in checks if not fine]
+    return faults or [Finding("postgres", "well", f"release {found.release}, schema {version}, may be written")]
+
+
+async def _redis(settings: Settings) -> list[Finding]:
+    redis = jobs.connect(settings.redis_url.get_secret_value())
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            memory, server = await redis.info("memory"), await redis.info("server")
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what was asked for
+        return [Finding("redis", "wrong", f"can't be asked: {type(error).__name__}")]
+    finally:
+        await redis.aclose(close_connection_pool=True)
+    policy, most = memory.get("maxmemory_policy", ""), int(memory.get("maxmemory", 0))
+    if policy not in ("noeviction", ""):
+        says = f"throws keys away ({policy}): windows of limits would be forgotten; set maxmemory-policy noeviction"
+        return [Finding("redis", "wrong" if most else "look", says)]
+    return [Finding("redis", "well", f"release {server.get('redis_version', '?')}, keeps its keys")]

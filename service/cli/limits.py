@@ -1,0 +1,155 @@
+"""Rate limits: a project's own numbers, what stands in its windows, and emptying them."""
+
+import argparse
+import math
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from service import jobs, keys, projects, windows
+from service.api import app, budgets, clients
+from service.api import limits as counting
+from service.cli.verbs import NoSuchThing, WrongWords, database, find_project, group, verb
+from service.db import Pool
+from service.limits import Limits, Rule
+from service.projects import Project
+from service.settings import Settings
+
+_NUMBERS = re.compile(r"(?P<calls>[0-9]{1,6})/(?P<many>[0-9]{1,5})?(?P<unit>[smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_MOST, _LONGEST = 100_000, 31 * 86_400
+
+
+def add(verbs: Any) -> None:
+    words = group(verbs, "limits", "rate limits: numbers of a project's own, and what its windows hold")
+    change = verb(words, "set", _set, "give a project numbers of its own for a rule")
+    change.add_argument("project")
+    change.add_argument("rule", help="as `limits show` names it")
+    change.add_argument("numbers", type=_numbers, help="calls and time, such as 20/1h; off, or default")
+    for name, act, text in (
+        ("show", _show, "show a project's rules, or the windows of an address, a user or a client"),
+        ("reset", _reset, "empty the windows of an address, a user or a client"),
+    ):
+        made = verb(words, name, act, text)
+        made.add_argument("project")
+        made.add_argument("--email", help="an e-mail address, in any spelling")
+        made.add_argument("--user", help="a user's id")
+        made.add_argument("--ip", help="a client's address; with --email also what the two have together")
+
+
+def _numbers(text: str) -> list[int] | None:
+    """Calls and seconds; none for `off`, None for `default`."""
+    if text in ("off", "default"):
+        return [] if text == "off" else None
+    match = _NUMBERS.fullmatch(text)
+    numbers = [int(match["calls"]), int(match["many"] or 1) * _SECONDS[match["unit"]]] if match else [0, 0]
+    if not (1 <= numbers[0] <= _MOST and 1 <= numbers[1] <= _LONGEST):
+        raise argparse.ArgumentTypeError("calls and time such as 20/1h or 100/15m; or off, or default")
+    return numbers
+
+
+def _rules() -> dict[str, Rule]:
+    """Every rule that a project may change, by name."""
+    declared = [limit.rule for route in app.routes() for limit in route.limits]
+    return {rule.name: rule for rule in (*declared, *budgets.RULES)}
+
+
+async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
+    if arguments.rule not in _rules():
+        raise WrongWords(f"no rule {arguments.rule}; `limits show PROJECT` lists them")
+    async with database(settings) as pool:
+        if not await projects.set_limit(pool, arguments.project, rule=arguments.rule, numbers=arguments.numbers):
+            raise NoSuchThing(f"no project {arguments.project}")
+        project = await find_project(pool, arguments.project)
+    return {"project": project.id, **_said(project, _rules()[arguments.rule])}
+
+
+def _said(project: Project, rule: Rule) -> dict[str, object]:
+    found = counting.own(project, [(rule, "")])
+    said = f"{found[0][0].limit} in {found[0][0].window} s" if found else "off"
+    return {"rule": rule.name, "limit": said, "default": rule.name not in project.limits}
+
+
+async def _show(arguments: argparse.Namespace, settings: Settings) -> object:
+    async with database(settings) as pool, _limits(settings) as limits:
+        project = await find_project(pool, arguments.project)
+        if not (arguments.email or arguments.user or arguments.ip):
+            return [_said(project, rule) for rule in _rules().values()]
+        return [
+            answer
+            for scope, counted in _windows(project, arguments)
+            for answer in await _look(pool, limits, scope, counted)
+        ]
+
+
+async def _look(pool: Pool, limits: Limits, scope: str, counted: list[tuple[Rule, str]]) -> list[dict[str, object]]:
+    """Of the two that count, the one that knows of more calls."""
+    rules = [rule for rule, _ in counted]
+    names = [limits.name(scope, rule, value) for rule, value in counted]
+    in_redis = await limits.look(names, rules)
+    kept = await windows.find(pool, names, [rule.window for rule in rules])
+    answer: list[dict[str, object]] = []
+    for number, rule in enumerate(rules):
+        used, wait = max(in_redis[2 * number : 2 * number + 2], [kept[number].before, kept[number].wait])
+        facts = {"rule": rule.name, "used": used, "limit": rule.limit, "window": rule.window}
+        answer.append(facts | {"reset": math.ceil(wait / 1_000_000)})
+    return answer
+
+
+async def _reset(arguments: argparse.Namespace, settings: Settings) -> object:
+    if not (arguments.email or arguments.user or arguments.ip):
+        raise WrongWords("whose windows? --email, --user or --ip")
+    async with database(settings) as pool, _limits(settings) as limits:
+        project = await find_project(pool, arguments.project)
+        names = [
+            limits.name(scope, rule, value)
+            for scope, counted in _windows(project, arguments)
+            for rule, value in counted
+        ]
+        emptied = await limits.forget(names)
+        return {"project": project.id, "emptied": max(emptied, await windows.forget(pool, names))}
+
+
+def _windows(project: Project, arguments: argparse.Namespace) -> Iterator[tuple[str, list[tuple[Rule, str]]]]:
+    """The windows that count a value, with the project whose they are: none for those of all projects together.
+
+    Raises WrongWords.
+    """
+    if arguments.ip and not clients.is_address(arguments.ip):
+        raise WrongWords("--ip is an IPv4 or IPv6 address")
+    declared: dict[str, list[Rule]] = {}
+    for route in app.routes():
+        for limit in route.limits:
+            declared.setdefault(limit.by, []).append(limit.rule)
+    of_project: list[tuple[Rule, str]] = []
+    of_all: list[tuple[Rule, str]] = []
+    if arguments.email:
+        mailbox = counting.mailbox_of(arguments.email)
+        of_project += [(rule, mailbox) for rule in declared["email"]]
+        of_all += [(rule, mailbox) for rule in budgets.BY_MAILBOX]
+        of_all += [budgets.by_neighbour(mailbox, arguments.ip)] if arguments.ip else []
+    if arguments.user:
+        of_project += [(rule, arguments.user) for rule in (*declared["user"], budgets.BY_NEW_DEVICE)]
+        of_project += [(rule, counting.folded(arguments.user)) for rule in declared["userId"]]
+    if arguments.ip:
+        of_project += [pair for rule in declared["ip"] for pair in counting.by_address(rule, arguments.ip)]
+        of_all += counting.by_address(budgets.BY_ADDRESS, arguments.ip)
+    for scope, counted in ((project.id, of_project), (budgets.EVERYWHERE, of_all)):
+        if found := counting.own(project, counted):
+            yield scope, found
+
+
+@asynccontextmanager
+async def _limits(settings: Settings) -> AsyncIterator[Limits]:
+    """The windows as the API sees them."""
+    ring = settings.key_ring
+    redis = jobs.connect(settings.redis_url.get_secret_value())
+    try:
+        yield Limits(redis, keys.derive(ring[keys.current(ring)], "limits"), _nowhere)
+    finally:
+        await redis.aclose(close_connection_pool=True)
+
+
+async def _nowhere(*_asked: object) -> list[int]:
+    raise LookupError
