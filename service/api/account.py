@@ -6,13 +6,13 @@ from aiohttp import web
 from pydantic import AfterValidator
 
 from service import events, ids, tokens, users
-from service.api import answers, cookies, shapes
+from service.api import answers, cookies, new_passwords, private_sign_up, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
 from service.api.fields import Email, Name, NewPassword, NewUserId, sized
 from service.api.routes import contract, limited, member, public
 from service.db import Connection, transaction
-from service.errors import IdentityNotFound, ScopeMissing, UserExists
+from service.errors import IdentityNotFound, PasswordPersonal, ScopeMissing, UserExists
 from service.events import Event
 from service.jobs import RECORD_LOG
 from service.limits import HOUR
@@ -28,12 +28,17 @@ class CreateAccount(Body):
 
 @public.post("/v1/account")
 @limited(10, HOUR, by="ip")
-@contract(takes=CreateAccount, gives=shapes.USER, status=201, raises=(UserExists,))
+@contract(takes=CreateAccount, gives=shapes.USER, status=201, raises=(UserExists, PasswordPersonal))
 async def create_account(call: Call) -> web.Response:
-    """Register an account. It opens no session and sends no mail."""
+    """Register an account. It opens no session; only where sign-up is private it sends a mail, which must be used."""
     body = await read(call, CreateAccount)
     # The hash comes before anyone looks whether the address is taken: both answers take the same time.
-    password_hash = await call.services.passwords.hash(body.password)
+    about = (body.userId, body.name, body.email)
+    password_hash = await new_passwords.accept(call, call.services.passwords, body.password.reveal(), about=about)
+    if call.project.private_signup:
+        return await private_sign_up.ask(
+            call, user_id=body.userId, email=body.email, name=body.name or "", password_hash=password_hash
+        )
     async with transaction(call.pool) as tx:
         user = await users.create(
             tx,

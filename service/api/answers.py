@@ -33,6 +33,7 @@ _MODERN_EVENTS = {
     Event.RECOVERY_UPDATE: "recovery.update",
     Event.VERIFICATION_CREATE: "verification.create",
     Event.VERIFICATION_UPDATE: "verification.update",
+    Event.DISAVOWAL: "user.disavowal",
     Event.BY_OPERATOR_CREATE: "user.create",
     Event.BY_OPERATOR_DELETE: "user.delete",
     Event.BY_OPERATOR_NAME: "user.update",

@@ -4,14 +4,16 @@ import importlib
 import pkgutil
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from aiohttp import web
 
 import service.api
-from service import devices, keys
+from service import devices, keys, windows
 from service.api import bodies
 from service.api.calls import Services
 from service.api.middleware import SERVICES, catch_unmatched, drop_server_header, entry
+from service.api.new_passwords import breached
 from service.api.routes import ROUTES, Route
 from service.db import Pool
 from service.jobs import Bell, connect
@@ -31,7 +33,10 @@ def routes() -> list[Route]:
 
 def make(settings: Settings, now: Callable[[], float] = time.time) -> web.Application:
     """The API as an aiohttp application; it opens and closes what it needs itself. JWTs live by `now`."""
-    app = web.Application(middlewares=[catch_unmatched], client_max_size=bodies.SIZE)
+    # A compressed body is refused (bodies.py), so nothing must unpack it before.
+    app = web.Application(
+        middlewares=[catch_unmatched], client_max_size=bodies.SIZE, handler_args={"auto_decompress": False}
+    )
     for route in routes():
         for path in route.paths:
             app.router.add_route(route.method, path, entry(route))
@@ -45,7 +50,7 @@ def _services(settings: Settings, now: Callable[[], float]):  # type: ignore[no-
         ring = settings.key_ring
         pool = Pool(settings.database_url.get_secret_value(), size=settings.database_connections, name="accounts-api")
         redis = connect(settings.redis_url.get_secret_value())
-        passwords = Passwords(settings.hash_threads)
+        passwords = Passwords(settings.hash_threads, breached=breached(settings))
         devices.warm()
         app[SERVICES] = Services(
             settings=settings,
@@ -54,7 +59,7 @@ def _services(settings: Settings, now: Callable[[], float]):  # type: ignore[no-
             projects=Directory(pool),
             passwords=passwords,
             jwts=Jwts(ring, now),
-            limits=Limits(redis, keys.derive(ring[keys.current(ring)], "limits")),
+            limits=Limits(redis, keys.derive(ring[keys.current(ring)], "limits"), partial(windows.count, pool)),
             bell=Bell(redis),
         )
         yield

@@ -3,24 +3,26 @@
 import asyncio
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
-import orjson
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from service.api import objects
 from service.api.calls import Call
 from service.api.eras import Era
-from service.errors import ArgumentInvalid, BodyTooLarge, BodyTooSlow
+from service.errors import ArgumentInvalid, BodyEncoded, BodyTooLarge, BodyTooSlow
 from service.projects import Project
 
 SIZE = 96 * 1024
-# Levels below a body's field, in a form as in JSON.
-DEPTH = 64
 _PATIENCE = 10.0
 # What the form readers raise about junk: their own faults, unknown charsets and codings, broken compression.
 _UNREADABLE = (ValueError, LookupError, RuntimeError, HttpProcessingError, web.RequestPayloadError)
+# What nobody can read counts as an empty object too, so that the first missing parameter is named.
+_JUNK: Mapping[str, Any] = MappingProxyType({})
+_TWICE = "The request body must not contain a field twice."
 _FIELD = re.compile(r"[^\[]+")
 
 
@@ -43,51 +45,66 @@ Model = TypeVar("Model", bound=Body)
 
 
 async def load(call: Call) -> Mapping[str, Any]:
-    """The body as an object, read once; whatever is no object counts as an empty one."""
+    """The body as an object, read once; whatever is no object counts as an empty one.
+
+    Raises ArgumentInvalid for what two readers could understand differently.
+    """
     if call.body is None:
         call.body = await _parse(call.request)
+    if call.found_project and call.body.get("project", "") not in ("", None, call.found_project.id):
+        raise ArgumentInvalid("The project in the body is another one than the request names elsewhere.")
     return call.body
 
 
 async def _parse(request: web.Request) -> Mapping[str, Any]:
+    if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
+        raise BodyEncoded
     try:
         async with asyncio.timeout(_PATIENCE):
             if request.content_type != "application/json":
-                form = await request.post()
-                fields = [(name, value) for name, value in form.items() if isinstance(value, str)]
-                # Some charsets can spell lone surrogates, which JSON can't.
-                "".join(name + value for name, value in fields).encode()
-                return _nested(fields)
+                return _form(await request.post())
             raw = await request.read()
+            return objects.read(raw) if raw else {}
     except web.HTTPRequestEntityTooLarge:
         raise BodyTooLarge from None
     except TimeoutError:
         raise BodyTooSlow from None
     except _UNREADABLE:
-        return {}  # charsets, boundaries and encodings that nobody can read
-    try:
-        body = orjson.loads(raw)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+        return _JUNK  # no JSON; charsets and boundaries that nobody can read
+
+
+def _form(came: Mapping[str, object]) -> dict[str, Any]:
+    """Files are no fields. Some charsets can spell lone surrogates, which JSON can't: ValueError."""
+    fields = [(name, value) for name, value in came.items() if isinstance(value, str)]
+    "".join(name + value for name, value in fields).encode()
+    return _nested(fields)
 
 
 def _nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Form fields as an object: prefs[a][b]=1 is {"prefs": {"a": {"b": "1"}}}."""
+    """Form fields as an object: prefs[a][b]=1 is {"prefs": {"a": {"b": "1"}}}. No spelling replaces another."""
     tree: dict[str, Any] = {}
     for name, value in pairs:
         *path, last = _FIELD.findall(name.replace("]", "")) or [name]
+        if len(path) > objects.DEPTH:
+            raise ArgumentInvalid(f"The request body must not be nested deeper than {objects.DEPTH} levels.")
         branch = tree
-        for key in path[:DEPTH]:
-            below = branch.setdefault(key, {})
-            branch = below if isinstance(below, dict) else branch
+        for key in path:
+            branch = branch.setdefault(key, {})
+            if not isinstance(branch, dict):
+                raise ArgumentInvalid(_TWICE)
+        if last in branch:
+            raise ArgumentInvalid(_TWICE)
         branch[last] = value
     return tree
 
 
 async def read(call: Call, model: type[Model]) -> Model:
     """The body as the route's model; raises ArgumentInvalid for the first parameter that does not fit."""
-    return fit(call, model, await load(call))
+    came = await load(call)
+    found = fit(call, model, came)
+    if came is _JUNK:
+        raise ArgumentInvalid("The request body could not be understood.")
+    return found
 
 
 def fit(asker: Asker, model: type[Model], came: Mapping[str, Any]) -> Model:

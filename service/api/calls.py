@@ -23,7 +23,7 @@ class Services:
     """What the process has one of."""
 
     settings: Settings
-    ring: KeyRing
+    ring: KeyRing = field(repr=False)
     pool: Pool
     projects: Directory
     passwords: Passwords
@@ -56,7 +56,7 @@ class Call:
     found_member: Member | None = None
     key: ApiKey | None = None
     by_jwt: bool = False
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
     verdict: Verdict | None = None
     headers: list[tuple[str, str]] = field(default_factory=list)
 

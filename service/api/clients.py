@@ -19,8 +19,13 @@ def client_of(request: web.Request, *, trusted_hops: int) -> Client:
         ip=_address(request, trusted_hops),
         user_agent=agent_of(headers.get("User-Agent", "UNKNOWN")),
         locale=locale if _LOCALE.fullmatch(locale) else "",
-        origin=headers.get("Origin", ""),
+        origin=_origin(headers.get("Origin", "")),
     )
+
+
+def _origin(text: str) -> str:
+    """What is no address is nobody's, as browsers say it; preflights echo it, so it must be fit for a header."""
+    return text if text.isascii() and text.isprintable() and text != "*" else "null"
 
 
 def _address(request: web.Request, trusted_hops: int) -> str:
@@ -45,6 +50,14 @@ def _plain(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+def is_address(text: str) -> bool:
+    try:
+        _plain(text)
+    except ValueError:
+        return False
+    return True
+
+
 def network_of(ip: str) -> str:
     """What a limit counts by: an IPv4 address, or the /64 that one IPv6 customer has to himself."""
     try:
@@ -54,6 +67,15 @@ def network_of(ip: str) -> str:
     if address.version == 4:
         return str(address)
     return str(ipaddress.ip_network((address, 64), strict=False).network_address)
+
+
+def wide_network_of(ip: str) -> str:
+    """The /48 that one site may have of IPv6; empty for IPv4, where addresses are scarce."""
+    try:
+        address = _plain(ip)
+    except ValueError:
+        return ""
+    return str(ipaddress.ip_network((address, 48), strict=False)) if address.version == 6 else ""
 
 
 def agent_of(text: str) -> str:

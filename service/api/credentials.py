@@ -5,13 +5,13 @@ from uuid import UUID
 from aiohttp import web
 
 from service import events, sessions, tokens, users
-from service.api import answers, letters, shapes
+from service.api import answers, budgets, letters, new_passwords, notices, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
 from service.api.fields import Email, NewPassword, OldPassword, check_new_password
 from service.api.routes import contract, limited, member
 from service.db import Connection, transaction
-from service.errors import CredentialsInvalid, EmailTaken, ScopeMissing
+from service.errors import CredentialsInvalid, EmailTaken, PasswordPersonal, PasswordReused, ScopeMissing
 from service.events import Event
 from service.jobs import RECORD_LOG, SEND_MAIL
 from service.limits import HOUR
@@ -26,21 +26,30 @@ class UpdatePassword(Body):
 
 @member.patch("/v1/account/password")
 @limited(10, HOUR, by="user")
-@contract(takes=UpdatePassword, gives=shapes.USER, raises=(CredentialsInvalid,))
+@contract(takes=UpdatePassword, gives=shapes.USER, raises=(CredentialsInvalid, PasswordPersonal, PasswordReused))
 async def update_password(call: Call) -> web.Response:
     """Set a new password; who has one proves the old one. Every other session and every open link ends."""
     body = await read(call, UpdatePassword)
     passwords, old = call.services.passwords, call.member.password_hash
-    if old is not None and not await passwords.verify(old, body.oldPassword or ""):
+    if old is not None and not await passwords.verify(old, body.oldPassword.reveal() if body.oldPassword else ""):
         raise CredentialsInvalid
-    password_hash = await passwords.hash(body.password)
+    password_hash = await new_passwords.accept(
+        call,
+        passwords,
+        body.password.reveal(),
+        about=new_passwords.about(call.member),
+        earlier=await new_passwords.earlier(call, call.pool, call.member),
+    )
+    told = await budgets.may_tell(call, call.member)
     async with transaction(call.pool) as tx:
         user = await _unchanged(call, tx)
-        await users.change_password(tx, user, password_hash=password_hash)
+        await users.change_password(tx, user, password_hash=password_hash, kept=call.project.password_history)
         await tokens.kill_all(tx, user)
         await sessions.close_others(tx, user, kept=call.member.session_id)
         event = await events.record(tx, call.project.id, event=Event.PASSWORD_UPDATE, user_id=user.id, by=call.client)
+        mails = await notices.post(call, tx, letter="password_changed", user=user) if told else []
         changed = await users.find(tx, call.project.id, user_id=user.id)
+    await call.services.bell.ring(SEND_MAIL, *mails)
     await call.services.bell.ring(RECORD_LOG, event)
     return answers.json(answers.user(call, changed or user))
 
@@ -52,23 +61,31 @@ class UpdateEmail(Body):
 
 @member.patch("/v1/account/email")
 @limited(10, HOUR, by="user")
-@contract(takes=UpdateEmail, gives=shapes.USER, raises=(CredentialsInvalid, EmailTaken))
+@contract(takes=UpdateEmail, gives=shapes.USER, raises=(CredentialsInvalid, EmailTaken, PasswordPersonal))
 async def update_email(call: Call) -> web.Response:
     """Set a new address, which gets a confirmation mail; the old one is told. An anonymous account becomes real."""
     body = await read(call, UpdateEmail)
-    passwords, old = call.services.passwords, call.member.password_hash
+    passwords, old, password = call.services.passwords, call.member.password_hash, body.password.reveal()
     first_hash = None
     if old is not None:
-        if not await passwords.verify(old, body.password):
+        if not await passwords.verify(old, password):
             raise CredentialsInvalid
     else:
-        check_new_password(call, "password", body.password)
-        first_hash = await passwords.hash(body.password)
+        check_new_password(call, "password", password)
+        about = (*new_passwords.about(call.member), body.email)
+        first_hash = await new_passwords.accept(call, passwords, password, about=about)
+    if call.project.private_signup and call.member.email is None:
+        raise EmailTaken  # anybody can be anonymous: nobody is to ask by it who has an account
+    await budgets.spend(call, body.email)
+    told = await budgets.may_tell(call, call.member)
     async with transaction(call.pool) as tx:
         before = await _unchanged(call, tx)
+        if body.email == before.email:  # it is in use, as the contract has it; a proof of it stays one
+            raise EmailTaken
         user = await users.change_email(tx, before, email=body.email, password_hash=first_hash)
         await tokens.kill_all(tx, before)
-        mails = await _announce(call, tx, before, user)
+        mails = await _announce(call, tx, user)
+        mails += await notices.post(call, tx, letter="email_changed", user=before) if told else []
         event = await events.record(tx, call.project.id, event=Event.EMAIL_UPDATE, user_id=user.id, by=call.client)
     await call.services.bell.ring(SEND_MAIL, *mails)
     await call.services.bell.ring(RECORD_LOG, event)
@@ -88,10 +105,7 @@ async def _unchanged(call: Call, tx: Connection) -> User:
     return user
 
 
-async def _announce(call: Call, tx: Connection, before: User, user: User) -> list[UUID]:
-    """A link to the new address, word to the old one."""
+async def _announce(call: Call, tx: Connection, user: User) -> list[UUID]:
+    """A link to the new address."""
     token = await letters.issue(call, tx, kind=Kind.VERIFICATION, user=user, seconds=call.project.verification_seconds)
-    mails = [await letters.post(call, tx, letter="verification", token=token)]
-    if before.email:
-        mails.append(await letters.notify(call, tx, letter="email_changed", recipient=before.email, user=user))
-    return mails
+    return [await letters.post(call, tx, letter="verification", token=token)]

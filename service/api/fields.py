@@ -5,13 +5,15 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, Field, ValidationInfo
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, GetPydanticSchema, ValidationInfo
+from pydantic_core import PydanticCustomError, core_schema
 
 from service import redirects
-from service.api.bodies import DEPTH, Asker, complaint
+from service.api.bodies import Asker, complaint
 from service.api.calls import Call
+from service.api.texts import is_text, line_fault
 from service.errors import ArgumentInvalid
+from service.secrets import Secret
 
 _EMAIL_SIZE = 254
 _USER_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
@@ -32,14 +34,8 @@ def unfit(message: str) -> PydanticCustomError:
 
 
 def _plain(text: str) -> str:
-    """Postgres takes no NUL, mail headers no control character, UTF-8 no lone surrogate."""
-    if any(character < " " or "\x7f" <= character <= "\x9f" or "\ud800" <= character <= "\udfff" for character in text):
-        raise unfit("Value must not contain control characters")
-    if any(
-        character in "\u2028\u2029\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-        for character in text
-    ):
-        raise unfit("Value must not contain line separators or direction marks")
+    if fault := line_fault(text):
+        raise unfit(fault)
     return text
 
 
@@ -89,14 +85,14 @@ def _password_fault(asker: Asker, text: str) -> str:
     """6 to 32 in the legacy era, 8 to 256 in the modern one; a project may demand more (design.md, D9)."""
     least, most = (8, 256) if asker.era.modern else (6, 32)
     least, most = max(least, asker.project.password_min), min(most, asker.project.password_max)
-    if not least <= len(text) <= most or "\0" in text:
+    if not least <= len(text) <= most or not is_text(text):
         return f"Password must be between {least} and {most} chars"
     return ""
 
 
 def _old_password(text: str) -> str:
     """Where a password is proved any length is heard: it may have been set in the other era."""
-    if not 1 <= len(text) <= 256 or "\0" in text:
+    if not 1 <= len(text) <= 256 or not is_text(text):
         raise unfit("Password must be between 1 and 256 chars")
     return text
 
@@ -116,32 +112,30 @@ def empty_list_is_object(value: Any) -> Any:
 
 
 def check_prefs(value: dict[str, Any]) -> dict[str, Any]:
-    """No key that some clients' JSON parsers throw on, no deep nesting, no NUL (contract.md 0.11)."""
-    level: list[Any] = [value]
-    for _depth in range(DEPTH):
-        for found in level:
-            for key in found if isinstance(found, dict) else ():
-                if key in ("__proto__", "constructor"):
-                    raise unfit(f"Value must not contain the key {key}")
-        level = [child for found in level for child in _children(found)]
-        if any(isinstance(found, str) and "\0" in found for found in level):
-            raise unfit("Value must not contain NUL")
-        if not level:
-            return value
-    raise unfit(f"Value must not be nested deeper than {DEPTH} levels")
-
-
-def _children(found: Any) -> list[Any]:
-    """Keys count as children: they are text like any other."""
-    if isinstance(found, dict):
-        return [*found.keys(), *found.values()]
-    return list(found) if isinstance(found, list) else []
+    """No key that some clients' JSON parsers throw on, no number that they would round, nothing that is no text."""
+    waiting: list[Any] = [value]
+    while waiting:
+        match waiting.pop():
+            case dict() as found:
+                if forbidden := found.keys() & {"__proto__", "constructor"}:
+                    raise unfit(f"Value must not contain the key {min(forbidden)}")
+                waiting += [*found.keys(), *found.values()]
+            case list() as found:
+                waiting += found
+            case str() as found if not is_text(found):
+                raise unfit("Value must not contain NUL or noncharacters")
+            case int() as found if not -(2**63) <= found < 2**63:
+                raise unfit("Value must not contain whole numbers beyond 64 bits")
+    return value
 
 
 def _example(value: Any, **words: Any) -> Any:
     """What the API document says of a field; the checks are the functions beside it."""
     return Field(examples=[value], json_schema_extra=words)
 
+
+# What comes is text and is checked as text; what the handler gets shows it to nobody.
+_TEXT = GetPydanticSchema(lambda _source, _handler: core_schema.str_schema(strict=True))
 
 Email = Annotated[str, AfterValidator(_email), _example("ann@example.com", format="email", maxLength=_EMAIL_SIZE)]
 Url = Annotated[
@@ -150,8 +144,10 @@ Url = Annotated[
     _example("http://localhost/welcome", format="uri", description="A page on one of the project's hostnames"),
 ]
 NewPassword = Annotated[
-    str,
+    Secret,
+    _TEXT,
     AfterValidator(_new_password),
+    AfterValidator(Secret),
     _example(
         "correct horse",
         format="password",
@@ -161,8 +157,14 @@ NewPassword = Annotated[
     ),
 ]
 OldPassword = Annotated[
-    str, AfterValidator(_old_password), _example("correct horse", format="password", minLength=1, maxLength=256)
+    Secret,
+    _TEXT,
+    AfterValidator(_old_password),
+    AfterValidator(Secret),
+    _example("correct horse", format="password", minLength=1, maxLength=256),
 ]
+# A password's repetition; a hash too, because passwords can be tried against it.
+Hidden = Annotated[Secret, _TEXT, AfterValidator(Secret)]
 Name = Annotated[str, AfterValidator(sized(0, 128)), AfterValidator(_plain), _example("Ann", maxLength=128)]
 NewUserId = Annotated[
     str,
@@ -176,8 +178,10 @@ UserId = Annotated[
     _example("66e1c3d2a4b5968778a9", minLength=1, maxLength=36),
 ]
 TokenSecret = Annotated[
-    str,
+    Secret,
+    _TEXT,
     AfterValidator(sized(1, 256)),
     AfterValidator(_plain),
+    AfterValidator(Secret),
     _example("5f4dcc3b5aa765d61d83", minLength=1, maxLength=256, description="From the mail"),
 ]

@@ -1,37 +1,48 @@
 """Who may: the checks before a handler, in the order that each era has (contract.md 1.3)."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from service import keys, projects, redirects, users
 from service.api import bodies, clients, cookies, eras
 from service.api.calls import Call
-from service.api.routes import Limit, Route
+from service.api.limits import within_limits
+from service.api.routes import Route
 from service.errors import (
+    ArgumentInvalid,
     JwtAndCookie,
     KeyExpired,
     OriginUnknown,
     ProjectNotFound,
     ScopeMissing,
     SessionExists,
-    TooManyRequests,
     UserBlocked,
 )
 
 Guard = Callable[[Call, Route], Awaitable[None]]
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# A browser's Origin or Referer, up to what ends the host: no user name, no backslash, no escape.
+_ADDRESS = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:[/?#]|\Z)"
+)
 
 
 async def find_project(call: Call) -> None:
-    """The project that the request names, if there is one, and the era that follows; refuses nobody."""
+    """The project that the request names, if there is one, and the era that follows.
+
+    Raises ArgumentInvalid where it is named twice and differently: each proxy might believe another one.
+    """
     request = call.request
-    project_id = request.headers.get("X-Appwrite-Project", "")
+    named = {name for name in request.headers.getall("X-Appwrite-Project", ()) if name}
     if "project=" in request.rel_url.raw_query_string:
-        project_id = request.query.get("project", project_id)
+        named |= {*request.query.getall("project", ())}
+    if len(named) > 1:
+        raise ArgumentInvalid("The request names more than one project.")
+    project_id = named.pop() if named else ""
     if not project_id and request.method in _WRITES:
-        named = (await bodies.load(call)).get("project")  # as a parameter of the body, where no header names it
-        project_id = named if isinstance(named, str) else ""
+        mentioned = (await bodies.load(call)).get("project")  # as a parameter of the body, where no header names it
+        project_id = mentioned if isinstance(mentioned, str) else ""
     call.found_project = await call.services.projects.find(project_id) if project_id else None
     call.era = eras.of(
         request.headers.get("X-Appwrite-Response-Format"),
@@ -46,9 +57,27 @@ async def known_project(call: Call, _route: Route) -> None:
 
 async def known_origin(call: Call, route: Route) -> None:
     """Browsers say where a page is from; only pages of the project may act. Server SDKs send a key or no origin."""
-    checked = route.method in _WRITES or call.era.modern
-    if checked and "X-Appwrite-Key" not in call.request.headers and not origin_allowed(call, is_write=checked):
+    request, is_write = call.request, route.method in _WRITES
+    if not (is_write or call.era.modern):
+        return
+    # Any page can add a key to what its visitor's browser sends, so a key proves a server only where no cookie is.
+    if "X-Appwrite-Key" in request.headers and "Cookie" not in request.headers:
+        return
+    if not origin_allowed(call, is_write=is_write) or (is_write and _from_elsewhere(call, route)):
         raise OriginUnknown
+
+
+def _from_elsewhere(call: Call, route: Route) -> bool:
+    """A write without Origin that a page of another site may have caused (reliability.md S59).
+
+    Browsers that hide the origin tell the kind of site; in those too old for both a page can only send forms.
+    """
+    headers = call.request.headers
+    if call.client.origin or route.page:
+        return False
+    if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        return True
+    return "Cookie" in headers and call.request.body_exists and call.request.content_type != "application/json"
 
 
 def origin_allowed(call: Call, *, is_write: bool = False) -> bool:
@@ -58,18 +87,17 @@ def origin_allowed(call: Call, *, is_write: bool = False) -> bool:
         origin = call.request.headers.get("Referer", "")
     if not origin:
         return True
-    try:
-        host = _host_of(origin)
-    except ValueError:
-        return False
+    host = _host_of(origin)
     own = _host_of(call.services.settings.public_url)
-    return host == own or redirects.host_allowed(host, call.found_project.hostnames if call.found_project else ())
+    return bool(host) and (
+        host == own or redirects.host_allowed(host, call.found_project.hostnames if call.found_project else ())
+    )
 
 
 def _host_of(address: str) -> str:
-    """As hostnames are kept: IPv6 in brackets."""
-    host = urlsplit(address).hostname or ""
-    return f"[{host}]" if ":" in host else host
+    """As hostnames are kept, IPv6 in brackets; "" where two readers could see different ones."""
+    match = _ADDRESS.match(address)
+    return match["host"].lower() if match else ""
 
 
 async def who(call: Call, _route: Route) -> None:
@@ -129,28 +157,6 @@ async def in_scope(call: Call, route: Route) -> None:
 async def not_blocked(call: Call, _route: Route) -> None:
     if call.found_member is not None and call.found_member.status == "blocked":
         raise UserBlocked
-
-
-async def within_limits(call: Call, route: Route) -> None:
-    """Counted before the parameters are looked at: a guess that is malformed is a guess."""
-    if not route.limits or call.key is not None:  # a key speaks for many people at once
-        return
-    counted = [(limit.rule, await _value(call, limit)) for limit in route.limits]
-    call.verdict = await call.services.limits.count(call.project.id, counted)
-    if not call.verdict.allowed and call.services.settings.limits == "on":
-        raise TooManyRequests(retry_after=call.verdict.reset)
-
-
-async def _value(call: Call, limit: Limit) -> str:
-    """What the window counts by; in its canonical form, so that another spelling is not another window."""
-    match limit.by:
-        case "ip":
-            return clients.network_of(call.client.ip)
-        case "user":
-            return call.found_member.id if call.found_member else ""
-        case field:
-            value = (await bodies.load(call)).get(field)
-            return value.strip().lower()[:512] if isinstance(value, str) else ""
 
 
 async def without_session(call: Call, route: Route) -> None:

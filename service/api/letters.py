@@ -48,7 +48,7 @@ async def post(
 
 
 async def notify(call: Call, tx: Connection, *, letter: str, recipient: str, user: User) -> UUID:
-    """A letter without a secret, to an address that may not be the user's any more; three days of trying."""
+    """A letter without a link; three days of trying."""
     return await mails.post_notice(
         tx,
         call.project.id,

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from service import db, ids
-from service.api import answers, guards, pages
+from service.api import answers, guards, pages, safety, targets, whoami
 from service.api.calls import Call, Services
 from service.api.clients import client_of
 from service.api.deadlines import Deadline
@@ -21,13 +21,6 @@ SERVICES = web.AppKey("services", Services)
 log = logging.getLogger(__name__)
 access = logging.getLogger("service.access")
 
-_SAFE = {
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Vary": "Origin",
-}
 _METHODS = "GET, POST, PUT, PATCH, DELETE"
 _EXPOSED = (
     "X-Appwrite-Session, X-Fallback-Cookies, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After"
@@ -102,10 +95,14 @@ async def _respond(call: Call, route: Route | None) -> web.Response:
 
 
 async def _let_in(call: Call, route: Route | None) -> web.Response:
+    settings = call.services.settings
+    targets.check(call.request, hosts=settings.hosts, public_url=settings.public_url)
     await guards.find_project(call)
     if call.request.method == "OPTIONS":
         return _preflight(call)
     if route is None:
+        if found := whoami.tell(call):
+            return found
         raise _missing(call.request)
     await guards.admit(call, route)
     return await _handle(call, route)
@@ -155,18 +152,18 @@ def _preflight(call: Call) -> web.Response:
 
 
 def _finish(call: Call, response: web.Response) -> None:
-    headers, settings = response.headers, call.services.settings
-    for name, value in _SAFE.items():
+    headers = response.headers
+    for name, value in safety.headers(call.services.settings.public_url).items():
         headers.setdefault(name, value)  # a page states its own policy
     headers["X-Request-Id"] = call.request_id
-    if settings.public_url.startswith("https:"):
-        headers["Strict-Transport-Security"] = "max-age=31536000"
     if call.client.origin:
         headers.update(_cors(call))
     if call.verdict:
         headers.update(_rate(call))
     if isinstance(unmatched := call.request.match_info.http_exception, web.HTTPMethodNotAllowed):
         headers["Allow"] = ", ".join(sorted(unmatched.allowed_methods))
+    elif response.status == MethodNotAllowed.status:
+        headers["Allow"] = ", ".join(targets.METHODS)
     for name, value in call.headers:
         headers.add(name, value)
 

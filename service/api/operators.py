@@ -70,15 +70,17 @@ async def change_email(operator: Operator, user_id: str, *, email: str) -> Done:
         except EmailTaken:
             raise EmailExists from None
         await tokens.kill_all(tx, before)
+        await tokens.kill_disavowals(tx, before)
         return await _done(operator, tx, user, Event.BY_OPERATOR_EMAIL)
 
 
-async def change_password(operator: Operator, user_id: str, *, password_hash: str) -> Done:
-    """Every session and every open link ends."""
+async def change_password(operator: Operator, user_id: str, *, password_hash: str, kept: int) -> Done:
+    """Every session and every open link ends; so many of the last passwords are remembered."""
     async with transaction(operator.pool) as tx:
         before = await _locked(operator, tx, user_id)
-        await users.change_password(tx, before, password_hash=password_hash)
+        await users.change_password(tx, before, password_hash=password_hash, kept=kept)
         await tokens.kill_all(tx, before)
+        await tokens.kill_disavowals(tx, before)
         await sessions.close_all(tx, before)
         return await _done(operator, tx, await _locked(operator, tx, user_id), Event.BY_OPERATOR_PASSWORD)
 

@@ -18,6 +18,7 @@ from service.api.calls import Call
 from service.api.routes import limited, public
 from service.errors import AccountError
 from service.limits import HOUR
+from service.secrets import Secret
 
 
 def _open() -> Environment:
@@ -49,7 +50,7 @@ _POLICY = (
 @public.get("/auth/verification", page=True)
 async def ask_verification(call: Call) -> web.Response:
     """Ask whether to prove the address."""
-    return await _ask(call, "verification", verification.UpdateVerification)
+    return await ask(call, "verification", verification.UpdateVerification)
 
 
 @public.post("/auth/verification", page=True)
@@ -57,13 +58,13 @@ async def ask_verification(call: Call) -> web.Response:
 async def confirm_verification(call: Call) -> web.Response:
     """Prove the address, as PUT /v1/account/verification does."""
     await verification.confirm(call)
-    return _show(call, "verified")
+    return show(call, "verified")
 
 
 @public.get("/auth/magic-url", page=True)
 async def ask_magic_url(call: Call) -> web.Response:
     """Ask whether to sign in."""
-    return await _ask(call, "magic_url", sign_in.UpdateMagicUrl)
+    return await ask(call, "magic_url", sign_in.UpdateMagicUrl)
 
 
 @public.post("/auth/magic-url", opens_session=True, page=True)
@@ -71,30 +72,31 @@ async def ask_magic_url(call: Call) -> web.Response:
 async def confirm_magic_url(call: Call) -> web.Response:
     """Sign this browser in, as PUT /v1/account/sessions/magic-url does."""
     await sessions.hand_over(call, await sign_in.open_by_link(call))
-    return _show(call, "signed_in")
+    return show(call, "signed_in")
 
 
 def refuse(call: Call, fault: AccountError) -> web.Response:
     """An error as a page. It says what to do, and nothing that came with the request."""
     status, _message = fault.render(legacy=not call.era.modern)
-    answer = _show(call, "refusal", status=status, reason=fault.type)
+    answer = show(call, "refusal", status=status, reason=fault.type)
     if fault.retry_after:
         answer.headers["Retry-After"] = str(fault.retry_after)
     return answer
 
 
-async def _ask(call: Call, page: str, model: type[Body]) -> web.Response:
+async def ask(call: Call, page: str, model: type[Body]) -> web.Response:
     call.body = dict(call.request.query)
     proof = await bodies.read(call, model)
     action = f"{call.request.path}?{urlencode({'project': call.project.id})}"
-    answer = _show(call, page, action=action, fields=proof.model_dump())
+    fields = {name: value.reveal() if isinstance(value, Secret) else value for name, value in proof}
+    answer = show(call, page, action=action, fields=fields)
     # Under no-referrer a browser sends the form with `Origin: null`, as any foreign page can. This one tells no more
     # than our origin, so the secret in the address stays here.
     answer.headers["Referrer-Policy"] = "strict-origin"
     return answer
 
 
-def _show(call: Call, page: str, *, status: int = 200, **facts: object) -> web.Response:
+def show(call: Call, page: str, *, status: int = 200, **facts: object) -> web.Response:
     catalogue = _catalogue(call)
     html = _ENVIRONMENT.get_template(f"pages/{page}.html").render(
         language=catalogue.language,

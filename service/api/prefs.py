@@ -7,7 +7,7 @@ from aiohttp import web
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from service import events, users
-from service.api import answers, shapes
+from service.api import answers, objects, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
 from service.api.fields import check_prefs, empty_list_is_object
@@ -53,10 +53,11 @@ async def update_prefs(call: Call) -> web.Response:
 
 
 def written(given: dict[str, Any], earlier: str, *, merge: bool) -> str:
-    """The text to store; raises ArgumentInvalid for too much of it."""
-    raw = orjson.dumps(_merged(orjson.loads(earlier), given) if merge else given)
+    """The text to store; raises ArgumentInvalid for too much of it, in the words of the era that merges."""
+    raw = objects.write(_merged(objects.read(earlier.encode()), given) if merge else given)
     if len(raw) > _SIZE:
-        raise ArgumentInvalid(f"Invalid prefs: Value must not be larger than {_SIZE} bytes")
+        named = "Invalid prefs" if merge else "Invalid `prefs` param"
+        raise ArgumentInvalid(f"{named}: Value must not be larger than {_SIZE} bytes")
     return raw.decode()
 
 

@@ -1,19 +1,29 @@
 """A new password for who has forgotten the old one. Who asks never learns whether the address has an account."""
 
+from dataclasses import replace
+
 from aiohttp import web
 
 from service import events, ids, keys, sessions, tokens, users
-from service.api import answers, letters, shapes
+from service.api import answers, budgets, letters, new_passwords, notices, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
-from service.api.fields import Email, NewPassword, TokenSecret, Url, UserId
+from service.api.fields import Email, Hidden, NewPassword, TokenSecret, Url, UserId
 from service.api.routes import contract, limited, public
 from service.db import transaction
-from service.errors import ArgumentInvalid, RecoveryTokenInvalid, UserBlocked, UserNotFound
+from service.errors import (
+    AccountError,
+    ArgumentInvalid,
+    PasswordPersonal,
+    PasswordReused,
+    RecoveryTokenInvalid,
+    UserBlocked,
+    UserNotFound,
+)
 from service.events import Event
 from service.jobs import RECORD_LOG, SEND_MAIL
 from service.limits import HOUR
-from service.tokens import Kind
+from service.tokens import Kind, Token
 from service.users import User
 
 
@@ -32,6 +42,7 @@ async def create_recovery(call: Call) -> web.Response:
     """
     body = await read(call, CreateRecovery)
     user = await _revealed(call, body.email)
+    await budgets.spend(call, body.email)
     async with transaction(call.pool) as tx:
         token = await tokens.issue(
             tx,
@@ -51,7 +62,8 @@ async def create_recovery(call: Call) -> web.Response:
             by=call.client,
         )
     await call.services.bell.ring(SEND_MAIL, mail)
-    return answers.json(answers.token(call, token, user_id=user.id if user else ids.new()), 201)
+    told = tokens.unnamed(call.services.ring, token)
+    return answers.json(answers.token(call, told, user_id=user.id if user else ids.new()), 201)
 
 
 async def _revealed(call: Call, email: str) -> User | None:
@@ -70,12 +82,12 @@ class UpdateRecovery(Body):
     userId: UserId  # noqa: N815 - the contract's spelling
     secret: TokenSecret
     password: NewPassword
-    passwordAgain: str | None = None  # noqa: N815 - the contract's spelling
+    passwordAgain: Hidden | None = None  # noqa: N815 - the contract's spelling
 
 
 @public.put("/v1/account/recovery")
 @limited(10, HOUR, by="userId")
-@contract(takes=UpdateRecovery, gives=shapes.TOKEN, raises=(RecoveryTokenInvalid,))
+@contract(takes=UpdateRecovery, gives=shapes.TOKEN, raises=(RecoveryTokenInvalid, PasswordPersonal, PasswordReused))
 async def update_recovery(call: Call) -> web.Response:
     """Choose the new password. It ends every session, proves the address and kills every other link."""
     body = await read(call, UpdateRecovery)
@@ -88,19 +100,21 @@ async def update_recovery(call: Call) -> web.Response:
         call.project.id,
         kind=Kind.RECOVERY,
         user_id=body.userId,
-        secret=body.secret,
+        secret=body.secret.reveal(),
         ring=call.services.ring,
     )
     if found is None:
         raise RecoveryTokenInvalid
     # Hashed only now, so that junk costs no hash, and outside the transaction, so that no lock waits for it.
-    password_hash = await call.services.passwords.hash(body.password)
+    password_hash = await _accepted(call, found, body.password.reveal())
     async with transaction(call.pool) as tx:
         user = await users.lock(tx, call.project.id, user_id=body.userId)
         token = await tokens.take(tx, found)
         if user is None or token is None or user.status == "blocked":
             raise RecoveryTokenInvalid
-        await users.change_password(tx, user, password_hash=password_hash, email_verified=True)
+        await users.change_password(
+            tx, user, password_hash=password_hash, kept=call.project.password_history, email_verified=True
+        )
         await tokens.kill_all(tx, user)
         await sessions.close_all(tx, user)
         event = await events.record(
@@ -110,5 +124,25 @@ async def update_recovery(call: Call) -> web.Response:
             user_id=user.id,
             by=call.client,
         )
+        mails = await notices.post(call, tx, letter="password_changed", user=replace(user, email_verified=True))
+    await call.services.bell.ring(SEND_MAIL, *mails)
     await call.services.bell.ring(RECORD_LOG, event)
     return answers.json(answers.token(call, token, user_id=user.id))
+
+
+async def _accepted(call: Call, found: Token, password: str) -> str:
+    """The new password's hash. A refusal costs the link no attempt: its secret was right."""
+    user = await users.find(call.pool, call.project.id, user_id=found.user_id or "")
+    if user is None:
+        raise RecoveryTokenInvalid
+    try:
+        return await new_passwords.accept(
+            call,
+            call.services.passwords,
+            password,
+            about=new_passwords.about(user),
+            earlier=await new_passwords.earlier(call, call.pool, user),
+        )
+    except AccountError:
+        await tokens.forgive(call.pool, found)
+        raise

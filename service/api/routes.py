@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from aiohttp import web
 
-from service.limits import Rule
+from service.limits import Kept, Rule
 
 if TYPE_CHECKING:
     from service.api.bodies import Body
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from service.api.shapes import Parameter, Shape
     from service.errors import AccountError
 
-By = Literal["ip", "email", "user", "userId"]
+By = Literal["ip", "email", "user", "userId", "project"]
 Access = Literal["public", "member", "key", "open"]
 Handler = Callable[["Call"], Awaitable[web.Response]]
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`by` names what the window counts: the client's address, a body field, or the member."""
+    """`by` names what the window counts: the client's address, a body field, the member, or all of the project."""
 
     rule: Rule
     by: By
@@ -71,11 +71,14 @@ _limits: dict[Handler, tuple[Limit, ...]] = {}
 _contracts: dict[Handler, Contract] = {}
 
 
-def limited(limit: int, window: int, *, by: By) -> Callable[[Handler], Handler]:
-    """At most `limit` calls in any `window` seconds; all of a route's limits are counted in one call."""
+def limited(limit: int, window: int, *, by: By, kept: Kept = "postgres") -> Callable[[Handler], Handler]:
+    """At most `limit` calls in any `window` seconds; all of a route's limits are counted in one call.
+
+    `kept` in Redis alone where neither a secret nor a mailbox is at stake.
+    """
 
     def declare(handler: Handler) -> Handler:
-        rule = Rule(f"{handler.__name__}.{by}", limit, window)
+        rule = Rule(f"{handler.__name__}.{by}", limit, window, kept)
         _limits[handler] = (Limit(rule, by), *_limits.get(handler, ()))
         return handler
 

@@ -7,6 +7,7 @@ import signal
 from aiohttp import web
 
 from service import stalls
+from service.api import protocol
 from service.api.app import make
 from service.api.readiness import Readiness
 from service.settings import Settings
@@ -24,9 +25,7 @@ async def serve(settings: Settings, *, share_port: bool = False) -> None:
     # Looked at once before anybody is served: JWTs live by Postgres's clock. One that is away is waited for later.
     await readiness.look()
     watching = [asyncio.create_task(readiness.watch()), asyncio.create_task(stalls.watch())]
-    api = web.AppRunner(
-        make(settings, readiness.clock.now), access_log=None, keepalive_timeout=15, shutdown_timeout=_DRAIN
-    )
+    api = protocol.runner(make(settings, readiness.clock.now), settings, shutdown_timeout=_DRAIN)
     side = web.AppRunner(_health_app(readiness), access_log=None, shutdown_timeout=1)
     await api.setup()
     await side.setup()

@@ -6,7 +6,7 @@ from uuid import UUID
 from aiohttp import web
 
 from service import countries, devices, events, sessions, users
-from service.api import answers, cookies, shapes
+from service.api import answers, budgets, cookies, known_devices, notices, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
 from service.api.fields import Email, OldPassword
@@ -14,8 +14,9 @@ from service.api.routes import contract, limited, member, public
 from service.db import Connection, transaction
 from service.errors import ArgumentInvalid, CredentialsInvalid, SessionNotFound, UserBlocked
 from service.events import Event
-from service.jobs import RECORD_LOG
+from service.jobs import RECORD_LOG, SEND_MAIL
 from service.limits import HOUR
+from service.secrets import Secret
 from service.sessions import Place, Session
 from service.users import User
 
@@ -27,19 +28,22 @@ class CreateSession(Body):
 
 @public.post("/v1/account/sessions", "/v1/account/sessions/email", opens_session=True)
 @limited(10, HOUR, by="email")
+@limited(100, HOUR, by="ip")
+@limited(10_000, HOUR, by="project", kept="redis")
 @contract(takes=CreateSession, gives=shapes.SESSION, status=201, raises=(CredentialsInvalid,))
 async def create_session(call: Call) -> web.Response:
     """Sign in with address and password. Unknown, passwordless and wrong are one answer that takes one time."""
     body = await read(call, CreateSession)
     user = await users.find_by_email(call.pool, call.project.id, email=body.email)
-    right = await call.services.passwords.verify(user.password_hash if user else None, body.password)
+    right = await call.services.passwords.verify(user.password_hash if user else None, body.password.reveal())
     if user is None or not right:
         raise CredentialsInvalid
     if user.status == "blocked":
         raise UserBlocked
     fresh = None
     if user.password_hash and call.services.passwords.is_outdated(user.password_hash):
-        fresh = await call.services.passwords.hash(body.password)
+        fresh = await call.services.passwords.hash(body.password.reveal())
+    told = await _worth_telling(call, user)
     async with transaction(call.pool) as tx:
         now = await users.lock(tx, call.project.id, user_id=user.id)
         # Another login may have replaced the hash meanwhile: the password is the same as long as its date is.
@@ -48,14 +52,26 @@ async def create_session(call: Call) -> web.Response:
         if fresh:
             await users.rehash_password(tx, user, password_hash=fresh)
         opened = await begin(call, tx, now, provider="email")
+        mails = await notices.post(call, tx, letter="new_device", user=now) if told else []
+    await call.services.bell.ring(SEND_MAIL, *mails)
     return await admit(call, opened)
+
+
+async def _worth_telling(call: Call, user: User) -> bool:
+    """Whether the password was used on a device that its owner may not know, in a project that tells of it."""
+    if not call.project.notify_new_device or call.key is not None or not (user.email and user.email_verified):
+        return False
+    return known_devices.find(call, user.email) is None and await budgets.may_tell_of_device(call, user)
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
+    """`proven` if the user's address was proved when the session began."""
+
     session: Session
-    secret: str
+    secret: Secret
     event: UUID
+    proven: bool
 
 
 async def begin(call: Call, tx: Connection, user: User, *, provider: str) -> Opened:
@@ -71,7 +87,7 @@ async def begin(call: Call, tx: Connection, user: User, *, provider: str) -> Ope
     )
     await users.touch(tx, user)
     event = await events.record(tx, call.project.id, event=Event.SESSION_CREATE, user_id=user.id, by=call.client)
-    return Opened(session, secret, event)
+    return Opened(session, Secret(secret), event, user.email_verified)
 
 
 async def admit(call: Call, opened: Opened) -> web.Response:
@@ -83,7 +99,8 @@ async def admit(call: Call, opened: Opened) -> web.Response:
 async def hand_over(call: Call, opened: Opened) -> str:
     """After COMMIT: the log is rung for and the cookies are set; what is in them. A server gets none."""
     await call.services.bell.ring(RECORD_LOG, opened.event)
-    value = cookies.encode(opened.session.user_id, opened.secret)
+    known_devices.remember(call, opened.session.provider_uid, proven=opened.proven)
+    value = cookies.encode(opened.session.user_id, opened.secret.reveal())
     if call.key is None:
         cookies.hand_out(call, value, opened.session.expires_at)
     return value
@@ -110,7 +127,7 @@ async def get_session(call: Call) -> web.Response:
 
 
 @member.patch("/v1/account/sessions/{sessionId}")
-@limited(10, HOUR, by="ip")
+@limited(10, HOUR, by="ip", kept="redis")
 @contract(gives=shapes.SESSION, raises=(SessionNotFound,))
 async def update_session(call: Call) -> web.Response:
     """Let a session live for the project's whole session time again."""
@@ -129,7 +146,7 @@ async def update_session(call: Call) -> web.Response:
 
 
 @member.delete("/v1/account/sessions/{sessionId}")
-@limited(100, HOUR, by="ip")
+@limited(100, HOUR, by="ip", kept="redis")
 @contract(raises=(SessionNotFound,))
 async def delete_session(call: Call) -> web.Response:
     """End one of the member's sessions; `current` is the one that asks, a JWT's too."""
@@ -152,7 +169,7 @@ class DeleteSessions(Body):
 
 
 @member.delete("/v1/account/sessions")
-@limited(100, HOUR, by="ip")
+@limited(100, HOUR, by="ip", kept="redis")
 @contract(takes=DeleteSessions)
 async def delete_sessions(call: Call) -> web.Response:
     """End all of the member's sessions; with `current` false all but the one that asks."""

@@ -4,10 +4,13 @@ Nothing tells whether an address has an account, and no user is made before the 
 told the id that was asked for, or a fresh one; the link and the code work under that id.
 """
 
+from dataclasses import replace
+from typing import Any
+
 from aiohttp import web
 
-from service import events, ids, keys, tokens, users
-from service.api import answers, letters, phrases, shapes
+from service import events, ids, keys, sessions, tokens, users
+from service.api import answers, budgets, letters, phrases, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
 from service.api.fields import Email, NewUserId, TokenSecret, Url, UserId
@@ -50,12 +53,13 @@ class CreateMagicUrl(Body):
 async def create_magic_url(call: Call) -> web.Response:
     """Mail a link that signs in, whoever's the address is; without `url` it leads to a page of ours."""
     body = await read(call, CreateMagicUrl)
+    await budgets.spend(call, body.email)
     phrase = phrases.new() if body.phrase else ""
     async with transaction(call.pool) as tx:
         token = await _issue(call, tx, Kind.MAGIC_URL, body.email, body.userId)
         mail = await letters.post(call, tx, letter="magic_url", token=token, url=body.url, phrase=phrase)
     await call.services.bell.ring(SEND_MAIL, mail)
-    return answers.json(answers.token(call, token, user_id=token.asked_as or "", phrase=phrase), 201)
+    return answers.json(_told(call, token, phrase), 201)
 
 
 class CreateEmailToken(Body):
@@ -70,12 +74,17 @@ class CreateEmailToken(Body):
 async def create_email_token(call: Call) -> web.Response:
     """Mail a code of six digits that signs in."""
     body = await read(call, CreateEmailToken)
+    await budgets.spend(call, body.email)
     phrase = phrases.new() if body.phrase else ""
     async with transaction(call.pool) as tx:
         token = await _issue(call, tx, Kind.OTP, body.email, body.userId)
         mail = await letters.post(call, tx, letter="otp", token=token, phrase=phrase)
     await call.services.bell.ring(SEND_MAIL, mail)
-    return answers.json(answers.token(call, token, user_id=token.asked_as or "", phrase=phrase), 201)
+    return answers.json(_told(call, token, phrase), 201)
+
+
+def _told(call: Call, token: Token, phrase: str) -> dict[str, Any]:
+    return answers.token(call, tokens.unnamed(call.services.ring, token), user_id=token.asked_as or "", phrase=phrase)
 
 
 async def _issue(call: Call, tx: Connection, kind: Kind, email: str, user_id: str | None) -> Token:
@@ -107,7 +116,7 @@ async def update_magic_url(call: Call) -> web.Response:
 async def open_by_link(call: Call) -> Opened:
     """A session for whom the body names, by a link's secret. Raises LoginTokenInvalid."""
     body = await read(call, UpdateMagicUrl)
-    return await _sign_in(call, await _by_link(call, body.userId, body.secret))
+    return await _sign_in(call, await _by_link(call, body.userId, body.secret.reveal()))
 
 
 @public.post("/v1/account/sessions/token", opens_session=True)
@@ -117,11 +126,11 @@ async def open_by_link(call: Call) -> Opened:
 async def create_token_session(call: Call) -> web.Response:
     """Sign in with the secret of a mailed link or with a mailed code."""
     body = await read(call, UpdateMagicUrl)
-    if len(body.secret) > 6:
-        found = await _by_link(call, body.userId, body.secret)
+    if len(body.secret.reveal()) > 6:
+        found = await _by_link(call, body.userId, body.secret.reveal())
     else:
         found = await tokens.find_by_code(
-            call.pool, call.project.id, asked_as=body.userId, code=body.secret, ring=call.services.ring
+            call.pool, call.project.id, asked_as=body.userId, code=body.secret.reveal(), ring=call.services.ring
         )
     return await admit(call, await _sign_in(call, found))
 
@@ -141,14 +150,27 @@ async def _sign_in(call: Call, found: Token | None) -> Opened:
         raise LoginTokenInvalid
     async with transaction(call.pool) as tx:
         user = await _owner(call, tx, found)
-        token = await tokens.take_sign_in(tx, found)
+        token = await tokens.take_by_address(tx, found)
         if token is None:
             raise LoginTokenInvalid
         if user.status == "blocked":
             raise UserBlocked
+        if not user.email_verified:
+            await _make_sole(tx, user)
         await users.verify_email(tx, user)
         await tokens.kill_all(tx, user)
-        return await begin(call, tx, user, provider="magic-url" if token.kind == Kind.MAGIC_URL else "email")
+        proved = replace(user, email_verified=True)
+        return await begin(call, tx, proved, provider="magic-url" if token.kind == Kind.MAGIC_URL else "email")
+
+
+async def _make_sole(tx: Connection, user: User) -> None:
+    """Nobody had proved the address: whoever made the account with it chose its password and opened its sessions.
+
+    That may have been a stranger who waited for the owner to come (reliability.md S68).
+    """
+    await sessions.close_all(tx, user)
+    if user.password_hash is not None:
+        await users.void_password(tx, user)
 
 
 async def _owner(call: Call, tx: Connection, token: Token) -> User:

@@ -6,14 +6,14 @@ import orjson
 from aiohttp import web
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from service.api import answers, operators, shapes
+from service.api import answers, new_passwords, operators, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
 from service.api.fields import Email, Name, NewPassword, ident, unfit
 from service.api.prefs import Prefs, written
 from service.api.routes import contract, users_read, users_write
 from service.api.users import answer, get, operator
-from service.errors import EmailExists, UserNotFound
+from service.errors import EmailExists, PasswordPersonal, PasswordReused, UserNotFound
 from service.jobs import RECORD_LOG
 from service.users import Status
 
@@ -51,13 +51,24 @@ class UpdateUserPassword(Body):
 
 
 @users_write.patch("/v1/users/{userId}/password")
-@contract(takes=UpdateUserPassword, gives=shapes.MANAGED_USER, raises=(UserNotFound,))
+@contract(
+    takes=UpdateUserPassword,
+    gives=shapes.MANAGED_USER,
+    raises=(UserNotFound, PasswordPersonal, PasswordReused),
+)
 async def update_user_password(call: Call) -> web.Response:
     """Set a user's password. All sessions and every open link end."""
     body = await read(call, UpdateUserPassword)
     user = await get(call)
-    line = await call.services.passwords.hash(body.password)
-    return await answer(call, await operators.change_password(operator(call), user.id, password_hash=line))
+    line = await new_passwords.accept(
+        call,
+        call.services.passwords,
+        body.password.reveal(),
+        about=new_passwords.about(user),
+        earlier=await new_passwords.earlier(call, call.pool, user),
+    )
+    kept = call.project.password_history
+    return await answer(call, await operators.change_password(operator(call), user.id, password_hash=line, kept=kept))
 
 
 def _status(value: Any) -> Any:

@@ -3,13 +3,13 @@
 from aiohttp import web
 
 from service import users
-from service.api import answers, listing, operators, queries, shapes
+from service.api import answers, listing, new_passwords, operators, queries, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
-from service.api.fields import Email, Name, NewPassword, NewUserId, ident
+from service.api.fields import Email, Hidden, Name, NewPassword, NewUserId, ident
 from service.api.operators import Done, Operator
 from service.api.routes import contract, users_read, users_write
-from service.errors import ArgumentInvalid, CursorNotFound, QueryInvalid, UserExists, UserNotFound
+from service.errors import ArgumentInvalid, CursorNotFound, PasswordPersonal, QueryInvalid, UserExists, UserNotFound
 from service.jobs import RECORD_LOG
 from service.passwords import Method, from_scrypt, method_of
 from service.users import User
@@ -67,18 +67,23 @@ class CreateUser(Body):
 
 
 @users_write.post("/v1/users")
-@contract(takes=CreateUser, gives=shapes.MANAGED_USER, status=201, raises=(UserExists,))
+@contract(takes=CreateUser, gives=shapes.MANAGED_USER, status=201, raises=(UserExists, PasswordPersonal))
 async def create_user(call: Call) -> web.Response:
     """Make a user; without address or password it can get in by other means only."""
     body = await read(call, CreateUser)
-    password_hash = await call.services.passwords.hash(body.password) if body.password else None
-    return await _create(call, body, password_hash)
+    about = (body.userId, body.name, body.email)
+    accepted = (
+        new_passwords.accept(call, call.services.passwords, body.password.reveal(), about=about)
+        if body.password
+        else None
+    )
+    return await _create(call, body, await accepted if accepted else None)
 
 
 class ImportUser(Body):
     userId: NewUserId | None = None  # noqa: N815 - the contract's spelling
     email: Email
-    password: str
+    password: Hidden
     name: Name | None = None
 
 
@@ -87,7 +92,7 @@ class ImportUser(Body):
 async def import_argon2_user(call: Call) -> web.Response:
     """Make a user of whose password only an Argon2 hash is known."""
     body = await read(call, ImportUser)
-    return await _create(call, body, _proved_by(call, "argon2", body.password))
+    return await _create(call, body, _proved_by(call, "argon2", body.password.reveal()))
 
 
 @users_write.post("/v1/users/bcrypt")
@@ -95,7 +100,7 @@ async def import_argon2_user(call: Call) -> web.Response:
 async def import_bcrypt_user(call: Call) -> web.Response:
     """Make a user of whose password only a bcrypt hash is known."""
     body = await read(call, ImportUser)
-    return await _create(call, body, _proved_by(call, "bcrypt", body.password))
+    return await _create(call, body, _proved_by(call, "bcrypt", body.password.reveal()))
 
 
 class ImportScryptUser(Body):
@@ -103,8 +108,8 @@ class ImportScryptUser(Body):
 
     userId: NewUserId | None = None  # noqa: N815 - the contract's spelling
     email: Email
-    password: str
-    passwordSalt: str  # noqa: N815 - the contract's spelling
+    password: Hidden
+    passwordSalt: Hidden  # noqa: N815 - the contract's spelling
     passwordCpu: int  # noqa: N815 - the contract's spelling
     passwordMemory: int  # noqa: N815 - the contract's spelling
     passwordParallel: int  # noqa: N815 - the contract's spelling
@@ -118,12 +123,12 @@ async def import_scrypt_user(call: Call) -> web.Response:
     """Make a user of whose password only a scrypt hash is known."""
     body = await read(call, ImportScryptUser)
     try:
-        digest = bytes.fromhex(body.password)
+        digest = bytes.fromhex(body.password.reveal())
         if len(digest) != body.passwordLength:
             raise _unfit(call, "scrypt")
         line = from_scrypt(
             digest,
-            salt=body.passwordSalt.encode(),
+            salt=body.passwordSalt.reveal().encode(),
             n=body.passwordCpu,
             r=body.passwordMemory,
             p=body.passwordParallel,

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from service import events, tokens, users
-from service.api import answers, letters, shapes
+from service.api import answers, budgets, letters, private_sign_up, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
 from service.api.fields import TokenSecret, Url, UserId
@@ -26,6 +26,8 @@ class CreateVerification(Body):
 async def create_verification(call: Call) -> web.Response:
     """Mail the member a link that proves the account's address."""
     body = await read(call, CreateVerification)
+    if call.member.email:
+        await budgets.spend(call, call.member.email)
     async with transaction(call.pool) as tx:
         user = await users.lock(tx, call.project.id, user_id=call.member.id)
         if user is None or user.email is None:
@@ -70,11 +72,13 @@ async def confirm(call: Call) -> Token:
         call.project.id,
         kind=Kind.VERIFICATION,
         user_id=body.userId,
-        secret=body.secret,
+        secret=body.secret.reveal(),
         ring=call.services.ring,
     )
     if found is None:
         raise VerificationTokenInvalid
+    if found.user_id is None:
+        return await private_sign_up.finish(call, found)
     async with transaction(call.pool) as tx:
         user = await users.lock(tx, call.project.id, user_id=body.userId)
         token = await tokens.take(tx, found)

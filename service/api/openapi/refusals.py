@@ -9,6 +9,7 @@ from service.api.routes import Route
 from service.errors import (
     AccountError,
     ArgumentInvalid,
+    BodyEncoded,
     BodyTooLarge,
     BodyTooSlow,
     JwtAndCookie,
@@ -42,15 +43,14 @@ def _all(route: Route) -> Iterator[Refusal]:
     if route.access == "open":
         return
     # The guards: who is asked on every route, so that a bad JWT is refused where none is needed.
+    yield ArgumentInvalid  # a project that is named twice
     yield from (ProjectNotFound, OriginUnknown, JwtInvalid, JwtAndCookie, KeyExpired, ScopeMissing, UserBlocked)
     if route.limits:
         yield TooManyRequests
     if route.opens_session:
         yield SessionExists
-    if route.contract.takes or any(limit.by not in ("ip", "user") for limit in route.limits):
-        yield from (BodyTooLarge, BodyTooSlow)
-    if route.contract.takes or "{" in route.paths[0]:
-        yield ArgumentInvalid
+    if route.contract.takes or any(limit.by not in ("ip", "user", "project") for limit in route.limits):
+        yield from (BodyTooLarge, BodyTooSlow, BodyEncoded)
     if "{" in route.paths[0]:
         yield from (RouteNotFound, MethodNotAllowed)  # a slash in an id, or none at all, makes another path of it
     yield from route.contract.raises
