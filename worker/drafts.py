@@ -9,7 +9,13 @@ from service.tokens import Kind, Token
 from worker import letters, messages
 
 # Where a link leads that was asked for without an address, and the project has no page for it: to ours.
-_PAGES = {"verification": "/auth/verification", "magic_url": "/auth/magic-url"}
+_PAGES = {
+    "verification": "/auth/verification",
+    "magic_url": "/auth/magic-url",
+    "password_changed": "/auth/disavowal",
+    "new_device": "/auth/disavowal",
+    "email_changed": "/auth/email-undo",
+}
 
 
 class Forbidden(Exception):

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from service import db, events, mails, tokens, users
@@ -41,7 +41,7 @@ class Mailer:
     pool: Pool
     relay: Relay
     bell: Bell
-    ring: KeyRing
+    ring: KeyRing = field(repr=False)
     sender: str
     public_url: str
     turns: Turns
@@ -104,6 +104,9 @@ class Mailer:
         if token and token.kid not in self.ring:
             # Maybe a newer process has a key that this one will only have after its restart.
             raise NotYet(f"the key {token.kid} of its link is not among SECRET_KEYS")
+        if token and claim.user_id and _is_sign_up(token):
+            # There is an account: its owner is told so, and whoever signed up is told nothing.
+            claim, token = replace(claim, letter="already_registered"), None
         try:
             message = drafts.write(claim, token, self.ring, sender=self.sender, public_url=self.public_url)
         except drafts.Forbidden:
@@ -124,7 +127,13 @@ class Mailer:
             raise Ended("cancelled", "its link was used or made void")
         if token.kind in (Kind.MAGIC_URL, Kind.OTP):
             if claim.user_status == "blocked":
-                await tokens.drop(self.pool, claim.project_id, token_id=token.id)
+                # Its row stays: who guesses at its code must not tell by the time that taking it away would show.
+                raise Ended("void", "the account of this address is blocked")
+            return token
+        if token.kind in (Kind.DISAVOWAL, Kind.EMAIL_UNDO):
+            return token  # it is for the address that was the user's, whatever has happened since
+        if _is_sign_up(token):
+            if claim.user_status == "blocked":
                 raise Ended("void", "the account of this address is blocked")
             return token
         if token.user_id is None:
@@ -152,3 +161,8 @@ class Mailer:
         if adopted is None:
             raise Ended("void", "no account has this address") if not somebody else Ended("cancelled", "adopted twice")
         return adopted
+
+
+def _is_sign_up(token: Token) -> bool:
+    """A private sign-up's: its account is made when it is used, under the id that was asked for."""
+    return token.kind == Kind.VERIFICATION and token.user_id is None
