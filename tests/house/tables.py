@@ -4,6 +4,7 @@ import inspect
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -20,6 +21,7 @@ from tests.house.sources import ROOT
 DOCS = ROOT / "docs"
 _COUNTED = {
     "ip": "client address", "email": "`email` of the body", "userId": "`userId` of the body", "user": "account",
+    "project": "project",
 }  # fmt: skip
 
 
@@ -96,10 +98,9 @@ def _limit(limit: Limit) -> str:
 def fault_tests() -> dict[str, list[str]]:
     """The tests named after each row of the matrix, as `file::name`."""
     found: dict[str, list[str]] = {}
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        if "node_modules" not in path.parts:
-            for name, row in re.findall(r"^(?:async )?def (test_(f\d\d)_\w+)", path.read_text(), re.MULTILINE):
-                found.setdefault(row.upper(), []).append(f"{path.relative_to(ROOT / 'tests')}::{name}")
+    for path, name in _tests():
+        if match := re.match(r"test_(f\d\d)_", name):
+            found.setdefault(match[1].upper(), []).append(f"{path}::{name}")
     return found
 
 
@@ -122,7 +123,81 @@ def reliability_table() -> list[tuple[str, ...]]:
     return [("Row", "Fault", "Promise", "Tests, under tests/"), *rows]
 
 
-TABLES = {"settings": settings, "errors": errors_table, "routes": routes_table, "reliability": reliability_table}
+def every_test() -> set[str]:
+    """Every test, as `folder/file::name`."""
+    return {f"{path}::{name}" for path, name in _tests()}
+
+
+def _tests() -> list[tuple[Path, str]]:
+    folder = ROOT / "tests"
+    return [
+        (path.relative_to(folder), name)
+        for path in sorted(folder.rglob("test_*.py"))
+        if "node_modules" not in path.parts
+        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
+    ]
+
+
+def security_tests() -> dict[str, list[str]]:
+    """The tests named after each row of the security matrix: test_s13_…, or test_s01_to_s09_… for several."""
+    found: dict[str, list[str]] = {}
+    for path, name in _tests():
+        if match := re.match(r"test_s(\d\d)_(?:to_s(\d\d)_)?", name):
+            for number in range(int(match[1]), int(match[2] or match[1]) + 1):
+                found.setdefault(f"S{number:02}", []).append(f"{path}::{name}")
+    return found
+
+
+def security_matrix() -> dict[str, dict[str, Any]]:
+    return tomllib.loads((ROOT / "tests" / "security" / "matrix.toml").read_text())
+
+
+def security_table() -> list[tuple[str, ...]]:
+    """One row an attack, with its tests and what is left of it."""
+    named = security_tests()
+    rows = [
+        (
+            row,
+            entry["attack"],
+            _sentences(entry["defence"], entry.get("but")),
+            "<br>".join(f"`{test}`" for test in [*named.get(row, []), *entry.get("also", [])]),
+        )
+        for row, entry in security_matrix().items()
+    ]
+    return [("Row", "Attack", "What stands against it", "Tests, under tests/"), *rows]
+
+
+def _sentences(defence: str, but: str | None) -> str:
+    return f"{defence}. **But** {but}" if but else defence
+
+
+def asvs() -> dict[str, dict[str, Any]]:
+    return tomllib.loads((ROOT / "asvs.toml").read_text())
+
+
+def asvs_table() -> list[tuple[str, ...]]:
+    """One row a requirement."""
+    rows = [(number, str(entry["level"]), entry["what"], _shown(entry)) for number, entry in asvs().items()]
+    return [("Requirement", "Level", "In our words", "Shown by, under tests/"), *rows]
+
+
+def _shown(entry: dict[str, Any]) -> str:
+    lines = [f"`{test}`" for test in entry.get("tests", [])]
+    if "but" in entry:
+        lines.append(f"**But** {entry['but']}")
+    if "outside" in entry:
+        lines.append(f"*Not ours:* {entry['outside']}")
+    return "<br>".join(lines)
+
+
+TABLES = {
+    "settings": settings,
+    "errors": errors_table,
+    "routes": routes_table,
+    "reliability": reliability_table,
+    "security": security_table,
+    "asvs": asvs_table,
+}
 
 
 def markdown(rows: list[tuple[str, ...]]) -> str:

@@ -8,7 +8,7 @@ import pytest
 from tests.house.sources import modules
 
 # Free to every noun. Everything else in service/*.py is a noun. Failpoints stand at every door, the nouns' and db's.
-FOUNDATIONS = frozenset({"settings", "errors", "db", "ids", "keys", "journal", "failpoints"})
+FOUNDATIONS = frozenset({"settings", "errors", "db", "ids", "keys", "journal", "failpoints", "secrets"})
 # The command line introduces everybody to everybody.
 ENTRIES = frozenset({"service.__main__", "worker.__main__"})
 # (who, must not import, why). Who is a module or a folder of them.
@@ -45,6 +45,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "ua_parser": ("service.devices",),
     "uuid_utils": ("service.ids",),
     "uvloop": ("service.__main__", "worker.__main__"),
+    "zxcvbn": ("service.blocklist",),
 }
 
 

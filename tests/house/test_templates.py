@@ -13,7 +13,7 @@ from worker.letters import FILES, TEMPLATES
 
 # `base` is what letters share, `pages` are for browsers.
 _LETTERS = sorted(path.name for path in TEMPLATES.iterdir() if path.is_dir() and path.name not in ("base", "pages"))
-_POSTING = ("letters.post", "letters.notify")
+_POSTING = ("letters.post", "letters.notify", "notices.post", "replace")
 _LANGUAGES = sorted(TEMPLATES.glob("*.po"))
 _PLACE = re.compile(r"%\(\w+\)[sd]")
 

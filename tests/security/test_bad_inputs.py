@@ -1,0 +1,46 @@
+"""Every bad input has one exact answer, and none of them changes anything (figure G22)."""
+
+import pytest
+
+from figures import bad_inputs
+from service.db import Pool
+from service.settings import Settings
+from tests.api.servers import key
+from tests.api.test_bad_input import everything
+from tests.conftest import Api
+from tests.security import edge
+
+ROWS = list(bad_inputs.rows())
+_AT_ONCE = 50
+
+
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """Limits count but refuse nobody: what is asked here is what each row is told."""
+    return environment | {"LIMITS": "off"}
+
+
+def test_g22_the_corpus_is_whole():
+    """More than 5,000 different requests, for every route that takes a body of text."""
+    assert len({(row.path, row.method, row.modern, row.body) for row in ROWS}) > 5000
+
+
+async def test_g22_every_bad_input_has_its_answer(api: Api, pool: Pool, settings: Settings):
+    """400, general_argument_invalid, and the field's name in the words of the era; afterwards nothing is different."""
+    await api.sign_up()
+    member = await api.sign_in()
+    await api.call("POST", "/v1/users", json={"userId": "ann", "name": "Ann"}, headers=await key(pool))
+    who = {"public": {}, "member": member, "key": await key(pool)}
+    before = await everything(pool)
+    wrong = []
+    async with edge.edge(settings) as port:
+        for start in range(0, len(ROWS), _AT_ONCE):
+            part = ROWS[start : start + _AT_ONCE]
+            answers = await edge.ask_all(port, [bad_inputs.request(row, who[row.who]) for row in part])
+            wrong += [
+                (row.path, row.modern, row.body[:300], told.body)
+                for row, told in zip(part, answers, strict=True)
+                if not bad_inputs.fits(row, told.status, told.body)
+            ]
+    assert not wrong, f"{len(wrong)}, of them {wrong[:3]}"
+    assert await everything(pool) == before

@@ -1,0 +1,241 @@
+"""One journey through everything that is secret, and then a search for it (reliability.md S22, G18)."""
+
+import base64
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import aiohttp
+import pytest
+from redis.asyncio import Redis
+
+from service import projects, users
+from service.db import Pool
+from service.settings import Settings
+from tests import processes
+from tests.api.servers import key
+from tests.conftest import Api
+from tests.journeys.conftest import link_of, parameters_of, text_of
+from tests.security import edge
+from tests.sink import Mail, Sink
+from tests.worker.test_mail import everything_in
+
+ANN, URL = "ann@example.com", "http://localhost/landing"
+NEW_KEY = "9a3be17745c0d82f" * 4
+# A text is found by any piece of this many characters: nobody has to log all of it.
+_PIECE = 16
+
+
+@dataclass
+class Canaries:
+    """What must stand nowhere, by what it is; `answers` are what was told to those who were refused."""
+
+    secrets: dict[str, str] = field(default_factory=dict)
+    answers: list[str] = field(default_factory=list)
+
+    def note(self, name: str, text: str) -> str:
+        self.secrets[name] = text
+        return text
+
+    def cookie(self, name: str, header: dict[str, str]) -> dict[str, str]:
+        """A session as the browser keeps it: the cookie's value, and the secret inside."""
+        value = unquote(header["Cookie"].partition("=")[2])
+        self.note(f"{name}, as a cookie", value)
+        self.note(name, json.loads(base64.b64decode(value + "==="))["secret"])
+        return header
+
+    def told(self, answer: Any) -> Any:
+        if answer.status >= 400:
+            self.answers.append(json.dumps(answer.data))
+        return answer
+
+    def found_in(self, place: str, text: str) -> list[str]:
+        """The names of those of which a piece stands there."""
+        return [
+            f"{name} in {place}"
+            for name, secret in self.secrets.items()
+            if any(part in text for part in pieces(secret))
+        ]
+
+
+def is_notice(mail: Mail) -> bool:
+    return "/auth/disavowal" in text_of(mail)
+
+
+def pieces(secret: str) -> list[str]:
+    if len(secret) <= _PIECE:
+        return [secret]
+    return [secret[at : at + _PIECE] for at in range(0, len(secret) - _PIECE + 1, _PIECE // 2)]
+
+
+@dataclass
+class Journey:
+    api: Api
+    pool: Pool
+    sink: Sink
+    canaries: Canaries
+
+    async def mailed(self, method: str, path: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> Any:
+        """Ask for a mail; the mail."""
+        before = len(self.sink.mails)
+        answer = await self.api.call(method, path, json=body, headers=headers)
+        assert answer.status == 201, answer.data
+        return (await self.sink.wait_for(before + 1, timeout=30))[before]
+
+    def of_link(self, name: str, mail: Any) -> dict[str, str]:
+        """What its link carries; the token's id, the beginning of the secret, is none."""
+        found = parameters_of(link_of(mail))
+        self.canaries.note(name, found["secret"][20:])
+        return {"userId": found["userId"], "secret": found["secret"]}
+
+    async def go(self) -> None:
+        first = self.canaries.note("the first password", "Erstes-Passwort-93!")
+        await self.api.sign_up(ANN, first)
+        member = self.canaries.cookie("a session by password", await self.api.sign_in(ANN, first))
+        jwt = (await self.api.call("POST", "/v1/account/jwt", headers=member)).data["jwt"]
+        self.canaries.note("a JWT's signature", jwt.rpartition(".")[2])
+        bearer = {"X-Appwrite-JWT": jwt}
+        assert (await self.api.call("GET", "/v1/account", headers=bearer)).status == 200
+        mail = await self.mailed("POST", "/v1/account/verification", {"url": URL}, member)
+        proof = self.of_link("a proof", mail)
+        assert (await self.api.call("PUT", "/v1/account/verification", json=proof)).status == 200
+        await self._sign_in_by_mail()
+        await self._recover()
+        await self._serve()
+        await self._err(member, first)
+
+    async def _sign_in_by_mail(self) -> None:
+        mail = await self.mailed("POST", "/v1/account/sessions/magic-url", {"email": ANN, "url": URL})
+        proof = self.of_link("a link to sign in with", mail)
+        answer = await self.api.call("PUT", "/v1/account/sessions/magic-url", json=proof)
+        assert answer.status == 201
+        self.canaries.cookie("a session by link", {"Cookie": answer.headers.getall("Set-Cookie")[-1].partition(";")[0]})
+        body = {"email": ANN, "userId": "unique()"}
+        asked = len(self.sink.mails)
+        answer = await self.api.call("POST", "/v1/account/tokens/email", json=body, modern=True)
+        assert answer.status == 201
+        mail = (await self.sink.wait_for(asked + 1, timeout=30))[asked]
+        (code,) = re.findall(r"^(\d{6})\r?$", text_of(mail), re.MULTILINE)
+        # Six digits stand in many a number: a code is looked for where it would be written as one.
+        self.canaries.note("a code", f'"{code}"')
+        proof = {"userId": answer.data["userId"], "secret": code}
+        assert (await self.api.call("POST", "/v1/account/sessions/token", json=proof, modern=True)).status == 201
+
+    async def _recover(self) -> None:
+        mail = await self.mailed("POST", "/v1/account/recovery", {"email": ANN, "url": URL})
+        proof = self.of_link("a recovery", mail)
+        page = {"X-Appwrite-Project": None}
+        address = f"/auth/verification?project=shop&userId={proof['userId']}&secret={proof['secret']}"
+        assert (await self.api.call("GET", address, headers=page)).status == 200
+        second = self.canaries.note("the second password", "Zweites-Passwort-47!")
+        body = proof | {"password": second, "passwordAgain": second}
+        assert (await self.api.call("PUT", "/v1/account/recovery", json=body)).status == 200
+        mails = await self.sink.wait_for(lambda sink: any(map(is_notice, sink.mails)), 30)
+        self.of_link("a notice's link", next(filter(is_notice, mails)))
+
+    async def _serve(self) -> None:
+        """What a server sends and is sent."""
+        server = await key(self.pool, "users.read", "users.write", "sessions.write")
+        self.canaries.note("an API key", server["X-Appwrite-Key"].removeprefix("key_"))
+        third = self.canaries.note("a password set by a server", "Drittes-Passwort-58!")
+        body = {"userId": "bob", "email": "bob@example.com", "password": third}
+        assert (await self.api.call("POST", "/v1/users", json=body, headers=server, modern=True)).status == 201
+        body = {"email": "bob@example.com", "password": third}
+        answer = await self.api.call("POST", "/v1/account/sessions/email", json=body, headers=server, modern=True)
+        assert answer.status == 201, answer.data
+        self.canaries.note("a session of a server's", answer.data["secret"])
+
+    async def _err(self, member: dict[str, str], first: str) -> None:
+        """Secrets in the wrong place, spelt wrongly, too late: refused, and not repeated."""
+        wrong = self.canaries.note("a mistyped password", "Viertes-Passwort-61!")
+        call, told = self.api.call, self.canaries.told
+        login = {"email": ANN, "password": wrong}
+        told(await call("POST", "/v1/account/sessions", json=login))
+        told(await call("POST", "/v1/account/sessions", data=json.dumps(login)[:-1]))
+        told(await call("POST", "/v1/account", json=login | {"email": wrong}))
+        told(await call("POST", "/v1/account", json={"email": ANN, "password": [wrong]}))
+        late = {"userId": "u", "secret": self.canaries.secrets["a recovery"]}
+        told(await call("PUT", "/v1/account/recovery", json=late))
+        told(await call("GET", f"/v1/account?password={wrong}&secret={wrong}", headers=member))
+        told(await call("GET", f"/v1/{wrong}"))
+        told(await call("PATCH", f"/v1/account/{wrong}", headers=member))
+        told(await call("POST", f"/v1/account/sessions/{wrong}", headers={"Authorization": f"Bearer {wrong}"}))
+        told(await call("GET", "/v1/users", headers={"X-Appwrite-Key": wrong}))
+        told(await call("GET", "/v1/account", headers={"X-Appwrite-JWT": f"a.{wrong}.b"}))
+        told(
+            await call("PATCH", "/v1/account/password", json={"password": wrong, "oldPassword": first}, headers=member)
+        )
+        assert len(self.canaries.answers) >= 9
+
+
+async def test_g18_no_secret_is_anywhere(
+    environment: dict[str, str], pool: Pool, project: projects.Project, redis: Redis, tmp_path: Path
+):
+    """Two keys, passwords, sessions, codes, links, a JWT: no piece in a log, in Redis, in a table, in a refusal."""
+    canaries = Canaries()
+    old_key = environment["SECRET_KEYS"].partition(":")[2]
+    canaries.note("the key", NEW_KEY)
+    canaries.note("the older key", old_key)
+    await projects.change(pool, "shop", notify_new_device=True)
+    async with Sink() as sink:
+        settings = environment | {
+            "SMTP_URL": f"smtp://127.0.0.1:{sink.port}?tls=none",
+            "SECRET_KEYS": f"new:{NEW_KEY},{environment['SECRET_KEYS']}",
+            "LOG_LEVEL": "debug",
+            "LIMITS": "off",
+        }
+        async with (
+            processes.api(settings) as (api, address),
+            processes.worker(settings, heartbeat=tmp_path / "alive") as worker,
+            aiohttp.ClientSession(address, cookie_jar=aiohttp.DummyCookieJar()) as browser,
+        ):
+            await Journey(Api(browser), pool, sink, canaries).go()
+            places = {"Redis": await everything_in(redis)}
+        places |= {"the API's log": "\n".join(api.lines), "the worker's log": "\n".join(worker.lines)}
+    for row in await pool.fetch("select tablename from pg_tables where schemaname = 'public'"):
+        found = await pool.fetchrow(f"select string_agg(t::text, chr(10)) from {row[0]} t")
+        places[f"the table {row[0]}"] = (found[0] if found else "") or ""
+    places["what was refused"] = "\n".join(canaries.answers)
+    assert len(canaries.secrets) >= 15
+    assert [hit for place, text in places.items() for hit in canaries.found_in(place, text)] == []
+    assert '"says":"answered"' in places["the API's log"]
+    assert places["the table users"]
+    assert places["the table tokens"]
+
+
+def test_g18_the_search_finds_what_is_there():
+    """A search that finds nothing would pass the test above too."""
+    canaries = Canaries({"a key": NEW_KEY})
+    assert canaries.found_in("a log", f"x{NEW_KEY[3:40]}y") == ["a key in a log"]
+    assert canaries.found_in("a log", NEW_KEY[:7]) == []
+
+
+class Broken(Exception):
+    """What a library might raise: with all that it was given."""
+
+
+@pytest.mark.parametrize("modern", [False, True])
+async def test_g18_an_unexpected_fault_tells_nothing(
+    api: Api, settings: Settings, monkeypatch: pytest.MonkeyPatch, modern: bool
+):
+    """An exception whose text and whose frames hold the password is a 500 that says nothing, and a line without it."""
+    password = "Fünftes-Passwort-72!"
+
+    async def fail(*arguments: object, **facts: object) -> None:
+        held = {"password": password, "arguments": arguments, "facts": facts}
+        raise Broken(password, held) from ValueError(password)
+
+    monkeypatch.setattr(users, "find_by_email", fail)
+    with edge.lines() as log:
+        body = {"email": ANN, "password": password}
+        answer = await api.call("POST", "/v1/account/sessions", json=body, modern=modern)
+    assert (answer.status, answer.data["type"]) == (500, "general_server_error")
+    written = log.getvalue()
+    assert "Broken" in written
+    for text in (written, json.dumps(answer.data), str(answer.headers)):
+        assert "Passwort" not in text
+        assert ANN not in text
+    assert settings.database_url.get_secret_value() not in written

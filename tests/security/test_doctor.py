@@ -1,0 +1,152 @@
+"""What the doctor sees: servers away or unfit, settings for a trial, clients taken for somebody else (S74, S90)."""
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from service import whoami
+from service.__main__ import main
+from service.cli.exits import UNWELL
+from service.db import Pool
+from service.settings import Settings
+from tests.conftest import Api, database_url, run_sql
+from tests.security import edge
+
+
+@pytest.fixture
+def trial(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return environment
+
+
+async def doctor(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[dict[str, str]]]:
+    """Exit code and findings, as another process would get them."""
+    code = await asyncio.to_thread(main, ["--json", "doctor", *words])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def of(found: list[dict[str, str]], about: str) -> list[str]:
+    return [finding["state"] for finding in found if finding["about"] == about]
+
+
+async def test_a_sound_service_is_well(trial, pool: Pool, redis: Any, capsys: pytest.CaptureFixture[str]):
+    """Postgres migrated and writable, Redis there: code 0."""
+    code, found = await doctor(capsys)
+    assert code == 0
+    assert (of(found, "postgres"), of(found, "redis"), of(found, "settings")) == (["well"], ["well"], ["well"])
+
+
+async def test_what_is_away_is_named(trial, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """A server that can't be asked is wrong, and no address or password of it is shown."""
+    monkeypatch.setenv("DATABASE_URL", "postgres://u:hidden@127.0.0.1:1/none")
+    monkeypatch.setenv("REDIS_URL", "redis://:hidden@127.0.0.1:1")
+    code, found = await doctor(capsys)
+    assert code == UNWELL
+    assert (of(found, "postgres"), of(found, "redis")) == (["wrong"], ["wrong"])
+    assert "hidden" not in str(found)
+
+
+@pytest.mark.parametrize(("read_only", "says"), [("off", "has schema 0"), ("on", "may only be read")])
+async def test_a_database_of_another_state(  # noqa: PLR0917 - fixtures, and what is tried
+    trial,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    worker_number: int,
+    read_only: str,
+    says: str,
+):
+    """One that was never migrated, and one that may only be read, are wrong and say so."""
+    name = f"doctor_{worker_number}"
+    await run_sql(database_url("postgres"), f"create database {name}")
+    try:
+        monkeypatch.setenv("DATABASE_URL", database_url(name))
+        setting = f"default_transaction_read_only to {read_only}"
+        await run_sql(database_url("postgres"), f"alter database {name} set {setting}")
+        code, found = await doctor(capsys)
+    finally:
+        await run_sql(database_url("postgres"), f"drop database {name} with (force)")
+    told = " ".join(finding["says"] for finding in found if finding["about"] == "postgres")
+    assert code == UNWELL
+    assert says in told
+
+
+async def test_a_redis_that_forgets(trial, redis: Any, capsys: pytest.CaptureFixture[str]):
+    """A Redis that throws keys away when it is full would forget guesses."""
+    await redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        code, found = await doctor(capsys)
+    finally:
+        await redis.config_set("maxmemory-policy", "noeviction")
+    assert (code, of(found, "redis")) == (0, ["look"])
+
+
+async def test_settings_for_a_trial(trial, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """What is right on one's own machine and wrong in the world is pointed at, and is no fault."""
+    for name, value in (("PUBLIC_URL", "http://accounts.example.com"), ("LIMITS", "off"), ("SMTP_URL", "")):
+        monkeypatch.setenv(name, value)
+    code, found = await doctor(capsys)
+    assert code == 0
+    assert {name: of(found, name) for name in ("PUBLIC_URL", "LIMITS", "SMTP_URL")} == {
+        "PUBLIC_URL": ["look"], "LIMITS": ["look"], "SMTP_URL": ["look"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("trusted", "proxies"), [(0, 0), (1, 1), (2, 2), (1, 0), (0, 1), (2, 1), (1, 2)]
+)  # fmt: skip
+async def test_s74_the_right_number_of_hops(
+    settings: Settings, api: Api, capsys: pytest.CaptureFixture[str], trusted: int, proxies: int
+):
+    """The doctor asks through all proxies, with an address that it made up, and says which number is right."""
+    state = "well" if trusted == proxies else "wrong"
+    async with (
+        edge.edge(settings.model_copy(update={"trusted_hops": trusted})) as port,
+        edge.running(_chain(port, proxies), settings) as runner,
+    ):
+        code, found = await doctor(capsys, "--through", f"http://127.0.0.1:{runner.addresses[0][1]}")
+    assert of(found, "TRUSTED_HOPS") == [state], found
+    assert code == (0 if state == "well" else UNWELL)
+    assert state == "well" or f"{proxies} is right here" in str(found)
+
+
+def _chain(port: int, proxies: int) -> web.Application:
+    """So many proxies in one: each appends who asked it."""
+
+    async def pass_on(request: web.Request) -> web.Response:
+        given = request.headers.getall("X-Forwarded-For", [])
+        hops = [*given, *["198.51.100.9"] * proxies]
+        headers = {name: value for name, value in request.headers.items() if name.startswith("X-Accounts")}
+        forwarded = f"X-Forwarded-For: {', '.join(hops)}\r\n" if hops else ""
+        proof = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        raw = f"GET {request.raw_path} HTTP/1.1\r\nHost: localhost\r\n{forwarded}{proof}\r\n"
+        told = await edge.ask(port, raw.encode())
+        return web.Response(status=told.status, body=told.body)
+
+    app = web.Application()
+    app.router.add_get("/{any:.*}", pass_on)
+    return app
+
+
+async def test_s90_nobody_else_is_told(api: Api, settings: Settings):
+    """Without a fresh proof made with one of the server's keys there is nothing at that path."""
+    now = int(time.time())
+    good = whoami.proof(settings.key_ring, now=now)
+    other = whoami.proof({"x": b"x" * 32}, now=now)
+    old, early = (whoami.proof(settings.key_ring, now=now + seconds) for seconds in (-61, 90))
+    for proof in ("", "x", good[:-1], good + "0", other, old, early, f"{now}.{'0' * 64}", f"{good},{good}"):
+        answer = await api.call("GET", "/whoami", headers={whoami.HEADER: proof})
+        assert (answer.status, answer.data["type"]) == (404, "general_route_not_found"), proof
+    answer = await api.call("GET", "/whoami", headers={whoami.HEADER: good})
+    assert (answer.status, answer.data["believed"]) == (200, "127.0.0.1")
+
+
+async def test_a_wrong_address_is_a_finding(trial, pool: Pool, redis: Any, capsys: pytest.CaptureFixture[str]):
+    """Nobody there is wrong; what is no address is a slip of the tongue."""
+    code, found = await doctor(capsys, "--through", "http://127.0.0.1:1")
+    assert (code, of(found, "through")) == (UNWELL, ["wrong"])
+    assert await asyncio.to_thread(main, ["doctor", "--through", "localhost"]) == 2

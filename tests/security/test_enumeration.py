@@ -1,0 +1,191 @@
+"""Nobody finds out who has an account: one answer and one amount of work for everybody (S01 to S09).
+
+The time that the same work takes is the figure G10's; tests/api/test_enumeration.py has what one route alone promises.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from service import ids, limits, projects
+from service.api.app import make
+from service.api.middleware import SERVICES
+from service.db import Pool
+from service.settings import Settings
+from service.tokens import Kind
+from tests.api import servers
+from tests.conftest import Api
+from tests.security.kit import Post
+
+PEOPLE = ("unknown", "known", "blocked", "passwordless", "unproved", "deleted", "blocked himself")
+
+
+@dataclass
+class House:
+    """The service with one of each kind of person, watched while it works."""
+
+    api: Api
+    pool: Pool
+    redis: Redis
+    ids: dict[str, str]
+    asked: list[str]
+    hashed: list[Any]
+
+    async def open_windows(self) -> None:
+        """For everybody alike: how many have asked from this machine before must not show."""
+        await self.redis.flushdb()
+        await self.pool.execute("delete from windows")
+
+    async def seen(self, method: str, path: str, body: dict[str, Any], *, modern: bool) -> dict[str, object]:
+        """What a client can tell of a request, but for its time: and what that time is made of."""
+        await self.open_windows()
+        self.asked.clear()
+        self.hashed.clear()
+        answer = await self.api.call(method, path, json=body, modern=modern)
+        await asyncio.sleep(0)  # loggers are called in the loop's next round
+        return {
+            "status": answer.status,
+            "headers": [(name, _masked(name, value)) for name, value in answer.headers.items()],
+            "body": [(name, type(value).__name__, len(str(value))) for name, value in answer.data.items()],
+            "statements": [query for query in self.asked if "from projects" not in query],
+            "hashes": len(self.hashed),
+        }
+
+
+def _masked(name: str, value: str) -> str:
+    """Ids, dates and what is left of a window change from one request to the next, whoever asks."""
+    return "" if name in ("Date", "X-Request-ID", "X-RateLimit-Reset", "RateLimit") else value
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine must not make the limiter do without Redis: that is other work, if the same for everybody."""
+    monkeypatch.setattr(limits, "_PATIENCE", 10.0)
+
+
+@pytest.fixture
+async def house(aiohttp_client: Any, api: Api, pool: Pool, redis: Redis, settings: Settings) -> House:
+    known = {name: ids.new() for name in PEOPLE}
+    for name in PEOPLE[1:]:
+        known[name] = (await api.sign_up(_address(name)))["$id"]
+    await pool.execute("update users set email_verified = true where email <> $1", _address("unproved"))
+    await pool.execute("update users set status = 'blocked' where email = $1", _address("blocked"))
+    await pool.execute("update users set password_hash = null where email = $1", _address("passwordless"))
+    await api.call("DELETE", f"/v1/users/{known['deleted']}", headers=await servers.key(pool))
+    await api.call("DELETE", "/v1/account", headers=await api.sign_in(_address("blocked himself")))
+    app = make(settings)
+    watched = Api(await aiohttp_client(app))
+    await watched.call("POST", "/v1/account/sessions", json={"email": "warm@example.com", "password": "warm"})
+    house = House(watched, pool, redis, known, [], [])
+    (connection,) = app[SERVICES].pool._idle
+    connection.add_query_logger(lambda record: house.asked.append(record.query))
+    run = app[SERVICES].passwords._run
+    app[SERVICES].passwords._run = lambda work: house.hashed.append(work) or run(work)
+    return house
+
+
+def _address(name: str) -> str:
+    return f"{name.replace(' ', '.'):x<16}@example.com"  # one length: it is told again
+
+
+Ask = Callable[[House, str], dict[str, Any]]
+URL = {"url": "http://localhost/there"}
+
+
+def _proof(house: House, name: str) -> dict[str, Any]:
+    return {"userId": house.ids[name], "secret": "f" * 256}
+
+
+ASKED: dict[str, tuple[str, str, Ask]] = {
+    "login": ("POST", "/v1/account/sessions", lambda _, name: {"email": _address(name), "password": "a wrong horse"}),
+    "recovery": ("POST", "/v1/account/recovery", lambda _, name: {"email": _address(name)} | URL),
+    "magic url": ("POST", "/v1/account/sessions/magic-url", lambda _, name: {"email": _address(name)} | URL),
+    "code": ("POST", "/v1/account/tokens/email", lambda _, name: {"email": _address(name), "userId": "unique()"}),
+    "recovery's secret": (
+        "PUT",
+        "/v1/account/recovery",
+        lambda house, name: _proof(house, name) | {"password": "a new horse", "passwordAgain": "a new horse"},
+    ),
+    "verification's secret": ("PUT", "/v1/account/verification", _proof),
+    "magic url's secret": ("PUT", "/v1/account/sessions/magic-url", _proof),
+    "link's secret": ("POST", "/v1/account/sessions/token", _proof),
+    "code's digits": (
+        "POST",
+        "/v1/account/sessions/token",
+        lambda house, name: {"userId": house.ids[name], "secret": "123456"},
+    ),
+}
+
+
+@pytest.mark.parametrize("modern", [False, True])
+@pytest.mark.parametrize(("method", "path", "body"), ASKED.values(), ids=ASKED)
+async def test_s01_to_s09_everybody_is_answered_alike(house: House, method: str, path: str, body: Ask, modern: bool):
+    """Status, headers and their order, the body's form, the statements in their order, the hashes: one and the same."""
+    found = {name: await house.seen(method, path, body(house, name), modern=modern) for name in PEOPLE}
+    assert all(one == found["known"] for one in found.values()), found
+    assert len(house.asked) >= 1
+
+
+@pytest.mark.parametrize("modern", [False, True])
+async def test_s05_a_private_sign_up_answers_everybody_alike(house: House, modern: bool):
+    """201 for an address that is taken as for one that is not, with the same work; neither makes an account."""
+    await projects.change(house.pool, "shop", private_signup=True)
+    house.api.client.app[SERVICES].projects._seen.clear()
+    before = await house.pool.fetch("select id from users order by id")
+    found = {}
+    for name in PEOPLE:
+        body = {"userId": "unique()", "email": _address(name), "password": "a new horse"}
+        found[name] = await house.seen("POST", "/v1/account", body, modern=modern)
+    assert all(one == found["known"] for one in found.values()), found
+    assert (found["known"]["status"], found["known"]["hashes"]) == (201, 1)
+    assert await house.pool.fetch("select id from users order by id") == before
+
+
+@pytest.mark.parametrize("modern", [False, True])
+async def test_s05_an_open_sign_up_hashes_before_it_looks(house: House, modern: bool):
+    """The 409 for a taken address can't be hidden there, and is no quicker: the password is hashed all the same."""
+    for name in PEOPLE:
+        body = {"userId": "unique()", "email": _address(name), "password": "a new horse"}
+        found = await house.seen("POST", "/v1/account", body, modern=modern)
+        assert found["status"] == (201 if name in ("unknown", "deleted") else 409)
+        assert found["hashes"] == 1
+
+
+async def test_s02_guesses_at_codes_meet_the_same_rows(house: House, settings: Settings):
+    """A code was asked for: blocked or unknown, a wrong guess at it is counted in the same row by the same work."""
+    post, found = Post(house.pool, settings), {}
+    for name in PEOPLE:
+        await post.issue(Kind.OTP, "", email=_address(name), asked_as=house.ids[name])
+        body = {"userId": house.ids[name], "secret": "none"}
+        found[name] = await house.seen("POST", "/v1/account/sessions/token", body, modern=True)
+    assert all(one == found["known"] for one in found.values()), found
+
+
+async def test_s06_an_address_that_can_not_be_had_is_one_answer(house: House, api: Api):
+    """Another's, a blocked one's, the member's own: a plain 400 that says no more."""
+    member = await api.sign_in(_address("known"))
+    told = set()
+    for name in ("known", "blocked", "unproved", "blocked himself"):
+        body = {"email": _address(name), "password": "correct horse"}
+        answer = await api.call("PATCH", "/v1/account/email", json=body, headers=member, modern=True)
+        told.add((answer.status, answer.data["type"], answer.data["message"]))
+    assert len(told) == 1
+    assert next(iter(told))[:2] == (400, "general_bad_request")
+
+
+async def test_s08_a_window_stands_for_everybody(house: House):
+    """Known or not, the numbers in the headers count down alike, to the same refusal."""
+    told = {}
+    for name in ("known", "unknown", "blocked"):
+        await house.open_windows()
+        told[name] = []
+        for _ in range(12):
+            body = {"email": _address(name), "password": "a wrong horse"}
+            answer = await house.api.call("POST", "/v1/account/sessions", json=body)
+            told[name].append((answer.status, answer.headers["X-RateLimit-Remaining"]))
+    assert told["known"] == told["unknown"] == told["blocked"]
+    assert [status for status, _ in told["known"]] == [401] * 10 + [429] * 2

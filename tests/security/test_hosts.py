@@ -1,0 +1,73 @@
+"""Where a request says it goes to: it changes no link, and may be limited to our own names (reliability.md S28)."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from service.db import Pool
+from service.settings import Settings
+from tests.conftest import Api
+from tests.security import edge
+
+HEADERS = [
+    {}, {"Host": "evil.test"}, {"Host": "evil.test:443"}, {"X-Forwarded-Host": "evil.test"},
+    {"X-Forwarded-Host": "evil.test", "X-Forwarded-Proto": "https", "X-Forwarded-Port": "1"}, {"X-Host": "evil.test"},
+    {"Forwarded": "host=evil.test;proto=https"}, {"X-Original-URL": "http://evil.test/"}, {"X-Rewrite-URL": "/evil"},
+    {"X-Forwarded-Server": "evil.test"}, {"X-HTTP-Host-Override": "evil.test"}, {"Via": "1.1 evil.test"},
+    {"Origin": "http://localhost"}, {"Referer": "http://localhost/evil"}, {"X-Forwarded-Prefix": "/evil"},
+    {"X-Forwarded-For": "6.6.6.6"}, {"Host": "localhost.evil.test"}, {"Host": "evil.test", "Origin": "http://localhost"},
+]  # fmt: skip
+
+
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """Limits count but refuse nobody."""
+    return environment | {"LIMITS": "off"}
+
+
+async def test_s28_no_header_changes_a_mail(api: Api, pool: Pool):
+    """What a mail is made of is the same, whatever a request says of hosts: PUBLIC_URL and the checked url."""
+    await api.sign_up()
+    member = await api.sign_in()
+    found = set()
+    for headers in HEADERS:
+        for path, body in (
+            ("recovery", {"email": "ann@example.com", "url": "http://localhost/reset"}),
+            ("sessions/magic-url", {"email": "ann@example.com"}),
+            ("verification", {"url": "http://localhost/proof"}),
+        ):
+            await pool.execute("delete from mails")
+            answer = await api.call("POST", f"/v1/account/{path}", json=body, headers=headers | member)
+            assert answer.status == 201, (headers, answer.data)
+            found.add((path, *await pool.fetchrow("select letter, recipient, locale, facts::text from mails")))
+    assert len(found) == 3
+    assert "evil" not in str(found)
+
+
+@pytest.fixture
+async def port(settings: Settings, api: Api) -> AsyncIterator[int]:
+    own = settings.model_copy(
+        update={"public_url": "https://accounts.example.net:8443", "hosts": "accounts.internal, [::1], localhost"}
+    )
+    async with edge.edge(own) as port:
+        yield port
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("accounts.example.net:8443", 401), ("accounts.example.net", 401), ("ACCOUNTS.example.net:1", 401),
+        ("accounts.internal", 401), ("accounts.internal:8080", 401), ("[::1]:8080", 401), ("localhost", 401),
+        ("evil.test", 400), ("accounts.example.net.evil.test", 400), ("evil-accounts.example.net", 400),
+        ("accounts.example.net:8443@evil.test", 400), ("internal", 400), ("127.0.0.1", 400), ("[::2]", 400),
+        ("accounts.example.net.", 400), (" ", 400), ("accounts.example.net:", 400),
+        ("accounts.internal,localhost", 400),
+    ],
+)  # fmt: skip
+async def test_s28_only_our_names_are_answered(port: int, host: str, status: int):
+    """With HOSTS set, a Host that is neither listed nor PUBLIC_URL's is refused before anything else is looked at."""
+    raw = f"GET /v1/account HTTP/1.1\r\nHost: {host}\r\nX-Appwrite-Project: shop\r\n\r\n"
+    told = await edge.ask(port, raw.encode())
+    assert told.status == status
+    if status == 400:
+        assert told.data["type"] == "general_argument_invalid"

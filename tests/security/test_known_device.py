@@ -1,0 +1,176 @@
+"""Nobody is locked out by somebody else's guesses (reliability.md S55): a device that signed in before gets through."""
+
+import time
+
+import pytest
+from aiohttp import DummyCookieJar
+
+from service import known_devices, limits, projects
+from service.api.app import make
+from service.db import Pool
+from service.known_devices import SECONDS
+from service.settings import Settings
+from tests.conftest import Api
+
+ANN = "ann@example.com"
+RIGHT, WRONG = {"email": ANN, "password": "correct horse"}, {"email": ANN, "password": "wrong horse"}
+RING = {"new": b"n" * 32, "old": b"o" * 32}
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_PATIENCE", 10.0)
+
+
+@pytest.fixture
+async def behind(aiohttp_client, api: Api, settings: Settings) -> Api:
+    """The service behind one trusted proxy, so that an attacker may come from anywhere."""
+    hopped = make(settings.model_copy(update={"trusted_hops": 1}))
+    return Api(await aiohttp_client(hopped, cookie_jar=DummyCookieJar()))
+
+
+async def sign_in(api: Api, body: dict[str, str], ip: str = "203.0.113.1", cookie: str = ""):
+    headers = {"X-Forwarded-For": ip} | ({"Cookie": cookie} if cookie else {})
+    return await api.call("POST", "/v1/account/sessions", json=body, headers=headers)
+
+
+def mark_of(answer) -> str:
+    """The cookie that makes its browser a known device."""
+    (line,) = [line for line in answer.headers.getall("Set-Cookie") if line.startswith("known_device_")]
+    return line.partition(";")[0]
+
+
+async def known(api: Api, email: str = ANN) -> str:
+    await api.sign_up(email)
+    return mark_of(await sign_in(api, RIGHT | {"email": email}))
+
+
+async def burn(api: Api) -> None:
+    """An attacker with fifty addresses uses the account's window up."""
+    found = [(await sign_in(api, WRONG, f"192.0.2.{number}")).status for number in range(50)]
+    assert found[-40:] == [429] * 40
+
+
+async def test_s55_the_owners_device_gets_in_all_the_same(behind: Api):
+    """With the account's window burnt from fifty addresses, a stranger waits and the known device signs in."""
+    mark = await known(behind)
+    await burn(behind)
+    stranger = await sign_in(behind, RIGHT)
+    assert (stranger.status, "Set-Cookie" in stranger.headers) == (429, False)
+    owner = await sign_in(behind, RIGHT, cookie=mark)
+    assert owner.status == 201
+    assert mark_of(owner) != mark, "a mark is new with every sign-in"
+    assert (await sign_in(behind, RIGHT, cookie=mark_of(owner))).status == 201
+
+
+async def test_s55_a_known_device_guesses_no_more_than_anybody(behind: Api):
+    """It has a window of its own, of the same size, and its failures take nothing from the strangers' one."""
+    mark = await known(behind)
+    found = [(await sign_in(behind, WRONG, cookie=mark)).status for _ in range(11)]
+    assert found == [401] * 10 + [429]
+    assert (await sign_in(behind, RIGHT)).status == 201
+
+
+async def test_s55_a_mark_is_for_one_address_and_project(behind: Api, pool: Pool):
+    """One's own device is no way to another's account, nor to the same address elsewhere."""
+    eve = await known(behind, "eve@example.com")
+    await known(behind)
+    await projects.create(pool, "other", name="Other")
+    there = {"X-Appwrite-Project": "other"}
+    await behind.call("POST", "/v1/account", json=RIGHT, headers=there)
+    answer = await behind.call("POST", "/v1/account/sessions", json=RIGHT, headers=there)
+    elsewhere = mark_of(answer).replace("known_device_other", "known_device_shop")
+    await burn(behind)
+    for cookie in (eve, elsewhere, "known_device_shop=1", f"{eve}x", "known_device_shop=" + "~" * 5000):
+        assert (await sign_in(behind, RIGHT, cookie=cookie)).status == 429
+
+
+async def test_s55_it_tells_nothing(behind: Api):
+    """No answer to a wrong password hands a mark out, whether or not the account is there."""
+    mark = await known(behind)
+    for email in (ANN, "nobody@example.com"):
+        for cookie in ("", mark):
+            answer = await sign_in(behind, WRONG | {"email": email}, cookie=cookie)
+            assert (answer.status, "Set-Cookie" in answer.headers) == (401, False)
+            assert answer.headers["X-RateLimit-Limit"] == "10"
+
+
+async def test_s55_recoveries_of_the_owner_go_through(behind: Api, pool: Pool):
+    """A stranger who uses up what an address may be mailed keeps its proved owner from no recovery."""
+    await behind.sign_up()
+    await pool.execute("update users set email_verified = true")
+    mark = mark_of(await sign_in(behind, RIGHT))
+    ask = {"email": ANN, "url": "http://localhost/reset"}
+    for number in range(20):
+        headers = {"X-Forwarded-For": f"192.0.2.{number}"}
+        await behind.call("POST", "/v1/account/recovery", json=ask, headers=headers)
+    found = [
+        (await behind.call("POST", "/v1/account/recovery", json=ask, headers=headers)).status
+        for headers in ({}, *[{"Cookie": mark}] * 6)
+    ]
+    assert found == [429, *[201] * 5, 429]
+
+
+async def test_s55_an_unproved_address_earns_no_mails(behind: Api):
+    """Who signed up with somebody else's address has signed in with it, and can send it no more than a stranger."""
+    mark = await known(behind)
+    ask = {"email": ANN, "url": "http://localhost/reset"}
+    for number in range(12):
+        headers = {"X-Forwarded-For": f"192.0.2.{number}"}
+        await behind.call("POST", "/v1/account/recovery", json=ask, headers=headers)
+    assert (await behind.call("POST", "/v1/account/recovery", json=ask, headers={"Cookie": mark})).status == 429
+
+
+async def test_the_cookie_is_kept_from_scripts_and_sdks(behind: Api, settings: Settings, aiohttp_client):
+    """Half a year, HttpOnly, Secure where the service is; before the session's own, and in no fallback header."""
+    await behind.sign_up()
+    answer = await sign_in(behind, RIGHT)
+    lines = answer.headers.getall("Set-Cookie")
+    assert [line.partition("=")[0] for line in lines] == [
+        "known_device_shop",
+        "a_session_shop_legacy",
+        "a_session_shop",
+    ]
+    assert lines[0].split("; ")[1:] == ["Path=/", f"Max-Age={180 * 86_400}", "HttpOnly", "SameSite=Lax"]
+    assert "known_device" not in answer.headers["X-Fallback-Cookies"]
+    https = make(settings.model_copy(update={"public_url": "https://accounts.example.com"}))
+    secure = await sign_in(Api(await aiohttp_client(https, cookie_jar=DummyCookieJar())), RIGHT)
+    assert secure.headers.getall("Set-Cookie")[0].endswith("; HttpOnly; Secure; SameSite=None")
+
+
+def test_a_mark_names_nobody():
+    """Neither address nor project stands in it; it is small, whoever uses the device."""
+    marks = known_devices.remember(RING, "", "shop", email=ANN, proven=True)
+    assert "ann" not in marks
+    assert "shop" not in marks
+    for number in range(20):
+        marks = known_devices.remember(RING, marks, "shop", email=f"u{number}@example.com", proven=False)
+    assert marks.count("~") == 4
+    assert len(marks) < 500
+    assert known_devices.find(RING, marks, "shop", email=ANN) is None, "the oldest went"
+    assert known_devices.find(RING, marks, "shop", email="u19@example.com")
+
+
+def test_a_mark_outlives_its_key_only_while_that_is_kept():
+    """Marks of an older key count until the key goes."""
+    marks = known_devices.remember({"old": RING["old"]}, "", "shop", email=ANN, proven=True)
+    assert known_devices.find(RING, marks, "shop", email=ANN)
+    assert known_devices.find({"new": RING["new"]}, marks, "shop", email=ANN) is None
+
+
+@pytest.mark.parametrize("field", range(5))
+def test_no_part_of_a_mark_can_be_changed(field: int):
+    """Key, date, id, proof of address: each is under the seal."""
+    parts = known_devices.remember(RING, "", "shop", email=ANN, proven=False).split(".")
+    other = ["old", str(int(time.time()) - 5), "0" * 16, "1", "f" * 32][field]
+    forged = ".".join([*parts[:field], other, *parts[field + 1 :]])
+    assert known_devices.find(RING, forged, "shop", email=ANN) is None
+
+
+def test_a_mark_ends_after_half_a_year(monkeypatch: pytest.MonkeyPatch):
+    """An old device is a stranger again."""
+    marks = known_devices.remember(RING, "", "shop", email=ANN, proven=True)
+    now = time.time()
+    for later, found in ((SECONDS - 60, True), (SECONDS + 60, False), (-3600, False)):
+        monkeypatch.setattr(time, "time", lambda later=later: now + later)
+        assert (known_devices.find(RING, marks, "shop", email=ANN) is not None) == found

@@ -1,0 +1,327 @@
+"""The limiter under attack (reliability.md S54, S71 to S79): its number is the number, whatever one tries."""
+
+import asyncio
+import time
+from dataclasses import replace
+from ipaddress import IPv6Address
+
+import pytest
+from aiohttp import DummyCookieJar
+from pydantic import SecretStr
+from redis.asyncio import Redis
+
+from figures import g09, g16
+from service import limits, projects, windows
+from service.api.app import make, routes
+from service.api.limits import by_address, mailbox_of
+from service.db import Pool
+from service.limits import HOUR, Limits, Rule
+from service.local.servers import free_port
+from service.settings import Settings
+from tests.conftest import Api
+
+ASK = {"email": "j.doe@gmail.com", "url": "http://localhost/reset"}
+GUESS = {"email": "j.doe@gmail.com", "password": "wrong horse"}
+PROOF = {"userId": "u1", "secret": "0f" * 128, "password": "other horse", "passwordAgain": "other horse"}
+TEN = Rule("ten", 10, HOUR)
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counting is what is tested here, not how long a busy machine waits for Redis."""
+    monkeypatch.setattr(limits, "_PATIENCE", 10.0)
+
+
+@pytest.fixture
+async def behind(aiohttp_client, api: Api, settings: Settings) -> Api:
+    """The service behind one trusted proxy, so that a test may come from anywhere."""
+    hopped = make(settings.model_copy(update={"trusted_hops": 1}))
+    return Api(await aiohttp_client(hopped, cookie_jar=DummyCookieJar()))
+
+
+@pytest.fixture
+def away(settings: Settings) -> Settings:
+    """Nobody listens where Redis should be."""
+    return settings.model_copy(update={"redis_url": SecretStr(f"redis://127.0.0.1:{free_port()}/0"), "trusted_hops": 1})
+
+
+def counter(redis: Redis, pool: Pool) -> Limits:
+    async def store(*asked) -> list[int]:
+        return await windows.count(pool, *asked)
+
+    return Limits(redis, b"key", store)
+
+
+async def test_s72_no_window_ever_holds_more(redis: Redis, pool: Pool):
+    """Over three windows and all their edges, no span of a window's length holds more than the limit."""
+    rule, passed = Rule("edge", 5, 1), []
+    counting, until = counter(redis, pool), time.monotonic() + 3.2
+    while (asked := time.monotonic()) < until:
+        if (await counting.count("shop", [(rule, "x")])).allowed:
+            passed.append((asked, time.monotonic()))
+        await asyncio.sleep(0.005)
+    assert len(passed) > rule.limit, "places fall free again"
+    # The call was counted somewhere between the two moments, so this is the longest that it can have been.
+    assert all(later[1] - earlier[0] >= rule.window for earlier, later in zip(passed, passed[5:], strict=False))
+
+
+@pytest.mark.parametrize("back", [0, 60_000_000])
+async def test_s72_a_clock_set_back_frees_nothing(redis: Redis, pool: Pool, back: int):
+    """Calls that stand in the future still count, and none overwrites another."""
+    counting = counter(redis, pool)
+    await counting.count("shop", [(TEN, "x")])
+    (key,) = await redis.keys("rl:*")
+    mark, score = (await redis.zrange(key, 0, 0, withscores=True))[0]
+    await redis.zrem(key, mark)
+    await redis.zadd(key, {str(int(score) + back): score + back})
+    found = [(await counting.count("shop", [(TEN, "x")])).allowed for _ in range(12)]
+    assert found == [True] * 9 + [False] * 3
+    assert await redis.zcard(key) == 10
+
+
+async def test_s73_every_form_of_a_call_is_one_window(api: Api):
+    """Spelling of the address, path, query, Host, body's form, era: ten forms fill the window of ten."""
+    spellings = [
+        "J.DOE@GMAIL.COM", "jdoe@gmail.com", "j.d.o.e+shop@gmail.com", " jdoe@gmail.com ", "jdoe@googlemail.com",
+        "\uff4adoe@gmail.com", "jdoe@gmail.com.",
+    ]  # fmt: skip
+    for email in spellings:
+        assert (await api.call("POST", "/v1/account/recovery", json=ASK | {"email": email})).status in (201, 400)
+    await api.call("POST", "/v1/account/recovery?x=1", json=ASK)
+    await api.call("POST", "/v1/%61ccount/recovery", json=ASK, headers={"Host": "other.example"})
+    tenth = await api.call("POST", "/v1/account/recovery", data=ASK, modern=True)
+    assert tenth.headers["X-RateLimit-Remaining"] == "0"
+    assert (await api.call("POST", "/v1/account/recovery", json=ASK)).status == 429
+
+
+@pytest.mark.parametrize("path", ["/v1/account/recovery/", "/v1//account/recovery", "/v1/./account/recovery;x"])
+async def test_s73_no_other_path_leads_to_the_route(api: Api, pool: Pool, path: str):
+    """A path that looks alike is no way around the window: it leads nowhere."""
+    assert (await api.call("POST", path, json=ASK)).status in (400, 404, 429)
+    assert await pool.fetch("select 1 from mails where recipient <> $1", ASK["email"]) == []
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "GET"])
+async def test_s73_other_methods_do_nothing(api: Api, pool: Pool, redis: Redis, method: str):
+    """Only the limited method acts; the others neither act nor count."""
+    await api.call(method, "/v1/account/sessions/magic-url", json=ASK)
+    assert await pool.fetch("select 1 from mails") == []
+    assert await redis.keys("rl:*magic*") == []
+
+
+def test_s73_a_mailbox_is_one_however_it_is_written():
+    """The lossy form is for counting: who can be told apart by a relay stays apart."""
+    same = ["ann.lee@example.com", "ANNLEE@Example.com", "annlee+a+b@example.com", " a.n.n.l.e.e@example.com. "]
+    assert {mailbox_of(email) for email in same} == {"annlee@example.com"}
+    assert mailbox_of("+tag@example.com") != mailbox_of("@example.com")
+    assert mailbox_of("annlee@example.org") != mailbox_of("annlee@example.com")
+    assert len(mailbox_of("x" * 100_000)) <= 512
+
+
+async def test_s74_a_thousand_claimed_addresses_are_one(api: Api):
+    """Whatever X-Forwarded-For and its like say without a trusted proxy, the socket's peer is counted."""
+    found = set()
+    for number in range(1000):
+        claim = f"10.0.{number % 256}.{number // 256}"
+        headers = {"X-Forwarded-For": claim, "Forwarded": f"for={claim}", "X-Real-IP": claim, "Client-IP": claim}
+        found.add((number < 10, (await api.call("POST", "/v1/account", json={}, headers=headers)).status))
+    assert found == {(True, 400), (False, 429)}
+
+
+async def test_s74_behind_a_proxy_only_its_own_word_counts(behind: Api):
+    """What stands left of the trusted hop is the client's invention; junk there makes it the peer."""
+    for number in range(10):
+        headers = {"X-Forwarded-For": f"192.0.2.{number}, junk, 203.0.113.7"}
+        assert (await behind.call("POST", "/v1/account", json={}, headers=headers)).status == 400
+    for hop, status in (("1.1.1.1, 203.0.113.7", 429), ("::ffff:203.0.113.7", 429), ("203.0.113.8", 400)):
+        assert (await behind.call("POST", "/v1/account", json={}, headers={"X-Forwarded-For": hop})).status == status
+
+
+def test_s75_ten_thousand_addresses_of_a_64_are_one():
+    """A customer's /64 is one value in all spellings; a /48 is a second, wider one."""
+    first = int(IPv6Address("2001:db8:1:2::"))
+    spelled = {str(IPv6Address(first + number * 7_919)) for number in range(10_000)}
+    spelled |= {"2001:DB8:1:2::1", "2001:0db8:0001:0002:0000:0000:0000:0001"}
+    assert {tuple(by_address(TEN, ip)) for ip in spelled} == {
+        ((TEN, "2001:db8:1:2::"), (replace(TEN, name="ten.wide", limit=100), "2001:db8:1::/48"))
+    }
+    assert by_address(TEN, "::ffff:192.0.2.1") == by_address(TEN, "192.0.2.1") == [(TEN, "192.0.2.1")]
+
+
+async def test_s75_a_48_has_ten_times_the_calls_of_a_64(behind: Api):
+    """Turning through the networks of one site ends at its own limit; the next site has its own."""
+    found = []
+    for number in range(101):
+        headers = {"X-Forwarded-For": f"2001:db8:7:{number:x}::1"}
+        found.append((await behind.call("POST", "/v1/account", json={}, headers=headers)).status)
+    assert found == [400] * 100 + [429]
+    other = {"X-Forwarded-For": "2001:db8:8::1"}
+    assert (await behind.call("POST", "/v1/account", json={}, headers=other)).status == 400
+
+
+async def test_s76_parallel_guesses_are_counted_before_they_are_looked_at(api: Api):
+    """A hundred wrong passwords at once: ten are looked at, ninety are refused."""
+    await api.sign_up(GUESS["email"])
+    answers = await asyncio.gather(*(api.call("POST", "/v1/account/sessions", json=GUESS) for _ in range(100)))
+    assert sorted(answer.status for answer in answers) == [401] * 10 + [429] * 90
+
+
+async def test_s77_ones_own_success_clears_nothing(api: Api, redis: Redis):
+    """An attacker who signs in to an own account between guesses gains no guess at another's."""
+    await api.sign_up(GUESS["email"])
+    await api.sign_up("eve@example.com")
+    found = []
+    for _ in range(6):
+        found += [(await api.call("POST", "/v1/account/sessions", json=GUESS)).status for _twice in range(2)]
+        await api.sign_in("eve@example.com")
+    assert found == [401] * 10 + [429] * 2
+    (by_ip,) = await redis.keys("rl:*:create_session.ip:*")
+    assert await redis.zcard(by_ip) == 10 + 6, "refused calls do not count, all others do"
+
+
+async def test_s54_one_network_gets_no_further_than_its_own_limit(behind: Api, project: projects.Project, pool: Pool):
+    """One password tried on many accounts: a network's and the project's windows stand beside the accounts' own."""
+    await projects.set_limit(pool, "shop", rule="create_session.ip", numbers=[3, HOUR])
+    await projects.set_limit(pool, "shop", rule="create_session.project", numbers=[5, HOUR])
+    found = []
+    for network in range(3):
+        for number in range(4):
+            body = GUESS | {"email": f"user{network}{number}@example.com"}
+            headers = {"X-Forwarded-For": f"192.0.2.{network}"}
+            found.append((await behind.call("POST", "/v1/account/sessions", json=body, headers=headers)).status)
+    assert found == [401, 401, 401, 429, 401, 401, *[429] * 6]
+
+
+@pytest.mark.parametrize(("method", "body"), [("PUT", PROOF), ("POST", ASK)], ids=["guess", "mail"])
+async def test_s78_without_redis_processes_count_together(
+    aiohttp_client, api: Api, away: Settings, method: str, body: dict
+):
+    """Where a secret or a mailbox is at stake, two processes that lost Redis let through ten of forty, not twenty."""
+    both = [Api(await aiohttp_client(make(away), cookie_jar=DummyCookieJar())) for _ in range(2)]
+    path = "/v1/account/recovery"
+    answers = await asyncio.gather(*(both[number % 2].call(method, path, json=body) for number in range(40)))
+    refused = [answer for answer in answers if answer.status == 429]
+    assert len(refused) == 30
+    assert all(0 < int(answer.headers["Retry-After"]) <= 24 * HOUR for answer in refused)
+
+
+async def test_s78_postgres_says_what_redis_would(redis: Redis, pool: Pool):
+    """Its function answers as the script does: all windows count a call or none, places fall free one by one."""
+    names, numbers = ["a", "b"], ([2, 3], [HOUR, HOUR])
+    found = [await windows.count(pool, names, *numbers) for _ in range(3)]
+    assert [row[0::2] for row in found] == [[0, 0], [1, 1], [2, 2]]
+    assert all(0 < wait <= HOUR * 1_000_000 for row in found for wait in row[1::2])
+    assert (await windows.count(pool, ["b"], [3], [HOUR]))[0] == 2, "the refused call counted nowhere"
+    await pool.execute("update windows set calls = array[calls[1] - interval '2 hours'] || calls[2:]")
+    assert (await windows.count(pool, names, *numbers))[0::2] == [1, 2]
+    assert await windows.forget(pool, names) == 2
+    assert (await windows.count(pool, names, *numbers))[0] == 0
+
+
+async def test_s78_many_at_once_get_exactly_the_limit(pool: Pool):
+    """Windows shared in any order by many calls: exactly the limit passes, and nobody waits in a ring."""
+    orders = (["x", "y", "z"], ["z", "x", "y"], ["y", "z", "x"])
+    asked = [windows.count(pool, orders[number % 3], [10] * 3, [HOUR] * 3) for number in range(60)]
+    answers = await asyncio.gather(*asked)
+    assert sum(all(before < 10 for before in answer[0::2]) for answer in answers) == 10
+
+
+async def test_s78_left_over_windows_go_away(pool: Pool):
+    """What has expired is removed by whoever counts next: an outage leaves nothing for ever."""
+    for number in range(5):
+        await windows.count(pool, [f"old{number}"], [10], [1])
+    await pool.execute("update windows set expires_at = now() - interval '1 second'")
+    await windows.count(pool, ["new"], [10], [HOUR])
+    assert [row[0] for row in await pool.fetch("select name from windows")] == ["new"]
+
+
+def test_s78_every_route_has_its_place_in_the_table():
+    """Windows that guard a secret or a mailbox are kept in Postgres; only what a member may do anyway is not."""
+    alone = {limit.rule.name for route in routes() for limit in route.limits if limit.rule.kept == "redis"}
+    assert alone == {
+        "update_session.ip", "delete_session.ip", "delete_sessions.ip", "create_jwt.user", "create_session.project",
+    }  # fmt: skip
+
+
+async def test_s78_a_redis_that_forgets_gives_no_new_guesses(api: Api, redis: Redis):
+    """After FLUSHALL the windows of guesses and mails are what they were (reliability.md F22)."""
+    for body in (GUESS, ASK):
+        path = "/v1/account/recovery" if body is ASK else "/v1/account/sessions"
+        before = [(await api.call("POST", path, json=body)).status for _ in range(10)]
+        await redis.flushdb()
+        assert 429 not in before
+        assert (await api.call("POST", path, json=body)).status == 429
+
+
+async def test_s78_half_of_the_processes_without_redis(aiohttp_client, api: Api, away: Settings):
+    """Where one process sees Redis and another does not, they let ten through together, not ten each."""
+    both = [api, Api(await aiohttp_client(make(away), cookie_jar=DummyCookieJar()))]
+    asked = (both[number % 2].call("PUT", "/v1/account/recovery", json=PROOF) for number in range(40))
+    assert [answer.status for answer in await asyncio.gather(*asked)].count(401) == 10
+
+
+async def test_s79_a_hundred_thousand_keys_stay_small_and_pass(redis: Redis, pool: Pool):
+    """Every key has its end and one size, however long the value is: a million of them take less than 200 MiB."""
+    counting = counter(redis, pool)
+    before = (await redis.info("memory"))["used_memory"]
+    for start in range(0, 100_000, 5_000):
+        async with redis.pipeline(transaction=False) as pipe:
+            for number in range(start, start + 5_000):
+                name = counting.name("shop", Rule("create_session.email", 10, HOUR), f"{number}" * 50)
+                pipe.eval(limits._SCRIPT, 1, name, "count", 10, HOUR * 1_000_000)
+            await pipe.execute()
+    found = (await redis.info("keyspace"))[f"db{redis.connection_pool.connection_kwargs['db']}"]
+    assert found["keys"] == found["expires"] == 100_000
+    assert (await redis.info("memory"))["used_memory"] - before < 200 * 2**20 / 10
+
+
+async def test_s79_the_process_keeps_a_bounded_number(monkeypatch: pytest.MonkeyPatch, away: Settings, pool: Pool):
+    """While Redis is away, invented values push each other out, not the process out of its memory."""
+    monkeypatch.setattr(limits, "_LOCAL_KEYS", 100)
+    counting = counter(Redis.from_url(away.redis_url.get_secret_value()), pool)
+    for number in range(300):
+        await counting.count("shop", [(replace(TEN, kept="redis"), f"{number}")])
+    assert len(counting._local) == 100
+
+
+async def test_a_project_has_numbers_of_its_own(api: Api, pool: Pool):
+    """A rule may be narrower, wider or off for a project; the headers say its own numbers."""
+    await projects.set_limit(pool, "shop", rule="update_recovery.userId", numbers=[2, 60])
+    found = [await api.call("PUT", "/v1/account/recovery", json=PROOF) for _ in range(3)]
+    assert [answer.status for answer in found] == [401, 401, 429]
+    assert found[0].headers["RateLimit-Policy"] == '"default";q=2;w=60'
+
+
+async def test_a_rule_that_is_off_counts_nothing(api: Api, pool: Pool, redis: Redis):
+    """Off is off: no window, no header, no refusal."""
+    await projects.set_limit(pool, "shop", rule="update_recovery.userId", numbers=[])
+    found = [await api.call("PUT", "/v1/account/recovery", json=PROOF) for _ in range(12)]
+    assert {answer.status for answer in found} == {401}
+    assert "X-RateLimit-Limit" not in found[0].headers
+    assert await redis.keys("rl:*") == []
+
+
+async def test_a_dry_run_counts_and_refuses_nobody(api: Api, pool: Pool, caplog: pytest.LogCaptureFixture):
+    """An operator may watch first: headers and one log line say what would be refused, and all pass."""
+    await projects.change(pool, "shop", limits_dry_run=True)
+    found = [await api.call("PUT", "/v1/account/recovery", json=PROOF) for _ in range(12)]
+    assert [answer.status for answer in found] == [401] * 12
+    assert found[-1].headers["X-RateLimit-Remaining"] == "0"
+    told = [record for record in caplog.records if record.message == "would refuse"]
+    assert [(record.project, record.rule) for record in told] == [("shop", "update_recovery.userId")] * 2
+
+
+async def test_g09_bursts_over_two_processes(environment: dict[str, str], pool: Pool, redis: Redis):
+    """A hundred at once over two processes, with Redis and without: exactly ten are looked at."""
+    rows = await g09.bursts(environment | {"LOG_LEVEL": "error"}, 3, seed=9)
+    assert [row.value for row in rows] == ["10 in 3 rounds of 3", "10 in 1 rounds of 1"]
+
+
+async def test_g16_a_flood_of_logins_takes_bounded_memory(environment: dict[str, str], pool: Pool, redis: Redis):
+    """Bad logins beyond what can be hashed are told to come again; a member reads on, and memory keeps its bound."""
+    alone, _beside, memory, answers = await g16.flood(
+        environment | {"LIMITS": "off", "LOG_LEVEL": "error"}, 2, seed=16, attackers=150
+    )
+    assert alone.value
+    assert memory.met, memory
+    assert answers.met, answers

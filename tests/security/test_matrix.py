@@ -1,0 +1,48 @@
+"""The matrix of docs/security.md has no row without proof, and no proof without a row; asvs.toml likewise."""
+
+import re
+
+from tests.house.tables import asvs, every_test, security_matrix, security_tests
+
+
+def test_every_row_has_a_test():
+    """A defence that nobody tries is none."""
+    named = security_tests()
+    assert [row for row, entry in security_matrix().items() if row not in named and not entry.get("also")] == []
+
+
+def test_the_matrix_is_whole():
+    """S01 to S90, in order, each with an attack and a defence; a deviation is told in a sentence."""
+    matrix = security_matrix()
+    assert list(matrix) == [f"S{number:02}" for number in range(1, 91)]
+    assert all(entry["attack"] and entry["defence"] for entry in matrix.values())
+    assert all(len(entry.get("but", "x" * 40)) >= 40 for entry in matrix.values())
+
+
+def test_no_test_is_named_after_a_row_that_is_not_there():
+    """A misspelt row would prove nothing."""
+    assert security_tests().keys() <= security_matrix().keys()
+
+
+def test_every_test_that_is_named_exists():
+    """A renamed test takes its mention along."""
+    there = every_test()
+    named = {test for entry in security_matrix().values() for test in entry.get("also", ())}
+    named |= {test for entry in asvs().values() for test in entry.get("tests", ())}
+    assert named - there == set()
+
+
+def test_every_requirement_is_shown_or_says_why_not():
+    """Each has tests, or a deviation, or a reason why it is not ours; levels are 1 and 2, a 3 where we go further."""
+    for number, entry in asvs().items():
+        assert re.fullmatch(r"\d{1,2}\.\d{1,2}\.\d{1,2}", number), number
+        assert entry["level"] in (1, 2, 3), number
+        assert entry["what"], number
+        assert entry.get("tests") or len(entry.get("but", "")) >= 30 or len(entry.get("outside", "")) >= 20, number
+        assert not entry.keys() - {"level", "what", "tests", "but", "outside"}, number
+
+
+def test_requirements_stand_in_order():
+    """As they are numbered, each once."""
+    numbers = [tuple(map(int, number.split("."))) for number in asvs()]
+    assert numbers == sorted(set(numbers))

@@ -1,0 +1,266 @@
+"""What is done to an account is told to its owner, who can undo it (reliability.md B13)."""
+
+import email
+import email.policy
+import re
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from service import mails, projects, tokens
+from service.db import Pool
+from service.settings import Settings
+from service.tokens import Kind, Token
+from tests.api.servers import key
+from tests.conftest import Api, cookie_of
+from tests.forms import Page
+from tests.security.test_known_device import mark_of
+from worker import drafts
+
+ANN, EVE, PASSWORD = "ann@example.com", "eve@evil.test", "correct horse"
+GONE, DONE = "This link is no longer valid", "Your account is secured"
+_TOKEN = "project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at"
+
+
+async def proved(api: Api, pool: Pool, email: str = ANN) -> dict[str, str]:
+    """An account whose address is its own; the header that makes a request its member's."""
+    await api.sign_up(email)
+    await pool.execute("update users set email_verified = true where email = $1", email)
+    return await api.sign_in(email)
+
+
+async def change_password(api: Api, member: dict[str, str], old: str = PASSWORD, new: str = "eves own horse") -> None:
+    body = {"password": new, "oldPassword": old}
+    assert (await api.call("PATCH", "/v1/account/password", json=body, headers=member)).status == 200
+
+
+async def change_email(api: Api, member: dict[str, str], email: str = EVE, password: str = PASSWORD) -> None:
+    body = {"email": email, "password": password}
+    assert (await api.call("PATCH", "/v1/account/email", json=body, headers=member)).status == 200
+
+
+async def posted(pool: Pool) -> list[tuple[str, str, bool]]:
+    """Letter, recipient, and whether it has a link; in order."""
+    rows = await pool.fetch("select letter, recipient, token_id is not null from mails order by created_at, id")
+    return [tuple(row) for row in rows]
+
+
+async def link(pool: Pool, settings: Settings, kind: Kind, email: str = ANN) -> str:
+    """What the newest letter of that kind carries."""
+    row = await pool.fetchrow(
+        f"select {_TOKEN} from tokens where kind = $1 and email = $2 order by created_at desc, id desc limit 1",
+        kind.value, email,
+    )  # fmt: skip
+    assert row, f"no {kind}"
+    token = Token(*row)
+    page = {Kind.DISAVOWAL: "disavowal", Kind.EMAIL_UNDO: "email-undo"}[kind]
+    secret = tokens.secret_of(settings.key_ring, token)
+    return f"/auth/{page}?project=shop&userId={token.user_id}&secret={secret}&expire=1"
+
+
+async def follow(api: Api, address: str) -> Any:
+    """Open the link and press its button."""
+    asked = await api.call("GET", address, headers={"X-Appwrite-Project": None})
+    assert asked.status == 200, asked.data
+    page = Page(asked.data)
+    sent = {"X-Appwrite-Project": None, "Origin": "http://localhost:8080"}
+    return await api.call("POST", page.form, data=page.fields, headers=sent)
+
+
+async def test_a_new_password_is_told(api: Api, pool: Pool):
+    """By its change and by a recovery: a letter with a link, in the act's own transaction."""
+    await change_password(api, await proved(api, pool))
+    assert await posted(pool) == [("password_changed", ANN, True)]
+
+
+async def test_a_refused_change_tells_nothing(api: Api, pool: Pool):
+    """No letter without the act."""
+    member = await proved(api, pool)
+    body = {"password": "eves own horse", "oldPassword": "wrong horse"}
+    assert (await api.call("PATCH", "/v1/account/password", json=body, headers=member)).status == 401
+    assert await posted(pool) == []
+
+
+async def test_a_new_address_is_told_to_the_old_one(api: Api, pool: Pool):
+    """The old address can undo it, the new one is asked for its proof."""
+    await change_email(api, await proved(api, pool))
+    assert sorted(await posted(pool)) == [("email_changed", ANN, True), ("verification", EVE, True)]
+
+
+async def test_an_unproved_address_gets_no_way_in(api: Api, pool: Pool):
+    """A mistyped address may be a stranger's: it is told, and gets no link that would make the account theirs."""
+    await api.sign_up()
+    member = await api.sign_in()
+    await change_password(api, member)
+    await change_email(api, member, "anne@example.com", "eves own horse")
+    told = [("password_changed", ANN, False), ("email_changed", ANN, False)]
+    assert [mail for mail in await posted(pool) if mail[0] != "verification"] == told
+    assert await pool.fetch("select 1 from tokens where kind in ('disavowal', 'email_undo')") == []
+
+
+async def test_a_disavowal_ends_all_that_somebody_else_began(api: Api, pool: Pool, settings: Settings):
+    """Sessions end, the password is void, open links die; the owner chooses a new one by a recovery. It works once."""
+    member = await proved(api, pool)
+    await change_password(api, member)
+    address = await link(pool, settings, Kind.DISAVOWAL)
+    await api.call("POST", "/v1/account/recovery", json={"email": ANN, "url": "http://localhost/reset"})
+    answer = await follow(api, address)
+    assert (answer.status, Page(answer.data).heading) == (200, DONE)
+    assert (await api.call("GET", "/v1/account", headers=member)).status == 401
+    login = {"email": ANN, "password": "eves own horse"}
+    assert (await api.call("POST", "/v1/account/sessions", json=login)).status == 401
+    assert (await pool.fetchrow("select count(*) from tokens"))[0] == 0
+    assert (await pool.fetchrow("select email from users"))[0] == ANN
+    assert (await pool.fetchrow("select name from events order by at desc limit 1"))[0] == "account.disavowal"
+    assert Page((await follow(api, address)).data).heading == GONE
+
+
+async def test_looking_at_the_link_does_nothing(api: Api, pool: Pool, settings: Settings):
+    """Mail scanners open links: only the button acts (S21)."""
+    member = await proved(api, pool)
+    await change_email(api, member)
+    address = await link(pool, settings, Kind.EMAIL_UNDO)
+    for _ in range(20):
+        assert (await api.call("GET", address, headers={"X-Appwrite-Project": None})).status == 200
+    assert (await api.call("GET", "/v1/account", headers=member)).data["email"] == EVE
+
+
+async def test_a_stolen_address_comes_back(api: Api, pool: Pool, settings: Settings):
+    """Whatever the thief did since: another address, another password, links of recovery and proof."""
+    member = await proved(api, pool)
+    await change_email(api, member)
+    address = await link(pool, settings, Kind.EMAIL_UNDO)
+    await pool.execute("update users set email_verified = true")  # the thief proves the new address
+    await change_email(api, member, "eve2@evil.test")
+    await change_password(api, member)
+    theirs = await link(pool, settings, Kind.EMAIL_UNDO, EVE)
+    await api.call("POST", "/v1/account/recovery", json={"email": "eve2@evil.test", "url": "http://localhost/reset"})
+    answer = await follow(api, address)
+    assert (answer.status, Page(answer.data).heading) == (200, DONE)
+    row = await pool.fetchrow("select email, email_verified, password_hash from users")
+    assert row
+    assert tuple(row) == (ANN, True, None)
+    assert (await api.call("GET", "/v1/account", headers=member)).status == 401
+    assert Page((await follow(api, theirs)).data).heading == GONE, "the thief's own notice undoes nothing"
+    assert (await pool.fetchrow("select count(*) from tokens"))[0] == 0
+
+
+async def test_nobody_gets_an_address_that_may_come_back(api: Api, pool: Pool, settings: Settings):
+    """While its former owner can still undo the change, the address is not to be had: the way back stays open."""
+    member = await proved(api, pool)
+    await change_email(api, member)
+    taken = await api.call("POST", "/v1/account", json={"email": ANN, "password": PASSWORD})
+    assert taken.status == 409
+    other = await proved(api, pool, "bob@example.com")
+    body = {"email": ANN, "password": PASSWORD}
+    assert (await api.call("PATCH", "/v1/account/email", json=body, headers=other)).status == 400
+    assert (await follow(api, await link(pool, settings, Kind.EMAIL_UNDO))).status == 200
+    assert (await pool.fetchrow("select count(*) from users where email = $1", ANN))[0] == 1
+
+
+async def test_its_own_account_may_have_it_again_at_once(api: Api, pool: Pool):
+    """Who changed it oneself can change it back."""
+    member = await proved(api, pool)
+    await change_email(api, member)
+    await change_email(api, member, ANN)
+
+
+async def test_an_address_that_was_proved_meanwhile_stays(api: Api, pool: Pool, settings: Settings):
+    """Who reads the mailbox may have begun anew by a mailed link: then the account is secured, the address stays."""
+    member = await proved(api, pool)
+    await change_email(api, member)
+    await pool.execute("insert into users (project_id, id, email, email_verified) values ('shop', 'u2', $1, true)", ANN)
+    answer = await follow(api, await link(pool, settings, Kind.EMAIL_UNDO))
+    assert (answer.status, Page(answer.data).heading) == (200, DONE)
+    assert "old e-mail address" not in answer.data
+    assert (await pool.fetchrow("select email from users where id <> 'u2'"))[0] == EVE
+
+
+async def test_a_link_is_for_its_own_act(api: Api, pool: Pool, settings: Settings):
+    """A notice of a password puts no address back, and neither link opens any other route."""
+    member = await proved(api, pool)
+    await change_password(api, member)
+    address = await link(pool, settings, Kind.DISAVOWAL)
+    crossed = await follow(api, address.replace("/auth/disavowal", "/auth/email-undo"))
+    assert Page(crossed.data).heading == GONE
+    proof = dict(parse_qsl(urlsplit(address).query))
+    body = {"userId": proof["userId"], "secret": proof["secret"], "password": "x" * 9, "passwordAgain": "x" * 9}
+    for method, path in (
+        ("PUT", "/v1/account/recovery"), ("PUT", "/v1/account/verification"),
+        ("PUT", "/v1/account/sessions/magic-url"), ("POST", "/v1/account/sessions/token"),
+    ):  # fmt: skip
+        assert (await api.call(method, path, json=body)).status == 401
+
+
+async def test_a_blocked_account_stays_blocked(api: Api, pool: Pool, settings: Settings):
+    """What an operator, or the thief by deleting it, has blocked is for operators to open; the link is kept."""
+    member = await proved(api, pool)
+    await change_password(api, member)
+    await api.call("DELETE", "/v1/account", headers=member, json={})
+    address = await link(pool, settings, Kind.DISAVOWAL)
+    assert Page((await follow(api, address)).data).heading == "This account is blocked"
+    await pool.execute("update users set status = 'active'")
+    assert (await follow(api, address)).status == 200
+
+
+async def test_the_link_ends_after_three_days(api: Api, pool: Pool, settings: Settings):
+    """Late is too late."""
+    await change_password(api, await proved(api, pool))
+    row = await pool.fetchrow("select extract(epoch from expires_at - created_at) from tokens")
+    assert row
+    assert row[0] == 72 * 3600
+    address = await link(pool, settings, Kind.DISAVOWAL)
+    await pool.execute("update tokens set expires_at = now() - interval '1 second'")
+    assert Page((await follow(api, address)).data).heading == GONE
+
+
+async def test_a_new_device_is_told_where_the_project_wants_it(api: Api, pool: Pool, settings: Settings):
+    """A password used on a device without a mark is told; on a known one, or where nobody switched it on, it is not."""
+    await projects.change(pool, "shop", notify_new_device=True)
+    await api.sign_up()
+    login = {"email": ANN, "password": PASSWORD}
+    await api.call("POST", "/v1/account/sessions", json=login)
+    assert await posted(pool) == [], "an unproved address is not told of sign-ins"
+    await pool.execute("update users set email_verified = true")
+    first = await api.call("POST", "/v1/account/sessions", json=login)
+    again = await api.call("POST", "/v1/account/sessions", json=login, headers={"Cookie": mark_of(first)})
+    assert (first.status, again.status) == (201, 201)
+    assert await posted(pool) == [("new_device", ANN, True)]
+    answer = await follow(api, await link(pool, settings, Kind.DISAVOWAL))
+    assert Page(answer.data).heading == DONE
+    assert (await api.call("GET", "/v1/account", headers={"Cookie": cookie_of(again)})).status == 401
+
+
+async def test_new_devices_have_a_budget_of_their_own(api: Api, pool: Pool):
+    """Five such letters an hour: a client that keeps no cookie does not fill its owner's mailbox."""
+    await projects.change(pool, "shop", notify_new_device=True)
+    await api.sign_up()
+    await pool.execute("update users set email_verified = true")
+    for _ in range(7):
+        await api.sign_in()
+    assert len(await posted(pool)) == 5
+
+
+async def test_an_operators_word_is_the_last(api: Api, pool: Pool, settings: Settings):
+    """After an operator has set address or password, no notice's link turns that back."""
+    member = await proved(api, pool)
+    await change_email(api, member)
+    address = await link(pool, settings, Kind.EMAIL_UNDO)
+    server = await key(pool)
+    user_id = (await pool.fetchrow("select id from users"))[0]
+    body = {"email": "ann.new@example.com"}
+    assert (await api.call("PATCH", f"/v1/users/{user_id}/email", json=body, headers=server, modern=True)).status == 200
+    assert Page((await follow(api, address)).data).heading == GONE
+
+
+async def test_the_workers_letter_leads_to_the_page(api: Api, pool: Pool, settings: Settings):
+    """The link in the letter is the one whose page undoes the act, though the address is no user's any more."""
+    await change_email(api, await proved(api, pool))
+    (mail,) = await pool.fetch("select id from mails where letter = 'email_changed'")
+    claim = await mails.claim(pool, mail[0], worker="w", lease=30)
+    assert claim
+    token = drafts.token_of(claim)
+    written = drafts.write(claim, token, settings.key_ring, sender="a@b.test", public_url="http://localhost:8080")
+    text = email.message_from_bytes(written, policy=email.policy.default).get_body(("plain",)).get_content()
+    (address,) = re.findall(r"http://localhost:8080(/auth/email-undo\?\S+)", text)
+    assert "Ann" not in text
+    assert (await follow(api, address)).status == 200

@@ -1,0 +1,121 @@
+"""What a private sign-up's secret is good for, and what ends it (S05, S13, S15, S18)."""
+
+import asyncio
+
+import pytest
+from argon2 import PasswordHasher
+
+from service import passwords, projects, sign_ups, tokens
+from service.db import Pool
+from service.settings import Settings
+from service.tokens import Kind
+from tests.conftest import Api
+from tests.security.kit import ANN, WAYS, Proof, use
+
+_, VERIFICATION, *_ = WAYS
+
+
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """The rate limits have tests of their own."""
+    return environment | {"LIMITS": "off"}
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a hash costs is no part of these rules."""
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest.fixture(autouse=True)
+async def private(pool: Pool, project: projects.Project) -> None:
+    await projects.change(pool, "shop", private_signup=True)
+
+
+async def proof_of(pool: Pool, settings: Settings, email: str = ANN) -> Proof:
+    """What the mail to this address carries, of its last sign-up."""
+    row = await pool.fetchrow("select id from tokens where email = $1 order by created_at desc limit 1", email)
+    columns = ", ".join(tokens.Token.__dataclass_fields__)
+    token = tokens.Token(*await pool.fetchrow(f"select {columns} from tokens where id = $1", row[0]))
+    return Proof(token.id, token.asked_as or "", tokens.secret_of(settings.key_ring, token))
+
+
+async def login(api: Api, password: str = "correct horse") -> int:
+    return (await api.call("POST", "/v1/account/sessions", json={"email": ANN, "password": password})).status
+
+
+async def test_of_several_sign_ups_the_one_whose_link_is_used_counts(api: Api, pool: Pool, settings: Settings):
+    """A stranger who signs up with the same address gets nothing: its owner's link ends his, password and all."""
+    await api.sign_up(ANN, "a strangers horse")
+    strangers = await proof_of(pool, settings)
+    await api.sign_up(ANN)
+    assert (await use(api, VERIFICATION, await proof_of(pool, settings))).status == 200
+    assert (await use(api, VERIFICATION, strangers)).status == 401
+    assert (await login(api), await login(api, "a strangers horse")) == (201, 401)
+    assert (await pool.fetchrow("select count(*) from sign_ups"))[0] == 0
+
+
+async def test_s13_of_ten_uses_at_once_one_makes_the_account(api: Api, pool: Pool, settings: Settings):
+    """One account, one event, nine invalid tokens."""
+    await api.sign_up(ANN)
+    proof = await proof_of(pool, settings)
+    answers = await asyncio.gather(*(use(api, VERIFICATION, proof) for _ in range(10)))
+    assert sorted(answer.status for answer in answers) == [200] + [401] * 9
+    assert [row[0] for row in await pool.fetch("select name from events")] == ["account.create"]
+    assert (await pool.fetchrow("select count(*) from users"))[0] == 1
+
+
+async def test_a_sign_up_of_a_taken_address_never_works(api: Api, pool: Pool, settings: Settings):
+    """Even if its secret were known: an account that is there is left as it is."""
+    await projects.change(pool, "shop", private_signup=False)
+    await pool.execute("insert into users (project_id, id, email) values ('shop', 'ann', $1)", ANN)
+    await projects.change(pool, "shop", private_signup=True)
+    await api.sign_up(ANN, "a strangers horse")
+    assert (await use(api, VERIFICATION, await proof_of(pool, settings))).status == 401
+    assert (await pool.fetchrow("select password_hash, email_verified from users"))[:] == (None, False)
+
+
+async def test_a_taken_id_is_replaced_and_not_told(api: Api, pool: Pool, settings: Settings):
+    """An id of the client's own choice that somebody has by then: the account gets another one, the secret works."""
+    await pool.execute("insert into users (project_id, id, email) values ('shop', 'mine', 'bob@example.com')")
+    body = {"userId": "mine", "email": ANN, "password": "correct horse"}
+    answer = await api.call("POST", "/v1/account", json=body)
+    assert (answer.status, answer.data["$id"]) == (201, "mine")
+    assert (await use(api, VERIFICATION, await proof_of(pool, settings))).status == 200
+    assert await login(api) == 201
+
+
+async def test_signing_in_by_mail_ends_what_was_asked_for(api: Api, pool: Pool, settings: Settings):
+    """Who proves the address by a code has an account without a password; no earlier sign-up gives it one."""
+    await api.sign_up(ANN, "a strangers horse")
+    strangers = await proof_of(pool, settings)
+    await api.call("POST", "/v1/account/tokens/email", json={"email": ANN, "userId": "unique()"})
+    code = await proof_of(pool, settings)
+    assert (await use(api, WAYS[5], code)).status == 201
+    assert (await use(api, VERIFICATION, strangers)).status == 401
+    assert await login(api, "a strangers horse") == 401
+
+
+async def test_an_anonymous_account_can_not_ask_for_an_address(api: Api, pool: Pool):
+    """Taken or free, it gets the same 400: else anybody could ask, without an account, who has one."""
+    answer = await api.call("POST", "/v1/account/sessions/anonymous", json={})
+    member = {"Cookie": answer.headers.getall("Set-Cookie")[-1].partition(";")[0]}
+    await pool.execute("insert into users (project_id, id, email) values ('shop', 'bob', 'bob@example.com')")
+    told = [
+        await api.call("PATCH", "/v1/account/email", json={"email": email, "password": "my own horse"}, headers=member)
+        for email in ("bob@example.com", "nobody@example.com")
+    ]
+    assert {(answer.status, answer.data["message"]) for answer in told} == {(400, "User already registered")}
+
+
+async def test_what_was_asked_for_goes_with_its_token(api: Api, pool: Pool):
+    """A sign-up that nobody proves leaves no password hash behind once its link has expired."""
+    await api.sign_up(ANN)
+    token = await pool.fetchrow("select id, kind, user_id from tokens")
+    assert (token["kind"], token["user_id"]) == (Kind.VERIFICATION, None)
+    found = await sign_ups.find(pool, "shop", token_id=token["id"])
+    assert found
+    assert found.password_hash.startswith("$argon2id$")
+    await pool.execute("update tokens set expires_at = now() - interval '25 hours'")
+    await tokens.drop_expired(pool)
+    assert await sign_ups.find(pool, "shop", token_id=token["id"]) is None

@@ -1,0 +1,17 @@
+"""A mailed secret that several use at once (S13; the figure G8 in short)."""
+
+from figures import g08
+from service.db import Pool
+from service.projects import Project
+from service.settings import Settings
+from tests import processes
+
+
+async def test_s13_of_ten_at_once_exactly_one_gets_in(
+    environment: dict[str, str], pool: Pool, project: Project, settings: Settings
+):
+    """On each of five routes, over two processes: one winner, one event, one password or session, nothing left over."""
+    environment |= {"LIMITS": "off"}
+    async with processes.api(environment) as (_, first), processes.api(environment) as (_, second):
+        faults = await g08.races((first, second), pool, settings, count=4 * len(g08.WAYS), beside=1)
+    assert faults == {way.name: 0 for way in g08.WAYS}

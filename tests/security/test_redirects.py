@@ -1,0 +1,35 @@
+"""No address is mailed that a browser reads differently than we do (reliability.md S25 to S27, figure G11)."""
+
+import pytest
+
+from figures import g11, redirect_vectors
+from service import redirects
+from tests.clients.sdks import node
+
+needs_node = pytest.mark.skipif(not node(), reason="the oracle is node's parser of addresses")
+
+
+@needs_node
+async def test_s25_a_browser_agrees_with_us():
+    """Of 4,000 hostile addresses none that we allow opens elsewhere; of 50 good ones none is refused (G11)."""
+    judged = await g11.judge(4000, seed=25)
+    assert judged.tried >= 4000
+    assert judged.wrong == []
+    assert judged.refused_good == []
+    assert judged.allowed > len(redirect_vectors.GOOD), "some mutations are harmless, else nothing was compared"
+
+
+def test_s25_the_good_ones_are_fifty():
+    """A list that is too strict would pass every other test."""
+    assert len(set(redirect_vectors.GOOD)) >= 50
+
+
+@pytest.mark.parametrize("scheme", ["javascript", "data", "vbscript", "file", "blob", "view-source", "mailto", "x-app"])
+@pytest.mark.parametrize(
+    "form", ["{0}:alert(1)", "{0}://app.example.com/", "{1}://app.example.com", " {0}:x", "{2}:x", "{0}:\nx", "\t{0}:x"]
+)
+def test_s26_a_scheme_of_its_own_is_never_mailed(scheme: str, form: str):
+    """Only https, and http on one's own machine: in whatever case, behind whatever blank."""
+    url = form.format(scheme, scheme.upper(), scheme[0] + "\t" + scheme[1:])
+    with pytest.raises(ValueError, match="URL"):
+        redirects.check(url, ["app.example.com"], plain_http=True)

@@ -1,0 +1,154 @@
+"""An account taken over by its address, or lain in wait for (S67 to S70)."""
+
+import asyncio
+
+import pytest
+from argon2 import PasswordHasher
+
+from service import passwords
+from service.db import Pool
+from service.settings import Settings
+from service.tokens import Kind
+from tests.conftest import Api, cookie_of
+from tests.security.kit import ANN, WAYS, Post, use
+
+VICTIM = "victim@example.com"
+RECOVERY, VERIFICATION, _, *SIGN_INS = WAYS
+
+
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """The rate limits have tests of their own."""
+    return environment | {"LIMITS": "off"}
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a hash costs is no part of these rules; how many wait for one at once is not either."""
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    monkeypatch.setattr(passwords, "_PATIENCE", 60.0)
+
+
+@pytest.fixture
+def post(pool: Pool, settings: Settings) -> Post:
+    return Post(pool, settings)
+
+
+async def move(api: Api, member: dict[str, str], email: str, password: str = "correct horse"):
+    body = {"email": email, "password": password}
+    return await api.call("PATCH", "/v1/account/email", json=body, headers=member)
+
+
+async def login(api: Api, email: str, password: str = "correct horse") -> int:
+    return (await api.call("POST", "/v1/account/sessions", json={"email": email, "password": password})).status
+
+
+async def test_s67_a_stolen_session_changes_no_address(api: Api, pool: Pool):
+    """Without the password nothing happens: same address, still proved, nobody is mailed."""
+    await api.sign_up(ANN)
+    await pool.execute("update users set email_verified = true")
+    stolen = await api.sign_in()
+    for body in ({"password": "guess"}, {"password": ""}, {}):
+        answer = await api.call("PATCH", "/v1/account/email", json=body | {"email": VICTIM}, headers=stolen)
+        assert answer.status in (400, 401)
+    assert tuple(await pool.fetchrow("select email, email_version, email_verified from users")) == (ANN, 1, True)
+    assert (await pool.fetchrow("select count(*) from mails"))[0] == 0
+
+
+async def test_s67_with_the_password_the_owner_is_told(api: Api, pool: Pool, post: Post):
+    """The old address hears of it, the new one is unproved, and no link that was under way works any more."""
+    ann = (await api.sign_up(ANN))["$id"]
+    await pool.execute("update users set email_verified = true")
+    proofs = [await post.issue(way.kind, ann) for way in WAYS]
+    assert (await move(api, await api.sign_in(), VICTIM)).data["emailVerification"] is False
+    told = {tuple(row) for row in await pool.fetch("select letter, recipient from mails")}
+    assert told == {("verification", VICTIM), ("email_changed", ANN)}
+    for way, proof in zip(WAYS, proofs, strict=True):
+        assert (await use(api, way, proof)).status == 401
+
+
+@pytest.mark.parametrize("way", SIGN_INS, ids=lambda way: f"{way.kind} {way.path}")
+async def test_s68_who_proves_the_address_is_alone_in_the_account(api: Api, pool: Pool, post: Post, way):
+    """Signing in by mail to an account whose address nobody had proved: the owner is in, the address is proved.
+
+    The stranger's sessions and password, a JWT of his and every link that he had sent are good for nothing.
+    """
+    ann = (await api.sign_up(VICTIM))["$id"]
+    stranger = await api.sign_in(VICTIM)
+    jwt = (await api.call("POST", "/v1/account/jwt", headers=stranger)).data["jwt"]
+    verification = await post.issue(Kind.VERIFICATION, ann, email=VICTIM)
+    answer = await use(api, way, await post.issue(way.kind, ann, email=VICTIM))
+    assert answer.status == 201
+    owner = {"Cookie": cookie_of(answer)}
+    assert (await api.call("GET", "/v1/account", headers=stranger)).status == 401
+    assert (await api.call("GET", "/v1/account", headers={"X-Appwrite-JWT": jwt})).status == 401
+    assert (await use(api, VERIFICATION, verification)).status == 401
+    assert await login(api, VICTIM) == 401
+    account = (await api.call("GET", "/v1/account", headers=owner)).data
+    assert (account["$id"], account["emailVerification"]) == (ann, True)
+    chosen = await api.call("PATCH", "/v1/account/password", json={"password": "my own horse"}, headers=owner)
+    assert chosen.status == 200
+    assert await login(api, VICTIM, "my own horse") == 201
+
+
+async def test_s68_a_recovery_leaves_nobody_else_in(api: Api, post: Post):
+    """The owner's recovery proves the address; the stranger's session and password end with it."""
+    ann = (await api.sign_up(VICTIM))["$id"]
+    stranger = await api.sign_in(VICTIM)
+    assert (await use(api, RECOVERY, await post.issue(Kind.RECOVERY, ann, email=VICTIM))).status == 200
+    assert (await api.call("GET", "/v1/account", headers=stranger)).status == 401
+    assert await login(api, VICTIM) == 401
+
+
+@pytest.mark.parametrize("way", SIGN_INS, ids=lambda way: f"{way.kind} {way.path}")
+async def test_s68_a_proved_account_keeps_what_it_has(api: Api, pool: Pool, post: Post, way):
+    """Where the address was proved before, a sign-in by mail is one more session: nobody loses a password by it."""
+    ann = (await api.sign_up(ANN))["$id"]
+    await pool.execute("update users set email_verified = true")
+    member = await api.sign_in()
+    assert (await use(api, way, await post.issue(way.kind, ann))).status == 201
+    assert (await api.call("GET", "/v1/account", headers=member)).status == 200
+    assert await login(api, ANN) == 201
+
+
+async def test_s68_an_address_that_was_changed_must_be_proved_anew(api: Api, pool: Pool, post: Post):
+    """A proof of the earlier address is none of the new one: its owner who signs in by mail is alone as well."""
+    ann = (await api.sign_up(ANN))["$id"]
+    await pool.execute("update users set email_verified = true")
+    stranger = await api.sign_in()
+    assert (await move(api, stranger, VICTIM)).status == 200
+    answer = await use(api, SIGN_INS[0], await post.issue(Kind.MAGIC_URL, ann, email=VICTIM))
+    assert answer.status == 201
+    assert (await api.call("GET", "/v1/account", headers=stranger)).status == 401
+    assert await login(api, VICTIM) == 401
+
+
+async def test_s69_of_fifty_at_once_one_gets_the_address(api: Api, pool: Pool):
+    """Fifty accounts change to one address, in other spellings too: one has it, the others are told a plain no."""
+    people = [f"p{number}@example.com" for number in range(50)]
+    for email in people:
+        await api.sign_up(email)
+    members = [await api.sign_in(email) for email in people]
+    spellings = [VICTIM, VICTIM.upper(), VICTIM.title()]
+    answers = await asyncio.gather(
+        *(move(api, member, spellings[number % 3]) for number, member in enumerate(members))
+    )  # fmt: skip
+    assert sorted(answer.status for answer in answers) == [200] + [400] * 49
+    assert {answer.data["type"] for answer in answers if answer.status == 400} == {"general_bad_request"}
+    assert (await pool.fetchrow("select count(*) from users where email = $1", VICTIM))[0] == 1
+    assert (await pool.fetchrow("select count(*) from mails where recipient = $1", VICTIM))[0] == 1
+
+
+async def test_s70_there_and_back_again(api: Api, pool: Pool, settings: Settings, post: Post):
+    """From A to B and back to A by the member's own changes: what was mailed to the first A is dead, row or no row."""
+    ann = (await api.sign_up(ANN))["$id"]
+    proofs = [await post.issue(way.kind, ann) for way in WAYS]
+    member = await api.sign_in()
+    rows = await pool.fetch("select * from tokens where user_id is not null")
+    assert (await move(api, member, "b@example.com")).status == 200
+    assert (await move(api, member, ANN)).status == 200
+    for row in rows:  # as a backup that was played in would bring them back
+        await pool.execute("insert into tokens select (jsonb_populate_record(null::tokens, $1)).*", dict(row))
+    for way, proof in zip(WAYS, proofs, strict=True):
+        assert (await use(api, way, proof)).status == 401
+    assert (await pool.fetchrow("select email_verified from users"))[0] is False
