@@ -21,7 +21,10 @@ from service.settings import Settings
 
 POSTGRES, VALKEY = "ACCOUNTS_TEST_POSTGRES", "ACCOUNTS_TEST_VALKEY"
 # What a test leaves behind, children first; deleting costs a tenth of truncating.
-_TABLES = ("logs", "events", "mail_events", "mails", "tokens", "sessions", "users", "api_keys", "platforms", "projects")
+_TABLES = (
+    "windows", "logs", "events", "mail_events", "mails", "tokens", "sessions", "users", "api_keys", "platforms",
+    "projects",
+)  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -43,7 +43,7 @@ _MULTIPART = "multipart/form-data; boundary=x"
         ("application/x-www-form-urlencoded; charset=hex", b"name=Ann"),
         ("application/x-www-form-urlencoded; charset=idna", b"name=\xff"),
         ("application/x-www-form-urlencoded", b"\xff=\xff&na=%ff"),
-        ("application/x-www-form-urlencoded", b"a[b]=1&a=2&[]=3&a[b][c]=4&[=5&]=6"),
+        ("application/x-www-form-urlencoded", b"a[b]=1&b=2&[]=3&a[c][b]=4&[=5&]=6"),
         ("application/x-www-form-urlencoded", b"&".join(b"a[%d]=1" % number for number in range(1000))),
         ("application/json; charset=nonsense", b"{"),
         ("application/json", b'{"na": 1e999}'),
@@ -63,11 +63,11 @@ async def test_junk_is_an_empty_object(api: Api, content_type: str, body: bytes)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "nonsense"])
-async def test_junk_in_a_coding_is_an_empty_object(api: Api, encoding: str):
-    """A Content-Encoding that does not fit the bytes is a client's fault."""
+async def test_a_coding_is_refused(api: Api, encoding: str):
+    """No SDK compresses a body, so nothing is unpacked here, small or a bomb."""
     sent = {"Content-Type": "application/json", "Content-Encoding": encoding}
     answer = await api.call("POST", "/v1/account", data=b"\x1f\x8bno", headers=sent)
-    assert answer.status == 400
+    assert (answer.status, answer.data["message"]) == (415, "The request body must not be compressed.")
 
 
 async def test_too_many_fields_are_too_much(api: Api):

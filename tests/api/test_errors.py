@@ -16,6 +16,7 @@ import pytest
 
 from service import errors, projects
 from service.api import answers, bodies
+from service.api.middleware import SERVICES
 from service.db import Pool
 from tests.api.servers import key
 from tests.conftest import Api, cookie_of
@@ -106,6 +107,16 @@ async def large_body(stage: Stage) -> Any:
 
 
 @row(
+    errors.BodyEncoded, "general_argument_invalid",
+    modern=(415, "The request body must not be compressed."),
+    legacy=(415, "The request body must not be compressed."),
+)  # fmt: skip
+async def compressed_body(stage: Stage) -> Any:
+    sent = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    return await stage.call("POST", "/v1/account", data=b"{}", headers=sent)
+
+
+@row(
     errors.BodyTooSlow, "general_argument_invalid",
     modern=(408, "The request body did not arrive in time."), legacy=(408, "The request body did not arrive in time."),
 )  # fmt: skip
@@ -156,6 +167,23 @@ async def lost_cursor(stage: Stage) -> Any:
 async def address_of_another(stage: Stage) -> Any:
     await stage.api.sign_up(BOB["email"])
     return await stage.call("PATCH", "/v1/account/email", json=BOB, headers=stage.member)
+
+
+_PERSONAL = "The password must not contain the name, the email or the ID of the account. Please choose another one."
+_REUSED = "The password is one that the account has had lately. Please choose another one."
+
+
+@row(errors.PasswordPersonal, "password_personal_data", modern=(400, _PERSONAL), legacy=(400, _PERSONAL))
+async def own_address_as_password(stage: Stage) -> Any:
+    return await stage.call("POST", "/v1/account", json=BOB | {"userId": "unique()", "password": "bob@example.com"})
+
+
+@row(errors.PasswordReused, "password_recently_used", modern=(400, _REUSED), legacy=(400, _REUSED))
+async def same_password_again(stage: Stage) -> Any:
+    await stage.pool.execute("update projects set password_history = 1")
+    stage.api.client.app[SERVICES].projects._seen.clear()
+    body = {"password": BOB["password"], "oldPassword": BOB["password"]}
+    return await stage.call("PATCH", "/v1/account/password", json=body, headers=stage.member)
 
 
 @row(

@@ -131,26 +131,27 @@ async def test_malformed_calls_count(api: Api):
 async def test_refused_calls_do_not_count(api: Api, redis: Redis):
     """The window holds ten calls however often one knocks: patience is rewarded."""
     await statuses(api, [ASK] * 25)
-    (key,) = await redis.keys("rl:*")
+    (key,) = await redis.keys("rl:*:create_recovery.email:*")
     assert await redis.zcard(key) == 10
 
 
-async def test_the_oldest_place_falls_free(api: Api, redis: Redis):
+async def test_the_oldest_place_falls_free(api: Api, redis: Redis, pool: Pool):
     """The window slides: as the oldest call leaves it, exactly one more gets through."""
     await statuses(api, [ASK] * 10)
-    (key,) = await redis.keys("rl:*")
-    oldest = (await redis.zrange(key, 0, 0))[0]
-    await redis.zincrby(key, -HOUR * 1_000_000, oldest)
+    for key in await redis.keys("rl:*"):
+        oldest = (await redis.zrange(key, 0, 0))[0]
+        await redis.zincrby(key, -24 * HOUR * 1_000_000, oldest)
+    await pool.execute("update windows set calls = array[calls[1] - interval '1 day'] || calls[2:]")
     assert sorted(await statuses(api, [ASK] * 3)) == [201, 429, 429]
 
 
 async def test_f27_what_is_no_window_is_thrown_away(api: Api, redis: Redis):
-    """A key of another type under a window's name is gone with the next call, which counts as the first."""
+    """A key of another type under a window's name is gone with the next call; what Postgres has counted stands."""
     await statuses(api, [ASK] * 3)
-    (key,) = await redis.keys("rl:*")
+    (key,) = await redis.keys("rl:*:create_recovery.email:*")
     await redis.set(key, "not a window")
     answer = await api.call("POST", "/v1/account/recovery", json=ASK)
-    assert (answer.status, answer.headers["X-RateLimit-Remaining"]) == (201, "9")
+    assert (answer.status, answer.headers["X-RateLimit-Remaining"]) == (201, "6")
     assert await redis.zcard(key) == 1
 
 
@@ -159,11 +160,11 @@ async def test_redis_holds_no_address(api: Api, redis: Redis):
     await statuses(api, [ASK])
     await api.sign_up()
     keys = await redis.keys("rl:*")
-    assert len(keys) == 2
+    assert {key.split(b":")[2] for key in keys} >= {b"create_recovery.email", b"create_account.ip", b"mail.hour"}
     for key in keys:
         assert b"ann" not in key
         assert b"127.0.0.1" not in key
-        assert 0 < await redis.ttl(key) <= HOUR
+        assert 0 < await redis.ttl(key) <= 24 * HOUR
 
 
 async def test_401_comes_before_the_limit(api: Api, redis: Redis):
@@ -177,9 +178,10 @@ async def test_projects_count_apart(api: Api, pool: Pool):
     """One project's flood is not another's."""
     await pool.execute("insert into projects (id, name) values ('other', 'Other')")
     await pool.execute("insert into platforms (project_id, hostname) values ('other', 'localhost')")
-    await statuses(api, [ASK] * 10)
-    answer = await api.call("POST", "/v1/account/recovery", json=ASK, headers={"X-Appwrite-Project": "other"})
-    assert (answer.status, answer.headers["X-RateLimit-Remaining"]) == (201, "9")
+    guess = {"userId": "u1", "secret": "junk", "password": "wrong horse", "passwordAgain": "wrong horse"}
+    for project, status, left in (("shop", 401, "9"), ("shop", 401, "8"), ("other", 401, "9")):
+        answer = await api.call("PUT", "/v1/account/recovery", json=guess, headers={"X-Appwrite-Project": project})
+        assert (answer.status, answer.headers["X-RateLimit-Remaining"]) == (status, left)
 
 
 async def test_members_count_apart(api: Api):
@@ -192,8 +194,8 @@ async def test_members_count_apart(api: Api):
     assert (await api.call("POST", "/v1/account/jwts", headers=eve)).status == 201
 
 
-async def test_without_redis_this_process_counts(aiohttp_client, api: Api, settings: Settings):
-    """Redis away is never unlimited: the same windows stand in the process, with the same headers."""
+async def test_without_redis_calls_are_counted_all_the_same(aiohttp_client, api: Api, settings: Settings):
+    """Redis away is never unlimited: the same windows stand elsewhere, with the same headers."""
     away = settings.model_copy(update={"redis_url": SecretStr(f"redis://127.0.0.1:{free_port()}/0")})
     app = make(away)
     alone = Api(await aiohttp_client(app, cookie_jar=DummyCookieJar()))
@@ -201,7 +203,7 @@ async def test_without_redis_this_process_counts(aiohttp_client, api: Api, setti
     assert (first.status, first.headers["X-RateLimit-Remaining"]) == (201, "9")
     found = await statuses(alone, [ASK] * 29)
     assert sorted(found) == [201] * 9 + [429] * 20
-    assert app[SERVICES].limits.fallbacks == 30
+    assert app[SERVICES].limits.fallbacks == 30 + 10, "ten of the thirty got as far as the budget of the mailbox"
     assert app[SERVICES].bell.missed == 10
 
 

@@ -95,7 +95,7 @@ async def test_the_button_signs_in_once(api: Api, pool: Pool, settings: Settings
     answer = await press(api, page)
     assert (answer.status, Page(answer.data).heading) == (200, "You are signed in")
     names = [line.partition("=")[0] for line in answer.headers.getall("Set-Cookie")]
-    assert names == ["a_session_shop_legacy", "a_session_shop"]
+    assert names == ["known_device_shop", "a_session_shop_legacy", "a_session_shop"]
     account = await api.call("GET", "/v1/account", headers={"Cookie": cookie_of(answer)})
     assert (account.data["email"], account.data["emailVerification"]) == ("ann@example.com", True)
     again = await press(api, page)

@@ -139,5 +139,6 @@ async def test_a_password_that_changed_meanwhile(api: Api, pool: Pool):
         assert user
         login = asyncio.create_task(_login(api, _PASSWORD))
         await _somebody_waits(pool)
-        await users.change_password(tx, user, password_hash=argon2.PasswordHasher(2, 19_456, 1).hash("another horse"))
+        line = argon2.PasswordHasher(2, 19_456, 1).hash("another horse")
+        await users.change_password(tx, user, password_hash=line, kept=0)
     assert (await login).status == 401

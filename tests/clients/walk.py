@@ -24,7 +24,7 @@ def _leaves(method: str) -> bool:
 
 @dataclass
 class Postbox:
-    """What a person finds in his mailbox, each mail once, in the order of its coming."""
+    """What a person finds in his mailbox, each mail once, in the order of its coming; notices are passed over."""
 
     sink: Sink
     read: set[int] = field(default_factory=set)
@@ -38,7 +38,7 @@ class Postbox:
 
     def _unread(self, sink: Sink, address: str) -> int | None:
         fits = (n for n, mail in enumerate(sink.mails) if address in mail.recipients and n not in self.read)
-        return next(fits, None)
+        return next((n for n in fits if "there is nothing to do" not in text_of(sink.mails[n])), None)
 
     async def proof(self, address: str) -> dict[str, str]:
         """The userId and secret of the link in the next mail."""

@@ -16,10 +16,14 @@ from uuid import uuid4
 
 import aiohttp
 
+from service import tokens
 from tests.conftest import cookie_of
 from tests.journeys.conftest import link_of, parameters_of
 from tests.sink import Sink
 
+# Of every service that the kit starts, and of one whose keys were rotated.
+OLD, NEW = "test:" + "6f1c9d2e8b3a4750" * 4, "new:" + "1b7e4c90d2a5f836" * 4
+_RING = [bytes.fromhex(key.partition(":")[2]) for key in (OLD, NEW)]
 # A client waits longer than any answer may take, and repeats for longer than any recovery.
 _TIMEOUT, _PATIENCE, _REST = 15.0, 60.0, 0.2
 
@@ -62,6 +66,11 @@ class Member:
     password: str
     cookie: str = ""
     session: str = ""
+
+
+def names_of(token: str) -> set[str]:
+    """By which an answer may call a token: who asks without being known is told another id than the row's."""
+    return {token, *(tokens.shown(key, token) for key in _RING)}
 
 
 class Unanswered(Exception):
@@ -184,7 +193,7 @@ class Client:
         for mail in self.sink.mails:
             secret = parameters_of(link_of(mail)).get("secret", "") if b"http" in mail.content else ""
             self.secrets |= {secret} - {""}
-            if secret.startswith(token):
+            if token in names_of(secret[:20]):
                 yield secret
 
     async def use_recovery(self, member: Member, token: str) -> bool:

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from redis.asyncio import Redis
 
-from tests.faults.client import Act, read_log
+from tests.faults.client import Act, names_of, read_log
 from tests.faults.house import DATABASE, House
 from tests.faults.postgres import session
 from tests.sink import Mail
@@ -34,7 +34,8 @@ LEFTOVERS = {
         and not exists (select from mails m where m.project_id = t.project_id and m.token_id = t.id
             and m.state in ('pending', 'sending'))""",
     "links for an address that is no longer the user's": """from tokens t join users u
-        on u.project_id = t.project_id and u.id = t.user_id where u.email_version <> t.email_version""",
+        on u.project_id = t.project_id and u.id = t.user_id where u.email_version <> t.email_version
+        and t.kind not in ('disavowal', 'email_undo')""",
 }
 
 
@@ -145,7 +146,10 @@ def known_to(secrets: Iterable[str]) -> set[str]:
 async def read_postgres(history: History, url: str) -> None:
     async with session(url) as connection:
         mails = await connection.fetch("select id, letter, state, message_id, token_id, user_id from mails")
-        history.rows = [Row(str(row[0]), row[1], row[2], row[3], row[4] or "", row[5] or "") for row in mails]
+        told = {act.token for act in history.acts}
+        history.rows = [
+            Row(str(row[0]), row[1], row[2], row[3], _name(row[4] or "", told), row[5] or "") for row in mails
+        ]
         steps = await connection.fetch("select mail_id, name, stage, code from mail_events order by mail_id, id")
         history.steps = [Step(str(row[0]), row[1], row[2], row[3] or 0) for row in steps]
         filed = await connection.fetch("select user_id, name from logs union all select user_id, name from events")
@@ -155,6 +159,11 @@ async def read_postgres(history: History, url: str) -> None:
         for table in await connection.fetch("select tablename from pg_tables where schemaname = 'public'"):
             text = await connection.fetchval(f"select string_agg(t::text, chr(10)) from {table[0]} t")
             history.places[f"the table {table[0]}"] = text or ""
+
+
+def _name(token: str, told: set[str]) -> str:
+    """The one of a token's names that an answer called it by."""
+    return next(iter(names_of(token) & told), token)
 
 
 async def read_redis(history: History, url: str) -> None:

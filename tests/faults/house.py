@@ -20,7 +20,7 @@ from pathlib import Path
 from service import migrations, projects
 from service.db import Pool
 from tests import processes
-from tests.faults.client import Client
+from tests.faults.client import OLD, Client
 from tests.faults.postgres import Cluster, cluster, standby_of
 from tests.faults.proxy import Proxy
 from tests.faults.valkey import Store, store
@@ -29,7 +29,6 @@ from tests.processes import Process
 from tests.sink import Sink
 
 DATABASE = "accounts"
-_KEYS = "test:" + "6f1c9d2e8b3a4750" * 4
 
 
 @dataclass
@@ -210,6 +209,8 @@ async def _ground(stack: AsyncExitStack, folder: Path) -> House:
     pool = Pool(postgres.url(DATABASE), size=1, name="test")
     await projects.create(pool, "shop", name="Shop")
     await projects.add_platform(pool, "shop", hostname="localhost")
+    for rule in ("mail.ip", "create_session.ip"):  # all clients of the kit have one address
+        await projects.set_limit(pool, "shop", rule=rule, numbers=[])
     await pool.close()
     return House(folder, postgres, valkey, sink, db, redis, smtp, [], [], folder / "client.jsonl")
 
@@ -229,7 +230,7 @@ def _environment(whole: House) -> dict[str, str]:
         "REDIS_URL": whole.valkey.url(port=whole.redis.port),
         "SMTP_URL": f"smtp://127.0.0.1:{whole.smtp.port}?tls=none",
         "PUBLIC_URL": "http://localhost:8080",
-        "SECRET_KEYS": _KEYS,
+        "SECRET_KEYS": OLD,
         "MAIL_FROM": "no-reply@accounts.test",
         "LIMITS": "off",
     }

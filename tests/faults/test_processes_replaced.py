@@ -8,7 +8,7 @@ from uuid import uuid4
 from arq.connections import ArqRedis
 
 from service import jobs
-from tests.faults.client import read_log
+from tests.faults.client import NEW, OLD, read_log
 from tests.faults.front import ROUND, front
 from tests.faults.history import gather
 from tests.faults.house import DATABASE, House, house
@@ -16,8 +16,6 @@ from tests.faults.invariants import breaches
 from tests.faults.load import load
 from tests.faults.postgres import session
 from tests.faults.waiting import until
-
-_OLD, _NEW = "test:" + "6f1c9d2e8b3a4750" * 4, "new:" + "1b7e4c90d2a5f836" * 4
 
 
 async def test_f56_all_are_replaced_under_load(tmp_path: Path):
@@ -106,7 +104,7 @@ async def test_f64_keys_are_rotated_while_links_are_out(tmp_path: Path):
         assert await client.sign_in(ann)
         old = await client.verify(ann)
         await client.secret_of(old)
-        both = f"{_NEW},{_OLD}"
+        both = f"{NEW},{OLD}"
         await api.stop()
         await api.start(SECRET_KEYS=both)
         new = await client.recover(ben.email, user=ben.user)

@@ -73,11 +73,16 @@ def test_f63_half_a_line_spoils_no_other(pipe: tuple[int, int]):
     assert says[-2:] == ["lines could not be written", "last"]
 
 
+class Unspeakable:
+    def __str__(self) -> str:
+        raise ValueError
+
+
 def test_a_value_that_is_no_json_costs_its_line_only(pipe: tuple[int, int]):
     """Nothing that a caller hands over to be logged may fail the caller."""
     reading, writing = pipe
     log, handler = sheet(writing)
-    log.warning("spoilt", extra={"number": 1 << 80})
+    log.warning("spoilt", extra={"value": Unspeakable()})
     log.warning("%d", "spoilt")
     log.warning("good")
     assert handler.dropped == 2

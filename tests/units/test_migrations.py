@@ -145,6 +145,24 @@ async def test_a_migration_waits_five_seconds_for_a_table(empty: str, folder: Pa
     assert await ask(empty, "select most from waits") == [("5s",)]
 
 
+async def test_a_migration_that_gave_up_is_tried_again(empty: str, folder: Path):
+    """As long as there is patience: a deadlock with the service at work is nobody's reason to call an operator."""
+    await migrate(empty, folder)
+    (folder / "0003_wide.sql").write_text("set local lock_timeout = '50ms'; alter table things add column wide int;")
+    other = await db.connect(empty)
+    try:
+        await other.execute("begin; lock table things")
+        migrating = asyncio.create_task(migrate(empty, folder))
+        await other.execute("select pg_sleep(0.5); rollback")  # ten times as long as one try waits
+        assert await migrating == ["0003_wide"]
+        await other.execute("begin; lock table things")
+        (folder / "0004_wider.sql").write_text("set local lock_timeout = '50ms'; alter table things add column w int;")
+        with pytest.raises(Exception, match="lock timeout"):
+            await migrate(empty, folder, patience=0.01)
+    finally:
+        await other.close()
+
+
 async def test_a_file_may_ask_for_no_transaction(empty: str, folder: Path):
     """An index on a big table is made concurrently, which no transaction allows."""
     (folder / "0003_index.sql").write_text("-- no-transaction\ncreate index concurrently by_name on things (name);")

@@ -16,8 +16,9 @@ from worker.letters import Letter
 LINK = "https://app.example.com/reset?a=1&userId=u1&secret=" + "0f" * 128 + "&expire=1592981250"
 EXPIRES = datetime(2026, 11, 23, 18, 30, tzinfo=UTC)
 LANGUAGES = ["en", "de", "fr", "es"]
-LINKED = ["magic_url", "recovery", "verification"]
-LETTERS = ["email_changed", *LINKED, "otp"]
+NOTICES = ["email_changed", "new_device", "password_changed"]
+LINKED = [*NOTICES, "magic_url", "recovery", "verification"]
+LETTERS = [*LINKED, "otp"]
 CODE = "012345"
 URL = re.compile(r"https?://|www\.|[a-z0-9-]+\.(?:com|test|org|net)\b|@", re.IGNORECASE)
 
@@ -74,6 +75,10 @@ class Reader(HTMLParser):
         ("otp", "modern", "OTP for Example Login"),
         ("email_changed", "legacy", "E-mail Address Changed"),
         ("email_changed", "modern", "E-mail Address Changed for Example"),
+        ("password_changed", "legacy", "Password Changed"),
+        ("password_changed", "modern", "Password Changed for Example"),
+        ("new_device", "legacy", "New Sign-in"),
+        ("new_device", "modern", "New Sign-in to Example"),
     ],
 )
 def test_subjects_follow_the_era(letter: str, era: str, subject: str) -> None:
@@ -127,20 +132,23 @@ def test_a_phrase_is_shown_for_comparison(letter: str, language: str) -> None:
     assert len(without[""].text.split("\n")) == len(written.text.split("\n")) - 3
 
 
+@pytest.mark.parametrize("letter", NOTICES)
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_notice_holds_no_secret(language: str) -> None:
-    """The old address learns that, when and from where, and gets nothing that works: it may be anybody's by now."""
+def test_a_notice_to_an_unproved_address_holds_no_link(letter: str, language: str) -> None:
+    """It tells that, when and from where, and gives nothing that works: the address may be anybody's."""
     known = {"ip": "192.0.2.1", "device": "Firefox 130.0, Linux", "requested_at": EXPIRES}
-    written = render("email_changed", locale=language, phrase="Silent Fox", email="new@example.com", **known)
-    bare = letters.render("email_changed", locale=language, era="modern", project="Example", **known)
-    assert written == bare, "it takes no fact but these"
-    assert "Silent Fox" not in written.html
+    facts = {"era": "modern", "project": "Example", **known}
+    written = letters.render(letter, locale=language, phrase="Silent Fox", email="new@example.com", **facts)
+    assert written == letters.render(letter, locale=language, **facts), "it takes no fact but these"
     for part in (written.text, written.html):
         assert "2026-11-23 18:30 UTC" in part
         assert "192.0.2.1" in part
         assert "Firefox 130.0, Linux" in part
     assert URL.search(written.text) is None
     assert Reader(written.html).links == []
+    linked = render(letter, locale=language, **known)
+    assert "Silent Fox" not in linked.html
+    assert len(linked.text) > len(LINK) + len(written.text) / 2
 
 
 @pytest.mark.parametrize("letter", LETTERS)
@@ -220,7 +228,7 @@ def test_french_plural() -> None:
     assert "pendant 7 jours" in render(locale="fr", lifetime_seconds=604_800).text
 
 
-@pytest.mark.parametrize("letter", ["email_changed", "magic_url", "otp", "recovery"])
+@pytest.mark.parametrize("letter", [*NOTICES, "magic_url", "otp", "recovery"])
 def test_letters_say_who_asked(letter: str) -> None:
     """They name time, address and device of the request, as far as they are known; a verification has no need."""
     full = render(letter, ip="2001:db8::7", device="Chrome 126.0, Windows 10", requested_at=EXPIRES)

@@ -1,0 +1,91 @@
+"""`python -m service limits`: a project's own numbers, what its windows hold, and emptying them."""
+
+import pytest
+from redis.asyncio import Redis
+
+from service import projects
+from service.cli.exits import AWAY, MISSING, WRONG
+from service.db import Pool
+from service.local.servers import free_port
+from tests.conftest import Api
+from tests.units.test_cli import Terminal, type_
+
+__all__ = ["type_"]
+ASK = {"email": "ann@example.com", "url": "http://localhost/reset"}
+
+
+async def test_numbers_are_set_and_taken_back(type_: Terminal, pool: Pool):
+    """Own numbers, none at all, and those of the code again; nothing else of the project changes."""
+    await projects.create(pool, "shop", name="Shop")
+    for said, kept, told in (
+        ("20/1h", {"create_session.email": [20, 3600]}, "20 in 3600 s"),
+        ("100/15m", {"create_session.email": [100, 900]}, "100 in 900 s"),
+        ("3/s", {"create_session.email": [3, 1]}, "3 in 1 s"),
+        ("off", {"create_session.email": []}, "off"),
+        ("default", {}, "10 in 3600 s"),
+    ):
+        answer = await type_.json("limits", "set", "shop", "create_session.email", said)
+        assert answer == {"project": "shop", "rule": "create_session.email", "limit": told, "default": not kept}
+        found = await projects.find(pool, "shop")
+        assert found
+        assert found.limits == kept
+
+
+async def test_all_rules_are_shown(type_: Terminal, pool: Pool):
+    """What stands in the code, what the project has set, and the budgets of mailboxes."""
+    await projects.create(pool, "shop", name="Shop")
+    await type_.json("limits", "set", "shop", "mail.day", "5/1d")
+    rules = {rule["rule"]: rule for rule in await type_.json("limits", "show", "shop")}
+    assert rules["create_recovery.email"] == {
+        "rule": "create_recovery.email", "limit": "10 in 3600 s", "default": True,
+    }  # fmt: skip
+    assert rules["mail.day"] == {"rule": "mail.day", "limit": "5 in 86400 s", "default": False}
+
+
+async def test_windows_are_shown_and_emptied(type_: Terminal, api: Api, redis: Redis):
+    """By address in any spelling, by client: what is used, and then nothing; looking counts nothing."""
+    for _ in range(11):
+        answer = await api.call("POST", "/v1/account/recovery", json=ASK)
+    assert answer.status == 429
+    for _twice in range(2):
+        found = await type_.json("limits", "show", "shop", "--email", "A.N.N@example.com")
+        used = {window["rule"]: (window["used"], window["limit"]) for window in found}
+        assert used["create_recovery.email"] == used["mail.hour"] == (10, 10)
+        assert used["create_session.email"] == (0, 10)
+    assert 0 < next(window["reset"] for window in found if window["rule"] == "mail.hour") <= 3600
+    by_ip = {
+        window["rule"]: window["used"] for window in await type_.json("limits", "show", "shop", "--ip", "127.0.0.1")
+    }
+    assert by_ip["mail.ip"] == 10
+    answer = await type_.json("limits", "reset", "shop", "--email", "ann@example.com")
+    assert answer == {"project": "shop", "emptied": 3}
+    assert (await api.call("POST", "/v1/account/recovery", json=ASK)).status == 429, "the network's day is used up"
+    await type_.json("limits", "reset", "shop", "--email", "ann@example.com", "--ip", "127.0.0.1")
+    assert (await api.call("POST", "/v1/account/recovery", json=ASK)).status == 201
+    assert len(await redis.keys("rl:*")) > 3
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("limits set shop nothing.email 1/1h", WRONG), ("limits set shop create_session.email 0/1h", WRONG),
+        ("limits set shop create_session.email 1/32d", WRONG), ("limits set shop create_session.email many", WRONG),
+        ("limits set none create_session.email 1/1h", MISSING), ("limits show none", MISSING),
+        ("limits reset shop", WRONG), ("limits show shop --ip nowhere", WRONG),
+    ],
+)  # fmt: skip
+async def test_wrong_words_change_nothing(type_: Terminal, pool: Pool, words: str, code: int):
+    """A rule or a project that is not there, numbers that are none."""
+    await projects.create(pool, "shop", name="Shop")
+    assert (await type_(*words.split()))[0] == code
+    found = await projects.find(pool, "shop")
+    assert found
+    assert found.limits == {}
+
+
+async def test_redis_away_is_said(type_: Terminal, pool: Pool, monkeypatch: pytest.MonkeyPatch):
+    """An operator is told, not left with an empty list."""
+    await projects.create(pool, "shop", name="Shop")
+    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
+    code, _, said = await type_("limits", "show", "shop", "--email", "ann@example.com")
+    assert (code, "Redis" in said) == (AWAY, True)
