@@ -175,6 +175,34 @@ def asvs() -> dict[str, dict[str, Any]]:
     return tomllib.loads((ROOT / "asvs.toml").read_text())
 
 
+def asvs_list() -> dict[str, int]:
+    """Every requirement of the standard and its level, in its order."""
+    lines = (ROOT / "tests" / "security" / "data" / "asvs-5.0.0.txt").read_text().splitlines()
+    return {number: int(level) for number, level in (line.split() for line in lines if not line.startswith("#"))}
+
+
+def asvs_counts() -> list[tuple[str, ...]]:
+    """How many of a level are shown by tests, shown but for a deviation, not met, not ours."""
+    rows = []
+    for level in (1, 2, 3):
+        kinds = [_kind(entry) for entry in asvs().values() if entry["level"] == level]
+        there = list(asvs_list().values()).count(level)
+        rows.append((str(level), *(str(kinds.count(kind)) for kind in _KINDS), f"{len(kinds)} of {there}"))
+    return [("Level", *_KINDS, "In the table"), *rows]
+
+
+_KINDS = ("Shown by tests", "Shown, but", "Not met", "Not ours")
+
+
+def _kind(entry: dict[str, Any]) -> str:
+    match ("tests" in entry, "but" in entry, "outside" in entry):
+        case _, _, True:
+            return "Not ours"
+        case True, but, _:
+            return "Shown, but" if but else "Shown by tests"
+    return "Not met"
+
+
 def asvs_table() -> list[tuple[str, ...]]:
     """One row a requirement."""
     rows = [(number, str(entry["level"]), entry["what"], _shown(entry)) for number, entry in asvs().items()]
@@ -196,6 +224,7 @@ TABLES = {
     "routes": routes_table,
     "reliability": reliability_table,
     "security": security_table,
+    "asvs-counts": asvs_counts,
     "asvs": asvs_table,
 }
 
@@ -208,10 +237,11 @@ def markdown(rows: list[tuple[str, ...]]) -> str:
 
 def written(name: str, text: str) -> str:
     """A page of docs/ with its table as it should be; the prose around it stays."""
-    edges = re.compile(rf"(<!-- table: {name} -->\n).*(<!-- end of the table -->)", re.DOTALL)
+    edges = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end of the table -->)", re.DOTALL)
     table = markdown(TABLES[name]())
     return edges.sub(lambda edge: f"{edge[1]}\n{table}\n\n{edge[2]}", text)
 
 
 def page(name: str) -> Path:
-    return DOCS / f"{name}.md"
+    """A page may hold several tables: what stands behind a hyphen tells them apart."""
+    return DOCS / f"{name.partition('-')[0]}.md"
