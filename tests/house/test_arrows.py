@@ -45,7 +45,6 @@ HOMES: dict[str, tuple[str, ...]] = {
     "ua_parser": ("service.devices",),
     "uuid_utils": ("service.ids",),
     "uvloop": ("service.__main__", "worker.__main__"),
-    "zxcvbn": ("service.blocklist",),
 }
 
 
