@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from service.api import objects
+from service.api import forms, objects
 from service.api.calls import Call
 from service.api.eras import Era
 from service.errors import ArgumentInvalid, BodyEncoded, BodyTooLarge, BodyTooSlow
@@ -18,12 +18,14 @@ from service.projects import Project
 
 SIZE = 96 * 1024
 _PATIENCE = 10.0
-# What the form readers raise about junk: their own faults, unknown charsets and codings, broken compression.
-_UNREADABLE = (ValueError, LookupError, RuntimeError, HttpProcessingError, web.RequestPayloadError)
+JSON = "application/json"
+# The library's own property asks a parser of mail, which takes half a second for 8 KB of quotes.
+_KIND = re.compile(r"\s*([A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+)\s*(?:;|\Z)")
+_KIND_SIZE = 256
+# What is no JSON and no form, and what breaks off.
+_UNREADABLE = (ValueError, HttpProcessingError, web.RequestPayloadError)
 # What nobody can read counts as an empty object too, so that the first missing parameter is named.
 _JUNK: Mapping[str, Any] = MappingProxyType({})
-_TWICE = "The request body must not contain a field twice."
-_FIELD = re.compile(r"[^\[]+")
 
 
 class Asker(Protocol):
@@ -56,46 +58,32 @@ async def load(call: Call) -> Mapping[str, Any]:
     return call.body
 
 
+def kind_of(request: web.Request) -> str:
+    """The body's media type in small letters; "" for what is none. Long ones are not read to their end."""
+    match = _KIND.match(_declared(request))
+    return match[1].lower() if match else ""
+
+
+def _declared(request: web.Request) -> str:
+    return request.headers.get("Content-Type", "")[:_KIND_SIZE]
+
+
 async def _parse(request: web.Request) -> Mapping[str, Any]:
     if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
         raise BodyEncoded
     try:
         async with asyncio.timeout(_PATIENCE):
-            if request.content_type != "application/json":
-                return _form(await request.post())
             raw = await request.read()
-            return objects.read(raw) if raw else {}
+        if not raw:
+            return {}
+        kind = kind_of(request)
+        return objects.read(raw) if kind == JSON else forms.read(raw, kind=kind, declared=_declared(request))
     except web.HTTPRequestEntityTooLarge:
         raise BodyTooLarge from None
     except TimeoutError:
         raise BodyTooSlow from None
     except _UNREADABLE:
-        return _JUNK  # no JSON; charsets and boundaries that nobody can read
-
-
-def _form(came: Mapping[str, object]) -> dict[str, Any]:
-    """Files are no fields. Some charsets can spell lone surrogates, which JSON can't: ValueError."""
-    fields = [(name, value) for name, value in came.items() if isinstance(value, str)]
-    "".join(name + value for name, value in fields).encode()
-    return _nested(fields)
-
-
-def _nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Form fields as an object: prefs[a][b]=1 is {"prefs": {"a": {"b": "1"}}}. No spelling replaces another."""
-    tree: dict[str, Any] = {}
-    for name, value in pairs:
-        *path, last = _FIELD.findall(name.replace("]", "")) or [name]
-        if len(path) > objects.DEPTH:
-            raise ArgumentInvalid(f"The request body must not be nested deeper than {objects.DEPTH} levels.")
-        branch = tree
-        for key in path:
-            branch = branch.setdefault(key, {})
-            if not isinstance(branch, dict):
-                raise ArgumentInvalid(_TWICE)
-        if last in branch:
-            raise ArgumentInvalid(_TWICE)
-        branch[last] = value
-    return tree
+        return _JUNK
 
 
 async def read(call: Call, model: type[Model]) -> Model:

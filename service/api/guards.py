@@ -19,6 +19,7 @@ from service.errors import (
     SessionExists,
     UserBlocked,
 )
+from service.projects import ApiKey
 
 Guard = Callable[[Call, Route], Awaitable[None]]
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -57,14 +58,22 @@ async def known_project(call: Call, _route: Route) -> None:
 
 async def known_origin(call: Call, route: Route) -> None:
     """Browsers say where a page is from; only pages of the project may act. Server SDKs send a key or no origin."""
-    request, is_write = call.request, route.method in _WRITES
+    is_write = route.method in _WRITES
     if not (is_write or call.era.modern):
         return
-    # Any page can add a key to what its visitor's browser sends, so a key proves a server only where no cookie is.
-    if "X-Appwrite-Key" in request.headers and "Cookie" not in request.headers:
-        return
-    if not origin_allowed(call, is_write=is_write) or (is_write and _from_elsewhere(call, route)):
+    is_ours = origin_allowed(call, is_write=is_write) and not (is_write and _from_elsewhere(call, route))
+    if not is_ours and not await _is_server(call):
         raise OriginUnknown
+
+
+async def _is_server(call: Call) -> bool:
+    """Any page can add the header to what its visitor's browser sends, with cookies that it holds or is to get.
+
+    So a key proves a server where no cookie is, and only a real one does: a made-up one could sign a visitor in to
+    somebody else's account.
+    """
+    headers = call.request.headers
+    return "Cookie" not in headers and call.found_project is not None and await _find_key(call) is not None
 
 
 def _from_elsewhere(call: Call, route: Route) -> bool:
@@ -73,11 +82,12 @@ def _from_elsewhere(call: Call, route: Route) -> bool:
     Browsers that hide the origin tell the kind of site; in those too old for both a page can only send forms.
     """
     headers = call.request.headers
-    if call.client.origin or route.page:
+    if call.client.origin:
         return False
     if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         return True
-    return "Cookie" in headers and call.request.body_exists and call.request.content_type != "application/json"
+    sends_form = call.request.body_exists and bodies.kind_of(call.request) != bodies.JSON
+    return sends_form and "Cookie" in headers and not route.page
 
 
 def origin_allowed(call: Call, *, is_write: bool = False) -> bool:
@@ -118,8 +128,8 @@ async def who(call: Call, _route: Route) -> None:
         )
     elif presented:
         call.found_member = await _by_secret(call, presented)
-    if "X-Appwrite-Key" in call.request.headers and (call.era.modern or call.found_member is None):
-        await _by_key(call, call.request.headers["X-Appwrite-Key"])
+    if call.era.modern or call.found_member is None:
+        await _by_key(call)
 
 
 async def _by_secret(call: Call, presented: tuple[str, str]) -> users.Member | None:
@@ -129,9 +139,17 @@ async def _by_secret(call: Call, presented: tuple[str, str]) -> users.Member | N
     )
 
 
-async def _by_key(call: Call, secret: str) -> None:
+async def _find_key(call: Call) -> ApiKey | None:
     """A key that is not one of the project's is as good as none."""
-    call.key = await projects.find_api_key(call.pool, call.project.id, secret=secret)
+    secret = call.request.headers.get("X-Appwrite-Key", "")
+    # The bytes of a header need not be text.
+    if not secret or not secret.isascii():
+        return None
+    return await projects.find_api_key(call.pool, call.project.id, secret=secret)
+
+
+async def _by_key(call: Call) -> None:
+    call.key = await _find_key(call)
     if call.key is None:
         return
     if call.key.expired:

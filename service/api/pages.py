@@ -55,6 +55,7 @@ async def ask_verification(call: Call) -> web.Response:
 
 @public.post("/auth/verification", page=True)
 @limited(10, HOUR, by="userId")
+@limited(100, HOUR, by="ip")
 async def confirm_verification(call: Call) -> web.Response:
     """Prove the address, as PUT /v1/account/verification does."""
     await verification.confirm(call)
@@ -69,6 +70,7 @@ async def ask_magic_url(call: Call) -> web.Response:
 
 @public.post("/auth/magic-url", opens_session=True, page=True)
 @limited(10, HOUR, by="userId")
+@limited(100, HOUR, by="ip")
 async def confirm_magic_url(call: Call) -> web.Response:
     """Sign this browser in, as PUT /v1/account/sessions/magic-url does."""
     await sessions.hand_over(call, await sign_in.open_by_link(call))

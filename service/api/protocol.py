@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 
 from service import ids
 from service.api import answers, safety
@@ -22,7 +23,8 @@ from service.settings import Settings
 
 log = logging.getLogger("service.access")
 # Seconds: an idle connection or an unfinished head (dripped ones too), and an answer that nobody reads.
-IDLE, READING = 15.0, 10.0
+# Fifteen are promised: a busy process has one to notice.
+IDLE, READING = 14.0, 10.0
 # What still comes of a body when its answer is out is read so long, for clients that write before they read.
 LINGERING = 2.0
 _MALFORMED = "The request is not well-formed HTTP."
@@ -90,6 +92,7 @@ class Connection(web.RequestHandler):
         super().__init__(desk, **kwargs)
         self._desk = desk
         self._unread: asyncio.TimerHandle | None = None
+        self._broken = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not self._desk.full:
@@ -99,6 +102,13 @@ class Connection(web.RequestHandler):
         wire = cast("asyncio.Transport", transport)
         wire.write(self._desk.full_up)
         wire.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Behind what is malformed nothing is read: the library would keep it all, with an error for each packet."""
+        if self._broken:
+            return
+        super().data_received(data)
+        self._broken = bool(self._messages) and not isinstance(self._messages[-1][0], RawRequestMessage)
 
     def handle_error(
         self,

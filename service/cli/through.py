@@ -22,16 +22,26 @@ Told = tuple[str, State, str]
 
 def ask(url: str, settings: Settings) -> list[Told]:
     """About what, in which state, in words. Raises WrongWords for what is no http or https address."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise WrongWords("--through takes an address such as https://accounts.example.com")
+    scheme, host, port = _parts(url)
     try:
-        status, body = _get(parts.scheme, parts.hostname, parts.port, settings)
-    except (OSError, http.client.HTTPException) as error:
+        status, body = _get(scheme, host, port, settings)
+        found = orjson.loads(body) if status == http.client.OK else None
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return [("through", "wrong", f"{url} can't be asked: {type(error).__name__}")]
-    if status != http.client.OK:
+    if not isinstance(found, dict) or not found.keys() >= {"believed", "peer", "forwarded", "trusted_hops"}:
         return [("through", "wrong", f"{url} answered {status}: not this service, other SECRET_KEYS, or another clock")]
-    return list(_judge(orjson.loads(body)))
+    return list(_judge(found))
+
+
+def _parts(url: str) -> tuple[str, str, int | None]:
+    try:
+        parts = urlsplit(url)
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        scheme, host, port = "", None, None
+    if scheme not in ("http", "https") or not host:
+        raise WrongWords("--through takes an address such as https://accounts.example.com")
+    return scheme, host, port
 
 
 def _get(scheme: str, host: str, port: int | None, settings: Settings) -> tuple[int, bytes]:

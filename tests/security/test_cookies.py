@@ -144,6 +144,32 @@ def request_with(value: str, number: int, chance: random.Random) -> bytes:
     return f"{start}{header}\r\n\r\n".encode("latin-1", "replace")
 
 
+BYTES = ("X-Appwrite-Key", "X-Appwrite-JWT", "X-Appwrite-Session", "X-Fallback-Cookies", "X-Appwrite-Project", "Cookie",
+         "X-Appwrite-Response-Format", "X-Appwrite-Locale", "X-Forwarded-User-Agent", "X-Accounts-Doctor", "Origin",
+         "Referer", "Sec-Fetch-Site", "Accept-Language", "Content-Type", "Content-Encoding", "User-Agent")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BYTES)
+async def test_s63_bytes_that_are_no_text(settings: Settings, api: Api, name: str):
+    """No header's bytes need be text: on a guest's, a member's and a server's route a refusal, never a fault."""
+    async with edge.edge(settings) as port:
+        for value in (b"\xff\xfe", b"\xed\xa0\x80", b"a_session_shop=\xff", b"\xc3\xa9.\xff.\xff", b"key_\xff"):
+            for era in (b"", b"X-Appwrite-Response-Format: 1.9.5\r\n"):
+                for method, path in ((b"GET", b"/v1/account"), (b"GET", b"/v1/users"), (b"POST", b"/v1/account/jwt"),
+                                     (b"GET", b"/whoami"), (b"PUT", b"/v1/account/recovery")):  # fmt: skip
+                    raw = b"%b %b HTTP/1.1\r\nHost: localhost\r\n%b: %b\r\n%b" % (
+                        method,
+                        path,
+                        name.encode(),
+                        value,
+                        era,
+                    )
+                    raw += b"" if name == "X-Appwrite-Project" else b"X-Appwrite-Project: shop\r\n"
+                    body = b"" if method == b"GET" else b"{}"
+                    told = await edge.ask(port, raw + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+                    assert 400 <= told.status < 500, (path, value)
+
+
 STRANGE = [
     ("GET", "/v1/account/sessions/{session}", 404), ("PATCH", "/v1/account/sessions/{session}", 404),
     ("DELETE", "/v1/account/sessions/{session}", 404), ("GET", "/v1/users/{user}", 401),

@@ -150,3 +150,23 @@ async def test_a_wrong_address_is_a_finding(trial, pool: Pool, redis: Any, capsy
     code, found = await doctor(capsys, "--through", "http://127.0.0.1:1")
     assert (code, of(found, "through")) == (UNWELL, ["wrong"])
     assert await asyncio.to_thread(main, ["doctor", "--through", "localhost"]) == 2
+    for words in ("http://[", "http://localhost:99999", "https://localhost:x", "http://", "javascript:1", ""):
+        assert await asyncio.to_thread(main, ["doctor", "--through", words or " "]) == 2
+    _, found = await doctor(capsys, "--through", f"http://{'a' * 70}.test")
+    assert of(found, "through") == ["wrong"]
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"", b"[]", b"{}", b'{"believed":"1.2.3.4"}', b"\xff"])
+async def test_another_service_is_a_finding(  # noqa: PLR0917 - fixtures, and what is tried
+    trial, pool: Pool, redis: Any, capsys: pytest.CaptureFixture[str], aiohttp_server: Any, body: bytes
+):
+    """Who answers 200 to everything is not this service."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(body=body)
+
+    app = web.Application()
+    app.router.add_get("/{anything:.*}", answer)
+    server = await aiohttp_server(app)
+    code, found = await doctor(capsys, "--through", f"http://127.0.0.1:{server.port}")
+    assert (code, of(found, "through")) == (UNWELL, ["wrong"])

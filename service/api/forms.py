@@ -1,0 +1,84 @@
+"""Forms as clients send them: in UTF-8, one reading or none (reliability.md S40, S46, S82).
+
+The library's reader lets the client choose the codec, and some take time by the square of the length; it reads types
+with a mail parser that does so too; and it prints the junk that it warns of.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+from service.api import objects
+from service.errors import ArgumentInvalid, BodyTooLarge
+
+_MOST = 1000
+_TWICE = "The request body must not contain a field twice."
+_KEY = re.compile(r"[^\[]+")
+_BOUNDARY = re.compile(r';\s*boundary=(?:"([^"]{1,70})"|([^\s";]{1,70}))', re.IGNORECASE)
+_NAME = re.compile(rb'content-disposition: *form-data; *name=(?:"([^"\\]*)"|([^\s";]+))(;.*)?', re.IGNORECASE)
+# A part is the bytes it holds: nothing is decoded, and no part is made of others.
+_CODED = re.compile(
+    rb"content-encoding:|content-transfer-encoding:(?!\s*(?:7bit|8bit|binary)\s*\Z)|content-type:\s*multipart/",
+    re.IGNORECASE,
+)
+_OTHER_CHARSET = re.compile(r""";\s*charset=(?!"?(?:utf-?8|us-ascii)"?[ \t]*(?:[;\r]|\Z))""", re.IGNORECASE)
+
+
+def read(raw: bytes, *, kind: str, declared: str) -> dict[str, Any]:
+    """The fields as an object; `declared` is the whole Content-Type. Any other kind of body has none.
+
+    Raises ValueError for what is no form, ArgumentInvalid for what is ambiguous.
+    """
+    if kind == "application/x-www-form-urlencoded":
+        return _nested(_urlencoded(raw, declared))
+    if kind == "multipart/form-data":
+        return _nested(_multipart(raw, declared))
+    return {}
+
+
+def _urlencoded(raw: bytes, declared: str) -> list[tuple[str, str]]:
+    if _OTHER_CHARSET.search(declared):
+        raise ValueError
+    if raw.count(b"&") >= _MOST:
+        raise BodyTooLarge
+    return parse_qsl(raw.rstrip().decode(), keep_blank_values=True, errors="strict")
+
+
+def _multipart(raw: bytes, declared: str) -> Iterator[tuple[str, str]]:
+    """Files are no fields. What stands before the first boundary is nobody's, behind the last may be nothing."""
+    boundary = _BOUNDARY.search(declared)
+    if boundary is None:
+        raise ValueError
+    _, *parts = (b"\r\n" + raw).split(b"\r\n--" + (boundary[1] or boundary[2]).encode())
+    if not parts or parts.pop().rstrip() != b"--":
+        raise ValueError
+    if len(parts) > _MOST:
+        raise BodyTooLarge
+    for part in parts:
+        head, blank, value = part.partition(b"\r\n\r\n")
+        before, *lines = head.split(b"\r\n")
+        names = [name for line in lines if (name := _NAME.fullmatch(line))]
+        coded = any(map(_CODED.match, lines)) or _OTHER_CHARSET.search(head.decode())
+        if before or not blank or len(names) != 1 or coded:
+            raise ValueError
+        if b"filename" not in (names[0][3] or b"").lower():
+            yield (names[0][1] or names[0][2] or b"").decode(), value.decode()
+
+
+def _nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Form fields as an object: prefs[a][b]=1 is {"prefs": {"a": {"b": "1"}}}. No spelling replaces another."""
+    tree: dict[str, Any] = {}
+    for name, value in pairs:
+        *path, last = _KEY.findall(name.replace("]", "")) or [name]
+        if len(path) > objects.DEPTH:
+            raise ArgumentInvalid(f"The request body must not be nested deeper than {objects.DEPTH} levels.")
+        branch = tree
+        for key in path:
+            branch = branch.setdefault(key, {})
+            if not isinstance(branch, dict):
+                raise ArgumentInvalid(_TWICE)
+        if last in branch:
+            raise ArgumentInvalid(_TWICE)
+        branch[last] = value
+    return tree

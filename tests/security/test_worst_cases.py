@@ -1,0 +1,121 @@
+"""Texts that are slow to read, for every field and parser: length caps come first, and the work is linear (S46)."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+
+import pytest
+
+from service import countries, devices, language, redirects
+from service.api import clients, cookies, fields, forms, guards, limits, objects, queries, targets
+from service.api.fields import sized
+from service.errors import AccountError
+from service.jwts import Jwts
+from service.projects import Project
+from service.settings import Settings
+from tests.security import edge
+
+_PIECES = (
+    "a", ".", "@", "-", '"', "\\", "(", "[", "]", ":", "/", "%", "%41", "%ff", "xn--", "0", "1e", "{", "\u0130",
+    "\u00df", "\ufdfa", "e\u0301", "\u0300", "=", ";", ",", "&", "?", " ", "+", "*", "~", "\U0001f600", '"a".',
+)  # fmt: skip
+# A thousand texts of one or two repeated pieces, ended by another one: what backtracking is slowest with.
+WORST = [(one + two, two[::-1] + "!") for one, two in itertools.product(_PIECES, repeat=2)][:1000]
+FORM, PARTS = "application/x-www-form-urlencoded", "multipart/form-data"
+HOSTNAMES = ("localhost", "*.example.com")
+# A parser, what stands around the text, and how many characters it is given: more than the caps, up to a whole body.
+PARSERS: dict[str, tuple[Callable[[str], object], str, str, int]] = {
+    "an address": (fields._email, "", "", 254),
+    "an address's domain": (fields._email, "a@", ".test", 240),
+    "a long address": (fields._email, "a@", ".test", 90_000),
+    "a url's path": (lambda text: redirects.check(text, HOSTNAMES), "http://localhost/", "", 2000),
+    "a url's host": (lambda text: redirects.check(text, HOSTNAMES), "http://", ".example.com/", 2000),
+    "a long url": (lambda text: redirects.check(text, HOSTNAMES), "http://localhost/", "", 90_000),
+    "a listed host": (lambda text: redirects.host_allowed(text, HOSTNAMES), "", ".example.com", 8000),
+    "an id": (fields._user_id, "a", "", 90_000),
+    "a name": (fields._plain, "", "", 128),
+    "a long name": (sized(0, 128), "", "", 90_000),
+    "a query": (queries.parse, "", "", 4096),
+    "an old query": (queries.parse, "equal(", ")", 4080),
+    "a long query": (queries.parse, "", "", 8000),
+    "a cookie": (cookies.decode, "", "", 4096),
+    "a jar": (cookies._parse, "", "", 8000),
+    "the fallback": (lambda text: cookies._from_fallback(text, "a_session_shop"), "{", "}", 8000),
+    "a user agent": (lambda text: devices.parse(clients.agent_of(text)), "Mozilla/5.0 (Linux; Android 10; ", ")", 8000),
+    "a language": (clients._LOCALE.fullmatch, "de", "", 8000),
+    "a country's language": (countries.negotiate, "de-", "", 24),
+    "an origin": (guards._host_of, "http://", "", 8000),
+    "a host": (targets._HOST.fullmatch, "", "", 8000),
+    "a window's value": (limits.mailbox_of, "", "@example.com", 90_000),
+    "JSON": (lambda text: objects.read(text.encode()), '{"a":[', "]}", 20_000),
+    "a form": (lambda text: forms.read(text.encode(), kind=FORM, declared=""), "", "", 20_000),
+    "multipart": (lambda text: forms.read(text.encode(), kind=PARTS, declared="x; boundary=x"),
+                  '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n', "\r\n--x--", 20_000),
+    "a part's head": (lambda text: forms.read(text.encode(), kind=PARTS, declared="x; boundary=x"),
+                      "--x\r\nContent-Disposition: form-data; name=", "\r\n\r\n\r\n--x--", 20_000),
+    "a type": (lambda text: forms.read(b"--x--", kind=PARTS, declared=text), "x; boundary", "", 256),
+}  # fmt: skip
+
+
+def texts(before: str, behind: str, size: int) -> Iterator[str]:
+    return (before + (piece * size)[:size] + end + behind for piece, end in WORST)
+
+
+@pytest.mark.parametrize("name", PARSERS)
+async def test_s46_a_thousand_worst_cases(name: str):
+    """Each parser reads or refuses all of them in 5 ms each; what goes by the square would take minutes."""
+    parse, before, behind, size = PARSERS[name]
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    for text in texts(before, behind, size):
+        with suppress(ValueError, AccountError):
+            parse(text)
+    assert loop.time() - started < 5.0
+    assert len(WORST) == 1000
+
+
+async def test_s46_a_token_is_measured_first(settings: Settings):
+    """A JWT of any worst case is refused as quickly."""
+    jwts, loop = Jwts(settings.key_ring), asyncio.get_running_loop()
+    started = loop.time()
+    for text in texts("eyJ.", ".x", 8000):
+        with pytest.raises(AccountError):
+            jwts.verify("shop", text)
+    assert loop.time() - started < 5.0
+
+
+async def test_s46_a_language_is_chosen_at_once():
+    """As many languages as a header holds are looked through, and no more."""
+    catalogues, loop = language.read(language.TEMPLATES), asyncio.get_running_loop()
+    started = loop.time()
+    for text in texts("", "", 256):
+        language.choose(catalogues, *text.split(","))
+    assert loop.time() - started < 5.0
+
+
+@pytest.fixture
+async def port(settings: Settings, project: Project) -> AsyncIterator[int]:
+    async with edge.edge(settings.model_copy(update={"limits": "off"})) as port:
+        yield port
+
+
+_HEADERS = ("Cookie", "User-Agent", "Accept-Language", "X-Appwrite-Locale", "X-Appwrite-JWT", "X-Appwrite-Session",
+            "X-Fallback-Cookies", "X-Appwrite-Response-Format", "Origin", "Referer", "Content-Type", "Accept",
+            "X-Forwarded-For", "X-Appwrite-Key")  # fmt: skip
+
+
+async def test_s46_a_thousand_requests_of_worst_cases(port: int):
+    """In headers, the query and fields of a body, over the wire: each has its answer, all of them in half a minute."""
+    async with asyncio.timeout(30):
+        for number, text in enumerate(texts("", "", 7000)):
+            header = text.encode().decode("latin-1").translate(dict.fromkeys(range(0x80, 0x100), "x"))[:7900]
+            name = _HEADERS[number % len(_HEADERS)]
+            body = json.dumps(dict.fromkeys(("email", "url", "userId", "secret", "name"), text * 2)).encode()[:90_000]
+            more = "" if name == "Content-Type" else "Content-Type: application/json\r\n"
+            raw = (
+                f"POST /v1/account/recovery?queries[]=limit HTTP/1.1\r\nHost: localhost\r\nX-Appwrite-Project: shop\r\n"
+                f"{more}{name}: {header}\r\nContent-Length: {len(body)}\r\n\r\n"
+            )
+            assert (await edge.ask(port, raw.encode("latin-1") + body)).status in (400, 401, 403, 413)
