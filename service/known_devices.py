@@ -22,7 +22,7 @@ _MARK = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class KnownDevice:
-    """`id` is new with every sign-in; `proven` if the address was proved to be the account's by then."""
+    """`id` stays while the mark is renewed; `proven` if the address was proved to be the account's by then."""
 
     id: str
     proven: bool
@@ -37,9 +37,14 @@ def find(ring: KeyRing, marks: str, project_id: str, *, email: str) -> KnownDevi
 
 
 def remember(ring: KeyRing, marks: str, project_id: str, *, email: str, proven: bool) -> str:
-    """The marks with a fresh one for this address before the others; its former one and the oldest go."""
+    """The marks with a fresh one for this address before the others; its former one and the oldest go.
+
+    The device stays the one that it was: were it new each time, who knows the password could sign in without end.
+    """
     kept = [mark for mark in _split(marks) if _read(ring, mark, project_id, email) is None]
-    head = f"{keys.current(ring)}.{int(time.time())}.{secrets.token_hex(8)}.{int(proven)}"
+    former = find(ring, marks, project_id, email=email)
+    device = former.id if former else secrets.token_hex(8)
+    head = f"{keys.current(ring)}.{int(time.time())}.{device}.{int(proven)}"
     return "~".join([f"{head}.{_proof(ring, head, project_id, email)}", *kept][:_MOST])
 
 

@@ -15,7 +15,7 @@ from service.db import Executor, Queries
 from service.keys import KeyRing
 
 _sql = Queries("tokens")
-_ID, _PROOF = 20, 118
+_ID, _PROOF, _CODE = 20, 118, 6
 
 
 class Kind(StrEnum):
@@ -73,7 +73,7 @@ def secret_of(ring: KeyRing, token: Token) -> str:
     """
     if token.kind == Kind.OTP:
         number = int.from_bytes(keys.derive(ring[token.kid], "otp", token.project_id, token.id, token.email)[:8])
-        return f"{number % 1_000_000:06}"
+        return f"{number % 10**_CODE:0{_CODE}}"
     proof = keys.stretch(
         ring[token.kid],
         _PROOF,
@@ -86,6 +86,11 @@ def secret_of(ring: KeyRing, token: Token) -> str:
         str(token.email_version),
     )
     return token.id + proof.hex()
+
+
+def aim(secret: str) -> str:
+    """The row that a guess at a link is aimed at, whether or not it is there; nothing for a code, which names none."""
+    return secret[:_ID] if len(secret) > _CODE else ""
 
 
 async def issue(
@@ -186,9 +191,12 @@ async def kill_all(conn: Executor, owner: Owner) -> None:
     await _sql.run(conn, "kill_tokens", project_id=owner.project_id, user_id=owner.id, email=owner.email)
 
 
-async def kill_disavowals(conn: Executor, owner: Owner) -> None:
-    """After one of them was used, or an operator has stepped in: none may turn that back. Lock the user first."""
-    await _sql.run(conn, "kill_disavowals", project_id=owner.project_id, user_id=owner.id)
+async def kill_disavowals(conn: Executor, owner: Owner, *, since: datetime | None = None) -> None:
+    """After an operator has stepped in, or one of them was used: none may turn that back. Lock the user first.
+
+    `since` keeps earlier ones: who took the account over must not end its owner's by using a later one.
+    """
+    await _sql.run(conn, "kill_disavowals", project_id=owner.project_id, user_id=owner.id, since=since)
 
 
 async def drop_expired(conn: Executor) -> int:

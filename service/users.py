@@ -229,10 +229,10 @@ async def void_password(conn: Executor, user: User) -> None:
     await _sql.run(conn, "void_password", project_id=user.project_id, id=user.id)
 
 
-async def put_email_back(conn: Executor, user: User, *, email: str) -> bool:
-    """False where somebody else has proved it to be theirs meanwhile; EmailTaken if that happened just now."""
+async def put_email_back(conn: Executor, user: User, *, email: str) -> User:
+    """With no address where another account has got that one meanwhile; EmailTaken if that happened just now."""
     try:
-        return await _sql.run(conn, "put_email_back", project_id=user.project_id, id=user.id, email=email) == 1
+        return _still(await _sql.one(conn, "put_email_back", User, project_id=user.project_id, id=user.id, email=email))
     except UniqueViolation:
         raise EmailTaken from None
 

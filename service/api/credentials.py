@@ -93,12 +93,14 @@ async def update_email(call: Call) -> web.Response:
 
 
 async def _unchanged(call: Call, tx: Connection) -> User:
-    """The member's row, locked; the proof of the password was made before the lock and must still hold.
+    """The member's row, locked; session and proof of the password were seen before the lock and must still hold.
 
     The date tells, not the hash: the same password under today's parameters is no change.
     """
     user = await users.lock(tx, call.project.id, user_id=call.member.id)
     if user is None or user.status == "blocked":
+        raise ScopeMissing
+    if await sessions.find(tx, user, session_id=call.member.session_id) is None:
         raise ScopeMissing
     if user.password_updated_at != call.member.password_updated_at:
         raise CredentialsInvalid

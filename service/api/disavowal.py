@@ -1,23 +1,26 @@
 """A disavowal, "this wasn't me": a notice's link ends what somebody else began with the account (reliability.md B13).
 
-All sessions end, the password is void, no other link works; where the notice told of a new address, the old one is
-the account's again. Whoever reads that mailbox then chooses a password by a recovery.
+All sessions end, the password is void, no later link works, and the address that the notice was mailed to is the
+account's again. Whoever reads that mailbox then chooses a password by a recovery.
 """
+
+from uuid import UUID
 
 from aiohttp import web
 
 from service import events, sessions, tokens, users
-from service.api import pages
+from service.api import letters, pages
 from service.api.bodies import Body, read
 from service.api.calls import Call
 from service.api.fields import TokenSecret, UserId
 from service.api.routes import limited, public
-from service.db import transaction
+from service.db import Connection, transaction
 from service.errors import TokenInvalid, UserBlocked
 from service.events import Event
-from service.jobs import RECORD_LOG
+from service.jobs import RECORD_LOG, SEND_MAIL
 from service.limits import HOUR
-from service.tokens import Kind
+from service.tokens import Kind, Token
+from service.users import User
 
 
 class Disavow(Body):
@@ -33,10 +36,10 @@ async def ask_disavowal(call: Call) -> web.Response:
 
 @public.post("/auth/disavowal", page=True)
 @limited(10, HOUR, by="userId")
+@limited(100, HOUR, by="ip")
 async def confirm_disavowal(call: Call) -> web.Response:
-    """End all sessions and void the password."""
-    await _disavow(call, Kind.DISAVOWAL)
-    return pages.show(call, "disavowed", restored=False)
+    """End all sessions and void the password; an address that was changed since comes back."""
+    return await _disavow(call, Kind.DISAVOWAL)
 
 
 @public.get("/auth/email-undo", page=True)
@@ -47,14 +50,14 @@ async def ask_email_undo(call: Call) -> web.Response:
 
 @public.post("/auth/email-undo", page=True)
 @limited(10, HOUR, by="userId")
+@limited(100, HOUR, by="ip")
 async def confirm_email_undo(call: Call) -> web.Response:
     """Put the old address back, end all sessions and void the password."""
-    restored = await _disavow(call, Kind.EMAIL_UNDO)
-    return pages.show(call, "disavowed", restored=restored)
+    return await _disavow(call, Kind.EMAIL_UNDO)
 
 
-async def _disavow(call: Call, kind: Kind) -> bool:
-    """Whether an address was put back. Raises TokenInvalid, UserBlocked."""
+async def _disavow(call: Call, kind: Kind) -> web.Response:
+    """Raises TokenInvalid, and UserBlocked, which costs the link no attempt: it is good for when that is over."""
     body = await read(call, Disavow)
     ring = call.services.ring
     found = await tokens.find_by_secret(
@@ -62,8 +65,16 @@ async def _disavow(call: Call, kind: Kind) -> bool:
     )
     if found is None:
         raise TokenInvalid
+    try:
+        return await _undo(call, found)
+    except UserBlocked:
+        await tokens.forgive(call.pool, found)
+        raise
+
+
+async def _undo(call: Call, found: Token) -> web.Response:
     async with transaction(call.pool) as tx:
-        user = await users.lock(tx, call.project.id, user_id=body.userId)
+        user = await users.lock(tx, call.project.id, user_id=found.user_id or "")
         token = await tokens.take_disavowal(tx, found)
         if user is None or token is None:
             raise TokenInvalid
@@ -72,8 +83,17 @@ async def _disavow(call: Call, kind: Kind) -> bool:
         await sessions.close_all(tx, user)
         await users.void_password(tx, user)
         await tokens.kill_all(tx, user)
-        await tokens.kill_disavowals(tx, user)
-        restored = kind is Kind.EMAIL_UNDO and await users.put_email_back(tx, user, email=token.email)
+        await tokens.kill_disavowals(tx, user, since=token.created_at)
+        now = user if user.email == token.email else await users.put_email_back(tx, user, email=token.email)
+        mails = await _tell_loser(call, tx, user) if now.email != user.email else []
         event = await events.record(tx, call.project.id, event=Event.DISAVOWAL, user_id=user.id, by=call.client)
+    await call.services.bell.ring(SEND_MAIL, *mails)
     await call.services.bell.ring(RECORD_LOG, event)
-    return restored
+    return pages.show(call, "disavowed", restored=now.email not in (None, user.email))
+
+
+async def _tell_loser(call: Call, tx: Connection, before: User) -> list[UUID]:
+    """Who had proved the address that the account loses may have believed it to be his: he is told, without a link."""
+    if before.email is None or not before.email_verified:
+        return []
+    return [await letters.notify(call, tx, letter="email_changed", recipient=before.email, user=before)]

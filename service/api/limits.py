@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
 
+from service import tokens
 from service.api import bodies, clients, known_devices
 from service.api.calls import Call
 from service.api.routes import Limit, Route
@@ -18,7 +19,8 @@ from service.projects import Project
 
 log = logging.getLogger(__name__)
 _LONGEST = 512
-# Who has a /48 of IPv6 has 65,536 networks: together they get so many times one network's calls.
+# Who has a /48 of IPv6 has 65,536 networks, and who has the password can make many known devices of an address:
+# together they get so many times one's calls.
 _WIDE = 10
 
 
@@ -26,7 +28,8 @@ async def within_limits(call: Call, route: Route) -> None:
     """Counted before the parameters are looked at: a guess that is malformed is a guess."""
     if not route.limits or call.key is not None:  # a key speaks for many people at once
         return
-    counted = own(call.project, await _known(call, route) or await _strangers(call, route))
+    known = await _known(call, route)
+    counted = await _strangers(call, route) if known is None else known
     if counted:
         call.verdict = await call.services.limits.count(call.project.id, counted)
         obey(call, call.verdict)
@@ -49,37 +52,44 @@ def refuses(call: Call, verdict: Verdict) -> bool:
     return True
 
 
-def own(project: Project, counted: Iterable[tuple[Rule, str]]) -> list[tuple[Rule, str]]:
-    """With the numbers that the project has set; a rule that it has switched off does not count."""
+def own(project: Project, rules: Iterable[Rule]) -> list[Rule]:
+    """With the numbers that the project has set; one that it has switched off is left out."""
     if not project.limits:
-        return list(counted)
+        return list(rules)
     found = []
-    for rule, value in counted:
+    for rule in rules:
         numbers = project.limits.get(rule.name)
         if numbers is None:
-            found.append((rule, value))
+            found.append(rule)
         elif numbers:
-            found.append((replace(rule, limit=numbers[0], window=numbers[1]), value))
+            found.append(replace(rule, limit=numbers[0], window=numbers[1]))
     return found
 
 
-async def _known(call: Call, route: Route) -> list[tuple[Rule, str]]:
+async def _known(call: Call, route: Route) -> list[tuple[Rule, str]] | None:
     """A device that the named address has signed in on before is counted by itself: nobody can lock it out (S55)."""
     for limit in route.limits:
         if limit.by == "email":
             email = (await bodies.load(call)).get("email")
-            device = known_devices.find(call, email) if isinstance(email, str) else None
-            if device:
-                return [(replace(limit.rule, name=f"{route.name}.device"), device.id)]
-    return []
+            if isinstance(email, str) and (device := known_devices.find(call, email)):
+                mine = [replace(rule, name=f"{rule.name}.device") for rule in own(call.project, [limit.rule])]
+                return [(rule, device.id) for rule in mine] + by_devices(call.project, limit.rule, email)
+    return None
+
+
+def by_devices(project: Project, rule: Rule, email: str) -> list[tuple[Rule, str]]:
+    """All known devices of an address together."""
+    return [
+        (replace(mine, name=f"{mine.name}.devices", limit=mine.limit * _WIDE), mailbox_of(email))
+        for mine in own(project, [rule])
+    ]
 
 
 async def _strangers(call: Call, route: Route) -> list[tuple[Rule, str]]:
     counted = []
     for limit in route.limits:
-        counted += (
-            by_address(limit.rule, call.client.ip) if limit.by == "ip" else [(limit.rule, await _value(call, limit))]
-        )
+        for rule in own(call.project, [limit.rule]):
+            counted += by_address(rule, call.client.ip) if limit.by == "ip" else [(rule, await _value(call, limit))]
     return counted
 
 
@@ -90,10 +100,16 @@ async def _value(call: Call, limit: Limit) -> str:
         case "project":
             return ""
         case field:
-            value = (await bodies.load(call)).get(field)
+            body = await bodies.load(call)
+            value = body.get(field)
             if not isinstance(value, str):
                 return ""
-            return mailbox_of(value) if field == "email" else folded(value)
+            return mailbox_of(value) if field == "email" else _guess(value, body.get("secret"))
+
+
+def _guess(user_id: str, secret: object) -> str:
+    """The link that a guess is aimed at: else whoever knows a user's id could keep its owner from using any."""
+    return f"{folded(user_id)}\0{tokens.aim(secret)}" if isinstance(secret, str) else folded(user_id)
 
 
 def by_address(rule: Rule, ip: str) -> list[tuple[Rule, str]]:

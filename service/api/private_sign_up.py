@@ -61,11 +61,14 @@ def _promised(token: Token, name: str) -> User:
 
 
 async def finish(call: Call, found: Token) -> Token:
-    """Make the account that a sign-up's secret stands for, its address proved. Raises VerificationTokenInvalid."""
+    """Make the account that a sign-up's secret stands for, its address proved. Raises VerificationTokenInvalid.
+
+    The user's row comes before the token's, as everywhere; if the token is gone nobody has been made.
+    """
     async with transaction(call.pool) as tx:
         asked = await sign_ups.find(tx, call.project.id, token_id=found.id)
+        user = await _make(tx, found, asked) if asked else None
         token = await tokens.take_by_address(tx, found)
-        user = await _make(tx, token, asked) if token and asked else None
         if token is None or user is None:
             raise VerificationTokenInvalid
         await tokens.kill_all(tx, user)

@@ -87,6 +87,7 @@ class UpdateRecovery(Body):
 
 @public.put("/v1/account/recovery")
 @limited(10, HOUR, by="userId")
+@limited(100, HOUR, by="ip")
 @contract(takes=UpdateRecovery, gives=shapes.TOKEN, raises=(RecoveryTokenInvalid, PasswordPersonal, PasswordReused))
 async def update_recovery(call: Call) -> web.Response:
     """Choose the new password. It ends every session, proves the address and kills every other link."""

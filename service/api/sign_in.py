@@ -107,6 +107,7 @@ class UpdateMagicUrl(Body):
 
 @public.put("/v1/account/sessions/magic-url", opens_session=True)
 @limited(10, HOUR, by="userId")
+@limited(100, HOUR, by="ip")
 @contract(takes=UpdateMagicUrl, gives=shapes.SESSION, status=201, raises=(LoginTokenInvalid,))
 async def update_magic_url(call: Call) -> web.Response:
     """Sign in with the secret of a mailed link."""

@@ -30,7 +30,8 @@ async def create_verification(call: Call) -> web.Response:
         await budgets.spend(call, call.member.email)
     async with transaction(call.pool) as tx:
         user = await users.lock(tx, call.project.id, user_id=call.member.id)
-        if user is None or user.email is None:
+        # An address that came meanwhile has a budget of its own, which nobody has asked.
+        if user is None or user.email is None or user.email != call.member.email:
             raise EmailMissing
         if user.email_verified and call.era.modern:
             raise EmailVerified
@@ -57,6 +58,7 @@ class UpdateVerification(Body):
 
 @public.put("/v1/account/verification", "/v1/account/verifications/email")
 @limited(10, HOUR, by="userId")
+@limited(100, HOUR, by="ip")
 @contract(takes=UpdateVerification, gives=shapes.TOKEN, raises=(VerificationTokenInvalid,))
 async def update_verification(call: Call) -> web.Response:
     """Prove the address with the secret that was mailed to it."""

@@ -66,8 +66,8 @@ async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
 
 
 def _said(project: Project, rule: Rule) -> dict[str, object]:
-    found = counting.own(project, [(rule, "")])
-    said = f"{found[0][0].limit} in {found[0][0].window} s" if found else "off"
+    found = counting.own(project, [rule])
+    said = f"{found[0].limit} in {found[0].window} s" if found else "off"
     return {"rule": rule.name, "limit": said, "default": rule.name not in project.limits}
 
 
@@ -122,22 +122,21 @@ def _windows(project: Project, arguments: argparse.Namespace) -> Iterator[tuple[
     for route in app.routes():
         for limit in route.limits:
             declared.setdefault(limit.by, []).append(limit.rule)
-    of_project: list[tuple[Rule, str]] = []
-    of_all: list[tuple[Rule, str]] = []
-    if arguments.email:
-        mailbox = counting.mailbox_of(arguments.email)
-        of_project += [(rule, mailbox) for rule in declared["email"]]
-        of_all += [(rule, mailbox) for rule in budgets.BY_MAILBOX]
-        of_all += [budgets.by_neighbour(mailbox, arguments.ip)] if arguments.ip else []
-    if arguments.user:
-        of_project += [(rule, arguments.user) for rule in (*declared["user"], budgets.BY_NEW_DEVICE)]
-        of_project += [(rule, counting.folded(arguments.user)) for rule in declared["userId"]]
-    if arguments.ip:
-        of_project += [pair for rule in declared["ip"] for pair in counting.by_address(rule, arguments.ip)]
-        of_all += counting.by_address(budgets.BY_ADDRESS, arguments.ip)
-    for scope, counted in ((project.id, of_project), (budgets.EVERYWHERE, of_all)):
-        if found := counting.own(project, counted):
-            yield scope, found
+
+    def of(by: str, value: str) -> list[tuple[Rule, str]]:
+        return [(rule, value) for rule in counting.own(project, declared[by])]
+
+    found: list[tuple[Rule, str]] = []
+    if email := arguments.email:
+        found += of("email", counting.mailbox_of(email))
+        found += [pair for rule in declared["email"] for pair in counting.by_devices(project, rule, email)]
+    if user := arguments.user:
+        found += of("user", user) + of("userId", f"{counting.folded(user)}\0")
+        found += [(rule, user) for rule in counting.own(project, [budgets.BY_NEW_DEVICE])]
+    if ip := arguments.ip:
+        found += [pair for rule, _ in of("ip", ip) for pair in counting.by_address(rule, ip)]
+    yield project.id, found
+    yield budgets.scope(project), budgets.windows(project, email=email or "", ip=ip or "")
 
 
 @asynccontextmanager

@@ -60,8 +60,9 @@ delete from tokens
 where project_id = :project_id and kind not in ('disavowal', 'email_undo')
     and (user_id = :user_id or (user_id is null and email = :email));
 
--- name: kill_disavowals(project_id, user_id)
-delete from tokens where project_id = :project_id and user_id = :user_id and kind in ('disavowal', 'email_undo');
+-- name: kill_disavowals(project_id, user_id, since)
+delete from tokens where project_id = :project_id and user_id = :user_id and kind in ('disavowal', 'email_undo')
+    and (:since::timestamptz is null or created_at >= :since);
 
 -- name: drop_expired_tokens()
 -- Kept a day longer, so that a link's lateness can still be told from its never having been.

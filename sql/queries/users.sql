@@ -120,12 +120,17 @@ returning project_id, id, email, email_version, email_verified, name, password_h
 update users set password_hash = null, password_updated_at = now(), updated_at = now()
 where project_id = :project_id and id = :id;
 
--- name: put_email_back(project_id, id, email)
--- The link that asks for it was mailed there, so the address is proved. Nothing where somebody else has it by now.
-update users set email = :email, email_version = email_version + 1, email_verified = true, updated_at = now()
-where project_id = :project_id and id = :id and not exists (
-    select 1 from users o where o.project_id = :project_id and o.email = :email and o.id <> :id
-);
+-- name: put_email_back(project_id, id, email) -> User?
+-- The link that asks for it was mailed there, so the address is proved. Where another account has it by now this one
+-- has none, since whoever is to be kept out reads what is mailed to the address that it has.
+update users u set email = case when not k.taken then :email end, email_version = u.email_version + 1,
+    email_verified = not k.taken, updated_at = now()
+from (
+    select exists (select 1 from users where project_id = :project_id and email = :email and id <> :id) as taken
+) k
+where u.project_id = :project_id and u.id = :id
+returning u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at;
 
 -- name: change_status(project_id, id, status) -> User?
 update users set status = :status, updated_at = now() where project_id = :project_id and id = :id

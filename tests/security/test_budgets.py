@@ -148,6 +148,19 @@ async def test_s24_a_network_has_a_budget_too(api: Api, pool: Pool):
     assert [answer.status for answer in asked] == [201] * 5 + [429] * 2
 
 
+async def test_s24_a_projects_own_numbers_open_no_others_window(api: Api, pool: Pool):
+    """A project with numbers of its own counts by itself: a window has one length, and the others' is not cut."""
+    await projects.create(pool, "other", name="Other")
+    await projects.add_platform(pool, "other", hostname="localhost")
+    await projects.set_limit(pool, "other", rule="mail.hour", numbers=[100, 1])
+    for project in ("shop", "shop", "other"):
+        asked = await api.call("POST", "/v1/account/recovery", json=ASK, headers={"X-Appwrite-Project": project})
+        assert asked.status == 201
+        await pool.execute("update windows set calls = array(select at - interval '2 s' from unnest(calls) at)")
+    rows = await pool.fetch("select cardinality(calls) from windows where name like '%mail.hour%'")
+    assert sorted(row[0] for row in rows) == [1, 2]
+
+
 async def test_s24_without_redis_postgres_keeps_the_budget(aiohttp_client, api: Api, settings: Settings, pool: Pool):
     """Two processes that lost Redis accept ten mails for a mailbox together, over all routes."""
     away = settings.model_copy(update={"redis_url": SecretStr(f"redis://127.0.0.1:{free_port()}/0")})

@@ -59,7 +59,6 @@ async def test_s55_the_owners_device_gets_in_all_the_same(behind: Api):
     assert (stranger.status, "Set-Cookie" in stranger.headers) == (429, False)
     owner = await sign_in(behind, RIGHT, cookie=mark)
     assert owner.status == 201
-    assert mark_of(owner) != mark, "a mark is new with every sign-in"
     assert (await sign_in(behind, RIGHT, cookie=mark_of(owner))).status == 201
 
 
@@ -69,6 +68,33 @@ async def test_s55_a_known_device_guesses_no_more_than_anybody(behind: Api):
     found = [(await sign_in(behind, WRONG, cookie=mark)).status for _ in range(11)]
     assert found == [401] * 10 + [429]
     assert (await sign_in(behind, RIGHT)).status == 201
+
+
+async def test_s55_signing_in_again_opens_no_new_window(behind: Api):
+    """A mark that is renewed stays one device: who has the password can't sign in without end, on any network."""
+    mark, found = await known(behind), []
+    for number in range(11):
+        answer = await sign_in(behind, RIGHT, f"192.0.2.{number}", cookie=mark)
+        found.append(answer.status)
+        mark = mark_of(answer) if answer.status == 201 else mark
+    assert found == [201] * 10 + [429]
+
+
+async def test_s55_marks_can_not_be_collected(behind: Api, pool: Pool, settings: Settings):
+    """All known devices of an address have ten times one's calls together."""
+    await projects.set_limit(pool, "shop", rule="create_session.email", numbers=[2, 3600])
+    await behind.sign_up()
+    marks = [known_devices.remember(settings.key_ring, "", "shop", email=ANN, proven=True) for _ in range(12)]
+    cookies = [f"known_device_shop={mark}" for mark in marks for _ in range(2)]
+    found = [(await sign_in(behind, WRONG, cookie=cookie)).status for cookie in cookies]
+    assert found == [401] * 20 + [429] * 4
+
+
+async def test_s55_a_device_has_the_projects_own_number(behind: Api, pool: Pool):
+    """As many calls as the project gives a stranger: more, fewer, or as many as one likes."""
+    await projects.set_limit(pool, "shop", rule="create_session.email", numbers=[3, 3600])
+    mark = await known(behind)
+    assert [(await sign_in(behind, WRONG, cookie=mark)).status for _ in range(4)] == [401] * 3 + [429]
 
 
 async def test_s55_a_mark_is_for_one_address_and_project(behind: Api, pool: Pool):

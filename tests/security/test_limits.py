@@ -18,7 +18,9 @@ from service.db import Pool
 from service.limits import HOUR, Limits, Rule
 from service.local.servers import free_port
 from service.settings import Settings
+from service.tokens import Kind
 from tests.conftest import Api
+from tests.security.kit import Post
 
 ASK = {"email": "j.doe@gmail.com", "url": "http://localhost/reset"}
 GUESS = {"email": "j.doe@gmail.com", "password": "wrong horse"}
@@ -166,6 +168,29 @@ async def test_s76_parallel_guesses_are_counted_before_they_are_looked_at(api: A
     assert sorted(answer.status for answer in answers) == [401] * 10 + [429] * 90
 
 
+async def test_s76_who_knows_an_id_keeps_nobody_from_a_link(api: Api, pool: Pool, settings: Settings):
+    """A window of guesses is one link's: junk sent under a user's id uses up the windows of links that are none."""
+    user = (await api.sign_up())["$id"]
+    for number in range(12):
+        junk = PROOF | {"userId": user, "secret": f"{number:020x}" + "0f" * 118}
+        assert (await api.call("PUT", "/v1/account/recovery", json=junk)).status == 401
+    for kind, path in ((Kind.VERIFICATION, "/v1/account/verification"), (Kind.RECOVERY, "/v1/account/recovery")):
+        proof = await Post(pool, settings).issue(kind, user)
+        assert (await api.call("PUT", path, json=proof.body)).status == 200
+
+
+async def test_s76_one_network_has_a_hundred_guesses_at_links(behind: Api):
+    """However many links and users it names; codes of six digits are counted by the id that they were asked for."""
+    here = {"X-Forwarded-For": "192.0.2.1"}
+    for number in range(101):
+        junk = PROOF | {"userId": f"u{number}", "secret": f"{number:020x}" + "0f" * 118}
+        last = await behind.call("PUT", "/v1/account/recovery", json=junk, headers=here)
+    assert last.status == 429
+    codes = [{"userId": "u1", "secret": f"{number:06}"} for number in range(11)]
+    found = [(await behind.call("POST", "/v1/account/sessions/token", json=code)).status for code in codes]
+    assert found == [401] * 10 + [429]
+
+
 async def test_s77_ones_own_success_clears_nothing(api: Api, redis: Redis):
     """An attacker who signs in to an own account between guesses gains no guess at another's."""
     await api.sign_up(GUESS["email"])
@@ -292,9 +317,18 @@ async def test_a_project_has_numbers_of_its_own(api: Api, pool: Pool):
     assert found[0].headers["RateLimit-Policy"] == '"default";q=2;w=60'
 
 
+async def test_a_projects_number_is_also_that_of_a_48(behind: Api, pool: Pool):
+    """The wider window of IPv6 follows the number that the project has set: ten times it, or none."""
+    await projects.set_limit(pool, "shop", rule="create_anonymous_session.ip", numbers=[1, 3600])
+    here = [{"X-Forwarded-For": f"2001:db8:0:{number:x}::1"} for number in range(11)]
+    found = [await behind.call("POST", "/v1/account/sessions/anonymous", json={}, headers=place) for place in here]
+    assert [answer.status for answer in found] == [201] * 10 + [429]
+
+
 async def test_a_rule_that_is_off_counts_nothing(api: Api, pool: Pool, redis: Redis):
     """Off is off: no window, no header, no refusal."""
-    await projects.set_limit(pool, "shop", rule="update_recovery.userId", numbers=[])
+    for by in ("userId", "ip"):
+        await projects.set_limit(pool, "shop", rule=f"update_recovery.{by}", numbers=[])
     found = [await api.call("PUT", "/v1/account/recovery", json=PROOF) for _ in range(12)]
     assert {answer.status for answer in found} == {401}
     assert "X-RateLimit-Limit" not in found[0].headers

@@ -165,14 +165,65 @@ async def test_its_own_account_may_have_it_again_at_once(api: Api, pool: Pool):
 
 
 async def test_an_address_that_was_proved_meanwhile_stays(api: Api, pool: Pool, settings: Settings):
-    """Who reads the mailbox may have begun anew by a mailed link: then the account is secured, the address stays."""
+    """Who reads the mailbox may have begun anew by a mailed link: the address stays there.
+
+    The account that was taken over has none then: nobody gets into it by a recovery, the thief least of all.
+    """
     member = await proved(api, pool)
     await change_email(api, member)
     await pool.execute("insert into users (project_id, id, email, email_verified) values ('shop', 'u2', $1, true)", ANN)
     answer = await follow(api, await link(pool, settings, Kind.EMAIL_UNDO))
     assert (answer.status, Page(answer.data).heading) == (200, DONE)
     assert "old e-mail address" not in answer.data
-    assert (await pool.fetchrow("select email from users where id <> 'u2'"))[0] == EVE
+    row = await pool.fetchrow("select email, email_verified, password_hash from users where id <> 'u2'")
+    assert row
+    assert tuple(row) == (None, False, None)
+    assert (await pool.fetchrow("select email from users where id = 'u2'"))[0] == ANN
+
+
+async def test_the_thiefs_own_letter_ends_no_earlier_one(api: Api, pool: Pool, settings: Settings):
+    """Who has proved a stolen account's new address gets letters too: using one leaves its first owner the way back."""
+    member = await proved(api, pool)
+    await change_email(api, member)
+    address = await link(pool, settings, Kind.EMAIL_UNDO)
+    await pool.execute("update users set email_verified = true")  # the thief proves the new address
+    await change_password(api, member)
+    assert Page((await follow(api, await link(pool, settings, Kind.DISAVOWAL, EVE))).data).heading == DONE
+    assert Page((await follow(api, address)).data).heading == DONE
+    row = await pool.fetchrow("select email, email_verified, password_hash from users")
+    assert row
+    assert tuple(row) == (ANN, True, None)
+
+
+async def test_whichever_letter_is_opened_first_is_enough(api: Api, pool: Pool, settings: Settings):
+    """A thief changes the password, then the address: the link about the password puts the address back as well.
+
+    Else it would end the later link, and leave the account with the thief's address, to which a recovery can be sent.
+    """
+    member = await proved(api, pool)
+    await change_password(api, member)
+    address = await link(pool, settings, Kind.DISAVOWAL)
+    await change_email(api, member, password="eves own horse")
+    await pool.execute("update users set email_verified = true")
+    answer = await follow(api, address)
+    assert Page(answer.data).heading == DONE
+    assert "old e-mail address" in answer.data
+    row = await pool.fetchrow("select email, email_verified, password_hash from users")
+    assert row
+    assert tuple(row) == (ANN, True, None)
+    assert (await pool.fetchrow("select count(*) from tokens"))[0] == 0
+
+
+async def test_who_loses_an_address_again_is_told(api: Api, pool: Pool, settings: Settings):
+    """A proved address that an undone change takes from the account is told, without a link; an unproved one is not."""
+    for verified in (True, False):
+        await pool.execute("delete from mails")
+        await pool.execute("delete from users")
+        await change_email(api, await proved(api, pool))
+        await pool.execute("update users set email_verified = $1", verified)
+        await follow(api, await link(pool, settings, Kind.EMAIL_UNDO))
+        told = [mail for mail in await posted(pool) if mail[1] == EVE and mail[0] != "verification"]
+        assert told == [("email_changed", EVE, False)] * verified
 
 
 async def test_a_link_is_for_its_own_act(api: Api, pool: Pool, settings: Settings):
@@ -197,7 +248,8 @@ async def test_a_blocked_account_stays_blocked(api: Api, pool: Pool, settings: S
     await change_password(api, member)
     await api.call("DELETE", "/v1/account", headers=member, json={})
     address = await link(pool, settings, Kind.DISAVOWAL)
-    assert Page((await follow(api, address)).data).heading == "This account is blocked"
+    for _ in range(7):
+        assert Page((await follow(api, address)).data).heading == "This account is blocked"
     await pool.execute("update users set status = 'active'")
     assert (await follow(api, address)).status == 200
 

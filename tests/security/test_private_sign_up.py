@@ -10,9 +10,9 @@ from service.db import Pool
 from service.settings import Settings
 from service.tokens import Kind
 from tests.conftest import Api
-from tests.security.kit import ANN, WAYS, Proof, use
+from tests.security.kit import ANN, WAYS, Post, Proof, use
 
-_, VERIFICATION, *_ = WAYS
+_, VERIFICATION, *_, CODE = WAYS
 
 
 @pytest.fixture
@@ -63,6 +63,30 @@ async def test_s13_of_ten_uses_at_once_one_makes_the_account(api: Api, pool: Poo
     assert sorted(answer.status for answer in answers) == [200] + [401] * 9
     assert [row[0] for row in await pool.fetch("select name from events")] == ["account.create"]
     assert (await pool.fetchrow("select count(*) from users"))[0] == 1
+
+
+async def test_links_of_several_sign_ups_at_once_wait_for_nobody(api: Api, pool: Pool, settings: Settings):
+    """Five sign-ups of one address, a code for it besides, all used at once: one account, and no two lock each other.
+
+    What they lock has one order: the user first, then tokens.
+    """
+    for number in range(8):
+        email = f"u{number}@example.com"
+        links = []
+        for _ in range(5):
+            await api.sign_up(email)
+            links.append(await proof_of(pool, settings, email))
+        code = await Post(pool, settings).issue(Kind.OTP, f"u{number}", email=email)
+        answers = await asyncio.gather(*(use(api, VERIFICATION, proof) for proof in links), use(api, CODE, code))
+        assert min(answer.status for answer in answers) in (200, 201)
+        assert [answer.status for answer in answers].count(401) == 5
+    assert (await pool.fetchrow("select count(*) from users"))[0] == 8
+    assert await deadlocks(pool) == 0
+
+
+async def deadlocks(pool: Pool) -> int:
+    await pool.execute("select pg_stat_force_next_flush()")
+    return int((await pool.fetchrow("select deadlocks from pg_stat_database where datname = current_database()"))[0])
 
 
 async def test_a_sign_up_of_a_taken_address_never_works(api: Api, pool: Pool, settings: Settings):

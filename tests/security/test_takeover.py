@@ -123,6 +123,72 @@ async def test_s68_an_address_that_was_changed_must_be_proved_anew(api: Api, poo
     assert await login(api, VICTIM) == 401
 
 
+@pytest.mark.parametrize("act", ["password", "email"])
+async def test_s67_a_session_that_ends_meanwhile_changes_nothing(api: Api, pool: Pool, act: str):
+    """While the new password is hashed the owner signs out everywhere: who has the session comes too late.
+
+    An account that has no password asks for none, so that the session is all that the change rests on.
+    """
+    await api.sign_up(ANN)
+    stolen = await api.sign_in()
+    await pool.execute("update users set password_hash = null")
+    password = {"password": "a thief's own horse"}
+    body = password | ({"email": VICTIM} if act == "email" else {})
+    async with pool.connection() as held, held.transaction():
+        await held.execute("select 1 from users for update")
+        late = asyncio.create_task(api.call("PATCH", f"/v1/account/{act}", json=body, headers=stolen))
+        await waiting(pool)
+        await held.execute("delete from sessions")
+    assert (await late).status == 401
+    assert tuple(await pool.fetchrow("select email, password_hash from users")) == (ANN, None)
+
+
+async def test_s24_an_address_that_changes_meanwhile_gets_no_mail(api: Api, pool: Pool):
+    """A proof is asked for while the address moves on: the mailbox whose budget was not asked gets nothing."""
+    await api.sign_up(ANN)
+    member = await api.sign_in()
+    async with pool.connection() as held, held.transaction():
+        await held.execute("select 1 from users for update")
+        body = {"url": "http://localhost/verify"}
+        late = asyncio.create_task(api.call("POST", "/v1/account/verification", json=body, headers=member))
+        await waiting(pool)
+        await held.execute(f"update users set email = '{VICTIM}', email_version = 2")
+    assert (await late).status == 400
+    assert (await pool.fetchrow("select count(*) from mails"))[0] == 0
+
+
+async def waiting(pool: Pool) -> None:
+    """Until somebody waits for a lock."""
+    async with asyncio.timeout(5):
+        while not (await pool.fetchrow("select count(*) from pg_locks where not granted"))[0]:  # noqa: ASYNC110 - Postgres rings no bell
+            await asyncio.sleep(0.01)
+
+
+async def test_acts_on_one_account_never_cross(api: Api, pool: Pool, settings: Settings, post: Post):
+    """Recovery, new address, new password, sign-out and block all at once: no fault, and what is left fits together."""
+    for number in range(10):
+        email = f"u{number}@example.com"
+        user = (await api.sign_up(email))["$id"]
+        await pool.execute("update users set email_verified = true where id = $1", user)
+        member = await api.sign_in(email)
+        proofs = [(way, await post.issue(way.kind, user, email=email)) for way in (RECOVERY, SIGN_INS[0], SIGN_INS[2])]
+        renewed = {"password": "yet another horse", "oldPassword": "correct horse"}
+        last = [api.call("DELETE", "/v1/account", headers=member)] if number % 2 else []
+        answers = await asyncio.gather(
+            *(use(api, way, proof) for way, proof in proofs),
+            move(api, member, f"new.{email}"),
+            api.call("PATCH", "/v1/account/password", json=renewed, headers=member),
+            api.call("DELETE", "/v1/account/sessions", headers=member),
+            *last,
+        )
+        assert {answer.status for answer in answers} <= {200, 201, 204, 400, 401}, [answer.status for answer in answers]
+        assert (await pool.fetchrow("select count(*) from users where id = $1", user))[0] == 1
+        for way, proof in proofs:
+            assert (await use(api, way, proof)).status == 401
+        proofs_left = "select count(*) from tokens where email = $1 and kind not in ('email_undo', 'disavowal')"
+        assert (await pool.fetchrow(proofs_left, email))[0] == 0
+
+
 async def test_s69_of_fifty_at_once_one_gets_the_address(api: Api, pool: Pool):
     """Fifty accounts change to one address, in other spellings too: one has it, the others are told a plain no."""
     people = [f"p{number}@example.com" for number in range(50)]

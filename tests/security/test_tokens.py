@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiohttp import DummyCookieJar
 from argon2 import PasswordHasher
 
 from service import passwords, projects
@@ -12,8 +13,9 @@ from service.db import Pool
 from service.settings import Settings
 from service.tokens import Kind
 from tests.api import servers
-from tests.conftest import Api
+from tests.conftest import Api, cookie_of
 from tests.security.kit import ANN, WAYS, Post, Proof, Way, use
+from tests.security.test_known_device import mark_of
 
 pytestmark = pytest.mark.usefixtures("cheap")
 RECOVERY, VERIFICATION, _, MAGIC_URL, _, CODE = WAYS
@@ -250,6 +252,35 @@ async def test_a_rotated_key_opens_what_it_made(  # noqa: PLR0917 - pytest passe
     proof = await during.issue(way.kind, ann)
     assert (await pool.fetchrow("select kid from tokens"))[0] == "new"
     assert (await use(after, way, proof)).status in (200, 201)
+
+
+async def test_what_a_rotation_ends(aiohttp_client: Any, api: Api, ann: str, monkeypatch: pytest.MonkeyPatch):
+    """A session outlives every key; JWTs and marks of devices live as long as theirs is kept.
+
+    Windows begin anew at once. Links and codes are the rule above.
+    """
+    old, new = "old:" + "6f1c9d2e8b3a4750" * 4, "new:" + "d84c02b7e15f963a" * 4
+
+    async def serve(keys: str) -> Api:
+        monkeypatch.setenv("SECRET_KEYS", keys)
+        return Api(await aiohttp_client(make(Settings.read()), cookie_jar=DummyCookieJar()))
+
+    before, both, after = await serve(old), await serve(f"{new},{old}"), await serve(new)
+    login, guess = ({"email": ANN, "password": password} for password in ("correct horse", "a wrong horse"))
+    opened = await before.call("POST", "/v1/account/sessions", json=login)
+    member, mark = {"Cookie": cookie_of(opened)}, {"Cookie": mark_of(opened)}
+    jwt = {"X-Appwrite-JWT": (await before.call("POST", "/v1/account/jwt", headers=member)).data["jwt"]}
+
+    async def left(api: Api, headers: dict[str, str]) -> str:
+        answer = await api.call("POST", "/v1/account/sessions", json=guess, headers=headers)
+        return answer.headers["X-RateLimit-Remaining"]
+
+    assert [await left(before, {}), await left(before, {}), await left(before, mark)] == ["8", "7", "9"]
+    assert [(await each.call("GET", "/v1/account", headers=member)).status for each in (both, after)] == [200, 200]
+    assert [(await each.call("GET", "/v1/account", headers=jwt)).status for each in (both, after)] == [200, 401]
+    assert await left(both, {}) == "9", "a window of the new key's"
+    assert await left(both, mark) == "9", "the device is known still"
+    assert await left(after, mark) == "8", "a stranger among strangers"
 
 
 async def test_s22_who_asks_is_told_no_row(api: Api, pool: Pool):
