@@ -1,31 +1,40 @@
 """G10: can the time of an answer tell who has an account? Each route is asked in turn for somebody and for nobody.
 
 AUC is the chance that an answer about somebody took longer than one about nobody: 0.5 is blind, 1 and 0 are certain.
-Over HTTP against an API process, hashes at their real price, limits off. 5,000 a class take about forty minutes, and
-only a quiet machine says something about the service rather than about itself.
+Over HTTP against an API process, hashes at their real price, windows that count everything and are never full: first
+with nothing else to do, then beside half of the load that it bears (figures/half_load.py). Nobody is asked for once
+where several kinds of somebody are. All of it takes about half an hour, most of it signing in. Only a quiet machine
+says something about the service rather than about itself.
 """
 
+import itertools
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
 
 from figures.ground import PROJECT, ground
+from figures.half_load import PASSWORD, half_load
 from figures.result import Row
 from service import ids, projects, users
+from service.api import budgets
+from service.api.app import routes
 from service.db import Pool
+from service.limits import HOUR
 from service.passwords import Passwords
 from tests import processes
 
 COUNT = 5_000
 GOAL = 0.02
-_PEOPLE, _WARM = 50, 20
+_PEOPLE, _WARM, _TOLD = 50, 20, 10
 _URL = {"url": "http://localhost/there"}
 _PASSWORDS = {"password": "a new horse", "passwordAgain": "a new horse"}
+_MEMBER, _BLOCKED, _PASSWORDLESS, _NOBODY, _PROBE = "", "blocked", "passwordless", "nobody", "probe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +43,21 @@ class Somebody:
     email: str
 
 
+People = Mapping[str, Sequence[Somebody]]
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request about somebody or nobody. `told`: the status says it anyway, so its time has nothing to hide."""
+    """A request about each kind of somebody, and about nobody.
+
+    `told`: the status says it anyway, so its time has nothing to hide, and a tenth as often is enough to see it.
+    """
 
     name: str
     method: str
     path: str
     body: Callable[[Somebody], dict[str, Any]]
+    kinds: tuple[str, ...] = (_MEMBER,)
     told: bool = False
     private: bool = False
 
@@ -50,12 +66,17 @@ def _guess(about: Somebody) -> dict[str, Any]:
     return {"userId": about.user_id, "secret": ids.new() + "f" * 236}
 
 
+def _sign_in(about: Somebody) -> dict[str, Any]:
+    return {"email": about.email, "password": "the wrong horse"}
+
+
 def _sign_up(about: Somebody) -> dict[str, Any]:
     return {"email": about.email, "password": "a new horse"}
 
 
+_EVERY_KIND = (_MEMBER, _BLOCKED, _PASSWORDLESS)
 QUESTIONS = (
-    Question("login", "POST", "/v1/account/sessions", lambda about: {"email": about.email, "password": "wrong horse"}),
+    Question("login", "POST", "/v1/account/sessions", _sign_in, kinds=_EVERY_KIND),
     Question("recovery", "POST", "/v1/account/recovery", lambda about: {"email": about.email} | _URL),
     Question("magic URL", "POST", "/v1/account/sessions/magic-url", lambda about: {"email": about.email} | _URL),
     Question(
@@ -71,54 +92,84 @@ QUESTIONS = (
 
 async def measure(count: int, seed: int) -> list[Row]:
     async with ground() as laid, processes.api(laid.environment) as (_, address):
-        return [row async for row in ask(address, laid.pool, count, seed, QUESTIONS)]
+        idle = [row async for row in ask(address, laid.pool, count, seed, QUESTIONS)]
+        others = [one.email for one in (await _crowd(laid.pool))[_MEMBER]]
+        async with half_load(address, others, seed) as load:
+            busy = [row async for row in ask(address, laid.pool, count, seed, QUESTIONS)]
+    assert load.row
+    return [*_marked("idle", idle), load.row, *_marked("at half load", busy)]
 
 
-async def ask(address: str, pool: Pool, count: int, seed: int, questions: Sequence[Question]) -> Any:
-    """One row a question, `count` times asked of each class."""
-    chance, people = random.Random(seed), await _people(pool)
+def _marked(part: str, rows: Sequence[Row]) -> list[Row]:
+    return [replace(row, what=f"{part}: {row.what}") for row in rows]
+
+
+async def ask(address: str, pool: Pool, count: int, seed: int, questions: Sequence[Question]) -> AsyncIterator[Row]:
+    """A row for each question and kind of somebody; `count` times asked of each class. All people are new ones."""
+    chance, people = random.Random(seed), await _crowd(pool)
+    await projects.change(pool, PROJECT, limits=_never_full())
     headers = {"X-Appwrite-Project": PROJECT}
     connector = aiohttp.TCPConnector(limit=1)
     async with aiohttp.ClientSession(
         address, headers=headers, cookie_jar=aiohttp.DummyCookieJar(), connector=connector
     ) as client:
+        for private in (True, False):  # the API has seen a change when it has seen both: then it knows the limits too
+            await _rule(client, people, pool, private=private)
         for question in questions:
-            await _rule(client, pool, private=question.private)
-            nobodies = _strangers(fresh=question.told)
+            await _rule(client, people, pool, private=question.private)
+            nobodies = _strangers() if question.told else itertools.cycle(people[_NOBODY])
             await _times(client, question, people, nobodies, _WARM, chance)
-            somebody, nobody = await _times(client, question, people, nobodies, count, chance)
-            yield _row(question, somebody, nobody)
+            often = max(count // _TOLD, _WARM) if question.told else count
+            times = await _times(client, question, people, nobodies, often, chance)
+            for kind in question.kinds:
+                yield _row(question, kind, times[kind], times[_NOBODY])
 
 
-async def _people(pool: Pool) -> list[Somebody]:
-    """Accounts with a password and a proved address."""
-    passwords, people = Passwords(threads=1), []
-    line = await passwords.hash("the right horse")
+def _never_full() -> dict[str, list[int]]:
+    """Numbers with which each window is counted as ever, those in Postgres too, and refuses nobody however often."""
+    declared = [(limit.rule, limit.by in {"ip", "project"}) for route in routes() for limit in route.limits]
+    declared += [(rule, rule is budgets.BY_ADDRESS) for rule in budgets.RULES]
+    return {rule.name: [10**6, 1] if crowded else [1000, HOUR] for rule, crowded in declared}
+
+
+async def _crowd(pool: Pool) -> People:
+    """Accounts with a password and a proved address; such as are blocked; such as have no password; and nobody.
+
+    Nobody is as many as the others and asked for as often, so that what is counted about each grows alike.
+    """
+    passwords = Passwords(threads=1)
+    line = await passwords.hash(PASSWORD)
     passwords.close()
-    for _ in range(_PEOPLE):
-        user_id = ids.new()
-        email = f"{user_id}@example.com"
-        user = await users.create(pool, PROJECT, user_id=user_id, email=email, name="", password_hash=line)
+    people: dict[str, list[Somebody]] = defaultdict(list)
+    for kind in [_PROBE, *_EVERY_KIND * _PEOPLE]:
+        about, kept = _stranger(), None if kind == _PASSWORDLESS else line
+        user = await users.create(
+            pool, PROJECT, user_id=about.user_id, email=about.email, name="", password_hash=kept
+        )  # fmt: skip
         await users.verify_email(pool, user)
-        people.append(Somebody(user_id, email))
+        if kind == _BLOCKED:
+            await users.change_status(pool, user, status="blocked")
+        people[kind].append(about)
+    people[_NOBODY] = [_stranger() for _ in range(_PEOPLE)]
     return people
 
 
-def _strangers(*, fresh: bool) -> Iterator[Somebody]:
-    """As many as there are people, so that what is kept about each grows alike; always new ones where they stay."""
-    known = [Somebody(user_id, f"{user_id}@example.com") for user_id in (ids.new() for _ in range(_PEOPLE))]
+def _stranger() -> Somebody:
+    user_id = ids.new()
+    return Somebody(user_id, f"{user_id}@example.com")
+
+
+def _strangers() -> Iterator[Somebody]:
+    """Always new ones, for a route that makes them somebody."""
     while True:
-        if fresh:
-            known = [Somebody(user_id, f"{user_id}@example.com") for user_id in (ids.new() for _ in range(_PEOPLE))]
-        yield from known
+        yield _stranger()
 
 
-async def _rule(client: aiohttp.ClientSession, pool: Pool, *, private: bool) -> None:
+async def _rule(client: aiohttp.ClientSession, people: People, pool: Pool, *, private: bool) -> None:
     """Until the API has seen the project's rule, which takes it a second."""
     await projects.change(pool, PROJECT, private_signup=private)
-    taken = await pool.fetchrow("select email from users where project_id = $1 limit 1", PROJECT)
     while True:
-        async with client.post("/v1/account", json={"email": taken[0], "password": "a new horse"}) as answer:
+        async with client.post("/v1/account", json=_sign_up(people[_PROBE][0])) as answer:
             if (answer.status == 201) is private:
                 return
 
@@ -126,22 +177,22 @@ async def _rule(client: aiohttp.ClientSession, pool: Pool, *, private: bool) -> 
 async def _times(  # noqa: PLR0917 - all of them are what is measured
     client: aiohttp.ClientSession,
     question: Question,
-    people: list[Somebody],
+    people: People,
     nobodies: Iterator[Somebody],
     count: int,
     chance: random.Random,
-) -> tuple[list[float], list[float]]:
-    """Seconds that answers took, about somebody and about nobody, asked in turn and each time in another order."""
-    times: tuple[list[float], list[float]] = ([], [])
+) -> dict[str, list[float]]:
+    """Seconds that answers took, by class; asked in turn, and each time in another order."""
+    times: dict[str, list[float]] = defaultdict(list)
     for number in range(count):
-        pair = [(0, people[number % _PEOPLE]), (1, next(nobodies))]
-        chance.shuffle(pair)
-        for place, about in pair:
+        turn = [(kind, people[kind][number % _PEOPLE]) for kind in question.kinds] + [(_NOBODY, next(nobodies))]
+        chance.shuffle(turn)
+        for kind, about in turn:
             body = question.body(about)
             began = time.perf_counter()
             async with client.request(question.method, question.path, json=body) as answer:
                 await answer.read()
-            times[place].append(time.perf_counter() - began)
+            times[kind].append(time.perf_counter() - began)
     return times
 
 
@@ -167,10 +218,11 @@ def deviation(count: int) -> float:
     return math.sqrt((2 * count + 1) / 12) / count
 
 
-def _row(question: Question, somebody: list[float], nobody: list[float]) -> Row:
+def _row(question: Question, kind: str, somebody: list[float], nobody: list[float]) -> Row:
     found, width = auc(somebody, nobody), 1.96 * deviation(len(somebody))
     middle = sorted(somebody)[len(somebody) // 2] * 1000
+    what = f"{question.name}, {kind}" if kind else question.name
     value = f"AUC {found:.4f} ± {width:.4f}, median {middle:.1f} ms"
     if question.told:
-        return Row(question.name, value, "none: the status tells")
-    return Row(question.name, value, f"within {GOAL} of 0.5", abs(found - 0.5) <= GOAL)
+        return Row(what, value, "none: the status tells")
+    return Row(what, value, f"within {GOAL} of 0.5", abs(found - 0.5) <= GOAL)
