@@ -13,6 +13,8 @@ from service.users import User
 
 # Shorter words of a name or an address stand in many a good password.
 _WORD = 4
+# So much more than the project's name makes a password that is one.
+_MORE = 4
 
 
 async def accept(
@@ -24,7 +26,8 @@ async def accept(
     for one that everybody knows, PasswordPersonal, PasswordReused, and Overloaded.
     """
     project = asker.project
-    if project.password_blocklist and (blocklist.lists(text) or await passwords.is_breached(text)):
+    is_known = blocklist.lists(text) or _is_name(text, project.name)
+    if project.password_blocklist and (is_known or await passwords.is_breached(text)):
         fault = "Password should not be one of the commonly used or breached passwords"
         raise ArgumentInvalid(complaint(asker, "password", "unfit", fault))
     if project.password_personal_data and _is_personal(text, about):
@@ -47,6 +50,12 @@ async def earlier(asker: Asker, conn: Executor, user: User) -> list[str]:
 
 def about(user: User) -> tuple[str | None, ...]:
     return (user.id, user.name, user.email)
+
+
+def _is_name(text: str, name: str) -> bool:
+    """Whether it is the project's name and little else: what members of a service think of first (ASVS 6.2.11)."""
+    word, password = "".join(name.casefold().split()), "".join(text.casefold().split())
+    return len(word) >= _WORD and word in password and len(password) - len(word) <= _MORE
 
 
 def _is_personal(text: str, about: Iterable[str | None]) -> bool:

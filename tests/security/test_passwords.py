@@ -182,6 +182,15 @@ def test_s52_what_is_not_common_is_left_alone(password: str):
 
 
 @each_set
+@pytest.mark.parametrize(("word", "status"), [("Flower Shop", 400), ("FlowerShop123", 400), ("flower shop keeper", 0)])
+async def test_s52_a_password_is_not_the_projects_name(api: Api, post: Post, setting: Set, word: str, status: int):
+    """Its name with at most four characters added is one that everybody knows; inside a longer one it may stand."""
+    await projects.change(post.pool, "shop", name="Flower Shop")
+    answer = await setting(api, post, word, modern=True)
+    assert answer.status == status if status else answer.status in (200, 201)
+
+
+@each_set
 @eras
 @pytest.mark.parametrize("word", [ANN, "Ann@Example.com!", "annabel lee", "my ANNABEL LEE"])
 async def test_s52_a_password_tells_nothing_of_its_owner(api: Api, post: Post, setting: Set, modern: bool, word: str):

@@ -34,7 +34,10 @@ def check(told: edge.Told) -> None:
     """Whoever refuses, the answer looks the same."""
     assert told.headers["x-content-type-options"] == "nosniff"
     assert told.headers["cache-control"] == "no-store"
-    assert told.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert (
+        told.headers["content-security-policy"]
+        == "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
     assert told.headers["referrer-policy"] == "no-referrer"
     assert told.headers["strict-transport-security"] == "max-age=31536000"
     assert len(told.headers["x-request-id"]) == 20
