@@ -1,6 +1,8 @@
 """G10: can the time of an answer tell who has an account? Each route is asked in turn for somebody and for nobody.
 
 AUC is the chance that an answer about somebody took longer than one about nobody: 0.5 is blind, 1 and 0 are certain.
+Postgres is told to analyze before each question, as its daemon does within a minute of the first rows: until then it
+looks for a token by whichever index it likes, which takes longer the more tokens stand before it.
 Over HTTP against an API process, hashes at their real price, windows that count everything and are never full: first
 with nothing else to do, then beside half of the load that it bears (figures/half_load.py). Nobody is asked for once
 where several kinds of somebody are. All of it takes about half an hour, most of it signing in. Only a quiet machine
@@ -118,6 +120,8 @@ async def ask(address: str, pool: Pool, count: int, seed: int, questions: Sequen
         for question in questions:
             await _rule(client, people, pool, private=question.private)
             nobodies = _strangers() if question.told else itertools.cycle(people[_NOBODY])
+            await _times(client, question, people, nobodies, _WARM, chance)
+            await pool.execute("analyze")
             await _times(client, question, people, nobodies, _WARM, chance)
             often = max(count // _TOLD, _WARM) if question.told else count
             times = await _times(client, question, people, nobodies, often, chance)

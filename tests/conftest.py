@@ -102,9 +102,10 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def environment(database: str, redis_url: str) -> dict[str, str]:
+def environment(database: str, redis_url: str, request: pytest.FixtureRequest) -> dict[str, str]:
     """The settings of a service under test, as environment variables."""
     return {
+        "LIMITS": "off" if request.node.get_closest_marker("unlimited") else "on",
         "DATABASE_URL": database,
         "REDIS_URL": redis_url,
         "SMTP_URL": "smtp://127.0.0.1:1?tls=none",

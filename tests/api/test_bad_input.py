@@ -10,17 +10,13 @@ from aiohttp import FormData
 from service.db import Pool
 from tests.conftest import Api
 
+pytestmark = pytest.mark.unlimited
+
 DATA = Path(__file__).parent / "data"
 TABLES = ("users", "sessions", "tokens", "mails", "events", "logs", "projects", "platforms")
 # What is no text at all, in a field that wants some.
 NO_TEXTS = [0, 1, -1, 1.5, 1e300, True, False, [], ["a@b.cd"], {}, {"$ne": None}, {"a": {"b": []}}, [[[]]]]
 ERAS = ("legacy", "modern")
-
-
-@pytest.fixture
-def environment(environment: dict[str, str]) -> dict[str, str]:
-    """Limits count but refuse nobody: what is asked here is what each row is told."""
-    return environment | {"LIMITS": "off"}
 
 
 @pytest.fixture

@@ -10,14 +10,10 @@ from tests.api.test_bad_input import everything
 from tests.conftest import Api
 from tests.security import edge
 
+pytestmark = pytest.mark.unlimited
+
 ROWS = list(bad_inputs.rows())
 _AT_ONCE = 50
-
-
-@pytest.fixture
-def environment(environment: dict[str, str]) -> dict[str, str]:
-    """Limits count but refuse nobody: what is asked here is what each row is told."""
-    return environment | {"LIMITS": "off"}
 
 
 def test_g22_the_corpus_is_whole():

@@ -12,15 +12,11 @@ from service.db import Pool
 from tests.api.servers import key
 from tests.conftest import Api
 
+pytestmark = pytest.mark.unlimited
+
 JSON = {"Content-Type": "application/json"}
 TWICE = "The request body must not contain a key twice."
 DEEP = "The request body must not be nested deeper than 64 levels."
-
-
-@pytest.fixture
-def environment(environment: dict[str, str]) -> dict[str, str]:
-    """Limits count but refuse nobody: what is asked here is what each row is told."""
-    return environment | {"LIMITS": "off"}
 
 
 @pytest.fixture

@@ -15,13 +15,9 @@ from tests.api.servers import key
 from tests.conftest import Api, cookie_of
 from tests.security import edge
 
+pytestmark = pytest.mark.unlimited
+
 LOGIN = {"email": "ann@example.com", "password": "correct horse"}
-
-
-@pytest.fixture
-def environment(environment: dict[str, str]) -> dict[str, str]:
-    """Limits count but refuse nobody."""
-    return environment | {"LIMITS": "off"}
 
 
 async def test_s56_no_session_is_fixed_beforehand(api: Api, pool: Pool):

@@ -15,15 +15,11 @@ from tests import processes
 from tests.conftest import Api
 from tests.security import edge
 
+pytestmark = pytest.mark.unlimited
+
 FORM, PARTS = "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"
 MISSING = 'Param "email" is not optional.'
 LOGIN = {"email": "ann@example.com", "password": "correct horse"}
-
-
-@pytest.fixture
-def environment(environment: dict[str, str]) -> dict[str, str]:
-    """Limits count but refuse nobody."""
-    return environment | {"LIMITS": "off"}
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from tests.sink import Sink
 from tests.worker.conftest import staffed
 from worker.smtp import Relay, Server
 
+pytestmark = pytest.mark.unlimited
+
 HEADERS = [
     {}, {"Host": "evil.test"}, {"Host": "evil.test:443"}, {"X-Forwarded-Host": "evil.test"},
     {"X-Forwarded-Host": "evil.test", "X-Forwarded-Proto": "https", "X-Forwarded-Port": "1"}, {"X-Host": "evil.test"},
@@ -24,12 +26,6 @@ HEADERS = [
     {"Origin": "http://localhost"}, {"Referer": "http://localhost/evil"}, {"X-Forwarded-Prefix": "/evil"},
     {"X-Forwarded-For": "6.6.6.6"}, {"Host": "localhost.evil.test"}, {"Host": "evil.test", "Origin": "http://localhost"},
 ]  # fmt: skip
-
-
-@pytest.fixture
-def environment(environment: dict[str, str]) -> dict[str, str]:
-    """Limits count but refuse nobody."""
-    return environment | {"LIMITS": "off"}
 
 
 async def test_s28_no_header_changes_a_mail(api: Api, pool: Pool, settings: Settings, redis_url: str):

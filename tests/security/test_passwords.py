@@ -11,7 +11,7 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from service import blocklist, passwords, projects
+from service import blocklist, projects
 from service.api.app import make
 from service.api.middleware import SERVICES
 from service.blocklist import Ranges
@@ -22,25 +22,10 @@ from tests.api import servers
 from tests.conftest import Api
 from tests.security.kit import ANN, WAYS, Post, use
 
+pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
+
 GOOD = "an unheard-of word"
 RECOVERY = WAYS[0]
-
-
-@pytest.fixture
-def environment(environment: dict[str, str]) -> dict[str, str]:
-    """The rate limits have tests of their own."""
-    return environment | {"LIMITS": "off"}
-
-
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a hash costs is no part of these rules."""
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-
-
-@pytest.fixture
-def post(pool: Pool, settings: Settings) -> Post:
-    return Post(pool, settings)
 
 
 async def sign_up(api: Api, post: Post, password: str, *, modern: bool) -> Any:

@@ -3,28 +3,17 @@
 import asyncio
 
 import pytest
-from argon2 import PasswordHasher
 
-from service import passwords, projects, sign_ups, tokens
+from service import projects, sign_ups, tokens
 from service.db import Pool
 from service.settings import Settings
 from service.tokens import Kind
 from tests.conftest import Api
 from tests.security.kit import ANN, WAYS, Post, Proof, use
 
+pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
+
 _, VERIFICATION, *_, CODE = WAYS
-
-
-@pytest.fixture
-def environment(environment: dict[str, str]) -> dict[str, str]:
-    """The rate limits have tests of their own."""
-    return environment | {"LIMITS": "off"}
-
-
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a hash costs is no part of these rules."""
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture(autouse=True)

@@ -3,35 +3,17 @@
 import asyncio
 
 import pytest
-from argon2 import PasswordHasher
 
-from service import passwords
 from service.db import Pool
 from service.settings import Settings
 from service.tokens import Kind
 from tests.conftest import Api, cookie_of
 from tests.security.kit import ANN, WAYS, Post, use
 
+pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
+
 VICTIM = "victim@example.com"
 RECOVERY, VERIFICATION, _, *SIGN_INS = WAYS
-
-
-@pytest.fixture
-def environment(environment: dict[str, str]) -> dict[str, str]:
-    """The rate limits have tests of their own."""
-    return environment | {"LIMITS": "off"}
-
-
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a hash costs is no part of these rules; how many wait for one at once is not either."""
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    monkeypatch.setattr(passwords, "_PATIENCE", 60.0)
-
-
-@pytest.fixture
-def post(pool: Pool, settings: Settings) -> Post:
-    return Post(pool, settings)
 
 
 async def move(api: Api, member: dict[str, str], email: str, password: str = "correct horse"):

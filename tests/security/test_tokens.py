@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 from aiohttp import DummyCookieJar
-from argon2 import PasswordHasher
 
-from service import passwords, projects
+from service import projects
 from service.api.app import make
 from service.db import Pool
 from service.settings import Settings
@@ -17,26 +16,9 @@ from tests.conftest import Api, cookie_of
 from tests.security.kit import ANN, WAYS, Post, Proof, Way, use
 from tests.security.test_known_device import mark_of
 
-pytestmark = pytest.mark.usefixtures("cheap")
+pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
 RECOVERY, VERIFICATION, _, MAGIC_URL, _, CODE = WAYS
 each_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: f"{way.kind} {way.method} {way.path}")
-
-
-@pytest.fixture
-def environment(environment: dict[str, str]) -> dict[str, str]:
-    """The rate limits have tests of their own."""
-    return environment | {"LIMITS": "off"}
-
-
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a hash costs is no part of these rules."""
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-
-
-@pytest.fixture
-def post(pool: Pool, settings: Settings) -> Post:
-    return Post(pool, settings)
 
 
 @pytest.fixture
