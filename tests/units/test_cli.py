@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from service.cli.exits import AWAY, EXISTS, MISSING, UNFIT
 from service.cli.projects import CHANGEABLE
 from service.db import Pool
 from service.local.servers import free_port
+from tests import processes
 from tests.conftest import POSTGRES
 
 ROOT = Path(__file__).parent.parent.parent
@@ -207,3 +209,16 @@ def test_the_program_itself():
         )  # fmt: skip
         assert done.returncode == code
         assert "python -m service" in (done.stderr if code else done.stdout)
+
+
+async def test_a_port_that_is_taken_is_named(environment: dict[str, str], pool: Pool):
+    """Who can't listen says so, and where, and does not blame the database."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        words = environment | {"HOST": "127.0.0.1", "PORT": port, "HEALTH_PORT": str(free_port())}
+        running = await processes.start("service", "serve", environment=words)
+        code = await asyncio.wait_for(running.process.wait(), 60)
+        await running.end()
+    assert code == AWAY
+    assert running.lines[-1].startswith("can't listen: ")
+    assert port in running.lines[-1]
