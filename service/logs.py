@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from service.db import Executor, Queries
@@ -50,24 +50,35 @@ async def file(conn: Executor, entries: Sequence[tuple[Entry, Any]]) -> int:
     return await _sql.run(conn, "file_logs", rows=[asdict(entry) | asdict(device) for entry, device in entries])
 
 
-async def page(
-    conn: Executor, project_id: str, *, user_id: str, names: list[str] | None, most: int, skipped: int
-) -> list[Log]:
+class Owner(Protocol):
+    """Whose log it is: a user."""
+
+    @property
+    def project_id(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def created_at(self) -> datetime: ...
+
+
+async def page(conn: Executor, owner: Owner, *, names: list[str] | None, most: int, skipped: int) -> list[Log]:
     """Newest first; `names` narrows to those events."""
     return await _sql.all(
         conn,
         "list_logs",
         Log,
-        project_id=project_id,
-        user_id=user_id,
+        project_id=owner.project_id,
+        user_id=owner.id,
+        since=owner.created_at,
         names=names,
         most=most,
         skipped=skipped,
     )
 
 
-async def count(conn: Executor, project_id: str, *, user_id: str) -> int:
-    return int(await _sql.value(conn, "count_logs", project_id=project_id, user_id=user_id))
+async def count(conn: Executor, owner: Owner) -> int:
+    facts = {"project_id": owner.project_id, "user_id": owner.id, "since": owner.created_at}
+    return int(await _sql.value(conn, "count_logs", **facts))
 
 
 async def keep_partitions(conn: Executor, *, months: int) -> int:

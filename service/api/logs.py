@@ -24,9 +24,9 @@ async def show(call: Call, owner: User) -> web.Response:
     """The log of one user as the era has it: to the member, or to a server that holds a key."""
     if not call.era.modern:
         names = [event.value for event in DOCUMENTED]
-        found = await logs.page(call.pool, call.project.id, user_id=owner.id, names=names, most=_LEGACY, skipped=0)
+        found = await logs.page(call.pool, owner, names=names, most=_LEGACY, skipped=0)
         return answers.json({"logs": [answers.log(call, row, owner) for row in found]})
     most, skipped = queries.paging(call)
-    found = await logs.page(call.pool, call.project.id, user_id=owner.id, names=None, most=most, skipped=skipped)
-    total = await logs.count(call.pool, call.project.id, user_id=owner.id) if queries.wants_total(call) else 0
+    found = await logs.page(call.pool, owner, names=None, most=most, skipped=skipped)
+    total = await logs.count(call.pool, owner) if queries.wants_total(call) else 0
     return answers.json({call.era.count: total, "logs": [answers.log(call, row, owner) for row in found]})

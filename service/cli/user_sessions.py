@@ -43,5 +43,5 @@ async def _logs(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
         names = [event.value for event in Event]
-        found = await logs.page(pool, arguments.project, user_id=user.id, names=names, most=arguments.limit, skipped=0)
+        found = await logs.page(pool, user, names=names, most=arguments.limit, skipped=0)
     return [{name: value for name, value in asdict(entry).items() if name != "user_id"} for entry in found]

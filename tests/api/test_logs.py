@@ -29,6 +29,7 @@ async def a_long_log(api: Api, pool: Pool, count: int = 30) -> dict[str, str]:
                 country_code, {columns} from logs, generate_series(1, {count}) n where name = 'account.create'"""
     )
     await pool.execute("delete from logs where ip = '127.0.0.1'")
+    await pool.execute("update users set created_at = now() - interval '1 day'")
     return member
 
 
@@ -50,6 +51,19 @@ async def test_legacy_shows_the_ten_newest(api: Api, pool: Pool):
     member = await a_long_log(api, pool)
     assert await ips(api, member, version="0.11.0") == list(range(1, 11))
     assert await ips(api, member, "?limit=2&offset=5", version="0.11.0") == list(range(1, 11))
+
+
+async def test_s66_an_id_had_another_owner_before(api: Api, pool: Pool):
+    """Who gets the id of an account that was deleted does not get its log: addresses and devices of somebody else."""
+    body = {"userId": "ann", "email": "ann@example.com", "password": "correct horse"}
+    for _ in range(2):
+        await pool.execute("delete from users")
+        assert (await api.call("POST", "/v1/account", json=body, modern=True)).status == 201
+        member = await api.sign_in()
+        await Clerk(pool).file()
+    answer = await api.call("GET", PATH, headers=member, modern=True)
+    assert [entry["event"] for entry in answer.data["logs"]] == ["session.create", "user.create"]
+    assert answer.data["total"] == 2
 
 
 async def test_legacy_shows_the_documented_events_only(api: Api, pool: Pool):
