@@ -1,11 +1,14 @@
 """What several of these need beside tests/conftest.py."""
 
 import pytest
+from aiohttp import DummyCookieJar
 from argon2 import PasswordHasher
 
-from service import passwords
+from service import limits, passwords
+from service.api.app import make
 from service.db import Pool
 from service.settings import Settings
+from tests.conftest import Api
 from tests.security.kit import Post
 
 
@@ -18,3 +21,16 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def post(pool: Pool, settings: Settings) -> Post:
     return Post(pool, settings)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where counting is what is tested, and not how long a busy machine waits for Redis."""
+    monkeypatch.setattr(limits, "_PATIENCE", 10.0)
+
+
+@pytest.fixture
+async def behind(aiohttp_client, api: Api, settings: Settings) -> Api:
+    """The service behind one trusted proxy, so that a test, or an attacker, may come from anywhere."""
+    hopped = make(settings.model_copy(update={"trusted_hops": 1}))
+    return Api(await aiohttp_client(hopped, cookie_jar=DummyCookieJar()))

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import DummyCookieJar
 from pydantic import SecretStr
 
-from service import limits, projects
+from service import projects
 from service.api.app import make
 from service.db import Pool
 from service.local.servers import free_port
@@ -19,6 +19,8 @@ from tests import processes
 from tests.conftest import Api, cookie_of
 from tests.security.test_known_device import mark_of
 from tests.sink import Sink
+
+pytestmark = pytest.mark.usefixtures("patient")
 
 VICTIM = "j.doe@gmail.com"
 SPELLINGS = ["J.Doe@gmail.com", "jdoe@gmail.com", "j.d.o.e@googlemail.com", "jdoe+{}@gmail.com", "JDOE+{}@GMAIL.COM"]
@@ -31,11 +33,6 @@ OPEN = (
     ("/v1/account/tokens/email", {"userId": "unique()"}),
 )
 ASK = {"email": VICTIM, "url": "http://localhost/reset"}
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "_PATIENCE", 10.0)
 
 
 class Attacker:

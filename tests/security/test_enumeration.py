@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from service import ids, limits, projects
+from service import ids, projects
 from service.api.app import make
 from service.api.middleware import SERVICES
 from service.db import Pool
@@ -20,6 +20,8 @@ from service.tokens import Kind
 from tests.api import servers
 from tests.conftest import Api
 from tests.security.kit import Post
+
+pytestmark = pytest.mark.usefixtures("patient")
 
 PEOPLE = ("unknown", "known", "blocked", "passwordless", "unproved", "deleted", "blocked himself")
 
@@ -59,12 +61,6 @@ class House:
 def _masked(name: str, value: str) -> str:
     """Ids, dates and what is left of a window change from one request to the next, whoever asks."""
     return "" if name in ("Date", "X-Request-ID", "X-RateLimit-Reset", "RateLimit") else value
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine must not make the limiter do without Redis: that is other work, if the same for everybody."""
-    monkeypatch.setattr(limits, "_PATIENCE", 10.0)
 
 
 @pytest.fixture

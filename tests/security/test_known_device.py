@@ -5,28 +5,18 @@ import time
 import pytest
 from aiohttp import DummyCookieJar
 
-from service import known_devices, limits, projects
+from service import known_devices, projects
 from service.api.app import make
 from service.db import Pool
 from service.known_devices import SECONDS
 from service.settings import Settings
 from tests.conftest import Api
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 ANN = "ann@example.com"
 RIGHT, WRONG = {"email": ANN, "password": "correct horse"}, {"email": ANN, "password": "wrong horse"}
 RING = {"new": b"n" * 32, "old": b"o" * 32}
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "_PATIENCE", 10.0)
-
-
-@pytest.fixture
-async def behind(aiohttp_client, api: Api, settings: Settings) -> Api:
-    """The service behind one trusted proxy, so that an attacker may come from anywhere."""
-    hopped = make(settings.model_copy(update={"trusted_hops": 1}))
-    return Api(await aiohttp_client(hopped, cookie_jar=DummyCookieJar()))
 
 
 async def sign_in(api: Api, body: dict[str, str], ip: str = "203.0.113.1", cookie: str = ""):

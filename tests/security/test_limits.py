@@ -22,23 +22,12 @@ from service.tokens import Kind
 from tests.conftest import Api
 from tests.security.kit import Post
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 ASK = {"email": "j.doe@gmail.com", "url": "http://localhost/reset"}
 GUESS = {"email": "j.doe@gmail.com", "password": "wrong horse"}
 PROOF = {"userId": "u1", "secret": "0f" * 128, "password": "other horse", "passwordAgain": "other horse"}
 TEN = Rule("ten", 10, HOUR)
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counting is what is tested here, not how long a busy machine waits for Redis."""
-    monkeypatch.setattr(limits, "_PATIENCE", 10.0)
-
-
-@pytest.fixture
-async def behind(aiohttp_client, api: Api, settings: Settings) -> Api:
-    """The service behind one trusted proxy, so that a test may come from anywhere."""
-    hopped = make(settings.model_copy(update={"trusted_hops": 1}))
-    return Api(await aiohttp_client(hopped, cookie_jar=DummyCookieJar()))
 
 
 @pytest.fixture
