@@ -11,15 +11,14 @@ from collections.abc import Sequence
 import orjson
 import uvloop
 
+from service.cli import arguments as kinds
 from service.cli import doctor, exits, keys, limits, projects, serve, users
-from service.cli.verbs import SomeRefused, Unwell
+from service.cli.verbs import Parser, SomeRefused, Unwell
 from service.settings import Settings
 
 
 def parser() -> argparse.ArgumentParser:
-    root = argparse.ArgumentParser(
-        prog="python -m service", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    root = Parser(prog="python -m service", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     root.add_argument("--json", action="store_true", help="answer in JSON")
     verbs = root.add_subparsers(required=True, metavar="COMMAND")
     for noun in (serve, doctor, projects, limits, keys, users):
@@ -42,7 +41,9 @@ def _plain(value: object) -> object:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    arguments = parser().parse_args(words)
+    words, root = sys.argv[1:] if words is None else words, parser()
+    kinds.check(root, words)
+    arguments = root.parse_args(words)
     try:
         settings = Settings.read()
         answer, code = uvloop.run(arguments.act(arguments, settings)), 0

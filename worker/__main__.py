@@ -13,7 +13,9 @@ import orjson
 import uvloop
 
 from service import devices, journal
+from service.cli import arguments as kinds
 from service.cli import exits
+from service.cli.verbs import Parser
 from service.settings import Settings, Unfit, WorkerSettings
 from worker import desk, letters
 from worker.pulse import look
@@ -24,9 +26,7 @@ NOT_ALIVE = 1
 
 
 def parser() -> argparse.ArgumentParser:
-    root = argparse.ArgumentParser(
-        prog="python -m worker", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    root = Parser(prog="python -m worker", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     root.add_argument("--json", action="store_true", help="answer in JSON")
     words = root.add_subparsers(dest="command", metavar="COMMAND", help="run if not given")
     for name, text in (("run", "work until told to stop"), ("check", "say whether the worker of this machine lives")):
@@ -38,7 +38,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    arguments = parser().parse_args(words)
+    words, root = sys.argv[1:] if words is None else words, parser()
+    kinds.check(root, words)
+    arguments = root.parse_args(words)
     if arguments.command == "mails":
         return desk.serve(arguments)
     try:

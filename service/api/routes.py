@@ -140,5 +140,7 @@ class Door:
 # A server with a key may open public routes if the key has their scope; an account's own routes are a member's alone.
 public, member = Door("public", "sessions.write"), Door("member", "account")
 users_read, users_write = Door("key", "users.read"), Door("key", "users.write")
+# All that a key can be good for.
+SCOPES = ("sessions.write", "users.read", "users.write")
 # What is the same for everybody: no project is asked for.
 anybody = Door("open", "")

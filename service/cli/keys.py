@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service import ids, projects
+from service.api.routes import SCOPES
+from service.cli import arguments as kinds
 from service.cli.verbs import NoSuchThing, database, find_project, group, verb
 from service.settings import Settings
 
@@ -14,25 +16,43 @@ def add(verbs: Any) -> None:
     words = group(verbs, "keys", "API keys of a project")
     create = verb(words, "create", _create, "make a key; it is shown this once")
     create.add_argument("project")
-    create.add_argument("--name", required=True)
-    create.add_argument("--scopes", default="", help="comma-separated, such as users.read,users.write")
-    create.add_argument("--days", type=int, help="days until it expires; never if not given")
+    create.add_argument("--name", type=kinds.name, required=True, help="what `keys list` calls it")
+    create.add_argument(
+        "--scopes",
+        type=_scopes,
+        default=[],
+        metavar="A,B",
+        help=f"comma-separated, of {', '.join(SCOPES)}; a key without any opens nothing",
+    )
+    create.add_argument(
+        "--days",
+        type=kinds.whole(1, kinds.DAYS),
+        metavar="N",
+        help=f"days until it expires, 1 to {kinds.DAYS}; never if not given",
+    )
     verb(words, "list", _list, "list a project's keys").add_argument("project")
     revoke = verb(words, "revoke", _revoke, "make a key useless at once")
     revoke.add_argument("project")
     revoke.add_argument("key", help="the key's id")
 
 
+def _scopes(text: str) -> list[str]:
+    """Comma-separated, each once."""
+    given = list(dict.fromkeys(scope.strip() for scope in text.split(",") if scope.strip()))
+    if unknown := [scope for scope in given if scope not in SCOPES]:
+        raise argparse.ArgumentTypeError(f"no scope {', '.join(unknown)}; there are {', '.join(SCOPES)}")
+    return given
+
+
 async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
-    expires = datetime.now(UTC) + timedelta(days=arguments.days) if arguments.days else None
-    scopes = [scope.strip() for scope in arguments.scopes.split(",") if scope.strip()]
+    expires = None if arguments.days is None else datetime.now(UTC) + timedelta(days=arguments.days)
     async with database(settings) as pool:
         await find_project(pool, arguments.project)
         key_id = ids.new()
         key = await projects.create_api_key(
-            pool, arguments.project, key_id=key_id, name=arguments.name, scopes=scopes, expires_at=expires
+            pool, arguments.project, key_id=key_id, name=arguments.name, scopes=arguments.scopes, expires_at=expires
         )
-    return {"id": key_id, "key": key, "scopes": scopes, "expires_at": expires}
+    return {"id": key_id, "key": key, "scopes": arguments.scopes, "expires_at": expires}
 
 
 async def _list(arguments: argparse.Namespace, settings: Settings) -> object:

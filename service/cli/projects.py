@@ -6,7 +6,8 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from service import projects
-from service.cli.verbs import NoSuchThing, boolean, database, find_project, group, verb
+from service.cli import arguments as kinds
+from service.cli.verbs import NoSuchThing, WrongWords, boolean, database, find_project, group, verb
 from service.projects import Project
 from service.settings import Settings
 
@@ -14,20 +15,48 @@ _PROJECT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
 _HOSTNAME = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:.]+\]")
 # What `projects set` may change: every column but the id, the date, the hostnames and the limits.
 CHANGEABLE = [field for field in fields(Project) if field.name not in ("id", "created_at", "limits", "hostnames")]
+_LIFETIME = kinds.whole(1, kinds.SECONDS)
+# What each takes, and what it is for. The schema bounds the numbers too.
+_RULES: dict[str, tuple[Any, str]] = {
+    "name": (kinds.name, "what letters call it"),
+    "sender_name": (kinds.name_or_none, "the name that letters come from; empty for the project's"),
+    "sender_address": (str, "the address that letters come from; empty for MAIL_FROM"),
+    "locale": (kinds.locale, "language of letters to who asks for none, such as en or de"),
+    "verification_url": (str, "where links of verification letters lead; empty for a page of the service"),
+    "modern_by_default": (boolean, "on or off: answer clients that name no response format as today's"),
+    "reveal_unknown_users": (boolean, "on or off: tell who has an account, for conformance runs only"),
+    "plain_http": (boolean, "on or off: let links lead to http:// pages of other machines"),
+    "password_min": (kinds.whole(0, 64), "characters that a new password has at least, 0 to 64; 0 for the API's own"),
+    "password_max": (kinds.whole(32, 256), "characters that a new password has at most, 32 to 256"),
+    "session_seconds": (_LIFETIME, "how long a session lives"),
+    "recovery_seconds": (_LIFETIME, "how long a recovery link lives"),
+    "verification_seconds": (_LIFETIME, "how long a verification link lives"),
+    "magic_url_seconds": (_LIFETIME, "how long a magic URL lives"),
+    "otp_seconds": (_LIFETIME, "how long a code lives"),
+    "limits_dry_run": (boolean, "on or off: count, but refuse nobody"),
+    "notify_new_device": (boolean, "on or off: tell members by mail of a sign-in from a new device"),
+    "private_signup": (boolean, "on or off: sign-up tells nobody whether an address has an account"),
+    "password_blocklist": (boolean, "on or off: refuse passwords that everybody knows"),
+    "password_personal_data": (boolean, "on or off: refuse passwords made of the user's own name or address"),
+    "password_history": (kinds.whole(0, 32), "earlier passwords that a new one must not be, 0 to 32"),
+}
 
 
 def add(verbs: Any) -> None:
     words = group(verbs, "projects", "create, list, show and change projects")
     create = verb(words, "create", _create, "create a project")
     create.add_argument("id", type=_project_id, help="1 to 36 of a-z A-Z 0-9 . _ -")
-    create.add_argument("--name", help="what letters call it; the id if not given")
+    create.add_argument("--name", type=kinds.name, help="what letters call it; the id if not given")
     verb(words, "list", _list, "list all projects")
     verb(words, "show", _show, "show one project").add_argument("id")
     change = verb(words, "set", _set, "change a project's rules")
     change.add_argument("id")
     for field in CHANGEABLE:
-        kind = boolean if field.type is bool else field.type
-        change.add_argument("--" + field.name.replace("_", "-"), type=kind, default=argparse.SUPPRESS, metavar="VALUE")
+        kind, text = _RULES[field.name]
+        if kind is _LIFETIME:
+            text += f", in seconds: 1 to {kinds.SECONDS}"
+        option = "--" + field.name.replace("_", "-")
+        change.add_argument(option, type=kind, default=argparse.SUPPRESS, metavar="VALUE", help=text)
     _add_platforms(verbs)
 
 
@@ -74,7 +103,12 @@ async def _show(arguments: argparse.Namespace, settings: Settings) -> object:
 async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
     names = {field.name for field in CHANGEABLE}
     changes = {name: value for name, value in vars(arguments).items() if name in names}
+    if not changes:
+        raise WrongWords("nothing to change; `projects set --help` lists the rules")
     async with database(settings) as pool:
+        rules = asdict(await find_project(pool, arguments.id)) | changes
+        if rules["password_min"] > rules["password_max"]:
+            raise WrongWords("no password could be as long as --password-min and as short as --password-max")
         if not await projects.change(pool, arguments.id, **changes):
             raise NoSuchThing(f"no project {arguments.id}")
         return asdict(await find_project(pool, arguments.id))

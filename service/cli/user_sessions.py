@@ -6,8 +6,9 @@ from typing import Any
 
 from service import logs, sessions
 from service.api import operators
+from service.cli import arguments as kinds
 from service.cli.user_verbs import find_user, operator_of, user_verb
-from service.cli.verbs import WrongWords, database
+from service.cli.verbs import database
 from service.events import Event
 from service.settings import Settings
 
@@ -17,7 +18,9 @@ def add(words: Any) -> None:
     ending = user_verb(words, "end-sessions", _end_sessions, "end all of a user's sessions", of_user=True)
     ending.add_argument("--session", metavar="ID", help="only this one")
     log = user_verb(words, "logs", _logs, "show a user's security log, newest first", of_user=True)
-    log.add_argument("--limit", type=int, default=25, metavar="N", help="at most so many; 25 if not given")
+    rows = kinds.whole(1, kinds.ROWS)
+    text = f"at most so many, 1 to {kinds.ROWS}; 25 if not given"
+    log.add_argument("--limit", type=rows, default=25, metavar="N", help=text)
 
 
 async def _sessions(arguments: argparse.Namespace, settings: Settings) -> object:
@@ -38,8 +41,6 @@ async def _end_sessions(arguments: argparse.Namespace, settings: Settings) -> ob
 
 
 async def _logs(arguments: argparse.Namespace, settings: Settings) -> object:
-    if arguments.limit < 1:
-        raise WrongWords("--limit is 1 or more")
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
         names = [event.value for event in Event]

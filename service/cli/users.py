@@ -10,9 +10,10 @@ import orjson
 
 from service import users
 from service.api import operators
+from service.cli import arguments as kinds
 from service.cli import imports, user_sessions
 from service.cli.user_verbs import find_user, operator_of, user_verb
-from service.cli.verbs import WrongWords, boolean, database, find_project, group
+from service.cli.verbs import boolean, database, find_project, group
 from service.db import Pool
 from service.passwords import Passwords
 from service.projects import Project
@@ -24,7 +25,9 @@ def add(verbs: Any) -> None:
     words = group(verbs, "users", "users of a project: passwords are read from standard input, never from the command")
     listed = user_verb(words, "list", _list, "list users, oldest first")
     listed.add_argument("--search", metavar="TEXT", help="part of an id, an address or a name")
-    listed.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many; 100 if not given")
+    rows = kinds.whole(1, kinds.ROWS)
+    text = f"at most so many, 1 to {kinds.ROWS}; 100 if not given"
+    listed.add_argument("--limit", type=rows, default=100, metavar="N", help=text)
     listed.add_argument("--after", metavar="ID", help="those after this user")
     listed.add_argument("--newest", action="store_true", help="newest first")
     create = user_verb(words, "create", _create, "make a user")
@@ -56,8 +59,6 @@ def shown(user: User) -> dict[str, object]:
 
 
 async def _list(arguments: argparse.Namespace, settings: Settings) -> object:
-    if arguments.limit < 1:
-        raise WrongWords("--limit is 1 or more")
     async with database(settings) as pool:
         await find_project(pool, arguments.project)
         after = await find_user(pool, arguments.project, arguments.after) if arguments.after else None

@@ -1,10 +1,11 @@
 """What all commands are made of: a verb with its act, a group of verbs, a pool for one command, ways to fail."""
 
 import argparse
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from service import db, projects
 from service.projects import Project
@@ -44,6 +45,16 @@ class Unwell(Exception):
     def __init__(self, answer: object) -> None:
         super().__init__()
         self.answer = answer
+
+
+class Parser(argparse.ArgumentParser):
+    """Who names no command, or one that there is not, is shown all of them."""
+
+    def error(self, message: str) -> NoReturn:
+        if self._subparsers is None:
+            super().error(message)
+        self.print_help(sys.stderr)
+        self.exit(2, f"\n{self.prog}: error: {message}\n")
 
 
 def verb(verbs: Any, name: str, act: Act, text: str) -> argparse.ArgumentParser:

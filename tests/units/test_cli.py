@@ -11,47 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from service.__main__ import main
 from service.cli.exits import AWAY, EXISTS, MISSING, UNFIT
 from service.cli.projects import CHANGEABLE
 from service.db import Pool
 from service.local.servers import free_port
 from tests import processes
 from tests.conftest import POSTGRES
+from tests.units.conftest import Terminal
 
 ROOT = Path(__file__).parent.parent.parent
 COMMANDS = [
     "serve", "migrate", "projects create", "projects list", "projects show", "projects set", "platforms add",
     "platforms remove", "keys create", "keys list", "keys revoke",
 ]  # fmt: skip
-
-
-class Terminal:
-    """Types words and remembers what came: exit code, standard output, standard error."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    async def __call__(self, *words: str) -> tuple[int, str, str]:
-        self._capsys.readouterr()
-        try:
-            code = await asyncio.to_thread(main, words)
-        except SystemExit as end:  # argparse leaves this way
-            code = int(end.code or 0)
-        told = self._capsys.readouterr()
-        return code, told.out, told.err
-
-    async def json(self, *words: str):
-        code, out, err = await self(*words, "--json")
-        assert code == 0, err
-        return json.loads(out)
-
-
-@pytest.fixture
-async def type_(environment, monkeypatch, capsys, pool: Pool) -> Terminal:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    return Terminal(capsys)
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS, "projects", "platforms", "keys"])
@@ -104,11 +76,11 @@ async def test_a_projects_life(type_: Terminal):
 
 async def test_every_rule_of_a_project_can_be_set(type_: Terminal):
     """One option a column; nothing an operator may want to change needs SQL."""
-    values = {str: "x", bool: "true", int: "32"}
+    values = {str: "fr", bool: "true", int: "32"}
     made = await type_.json("projects", "create", "shop")
     for field in CHANGEABLE:
         changed = await type_.json("projects", "set", "shop", "--" + field.name.replace("_", "-"), values[field.type])
-        wanted = {str: "x", bool: True, int: 32}[field.type]
+        wanted = {str: "fr", bool: True, int: 32}[field.type]
         assert changed[field.name] == wanted
     assert changed.keys() == made.keys()
 

@@ -8,9 +8,8 @@ from service.cli.exits import AWAY, MISSING, WRONG
 from service.db import Pool
 from service.local.servers import free_port
 from tests.conftest import Api
-from tests.units.test_cli import Terminal, type_
+from tests.units.conftest import Terminal
 
-__all__ = ["type_"]
 ASK = {"email": "ann@example.com", "url": "http://localhost/reset"}
 
 

@@ -96,7 +96,7 @@ async def test_every_command_explains_itself(capsys, verb: str):
     "words",
     ["", "nothing", "list --state lost", "list --limit 0", "list --limit 1001", "list --limit x", "list --after 5",
      "list --older-than 10", "list --older-than m", "list --older-than -1m", "list --newer-than 99999d", "show",
-     "show 5", "retry", "retry --dry-run", "cancel", "retry 5", "status --project",
+     "show 5", "retry", "retry --dry-run", "cancel", "retry 5", "status --project", "list --letter none",
      "cancel 01999999-0000-7000-8000-000000000000 --state pending"],
 )  # fmt: skip
 async def test_wrong_words_are_two(desk: Desk, words: str):

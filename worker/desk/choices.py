@@ -2,14 +2,17 @@
 
 import argparse
 
+from service.language import TEMPLATES
 from service.outbox import STATES, Choice
 from worker.desk import spans
+
+_LETTERS = sorted(path.parent.name for path in TEMPLATES.glob("*/subject.txt"))
 
 
 def add(made: argparse.ArgumentParser) -> None:
     made.add_argument("--state", dest="states", action="append", choices=STATES, help="may be given several times")
     made.add_argument("--project", metavar="ID")
-    made.add_argument("--letter", metavar="NAME", help="such as recovery or verification")
+    made.add_argument("--letter", metavar="NAME", choices=_LETTERS, help=f"one of {', '.join(_LETTERS)}")
     made.add_argument("--older-than", dest="older", type=spans.read, metavar="AGE", help="such as 30s, 10m, 3h or 1d")
     made.add_argument("--newer-than", dest="newer", type=spans.read, metavar="AGE")
 

@@ -4,9 +4,11 @@ import argparse
 from typing import Any
 from uuid import UUID
 
+from service.cli.arguments import whole
 from service.cli.verbs import Act, group, verb
 from worker.desk import choices, views, wishes
 
+_LIMIT = "at most so many, 1 to 1000; 50 if not given"
 _EXITS = """\
 Exit codes: 0 done, 2 wrong words, 3 some of it can't be done as things stand, 4 there is no such thing, 5 the settings
 are unfit, 6 the database can't be reached or is not what this code expects.
@@ -17,7 +19,7 @@ def add(verbs: Any) -> None:
     words = group(verbs, "mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs")
     listed = _verb(words, "list", views.list_mails, "list mails, newest first")
     choices.add(listed)
-    listed.add_argument("--limit", type=_count, default=50, metavar="N", help="at most so many; 50 if not given")
+    listed.add_argument("--limit", type=whole(1, 1000), default=50, metavar="N", help=_LIMIT)
     listed.add_argument("--after", type=UUID, metavar="ID", help="those that come after this mail in the list")
     shown = _verb(words, "show", views.show_mail, "show a mail and all that happened to it")
     shown.add_argument("mail", type=UUID, metavar="ID")
@@ -42,9 +44,3 @@ def _wish(words: Any, name: str, act: Act, text: str, *, usual: str) -> None:
     choices.add(made)
     made.add_argument("--dry-run", action="store_true", help="tell what would be done, and do nothing")
     made.epilog = f"Options without --state mean those that are {usual}.\n\n{_EXITS}"
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1000):
-        raise argparse.ArgumentTypeError("1 to 1000")
-    return int(text)
