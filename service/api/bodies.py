@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from service.api import forms, objects
+from service.api import forms, headers, objects
 from service.api.calls import Call
 from service.api.eras import Era
 from service.errors import ArgumentInvalid, BodyEncoded, BodyTooLarge, BodyTooSlow
@@ -68,8 +68,12 @@ def _declared(request: web.Request) -> str:
     return request.headers.get("Content-Type", "")[:_KIND_SIZE]
 
 
+def _codings(request: web.Request) -> list[str]:
+    return headers.joined(request, "Content-Encoding").split(",") if "Content-Encoding" in request.headers else []
+
+
 async def _parse(request: web.Request) -> Mapping[str, Any]:
-    if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
+    if any(coding.strip().lower() not in ("", "identity") for coding in _codings(request)):
         raise BodyEncoded
     try:
         async with asyncio.timeout(_PATIENCE):

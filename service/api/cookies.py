@@ -11,9 +11,12 @@ from urllib.parse import quote, unquote, urlsplit
 import orjson
 from publicsuffixlist import PublicSuffixList
 
+from service.api import headers
 from service.api.calls import Call
 
 _SIZE = 4096
+# Characters of all cookies of a request, on however many lines; what stands beyond them is not read.
+_JAR = 8 * _SIZE
 _SUFFIXES = PublicSuffixList()
 _PAST = format_datetime(datetime.fromtimestamp(0, UTC), usegmt=True)
 
@@ -39,20 +42,24 @@ def decode(value: str) -> tuple[str, str] | None:
 
 def presented(call: Call) -> tuple[str, str] | None:
     """The session that a request brings: cookie, else legacy cookie, else header, else fallback cookie."""
-    headers = call.request.headers
     name = f"a_session_{call.project.id}"
-    if cookie := headers.get("Cookie"):
-        jar = _parse(cookie)
+    if jar := kept(call):
         for wanted in (name.lower(), f"{name.lower()}_legacy", name, f"{name}_legacy"):
             if found := decode(jar.get(wanted, "")):
                 return found
-    return decode(headers.get("X-Appwrite-Session", "")) or _from_fallback(headers.get("X-Fallback-Cookies", ""), name)
+    given = call.request.headers
+    return decode(given.get("X-Appwrite-Session", "")) or _from_fallback(given.get("X-Fallback-Cookies", ""), name)
 
 
-def _parse(header: str) -> dict[str, str]:
-    """The standard library's cookie parser costs more than our whole query."""
+def kept(call: Call) -> dict[str, str]:
+    """All cookies that a request brings, on however many lines; of two with one name the first.
+
+    The standard library's parser costs more than our whole query.
+    """
     jar: dict[str, str] = {}
-    for part in header[: 4 * _SIZE].split(";"):
+    if "Cookie" not in call.request.headers:
+        return jar
+    for part in headers.joined(call.request, "Cookie")[:_JAR].split(";"):
         name, _, value = part.partition("=")
         jar.setdefault(name.strip(), value.strip().strip('"'))
     return jar

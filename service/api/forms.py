@@ -15,14 +15,20 @@ from service.errors import ArgumentInvalid, BodyTooLarge
 _MOST = 1000
 _TWICE = "The request body must not contain a field twice."
 _KEY = re.compile(r"[^\[]+")
-_BOUNDARY = re.compile(r';\s*boundary=(?:"([^"]{1,70})"|([^\s";]{1,70}))', re.IGNORECASE)
-_NAME = re.compile(rb'content-disposition: *form-data; *name=(?:"([^"\\]*)"|([^\s";]+))(;.*)?', re.IGNORECASE)
+_BOUNDARY_SIZE = 70
+_DISPOSITION = re.compile(r"content-disposition:[ \t]*form-data[ \t]*(;.*)", re.IGNORECASE)
+# One of a header's parameters; clients leave empty ones.
+_PARAMETER = re.compile(
+    r""";[ \t]*(?:(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*"""
+    r"""(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s";]+)))?[ \t]*"""
+)
 # A part is the bytes it holds: nothing is decoded, and no part is made of others.
 _CODED = re.compile(
     rb"content-encoding:|content-transfer-encoding:(?!\s*(?:7bit|8bit|binary)\s*\Z)|content-type:\s*multipart/",
     re.IGNORECASE,
 )
 _OTHER_CHARSET = re.compile(r""";\s*charset=(?!"?(?:utf-?8|us-ascii)"?[ \t]*(?:[;\r]|\Z))""", re.IGNORECASE)
+_CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii"})
 
 
 def read(raw: bytes, *, kind: str, declared: str) -> dict[str, Any]:
@@ -38,7 +44,7 @@ def read(raw: bytes, *, kind: str, declared: str) -> dict[str, Any]:
 
 
 def _urlencoded(raw: bytes, declared: str) -> list[tuple[str, str]]:
-    if _OTHER_CHARSET.search(declared):
+    if _only(_parameters(declared), "charset").lower() not in _CHARSETS:
         raise ValueError
     if raw.count(b"&") >= _MOST:
         raise BodyTooLarge
@@ -47,10 +53,10 @@ def _urlencoded(raw: bytes, declared: str) -> list[tuple[str, str]]:
 
 def _multipart(raw: bytes, declared: str) -> Iterator[tuple[str, str]]:
     """Files are no fields. What stands before the first boundary is nobody's, behind the last may be nothing."""
-    boundary = _BOUNDARY.search(declared)
-    if boundary is None:
+    boundary = _only(_parameters(declared), "boundary")
+    if not 1 <= len(boundary) <= _BOUNDARY_SIZE:
         raise ValueError
-    _, *parts = (b"\r\n" + raw).split(b"\r\n--" + (boundary[1] or boundary[2]).encode())
+    _, *parts = (b"\r\n" + raw).split(b"\r\n--" + boundary.encode())
     if not parts or parts.pop().rstrip() != b"--":
         raise ValueError
     if len(parts) > _MOST:
@@ -58,12 +64,46 @@ def _multipart(raw: bytes, declared: str) -> Iterator[tuple[str, str]]:
     for part in parts:
         head, blank, value = part.partition(b"\r\n\r\n")
         before, *lines = head.split(b"\r\n")
-        names = [name for line in lines if (name := _NAME.fullmatch(line))]
         coded = any(map(_CODED.match, lines)) or _OTHER_CHARSET.search(head.decode())
-        if before or not blank or len(names) != 1 or coded:
+        if before or not blank or coded:
             raise ValueError
-        if b"filename" not in (names[0][3] or b"").lower():
-            yield (names[0][1] or names[0][2] or b"").decode(), value.decode()
+        given = _disposition(lines)
+        if not any(name.startswith("filename") for name, _ in given):
+            yield _only(given, "name"), value.decode()
+
+
+def _disposition(lines: list[bytes]) -> list[tuple[str, str]]:
+    """The parameters of the one line that names a part."""
+    (line,) = [line.decode() for line in lines if line.lower().startswith(b"content-disposition")]
+    match = _DISPOSITION.fullmatch(line)
+    given = _parameters(match[1]) if match else []
+    names = [(name, value) for name, value in given if name.startswith("name")]
+    if len(names) > 1:
+        raise ArgumentInvalid(_TWICE)
+    if len(names) != 1 or names[0][0] != "name" or "\\" in names[0][1]:
+        raise ValueError
+    return given
+
+
+def _parameters(text: str) -> list[tuple[str, str]]:
+    """What follows the first semicolon of a header, names in small letters. Raises ValueError for what is no list."""
+    found, place = [], text.find(";")
+    while 0 <= place < len(text):
+        match = _PARAMETER.match(text, place)
+        if match is None:
+            raise ValueError
+        if match["name"]:
+            found.append((match["name"].lower(), match["plain"] or match["quoted"] or ""))
+        place = match.end()
+    return found
+
+
+def _only(parameters: list[tuple[str, str]], name: str) -> str:
+    """The one of that name, "" without any; raises ValueError for several."""
+    values = [value for given, value in parameters if given == name]
+    if len(values) > 1:
+        raise ValueError
+    return values[0] if values else ""
 
 
 def _nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:

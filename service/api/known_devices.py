@@ -1,6 +1,7 @@
 """How a browser keeps its marks: a cookie of its own, beside those of the session."""
 
 from service import known_devices
+from service.api import cookies
 from service.api.calls import Call
 from service.known_devices import SECONDS, KnownDevice
 
@@ -22,7 +23,7 @@ def remember(call: Call, email: str, *, proven: bool) -> None:
 
 
 def _marks(call: Call) -> str:
-    return call.request.cookies.get(_name(call), "") if "Cookie" in call.request.headers else ""
+    return cookies.kept(call).get(_name(call), "")
 
 
 def _name(call: Call) -> str:

@@ -68,6 +68,8 @@ async def answer(request: web.Request, route: Route | None) -> web.Response:
     try:
         response = await _respond(call, route)
         _finish(call, response)
+        if targets.ends_connection(request):
+            response.force_close()
         if access.isEnabledFor(logging.INFO):
             _note(call, route, response.status, time.perf_counter() - started)
     finally:

@@ -12,7 +12,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from service import language
-from service.api import bodies, sessions, sign_in, verification
+from service.api import bodies, headers, sessions, sign_in, verification
 from service.api.bodies import Body
 from service.api.calls import Call
 from service.api.routes import limited, public
@@ -107,13 +107,13 @@ def show(call: Call, page: str, *, status: int = 200, **facts: object) -> web.Re
         project=call.found_project.name if call.found_project else "",
         **facts,
     )
-    headers = {"Content-Security-Policy": _POLICY}
-    return web.Response(text=html, status=status, content_type="text/html", charset="utf-8", headers=headers)
+    policy = {"Content-Security-Policy": _POLICY}
+    return web.Response(text=html, status=status, content_type="text/html", charset="utf-8", headers=policy)
 
 
 def _catalogue(call: Call) -> language.Catalogue:
     """What the request names, else what the browser prefers, else the project's."""
-    accepted = call.request.headers.get("Accept-Language", "")[:256].split(",")
+    accepted = headers.joined(call.request, "Accept-Language")[:256].split(",")
     preferred = [entry.partition(";")[0] for entry in accepted]
     project = call.found_project.locale if call.found_project else ""
     return language.choose(_CATALOGUES, call.client.locale, *preferred, project)

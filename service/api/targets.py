@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 
+from service.api.headers import check_repeated, joined
 from service.errors import ArgumentInvalid, MethodNotAllowed
 
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
@@ -24,9 +25,27 @@ def check(request: web.Request, *, hosts: str, public_url: str) -> None:
         raise ArgumentInvalid("The request's target must be a path.")
     if len(target) > SIZE:
         raise ArgumentInvalid(f"The address must not be longer than {SIZE} characters.")
-    if headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+    if "Transfer-Encoding" in headers and not _is_chunked(request):
         raise ArgumentInvalid("The only transfer encoding is chunked.")
+    check_repeated(request)
     _check_host(headers.get("Host"), hosts=hosts, public_url=public_url)
+
+
+def ends_connection(request: web.BaseRequest) -> bool:
+    """Whether nothing behind this request may be read as another one.
+
+    The parser drops what a client has written behind an upgrade that it does not know; and where the end of a body
+    is in doubt, so is the beginning of what follows.
+    """
+    headers = request.headers
+    if "Upgrade" in headers or request.method == "CONNECT":
+        return True
+    return "Transfer-Encoding" in headers and not _is_chunked(request)
+
+
+def _is_chunked(request: web.BaseRequest) -> bool:
+    """Nothing but chunked, once, which HTTP/1.0 does not have."""
+    return joined(request, "Transfer-Encoding").lower() == "chunked" and request.version != HttpVersion10
 
 
 def _check_host(given: str | None, *, hosts: str, public_url: str) -> None:

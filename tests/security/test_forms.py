@@ -126,6 +126,44 @@ async def test_s82_multipart_has_one_reading(port: int, body: bytes):
     assert (told.status, told.data["message"]) == (400, MISSING)
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        'form-data; name="email"; name="password"', 'form-data; name="email"; name="email"', "form-data; name=a;NAME=b",
+        'form-data; name="email"; filename="x"; name="password"', "form-data; name=\"email\"; name*=UTF-8''password",
+        'form-data; name="email" ; name = "password"', 'form-data; x="; name=\\"a"; name="email"; name="b"',
+    ],
+)  # fmt: skip
+async def test_s82_a_part_is_named_once(port: int, head: str):
+    """A part with two names is a field that stands twice: two readers would each take another."""
+    told = await edge.ask(port, raw(parts(part(b"a", f"Content-Disposition: {head}")), PARTS))
+    assert (told.status, told.data["message"]) == (400, "The request body must not contain a field twice.")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "multipart/form-data; boundary=x; boundary=y", 'multipart/form-data; a="; boundary=y"; boundary=z',
+        "multipart/form-data; boundary=y; Boundary=x", 'multipart/form-data; boundary="x', "multipart/form-data",
+        f"{FORM}; charset=utf-8; charset=latin-1", f"{FORM}; charset = latin-1",
+    ],
+)  # fmt: skip
+async def test_s82_a_types_parameter_stands_once(port: int, kind: str):
+    """A boundary or charset that stands twice, or within another's quotes, is none."""
+    body = b"email=a" if kind.startswith(FORM) else parts(part(b"a"))
+    told = await edge.ask(port, raw(body, kind))
+    assert (told.status, told.data["message"]) == (400, MISSING)
+
+
+async def test_s82_a_parts_parameters_in_any_order(api: Api):
+    """The name may follow others, and what stands in another's quotes is no name."""
+    await api.sign_up()
+    heads = [f'Content-Disposition: form-data; x="; name=y"; name="{name}";' for name in LOGIN]
+    body = parts(*(part(value.encode(), head) for value, head in zip(LOGIN.values(), heads, strict=True)))
+    answer = await api.call("POST", "/v1/account/sessions", data=body, headers={"Content-Type": PARTS})
+    assert answer.status == 201, answer.data
+
+
 async def test_s82_junk_is_neither_printed_nor_kept(port: int):
     """A library's warning about a part holds the part: none is given, so no line and no memory is made of it."""
     with edge.lines() as log, warnings.catch_warnings(record=True) as warned:

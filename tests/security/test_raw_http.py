@@ -92,6 +92,37 @@ async def test_s80_nothing_behind_a_refusal_is_read(port: int):
     writer.close()
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n",
+        b"Connection: Upgrade\r\nConnection: HTTP2-Settings\r\nUpgrade: h2c\r\n",
+        b"Connection: upgrade\r\nUpgrade: websocket\r\n",
+        b"Upgrade: h2c\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"Transfer-Encoding: identity, chunked\r\n",
+    ],
+)
+@pytest.mark.parametrize("apart", [False, True], ids=["in one packet", "in two"])
+async def test_s80_a_request_that_ends_its_connection(port: int, lines: bytes, apart: bool):
+    """One that asks for another protocol, or whose body's end is in doubt, is the last of its connection.
+
+    What stands behind it is neither run nor passed over in silence on a connection that lives on.
+    """
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with edge.lines() as log:
+        async with asyncio.timeout(edge.PATIENCE):
+            body = b"0\r\n\r\n" if b"Transfer" in lines else b""
+            writer.write(GOOD % lines + body + (b"" if apart else GOOD % b""))
+            told = await edge.told(reader)
+            if apart:
+                writer.write(GOOD % b"")
+            assert (told.status, told.headers["connection"]) == (400 if body else 401, "close")
+            assert await reader.read() == b""
+    writer.close()
+    assert log.getvalue().count('"says":"answered"') + log.getvalue().count('"says":"refused"') == 1
+
+
 async def test_s82_requests_in_a_row_are_answered_in_order(port: int):
     """A hundred requests in one packet are a hundred answers, and the connection lives on."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
