@@ -85,7 +85,12 @@ class Settings(Stores):
         0,
         ge=0,
         le=8,
-        description="Proxies in front that append to X-Forwarded-For; 0 believes the socket only",
+        description="Addresses that proxies in front add to FORWARDED_HEADER; 0 believes the socket only",
+    )
+    forwarded_header: Literal["X-Forwarded-For", "Forwarded"] = Field(
+        "X-Forwarded-For",
+        description="The header in which the proxies in front name the client, the other one is not read: Forwarded is "
+        "RFC 7239's",
     )
     hosts: str = Field(
         "",

@@ -12,6 +12,7 @@ import service.api
 from service import devices, keys, windows
 from service.api import bodies
 from service.api.calls import Services
+from service.api.forwarding import Forwarding
 from service.api.middleware import SERVICES, catch_unmatched, drop_server_header, entry
 from service.api.new_passwords import breached
 from service.api.routes import ROUTES, Route
@@ -61,6 +62,7 @@ def _services(settings: Settings, now: Callable[[], float]):  # type: ignore[no-
             jwts=Jwts(ring, now),
             limits=Limits(redis, keys.derive(ring[keys.current(ring)], "limits"), partial(windows.count, pool)),
             bell=Bell(redis),
+            forwarding=Forwarding(settings.forwarded_header, settings.trusted_hops),
         )
         yield
         passwords.close()

@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from service.api.eras import LEGACY, Era
+from service.api.forwarding import Forwarding
 from service.db import Pool
 from service.jobs import Bell
 from service.jwts import Jwts
@@ -30,6 +31,7 @@ class Services:
     jwts: Jwts
     limits: Limits
     bell: Bell
+    forwarding: Forwarding
 
 
 @dataclass(frozen=True, slots=True)

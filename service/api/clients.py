@@ -6,17 +6,18 @@ import re
 from aiohttp import web
 
 from service.api.calls import Client
+from service.api.forwarding import Forwarding, plain
 
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,2}")
 _AGENT = 512
 
 
-def client_of(request: web.Request, *, trusted_hops: int) -> Client:
+def client_of(request: web.Request, forwarding: Forwarding) -> Client:
     headers = request.headers
     locale = request.query.get("locale", "") if "locale" in request.rel_url.raw_query_string else ""
     locale = locale or headers.get("X-Appwrite-Locale", "")
     return Client(
-        ip=_address(request, trusted_hops),
+        ip=forwarding.address(request),
         user_agent=agent_of(headers.get("User-Agent", "UNKNOWN")),
         locale=locale if _LOCALE.fullmatch(locale) else "",
         origin=_origin(headers.get("Origin", "")),
@@ -28,54 +29,22 @@ def _origin(text: str) -> str:
     return text if text.isascii() and text.isprintable() and text != "*" else "null"
 
 
-def _address(request: web.Request, trusted_hops: int) -> str:
-    """The hop that our outermost proxy saw: counted from the right, so that what a client adds changes nothing.
-
-    With no proxy declared, or with less or other than addresses in the header, it is the socket's peer.
-    """
-    peer = request.remote or "0.0.0.0"  # noqa: S104 - no address is bound; a unix socket has no peer
-    if not trusted_hops:
-        return peer
-    hops = [hop.strip() for line in request.headers.getall("X-Forwarded-For", ()) for hop in line.split(",")]
-    if len(hops) < trusted_hops:
-        return peer
-    try:
-        return str(_plain(hops[-trusted_hops]))
-    except ValueError:
-        return peer
-
-
-def _plain(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    address = ipaddress.ip_address(text)
-    return getattr(address, "ipv4_mapped", None) or address
-
-
 def is_address(text: str) -> bool:
-    try:
-        _plain(text)
-    except ValueError:
-        return False
-    return True
+    return plain(text) is not None
 
 
 def network_of(ip: str) -> str:
     """What a limit counts by: an IPv4 address, or the /64 that one IPv6 customer has to himself."""
-    try:
-        address = _plain(ip)
-    except ValueError:
-        return ip
-    if address.version == 4:
-        return str(address)
+    address = plain(ip)
+    if address is None or address.version == 4:
+        return str(address or ip)
     return str(ipaddress.ip_network((address, 64), strict=False).network_address)
 
 
 def wide_network_of(ip: str) -> str:
     """The /48 that one site may have of IPv6; empty for IPv4, where addresses are scarce."""
-    try:
-        address = _plain(ip)
-    except ValueError:
-        return ""
-    return str(ipaddress.ip_network((address, 48), strict=False)) if address.version == 6 else ""
+    address = plain(ip)
+    return str(ipaddress.ip_network((address, 48), strict=False)) if address and address.version == 6 else ""
 
 
 def agent_of(text: str) -> str:

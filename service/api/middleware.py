@@ -63,7 +63,7 @@ async def answer(request: web.Request, route: Route | None) -> web.Response:
     services = request.app[SERVICES]
     request_id = ids.new()
     token = REQUEST_ID.set(request_id)
-    client = client_of(request, trusted_hops=services.settings.trusted_hops)
+    client = client_of(request, services.forwarding)
     call = Call(request, services, request_id, client, request.match_info)
     try:
         response = await _respond(call, route)

@@ -4,11 +4,12 @@ It is no route: without the proof there is nothing at this path, as at any other
 """
 
 import time
+from typing import get_args
 
 from aiohttp import web
 
 from service import whoami
-from service.api import answers
+from service.api import answers, forwarding
 from service.api.calls import Call
 
 
@@ -20,13 +21,14 @@ def tell(call: Call) -> web.Response | None:
         return None
     if not whoami.is_proved(call.services.ring, proof, now=int(time.time())):
         return None
-    hops = [hop.strip() for line in request.headers.getall("X-Forwarded-For", ()) for hop in line.split(",")]
+    settings = call.services.settings
     return answers.json(
         {
             "believed": call.client.ip,
-            "peer": request.remote,
-            "forwarded": hops,
-            "trusted_hops": call.services.settings.trusted_hops,
+            "peer": forwarding.peer_of(request),
+            "forwarded": {header: forwarding.elements(request, header) for header in get_args(forwarding.Header)},
+            "header": settings.forwarded_header,
+            "trusted_hops": settings.trusted_hops,
             "host": request.headers.get("Host", ""),
         }
     )

@@ -4,17 +4,20 @@ import http.client
 import ssl
 import time
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal, TypeGuard
 from urllib.parse import urlsplit
 
 import orjson
 
 from service import whoami
+from service.api import forwarding
 from service.cli.verbs import WrongWords
 from service.settings import Settings
 
 # RFC 5737: nobody's address. A client could write any other.
 _INVENTED = "203.0.113.77"
+_SENT = {"X-Forwarded-For": _INVENTED, "Forwarded": f"for={_INVENTED}"}
+_ANSWERS = {"believed": str, "peer": str, "forwarded": dict, "header": str, "trusted_hops": int}
 _PATIENCE = 10
 State = Literal["well", "look", "wrong"]
 Told = tuple[str, State, str]
@@ -28,7 +31,7 @@ def ask(url: str, settings: Settings) -> list[Told]:
         found = orjson.loads(body) if status == http.client.OK else None
     except (OSError, ValueError, http.client.HTTPException) as error:
         return [("through", "wrong", f"{url} can't be asked: {type(error).__name__}")]
-    if not isinstance(found, dict) or not found.keys() >= {"believed", "peer", "forwarded", "trusted_hops"}:
+    if not _is_told(found):
         return [("through", "wrong", f"{url} answered {status}: not this service, other SECRET_KEYS, or another clock")]
     return list(_judge(found))
 
@@ -52,24 +55,43 @@ def _get(scheme: str, host: str, port: int | None, settings: Settings) -> tuple[
     )
     proof = whoami.proof(settings.key_ring, now=int(time.time()))
     try:
-        wire.request("GET", whoami.PATH, headers={whoami.HEADER: proof, "X-Forwarded-For": _INVENTED})
+        wire.request("GET", whoami.PATH, headers={whoami.HEADER: proof, **_SENT})
         answer = wire.getresponse()
         return answer.status, answer.read(65_536)
     finally:
         wire.close()
 
 
-def _judge(found: dict[str, object]) -> Iterator[Told]:
-    """An invented address was sent along; what proxies put behind it is what may be counted."""
-    hops = found["forwarded"]
-    hops = hops if isinstance(hops, list) else []
-    # A proxy that replaces the header leaves nothing of ours in it.
-    proxies = len(hops) - 1 if hops[:1] == [_INVENTED] else len(hops)
-    yield "client address", "well", f"{found['believed']} is believed, the connection is {found['peer']}'s"
-    trusted = found["trusted_hops"]
-    if found["believed"] == _INVENTED:
+def _is_told(found: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(found, dict) and all(isinstance(found.get(name), kind) for name, kind in _ANSWERS.items())
+
+
+def _judge(found: dict[str, Any]) -> Iterator[Told]:
+    """An invented address was sent along in either header; what proxies put behind it is what may be counted."""
+    header, trusted, believed = found["header"], found["trusted_hops"], found["believed"]
+    added = {name: _added(name, hops) for name, hops in found["forwarded"].items()}
+    proxies = len(added.get(header, ()))
+    yield "client address", "well", f"{believed} is believed, the connection is {found['peer']}'s"
+    other = next((name for name, hops in added.items() if hops and not proxies), "")
+    if other:
+        yield "FORWARDED_HEADER", "wrong", f"is {header}, but the proxies write {other}: {other} is right here"
+        proxies = len(added[other])
+    if believed == _INVENTED:
         yield "TRUSTED_HOPS", "wrong", f"is {trusted}: clients choose their own address; {proxies} is right here"
     elif trusted != proxies:
-        yield "TRUSTED_HOPS", "wrong", f"is {trusted}, but {proxies} proxies add an address: {proxies} is right here"
+        yield "TRUSTED_HOPS", "wrong", f"is {trusted}, but {proxies} addresses are added: {proxies} is right here"
     else:
         yield "TRUSTED_HOPS", "well", f"{trusted} is right here"
+    yield from _unread(other or header, added.get(other or header, [])[:1])
+
+
+def _added(header: str, hops: list[str]) -> list[str]:
+    """What the proxies put in; one that replaces the header leaves nothing of ours in it."""
+    return hops[1:] if hops[:1] == [_SENT.get(header)] else hops
+
+
+def _unread(header: str, outermost: list[str]) -> Iterator[Told]:
+    """The address that the outermost proxy saw must be one: else everybody is taken for a proxy, and shares windows."""
+    for element in outermost:
+        if forwarding.read(element, "Forwarded" if header == "Forwarded" else "X-Forwarded-For") is None:
+            yield header, "wrong", f"says {element[:80]!r} of its client, which is no address: the proxy's is taken"

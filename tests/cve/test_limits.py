@@ -87,7 +87,7 @@ async def test_cve_2026_11922_garbage_is_no_address(behind: Api):
         "-",
         "0x7f.1",
         "1.2.3.4/8",
-        "[::1]",
+        "[::1",
         "%",
         ",",
     )

@@ -114,16 +114,45 @@ async def test_s74_the_right_number_of_hops(
     assert state == "well" or f"{proxies} is right here" in str(found)
 
 
-def _chain(port: int, proxies: int) -> web.Application:
-    """So many proxies in one: each appends who asked it."""
+@pytest.mark.parametrize(
+    ("read", "written", "wrong"),
+    [
+        ("Forwarded", {"Forwarded": "for=198.51.100.9"}, []),
+        ("X-Forwarded-For", {"X-Forwarded-For": "198.51.100.9:8080"}, []),
+        ("X-Forwarded-For", {"X-Forwarded-For": "198.51.100.9", "Forwarded": "for=198.51.100.9"}, []),
+        ("X-Forwarded-For", {"Forwarded": "for=198.51.100.9"}, ["FORWARDED_HEADER", "TRUSTED_HOPS"]),
+        ("Forwarded", {"X-Forwarded-For": "198.51.100.9"}, ["FORWARDED_HEADER", "TRUSTED_HOPS"]),
+        ("X-Forwarded-For", {"X-Forwarded-For": "unknown"}, ["X-Forwarded-For"]),
+        ("Forwarded", {"Forwarded": 'for="_hidden"'}, ["Forwarded"]),
+    ],
+)
+async def test_s74_the_right_header(  # noqa: PLR0917 - fixtures, and what is tried
+    settings: Settings,
+    api: Api,
+    capsys: pytest.CaptureFixture[str],
+    read: str,
+    written: dict[str, str],
+    wrong: list[str],
+):
+    """The doctor finds which header the proxies write, and whether it holds an address."""
+    own = settings.model_copy(update={"trusted_hops": 1, "forwarded_header": read})
+    async with edge.edge(own) as port, edge.running(_chain(port, 1, written), settings) as runner:
+        code, found = await doctor(capsys, "--through", f"http://127.0.0.1:{runner.addresses[0][1]}")
+    assert [each["about"] for each in found if each["state"] == "wrong"] == wrong, found
+    assert code == (UNWELL if wrong else 0)
+
+
+def _chain(port: int, proxies: int, written: dict[str, str] | None = None) -> web.Application:
+    """So many proxies in one: each appends who asked it, and passes on what it does not write."""
+    adds = {"X-Forwarded-For": "198.51.100.9"} if written is None else written
 
     async def pass_on(request: web.Request) -> web.Response:
-        given = request.headers.getall("X-Forwarded-For", [])
-        hops = [*given, *["198.51.100.9"] * proxies]
+        given = {name: request.headers.getall(name, []) for name in ("X-Forwarded-For", "Forwarded")}
+        hops = {name: [*hops, *[adds[name]] * proxies] if name in adds else hops for name, hops in given.items()}
         headers = {name: value for name, value in request.headers.items() if name.startswith("X-Accounts")}
-        forwarded = f"X-Forwarded-For: {', '.join(hops)}\r\n" if hops else ""
+        headers |= {name: ", ".join(each) for name, each in hops.items() if each}
         proof = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        raw = f"GET {request.raw_path} HTTP/1.1\r\nHost: localhost\r\n{forwarded}{proof}\r\n"
+        raw = f"GET {request.raw_path} HTTP/1.1\r\nHost: localhost\r\n{proof}\r\n"
         told = await edge.ask(port, raw.encode())
         return web.Response(status=told.status, body=told.body)
 
