@@ -1,9 +1,9 @@
 """The client's address as proxies tell it: in X-Forwarded-For, or in Forwarded (RFC 7239).
 
 Every proxy puts the address that it was asked from on the right. So the client's is counted from the right, by the
-number of proxies that are trusted: what a client writes there itself stands further left and changes nothing. One header
-is read and never the other, not even where the first is missing: a proxy that writes one of them passes the other
-on as the client wrote it.
+number of proxies that are trusted: what a client writes there itself stands further left and changes nothing. One
+header is read and never the other, not even where the first is missing: a proxy that writes one of them passes the
+other on as the client wrote it.
 """
 
 import ipaddress
