@@ -1,6 +1,8 @@
 """Everything an operator can set, read once from the environment (and from /run/secrets)."""
 
+import ipaddress
 import re
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -10,11 +12,41 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SECRETS_FOLDER = Path("/run/secrets")
 _KID = re.compile(r"[A-Za-z0-9_-]{1,16}")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
+_LITERAL = re.compile(r"\[(IPv6:)?([0-9A-Fa-f.:]+)\]")
+_SECONDS = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,3})?")
+LONGEST_STEP = 1800
 _KEY = re.compile(r"[0-9a-fA-F]{64,128}")
 # The value that the documentation shows: a service that runs with it has no secret at all.
 _SAMPLES = ("0123456789abcdef", "deadbeef", "changeme")
 
 KeyRing = dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds that a relay has for each step of a dialogue, however slowly it drips (RFC 5321 4.5.3.2).
+
+    Those that the RFC names have its values. It has none for `connect`, which stays short so that a dead address costs
+    little, for `tls` (STARTTLS and the handshake), for `auth`, nor for `noop`, which is RSET's too: there silence costs
+    a connection and no mail. `block` is until all of a mail's content is out, `dot` from then to the server's word.
+    """
+
+    connect: float = 10
+    tls: float = 60
+    banner: float = 300
+    ehlo: float = 300
+    auth: float = 300
+    mail: float = 300
+    rcpt: float = 300
+    data: float = 120
+    block: float = 180
+    dot: float = 600
+    noop: float = 5
+
+    def __str__(self) -> str:
+        return ",".join(f"{step}={seconds:g}" for step, seconds in asdict(self).items())
 
 
 class Unfit(Exception):
@@ -117,6 +149,16 @@ class Settings(Stores):
         description="Mails a worker hands over in any minute, at most; 0 is no limit. Divide what the relay allows by "
         "the number of workers",
     )
+    smtp_helo: str = Field(
+        "",
+        description="The name that workers say to relays (EHLO), a host name that the DNS knows or an address literal "
+        "such as [192.0.2.1]; empty takes the host of PUBLIC_URL. ?helo=NAME in SMTP_URL is that relay's alone",
+    )
+    smtp_timeouts: Annotated[Deadlines, NoDecode] = Field(
+        Deadlines(),
+        description="Seconds that a relay has for each step, step=seconds and a comma between two; steps that are not "
+        "named keep what they have here",
+    )
     worker_jobs: int = Field(100, ge=1, le=1000, description="Jobs a worker runs at a time")
     worker_id: str = Field(
         "",
@@ -151,6 +193,30 @@ class Settings(Stores):
             ring[kid] = key
         return ring
 
+    @field_validator("smtp_helo")
+    @classmethod
+    def _is_helo(cls, value: str) -> str:
+        if value and not is_helo(value):
+            raise ValueError("a host name such as accounts.example.com, or an address literal such as [192.0.2.1]")
+        return value
+
+    @field_validator("smtp_timeouts", mode="before")
+    @classmethod
+    def _read_timeouts(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        known, given = {field.name for field in fields(Deadlines)}, {}
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            step, _, seconds = (word.strip() for word in part.partition("="))
+            if step not in known:
+                raise ValueError(f"the steps are {', '.join(field.name for field in fields(Deadlines))}")
+            if step in given:
+                raise ValueError(f"{step} stands twice")
+            if not _SECONDS.fullmatch(seconds) or not 0 < float(seconds) <= LONGEST_STEP:
+                raise ValueError(f"{step} is a number of seconds above 0 and up to {LONGEST_STEP}")
+            given[step] = float(seconds)
+        return Deadlines(**given)
+
     @field_validator("public_url")
     @classmethod
     def _is_origin(cls, value: str) -> str:
@@ -178,11 +244,43 @@ class Settings(Stores):
         """Keys by kid; the first is the one that makes new secrets."""
         return {kid: bytes.fromhex(key.get_secret_value()) for kid, key in self.secret_keys.items()}
 
+    @property
+    def helo(self) -> str:
+        """What workers call themselves at EHLO (RFC 5321 4.1.4); the machine's own name would be a container's."""
+        if self.smtp_helo:
+            return self.smtp_helo
+        host = (urlsplit(self.public_url).hostname or "").rstrip(".")
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return _ascii(host) or "localhost"
+        return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
+
 
 class WorkerSettings(Settings):
     """The same variables, but a worker can't do without a relay."""
 
     smtp_url: SecretStr = Field(description=Settings.model_fields["smtp_url"].description)
+
+
+def _ascii(host: str) -> str:
+    """A host by its A-labels; empty for one that no DNS could know."""
+    try:
+        name = host.encode("idna").decode()
+    except UnicodeError:
+        return ""
+    return name if is_helo(name) else ""
+
+
+def is_helo(name: str) -> bool:
+    """Whether it may stand after EHLO: a domain or an address literal (RFC 5321 4.1.1.1)."""
+    literal = _LITERAL.fullmatch(name)
+    if literal is None:
+        return _DOMAIN.fullmatch(name) is not None
+    try:
+        return ipaddress.ip_address(literal[2]).version == (6 if literal[1] else 4)
+    except ValueError:
+        return False
 
 
 def _say(place: tuple[int | str, ...], kind: str, message: str) -> str:

@@ -1,8 +1,9 @@
 """A scriptable SMTP server of our own for tests and for the benchmark: it keeps every mail it accepts.
 
-It speaks plain SMTP, STARTTLS or implicit TLS, with or without AUTH (PLAIN, LOGIN), and can be told to
-misbehave at any stage. It notes every bare CR or LF and every over-long line that reaches it. Longer than
-other files: the session below is one state machine, which reads worse when cut in two.
+It speaks plain SMTP, STARTTLS or implicit TLS, with or without AUTH (PLAIN, LOGIN, CRAM-MD5, and XOAUTH2, where a
+user's password is the token), and can be told to misbehave at any stage. It notes every bare CR or LF and every
+over-long line that reaches it. Longer than other files: the session below is one state machine, which reads worse
+when cut in two.
 
     async with Sink() as sink:
         sink.script("rcpt", "450 4.2.0 greylisted", recipient="ann@example.com", times=1)
@@ -13,6 +14,7 @@ other files: the session below is one state machine, which reads worse when cut 
 import asyncio
 import base64
 import binascii
+import hmac
 import re
 import ssl
 import subprocess
@@ -170,7 +172,8 @@ class Sink:
 
         reply: answer that, a newline between the lines of a long one; a 421 or a refused banner also closes.
         hang: answer nothing any more. cut: reset the connection instead of answering; at "dot", `keep` says if the
-        mail counts as accepted before. At "content" either comes once `after` bytes of the message are in.
+        mail counts as accepted before. At "content" either comes once `after` bytes of the message are in; what hangs
+        there reads no more.
         drip: the reply comes byte by byte, `pause` seconds apart.
         """
         lines = reply.encode().replace(b"\n", b"\r\n") + b"\r\n"
@@ -302,6 +305,8 @@ class _Session(asyncio.Protocol):
             self.deaf = True
             if rule.action == "cut":
                 self.end(politely=False)
+            elif self.transport is not None:
+                self.transport.pause_reading()
             return False
         # The dot may stand alone at the very start: an empty message.
         start = 0 if self.buffer.startswith(b".\r\n") else self.buffer.find(b"\r\n.\r\n", self.searched) + 2
@@ -388,8 +393,35 @@ class _Session(asyncio.Protocol):
             self._ask(b"334 UGFzc3dvcmQ6\r\n", lambda secret: self._sign_in(_decoded(words[2]), _decoded(secret)))
         elif mechanism == "LOGIN":
             self._ask(b"334 VXNlcm5hbWU6\r\n", lambda name: self._auth(f"AUTH LOGIN {name}"))
+        elif mechanism == "CRAM-MD5":
+            challenge = f"<{self.number}.{time.monotonic_ns()}@sink>"
+            self._ask(_challenge(challenge), lambda proof: self._auth_cram(challenge, _decoded(proof)))
+        elif mechanism == "XOAUTH2" and len(words) > 2:
+            self._auth_xoauth2(_decoded(words[2]))
         else:
             self._write(b"504 5.5.4 unknown mechanism\r\n")
+
+    def _auth_cram(self, challenge: str, proof: str) -> None:
+        """The digest stands for the password: right, it is looked up as if it had been said."""
+        name, _, digest = proof.rpartition(" ")
+        secret = (self.sink.users or {}).get(name, "")
+        right = hmac.new(secret.encode(), challenge.encode(), "md5").hexdigest() == digest
+        self._sign_in(name, secret if right else "wrong " + secret)
+
+    def _auth_xoauth2(self, text: str) -> None:
+        """A token that isn't taken is answered by a challenge, and by 535 once the client has sent a bare line."""
+        match = re.fullmatch(r"user=([^\x01]*)\x01auth=Bearer ([^\x01]*)\x01\x01", text)
+        name, token = match.groups() if match else ("", "")
+        if (self.sink.users or {}).get(name) == token:
+            self._sign_in(name, token)
+        else:
+            self._ask(_challenge('{"status":"400"}'), lambda line: self._refuse_token(line, name, token))
+
+    def _refuse_token(self, line: str, name: str, token: str) -> None:
+        if line:
+            self._write(b"501 5.5.2 no\r\n")
+        else:
+            self._sign_in(name, token)
 
     def _ask(self, challenge: bytes, then: Callable[[str], None]) -> None:
         self.expecting = then
@@ -478,6 +510,10 @@ class _Session(asyncio.Protocol):
     def _write(self, data: bytes) -> None:
         if self.transport is not None:
             self.transport.write(data)
+
+
+def _challenge(text: str) -> bytes:
+    return b"334 " + base64.b64encode(text.encode()) + b"\r\n"
 
 
 def _decoded(text: str) -> str:

@@ -18,8 +18,9 @@ from worker.tasks import end, pause
 log = logging.getLogger(__name__)
 # Jobs are given a little more than the mails in their hands, which are cut off by then.
 _POLL, _DRAIN, _LONGEST_REST = 0.05, 13.0, 5.0
-# Longer than any send may take; a job that outlives its process is a row that the sweep takes up long before.
-_JOB = 600
+# Longer than a dialogue whose every step takes its whole time; a job that outlives its process is a row that the sweep
+# takes up long before.
+_JOB = 3600
 
 
 @dataclass(slots=True)

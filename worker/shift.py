@@ -88,8 +88,13 @@ async def _work(  # noqa: PLR0917 - what a worker stands on
 
 def _relay(settings: Settings) -> Relay:
     """Raises ValueError for an SMTP_URL that can't be used, OSError for a `ca` file that holds no certificate."""
-    servers = parse_urls(settings.smtp_url.get_secret_value())
-    return Relay(*servers, connections=settings.smtp_connections, per_minute=settings.smtp_per_minute)
+    servers = parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
+    return Relay(
+        *servers,
+        connections=settings.smtp_connections,
+        per_minute=settings.smtp_per_minute,
+        deadlines=settings.smtp_timeouts,
+    )
 
 
 async def _unless(stop: asyncio.Event, act: Coroutine[Any, Any, None]) -> bool:

@@ -23,6 +23,7 @@ ARROWS = (
 )
 # One home a package: where it may be imported, a module or a folder of them. A new dependency gets a line here.
 HOMES: dict[str, tuple[str, ...]] = {
+    "aiohappyeyeballs": ("worker.smtp",),
     "aiohttp": ("service.api", "service.local"),
     "aiosmtpd": ("service.local",),
     "aiosmtplib": ("worker.smtp",),

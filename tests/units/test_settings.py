@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import Settings, Unfit, WorkerSettings
+from service.settings import Deadlines, Settings, Unfit, WorkerSettings
 
 ROOT = Path(__file__).parent.parent.parent
 GOOD_KEY = "6f1c9d2e8b3a4750" * 4
@@ -132,6 +132,72 @@ def test_the_sender_is_one_address(monkeypatch: pytest.MonkeyPatch, address: str
     """What stands in From must not be able to add a header."""
     (fault,) = faults(monkeypatch, MAIL_FROM=address)
     assert fault.startswith("MAIL_FROM: an address such as")
+
+
+@pytest.mark.parametrize(
+    ("public_url", "helo"),
+    [
+        ("https://accounts.example.com", "accounts.example.com"),
+        ("https://Accounts.Example.COM:8443", "accounts.example.com"),
+        ("https://accounts.example.com.", "accounts.example.com"),
+        ("https://konten.münchen.de", "konten.xn--mnchen-3ya.de"),
+        ("http://localhost:8080", "localhost"),
+        ("http://127.0.0.1:8080", "[127.0.0.1]"),
+        ("http://[2001:db8::1]", "[IPv6:2001:db8::1]"),
+        ("http://my_host", "localhost"),
+        ("http://a..b", "localhost"),
+    ],
+)
+def test_workers_call_themselves_by_the_public_host(monkeypatch: pytest.MonkeyPatch, public_url: str, helo: str):
+    """EHLO has a name that the DNS can know, or an address literal, unless SMTP_HELO says another."""
+    assert read(monkeypatch, PUBLIC_URL=public_url).helo == helo
+    assert read(monkeypatch, PUBLIC_URL=public_url, SMTP_HELO="mail.example.com").helo == "mail.example.com"
+
+
+@pytest.mark.parametrize("name", ["[192.0.2.1]", "[IPv6:2001:db8::1]", "localhost", "a.b-c.example", "x" * 63 + ".de"])
+def test_a_name_for_ehlo(monkeypatch: pytest.MonkeyPatch, name: str):
+    """A domain or an address literal, as RFC 5321 4.1.1.1 has them."""
+    assert read(monkeypatch, SMTP_HELO=name).helo == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["web_1", "a b", "-a.de", "a-.de", "a..b", ".a", "192.0.2.1]", "[192.0.2.1", "[2001:db8::1]", "[IPv6:192.0.2.1]",
+     "[]", "münchen.de", "a\r\nMAIL FROM:<x>", "x" * 64, "a." * 127 + "abc", "[1.2.3.4 x]"],
+)  # fmt: skip
+def test_no_name_for_ehlo(monkeypatch: pytest.MonkeyPatch, name: str):
+    """Neither what relays refuse nor what could carry another command gets as far as a relay."""
+    (fault,) = faults(monkeypatch, SMTP_HELO=name)
+    assert fault.startswith("SMTP_HELO: a host name such as")
+
+
+def test_timeouts_are_set_by_step(monkeypatch: pytest.MonkeyPatch):
+    """Steps that are named change, the others keep their defaults; what is printed can be read again."""
+    assert read(monkeypatch).smtp_timeouts == Deadlines()
+    changed = read(monkeypatch, SMTP_TIMEOUTS=" banner=60, ehlo = 12.5,").smtp_timeouts
+    assert changed == Deadlines(banner=60, ehlo=12.5)
+    assert read(monkeypatch, SMTP_TIMEOUTS=str(changed)).smtp_timeouts == changed
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("60", "the steps are connect, tls, banner"),
+        ("greeting=60", "the steps are connect, tls, banner"),
+        ("banner", "banner is a number of seconds"),
+        ("banner=", "banner is a number of seconds"),
+        ("banner=0", "banner is a number of seconds"),
+        ("banner=-5", "banner is a number of seconds"),
+        ("banner=1801", "banner is a number of seconds"),
+        ("banner=nan", "banner is a number of seconds"),
+        ("banner=1e3", "banner is a number of seconds"),
+        ("banner=1,banner=2", "banner stands twice"),
+    ],
+)
+def test_bad_timeouts_are_named(monkeypatch: pytest.MonkeyPatch, text: str, says: str):
+    """A step that there is not, a number that is none, and one that no worker should wait for."""
+    (fault,) = faults(monkeypatch, SMTP_TIMEOUTS=text)
+    assert fault.startswith(f"SMTP_TIMEOUTS: {says}")
 
 
 @pytest.mark.parametrize("module", ["service", "worker"])

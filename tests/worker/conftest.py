@@ -43,7 +43,7 @@ async def a_worker(
     relays, bells = [], []
 
     def make(name: str = "one", *, redis_url: str = redis_url) -> Mailer:
-        relays.append(Relay(Server("127.0.0.1", sink.port, tls="none"), connections=2, deadlines=Deadlines(probe=1)))
+        relays.append(Relay(Server("127.0.0.1", sink.port, tls="none"), connections=2, deadlines=Deadlines(noop=1)))
         bells.append(connect(redis_url))
         return staffed(pool, relays[-1], Bell(bells[-1]), settings, name)
 

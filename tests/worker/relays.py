@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ SENDER, ANN, BOB = "no-reply@example.com", "ann@example.org", "bob@example.org"
 MESSAGE = b"Subject: hello\r\n\r\nOne line.\r\n"
 PASSWORD = "s3cret/p@ss%word"
 QUOTED = "s3cret%2Fp%40ss%25word"
-SHORT = Deadlines(connect=0.3, commands=0.3, after_dot=0.3, probe=0.3)
+SHORT = Deadlines(**dict.fromkeys(asdict(Deadlines()), 0.3))
 
 
 def to(sink: Sink) -> Server:

@@ -2,8 +2,8 @@
 
 import asyncio
 import gc
+import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -114,7 +114,7 @@ async def test_a_rested_connection_is_probed(reply: str, connections: int) -> No
 
 async def test_a_silent_rested_connection_is_replaced() -> None:
     """A peer that vanished without a word is found out by the probe, not by the mail."""
-    async with Sink() as sink, relay(sink, idle=0.0, deadlines=replace(Deadlines(), probe=0.2)) as opened:
+    async with Sink() as sink, relay(sink, idle=0.0, deadlines=Deadlines(noop=0.2)) as opened:
         await opened.send(SENDER, ANN, MESSAGE)
         sink.script("noop", action="hang", times=1)
         await opened.send(SENDER, BOB, MESSAGE)
@@ -239,16 +239,86 @@ async def test_f53_the_fence_is_asked_again_when_354_was_long_in_coming(monkeypa
     assert [(mail.recipients, mail.connection) for mail in sink.mails] == [((ANN,), 2), ((BOB,), 2)]
 
 
-@pytest.mark.parametrize("mechanisms", ["PLAIN LOGIN", "PLAIN", "LOGIN", "CRAM-MD5 LOGIN"])
-async def test_sign_in(mechanisms: str) -> None:
-    """Credentials go by PLAIN, or by LOGIN where there is nothing better, once a connection."""
-    async with Sink(users={"ann": PASSWORD}, mechanisms=mechanisms) as sink:
+@pytest.mark.parametrize(
+    ("offered", "taken"),
+    [
+        ("LOGIN PLAIN", "PLAIN"),
+        ("PLAIN", "PLAIN"),
+        ("CRAM-MD5 LOGIN", "LOGIN"),
+        ("GSSAPI CRAM-MD5 XOAUTH2", "CRAM-MD5"),
+    ],
+)
+async def test_sign_in(offered: str, taken: str) -> None:
+    """Credentials go by PLAIN, else LOGIN, else CRAM-MD5, as the server offers them, once a connection."""
+    async with Sink(users={"ann": PASSWORD}, mechanisms=offered) as sink:
         server = Server("127.0.0.1", sink.port, "ann", PASSWORD, "none")
         async with relay(sink, server=server) as opened:
             await opened.send(SENDER, ANN, MESSAGE)
             await opened.send(SENDER, ANN, MESSAGE)
     assert sink.logins == [("ann", True)]
+    assert [line.split()[1] for line in sink.commands if line.startswith("AUTH")] == [taken]
     assert len(sink.mails) == 2
+
+
+async def test_a_method_that_is_offered_and_missing() -> None:
+    """504 to one method lets the next be tried, on the same connection; after the last it is a fault of ours."""
+    async with Sink(users={"ann": PASSWORD}, mechanisms="PLAIN LOGIN CRAM-MD5") as sink:
+        server = Server("127.0.0.1", sink.port, "ann", PASSWORD, "none")
+        sink.script("auth", "504 5.7.4 unrecognized authentication type", times=5)
+        async with relay(sink, server=server) as opened:
+            fault = await outcome(opened)
+            assert (fault.code, fault.stage, fault.cause, sink.connections) == (504, "auth", "ours", 1)
+            await opened.send(SENDER, ANN, MESSAGE)
+    tried = [line.split()[1] for line in sink.commands if line.startswith("AUTH")]
+    assert tried == ["PLAIN", "LOGIN", "CRAM-MD5"] * 2
+    assert len(sink.mails) == 1
+
+
+@pytest.mark.parametrize("helo", ["accounts.example.com", "[192.0.2.1]", "[IPv6:2001:db8::1]"])
+async def test_ehlo_says_the_name_that_was_set(helo: str) -> None:
+    """What is said after EHLO is what the settings say, or localhost, and never the machine's own name."""
+    async with Sink() as sink:
+        async with relay(sink, server=Server("127.0.0.1", sink.port, tls="none", helo=helo)) as opened:
+            await opened.send(SENDER, ANN, MESSAGE)
+        async with relay(sink) as opened:
+            await opened.send(SENDER, ANN, MESSAGE)
+    assert [line for line in sink.commands if line.startswith("EHLO")] == [f"EHLO {helo}", "EHLO localhost"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "cause"),
+    [
+        ("421 4.7.1 localhost: Helo command rejected: Host not found", "ours"),
+        ("450 4.7.1 Client host rejected: cannot find your reverse hostname", "ours"),
+        ("501 5.5.4 Invalid domain name", "ours"),
+        ("504 5.5.2 localhost: Helo command rejected: need fully-qualified hostname", "ours"),
+        ("550 5.7.1 bad EHLO, forged name", "ours"),
+        ("421 4.3.2 going down", "server"),
+        ("421 4.7.0 too many connections from your domain", "server"),
+    ],
+)
+async def test_a_refused_name_is_ours(reply: str, cause: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A no to the name after EHLO calls an operator even where its code says that it passes; a busy server doesn't."""
+    async with Sink() as sink, relay(sink) as opened:
+        sink.script("ehlo", reply)
+        fault = await outcome(opened)
+    assert (type(fault), fault.stage, fault.cause) == (TryLater, "ehlo", cause)
+    calls = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(calls) == (cause == "ours")
+
+
+async def test_a_refused_name_is_not_one_connection_too_many(caplog: pytest.LogCaptureFixture) -> None:
+    """While others are greeted a 421 about the name is no sign of a crowd: it calls an operator at once."""
+    async with Sink() as sink, relay(sink) as opened:
+        sink.script("rcpt", action="hang", recipient=BOB)
+        busy = asyncio.create_task(opened.send(SENDER, BOB, MESSAGE))
+        await sink.wait_for(lambda sink: f"RCPT TO:<{BOB}>" in sink.commands)
+        sink.script("ehlo", "421 4.7.1 Helo command rejected: Host not found")
+        assert (await outcome(opened)).cause == "ours"
+        busy.cancel()
+        await asyncio.wait({busy})
+    assert [record.message for record in caplog.records] == ["the mail server needs an operator"]
+    assert sink.connections == 2
 
 
 @pytest.mark.parametrize(
@@ -256,7 +326,8 @@ async def test_sign_in(mechanisms: str) -> None:
     [
         ("PLAIN", "535 5.7.8 no such secret: s3cret/p@ss%word AGFubgBzM2NyZXQvcEBzcyV3b3Jk", 535),
         ("LOGIN", "454 4.7.0 s3cret/p@ss%word", 454),
-        ("CRAM-MD5", "235 2.7.0 never asked", 0),
+        ("CRAM-MD5", "535 5.7.8 s3cret/p@ss%word", 535),
+        ("GSSAPI NTLM", "235 2.7.0 never asked", 0),
     ],
 )
 async def test_a_failed_sign_in_is_ours(mechanisms: str, reply: str, code: int) -> None:

@@ -1,8 +1,10 @@
 """F35 to F39: silence, cuts and nonsense on the wire cost a connection, never a mail and never another's time."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from service import failpoints
 from tests.sink import Sink
 from tests.sink import Stage as SinkStage
 from tests.worker.relays import ANN, BOB, MESSAGE, PASSWORD, SENDER, SHORT, outcome, relay
+from worker.bell import _JOB
 from worker.smtp import Deadlines, Server, TryLater
-from worker.smtp.dialogue import CROSSINGS
+from worker.smtp.dialogue import _FENCE, CROSSINGS
 from worker.smtp.faults import of_error
 
 
@@ -26,7 +29,7 @@ async def test_f35_silence_ends(stage: SinkStage, action: Any) -> None:
         sink.script(stage, "250 " + "x" * 200, action=action, times=1)
         fault = await outcome(opened)
         assert (type(fault), fault.code) == (TryLater, 0)
-        assert fault.stage == ("connect" if stage == "banner" else stage)
+        assert fault.stage == stage
         await opened.send(SENDER, ANN, MESSAGE)
     assert sink.mails[-1].connection == 2
 
@@ -78,8 +81,75 @@ async def test_f39_a_huge_reply_is_only_a_fault() -> None:
 
 
 async def test_f35_the_deadlines() -> None:
-    """Ten seconds until ready, thirty for an envelope, three hundred for the content and the word on it."""
-    assert Deadlines() == Deadlines(connect=10, commands=30, after_dot=300, probe=5)
+    """Those of RFC 5321 4.5.3.2 where it names one, a minute for encryption, and ten seconds for a dead address."""
+    of_the_rfc = {"banner": 300, "mail": 300, "rcpt": 300, "data": 120, "block": 180, "dot": 600}
+    own = {"connect": 10, "tls": 60, "ehlo": 300, "auth": 300, "noop": 5}
+    assert asdict(Deadlines()) == of_the_rfc | own
+
+
+STEPS: list[SinkStage] = ["banner", "ehlo", "auth", "mail", "rcpt", "data", "dot"]
+EVERY = asdict(Deadlines())
+
+
+def signed_in(sink: Sink) -> Server:
+    return Server("127.0.0.1", sink.port, "ann", PASSWORD, "none")
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_f35_a_slow_step_takes_no_other_steps_time(step: SinkStage) -> None:
+    """A relay that is slow where it may be is waited for: what one step takes is not taken off the others."""
+    deadlines = Deadlines(**dict.fromkeys(EVERY, 1.0) | {step: 60.0})
+    code = {"banner": 220, "auth": 235, "data": 354}.get(step, 250)
+    async with Sink(users={"ann": PASSWORD}) as sink:
+        reply = f"{code}-{'.' * 20}\n{code} AUTH PLAIN" if step == "ehlo" else f"{code} {'.' * 20}"
+        sink.script(step, reply, action="drip", pause=0.06, times=1)
+        async with relay(server=signed_in(sink), deadlines=deadlines) as opened:
+            await opened.send(SENDER, ANN, MESSAGE)
+    assert len(sink.mails) == 1
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_f35_each_step_has_its_deadline(step: SinkStage) -> None:
+    """Silence at a step ends after that step's time, whatever the others have, and is told of that step."""
+    deadlines = Deadlines(**dict.fromkeys(EVERY, 60.0) | {step: 0.3})
+    async with Sink(users={"ann": PASSWORD}) as sink:
+        sink.script(step, action="hang", times=1)
+        async with relay(server=signed_in(sink), deadlines=deadlines) as opened:
+            fault = await outcome(opened)
+    assert (type(fault), fault.code, fault.stage, fault.cause) == (TryLater, 0, step, "server")
+    assert fault.text == "no answer in time"
+
+
+async def test_f35_an_address_that_is_a_black_hole() -> None:
+    """Where nobody answers at all the deadline is that of the connection, which is short."""
+    with socket.socket() as full, socket.socket() as one, socket.socket() as two:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        # Linux drops what comes once these have filled the queue of a listener that takes nobody.
+        for each in (one, two):
+            each.settimeout(0)
+            each.connect_ex(full.getsockname())
+        server = Server("127.0.0.1", full.getsockname()[1], tls="none")
+        async with relay(server=server, deadlines=Deadlines(connect=0.3)) as opened:
+            fault = await outcome(opened)
+    assert (type(fault), fault.stage, fault.text) == (TryLater, "connect", "no answer in time")
+
+
+async def test_f35_a_server_that_reads_no_more() -> None:
+    """Content that doesn't leave us has a deadline of its own, and can't count as sent: its dot is still here."""
+    content = b"Subject: long\r\n\r\n" + b"0123456789" * 10 * 1024 * 1024
+    async with Sink() as sink, relay(sink, deadlines=Deadlines(block=0.5)) as opened:
+        sink.script("content", action="hang", after=1)
+        with pytest.raises(TryLater) as caught:
+            await opened.send(SENDER, ANN, content)
+    assert (caught.value.stage, caught.value.text) == ("data", "no answer in time")
+    assert not caught.value.maybe_sent
+    assert not caught.value.may_go_elsewhere
+
+
+def test_f35_no_job_ends_before_its_dialogue() -> None:
+    """The queue's own deadline cuts off no mail that the steps' deadlines let go on; EHLO may be said twice."""
+    assert sum(EVERY.values()) + EVERY["ehlo"] + _FENCE < _JOB
 
 
 async def test_f35_a_hang_after_data() -> None:

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from tests.sink import Sink
 from tests.sink import Stage as SinkStage
 from tests.worker.relays import ANN, BOB, MESSAGE, SENDER, SHORT, kept, outcome, recovered, relay
-from worker.smtp import Deadlines, Relay, Server, TryLater, Undelivered
+from worker.smtp import Deadlines, Relay, Server, TryLater, Undelivered, smarthost
 from worker.smtp.breaker import REST, TRIES, Breaker
 
 LONG = 1000.0  # a rest that no test lives to see the end of
@@ -35,7 +34,7 @@ async def test_f31_nobody_listens() -> None:
 async def test_f31_a_name_that_resolves_to_nothing() -> None:
     """A host that can't be found is TryLater, within the deadline."""
     server = Server("nowhere.invalid", 25, tls="none")
-    opened = Relay(server, deadlines=replace(Deadlines(), connect=2.0))
+    opened = Relay(server, deadlines=Deadlines(connect=2.0))
     fault = await outcome(opened)
     assert (type(fault), fault.stage) == (TryLater, "connect")
     await opened.close()
@@ -129,6 +128,34 @@ async def test_f31_half_open_is_told() -> None:
         await asyncio.wait({keeping})
         assert state(opened, sink) == "open"
         await sink.wait_for(lambda sink: not sink.sessions)
+
+
+async def test_f31_a_silent_probe_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe that fell into a black hole has another beside it, long before its own deadline."""
+    monkeypatch.setattr(smarthost, "_SILENT", 0.05)
+    async with Sink() as sink, kept(sink) as opened:
+        sink.script("banner", "421 4.3.2 not yet", times=TRIES)
+        await fail(opened)
+        sink.script("banner", action="hang", times=2)
+        await recovered(opened)
+        assert state(opened, sink) == "closed"
+        await opened.send(SENDER, ANN, MESSAGE)
+        await sink.wait_for(lambda sink: len(sink.sessions) == 1)
+    assert sink.mails[0].connection == TRIES + 3
+
+
+async def test_f31_a_silent_probe_holds_up_no_other() -> None:
+    """While one server's probe waits for its banner another server is found well."""
+    async with Sink() as first, away() as second, kept(first, second) as opened:
+        first.script("banner", "421 4.3.2 not yet", times=TRIES)
+        await fail(opened)
+        first.script("banner", action="hang")
+        await first.wait_for(lambda sink: sink.connections == TRIES + 1)
+        async with second:
+            await recovered(opened)
+            assert await sends(opened) == str(second.port)
+            await opened.close()
+        assert state(opened, first) == "half_open"
 
 
 async def test_f31_the_first_failure_after_a_probe_opens_it() -> None:
@@ -399,7 +426,7 @@ async def test_an_outage_is_two_lines(caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_f42_one_poison_recipient_among_a_thousand() -> None:
     """One recipient who is refused, and one who hangs, keep no other from their mail."""
-    async with Sink() as sink, relay(sink, deadlines=replace(Deadlines(), commands=2.0)) as opened:
+    async with Sink() as sink, relay(sink, deadlines=Deadlines(rcpt=2.0)) as opened:
         sink.script("rcpt", action="hang", recipient=BOB)
         sink.script("rcpt", "550 5.1.1 nobody", recipient="nobody@example.org")
         mails = [opened.send(SENDER, f"user{n}@example.org", MESSAGE) for n in range(998)]

@@ -2,7 +2,6 @@
 
 import shutil
 import ssl
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,7 +77,7 @@ async def test_f40_no_tls_no_mail(reply: str) -> None:
     extensions = ("STARTTLS",) if reply else ()
     async with Sink(extensions=extensions, users={"ann": PASSWORD}) as sink:
         (server,) = parse_urls(f"smtp://ann:{QUOTED}@127.0.0.1:{sink.port}")
-        async with relay(sink, server=server, deadlines=replace(Deadlines(), connect=1.0)) as opened:
+        async with relay(sink, server=server, deadlines=Deadlines(tls=1.0)) as opened:
             fault = await outcome(opened)
     assert (type(fault), fault.stage) == (TryLater, "tls")
     assert (sink.logins, sink.mails) == ([], [])

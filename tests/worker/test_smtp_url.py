@@ -23,6 +23,7 @@ HIDDEN = "Hid" + "den8"  # in two pieces, since a traceback shows the lines of t
             "smtp://[::1]:1025?tls=none&helo=web.example.com",
             Server("::1", 1025, tls="none", helo="web.example.com"),
         ),
+        ("smtp://h?tls=none&helo=[192.0.2.1]", Server("h", 25, tls="none", helo="[192.0.2.1]")),
         (f"smtps://h?ca={__file__}", Server("h", 465, tls="implicit", ca=__file__)),
     ],
 )
@@ -43,7 +44,7 @@ def test_url_is_read(url: str, server: Server) -> None:
         "smtp://u:{}@h?tls=none", "smtps://u:{}@127.0.0.1?tls=none", "smtp://u:{}@h?tls=required&tls=none",
         "smtp://u:{}@h?starttls=no",
         "smtp://u:{}@h?tls", "smtp://u:{}@h?ca=/nowhere.pem", "smtp://u:{}@h_h", "smtp://u:{}@h h",
-        "smtp://u:{}@h?helo=a%20b",
+        "smtp://u:{}@h?helo=a%20b", "smtp://u:{}@h?helo=web_1", "smtp://u:{}@h?helo=[::1]", "smtp://u:{}@h?helo=",
         "smtp://u:{}@[::1", "smtp://u:[{}@h",
     ],
 )  # fmt: skip
@@ -54,6 +55,12 @@ def test_bad_urls_say_why_without_the_password(url: str) -> None:
     told = "".join(traceback.format_exception(caught.value))
     assert HIDDEN not in told
     assert caught.value.__context__ is None
+
+
+def test_a_name_of_its_own_goes_before_the_settings() -> None:
+    """A URL's ?helo= is for its server alone; the others say what the settings have."""
+    one, two = parse_urls("smtp://one?helo=special.test smtp://two", helo="accounts.test")
+    assert (one.helo, two.helo) == ("special.test", "accounts.test")
 
 
 def test_the_password_is_not_shown() -> None:

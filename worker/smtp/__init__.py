@@ -1,8 +1,8 @@
 """The way out: reused connections to one SMTP server or several, and how a mail can fare there."""
 
+from service.settings import Deadlines
 from worker.smtp.answers import Accepted, Cause, Refused, TryLater, Undelivered
 from worker.smtp.breaker import OURS, State
-from worker.smtp.connections import Deadlines
 from worker.smtp.relay import Relay
 from worker.smtp.server import Server, parse_urls
 

@@ -1,30 +1,20 @@
 """The open connections to one server, each used by one mail at a time, the last used first."""
 
 import asyncio
-import socket
 import ssl
 from dataclasses import dataclass
 from weakref import WeakSet
 
 import aiosmtplib
 
+from service.settings import Deadlines
 from worker.smtp.answers import TryLater, Undelivered
 from worker.smtp.dialogue import Connection
 from worker.smtp.faults import of_error
-from worker.smtp.server import HOST, Server
+from worker.smtp.server import Server
 
 # Seconds of rest after which a connection is given back to the server, which may count them.
 _LONGEST_REST = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """Seconds in all, however slowly a server drips: until ready, envelope, content, NOOP or RSET."""
-
-    connect: float = 10.0
-    commands: float = 30.0
-    after_dot: float = 300.0
-    probe: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +38,11 @@ class Connections:
         self._idle: list[Connection] = []
         self._opened: WeakSet[Connection] = WeakSet()
         self._context = None if server.tls == "none" else ssl.create_default_context(cafile=server.ca)
-        own = server.helo or socket.gethostname()
-        self._helo = own if HOST.fullmatch(own.lower()) else "localhost"
 
     @property
     def welcomed(self) -> int:
         """How many the server has greeted and not ended yet, whether in use or idle."""
-        return sum(each.alive and each.stage != "connect" for each in self._opened)
+        return sum(each.alive and each.stage not in ("connect", "banner") for each in self._opened)
 
     async def waiting(self) -> Connection | None:
         """The connection used last that still lives; a round trip proves it only after a long rest."""
@@ -65,7 +53,7 @@ class Connections:
                 continue
             rested = asyncio.get_running_loop().time() - connection.used_at
             fresh = rested < self._bounds.idle
-            if connection.alive and (fresh or await connection.accepts(b"NOOP", self._deadlines.probe)):
+            if connection.alive and (fresh or await connection.accepts(b"NOOP")):
                 return connection
             connection.drop()
         return None
@@ -77,24 +65,23 @@ class Connections:
         server = self._server
         smtp = aiosmtplib.SMTP(
             hostname=server.host,
-            port=server.port,
-            local_hostname=self._helo,
+            local_hostname=server.helo or "localhost",
             use_tls=server.tls == "implicit",
             start_tls=False,
             tls_context=self._context,
             timeout=None,
         )
-        connection = Connection(smtp)
+        connection = Connection(smtp, self._deadlines)
         self._opened.add(connection)
         try:
-            async with asyncio.timeout(self._deadlines.connect):
-                await connection.greet(server)
-                return connection
+            await connection.greet(server)
         except Exception as error:  # noqa: BLE001 - whatever it was, it becomes one of our answers
             fault = of_error(error, connection.stage)
         except BaseException:
             connection.drop()
             raise
+        else:
+            return connection
         connection.drop()
         return fault
 

@@ -2,18 +2,23 @@
 
 import asyncio
 import re
+import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import cast
 
+import aiohappyeyeballs
 import aiosmtplib
 from aiosmtplib.protocol import SMTPProtocol
 
 from service import failpoints
+from service.settings import Deadlines
 from worker.smtp.answers import Stage, TryLater, Undelivered, one_line
 from worker.smtp.replies import of_reply
 from worker.smtp.server import Server
 
+# Seconds for the check before DATA, which is a question to Postgres at most.
+_FENCE = 30.0
 Fence = Callable[[], Awaitable[bool]]
 # Where a crash can be rehearsed. The banner is part of connect, and greet is all until ready for MAIL. Half of the
 # content is written at half, all but the dot after content, the dot too before dot; after dot its answer is in.
@@ -43,8 +48,9 @@ class Connection:
     they dislike, and cost more than the dialogue itself.
     """
 
-    def __init__(self, smtp: aiosmtplib.SMTP) -> None:
+    def __init__(self, smtp: aiosmtplib.SMTP, deadlines: Deadlines) -> None:
         self.smtp = smtp
+        self._seconds: dict[str, float] = asdict(deadlines)
         self.stage: Stage = "connect"
         self.mails = 0
         self.used_at = 0.0
@@ -64,36 +70,61 @@ class Connection:
     async def greet(self, server: Server) -> None:
         """Connect, encrypt and sign in; aiosmtplib raises on whatever isn't a yes."""
         await _reach("greet.before")
-        await self._take("connect", "connect", self.smtp.connect)
+        await self._connect(server)
         await self._take("ehlo", "ehlo", self.smtp.ehlo)
         if server.tls == "starttls":
-            await self._take("starttls", "tls", self.smtp.starttls)
+            await self._take("starttls", "tls", lambda: self.smtp.starttls(timeout=self._seconds["tls"]))
             await self._take("ehlo", "ehlo", self.smtp.ehlo)
         if server.username:
             await self._take("auth", "auth", lambda: self._sign_in(server))
         await _reach("greet.after")
 
+    async def _connect(self, server: Server) -> None:
+        """Up to the banner; the handshake of implicit TLS comes before it and has its share of the time."""
+        self.stage = "connect"
+        await _reach("connect.before")
+        async with self._within("connect"):
+            line = await dial(server.host, server.port)
+        self.stage = "banner"
+        async with self._within("banner", extra=self._seconds["tls"] if server.tls == "implicit" else 0):
+            await self.smtp.connect(sock=line)
+        await _reach("connect.after")
+
     async def _take(self, step: str, stage: Stage, act: Callable[[], Awaitable[object]]) -> None:
         self.stage = stage
         await _reach(f"{step}.before")
-        await act()
+        async with self._within(stage):
+            await act()
         await _reach(f"{step}.after")
 
+    def _within(self, step: str, *, extra: float = 0) -> asyncio.Timeout:
+        return asyncio.timeout(self._seconds[step] + extra)
+
     async def _sign_in(self, server: Server) -> None:
-        """One try by the best method offered: each wrong one counts towards locking us out."""
-        if "plain" in self.smtp.server_auth_methods:
-            await self.smtp.auth_plain(server.username, server.password)
-        elif "login" in self.smtp.server_auth_methods:
-            await self.smtp.auth_login(server.username, server.password)
-        else:
-            raise aiosmtplib.SMTPNotSupported("the server offers neither AUTH PLAIN nor LOGIN")
+        """One try by the first method that the server has: each wrong one counts towards locking us out.
+
+        Only 504 lets the next be tried: the server offered what it doesn't have, and looked at no password.
+        """
+        methods = {"plain": self.smtp.auth_plain, "login": self.smtp.auth_login, "cram-md5": self.smtp.auth_crammd5}
+        offered = [sign_in for name, sign_in in methods.items() if name in self.smtp.server_auth_methods]
+        if not offered:
+            raise aiosmtplib.SMTPNotSupported("the server offers none of AUTH PLAIN, LOGIN and CRAM-MD5")
+        for sign_in in offered:
+            try:
+                await sign_in(server.username, server.password)
+            except aiosmtplib.SMTPAuthenticationError as error:
+                if error.code != 504 or sign_in is offered[-1]:
+                    raise
+            else:
+                return
 
     async def ask(self, stage: Stage, command: bytes, *, wanted: int = 2) -> None:
         """Say one line; a reply whose first digit isn't `wanted` is raised as the answer it means."""
         self.stage = stage
         if failpoints.armed:
             await failpoints.reach(f"smtp.{stage}.before")
-        code, text = await self.protocol.execute_command(command)
+        async with self._within(stage):
+            code, text = await self.protocol.execute_command(command)
         if failpoints.armed:
             await failpoints.reach(f"smtp.{stage}.after")
         if code // 100 != wanted:
@@ -102,20 +133,27 @@ class Connection:
     async def pass_fence(self, before_data: Fence) -> None:
         self.stage = "fence"
         await _reach("fence.before")
-        allowed = await before_data()
+        async with asyncio.timeout(_FENCE):
+            allowed = await before_data()
         await _reach("fence.after")
         if not allowed:
             raise TryLater(0, "the check before DATA said no", "fence", "ours")
 
     async def hand_over(self, content: bytes) -> tuple[int, str]:
         """Everything after 354, up to the server's word on it, which is the answer."""
+        # Until the last of it has left us the final dot can't have been seen.
+        self.stage = "data"
+        protocol = self.protocol
+        async with self._within("block"):
+            if failpoints.armed:
+                await self._write_in_steps(content)
+            else:
+                protocol.write(content)
+            await _drained(protocol)
         self.stage = "dot"
         self.owes_content = False
-        if failpoints.armed:
-            await self._write_in_steps(content)
-        else:
-            self.protocol.write(content)
-        code, text = await self.protocol.read_response()
+        async with self._within("dot"):
+            code, text = await protocol.read_response()
         if failpoints.armed:
             await failpoints.reach("smtp.dot.after")
         if code // 100 != 2:
@@ -132,11 +170,11 @@ class Connection:
         self.protocol.write(content[dot:])
         await failpoints.reach("smtp.dot.before")
 
-    async def accepts(self, command: bytes, seconds: float) -> bool:
+    async def accepts(self, command: bytes) -> bool:
         """Whether the server is there and says yes to a command without consequences."""
         step = command.decode().lower()
         try:
-            async with asyncio.timeout(seconds):
+            async with self._within("noop"):
                 await _reach(f"{step}.before")
                 code, _ = await self.protocol.execute_command(command)
                 await _reach(f"{step}.after")
@@ -170,6 +208,21 @@ class Connection:
         self.smtp.close()
         if transport is not None:
             transport.abort()
+
+
+async def dial(host: str, port: int) -> socket.socket:
+    """A connection to the first address that answers; IPv6 and IPv4 take turns, a quarter of a second apart."""
+    loop = asyncio.get_running_loop()
+    addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=0.25)
+
+
+async def _drained(protocol: SMTPProtocol) -> None:
+    """Wait until what was written is the system's or the connection is lost; under TLS the last 64 KiB may be late."""
+    # Not 0, at which the loops' TLS pauses for ever.
+    cast("asyncio.WriteTransport", protocol.transport).set_write_buffer_limits(high=1)
+    # What StreamWriter.drain() asks of a protocol; but a StreamWriter closes the connection that it is made of.
+    await protocol._drain_helper()  # noqa: SLF001
 
 
 async def _reach(point: str) -> None:

@@ -1,5 +1,6 @@
 """What it means when a dialogue breaks off: by a cut, by silence, by a certificate we don't trust."""
 
+import re
 import ssl
 
 import aiosmtplib
@@ -7,14 +8,20 @@ import aiosmtplib
 from worker.smtp.answers import Cause, Stage, TryLater, Undelivered, one_line
 from worker.smtp.replies import of_reply
 
+# How servers say that they dislike the name after EHLO.
+_OUR_NAME = re.compile(
+    r"\b(?:helo|ehlo)\b|\bhost ?names?\b|\bdomain names?\b|\binvalid (?:domain|name)\b|fully.qualified|\bfqdn\b"
+    r"|reverse (?:dns|name|lookup)|\bptr\b",
+    re.IGNORECASE,
+)
+
 
 def of_error(error: Exception, stage: Stage) -> Undelivered:
     """Any exception of a dialogue as the answer it means."""
     if isinstance(error, Undelivered):
         return error
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        at_banner = isinstance(error, aiosmtplib.SMTPConnectResponseError)
-        return of_reply(error.code, error.message, "banner" if at_banner else stage)
+        return _of_response(error, stage)
     cause: Cause = "server"
     tls = next((each for each in (error, error.__cause__) if isinstance(each, ssl.SSLError)), None)
     if stage == "fence":
@@ -22,10 +29,12 @@ def of_error(error: Exception, stage: Stage) -> Undelivered:
     elif tls is not None:
         text = one_line(getattr(tls, "verify_message", "") or getattr(tls, "reason", "") or "the encryption broke off")
         # What breaks later was no question of trust, and its place must stay: after the dot the mail may be sent.
-        if stage in ("connect", "tls"):
+        if stage in ("banner", "tls"):
             stage, cause = "tls", _whose(tls)
     elif isinstance(error, TimeoutError):
         text = "no answer in time"
+    elif stage == "connect" and isinstance(error, OSError):
+        text = one_line(f"there is no connection: {error.strerror or type(error).__name__}")
     elif isinstance(error, aiosmtplib.SMTPException):
         text = one_line(error.message) or type(error).__name__
         # Neither a cut nor a silence: something that we need isn't offered there.
@@ -34,6 +43,14 @@ def of_error(error: Exception, stage: Stage) -> Undelivered:
     else:
         text = f"the dialogue broke off with {type(error).__name__}"
     return TryLater(0, text, stage, cause)
+
+
+def _of_response(error: aiosmtplib.SMTPResponseException, stage: Stage) -> Undelivered:
+    fault = of_reply(error.code, error.message, stage)
+    if stage == "ehlo" and _OUR_NAME.search(fault.text):
+        # Even 421 and 450 pass only once we call ourselves something else.
+        fault.cause = "ours"
+    return fault
 
 
 def _whose(fault: ssl.SSLError) -> Cause:

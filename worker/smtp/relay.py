@@ -2,14 +2,15 @@
 
 import asyncio
 
+from service.settings import Deadlines
 from worker.messages import is_address
 from worker.smtp.answers import Accepted, Refused, TryLater, Undelivered
 from worker.smtp.breaker import REST, Breaker, State
-from worker.smtp.connections import Bounds, Deadlines
+from worker.smtp.connections import Bounds
 from worker.smtp.dialogue import Fence, Mail, on_the_wire
 from worker.smtp.pace import Pace
 from worker.smtp.server import Server
-from worker.smtp.smarthost import Signals, Smarthost
+from worker.smtp.smarthost import Smarthost
 from worker.tasks import pause
 
 _ROUND = 10.0
@@ -34,15 +35,11 @@ class Relay:
         rest: float = REST,
     ) -> None:
         """`rest` is the time between two probes. Raise OSError when a server's `ca` file holds no certificate."""
-        self._signals = Signals()
+        self.recovered = asyncio.Event()
         bounds = Bounds(connections, mails_a_connection, idle)
-        self._hosts = [Smarthost(server, bounds, deadlines, Breaker(rest), self._signals) for server in servers]
+        self._hosts = [Smarthost(server, bounds, deadlines, Breaker(rest), self.recovered) for server in servers]
         self._pace = Pace(per_minute)
         self._round = min(_ROUND, rest)
-
-    @property
-    def recovered(self) -> asyncio.Event:
-        return self._signals.recovered
 
     def ready(self) -> bool:
         """Whether any server takes mail: while none does, nothing should be claimed."""
@@ -93,15 +90,19 @@ class Relay:
 
     async def keep(self) -> None:
         """Probe the servers that are left alone, give back connections that rest; until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for host in self._hosts:
+                # Each for itself: one that is silent for minutes keeps no other from being found well.
+                group.create_task(self._keep(host))
+
+    async def _keep(self, host: Smarthost) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            self._signals.opened.clear()
-            due = [host for host in self._hosts if _probe_at(host) <= loop.time()]
-            await asyncio.gather(*(host.probe() for host in due))
-            for host in self._hosts:
-                await host.connections.tidy()
-            until = min(loop.time() + self._round, *map(_probe_at, self._hosts))
-            await pause(self._signals.opened, until=until)
+            host.opened.clear()
+            if _probe_at(host) <= loop.time():
+                await host.probe()
+            await host.connections.tidy()
+            await pause(host.opened, until=min(loop.time() + self._round, _probe_at(host)))
 
     async def close(self) -> None:
         """Say goodbye on every idle connection; busy ones end with their mail, later sends get TryLater."""

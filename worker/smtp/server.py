@@ -1,10 +1,12 @@
 """Which servers, as SMTP_URL says."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from service.settings import is_helo
 
 Tls = Literal["implicit", "starttls", "none"]
 
@@ -15,7 +17,7 @@ LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|::1")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where mail goes and how: `ca` is a PEM file trusted instead of the system's, `helo` our own name."""
+    """Where mail goes and how: `ca` is a PEM file trusted instead of the system's, `helo` our own name there."""
 
     host: str
     port: int
@@ -31,13 +33,13 @@ class Server:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_urls(text: str) -> tuple[Server, ...]:
+def parse_urls(text: str, *, helo: str | None = None) -> tuple[Server, ...]:
     """Read one SMTP URL or several, parted by white space, which unlike a comma can't stand in a password.
 
     The first is preferred, the others stand in for it. Each looks like smtp://user:password@host:587 or
     smtps://host:465, the password percent-encoded. smtp:// means STARTTLS or nothing unless it says ?tls=none, which
     takes credentials only to this machine. Ports: 587, smtps 465, tls=none 25. ?ca=FILE trusts that PEM file only,
-    ?helo=NAME is our own name.
+    ?helo=NAME is our own name there, `helo` where a URL has none.
     Raises ValueError with a text that repeats no part of a URL: any part may be a piece of the password.
     """
     # Raised here and not in an except clause, lest the original, which quotes the URL, hang on it.
@@ -45,7 +47,7 @@ def parse_urls(text: str) -> tuple[Server, ...]:
     for number, (_, problem) in enumerate(read, 1):
         if problem:
             raise ValueError(problem if len(read) == 1 else f"server {number} of {len(read)}: {problem}")
-    servers = tuple(server for server, _ in read)
+    servers = tuple(replace(server, helo=server.helo or helo) for server, _ in read)
     if len({server.name for server in servers}) != len(servers):
         raise ValueError("of several SMTP URLs two have the same host and port")
     return servers
@@ -97,6 +99,6 @@ def _problem(parts: SplitResult, options: list[tuple[str, str]], server: Server)
         (plain and parts.scheme == "smtps", "smtps can't go with tls=none"),
         (plain and abroad, "without TLS a password may only go to this machine"),
         (server.ca is not None and not Path(server.ca).is_file(), "the ca file can't be found"),
-        (HOST.fullmatch((server.helo or "h").lower()) is None, "helo must be a host name"),
+        (server.helo is not None and not is_helo(server.helo), "helo must be a host name or an address literal"),
     )
     return next((text for holds, text in faults if holds), "")

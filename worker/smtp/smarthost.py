@@ -3,11 +3,11 @@
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, field
 
+from service.settings import Deadlines
 from worker.smtp.answers import GREETING, LONGEST_TEXT, Accepted, TryLater, Undelivered
 from worker.smtp.breaker import Breaker, is_counted
-from worker.smtp.connections import Bounds, Connections, Deadlines
+from worker.smtp.connections import Bounds, Connections
 from worker.smtp.dialogue import Connection, Mail
 from worker.smtp.faults import of_error
 from worker.smtp.server import Server
@@ -18,29 +18,23 @@ log = logging.getLogger(__name__)
 _ROUNDS = 3
 # Seconds after which the check before DATA says nothing any more: this process may have been stopped since.
 _LONG_AGO = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Signals:
-    """Set when a breaker opens, and when one closes."""
-
-    opened: asyncio.Event = field(default_factory=asyncio.Event)
-    recovered: asyncio.Event = field(default_factory=asyncio.Event)
+# Seconds after which a probe that hears nothing gets a second one beside it.
+_SILENT = 10.0
 
 
 class Smarthost:
-    """Carries mails while its breaker lets them through."""
+    """Carries mails while its breaker lets them through; `opened` is set when that opens."""
 
     def __init__(
-        self, server: Server, bounds: Bounds, deadlines: Deadlines, breaker: Breaker, signals: Signals
+        self, server: Server, bounds: Bounds, deadlines: Deadlines, breaker: Breaker, recovered: asyncio.Event
     ) -> None:
-        """Raise OSError when the server's `ca` file holds no certificate."""
+        """`recovered` is set when the breaker closes. Raise OSError when the `ca` file holds no certificate."""
         self.name = server.name
         self.breaker = breaker
         self.connections = Connections(server, bounds, deadlines)
         self._slots = Slots(bounds.connections)
-        self._deadlines = deadlines
-        self._signals = signals
+        self.opened = asyncio.Event()
+        self._recovered = recovered
         self._told: set[tuple[str, int, bytes]] = set()
 
     async def carry(self, mail: Mail) -> Accepted | Undelivered | None:
@@ -71,7 +65,7 @@ class Smarthost:
         """Connect and greet, with no mail at risk: whether the server is well again."""
         self.breaker.state = "half_open"
         try:
-            outcome = await self.connections.open()
+            outcome = await self._greeted()
         except BaseException:
             self.breaker.state = "open"
             raise
@@ -82,6 +76,26 @@ class Smarthost:
         self.breaker.is_back()
         self._is_back()
 
+    async def _greeted(self) -> Connection | Undelivered:
+        """The first connection that gets an answer: one that is silent may be lost, so others are begun beside it.
+
+        Each after twice the time, so that a silent server sees few, and one that is well again isn't noticed late.
+        """
+        wait, begun = _SILENT, set[asyncio.Task[Connection | Undelivered]]()
+        try:
+            while True:
+                begun.add(asyncio.create_task(self.connections.open()))
+                done, _ = await asyncio.wait(begun, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+                if done:
+                    first = done.pop()
+                    begun.discard(first)
+                    return first.result()
+                wait *= 2
+        finally:
+            for other in begun:
+                other.add_done_callback(_drop_late)
+                other.cancel()
+
     def left_alone(self) -> TryLater:
         """What a mail is told that isn't tried."""
         text = f"left alone after failures, the last: {self.breaker.last}"[:LONGEST_TEXT]
@@ -89,7 +103,7 @@ class Smarthost:
 
     def _is_crowded(self, fault: Undelivered) -> bool:
         """Whether it was only one connection too many: then no more than it bears are opened for a while."""
-        if fault.code != 421 or fault.stage not in GREETING:
+        if fault.code != 421 or fault.stage not in GREETING or fault.cause == "ours":
             return False
         # The one that it has just refused is not among them.
         borne = self.connections.welcomed
@@ -115,11 +129,11 @@ class Smarthost:
         if is_counted(outcome) and self.breaker.fails(outcome, asyncio.get_running_loop().time(), sender):
             log.warning("the mail server is left alone", extra=facts)
             self.connections.drop_idle()
-            self._signals.opened.set()
+            self.opened.set()
 
     def _is_back(self) -> None:
         log.info("the mail server is back", extra={"server": self.name})
-        self._signals.recovered.set()
+        self._recovered.set()
 
     async def _attempt(self, mail: Mail) -> Accepted | Undelivered:
         """Send over a waiting connection, or over a new one if that proves dead before it took anything."""
@@ -133,12 +147,9 @@ class Smarthost:
 
     async def _converse(self, connection: Connection, mail: Mail) -> Accepted | Undelivered:
         """One mail over one connection, which is then put back, cleared by RSET, or dropped."""
-        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._deadlines.commands) as deadline:
-                await _offer(connection, mail)
-                deadline.reschedule(loop.time() + self._deadlines.after_dot)
-                code, text = await connection.hand_over(mail.content)
+            await _offer(connection, mail)
+            code, text = await connection.hand_over(mail.content)
         except Exception as error:  # noqa: BLE001 - whatever it was, it becomes one of our answers
             fault = of_error(error, connection.stage)
         except BaseException:
@@ -153,11 +164,17 @@ class Smarthost:
         # The server spoke clearly, or wasn't asked: the connection is good once its envelope is cleared.
         unasked = fault.stage == "fence" and not connection.owes_content
         clear = unasked or (fault.code >= 400 and fault.code != 421)
-        if clear and await connection.accepts(b"RSET", self._deadlines.probe):
+        if clear and await connection.accepts(b"RSET"):
             self.connections.put_back(connection)
         else:
             connection.drop()
         return fault
+
+
+def _drop_late(opening: "asyncio.Task[Connection | Undelivered]") -> None:
+    """A connection that was ready in the same moment as another."""
+    if not opening.cancelled() and isinstance(opened := opening.result(), Connection):
+        opened.drop()
 
 
 async def _offer(connection: Connection, mail: Mail) -> None:
