@@ -77,8 +77,8 @@ class PasswordReused(AccountError):
 class EmailTaken(AccountError):
     """A user with the same email can't be set here."""
 
-    status, type = 400, "general_bad_request"
-    legacy_message = "User already registered"
+    status, type = 409, "user_target_already_exists"
+    legacy_status, legacy_message = 400, "User already registered"
 
 
 class EmailMissing(AccountError):

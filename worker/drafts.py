@@ -68,7 +68,9 @@ def _of_token(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> dic
 def _link(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> str:
     """contract.md 2.17; the recovery link also carries the address, as the API document says."""
     expires = token.expires_at
-    stamp = expires.isoformat(timespec="milliseconds") if claim.facts.get("modern") else str(int(expires.timestamp()))
+    # Mails of the release before have no `iso`.
+    iso = claim.facts.get("iso", claim.facts.get("modern"))
+    stamp = expires.isoformat(timespec="milliseconds") if iso else str(int(expires.timestamp()))
     parameters = {"userId": token.user_id or token.asked_as or ""}
     if claim.letter == "recovery":
         parameters["email"] = token.email

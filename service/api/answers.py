@@ -17,6 +17,8 @@ from service.users import User
 
 VERSION = "0.1.0"
 _JSON = "application/json; charset=UTF-8"
+# The formats with which a field came; some SDKs crash without it, and none of an older format knows it.
+_TOKENS_OF_PROVIDERS, _IMPERSONATOR = (0, 13), (1, 9)
 _STATUS = {"unactivated": 0, "active": 1, "blocked": 2}
 _MODERN_EVENTS = {
     Event.ACCOUNT_CREATE: "user.create",
@@ -97,6 +99,7 @@ def user(call: Call, found: User) -> dict[str, Any]:
             "emailVerification": found.email_verified,
             "prefs": prefs,
         }
+    late = {"impersonator": False} if call.era.format >= _IMPERSONATOR else {}
     return {
         "$id": found.id,
         "$createdAt": time(found.created_at),
@@ -114,6 +117,7 @@ def user(call: Call, found: User) -> dict[str, Any]:
         "prefs": prefs,
         "targets": _targets(call, found),
         "accessedAt": time(found.accessed_at),
+        **late,
     }
 
 
@@ -157,7 +161,7 @@ def session(call: Call, found: Session, *, current: bool, secret: str = "") -> d
     dates = {"$createdAt": time(found.created_at), "$updatedAt": time(found.updated_at)} if modern else {}
     provider = (
         {"providerAccessToken": "", "providerAccessTokenExpiry": time(None), "providerRefreshToken": ""}
-        if modern
+        if call.era.format >= _TOKENS_OF_PROVIDERS
         else {"providerToken": ""}
     )
     tail = {"factors": [_factor(found.provider)], "secret": secret, "mfaUpdatedAt": ""} if modern else {}

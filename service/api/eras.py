@@ -1,7 +1,7 @@
 """Which of the two SDK eras a request speaks (contract.md 3.8 and 8.1). The path never decides it."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -10,11 +10,15 @@ _VERSION = re.compile(r"([0-9]{1,4})(?:\.([0-9]{1,4})(?:\.[0-9]{1,4})?)?")
 
 @dataclass(frozen=True, slots=True)
 class Era:
-    """`modern` decides fields, statuses and rules; `iso` how times look; `count` what a list's length is called."""
+    """`modern` decides fields, statuses and rules; `iso` how times look; `count` what a list's length is called.
+
+    `format` is the version that was asked for, for what came between the two.
+    """
 
     modern: bool
     iso: bool
     count: str
+    format: tuple[int, int]
 
     def time(self, at: datetime | None) -> str | int:
         """ISO 8601 with milliseconds and +00:00, or whole Unix seconds; never is "" or 0."""
@@ -23,8 +27,9 @@ class Era:
         return at.isoformat(timespec="milliseconds") if self.iso else int(at.timestamp())
 
 
-LEGACY = Era(modern=False, iso=False, count="sum")
-MODERN = Era(modern=True, iso=True, count="total")
+LEGACY = Era(modern=False, iso=False, count="sum", format=(0, 11))
+# Who names no format and is modern all the same knows the newest.
+MODERN = Era(modern=True, iso=True, count="total", format=(9999, 0))
 
 
 @lru_cache(256)
@@ -37,5 +42,5 @@ def of(response_format: str | None, *, modern_by_default: bool) -> Era:
     if version < (0, 12):
         return LEGACY
     if version < (1, 0):
-        return Era(modern=True, iso=False, count="sum" if version < (0, 13) else "total")
-    return MODERN
+        return Era(modern=True, iso=False, count="sum" if version < (0, 13) else "total", format=version)
+    return replace(MODERN, format=version)

@@ -66,5 +66,6 @@ def _locale(call: Call) -> str:
 
 
 def _facts(call: Call) -> dict[str, object]:
-    """What a letter says about who asked; the era decides how a link's expiry looks."""
-    return {"modern": call.era.modern, "ip": call.client.ip, "user_agent": call.client.user_agent}
+    """What a letter says about who asked; a link's expiry looks like the answer's."""
+    era = {"modern": call.era.modern, "iso": call.era.iso}
+    return era | {"ip": call.client.ip, "user_agent": call.client.user_agent}

@@ -1,13 +1,14 @@
-"""Phone numbers: today's SDKs ask for them, and are told that this server sends no SMS (contract.md 2.21)."""
+"""Phone numbers: the SDKs since 0.15 ask for them, and are told that this server sends no SMS (contract.md 2.21)."""
 
 from aiohttp import web
 
 from service.api.calls import Call
-from service.api.routes import contract, member, public
-from service.errors import PhoneDisabled, RouteNotFound
+from service.api.routes import contract, member, public, users_write
+from service.api.users import get
+from service.errors import PhoneDisabled, UserNotFound
 
 
-@public.post("/v1/account/tokens/phone")
+@public.post("/v1/account/tokens/phone", "/v1/account/sessions/phone")
 @contract(raises=(PhoneDisabled,))
 async def create_phone_token(_call: Call) -> web.Response:
     """Would send a code that signs in."""
@@ -42,8 +43,17 @@ async def update_phone_verification(_call: Call) -> web.Response:
     raise PhoneDisabled
 
 
-@public.post("/v1/account/sessions/id-token")
-@contract(raises=(RouteNotFound,))
-async def create_id_token_session(_call: Call) -> web.Response:
-    """A route of SDKs that are ahead of this service: not one of /v1/account/sessions/{sessionId}."""
-    raise RouteNotFound
+@users_write.patch("/v1/users/{userId}/phone")
+@contract(raises=(UserNotFound, PhoneDisabled))
+async def update_user_phone(call: Call) -> web.Response:
+    """Would set a user's number."""
+    await get(call)
+    raise PhoneDisabled
+
+
+@users_write.patch("/v1/users/{userId}/verification/phone")
+@contract(raises=(UserNotFound, PhoneDisabled))
+async def update_user_phone_verification(call: Call) -> web.Response:
+    """Would say whether a user's number is proved."""
+    await get(call)
+    raise PhoneDisabled

@@ -1,6 +1,9 @@
 """Users, as a server that holds an API key sees and makes them."""
 
+from typing import Annotated
+
 from aiohttp import web
+from pydantic import Field
 
 from service import users
 from service.api import answers, listing, new_passwords, operators, queries, shapes
@@ -9,7 +12,15 @@ from service.api.calls import Call
 from service.api.fields import Email, Hidden, Name, NewPassword, NewUserId, ident
 from service.api.operators import Done, Operator
 from service.api.routes import contract, users_read, users_write
-from service.errors import ArgumentInvalid, CursorNotFound, PasswordPersonal, QueryInvalid, UserExists, UserNotFound
+from service.errors import (
+    ArgumentInvalid,
+    CursorNotFound,
+    PasswordPersonal,
+    PhoneDisabled,
+    QueryInvalid,
+    UserExists,
+    UserNotFound,
+)
 from service.jobs import RECORD_LOG
 from service.passwords import Method, from_scrypt, method_of
 from service.users import User
@@ -62,15 +73,18 @@ async def get_user(call: Call) -> web.Response:
 class CreateUser(Body):
     userId: NewUserId | None = None  # noqa: N815 - the contract's spelling
     email: Email | None = None
+    phone: Annotated[str, Field(description="Refused unless it is empty: there are no numbers yet")] | None = None
     password: NewPassword | None = None
     name: Name | None = None
 
 
 @users_write.post("/v1/users")
-@contract(takes=CreateUser, gives=shapes.MANAGED_USER, status=201, raises=(UserExists, PasswordPersonal))
+@contract(takes=CreateUser, gives=shapes.MANAGED_USER, status=201, raises=(UserExists, PasswordPersonal, PhoneDisabled))
 async def create_user(call: Call) -> web.Response:
     """Make a user; without address or password it can get in by other means only."""
     body = await read(call, CreateUser)
+    if body.phone:
+        raise PhoneDisabled  # rather than a user without the number that was given
     about = (body.userId, body.name, body.email)
     accepted = (
         new_passwords.accept(call, call.services.passwords, body.password.reveal(), about=about)

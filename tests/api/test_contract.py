@@ -38,8 +38,9 @@ async def test_email_change(api: Api, pool: Pool):
     ]  # fmt: skip
     await api.sign_up("ann@example.com")
     asked = {"email": "ann@example.com", "password": "correct horse"}
-    taken = await api.call("PATCH", "/v1/account/email", json=asked, headers=member, modern=True)
-    assert (taken.status, taken.data["type"]) == (400, "general_bad_request")
+    for modern, status in ((True, 409), (False, 400)):
+        taken = await api.call("PATCH", "/v1/account/email", json=asked, headers=member, modern=modern)
+        assert (taken.status, taken.data["type"]) == (status, "user_target_already_exists")
 
 
 async def test_password_change(api: Api):

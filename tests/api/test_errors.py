@@ -161,8 +161,8 @@ async def lost_cursor(stage: Stage) -> Any:
 
 
 @row(
-    errors.EmailTaken, "general_bad_request",
-    modern=(400, "A user with the same email can't be set here."), legacy=(400, "User already registered"),
+    errors.EmailTaken, "user_target_already_exists",
+    modern=(409, "A user with the same email can't be set here."), legacy=(400, "User already registered"),
 )  # fmt: skip
 async def address_of_another(stage: Stage) -> Any:
     await stage.api.sign_up(BOB["email"])

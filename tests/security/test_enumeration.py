@@ -162,7 +162,7 @@ async def test_s02_guesses_at_codes_meet_the_same_rows(house: House, settings: S
 
 
 async def test_s06_an_address_that_can_not_be_had_is_one_answer(house: House, api: Api):
-    """Another's, a blocked one's, the member's own: a plain 400 that says no more."""
+    """Another's, a blocked one's, the member's own: a plain 409 that says no more."""
     member = await api.sign_in(_address("known"))
     told = set()
     for name in ("known", "blocked", "unproved", "blocked himself"):
@@ -170,7 +170,7 @@ async def test_s06_an_address_that_can_not_be_had_is_one_answer(house: House, ap
         answer = await api.call("PATCH", "/v1/account/email", json=body, headers=member, modern=True)
         told.add((answer.status, answer.data["type"], answer.data["message"]))
     assert len(told) == 1
-    assert next(iter(told))[:2] == (400, "general_bad_request")
+    assert next(iter(told))[:2] == (409, "user_target_already_exists")
 
 
 async def test_s08_a_window_stands_for_everybody(house: House):

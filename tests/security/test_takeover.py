@@ -182,7 +182,7 @@ async def test_s69_of_fifty_at_once_one_gets_the_address(api: Api, pool: Pool):
         *(move(api, member, spellings[number % 3]) for number, member in enumerate(members))
     )  # fmt: skip
     assert sorted(answer.status for answer in answers) == [200] + [400] * 49
-    assert {answer.data["type"] for answer in answers if answer.status == 400} == {"general_bad_request"}
+    assert {answer.data["type"] for answer in answers if answer.status == 400} == {"user_target_already_exists"}
     assert (await pool.fetchrow("select count(*) from users where email = $1", VICTIM))[0] == 1
     assert (await pool.fetchrow("select count(*) from mails where recipient = $1", VICTIM))[0] == 1
 

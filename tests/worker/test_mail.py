@@ -4,6 +4,7 @@ Longer than other files: the outcomes are one list, and its parts are only worth
 """
 
 import asyncio
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
@@ -30,6 +31,7 @@ from worker.sweep import Sweeper
 
 URL = "http://localhost/reset?from=mail"
 ANN = "ann@example.com"
+SECONDS, ISO = r"\d{10}", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00"
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,19 @@ class Caller:
     user_agent: str = "UNKNOWN"
 
 
-async def asked(pool: Pool, email: str = ANN, *, user_id: str | None = None) -> UUID:
+async def asked(
+    pool: Pool, email: str = ANN, *, user_id: str | None = None, era: dict[str, bool] | None = None
+) -> UUID:
     """A mail as the API posts it: a recovery's for an address, a verification's for a user."""
     kind = Kind.VERIFICATION if user_id else Kind.RECOVERY
+    facts = {"url": URL} | (era or {})
     async with transaction(pool) as tx:
         token = await tokens.issue(
             tx, "shop", kind=kind, email=email, kid="test", seconds=3600, user_id=user_id,
             email_version=1 if user_id else None,
         )  # fmt: skip
         mail = await mails.post(
-            tx, "shop", letter=kind.value, recipient=email, user_id=user_id, locale="en", facts={"url": URL},
+            tx, "shop", letter=kind.value, recipient=email, user_id=user_id, locale="en", facts=facts,
             deadline_at=token.expires_at, sender="no-reply@accounts.test", token_id=token.id,
         )  # fmt: skip
         await events.record(tx, "shop", event=Event.RECOVERY_CREATE, user_id=user_id, token_id=token.id, by=Caller())
@@ -88,6 +93,17 @@ async def test_the_link_is_the_callers_with_our_parameters(pool: Pool, sink: Sin
     assert link.startswith("http://localhost/reset?from=mail&userId=ann&email=ann%40example.com&secret=")
     assert list(parameters_of(link)) == ["from", "userId", "email", "secret", "expire"]
     assert f"Message-ID: <{mail.hex}@accounts.test>".encode() in sink.mails[0].content
+
+
+async def test_a_links_expiry_looks_like_the_answers(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """Unix seconds below format 1.0, the modern ones of 0.12 to 0.15 included; ISO 8601 from then on."""
+    for era, form in (
+        ({}, SECONDS), ({"modern": False, "iso": False}, SECONDS), ({"modern": True, "iso": False}, SECONDS),
+        ({"modern": True, "iso": True}, ISO),
+        ({"modern": True}, ISO),  # of the release before
+    ):  # fmt: skip
+        await a_worker().deliver(await asked(pool, era=era))
+        assert re.fullmatch(form, parameters_of(link_of(sink.mails[-1]))["expire"]), era
 
 
 async def test_a_temporary_refusal_waits_and_is_sent_later(pool: Pool, sink: Sink, a_worker, ann: users.User):

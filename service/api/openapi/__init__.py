@@ -26,11 +26,11 @@ Decide about errors by their `type`; `Retry-After` says in seconds when to come 
 def document(address: str) -> Json:
     """The document of the service at that address; for reading only."""
     routes = sorted((route for route in ROUTES if not route.page), key=_place)
-    schemas = parts.schemas_of(routes)
+    schemas, common = parts.schemas_of(routes), refusals.shared(routes)
     paths: dict[str, Json] = {}
     for route in routes:
         for number, path in enumerate(route.paths):
-            operation = operations.make(route, number, routes, schemas=schemas)
+            operation = operations.make(route, number, routes, schemas=schemas, common=common)
             paths.setdefault(path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
@@ -38,7 +38,11 @@ def document(address: str) -> Json:
         "servers": [{"url": address}],
         "tags": _tags(routes),
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": schemas.found, "examples": refusals.examples(routes), **parts.shared()},
+        "components": {
+            "schemas": schemas.found | refusals.schemas(routes, common),
+            "examples": refusals.examples(routes),
+            **parts.shared(),
+        },
     }
 
 

@@ -24,7 +24,7 @@ _IDS = {
 }
 
 
-def make(route: Route, number: int, routes: list[Route], *, schemas: Schemas) -> Json:
+def make(route: Route, number: int, routes: list[Route], *, schemas: Schemas, common: refusals.Shared) -> Json:
     summary, text = words(route.handler)
     terms = route.contract
     parts: Json = {
@@ -34,7 +34,7 @@ def make(route: Route, number: int, routes: list[Route], *, schemas: Schemas) ->
         "description": text,
         "parameters": [reference("parameters", name) for name in _parameter_names(route)]
         + [parameter("query", each) for each in terms.query],
-        "responses": _responses(route, routes, schemas),
+        "responses": _responses(route, routes, schemas, common),
         "security": _security(route),
     }
     if terms.takes:
@@ -84,8 +84,10 @@ def _limit(limit: Limit) -> Json:
     return {"calls": limit.rule.limit, "seconds": limit.rule.window, "by": limit.by}
 
 
-def _responses(route: Route, routes: list[Route], schemas: Schemas) -> Json:
-    refused = {str(status): refusals.response(status, kinds, route) for status, kinds in refusals.of(route).items()}
+def _responses(route: Route, routes: list[Route], schemas: Schemas, common: refusals.Shared) -> Json:
+    refused = {
+        str(status): refusals.response(status, kinds, route, common) for status, kinds in refusals.of(route).items()
+    }
     return {str(route.contract.status): _success(route, routes, schemas), **refused}
 
 

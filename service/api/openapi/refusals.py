@@ -1,7 +1,7 @@
 """Every error that a route can answer with: most follow from its door, its limits and its body, stated here once."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from service.api import answers
 from service.api.openapi.parts import COUNTED, ON_ALL, Json, headers, reference
@@ -27,6 +27,7 @@ from service.errors import (
 )
 
 Refusal = type[AccountError]
+Shared = Mapping[int, frozenset[str]]
 
 
 def of(route: Route) -> dict[int, list[Refusal]]:
@@ -56,13 +57,51 @@ def _all(route: Route) -> Iterator[Refusal]:
     yield from route.contract.raises
 
 
-def response(status: int, kinds: list[Refusal], route: Route) -> Json:
+def shared(routes: list[Route]) -> Shared:
+    """For each status the types that all routes with it have in common."""
+    found: dict[int, list[frozenset[str]]] = defaultdict(list)
+    for route in routes:
+        for status, kinds in of(route).items():
+            found[status].append(_types(kinds))
+    return {status: frozenset.intersection(*types) for status, types in found.items()}
+
+
+def schemas(routes: list[Route], common: Shared) -> Json:
+    """One for each status and set of types: a client generated from them has as many classes, and not one a route."""
+    return dict(
+        sorted(
+            (_schema_name(status, kinds, common), _schema(status, kinds))
+            for route in routes
+            for status, kinds in of(route).items()
+        )
+    )
+
+
+def _types(kinds: list[Refusal]) -> frozenset[str]:
+    return frozenset(kind.type for kind in kinds)
+
+
+def _schema_name(status: int, kinds: list[Refusal], common: Shared) -> str:
+    """`Error404UserNotFound` has that type besides those of `Error404`."""
+    own = sorted(_types(kinds) - common[status]) if _types(kinds) != common[status] else []
+    return f"Error{status}" + "".join(word.title() for name in own for word in name.split("_"))
+
+
+def _schema(status: int, kinds: list[Refusal]) -> Json:
+    # With their JSON types, and no const: generators merge this with the schema of all errors.
+    exact = {
+        "code": {"type": "integer", "enum": [status]},
+        "type": {"type": "string", "enum": sorted(_types(kinds))},
+    }
+    return {"allOf": [reference("schemas", "Error"), {"type": "object", "properties": exact}]}
+
+
+def response(status: int, kinds: list[Refusal], route: Route, common: Shared) -> Json:
     """The schema names exactly the types that this route gives with this status."""
-    exact = {"properties": {"code": {"const": status}, "type": {"enum": sorted({kind.type for kind in kinds})}}}
     eras = [(kind, legacy) for kind in kinds for legacy in (False, True) if kind().render(legacy=legacy)[0] == status]
     names = dict.fromkeys(_example_name(kind, legacy=legacy) for kind, legacy in eras)
     content = {
-        "schema": {"allOf": [reference("schemas", "Error"), exact]},
+        "schema": reference("schemas", _schema_name(status, kinds, common)),
         "examples": {name: reference("examples", name) for name in names},
     }
     sentences = dict.fromkeys(kind().render(legacy=False)[1].removesuffix(".") + "." for kind in kinds)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from service.api.shapes.parts import Address, Answer, Id, Name, Seconds, Shape, Time
+from service.api.shapes.parts import Address, Answer, Id, Name, Never, Seconds, Shape, Time, Zero
 
 Ip = Annotated[str, Field(examples=["127.0.0.1"])]
 Provider = Literal["email", "anonymous", "magic-url"]
@@ -44,7 +44,9 @@ class SessionLegacy(Device):
     current: Annotated[bool, Field(description="The session that asks", examples=[True])]
 
 
-class Session(Device):
+class _Session(Device):
+    """What formats since 0.12 have in common."""
+
     id: Annotated[Id, Field(alias="$id")]
     created_at: Annotated[Time, Field(alias="$createdAt")]
     updated_at: Annotated[Time, Field(alias="$updatedAt")]
@@ -52,9 +54,6 @@ class Session(Device):
     expire: Time
     provider: Provider
     provider_uid: ProviderUid
-    provider_access_token: Literal[""]
-    provider_access_token_expiry: Literal["", 0]
-    provider_refresh_token: Literal[""]
     ip: Ip
     current: Annotated[bool, Field(description="The session that asks", examples=[True])]
     factors: Annotated[list[Literal["password", "email", "anonymous"]], Field(examples=[["password"]])]
@@ -62,11 +61,25 @@ class Session(Device):
     mfa_updated_at: Literal[""]
 
 
+class SessionBetween(_Session):
+    """As formats from 0.12 to below 0.13 have it."""
+
+    provider_token: Literal[""]
+
+
+class Session(_Session):
+    """One sign-in, with the device that it was made on."""
+
+    provider_access_token: Literal[""]
+    provider_access_token_expiry: Never | Zero
+    provider_refresh_token: Literal[""]
+
+
 class SessionListLegacy(Answer):
-    """`sum` up to format 0.12, whose sessions already have the modern fields."""
+    """`sum` up to format 0.12, whose sessions already have most of the modern fields."""
 
     sum: Count
-    sessions: list[SessionLegacy] | list[Session]
+    sessions: list[SessionLegacy] | list[SessionBetween]
 
 
 class SessionList(Answer):
@@ -107,6 +120,6 @@ class LogList(Answer):
     logs: list[Log]
 
 
-SESSION = Shape(Session, (SessionLegacy,))
+SESSION = Shape(Session, (SessionLegacy, SessionBetween))
 SESSION_LIST = Shape(SessionList, (SessionListLegacy,))
 LOG_LIST = Shape(LogList, (LogListLegacy, LogListBetween))

@@ -51,6 +51,7 @@ class User(Answer):
     prefs: Prefs
     targets: list[Target]
     accessed_at: Time
+    impersonator: Annotated[Literal[False], Field(description="From format 1.9 on")] = False
 
 
 class ManagedUser(User):
