@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
-_VERSION = re.compile(r"([0-9]{1,4})(?:\.([0-9]{1,4})(?:\.[0-9]{1,4})?)?")
+# SDKs before a release call their format 1.0.0-RC1.
+_VERSION = re.compile(r"([0-9]{1,4})(?:\.([0-9]{1,4})(?:\.[0-9]{1,4})?)?(?:-(?i:rc|beta|alpha)[.]?[0-9]{0,3})?")
 
 
 @dataclass(frozen=True, slots=True)

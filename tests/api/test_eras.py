@@ -12,8 +12,8 @@ from worker.logs import Clerk
 
 LEGACY = ["0.6.2", "0.9.0", "0.10.0", "0.11.0", "0.11.99"]
 BETWEEN = ["0.12.0", "0.13.4", "0.15.3", "0.99"]
-MODERN = ["1.0.0", "1.4.13", "1.9.5", "2.3.0", "2.5.0", "1"]
-JUNK = ["", "x", "1.x", "-1.0", "v1.9", "1.9.5.7", "0x1.0", "1" * 400, "１.0"]
+MODERN = ["1.0.0", "1.0.0-RC1", "1.9.0-rc.1", "1.4.13", "1.9.5", "2.3.0", "2.5.0", "1"]
+JUNK = ["", "x", "-RC1", "1.0.0-", "1.0.0-RC1x", "1.x", "-1.0", "v1.9", "1.9.5.7", "0x1.0", "1" * 400, "１.0"]
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
 DEVICE = [
     "osCode", "osName", "osVersion", "clientType", "clientCode", "clientName", "clientVersion", "clientEngine",
@@ -72,7 +72,7 @@ async def test_the_format_header_names_the_era(api: Api, version: str, modern: b
     """User, session and token have the era's keys in the contract's order, and its kind of times."""
     body = {"email": "ann@example.com", "password": "correct horse", "name": "Ann"}
     user = await ask(api, version, "POST", "/v1/account", json=body)
-    late = version in ("1.9.5", "2.3.0", "2.5.0")
+    late = version in ("1.9.0-rc.1", "1.9.5", "2.3.0", "2.5.0")
     check(user, USER_SINCE_1_9 if late else USER[modern], iso=iso)
     assert user.get("impersonator", "absent") is (False if late else "absent")
     assert user["status"] is True if modern else user["status"] == 0

@@ -11,6 +11,8 @@ from functools import cache, lru_cache
 import ua_parser
 from ua_parser.regex import Resolver
 
+from service.devices import apps
+
 MAX_LENGTH = 512
 REMEMBERED = 2048
 
@@ -145,6 +147,9 @@ _ENGINES = (
     ("Gecko", re.compile(r"rv:([0-9]{1,4}(?:\.[0-9]{1,4})?)[^)]*\) Gecko/")),
 )
 
+_FROZEN, _FIRST_FROZEN = re.compile(r"OS 18_[67]\b"), 26
+_SAFARI = re.compile(r"Version/([0-9]{1,3})\.([0-9]{1,3})")
+_WINDOW = re.compile(r"Mobile/15E148\Z")
 _ROBOT = re.compile(r"bot|crawl|spider|slurp|fetch|preview|monitor|[+]http", re.IGNORECASE)
 
 
@@ -181,6 +186,9 @@ def _make(text: str, os_code: str) -> ua_parser.Device | None:
 def _parse(text: str) -> "Device":
     if text in {"", "UNKNOWN"}:
         return Device()
+    if app := apps.parse(text):
+        client = (app.kind, "", app.name, app.version)
+        return Device(app.os_code, app.os_name, app.os_version, *client, "", "", app.device, app.brand, app.model)
     found = _names()(text, ua_parser.Domain.USER_AGENT | ua_parser.Domain.OS)
     system = _system(text, found.os)
     make = _make(text, system[0])
@@ -203,7 +211,18 @@ def _system(text: str, found: ua_parser.OS | None) -> tuple[str, str, str]:
     # Apple gave the tablet's system its own name with version 13.
     if code == "IOS" and "iPad" in text and found.major is not None and len(found.major) > 1 and found.major > "12":
         code, name = "IPA", "iPadOS"
-    return code, name, _version(found.major, found.minor)
+    version = _version(found.major, found.minor)
+    return code, name, _thawed(text, version) if code in {"IOS", "IPA"} and _FROZEN.search(text) else version
+
+
+def _thawed(text: str, version: str) -> str:
+    """Since version 26 Apple's browsers call their system 18.6 or 18.7, whatever it is; Safari's is true.
+
+    Where nothing tells Safari's version, as in a window of an app, it may be either: so nothing is said.
+    """
+    if safari := _SAFARI.search(text):
+        return _version(*safari.groups()) if int(safari[1]) >= _FIRST_FROZEN else version
+    return "" if _WINDOW.search(text) else version
 
 
 def _client(text: str, found: ua_parser.UserAgent | None, *, spider: bool, os_code: str) -> tuple[str, str, str, str]:
