@@ -94,9 +94,12 @@ class Marks:
         await self._wait(claim, "ours", Report(self.leases.worker, fault=fault))
 
     async def stumbled(self, claim: Claim, error: Exception) -> None:
-        """A busy Postgres is no fault of the letter; anything else is, and is tried so often and not for ever."""
+        """A busy Postgres, or a machine that lacks something, is no fault of the letter.
+
+        Anything else is, and is tried so often and not for ever.
+        """
         fault = type(error).__name__
-        if db.diagnose(error) is not None:
+        if db.diagnose(error) is not None or isinstance(error, OSError):
             await self._wait(claim, "ours", Report(self.leases.worker, fault=fault), seconds=_MOMENT)
             return
         log.error("mail could not be written", exc_info=error, extra={"mail": str(claim.id)})

@@ -20,7 +20,7 @@ async def wake(pool: Pool, identity: Identity, marks: Marks) -> None:
         try:
             await _settle(pool, identity, marks)
         except Exception as error:
-            if db.diagnose(error) is None:
+            if not told and db.diagnose(error) is None:
                 log.exception("a worker can't settle what it left behind")
             elif not told:
                 log.warning("waiting for postgres", extra={"cause": type(error).__name__})

@@ -86,6 +86,8 @@ async def _parse(request: web.Request) -> Mapping[str, Any]:
         raise BodyTooLarge from None
     except TimeoutError:
         raise BodyTooSlow from None
+    except OSError:  # nobody is left to hear it: what counts is that it is no fault of anything of ours
+        raise ArgumentInvalid("The request body broke off.") from None
     except _UNREADABLE:
         return _JUNK
 

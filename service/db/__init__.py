@@ -2,7 +2,17 @@
 
 from service.db.acts import perform
 from service.db.connections import ACQUIRE, Connection, connect
-from service.db.faults import Fault, OutcomeUnknown, UniqueViolation, diagnose, fault_of, refusal, undone
+from service.db.faults import (
+    Fault,
+    OutcomeUnknown,
+    PostgresGone,
+    PostgresHung,
+    UniqueViolation,
+    diagnose,
+    fault_of,
+    refusal,
+    undone,
+)
 from service.db.pool import Pool
 from service.db.statements import SQL, Executor, Queries, Statement
 from service.db.transactions import transaction
@@ -15,6 +25,8 @@ __all__ = [
     "Fault",
     "OutcomeUnknown",
     "Pool",
+    "PostgresGone",
+    "PostgresHung",
     "Queries",
     "Statement",
     "UniqueViolation",

@@ -5,16 +5,18 @@ one after the other, a host that is dead without a word would cost all the time 
 """
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import orjson
 from asyncpg.connect_utils import SessionAttribute
 
+from service.db.faults import of_the_way
+
 if TYPE_CHECKING:
-    Connection = asyncpg.Connection[asyncpg.Record]
+    _Connection = asyncpg.Connection[asyncpg.Record]
 else:  # the class takes no parameter when it runs
-    Connection = asyncpg.Connection
+    _Connection = asyncpg.Connection
 
 # What each wait costs at most, in seconds: for a free connection, for a statement, for a lock, between the statements
 # of a transaction, for a new connection (reliability.md B9). A statement that the server does not cut short itself
@@ -23,6 +25,28 @@ else:  # the class takes no parameter when it runs
 # else each would be told as a lock that took too long, and never be settled by another run.
 ACQUIRE, STATEMENT, LOCK, IDLE_IN_TRANSACTION, CONNECT = 1.0, 3.0, 1.25, 5.0, 2.0
 HUNG = STATEMENT + 0.5
+
+
+class Connection(_Connection):
+    """Statements, those of a transaction too, whose socket's errors are Postgres's and nobody else's."""
+
+    async def fetchrow(self, query: str, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().fetchrow(query, *args, **options)
+        except OSError as error:
+            raise of_the_way(error) from error
+
+    async def fetch(self, query: str, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().fetch(query, *args, **options)
+        except OSError as error:
+            raise of_the_way(error) from error
+
+    async def execute(self, query: str, *args: Any, **options: Any) -> str:
+        try:
+            return await super().execute(query, *args, **options)
+        except OSError as error:
+            raise of_the_way(error) from error
 
 
 async def open_session(url: str, *, name: str) -> Connection:
@@ -35,25 +59,35 @@ async def open_session(url: str, *, name: str) -> Connection:
         "lock_timeout": str(int(LOCK * 1000)),
         "idle_in_transaction_session_timeout": str(int(IDLE_IN_TRANSACTION * 1000)),
     }
-    async with asyncio.timeout(CONNECT):
-        connection = await _dial(url, settings)
-        try:
-            await connection.set_type_codec(
-                "jsonb",
-                schema="pg_catalog",
-                encoder=lambda value: orjson.dumps(value, default=str).decode(),
-                decoder=orjson.loads,
-            )
-        except BaseException:
-            connection.terminate()
-            raise
+    try:
+        async with asyncio.timeout(CONNECT):
+            return await _speak(await _dial(url, settings))
+    except OSError as error:
+        raise of_the_way(error) from error
+
+
+async def _speak(connection: Connection) -> Connection:
+    """With JSON as objects."""
+    try:
+        await connection.set_type_codec(
+            "jsonb",
+            schema="pg_catalog",
+            encoder=lambda value: orjson.dumps(value, default=str).decode(),
+            decoder=orjson.loads,
+        )
+    except BaseException:
+        connection.terminate()
+        raise
     return connection
 
 
 async def connect(url: str) -> Connection:
     """A connection outside any pool and without a session's deadlines, for migrations."""
-    async with asyncio.timeout(CONNECT):
-        return await _dial(url, {}, patience=None)
+    try:
+        async with asyncio.timeout(CONNECT):
+            return await _dial(url, {}, patience=None)
+    except OSError as error:
+        raise of_the_way(error) from error
 
 
 def hosts(url: str) -> list[str]:
@@ -93,6 +127,7 @@ async def _call(host: str, settings: dict[str, str], patience: float | None) -> 
         command_timeout=patience,
         server_settings=settings,
         target_session_attrs=SessionAttribute.read_write,
+        connection_class=Connection,
     )
     return connection
 

@@ -1,10 +1,15 @@
-"""What an error of Postgres, or of the way to it, means for who asked. Classified here and nowhere else."""
+"""What an error of Postgres, or of the way to it, means for who asked. Classified here and nowhere else.
+
+The way's own errors are OSErrors, and so are those of the way to a client, to Redis, to a relay or to a disk. So all
+that comes out of this package has a class of its own: no other peer's fault is ever taken for Postgres's.
+"""
 
 from enum import Enum, auto
 
 import asyncpg
 from asyncpg import exceptions
 
+from service import failpoints
 from service.errors import Overloaded
 
 UniqueViolation = asyncpg.UniqueViolationError
@@ -36,6 +41,14 @@ _STATES = (
 )
 
 
+class PostgresGone(ConnectionError):
+    """The connection to Postgres was lost, or there is none to be had."""
+
+
+class PostgresHung(TimeoutError):
+    """Postgres, or the way to it, gave no answer in time."""
+
+
 class OutcomeUnknown(Exception):
     """The connection was lost while something was being written: it may have been done or not.
 
@@ -55,8 +68,21 @@ def fault_of(error: BaseException) -> Fault | None:
     if isinstance(error, exceptions.TargetServerAttributeNotMatched):
         return Fault.READ_ONLY
     # The last is the library's word for a server that speaks out of turn, as one does that is shutting down.
-    lost = isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError)
-    return Fault.LOST if lost else None
+    lost = PostgresGone | PostgresHung | asyncpg.InterfaceError | asyncpg.InternalClientError
+    return Fault.LOST if isinstance(error, lost) else None
+
+
+def of_the_way(error: OSError) -> PostgresGone | PostgresHung:
+    """What to raise in place of an error of the socket to Postgres; it says as much."""
+    return PostgresHung(*error.args) if isinstance(error, TimeoutError) else PostgresGone(*error.args)
+
+
+async def reach(failpoint: str) -> None:
+    """A failpoint at this door stands for the way to Postgres."""
+    try:
+        await failpoints.reach(failpoint)
+    except ConnectionResetError as error:
+        raise of_the_way(error) from error
 
 
 def undone(error: BaseException) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from service import failpoints
+from service.db.faults import reach
 
 SQL = Path(__file__).parents[2] / "sql"
 Row = TypeVar("Row")
@@ -67,9 +68,9 @@ class Queries:
 
 
 async def _watched(name: str, ask: Callable[..., Awaitable[Any]], call: list[Any]) -> Any:
-    await failpoints.reach(f"db.{name}.before")
+    await reach(f"db.{name}.before")
     answer = await ask(*call)
-    await failpoints.reach(f"db.{name}.after")
+    await reach(f"db.{name}.after")
     return answer
 
 

@@ -12,7 +12,7 @@ from asyncpg.transaction import Transaction
 from service import failpoints
 from service.db.acts import note_written
 from service.db.connections import Connection
-from service.db.faults import Fault, OutcomeUnknown, fault_of
+from service.db.faults import Fault, OutcomeUnknown, fault_of, reach
 from service.db.pool import Pool
 from service.db.statements import Queries
 
@@ -62,10 +62,10 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
 async def _begin(connection: Connection) -> Transaction:
     block = connection.transaction()
     if failpoints.armed:
-        await failpoints.reach("db.begin.before")
+        await reach("db.begin.before")
     await block.start()
     if failpoints.armed:
-        await failpoints.reach("db.begin.after")
+        await reach("db.begin.after")
     return block
 
 
@@ -84,10 +84,10 @@ async def _commit(block: Transaction) -> Exception | None:
     """The error that hides whether it counted; what Postgres itself refuses is raised, and is undone."""
     try:
         if failpoints.armed:
-            await failpoints.reach("db.commit.before")
+            await reach("db.commit.before")
         await block.commit()
         if failpoints.armed:
-            await failpoints.reach("db.commit.after")
+            await reach("db.commit.after")
     except Exception as error:
         if fault_of(error) is not Fault.LOST:
             raise

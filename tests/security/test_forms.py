@@ -3,6 +3,8 @@
 import asyncio
 import json
 import random
+import socket
+import struct
 import warnings
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
@@ -230,6 +232,26 @@ async def test_s82_a_flood_has_its_answer(port: int, name: str):
             assert told.status in statuses
             assert told.data["type"] == "general_argument_invalid"
     assert (await edge.ask(port, raw(b"{}"))).data["message"] == MISSING
+
+
+@pytest.mark.parametrize("kind", ["application/json", FORM, PARTS])
+@pytest.mark.parametrize("more", ["Content-Length: 9000\r\n", "Transfer-Encoding: chunked\r\n"])
+async def test_s82_a_client_that_breaks_off_is_no_fault_of_ours(port: int, kind: str, more: str):
+    """Twenty clients that leave in the middle of a body, with a farewell or without: nothing is said to be away."""
+    with edge.lines() as log:
+        for number in range(20):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(raw(b'1f\r\n{"email":"a' if "chunked" in more else b'{"email":"a', kind, more, length=False))
+            await writer.drain()
+            if number % 2:
+                abrupt = struct.pack("ii", 1, 0)
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, abrupt)
+            writer.close()
+        async with asyncio.timeout(edge.PATIENCE):
+            while len(log.getvalue().splitlines()) < 20:  # noqa: ASYNC110 - the log rings no bell
+                await asyncio.sleep(0.01)
+    found = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert {(line["says"], line["status"]) for line in found} == {("answered", 400)}, found
 
 
 def resident(process: int) -> int:

@@ -1,14 +1,30 @@
 """What a fault of Postgres means, and that an act is run again only where it certainly left nothing behind."""
 
 import asyncio
+import errno
+import socket
 from collections.abc import Awaitable, Callable
 
 import asyncpg
 import pytest
 
-from service.db import Fault, OutcomeUnknown, Pool, diagnose, fault_of, perform, refusal, transaction, undone
+from service.db import (
+    Fault,
+    OutcomeUnknown,
+    Pool,
+    PostgresGone,
+    PostgresHung,
+    connect,
+    diagnose,
+    fault_of,
+    perform,
+    refusal,
+    transaction,
+    undone,
+)
 from service.db.acts import note_written
 from service.errors import Overloaded
+from service.local.servers import free_port
 
 STATES = {
     "08006": Fault.LOST, "57P01": Fault.LOST, "57P02": Fault.LOST, "57P03": Fault.LOST, "25P03": Fault.LOST,
@@ -28,12 +44,27 @@ def test_each_state_has_one_meaning(state: str, fault: Fault | None):
 def test_what_the_library_raises_has_a_meaning_too():
     """A cut or hung connection is lost; an argument that can't be sent is a fault of ours."""
     out_of_turn = asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
-    lost = (ConnectionResetError(), TimeoutError(), asyncpg.InterfaceError("connection is closed"), out_of_turn)
+    lost = (PostgresGone(), PostgresHung(), asyncpg.InterfaceError("connection is closed"), out_of_turn)
     assert {fault_of(error) for error in lost} == {Fault.LOST}
     assert fault_of(asyncpg.exceptions.TargetServerAttributeNotMatched()) is Fault.READ_ONLY
     assert fault_of(asyncpg.InvalidCachedStatementError()) is Fault.CLASH
     assert fault_of(ValueError()) is None
+    of_others = (ConnectionResetError(), BrokenPipeError(), TimeoutError(), OSError(28, "no space"), ConnectionError())
+    assert {fault_of(error) for error in of_others} == {None}
     assert refusal(OutcomeUnknown()) is None
+
+
+async def test_the_way_to_postgres_has_errors_of_its_own():
+    """What the socket says is raised as Postgres's, with its words: a client, a disk or Redis raise none of these."""
+    url = f"postgres://u:p@127.0.0.1:{free_port()}/x"
+    pool = Pool(url, size=1)
+    for ask in (lambda: connect(url), lambda: pool.fetchrow("select 1"), pool.acquire):
+        with pytest.raises(PostgresGone) as failure:
+            await ask()
+        assert failure.value.errno == errno.ECONNREFUSED
+        assert fault_of(failure.value) is Fault.LOST
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(PostgresHung):
+        await connect(f"postgres://u:p@127.0.0.1:{silent.getsockname()[1]}/x")
 
 
 async def test_an_argument_that_cannot_be_sent_is_no_fault_of_postgres(pool: Pool):
@@ -61,14 +92,14 @@ class Deed:
 @pytest.mark.parametrize(
     ("error", "reruns"),
     [
-        (ConnectionResetError(), 1),
+        (PostgresGone(), 1),
         (asyncpg.ReadOnlySQLTransactionError(), 1),
         (asyncpg.DeadlockDetectedError(), 3),
         (asyncpg.SerializationError(), 3),
         (asyncpg.DiskFullError(), 0),
         (asyncpg.LockNotAvailableError(), 0),
         (Overloaded(), 0),
-        (TimeoutError(), 0),
+        (PostgresHung(), 0),
         (OutcomeUnknown(), 0),
         (LookupError(), 0),
     ],
@@ -85,8 +116,8 @@ async def test_an_act_is_run_again_where_that_is_of_use(error: Exception, reruns
 
 async def test_an_act_that_has_written_is_never_run_again():
     """Once something of it may be committed the client is told to come again, and decides."""
-    deed = Deed(ConnectionResetError(), times=1, written="yes")
-    with pytest.raises(ConnectionResetError):
+    deed = Deed(PostgresGone(), times=1, written="yes")
+    with pytest.raises(PostgresGone):
         await perform(deed)
     assert deed.runs == 1
 
@@ -100,10 +131,10 @@ async def runs_again(change: Callable[[], Awaitable[object]], *, but_not: bool) 
         runs += 1
         if runs == 1:
             await change()
-            raise ConnectionResetError
+            raise PostgresGone
 
     if but_not:
-        with pytest.raises(ConnectionResetError):
+        with pytest.raises(PostgresGone):
             await perform(work)
     else:
         await perform(work)
@@ -157,7 +188,7 @@ async def test_acts_side_by_side_do_not_mix(pool: Pool):
         await pool.execute("insert into projects (id, name) values ('a', '')")
         wrote.set()
 
-    deed = Deed(ConnectionResetError(), times=1)
+    deed = Deed(PostgresGone(), times=1)
 
     async def waits() -> str:
         await wrote.wait()
@@ -169,5 +200,5 @@ async def test_acts_side_by_side_do_not_mix(pool: Pool):
 
 def test_only_one_error_leaves_it_open_what_happened():
     """Whoever asks `undone` may do the act again."""
-    assert undone(ConnectionResetError())
+    assert undone(PostgresGone())
     assert not undone(OutcomeUnknown())
