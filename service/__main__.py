@@ -7,6 +7,7 @@ Exit codes: 0 done, 2 wrong words, 3 it exists already, 4 there is no such thing
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 import uvloop
@@ -23,7 +24,16 @@ def parser() -> argparse.ArgumentParser:
     verbs = root.add_subparsers(required=True, metavar="COMMAND")
     for noun in (serve, doctor, projects, limits, keys, users):
         noun.add(verbs)
+    root.set_defaults(try_relays=_try_relays)
     return root
+
+
+async def _try_relays(settings: Settings) -> list[Any]:
+    """The worker's trial, for the doctor: nobody but a command line knows both."""
+    from worker.smtp import parse_urls, try_out  # noqa: PLC0415 - no other command needs the worker
+
+    servers = parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
+    return await try_out(servers, settings.smtp_timeouts)
 
 
 def show(answer: object, *, as_json: bool) -> None:

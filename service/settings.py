@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-SECRETS_FOLDER = Path("/run/secrets")
+from service import heartbeat
+from service.heartbeat import SECRETS_FOLDER
+
 _KID = re.compile(r"[A-Za-z0-9_-]{1,16}")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
@@ -94,8 +96,8 @@ class Settings(Stores):
     smtp_url: SecretStr = Field(
         SecretStr(""),
         description="The mail relay: smtp://user:password@host:587 (STARTTLS is required), "
-        "smtps://host:465, or smtp://host:25?tls=none on a trusted wire. More of them after a space stand in for the "
-        "first. Workers need it",
+        "smtps://host:465, or smtp://host:25?tls=none on a trusted wire. smtp://user@host:587?oauth=FILE signs in by "
+        "access tokens (docs/operations.md). More of them after a space stand in for the first. Workers need it",
     )
     public_url: str = Field(description="Where browsers reach this service; links to its own pages start so")
     secret_keys: Annotated[dict[str, SecretStr], NoDecode] = Field(
@@ -171,7 +173,7 @@ class Settings(Stores):
         description="Folder for the workers' names and their receipts of sent mails, kept over restarts, shared by the "
         "workers of a machine; empty takes one in /tmp, by user and database",
     )
-    worker_heartbeat: Path = Field(Path("/tmp/worker.alive"), description="File a live worker writes its counts to")  # noqa: S108 - a mark without content, in the container's own folder
+    worker_heartbeat: Path = Field(heartbeat.USUAL, description="File a live worker writes its counts to")
     mail_days: int = Field(30, ge=1, le=3650, description="Days an ended mail's row is kept; it holds an address")
     log_months: int = Field(12, ge=1, le=120, description="Months of security log kept; older partitions go")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lines below are dropped")

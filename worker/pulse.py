@@ -18,7 +18,7 @@ from worker.smtp import Relay
 
 log = logging.getLogger(__name__)
 BEAT = 5.0
-_LINE, _STALE = 60.0, 30.0
+_LINE = 60.0
 
 
 @dataclass(slots=True)
@@ -60,13 +60,3 @@ class Pulse:
 
     def stop(self) -> None:
         self.path.unlink(missing_ok=True)
-
-
-def look(path: Path) -> dict[str, Any]:
-    """Whether the worker's loop has turned lately, and what it counted."""
-    try:
-        age = time.time() - path.stat().st_mtime
-        counts = orjson.loads(path.read_bytes() or b"null")
-    except (OSError, ValueError):
-        return {"alive": False, "heartbeat": None, "counts": None}
-    return {"alive": age < _STALE, "heartbeat": round(age, 1), "counts": counts}

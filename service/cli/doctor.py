@@ -38,6 +38,8 @@ def add(verbs: Any) -> None:
 
 async def _doctor(arguments: argparse.Namespace, settings: Settings) -> object:
     found = [*_settings(settings), *await _postgres(settings), *await _redis(settings)]
+    if settings.smtp_url.get_secret_value():
+        found += await _relays(arguments, settings)
     if arguments.through:
         found += [Finding(*told) for told in await asyncio.to_thread(through.ask, arguments.through, settings)]
     answer = [asdict(finding) for finding in found]
@@ -99,3 +101,13 @@ async def _redis(settings: Settings) -> list[Finding]:
         says = f"throws keys away ({policy}): windows of limits would be forgotten; set maxmemory-policy noeviction"
         return [Finding("redis", "wrong" if most else "look", says)]
     return [Finding("redis", "well", f"release {server.get('redis_version', '?')}, keeps its keys")]
+
+
+async def _relays(arguments: argparse.Namespace, settings: Settings) -> list[Finding]:
+    """What the worker's own trial says; the entry point hands it in, since nothing here knows how mails are carried."""
+    try:
+        return [
+            Finding("relay", each.state, f"{each.relay}: {each.says}") for each in await arguments.try_relays(settings)
+        ]
+    except (ValueError, OSError) as fault:
+        return [Finding("relay", "wrong", f"SMTP_URL: {fault}")]

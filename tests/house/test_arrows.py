@@ -8,9 +8,9 @@ import pytest
 from tests.house.sources import modules
 
 # Free to every noun. Everything else in service/*.py is a noun. Failpoints stand at every door, the nouns' and db's.
-FOUNDATIONS = frozenset({"settings", "errors", "db", "ids", "keys", "journal", "failpoints", "secrets"})
+FOUNDATIONS = frozenset({"settings", "errors", "db", "ids", "keys", "journal", "heartbeat", "failpoints", "secrets"})
 # The command line introduces everybody to everybody.
-ENTRIES = frozenset({"service.__main__", "worker.__main__"})
+ENTRIES = frozenset({"service.__main__", "worker.__main__", "worker.commands"})
 # (who, must not import, why). Who is a module or a folder of them.
 ARROWS = (
     ("service", "worker", "the service works without knowing who carries out what it asks"),
@@ -24,7 +24,7 @@ ARROWS = (
 # One home a package: where it may be imported, a module or a folder of them. A new dependency gets a line here.
 HOMES: dict[str, tuple[str, ...]] = {
     "aiohappyeyeballs": ("worker.smtp",),
-    "aiohttp": ("service.api", "service.local"),
+    "aiohttp": ("service.api", "service.local", "worker.smtp.oauth"),
     "aiosmtpd": ("service.local",),
     "aiosmtplib": ("worker.smtp",),
     "argon2": ("service.passwords",),
@@ -35,7 +35,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "email_validator": ("service.api.fields",),
     "iptocc": ("service.countries",),
     "jinja2": ("worker.letters", "service.api.pages", "service.api.docs_page"),
-    "jwt": ("service.jwts",),
+    "jwt": ("service.jwts", "worker.smtp.grants"),
     "markupsafe": ("worker.letters", "service.api.pages", "service.api.docs_page"),
     "orjson": ("service", "worker"),
     "publicsuffixlist": ("service.api.cookies",),
@@ -45,7 +45,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "redis": ("service.limits", "service.jobs"),
     "ua_parser": ("service.devices",),
     "uuid_utils": ("service.ids",),
-    "uvloop": ("service.__main__", "worker.__main__"),
+    "uvloop": ("service.__main__", "worker.commands"),
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import service.__main__
-import worker.__main__
+import worker.commands
 from service.settings import Settings, WorkerSettings
 from tests.house.sources import ROOT
 from worker.smtp import parse_urls
@@ -129,7 +129,7 @@ def test_only_what_is_meant_to_is_published(compose: dict[str, Any]):
 
 def test_commands_and_checks_exist(compose: dict[str, Any], dockerfile: str):
     """What the containers run are commands of ours, and the API's check asks the port that the API listens on."""
-    parsers = {"service": service.__main__.parser, "worker": worker.__main__.parser}
+    parsers = {"service": service.__main__.parser, "worker": worker.commands.parser}
     lines = [compose[name]["command"] for name in _OURS]
     lines += [
         compose["worker"]["healthcheck"]["test"][1:],

@@ -15,6 +15,7 @@ from service.db import Pool
 from service.settings import Settings
 from tests.conftest import Api, database_url, run_sql
 from tests.security import edge
+from tests.sink import Sink
 
 
 @pytest.fixture
@@ -83,6 +84,23 @@ async def test_a_redis_that_forgets(trial, redis: Any, capsys: pytest.CaptureFix
     finally:
         await redis.config_set("maxmemory-policy", "noeviction")
     assert (code, of(found, "redis")) == (0, ["look"])
+
+
+async def test_relays_are_tried_by_the_worker(
+    trial, pool: Pool, redis: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """A relay that lets us in is well, one that doesn't is wrong, and one that can't be reached is `look`."""
+    async with Sink(users={"ann": "good"}) as sink:
+        for password, code, state in (("good", 0, "well"), ("bad", UNWELL, "wrong")):
+            monkeypatch.setenv("SMTP_URL", f"smtp://ann:{password}@127.0.0.1:{sink.port}?tls=none")
+            told, found = await doctor(capsys)
+            assert (told, of(found, "relay")) == (code, [state])
+    told, found = await doctor(capsys)
+    assert (told, of(found, "relay")) == (0, ["look"])
+    monkeypatch.setenv("SMTP_URL", "smtp://ann:hidden@127.0.0.1:99999")
+    told, found = await doctor(capsys)
+    assert (told, of(found, "relay")) == (UNWELL, ["wrong"])
+    assert "hidden" not in str(found)
 
 
 async def test_settings_for_a_trial(trial, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

@@ -10,11 +10,12 @@ import pytest
 
 from service import mails
 from service.db import Pool
+from service.heartbeat import look
 from service.stalls import HELD_UP, TURN
 from tests.worker.test_mail import asked
 from worker.counts import NAMES, Counts
 from worker.identity import Identity
-from worker.pulse import Pulse, look
+from worker.pulse import Pulse
 
 
 @pytest.fixture

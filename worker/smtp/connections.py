@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 import aiosmtplib
@@ -12,6 +13,9 @@ from worker.smtp.answers import TryLater, Undelivered
 from worker.smtp.dialogue import Connection
 from worker.smtp.faults import of_error
 from worker.smtp.server import Server
+
+if TYPE_CHECKING:
+    from worker.smtp.oauth import AccessTokens
 
 # Seconds of rest after which a connection is given back to the server, which may count them.
 _LONGEST_REST = 60.0
@@ -37,6 +41,7 @@ class Connections:
         self._deadlines = deadlines
         self._idle: list[Connection] = []
         self._opened: WeakSet[Connection] = WeakSet()
+        self._tokens = _access_tokens(server)
         self._context = None if server.tls == "none" else ssl.create_default_context(cafile=server.ca)
 
     @property
@@ -74,7 +79,7 @@ class Connections:
         connection = Connection(smtp, self._deadlines)
         self._opened.add(connection)
         try:
-            await connection.greet(server)
+            await connection.greet(server, self._tokens)
         except Exception as error:  # noqa: BLE001 - whatever it was, it becomes one of our answers
             fault = of_error(error, connection.stage)
         except BaseException:
@@ -108,3 +113,11 @@ class Connections:
         """Without a word: the server is not well."""
         while self._idle:
             self._idle.pop().drop()
+
+
+def _access_tokens(server: Server) -> "AccessTokens | None":
+    if server.oauth is None:
+        return None
+    from worker.smtp.oauth import AccessTokens  # noqa: PLC0415 - aiohttp takes 20 MB that only such a relay needs
+
+    return AccessTokens(server.oauth, server.username)

@@ -5,7 +5,7 @@ import re
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import aiohappyeyeballs
 import aiosmtplib
@@ -16,6 +16,10 @@ from service.settings import Deadlines
 from worker.smtp.answers import Stage, TryLater, Undelivered, one_line
 from worker.smtp.replies import of_reply
 from worker.smtp.server import Server
+from worker.smtp.sign_in import sign_in
+
+if TYPE_CHECKING:
+    from worker.smtp.oauth import AccessTokens
 
 # Seconds for the check before DATA, which is a question to Postgres at most.
 _FENCE = 30.0
@@ -67,7 +71,7 @@ class Connection:
             raise aiosmtplib.SMTPServerDisconnected("the connection was cut")
         return self.smtp.protocol
 
-    async def greet(self, server: Server) -> None:
+    async def greet(self, server: Server, tokens: "AccessTokens | None" = None) -> None:
         """Connect, encrypt and sign in; aiosmtplib raises on whatever isn't a yes."""
         await _reach("greet.before")
         await self._connect(server)
@@ -76,7 +80,7 @@ class Connection:
             await self._take("starttls", "tls", lambda: self.smtp.starttls(timeout=self._seconds["tls"]))
             await self._take("ehlo", "ehlo", self.smtp.ehlo)
         if server.username:
-            await self._take("auth", "auth", lambda: self._sign_in(server))
+            await self._take("auth", "auth", lambda: sign_in(self.smtp, server, tokens))
         await _reach("greet.after")
 
     async def _connect(self, server: Server) -> None:
@@ -99,24 +103,6 @@ class Connection:
 
     def _within(self, step: str, *, extra: float = 0) -> asyncio.Timeout:
         return asyncio.timeout(self._seconds[step] + extra)
-
-    async def _sign_in(self, server: Server) -> None:
-        """One try by the first method that the server has: each wrong one counts towards locking us out.
-
-        Only 504 lets the next be tried: the server offered what it doesn't have, and looked at no password.
-        """
-        methods = {"plain": self.smtp.auth_plain, "login": self.smtp.auth_login, "cram-md5": self.smtp.auth_crammd5}
-        offered = [sign_in for name, sign_in in methods.items() if name in self.smtp.server_auth_methods]
-        if not offered:
-            raise aiosmtplib.SMTPNotSupported("the server offers none of AUTH PLAIN, LOGIN and CRAM-MD5")
-        for sign_in in offered:
-            try:
-                await sign_in(server.username, server.password)
-            except aiosmtplib.SMTPAuthenticationError as error:
-                if error.code != 504 or sign_in is offered[-1]:
-                    raise
-            else:
-                return
 
     async def ask(self, stage: Stage, command: bytes, *, wanted: int = 2) -> None:
         """Say one line; a reply whose first digit isn't `wanted` is raised as the answer it means."""

@@ -7,17 +7,21 @@ from typing import Literal
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from service.settings import is_helo
+from worker.smtp import grants
+from worker.smtp.grants import LOOPBACK
 
 Tls = Literal["implicit", "starttls", "none"]
 
 UNREADABLE = "it can't be read (is a character of the password not percent-encoded?)"
 HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*")
-LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|::1")
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where mail goes and how: `ca` is a PEM file trusted instead of the system's, `helo` our own name there."""
+    """Where mail goes and how: `ca` is a PEM file trusted instead of the system's, `helo` our own name there.
+
+    `oauth` is a file that says how to get access tokens, which then stand for a password.
+    """
 
     host: str
     port: int
@@ -26,6 +30,7 @@ class Server:
     tls: Tls = "starttls"
     ca: str | None = None
     helo: str | None = None
+    oauth: str | None = None
 
     @property
     def name(self) -> str:
@@ -39,7 +44,8 @@ def parse_urls(text: str, *, helo: str | None = None) -> tuple[Server, ...]:
     The first is preferred, the others stand in for it. Each looks like smtp://user:password@host:587 or
     smtps://host:465, the password percent-encoded. smtp:// means STARTTLS or nothing unless it says ?tls=none, which
     takes credentials only to this machine. Ports: 587, smtps 465, tls=none 25. ?ca=FILE trusts that PEM file only,
-    ?helo=NAME is our own name there, `helo` where a URL has none.
+    ?helo=NAME is our own name there, `helo` where a URL has none. ?oauth=FILE signs in by access tokens instead of a
+    password (grants.py); the file is read here to see that it is fit.
     Raises ValueError with a text that repeats no part of a URL: any part may be a piece of the password.
     """
     # Raised here and not in an except clause, lest the original, which quotes the URL, hang on it.
@@ -69,6 +75,7 @@ def _read(url: str) -> tuple[Server, str]:
             tls=tls,
             ca=dict(options).get("ca"),
             helo=dict(options).get("helo"),
+            oauth=dict(options).get("oauth"),
         )
         problem = _problem(parts, options, server)
     except ValueError:
@@ -81,7 +88,8 @@ def _problem(parts: SplitResult, options: list[tuple[str, str]], server: Server)
     names = [name for name, _ in options]
     tls = dict(options).get("tls", "required")
     plain = tls == "none"
-    lone = bool(server.username) != bool(server.password)
+    by_token = server.oauth is not None
+    lone = bool(server.username) != (bool(server.password) or by_token)
     abroad = bool(server.username) and LOOPBACK.fullmatch(server.host) is None
     faults = (
         (parts.scheme not in {"smtp", "smtps"}, "the scheme must be smtp or smtps"),
@@ -94,11 +102,22 @@ def _problem(parts: SplitResult, options: list[tuple[str, str]], server: Server)
         (lone, "a user name needs a password, and a password a user name"),
         (not (server.username + server.password).isprintable(), "credentials hold a control character"),
         (len(set(names)) != len(names), "each option may be given once"),
-        (not {*names} <= {"tls", "ca", "helo"}, "the options are tls, ca and helo"),
+        (not {*names} <= {"tls", "ca", "helo", "oauth"}, "the options are tls, ca, helo and oauth"),
+        (by_token and bool(server.password), "oauth stands for a password: give one of them"),
         (tls not in {"required", "none"}, "tls must be required or none"),
         (plain and parts.scheme == "smtps", "smtps can't go with tls=none"),
         (plain and abroad, "without TLS a password may only go to this machine"),
         (server.ca is not None and not Path(server.ca).is_file(), "the ca file can't be found"),
         (server.helo is not None and not is_helo(server.helo), "helo must be a host name or an address literal"),
     )
-    return next((text for holds, text in faults if holds), "")
+    return next((text for holds, text in faults if holds), "") or _oauth_problem(server)
+
+
+def _oauth_problem(server: Server) -> str:
+    if server.oauth is None:
+        return ""
+    try:
+        grants.read(server.oauth)
+    except grants.UnfitFile as fault:
+        return str(fault)
+    return ""

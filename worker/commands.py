@@ -1,0 +1,84 @@
+"""`python -m worker`: send mails and file the security log until told to stop. Run as many as you like.
+
+`python -m worker check` says whether the worker of this machine or container lives; with `--relay` it says instead
+whether the relays of SMTP_URL let us in (TLS, names, password or access token), and sends nothing.
+`python -m worker mails …` shows operators what became of mails, and lets them steer.
+Exit codes: 0 done, 1 not alive or not let in, 2 wrong words, 5 the settings are unfit; those of `mails` stand in its
+own --help.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import orjson
+import uvloop
+
+from service import devices, heartbeat, journal
+from service.cli import arguments as kinds
+from service.cli import exits
+from service.cli.verbs import Parser
+from service.settings import Settings, Unfit, WorkerSettings
+from worker import desk, letters
+from worker.shift import work
+from worker.smtp import Server, parse_urls, try_out
+
+NOT_ALIVE = NOT_LET_IN = 1
+
+
+def parser() -> argparse.ArgumentParser:
+    root = Parser(prog="python -m worker", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    root.add_argument("--json", action="store_true", help="answer in JSON")
+    words = root.add_subparsers(dest="command", metavar="COMMAND", help="run if not given")
+    for name, text in (("run", "work until told to stop"), ("check", "say whether the worker of this machine lives")):
+        made = words.add_parser(name, help=text, description=text)
+        made.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="answer in JSON")
+        if name == "check":
+            made.add_argument("--relay", action="store_true", help="whether the relays let us in; a mail isn't sent")
+    desk.add(words)
+    root.set_defaults(command="run")
+    return root
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    words, root = sys.argv[1:] if words is None else words, parser()
+    kinds.check(root, words)
+    arguments = root.parse_args(words)
+    if arguments.command == "mails":
+        return desk.serve(arguments)
+    if arguments.command == "check" and not arguments.relay:
+        alive, line = heartbeat.told(as_json=arguments.json)
+        print(line)
+        return 0 if alive else NOT_ALIVE
+    try:
+        settings = WorkerSettings.read()
+        servers = _relays(settings)
+    except Unfit as unfit:
+        print(exits.words_for(unfit, exits.UNFIT), file=sys.stderr)
+        return exits.UNFIT
+    if arguments.command == "check":
+        return _try_relays(servers, settings, as_json=arguments.json)
+    journal.write_to(level=settings.log_level)
+    letters.shelf()
+    devices.warm()
+    uvloop.run(work(settings))
+    return 0
+
+
+def _relays(settings: Settings) -> tuple[Server, ...]:
+    """Raises Unfit for an SMTP_URL that can't be used."""
+    try:
+        return parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
+    except ValueError as fault:
+        raise Unfit([f"SMTP_URL: {fault}"]) from None
+
+
+def _try_relays(servers: tuple[Server, ...], settings: Settings, *, as_json: bool) -> int:
+    verdicts = asyncio.run(try_out(servers, settings.smtp_timeouts))
+    if as_json:
+        print(orjson.dumps([asdict(verdict) for verdict in verdicts]).decode())
+    else:
+        print("\n".join(f"{verdict.state:5} {verdict.relay}  {verdict.says}" for verdict in verdicts))
+    return 0 if all(verdict.state == "well" for verdict in verdicts) else NOT_LET_IN

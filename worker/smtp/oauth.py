@@ -1,0 +1,151 @@
+"""Access tokens for XOAUTH2: asked for over HTTP, kept until shortly before they end, shared by all connections.
+
+Nothing of a token or a client's secret gets into a fault: of what a token server says only its error code is told.
+"""
+
+import asyncio
+import re
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import orjson
+
+from worker.smtp import grants
+from worker.smtp.answers import Cause, TryLater
+from worker.smtp.grants import Grant, UnfitFile
+
+# Seconds for an answer of the token server, and at least between two tokens that a relay refuses.
+_PATIENCE, _AGAIN = 10.0, 60.0
+# A token is renewed so long before its end, or when a tenth of its life is left if that is less.
+_SLACK = 300.0
+# What a token is good for where its server doesn't say (RFC 6749 5.1 leaves it open).
+_UNTOLD = 300.0
+_LONGEST = 64 * 1024
+_TOKEN = re.compile(r"[!-~]{1,16384}")
+_CODE = re.compile(r"[a-z_]{1,40}")
+# Microsoft tells by a number what is wrong: a wrong secret, an expired one, an unknown application.
+_AADSTS = re.compile(r"\bAADSTS\d{4,9}\b")
+_PASSING = frozenset({"server_error", "temporarily_unavailable", "slow_down"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    value: str = field(repr=False)
+    until: float
+
+
+class AccessTokens:
+    """Those of one mailbox. The file is read for each new token, so that a changed secret needs no restart."""
+
+    def __init__(self, path: str, user: str) -> None:
+        self._path = path
+        self._user = user
+        self._asking = asyncio.Lock()
+        self._kept: _Kept | None = None
+        self._fault: tuple[str, Cause] = ("", "server")
+        self._failed_at = self._refused_at = float("-inf")
+
+    async def get(self) -> str:
+        """A token that is good for a while. Raises TryLater; who waits while another asks shares the outcome."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        async with self._asking:
+            if self._kept is not None and self._kept.until > loop.time():
+                return self._kept.value
+            if self._failed_at < began:
+                await self._ask()
+            if self._kept is not None:
+                return self._kept.value
+        text, cause = self._fault
+        raise TryLater(0, text, "auth", cause)
+
+    def another(self, refused: str) -> bool:
+        """Throw away a token that the relay refused; whether asking anew is worth it, which it is once a minute."""
+        if self._kept is None or self._kept.value != refused:
+            return True
+        now = asyncio.get_running_loop().time()
+        if now < self._refused_at + _AGAIN:
+            return False
+        self._kept, self._refused_at = None, now
+        return True
+
+    async def _ask(self) -> None:
+        self._kept = None
+        asked = asyncio.get_running_loop().time()
+        answer: _Kept | tuple[str, Cause]
+        try:
+            grant = grants.read(self._path)
+            async with asyncio.timeout(_PATIENCE):
+                status, body = await _post(grant, self._user)
+            answer = _read(status, body, asked)
+        except Exception as error:  # noqa: BLE001 - whatever it was, there is no token
+            answer = _of_error(error)
+        if isinstance(answer, _Kept):
+            self._kept = answer
+        else:
+            self._fault, self._failed_at = answer, asyncio.get_running_loop().time()
+
+
+async def _post(grant: Grant, user: str) -> tuple[int, bytes]:
+    """Status and body; a redirect isn't followed, it would carry the secret elsewhere."""
+    # In a thread, because reading all the system's certificates takes a while.
+    trusted = await asyncio.to_thread(ssl.create_default_context, cafile=grant.ca)
+    async with (
+        aiohttp.ClientSession(headers={"Accept": "application/json"}) as session,
+        session.post(grant.token_url, data=grant.form(user), ssl=trusted, allow_redirects=False) as response,
+    ):
+        body = b""
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > _LONGEST:
+                break
+        return response.status, body
+
+
+def _read(status: int, body: bytes, asked: float) -> _Kept | tuple[str, Cause]:
+    told = _object(body)
+    if status == 200:
+        token, life = told.get("access_token"), told.get("expires_in", _UNTOLD)
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            return "the token server's answer holds no token", "ours"
+        seconds = _seconds(life)
+        return _Kept(token, asked + seconds - min(_SLACK, seconds / 10))
+    code, number = told.get("error"), _AADSTS.search(str(told.get("error_description", "")))
+    words = [str(status)]
+    if isinstance(code, str) and _CODE.fullmatch(code):
+        words.append(code)
+    if number:
+        words.append(number[0])
+    passes: Cause = "server" if status >= 500 or status in (408, 425, 429) or code in _PASSING else "ours"
+    return f"the token server gave no token: {' '.join(words)}", passes
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        told = orjson.loads(body)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _seconds(life: object) -> float:
+    """Some servers write the number as text."""
+    try:
+        seconds = float(life) if isinstance(life, int | float | str) else _UNTOLD
+    except ValueError:
+        return _UNTOLD
+    return min(seconds, 86400.0) if seconds > 0 else _UNTOLD
+
+
+def _of_error(error: Exception) -> tuple[str, Cause]:
+    """Only what is ours is told in its own words, since those of others may quote what was sent."""
+    if isinstance(error, UnfitFile):
+        return str(error), "ours"
+    if isinstance(error, TimeoutError):
+        return "the token server gave no answer in time", "server"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError | ssl.SSLError):
+        return "the token server's certificate or encryption is not to be trusted", "ours"
+    away: Cause = "server" if isinstance(error, aiohttp.ClientError | OSError) else "ours"
+    return f"the token server can't be asked: {type(error).__name__}", away
