@@ -90,8 +90,8 @@ def number(query: Query, *, most: int) -> int:
 
 
 def wants_total(call: Call) -> bool:
-    """Whether the list is to be counted: it is, unless `total=false` spares us that."""
-    return call.request.query.get("total", "true") != "false"
+    """Whether the list is to be counted: it is, unless `total=false` spares us that; .NET says False, PHP says 0."""
+    return call.request.query.get("total", "true").lower() not in ("false", "0")
 
 
 def paging(call: Call) -> tuple[int, int]:

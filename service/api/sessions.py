@@ -6,7 +6,7 @@ from uuid import UUID
 from aiohttp import web
 
 from service import countries, devices, events, sessions, users
-from service.api import answers, budgets, cookies, known_devices, notices, shapes
+from service.api import answers, budgets, cookies, known_devices, notices, queries, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
 from service.api.fields import Email, OldPassword
@@ -112,7 +112,7 @@ async def list_sessions(call: Call) -> web.Response:
     """The member's live sessions, oldest first."""
     found = await sessions.every(call.pool, call.member)
     rows = [answers.session(call, session, current=_is_current(call, session)) for session in found]
-    total = len(rows) if call.request.query.get("total") != "false" else 0
+    total = len(rows) if queries.wants_total(call) else 0
     return answers.json({call.era.count: total, "sessions": rows})
 
 

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from service import sessions
-from service.api import answers, logs, operators, shapes
+from service.api import answers, logs, operators, queries, shapes
 from service.api.calls import Call
 from service.api.fields import ident
 from service.api.routes import contract, users_read, users_write
@@ -17,7 +17,7 @@ from service.jobs import RECORD_LOG
 async def list_user_sessions(call: Call) -> web.Response:
     """A user's live sessions, oldest first; none is the one that asks."""
     found = await sessions.every(call.pool, await get(call))
-    total = len(found) if call.request.query.get("total") != "false" else 0
+    total = len(found) if queries.wants_total(call) else 0
     rows = [answers.session(call, session, current=False) for session in found]
     return answers.json({call.era.count: total, "sessions": rows})
 

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 
+from tests.clients import native
 from tests.clients.sdks import SDKS, Sdk
 from tests.processes import ROOT
 
@@ -43,6 +44,8 @@ def _read() -> dict[bool, Rows]:
     rows, names = tables[False], []
     for line in PATH.read_text().splitlines() if PATH.exists() else ():
         cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")]
+        if line == native.TITLE:
+            break
         if line.startswith("## "):
             rows = tables[line == _TITLES[True]]
         elif line.startswith("| method"):
@@ -63,4 +66,4 @@ def _write(tables: Mapping[bool, Rows]) -> str:
             if any(row.get(name, _ABSENT) != _ABSENT for name in names)
         ]
         parts.append(f"\n{_TITLES[modern]}\n\n" + "\n".join(lines) + "\n")
-    return "".join(parts)
+    return "".join([*parts, native.tables()])
