@@ -33,6 +33,7 @@ class Deadlines:
     Those that the RFC names have its values. It has none for `connect`, which stays short so that a dead address costs
     little, for `tls` (STARTTLS and the handshake), for `auth`, nor for `noop`, which is RSET's too: there silence costs
     a connection and no mail. `block` is until all of a mail's content is out, `dot` from then to the server's word.
+    `failover` bounds `banner` and `ehlo` where another relay stands behind: the last one has all of the time.
     """
 
     connect: float = 10
@@ -46,6 +47,7 @@ class Deadlines:
     block: float = 180
     dot: float = 600
     noop: float = 5
+    failover: float = 30
 
     def __str__(self) -> str:
         return ",".join(f"{step}={seconds:g}" for step, seconds in asdict(self).items())

@@ -83,7 +83,7 @@ async def test_f39_a_huge_reply_is_only_a_fault() -> None:
 async def test_f35_the_deadlines() -> None:
     """Those of RFC 5321 4.5.3.2 where it names one, a minute for encryption, and ten seconds for a dead address."""
     of_the_rfc = {"banner": 300, "mail": 300, "rcpt": 300, "data": 120, "block": 180, "dot": 600}
-    own = {"connect": 10, "tls": 60, "ehlo": 300, "auth": 300, "noop": 5}
+    own = {"connect": 10, "tls": 60, "ehlo": 300, "auth": 300, "noop": 5, "failover": 30}
     assert asdict(Deadlines()) == of_the_rfc | own
 
 

@@ -302,6 +302,15 @@ async def test_f31_another_server_stands_in() -> None:
     assert len(second.mails) == TRIES + 1
 
 
+@pytest.mark.parametrize("stage", ["banner", "ehlo"])
+async def test_f31_a_spare_is_asked_before_all_of_the_time_is_over(stage: SinkStage) -> None:
+    """A preferred relay that is silent is waited for a while only; the last of them has the whole time of each step."""
+    async with Sink() as first, Sink() as second, relay(first, second, deadlines=Deadlines(failover=0.5)) as opened:
+        first.script(stage, action="hang")
+        second.script(stage, f"{220 if stage == 'banner' else 250} {'.' * 20}", action="drip", pause=0.05)
+        assert await sends(opened) == str(second.port)
+
+
 async def test_f31_the_first_comes_back() -> None:
     """Once a probe finds the preferred server well, mails go there again."""
     async with away() as first, Sink() as second, kept(first, second) as opened:

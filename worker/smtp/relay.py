@@ -1,6 +1,7 @@
 """The way out of a worker: the preferred server, others that stand in for it, and how fast mails may go."""
 
 import asyncio
+from dataclasses import replace
 
 from service.settings import Deadlines
 from worker.messages import is_address
@@ -37,7 +38,10 @@ class Relay:
         """`rest` is the time between two probes. Raise OSError when a server's `ca` file holds no certificate."""
         self.recovered = asyncio.Event()
         bounds = Bounds(connections, mails_a_connection, idle)
-        self._hosts = [Smarthost(server, bounds, deadlines, Breaker(rest), self.recovered) for server in servers]
+        self._hosts = [
+            Smarthost(server, bounds, patience, Breaker(rest), self.recovered)
+            for server, patience in zip(servers, _patience(deadlines, len(servers)), strict=True)
+        ]
         self._pace = Pace(per_minute)
         self._round = min(_ROUND, rest)
 
@@ -107,6 +111,12 @@ class Relay:
     async def close(self) -> None:
         """Say goodbye on every idle connection; busy ones end with their mail, later sends get TryLater."""
         await asyncio.gather(*(host.connections.close() for host in self._hosts))
+
+
+def _patience(deadlines: Deadlines, servers: int) -> list[Deadlines]:
+    """Who has another behind it isn't waited for so long, lest mails that a spare could take wait for a black hole."""
+    banner, ehlo = min(deadlines.banner, deadlines.failover), min(deadlines.ehlo, deadlines.failover)
+    return [replace(deadlines, banner=banner, ehlo=ehlo)] * (servers - 1) + [deadlines]
 
 
 def _probe_at(host: Smarthost) -> float:
