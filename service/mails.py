@@ -19,8 +19,8 @@ from service.db import Executor, Queries
 
 _sql = Queries("mails")
 End = Literal["failed", "expired", "cancelled", "void"]
-# Whose fault a failed try was: the relay's as a whole, this recipient's, or our own.
-Cause = Literal["server", "recipient", "ours"]
+# Whose fault a failed try was: the relay's as a whole, this recipient's, our own, or that we send too fast for it.
+Cause = Literal["server", "recipient", "ours", "pace"]
 
 
 @dataclass(frozen=True, slots=True)

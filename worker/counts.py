@@ -9,7 +9,7 @@ from service.mails import Backlog
 # Every one is told from the start, so that who watches sees a nought and no gap.
 NAMES = (
     "attempts", "sent", "failed", "expired", "cancelled", "void",
-    "waits_server", "waits_recipient", "waits_ours",
+    "waits_server", "waits_recipient", "waits_ours", "waits_pace",
     # Leases of others that ran out; tries whose answer never came after the final dot; sent, and marked by nobody.
     "leases_taken_over", "duplicates_suspected", "sent_unmarked",
     "receipts_replayed", "receipts_garbled", "mails_taken_back", "mails_handed_back", "mails_hastened",

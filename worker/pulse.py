@@ -54,8 +54,9 @@ class Pulse:
             log.warning("the heartbeat could not be written", extra={"cause": type(error).__name__})
 
     def told(self) -> dict[str, Any]:
-        """Everything that is counted, flat, and the breaker of each relay by host:port."""
+        """Everything that is counted, flat, and of each relay, by host:port, its breaker and its mails a minute."""
         own = {"worker": self.identity.name, "bells_missed": self.bell.missed, "relays": self.relay.states()}
+        own["relays_per_minute"] = self.relay.rates()
         return own | {"lines_dropped": journal.dropped()} | self.counts.told()
 
     def stop(self) -> None:

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
+T = TypeVar("T")
 Task = asyncio.Task[object]
 
 
@@ -21,7 +23,7 @@ class Turns:
         return self._closed
 
     @asynccontextmanager
-    async def take(self, admit: Callable[[], Awaitable[float]]) -> AsyncIterator[float | None]:
+    async def take(self, admit: Callable[[], Awaitable[T]]) -> AsyncIterator[T | None]:
         """What `admit` said, once there is room and it lets one more in; None if the worker stops before that."""
         if self.is_closed():
             yield None
@@ -40,7 +42,7 @@ class Turns:
                 if not self._busy:
                     self._rest.set()
 
-    async def _admitted(self, task: Task, admit: Callable[[], Awaitable[float]]) -> float | None:
+    async def _admitted(self, task: Task, admit: Callable[[], Awaitable[T]]) -> T | None:
         if self.is_closed():
             return None
         self._waiting.add(task)

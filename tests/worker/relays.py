@@ -54,7 +54,7 @@ async def outcome(opened: Relay, recipient: str = ANN, *, sender: str = SENDER, 
     assert type(fault) in {Refused, TryLater}
     assert fault.text.isprintable()
     assert 0 < len(fault.text) <= 200
-    assert fault.cause in {"server", "recipient", "ours"}
+    assert fault.cause in {"server", "recipient", "ours", "pace"}
     assert bool(fault.server) == (fault.stage != "address")
     # Nothing else may hang on it: the original could quote a password or a link.
     assert fault.__cause__ is None

@@ -163,6 +163,46 @@ async def test_a_refusal_of_the_recipient_is_final(pool: Pool, sink: Sink, a_wor
     assert [sent.recipients for sent in sink.mails] == [("bob@example.com",)]
 
 
+UNCLEAR = ["554 5.6.0 not accepted", "554 Message rejected: Sending paused for this account.", "550 message rejected"]
+
+
+@pytest.mark.parametrize("reply", UNCLEAR)
+async def test_a_refusal_that_names_no_recipient_waits_until_the_deadline(
+    pool: Pool, sink: Sink, a_worker, ann: users.User, reply: str
+):
+    """A 5xx after the dot that is not about the recipient waits by the schedule and ends as expired."""
+    sink.script("dot", reply)
+    mail, worker = await asked(pool), a_worker()
+    for attempt in range(1, len(WAITS) + 3):
+        await due_now(pool)
+        await worker.deliver(mail)
+        row = await pool.fetchrow("select *, extract(epoch from due_at - now())::float as wait from mails")
+        wanted = WAITS[min(attempt, len(WAITS)) - 1]
+        assert (row["state"], row["last_cause"], row["attempts"]) == ("pending", "ours", attempt)
+        assert wanted * 0.8 - 2 < row["wait"] <= wanted * 1.2
+    await pool.execute("update mails set deadline_at = now() + interval '3 seconds'")
+    await due_now(pool)
+    await worker.deliver(mail)
+    assert (await pool.fetchrow("select due_at <= deadline_at from mails"))[0]
+    await pool.execute("update mails set deadline_at = now() - interval '1 second'")
+    await due_now(pool)
+    await worker.deliver(mail)
+    assert (await state(pool, mail), sink.mails) == ("expired", [])
+
+
+async def test_a_refusal_for_the_rate_waits_under_its_own_name(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """What waits because the relay takes fewer mails is told from what waits for the relay or for an operator."""
+    sink.script("dot", "454 Throttling failure: Maximum sending rate exceeded", times=1)
+    mail, worker = await asked(pool), a_worker()
+    await worker.deliver(mail)
+    row = await pool.fetchrow("select state, last_cause, last_code from mails")
+    assert tuple(row) == ("pending", "pace", 454)
+    assert worker.marks.counts.since_start["waits_pace"] == 1
+    await due_now(pool)
+    await worker.deliver(mail)
+    assert await state(pool, mail) == "sent"
+
+
 async def test_our_own_faults_wait(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """A relay that is away costs nobody the mail: it waits until the relay is back."""
     mail, worker = await asked(pool), a_worker()

@@ -33,6 +33,7 @@ async def test_the_heart_beats(pulse: Pulse):
     assert seen["alive"]
     assert (seen["counts"]["worker"], seen["counts"]["sent"]) == ("one", 3)
     assert set(seen["counts"]["relays"].values()) == {"closed"}
+    assert set(seen["counts"]["relays_per_minute"].values()) == {None}
     assert set(NAMES) < set(seen["counts"])
     assert list(pulse.path.parent.iterdir()) == [pulse.path], "nothing is left beside it"
     pulse.stop()

@@ -13,11 +13,11 @@ PASSING: list[tuple[SinkStage, str, Cause]] = [
     ("banner", "450 4.7.1 not now", "server"),
     ("banner", "554 5.3.2 going down", "server"),
     ("ehlo", "421 4.3.2 going down", "server"),
-    ("mail", "421 4.7.0 too fast", "server"),
+    ("mail", "421 4.7.0 too fast", "pace"),
     ("mail", "451 4.3.0 later", "server"),
     ("mail", "452 4.3.1 disk full", "server"),
     ("mail", "450 try again later", "server"),
-    ("rcpt", "421 4.7.0 too fast", "server"),
+    ("rcpt", "421 4.7.0 too fast", "pace"),
     ("rcpt", "450 4.2.0 greylisted", "recipient"),
     ("rcpt", "450 4.2.1 mailbox busy", "recipient"),
     ("rcpt", "451 4.7.1 greylisted, come back in 300 seconds", "recipient"),
@@ -30,12 +30,11 @@ PASSING: list[tuple[SinkStage, str, Cause]] = [
     ("rcpt", "450 4.7.25 no reverse name for your address", "ours"),
     ("rcpt", f"454 4.7.1 <{ANN}>: Relay access denied", "ours"),
     ("data", "451 4.3.0 later", "server"),
-    ("data", "554 5.5.1 no valid recipients", "server"),
     ("dot", "451 4.7.1 greylisted", "recipient"),
     ("dot", "452 4.3.1 disk full", "server"),
     ("dot", "421 4.3.2 going down", "server"),
 ]
-# F33: a clear no to this recipient or to this letter.
+# F33: a clear no to this recipient.
 FINAL: list[tuple[SinkStage, str]] = [
     ("rcpt", "550 5.1.1 no such user"),
     ("rcpt", "550 no such user"),
@@ -49,12 +48,20 @@ FINAL: list[tuple[SinkStage, str]] = [
     ("rcpt", "551 5.1.6 user not local"),
     ("rcpt", "501 5.1.3 bad address"),
     ("rcpt", "553 5.1.2 no such domain"),
+    ("rcpt", "550 5.7.1 no such user"),
+    ("rcpt", "550 5.7.17 the mailbox has another owner now"),
+    ("dot", "550-5.1.1 no\n550 5.1.1 such user"),
+]
+# The same codes without a word of the recipient: the mail waits, and the fault is ours once three met it.
+SUSPECTED: list[tuple[SinkStage, str]] = [
     ("rcpt", "550 5.7.1 policy"),
     ("rcpt", "554 5.7.1 policy"),
-    ("rcpt", "550 5.7.17 the mailbox has another owner now"),
+    ("rcpt", "571 what"),
+    ("data", "554 5.5.1 no valid recipients"),
     ("dot", "554 5.7.1 looks like spam"),
     ("dot", "550 5.6.0 bad content"),
-    ("dot", "550-5.1.1 no\n550 5.1.1 such user"),
+    ("dot", "550 no such user"),
+    ("dot", "554 transaction failed"),
 ]
 # F34: a 5xx that speaks of us, of the server, or of a full mailbox.
 NOT_FINAL: list[tuple[SinkStage, str, Cause]] = [
@@ -77,9 +84,9 @@ NOT_FINAL: list[tuple[SinkStage, str, Cause]] = [
     ("rcpt", "550 5.1.8 sender domain not found", "ours"),
     ("rcpt", "525 5.7.13 account disabled", "ours"),
     ("rcpt", "550 5.3.2 system not accepting mail", "server"),
-    ("rcpt", "550 5.4.5 daily sending quota exceeded", "server"),
-    ("rcpt", "550 5.7.28 mail flood", "server"),
-    ("rcpt", "550 5.7.0 too many messages, try again later", "server"),
+    ("rcpt", "550 5.4.5 daily sending quota exceeded", "pace"),
+    ("rcpt", "550 5.7.28 mail flood", "pace"),
+    ("rcpt", "550 5.7.0 too many messages, try again later", "pace"),
     ("rcpt", "552 5.2.2 over quota", "recipient"),
     ("rcpt", "550 5.2.2 mailbox full", "recipient"),
     ("rcpt", "552 storage", "recipient"),
@@ -96,6 +103,7 @@ async def answered(stage: SinkStage, reply: str) -> Undelivered:
         sink.script(stage, reply, times=1)
         fault = await outcome(opened)
         assert sink.mails == []
+        await opened.admit()
         await opened.send(SENDER, BOB, MESSAGE)
     assert [mail.recipients for mail in sink.mails] == [(BOB,)]
     assert sink.violations == []
@@ -112,9 +120,16 @@ async def test_f32_what_passes(stage: SinkStage, reply: str, cause: Cause) -> No
 
 @pytest.mark.parametrize(("stage", "reply"), FINAL)
 async def test_f33_what_is_final(stage: SinkStage, reply: str) -> None:
-    """Only a clear no to this recipient, or to this letter for them, ends a mail."""
+    """Only a clear no to this recipient ends a mail."""
     fault = await answered(stage, reply)
     assert (type(fault), fault.code, fault.cause) == (Refused, int(reply[:3]), "recipient")
+
+
+@pytest.mark.parametrize(("stage", "reply"), SUSPECTED)
+async def test_f34_what_may_be_ours(stage: SinkStage, reply: str) -> None:
+    """A 5xx that names nobody's fault is final for nobody."""
+    fault = await answered(stage, reply)
+    assert (type(fault), fault.code, fault.cause, fault.suspected) == (TryLater, int(reply[:3]), "ours", True)
 
 
 @pytest.mark.parametrize(("stage", "reply", "cause"), NOT_FINAL)

@@ -191,7 +191,7 @@ COUNTED: list[tuple[SinkStage, str, str]] = [
     ("banner", "", "hang"),
     ("ehlo", "502 5.5.1 no", "reply"),
     ("ehlo", "", "cut"),
-    ("mail", "421 4.7.0 too fast", "reply"),
+    ("mail", "421 4.3.2 going down", "reply"),
     ("mail", "451 4.3.0 ill", "reply"),
     ("mail", "530 5.7.0 sign in", "reply"),
     ("rcpt", "", "hang"),
@@ -208,7 +208,7 @@ async def test_f31_what_opens_it(stage: SinkStage, reply: str, action: Any) -> N
     async with Sink() as sink, relay(sink, deadlines=SHORT, rest=LONG) as opened:
         sink.script(stage, reply, action=action)
         for number in range(TRIES):
-            await outcome(opened, sender=f"sender{number}@example.com")
+            await outcome(opened, f"user{number}@example.org", sender=f"sender{number}@example.com")
         assert state(opened, sink) == "open"
         assert not sink.mails
 

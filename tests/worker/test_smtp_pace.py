@@ -6,6 +6,7 @@ import pytest
 
 from tests.sink import Sink
 from tests.worker.relays import MESSAGE, SENDER, outcome, relay
+from worker.smtp import TryLater
 from worker.smtp.pace import Pace
 from worker.smtp.slots import Slots
 
@@ -30,9 +31,10 @@ async def test_f41_no_room_at_all_is_an_outage() -> None:
 
 async def test_f41_a_rate_is_kept() -> None:
     """A relay that takes ten mails in a span gets ten in it: what is asked for by `admit` is never turned away."""
-    span = 0.5
+    span = 1.0
     pace = Pace(10, span)
-    async with Sink(most_mails=(10, span * 0.9)) as sink, relay(sink) as opened:
+    # Its span is shorter than ours by what a mail may take on a busy machine from its turn to its MAIL.
+    async with Sink(most_mails=(10, span / 2)) as sink, relay(sink) as opened:
 
         async def send(number: int) -> None:
             await pace.turn()
@@ -43,13 +45,15 @@ async def test_f41_a_rate_is_kept() -> None:
 
 
 async def test_f41_without_our_cap_its_own_makes_no_storm() -> None:
-    """A server that refuses for the rate is left alone after five refusals, and the mails wait for it."""
+    """A server that refuses for the rate is given fewer mails at once: those on their way are all that it refuses."""
     async with Sink(most_mails=(10, 60)) as sink, relay(sink, rest=1000.0) as opened:
         answers = await asyncio.gather(
             *(opened.send(SENDER, f"user{n}@example.org", MESSAGE) for n in range(200)), return_exceptions=True
         )
-        assert not opened.ready()
-    assert sum(isinstance(answer, Exception) for answer in answers) == 190
+        (rate,) = opened.rates().values()
+        assert rate is not None
+        assert opened.ready()
+    assert sum(isinstance(answer, TryLater) and answer.cause == "pace" for answer in answers) == 190
     assert sink.turned_away <= 20
 
 

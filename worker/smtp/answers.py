@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 Stage = Literal["address", "connect", "tls", "banner", "ehlo", "auth", "mail", "rcpt", "fence", "data", "dot"]
-# Who has to change something: the server as a whole, which passes; this recipient; or we, by an operator.
-Cause = Literal["server", "recipient", "ours"]
+# Who has to change something: the server as a whole, which passes; this recipient; or we: by an operator, or, where
+# it is only the pace, by sending less.
+Cause = Literal["server", "recipient", "ours", "pace"]
 
 LONGEST_TEXT = 200
 # Until here a mail was offered to nobody: another server may have it in the same try.
 GREETING = frozenset({"connect", "tls", "banner", "ehlo", "auth"})
 ENVELOPE = frozenset({"mail", "rcpt"})
+CONTENT = frozenset({"data", "dot"})
 # A refusal may quote the mail: links and anything as long as a secret are taken out before anyone logs it.
 SECRETS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S*|[A-Za-z0-9_+/=-]{32,}")
 
@@ -33,24 +35,35 @@ class Accepted:
 class Undelivered(Exception):
     """What both other ends carry: the SMTP code (0 when none came), one harmless line, where, and whose fault.
 
-    `server` is host:port of the one that was spoken to, empty where none was.
+    `server` is host:port of the one that was spoken to, empty where none was. `suspected`: nothing shows whose fault
+    it is, so it counts as ours once several recipients met it. `reused`: over a connection that had rested.
     """
 
-    def __init__(self, code: int, text: str, stage: Stage, cause: Cause = "server", server: str = "") -> None:
+    def __init__(
+        self, code: int, text: str, stage: Stage, cause: Cause = "server", server: str = "", *, suspected: bool = False
+    ) -> None:
         super().__init__(code, text, stage)
         self.code = code
         self.text = text
         self.stage = stage
         self.cause = cause
         self.server = server
+        self.suspected = suspected
+        self.reused = False
 
     def __str__(self) -> str:
         return f"{self.stage}: {self.code} {self.text}" if self.code else f"{self.stage}: {self.text}"
 
     @property
     def may_go_elsewhere(self) -> bool:
-        """Whether another server may be asked at once: it isn't the recipient's fault, and no DATA was said."""
-        return self.cause != "recipient" and self.stage in GREETING | ENVELOPE
+        """Whether another server may be asked at once: neither is it the recipient's fault nor may it make two of it.
+
+        Once DATA was said only a clear no will do: without an answer the mail may be on its way.
+        """
+        if self.cause == "recipient":
+            return False
+        refused = self.code >= 500 or (self.code >= 400 and self.cause == "pace")
+        return self.stage in GREETING | ENVELOPE or (self.stage in CONTENT and refused)
 
 
 class Refused(Undelivered):
@@ -66,9 +79,14 @@ class TryLater(Undelivered):
         return self.stage == "dot" and self.code == 0
 
 
+def printable(text: str) -> str:
+    """What a server said, as one line."""
+    said = text[:2000]
+    if not said.isprintable():
+        said = "".join(character if character.isprintable() else " " for character in said)
+    return " ".join(said.split())
+
+
 def one_line(text: str) -> str:
-    """What a server said, fit for a log: printable, short, without links or anything as long as a secret."""
-    line = text[:2000]
-    if not line.isprintable():
-        line = "".join(character if character.isprintable() else " " for character in line)
-    return SECRETS.sub("[cut]", " ".join(line.split()))[:LONGEST_TEXT]
+    """The same, fit for a log: short, without links or anything as long as a secret."""
+    return SECRETS.sub("[cut]", printable(text))[:LONGEST_TEXT]

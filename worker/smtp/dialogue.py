@@ -13,7 +13,7 @@ from aiosmtplib.protocol import SMTPProtocol
 
 from service import failpoints
 from service.settings import Deadlines
-from worker.smtp.answers import Stage, TryLater, Undelivered, one_line
+from worker.smtp.answers import Stage, TryLater, one_line
 from worker.smtp.replies import of_reply
 from worker.smtp.server import Server
 from worker.smtp.sign_in import sign_in
@@ -58,7 +58,6 @@ class Connection:
         self.stage: Stage = "connect"
         self.mails = 0
         self.used_at = 0.0
-        self.found_dead = False
         self.owes_content = False
 
     @property
@@ -170,10 +169,6 @@ class Connection:
             self.drop()
             raise
         return code // 100 == 2 and self.alive
-
-    def is_dead(self, fault: Undelivered) -> bool:
-        """Whether the server had left before MAIL: cut, or 421 as its answer. Silence doesn't count."""
-        return fault.stage == "mail" and (fault.code == 421 or (fault.code == 0 and not self.alive))
 
     async def part(self) -> None:
         """Say QUIT, wait a little for the answer, go."""

@@ -1,7 +1,7 @@
 """The way out of a worker: the preferred server, others that stand in for it, and how fast mails may go."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from service.settings import Deadlines
 from worker.messages import is_address
@@ -9,6 +9,7 @@ from worker.smtp.answers import Accepted, Refused, TryLater, Undelivered
 from worker.smtp.breaker import REST, Breaker, State
 from worker.smtp.connections import Bounds
 from worker.smtp.dialogue import Fence, Mail, on_the_wire
+from worker.smtp.health import Health
 from worker.smtp.pace import Pace
 from worker.smtp.server import Server
 from worker.smtp.smarthost import Smarthost
@@ -16,6 +17,14 @@ from worker.tasks import pause
 
 _ROUND = 10.0
 _USUAL = Deadlines()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One mail may go: when it was given out, and the server whose pace it counts in, if any takes mail."""
+
+    at: float
+    host: Smarthost | None
 
 
 class Relay:
@@ -38,38 +47,70 @@ class Relay:
         """`rest` is the time between two probes. Raise OSError when a server's `ca` file holds no certificate."""
         self.recovered = asyncio.Event()
         bounds = Bounds(connections, mails_a_connection, idle)
+        # Set when it may have changed when the next mail may go.
+        self._paced = asyncio.Event()
         self._hosts = [
-            Smarthost(server, bounds, patience, Breaker(rest), self.recovered)
+            Smarthost(server, bounds, patience, Health(server.name, Breaker(rest), self.recovered, self._paced))
             for server, patience in zip(servers, _patience(deadlines, len(servers)), strict=True)
         ]
         self._pace = Pace(per_minute)
+        self._queue = asyncio.Lock()
         self._round = min(_ROUND, rest)
 
     def ready(self) -> bool:
         """Whether any server takes mail: while none does, nothing should be claimed."""
         now = asyncio.get_running_loop().time()
-        return any(host.breaker.state == "closed" or host.breaker.is_neglected(now) for host in self._hosts)
+        return any(host.health.takes_mail(now) for host in self._hosts)
 
     def states(self) -> dict[str, State]:
         """The breaker of each server, by host:port, the preferred one first."""
         return {host.name: host.breaker.state for host in self._hosts}
 
-    async def admit(self) -> float:
-        """Wait until a mail may go; asked before it is claimed. What comes back is for `waive`."""
-        return await self._pace.turn()
+    def rates(self) -> dict[str, float | None]:
+        """Mails a minute that each server is given, by host:port; None is no limit but that of `per_minute`."""
+        return {host.name: host.throttle.rate for host in self._hosts}
 
-    def waive(self, turn: float) -> None:
+    async def admit(self) -> Turn:
+        """Wait until a mail may go; asked before it is claimed. What comes back is for `waive`."""
+        async with self._queue:
+            host = await self._host_with_a_turn()
+            try:
+                return Turn(await self._pace.turn(), host)
+            except BaseException:
+                self._give_back(host)
+                raise
+
+    async def _host_with_a_turn(self) -> Smarthost | None:
+        """The first server whose pace lets a mail go; None while no server takes mail."""
+        loop = asyncio.get_running_loop()
+        while hosts := [host for host in self._hosts if host.health.takes_mail(loop.time())]:
+            now = loop.time()
+            ready = next((host for host in hosts if host.throttle.opens_at(now) <= now), None)
+            if ready:
+                ready.throttle.grant(now)
+                return ready
+            self._paced.clear()
+            await pause(self._paced, until=min(host.throttle.opens_at(now) for host in hosts))
+        return None
+
+    def waive(self, turn: Turn) -> None:
         """There was nothing to send after all: somebody else may go."""
-        self._pace.give_back(turn)
+        self._pace.give_back(turn.at)
+        self._give_back(turn.host)
+
+    def _give_back(self, host: Smarthost | None) -> None:
+        if host:
+            host.throttle.give_back()
+            self._paced.set()
 
     async def send(self, sender: str, recipient: str, message: bytes, *, before_data: Fence | None = None) -> Accepted:
         """Hand one message for one recipient to the first server that takes it; `sender` "" is the null return path.
 
         `before_data` is awaited once the recipient is taken, just before DATA, at each server that gets so far:
         False, or an exception of its own, abandons the mail with TryLater at stage "fence"; and again after 354 if
-        that was seconds in coming. Once DATA was said no
-        other server is asked. Waiting for a free connection has no deadline of ours. Raises Refused or TryLater,
-        and nothing else but CancelledError.
+        that was seconds in coming. Once DATA was said another server is asked only after a clear no to it: what may
+        have been taken is offered nowhere else. Waiting for a free connection has no deadline of ours. Raises Refused
+        or TryLater, and nothing else but CancelledError.
         """
         if not is_address(recipient):
             raise Refused(0, "the recipient is not one plain address", "address", "recipient")
@@ -90,7 +131,8 @@ class Relay:
             fault = outcome or fault
             if outcome and not outcome.may_go_elsewhere:
                 break
-        return fault or self._hosts[0].left_alone()
+        idle = next((host for host in self._hosts if host.breaker.state == "closed"), self._hosts[0])
+        return fault or idle.left_alone()
 
     async def keep(self) -> None:
         """Probe the servers that are left alone, give back connections that rest; until cancelled."""
@@ -102,11 +144,11 @@ class Relay:
     async def _keep(self, host: Smarthost) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            host.opened.clear()
+            host.health.opened.clear()
             if _probe_at(host) <= loop.time():
                 await host.probe()
             await host.connections.tidy()
-            await pause(host.opened, until=min(loop.time() + self._round, _probe_at(host)))
+            await pause(host.health.opened, until=min(loop.time() + self._round, _probe_at(host)))
 
     async def close(self) -> None:
         """Say goodbye on every idle connection; busy ones end with their mail, later sends get TryLater."""

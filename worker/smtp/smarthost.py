@@ -1,19 +1,18 @@
 """One server as this worker knows it: its connections, how many it bears, and whether it is well."""
 
 import asyncio
-import logging
 import time
 
 from service.settings import Deadlines
-from worker.smtp.answers import GREETING, LONGEST_TEXT, Accepted, TryLater, Undelivered
-from worker.smtp.breaker import Breaker, is_counted
+from worker.smtp import words
+from worker.smtp.answers import ENVELOPE, GREETING, LONGEST_TEXT, Accepted, TryLater, Undelivered
 from worker.smtp.connections import Bounds, Connections
 from worker.smtp.dialogue import Connection, Mail
 from worker.smtp.faults import of_error
+from worker.smtp.health import Health
 from worker.smtp.server import Server
 from worker.smtp.slots import Slots
 
-log = logging.getLogger(__name__)
 # How often a mail waits for a place anew because the server had too many connections.
 _ROUNDS = 3
 # Seconds after which the check before DATA says nothing any more: this process may have been stopped since.
@@ -23,30 +22,30 @@ _SILENT = 10.0
 
 
 class Smarthost:
-    """Carries mails while its breaker lets them through; `opened` is set when that opens."""
+    """Carries mails while its breaker lets them through, at the pace that it takes them."""
 
-    def __init__(
-        self, server: Server, bounds: Bounds, deadlines: Deadlines, breaker: Breaker, recovered: asyncio.Event
-    ) -> None:
-        """`recovered` is set when the breaker closes. Raise OSError when the `ca` file holds no certificate."""
+    def __init__(self, server: Server, bounds: Bounds, deadlines: Deadlines, health: Health) -> None:
+        """Raise OSError when the server's `ca` file holds no certificate."""
         self.name = server.name
-        self.breaker = breaker
+        self.health = health
+        self.breaker, self.throttle = health.breaker, health.throttle
         self.connections = Connections(server, bounds, deadlines)
         self._slots = Slots(bounds.connections)
-        self.opened = asyncio.Event()
-        self._recovered = recovered
-        self._told: set[tuple[str, int, bytes]] = set()
 
     async def carry(self, mail: Mail) -> Accepted | Undelivered | None:
-        """Try one mail here, and learn from how that goes; None when the server is left alone."""
+        """Try one mail here, and learn from how that goes; None when the server is left alone, or has had enough."""
+        loop = asyncio.get_running_loop()
         was_well = self.breaker.state == "closed"
-        if not self.breaker.lets_through(asyncio.get_running_loop().time()):
+        if not self.breaker.lets_through(loop.time()):
             return None
         for round_ in range(_ROUNDS):
             await self._slots.take()
             try:
-                # While the mail waited for its place the server may have been given up.
+                # While the mail waited for its place the server may have been given up, or have asked for fewer.
                 if was_well and self.breaker.state != "closed":
+                    return None
+                began = loop.time()
+                if round_ == 0 and not self.throttle.enter(began):
                     return None
                 outcome = await self._attempt(mail)
             finally:
@@ -58,7 +57,7 @@ class Smarthost:
                 break
             if round_ == _ROUNDS - 1:
                 return outcome
-        self._learn(outcome, mail.sender)
+        self._learn(outcome, mail, began)
         return outcome
 
     async def probe(self) -> None:
@@ -70,11 +69,11 @@ class Smarthost:
             self.breaker.state = "open"
             raise
         if isinstance(outcome, Undelivered):
-            self._learn(outcome)
+            self._learn(outcome, None, asyncio.get_running_loop().time())
             return
         self.connections.put_back(outcome)
         self.breaker.is_back()
-        self._is_back()
+        self.health.is_back()
 
     async def _greeted(self) -> Connection | Undelivered:
         """The first connection that gets an answer: one that is silent may be lost, so others are begun beside it.
@@ -98,12 +97,16 @@ class Smarthost:
 
     def left_alone(self) -> TryLater:
         """What a mail is told that isn't tried."""
+        if self.breaker.state == "closed":
+            text = f"left for later, it asked for fewer mails: {self.health.last_refusal}"[:LONGEST_TEXT]
+            return TryLater(0, text, "connect", "pace", self.name)
         text = f"left alone after failures, the last: {self.breaker.last}"[:LONGEST_TEXT]
         return TryLater(0, text, "connect", "server", self.name)
 
     def _is_crowded(self, fault: Undelivered) -> bool:
         """Whether it was only one connection too many: then no more than it bears are opened for a while."""
-        if fault.code != 421 or fault.stage not in GREETING or fault.cause == "ours":
+        said = fault.code == 421 or (fault.code >= 400 and words.CROWDED.search(fault.text) is not None)
+        if fault.stage not in GREETING or fault.cause != "server" or not said:
             return False
         # The one that it has just refused is not among them.
         borne = self.connections.welcomed
@@ -111,36 +114,23 @@ class Smarthost:
             self._slots.shrink(borne, asyncio.get_running_loop().time())
         return borne > 0
 
-    def _learn(self, outcome: Accepted | Undelivered, sender: bytes = b"") -> None:
-        """What one outcome says about the server. An operator is called once for each kind of fault of ours."""
+    def _learn(self, outcome: Accepted | Undelivered, mail: Mail | None, began: float) -> None:
+        """What one outcome says about the server; without a mail it is a probe's, which names no recipient."""
         if isinstance(outcome, Accepted) or outcome.cause == "recipient":
-            if self._told:
-                self._told = {each for each in self._told if each[2] not in (b"", sender)}
-            if self.breaker.works():
-                self._is_back()
-            return
-        if self.connections.closed or outcome.stage == "fence":
-            return
-        facts = {"server": self.name, "stage": outcome.stage, "code": outcome.code, "fault": outcome.text}
-        news = (outcome.stage, outcome.code, b"" if outcome.stage in GREETING else sender)
-        if outcome.cause == "ours" and news not in self._told:
-            self._told.add(news)
-            log.error("the mail server needs an operator", extra=facts)
-        if is_counted(outcome) and self.breaker.fails(outcome, asyncio.get_running_loop().time(), sender):
-            log.warning("the mail server is left alone", extra=facts)
+            if mail:
+                self.health.did_well(outcome, mail)
+        elif not self.connections.closed and outcome.stage != "fence" and self.health.failed(outcome, mail, began):
             self.connections.drop_idle()
-            self.opened.set()
-
-    def _is_back(self) -> None:
-        log.info("the mail server is back", extra={"server": self.name})
-        self._recovered.set()
 
     async def _attempt(self, mail: Mail) -> Accepted | Undelivered:
-        """Send over a waiting connection, or over a new one if that proves dead before it took anything."""
+        """Send over a waiting connection, or over a new one if that took nothing and only it may be to blame."""
         connection = await self.connections.waiting()
         if connection is not None:
             outcome = await self._converse(connection, mail)
-            if not connection.found_dead:
+            if isinstance(outcome, Accepted):
+                return outcome
+            outcome.reused = True
+            if not _is_of_connection(outcome):
                 return outcome
         opened = await self.connections.open()
         return opened if isinstance(opened, Undelivered) else await self._converse(opened, mail)
@@ -160,7 +150,6 @@ class Smarthost:
             connection.mails += 1
             self.connections.put_back(connection)
             return Accepted(self.name, code, text)
-        connection.found_dead = connection.is_dead(fault)
         # The server spoke clearly, or wasn't asked: the connection is good once its envelope is cleared.
         unasked = fault.stage == "fence" and not connection.owes_content
         clear = unasked or (fault.code >= 400 and fault.code != 421)
@@ -169,6 +158,12 @@ class Smarthost:
         else:
             connection.drop()
         return fault
+
+
+def _is_of_connection(fault: Undelivered) -> bool:
+    """Whether it was cut, silent or closed before DATA, or has had enough: a new connection may do better."""
+    over = fault.code in (0, 421) or words.OF_CONNECTION.search(fault.text) is not None
+    return over and fault.stage in ENVELOPE and fault.cause == "server"
 
 
 def _drop_late(opening: "asyncio.Task[Connection | Undelivered]") -> None:
