@@ -1,10 +1,11 @@
 """`python -m service`: serve the API, migrate the database, manage projects, hostnames, API keys and users.
 
 Exit codes: 0 done, 2 wrong words, 3 it exists already, 4 there is no such thing, 5 the settings are unfit,
-6 the database can't be reached or is not what this code expects, 7 the doctor found something wrong.
+6 Postgres or Redis can't be used as it is, or a port can't be had, 7 the doctor found something wrong.
 """
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -54,6 +55,8 @@ def main(words: Sequence[str] | None = None) -> int:
     words, root = sys.argv[1:] if words is None else words, parser()
     kinds.check(root, words)
     arguments = root.parse_args(words)
+    logging.getLogger().addHandler(logging.NullHandler())  # a command says by itself what there is to say
+    settings = None
     try:
         settings = Settings.read()
         answer, code = uvloop.run(arguments.act(arguments, settings)), 0
@@ -65,7 +68,7 @@ def main(words: Sequence[str] | None = None) -> int:
         code = exits.code_of(error)
         if not code:
             raise
-        print(exits.words_for(error, code), file=sys.stderr)
+        print(exits.words_for(error, code, settings), file=sys.stderr)
         return code
     show(answer, as_json=arguments.json)
     return code

@@ -1,7 +1,6 @@
 """The doorbell: after COMMIT a worker is told an id. A lost ring delays and loses nothing (design.md 1)."""
 
 import asyncio
-import logging
 import time
 from typing import Any
 from uuid import UUID
@@ -14,9 +13,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from service import failpoints
+from service import failpoints, outages, redis_errors
+from service.outages import Outage
 
-log = logging.getLogger(__name__)
 QUEUE = "accounts:jobs"
 # These names stay for ever: arq throws away a job whose function a worker does not know.
 SEND_MAIL, RECORD_LOG = "send_mail", "record_log"
@@ -83,8 +82,10 @@ def connect(url: str, *, timeout: float = 1.0) -> ArqRedis:
 class Bell:
     """Rings for rows that were committed. Never raises: the sweep finds what was not rung for."""
 
-    def __init__(self, redis: ArqRedis) -> None:
+    def __init__(self, redis: ArqRedis, outage: Outage | None = None) -> None:
+        """Those of one process that ask Redis share an `outage`, so that the log is told once."""
         self._redis = redis
+        self._outage = outage or outages.of_redis("")
         self._rest_until = 0.0
         self.missed = 0
 
@@ -105,4 +106,7 @@ class Bell:
             self.missed += len(row_ids)
             if isinstance(error, TimeoutError):
                 self._rest_until = time.monotonic() + _REST
-            log.warning("no bell; the sweep will find it", extra={"cause": type(error).__name__})
+            self._outage.fails(redis_errors.fault(error))
+        else:
+            if self._outage.away:
+                self._outage.works()

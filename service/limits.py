@@ -9,7 +9,6 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import logging
 import math
 import time
 from collections import OrderedDict, deque
@@ -21,10 +20,10 @@ from typing import Literal
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
-from service import failpoints
+from service import failpoints, outages, redis_errors
+from service.outages import Away, Outage
 
 HOUR, DAY = 3600, 86_400
-log = logging.getLogger(__name__)
 _SCRIPT = Path(__file__).with_suffix(".lua").read_text()
 _SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 # No request waits longer than this for Redis; after a failure Redis is left alone for a moment.
@@ -68,8 +67,10 @@ Store = Callable[[Sequence[str], Sequence[int], Sequence[int]], Awaitable[list[i
 class Limits:
     """The windows of all projects. Keys are HMACs: neither Redis nor Postgres holds an address or an e-mail."""
 
-    def __init__(self, redis: Redis, key: bytes, store: Store) -> None:
+    def __init__(self, redis: Redis, key: bytes, store: Store, outage: Outage | None = None) -> None:
+        """Those of one process that ask Redis share an `outage`, so that the log is told once."""
         self._redis, self._key, self._store = redis, key, store
+        self._outage = outage or outages.of_redis("")
         self._rest_until = 0.0
         # Calls that were let through here while Redis was away; and until when a window is known to be full.
         self._local: OrderedDict[str, deque[float]] = OrderedDict()
@@ -90,18 +91,18 @@ class Limits:
         return min(_verdicts(rules, answer), key=lambda verdict: (verdict.allowed, verdict.remaining, -verdict.reset))
 
     async def look(self, names: Sequence[str], rules: Sequence[Rule]) -> list[int]:
-        """Two numbers a window, as limits.lua answers; nothing is counted. For operators, who wait: raises OSError."""
+        """Two numbers a window, as limits.lua answers; nothing is counted. For operators, who wait: raises Away."""
         try:
             return await self._ask("look", names, rules)
         except RedisError as error:
-            raise _away(error) from None
+            raise self._away(error) from None
 
     async def forget(self, names: Sequence[str]) -> int:
-        """Empty windows; how many there were. For operators, who wait: raises OSError."""
+        """Empty windows; how many there were. For operators, who wait: raises Away."""
         try:
             gone: int = await self._redis.delete(*names)
         except RedisError as error:
-            raise _away(error) from None
+            raise self._away(error) from None
         return gone
 
     def name(self, project_id: str, rule: Rule, value: str) -> str:
@@ -113,7 +114,10 @@ class Limits:
         if time.monotonic() < self._rest_until:
             raise TimeoutError
         async with asyncio.timeout(_PATIENCE):
-            return await self._ask("count", names, rules)
+            answer = await self._ask("count", names, rules)
+        if self._outage.away:
+            self._outage.works()
+        return answer
 
     async def _ask(self, word: Word, names: Sequence[str], rules: Sequence[Rule]) -> list[int]:
         numbers = [number for rule in rules for number in (rule.limit, rule.window * 1_000_000)]
@@ -128,11 +132,14 @@ class Limits:
             await failpoints.reach("redis.limits.after")
         return [int(number) for number in answer]
 
+    def _away(self, error: RedisError) -> Away:
+        return Away(f"redis at {self._outage.server} {redis_errors.fault(error)}")
+
     def _note(self, error: Exception) -> None:
         self.fallbacks += 1
         if time.monotonic() >= self._rest_until:
             self._rest_until = time.monotonic() + _REST
-            log.warning("limits are counted without redis", extra={"cause": type(error).__name__})
+            self._outage.fails(redis_errors.fault(error))
 
     async def _confirm(self, names: list[str], rules: list[Rule], answer: list[int]) -> None:
         """Postgres's count of a call that may go on so far: where it knows of more calls, its numbers stand."""
@@ -182,10 +189,6 @@ class Limits:
         while calls and calls[0] <= now - rule.window:
             calls.popleft()
         return calls
-
-
-def _away(error: RedisError) -> OSError:
-    return ConnectionError(f"Redis can't be reached ({type(error).__name__})")
 
 
 def _verdicts(rules: list[Rule], answer: list[int]) -> list[Verdict]:

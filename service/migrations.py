@@ -20,6 +20,10 @@ _LOCK = int.from_bytes(hashlib.sha256(b"accounts.migrations").digest()[:8], "big
 _REST = 0.2, 1.0
 
 
+class Busy(Exception):
+    """Another migration has been under way all the time; nothing was changed."""
+
+
 class Drift(Exception):
     """The database and the files disagree; nothing was changed."""
 
@@ -60,8 +64,11 @@ async def migrate(url: str, folder: Path = SQL / "migrations", *, patience: floa
     migrations = load(folder)
     connection = await connect(url)
     try:
-        async with asyncio.timeout(patience):
-            await _sql.value(connection, "lock_migrations", number=_LOCK)
+        try:
+            async with asyncio.timeout(patience):
+                await _sql.value(connection, "lock_migrations", number=_LOCK)
+        except TimeoutError:
+            raise Busy from None
         await connection.execute(_sql.statements["make_ledger"].sql)
         done = {row.version: row.checksum for row in await _sql.all(connection, "applied_migrations", Applied)}
         _refuse_drift(migrations, done)
@@ -75,7 +82,7 @@ async def migrate(url: str, folder: Path = SQL / "migrations", *, patience: floa
 
 def _refuse_drift(migrations: list[Migration], done: dict[int, str]) -> None:
     if ahead := done.keys() - {migration.version for migration in migrations}:
-        raise Drift(f"the database is ahead of this code: {sorted(ahead)}")
+        raise Drift(f"the schema is ahead of this code ({sorted(ahead)}): migrate with the newer release")
     for migration in migrations:
         if done.get(migration.version, migration.checksum) != migration.checksum:
             raise Drift(f"{migration.version:04}_{migration.name} was changed after it ran")

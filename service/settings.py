@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service import heartbeat
+from service import endpoints, heartbeat
 from service.heartbeat import SECRETS_FOLDER
 
 _KID = re.compile(r"[A-Za-z0-9_-]{1,16}")
@@ -22,6 +22,7 @@ LONGEST_STEP = 1800
 _KEY = re.compile(r"[0-9a-fA-F]{64,128}")
 # The value that the documentation shows: a service that runs with it has no secret at all.
 _SAMPLES = ("0123456789abcdef", "deadbeef", "changeme")
+_UNREADABLE = "its hosts can't be read: of the password / # ? @ : and % stand percent-encoded, ports are 1 to 65535"
 
 KeyRing = dict[str, bytes]
 
@@ -81,6 +82,8 @@ class Stores(BaseSettings):
         # Not by urlsplit, which knows no list of hosts.
         if value.get_secret_value().partition("://")[0].lower() not in allowed[info.field_name]:
             raise ValueError("starts with " + " or ".join(f"{s}://" for s in allowed[info.field_name]))
+        if not endpoints.is_readable(value.get_secret_value()):
+            raise ValueError(_UNREADABLE)
         return value
 
     @classmethod

@@ -43,13 +43,20 @@ class Process:
         if self.running:
             self.process.send_signal(number)
 
-    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal if it still runs; its exit code."""
-        self.send(number)
-        code = await asyncio.wait_for(self.process.wait(), _START)
+    async def ended(self) -> int:
+        """Its exit code, once it has ended by itself."""
+        try:
+            code = await asyncio.wait_for(self.process.wait(), _START)
+        except TimeoutError:
+            raise TimeoutError(f"it has not ended after {_START:g} s", self.lines) from None
         if self.reader:
             await self.reader
         return code
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal if it still runs; its exit code."""
+        self.send(number)
+        return await self.ended()
 
 
 async def start(*words: str, environment: dict[str, str], root: Path = ROOT) -> Process:

@@ -9,7 +9,9 @@ from uuid import UUID
 
 from arq.worker import Function, Worker, func
 
+from service import redis_errors
 from service.jobs import QUEUE, RECORD_LOG, SEND_MAIL, connect, deserialize, serialize
+from service.outages import Outage
 from worker.logs import Clerk
 from worker.mail import Mailer
 from worker.mending import mend
@@ -32,6 +34,7 @@ class Listener:
     clerk: Clerk
     jobs: int
     name: str
+    outage: Outage
 
     async def run(self, stop: asyncio.Event) -> None:
         """Listen until told to stop; then finish what was begun."""
@@ -43,14 +46,14 @@ class Listener:
                 await self._listen(stop)
                 rest = 0.1
             except Exception as error:  # noqa: BLE001 - whatever Redis or arq does, the worker stays
-                log.warning("no bell can be heard; the sweep goes on", extra={"cause": type(error).__name__})
+                self.outage.fails(redis_errors.fault(error))
                 await self._mend()
                 await pause(stop, until=asyncio.get_running_loop().time() + rest)
                 rest = min(_LONGEST_REST, rest * 2)
 
     async def _listen(self, stop: asyncio.Event) -> None:
         worker = self._worker()
-        listening = asyncio.create_task(worker.async_run())
+        listening = asyncio.create_task(self._hear(worker))
         stopping = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({listening, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -66,6 +69,11 @@ class Listener:
             await worker.pool.aclose(close_connection_pool=True)
         if isinstance(outcome, Exception):
             raise outcome
+
+    async def _hear(self, worker: Worker) -> None:
+        await worker.pool.ping()
+        self.outage.works(sure=True)
+        await worker.async_run()
 
     async def _mend(self) -> None:
         """The library stops at a key that isn't what it should be, and would stop there for ever."""
@@ -100,19 +108,19 @@ class Listener:
         return func(act, name=name)  # type: ignore[arg-type]  # arq's protocol wants a __qualname__, which methods have
 
     async def send_mail(self, _context: dict[str, Any], mail_id: str) -> None:
-        await _attempt(self.mailer.deliver, UUID(mail_id))
+        await self._attempt(self.mailer.deliver, UUID(mail_id))
 
     async def record_log(self, _context: dict[str, Any], _event_id: str) -> None:
         """The ring says that something waits; all of it is filed."""
-        await _attempt(self.clerk.file)
+        await self._attempt(self.clerk.file)
 
-
-async def _attempt(act: Callable[..., Awaitable[None]], *arguments: object) -> None:
-    """A failed job is done with: its row stays due, and the sweep tries again."""
-    try:
-        await act(*arguments)
-    except Exception:
-        log.exception("a job failed; the sweep will take it up")
+    async def _attempt(self, act: Callable[..., Awaitable[None]], *arguments: object) -> None:
+        """A failed job is done with: its row stays due, and the sweep tries again."""
+        try:
+            await act(*arguments)
+        except Exception as error:
+            if not self.mailer.pool.note(error):
+                log.exception("a job failed; the sweep will take it up")
 
 
 def _let_go(job: asyncio.Task[Any]) -> None:

@@ -9,6 +9,7 @@ own --help.
 
 import argparse
 import asyncio
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,7 +23,7 @@ from service.cli import exits
 from service.cli.verbs import Parser
 from service.settings import Settings, Unfit, WorkerSettings
 from worker import desk, letters
-from worker.shift import work
+from worker.shift import relay_of, work
 from worker.smtp import Server, parse_urls, try_out
 
 NOT_ALIVE = NOT_LET_IN = 1
@@ -46,6 +47,7 @@ def main(words: Sequence[str] | None = None) -> int:
     words, root = sys.argv[1:] if words is None else words, parser()
     kinds.check(root, words)
     arguments = root.parse_args(words)
+    logging.getLogger().addHandler(logging.NullHandler())  # a command says by itself what there is to say
     if arguments.command == "mails":
         return desk.serve(arguments)
     if arguments.command == "check" and not arguments.relay:
@@ -70,9 +72,13 @@ def main(words: Sequence[str] | None = None) -> int:
 def _relays(settings: Settings) -> tuple[Server, ...]:
     """Raises Unfit for an SMTP_URL that can't be used."""
     try:
-        return parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
+        servers = parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
+        relay_of(settings)
     except ValueError as fault:
         raise Unfit([f"SMTP_URL: {fault}"]) from None
+    except OSError as fault:
+        raise Unfit([f"SMTP_URL: its ca file can't be used ({fault.strerror})"]) from None
+    return servers
 
 
 def _try_relays(servers: tuple[Server, ...], settings: Settings, *, as_json: bool) -> int:

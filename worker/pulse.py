@@ -12,6 +12,7 @@ import orjson
 
 from service import journal, stalls
 from service.jobs import Bell
+from service.outages import Outage
 from worker.counts import Counts
 from worker.identity import Identity
 from worker.smtp import Relay
@@ -31,6 +32,12 @@ class Pulse:
     bell: Bell
     counts: Counts
     _line_at: float = field(default_factory=time.monotonic)
+    _outage: Outage = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._outage = Outage(
+            str(self.path), fell="the heartbeat could not be written", back="the heartbeat is written again"
+        )
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -51,7 +58,9 @@ class Pulse:
             new.replace(self.path)
             self.identity.touch()
         except OSError as error:
-            log.warning("the heartbeat could not be written", extra={"cause": type(error).__name__})
+            self._outage.fails(f"{error.strerror}: mend WORKER_HEARTBEAT, or `check` takes this worker for dead")
+        else:
+            self._outage.works(sure=True)
 
     def told(self) -> dict[str, Any]:
         """Everything that is counted, flat, and of each relay, by host:port, its breaker and its mails a minute."""

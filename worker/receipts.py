@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import UUID
 
 from service.mails import Lease
+from service.outages import Outage
 
 log = logging.getLogger(__name__)
 LONGEST = 65_536
@@ -37,6 +38,7 @@ class Receipts:
         self._file = None if path is None else _open(path)
         self._size = 0
         self.open: dict[Lease, Receipt] = {}
+        self._outage = Outage(str(path), fell="a receipt could not be written", back="receipts are written again")
 
     def note(self, receipt: Receipt) -> None:
         """Never raises: a full disk makes a crash worse, it stops no mail."""
@@ -48,7 +50,9 @@ class Receipts:
         try:
             self._size += os.write(self._file, line)
         except OSError as error:
-            log.warning("a receipt could not be written", extra={"cause": type(error).__name__})
+            self._outage.fails(f"{error.strerror}: a crash now may send a mail twice")
+        else:
+            self._outage.works()
 
     async def secure(self) -> None:
         """To the disk itself: the rows can't be asked for now, and nobody knows for how long."""
@@ -56,7 +60,7 @@ class Receipts:
             try:
                 await asyncio.to_thread(os.fsync, self._file)
             except OSError as error:
-                log.warning("a receipt could not be secured", extra={"cause": type(error).__name__})
+                self._outage.fails(f"{error.strerror}: a crash now may send a mail twice")
 
     def drop(self, receipt: Receipt) -> None:
         """Its row says it now."""

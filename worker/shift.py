@@ -9,6 +9,7 @@ from typing import Any
 
 from service.db import Pool
 from service.jobs import Bell, connect
+from service.outages import Peers
 from service.settings import Settings
 from worker.bell import Listener
 from worker.counts import Counts
@@ -35,6 +36,7 @@ async def work(settings: Settings) -> None:
     stop, hurry = asyncio.Event(), asyncio.Event()
 
     def told() -> None:
+        log.info("stopping at once" if stop.is_set() else "stopping")
         (hurry if stop.is_set() else stop).set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -43,23 +45,31 @@ async def work(settings: Settings) -> None:
     identity = await take(settings.worker_id, Path(settings.worker_state or own), stop)
     if identity is None:
         return
+    peers = Peers(settings.database_url.get_secret_value(), settings.redis_url.get_secret_value())
     pool = Pool(
         settings.database_url.get_secret_value(), size=settings.database_connections, name="accounts-worker",
-        patience=10,
+        patience=10, outage=peers.postgres,
     )  # fmt: skip
     redis = connect(settings.redis_url.get_secret_value())
     try:
-        await _work(settings, identity, pool, Bell(redis), stop, hurry)
+        await _work(settings, identity, pool, Bell(redis, peers.redis), peers, stop, hurry)
     finally:
         await redis.aclose(close_connection_pool=True)
         await pool.close()
         identity.give_up()
+    log.info("stopped", extra={"worker": identity.name})
 
 
 async def _work(  # noqa: PLR0917 - what a worker stands on
-    settings: Settings, identity: Identity, pool: Pool, bell: Bell, stop: asyncio.Event, hurry: asyncio.Event
+    settings: Settings,
+    identity: Identity,
+    pool: Pool,
+    bell: Bell,
+    peers: Peers,
+    stop: asyncio.Event,
+    hurry: asyncio.Event,
 ) -> None:
-    relay, counts = _relay(settings), Counts()
+    relay, counts = relay_of(settings), Counts()
     marks = Marks(pool, Leases(pool, identity.name), Receipts(identity.receipts), counts)
     turns = Turns(settings.worker_jobs)
     mailer = Mailer(
@@ -67,7 +77,8 @@ async def _work(  # noqa: PLR0917 - what a worker stands on
     )  # fmt: skip
     clerk = Clerk(pool)
     sweeper = Sweeper(pool, mailer, clerk, settings.log_months, settings.mail_days)
-    listener = Listener(settings.redis_url.get_secret_value(), mailer, clerk, settings.worker_jobs, identity.name)
+    url = settings.redis_url.get_secret_value()
+    listener = Listener(url, mailer, clerk, settings.worker_jobs, identity.name, peers.redis)
     pulse = Pulse(settings.worker_heartbeat, identity, relay, bell, counts)
     beating = asyncio.create_task(pulse.run())
     log.info("working", extra={"worker": identity.name})
@@ -86,7 +97,7 @@ async def _work(  # noqa: PLR0917 - what a worker stands on
         pulse.stop()
 
 
-def _relay(settings: Settings) -> Relay:
+def relay_of(settings: Settings) -> Relay:
     """Raises ValueError for an SMTP_URL that can't be used, OSError for a `ca` file that holds no certificate."""
     servers = parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
     return Relay(

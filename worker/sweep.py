@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from service import db, events, logs, mails, sessions, tokens
+from service import events, logs, mails, sessions, tokens
 from service.db import Pool
 from worker.leases import LEASE, RENEWAL
 from worker.logs import Clerk
@@ -40,10 +40,13 @@ class Sweeper:
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(_every(HOURLY, self.tidy))
-            group.create_task(_every(RENEWAL, self.mailer.marks.leases.renew))
-            group.create_task(_every(PAUSE, self.sweep))
-            group.create_task(_every(LOOK, self.look))
+            for seconds, act in (
+                (HOURLY, self.tidy),
+                (RENEWAL, self.mailer.marks.leases.renew),
+                (PAUSE, self.sweep),
+                (LOOK, self.look),
+            ):
+                group.create_task(_every(seconds, act, self.pool))
             group.create_task(self.keep())
             group.create_task(self.watch())
 
@@ -87,10 +90,8 @@ class Sweeper:
         try:
             await self.mailer.deliver(mail_id)
         except Exception as error:
-            if db.diagnose(error) is None:
+            if not self.pool.note(error):
                 log.exception("a swept mail was left for the next round", extra={"mail": str(mail_id)})
-            else:
-                log.warning("a swept mail was left for the next round", extra={"mail": str(mail_id)})
         else:
             self.mailer.marks.counts.add("mails_swept")
 
@@ -106,8 +107,9 @@ class Sweeper:
             recovered.clear()
             try:
                 await self._hasten()
-            except Exception as error:  # noqa: BLE001 - their own time comes all the same
-                log.warning("nothing could be hastened", extra={"cause": type(error).__name__})
+            except Exception as error:  # their own time comes all the same
+                if not self.pool.note(error):
+                    log.exception("nothing could be hastened")
 
     async def keep(self) -> None:
         """Whatever happens to its keeper, the relay is not left alone for long."""
@@ -138,18 +140,18 @@ class Sweeper:
             pass
 
 
-async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
-    """While Postgres is away it is tried each second, and said once."""
-    away = False
+async def _every(seconds: float, act: Callable[[], Awaitable[None]], pool: Pool) -> None:
+    """While Postgres is away it is tried each second. A fault of ours that lasts is told with its place once."""
+    told = ""
     while True:
+        away = False
         try:
             await act()
         except Exception as error:
-            if db.diagnose(error) is None:
+            away = pool.note(error)
+            if not away and (kind := type(error).__name__) != told:
                 log.exception("a round of the sweep failed")
-            elif not away:
-                log.warning("postgres is not available", extra={"cause": type(error).__name__})
-            away = db.diagnose(error) is not None
+                told = kind
         else:
-            away = False
+            told = ""
         await asyncio.sleep(min(seconds, PAUSE) if away else seconds)

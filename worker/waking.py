@@ -4,7 +4,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from service import db, mails
+from service import mails
 from service.db import Pool
 from worker.identity import Identity, abandoned
 from worker.marks import Marks
@@ -15,16 +15,14 @@ log = logging.getLogger(__name__)
 
 async def wake(pool: Pool, identity: Identity, marks: Marks) -> None:
     """Waits for Postgres for as long as it takes; may be begun anew at any point."""
-    told = False
+    told = ""
     while True:
         try:
             await _settle(pool, identity, marks)
         except Exception as error:
-            if not told and db.diagnose(error) is None:
+            if not pool.note(error) and (kind := type(error).__name__) != told:
                 log.exception("a worker can't settle what it left behind")
-            elif not told:
-                log.warning("waiting for postgres", extra={"cause": type(error).__name__})
-            told = True
+                told = kind
             await asyncio.sleep(1)
         else:
             return

@@ -9,7 +9,7 @@ from functools import partial
 from aiohttp import web
 
 import service.api
-from service import devices, keys, windows
+from service import devices, keys, outages, windows
 from service.api import bodies
 from service.api.calls import Services
 from service.api.forwarding import Forwarding
@@ -32,7 +32,9 @@ def routes() -> list[Route]:
     return ROUTES
 
 
-def make(settings: Settings, now: Callable[[], float] = time.time) -> web.Application:
+def make(
+    settings: Settings, now: Callable[[], float] = time.time, peers: outages.Peers | None = None
+) -> web.Application:
     """The API as an aiohttp application; it opens and closes what it needs itself. JWTs live by `now`."""
     # A compressed body is refused (bodies.py), so nothing must unpack it before.
     app = web.Application(
@@ -42,14 +44,19 @@ def make(settings: Settings, now: Callable[[], float] = time.time) -> web.Applic
         for path in route.paths:
             app.router.add_route(route.method, path, entry(route))
     app.on_response_prepare.append(drop_server_header)
-    app.cleanup_ctx.append(_services(settings, now))
+    app.cleanup_ctx.append(_services(settings, now, peers or peers_of(settings)))
     return app
 
 
-def _services(settings: Settings, now: Callable[[], float]):  # type: ignore[no-untyped-def]  # noqa: ANN202 - aiohttp's own alias is not public
+def peers_of(settings: Settings) -> outages.Peers:
+    return outages.Peers(settings.database_url.get_secret_value(), settings.redis_url.get_secret_value())
+
+
+def _services(settings: Settings, now: Callable[[], float], peers: outages.Peers):  # type: ignore[no-untyped-def]  # noqa: ANN202 - aiohttp's own alias is not public
     async def open_and_close(app: web.Application) -> AsyncIterator[None]:
         ring = settings.key_ring
-        pool = Pool(settings.database_url.get_secret_value(), size=settings.database_connections, name="accounts-api")
+        url, size = settings.database_url.get_secret_value(), settings.database_connections
+        pool = Pool(url, size=size, name="accounts-api", outage=peers.postgres)
         redis = connect(settings.redis_url.get_secret_value())
         passwords = Passwords(settings.hash_threads, breached=breached(settings))
         devices.warm()
@@ -60,8 +67,10 @@ def _services(settings: Settings, now: Callable[[], float]):  # type: ignore[no-
             projects=Directory(pool),
             passwords=passwords,
             jwts=Jwts(ring, now),
-            limits=Limits(redis, keys.derive(ring[keys.current(ring)], "limits"), partial(windows.count, pool)),
-            bell=Bell(redis),
+            limits=Limits(
+                redis, keys.derive(ring[keys.current(ring)], "limits"), partial(windows.count, pool), peers.redis
+            ),
+            bell=Bell(redis, peers.redis),
             forwarding=Forwarding(settings.forwarded_header, settings.trusted_hops),
         )
         yield

@@ -86,7 +86,7 @@ async def _respond(call: Call, route: Route | None) -> web.Response:
     except web.HTTPRequestEntityTooLarge:
         return _refuse(call, route, BodyTooLarge())
     except Exception as error:  # noqa: BLE001 - the last resort: nobody ever sees a stack trace
-        return _refuse(call, route, _fault_of(error))
+        return _refuse(call, route, _fault_of(error, call.pool))
     except asyncio.CancelledError:
         if not deadline.is_ours():
             raise
@@ -130,10 +130,9 @@ def _refuse(call: Call, route: Route | None, fault: AccountError) -> web.Respons
     return answers.error(fault, modern=call.era.modern)
 
 
-def _fault_of(error: Exception) -> AccountError:
+def _fault_of(error: Exception, pool: db.Pool) -> AccountError:
     """The last resort: Postgres being away is 503, all else is a fault of ours and says nothing about itself."""
-    if fault := db.diagnose(error):
-        log.warning("postgres is not available", extra={"cause": type(error).__name__})
+    if (fault := db.diagnose(error)) and pool.note(error):
         return fault
     log.error("unexpected", exc_info=error)
     return AccountError()

@@ -5,12 +5,15 @@ import logging
 
 from aiohttp import web
 
-from service import health, jobs, journal, migrations
-from service.db import Pool
+from service import health, jobs, journal, migrations, redis_errors
+from service.api.app import peers_of
+from service.db import Pool, PostgresHung, explain
 from service.health import Clock
+from service.outages import Peers
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
+_MIGRATE = "run `python -m service migrate`"
 # Seconds for one look, between two, and between two as long as Postgres has not been seen.
 _PATIENCE, _ROUND, _WAIT = 2.0, 5.0, 0.5
 # A machine that is further off than this would let what expires live too long or too short (reliability.md F61).
@@ -20,12 +23,15 @@ _OFF = 2.0
 class Readiness:
     """`stopping` turns true first when the process is told to stop, so that a proxy sends it nothing more."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, peers: Peers | None = None) -> None:
         self.clock, self.stopping = Clock(), False
-        self._pool = Pool(settings.database_url.get_secret_value(), size=1, name="accounts-health")
+        self._peers = peers or peers_of(settings)
+        self._url = settings.database_url.get_secret_value()
+        self._pool = Pool(self._url, size=1, name="accounts-health", outage=self._peers.postgres)
         self._redis = jobs.connect(settings.redis_url.get_secret_value(), timeout=0.5)
         self._version = migrations.load()[-1].version
-        self._seen, self._fault = False, ""
+        self._seen, self._told = False, False
+        self._where = f"postgres at {self._peers.postgres.server}"
 
     async def live(self, _request: web.Request) -> web.Response:
         return web.json_response({"live": True, "lines_dropped": journal.dropped()})
@@ -44,35 +50,39 @@ class Readiness:
             async with asyncio.timeout(_PATIENCE):
                 findings = await health.examine(self._pool, self.clock)
         except Exception as error:  # noqa: BLE001 - whatever it is, there is no working with this Postgres
-            fault = f"postgres can't be asked: {type(error).__name__}"
-        else:
-            self._seen = True
-            fault = self._judge(findings)
-        if fault != self._fault:
+            self._pool.note(PostgresHung() if isinstance(error, TimeoutError) else error)
+            return explain(error, self._url)
+        self._seen = True
+        fault = self._judge(findings)
+        if bool(fault) != self._told:
             log.warning("not ready" if fault else "ready again", extra={"fault": fault})
-            self._fault = fault
+            self._told = bool(fault)
         return fault
 
     def _judge(self, findings: health.Findings) -> str:
         if findings.read_only:
             self._pool.expire()  # the next look finds the new primary
-            return "postgres may only be read"
+            return f"{self._where} may only be read: it is a standby, or was made read-only"
         if findings.version < self._version:
-            return "the schema is older than this code: run `python -m service migrate`"
+            return f"{self._where} has schema {findings.version}, this code needs {self._version}: {_MIGRATE}"
         if abs(self.clock.offset) > _OFF:
-            return f"this machine's clock is {self.clock.offset:+.1f} s from postgres's"
+            return f"the clock of {self._where} is {self.clock.offset:+.1f} s from this machine's"
         return ""
 
     async def _hears_redis(self) -> bool:
         try:
             async with asyncio.timeout(_PATIENCE):
-                return bool(await self._redis.ping())
-        except Exception:  # noqa: BLE001 - nor does it matter here in which way Redis is away
+                await self._redis.ping()
+        except Exception as error:  # noqa: BLE001 - whatever it is, Redis is no reason not to serve
+            self._peers.redis.fails(redis_errors.fault(error))
             return False
+        self._peers.redis.works()
+        return True
 
     async def watch(self) -> None:
-        """Keep the clock right where nobody asks, until cancelled."""
+        """Keep the clock right and the log true where nobody asks, until cancelled."""
         while True:
+            await self._hears_redis()
             await asyncio.sleep(_ROUND if self._seen else _WAIT)
             await self.look()
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from service import conditions, db, jobs, migrations
+from service import conditions, db, jobs, migrations, redis_errors
 from service.cli import through
 from service.cli.verbs import Unwell, database, verb
 from service.settings import Settings
@@ -72,9 +72,7 @@ async def _postgres(settings: Settings) -> list[Finding]:
             received = time.time()
             version = await conditions.newest_migration(pool) if found and found.has_ledger else 0
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what was asked for
-        if db.fault_of(error) is db.Fault.READ_ONLY:
-            return [Finding("postgres", "wrong", "may only be read: it is a standby, or was made read-only")]
-        return [Finding("postgres", "wrong", f"can't be asked: {type(error).__name__}")]
+        return [Finding("postgres", "wrong", db.explain(error, settings.database_url.get_secret_value()))]
     if found is None:
         return [Finding("postgres", "wrong", "does not answer")]
     due, apart = migrations.load()[-1].version, found.clock - (sent + received) / 2
@@ -93,7 +91,7 @@ async def _redis(settings: Settings) -> list[Finding]:
         async with asyncio.timeout(_PATIENCE):
             memory, server = await redis.info("memory"), await redis.info("server")
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what was asked for
-        return [Finding("redis", "wrong", f"can't be asked: {type(error).__name__}")]
+        return [Finding("redis", "wrong", redis_errors.explain(error, settings.redis_url.get_secret_value()))]
     finally:
         await redis.aclose(close_connection_pool=True)
     policy, most = memory.get("maxmemory_policy", ""), int(memory.get("maxmemory", 0))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from service import jobs, keys, projects, windows
+from service import jobs, keys, outages, projects, windows
 from service.api import app, budgets, clients
 from service.api import limits as counting
 from service.cli.verbs import NoSuchThing, WrongWords, database, find_project, group, verb
@@ -143,9 +143,10 @@ def _windows(project: Project, arguments: argparse.Namespace) -> Iterator[tuple[
 async def _limits(settings: Settings) -> AsyncIterator[Limits]:
     """The windows as the API sees them."""
     ring = settings.key_ring
-    redis = jobs.connect(settings.redis_url.get_secret_value())
+    url = settings.redis_url.get_secret_value()
+    redis = jobs.connect(url)
     try:
-        yield Limits(redis, keys.derive(ring[keys.current(ring)], "limits"), _nowhere)
+        yield Limits(redis, keys.derive(ring[keys.current(ring)], "limits"), _nowhere, outages.of_redis(url))
     finally:
         await redis.aclose(close_connection_pool=True)
 

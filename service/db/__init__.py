@@ -2,6 +2,7 @@
 
 from service.db.acts import perform
 from service.db.connections import ACQUIRE, Connection, connect
+from service.db.explanations import explain
 from service.db.faults import (
     Fault,
     OutcomeUnknown,
@@ -10,6 +11,7 @@ from service.db.faults import (
     UniqueViolation,
     diagnose,
     fault_of,
+    is_about_values,
     refusal,
     undone,
 )
@@ -32,7 +34,9 @@ __all__ = [
     "UniqueViolation",
     "connect",
     "diagnose",
+    "explain",
     "fault_of",
+    "is_about_values",
     "perform",
     "refusal",
     "transaction",

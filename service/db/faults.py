@@ -24,11 +24,20 @@ class Fault(Enum):
     CLASH = auto()  # two transactions, or a transaction and a migration, got in each other's way
     FULL = auto()  # of connections, memory or disk
     LATE = auto()  # a lock or a statement took too long
+    REFUSED = auto()  # this role, its password or this database
+    SCHEMA = auto()  # not migrated as far as this code needs
 
 
 # By sqlstate, the longest that fits first in line. 25P03 and 25P04 close the connection of a transaction that dawdles.
 _STATES = (
     ("08", Fault.LOST),
+    ("28", Fault.REFUSED),
+    ("3D000", Fault.REFUSED),
+    ("3F000", Fault.SCHEMA),
+    ("42501", Fault.REFUSED),
+    ("42703", Fault.SCHEMA),
+    ("42883", Fault.SCHEMA),
+    ("42P01", Fault.SCHEMA),
     ("25006", Fault.READ_ONLY),
     ("25P03", Fault.LOST),
     ("25P04", Fault.LOST),
@@ -39,6 +48,10 @@ _STATES = (
     ("57014", Fault.LATE),
     ("57P", Fault.LOST),
 )
+
+
+# These last until somebody or something mends them; the others are one statement's.
+OUTAGES = frozenset({Fault.LOST, Fault.READ_ONLY, Fault.FULL, Fault.REFUSED, Fault.SCHEMA})
 
 
 class PostgresGone(ConnectionError):
@@ -95,6 +108,12 @@ def diagnose(error: BaseException) -> Overloaded | None:
     if isinstance(error, Overloaded):
         return error
     return Overloaded(retry_after=1) if fault_of(error) else None
+
+
+def is_about_values(error: BaseException) -> bool:
+    """Whether a column or its rule can't hold what it was given."""
+    state = error.sqlstate or "" if isinstance(error, asyncpg.PostgresError) else ""
+    return state.startswith(("22", "23")) or isinstance(error, asyncpg.DataError)
 
 
 def refusal(error: BaseException) -> str | None:

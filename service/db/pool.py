@@ -6,17 +6,22 @@ changes the state of a session.
 """
 
 import asyncio
+import logging
 import re
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from service import outages
 from service.db.acts import note_written
 from service.db.connections import ACQUIRE, Connection, open_session
-from service.db.faults import Fault, OutcomeUnknown, TooManyConnections, fault_of
+from service.db.explanations import fault as fault_in_words
+from service.db.faults import OUTAGES, Fault, OutcomeUnknown, TooManyConnections, diagnose, fault_of
 from service.errors import Overloaded
+from service.outages import Outage
 
+log = logging.getLogger(__name__)
 # More may not wait at a time: a server that is slow sheds here what it could only answer too late.
 WAITING = 1000
 # How long the pool makes do with what it has after Postgres had no connection left for it, and how often it asks
@@ -28,8 +33,12 @@ _SELECT = re.compile(r"\s*select\b", re.IGNORECASE)
 class Pool:
     """At most `size` connections, opened when first needed; a connection that was cut or cancelled is not reused."""
 
-    def __init__(self, url: str, *, size: int, name: str = "accounts", patience: float = ACQUIRE) -> None:
+    def __init__(
+        self, url: str, *, size: int, name: str = "accounts", patience: float = ACQUIRE, outage: Outage | None = None
+    ) -> None:
+        """Pools of one process share an `outage`, so that the log is told once."""
         self._url, self._size, self._name, self._patience = url, size, name, patience
+        self._outage = outage or outages.of_postgres(url)
         self._idle: deque[Connection] = deque()
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._open = 0
@@ -66,10 +75,12 @@ class Pool:
             self._hand_on(None)
             now = asyncio.get_running_loop().time()
             if not isinstance(error, TooManyConnections) or now >= until:
+                self.note(error)
                 raise
             self._modest_until = now + _MODEST
         else:
             self._known.add(connection)
+            self._answered()
             return connection
         if not self._open:
             await asyncio.sleep(_AGAIN)
@@ -113,6 +124,8 @@ class Pool:
 
     def let_go(self, connection: Connection, error: BaseException | None) -> None:
         """Hand a connection back after that error, which may tell something of the others too."""
+        if error is None:
+            self._answered()
         fault = fault_of(error) if error else None
         if fault is Fault.READ_ONLY and connection not in self._expired:
             self.expire()
@@ -121,6 +134,19 @@ class Pool:
         left = error is not None and not isinstance(error, Exception)  # its query may still run
         broken = left or fault is Fault.LOST or connection.is_closed() or connection.is_in_transaction()
         self.release(connection, broken=broken)
+
+    def note(self, error: BaseException) -> bool:
+        """Whether this is a fault of Postgres that nobody has mended; then the log is told, once while it lasts."""
+        fault = fault_of(error)
+        if fault in OUTAGES:
+            self._outage.fails(fault_in_words(error))
+        elif diagnose(error):
+            log.warning("postgres is too busy", extra={"cause": type(error).__name__})
+        return diagnose(error) is not None
+
+    def _answered(self) -> None:
+        if self._outage.away:
+            self._outage.works()
 
     def expire(self) -> None:
         """No connection of now is used again, for they lead to what is not the primary any more."""
@@ -177,6 +203,7 @@ class Pool:
             if isinstance(error, TimeoutError):
                 raise
         else:
+            self._answered()
             self.release(connection, broken=connection.is_in_transaction())
             if not _SELECT.match(query):
                 note_written()

@@ -8,7 +8,22 @@ import pytest
 from tests.house.sources import modules
 
 # Free to every noun. Everything else in service/*.py is a noun. Failpoints stand at every door, the nouns' and db's.
-FOUNDATIONS = frozenset({"settings", "errors", "db", "ids", "keys", "journal", "heartbeat", "failpoints", "secrets"})
+FOUNDATIONS = frozenset(
+    {
+        "settings",
+        "errors",
+        "db",
+        "ids",
+        "keys",
+        "journal",
+        "heartbeat",
+        "failpoints",
+        "secrets",
+        "endpoints",
+        "outages",
+        "redis_errors",
+    }
+)
 # The command line introduces everybody to everybody.
 ENTRIES = frozenset({"service.__main__", "worker.__main__", "worker.commands"})
 # (who, must not import, why). Who is a module or a folder of them.
@@ -42,7 +57,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pydantic": ("service.settings", "service.api"),
     "pydantic_core": ("service.api.fields",),
     "pydantic_settings": ("service.settings",),
-    "redis": ("service.limits", "service.jobs"),
+    "redis": ("service.limits", "service.jobs", "service.redis_errors"),
     "ua_parser": ("service.devices",),
     "uuid_utils": ("service.ids",),
     "uvloop": ("service.__main__", "worker.commands"),

@@ -43,12 +43,13 @@ async def test_a_sound_service_is_well(trial, pool: Pool, redis: Any, capsys: py
 
 
 async def test_what_is_away_is_named(trial, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """A server that can't be asked is wrong, and no address or password of it is shown."""
+    """A server that can't be asked is wrong, by host and port, and no password of it is shown."""
     monkeypatch.setenv("DATABASE_URL", "postgres://u:hidden@127.0.0.1:1/none")
     monkeypatch.setenv("REDIS_URL", "redis://:hidden@127.0.0.1:1")
     code, found = await doctor(capsys)
     assert code == UNWELL
     assert (of(found, "postgres"), of(found, "redis")) == (["wrong"], ["wrong"])
+    assert [str(found).count(f"{name} at 127.0.0.1:1 refuses connections") for name in ("postgres", "redis")] == [1, 1]
     assert "hidden" not in str(found)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -16,9 +17,13 @@ class Terminal:
         self._capsys = capsys
 
     async def __call__(self, *words: str) -> tuple[int, str, str]:
+        return await self.run(main, *words)
+
+    async def run(self, program: Callable[[Sequence[str]], int], *words: str) -> tuple[int, str, str]:
+        """The same of another program."""
         self._capsys.readouterr()
         try:
-            code = await asyncio.to_thread(main, words)
+            code = await asyncio.to_thread(program, words)
         except SystemExit as end:  # argparse leaves this way
             code = int(end.code or 0)
         told = self._capsys.readouterr()

@@ -188,7 +188,7 @@ async def test_a_database_that_is_away(terminal: Terminal, monkeypatch: pytest.M
     """Code 6, and what is wrong in one line; unfit settings are code 5."""
     monkeypatch.setenv("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none")
     assert await terminal.type("users", "list", "shop") == 6
-    assert terminal.err.startswith("the database: ")
+    assert terminal.err.startswith("postgres at 127.0.0.1:1 refuses connections")
     monkeypatch.setenv("SECRET_KEYS", "short")
     assert await terminal.type("users", "list", "shop") == 5
     assert "SECRET_KEYS" in terminal.err

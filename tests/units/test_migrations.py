@@ -122,7 +122,7 @@ async def test_a_database_ahead_of_its_code_is_refused(empty: str, folder: Path)
     """An older release does not run on a newer schema."""
     await migrate(empty, folder)
     (folder / "0002_more.sql").unlink()
-    with pytest.raises(Drift, match=r"ahead of this code: \[2\]"):
+    with pytest.raises(Drift, match=r"ahead of this code \(\[2\]\)"):
         await migrate(empty, folder)
 
 
@@ -131,7 +131,7 @@ async def test_waiting_for_another_migration_is_bounded(empty: str, folder: Path
     other = await db.connect(empty)
     try:
         await other.execute(f"select pg_advisory_lock({migrations._LOCK})")
-        with pytest.raises(TimeoutError):
+        with pytest.raises(migrations.Busy):
             await migrate(empty, folder, patience=0.2)
     finally:
         await other.close()

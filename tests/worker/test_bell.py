@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from service import jobs, projects, users
+from service import jobs, outages, projects, users
 from service.db import Pool
 from service.jobs import QUEUE, RECORD_LOG, SEND_MAIL, Bell, connect, deserialize, serialize
 from service.local.servers import start_valkey
@@ -50,7 +50,7 @@ async def listening(pool: Pool, settings: Settings, redis_url: str) -> AsyncIter
     async with Sink() as sink:
         relay = Relay(Server("127.0.0.1", sink.port, tls="none"), connections=2)
         mailer = staffed(pool, relay, Bell(redis), settings, "one")
-        listener = Listener(redis_url, mailer, Clerk(pool), jobs=10, name="test")
+        listener = Listener(redis_url, mailer, Clerk(pool), jobs=10, name="test", outage=outages.of_redis(redis_url))
         task = asyncio.create_task(listener.run(stop))
         try:
             yield House(sink, mailer.bell, mailer, stop, task)

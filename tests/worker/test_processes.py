@@ -135,5 +135,5 @@ async def test_f54_postgres_is_waited_for(setting: dict[str, str], tmp_path: Pat
     """A worker that starts without Postgres lives and says so; told to stop while it waits, it stops."""
     away = setting | {"DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing"}
     async with processes.worker(away, heartbeat=tmp_path / "alive") as waiting:
-        await until(lambda: any("waiting for postgres" in line for line in waiting.lines), seconds=20)
+        await until(lambda: any("postgres is not available" in line for line in waiting.lines), seconds=20)
         assert await waiting.end() == 0

@@ -25,13 +25,15 @@ class Said:
 
 def serve(arguments: argparse.Namespace) -> int:
     """Do what was asked; the exit code."""
+    settings = None
     try:
-        said: Said = asyncio.run(arguments.act(arguments, Stores.read()))
+        settings = Stores.read()
+        said: Said = asyncio.run(arguments.act(arguments, settings))
     except Exception as error:
         code = exits.code_of(error)
         if not code:
             raise
-        print(exits.words_for(error, code), file=sys.stderr)  # noqa: T201 - a command line prints
+        print(exits.words_for(error, code, settings), file=sys.stderr)  # noqa: T201 - a command line prints
         return code
     print(_json(said.data) if arguments.json else "\n".join(said.lines))  # noqa: T201 - a command line prints
     return said.code

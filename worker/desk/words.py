@@ -11,7 +11,7 @@ from worker.desk import choices, views, wishes
 _LIMIT = "at most so many, 1 to 1000; 50 if not given"
 _EXITS = """\
 Exit codes: 0 done, 2 wrong words, 3 some of it can't be done as things stand, 4 there is no such thing, 5 the settings
-are unfit, 6 the database can't be reached or is not what this code expects.
+are unfit, 6 Postgres can't be used as it is.
 """
 
 

@@ -1,0 +1,46 @@
+"""Hosts and ports of a URL, which may be shown, without its user and password, which never may."""
+
+import re
+from typing import NamedTuple
+
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\])(?::([0-9]{1,5}))?")
+_HIGHEST = 65535
+
+
+class _Parts(NamedTuple):
+    scheme: str
+    user: str
+    hosts: list[str]
+    path: str
+
+
+def address(url: str, port: int) -> str:
+    """host:port of every host of a URL, `port` where it names none, or the path of its socket."""
+    parts = _parts(url)
+    if not is_readable(url):
+        return "an address that can't be read"
+    if parts.scheme == "unix":
+        return parts.path
+    if not parts.hosts:
+        return "its local socket"
+    return ",".join(host if _port(host) is not None else f"{host}:{port}" for host in parts.hosts)
+
+
+def is_readable(url: str) -> bool:
+    """Whether hosts and ports are well-formed: a password that is not percent-encoded makes nonsense of them."""
+    parts = _parts(url)
+    fine = all(_HOST.fullmatch(host) and 0 < (_port(host) or 1) <= _HIGHEST for host in parts.hosts)
+    return fine and "@" not in parts.user + parts.path
+
+
+def _parts(url: str) -> _Parts:
+    """By hand, for what may list several hosts; the query is left out."""
+    scheme, _, rest = url.partition("://")
+    end = next((place for place, letter in enumerate(rest) if letter in "/?#"), len(rest))
+    user, _, hosts = rest[:end].rpartition("@")
+    return _Parts(scheme.lower(), user, hosts.split(",") if hosts else [], rest[end:].partition("?")[0])
+
+
+def _port(host: str) -> int | None:
+    found = _HOST.fullmatch(host)
+    return int(found[1]) if found and found[1] else None

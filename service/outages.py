@@ -1,0 +1,97 @@
+"""Faults that last: the log is told when something falls, once a minute while it is away, and when it is back."""
+
+import errno
+import logging
+import socket
+import ssl
+import time
+
+from service.endpoints import address
+
+log = logging.getLogger(__name__)
+# Seconds between two lines of one outage; how long it must be over before that is told; texts that are told of one.
+_REPEAT, _STEADY, _MOST = 60.0, 2.0, 10
+_MEANINGS = {
+    errno.ECONNREFUSED: "refuses connections: is it running, and is that its address?",
+    errno.EHOSTUNREACH: "can't be reached: there is no way to its host",
+    errno.ENETUNREACH: "can't be reached: there is no way to its network",
+    errno.ENOENT: "has no socket there: is it running?",
+    errno.EACCES: "has a socket that this user may not open",
+    errno.EPERM: "can't be reached: a firewall of this machine forbids it",
+    errno.ECONNRESET: "breaks connections off",
+    errno.EPIPE: "breaks connections off",
+}
+
+
+class Away(OSError):
+    """A peer that an operator's command needs is away; the message says which, where and why."""
+
+
+class Outage:
+    """What one peer's tries tell of it; `fell` and `back` are what the log says."""
+
+    def __init__(self, server: str, *, fell: str, back: str, meanwhile: str = "") -> None:
+        self.away = False
+        self.server, self._fell, self._back = server, fell, back
+        self._facts = {"server": server} | ({"meanwhile": meanwhile} if meanwhile else {})
+        self._since = self._failed_at = self._told_at = 0.0
+        self._failures = 0
+        self._told: set[str] = set()
+
+    def fails(self, fault: str) -> None:
+        """A try failed; what stands in brackets makes no other fault of it."""
+        now, kind = time.monotonic(), fault.partition(" (")[0]
+        if not self.away:
+            self.away, self._since, self._failures = True, now, 0
+            self._told.clear()
+        self._failed_at = now
+        self._failures += 1
+        if now - self._told_at >= _REPEAT or (kind not in self._told and len(self._told) < _MOST):
+            self._told.add(kind)
+            self._told_at = now
+            log.warning(self._fell, extra=self._facts | {"fault": fault, "failures": self._failures})
+
+    def works(self, *, sure: bool = False) -> None:
+        """A try went well. One that was only lucky between two that fail is no end, unless who tried is `sure`."""
+        if not self.away:
+            return
+        now = time.monotonic()
+        if sure or now - self._failed_at >= _STEADY:
+            self.away, self._told_at = False, 0.0
+            facts = {"server": self.server, "seconds": round(now - self._since, 1), "failures": self._failures}
+            log.warning(self._back, extra=facts)
+
+
+class Peers:
+    """The two that every process has, shared by all in it that ask them."""
+
+    def __init__(self, database_url: str, redis_url: str) -> None:
+        self.postgres, self.redis = of_postgres(database_url), of_redis(redis_url)
+
+
+def of_postgres(url: str) -> Outage:
+    return Outage(address(url, 5432), fell="postgres is not available", back="postgres is available again")
+
+
+def of_redis(url: str) -> Outage:
+    meanwhile = "limits are counted without it, and workers find in postgres what they were not rung for"
+    return Outage(
+        address(url, 6379), fell="redis is not available", back="redis is available again", meanwhile=meanwhile
+    )
+
+
+def of_network(error: BaseException) -> str:
+    """What an error of the way to a peer means; empty for any other. What raised it in the first place knows best."""
+    for each in (error.__cause__, error.__context__, error):
+        match each:
+            case socket.gaierror():
+                return "has a host name that can't be resolved"
+            case ssl.SSLCertVerificationError():
+                return f"shows a certificate that is not trusted ({each.verify_message})"
+            case ssl.SSLError():
+                return f"does not speak TLS as we do ({getattr(each, 'reason', None) or 'it broke off'})"
+            case TimeoutError():
+                return "gives no answer in time: is it overloaded, or a firewall in between?"
+            case OSError() if each.errno in _MEANINGS:
+                return _MEANINGS[each.errno]
+    return ""

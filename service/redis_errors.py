@@ -1,0 +1,37 @@
+"""What an error of Redis, or of the way to it, means for an operator: what is wrong, and what to do."""
+
+from redis import exceptions
+
+from service import endpoints, outages
+
+# How Redis begins what it says, the first that fits.
+_ANSWERS = (
+    (("WRONGPASS", "invalid username-password", "invalid password"), "refuses the password: mend REDIS_URL"),
+    (("NOAUTH", "Authentication required"), "wants a password: REDIS_URL has none"),
+    (("AUTH <password> called without", "ERR AUTH"), "has no password, and REDIS_URL names one"),
+    (("NOPERM", "this user has no permissions"), "does not let this user do that (its ACL)"),
+    (("READONLY", "You can't write against a read only"), "may only be read: it is a replica"),
+    (("OOM",), "has no memory left: raise its maxmemory"),
+    (("MISCONF",), "can't save to its disk, and so takes no writes"),
+    (("LOADING", "Redis is loading"), "is starting up"),
+    (("MASTERDOWN",), "is a replica without its primary"),
+    (("DB index", "ERR DB index", "invalid DB index"), "has no database of that number: mend REDIS_URL"),
+    (("max number of clients", "ERR max number of clients"), "has no connection left: raise its maxclients"),
+)
+
+
+def explain(error: BaseException, url: str) -> str:
+    """In one line, with the address and without the password."""
+    return f"redis at {endpoints.address(url, 6379)} {fault(error)}"
+
+
+def fault(error: BaseException) -> str:
+    """As `explain`, without the address; what Redis says is not repeated, for it may hold a key's name."""
+    for each in (error, error.__cause__, error.__context__):
+        if isinstance(each, exceptions.RedisError):
+            said = str(each)
+            if found := next((words for starts, words in _ANSWERS if said.startswith(starts)), ""):
+                return found
+    if isinstance(error, exceptions.TimeoutError):
+        error = TimeoutError()
+    return outages.of_network(error) or f"can't be asked ({type(error).__name__})"

@@ -1,0 +1,156 @@
+"""What a process tells its log: its start and its end, and peers that fall and come back, each by one line."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from service import migrations
+from service.db import Pool
+from service.local.servers import free_port
+from tests import processes
+from tests.conftest import POSTGRES, database_url, run_sql
+from tests.faults.valkey import Store
+from tests.faults.waiting import until
+from tests.processes import Process
+
+ASK = {"email": "ann@example.com", "url": "http://localhost/reset"}
+
+
+def lines(process: Process, *words: str) -> list[dict[str, Any]]:
+    """Those that say one of the words."""
+    found = [json.loads(line) for line in process.lines if line.startswith("{")]
+    return [line for line in found if line["says"] in words]
+
+
+def said(process: Process, level: str = "warning") -> list[str]:
+    return [json.loads(line)["says"] for line in process.lines if f'"level":"{level}"' in line]
+
+
+@pytest.fixture
+def unmigrated(worker_number: int):
+    """A database without a table."""
+    name = f"unmigrated_{worker_number}"
+    asyncio.run(run_sql(os.environ[POSTGRES], f"create database {name}"))
+    yield database_url(name)
+    asyncio.run(run_sql(os.environ[POSTGRES], f"drop database {name} (force)"))
+
+
+async def test_an_api_where_nothing_was_migrated_says_so_once(unmigrated: str, environment: dict[str, str], redis):
+    """In its log, on /ready and to clients by 503; after the migration it works, and says that."""
+    ports = processes.api_ports()
+    setting = environment | ports | {"DATABASE_URL": unmigrated}
+    health, api = f"http://127.0.0.1:{ports['HEALTH_PORT']}/ready", f"http://127.0.0.1:{ports['PORT']}/v1/account"
+    async with processes.program("service", "serve", environment=setting) as running, aiohttp.ClientSession() as client:
+        await until(lambda: lines(running, "serving"), what="it does not serve")
+        for _ in range(5):
+            async with client.get(health) as answer:
+                assert (answer.status, "run `python -m service migrate`" in (await answer.json())["fault"]) == (
+                    503,
+                    True,
+                )
+            async with client.get(api, headers={"X-Appwrite-Project": "shop"}) as answer:
+                assert answer.status == 503
+        (told,) = lines(running, "postgres is not available")
+        assert "run `python -m service migrate`" in told["fault"]
+        await migrations.migrate(unmigrated)
+        await until(lambda: lines(running, "postgres is available again"), what="the recovery is not told")
+        async with client.get(health) as answer:
+            assert answer.status == 200
+    # Half migrated it is not ready either, but for another reason.
+    wanted = {"postgres is not available", "postgres is available again", "not ready", "ready again"}
+    assert (len(said(running)), set(said(running)) - wanted) == (len(set(said(running))), set())
+    assert said(running, "error") == []
+
+
+async def test_a_worker_where_nothing_was_migrated_says_so_once(
+    unmigrated: str, environment: dict[str, str], redis, tmp_path: Path
+):
+    """No stack trace a second: one line that says what to do, one when it is done, and then it works."""
+    setting = environment | {"DATABASE_URL": unmigrated, "WORKER_STATE": str(tmp_path / "state")}
+    async with processes.worker(setting, heartbeat=tmp_path / "alive") as running:
+        (told,) = await until(lambda: lines(running, "postgres is not available"), what="it says nothing")
+        assert "run `python -m service migrate`" in told["fault"]
+        await migrations.migrate(unmigrated)
+        await until(lambda: lines(running, "postgres is available again"), what="the recovery is not told")
+    assert said(running) == ["postgres is not available", "postgres is available again"]
+    assert said(running, "error") == []
+
+
+@pytest.mark.parametrize("words", [("service", "serve"), ("worker",)], ids=["api", "worker"])
+async def test_another_password_of_redis_is_one_warning_at_start(
+    words: tuple[str, ...], environment: dict[str, str], project, tmp_path: Path
+):
+    """Which server refuses it, without the password; and one line when it is right."""
+    store = Store(tmp_path / "store")
+    store.start()
+    try:
+        await store.command("ACL", "SETUSER", "app", "on", ">other", "~*", "&*", "+@all")
+        setting = environment | processes.api_ports() | {
+            "REDIS_URL": f"redis://app:hidden@127.0.0.1:{store.port}/0",
+            "WORKER_STATE": str(tmp_path / "state"), "WORKER_HEARTBEAT": str(tmp_path / "alive"),
+        }  # fmt: skip
+        async with processes.program(*words, environment=setting) as running:
+            (told,) = await until(lambda: lines(running, "redis is not available"), what="it says nothing")
+            assert (told["server"], told["fault"]) == (
+                f"127.0.0.1:{store.port}",
+                "refuses the password: mend REDIS_URL",
+            )
+            await store.command("ACL", "SETUSER", "app", ">hidden")
+            await until(lambda: lines(running, "redis is available again"), what="the recovery is not told")
+        assert said(running) == ["redis is not available", "redis is available again"]
+        assert not [line for line in running.lines if "hidden" in line]
+    finally:
+        store.stop()
+
+
+async def test_redis_away_is_one_line_however_many_ask(environment: dict[str, str], project, pool: Pool):
+    """Limits, bells and /ready share it."""
+    away = f"redis://127.0.0.1:{free_port()}"
+    async with (
+        processes.api(environment | {"REDIS_URL": away, "LIMITS": "off"}) as (running, address),
+        aiohttp.ClientSession() as client,
+    ):
+        for _ in range(12):
+            headers = {"X-Appwrite-Project": "shop"}
+            async with client.post(f"{address}/v1/account/recovery", headers=headers, json=ASK) as answer:
+                assert answer.status == 201
+    assert said(running) == ["redis is not available"]
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1"])
+async def test_a_host_that_cannot_be_bound_is_named(environment: dict[str, str], pool: Pool, redis, host: str):
+    """The setting and what is wrong with it; nobody blames the database."""
+    ports = processes.api_ports()
+    running = await processes.start("service", "serve", environment=environment | ports | {"HOST": host})
+    assert await running.ended() == 6
+    assert running.lines[-1].startswith(f"can't listen on {host}:{ports['HEALTH_PORT']}: ")
+    assert "HOST" in running.lines[-1]
+    assert said(running) == []
+
+
+async def test_start_and_stop_have_a_line(environment: dict[str, str], project, redis, tmp_path: Path):
+    """Whoever reads the log sees when a process lived."""
+    async with processes.api(environment) as (api, _):
+        pass
+    beat = tmp_path / "alive"
+    async with processes.worker(environment | {"WORKER_STATE": str(tmp_path / "state")}, heartbeat=beat) as worker:
+        pass
+    words = ("serving", "working", "stopping", "stopped")
+    assert [line["says"] for line in lines(api, *words)] == ["serving", "stopping", "stopped"]
+    assert [line["says"] for line in lines(worker, *words)] == ["working", "stopping", "stopped"]
+    assert said(api) + said(worker) == []
+
+
+async def test_a_certificate_that_cannot_be_read_is_unfit(environment: dict[str, str], tmp_path: Path):
+    """A worker whose SMTP_URL names no usable `ca` ends with 5 and says so, without a traceback."""
+    (tmp_path / "empty.pem").touch()
+    for name in ("none", "empty"):
+        setting = environment | {"SMTP_URL": f"smtp://127.0.0.1:1?ca={tmp_path / name}.pem"}
+        running = await processes.start("worker", environment=setting)
+        assert await running.ended() == 5
+        assert [line.split(":")[0].strip() for line in running.lines] == ["the settings are unfit", "SMTP_URL"]

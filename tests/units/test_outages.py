@@ -1,0 +1,122 @@
+"""How the log is told of a peer that falls and comes back, and how it is named."""
+
+import errno
+import socket
+import ssl
+
+import pytest
+
+from service import outages, redis_errors
+from service.endpoints import address, is_readable
+from service.outages import Outage, of_network
+
+
+@pytest.fixture
+def outage() -> Outage:
+    return Outage("one:1", fell="it is away", back="it is back")
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_a_fall_is_one_line_and_the_recovery_is_one(outage: Outage, caplog: pytest.LogCaptureFixture):
+    """However often it is tried meanwhile; both lines have one level and name the server."""
+    for _ in range(1000):
+        outage.fails("refuses connections")
+    outage.works(sure=True)
+    outage.works(sure=True)
+    assert told(caplog) == ["it is away", "it is back"]
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    assert {record.server for record in caplog.records} == {"one:1"}
+    assert (caplog.records[0].fault, caplog.records[1].failures) == ("refuses connections", 1000)
+
+
+def test_it_is_told_again_when_it_falls_again(outage: Outage, caplog: pytest.LogCaptureFixture):
+    """A second fall is not the first one's repetition."""
+    for _ in range(2):
+        outage.fails("refuses connections")
+        outage.works(sure=True)
+    assert told(caplog) == ["it is away", "it is back"] * 2
+
+
+def test_another_fault_of_the_same_outage_is_told(outage: Outage, caplog: pytest.LogCaptureFixture):
+    """It runs again and is not migrated: that is news. Which table is missing is none."""
+    for fault in ("refuses connections", "has no schema (no table a): migrate", "has no schema (no table b): migrate"):
+        outage.fails(fault)
+    assert [record.fault for record in caplog.records] == ["refuses connections", "has no schema (no table a): migrate"]
+
+
+def test_what_works_between_two_failures_is_no_recovery(outage: Outage, caplog: pytest.LogCaptureFixture):
+    """A server that answers every other time would fill the log."""
+    for _ in range(100):
+        outage.fails("gives no answer in time")
+        outage.works()
+    assert told(caplog) == ["it is away"]
+
+
+def test_a_long_outage_is_told_again_each_minute(outage: Outage, caplog: pytest.LogCaptureFixture):
+    """Whoever looks at the log now sees that it lasts."""
+    outage.fails("refuses connections")
+    outage._told_at -= outages._REPEAT
+    outage.fails("refuses connections")
+    outage.fails("refuses connections")
+    assert told(caplog) == ["it is away"] * 2
+    assert caplog.records[-1].failures == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgres://u:p@db.example.com/x", "db.example.com:5432"),
+        ("postgres://u:p@db.example.com:6432/x?sslmode=require", "db.example.com:6432"),
+        ("postgres://u:p@one,two:6432/x", "one:5432,two:6432"),
+        ("postgres://u:p@[::1]:6432/x", "[::1]:6432"),
+        ("postgres://u:p@[::1]/x", "[::1]:5432"),
+        ("postgres:///x?host=/run/postgresql", "its local socket"),
+        ("postgres://u@/x", "its local socket"),
+        ("redis://:p%40w@cache:6380/0", "cache:6380"),
+        ("unix:///run/redis.sock?db=1", "/run/redis.sock"),
+    ],
+)
+def test_a_peer_is_named_by_host_and_port(url: str, shown: str):
+    """Each host of a list, brackets around IPv6, the path of a socket; no user and no password."""
+    assert is_readable(url)
+    assert address(url, 5432) == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgres://u:hid/den@db/x", "postgres://u:hid#den@db/x", "postgres://u:hid?den@db/x", "postgres://u:hid@den@db/x",
+     "postgres://u:12/den@db/x", "postgres://u:p@db:port/x", "postgres://u:p@db:70000/x", "postgres://u:p@db:0/x",
+     "redis://:hid/den@cache:6379/0", "postgres://u:p@a b/x"],
+)  # fmt: skip
+def test_a_password_that_is_not_encoded_is_not_shown(url: str):
+    """A piece of it would be taken for the host."""
+    assert not is_readable(url) or address(url, 1).startswith(("db", "cache"))
+    assert "hid" not in address(url, 1)
+    assert "den" not in address(url, 1)
+    assert "12" not in address(url, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "start"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "x"), "refuses connections"),
+        (OSError(errno.EHOSTUNREACH, "x"), "can't be reached"),
+        (socket.gaierror(-2, "x"), "has a host name that can't be resolved"),
+        (TimeoutError(), "gives no answer in time"),
+        (FileNotFoundError(errno.ENOENT, "x"), "has no socket"),
+        (ssl.SSLError("x"), "does not speak TLS"),
+        (ValueError("x"), ""),
+    ],
+)
+def test_errors_of_the_way_have_words(error: Exception, start: str):
+    """What an operator can look for; empty for what is none."""
+    assert of_network(error).startswith(start)
+    assert bool(of_network(error)) is bool(start)
+
+
+def test_redis_own_words_are_not_repeated():
+    """They may hold the name of a key."""
+    assert redis_errors.fault(ValueError("rl:secret")) == "can't be asked (ValueError)"
