@@ -47,7 +47,9 @@ class Project:
     password_blocklist: bool
     password_personal_data: bool
     password_history: int
+    special_use_domains: bool
     hostnames: list[str]
+    apps: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,15 @@ async def add_platform(conn: Executor, project_id: str, *, hostname: str) -> Non
 
 async def remove_platform(conn: Executor, project_id: str, *, hostname: str) -> bool:
     return await _sql.run(conn, "remove_platform", project_id=project_id, hostname=hostname) == 1
+
+
+async def add_app(conn: Executor, project_id: str, *, app: str) -> None:
+    """An app's id, or the origin of one in a web view; a link never leads to either."""
+    await _sql.run(conn, "add_app", project_id=project_id, app=app)
+
+
+async def remove_app(conn: Executor, project_id: str, *, app: str) -> bool:
+    return await _sql.run(conn, "remove_app", project_id=project_id, app=app) == 1
 
 
 async def create_api_key(

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection
 
 MAX_LENGTH = 2048
+_WEB, _LAST_PORT = frozenset({"http", "https"}), 65535
 
 _LOOPBACK = ("localhost", "*.localhost", "127.0.0.1", "[::1]")
 # An escape hides neither a control character (%00 to %1F, %7F) nor half a pair of digits.
@@ -26,6 +27,18 @@ _URL = re.compile(
 _LABELS = re.compile(r"(?:(?!xn--)(?=[^.]{1,63}\.)[a-z0-9]+(?:-+[a-z0-9]+)*\.)+")
 
 
+def is_page(url: str) -> bool:
+    """Tell if an operator's own address has the form that may be mailed: http or https, whatever the host."""
+    parts = _URL.fullmatch(url) if len(url) <= MAX_LENGTH else None
+    return parts is not None and parts["scheme"].lower() in _WEB and int(parts["port"] or 1) <= _LAST_PORT
+
+
+def is_open(url: str) -> bool:
+    """Tell if whoever is on the way can read what is sent to that page: plain http, and not to this machine."""
+    parts = _URL.fullmatch(url)
+    return parts is not None and parts["scheme"].lower() == "http" and not host_allowed(parts["host"], _LOOPBACK)
+
+
 def check(url: str, hostnames: Collection[str], *, plain_http: bool = False) -> str:
     """Return url itself if it may be mailed; a ValueError tells in words for the client why it may not.
 
@@ -38,9 +51,9 @@ def check(url: str, hostnames: Collection[str], *, plain_http: bool = False) -> 
     if parts is None:
         raise ValueError("URL must be absolute, in plain ASCII, without user name and with special characters encoded")
     scheme, host = parts["scheme"].lower(), parts["host"].lower()
-    if scheme not in {"http", "https"}:
+    if scheme not in _WEB:
         raise ValueError("URL scheme must be https")
-    if parts["port"] is not None and int(parts["port"]) > 65535:
+    if parts["port"] is not None and int(parts["port"]) > _LAST_PORT:
         raise ValueError("URL port must be between 1 and 65535")
     if not host_allowed(host, hostnames):
         raise ValueError(f"URL host must be one of: {', '.join(sorted(hostnames))}")

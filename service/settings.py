@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service import endpoints, heartbeat
+from service import addresses, endpoints, heartbeat
 from service.heartbeat import SECRETS_FOLDER
 
 _KID = re.compile(r"[A-Za-z0-9_-]{1,16}")
@@ -19,6 +19,10 @@ _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 _LITERAL = re.compile(r"\[(IPv6:)?([0-9A-Fa-f.:]+)\]")
 _SECONDS = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,3})?")
 LONGEST_STEP = 1800
+_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<host>\[[^\]]*\]|[^/?#@:\\\s\[\]]+)(?::(?P<port>[1-9][0-9]{0,4}))?/*", re.IGNORECASE
+)
+_NAME = re.compile(r"[a-z0-9._-]{1,253}")
 _KEY = re.compile(r"[0-9a-fA-F]{64,128}")
 # The value that the documentation shows: a service that runs with it has no secret at all.
 _SAMPLES = ("0123456789abcdef", "deadbeef", "changeme")
@@ -227,10 +231,12 @@ class Settings(Stores):
     @field_validator("public_url")
     @classmethod
     def _is_origin(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
-            raise ValueError("an origin such as https://accounts.example.com, without path or query")
-        return value.rstrip("/")
+        """In small letters and with A-labels: links begin so, and what is compared with it is written so."""
+        parts = _ORIGIN.fullmatch(value)
+        host = _host(parts["host"]) if parts else None
+        if parts is None or host is None or not 1 <= int(parts["port"] or 1) <= 65535:
+            raise ValueError("an origin such as https://accounts.example.com, without path, query or user")
+        return f"{parts['scheme'].lower()}://{host}" + (f":{parts['port']}" if parts["port"] else "")
 
     @field_validator("password_ranges")
     @classmethod
@@ -242,9 +248,10 @@ class Settings(Stores):
     @field_validator("mail_from")
     @classmethod
     def _is_address(cls, value: str) -> str:
-        if not re.fullmatch(r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,253}", value):
-            raise ValueError("an address such as no-reply@example.com")
-        return value
+        try:
+            return addresses.sender(value)
+        except ValueError:
+            raise ValueError("an address such as no-reply@example.com") from None
 
     @property
     def key_ring(self) -> KeyRing:
@@ -260,7 +267,7 @@ class Settings(Stores):
         try:
             address = ipaddress.ip_address(host)
         except ValueError:
-            return _ascii(host) or "localhost"
+            return addresses.to_ascii(host) or "localhost"
         return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
 
 
@@ -268,15 +275,6 @@ class WorkerSettings(Settings):
     """The same variables, but a worker can't do without a relay."""
 
     smtp_url: SecretStr = Field(description=Settings.model_fields["smtp_url"].description)
-
-
-def _ascii(host: str) -> str:
-    """A host by its A-labels; empty for one that no DNS could know."""
-    try:
-        name = host.encode("idna").decode()
-    except UnicodeError:
-        return ""
-    return name if is_helo(name) else ""
 
 
 def is_helo(name: str) -> bool:
@@ -288,6 +286,17 @@ def is_helo(name: str) -> bool:
         return ipaddress.ip_address(literal[2]).version == (6 if literal[1] else 4)
     except ValueError:
         return False
+
+
+def _host(text: str) -> str | None:
+    """A host as browsers write it; None for what is none."""
+    if text.startswith("["):
+        try:
+            return f"[{ipaddress.IPv6Address(text[1:-1]).compressed}]"
+        except ValueError:
+            return None
+    # Names that only a container network has may hold an underscore.
+    return text.lower() if _NAME.fullmatch(text.lower()) else addresses.to_ascii(text)
 
 
 def _say(place: tuple[int | str, ...], kind: str, message: str) -> str:

@@ -2,8 +2,9 @@
 
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
+from service import addresses
 from service.db import Executor, Queries, UniqueViolation
 from service.errors import EmailTaken, UserExists
 
@@ -271,7 +272,7 @@ async def page(conn: Executor, project_id: str, *, wanted: Wanted, page: Page) -
         "list_users",
         User,
         project_id=project_id,
-        **asdict(wanted),
+        **_conditions(wanted),
         by=page.by,
         down=page.down != page.before,
         cursor=page.cursor.id if page.cursor else None,
@@ -281,6 +282,12 @@ async def page(conn: Executor, project_id: str, *, wanted: Wanted, page: Page) -
         skipped=page.skipped,
     )
     return found[::-1] if page.before else found
+
+
+def _conditions(wanted: Wanted) -> dict[str, Any]:
+    """As the statements take them: what is looked for in addresses is in the form that they are kept in."""
+    parts = {"search_email": wanted.search, "email_part": wanted.email_part}
+    return asdict(wanted) | {name: addresses.part_form(part) if part else part for name, part in parts.items()}
 
 
 def _place(user: User, by: Order) -> tuple[datetime, str]:
@@ -295,7 +302,7 @@ def _place(user: User, by: Order) -> tuple[datetime, str]:
 
 async def count(conn: Executor, project_id: str, *, wanted: Wanted, most: int) -> int:
     """How many there are, or `most` where there are more."""
-    return int(await _sql.value(conn, "count_users", project_id=project_id, **asdict(wanted), most=most))
+    return int(await _sql.value(conn, "count_users", project_id=project_id, **_conditions(wanted), most=most))
 
 
 def _still(user: User | None) -> User:

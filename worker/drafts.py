@@ -2,7 +2,7 @@
 
 from urllib.parse import urlencode
 
-from service import devices, links, redirects, tokens
+from service import addresses, devices, links, redirects, tokens
 from service.keys import KeyRing
 from service.mails import Claim
 from service.tokens import Kind, Token
@@ -30,6 +30,17 @@ def token_of(claim: Claim) -> Token | None:
         claim.project_id, claim.token_id, claim.kind, claim.token_user_id, claim.asked_as, claim.token_email or "",
         claim.token_email_version, claim.kid, claim.token_created_at, claim.token_expires_at,
     )  # fmt: skip
+
+
+def fault(claim: Claim, sender: str) -> str:
+    """Why no letter can be written as its project is set, for the operator who can set it otherwise; "" if it can."""
+    if not addresses.is_plain(claim.sender_address or sender):
+        return "the project's sender address is none: `projects set --sender-address`"
+    if not all(map(addresses.is_header_text, (claim.sender_name, claim.project_name))):
+        return "the project's name, or its sender's, holds control characters: `projects set --name`, `--sender-name`"
+    if claim.letter == "verification" and claim.verification_url and not redirects.is_page(claim.verification_url):
+        return "the project's verification page is no address: `projects set --verification-url`"
+    return ""
 
 
 def write(claim: Claim, token: Token | None, ring: KeyRing, *, sender: str, public_url: str) -> bytes:

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from service import db, events, mails, tokens, users
+from service import addresses, db, events, mails, tokens, users
 from service.db import Pool, transaction
 from service.jobs import RECORD_LOG, Bell
 from service.keys import KeyRing
@@ -107,6 +107,10 @@ class Mailer:
         if token and claim.user_id and _is_sign_up(token):
             # There is an account: its owner is told so, and whoever signed up is told nothing.
             claim, token = replace(claim, letter="already_registered"), None
+        if not addresses.is_plain(claim.recipient):
+            raise Ended("failed", "its recipient is no address that can be mailed")
+        if fault := drafts.fault(claim, self.sender):
+            raise NotYet(fault)
         try:
             message = drafts.write(claim, token, self.ring, sender=self.sender, public_url=self.public_url)
         except drafts.Forbidden:

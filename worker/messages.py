@@ -13,35 +13,13 @@ from email.utils import format_datetime
 from functools import lru_cache
 from hashlib import blake2b
 
+from service import addresses
 from worker.letters import Letter
 
-LONGEST_ADDRESS = 254  # RFC 5321 4.5.3.1.3, without its angle brackets
-LONGEST_LOCAL_PART = 64
 LONGEST_LINE = 76
 # 39 bytes make 52 base64 characters, so that even after "Subject: " a word with its frame stays within 76.
 BYTES_A_WORD = 39
-# Controls, line and paragraph separators, bidi marks and overrides, the byte order mark, lone surrogates.
-FORBIDDEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
-ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-DOMAIN = re.compile(rf"{LABEL}(?:\.{LABEL})*")
-ADDRESS = re.compile(
-    rf"(?P<local>{ATOM}(?:\.{ATOM})*)@(?:{DOMAIN.pattern}|\[(?:[0-9.]{{7,15}}|IPv6:[0-9A-Fa-f:.]{{2,45}})\])"
-)
 MESSAGE_ID = re.compile(r"<[A-Za-z0-9._+-]{1,128}@[A-Za-z0-9.-]{1,253}>")
-
-
-def is_address(text: str) -> bool:
-    """Whether this is one plain addr-spec, safe to stand on an SMTP command line and in a header.
-
-    Stricter than RFC 5321: no quoted local part and ASCII only (an international domain comes as xn--).
-    """
-    if len(text) > LONGEST_ADDRESS:
-        return False
-    match = ADDRESS.fullmatch(text)
-    return match is not None and len(match["local"]) <= LONGEST_LOCAL_PART
 
 
 def build(
@@ -59,7 +37,7 @@ def build(
     `message_id` is the one fixed when the mail was accepted, `date` is aware and the same for every attempt. Raises
     ValueError for a control character in a header value, for what is no address, for a body not Unicode.
     """
-    if not is_address(recipient) or MESSAGE_ID.fullmatch(message_id) is None or date.tzinfo is None:
+    if not addresses.is_plain(recipient) or MESSAGE_ID.fullmatch(message_id) is None or date.tzinfo is None:
         raise ValueError("a message needs one plain recipient, a Message-ID and an aware date")
     boundary = "=_" + blake2b(message_id.encode(), digest_size=15).hexdigest()
     head = (
@@ -88,7 +66,7 @@ def build(
 def _sender_lines(name: str, address: str, reply_to: str | None) -> str:
     """From and Reply-To, which are the same for all mails of a project."""
     for given in (address, reply_to):
-        if given is not None and not is_address(given):
+        if given is not None and not addresses.is_plain(given):
             raise ValueError("a sender needs one plain address")
     phrase = _phrase(name.strip(" "), len("From: "))
     room = LONGEST_LINE - len("From: ") - len(address) - len(" <>")
@@ -116,7 +94,7 @@ def _words(text: str, used: int) -> str:
 
 def _plain(text: str) -> bool:
     """Whether a reader sees this text unchanged when it stands in a header as it is."""
-    if FORBIDDEN.search(text):
+    if not addresses.is_header_text(text):
         raise ValueError("a header value holds a control character")
     return text.isascii() and "=?" not in text and "  " not in text
 

@@ -9,7 +9,7 @@ from service import events, ids, tokens, users
 from service.api import answers, cookies, new_passwords, private_sign_up, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
-from service.api.fields import Email, Name, NewPassword, NewUserId, sized
+from service.api.fields import Name, NewEmail, NewPassword, NewUserId, sized
 from service.api.routes import contract, limited, member, public
 from service.db import Connection, transaction
 from service.errors import IdentityNotFound, PasswordPersonal, ScopeMissing, UserExists
@@ -21,7 +21,7 @@ from service.users import User
 
 class CreateAccount(Body):
     userId: NewUserId | None = None  # noqa: N815 - the contract's spelling
-    email: Email
+    email: NewEmail
     password: NewPassword
     name: Name | None = None
 

@@ -8,7 +8,7 @@ from service import events, sessions, tokens, users
 from service.api import answers, budgets, letters, new_passwords, notices, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
-from service.api.fields import Email, NewPassword, OldPassword, check_new_password
+from service.api.fields import NewEmail, NewPassword, OldPassword, check_new_password
 from service.api.routes import contract, limited, member
 from service.db import Connection, transaction
 from service.errors import CredentialsInvalid, EmailTaken, PasswordPersonal, PasswordReused, ScopeMissing
@@ -55,7 +55,7 @@ async def update_password(call: Call) -> web.Response:
 
 
 class UpdateEmail(Body):
-    email: Email
+    email: NewEmail
     password: OldPassword
 
 

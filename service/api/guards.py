@@ -1,7 +1,7 @@
 """Who may: the checks before a handler, in the order that each era has (contract.md 1.3)."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
 from service import keys, projects, redirects, users
@@ -25,8 +25,10 @@ Guard = Callable[[Call, Route], Awaitable[None]]
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # A browser's Origin or Referer, up to what ends the host: no user name, no backslash, no escape.
 _ADDRESS = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:[/?#]|\Z)"
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?P<port>:[0-9]{1,5})?(?:[/?#]|\Z)"
 )
+# What the official SDKs for devices say instead of a page's origin: appwrite-ios://com.example.app.
+_APP_SCHEME = re.compile(r"appwrite-[a-z]{1,16}", re.IGNORECASE)
 
 
 async def find_project(call: Call) -> None:
@@ -99,8 +101,20 @@ def origin_allowed(call: Call, *, is_write: bool = False) -> bool:
         return True
     host = _host_of(origin)
     own = _host_of(call.services.settings.public_url)
-    return bool(host) and (
-        host == own or redirects.host_allowed(host, call.found_project.hostnames if call.found_project else ())
+    project = call.found_project
+    if not host or project is None:
+        return bool(host) and host == own
+    return host == own or redirects.host_allowed(host, project.hostnames) or _is_app(origin, project.apps)
+
+
+def _is_app(origin: str, apps: Collection[str]) -> bool:
+    """An app is named by its id, whatever device it runs on; or, in a web view of its own scheme, by its origin."""
+    match = _ADDRESS.match(origin) if apps else None
+    if match is None or match["port"]:
+        return False
+    host = match["host"].lower()
+    return f"{match['scheme'].lower()}://{host}" in apps or (
+        bool(_APP_SCHEME.fullmatch(match["scheme"])) and host in apps
     )
 
 

@@ -1,6 +1,6 @@
 """How a browser keeps its marks: a cookie of its own, beside those of the session."""
 
-from service import known_devices
+from service import addresses, known_devices
 from service.api import cookies
 from service.api.calls import Call
 from service.known_devices import SECONDS, KnownDevice
@@ -8,7 +8,7 @@ from service.known_devices import SECONDS, KnownDevice
 
 def find(call: Call, email: str) -> KnownDevice | None:
     """Whether somebody has signed in here with this address before. It says so of no other address."""
-    return known_devices.find(call.services.ring, _marks(call), call.project.id, email=email.strip().lower())
+    return known_devices.find(call.services.ring, _marks(call), call.project.id, email=addresses.lookup_form(email))
 
 
 def remember(call: Call, email: str, *, proven: bool) -> None:

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
 
-from service import tokens
+from service import addresses, tokens
 from service.api import bodies, clients, known_devices
 from service.api.calls import Call
 from service.api.routes import Limit, Route
@@ -121,8 +121,8 @@ def by_address(rule: Rule, ip: str) -> list[tuple[Rule, str]]:
 
 
 def mailbox_of(email: str) -> str:
-    """All spellings that may reach one mailbox: case, look-alike letters, dots and +tag of the local part."""
-    local, at, domain = folded(email).rpartition("@")
+    """All spellings that may reach one mailbox: case, look-alikes, dots and +tag of the local part, Unicode domains."""
+    local, at, domain = folded(addresses.lookup_form(email[:_LONGEST])).rpartition("@")
     local = local.partition("+")[0].replace(".", "") or local
     return f"{local}{at}{domain.rstrip('.').replace('googlemail.com', 'gmail.com')}"
 

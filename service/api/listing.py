@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from service import users
+from service import addresses, users
 from service.api import queries
 from service.api.calls import Call
 from service.api.queries import FARTHEST, MOST, Query
@@ -152,7 +152,7 @@ def _verified(values: list[Any]) -> bool:
 
 _EQUALS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
     "$id": lambda values: {"ids": _words(values)},
-    "email": lambda values: {"emails": [email.lower() for email in _words(values)]},
+    "email": lambda values: {"emails": [addresses.lookup_form(email) for email in _words(values)]},
     "name": lambda values: {"names": _words(values)},
     "status": lambda values: {"statuses": _statuses(values)},
     "emailVerification": lambda values: {"verified": _verified(values)},

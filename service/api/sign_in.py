@@ -13,7 +13,7 @@ from service import events, ids, keys, sessions, tokens, users
 from service.api import answers, budgets, letters, phrases, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
-from service.api.fields import Email, NewUserId, TokenSecret, Url, UserId
+from service.api.fields import NewEmail, NewUserId, TokenSecret, Url, UserId
 from service.api.routes import contract, limited, public
 from service.api.sessions import Opened, admit, begin
 from service.db import Connection, transaction
@@ -42,7 +42,7 @@ async def create_anonymous_session(call: Call) -> web.Response:
 
 class CreateMagicUrl(Body):
     userId: NewUserId | None = None  # noqa: N815 - the contract's spelling
-    email: Email
+    email: NewEmail
     url: Url | None = None
     phrase: bool | None = None
 
@@ -64,7 +64,7 @@ async def create_magic_url(call: Call) -> web.Response:
 
 class CreateEmailToken(Body):
     userId: NewUserId  # noqa: N815 - the contract's spelling
-    email: Email
+    email: NewEmail
     phrase: bool | None = None
 
 

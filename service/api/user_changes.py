@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from service.api import answers, new_passwords, operators, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
-from service.api.fields import Email, Name, NewPassword, ident, unfit
+from service.api.fields import Name, NewEmail, NewPassword, ident, unfit
 from service.api.prefs import Prefs, written
 from service.api.routes import contract, users_read, users_write
 from service.api.users import answer, get, operator
@@ -35,7 +35,7 @@ async def update_user_name(call: Call) -> web.Response:
 
 
 class UpdateUserEmail(Body):
-    email: Email
+    email: NewEmail
 
 
 @users_write.patch("/v1/users/{userId}/email")

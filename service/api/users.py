@@ -9,7 +9,7 @@ from service import users
 from service.api import answers, listing, new_passwords, operators, queries, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
-from service.api.fields import Email, Hidden, Name, NewPassword, NewUserId, ident
+from service.api.fields import Hidden, Name, NewEmail, NewPassword, NewUserId, ident
 from service.api.operators import Done, Operator
 from service.api.routes import contract, users_read, users_write
 from service.errors import (
@@ -72,7 +72,7 @@ async def get_user(call: Call) -> web.Response:
 
 class CreateUser(Body):
     userId: NewUserId | None = None  # noqa: N815 - the contract's spelling
-    email: Email | None = None
+    email: NewEmail | None = None
     phone: Annotated[str, Field(description="Refused unless it is empty: there are no numbers yet")] | None = None
     password: NewPassword | None = None
     name: Name | None = None
@@ -96,7 +96,7 @@ async def create_user(call: Call) -> web.Response:
 
 class ImportUser(Body):
     userId: NewUserId | None = None  # noqa: N815 - the contract's spelling
-    email: Email
+    email: NewEmail
     password: Hidden
     name: Name | None = None
 
@@ -121,7 +121,7 @@ class ImportScryptUser(Body):
     """`passwordCpu` is scrypt's N, `passwordMemory` its r; the hash is in hex and `passwordLength` bytes long."""
 
     userId: NewUserId | None = None  # noqa: N815 - the contract's spelling
-    email: Email
+    email: NewEmail
     password: Hidden
     passwordSalt: Hidden  # noqa: N815 - the contract's spelling
     passwordCpu: int  # noqa: N815 - the contract's spelling

@@ -6,14 +6,14 @@ from typing import Any
 
 from service.api.bodies import Body, fit
 from service.api.eras import MODERN, Era
-from service.api.fields import Email, Hidden, Name, NewPassword, NewUserId
+from service.api.fields import Hidden, Name, NewEmail, NewPassword, NewUserId
 from service.api.user_changes import Labels
 from service.projects import Project
 
 
 class Given(Body):
     id: NewUserId | None = None
-    email: Email | None = None
+    email: NewEmail | None = None
     name: Name | None = None
     labels: Labels | None = None
     password: NewPassword | None = None
@@ -23,7 +23,7 @@ class Line(Body):
     """A line of an import; `hash` is judged where it is kept."""
 
     id: NewUserId | None = None
-    email: Email
+    email: NewEmail
     name: Name | None = None
     verified: bool = False
     hash: Hidden | None = None

@@ -1,28 +1,34 @@
-"""Projects and the hostnames that their pages may have."""
+"""Projects, and the platforms that their clients are: hosts of pages, and apps."""
 
 import argparse
 import re
 from dataclasses import asdict, fields
 from typing import Any
 
-from service import projects
+from service import projects, redirects
 from service.cli import arguments as kinds
+from service.cli import project_values
 from service.cli.verbs import NoSuchThing, WrongWords, boolean, database, find_project, group, verb
+from service.db import Pool
 from service.projects import Project
 from service.settings import Settings
 
 _PROJECT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
-_HOSTNAME = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:.]+\]")
-# What `projects set` may change: every column but the id, the date, the hostnames and the limits.
-CHANGEABLE = [field for field in fields(Project) if field.name not in ("id", "created_at", "limits", "hostnames")]
+# What `projects set` may change: every column but the id, the date, the platforms and the limits.
+CHANGEABLE = [
+    field for field in fields(Project) if field.name not in ("id", "created_at", "limits", "hostnames", "apps")
+]
 _LIFETIME = kinds.whole(1, kinds.SECONDS)
 # What each takes, and what it is for. The schema bounds the numbers too.
 _RULES: dict[str, tuple[Any, str]] = {
     "name": (kinds.name, "what letters call it"),
     "sender_name": (kinds.name_or_none, "the name that letters come from; empty for the project's"),
-    "sender_address": (str, "the address that letters come from; empty for MAIL_FROM"),
+    "sender_address": (project_values.sender_address, "the address that letters come from; empty for MAIL_FROM"),
     "locale": (kinds.locale, "language of letters to who asks for none, such as en or de"),
-    "verification_url": (str, "where links of verification letters lead; empty for a page of the service"),
+    "verification_url": (
+        project_values.verification_url,
+        "where links of verification letters lead; empty for a page of the service",
+    ),
     "modern_by_default": (boolean, "on or off: answer clients that name no response format as today's"),
     "reveal_unknown_users": (boolean, "on or off: tell who has an account, for conformance runs only"),
     "plain_http": (boolean, "on or off: let links lead to http:// pages of other machines"),
@@ -39,6 +45,7 @@ _RULES: dict[str, tuple[Any, str]] = {
     "password_blocklist": (boolean, "on or off: refuse passwords that everybody knows"),
     "password_personal_data": (boolean, "on or off: refuse passwords made of the user's own name or address"),
     "password_history": (kinds.whole(0, 32), "earlier passwords that a new one must not be, 0 to 32"),
+    "special_use_domains": (boolean, "on or off: take addresses at .local, .internal, .test and names without a dot"),
 }
 
 
@@ -61,26 +68,20 @@ def add(verbs: Any) -> None:
 
 
 def _add_platforms(verbs: Any) -> None:
-    words = group(verbs, "platforms", "hostnames that a project's pages and links may have")
+    words = group(verbs, "platforms", "who a project's clients are: hosts of its pages and links, and its apps")
     for name, act, text in (
-        ("add", _add_platform, "allow a hostname, or *.suffix"),
+        ("add", _add_platform, "allow a hostname or *.suffix, or an app"),
         ("remove", _remove_platform, "forbid it again"),
     ):
         made = verb(words, name, act, text)
         made.add_argument("project")
-        made.add_argument("hostname", type=_hostname)
+        made.add_argument("platform", help="a hostname, *.suffix; with --kind app an app's id, or its own origin")
+        made.add_argument("--kind", choices=("web", "app"), default="web", help="web if not given")
 
 
 def _project_id(text: str) -> str:
     if not _PROJECT.fullmatch(text):
         raise argparse.ArgumentTypeError("1 to 36 of a-z A-Z 0-9 . _ -, a letter or digit first")
-    return text
-
-
-def _hostname(text: str) -> str:
-    text = text.lower()
-    if not _HOSTNAME.fullmatch(text) or len(text) > 253:
-        raise argparse.ArgumentTypeError("a hostname such as app.example.com or *.example.com, without scheme or port")
     return text
 
 
@@ -109,20 +110,57 @@ async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
         rules = asdict(await find_project(pool, arguments.id)) | changes
         if rules["password_min"] > rules["password_max"]:
             raise WrongWords("no password could be as long as --password-min and as short as --password-max")
+        if changes.keys() & {"verification_url", "plain_http"}:
+            _refuse_open_page(rules)
         if not await projects.change(pool, arguments.id, **changes):
             raise NoSuchThing(f"no project {arguments.id}")
         return asdict(await find_project(pool, arguments.id))
 
 
+def _refuse_open_page(project: dict[str, Any]) -> None:
+    """The secret in a letter's link travels to that page."""
+    if redirects.is_open(project["verification_url"]) and not project["plain_http"]:
+        raise WrongWords("--verification-url is https, unless the project has --plain-http on")
+
+
 async def _add_platform(arguments: argparse.Namespace, settings: Settings) -> object:
+    platform = _platform(arguments)
     async with database(settings) as pool:
         await find_project(pool, arguments.project)
-        await projects.add_platform(pool, arguments.project, hostname=arguments.hostname)
+        if arguments.kind == "app":
+            await projects.add_app(pool, arguments.project, app=platform)
+        else:
+            await projects.add_platform(pool, arguments.project, hostname=platform)
         return asdict(await find_project(pool, arguments.project))
 
 
 async def _remove_platform(arguments: argparse.Namespace, settings: Settings) -> object:
+    """Earlier releases kept other forms too: what stands there as it was typed goes, even if it would not be taken."""
     async with database(settings) as pool:
-        if not await projects.remove_platform(pool, arguments.project, hostname=arguments.hostname):
-            raise NoSuchThing(f"{arguments.project} has no platform {arguments.hostname}")
+        if not await _remove(pool, arguments):
+            raise NoSuchThing(f"{arguments.project} has no platform {arguments.platform}")
         return asdict(await find_project(pool, arguments.project))
+
+
+async def _remove(pool: Pool, arguments: argparse.Namespace) -> bool:
+    typed = arguments.platform.lower()
+    try:
+        forms = {_platform(arguments), typed}
+    except WrongWords:
+        forms = {typed}
+    for form in forms:
+        if arguments.kind == "app":
+            gone = await projects.remove_app(pool, arguments.project, app=form)
+        else:
+            gone = await projects.remove_platform(pool, arguments.project, hostname=form)
+        if gone:
+            return True
+    return False
+
+
+def _platform(arguments: argparse.Namespace) -> str:
+    """Raises WrongWords."""
+    try:
+        return project_values.platform(arguments.platform, arguments.kind)
+    except ValueError as fault:
+        raise WrongWords(str(fault)) from None

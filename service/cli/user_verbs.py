@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from service import users
+from service import addresses, users
 from service.api.operators import Operator
 from service.cli.verbs import Act, NoSuchThing, Terminal, find_project, verb
 from service.db import Pool
@@ -22,7 +22,7 @@ async def find_user(pool: Pool, project_id: str, named: str) -> User:
     """By id, or by what no id can hold: an address. Raises NoSuchThing."""
     await find_project(pool, project_id)
     if "@" in named:
-        user = await users.find_by_email(pool, project_id, email=named.lower())
+        user = await users.find_by_email(pool, project_id, email=addresses.lookup_form(named))
     else:
         user = await users.find(pool, project_id, user_id=named)
     if user is None:

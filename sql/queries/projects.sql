@@ -3,8 +3,9 @@ select p.id, p.name, p.created_at, p.sender_name, p.sender_address, p.locale, p.
     p.modern_by_default, p.reveal_unknown_users, p.plain_http, p.password_min, p.password_max,
     p.session_seconds, p.recovery_seconds, p.verification_seconds, p.magic_url_seconds, p.otp_seconds,
     p.limits, p.limits_dry_run, p.notify_new_device, p.private_signup,
-    p.password_blocklist, p.password_personal_data, p.password_history,
-    array(select hostname from platforms where project_id = p.id order by hostname) as hostnames
+    p.password_blocklist, p.password_personal_data, p.password_history, p.special_use_domains,
+    array(select hostname from platforms where project_id = p.id order by hostname) as hostnames,
+    array(select app from apps where project_id = p.id order by app) as apps
 from projects p where p.id = :id;
 
 -- name: list_projects() -> Project*
@@ -12,8 +13,9 @@ select p.id, p.name, p.created_at, p.sender_name, p.sender_address, p.locale, p.
     p.modern_by_default, p.reveal_unknown_users, p.plain_http, p.password_min, p.password_max,
     p.session_seconds, p.recovery_seconds, p.verification_seconds, p.magic_url_seconds, p.otp_seconds,
     p.limits, p.limits_dry_run, p.notify_new_device, p.private_signup,
-    p.password_blocklist, p.password_personal_data, p.password_history,
-    array(select hostname from platforms where project_id = p.id order by hostname) as hostnames
+    p.password_blocklist, p.password_personal_data, p.password_history, p.special_use_domains,
+    array(select hostname from platforms where project_id = p.id order by hostname) as hostnames,
+    array(select app from apps where project_id = p.id order by app) as apps
 from projects p order by p.id;
 
 -- name: create_project(id, name)
@@ -30,7 +32,7 @@ update projects p set
     magic_url_seconds = n.magic_url_seconds, otp_seconds = n.otp_seconds,
     limits_dry_run = n.limits_dry_run, notify_new_device = n.notify_new_device, private_signup = n.private_signup,
     password_blocklist = n.password_blocklist, password_personal_data = n.password_personal_data,
-    password_history = n.password_history
+    password_history = n.password_history, special_use_domains = n.special_use_domains
 from projects o, jsonb_populate_record(o, :changes::jsonb) n
 where p.id = :id and o.id = p.id;
 
@@ -45,6 +47,12 @@ insert into platforms (project_id, hostname) values (:project_id, :hostname) on 
 
 -- name: remove_platform(project_id, hostname)
 delete from platforms where project_id = :project_id and hostname = :hostname;
+
+-- name: add_app(project_id, app)
+insert into apps (project_id, app) values (:project_id, :app) on conflict do nothing;
+
+-- name: remove_app(project_id, app)
+delete from apps where project_id = :project_id and app = :app;
 
 -- name: create_api_key(project_id, id, name, secret_hash, scopes, expires_at)
 insert into api_keys (project_id, id, name, secret_hash, scopes, expires_at)

@@ -152,7 +152,7 @@ returning project_id, id, email, email_version, email_verified, name, password_h
 -- The user's sessions and tokens go with it.
 delete from users where project_id = :project_id and id = :id;
 
--- name: list_users(project_id, search, ids, emails, names, statuses, labels, verified, name_part, email_part, since, until, by, down, cursor, moment, word, most, skipped) -> User*
+-- name: list_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, since, until, by, down, cursor, moment, word, most, skipped) -> User*
 -- Null narrows nothing. Words are looked for with strpos, which knows no wildcard. What is ordered by stands in
 -- `by`: for one value of it all but one of the cases are constants, so that the plan is as short as the name of a
 -- column would make it. The cursor is a user; `moment` and `word` are what that user is ordered by.
@@ -169,7 +169,7 @@ from users u cross join lateral (
 ) k
 where u.project_id = :project_id
     and (:search::text is null or strpos(lower(u.id), lower(:search)) > 0
-        or strpos(lower(u.email), lower(:search)) > 0 or strpos(lower(u.name), lower(:search)) > 0)
+        or strpos(u.email, :search_email) > 0 or strpos(lower(u.name), lower(:search)) > 0)
     and (:ids::text[] is null or u.id = any(:ids))
     and (:emails::text[] is null or u.email = any(:emails))
     and (:names::text[] is null or u.name = any(:names))
@@ -177,7 +177,7 @@ where u.project_id = :project_id
     and (:labels::text[] is null or u.labels && :labels)
     and (:verified::boolean is null or u.email_verified = :verified)
     and (:name_part::text is null or strpos(lower(u.name), lower(:name_part)) > 0)
-    and (:email_part::text is null or strpos(lower(u.email), lower(:email_part)) > 0)
+    and (:email_part::text is null or strpos(u.email, :email_part) > 0)
     and (:since::timestamptz is null or u.created_at >= :since)
     and (:until::timestamptz is null or u.created_at < :until)
     and (:cursor::text is null or case when :down::boolean
@@ -189,13 +189,13 @@ order by
     case when not :down then u.id end, case when :down then u.id end desc
 limit :most offset :skipped;
 
--- name: count_users(project_id, search, ids, emails, names, statuses, labels, verified, name_part, email_part, since, until, most)
+-- name: count_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, since, until, most)
 -- Never more than `most`: nobody waits for a million rows to be counted.
 select count(*) from (
     select 1 from users u
     where u.project_id = :project_id
         and (:search::text is null or strpos(lower(u.id), lower(:search)) > 0
-            or strpos(lower(u.email), lower(:search)) > 0 or strpos(lower(u.name), lower(:search)) > 0)
+            or strpos(u.email, :search_email) > 0 or strpos(lower(u.name), lower(:search)) > 0)
         and (:ids::text[] is null or u.id = any(:ids))
         and (:emails::text[] is null or u.email = any(:emails))
         and (:names::text[] is null or u.name = any(:names))
@@ -203,7 +203,7 @@ select count(*) from (
         and (:labels::text[] is null or u.labels && :labels)
         and (:verified::boolean is null or u.email_verified = :verified)
         and (:name_part::text is null or strpos(lower(u.name), lower(:name_part)) > 0)
-        and (:email_part::text is null or strpos(lower(u.email), lower(:email_part)) > 0)
+        and (:email_part::text is null or strpos(u.email, :email_part) > 0)
         and (:since::timestamptz is null or u.created_at >= :since)
         and (:until::timestamptz is null or u.created_at < :until)
     limit :most

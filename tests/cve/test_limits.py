@@ -133,11 +133,11 @@ async def test_cve_2026_33640_codes_are_not_guessed_from_everywhere(behind: Api,
 
 async def test_allauth_65_8_1_ones_own_success_frees_nothing(api: Api, ann: str):
     """django-allauth's limit was cleared by a login of the attacker's own. Here it clears nobody's window."""
-    await api.sign_up("eve@evil.test")
+    await api.sign_up("eve@evil.example")
     statuses = []
     for _ in range(12):
         statuses.append((await api.call("POST", "/v1/account/sessions", json=GUESS)).status)
-        await api.call("POST", "/v1/account/sessions", json={"email": "eve@evil.test", "password": "correct horse"})
+        await api.call("POST", "/v1/account/sessions", json={"email": "eve@evil.example", "password": "correct horse"})
     assert statuses == [401] * 10 + [429] * 2
 
 

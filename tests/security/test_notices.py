@@ -16,7 +16,7 @@ from tests.forms import Page
 from tests.security.test_known_device import mark_of
 from worker import drafts
 
-ANN, EVE, PASSWORD = "ann@example.com", "eve@evil.test", "correct horse"
+ANN, EVE, PASSWORD = "ann@example.com", "eve@evil.example", "correct horse"
 GONE, DONE = "This link is no longer valid", "Your account is secured"
 _TOKEN = "project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at"
 
@@ -130,10 +130,10 @@ async def test_a_stolen_address_comes_back(api: Api, pool: Pool, settings: Setti
     await change_email(api, member)
     address = await link(pool, settings, Kind.EMAIL_UNDO)
     await pool.execute("update users set email_verified = true")  # the thief proves the new address
-    await change_email(api, member, "eve2@evil.test")
+    await change_email(api, member, "eve2@evil.example")
     await change_password(api, member)
     theirs = await link(pool, settings, Kind.EMAIL_UNDO, EVE)
-    await api.call("POST", "/v1/account/recovery", json={"email": "eve2@evil.test", "url": "http://localhost/reset"})
+    await api.call("POST", "/v1/account/recovery", json={"email": "eve2@evil.example", "url": "http://localhost/reset"})
     answer = await follow(api, address)
     assert (answer.status, Page(answer.data).heading) == (200, DONE)
     row = await pool.fetchrow("select email, email_verified, password_hash from users")

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from service import countries, devices, language, redirects
+from service import addresses, countries, devices, language, redirects
 from service.api import clients, cookies, fields, forms, guards, limits, objects, queries, targets
 from service.api.fields import sized
 from service.errors import AccountError
@@ -27,9 +27,9 @@ FORM, PARTS = "application/x-www-form-urlencoded", "multipart/form-data"
 HOSTNAMES = ("localhost", "*.example.com")
 # A parser, what stands around the text, and how many characters it is given: more than the caps, up to a whole body.
 PARSERS: dict[str, tuple[Callable[[str], object], str, str, int]] = {
-    "an address": (fields._email, "", "", 254),
-    "an address's domain": (fields._email, "a@", ".test", 240),
-    "a long address": (fields._email, "a@", ".test", 90_000),
+    "an address": (addresses.canonical, "", "", 254),
+    "an address's domain": (addresses.canonical, "a@", ".example", 240),
+    "a long address": (addresses.lookup_form, "a@", ".example", 90_000),
     "a url's path": (lambda text: redirects.check(text, HOSTNAMES), "http://localhost/", "", 2000),
     "a url's host": (lambda text: redirects.check(text, HOSTNAMES), "http://", ".example.com/", 2000),
     "a long url": (lambda text: redirects.check(text, HOSTNAMES), "http://localhost/", "", 90_000),

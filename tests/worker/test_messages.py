@@ -8,9 +8,11 @@ from typing import cast
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
+from service import addresses
+from tests.units.test_addresses import PATIENT, WRITTEN
 from worker import letters, messages
 from worker.letters import Letter
 
@@ -172,7 +174,7 @@ def test_no_control_character_in_a_header(forbidden: str) -> None:
 )  # fmt: skip
 def test_only_one_plain_address(address: str) -> None:
     """What isn't one plain addr-spec is no recipient, whatever else it may smuggle."""
-    assert not messages.is_address(address)
+    assert not addresses.is_plain(address)
     with pytest.raises(ValueError, match="plain"):
         build(recipient=address)
 
@@ -187,6 +189,20 @@ def test_only_one_plain_address(address: str) -> None:
 def test_plain_addresses_pass(address: str) -> None:
     """Everyday addresses, tags, address literals and encoded international domains are recipients."""
     assert str(parsed(build(recipient=address))["To"]) == address
+
+
+@PATIENT
+@given(WRITTEN, WRITTEN, st.booleans())
+def test_whatever_the_door_takes_can_be_written(recipient: str, sender: str, special: bool) -> None:
+    """An address of a user's, and one of an operator's, stand in the message as they are kept."""
+    try:
+        to, own = addresses.canonical(recipient, special_use=special), addresses.sender(sender)
+    except ValueError:
+        reject()
+    raw = build(recipient=to, sender_address=own)
+    assert f"To: {to}\r\n".encode() in raw
+    assert f"<{own}>\r\n".encode() in raw
+    parsed(raw)
 
 
 def test_a_lone_surrogate_is_no_body() -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from service import addresses
 from tests.sink import Sink
+from tests.units.test_addresses import SAME, SPECIAL
 from tests.worker.relays import ANN, BOB, MESSAGE, PASSWORD, SENDER, outcome, relay
 from worker.smtp import Deadlines, Refused, Server, TryLater, smarthost
 
@@ -22,6 +24,18 @@ async def test_a_mail_arrives() -> None:
     assert (first.sender, first.recipients, first.content) == (SENDER, (ANN,), MESSAGE)
     assert (second.sender, second.recipients, second.content) == ("", (BOB,), MESSAGE)
     assert (first.connection, second.connection, sink.connections) == (1, 1, 1)
+    assert sink.violations == []
+
+
+async def test_whatever_the_door_takes_can_be_sent() -> None:
+    """Every canonical address arrives on the wire as it is kept; an international domain in ASCII."""
+    kept = [addresses.canonical(written) for written, _ in SAME]
+    kept += [addresses.canonical(written, special_use=True) for written in SPECIAL]
+    async with Sink() as sink, relay(sink) as opened:
+        for address in kept:
+            await opened.send(addresses.sender(address), address, MESSAGE)
+    assert [mail.recipients for mail in sink.mails] == [(address,) for address in kept]
+    assert [mail.sender for mail in sink.mails] == kept
     assert sink.violations == []
 
 

@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import dataclass, replace
 
+from service import addresses
 from service.settings import Deadlines
-from worker.messages import is_address
 from worker.smtp.answers import Accepted, Refused, TryLater, Undelivered
 from worker.smtp.breaker import REST, Breaker, State
 from worker.smtp.connections import Bounds
@@ -112,9 +112,9 @@ class Relay:
         have been taken is offered nowhere else. Waiting for a free connection has no deadline of ours. Raises Refused
         or TryLater, and nothing else but CancelledError.
         """
-        if not is_address(recipient):
+        if not addresses.is_plain(recipient):
             raise Refused(0, "the recipient is not one plain address", "address", "recipient")
-        if sender and not is_address(sender):
+        if sender and not addresses.is_plain(sender):
             raise TryLater(0, "the sender is not one plain address", "address", "ours")
         outcome = await self._carry(Mail(sender.encode(), recipient.encode(), on_the_wire(message), before_data))
         if isinstance(outcome, Undelivered):

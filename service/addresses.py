@@ -1,0 +1,124 @@
+"""Mail addresses: the one canonical form in which they are taken, kept, looked up and mailed.
+
+Canonical is `local@domain`, all of it ASCII and in small letters: a dot-atom of at most 64 characters, and a domain
+whose international labels are written as A-labels (RFC 5891), 254 characters together. See docs/accounts.md#addresses.
+"""
+
+import re
+import unicodedata
+
+import email_validator
+from email_validator import ValidatedEmail, validate_email
+
+LONGEST = 254  # RFC 5321 4.5.3.1.3, without its angle brackets
+LONGEST_LOCAL_PART, LONGEST_DOMAIN = 64, 253
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_PLAIN = re.compile(
+    rf"(?P<local>{_ATOM}(?:\.{_ATOM})*)"
+    rf"@(?P<domain>{_DOMAIN.pattern}|\[(?:[0-9.]{{7,15}}|IPv6:[0-9A-Fa-f:.]{{2,45}})\])"
+)
+# Controls, line and paragraph separators, bidi marks and overrides, the byte order mark, lone surrogates.
+_NO_HEADER = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+# Names that no public mail server has: IANA's registry of special-use domains (RFC 6761), and `internal`, which ICANN
+# keeps for private networks. The registry's `example` and `example.com` stay: documentation and tests live on them.
+SPECIAL_USE = frozenset({"alt", "arpa", "internal", "invalid", "local", "localhost", "onion", "test"})
+# The rule is ours then, because a project may switch it off.
+email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
+
+
+class SpecialUse(ValueError):
+    """The domain is one that public mail never reaches."""
+
+
+def is_plain(text: str) -> bool:
+    """Tell if this is one ASCII addr-spec that is safe on an SMTP command line and in a header.
+
+    Narrower than RFC 5321: no quoted local part. Wider than what a project's users may have: `root@localhost` and
+    address literals are fine for a sender.
+    """
+    match = _PLAIN.fullmatch(text) if len(text) <= LONGEST else None
+    return match is not None and len(match["local"]) <= LONGEST_LOCAL_PART and len(match["domain"]) <= LONGEST_DOMAIN
+
+
+def canonical(text: str, *, special_use: bool = False) -> str:
+    """The address in its canonical form.
+
+    Raises SpecialUse for a domain of a private network, unless `special_use` says that the project has one; ValueError
+    for all else that isn't one address, can't be mailed, or would have to be guessed at: a local part that isn't
+    ASCII (SMTPUTF8 isn't to be had everywhere), a quoted one, an address literal, look-alikes of ASCII characters.
+    """
+    local, _, domain = text.rpartition("@")
+    # The rest may be long or hostile, and takes the library time.
+    ascii_domain = to_ascii(domain) if len(text) <= LONGEST and local.isascii() else None
+    address = f"{local}@{ascii_domain}".lower()
+    if ascii_domain is None or not is_plain(address):
+        raise ValueError("not one mail address")
+    special = ascii_domain.rpartition(".")[2] in SPECIAL_USE
+    checked = _checked(address, public=not (special or special_use))
+    if checked.ascii_email != address or ascii_domain.rpartition(".")[2].isdigit():
+        raise ValueError("not one mail address")
+    if special and not special_use:
+        raise SpecialUse(ascii_domain)
+    return address
+
+
+def sender(text: str) -> str:
+    """An operator's own address: canonical but for the local part's capitals, which some relays compare.
+
+    Raises ValueError.
+    """
+    canonical(text, special_use=True)
+    local, _, domain = text.rpartition("@")
+    return f"{local}@{to_ascii(domain)}"
+
+
+def is_header_text(text: str) -> bool:
+    """Tell if this can stand in a mail's header: a display name, a part of a subject."""
+    return not _NO_HEADER.search(text)
+
+
+def lookup_form(text: str) -> str:
+    """What to look an address up by: its canonical form, or what is no address in small letters. Raises nothing."""
+    text = text.strip()
+    try:
+        return canonical(text, special_use=True)
+    except ValueError:
+        return text.lower()
+
+
+def part_form(text: str) -> str:
+    """A piece of an address as it stands in canonical ones: whole international labels are found in ASCII."""
+    if text.isascii():
+        return text.lower()
+    local, at, domain = text.rpartition("@")
+    return f"{local}{at}{to_ascii(domain) or domain}".lower()
+
+
+def to_ascii(domain: str) -> str | None:
+    """A host name in small letters with A-labels; None for what is none, or looks like another one.
+
+    What IDNA would map rather than encode (full-width letters and stops, ligatures) is no spelling of a name that
+    anybody gave to anybody, so only capital letters are mapped.
+    """
+    if len(domain) > LONGEST_DOMAIN:
+        return None
+    # A letter at a time, or a capital sigma would depend on its neighbours.
+    domain = unicodedata.normalize("NFC", "".join(letter.lower() for letter in domain))
+    if not domain.isascii():
+        try:
+            checked = _checked(f"x@{domain}", public=False)
+        except ValueError:
+            return None
+        if checked.domain != domain:
+            return None
+        domain = checked.ascii_domain
+    return domain if _DOMAIN.fullmatch(domain) and len(domain) <= LONGEST_DOMAIN else None
+
+
+def _checked(address: str, *, public: bool) -> ValidatedEmail:
+    """Raises ValueError; `public` domains have a dot and end in letters."""
+    return validate_email(address, check_deliverability=False, strict=True, globally_deliverable=public)

@@ -1,0 +1,67 @@
+"""Values of `projects set` and `platforms add` that letters and links are made of, each in its one form.
+
+What is taken here the worker can write: a project that was set otherwise would owe every one of its letters.
+"""
+
+import argparse
+import re
+from ipaddress import IPv6Address
+from typing import Literal
+
+from service import addresses, redirects
+
+Kind = Literal["web", "app"]
+_HOSTNAME = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+# A bundle id, a package name, what Flutter calls an app on Windows and Linux.
+_APP_ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,253}[a-z0-9_])?")
+# The whole origin of an app in a web view of its own scheme; http and https are a browser's, and have hosts.
+_APP_ORIGIN = re.compile(
+    r"(?!https?:|file:|data:|blob:|javascript:)[a-z][a-z0-9+.-]{0,63}://[a-z0-9][a-z0-9._-]{0,252}"
+)
+
+
+def sender_address(text: str) -> str:
+    """Empty is MAIL_FROM."""
+    try:
+        return addresses.sender(text) if text else ""
+    except ValueError:
+        raise argparse.ArgumentTypeError("an address such as no-reply@example.com") from None
+
+
+def verification_url(text: str) -> str:
+    """Empty is this service's own page. Plain http is judged with the project's other settings."""
+    if text and not redirects.is_page(text):
+        raise argparse.ArgumentTypeError(
+            "an address such as https://app.example.com/verified, absolute and in plain ASCII"
+        )
+    return text
+
+
+def platform(text: str, kind: Kind) -> str:
+    """A platform in the form in which it is kept. Raises ValueError, with words for the operator."""
+    return _hostname(text) if kind == "web" else _app(text)
+
+
+def _hostname(text: str) -> str:
+    """An international name is kept as browsers send it."""
+    wild, rest = ("*.", text[2:]) if text.startswith("*.") else ("", text)
+    found = _ip(rest) if rest.startswith("[") else wild + (addresses.to_ascii(rest) or "")
+    if not found or (not found.startswith("[") and not _HOSTNAME.fullmatch(found)):
+        raise ValueError(
+            "a hostname such as app.example.com or *.example.com, without scheme or port; an app's id needs --kind app"
+        )
+    return found
+
+
+def _ip(text: str) -> str:
+    try:
+        return f"[{IPv6Address(text[1:-1]).compressed}]" if text.endswith("]") else ""
+    except ValueError:
+        return ""
+
+
+def _app(text: str) -> str:
+    text = text.lower()
+    if not (_APP_ID.fullmatch(text) or _APP_ORIGIN.fullmatch(text)):
+        raise ValueError("an app's id such as com.example.my_app, or its origin such as capacitor://localhost")
+    return text
