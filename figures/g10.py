@@ -150,7 +150,7 @@ async def _crowd(pool: Pool) -> People:
         user = await users.create(
             pool, PROJECT, user_id=about.user_id, email=about.email, name="", password_hash=kept
         )  # fmt: skip
-        await users.verify_email(pool, user)
+        await users.verify_email(pool, user, by_holder=True)
         if kind == _BLOCKED:
             await users.change_status(pool, user, status="blocked")
         people[kind].append(about)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from service import addresses
-from service.db import Executor, Queries, UniqueViolation
+from service.db import Executor, Queries
 from service.errors import EmailTaken, UserExists
 
 _sql = Queries("users")
@@ -37,6 +37,17 @@ class User:
 @dataclass(frozen=True, slots=True)
 class Member(User):
     session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ensured(User):
+    """Whoever has an address that was just proved; `created` if the proof made the account.
+
+    `proved_by_holder` if an earlier proof came from who has the account's session or password.
+    """
+
+    proved_by_holder: bool
+    created: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,39 +90,25 @@ class Page:
 async def create(
     conn: Executor, project_id: str, *, user_id: str, email: str | None, name: str, password_hash: str | None
 ) -> User:
-    """Raises UserExists for a taken id or address."""
-    try:
-        user = await _sql.one(
-            conn,
-            "create_user",
-            User,
-            project_id=project_id,
-            id=user_id,
-            email=email,
-            name=name,
-            password_hash=password_hash,
-        )
-    except UniqueViolation:
-        raise UserExists from None
-    if user is None:  # its former owner may still take the address back
+    """Raises UserExists for a taken id or address, and for one that its former owner may still take back."""
+    facts = {"email_verified": False, "name": name, "password_hash": password_hash}
+    user = await _sql.one(conn, "make_user", User, project_id=project_id, ids=[user_id], email=email, **facts)
+    if user is None:
         raise UserExists
     return user
 
 
 async def register(
-    conn: Executor, project_id: str, *, user_id: str, email: str, name: str, password_hash: str
+    conn: Executor, project_id: str, *, user_ids: list[str], email: str, name: str, password_hash: str | None
 ) -> User | None:
-    """A user for an address that was just proved; None if it, or the id, is taken."""
-    return await _sql.one(
-        conn,
-        "register_user",
-        User,
-        project_id=project_id,
-        id=user_id,
-        email=email,
-        name=name,
-        password_hash=password_hash,
-    )
+    """A user for an address that was just proved, under the first free id; None if the address is taken."""
+    facts = {"email_verified": True, "name": name, "password_hash": password_hash}
+    return await _sql.one(conn, "make_user", User, project_id=project_id, ids=user_ids, email=email, **facts)
+
+
+async def ensure(conn: Executor, project_id: str, *, user_ids: list[str], email: str) -> Ensured | None:
+    """Whoever has an address that was just proved, locked; made now, under the first free id, if it is nobody's."""
+    return await _sql.one(conn, "ensure_user", Ensured, project_id=project_id, ids=user_ids, email=email)
 
 
 async def find(conn: Executor, project_id: str, *, user_id: str) -> User | None:
@@ -124,6 +121,19 @@ async def find_by_email(conn: Executor, project_id: str, *, email: str) -> User 
 
 async def lock(conn: Executor, project_id: str, *, user_id: str) -> User | None:
     return await _sql.one(conn, "lock_user", User, project_id=project_id, id=user_id)
+
+
+async def claim(conn: Executor, project_id: str, *, user_id: str, email: str) -> User | None:
+    """The user and the address locked, before the user may get it."""
+    return await _sql.one(conn, "claim_user", User, project_id=project_id, id=user_id, email=email)
+
+
+async def lock_member(conn: Executor, member: Member, *, claimed: str | None = None) -> Member | None:
+    """The member as it is by now, locked; None if the session has ended. `claimed` is an address to be locked too."""
+    who = {"project_id": member.project_id, "id": member.id, "session_id": member.session_id}
+    if claimed is None:
+        return await _sql.one(conn, "lock_member", Member, **who)
+    return await _sql.one(conn, "claim_member", Member, **who, email=claimed)
 
 
 async def find_member_by_secret(conn: Executor, project_id: str, *, user_id: str, secret_hash: bytes) -> Member | None:
@@ -181,17 +191,13 @@ async def rehash_password(conn: Executor, user: User, *, password_hash: str) -> 
     )
 
 
-async def verify_email(conn: Executor, user: User) -> None:
-    await _sql.run(conn, "verify_email", project_id=user.project_id, id=user.id)
+async def verify_email(conn: Executor, user: User, *, by_holder: bool) -> None:
+    """`by_holder` if the proof came from who has the account's session, or from who is alone in it."""
+    await _sql.run(conn, "verify_email", project_id=user.project_id, id=user.id, by_holder=by_holder)
 
 
 async def touch(conn: Executor, user: User) -> None:
     await _sql.run(conn, "touch_user", project_id=user.project_id, id=user.id)
-
-
-async def ensure(conn: Executor, project_id: str, *, user_id: str, email: str) -> None:
-    """A user for an address that was just proved, unless there is one."""
-    await _sql.run(conn, "ensure_user", project_id=project_id, id=user_id, email=email)
 
 
 async def lock_by_email(conn: Executor, project_id: str, *, email: str) -> User | None:
@@ -208,20 +214,17 @@ async def change_prefs(conn: Executor, user: User, *, prefs: str) -> User:
 
 
 async def change_email(conn: Executor, user: User, *, email: str, password_hash: str | None = None) -> User:
-    """The address is unproved again; raises EmailTaken, which tells no more than that it can't be had."""
-    try:
-        changed = await _sql.one(
-            conn,
-            "change_email",
-            User,
-            project_id=user.project_id,
-            id=user.id,
-            email=email,
-            password_hash=password_hash,
-        )
-    except UniqueViolation:
-        raise EmailTaken from None
-    if changed is None:  # the row is locked, so it is there: the address is another's, who may still take it back
+    """The address is unproved again; raises EmailTaken, which tells no more than that it can't be had. Claim first."""
+    changed = await _sql.one(
+        conn,
+        "change_email",
+        User,
+        project_id=user.project_id,
+        id=user.id,
+        email=email,
+        password_hash=password_hash,
+    )
+    if changed is None:  # the row is locked, so it is there: the address is another's, or may become it again
         raise EmailTaken
     return changed
 
@@ -230,12 +233,9 @@ async def void_password(conn: Executor, user: User) -> None:
     await _sql.run(conn, "void_password", project_id=user.project_id, id=user.id)
 
 
-async def put_email_back(conn: Executor, user: User, *, email: str) -> User:
-    """With no address where another account has got that one meanwhile; EmailTaken if that happened just now."""
-    try:
-        return _still(await _sql.one(conn, "put_email_back", User, project_id=user.project_id, id=user.id, email=email))
-    except UniqueViolation:
-        raise EmailTaken from None
+async def secure(conn: Executor, user: User, *, email: str) -> User:
+    """Its password void, and its proved address its own again: none where another has that by now. Claim first."""
+    return _still(await _sql.one(conn, "secure_user", User, project_id=user.project_id, id=user.id, email=email))
 
 
 async def change_status(conn: Executor, user: User, *, status: Status) -> User:

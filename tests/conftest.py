@@ -20,6 +20,7 @@ from service.local import servers
 from service.settings import Settings
 
 POSTGRES, VALKEY = "ACCOUNTS_TEST_POSTGRES", "ACCOUNTS_TEST_VALKEY"
+POSTGRES_LOG = f"{POSTGRES}_LOG"
 # What a test leaves behind, children first; deleting costs a tenth of truncating.
 _TABLES = (
     "windows", "logs", "events", "mail_events", "mails", "tokens", "sessions", "users", "api_keys", "platforms",
@@ -37,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
         server = start(state, throwaway=True)
         config.started.append(server)
         os.environ[variable] = server.url
+        os.environ[f"{variable}_LOG"] = str(server.log)
     asyncio.run(_make_template())
 
 

@@ -33,7 +33,7 @@ class Page(HTMLParser):
             assert given["method"] == "post"
             self.form = given["action"]
         if tag == "input":
-            self.fields[given["name"]] = given["value"]
+            self.fields[given["name"]] = given.get("value", "")  # none where something is to be typed
 
     def handle_endtag(self, tag: str) -> None:
         del tag

@@ -8,7 +8,9 @@ from service.mails import Claim
 from service.tokens import Kind, Token
 from worker import letters, messages
 
-# Where a link leads that was asked for without an address, and the project has no page for it: to ours.
+# Where a link leads that was asked for without an address, and the project has no page for it: to ours. The one of a
+# private sign-up asks for the password.
+_SIGN_UP = "/auth/sign-up"
 _PAGES = {
     "verification": "/auth/verification",
     "magic_url": "/auth/magic-url",
@@ -88,10 +90,15 @@ def _link(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> str:
     parameters |= {"secret": tokens.secret_of(ring, token), "expire": stamp}
     if token.kind == Kind.MAGIC_URL:
         parameters["project"] = claim.project_id
-    return links.build(_target(claim, public_url), parameters)
+    return links.build(_target(claim, token, public_url), parameters)
 
 
-def _target(claim: Claim, public_url: str) -> str:
+def is_sign_up(token: Token) -> bool:
+    """A private sign-up's: its account is made when it is used, under the id that was asked for."""
+    return token.kind == Kind.VERIFICATION and token.user_id is None
+
+
+def _target(claim: Claim, token: Token, public_url: str) -> str:
     """The address that was asked for, if it is still allowed; else the operator's or our own, which need no check."""
     if url := claim.facts.get("url"):
         try:
@@ -100,4 +107,5 @@ def _target(claim: Claim, public_url: str) -> str:
             raise Forbidden from None
     if claim.letter == "verification" and claim.verification_url:
         return claim.verification_url
-    return f"{public_url}{_PAGES[claim.letter]}?{urlencode({'project': claim.project_id})}"
+    page = _SIGN_UP if is_sign_up(token) else _PAGES[claim.letter]
+    return f"{public_url}{page}?{urlencode({'project': claim.project_id})}"

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from service import addresses, db, events, mails, tokens, users
-from service.db import Pool, transaction
+from service.db import Connection, Pool, transaction
 from service.jobs import RECORD_LOG, Bell
 from service.keys import KeyRing
 from service.mails import Claim, End, Lease
 from service.tokens import Kind, Token
+from service.users import User
 from worker import drafts
 from worker.marks import Marks
 from worker.receipts import Receipt
@@ -104,7 +105,7 @@ class Mailer:
         if token and token.kid not in self.ring:
             # Maybe a newer process has a key that this one will only have after its restart.
             raise NotYet(f"the key {token.kid} of its link is not among SECRET_KEYS")
-        if token and claim.user_id and _is_sign_up(token):
+        if token and claim.user_id and drafts.is_sign_up(token):
             # There is an account: its owner is told so, and whoever signed up is told nothing.
             claim, token = replace(claim, letter="already_registered"), None
         if not addresses.is_plain(claim.recipient):
@@ -136,12 +137,12 @@ class Mailer:
             return token
         if token.kind in (Kind.DISAVOWAL, Kind.EMAIL_UNDO):
             return token  # it is for the address that was the user's, whatever has happened since
-        if _is_sign_up(token):
+        if drafts.is_sign_up(token):
             if claim.user_status == "blocked":
                 raise Ended("void", "the account of this address is blocked")
             return token
         if token.user_id is None:
-            token = await self._adopt(claim, token)
+            return await self._adopt(claim, token)
         fresh = claim.user_id == token.user_id and claim.email_version == token.email_version
         if not fresh or claim.user_status == "blocked":
             raise Ended("cancelled", "the address or the account has changed")
@@ -149,24 +150,26 @@ class Mailer:
 
     async def _adopt(self, claim: Claim, token: Token) -> Token:
         """A link asked for by address: give it to the address's user, or note that there is nobody."""
-        somebody = claim.user_id if claim.user_status != "blocked" else None
+        adopted = None
         async with transaction(self.pool) as tx:
-            if somebody and claim.email_version:
-                await users.lock(tx, claim.project_id, user_id=somebody)
+            somebody = await self._owner(tx, token)
+            if somebody:
                 adopted = await tokens.adopt(
-                    tx, claim.project_id, token_id=token.id, user_id=somebody, email_version=claim.email_version
+                    tx, token.project_id, token_id=token.id, user_id=somebody.id, email_version=somebody.email_version
                 )
-                await mails.own(tx, claim, user_id=somebody)
+                await mails.own(tx, claim, user_id=somebody.id)
             else:
-                adopted = None
-                await tokens.drop(tx, claim.project_id, token_id=token.id)
-            settled = await events.settle(tx, claim.project_id, token_id=token.id, user_id=somebody)
+                await tokens.drop(tx, token.project_id, token_id=token.id)
+            owner_id = somebody.id if somebody else None
+            settled = await events.settle(tx, token.project_id, token_id=token.id, user_id=owner_id)
         await self.bell.ring(RECORD_LOG, *settled)
         if adopted is None:
             raise Ended("void", "no account has this address") if not somebody else Ended("cancelled", "adopted twice")
         return adopted
 
-
-def _is_sign_up(token: Token) -> bool:
-    """A private sign-up's: its account is made when it is used, under the id that was asked for."""
-    return token.kind == Kind.VERIFICATION and token.user_id is None
+    async def _owner(self, tx: Connection, token: Token) -> User | None:
+        """Whose address it is now, locked: since the claim it may have gone to another account."""
+        for _ in range(2):  # who is waited for may leave the address to somebody whom only a new look sees
+            if user := await users.lock_by_email(tx, token.project_id, email=token.email):
+                return user if user.status != "blocked" else None
+        return None

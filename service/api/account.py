@@ -6,13 +6,13 @@ from aiohttp import web
 from pydantic import AfterValidator
 
 from service import events, ids, tokens, users
-from service.api import answers, cookies, new_passwords, private_sign_up, shapes
+from service.api import answers, cookies, members, new_passwords, private_sign_up, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
 from service.api.fields import Name, NewEmail, NewPassword, NewUserId, sized
 from service.api.routes import contract, limited, member, public
-from service.db import Connection, transaction
-from service.errors import IdentityNotFound, PasswordPersonal, ScopeMissing, UserExists
+from service.db import transaction
+from service.errors import IdentityNotFound, PasswordPersonal, UserExists
 from service.events import Event
 from service.jobs import RECORD_LOG
 from service.limits import HOUR
@@ -70,7 +70,7 @@ async def update_name(call: Call) -> web.Response:
     """Set the member's name."""
     body = await read(call, UpdateName)
     async with transaction(call.pool) as tx:
-        user = await users.change_name(tx, await _locked(call, tx), name=body.name)
+        user = await users.change_name(tx, await members.lock(call, tx), name=body.name)
         event = await events.record(tx, call.project.id, event=Event.NAME_UPDATE, user_id=user.id, by=call.client)
     await call.services.bell.ring(RECORD_LOG, event)
     return answers.json(answers.user(call, user))
@@ -78,7 +78,7 @@ async def update_name(call: Call) -> web.Response:
 
 @member.delete("/v1/account")
 async def delete_account(call: Call) -> web.Response:
-    """Block the account for good. Its address stays taken, so that nobody can take the account over."""
+    """Block the account for good. A proved address stays taken, so that nobody takes the account over."""
     await _block(call, Event.ACCOUNT_DELETE)
     return answers.nothing()
 
@@ -93,19 +93,12 @@ async def update_status(call: Call) -> web.Response:
 async def _block(call: Call, name: Event) -> User:
     """Its sessions stay, so that their holders are told; they are good for nothing more."""
     async with transaction(call.pool) as tx:
-        user = await users.change_status(tx, await _locked(call, tx), status="blocked")
-        await tokens.kill_all(tx, user)
+        user = await users.change_status(tx, await members.lock(call, tx), status="blocked")
+        await tokens.kill_all(tx, user, by_address=user.email_verified)
         event = await events.record(tx, call.project.id, event=name, user_id=user.id, by=call.client)
     await call.services.bell.ring(RECORD_LOG, event)
     if not call.by_jwt:
         cookies.clear(call)
-    return user
-
-
-async def _locked(call: Call, tx: Connection) -> User:
-    user = await users.lock(tx, call.project.id, user_id=call.member.id)
-    if user is None:
-        raise ScopeMissing
     return user
 
 

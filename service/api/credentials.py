@@ -5,13 +5,13 @@ from uuid import UUID
 from aiohttp import web
 
 from service import events, sessions, tokens, users
-from service.api import answers, budgets, letters, new_passwords, notices, shapes
+from service.api import answers, budgets, letters, members, new_passwords, notices, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
 from service.api.fields import NewEmail, NewPassword, OldPassword, check_new_password
 from service.api.routes import contract, limited, member
 from service.db import Connection, transaction
-from service.errors import CredentialsInvalid, EmailTaken, PasswordPersonal, PasswordReused, ScopeMissing
+from service.errors import CredentialsInvalid, EmailTaken, PasswordPersonal, PasswordReused
 from service.events import Event
 from service.jobs import RECORD_LOG, SEND_MAIL
 from service.limits import HOUR
@@ -28,7 +28,10 @@ class UpdatePassword(Body):
 @limited(10, HOUR, by="user")
 @contract(takes=UpdatePassword, gives=shapes.USER, raises=(CredentialsInvalid, PasswordPersonal, PasswordReused))
 async def update_password(call: Call) -> web.Response:
-    """Set a new password; who has one proves the old one. Every other session and every open link ends."""
+    """Set a new password; who has one proves the old one. Every other session ends, and every open link.
+
+    Links stay where the address is unproved: what was mailed there is for whoever reads the mailbox.
+    """
     body = await read(call, UpdatePassword)
     passwords, old = call.services.passwords, call.member.password_hash
     if old is not None and not await passwords.verify(old, body.oldPassword.reveal() if body.oldPassword else ""):
@@ -44,7 +47,8 @@ async def update_password(call: Call) -> web.Response:
     async with transaction(call.pool) as tx:
         user = await _unchanged(call, tx)
         await users.change_password(tx, user, password_hash=password_hash, kept=call.project.password_history)
-        await tokens.kill_all(tx, user)
+        if user.email_verified:
+            await tokens.kill_all(tx, user, by_address=True)
         await sessions.close_others(tx, user, kept=call.member.session_id)
         event = await events.record(tx, call.project.id, event=Event.PASSWORD_UPDATE, user_id=user.id, by=call.client)
         mails = await notices.post(call, tx, letter="password_changed", user=user) if told else []
@@ -79,11 +83,11 @@ async def update_email(call: Call) -> web.Response:
     await budgets.spend(call, body.email)
     told = await budgets.may_tell(call, call.member)
     async with transaction(call.pool) as tx:
-        before = await _unchanged(call, tx)
+        before = await _unchanged(call, tx, claimed=body.email)
         if body.email == before.email:  # it is in use, as the contract has it; a proof of it stays one
             raise EmailTaken
         user = await users.change_email(tx, before, email=body.email, password_hash=first_hash)
-        await tokens.kill_all(tx, before)
+        await tokens.kill_all(tx, before, by_address=before.email_verified)
         mails = await _announce(call, tx, user)
         mails += await notices.post(call, tx, letter="email_changed", user=before) if told else []
         event = await events.record(tx, call.project.id, event=Event.EMAIL_UPDATE, user_id=user.id, by=call.client)
@@ -92,16 +96,12 @@ async def update_email(call: Call) -> web.Response:
     return answers.json(answers.user(call, user))
 
 
-async def _unchanged(call: Call, tx: Connection) -> User:
-    """The member's row, locked; session and proof of the password were seen before the lock and must still hold.
+async def _unchanged(call: Call, tx: Connection, *, claimed: str | None = None) -> User:
+    """The member, locked; the proof of the password was seen before the lock and must still hold.
 
     The date tells, not the hash: the same password under today's parameters is no change.
     """
-    user = await users.lock(tx, call.project.id, user_id=call.member.id)
-    if user is None or user.status == "blocked":
-        raise ScopeMissing
-    if await sessions.find(tx, user, session_id=call.member.session_id) is None:
-        raise ScopeMissing
+    user = await members.lock(call, tx, claimed=claimed)
     if user.password_updated_at != call.member.password_updated_at:
         raise CredentialsInvalid
     return user

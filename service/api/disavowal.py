@@ -74,17 +74,16 @@ async def _disavow(call: Call, kind: Kind) -> web.Response:
 
 async def _undo(call: Call, found: Token) -> web.Response:
     async with transaction(call.pool) as tx:
-        user = await users.lock(tx, call.project.id, user_id=found.user_id or "")
+        user = await users.claim(tx, call.project.id, user_id=found.user_id or "", email=found.email)
         token = await tokens.take_disavowal(tx, found)
         if user is None or token is None:
             raise TokenInvalid
         if user.status == "blocked":
             raise UserBlocked
         await sessions.close_all(tx, user)
-        await users.void_password(tx, user)
-        await tokens.kill_all(tx, user)
-        await tokens.kill_disavowals(tx, user, since=token.created_at)
-        now = user if user.email == token.email else await users.put_email_back(tx, user, email=token.email)
+        now = await users.secure(tx, user, email=token.email)
+        await tokens.kill_all(tx, now, by_address=now.email_verified)
+        await tokens.kill_disavowals(tx, now, since=token.created_at)
         mails = await _tell_loser(call, tx, user) if now.email != user.email else []
         event = await events.record(tx, call.project.id, event=Event.DISAVOWAL, user_id=user.id, by=call.client)
     await call.services.bell.ring(SEND_MAIL, *mails)

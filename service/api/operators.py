@@ -64,12 +64,14 @@ async def change_name(operator: Operator, user_id: str, *, name: str) -> Done:
 async def change_email(operator: Operator, user_id: str, *, email: str) -> Done:
     """The address is unproved, no earlier link works, nobody is mailed. Raises EmailExists."""
     async with transaction(operator.pool) as tx:
-        before = await _locked(operator, tx, user_id)
+        before = await users.claim(tx, operator.project_id, user_id=user_id, email=email)
+        if before is None:
+            raise UserNotFound
         try:
             user = await users.change_email(tx, before, email=email)
         except EmailTaken:
             raise EmailExists from None
-        await tokens.kill_all(tx, before)
+        await tokens.kill_all(tx, before, by_address=True)
         await tokens.kill_disavowals(tx, before)
         return await _done(operator, tx, user, Event.BY_OPERATOR_EMAIL)
 
@@ -79,7 +81,7 @@ async def change_password(operator: Operator, user_id: str, *, password_hash: st
     async with transaction(operator.pool) as tx:
         before = await _locked(operator, tx, user_id)
         await users.change_password(tx, before, password_hash=password_hash, kept=kept)
-        await tokens.kill_all(tx, before)
+        await tokens.kill_all(tx, before, by_address=True)
         await tokens.kill_disavowals(tx, before)
         await sessions.close_all(tx, before)
         return await _done(operator, tx, await _locked(operator, tx, user_id), Event.BY_OPERATOR_PASSWORD)
@@ -89,7 +91,7 @@ async def change_status(operator: Operator, user_id: str, *, status: Status) -> 
     """A block takes effect with the next request: each one reads the user's row."""
     async with transaction(operator.pool) as tx:
         user = await users.change_status(tx, await _locked(operator, tx, user_id), status=status)
-        await tokens.kill_all(tx, user)
+        await tokens.kill_all(tx, user, by_address=True)
         return await _done(operator, tx, user, Event.BY_OPERATOR_STATUS)
 
 
@@ -99,7 +101,7 @@ async def change_verification(operator: Operator, user_id: str, *, email_verifie
         before = await _locked(operator, tx, user_id)
         user = await users.set_email_verified(tx, before, email_verified=email_verified)
         if not email_verified:
-            await tokens.kill_all(tx, user)
+            await tokens.kill_all(tx, before, by_address=True)
         return await _done(operator, tx, user, Event.BY_OPERATOR_VERIFICATION)
 
 
@@ -123,7 +125,7 @@ async def delete(operator: Operator, user_id: str) -> Done:
     """Gone with sessions, links and mails that were still to be sent; the log stays. The address is free again."""
     async with transaction(operator.pool) as tx:
         user = await _locked(operator, tx, user_id)
-        await tokens.kill_all(tx, user)
+        await tokens.kill_all(tx, user, by_address=True)
         await mails.cancel_of(tx, operator.project_id, user_id=user.id)
         await users.delete(tx, user)
         return await _done(operator, tx, user, Event.BY_OPERATOR_DELETE)

@@ -15,8 +15,9 @@ from service import language
 from service.api import bodies, headers, sessions, sign_in, verification
 from service.api.bodies import Body
 from service.api.calls import Call
+from service.api.fields import NewPassword, TokenSecret, UserId
 from service.api.routes import limited, public
-from service.errors import AccountError
+from service.errors import AccountError, ArgumentInvalid, PasswordPersonal
 from service.limits import HOUR
 from service.secrets import Secret
 
@@ -47,10 +48,17 @@ _POLICY = (
 )
 
 
+class Proof(Body):
+    """What a link that proves an address carries."""
+
+    userId: UserId  # noqa: N815 - the contract's spelling
+    secret: TokenSecret
+
+
 @public.get("/auth/verification", page=True)
 async def ask_verification(call: Call) -> web.Response:
     """Ask whether to prove the address."""
-    return await ask(call, "verification", verification.UpdateVerification)
+    return await ask(call, "verification", Proof)
 
 
 @public.post("/auth/verification", page=True)
@@ -59,6 +67,30 @@ async def ask_verification(call: Call) -> web.Response:
 async def confirm_verification(call: Call) -> web.Response:
     """Prove the address, as PUT /v1/account/verification does."""
     await verification.confirm(call)
+    return show(call, "verified")
+
+
+class FinishSignUp(Proof):
+    password: NewPassword
+
+
+@public.get("/auth/sign-up", page=True)
+async def ask_sign_up(call: Call) -> web.Response:
+    """Ask for the password of the account that a private sign-up makes."""
+    return await ask(call, "sign_up", Proof, refused=False)
+
+
+@public.post("/auth/sign-up", page=True)
+@limited(10, HOUR, by="userId")
+@limited(100, HOUR, by="ip")
+async def confirm_sign_up(call: Call) -> web.Response:
+    """Prove the address and make the account, with the password that was chosen here."""
+    proof = await bodies.read(call, Proof)
+    try:
+        await bodies.read(call, FinishSignUp)
+        await verification.confirm(call)
+    except (ArgumentInvalid, PasswordPersonal):  # of the password: the rest has been read
+        return _question(call, "sign_up", proof, status=400, refused=True)
     return show(call, "verified")
 
 
@@ -86,12 +118,16 @@ def refuse(call: Call, fault: AccountError) -> web.Response:
     return answer
 
 
-async def ask(call: Call, page: str, model: type[Body]) -> web.Response:
+async def ask(call: Call, page: str, model: type[Body], **facts: bool) -> web.Response:
     call.body = dict(call.request.query)
-    proof = await bodies.read(call, model)
+    return _question(call, page, await bodies.read(call, model), **facts)
+
+
+def _question(call: Call, page: str, proof: Body, *, status: int = 200, **facts: bool) -> web.Response:
+    """A form that sends the link's secret when its button is pressed, and what is typed into it."""
     action = f"{call.request.path}?{urlencode({'project': call.project.id})}"
     fields = {name: value.reveal() if isinstance(value, Secret) else value for name, value in proof}
-    answer = show(call, page, action=action, fields=fields)
+    answer = show(call, page, status=status, action=action, fields=fields, **facts)
     # Under no-referrer a browser sends the form with `Origin: null`, as any foreign page can. This one tells no more
     # than our origin, so the secret in the address stays here.
     answer.headers["Referrer-Policy"] = "strict-origin"

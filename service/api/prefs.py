@@ -7,13 +7,13 @@ from aiohttp import web
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from service import events, users
-from service.api import answers, objects, shapes
+from service.api import answers, members, objects, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
 from service.api.fields import check_prefs, empty_list_is_object
 from service.api.routes import contract, member
 from service.db import transaction
-from service.errors import ArgumentInvalid, ScopeMissing
+from service.errors import ArgumentInvalid
 from service.events import Event
 from service.jobs import RECORD_LOG
 
@@ -43,10 +43,9 @@ async def update_prefs(call: Call) -> web.Response:
     """Legacy: the given keys change, null removes one. Modern: the object is replaced (design.md 7)."""
     body = await read(call, UpdatePrefs)
     async with transaction(call.pool) as tx:
-        user = await users.lock(tx, call.project.id, user_id=call.member.id)
-        if user is None:
-            raise ScopeMissing
-        user = await users.change_prefs(tx, user, prefs=written(body.prefs, user.prefs, merge=not call.era.modern))
+        member = await members.lock(call, tx)
+        prefs = written(body.prefs, member.prefs, merge=not call.era.modern)
+        user = await users.change_prefs(tx, member, prefs=prefs)
         event = await events.record(tx, call.project.id, event=Event.PREFS_UPDATE, user_id=user.id, by=call.client)
     await call.services.bell.ring(RECORD_LOG, event)
     return answers.json(answers.user(call, user))

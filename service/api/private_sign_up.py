@@ -3,19 +3,25 @@
 Everybody gets the same answer for the same rows: the request is kept beside a token, the worker finds out whether
 the address is somebody's, and mails either the link that makes the account or word that there is one already. So
 nothing that is done with the address later can tell either: before the link is used there is no account to sign in to.
+
+Anybody may have asked, and whoever reads the mailbox may take the letter for the answer to a sign-up of their own. So
+the account gets the password that comes with the proof, or the one that was asked for where the proof comes from the
+browser that asked, as a mark shows that it was given then. Else it has none until its owner sets one by a recovery.
 """
 
+import hmac
 from dataclasses import replace
 
 from aiohttp import web
 
 from service import events, ids, keys, sign_ups, tokens, users
-from service.api import answers, budgets, letters
+from service.api import answers, budgets, cookies, letters, new_passwords
 from service.api.calls import Call
-from service.db import Connection, transaction
-from service.errors import VerificationTokenInvalid
+from service.db import transaction
+from service.errors import AccountError, VerificationTokenInvalid
 from service.events import Event
 from service.jobs import RECORD_LOG, SEND_MAIL
+from service.secrets import Secret
 from service.sign_ups import SignUp
 from service.tokens import Kind, Token
 from service.users import User
@@ -37,6 +43,7 @@ async def ask(call: Call, *, user_id: str | None, email: str, name: str, passwor
         await sign_ups.record(tx, call.project.id, token_id=token.id, name=name, password_hash=password_hash)
         mail = await letters.post(call, tx, letter="verification", token=token)
     await call.services.bell.ring(SEND_MAIL, mail)
+    _mark(call, token)
     return answers.json(answers.user(call, _promised(token, name)), 201)
 
 
@@ -60,34 +67,66 @@ def _promised(token: Token, name: str) -> User:
     )
 
 
-async def finish(call: Call, found: Token) -> Token:
-    """Make the account that a sign-up's secret stands for, its address proved. Raises VerificationTokenInvalid.
+async def finish(call: Call, found: Token, password: Secret | None) -> Token:
+    """Make the account that a sign-up's secret stands for, its address proved.
 
-    The user's row comes before the token's, as everywhere; if the token is gone nobody has been made.
+    Raises VerificationTokenInvalid, and what a password is refused with, which costs the link no attempt.
+    The address comes before the token, as everywhere; if the token is gone nobody has been made.
     """
+    asked = await sign_ups.find(call.pool, call.project.id, token_id=found.id)
+    if asked is None:
+        raise VerificationTokenInvalid
+    # Outside the transaction, so that no lock waits for a hash.
+    password_hash = await _password(call, found, asked, password)
     async with transaction(call.pool) as tx:
-        asked = await sign_ups.find(tx, call.project.id, token_id=found.id)
-        user = await _make(tx, found, asked) if asked else None
+        user = await users.register(
+            tx,
+            call.project.id,
+            user_ids=[found.asked_as or ids.new(), ids.new()],
+            email=found.email,
+            name=asked.name,
+            password_hash=password_hash,
+        )
         token = await tokens.take_by_address(tx, found)
         if token is None or user is None:
             raise VerificationTokenInvalid
-        await tokens.kill_all(tx, user)
+        await tokens.kill_all(tx, user, by_address=True)
         event = await events.record(tx, call.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=call.client)
     await call.services.bell.ring(RECORD_LOG, event)
     return replace(token, user_id=user.id)
 
 
-async def _make(tx: Connection, token: Token, asked: SignUp) -> User | None:
-    """None if the address is somebody's by now. The id that was asked for is used if it is still free."""
-    for user_id in (token.asked_as or ids.new(), ids.new()):
-        user = await users.register(
-            tx,
-            token.project_id,
-            user_id=user_id,
-            email=token.email,
-            name=asked.name,
-            password_hash=asked.password_hash,
-        )
-        if user:
-            return user
-    return None
+async def _password(call: Call, found: Token, asked: SignUp, password: Secret | None) -> str | None:
+    """The hash of the password that whoever proves the address has chosen; None if nobody knows that of any."""
+    if password is None:
+        return asked.password_hash if _asked_here(call, found) else None
+    about = (found.asked_as, asked.name, found.email)
+    try:
+        return await new_passwords.accept(call, call.services.passwords, password.reveal(), about=about)
+    except AccountError:
+        await tokens.forgive(call.pool, found)
+        raise
+
+
+def _mark(call: Call, token: Token) -> None:
+    """For everybody who asks alike. It opens nothing: it only tells, beside the mailed secret, whose password it is."""
+    if call.key is not None:  # a server speaks for many browsers
+        return
+    https = call.services.settings.public_url.startswith("https:")
+    rest = "; Secure; SameSite=None" if https else "; SameSite=Lax"
+    seconds = call.project.verification_seconds
+    value = f"{_name(call)}={_proof(call, token)}; Path=/; Max-Age={seconds}; HttpOnly{rest}"
+    call.headers.append(("Set-Cookie", value))
+
+
+def _asked_here(call: Call, token: Token) -> bool:
+    shown = cookies.kept(call).get(_name(call), "")
+    return hmac.compare_digest(_proof(call, token).encode(), shown.encode())
+
+
+def _proof(call: Call, token: Token) -> str:
+    return keys.derive(call.services.ring[token.kid], "sign_up", token.project_id, token.id)[:16].hex()
+
+
+def _name(call: Call) -> str:
+    return f"sign_up_{call.project.id}".lower()

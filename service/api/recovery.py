@@ -116,7 +116,7 @@ async def update_recovery(call: Call) -> web.Response:
         await users.change_password(
             tx, user, password_hash=password_hash, kept=call.project.password_history, email_verified=True
         )
-        await tokens.kill_all(tx, user)
+        await tokens.kill_all(tx, user, by_address=True)
         await sessions.close_all(tx, user)
         event = await events.record(
             tx,

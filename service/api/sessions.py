@@ -6,7 +6,7 @@ from uuid import UUID
 from aiohttp import web
 
 from service import countries, devices, events, sessions, users
-from service.api import answers, budgets, cookies, known_devices, notices, queries, shapes
+from service.api import answers, budgets, cookies, known_devices, members, notices, queries, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
 from service.api.fields import Email, OldPassword
@@ -132,7 +132,7 @@ async def get_session(call: Call) -> web.Response:
 async def update_session(call: Call) -> web.Response:
     """Let a session live for the project's whole session time again."""
     async with transaction(call.pool) as tx:
-        await users.lock(tx, call.project.id, user_id=call.member.id)
+        await members.lock(call, tx)
         session = await sessions.extend(
             tx, call.member, session_id=_session_id(call), seconds=call.project.session_seconds
         )
@@ -152,7 +152,7 @@ async def delete_session(call: Call) -> web.Response:
     """End one of the member's sessions; `current` is the one that asks, a JWT's too."""
     session_id = _session_id(call)
     async with transaction(call.pool) as tx:
-        await users.lock(tx, call.project.id, user_id=call.member.id)
+        await members.lock(call, tx)
         if not await sessions.close(tx, call.member, session_id=session_id):
             raise SessionNotFound
         event = await events.record(
@@ -176,7 +176,7 @@ async def delete_sessions(call: Call) -> web.Response:
     body = await read(call, DeleteSessions)
     keeps = body.current is False
     async with transaction(call.pool) as tx:
-        await users.lock(tx, call.project.id, user_id=call.member.id)
+        await members.lock(call, tx)
         if keeps:
             await sessions.close_others(tx, call.member, kept=call.member.session_id)
         else:

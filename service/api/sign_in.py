@@ -6,6 +6,7 @@ told the id that was asked for, or a fresh one; the link and the code work under
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from aiohttp import web
 
@@ -22,7 +23,7 @@ from service.events import Event
 from service.jobs import RECORD_LOG, SEND_MAIL
 from service.limits import HOUR
 from service.tokens import Kind, Token
-from service.users import User
+from service.users import Ensured, User
 
 
 @public.post("/v1/account/sessions/anonymous", opens_session=True)
@@ -145,42 +146,55 @@ async def _by_link(call: Call, user_id: str, secret: str) -> Token | None:
 async def _sign_in(call: Call, found: Token | None) -> Opened:
     """The address is proved: a session for its user, who is made now if there is none. All its links end.
 
-    The user's row is locked before the token's, as everywhere; if the token is gone nobody has been made.
+    The address is locked before its user and the user before the token, as everywhere; if the token is gone nobody
+    has been made.
     """
     if found is None:
         raise LoginTokenInvalid
     async with transaction(call.pool) as tx:
-        user = await _owner(call, tx, found)
+        user = await _owner(tx, found)
         token = await tokens.take_by_address(tx, found)
         if token is None:
             raise LoginTokenInvalid
         if user.status == "blocked":
             raise UserBlocked
-        if not user.email_verified:
-            await _make_sole(tx, user)
-        await users.verify_email(tx, user)
-        await tokens.kill_all(tx, user)
         proved = replace(user, email_verified=True)
-        return await begin(call, tx, proved, provider="magic-url" if token.kind == Kind.MAGIC_URL else "email")
+        told = await _prove(call, tx, user)
+        await tokens.kill_all(tx, user, by_address=True)
+        opened = await begin(call, tx, proved, provider="magic-url" if token.kind == Kind.MAGIC_URL else "email")
+    await call.services.bell.ring(RECORD_LOG, *told)
+    return opened
+
+
+async def _owner(tx: Connection, token: Token) -> Ensured:
+    """The id that was asked for is used if it is still free."""
+    user_ids = [token.asked_as or ids.new(), ids.new()]
+    user = await users.ensure(tx, token.project_id, user_ids=user_ids, email=token.email)
+    if user is None:
+        raise LookupError
+    return user
+
+
+async def _prove(call: Call, tx: Connection, user: Ensured) -> list[UUID]:
+    """Note that whoever reads the mailbox is in now, and alone; the events to ring for."""
+    if not (user.created or (user.email_verified and user.proved_by_holder)):
+        await _make_sole(tx, user)
+    if not (user.email_verified and user.proved_by_holder):
+        await users.verify_email(tx, user, by_holder=True)
+    if user.created:
+        event = Event.ACCOUNT_CREATE
+    elif not user.email_verified:
+        event = Event.VERIFICATION_UPDATE
+    else:
+        return []
+    return [await events.record(tx, call.project.id, event=event, user_id=user.id, by=call.client)]
 
 
 async def _make_sole(tx: Connection, user: User) -> None:
-    """Nobody had proved the address: whoever made the account with it chose its password and opened its sessions.
+    """Nobody had proved the address who holds the account: whoever made it chose its password and opened its sessions.
 
     That may have been a stranger who waited for the owner to come (reliability.md S68).
     """
     await sessions.close_all(tx, user)
     if user.password_hash is not None:
         await users.void_password(tx, user)
-
-
-async def _owner(call: Call, tx: Connection, token: Token) -> User:
-    """The id that was asked for is used if it is still free."""
-    for user_id in (token.asked_as or ids.new(), ids.new()):
-        if user := await users.lock_by_email(tx, call.project.id, email=token.email):
-            return user
-        await users.ensure(tx, call.project.id, user_id=user_id, email=token.email)
-    user = await users.lock_by_email(tx, call.project.id, email=token.email)
-    if user is None:
-        raise LookupError
-    return user

@@ -3,17 +3,18 @@
 from aiohttp import web
 
 from service import events, tokens, users
-from service.api import answers, budgets, letters, private_sign_up, shapes
+from service.api import answers, budgets, letters, members, private_sign_up, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
-from service.api.fields import TokenSecret, Url, UserId
+from service.api.fields import NewPassword, TokenSecret, Url, UserId
 from service.api.routes import contract, limited, member, public
-from service.db import transaction
-from service.errors import EmailMissing, EmailVerified, VerificationTokenInvalid
+from service.db import Connection, transaction
+from service.errors import EmailMissing, EmailVerified, PasswordPersonal, VerificationTokenInvalid
 from service.events import Event
 from service.jobs import RECORD_LOG, SEND_MAIL
 from service.limits import HOUR
 from service.tokens import Kind, Token
+from service.users import User
 
 
 class CreateVerification(Body):
@@ -29,9 +30,9 @@ async def create_verification(call: Call) -> web.Response:
     if call.member.email:
         await budgets.spend(call, call.member.email)
     async with transaction(call.pool) as tx:
-        user = await users.lock(tx, call.project.id, user_id=call.member.id)
+        user = await members.lock(call, tx)
         # An address that came meanwhile has a budget of its own, which nobody has asked.
-        if user is None or user.email is None or user.email != call.member.email:
+        if user.email is None or user.email != call.member.email:
             raise EmailMissing
         if user.email_verified and call.era.modern:
             raise EmailVerified
@@ -52,14 +53,17 @@ async def create_verification(call: Call) -> web.Response:
 
 
 class UpdateVerification(Body):
+    """`password` is for a private sign-up: the account is made with it. It is not read where there is an account."""
+
     userId: UserId  # noqa: N815 - the contract's spelling
     secret: TokenSecret
+    password: NewPassword | None = None
 
 
 @public.put("/v1/account/verification", "/v1/account/verifications/email")
 @limited(10, HOUR, by="userId")
 @limited(100, HOUR, by="ip")
-@contract(takes=UpdateVerification, gives=shapes.TOKEN, raises=(VerificationTokenInvalid,))
+@contract(takes=UpdateVerification, gives=shapes.TOKEN, raises=(VerificationTokenInvalid, PasswordPersonal))
 async def update_verification(call: Call) -> web.Response:
     """Prove the address with the secret that was mailed to it."""
     token = await confirm(call)
@@ -67,7 +71,11 @@ async def update_verification(call: Call) -> web.Response:
 
 
 async def confirm(call: Call) -> Token:
-    """Use up the token that the body names: its address is proved. Raises VerificationTokenInvalid."""
+    """Use up the token that the body names: its address is proved. Raises VerificationTokenInvalid.
+
+    Nobody is signed out by it, for the link may well be opened in another browser than the one that signed up. But
+    without the account's session it does not say that whoever made the account is the one who reads the mailbox.
+    """
     body = await read(call, UpdateVerification)
     found = await tokens.find_by_secret(
         call.pool,
@@ -80,14 +88,15 @@ async def confirm(call: Call) -> Token:
     if found is None:
         raise VerificationTokenInvalid
     if found.user_id is None:
-        return await private_sign_up.finish(call, found)
+        return await private_sign_up.finish(call, found, body.password)
     async with transaction(call.pool) as tx:
-        user = await users.lock(tx, call.project.id, user_id=body.userId)
+        holder = await _holder(call, tx, body.userId)
+        user = holder or await users.lock(tx, call.project.id, user_id=body.userId)
         token = await tokens.take(tx, found)
         if user is None or token is None or user.status == "blocked":
             raise VerificationTokenInvalid
-        await users.verify_email(tx, user)
-        await tokens.kill_all(tx, user)
+        await users.verify_email(tx, user, by_holder=holder is not None)
+        await tokens.kill_all(tx, user, by_address=True)
         event = await events.record(
             tx,
             call.project.id,
@@ -97,3 +106,9 @@ async def confirm(call: Call) -> Token:
         )
     await call.services.bell.ring(RECORD_LOG, event)
     return token
+
+
+async def _holder(call: Call, tx: Connection, user_id: str) -> User | None:
+    """The user, locked, if the request comes with a live session of that account."""
+    member = call.found_member
+    return await users.lock_member(tx, member) if member and member.id == user_id else None

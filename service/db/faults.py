@@ -28,9 +28,12 @@ class Fault(Enum):
     SCHEMA = auto()  # not migrated as far as this code needs
 
 
-# By sqlstate, the longest that fits first in line. 25P03 and 25P04 close the connection of a transaction that dawdles.
+# By sqlstate, the longest that fits first in line. No statement of a request adds what it can see to be there: a row
+# that stands in its way, 23505, has just been added, and the next run sees it. 25P03 and 25P04 close the connection of
+# a transaction that dawdles.
 _STATES = (
     ("08", Fault.LOST),
+    ("23505", Fault.CLASH),
     ("28", Fault.REFUSED),
     ("3D000", Fault.REFUSED),
     ("3F000", Fault.SCHEMA),

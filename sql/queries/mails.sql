@@ -10,6 +10,7 @@ values (:project_id, :id, :letter, :user_id, :recipient, :locale, :facts, now() 
 -- name: claim_mail(id, worker, lease) -> Claim?
 -- One worker gets it, with all that the letter needs; a lease that ran out is anyone's, and whoever had it lost it.
 -- `attempts` is the fencing number: whoever claims later has a higher one.
+-- A blocked account that never proved its address holds it for nobody: the mail is as one to nobody's address.
 with free as (
     select id, project_id, state, attempts, lease_by from mails
     where id = :id and state in ('pending', 'sending') and due_at <= now() for update skip locked
@@ -31,7 +32,8 @@ select c.project_id, c.id, c.letter, c.recipient, c.locale, c.facts, c.attempts,
     u.id as user_id, u.email_version, u.status as user_status
 from claimed c join projects p on p.id = c.project_id
 left join tokens t on t.project_id = c.project_id and t.id = c.token_id
-left join users u on u.project_id = c.project_id and u.email = c.recipient;
+left join users u on u.project_id = c.project_id and u.email = c.recipient
+    and (u.status <> 'blocked' or u.email_verified);
 
 -- name: own_mail(project_id, id, user_id)
 update mails set user_id = :user_id where id = :id and project_id = :project_id;

@@ -11,20 +11,33 @@ returning project_id, id, kind, user_id, asked_as, email, email_version, kid, cr
 
 -- name: count_attempt(project_id, id, kind) -> Token?
 -- Counted before anyone looks at the secret, in a transaction of its own, so that parallel guesses count too.
-update tokens set attempts = attempts + 1
-where project_id = :project_id and id = :id and kind = :kind and attempts < 5 and expires_at > now()
-returning project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at;
+-- A guess at nothing is one write as well: else the time of a commit would tell whether the link is still open.
+with counted as (
+    update tokens set attempts = attempts + 1
+    where project_id = :project_id and id = :id and kind = :kind and attempts < 5 and expires_at > now()
+    returning project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at
+), missed as (
+    update void_guesses set guesses = guesses + 1
+    where slot = (select floor(random() * 1024)::int) and not exists (select from counted)
+)
+select project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at from counted;
 
 -- name: count_code_attempts(project_id, asked_as) -> Token*
 -- A code is too short to name its token: the guess counts for each one that it may be meant for, the newest three.
 -- Were it all of them, who asks for codes for a thousand people under one id would guess a thousand times at once.
-update tokens set attempts = attempts + 1
-where project_id = :project_id and attempts < 5 and id in (
-    select id from tokens
-    where project_id = :project_id and asked_as = :asked_as and kind = 'otp' and attempts < 5 and expires_at > now()
-    order by created_at desc, id desc limit 3
+with counted as (
+    update tokens set attempts = attempts + 1
+    where project_id = :project_id and attempts < 5 and id in (
+        select id from tokens
+        where project_id = :project_id and asked_as = :asked_as and kind = 'otp' and attempts < 5 and expires_at > now()
+        order by created_at desc, id desc limit 3
+    )
+    returning project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at
+), missed as (
+    update void_guesses set guesses = guesses + 1
+    where slot = (select floor(random() * 1024)::int) and not exists (select from counted)
 )
-returning project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at;
+select project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at from counted;
 
 -- name: forgive_attempt(project_id, id)
 update tokens set attempts = attempts - 1 where project_id = :project_id and id = :id and attempts > 0;
@@ -55,7 +68,7 @@ returning project_id, id, kind, user_id, asked_as, email, email_version, kid, cr
 delete from tokens where project_id = :project_id and id = :id;
 
 -- name: kill_tokens(project_id, user_id, email)
--- The user's own, and those that were asked for by the user's address and are nobody's yet.
+-- The user's own; with an address those too that were asked for by it and are nobody's yet.
 delete from tokens
 where project_id = :project_id and kind not in ('disavowal', 'email_undo')
     and (user_id = :user_id or (user_id is null and email = :email));

@@ -1,21 +1,16 @@
--- name: create_user(project_id, id, email, name, password_hash) -> User?
--- Nobody gets an address that its former owner may still take back.
-insert into users (project_id, id, email, name, password_hash, password_updated_at)
-select :project_id, :id, :email, :name, :password_hash, case when :password_hash::text is not null then now() end
-where not exists (
-    select 1 from tokens t
-    where t.project_id = :project_id and t.email = :email and t.kind = 'email_undo' and t.expires_at > now()
-)
-returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at;
+-- name: make_user(project_id, ids, email, email_verified, name, password_hash) -> User?
+-- Under the first of the ids that is free. Nothing if none is, or if the address is taken, or reserved and not proved.
+select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
+    status, labels, prefs, created_at, updated_at, accessed_at
+from make_user(:project_id, :ids, :email, :email_verified, :name, :password_hash);
 
--- name: register_user(project_id, id, email, name, password_hash) -> User?
--- For an address that has just been proved; nothing if it, or the id, is taken.
-insert into users (project_id, id, email, email_verified, name, password_hash, password_updated_at)
-values (:project_id, :id, :email, true, :name, :password_hash, now())
-on conflict do nothing
-returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at;
+-- name: ensure_user(project_id, ids, email) -> Ensured
+-- Whoever has the address that has just been proved, locked; made now if it is nobody's.
+select (e.account).project_id, (e.account).id, (e.account).email, (e.account).email_version,
+    (e.account).email_verified, (e.account).name, (e.account).password_hash, (e.account).password_updated_at,
+    (e.account).status, (e.account).labels, (e.account).prefs, (e.account).created_at, (e.account).updated_at,
+    (e.account).accessed_at, (e.account).proved_by_holder, e.created
+from ensure_user(:project_id, :ids, :email) e;
 
 -- name: find_user(project_id, id) -> User?
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
@@ -32,6 +27,34 @@ from users where project_id = :project_id and email = :email;
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at
 from users where project_id = :project_id and id = :id for update;
+
+-- name: claim_user(project_id, id, email) -> User?
+-- The same for an act that may give the user this address. Locks come after all that a statement reads, so that the
+-- address is locked before the row.
+select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at
+from claim_address(:project_id, :email, :id), users u
+where u.project_id = :project_id and u.id = :id for update of u;
+
+-- name: lock_member(project_id, id, session_id) -> Member?
+-- A member's own act begins with the user's row too, and with the session's: one that ends meanwhile acts no more.
+-- The user is locked first, as by all that ends sessions.
+select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at,
+    s.id as session_id
+from users u join sessions s on s.project_id = u.project_id and s.user_id = u.id
+where u.project_id = :project_id and u.id = :id and s.id = :session_id and s.expires_at > now()
+for update of u for key share of s;
+
+-- name: claim_member(project_id, id, session_id, email) -> Member?
+-- Both.
+select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at,
+    s.id as session_id
+from claim_address(:project_id, :email, :id),
+    users u join sessions s on s.project_id = u.project_id and s.user_id = u.id
+where u.project_id = :project_id and u.id = :id and s.id = :session_id and s.expires_at > now()
+for update of u for key share of s;
 
 -- name: find_member_by_secret(project_id, user_id, secret_hash) -> Member?
 -- The one query of an authenticated request.
@@ -52,7 +75,8 @@ where s.project_id = :project_id and s.user_id = :user_id and s.id = :session_id
 -- name: change_password(project_id, id, password_hash, email_verified)
 -- A recovery also proves the address, a change of password leaves that as it is (email_verified null).
 update users set password_hash = :password_hash, password_updated_at = now(), updated_at = now(),
-    email_verified = coalesce(:email_verified, email_verified)
+    email_verified = coalesce(:email_verified, email_verified),
+    proved_by_holder = coalesce(:email_verified, proved_by_holder)
 where project_id = :project_id and id = :id;
 
 -- name: rehash_password(project_id, id, earlier_hash, password_hash)
@@ -76,15 +100,14 @@ select :project_id, :user_id, :password_hash where :kept > 1 and :password_hash:
 select password_hash from password_history where project_id = :project_id and user_id = :user_id
 order by id desc limit :most;
 
--- name: verify_email(project_id, id)
-update users set email_verified = true, updated_at = now() where project_id = :project_id and id = :id;
+-- name: verify_email(project_id, id, by_holder)
+-- Who has proved it once as the holder stays that.
+update users set email_verified = true, updated_at = now(),
+    proved_by_holder = :by_holder or (email_verified and proved_by_holder)
+where project_id = :project_id and id = :id;
 
 -- name: touch_user(project_id, id)
 update users set accessed_at = now() where project_id = :project_id and id = :id;
-
--- name: ensure_user(project_id, id, email)
--- For an address that has just been proved; nothing if it, or the id, is taken.
-insert into users (project_id, id, email, email_verified) values (:project_id, :id, :email, true) on conflict do nothing;
 
 -- name: lock_user_by_email(project_id, email) -> User?
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
@@ -103,34 +126,35 @@ returning project_id, id, email, email_version, email_verified, name, password_h
 
 -- name: change_email(project_id, id, email, password_hash) -> User?
 -- Every token made for the earlier address is void by its version. A first password comes with the first address.
--- Nothing for an address that somebody else may still take back.
+-- Nothing for an address that somebody else has or may still take back: it is locked, so that this holds.
 update users set email = :email, email_version = email_version + 1, email_verified = false, updated_at = now(),
     password_hash = coalesce(:password_hash, password_hash),
     password_updated_at = case when :password_hash::text is null then password_updated_at else now() end
-where project_id = :project_id and id = :id and not exists (
-    select 1 from tokens t
-    where t.project_id = :project_id and t.email = :email and t.kind = 'email_undo' and t.expires_at > now()
-        and t.user_id <> :id
-)
+where project_id = :project_id and id = :id and not is_reserved(:project_id, :email, :id)
+    and not exists (select from users where project_id = :project_id and email = :email and id <> :id)
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at;
+
+-- name: secure_user(project_id, id, email) -> User?
+-- Somebody else may know the password; its date tells a login that is on its way. The address is the one that the link
+-- was mailed to, and so it is proved. Where another account has it by now, this one has none: whoever is to be kept
+-- out reads what is mailed to the address that it has. It is locked, so that nobody gets it meanwhile.
+update users u set password_hash = null, password_updated_at = now(), updated_at = now(),
+    email = case when not k.taken then :email end, email_version = u.email_version + (k.moved)::int,
+    email_verified = case when k.moved then not k.taken else u.email_verified end,
+    proved_by_holder = true
+from (
+    select exists (select from users where project_id = :project_id and email = :email and id <> :id) as taken,
+        (select email from users where project_id = :project_id and id = :id) is distinct from :email as moved
+) k
+where u.project_id = :project_id and u.id = :id
+returning u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at;
 
 -- name: void_password(project_id, id)
 -- Somebody else may know it. Its date tells a login that is on its way.
 update users set password_hash = null, password_updated_at = now(), updated_at = now()
 where project_id = :project_id and id = :id;
-
--- name: put_email_back(project_id, id, email) -> User?
--- The link that asks for it was mailed there, so the address is proved. Where another account has it by now this one
--- has none, since whoever is to be kept out reads what is mailed to the address that it has.
-update users u set email = case when not k.taken then :email end, email_version = u.email_version + 1,
-    email_verified = not k.taken, updated_at = now()
-from (
-    select exists (select 1 from users where project_id = :project_id and email = :email and id <> :id) as taken
-) k
-where u.project_id = :project_id and u.id = :id
-returning u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
-    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at;
 
 -- name: change_status(project_id, id, status) -> User?
 update users set status = :status, updated_at = now() where project_id = :project_id and id = :id

@@ -69,9 +69,10 @@ async def test_anonymous_becomes_real(api: Api):
     await api.sign_in()
 
 
-async def test_delete_blocks_for_good(api: Api):
-    """A deleted account answers nobody, and its address stays taken."""
+async def test_delete_blocks_for_good(api: Api, pool: Pool):
+    """A deleted account answers nobody, and its proved address stays taken."""
     await api.sign_up()
+    await pool.execute("update users set email_verified = true")
     member = await api.sign_in()
     answer = await api.call("DELETE", "/v1/account", headers=member, json={})
     assert answer.status == 204

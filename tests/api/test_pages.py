@@ -217,7 +217,7 @@ async def test_blocked_visitors_are_told(api: Api, pool: Pool):
 async def test_a_blocked_account_is_not_signed_in(api: Api, pool: Pool, settings: Settings):
     """A link that was mailed before the block opens nothing after it."""
     page = Page((await visit(api, "/auth/magic-url", await proof(api, pool, settings, Kind.MAGIC_URL))).data)
-    await pool.execute("update users set status = 'blocked'")
+    await pool.execute("update users set status = 'blocked', email_verified = true")
     answer = await press(api, page)
     assert (answer.status, Page(answer.data).heading) == (401, "This account is blocked")
     assert "Set-Cookie" not in answer.headers

@@ -45,7 +45,7 @@ async def test_the_mailbox_decides(house: House, pool: Pool):
         (mail,) = await mails(house, ANN, 1)
         proof = parameters_of(link_of(mail))
         assert proof["userId"] == promised["$id"] == "a-chosen-id"
-        body = {"userId": proof["userId"], "secret": proof["secret"]}
+        body = {"userId": proof["userId"], "secret": proof["secret"], "password": "anns own horse"}
         used = [await api.call("PUT", "/v1/account/verification", json=body) for _ in range(2)]
         assert [answer.status for answer in used] == [200, 401]
         assert await login(api, ANN, "anns own horse") == (201, "")

@@ -4,6 +4,7 @@ The time that the same work takes is the figure G10's; tests/api/test_enumeratio
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,8 @@ class House:
 
 def _masked(name: str, value: str) -> str:
     """Ids, dates and what is left of a window change from one request to the next, whoever asks."""
+    if name == "Set-Cookie":  # the mark of a browser: what is in it is as long for everybody
+        return re.sub(r"=[0-9a-f]{32};", "=;", value)
     return "" if name in ("Date", "X-Request-ID", "X-RateLimit-Reset", "RateLimit") else value
 
 

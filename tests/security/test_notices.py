@@ -141,7 +141,8 @@ async def test_a_stolen_address_comes_back(api: Api, pool: Pool, settings: Setti
     assert tuple(row) == (ANN, True, None)
     assert (await api.call("GET", "/v1/account", headers=member)).status == 401
     assert Page((await follow(api, theirs)).data).heading == GONE, "the thief's own notice undoes nothing"
-    assert (await pool.fetchrow("select count(*) from tokens"))[0] == 0
+    left = await pool.fetch("select user_id, email from tokens")
+    assert [tuple(row) for row in left] == [(None, "eve2@evil.example")], "nobody has proved it"
 
 
 async def test_nobody_gets_an_address_that_may_come_back(api: Api, pool: Pool, settings: Settings):

@@ -4,16 +4,18 @@ import asyncio
 
 import pytest
 
-from service import projects, sign_ups, tokens
+from service import mails, projects, sign_ups, tokens
 from service.db import Pool
 from service.settings import Settings
 from service.tokens import Kind
-from tests.conftest import Api
+from tests.conftest import Api, cookie_of
+from tests.forms import Page
 from tests.security.kit import ANN, WAYS, Post, Proof, use
+from worker import drafts
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
 
-_, VERIFICATION, *_, CODE = WAYS
+RECOVERY, VERIFICATION, *_, CODE = WAYS
 
 
 @pytest.fixture(autouse=True)
@@ -33,15 +35,116 @@ async def login(api: Api, password: str = "correct horse") -> int:
     return (await api.call("POST", "/v1/account/sessions", json={"email": ANN, "password": password})).status
 
 
+async def ask(api: Api, password: str = "correct horse") -> dict[str, str]:
+    """A sign-up; the header that makes a request the same browser's."""
+    answer = await api.call("POST", "/v1/account", json={"email": ANN, "password": password})
+    assert answer.status == 201
+    return {"Cookie": cookie_of(answer)}
+
+
+def bare(proof: Proof) -> dict[str, str]:
+    """As every SDK sends it: without a password."""
+    return {"userId": proof.user_id, "secret": proof.secret}
+
+
+async def prove(api: Api, proof: Proof, *, password: str = "", browser: dict[str, str] | None = None) -> int:
+    body = bare(proof) | ({"password": password} if password else {})
+    return (await api.call("PUT", "/v1/account/verification", json=body, headers=browser)).status
+
+
 async def test_of_several_sign_ups_the_one_whose_link_is_used_counts(api: Api, pool: Pool, settings: Settings):
-    """A stranger who signs up with the same address gets nothing: its owner's link ends his, password and all."""
+    """A stranger who signs up with the same address gets nothing: its owner's link ends that one, password and all."""
     await api.sign_up(ANN, "a strangers horse")
     strangers = await proof_of(pool, settings)
-    await api.sign_up(ANN)
-    assert (await use(api, VERIFICATION, await proof_of(pool, settings))).status == 200
-    assert (await use(api, VERIFICATION, strangers)).status == 401
+    browser = await ask(api)
+    assert await prove(api, await proof_of(pool, settings), browser=browser) == 200
+    assert await prove(api, strangers) == 401
     assert (await login(api), await login(api, "a strangers horse")) == (201, 401)
     assert (await pool.fetchrow("select count(*) from sign_ups"))[0] == 0
+
+
+async def test_s68_the_first_letter_gives_no_stranger_the_account(api: Api, pool: Pool, settings: Settings):
+    """Two letters that look alike: whichever is opened, the password of who asked from elsewhere opens nothing.
+
+    The owner's browser shows the mark of its own sign-up, which is none for the stranger's: there is no password until
+    a recovery sets one.
+    """
+    await api.sign_up(ANN, "a strangers horse")
+    strangers = await proof_of(pool, settings)
+    browser = await ask(api, "my own horse")
+    assert await prove(api, strangers, browser=browser) == 200
+    assert [await login(api, password) for password in ("a strangers horse", "my own horse")] == [401, 401]
+    assert (await pool.fetchrow("select email_verified, password_hash from users"))[:] == (True, None)
+    (user_id,) = (await pool.fetchrow("select id from users"))[:]
+    recovery = await Post(pool, settings).issue(Kind.RECOVERY, user_id)
+    assert (await use(api, RECOVERY, recovery)).status == 200
+    assert await login(api, "another horse") == 201
+
+
+async def test_the_password_that_comes_with_the_proof_is_the_accounts(api: Api, pool: Pool, settings: Settings):
+    """From any browser, with or without a mark; the one that was asked for opens nothing then."""
+    browser = await ask(api, "a strangers horse")
+    assert await prove(api, await proof_of(pool, settings), password="my own horse", browser=browser) == 200
+    assert (await login(api, "my own horse"), await login(api, "a strangers horse")) == (201, 401)
+
+
+async def test_a_password_that_is_refused_costs_the_link_nothing(api: Api, pool: Pool, settings: Settings):
+    """The rules are those of every new password; who holds the link may try as often as it takes."""
+    await ask(api)
+    proof = await proof_of(pool, settings)
+    for _ in range(3):
+        assert await prove(api, proof, password="short") == 400
+        assert await prove(api, proof, password="password1") == 400
+        assert await prove(api, proof, password="ann@example.com") == 400
+    assert (await pool.fetchrow("select attempts from tokens"))[0] == 0
+    assert await prove(api, proof, password="my own horse") == 200
+
+
+async def test_a_mark_is_for_one_sign_up_and_opens_nothing(api: Api, pool: Pool, settings: Settings):
+    """Everybody who asks gets one of the same form; without the mailed secret it is worth nothing."""
+    (name, mark), (_, other) = [(await ask(api))["Cookie"].split("=") for _ in range(2)]
+    assert name == "sign_up_shop"
+    assert mark != other
+    assert len(mark) == len(other) == 32
+    proof = await proof_of(pool, settings)
+    wrong = Proof(proof.id, proof.user_id, proof.secret[:-1] + ("0" if proof.secret[-1] != "0" else "1"))
+    assert await prove(api, wrong, browser={"Cookie": f"sign_up_shop={other}"}) == 401
+    assert await prove(api, proof, browser={"Cookie": f"sign_up_shop={mark}"}) == 200
+    assert await login(api) == 401
+
+
+async def test_the_page_asks_for_the_password(api: Api, pool: Pool, settings: Settings):
+    """A bad one is asked for again with the reason, a good one makes the account; the page itself does nothing."""
+    await ask(api, "a strangers horse")
+    proof = await proof_of(pool, settings)
+    alone = {"X-Appwrite-Project": None, "Origin": "http://localhost:8080"}
+    query = f"project=shop&userId={proof.user_id}&secret={proof.secret}&expire=1"
+    asked = await api.call("GET", f"/auth/sign-up?{query}", headers={"X-Appwrite-Project": None})
+    page = Page(asked.data)
+    assert (asked.status, page.heading) == (200, "Confirm your e-mail address")
+    assert 'name="password"' in asked.data
+    assert page.fields.keys() >= {"userId", "secret"}
+    for password in ("", "short", "password1", "ann@example.com"):
+        again = await api.call("POST", page.form, data=page.fields | {"password": password}, headers=alone)
+        assert (again.status, Page(again.data).heading) == (400, "Confirm your e-mail address")
+        assert "Please choose another password" in again.data
+        assert Page(again.data).form == page.form
+        assert password == "" or password not in again.data.replace(proof.user_id, "")
+    assert (await pool.fetchrow("select count(*) from users"))[0] == 0
+    done = await api.call("POST", page.form, data=page.fields | {"password": "my own horse"}, headers=alone)
+    assert (done.status, Page(done.data).heading) == (200, "Your e-mail address is confirmed")
+    assert (await login(api, "my own horse"), await login(api, "a strangers horse")) == (201, 401)
+
+
+async def test_the_letter_leads_to_the_page_that_asks(api: Api, pool: Pool, settings: Settings):
+    """Where the project has no page of its own; a proof for an account that is there leads to the one that does not."""
+    await ask(api)
+    (mail,) = await pool.fetch("select id from mails")
+    claim = await mails.claim(pool, mail[0], worker="w", lease=30)
+    assert claim
+    token = drafts.token_of(claim)
+    written = drafts.write(claim, token, settings.key_ring, sender="a@b.test", public_url="http://localhost:8080")
+    assert b"http://localhost:8080/auth/sign-up?project" in written.replace(b"=\r\n", b"").replace(b"=3D", b"=")
 
 
 async def test_s13_of_ten_uses_at_once_one_makes_the_account(api: Api, pool: Pool, settings: Settings):
@@ -94,7 +197,7 @@ async def test_a_taken_id_is_replaced_and_not_told(api: Api, pool: Pool, setting
     body = {"userId": "mine", "email": ANN, "password": "correct horse"}
     answer = await api.call("POST", "/v1/account", json=body)
     assert (answer.status, answer.data["$id"]) == (201, "mine")
-    assert (await use(api, VERIFICATION, await proof_of(pool, settings))).status == 200
+    assert await prove(api, await proof_of(pool, settings), browser={"Cookie": cookie_of(answer)}) == 200
     assert await login(api) == 201
 
 

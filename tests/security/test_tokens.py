@@ -42,10 +42,10 @@ async def test_s12_the_sixth_guess_is_too_late(api: Api, ann: str, post: Post, w
 
 @each_way
 async def test_s12_parallel_guesses_are_all_counted(api: Api, pool: Pool, ann: str, post: Post, way: Way):
-    """Of a hundred guesses at once five are looked at, as the counter says exactly."""
+    """Of a hundred guesses at once five are looked at, as the counter says exactly; who waits too long comes again."""
     proof = await post.issue(way.kind, ann)
     answers = await asyncio.gather(*(use(api, way, proof, body=wrong(proof)) for _ in range(100)))
-    assert {answer.status for answer in answers} == {401}
+    assert {401} <= {answer.status for answer in answers} <= {401, 503}
     assert (await pool.fetchrow("select attempts from tokens"))[0] == 5
     assert (await use(api, way, proof)).status == 401
 
@@ -183,6 +183,7 @@ async def test_s17_everything_that_ends_tokens_ends_all(api: Api, pool: Pool, se
     """A use, a new password or address, a block, a deletion: no secret of any kind that was under way works."""
     api.settings = settings
     post = Post(pool, settings)
+    await pool.execute("update users set email_verified = true")
     member = await api.sign_in()
     proofs = [await post.issue(way.kind, ann) for way in WAYS]
     answer = await end(api, pool, member, ann)
@@ -282,6 +283,7 @@ async def test_s22_who_asks_is_told_no_row(api: Api, pool: Pool):
 
 async def test_a_code_for_a_blocked_account_is_guessed_at_like_any(api: Api, pool: Pool, settings: Settings, ann: str):
     """Blocked or not, a wrong code and a right one meet the same row; only the right one is told of the block."""
+    await pool.execute("update users set email_verified = true")
     await api.call("PATCH", "/v1/account/status", json={}, headers=await api.sign_in())
     proof = await Post(pool, settings).issue(Kind.OTP, ann)
     guess = await use(api, CODE, proof, body=wrong(proof))

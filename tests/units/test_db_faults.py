@@ -29,7 +29,7 @@ from service.local.servers import free_port
 STATES = {
     "08006": Fault.LOST, "57P01": Fault.LOST, "57P02": Fault.LOST, "57P03": Fault.LOST, "25P03": Fault.LOST,
     "25006": Fault.READ_ONLY, "40001": Fault.CLASH, "40P01": Fault.CLASH, "53100": Fault.FULL, "53300": Fault.FULL,
-    "55P03": Fault.LATE, "57014": Fault.LATE, "23505": None, "XX000": None,
+    "55P03": Fault.LATE, "57014": Fault.LATE, "23505": Fault.CLASH, "XX000": None,
     "28P01": Fault.REFUSED, "28000": Fault.REFUSED, "3D000": Fault.REFUSED, "42501": Fault.REFUSED,
     "42P01": Fault.SCHEMA, "42703": Fault.SCHEMA, "42883": Fault.SCHEMA, "42601": None, "42P10": None,
 }  # fmt: skip

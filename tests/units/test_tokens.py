@@ -140,7 +140,7 @@ async def test_killing_spares_other_users(pool: Pool, ann: users.User):
     await a_token(pool)
     await a_token(pool, kind=Kind.VERIFICATION)
     kept = await a_token(pool, user_id="eve", email="eve@example.com")
-    await tokens.kill_all(pool, ann)
+    await tokens.kill_all(pool, ann, by_address=True)
     assert [row[0] for row in await pool.fetch("select id from tokens")] == [kept.id]
 
 

@@ -1,0 +1,67 @@
+"""What a guess writes says nothing of what is there: a commit that waits for the disk takes longer than none."""
+
+import pytest
+
+from service import ids, tokens
+from service.db import Pool
+from service.settings import Settings
+from service.tokens import Kind
+from tests.conftest import Api
+from tests.security.kit import ANN, Post
+
+pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
+_WRITTEN = """
+    select coalesce(sum(n_tup_ins), 0)::int, coalesce(sum(n_tup_upd), 0)::int, coalesce(sum(n_tup_del), 0)::int,
+        pg_current_xact_id_if_assigned() is not null
+    from pg_stat_xact_user_tables
+"""
+# Rows added, changed and taken away, and whether there is something to commit.
+ONE_CHANGE = (0, 1, 0, True)
+
+
+async def written(pool: Pool, settings: Settings, kind: Kind, user_id: str, secret: str) -> tuple[int, int, int, bool]:
+    """By one guess."""
+    ring = settings.key_ring
+    async with pool.connection() as connection:
+        block = connection.transaction()
+        await block.start()
+        # What this connection did before is counted as well until it is reported.
+        before = tuple(await connection.fetchrow(_WRITTEN))
+        if kind is Kind.OTP:
+            await tokens.find_by_code(connection, "shop", asked_as=user_id, code=secret, ring=ring)
+        else:
+            await tokens.find_by_secret(connection, "shop", kind=kind, user_id=user_id, secret=secret, ring=ring)
+        *after, committed = tuple(await connection.fetchrow(_WRITTEN))
+        await block.commit()
+    added, changed, gone = (now - then for now, then in zip(after, before, strict=False))
+    return added, changed, gone, committed
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+async def test_s09_a_guess_writes_the_same_at_a_token_and_at_nothing(
+    api: Api, pool: Pool, settings: Settings, post: Post, kind: Kind
+):
+    """Live, guessed at five times, expired, used, of another user, or never there: one row is changed and committed."""
+    ann = (await api.sign_up(ANN))["$id"]
+    live = await post.issue(kind, ann)
+    wrong = "none" if kind is Kind.OTP else live.secret[:20] + "0" * 236
+    found = {"live": await written(pool, settings, kind, ann, wrong)}
+    found["nobody"] = await written(pool, settings, kind, ids.new(), wrong)
+    await pool.execute("update tokens set attempts = 5")
+    found["guessed at"] = await written(pool, settings, kind, ann, wrong)
+    await pool.execute("update tokens set attempts = 0, expires_at = now()")
+    found["expired"] = await written(pool, settings, kind, ann, wrong)
+    await pool.execute("delete from tokens")
+    found["used"] = await written(pool, settings, kind, ann, wrong)
+    found["never there"] = await written(pool, settings, kind, ann, "9" * len(wrong))
+    assert set(found.values()) == {ONE_CHANGE}, found
+
+
+async def test_void_guesses_fill_nothing(api: Api, pool: Pool, settings: Settings):
+    """However many guesses go into the void, as many rows count them as there were."""
+    before = (await pool.fetchrow("select count(*), sum(guesses) from void_guesses"))[:]
+    for _ in range(20):
+        await written(pool, settings, Kind.RECOVERY, ids.new(), ids.new() + "0" * 236)
+    after = (await pool.fetchrow("select count(*), sum(guesses) from void_guesses"))[:]
+    assert after == (before[0], before[1] + 20)
+    assert before[0] == 1024
