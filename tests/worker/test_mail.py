@@ -430,7 +430,9 @@ async def test_the_sweep_takes_many_and_survives_a_bad_one(pool: Pool, database:
     await pool.execute("update mails set letter = 'nonsense' where id = $1", bad)
     await due_now(pool)
     patient = Pool(database, size=4, patience=30)
-    sweeping = sweeper(patient, replace(a_worker(), pool=patient))
+    mailer = replace(a_worker(), pool=patient)
+    mailer.marks.pool = mailer.marks.leases.pool = patient
+    sweeping = sweeper(patient, mailer)
     await sweeping.sweep()
     # The round is over; what it began may not be, on a busy machine.
     await asyncio.gather(*sweeping.under_way.values())
