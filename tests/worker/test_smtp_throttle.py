@@ -52,20 +52,23 @@ def test_without_a_refusal_there_is_no_limit() -> None:
 def test_a_refusal_halves_the_pace_down_to_a_floor() -> None:
     """From what was taken in the last minute to half of it, and so on, but never below one mail a minute."""
     throttle = Throttle()
-    for second in range(60):
-        throttle.accepted(float(second))
+    for number in range(240):
+        throttle.accepted(number / 4)
     assert throttle.slow(60.0, 60.0)
-    assert throttle.rate == 30.0
-    assert throttle.opens_at(60.0) == 62.0
+    assert throttle.rate == 120.0
+    assert throttle.opens_at(60.0) == 60.5
     for number in range(10):
         throttle.slow(61.0 + number, 61.0 + number)
     assert throttle.rate == FLOOR == 1.0
 
 
-def test_where_nothing_was_taken_a_pace_is_assumed() -> None:
-    """The very first mail may be refused for the pace: others share the limit."""
+@pytest.mark.parametrize("taken", [0, 1])
+def test_where_little_was_taken_a_pace_is_assumed(taken: int) -> None:
+    """The very first mail may be refused for the pace, because others share the limit: that tells nothing of ours."""
     throttle = Throttle()
-    throttle.slow(0.0, 0.0)
+    for _ in range(taken):
+        throttle.accepted(0.0)
+    throttle.slow(30.0, 30.0)
     assert throttle.rate == UNKNOWN / 2 == 30.0
 
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-# Mails a minute: never fewer; and what is taken for the pace where none is known, because nothing was taken lately.
+# Mails a minute: never fewer; and what is taken for the pace where too little was sent lately to tell.
 FLOOR, UNKNOWN = 1.0, 60.0
 # Seconds without a refusal after which a mail that is taken quickens the pace, and by how much.
 STEP, FASTER = 30.0, 1.5
@@ -91,6 +91,5 @@ class Throttle:
         """Mails a minute, by those that were taken in the last one."""
         while self._accepted and self._accepted[0] < now - _MINUTE:
             self._accepted.popleft()
-        if not self._accepted:
-            return UNKNOWN
-        return len(self._accepted) * _MINUTE / max(1.0, now - self._accepted[0])
+        span = max(1.0, now - self._accepted[0]) if self._accepted else _MINUTE
+        return max(UNKNOWN, len(self._accepted) * _MINUTE / span)
