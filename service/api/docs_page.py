@@ -84,9 +84,15 @@ def _entry(document: Json, path: str, method: str, operation: Json) -> Json:
         "refusals": [
             (status, type_)
             for status, answer in answers.items() if status >= "300"
-            for type_ in answer["content"]["application/json"]["schema"]["allOf"][1]["properties"]["type"]["enum"]
+            for type_ in _types(document, answer["content"]["application/json"]["schema"])
         ],
     }  # fmt: skip
+
+
+def _types(document: Json, schema: Json) -> list[str]:
+    """The types of errors that an answer may have."""
+    found: list[str] = _resolved(document, schema)["allOf"][1]["properties"]["type"]["enum"]
+    return found
 
 
 def _resolved(document: Json, part: Json) -> Json:

@@ -9,10 +9,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from service import db, ids
-from service.api import answers, guards, pages, safety, targets, whoami
+from service.api import answers, deadlines, guards, pages, safety, targets, whoami
 from service.api.calls import Call, Services
 from service.api.clients import client_of
-from service.api.deadlines import Deadline
 from service.api.routes import Route
 from service.errors import AccountError, BodyTooLarge, MethodNotAllowed, Overloaded, RouteNotFound
 from service.journal import REQUEST_ID
@@ -78,7 +77,7 @@ async def answer(request: web.Request, route: Route | None) -> web.Response:
 
 
 async def _respond(call: Call, route: Route | None) -> web.Response:
-    deadline = Deadline(call.request, call.services.passwords.seconds)
+    deadline = deadlines.begin(call.request)
     try:
         return await _let_in(call, route)
     except AccountError as fault:

@@ -93,6 +93,8 @@ class Connection(web.RequestHandler):
         self._desk = desk
         self._unread: asyncio.TimerHandle | None = None
         self._broken = False
+        # When the bytes of the request came that is to be answered next; 0 while it waits behind another.
+        self.arrived = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not self._desk.full:
@@ -107,6 +109,8 @@ class Connection(web.RequestHandler):
         """Behind what is malformed nothing is read: the library would keep it all, with an error for each packet."""
         if self._broken:
             return
+        if not self._messages and self._current_request is None:
+            self.arrived = self._loop.time()
         super().data_received(data)
         self._broken = bool(self._messages) and not isinstance(self._messages[-1][0], RawRequestMessage)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from asyncpg.transaction import Transaction
 
-from service import failpoints
+from service import deadlines, failpoints
 from service.db.acts import note_written
 from service.db.connections import Connection
 from service.db.faults import Fault, OutcomeUnknown, fault_of, reach
@@ -37,7 +37,7 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
 
     An error out of it means that nothing was done, unless it is OutcomeUnknown.
     """
-    connection = await pool.acquire()
+    connection, committing = await pool.acquire(), None
     try:
         block = await _begin(connection)
         try:
@@ -46,9 +46,14 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
             await _undo(connection, block, error)
             raise
         stamp = await _sql.one(connection, "stamp_transaction", Stamp)
-        lost = await _commit(block)
+        deadlines.note_commit()
+        committing = asyncio.create_task(_commit(block))
+        lost = await asyncio.shield(committing)
     except BaseException as error:
-        pool.let_go(connection, error)
+        if committing is None or committing.done():
+            pool.let_go(connection, error)
+        else:  # who asked is gone: it is decided all the same, and its connection is fit for use then
+            committing.add_done_callback(lambda done: pool.let_go(connection, _end_of(done)))
         raise
     pool.let_go(connection, lost)
     if stamp and stamp.number:
@@ -57,6 +62,12 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
         note_written()
     elif lost:
         raise lost
+
+
+def _end_of(commit: "asyncio.Task[Exception | None]") -> BaseException | None:
+    if commit.cancelled():
+        return asyncio.CancelledError()
+    return commit.exception() or commit.result()
 
 
 async def _begin(connection: Connection) -> Transaction:

@@ -14,6 +14,7 @@ FOUNDATIONS = frozenset(
         "settings",
         "errors",
         "db",
+        "deadlines",
         "ids",
         "keys",
         "journal",

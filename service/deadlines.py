@@ -1,0 +1,62 @@
+"""The time that a request has left, known to all that it waits for on its way: hashes, Postgres, Redis.
+
+There is one deadline for all of them together. What can't be done within it isn't begun, and what is under way is
+cancelled; only a COMMIT is neither torn nor left without a moment for its answer.
+"""
+
+import asyncio
+import math
+from contextvars import ContextVar
+
+# Seconds that an answer may be late by because something of it is being, or was, committed.
+GRACE = 0.4
+
+
+class Deadline:
+    """Cancels the task that made it. A timer of the loop: asyncio.timeout costs three times as much."""
+
+    __slots__ = ("_loop", "_task", "_timer", "_token", "commits", "passed", "until")
+
+    def __init__(self, until: float) -> None:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        self.until, self.passed, self.commits = until, False, False
+        self._timer = self._loop.call_at(until, self._pass)
+        self._token = _CURRENT.set(self)
+
+    def move(self, until: float) -> None:
+        """Another moment of the loop's time, unless it has passed or is of no more use."""
+        if not self._timer.cancelled() and not self.passed:
+            self._timer.cancel()
+            self.until = until
+            self._timer = self._loop.call_at(until, self._pass)
+
+    def _pass(self) -> None:
+        late = self.until + GRACE
+        if self.commits and self._loop.time() < late:
+            self._timer = self._loop.call_at(late, self._pass)
+        elif self._task is not None:
+            self.passed = True
+            self._task.cancel()
+
+    def is_ours(self) -> bool:
+        """Whether a cancel that has arrived was this deadline's, and nobody else's."""
+        return self.passed and self._task is not None and self._task.uncancel() == 0
+
+    def end(self) -> None:
+        self._timer.cancel()
+        _CURRENT.reset(self._token)
+
+
+_CURRENT: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+
+
+def left() -> float:
+    """Seconds; without end where nobody waits for an answer."""
+    deadline = _CURRENT.get()
+    return math.inf if deadline is None else deadline.until - asyncio.get_running_loop().time()
+
+
+def note_commit() -> None:
+    """Called before a COMMIT: from now on the answer is worth a moment more."""
+    if (deadline := _CURRENT.get()) is not None:
+        deadline.commits = True
