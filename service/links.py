@@ -20,11 +20,15 @@ _MANGLED = str.maketrans(" .[", "___")
 def build(url: str, parameters: Mapping[str, str]) -> str:
     """Return url with parameters in its query: in place of a namesake, else at the end in their order.
 
+    Namesakes in other capitals go: many readers of a query tell no `SECRET` from `secret`, and take the first.
     The fragment stays at the very end. The address isn't judged here; that is what redirects.check is for.
     """
     rest, hash_sign, fragment = url.partition("#")
     base, _, query = rest.partition("?")
     tree = _parse(query)
+    ours = {name.casefold() for name in parameters}
+    for name in [name for name in tree.cells if name.casefold() in ours and name not in parameters]:
+        del tree.cells[name]
     for name, value in parameters.items():
         tree.cells[name] = value
     pairs = "&".join(f"{name}={_encode(value)}" for name, value in _flatten(tree))

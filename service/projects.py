@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from service import keys
-from service.db import Connection, Executor, Queries, UniqueViolation
+from service.db import Connection, Executor, Pool, Queries, transaction
 from service.errors import AccountError
 
 _sql = Queries("projects")
@@ -16,7 +16,7 @@ _ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
 
 
 class ProjectExists(AccountError):
-    """A project with this id exists already."""
+    """A project with this ID, or with one that differs in capitals only, exists already."""
 
     status, type = 409, "project_already_exists"
 
@@ -70,12 +70,23 @@ async def every(conn: Executor) -> list[Project]:
     return await _sql.all(conn, "list_projects", Project)
 
 
-async def create(conn: Executor, project_id: str, *, name: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Projects whose ids differ in capitals only, made before that was refused."""
+
+    ids: list[str]
+
+
+async def create(pool: Pool, project_id: str, *, name: str) -> None:
     """Raises ProjectExists."""
-    try:
-        await _sql.run(conn, "create_project", id=project_id, name=name)
-    except UniqueViolation:
-        raise ProjectExists from None
+    async with transaction(pool) as tx:
+        await _sql.value(tx, "claim_project_id", id=project_id)
+        if not await _sql.run(tx, "create_project", id=project_id, name=name):
+            raise ProjectExists
+
+
+async def alike(conn: Executor) -> list[Alike]:
+    return await _sql.all(conn, "list_alike_projects", Alike)
 
 
 async def change(conn: Executor, project_id: str, **changes: Any) -> bool:

@@ -42,7 +42,10 @@ def make(
     )
     for route in routes():
         for path in route.paths:
-            app.router.add_route(route.method, path, entry(route))
+            enter = entry(route)
+            app.router.add_route(route.method, path, enter)
+            if route.method == "GET":
+                app.router.add_route("HEAD", path, enter)
     app.on_response_prepare.append(drop_server_header)
     app.cleanup_ctx.append(_services(settings, now, peers or peers_of(settings)))
     return app

@@ -46,13 +46,16 @@ class Client:
 
 @dataclass(slots=True)
 class Call:
-    """`path` holds the route's variables. The fields below it are filled in by the guards, in the era's order."""
+    """`path` holds the variables of the route that was found.
+
+    The fields below it are filled in by the guards, in the era's order.
+    """
 
     request: web.Request
     services: Services
     request_id: str
     client: Client
-    path: Mapping[str, str]
+    path: web.UrlMappingMatchInfo
     era: Era = LEGACY
     found_project: Project | None = None
     found_member: Member | None = None

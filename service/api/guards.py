@@ -102,9 +102,9 @@ def origin_allowed(call: Call, *, is_write: bool = False) -> bool:
     host = _host_of(origin)
     own = _host_of(call.services.settings.public_url)
     project = call.found_project
-    if not host or project is None:
-        return bool(host) and host == own
-    return host == own or redirects.host_allowed(host, project.hostnames) or _is_app(origin, project.apps)
+    if not host or redirects.host_allowed(host, (own,)):
+        return bool(host)
+    return project is not None and (redirects.host_allowed(host, project.hostnames) or _is_app(origin, project.apps))
 
 
 def _is_app(origin: str, apps: Collection[str]) -> bool:

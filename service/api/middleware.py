@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -39,31 +40,42 @@ _NEW_PREFLIGHT = (
 )
 
 
+_ROUTES: WeakKeyDictionary[Handler, Route] = WeakKeyDictionary()
+
+
 def entry(route: Route) -> Handler:
     """What the router calls for a route."""
 
     async def enter(request: web.Request) -> web.StreamResponse:
-        return await answer(request, route)
+        return await answer(request, route, request.match_info)
 
+    _ROUTES[enter] = route
     return enter
 
 
 @web.middleware
 async def catch_unmatched(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """No such path, or not with this method: answered like everything else."""
-    if request.match_info.http_exception is None:
+    """No such path, or not with this method: answered like everything else.
+
+    A path with slashes too many is served as the one without: behind the same guards and limits, under its name.
+    """
+    match = request.match_info
+    if match.http_exception is None:
         return await handler(request)
-    return await answer(request, None)
+    path = targets.canonical(request.rel_url.raw_path)
+    if path != request.rel_url.raw_path:
+        match = await request.app.router.resolve(request.clone(rel_url=request.rel_url.with_path(path, encoded=True)))
+    return await answer(request, _ROUTES.get(match.handler), match)
 
 
-async def answer(request: web.Request, route: Route | None) -> web.Response:
+async def answer(request: web.Request, route: Route | None, match: web.UrlMappingMatchInfo) -> web.Response:
     """Every answer of the service leaves through here."""
     started = time.perf_counter()
     services = request.app[SERVICES]
     request_id = ids.new()
     token = REQUEST_ID.set(request_id)
     client = client_of(request, services.forwarding)
-    call = Call(request, services, request_id, client, request.match_info)
+    call = Call(request, services, request_id, client, match)
     try:
         response = await _respond(call, route)
         _finish(call, response)
@@ -104,14 +116,14 @@ async def _let_in(call: Call, route: Route | None) -> web.Response:
     if route is None:
         if found := whoami.tell(call):
             return found
-        raise _missing(call.request)
+        raise _missing(call)
     await guards.admit(call, route)
     return await _handle(call, route)
 
 
 async def _handle(call: Call, route: Route) -> web.Response:
     """What writes is one act, run again where a fault certainly undid it: limits have counted, the body is read."""
-    if call.request.method == "GET":  # each of its reads is run again by the pool
+    if route.method == "GET":  # each of its reads is run again by the pool
         return await route.handler(call)
     before = len(call.headers)
 
@@ -137,8 +149,8 @@ def _fault_of(error: Exception, pool: db.Pool) -> AccountError:
     return AccountError()
 
 
-def _missing(request: web.Request) -> AccountError:
-    unmatched = request.match_info.http_exception
+def _missing(call: Call) -> AccountError:
+    unmatched = call.path.http_exception
     return MethodNotAllowed() if isinstance(unmatched, web.HTTPMethodNotAllowed) else RouteNotFound()
 
 
@@ -160,7 +172,7 @@ def _finish(call: Call, response: web.Response) -> None:
         headers.update(_cors(call))
     if call.verdict:
         headers.update(_rate(call))
-    if isinstance(unmatched := call.request.match_info.http_exception, web.HTTPMethodNotAllowed):
+    if isinstance(unmatched := call.path.http_exception, web.HTTPMethodNotAllowed):
         headers["Allow"] = ", ".join(sorted(unmatched.allowed_methods))
     elif response.status == MethodNotAllowed.status:
         headers["Allow"] = ", ".join(targets.METHODS)

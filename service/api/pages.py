@@ -12,7 +12,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from service import language
-from service.api import bodies, headers, sessions, sign_in, verification
+from service.api import bodies, headers, sessions, sign_in, targets, verification
 from service.api.bodies import Body
 from service.api.calls import Call
 from service.api.fields import NewPassword, TokenSecret, UserId
@@ -125,7 +125,7 @@ async def ask(call: Call, page: str, model: type[Body], **facts: bool) -> web.Re
 
 def _question(call: Call, page: str, proof: Body, *, status: int = 200, **facts: bool) -> web.Response:
     """A form that sends the link's secret when its button is pressed, and what is typed into it."""
-    action = f"{call.request.path}?{urlencode({'project': call.project.id})}"
+    action = f"{targets.canonical(call.request.path)}?{urlencode({'project': call.project.id})}"
     fields = {name: value.reveal() if isinstance(value, Secret) else value for name, value in proof}
     answer = show(call, page, status=status, action=action, fields=fields, **facts)
     # Under no-referrer a browser sends the form with `Origin: null`, as any foreign page can. This one tells no more

@@ -31,6 +31,15 @@ def check(request: web.Request, *, hosts: str, public_url: str) -> None:
     _check_host(headers.get("Host"), hosts=hosts, public_url=public_url)
 
 
+def canonical(path: str) -> str:
+    """A path without the slashes too many of a client's endpoint: `//v1/account`, `/v1//account`.
+
+    Further on an empty step is an empty id, which must not become the path above it: one session is not all of them.
+    """
+    path = "/" + path.lstrip("/")
+    return "/v1/" + path[4:].lstrip("/") if path.startswith("/v1/") else path
+
+
 def ends_connection(request: web.BaseRequest) -> bool:
     """Whether nothing behind this request may be read as another one.
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from service import conditions, db, jobs, migrations, redis_errors
+from service import conditions, db, jobs, migrations, projects, redis_errors
 from service.cli import through
 from service.cli.verbs import Unwell, database, verb
 from service.settings import Settings
@@ -71,6 +71,7 @@ async def _postgres(settings: Settings) -> list[Finding]:
             found = await conditions.find(pool)
             received = time.time()
             version = await conditions.newest_migration(pool) if found and found.has_ledger else 0
+            alike = await projects.alike(pool) if version else []
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what was asked for
         return [Finding("postgres", "wrong", db.explain(error, settings.database_url.get_secret_value()))]
     if found is None:
@@ -82,7 +83,9 @@ async def _postgres(settings: Settings) -> list[Finding]:
         (abs(apart) - (received - sent) <= _APART, f"its clock is {apart:+.1f} s from this machine's"),
     )
     faults = [Finding("postgres", "wrong", fault) for fine, fault in checks if not fine]
-    return faults or [Finding("postgres", "well", f"release {found.release}, schema {version}, may be written")]
+    sound = Finding("postgres", "well", f"release {found.release}, schema {version}, may be written")
+    says = "have one cookie: who signs in to one is signed out of the other"
+    return [*(faults or [sound]), *(Finding("projects", "look", f"{', '.join(each.ids)} {says}") for each in alike)]
 
 
 async def _redis(settings: Settings) -> list[Finding]:

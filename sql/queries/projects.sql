@@ -18,8 +18,18 @@ select p.id, p.name, p.created_at, p.sender_name, p.sender_address, p.locale, p.
     array(select app from apps where project_id = p.id order by app) as apps
 from projects p order by p.id;
 
+-- name: claim_project_id(id)
+-- Until the end of the transaction nobody else makes a project whose id differs from this one in capitals at most.
+select pg_advisory_xact_lock(hashtext('projects'), hashtext(lower(:id)));
+
 -- name: create_project(id, name)
-insert into projects (id, name) values (:id, :name);
+-- Not where one is whose id is the same but for capitals: cookies have names in small letters, and could not tell
+-- the two apart.
+insert into projects (id, name)
+select :id, :name where not exists (select from projects where lower(id) = lower(:id::text));
+
+-- name: list_alike_projects() -> Alike*
+select array_agg(id order by id) as ids from projects group by lower(id) having count(*) > 1 order by lower(id);
 
 -- name: change_project(id, changes)
 -- The changes are one JSON object, its names those of the columns; what it leaves out stays.

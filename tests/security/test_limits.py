@@ -78,14 +78,14 @@ async def test_s73_every_form_of_a_call_is_one_window(api: Api):
     ]  # fmt: skip
     for email in spellings:
         assert (await api.call("POST", "/v1/account/recovery", json=ASK | {"email": email})).status in (201, 400)
-    await api.call("POST", "/v1/account/recovery?x=1", json=ASK)
+    await api.call("POST", "/v1//account/recovery?x=1", json=ASK)
     await api.call("POST", "/v1/%61ccount/recovery", json=ASK, headers={"Host": "other.example"})
     tenth = await api.call("POST", "/v1/account/recovery", data=ASK, modern=True)
     assert tenth.headers["X-RateLimit-Remaining"] == "0"
     assert (await api.call("POST", "/v1/account/recovery", json=ASK)).status == 429
 
 
-@pytest.mark.parametrize("path", ["/v1/account/recovery/", "/v1//account/recovery", "/v1/./account/recovery;x"])
+@pytest.mark.parametrize("path", ["/v1/account/recovery/", "/v1/account//recovery", "/v1/./account/recovery;x"])
 async def test_s73_no_other_path_leads_to_the_route(api: Api, pool: Pool, path: str):
     """A path that looks alike is no way around the window: it leads nowhere."""
     assert (await api.call("POST", path, json=ASK)).status in (400, 404, 429)

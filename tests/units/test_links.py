@@ -126,8 +126,21 @@ def test_exactly_one_secret(query: str) -> None:
 
 def test_unlike_names_stay() -> None:
     """A parameter that merely looks like ours belongs to the caller and stays."""
-    link = links.build("http://localhost/?Secret=1&x[secret]=2&secret_=3&secret[x=4", {"secret": "S"})
-    assert link == "http://localhost/?Secret=1&x%5Bsecret%5D=2&secret_=3&secret_x=4&secret=S"
+    link = links.build("http://localhost/?secrets=1&x[secret]=2&secret_=3&secret[x=4", {"secret": "S"})
+    assert link == "http://localhost/?secrets=1&x%5Bsecret%5D=2&secret_=3&secret_x=4&secret=S"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["SECRET=1", "Secret=1&sEcReT=2", "SECRET[]=1", "SECRET[a][b]=1", "%53ECRET=1", "+Secret=1", "SECRET%00x=1",
+     "%C5%BFecret=1", "USERID=u&Userid=v", "EXPIRE=0&Expire=1"],
+)  # fmt: skip
+def test_namesakes_in_other_capitals_go(query: str) -> None:
+    """Many frameworks read names without regard to case: none of theirs may stand beside, or before, one of ours."""
+    ours = {"userId": "U", "secret": "S", "expire": "E"}
+    link = links.build(f"http://localhost/?a=1&{query}&z=2", ours)
+    assert link == "http://localhost/?a=1&z=2&userId=U&secret=S&expire=E"
+    assert links.build(f"http://localhost/?{query}&secret=1", {"secret": "S"}).count("ecret=") <= 1
 
 
 def test_fragment_stays_last() -> None:
