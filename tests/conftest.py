@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from aiohttp import DummyCookieJar
 from redis.asyncio import Redis
@@ -19,6 +20,9 @@ from service.db import Pool, connect
 from service.local import servers
 from service.settings import Settings
 
+# How long an example takes says something of the machine, and nothing of the rule.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 POSTGRES, VALKEY = "ACCOUNTS_TEST_POSTGRES", "ACCOUNTS_TEST_VALKEY"
 POSTGRES_LOG = f"{POSTGRES}_LOG"
 # What a test leaves behind, children first; deleting costs a tenth of truncating.

@@ -14,9 +14,9 @@ from pathlib import Path
 import aiohttp
 
 from service.local.servers import tied
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parent.parent
-_START = 60.0
 # The seed of a test would give all tests the same ports.
 _chance = random.SystemRandom()
 
@@ -46,9 +46,9 @@ class Process:
     async def ended(self) -> int:
         """Its exit code, once it has ended by itself."""
         try:
-            code = await asyncio.wait_for(self.process.wait(), _START)
+            code = await asyncio.wait_for(self.process.wait(), PATIENCE)
         except TimeoutError:
-            raise TimeoutError(f"it has not ended after {_START:g} s", self.lines) from None
+            raise TimeoutError(f"it has not ended after {PATIENCE:g} s", self.lines) from None
         if self.reader:
             await self.reader
         return code
@@ -106,7 +106,7 @@ def api_ports() -> dict[str, str]:
 
 async def until_ready(running: Process, address: str) -> None:
     """Until the health port says so; an error with what the program wrote if it ends before."""
-    async with asyncio.timeout(_START), aiohttp.ClientSession() as client:
+    async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as client:
         while True:
             assert running.process.returncode is None, running.lines
             try:
@@ -130,7 +130,7 @@ async def worker(environment: dict[str, str], *, heartbeat: Path) -> AsyncIterat
 
 async def until_beating(running: Process, heartbeat: Path) -> None:
     """Until a worker has made its first round; the file must not be an earlier one's."""
-    async with asyncio.timeout(_START):
+    async with asyncio.timeout(PATIENCE):
         while not heartbeat.exists():
             assert running.process.returncode is None, running.lines
             await asyncio.sleep(0.05)

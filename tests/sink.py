@@ -25,6 +25,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, cast
 
+from tests.patience import PATIENCE
+
 Stage = Literal["banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "content", "dot", "rset", "noop", "quit"]
 Action = Literal["reply", "hang", "cut", "drip"]
 BARE_NEWLINE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
@@ -201,7 +203,7 @@ class Sink:
         self.turned_away += 1
         return True
 
-    async def wait_for(self, wanted: "int | Callable[[Sink], bool]", timeout: float = 10) -> list[Mail]:
+    async def wait_for(self, wanted: "int | Callable[[Sink], bool]", timeout: float = PATIENCE) -> list[Mail]:
         """Wait until that many mails are in, or a condition on the sink holds; answers all mails so far."""
         ready = wanted if callable(wanted) else lambda sink: len(sink.mails) >= wanted
         if not ready(self):

@@ -10,6 +10,7 @@ from service.api.middleware import SERVICES
 from service.db import Pool
 from service.settings import Settings
 from tests.conftest import Api
+from tests.patience import PATIENCE
 
 PEOPLE = {
     "unknown": "nobody@example.com",
@@ -123,7 +124,7 @@ async def test_proofs_tell_nothing(api: Api, pool: Pool, people: dict[str, str])
 async def test_a_project_may_reveal_for_a_conformance_run(api: Api, pool: Pool, people: dict[str, str]):
     """With reveal_unknown_users: 404 for nobody, 401 or 403 for the blocked, the real id for everybody else."""
     await projects.change(pool, "shop", reveal_unknown_users=True)
-    async with asyncio.timeout(10):  # the directory of projects is a second behind
+    async with asyncio.timeout(PATIENCE):  # the directory of projects is a second behind
         while (await ask(api, people["unknown"])).status == 201:  # noqa: ASYNC110 - Postgres and sockets ring no bell
             await asyncio.sleep(0.2)
     await pool.execute("delete from tokens")

@@ -11,6 +11,7 @@ from service import users
 from service.db import Pool, transaction
 from tests.api import servers
 from tests.conftest import Api
+from tests.patience import PATIENCE
 
 _PASSWORD = "correct horse"
 _BCRYPT = bcrypt.hashpw(_PASSWORD.encode(), bcrypt.gensalt(5)).decode()
@@ -114,7 +115,7 @@ async def test_a_planted_hash_costs_nothing(api: Api, pool: Pool):
 
 async def _somebody_waits(pool: Pool) -> None:
     """Until the login has proved the password and stands before the locked row."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not await pool.fetch("select from pg_locks where not granted"):  # noqa: ASYNC110 - Postgres rings no bell
             await asyncio.sleep(0.01)
 

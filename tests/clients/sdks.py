@@ -17,12 +17,12 @@ from typing import Any, Literal, NoReturn
 import pytest
 
 from service.local.servers import tied
+from tests.patience import PATIENCE
 from tests.processes import ROOT
 
 HERE = Path(__file__).parent
 PACKAGES = HERE / "node_modules"
 VENV = ROOT / ".venv" / "clients"
-_PATIENCE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Driver:
 
     async def hear(self) -> dict[str, Any]:
         assert self.process.stdout
-        line = await asyncio.wait_for(self.process.stdout.readline(), _PATIENCE)
+        line = await asyncio.wait_for(self.process.stdout.readline(), PATIENCE)
         assert line, "the driver has ended; its complaint stands above"
         answer: dict[str, Any] = json.loads(line)
         return answer
@@ -119,7 +119,7 @@ async def driven(sdk: Sdk, *, page: str = "") -> AsyncIterator[Driver]:
         assert process.stdin
         process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), _PATIENCE)
+            await asyncio.wait_for(process.wait(), PATIENCE)
         except TimeoutError:
             process.kill()
             await process.wait()

@@ -19,13 +19,14 @@ import aiohttp
 from service import tokens
 from tests.conftest import cookie_of
 from tests.journeys.conftest import link_of, parameters_of
+from tests.patience import PATIENCE
 from tests.sink import Sink
 
 # Of every service that the kit starts, and of one whose keys were rotated.
 OLD, NEW = "test:" + "6f1c9d2e8b3a4750" * 4, "new:" + "1b7e4c90d2a5f836" * 4
 _RING = [bytes.fromhex(key.partition(":")[2]) for key in (OLD, NEW)]
 # A client waits longer than any answer may take, and repeats for longer than any recovery.
-_TIMEOUT, _PATIENCE, _REST = 15.0, 60.0, 0.2
+_TIMEOUT, _REST = 15.0, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Client:
     address: str
     log: Path
     sink: Sink
-    patience: float = _PATIENCE
+    patience: float = PATIENCE
     secrets: set[str] = field(default_factory=set)
     acts: list[Act] = field(default_factory=list)
     _session: aiohttp.ClientSession | None = None

@@ -30,6 +30,7 @@ from tests.faults.history import History, known_to, message_of, read_postgres, r
 from tests.faults.invariants import breaches
 from tests.faults.postgres import session
 from tests.faults.waiting import until
+from tests.patience import PATIENCE
 from tests.processes import api_ports
 from tests.sink import Sink
 from worker.shift import work
@@ -101,13 +102,13 @@ class Stage(ABC):
         """One journey with one trap: what is wrong afterwards, in words."""
         ground = self.ground
         await _clear(ground)
-        client = Client(self.address, ground.folder / "client.jsonl", ground.sink, patience=25)
+        client = Client(self.address, ground.folder / "client.jsonl", ground.sink, patience=PATIENCE)
         started = time.monotonic()
         await self.begin(trap)
         minding = [asyncio.create_task(self.mind()), asyncio.create_task(_hasten(ground))]
         try:
             await journey(client)
-            await until(lambda: ground.connection.fetchval(_OPEN), seconds=25, what="mails or events are left")
+            await until(lambda: ground.connection.fetchval(_OPEN), what="mails or events are left")
         except Exception as error:  # noqa: BLE001 - one round that fails must not hide the others
             return [f"{type(error).__name__}: {error}"[:300]]
         finally:
@@ -179,7 +180,7 @@ class Here(Stage):
             return
         if not working.done():
             os.kill(os.getpid(), signal.SIGTERM)
-            await asyncio.wait({working}, timeout=15)
+            await asyncio.wait({working}, timeout=PATIENCE)
             working.cancel()
         with suppress(asyncio.CancelledError):
             await working

@@ -25,6 +25,7 @@ from tests.faults.postgres import Cluster, cluster, standby_of
 from tests.faults.proxy import Proxy
 from tests.faults.valkey import Store, store
 from tests.faults.waiting import until
+from tests.patience import PATIENCE
 from tests.processes import Process
 from tests.sink import Sink
 
@@ -100,7 +101,7 @@ class Seat:
     def resume(self) -> None:
         self.send(signal.SIGCONT)
 
-    async def gone(self, *, seconds: float = 30) -> int:
+    async def gone(self, *, seconds: float = PATIENCE) -> int:
         """Wait for an end that a failpoint brings; the exit code."""
         assert self.process
         return await asyncio.wait_for(self.process.process.wait(), seconds)
@@ -152,7 +153,7 @@ class House:
         finally:
             self.faults.append((started, time.monotonic()))
 
-    async def all_ended(self, *, seconds: float = 60) -> None:
+    async def all_ended(self, *, seconds: float = PATIENCE) -> None:
         """Wait until no mail is pending or being sent and every event is filed."""
         count = (
             "select (select count(*) from mails where state in ('pending', 'sending'))"

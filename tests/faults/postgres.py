@@ -26,6 +26,7 @@ from service.local.servers.guises import Guise, choose_guise, give, home_of, pas
 from service.local.servers.postgres import USER, _has_pid_file, _initdb
 from service.local.servers.processes import bare_env, run, tied
 from tests.faults.waiting import until
+from tests.patience import PATIENCE
 from tests.processes import lasting_port
 
 # fsync is for the machine's crash, which no test here makes.
@@ -33,7 +34,6 @@ _OPTIONS = {
     "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "timezone": "UTC", "log_timezone": "UTC",
     "fsync": "off", "max_connections": "100", "wal_level": "replica", "wal_keep_size": "64MB",
 }  # fmt: skip
-_PATIENCE = 60.0
 _STOPS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT, "kill": signal.SIGKILL}
 
 
@@ -73,7 +73,7 @@ class Cluster:
                 cwd="/", env=bare_env(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         ready = _has_pid_file(self.data)
-        await until(lambda: ready(self.pid) or not self.running, seconds=_PATIENCE, what="Postgres does not start")
+        await until(lambda: ready(self.pid) or not self.running, seconds=PATIENCE, what="Postgres does not start")
         assert self.running, f"Postgres did not start:\n{self.log()}"
 
     @property
@@ -193,7 +193,7 @@ def _made(folder: Path, options: dict[str, str]) -> Cluster:
 @asynccontextmanager
 async def session(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     """A second session beside the service's: for LOCK TABLE, and for what a test asks in between."""
-    connection = await asyncpg.connect(url, timeout=5)
+    connection = await asyncpg.connect(url, timeout=PATIENCE)
     try:
         yield connection
     finally:

@@ -1,11 +1,8 @@
 """The figure of Postgres's outages in short: what it counts is right, what it times is a matter of the machine."""
 
-import pytest
-
 from figures import g06
 
 
-@pytest.mark.timeout(180)
 async def test_g6_in_short():
     """Two restarts and a failover under load: no mail is lost, and the history breaks no invariant."""
     rows = await g06.measure(2, 1)

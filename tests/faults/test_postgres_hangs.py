@@ -18,6 +18,7 @@ from tests.faults.load import load
 from tests.faults.postgres import session
 from tests.faults.test_postgres_stops import ANSWER, BACK, is_right, ready
 from tests.faults.waiting import until
+from tests.patience import stretched
 
 
 async def ask(whole: House, number: int) -> Act:
@@ -40,11 +41,11 @@ async def test_f06_postgres_hangs_under_load(tmp_path: Path, fault: str):
             assert await ready(whole.apis[0]) == 503
             whole.postgres.resume(paused)
             whole.db.change(black_hole=False)
-            await run.succeeds(time.monotonic(), seconds=BACK)
+            await run.succeeds(time.monotonic(), seconds=stretched(BACK))
         await run.goes_on()
         run.going = False
         await is_right(whole)
-        assert run.worst < ANSWER
+        assert run.worst < stretched(ANSWER)
 
 
 async def test_f07_postgres_is_slow(tmp_path: Path):
@@ -57,8 +58,8 @@ async def test_f07_postgres_is_slow(tmp_path: Path):
             found = await asyncio.gather(*(ask(whole, number) for number in range(200)))
             whole.db.change(latency=0.0)
         assert {act.status for act in found} == {201, 503}
-        assert max(act.seconds for act in found) < ANSWER
-        await until(lambda: _is_taken(whole), seconds=BACK)
+        assert max(act.seconds for act in found) < stretched(ANSWER)
+        await until(lambda: _is_taken(whole), seconds=stretched(BACK))
         await is_right(whole)
 
 
@@ -72,15 +73,15 @@ async def test_f08_postgres_has_no_connection_left(tmp_path: Path):
         whole.client()
         with whole.fault():
             await whole.postgres.restart("fast", max_connections="8", superuser_reserved_connections="0")
-            await until(lambda: _is_ready(whole), seconds=BACK)
+            await until(lambda: _is_ready(whole), seconds=stretched(BACK))
             with contextlib.suppress(asyncpg.TooManyConnectionsError):
                 while True:
                     await stack.enter_async_context(session(whole.postgres.url()))
             act = await ask(whole, 1)
-            assert (act.status, act.seconds < 3.5) == (503, True)
+            assert (act.status, act.seconds < stretched(3.5)) == (503, True)
             assert await ready(whole.apis[0]) == 200
             await stack.aclose()
-            await until(lambda: _is_taken(whole), seconds=BACK)
+            await until(lambda: _is_taken(whole), seconds=stretched(BACK))
 
 
 async def _is_ready(whole: House) -> bool:
@@ -117,9 +118,9 @@ async def test_f11_a_table_is_locked_under_load(tmp_path: Path, table: str):
                 await locker.execute(f"begin; lock table {table} in access exclusive mode")
                 await until(lambda: sum(act.status == 503 for act in run.acts) > 5, what="nobody is refused")
                 await locker.execute("rollback")
-            await run.succeeds(time.monotonic(), seconds=BACK)
+            await run.succeeds(time.monotonic(), seconds=stretched(BACK))
             await whole.postgres.run(f"vacuum full {table}", database=DATABASE)
         await run.goes_on()
         run.going = False
         await is_right(whole)
-        assert run.worst < ANSWER
+        assert run.worst < stretched(ANSWER)

@@ -5,8 +5,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.faults.client import Member
 from tests.faults.full import full
 from tests.faults.history import gather
@@ -14,7 +12,7 @@ from tests.faults.house import DATABASE, House, Seat, house
 from tests.faults.invariants import breaches
 from tests.faults.postgres import session
 from tests.faults.waiting import until
-from worker.leases import LEASE
+from tests.patience import stretched
 
 # Where an API dies: before the transaction, in it, on either side of COMMIT, and of the ring.
 _API_POINTS = (
@@ -87,7 +85,6 @@ async def test_f52_killed_at_any_point_of_a_delivery(tmp_path: Path):
 
 
 @full
-@pytest.mark.timeout(180)
 async def test_f53_stopped_for_longer_than_its_lease(tmp_path: Path):
     """At RCPT it checks before DATA; between the check and 354 it checks anew: another has sent both by then."""
     async with house(tmp_path, workers=2) as whole:
@@ -101,7 +98,7 @@ async def test_f53_stopped_for_longer_than_its_lease(tmp_path: Path):
         await until(lambda: all(rule.left == 0 for rule in whole.sink.rules), what="it has not got both in hand")
         paused.pause()
         await other.start()
-        await until(lambda: len(whole.sink.mails) == 2, seconds=LEASE + 30, what="nobody took them over")
+        await until(lambda: len(whole.sink.mails) == 2, what="nobody took them over")
         paused.resume()
         await until(lambda: sum("not ours any more" in line for line in paused.written) == 2, what="it gave up neither")
         await whole.all_ended()
@@ -125,6 +122,6 @@ async def test_f54_no_worker_for_ten_minutes(tmp_path: Path):
         await rows(whole, aged)
         started = time.monotonic()
         await asyncio.gather(*(worker.launch() for worker in whole.workers))
-        await whole.all_ended(seconds=_MINUTE)
-        assert time.monotonic() - started < _MINUTE
+        await whole.all_ended()
+        assert time.monotonic() - started < stretched(_MINUTE)
         assert breaches(await gather(whole)) == []

@@ -17,6 +17,7 @@ from tests.faults.history import gather
 from tests.faults.house import House, Seat, house
 from tests.faults.invariants import breaches
 from tests.faults.waiting import until
+from tests.patience import stretched
 from tests.processes import ROOT, Process, until_beating, until_ready
 
 # What an answer may take (P3), and what a busy machine adds.
@@ -43,7 +44,7 @@ async def test_f55_an_api_without_files(tmp_path: Path):
             limit_files(api, files(api) + 4)
             acts = await asyncio.gather(*(_asks(whole, number) for number in range(60)))
             limit_files(api, 1024)
-        assert max(act.seconds for act in acts) < _ANSWER
+        assert max(act.seconds for act in acts) < stretched(_ANSWER)
         assert {act.status for act in acts} <= {0, 201, 503}
         assert any(act.unclear for act in acts), "there were files enough"
         assert await client.use_recovery(ann, await client.recover(ann.email, user=ann.user))
@@ -66,10 +67,10 @@ async def test_f55_a_worker_without_files(tmp_path: Path):
         ann = await client.sign_up("ann")
         limit_files(worker, 3)
         await client.recover(ann.email, user=ann.user)
-        await until(lambda: any("mail waits" in line or "left for" in line for line in worker.written), seconds=30)
+        await until(lambda: any("mail waits" in line or "left for" in line for line in worker.written))
         assert whole.sink.mails == []
         limit_files(worker, 1024)
-        await whole.all_ended(seconds=90)
+        await whole.all_ended()
         assert worker.running
         assert breaches(await gather(whole)) == []
 

@@ -54,10 +54,10 @@ async def test_f31_the_relay_hangs(tmp_path: Path):
     async with house(tmp_path) as whole:
         people, clients = await crowd(whole, 20), [whole.client()]
         await ask(clients, people[:5])
-        await whole.sink.wait_for(5, timeout=30)
+        await whole.sink.wait_for(5)
         whole.smtp.change(black_hole=True)
         await ask(clients, people[5:])
-        await until(lambda: says(whole, "the mail server is left alone"), seconds=60, what="no breaker has opened")
+        await until(lambda: says(whole, "the mail server is left alone"), what="no breaker has opened")
         await whole.smtp.up()
         await whole.all_ended(seconds=DRAINED)
         await each_once(whole, 20)
@@ -77,13 +77,12 @@ async def test_f41_it_takes_two_connections_at_a_time(tmp_path: Path, workers: i
 
 
 @full
-@pytest.mark.timeout(300)
 async def test_f41_it_takes_ten_mails_a_minute(tmp_path: Path):
     """SMTP_PER_MINUTE=10 keeps us within that: next to none is turned away, and none is lost."""
     async with house(tmp_path, SMTP_PER_MINUTE="10") as whole:
         whole.sink.most_mails = (10, 60)
         await ask([whole.client()], await crowd(whole, 15))
-        await whole.all_ended(seconds=110)
+        await whole.all_ended()
         await each_once(whole, 15)
         tell(f"{whole.sink.turned_away} mails were turned away")
         assert whole.sink.turned_away <= 2

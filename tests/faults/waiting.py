@@ -5,8 +5,10 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from tests.patience import PATIENCE
 
-async def until(ask: Callable[[], Any | Awaitable[Any]], *, seconds: float = 30, what: str = "") -> Any:
+
+async def until(ask: Callable[[], Any | Awaitable[Any]], *, seconds: float = PATIENCE, what: str = "") -> Any:
     """The first truthy answer; TimeoutError with `what` when the time is over. Whatever `ask` raises goes on."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:

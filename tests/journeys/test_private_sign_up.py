@@ -8,6 +8,7 @@ from service import projects
 from service.db import Pool
 from tests.conftest import Api
 from tests.journeys.conftest import House, link_of, parameters_of, text_of
+from tests.patience import PATIENCE
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 
@@ -26,7 +27,7 @@ async def login(api: Api, email: str, password: str) -> tuple[int, str]:
 
 async def mails(house: House, email: str, count: int) -> list:
     """All that the mailbox has got, as soon as it is so many."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while len(found := [mail for mail in house.sink.mails if mail.recipients == (email,)]) < count:  # noqa: ASYNC110 - Postgres and sockets ring no bell
             await asyncio.sleep(0.05)
     return found

@@ -6,6 +6,7 @@ import aiohttp
 
 from tests.conftest import Api
 from tests.journeys.conftest import House, link_of, parameters_of
+from tests.patience import PATIENCE
 
 
 async def test_from_sign_up_to_a_new_password(house: House):
@@ -74,7 +75,7 @@ async def _recover(api: Api, house: House, user_id: str) -> None:
 
 async def _log(api: Api, member: dict[str, str], *, count: int) -> list[str]:
     """The events of the log once the worker has filed them."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             answer = await api.call("GET", "/v1/account/logs", headers=member)
             events = [entry["event"] for entry in answer.data["logs"]]

@@ -16,6 +16,7 @@ from appwrite.services.account import Account
 from service.errors import CredentialsInvalid, RecoveryTokenInvalid, ScopeMissing, VerificationTokenInvalid
 from tests.conftest import Api
 from tests.journeys.conftest import House, link_of, parameters_of
+from tests.patience import PATIENCE
 
 
 async def test_from_sign_up_to_a_new_password(house: House):
@@ -115,7 +116,7 @@ async def _recover(house: House, account: Account, user_id: str) -> None:
 
 async def _log(account: Account, *, count: int) -> list[str]:
     """The events of the log once the worker has filed them."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             events = [entry["event"] for entry in (await asked(account.get_logs))["logs"]]
             if len(events) == count and events[0] == "account.sessions.create":

@@ -20,6 +20,7 @@ from redis.exceptions import AuthenticationError
 
 from service.local import servers
 from service.local.servers import ServerError, create_database, folders, logs, start_postgres, start_valkey
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PACKAGED = sorted(Path("/usr/lib/postgresql").glob("[0-9]*/bin"))
@@ -64,7 +65,7 @@ def without_user_namespaces(monkeypatch):
 
 
 async def the_answer_of(url, statement):
-    connection = await asyncpg.connect(url, timeout=10)
+    connection = await asyncpg.connect(url, timeout=PATIENCE)
     try:
         return await connection.fetchval(statement)
     finally:
@@ -228,7 +229,7 @@ def test_a_server_listens_on_this_machine_only(postgres, valkey):
     for server in (postgres, valkey):
         port = int(server.url.rsplit(":", 1)[1].split("/")[0])
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.2", port), timeout=5).close()
+            socket.create_connection(("127.0.0.2", port), timeout=PATIENCE).close()
 
 
 async def test_half_made_data_are_made_anew(tmp_path):

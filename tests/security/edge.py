@@ -15,8 +15,7 @@ from service.api import protocol
 from service.api.app import make
 from service.journal import JsonLines
 from service.settings import Settings
-
-PATIENCE = 30.0
+from tests.patience import PATIENCE
 
 
 @dataclass(frozen=True)

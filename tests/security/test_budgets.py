@@ -17,6 +17,7 @@ from service.local.servers import free_port
 from service.settings import Settings
 from tests import processes
 from tests.conftest import Api, cookie_of
+from tests.patience import PATIENCE
 from tests.security.test_known_device import mark_of
 from tests.sink import Sink
 
@@ -74,7 +75,7 @@ class Attacker:
 
 async def ended(pool: Pool) -> None:
     """Until nothing waits to be sent."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while (await pool.fetchrow("select count(*) from mails where state in ('pending', 'sending')"))[0]:  # noqa: ASYNC110 - see below
             await asyncio.sleep(0.05)  # the worker is a process of its own: there is no event to wait for
 

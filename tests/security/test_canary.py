@@ -83,7 +83,7 @@ class Journey:
         before = len(self.sink.mails)
         answer = await self.api.call(method, path, json=body, headers=headers)
         assert answer.status == 201, answer.data
-        return (await self.sink.wait_for(before + 1, timeout=30))[before]
+        return (await self.sink.wait_for(before + 1))[before]
 
     def of_link(self, name: str, mail: Any) -> dict[str, str]:
         """What its link carries; the token's id, the beginning of the secret, is none."""
@@ -117,7 +117,7 @@ class Journey:
         asked = len(self.sink.mails)
         answer = await self.api.call("POST", "/v1/account/tokens/email", json=body, modern=True)
         assert answer.status == 201
-        mail = (await self.sink.wait_for(asked + 1, timeout=30))[asked]
+        mail = (await self.sink.wait_for(asked + 1))[asked]
         (code,) = re.findall(r"^(\d{6})\r?$", text_of(mail), re.MULTILINE)
         # Six digits stand in many a number: a code is looked for where it would be written as one.
         self.canaries.note("a code", f'"{code}"')

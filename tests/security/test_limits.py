@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import replace
 from ipaddress import IPv6Address
 
@@ -150,7 +151,7 @@ async def test_s75_a_48_has_ten_times_the_calls_of_a_64(behind: Api):
     assert (await behind.call("POST", "/v1/account", json={}, headers=other)).status == 400
 
 
-async def test_s76_parallel_guesses_are_counted_before_they_are_looked_at(api: Api):
+async def test_s76_parallel_guesses_are_counted_before_they_are_looked_at(api: Api, cheap):
     """A hundred wrong passwords at once: ten are looked at, ninety are refused."""
     await api.sign_up(GUESS["email"])
     answers = await asyncio.gather(*(api.call("POST", "/v1/account/sessions", json=GUESS) for _ in range(100)))
@@ -215,7 +216,7 @@ async def test_s78_without_redis_processes_count_together(
     path = "/v1/account/recovery"
     answers = await asyncio.gather(*(both[number % 2].call(method, path, json=body) for number in range(40)))
     refused = [answer for answer in answers if answer.status == 429]
-    assert len(refused) == 30
+    assert len(refused) == 30, Counter(answer.status for answer in answers)
     assert all(0 < int(answer.headers["Retry-After"]) <= 24 * HOUR for answer in refused)
 
 

@@ -52,7 +52,7 @@ async def test_s88_nothing_we_are_told_is_fetched(
                 assert (await api.call("POST", path, json=asked, headers=member)).status == 201
             prefs = {"prefs": {"avatar": f"{bait}/a.png"}}
             assert (await api.call("PATCH", "/v1/account/prefs", json=prefs, headers=member)).status == 200
-            await sink.wait_for(3, timeout=30)
+            await sink.wait_for(3)
     listener.close()
     await listener.wait_closed()
     assert met == []

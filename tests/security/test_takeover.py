@@ -8,6 +8,7 @@ from service.db import Pool
 from service.settings import Settings
 from service.tokens import Kind
 from tests.conftest import Api, cookie_of
+from tests.patience import PATIENCE
 from tests.security.kit import ANN, WAYS, Post, use
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
@@ -141,7 +142,7 @@ async def test_s24_an_address_that_changes_meanwhile_gets_no_mail(api: Api, pool
 
 async def waiting(pool: Pool) -> None:
     """Until somebody waits for a lock."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not (await pool.fetchrow("select count(*) from pg_locks where not granted"))[0]:  # noqa: ASYNC110 - Postgres rings no bell
             await asyncio.sleep(0.01)
 

@@ -3,10 +3,14 @@
 import asyncio
 import itertools
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from multidict import CIMultiDict
 
 from service import addresses, countries, devices, language, redirects
 from service.api import clients, cookies, fields, forms, guards, limits, objects, queries, targets
@@ -15,6 +19,7 @@ from service.errors import AccountError
 from service.jwts import Jwts
 from service.projects import Project
 from service.settings import Settings
+from tests.patience import PATIENCE
 from tests.security import edge
 
 _PIECES = (
@@ -41,7 +46,7 @@ PARSERS: dict[str, tuple[Callable[[str], object], str, str, int]] = {
     "an old query": (queries.parse, "equal(", ")", 4080),
     "a long query": (queries.parse, "", "", 8000),
     "a cookie": (cookies.decode, "", "", 4096),
-    "a jar": (cookies._parse, "", "", 8000),
+    "a jar": (lambda text: cookies.kept(_asking({"Cookie": text})), "", "", 8000),
     "the fallback": (lambda text: cookies._from_fallback(text, "a_session_shop"), "{", "}", 8000),
     "a user agent": (lambda text: devices.parse(clients.agent_of(text)), "Mozilla/5.0 (Linux; Android 10; ", ")", 8000),
     "a language": (clients._LOCALE.fullmatch, "de", "", 8000),
@@ -59,6 +64,11 @@ PARSERS: dict[str, tuple[Callable[[str], object], str, str, int]] = {
 }  # fmt: skip
 
 
+def _asking(lines: dict[str, str]) -> Any:
+    """A call with those header lines."""
+    return SimpleNamespace(request=SimpleNamespace(headers=CIMultiDict(lines)))
+
+
 def texts(before: str, behind: str, size: int) -> Iterator[str]:
     return (before + (piece * size)[:size] + end + behind for piece, end in WORST)
 
@@ -67,32 +77,31 @@ def texts(before: str, behind: str, size: int) -> Iterator[str]:
 async def test_s46_a_thousand_worst_cases(name: str):
     """Each parser reads or refuses all of them in 5 ms each; what goes by the square would take minutes."""
     parse, before, behind, size = PARSERS[name]
-    loop = asyncio.get_running_loop()
-    started = loop.time()
+    started = time.process_time()
     for text in texts(before, behind, size):
         with suppress(ValueError, AccountError):
             parse(text)
-    assert loop.time() - started < 5.0
+    assert time.process_time() - started < 5.0
     assert len(WORST) == 1000
 
 
 async def test_s46_a_token_is_measured_first(settings: Settings):
     """A JWT of any worst case is refused as quickly."""
-    jwts, loop = Jwts(settings.key_ring), asyncio.get_running_loop()
-    started = loop.time()
+    jwts = Jwts(settings.key_ring)
+    started = time.process_time()  # of this process, whatever else runs
     for text in texts("eyJ.", ".x", 8000):
         with pytest.raises(AccountError):
             jwts.verify("shop", text)
-    assert loop.time() - started < 5.0
+    assert time.process_time() - started < 5.0
 
 
 async def test_s46_a_language_is_chosen_at_once():
     """As many languages as a header holds are looked through, and no more."""
-    catalogues, loop = language.read(language.TEMPLATES), asyncio.get_running_loop()
-    started = loop.time()
+    catalogues = language.read(language.TEMPLATES)
+    started = time.process_time()  # of this process, whatever else runs
     for text in texts("", "", 256):
         language.choose(catalogues, *text.split(","))
-    assert loop.time() - started < 5.0
+    assert time.process_time() - started < 5.0
 
 
 @pytest.fixture
@@ -108,7 +117,7 @@ _HEADERS = ("Cookie", "User-Agent", "Accept-Language", "X-Appwrite-Locale", "X-A
 
 async def test_s46_a_thousand_requests_of_worst_cases(port: int):
     """In headers, the query and fields of a body, over the wire: each has its answer, all of them in half a minute."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         for number, text in enumerate(texts("", "", 7000)):
             header = text.encode().decode("latin-1").translate(dict.fromkeys(range(0x80, 0x100), "x"))[:7900]
             name = _HEADERS[number % len(_HEADERS)]

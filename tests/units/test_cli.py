@@ -14,6 +14,7 @@ from service.cli.projects import CHANGEABLE
 from service.db import Pool
 from service.local.servers import free_port
 from tests import processes
+from tests.patience import PATIENCE
 from tests.units.conftest import Terminal
 
 ROOT = Path(__file__).parent.parent.parent
@@ -155,7 +156,7 @@ def test_the_program_itself():
     for words, code in ((["--help"], 0), (["projects"], 2)):
         done = subprocess.run(
             [sys.executable, "-m", "service", *words], cwd=ROOT, env={"PATH": "/usr/bin:/bin"}, capture_output=True,
-            text=True, timeout=60, check=False,
+            text=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
         assert done.returncode == code
         assert "python -m service" in (done.stderr if code else done.stdout)

@@ -10,6 +10,7 @@ from service import db
 from service.db import Pool, Queries, diagnose, refusal, transaction
 from service.errors import Overloaded
 from service.local.servers import free_port
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ async def pid(connection) -> int:
 
 
 async def until(condition) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - Postgres and sockets ring no bell
             await asyncio.sleep(0.01)
 

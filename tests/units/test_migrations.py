@@ -158,7 +158,7 @@ async def test_a_migration_that_gave_up_is_tried_again(empty: str, folder: Path)
         await other.execute("begin; lock table things")
         (folder / "0004_wider.sql").write_text("set local lock_timeout = '50ms'; alter table things add column w int;")
         with pytest.raises(Exception, match="lock timeout"):
-            await migrate(empty, folder, patience=0.01)
+            await migrate(empty, folder, patience=3)
     finally:
         await other.close()
 

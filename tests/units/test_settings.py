@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.settings import Deadlines, Settings, Unfit, WorkerSettings
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent
 GOOD_KEY = "6f1c9d2e8b3a4750" * 4
@@ -205,7 +206,7 @@ def test_an_unfit_process_does_not_start(module: str):
     """Exit code 5, every fault on a line of standard error, no traceback, no value."""
     words = [sys.executable, "-m", module, *(["serve"] if module == "service" else [])]
     bad = {"PATH": "/usr/bin:/bin", "DATABASE_URL": "x://hidden", "SECRET_KEYS": "k1:hidden"}
-    done = subprocess.run(words, cwd=ROOT, env=bad, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(words, cwd=ROOT, env=bad, capture_output=True, text=True, timeout=PATIENCE, check=False)
     lines = done.stderr.splitlines()
     assert done.returncode == 5
     assert lines[0] == "the settings are unfit:"

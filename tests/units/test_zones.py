@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from tests.patience import PATIENCE
+
 
 def test_zones_are_there_without_the_systems():
     """Where no folder of zones exists Python finds those of the package tzdata."""
@@ -11,6 +13,11 @@ def test_zones_are_there_without_the_systems():
         "print(datetime(2026, 7, 1, tzinfo=zoneinfo.ZoneInfo('Europe/Berlin')).utcoffset())"
     )
     done = subprocess.run(
-        [sys.executable, "-c", asks], env={"PYTHONTZPATH": ""}, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", asks],
+        env={"PYTHONTZPATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "2:00:00"), done.stderr

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.sink import Sink
 from worker.smtp import Deadlines, Refused, Relay, Server, TryLater, Undelivered
 
@@ -64,6 +65,6 @@ async def outcome(opened: Relay, recipient: str = ANN, *, sender: str = SENDER, 
 
 async def recovered(opened: Relay) -> None:
     """Wait until a server is well again."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await opened.recovered.wait()
     opened.recovered.clear()

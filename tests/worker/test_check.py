@@ -11,6 +11,7 @@ import pytest
 from service import heartbeat
 from service.settings import Settings
 from tests.house.sources import ROOT
+from tests.patience import PATIENCE
 from tests.sink import Sink
 from tests.worker.relays import PASSWORD, QUOTED
 from tests.worker.token_server import TokenServer
@@ -27,7 +28,7 @@ def test_the_check_loads_next_to_nothing(tmp_path: Path) -> None:
         env={"PATH": "/usr/bin:/bin", "WORKER_HEARTBEAT": str(tmp_path / "alive")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     said, modules = done.stdout.splitlines()

@@ -9,6 +9,7 @@ import pytest
 from service import mails, users
 from service.db import Pool
 from tests.faults.waiting import until
+from tests.patience import PATIENCE
 from tests.sink import Sink
 from tests.worker.test_mail import ANN, ENDINGS, asked, due_now, state, sweeper
 from worker.smtp import OURS, Relay, Server
@@ -224,7 +225,7 @@ async def test_f31_what_waited_for_the_relay_goes_out_when_it_is_back(pool: Pool
     away = replace(a_worker(), relay=Away())
     watching = asyncio.create_task(sweeper(pool, away).watch())
     away.relay.recovered.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while away.marks.counts.since_start["mails_hastened"] < 3:  # noqa: ASYNC110 - a counter rings no bell
             await asyncio.sleep(0.02)
     watching.cancel()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from service.local.servers import tied
+from tests.patience import PATIENCE
 from tests.processes import ROOT
 from worker.identity import Identity, default_state, take
 
@@ -59,7 +60,7 @@ async def test_a_given_name_is_waited_for(tmp_path: Path, caplog):
     """Two processes with one WORKER_ID would take each other's mails: the second waits, and says so once."""
     with holder(tmp_path, "post") as (other, _):
         waiting = asyncio.create_task(taken("post", tmp_path))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while "waiting for its end" not in caplog.text:  # noqa: ASYNC110 - a log rings no bell
                 await asyncio.sleep(0.02)
         assert not waiting.done()

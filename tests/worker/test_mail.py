@@ -21,6 +21,7 @@ from service.tokens import Kind
 from tests import processes
 from tests.conftest import Api
 from tests.journeys.conftest import link_of, parameters_of
+from tests.patience import PATIENCE
 from tests.sink import Sink
 from worker.leases import LEASE
 from worker.logs import Clerk
@@ -455,7 +456,7 @@ async def test_without_redis_the_sweep_delivers(pool: Pool, sink: Sink, a_worker
 
 
 async def until_none(pool: Pool, condition: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await pool.fetchrow(f"select 1 from mails where {condition}"):  # noqa: ASYNC110 - Postgres tells nobody; the words are ours
             await asyncio.sleep(0.05)
 
@@ -481,7 +482,7 @@ async def test_the_secret_is_in_the_mail_and_nowhere_else(  # noqa: PLR0917 - py
     async with processes.worker(settings, heartbeat=tmp_path / "alive") as worker:
         await until_none(pool, "attempts = 0 or state = 'sending'")
         await due_now(pool)
-        await sink.wait_for(1, timeout=20)
+        await sink.wait_for(1)
         await until_none(pool, "state in ('pending', 'sending')")
         seen += await everything_in(redis)
     tables = [

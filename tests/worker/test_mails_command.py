@@ -17,6 +17,7 @@ from service.jobs import QUEUE
 from service.local.servers import free_port
 from service.outbox import Choice
 from tests.house.sources import ROOT
+from tests.patience import PATIENCE
 from tests.worker.test_mail import asked as posted
 from worker.__main__ import main
 from worker.desk import spans
@@ -345,6 +346,6 @@ def test_it_runs_as_a_program(database: str, redis_url: str):
     for words, wanted in ((["mails", "status", "--json"], "last_hour"), (["--help"], "mails")):
         done = subprocess.run(
             [sys.executable, "-m", "worker", *words],
-            cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60,
+            cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE,
         )  # fmt: skip
         assert (done.returncode, wanted in done.stdout) == (0, True), done.stderr

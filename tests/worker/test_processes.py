@@ -12,6 +12,7 @@ from service import users
 from service.db import Pool
 from tests import processes
 from tests.faults.waiting import until
+from tests.patience import PATIENCE, stretched
 from tests.sink import Sink
 from tests.worker.test_history import history
 from tests.worker.test_mail import asked, due_now, state
@@ -34,7 +35,7 @@ def rcpt_said(sink: Sink) -> bool:
     return any(line.startswith("RCPT") for line in sink.commands)
 
 
-async def until_state(pool: Pool, mail: UUID, wanted: str, *, seconds: float = 20) -> None:
+async def until_state(pool: Pool, mail: UUID, wanted: str, *, seconds: float = PATIENCE) -> None:
     async def reached() -> bool:
         return await state(pool, mail) == wanted
 
@@ -49,7 +50,7 @@ async def test_f52_killed_between_the_relays_yes_and_the_mark(
     await due_now(pool)
     armed = setting | {"FAILPOINTS": "worker.mark.before:exit"}
     async with processes.worker(armed, heartbeat=tmp_path / "alive") as dying:
-        assert await asyncio.wait_for(dying.process.wait(), 20) == 137
+        assert await asyncio.wait_for(dying.process.wait(), PATIENCE) == 137
     assert (await state(pool, mail), len(sink.mails)) == ("sending", 1)
     async with processes.worker(setting, heartbeat=tmp_path / "alive"):
         await until_state(pool, mail, "sent")
@@ -67,7 +68,7 @@ async def test_f52_killed_in_mid_dialogue(
     async with processes.worker(setting, heartbeat=tmp_path / "alive") as killed:
         await sink.wait_for(rcpt_said)
         await killed.end(signal.SIGKILL)
-    async with asyncio.timeout(_RESTARTED), processes.worker(setting, heartbeat=tmp_path / "alive"):
+    async with asyncio.timeout(stretched(_RESTARTED)), processes.worker(setting, heartbeat=tmp_path / "alive"):
         await until_state(pool, mail, "sent")
     lost, sent = await history(pool, mail)
     assert (lost[0], sent[0], lost[2]) == ("lost", "sent", sent[2])
@@ -92,7 +93,7 @@ async def test_f53_paused_past_its_lease_and_resumed(  # noqa: PLR0917 - pytest 
             await asyncio.sleep(LEASE / 2 + 1)  # the fault itself: a worker must be gone for so long
         finally:
             paused.send(signal.SIGCONT)
-        await until(lambda: any("not ours any more" in line for line in paused.lines), seconds=20)
+        await until(lambda: any("not ours any more" in line for line in paused.lines))
     assert len(sink.mails) == 1
     assert [event[0] for event in await history(pool, mail)] == ["lost", "sent"]
 
@@ -135,5 +136,5 @@ async def test_f54_postgres_is_waited_for(setting: dict[str, str], tmp_path: Pat
     """A worker that starts without Postgres lives and says so; told to stop while it waits, it stops."""
     away = setting | {"DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing"}
     async with processes.worker(away, heartbeat=tmp_path / "alive") as waiting:
-        await until(lambda: any("postgres is not available" in line for line in waiting.lines), seconds=20)
+        await until(lambda: any("postgres is not available" in line for line in waiting.lines))
         assert await waiting.end() == 0

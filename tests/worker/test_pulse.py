@@ -12,6 +12,7 @@ from service import mails
 from service.db import Pool
 from service.heartbeat import look
 from service.stalls import HELD_UP, TURN
+from tests.patience import PATIENCE
 from tests.worker.test_mail import asked
 from worker.counts import NAMES, Counts
 from worker.identity import Identity
@@ -80,7 +81,7 @@ async def test_f60_a_loop_that_is_held_up_is_told(pulse: Pulse, caplog):
     beating = asyncio.create_task(pulse.run())
     await asyncio.sleep(TURN / 5)
     time.sleep(HELD_UP + TURN + 0.2)  # noqa: ASYNC251 - that is the fault
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not pulse.counts.since_start["loop_held_up"]:  # noqa: ASYNC110 - a counter rings no bell
             await asyncio.sleep(0.02)
     assert "held up" in caplog.text

@@ -13,6 +13,7 @@ from service.jobs import Bell, connect
 from service.mails import Lease
 from service.settings import Settings
 from tests.faults.proxy import Proxy
+from tests.patience import PATIENCE
 from tests.sink import Sink
 from tests.worker.conftest import staffed
 from tests.worker.test_history import history
@@ -152,7 +153,7 @@ async def test_f02_postgres_away_when_a_mail_was_sent(  # noqa: PLR0917 - pytest
         delivering = asyncio.create_task(worker.deliver(mail))
         await sink.wait_for(1)
         await proxy.refuse()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not read(path)[0]:  # noqa: ASYNC110 - a file rings no bell
                 await asyncio.sleep(0.02)
         assert await state(pool, mail) == "sending"

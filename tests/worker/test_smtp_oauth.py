@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.patience import PATIENCE
 from tests.sink import Sink, make_certificate, server_context
 from tests.worker.relays import ANN, BOB, MESSAGE, SENDER, kept, outcome, relay
 from tests.worker.token_server import TokenServer
@@ -107,7 +108,7 @@ async def test_a_token_is_renewed_before_it_ends(tokens: TokenServer, write: Wri
     tokens.expires_in = expires_in
     source = AccessTokens(str(write()), USER)
     assert await source.get() == "token-1"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (token := await source.get()) == "token-1":  # noqa: ASYNC110 - the clock rings no bell
             await asyncio.sleep(0)
     assert token == "token-2"
@@ -198,7 +199,7 @@ async def test_a_token_server_that_is_away(
         async with TokenServer() as back:
             # The file is read for each token, so what an operator changes needs no restart.
             write(back.url)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 await opened.recovered.wait()
             await opened.send(SENDER, ANN, MESSAGE)
             await opened.close()

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.sink import Sink
 from tests.worker.relays import MESSAGE, SENDER, outcome, relay
 from worker.smtp import TryLater
@@ -74,7 +75,7 @@ async def test_turns_are_a_sliding_window() -> None:
 async def test_no_cap_no_wait() -> None:
     """Without a cap a turn is there at once, however many ask."""
     async with relay(Sink()) as opened:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             turns = [await opened.admit() for _ in range(10_000)]
         opened.waive(turns[0])
 
@@ -87,11 +88,11 @@ async def test_a_turn_given_back_is_the_next_ones() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     pace.give_back(turn)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         turn = await waiting
     pace.give_back(turn)
     pace.give_back(turn)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await pace.turn()
 
 
@@ -103,7 +104,7 @@ async def test_a_cancelled_wait_takes_no_turn() -> None:
     await asyncio.sleep(0)
     first.cancel()
     pace.give_back(turn)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await second
     assert first.cancelled()
 

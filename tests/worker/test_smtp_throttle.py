@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.sink import Sink
 from tests.sink import Stage as SinkStage
 from tests.worker.relays import ANN, BOB, MESSAGE, SENDER, SHORT, outcome, relay
@@ -149,7 +150,7 @@ async def test_admission_waits_for_the_pace() -> None:
         waiting = asyncio.create_task(opened.admit())
         await asyncio.sleep(0)
         assert not waiting.done()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             turn = await waiting
         assert turn.host is host(opened)
         await opened.send(SENDER, ANN, MESSAGE)

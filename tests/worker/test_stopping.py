@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from service.db import Pool
 from service.jobs import Bell, connect
 from service.settings import Settings
+from tests.patience import PATIENCE
 from tests.worker.conftest import staffed
 from worker.bell import Listener
 from worker.logs import Clerk
@@ -36,7 +37,7 @@ async def test_a_lost_cancel_does_not_keep_a_worker(pool: Pool, settings: Settin
     relay = Relay(Server("127.0.0.1", 1, tls="none"), connections=1)
     mailer = staffed(pool, relay, Bell(own), settings, "one")
     listening = asyncio.create_task(Deafened(redis_url, mailer, Clerk(pool), jobs=1, name="test").run(stop))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not await redis.keys("*health*"):  # noqa: ASYNC110 - Redis rings no bell for its own keys
             await asyncio.sleep(0.02)
     stop.set()
