@@ -56,8 +56,10 @@ async def test_f07_postgres_is_slow(tmp_path: Path):
         with whole.fault():
             whole.db.change(latency=0.1)
             found = await asyncio.gather(*(ask(whole, number) for number in range(200)))
+            await until(lambda: _is_taken(whole), what="who asks alone is not served")
             whole.db.change(latency=0.0)
-        assert {act.status for act in found} == {201, 503}
+        assert 503 in (statuses := {act.status for act in found})
+        assert statuses <= {201, 503}
         assert max(act.seconds for act in found) < stretched(ANSWER)
         await until(lambda: _is_taken(whole), seconds=stretched(BACK))
         await is_right(whole)
