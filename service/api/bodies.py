@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
@@ -103,7 +104,7 @@ async def read(call: Call, model: type[Model]) -> Model:
 
 def fit(asker: Asker, model: type[Model], came: Mapping[str, Any]) -> Model:
     """The same for parameters from elsewhere."""
-    given = dict(came)
+    given = forms.typed(came, _kinds(model)) if isinstance(came, forms.Fields) else dict(came)
     for name, field in model.model_fields.items():
         alias = field.alias or name
         value = given.get(alias)
@@ -117,6 +118,20 @@ def fit(asker: Asker, model: type[Model], came: Mapping[str, Any]) -> Model:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise ArgumentInvalid(complaint(asker, str(first["loc"][0]), first["type"], first["msg"])) from None
+
+
+@cache
+def _kinds(model: type[Body]) -> Mapping[str, frozenset[str]]:
+    """Of each field the types that it may have, as the API document says."""
+    schema = model.model_json_schema()
+    return {name: frozenset(_types(described)) for name, described in schema.get("properties", {}).items()}
+
+
+def _types(described: Mapping[str, Any]) -> Iterator[str]:
+    if "type" in described:
+        yield described["type"]
+    for one in described.get("anyOf", ()):
+        yield from _types(one)
 
 
 def complaint(asker: Asker, name: str, kind: str, message: str) -> str:

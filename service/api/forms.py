@@ -5,7 +5,7 @@ with a mail parser that does so too; and it prints the junk that it warns of.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -14,7 +14,8 @@ from service.errors import ArgumentInvalid, BodyTooLarge
 
 _MOST = 1000
 _TWICE = "The request body must not contain a field twice."
-_KEY = re.compile(r"[^\[]+")
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
+_BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 _BOUNDARY_SIZE = 70
 _DISPOSITION = re.compile(r"content-disposition:[ \t]*form-data[ \t]*(;.*)", re.IGNORECASE)
 # One of a header's parameters; clients leave empty ones.
@@ -31,7 +32,11 @@ _OTHER_CHARSET = re.compile(r""";\s*charset=(?!"?(?:utf-?8|us-ascii)"?[ \t]*(?:[
 _CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii"})
 
 
-def read(raw: bytes, *, kind: str, declared: str) -> dict[str, Any]:
+class Fields(dict[str, Any]):
+    """A form's fields, all of them text, lists and objects of it: the model that they are for says what the text is."""
+
+
+def read(raw: bytes, *, kind: str, declared: str) -> Fields:
     """The fields as an object; `declared` is the whole Content-Type. Any other kind of body has none.
 
     Raises ValueError for what is no form, ArgumentInvalid for what is ambiguous.
@@ -40,7 +45,7 @@ def read(raw: bytes, *, kind: str, declared: str) -> dict[str, Any]:
         return _nested(_urlencoded(raw, declared))
     if kind == "multipart/form-data":
         return _nested(_multipart(raw, declared))
-    return {}
+    return Fields()
 
 
 def _urlencoded(raw: bytes, declared: str) -> list[tuple[str, str]]:
@@ -106,19 +111,63 @@ def _only(parameters: list[tuple[str, str]], name: str) -> str:
     return values[0] if values else ""
 
 
-def _nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Form fields as an object: prefs[a][b]=1 is {"prefs": {"a": {"b": "1"}}}. No spelling replaces another."""
-    tree: dict[str, Any] = {}
+def typed(fields: Fields, kinds: Mapping[str, frozenset[str]]) -> dict[str, Any]:
+    """The fields as the values that a JSON body would have; `kinds` are each one's types in JSON Schema's words.
+
+    Text that is no such value stays text, and is refused as such.
+    """
+    return {name: _value(found, kinds.get(name, frozenset())) for name, found in fields.items()}
+
+
+def _value(found: Any, kinds: frozenset[str]) -> Any:
+    if isinstance(found, dict):
+        return list(found.values()) if "array" in kinds and _is_list(found) else found
+    if "integer" in kinds and _WHOLE.fullmatch(found):
+        return int(found)
+    if "boolean" in kinds:
+        return _BOOLEANS.get(found, found)
+    return found
+
+
+def _nested(pairs: Iterable[tuple[str, str]]) -> Fields:
+    """Form fields as an object: prefs[a][b]=1 is {"prefs": {"a": {"b": "1"}}}. No spelling replaces another.
+
+    An empty key is the next number, and below a field's own level keys counted from 0 are a list, as PHP reads both.
+    """
+    tree = Fields()
     for name, value in pairs:
-        *path, last = _KEY.findall(name.replace("]", "")) or [name]
+        *path, last = _keys(name)
         if len(path) > objects.DEPTH:
             raise ArgumentInvalid(f"The request body must not be nested deeper than {objects.DEPTH} levels.")
-        branch = tree
+        branch: dict[str, Any] = tree
         for key in path:
-            branch = branch.setdefault(key, {})
+            branch = branch.setdefault(key or str(len(branch)), {})
             if not isinstance(branch, dict):
                 raise ArgumentInvalid(_TWICE)
+        last = last or str(len(branch))
         if last in branch:
             raise ArgumentInvalid(_TWICE)
         branch[last] = value
-    return tree
+    return Fields(
+        {
+            name: {key: _listed(inner) for key, inner in found.items()} if isinstance(found, dict) else found
+            for name, found in tree.items()
+        }
+    )
+
+
+def _keys(name: str) -> list[str]:
+    """`a[b][]` as a, b and an empty key; what has no name in front keeps its brackets for one."""
+    first, *rest = name.replace("]", "").split("[")
+    return [first, *rest] if first else [name]
+
+
+def _listed(found: Any) -> Any:
+    if not isinstance(found, dict):
+        return found
+    inner = {key: _listed(value) for key, value in found.items()}
+    return list(inner.values()) if _is_list(inner) else inner
+
+
+def _is_list(found: dict[str, Any]) -> bool:
+    return list(found) == [str(number) for number in range(len(found))]

@@ -65,7 +65,12 @@ def _search(call: Call) -> str | None:
     text = call.request.query.get("search", "")
     if len(text) > _SEARCH or "\0" in text or not _is_text(text):
         raise _unfit(call, "search", f"Value must be a valid string and at most {_SEARCH} chars long")
-    return text or None
+    return _unquoted(text) or None
+
+
+def _unquoted(text: str) -> str:
+    """Double quotes around all of it say that the words belong together, which they do here anyway."""
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
 def _is_text(text: str) -> bool:
@@ -114,7 +119,9 @@ def _condition(query: Query) -> dict[str, Any]:
     match query:
         case Query("equal", field, [_, *_] as values) if field in _EQUALS:
             return _EQUALS[field](list(values))
-        case Query("search" | "contains", "name" | "email" as field, [str(part)]) if part:
+        case Query("search", "name" | "email" as field, [str(part)]) if _unquoted(part):
+            return {f"{field}_part": _unquoted(part)}
+        case Query("contains", "name" | "email" as field, [str(part)]) if part:
             return {f"{field}_part": part}
         case Query("contains" | "containsAny", "labels", [_, *_] as values):
             return {"labels": _words(list(values))}

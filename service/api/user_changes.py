@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 import orjson
 from aiohttp import web
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from service.api import answers, new_passwords, operators, shapes
-from service.api.bodies import Body, read
+from service.api.bodies import Asker, Body, read
 from service.api.calls import Call
 from service.api.fields import Name, NewEmail, NewPassword, ident, unfit
 from service.api.prefs import Prefs, written
@@ -71,9 +71,10 @@ async def update_user_password(call: Call) -> web.Response:
     return await answer(call, await operators.change_password(operator(call), user.id, password_hash=line, kept=kept))
 
 
-def _status(value: Any) -> Any:
-    """Modern: true or false. Legacy: 0 unactivated, 1 active, 2 blocked."""
-    if isinstance(value, bool):
+def _status(value: Any, info: ValidationInfo) -> Any:
+    """Modern: true or false, as 1 or 0 too. Legacy: 0 unactivated, 1 active, 2 blocked."""
+    asker: Asker = info.context  # type: ignore[assignment] # fit() passes nothing else
+    if isinstance(value, int) and value in _STATUS and (isinstance(value, bool) or asker.era.modern):
         return _STATUS[value]
     if isinstance(value, int) and value in _LEGACY_STATUS:
         return _LEGACY_STATUS[value]

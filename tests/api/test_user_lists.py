@@ -230,6 +230,20 @@ async def test_search_is_literal(api: Api, pool: Pool, search: str):
     assert answer.data["total"] == len(answer.data["users"])
 
 
+async def test_search_in_quotes_is_its_words(api: Api, pool: Pool, crowd: list[str]):
+    """With double quotes or without, as a parameter and as a query; a quote within, or a single one, is a letter."""
+    server = await servers.key(pool)
+    await pool.execute("update users set name = 'x \"y\" z' where id = $1 and project_id = 'shop'", crowd[0])
+    for written, wanted in (('"name 2"', "ame 2"), ('"User.1"', "user.1"), ('"y" z"', '"y" z')):
+        answer = await _list(api, server, query("limit", 100), search=written)
+        plain = await _list(api, server, query("limit", 100), search=wanted)
+        assert [user["$id"] for user in answer.data["users"]] == [user["$id"] for user in plain.data["users"]], written
+    answer = await _list(api, server, query("limit", 100), query("search", '"AME 2"', attribute="name"))
+    assert {user["name"] for user in answer.data["users"]} == {"name 2"}
+    answer = await _list(api, server, query("search", '""', attribute="name"))
+    assert (answer.status, answer.data["type"]) == (400, "general_query_invalid")
+
+
 async def test_search_looks_into_three(api: Api, pool: Pool, crowd: list[str]):
     """Ids, addresses and names are searched, this project's alone."""
     server = await servers.key(pool)

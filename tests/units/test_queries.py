@@ -1,13 +1,18 @@
 """Queries in both spellings."""
 
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.api.listing import _EQUALS, _TIMES, ORDERS, _condition
 from service.api.queries import Query, number, parse
 from service.errors import QueryInvalid
+
+ROOT = Path(__file__).parent.parent.parent
+NOW = "2026-01-01T00:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -65,3 +70,21 @@ def test_numbers(values: tuple[object, ...]):
     assert number(Query("limit", "", (100,)), most=100) == 100
     with pytest.raises(QueryInvalid):
         number(Query("limit", "", values), most=100)
+
+
+def test_docs_name_every_attribute_and_no_other():
+    """docs/accounts.md lists what `queries` may name: each pair is taken, and each that is taken stands there."""
+    section = (ROOT / "docs/accounts.md").read_text().partition("## Lists of users")[2].partition("\n## ")[0]
+    rows = [line.strip("| \n").split(" | ") for line in section.splitlines() if line.startswith("| `")]
+    told = {(row[0].strip("`"), method.strip("`")) for row in rows for method in row[1].split(", ")}
+    values = {"status": [True], "emailVerification": [True], "registration": [NOW], "$createdAt": [NOW]}
+    taken = set()
+    for attribute in {*(name for name in ORDERS if name), *_EQUALS, "labels"}:
+        taken |= {(attribute, method) for method in ("orderAsc", "orderDesc") if attribute in ORDERS}
+        for method in ("equal", "notEqual", "search", "contains", "containsAny", "containsAll", *_TIMES):
+            given = values.get(attribute, ["a"]) * (2 if method == "between" else 1)
+            with suppress(QueryInvalid):
+                _condition(Query(method, attribute, tuple(given)))
+                taken.add((attribute, method))
+    assert told == taken
+    assert {row[0].strip("`") for row in rows} <= set(ORDERS) | set(_EQUALS) | {"labels"}
