@@ -42,9 +42,11 @@ class Listed:
     recipient: str
     state: str
     attempts: int
+    tries: int
     created_at: datetime
     age: float
     due_in: float | None
+    last: str
     stage: str
     last_code: int | None
     last_fault: str | None
@@ -128,6 +130,17 @@ class OutcomeCount:
     name: str
     count: int
     suspected: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCount:
+    """`server` is host:port; `sent_ago` in seconds, None if it took nothing."""
+
+    server: str
+    sent: int
+    waits: int
+    failed: int
+    sent_ago: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +231,11 @@ async def count_waiting(conn: Executor, *, project_id: str | None) -> list[Waiti
 async def count_outcomes(conn: Executor, *, project_id: str | None, seconds: float) -> list[OutcomeCount]:
     """What happened lately, by name."""
     return await _sql.all(conn, "count_outcomes", OutcomeCount, project_id=project_id, seconds=seconds)
+
+
+async def count_by_server(conn: Executor, *, project_id: str | None, seconds: float) -> list[ServerCount]:
+    """How each mail server fared lately."""
+    return await _sql.all(conn, "count_by_server", ServerCount, project_id=project_id, seconds=seconds)
 
 
 async def page_of(

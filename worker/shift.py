@@ -7,6 +7,8 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+from arq.connections import ArqRedis
+
 from service.db import Pool
 from service.jobs import Bell, connect
 from service.outages import Peers
@@ -20,6 +22,7 @@ from worker.mail import Mailer
 from worker.marks import Marks
 from worker.pulse import Pulse
 from worker.receipts import Receipts
+from worker.reports import Reports
 from worker.smtp import Relay, parse_urls
 from worker.sweep import Sweeper
 from worker.tasks import end
@@ -52,7 +55,7 @@ async def work(settings: Settings) -> None:
     )  # fmt: skip
     redis = connect(settings.redis_url.get_secret_value())
     try:
-        await _work(settings, identity, pool, Bell(redis, peers.redis), peers, stop, hurry)
+        await _work(settings, identity, pool, redis, peers, stop, hurry)
     finally:
         await redis.aclose(close_connection_pool=True)
         await pool.close()
@@ -64,12 +67,13 @@ async def _work(  # noqa: PLR0917 - what a worker stands on
     settings: Settings,
     identity: Identity,
     pool: Pool,
-    bell: Bell,
+    redis: ArqRedis,
     peers: Peers,
     stop: asyncio.Event,
     hurry: asyncio.Event,
 ) -> None:
-    relay, counts = relay_of(settings), Counts()
+    relay, counts, bell = relay_of(settings), Counts(), Bell(redis, peers.redis)
+    reports = Reports(redis, identity.name, relay)
     marks = Marks(pool, Leases(pool, identity.name), Receipts(identity.receipts), counts)
     turns = Turns(settings.worker_jobs)
     mailer = Mailer(
@@ -80,7 +84,7 @@ async def _work(  # noqa: PLR0917 - what a worker stands on
     url = settings.redis_url.get_secret_value()
     listener = Listener(url, mailer, clerk, settings.worker_jobs, identity.name, peers.redis)
     pulse = Pulse(settings.worker_heartbeat, identity, relay, bell, counts)
-    beating = asyncio.create_task(pulse.run())
+    beating, telling = asyncio.create_task(pulse.run()), asyncio.create_task(reports.run())
     log.info("working", extra={"worker": identity.name})
     try:
         if await _unless(stop, wake(pool, identity, marks)):
@@ -93,6 +97,8 @@ async def _work(  # noqa: PLR0917 - what a worker stands on
     finally:
         await relay.close()
         await end(beating)
+        await end(telling)
+        await reports.stop()
         marks.receipts.close()
         pulse.stop()
 

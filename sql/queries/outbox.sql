@@ -1,13 +1,17 @@
 -- name: list_outbox(states, project_id, letter, older, newer, after, most) -> Listed*
--- Newest first: ids grow with time. A null narrows nothing; `older` and `newer` are ages in seconds.
-select m.project_id, m.id, m.letter, m.recipient, m.state, m.attempts, m.created_at,
+-- Newest first: ids grow with time. A null narrows nothing; `older` and `newer` are ages in seconds. The last event says
+-- how a mail stands; a worker of an earlier release left none for its end. What a worker ended by itself was no try.
+select m.project_id, m.id, m.letter, m.recipient, m.state, m.attempts,
+    m.attempts - coalesce(e.worker <> '' and e.name in ('void', 'expired', 'cancelled'), false)::int as tries, m.created_at,
     extract(epoch from now() - m.created_at)::float8 as age,
     case when m.state in ('pending', 'sending') then extract(epoch from m.due_at - now())::float8 end as due_in,
-    coalesce(e.stage, '') as stage, m.last_code, m.last_fault
+    coalesce(e.name, '') as last, coalesce(e.stage, '') as stage,
+    case when e.name is null then m.last_code else e.code end as last_code,
+    case when e.name is null then m.last_fault else e.fault end as last_fault
 from mails m left join lateral (
-    select stage from mail_events
-    where project_id = m.project_id and mail_id = m.id and stage <> '' order by id desc limit 1
-) e on true
+    select name, worker, stage, code, fault from mail_events
+    where project_id = m.project_id and mail_id = m.id and name <> 'retried' order by id desc limit 1
+) e on m.ended_at is null or e.name = m.state
 where (:states::text[] is null or m.state = any(:states)) and (:project_id::text is null or m.project_id = :project_id)
     and (:letter::text is null or m.letter = :letter)
     and (:older::float8 is null or m.created_at <= now() - make_interval(secs => :older))
@@ -111,6 +115,16 @@ select name, count(*) as count,
 from mail_events
 where at > now() - make_interval(secs => :seconds) and (:project_id::text is null or project_id = :project_id)
 group by name;
+
+-- name: count_by_server(project_id, seconds) -> ServerCount*
+-- How each mail server fared lately; `sent_ago` in seconds.
+select server, count(*) filter (where name = 'sent') as sent, count(*) filter (where name = 'waits') as waits,
+    count(*) filter (where name = 'failed') as failed,
+    extract(epoch from now() - max(at) filter (where name = 'sent'))::float8 as sent_ago
+from mail_events
+where at > now() - make_interval(secs => :seconds) and server <> ''
+    and (:project_id::text is null or project_id = :project_id)
+group by server order by server;
 
 -- name: list_own_mails(project_id, user_id, since, most, skipped) -> OwnMail*
 -- `since` is when the account was made: an id may have been somebody else's before.

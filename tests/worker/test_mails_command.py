@@ -19,6 +19,7 @@ from service.outbox import Choice
 from tests.house.sources import ROOT
 from tests.patience import PATIENCE
 from tests.worker.test_mail import asked as posted
+from worker import reports
 from worker.__main__ import main
 from worker.desk import spans
 from worker.desk.answers import REFUSED
@@ -328,6 +329,95 @@ async def test_status(desk: Desk, pool: Pool, ann: users.User):
         }  # fmt: skip
         _, out, _ = await desk(*words)
         assert "oldest still to be sent: 2h" in out.splitlines()
+
+
+async def test_status_names_relays_and_breakers(desk: Desk, pool: Pool, redis: Redis, ann: users.User):
+    """Each relay by host:port: its breaker at every worker that lives, what it took lately, and when it last did."""
+    mail = await asked(pool, state="sent")
+    one, two, old = "one.test:587", "two.test:587", "old.test:25"
+    await happened(pool, mail, "waits", worker="web-1", server=one, stage="connect", code=0, fault="refused")
+    await happened(pool, mail, "sent", 2, worker="web-2", server=two, code=250, fault="queued")
+    await happened(pool, mail, "failed", 3, worker="web-2", server=old, stage="rcpt", code=550)
+    now, _ = await redis.time()
+    for worker, at, states in (("web-1", now, ("open", "closed")), ("web-2", now, ("half_open", "closed")),
+                               ("dead", now - 60, ("closed", "closed"))):  # fmt: skip
+        await redis.hset(
+            reports.KEY, worker, json.dumps({"at": at, "relays": dict(zip((one, two), states, strict=True))})
+        )
+    for name, junk in (("junk", "[1]"), ("junk 2", "{"), ("\x1b[2J", json.dumps({"at": now, "relays": {one: "open"}}))):
+        await redis.hset(reports.KEY, name, junk)
+    status = await desk.json("status")
+    assert status["unknown"] == ""
+    assert [(each["server"], each["breakers"]) for each in status["relays"]] == [
+        (one, {"web-1": "open", "web-2": "half_open"}), (two, {"web-1": "closed", "web-2": "closed"}), (old, {}),
+    ]  # fmt: skip
+    assert [(each["sent"], each["waits"], each["failed"]) for each in status["relays"]] == [
+        (0, 1, 0),
+        (1, 0, 0),
+        (0, 0, 1),
+    ]
+    _, out, _ = await desk("status")
+    assert [line for line in out.splitlines() if line.startswith("relay ")] == [
+        f"relay {one}: open at web-1, half_open at web-2; last hour: sent 0, waits 1, failed 0",
+        f"relay {two}: closed at web-1, closed at web-2; last hour: sent 1, waits 0, failed 0; last sent 0s ago",
+        f"relay {old}: no worker tells of it; last hour: sent 0, waits 0, failed 1",
+    ]
+
+
+async def test_status_without_redis_tells_what_postgres_knows(desk: Desk, pool: Pool, monkeypatch: pytest.MonkeyPatch):
+    """And says that the breakers are not known, and why."""
+    port = free_port()
+    monkeypatch.setenv("REDIS_URL", f"redis://:hidden@127.0.0.1:{port}")
+    code, out, err = await desk("status")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1].startswith(f"breakers: not known, redis at 127.0.0.1:{port} refuses connections")
+
+
+async def test_a_worker_tells_of_its_relays(a_worker, redis: Redis):
+    """For half a minute, and until it stops."""
+    worker = a_worker("one")
+    told = reports.Reports(redis, "one", worker.relay)
+    await told.tell()
+    assert await reports.read(redis) == {"one": dict(worker.relay.states())}
+    assert 0 < await redis.ttl(reports.KEY) <= reports.LIFE
+    await told.stop()
+    assert await reports.read(redis) == {}
+
+
+async def test_last_and_tries(desk: Desk, pool: Pool, ann: users.User):
+    """LAST of a sent mail is its sending, whatever was before; what no relay was asked to take has no try."""
+    relay = {"worker": "web-1", "server": "relay.test:587"}
+    sent = await asked(pool, state="sent", attempts=2, last_code=250)
+    await happened(pool, sent, "waits", 1, **relay, stage="rcpt", code=451, fault="4.7.1 greylisted")
+    await happened(pool, sent, "sent", 2, **relay, code=250, fault="2.0.0 queued")
+    void = await asked(pool, "nobody@example.com", state="void", attempts=1, last_fault="no account has this address")
+    await happened(pool, void, "void", 1, worker="web-1", fault="no account has this address")
+    expired = await asked(pool, state="expired", attempts=3, last_code=451)
+    await happened(pool, expired, "waits", 2, **relay, stage="rcpt", code=451, fault="4.7.1 greylisted")
+    await happened(pool, expired, "expired", 3, worker="web-1", fault="it could not be sent while it was of use")
+    cancelled = await asked(pool, state="cancelled", attempts=1, last_fault="an operator cancelled it")
+    await happened(pool, cancelled, "waits", 1, **relay, stage="rcpt", code=451, fault="4.7.1 greylisted")
+    await happened(pool, cancelled, "cancelled", 1, fault="an operator cancelled it")
+    lost = await asked(pool, state="pending", attempts=1)
+    await happened(pool, lost, "lost", 1, worker="web-1")
+    await happened(pool, lost, "retried", 1)
+    older = await asked(pool, state="sent", attempts=1, last_code=250)  # by a worker that left no event
+    await pool.execute("update mails set ended_at = now() where state not in ('pending', 'sending')")
+    _, out, _ = await desk("list")
+    rows = {row.split()[0]: row.split(maxsplit=8) for row in out.splitlines()[1:]}
+    shown = {mail: (rows[str(mail)][6], rows[str(mail)][8:]) for mail in (sent, void, expired, cancelled, lost, older)}
+    assert shown == {
+        sent: ("2", ["sent 250 2.0.0 queued"]),
+        void: ("0", ["no account has this address"]),
+        expired: ("2", ["it could not be sent while it was of use"]),
+        cancelled: ("1", ["an operator cancelled it"]),
+        lost: ("1", ["lost"]),
+        older: ("1", ["250"]),
+    }
+    for mail, line in ((void, "web-1: void (no account has this address)"),
+                       (expired, "web-1: expired (it could not be sent while it was of use)"),
+                       (cancelled, "cancelled (an operator cancelled it)")):  # fmt: skip
+        assert (await desk("show", mail))[1].splitlines()[-1].endswith(f"Z  {line}")
 
 
 async def test_an_empty_outbox_can_be_looked_at(desk: Desk, pool: Pool):

@@ -5,6 +5,7 @@ import asyncio
 from arq.worker import Worker
 from redis.asyncio import Redis
 
+from service import outages
 from service.db import Pool
 from service.jobs import Bell, connect
 from service.settings import Settings
@@ -36,13 +37,15 @@ async def test_a_lost_cancel_does_not_keep_a_worker(pool: Pool, settings: Settin
     own, stop = connect(redis_url), asyncio.Event()
     relay = Relay(Server("127.0.0.1", 1, tls="none"), connections=1)
     mailer = staffed(pool, relay, Bell(own), settings, "one")
-    listening = asyncio.create_task(Deafened(redis_url, mailer, Clerk(pool), jobs=1, name="test").run(stop))
+    outage = outages.of_redis(redis_url)
+    listener = Deafened(redis_url, mailer, Clerk(pool), jobs=1, name="test", outage=outage)
+    listening = asyncio.create_task(listener.run(stop))
     async with asyncio.timeout(PATIENCE):
         while not await redis.keys("*health*"):  # noqa: ASYNC110 - Redis rings no bell for its own keys
             await asyncio.sleep(0.02)
     stop.set()
     try:
-        await asyncio.wait_for(asyncio.shield(listening), 5)
+        await asyncio.wait_for(asyncio.shield(listening), PATIENCE)
     finally:
         listening.cancel()
         await asyncio.wait({listening}, timeout=5)

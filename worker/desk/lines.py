@@ -8,6 +8,8 @@ from service import outbox
 from worker.desk import spans
 
 Facts = Mapping[str, Any]
+# How a worker ends a mail that no relay is asked to take.
+_NO_TRIES = ("void", "expired", "cancelled")
 _HEAD = ("ID", "PROJECT", "LETTER", "RECIPIENT", "STATE", "AGE", "TRIES", "NEXT", "LAST")
 
 
@@ -24,10 +26,12 @@ def table(mails: list[dict[str, Any]]) -> list[str]:
 
 
 def _row(mail: Facts) -> tuple[str, ...]:
-    last = cause(mail["stage"], mail["last_code"], mail["last_fault"])
+    # What a try came to is told by its fault; a sending and a loss have none.
+    word = mail["last"] if mail["last"] in ("sent", "lost") else ""
+    last = " ".join(filter(None, (word, cause(mail["stage"], mail["last_code"], mail["last_fault"]))))
     return (
         str(mail["id"]), mail["project_id"], mail["letter"], mail["recipient"], mail["state"],
-        spans.tell(mail["age"]), str(mail["attempts"]), _next(mail), last,
+        spans.tell(mail["age"]), str(mail["tries"]), _next(mail), last,
     )  # fmt: skip
 
 
@@ -67,6 +71,8 @@ def _told(step: Facts) -> str:
     who = f" by {step['worker']}" if step["worker"] else ""
     where = f" to {step['server']}" if step["server"] else ""
     tried = f"try {step['attempt']}{who}{where}: " if who or where or step["stage"] else ""
+    if step["name"] in _NO_TRIES:
+        tried = f"{step['worker']}: " if step["worker"] else ""
     if step["name"] == "lost":
         return f"try {step['attempt']}{who}: lost, its worker died or was cut off"
     if step["name"] == "retried":
@@ -97,7 +103,17 @@ def status(told: Facts) -> list[str]:
         f"ended or steered without a try: {_counts(lately['without_a_try'])}",
         f"leases lost: {lately['leases_lost']}",
         f"suspected duplicates: {lately['suspected_duplicates']}",
+        *(_relay(relay) for relay in told["relays"]),
+        *([f"breakers: not known, {told['unknown']}"] if told["unknown"] else []),
     ]
+
+
+def _relay(relay: Facts) -> str:
+    """`relay one.example.com:587: open at web-1, closed at web-2; last hour: sent 3, waits 1, failed 0`."""
+    states = ", ".join(f"{state} at {worker}" for worker, state in relay["breakers"].items())
+    ago = "" if relay["sent_ago"] is None else f"; last sent {spans.tell(relay['sent_ago'])} ago"
+    counts = _counts({name: relay[name] for name in ("sent", "waits", "failed")})
+    return f"relay {relay['server']}: {states or 'no worker tells of it'}; last hour: {counts}{ago}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -1,13 +1,15 @@
 """Looking: a list of mails, one mail's life, how the outbox stands."""
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from service import outbox
+from service import jobs, outbox, redis_errors
 from service.cli.verbs import NoSuchThing, database, find_project
-from service.outbox import Happening, Listed, Mail, OutcomeCount, StateCount
+from service.outbox import Happening, Listed, Mail, OutcomeCount, ServerCount, StateCount
 from service.settings import Stores
+from worker import reports
 from worker.desk import choices, lines
 from worker.desk.answers import Said
 
@@ -68,13 +70,37 @@ async def show_status(arguments: argparse.Namespace, settings: Stores) -> Said:
         states = await outbox.count_states(pool, project_id=project_id)
         waiting = await outbox.count_waiting(pool, project_id=project_id)
         outcomes = await outbox.count_outcomes(pool, project_id=project_id, seconds=_LATELY)
+        servers = await outbox.count_by_server(pool, project_id=project_id, seconds=_LATELY)
+    told, unknown = await _reports(settings)
     status = {
         "states": {each.state: each.count for each in states},
         "oldest_pending_age": _oldest(states),
         "waiting": {each.cause or "untried": each.count for each in waiting},
         "last_hour": _lately(outcomes),
+        "relays": list(_relays(servers, told)),
+        "unknown": unknown,
     }
     return Said(status, lines.status(status))
+
+
+async def _reports(settings: Stores) -> tuple[dict[str, dict[str, str]], str]:
+    """What workers tell of their relays, or why that is not known."""
+    url = settings.redis_url.get_secret_value()
+    redis = jobs.connect(url)
+    try:
+        return await reports.read(redis), ""
+    except Exception as error:  # noqa: BLE001 - whatever Redis does, what Postgres knows is told
+        return {}, redis_errors.explain(error, url)
+    finally:
+        await redis.aclose(close_connection_pool=True)
+
+
+def _relays(servers: list[ServerCount], told: dict[str, dict[str, str]]) -> Iterator[dict[str, Any]]:
+    """Those that a worker has now, the preferred one first, and those that were asked lately."""
+    known = {each.server: each for each in servers}
+    for server in dict.fromkeys((*(name for states in told.values() for name in states), *known)):
+        counts = asdict(known.get(server) or ServerCount(server, 0, 0, 0, None))
+        yield counts | {"breakers": {worker: states[server] for worker, states in told.items() if server in states}}
 
 
 def _oldest(states: list[StateCount]) -> float | None:

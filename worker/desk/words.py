@@ -8,6 +8,7 @@ from service.cli.arguments import whole
 from service.cli.verbs import Act, group, verb
 from worker.desk import choices, views, wishes
 
+_STATUS = "count mails by state, say how each relay fares, and what happened in the last hour"
 _LIMIT = "at most so many, 1 to 1000; 50 if not given"
 _EXITS = """\
 Exit codes: 0 done, 2 wrong words, 3 some of it can't be done as things stand, 4 there is no such thing, 5 the settings
@@ -25,7 +26,12 @@ def add(verbs: Any) -> None:
     shown.add_argument("mail", type=UUID, metavar="ID")
     for made in (listed, shown):
         made.add_argument("--recipients", action="store_true", help="show addresses in full: they are personal data")
-    told = _verb(words, "status", views.show_status, "count mails by state, and what happened in the last hour")
+    told = _verb(
+        words,
+        "status",
+        views.show_status,
+        _STATUS,
+    )
     told.add_argument("--project", metavar="ID", help="of this project alone")
     text = "make mails due at once; those that ended without being sent get up again if they still can"
     _wish(words, "retry", wishes.retry, text, usual="pending or failed")
