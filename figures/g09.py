@@ -17,9 +17,9 @@ import aiohttp
 from redis.asyncio import Redis
 
 from figures.result import Row
-from service import limits, migrations, projects, windows
+from service import migrations, projects, windows
 from service.db import Pool
-from service.limits import HOUR, Limits, Rule
+from service.limits import HOUR, Limits, Rule, redis_windows
 from service.local import servers
 from tests import processes
 
@@ -104,7 +104,7 @@ async def _memory(given: dict[str, str], many: int) -> list[Row]:
     try:
         await redis.flushdb()
         await pool.execute("truncate windows")
-        counting = Limits(redis, b"key", _nowhere)
+        counting = Limits(redis, b"key", windows.Store(pool))
         names = [counting.name("g9", Rule("g9", LIMIT, HOUR), str(number)) for number in range(many)]
         batches = [names[start : start + _BATCH] for start in range(0, many, _BATCH)]
         return [await _in_redis(redis, batches), *await _in_postgres(pool, batches)]
@@ -113,13 +113,9 @@ async def _memory(given: dict[str, str], many: int) -> list[Row]:
         await pool.close()
 
 
-async def _nowhere(*_asked: object) -> list[int]:
-    raise LookupError
-
-
 async def _in_redis(redis: Redis, batches: list[list[str]]) -> Row:
     before = (await redis.info("memory"))["used_memory"]
-    script = await redis.script_load(Path(limits.__file__).with_suffix(".lua").read_text())
+    script = await redis.script_load(Path(redis_windows.__file__).with_suffix(".lua").read_text())
     for batch in batches:
         async with redis.pipeline(transaction=False) as pipe:
             for name in batch:
@@ -135,14 +131,14 @@ async def _in_redis(redis: Redis, batches: list[list[str]]) -> Row:
 async def _in_postgres(pool: Pool, batches: list[list[str]]) -> list[Row]:
     """Their room, and whether calls take expired ones away faster than they can make new ones."""
     for batch in batches:
-        await windows.count(pool, batch, [LIMIT] * len(batch), [HOUR] * len(batch))
+        await windows.Store(pool).count(batch, [LIMIT] * len(batch), [HOUR] * len(batch))
     size = (await pool.fetchrow("select (pg_total_relation_size('windows') / 1048576)::int"))[0]
     for batch in batches:
         await pool.execute("update windows set expires_at = now() - interval '1 s' where name = any($1)", batch)
     before = (await pool.fetchrow("select count(*) from windows"))[0]
     calls = min(_BATCH, before // 20)
     for call in range(calls):
-        await windows.count(pool, [f"{call}.{number}" for number in range(5)], [LIMIT] * 5, [HOUR] * 5)
+        await windows.Store(pool).count([f"{call}.{number}" for number in range(5)], [LIMIT] * 5, [HOUR] * 5)
     gone = (before - (await pool.fetchrow("select count(*) from windows"))[0]) / calls
     return [
         Row(f"{before} windows in Postgres", f"{size} MiB"),

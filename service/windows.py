@@ -1,7 +1,8 @@
-"""Windows in Postgres, under the names that they have in Redis (reliability.md B8)."""
+"""Windows in Postgres, under the names that they have in Redis: it knows of every call, and has the last word."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from service.db import Executor, Queries
 
@@ -10,23 +11,59 @@ _sql = Queries("windows")
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Calls that stand in the window, without this one; microseconds until the oldest leaves."""
+    """Calls that stood in the window before this one; microseconds until the oldest leaves; this one's moment.
+
+    No moment if one of the windows was full: then the call counts in none.
+    """
+
+    before: int
+    wait: int
+    counted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Calls that stand in the window; microseconds until the oldest leaves."""
 
     before: int
     wait: int
 
 
-async def count(conn: Executor, names: Sequence[str], limits: Sequence[int], seconds: Sequence[int]) -> list[int]:
-    """Count a call in every window or in none; two numbers a window, as limits.lua answers."""
-    found = await _sql.all(conn, "count_call", Counted, names=list(names), limits=list(limits), seconds=list(seconds))
-    return [number for row in found for number in (row.before, row.wait)]
+@dataclass(frozen=True, slots=True)
+class Reset:
+    name: str
+    at: datetime
 
 
-async def find(conn: Executor, names: Sequence[str], seconds: Sequence[int]) -> list[Counted]:
-    """What stands in each, one a name; nothing is counted."""
-    return await _sql.all(conn, "find_windows", Counted, names=list(names), seconds=list(seconds))
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The windows as the API counts in them."""
+
+    conn: Executor
+
+    async def count(self, names: Sequence[str], limits: Sequence[int], seconds: Sequence[int]) -> list[Counted]:
+        """Count a call in every window or in none; one answer a window."""
+        return await _sql.all(
+            self.conn, "count_in_windows", Counted, names=list(names), limits=list(limits), seconds=list(seconds)
+        )
+
+    async def give_back(self, names: Sequence[str], limits: Sequence[int], moments: Sequence[datetime]) -> None:
+        """Take the calls of these moments out of the windows again."""
+        await _sql.value(self.conn, "give_back", names=list(names), limits=list(limits), moments=list(moments))
+
+    async def resets(self, since: datetime) -> list[Reset]:
+        """Windows that an operator has emptied since then."""
+        return await _sql.all(self.conn, "find_resets", Reset, since=since)
+
+
+async def find(conn: Executor, names: Sequence[str], seconds: Sequence[int]) -> list[Held]:
+    """The contents of each, one a name; nothing is counted."""
+    return await _sql.all(conn, "find_windows", Held, names=list(names), seconds=list(seconds))
 
 
 async def forget(conn: Executor, names: Sequence[str]) -> int:
-    """How many there were."""
-    return await _sql.run(conn, "forget_windows", names=list(names))
+    """Empty windows, for API processes to hear of; the number that there were."""
+    emptied = await _sql.run(conn, "forget_windows", names=list(names))
+    await _sql.run(conn, "note_resets", names=list(names))
+    await _sql.run(conn, "drop_old_resets")
+    return emptied

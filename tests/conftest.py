@@ -27,8 +27,8 @@ POSTGRES, VALKEY = "ACCOUNTS_TEST_POSTGRES", "ACCOUNTS_TEST_VALKEY"
 POSTGRES_LOG = f"{POSTGRES}_LOG"
 # What a test leaves behind, children first; deleting costs a tenth of truncating.
 _TABLES = (
-    "windows", "logs", "events", "mail_events", "mails", "tokens", "sessions", "users", "api_keys", "platforms",
-    "projects",
+    "windows", "window_resets", "logs", "events", "mail_events", "mails", "tokens", "sessions", "users", "api_keys",
+    "platforms", "projects",
 )  # fmt: skip
 
 

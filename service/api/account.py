@@ -65,6 +65,7 @@ class UpdateName(Body):
 
 
 @member.patch("/v1/account/name")
+@limited(100, HOUR, by="user")
 @contract(takes=UpdateName, gives=shapes.USER)
 async def update_name(call: Call) -> web.Response:
     """Set the member's name."""
@@ -77,6 +78,7 @@ async def update_name(call: Call) -> web.Response:
 
 
 @member.delete("/v1/account")
+@limited(10, HOUR, by="user")
 async def delete_account(call: Call) -> web.Response:
     """Block the account for good. A proved address stays taken, so that nobody takes the account over."""
     await _block(call, Event.ACCOUNT_DELETE)
@@ -84,6 +86,7 @@ async def delete_account(call: Call) -> web.Response:
 
 
 @member.patch("/v1/account/status")
+@limited(10, HOUR, by="user")
 @contract(gives=shapes.USER)
 async def update_status(call: Call) -> web.Response:
     """The same under its modern name; answers with the blocked account."""

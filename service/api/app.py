@@ -4,7 +4,6 @@ import importlib
 import pkgutil
 import time
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 
 from aiohttp import web
 
@@ -70,9 +69,7 @@ def _services(settings: Settings, now: Callable[[], float], peers: outages.Peers
             projects=Directory(pool),
             passwords=passwords,
             jwts=Jwts(ring, now),
-            limits=Limits(
-                redis, keys.derive(ring[keys.current(ring)], "limits"), partial(windows.count, pool), peers.redis
-            ),
+            limits=Limits(redis, keys.derive(ring[keys.current(ring)], "limits"), windows.Store(pool), peers.redis),
             bell=Bell(redis, peers.redis),
             forwarding=Forwarding(settings.forwarded_header, settings.trusted_hops),
         )

@@ -95,6 +95,8 @@ async def _parse(request: web.Request) -> Mapping[str, Any]:
 
 async def read(call: Call, model: type[Model]) -> Model:
     """The body as the route's model; raises ArgumentInvalid for the first parameter that does not fit."""
+    if isinstance(call.parameters, model):
+        return call.parameters
     came = await load(call)
     found = fit(call, model, came)
     if came is _JUNK:

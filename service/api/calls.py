@@ -9,10 +9,11 @@ from aiohttp import web
 from service.api.eras import LEGACY, Era
 from service.api.forwarding import Forwarding
 from service.db import Pool
+from service.errors import AccountError
 from service.jobs import Bell
 from service.jwts import Jwts
 from service.keys import KeyRing
-from service.limits import Limits, Verdict
+from service.limits import Limits, Tally, Verdict
 from service.passwords import Passwords
 from service.projects import ApiKey, Directory, Project
 from service.settings import Settings
@@ -62,6 +63,14 @@ class Call:
     key: ApiKey | None = None
     by_jwt: bool = False
     body: Mapping[str, Any] | None = field(default=None, repr=False)
+    # The same, checked, where a limit had to know it before the handler.
+    parameters: object = field(default=None, repr=False)
+    # Windows that have counted this call, and how many of them the run of the handler that is under way has asked for.
+    tallies: list[Tally] = field(default_factory=list)
+    asked: int = 0
+    # How it ended, once that is certain.
+    ended: bool = False
+    fault: AccountError | None = None
     verdict: Verdict | None = None
     headers: list[tuple[str, str]] = field(default_factory=list)
 

@@ -65,6 +65,7 @@ class UpdateEmail(Body):
 
 @member.patch("/v1/account/email")
 @limited(10, HOUR, by="user")
+@limited(10, HOUR, by="ip", only=EmailTaken)
 @contract(takes=UpdateEmail, gives=shapes.USER, raises=(CredentialsInvalid, EmailTaken, PasswordPersonal))
 async def update_email(call: Call) -> web.Response:
     """Set a new address, which gets a confirmation mail; the old one is told. An anonymous account becomes real."""
@@ -80,11 +81,13 @@ async def update_email(call: Call) -> web.Response:
         first_hash = await new_passwords.accept(call, passwords, password, about=about)
     if call.project.private_signup and call.member.email is None:
         raise EmailTaken  # anybody can be anonymous: nobody is to ask by it who has an account
+    if body.email == call.member.email:  # it is in use, as the contract has it; a proof of it stays one
+        raise EmailTaken
     await budgets.spend(call, body.email)
     told = await budgets.may_tell(call, call.member)
     async with transaction(call.pool) as tx:
         before = await _unchanged(call, tx, claimed=body.email)
-        if body.email == before.email:  # it is in use, as the contract has it; a proof of it stays one
+        if body.email == before.email:
             raise EmailTaken
         user = await users.change_email(tx, before, email=body.email, password_hash=first_hash)
         await tokens.kill_all(tx, before, by_address=before.email_verified)

@@ -13,7 +13,7 @@ from service.api import letters, pages
 from service.api.bodies import Body, read
 from service.api.calls import Call
 from service.api.fields import TokenSecret, UserId
-from service.api.routes import limited, public
+from service.api.routes import contract, limited, public
 from service.db import Connection, transaction
 from service.errors import TokenInvalid, UserBlocked
 from service.events import Event
@@ -35,8 +35,9 @@ async def ask_disavowal(call: Call) -> web.Response:
 
 
 @public.post("/auth/disavowal", page=True)
-@limited(10, HOUR, by="userId")
-@limited(100, HOUR, by="ip")
+@limited(10, HOUR, by="userId", only="failures")
+@limited(100, HOUR, by="ip", only="failures")
+@contract(takes=Disavow)
 async def confirm_disavowal(call: Call) -> web.Response:
     """End all sessions and void the password; an address that was changed since comes back."""
     return await _disavow(call, Kind.DISAVOWAL)
@@ -49,8 +50,9 @@ async def ask_email_undo(call: Call) -> web.Response:
 
 
 @public.post("/auth/email-undo", page=True)
-@limited(10, HOUR, by="userId")
-@limited(100, HOUR, by="ip")
+@limited(10, HOUR, by="userId", only="failures")
+@limited(100, HOUR, by="ip", only="failures")
+@contract(takes=Disavow)
 async def confirm_email_undo(call: Call) -> web.Response:
     """Put the old address back, end all sessions and void the password."""
     return await _disavow(call, Kind.EMAIL_UNDO)

@@ -18,7 +18,7 @@ class CreateJwt(Body):
 
 
 @member.post("/v1/account/jwt", "/v1/account/jwts")
-@limited(10, HOUR, by="user", kept="redis")
+@limited(10, HOUR, by="user")
 @contract(takes=CreateJwt, gives=shapes.JWT, status=201, raises=(JwtDenied,))
 async def create_jwt(call: Call) -> web.Response:
     """A JWT that stands for this session for 15 minutes and dies with it."""

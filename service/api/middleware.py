@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from service import db, ids
-from service.api import answers, deadlines, guards, pages, safety, targets, whoami
+from service.api import answers, deadlines, guards, limits, pages, safety, targets, whoami
 from service.api.calls import Call, Services
 from service.api.clients import client_of
 from service.api.routes import Route
@@ -78,6 +78,7 @@ async def answer(request: web.Request, route: Route | None, match: web.UrlMappin
     call = Call(request, services, request_id, client, match)
     try:
         response = await _respond(call, route)
+        await limits.settle(call, response.status)
         _finish(call, response)
         if targets.ends_connection(request):
             response.force_close()
@@ -91,18 +92,23 @@ async def answer(request: web.Request, route: Route | None, match: web.UrlMappin
 async def _respond(call: Call, route: Route | None) -> web.Response:
     deadline = deadlines.begin(call.request)
     try:
-        return await _let_in(call, route)
+        response = await _let_in(call, route)
     except AccountError as fault:
+        call.ended = True
         return _refuse(call, route, fault)
     except web.HTTPRequestEntityTooLarge:
         return _refuse(call, route, BodyTooLarge())
     except Exception as error:  # noqa: BLE001 - the last resort: nobody ever sees a stack trace
+        call.ended = db.fault_of(error) is not None and db.undone(error)
         return _refuse(call, route, _fault_of(error, call.pool))
     except asyncio.CancelledError:
         if not deadline.is_ours():
             raise
         log.warning("no answer in time", extra={"route": route.name if route else None})
         return _refuse(call, route, Overloaded(retry_after=1))
+    else:
+        call.ended = True
+        return response
     finally:
         deadline.end()
 
@@ -125,10 +131,11 @@ async def _handle(call: Call, route: Route) -> web.Response:
     """What writes is one act, run again where a fault certainly undid it: limits have counted, the body is read."""
     if route.method == "GET":  # each of its reads is run again by the pool
         return await route.handler(call)
-    before = len(call.headers)
+    before, counted = len(call.headers), len(call.tallies)
 
     async def run() -> web.Response:
         del call.headers[before:]
+        call.asked = counted
         return await route.handler(call)
 
     return await db.perform(run)
@@ -136,6 +143,7 @@ async def _handle(call: Call, route: Route) -> web.Response:
 
 def _refuse(call: Call, route: Route | None, fault: AccountError) -> web.Response:
     """An error in the form that the route's readers understand."""
+    call.fault = fault
     if route and route.page:
         return pages.refuse(call, fault)
     return answers.error(fault, modern=call.era.modern)

@@ -16,7 +16,7 @@ from service.api import bodies, headers, sessions, sign_in, targets, verificatio
 from service.api.bodies import Body
 from service.api.calls import Call
 from service.api.fields import NewPassword, TokenSecret, UserId
-from service.api.routes import limited, public
+from service.api.routes import contract, limited, public
 from service.errors import AccountError, ArgumentInvalid, PasswordPersonal
 from service.limits import HOUR
 from service.secrets import Secret
@@ -62,8 +62,9 @@ async def ask_verification(call: Call) -> web.Response:
 
 
 @public.post("/auth/verification", page=True)
-@limited(10, HOUR, by="userId")
-@limited(100, HOUR, by="ip")
+@limited(10, HOUR, by="userId", only="failures")
+@limited(100, HOUR, by="ip", only="failures")
+@contract(takes=verification.UpdateVerification)
 async def confirm_verification(call: Call) -> web.Response:
     """Prove the address, as PUT /v1/account/verification does."""
     await verification.confirm(call)
@@ -81,8 +82,9 @@ async def ask_sign_up(call: Call) -> web.Response:
 
 
 @public.post("/auth/sign-up", page=True)
-@limited(10, HOUR, by="userId")
-@limited(100, HOUR, by="ip")
+@limited(10, HOUR, by="userId", only="failures")
+@limited(100, HOUR, by="ip", only="failures")
+@contract(takes=Proof)
 async def confirm_sign_up(call: Call) -> web.Response:
     """Prove the address and make the account, with the password that was chosen here."""
     proof = await bodies.read(call, Proof)
@@ -101,8 +103,9 @@ async def ask_magic_url(call: Call) -> web.Response:
 
 
 @public.post("/auth/magic-url", opens_session=True, page=True)
-@limited(10, HOUR, by="userId")
-@limited(100, HOUR, by="ip")
+@limited(10, HOUR, by="userId", only="failures")
+@limited(100, HOUR, by="ip", only="failures")
+@contract(takes=sign_in.UpdateMagicUrl)
 async def confirm_magic_url(call: Call) -> web.Response:
     """Sign this browser in, as PUT /v1/account/sessions/magic-url does."""
     await sessions.hand_over(call, await sign_in.open_by_link(call))

@@ -11,11 +11,12 @@ from service.api import answers, members, objects, shapes
 from service.api.bodies import Body, read
 from service.api.calls import Call
 from service.api.fields import check_prefs, empty_list_is_object
-from service.api.routes import contract, member
+from service.api.routes import contract, limited, member
 from service.db import transaction
 from service.errors import ArgumentInvalid
 from service.events import Event
 from service.jobs import RECORD_LOG
+from service.limits import HOUR
 
 _SIZE = 65_535
 Prefs = Annotated[
@@ -38,6 +39,7 @@ class UpdatePrefs(Body):
 
 
 @member.patch("/v1/account/prefs")
+@limited(1000, HOUR, by="user")
 @contract(takes=UpdatePrefs, gives=shapes.USER)
 async def update_prefs(call: Call) -> web.Response:
     """Legacy: the given keys change, null removes one. Modern: the object is replaced (design.md 7)."""

@@ -33,7 +33,8 @@ class CreateRecovery(Body):
 
 
 @public.post("/v1/account/recovery")
-@limited(10, HOUR, by="email")
+@limited(10, HOUR, by="email", only="successes")
+@limited(100, HOUR, by="ip")
 @contract(takes=CreateRecovery, gives=shapes.TOKEN, status=201, raises=(UserNotFound,))
 async def create_recovery(call: Call) -> web.Response:
     """Mail the owner of an address a link for choosing a new password.
@@ -86,8 +87,8 @@ class UpdateRecovery(Body):
 
 
 @public.put("/v1/account/recovery")
-@limited(10, HOUR, by="userId")
-@limited(100, HOUR, by="ip")
+@limited(10, HOUR, by="userId", only="failures")
+@limited(100, HOUR, by="ip", only="failures")
 @contract(takes=UpdateRecovery, gives=shapes.TOKEN, raises=(RecoveryTokenInvalid, PasswordPersonal, PasswordReused))
 async def update_recovery(call: Call) -> web.Response:
     """Choose the new password. It ends every session, proves the address and kills every other link."""

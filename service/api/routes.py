@@ -1,7 +1,8 @@
 """A route states its contract above its handler: path, who may call, and what limits stand.
 
 @public.post("/v1/account/recovery")
-@limited(10, HOUR, by="email")
+@limited(10, HOUR, by="email", only="successes")
+@limited(100, HOUR, by="ip")
 @contract(takes=CreateRecovery, gives=shapes.TOKEN, status=201)
 async def create_recovery(call: Call) -> web.Response: ...
 
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from aiohttp import web
 
-from service.limits import Kept, Rule
+from service.limits import Only, Rule
 
 if TYPE_CHECKING:
     from service.api.bodies import Body
@@ -22,17 +23,21 @@ if TYPE_CHECKING:
     from service.api.shapes import Parameter, Shape
     from service.errors import AccountError
 
-By = Literal["ip", "email", "user", "userId", "project"]
+By = Literal["ip", "network", "email", "user", "userId", "project"]
 Access = Literal["public", "member", "key", "open"]
 Handler = Callable[["Call"], Awaitable[web.Response]]
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`by` names what the window counts: the client's address, a body field, the member, or all of the project."""
+    """`by` names what the window counts: a client's address, a body's field, the member, or all of the project.
+
+    A device that is known has windows of its own; `network` alone counts it with all others of its address.
+    """
 
     rule: Rule
     by: By
+    only: Only = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +76,15 @@ _limits: dict[Handler, tuple[Limit, ...]] = {}
 _contracts: dict[Handler, Contract] = {}
 
 
-def limited(limit: int, window: int, *, by: By, kept: Kept = "postgres") -> Callable[[Handler], Handler]:
+def limited(limit: int, window: int, *, by: By, only: Only = None) -> Callable[[Handler], Handler]:
     """At most `limit` calls in any `window` seconds; all of a route's limits are counted in one call.
 
-    `kept` in Redis alone where neither a secret nor a mailbox is at stake.
+    `only` names the calls that stay counted: the others give their places back when they are answered.
     """
 
     def declare(handler: Handler) -> Handler:
-        rule = Rule(f"{handler.__name__}.{by}", limit, window, kept)
-        _limits[handler] = (Limit(rule, by), *_limits.get(handler, ()))
+        rule = Rule(f"{handler.__name__}.{by}", limit, window)
+        _limits[handler] = (Limit(rule, by, only), *_limits.get(handler, ()))
         return handler
 
     return declare

@@ -27,9 +27,10 @@ class CreateSession(Body):
 
 
 @public.post("/v1/account/sessions", "/v1/account/sessions/email", opens_session=True)
-@limited(10, HOUR, by="email")
-@limited(100, HOUR, by="ip")
-@limited(10_000, HOUR, by="project", kept="redis")
+@limited(10, HOUR, by="email", only="failures")
+@limited(100, HOUR, by="ip", only="failures")
+@limited(1000, HOUR, by="network")
+@limited(10_000, HOUR, by="project")
 @contract(takes=CreateSession, gives=shapes.SESSION, status=201, raises=(CredentialsInvalid,))
 async def create_session(call: Call) -> web.Response:
     """Sign in with address and password. Unknown, passwordless and wrong are one answer that takes one time."""
@@ -135,7 +136,8 @@ async def get_session(call: Call) -> web.Response:
 
 
 @member.patch("/v1/account/sessions/{sessionId}")
-@limited(10, HOUR, by="ip", kept="redis")
+@limited(10, HOUR, by="ip")
+@limited(100, HOUR, by="user")
 @contract(gives=shapes.SESSION, raises=(SessionNotFound,))
 async def update_session(call: Call) -> web.Response:
     """Let a session live for the project's whole session time again."""
@@ -154,7 +156,8 @@ async def update_session(call: Call) -> web.Response:
 
 
 @member.delete("/v1/account/sessions/{sessionId}")
-@limited(100, HOUR, by="ip", kept="redis")
+@limited(100, HOUR, by="ip")
+@limited(100, HOUR, by="user")
 @contract(raises=(SessionNotFound,))
 async def delete_session(call: Call) -> web.Response:
     """End one of the member's sessions; `current` is the one that asks, a JWT's too."""
@@ -177,7 +180,8 @@ class DeleteSessions(Body):
 
 
 @member.delete("/v1/account/sessions")
-@limited(100, HOUR, by="ip", kept="redis")
+@limited(100, HOUR, by="ip")
+@limited(100, HOUR, by="user")
 @contract(takes=DeleteSessions)
 async def delete_sessions(call: Call) -> web.Response:
     """End all of the member's sessions; with `current` false all but the one that asks."""

@@ -49,7 +49,8 @@ class CreateMagicUrl(Body):
 
 
 @public.post("/v1/account/sessions/magic-url", "/v1/account/tokens/magic-url")
-@limited(10, HOUR, by="email")
+@limited(10, HOUR, by="email", only="successes")
+@limited(100, HOUR, by="ip")
 @contract(takes=CreateMagicUrl, gives=shapes.TOKEN, status=201)
 async def create_magic_url(call: Call) -> web.Response:
     """Mail a link that signs in, whoever's the address is; without `url` it leads to a page of ours."""
@@ -70,7 +71,8 @@ class CreateEmailToken(Body):
 
 
 @public.post("/v1/account/tokens/email")
-@limited(10, HOUR, by="email")
+@limited(10, HOUR, by="email", only="successes")
+@limited(100, HOUR, by="ip")
 @contract(takes=CreateEmailToken, gives=shapes.TOKEN, status=201)
 async def create_email_token(call: Call) -> web.Response:
     """Mail a code of six digits that signs in."""
@@ -107,8 +109,8 @@ class UpdateMagicUrl(Body):
 
 
 @public.put("/v1/account/sessions/magic-url", opens_session=True)
-@limited(10, HOUR, by="userId")
-@limited(100, HOUR, by="ip")
+@limited(10, HOUR, by="userId", only="failures")
+@limited(100, HOUR, by="ip", only="failures")
 @contract(takes=UpdateMagicUrl, gives=shapes.SESSION, status=201, raises=(LoginTokenInvalid,))
 async def update_magic_url(call: Call) -> web.Response:
     """Sign in with the secret of a mailed link."""
@@ -122,8 +124,8 @@ async def open_by_link(call: Call) -> Opened:
 
 
 @public.post("/v1/account/sessions/token", opens_session=True)
-@limited(10, HOUR, by="userId")
-@limited(50, HOUR, by="ip")
+@limited(10, HOUR, by="userId", only="failures")
+@limited(50, HOUR, by="ip", only="failures")
 @contract(takes=UpdateMagicUrl, gives=shapes.SESSION, status=201, raises=(LoginTokenInvalid,))
 async def create_token_session(call: Call) -> web.Response:
     """Sign in with the secret of a mailed link or with a mailed code."""

@@ -27,8 +27,11 @@ class CreateVerification(Body):
 async def create_verification(call: Call) -> web.Response:
     """Mail the member a link that proves the account's address."""
     body = await read(call, CreateVerification)
-    if call.member.email:
-        await budgets.spend(call, call.member.email)
+    if call.member.email is None:
+        raise EmailMissing
+    if call.member.email_verified and call.era.modern:
+        raise EmailVerified
+    await budgets.spend(call, call.member.email)
     async with transaction(call.pool) as tx:
         user = await members.lock(call, tx)
         # An address that came meanwhile has a budget of its own, which nobody has asked.
@@ -61,8 +64,8 @@ class UpdateVerification(Body):
 
 
 @public.put("/v1/account/verification", "/v1/account/verifications/email")
-@limited(10, HOUR, by="userId")
-@limited(100, HOUR, by="ip")
+@limited(10, HOUR, by="userId", only="failures")
+@limited(100, HOUR, by="ip", only="failures")
 @contract(takes=UpdateVerification, gives=shapes.TOKEN, raises=(VerificationTokenInvalid, PasswordPersonal))
 async def update_verification(call: Call) -> web.Response:
     """Prove the address with the secret that was mailed to it."""

@@ -3,16 +3,17 @@
 import argparse
 import math
 import re
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from service import jobs, keys, outages, projects, windows
 from service.api import app, budgets, clients
-from service.api import limits as counting
+from service.api import windows as counting
 from service.cli.verbs import NoSuchThing, WrongWords, database, find_project, group, verb
 from service.db import Pool
-from service.limits import Limits, Rule
+from service.limits import Limits, Rule, Used, Window
 from service.projects import Project
 from service.settings import Settings
 
@@ -72,7 +73,7 @@ def _said(project: Project, rule: Rule) -> dict[str, object]:
 
 
 async def _show(arguments: argparse.Namespace, settings: Settings) -> object:
-    async with database(settings) as pool, _limits(settings) as limits:
+    async with database(settings) as pool, _limits(settings, pool) as limits:
         project = await find_project(pool, arguments.project)
         if not (arguments.email or arguments.user or arguments.ip):
             return [_said(project, rule) for rule in _rules().values()]
@@ -83,73 +84,84 @@ async def _show(arguments: argparse.Namespace, settings: Settings) -> object:
         ]
 
 
-async def _look(pool: Pool, limits: Limits, scope: str, counted: list[tuple[Rule, str]]) -> list[dict[str, object]]:
-    """Of the two that count, the one that knows of more calls."""
-    rules = [rule for rule, _ in counted]
-    names = [limits.name(scope, rule, value) for rule, value in counted]
-    in_redis = await limits.look(names, rules)
+async def _look(pool: Pool, limits: Limits, scope: str, counted: list[Window]) -> list[dict[str, object]]:
+    """Of the two that count, the one that knows of more calls; Postgres alone while Redis is away."""
+    rules = [window.rule for window in counted]
+    names = _names(limits, scope, counted)
+    in_redis: list[Used] = []
+    try:
+        in_redis = await limits.redis.look(names, rules)
+    except outages.Away as error:
+        _warn(f"{error}: these are the numbers that Postgres has")
     kept = await windows.find(pool, names, [rule.window for rule in rules])
     answer: list[dict[str, object]] = []
     for number, rule in enumerate(rules):
-        used, wait = max(in_redis[2 * number : 2 * number + 2], [kept[number].before, kept[number].wait])
+        pairs = [(kept[number].before, kept[number].wait)]
+        pairs += [(each.before, each.wait) for each in in_redis[number : number + 1]]
+        used, wait = max(pairs)
         facts = {"rule": rule.name, "used": used, "limit": rule.limit, "window": rule.window}
         answer.append(facts | {"reset": math.ceil(wait / 1_000_000)})
     return answer
 
 
 async def _reset(arguments: argparse.Namespace, settings: Settings) -> object:
+    """API processes hear of it from Postgres, whether or not Redis can be told."""
     if not (arguments.email or arguments.user or arguments.ip):
         raise WrongWords("whose windows? --email, --user or --ip")
-    async with database(settings) as pool, _limits(settings) as limits:
+    async with database(settings) as pool, _limits(settings, pool) as limits:
         project = await find_project(pool, arguments.project)
-        names = [
-            limits.name(scope, rule, value)
-            for scope, counted in _windows(project, arguments)
-            for rule, value in counted
-        ]
-        emptied = await limits.forget(names)
-        return {"project": project.id, "emptied": max(emptied, await windows.forget(pool, names))}
+        names = [name for scope, counted in _windows(project, arguments) for name in _names(limits, scope, counted)]
+        emptied = await windows.forget(pool, names)
+        try:
+            emptied = max(emptied, await limits.redis.forget(names))
+        except outages.Away as error:
+            _warn(f"{error}: the API tells it of this when it is back")
+        return {"project": project.id, "emptied": emptied}
 
 
-def _windows(project: Project, arguments: argparse.Namespace) -> Iterator[tuple[str, list[tuple[Rule, str]]]]:
+def _names(limits: Limits, scope: str, counted: list[Window]) -> list[str]:
+    return [limits.name(scope, window.rule, window.value) for window in counted]
+
+
+def _warn(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def _windows(project: Project, arguments: argparse.Namespace) -> Iterator[tuple[str, list[Window]]]:
     """The windows that count a value, with the project whose they are: none for those of all projects together.
 
     Raises WrongWords.
     """
     if arguments.ip and not clients.is_address(arguments.ip):
         raise WrongWords("--ip is an IPv4 or IPv6 address")
-    declared: dict[str, list[Rule]] = {}
-    for route in app.routes():
-        for limit in route.limits:
-            declared.setdefault(limit.by, []).append(limit.rule)
-
-    def of(by: str, value: str) -> list[tuple[Rule, str]]:
-        return [(rule, value) for rule in counting.own(project, declared[by])]
-
-    found: list[tuple[Rule, str]] = []
+    found: list[Window] = []
     if email := arguments.email:
-        found += of("email", counting.mailbox_of(email))
-        found += [pair for rule in declared["email"] for pair in counting.by_devices(project, rule, email)]
+        found += [Window(rule, counting.mailbox_of(email)) for rule in _declared(project, "email")]
+        found += [counting.by_devices(rule, email) for rule in _declared(project, "email")]
+        found += budgets.by_devices(project, email)
     if user := arguments.user:
-        found += of("user", user) + of("userId", f"{counting.folded(user)}\0")
-        found += [(rule, user) for rule in counting.own(project, [budgets.BY_NEW_DEVICE])]
+        found += [Window(rule, user) for rule in _declared(project, "user")]
+        found += [Window(rule, counting.aimed(user, "")) for rule in _declared(project, "userId")]
+        found += [Window(rule, user) for rule in counting.own(project, [budgets.BY_NEW_DEVICE])]
     if ip := arguments.ip:
-        found += [pair for rule, _ in of("ip", ip) for pair in counting.by_address(rule, ip)]
+        found += [window for rule in _declared(project, "ip", "network") for window in counting.by_address(rule, ip)]
     yield project.id, found
     yield budgets.scope(project), budgets.windows(project, email=email or "", ip=ip or "")
 
 
+def _declared(project: Project, *by: str) -> list[Rule]:
+    """Routes' rules that count by this, with the project's own numbers."""
+    declared = [limit.rule for route in app.routes() for limit in route.limits if limit.by in by]
+    return counting.own(project, dict.fromkeys(declared))
+
+
 @asynccontextmanager
-async def _limits(settings: Settings) -> AsyncIterator[Limits]:
+async def _limits(settings: Settings, pool: Pool) -> AsyncIterator[Limits]:
     """The windows as the API sees them."""
     ring = settings.key_ring
     url = settings.redis_url.get_secret_value()
     redis = jobs.connect(url)
     try:
-        yield Limits(redis, keys.derive(ring[keys.current(ring)], "limits"), _nowhere, outages.of_redis(url))
+        yield Limits(redis, keys.derive(ring[keys.current(ring)], "limits"), windows.Store(pool), outages.of_redis(url))
     finally:
         await redis.aclose(close_connection_pool=True)
-
-
-async def _nowhere(*_asked: object) -> list[int]:
-    raise LookupError

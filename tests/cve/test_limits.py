@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from aiohttp import DummyCookieJar
 
-from service import limits
 from service.api import clients
 from service.api.app import make
 from service.db import Pool
+from service.limits import redis_windows
 from service.settings import Settings
 from service.tokens import Kind
 from tests.conftest import Api
@@ -29,7 +29,7 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counting is what is tested here, not how long a busy machine waits for Redis."""
-    monkeypatch.setattr(limits, "_PATIENCE", 10.0)
+    monkeypatch.setattr(redis_windows, "_PATIENCE", 10.0)
 
 
 @pytest.fixture

@@ -11,17 +11,18 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from service import errors
+from service.api import budgets
 from service.api.app import routes
 from service.api.routes import Limit, Route
 from service.errors import AccountError
-from service.limits import HOUR
+from service.limits import DAY, HOUR, Only, Rule
 from service.settings import Settings
 from tests.house.sources import ROOT
 
 DOCS = ROOT / "docs"
 _COUNTED = {
-    "ip": "client address", "email": "`email` of the body", "userId": "`userId` of the body", "user": "account",
-    "project": "project",
+    "ip": "client address", "network": "client address, known devices too", "email": "`email` of the body",
+    "userId": "`userId` of the body", "user": "account", "project": "project",
 }  # fmt: skip
 
 
@@ -91,8 +92,40 @@ def _place(route: Route) -> tuple[str, str]:
 
 
 def _limit(limit: Limit) -> str:
-    window = "an hour" if limit.rule.window == HOUR else f"{limit.rule.window} s"
-    return f"{limit.rule.limit} {window} by {_COUNTED[limit.by]}"
+    return f"{_number(limit.rule)} by {_COUNTED[limit.by]}"
+
+
+def limits_table() -> list[tuple[str, ...]]:
+    """One row a rule: those of the routes, by path, and those of mails."""
+    rows = [
+        (
+            f"`{limit.rule.name}`",
+            _number(limit.rule),
+            _COUNTED[limit.by],
+            _staying(limit.only),
+            "yes" if limit.by in ("ip", "network", "user") else "no",
+        )
+        for route in sorted(routes(), key=_place)
+        for limit in route.limits
+    ]
+    mails = [(f"`{rule.name}`", _number(rule), "see below", _staying("successes"), "no") for rule in budgets.RULES]
+    return [("Rule", "Number", "Counted by", "Calls that stay counted", "Shown in headers"), *rows, *mails]
+
+
+def _number(rule: Rule) -> str:
+    window = {HOUR: "an hour", DAY: "a day"}.get(rule.window, f"{rule.window} s")
+    return f"{rule.limit:,} {window}"
+
+
+def _staying(only: Only) -> str:
+    match only:
+        case None:
+            return "all"
+        case "failures":
+            return "those that fail"
+        case "successes":
+            return "those that succeed"
+    return f"those that end with `{only.__name__}`"
 
 
 def fault_tests() -> dict[str, list[str]]:
@@ -222,6 +255,7 @@ TABLES = {
     "settings": settings,
     "errors": errors_table,
     "routes": routes_table,
+    "limits": limits_table,
     "reliability": reliability_table,
     "security": security_table,
     "asvs-counts": asvs_counts,

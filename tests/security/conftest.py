@@ -4,9 +4,10 @@ import pytest
 from aiohttp import DummyCookieJar
 from argon2 import PasswordHasher
 
-from service import limits, passwords
+from service import passwords
 from service.api.app import make
 from service.db import Pool
+from service.limits import redis_windows
 from service.settings import Settings
 from tests.conftest import Api
 from tests.security.kit import Post
@@ -26,7 +27,7 @@ def post(pool: Pool, settings: Settings) -> Post:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where counting is what is tested, and not how long a busy machine waits for Redis."""
-    monkeypatch.setattr(limits, "_PATIENCE", 10.0)
+    monkeypatch.setattr(redis_windows, "_PATIENCE", 10.0)
 
 
 @pytest.fixture

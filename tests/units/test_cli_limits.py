@@ -1,12 +1,19 @@
 """`python -m service limits`: a project's own numbers, what its windows hold, and emptying them."""
 
+import asyncio
+import json
+
 import pytest
+from aiohttp import DummyCookieJar
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from service import projects
-from service.cli.exits import AWAY, MISSING, WRONG
+from service.api.app import make
+from service.cli.exits import MISSING, WRONG
 from service.db import Pool
 from service.local.servers import free_port
+from service.settings import Settings
 from tests.conftest import Api
 from tests.units.conftest import Terminal
 
@@ -83,10 +90,48 @@ async def test_wrong_words_change_nothing(type_: Terminal, pool: Pool, words: st
     assert found.limits == {}
 
 
-async def test_redis_away_is_said(type_: Terminal, pool: Pool, monkeypatch: pytest.MonkeyPatch):
-    """An operator is told, not left with an empty list."""
-    await projects.create(pool, "shop", name="Shop")
-    port = free_port()
-    monkeypatch.setenv("REDIS_URL", f"redis://:hidden@127.0.0.1:{port}/0")
-    code, _, said = await type_("limits", "show", "shop", "--email", "ann@example.com")
-    assert (code, said.splitlines()) == (AWAY, [f"redis at 127.0.0.1:{port} {REFUSED}"])
+@pytest.fixture
+def away(type_: Terminal, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens where the command looks for Redis."""
+    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
+
+
+@pytest.mark.usefixtures("away")
+async def test_windows_are_shown_without_redis(type_: Terminal, api: Api, redis: Redis):
+    """Postgres knows of every call; an operator is told that Redis was not asked."""
+    for _ in range(3):
+        await api.call("POST", "/v1/account/recovery", json=ASK)
+    code, shown, said = await type_("--json", "limits", "show", "shop", "--email", "ann@example.com")
+    assert (code, "redis at 127.0.0.1" in said) == (0, True)
+    assert {row["rule"]: row["used"] for row in json.loads(shown)}["mail.hour"] == 3
+
+
+@pytest.mark.usefixtures("away")
+async def test_a_reset_without_redis_reaches_the_api(type_: Terminal, api: Api, redis: Redis):
+    """The command can't tell Redis, which has the window full: who is refused next makes the API hear of it."""
+    await fill(api)
+    code, _, said = await type_("limits", "reset", "shop", "--email", "ann@example.com", "--ip", "127.0.0.1")
+    assert (code, "redis at 127.0.0.1" in said) == (0, True)
+    async with asyncio.timeout(10):
+        while (await api.call("POST", "/v1/account/recovery", json=ASK)).status == 429:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.05)  # it asks five times a second
+    held = [await redis.zcard(key) for key in await redis.keys("rl:*:create_recovery.email:*")]
+    assert sum(held) < 10, "Redis has been told too"
+
+
+async def test_a_reset_reaches_an_api_without_redis(
+    type_: Terminal, aiohttp_client, api: Api, settings: Settings, redis: Redis
+):
+    """A process that has seen the window full, and then lost Redis, goes on once the window is empty."""
+    gone = settings.model_copy(update={"redis_url": SecretStr(f"redis://127.0.0.1:{free_port()}/0")})
+    alone = Api(await aiohttp_client(make(gone), cookie_jar=DummyCookieJar()))
+    await fill(alone)
+    await type_.json("limits", "reset", "shop", "--email", "ann@example.com", "--ip", "127.0.0.1")
+    async with asyncio.timeout(10):
+        while (await alone.call("POST", "/v1/account/recovery", json=ASK)).status == 429:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.05)  # a full window is believed for a fifth of a second
+
+
+async def fill(api: Api) -> None:
+    found = [(await api.call("POST", "/v1/account/recovery", json=ASK)).status for _ in range(11)]
+    assert found == [201] * 10 + [429]

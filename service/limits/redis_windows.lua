@@ -1,12 +1,13 @@
 -- An exact sliding window for every key of one request: all of them count, or none does.
--- KEYS: one sorted set a rule, a member a counted call: the microsecond of that call, its score too.
--- ARGV: `count`, or `look` for answers that change nothing; then for each key its limit and window in microseconds.
+-- KEYS: one sorted set a rule, a member a counted call: its id, scored by the microsecond when it was counted.
+-- ARGV: the call's id, or '' for answers that change nothing; then for each key its limit and window in microseconds.
 -- Answers for each key: how many calls stood before this one, and the microseconds until the oldest leaves.
 -- Redis's own clock decides, so that no two machines need agree on the time.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local answer = {}
-local refused = ARGV[1] ~= 'count'
+local id = ARGV[1]
+local refused = id == ''
 
 for number, key in ipairs(KEYS) do
     local limit = tonumber(ARGV[2 * number])
@@ -16,6 +17,10 @@ for number, key in ipairs(KEYS) do
         redis.call('DEL', key)
     end
     local count = redis.call('ZCARD', key)
+    -- A call whose answer was lost on the way is sent again: it is in already.
+    if id ~= '' and redis.call('ZSCORE', key, id) then
+        count = count - 1
+    end
     local oldest = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
     answer[2 * number - 1] = count
     answer[2 * number] = oldest and (tonumber(oldest) + window - now) or window
@@ -25,10 +30,7 @@ end
 -- A refused call is not counted: patience is rewarded.
 if not refused then
     for number, key in ipairs(KEYS) do
-        -- Two calls never share a member, not within one microsecond and not when the clock was set back.
-        local newest = redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2]
-        local mark = string.format('%.0f', math.max(now, newest and tonumber(newest) + 1 or 0))
-        redis.call('ZADD', key, mark, mark)
+        redis.call('ZADD', key, 'NX', string.format('%.0f', now), id)
         redis.call('PEXPIRE', key, math.ceil(tonumber(ARGV[2 * number + 1]) / 1000))
     end
 end

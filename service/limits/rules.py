@@ -1,0 +1,89 @@
+"""Rules, the windows that a call counts in, and the outcome."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from service.errors import AccountError
+
+HOUR, DAY = 3600, 86_400
+
+# Whose places stay taken: all calls', those of calls that fail, that succeed, that fail with one error.
+Only = Literal["failures", "successes"] | type[AccountError] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """At most `limit` calls in any `window` seconds for each value of what it counts by."""
+
+    name: str
+    limit: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rule for one value. `own` if nobody but the caller is counted in it: its numbers may be shown."""
+
+    rule: Rule
+    value: str
+    own: bool = False
+    only: Only = None
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Calls that stood in a window before this one; microseconds until the oldest leaves."""
+
+    before: int
+    wait: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`remaining` after this call, `reset` in seconds until a place falls free; of one rule."""
+
+    allowed: bool
+    limit: int
+    remaining: int
+    reset: int
+    window: int
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A call's entry in one window, by which nobody else's can be given back."""
+
+    name: str
+    limit: int
+    call_id: str
+    moment: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A call's windows, a verdict for each, and the places that it took: none if one of the windows was full."""
+
+    windows: Sequence[Window]
+    verdicts: Sequence[Verdict]
+    places: Sequence[Place] = ()
+
+    @property
+    def allowed(self) -> bool:
+        return bool(self.places)
+
+
+def full(windows: Sequence[Window], used: Sequence[Used]) -> bool:
+    return any(each.before >= window.rule.limit for window, each in zip(windows, used, strict=True))
+
+
+def tally(windows: Sequence[Window], used: Sequence[Used], places: Sequence[Place] = ()) -> Tally:
+    return Tally(windows, [_verdict(w.rule, each) for w, each in zip(windows, used, strict=True)], places)
+
+
+def _verdict(rule: Rule, used: Used) -> Verdict:
+    left, reset = max(0, rule.limit - used.before - 1), math.ceil(used.wait / 1_000_000)
+    return Verdict(used.before < rule.limit, rule.limit, left, reset, rule.window, rule.name)
