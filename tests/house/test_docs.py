@@ -19,7 +19,18 @@ _BLOCK = re.compile(r"^```(?:sh|bash|console|shell)\n(.*?)^```", re.MULTILINE | 
 _VARIABLE = re.compile(r"(?<![\w/<$-])\$?([A-Z]+(?:_[A-Z]+)+)\b(?!\.)")
 # Variables that are no setting of the service: those of compose.yaml are added to them.
 _OTHERS = frozenset(
-    {"LOCAL_STATE", "SO_REUSEPORT", "PYTHON_VERSION", "SESSION_KEY", "FUZZ_REQUESTS", "FAULTS_ROUNDS", "FAULTS_SEED"}
+    [
+        "LOCAL_STATE",
+        "SO_REUSEPORT",
+        "PYTHON_VERSION",
+        "SESSION_KEY",
+        "FUZZ_REQUESTS",
+        "FAULTS_ROUNDS",
+        "FAULTS_SEED",
+        "ON_ERROR_STOP",
+        "OWNER_PASSWORD",
+        "API_PASSWORD",
+    ]
 )
 _PARSERS = {"service": service.__main__.parser, "worker": worker.commands.parser}
 
