@@ -131,7 +131,7 @@ async def ask(address: str, pool: Pool, count: int, seed: int, questions: Sequen
 
 def _never_full() -> dict[str, list[int]]:
     """Numbers with which each window is counted as ever, those in Postgres too, and refuses nobody however often."""
-    declared = [(limit.rule, limit.by in {"ip", "project"}) for route in routes() for limit in route.limits]
+    declared = [(limit.rule, limit.by in {"ip", "network", "project"}) for route in routes() for limit in route.limits]
     declared += [(rule, rule is budgets.BY_ADDRESS) for rule in budgets.RULES]
     return {rule.name: [10**6, 1] if crowded else [1000, HOUR] for rule, crowded in declared}
 

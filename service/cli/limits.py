@@ -92,7 +92,7 @@ async def _look(pool: Pool, limits: Limits, scope: str, counted: list[Window]) -
     try:
         in_redis = await limits.redis.look(names, rules)
     except outages.Away as error:
-        _warn(f"{error}: these are the numbers that Postgres has")
+        _warn(f"{error}\nThese are the numbers that Postgres has.")
     kept = await windows.find(pool, names, [rule.window for rule in rules])
     answer: list[dict[str, object]] = []
     for number, rule in enumerate(rules):
@@ -115,7 +115,7 @@ async def _reset(arguments: argparse.Namespace, settings: Settings) -> object:
         try:
             emptied = max(emptied, await limits.redis.forget(names))
         except outages.Away as error:
-            _warn(f"{error}: the API tells it of this when it is back")
+            _warn(f"{error}\nThe API tells it of this reset when it is back.")
         return {"project": project.id, "emptied": emptied}
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from service import projects
 from service.db import Pool
 from tests.conftest import Api
 
@@ -57,8 +58,9 @@ async def test_scope_then_block_then_limit_then_parameters(api: Api, pool: Pool,
     assert await _types(api, path, modern=modern, headers=member) == (403 if modern else 401, "user_blocked")
 
 
-async def test_limit_then_open_session_then_parameters(api: Api):
+async def test_limit_then_open_session_then_parameters(api: Api, pool: Pool):
     """Modern: who is signed in already is told so before the parameters are looked at, and after the limit."""
+    await projects.set_limit(pool, "shop", rule="create_session.ip", numbers=[10, 3600])
     await api.sign_up()
     member = await api.sign_in()
     path = "/v1/account/sessions/email"

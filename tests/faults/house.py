@@ -31,6 +31,12 @@ from tests.sink import Sink
 
 DATABASE = "accounts"
 
+# All clients of the kit have one address.
+_BY_NETWORK = (
+    "mail.ip", "create_session.ip", "create_session.network", "create_recovery.ip", "create_magic_url.ip",
+    "create_email_token.ip",
+)  # fmt: skip
+
 
 @dataclass
 class Seat:
@@ -210,7 +216,7 @@ async def _ground(stack: AsyncExitStack, folder: Path) -> House:
     pool = Pool(postgres.url(DATABASE), size=1, name="test")
     await projects.create(pool, "shop", name="Shop")
     await projects.add_platform(pool, "shop", hostname="localhost")
-    for rule in ("mail.ip", "create_session.ip"):  # all clients of the kit have one address
+    for rule in _BY_NETWORK:
         await projects.set_limit(pool, "shop", rule=rule, numbers=[])
     await pool.close()
     return House(folder, postgres, valkey, sink, db, redis, smtp, [], [], folder / "client.jsonl")

@@ -45,7 +45,7 @@ ON_ALL = ("X-Request-Id",)
 COUNTED = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 _HEADERS = {
     "X-Request-Id": ("Names the request in our log", {"type": "string", "minLength": 1}),
-    "X-RateLimit-Limit": ("Calls that the tightest window allows", {"type": "integer"}),
+    "X-RateLimit-Limit": ("Calls that the tightest window of the caller's own allows", {"type": "integer"}),
     "X-RateLimit-Remaining": ("Calls left in it", {"type": "integer"}),
     "X-RateLimit-Reset": ("Unix seconds when a place falls free", {"type": "integer"}),
     "Retry-After": ("Seconds to wait", {"type": "integer"}),
