@@ -26,6 +26,7 @@ _POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; for
 _MARKS = ((re.compile(r"`([^`]+)`"), r"<code>\1</code>"), (re.compile(r"\*\*([^*]+)\*\*"), r"<strong>\1</strong>"))
 _COUNTED = {
     "ip": "for a client address (IPv6: a /64)",
+    "network": "for a client address, its known devices too",
     "user": "for an account",
     "email": "for an <code>email</code>",
     "userId": "for a <code>userId</code>",
