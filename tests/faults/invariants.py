@@ -166,7 +166,8 @@ def unanswered(history: History) -> Iterator[str]:
     for act in history.acts:
         if act.seconds > stretched(_ANSWER + _SLACK):
             yield f"{act.name} took {act.seconds:.1f} s"
-        inside = any(act.at <= end + _RECOVERY and act.at + act.seconds >= start for start, end in history.faults)
+        over, begun = act.at - stretched(_RECOVERY), act.at + act.seconds
+        inside = any(over <= end and begun >= start for start, end in history.faults)
         if act.unclear and not inside:
             yield f"{act.name} was answered {act.status} outside any fault"
 
