@@ -234,6 +234,7 @@ async def test_s82_a_flood_has_its_answer(port: int, name: str):
     assert (await edge.ask(port, raw(b"{}"))).data["message"] == MISSING
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("kind", ["application/json", FORM, PARTS])
 @pytest.mark.parametrize("more", ["Content-Length: 9000\r\n", "Transfer-Encoding: chunked\r\n"])
 async def test_s82_a_client_that_breaks_off_is_no_fault_of_ours(port: int, kind: str, more: str):
@@ -251,7 +252,7 @@ async def test_s82_a_client_that_breaks_off_is_no_fault_of_ours(port: int, kind:
             while len(log.getvalue().splitlines()) < 20:  # noqa: ASYNC110 - the log rings no bell
                 await asyncio.sleep(0.01)
     found = [json.loads(line) for line in log.getvalue().splitlines()]
-    assert {(line["says"], line["status"]) for line in found} == {("answered", 400)}, found
+    assert {(line["says"], line.get("status")) for line in found} == {("answered", 400)}, found
 
 
 def resident(process: int) -> int:

@@ -13,7 +13,7 @@ import pytest
 from multidict import CIMultiDict
 
 from service import addresses, countries, devices, language, redirects
-from service.api import clients, cookies, fields, forms, guards, limits, objects, queries, targets
+from service.api import clients, cookies, fields, forms, guards, objects, queries, targets, windows
 from service.api.fields import sized
 from service.errors import AccountError
 from service.jwts import Jwts
@@ -53,7 +53,7 @@ PARSERS: dict[str, tuple[Callable[[str], object], str, str, int]] = {
     "a country's language": (countries.negotiate, "de-", "", 24),
     "an origin": (guards._host_of, "http://", "", 8000),
     "a host": (targets._HOST.fullmatch, "", "", 8000),
-    "a window's value": (limits.mailbox_of, "", "@example.com", 90_000),
+    "a window's value": (windows.mailbox_of, "", "@example.com", 90_000),
     "JSON": (lambda text: objects.read(text.encode()), '{"a":[', "]}", 20_000),
     "a form": (lambda text: forms.read(text.encode(), kind=FORM, declared=""), "", "", 20_000),
     "multipart": (lambda text: forms.read(text.encode(), kind=PARTS, declared="x; boundary=x"),
