@@ -223,6 +223,7 @@ async def flood(port: int, name: str, kind: str) -> edge.Told | None:
         writer.close()
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("name", FLOODS)
 async def test_s82_a_flood_has_its_answer(port: int, name: str):
     """However a body swells, of whatever type: 4xx in the contract's words; the next request is served."""
