@@ -360,7 +360,7 @@ async def no_route(stage: Stage) -> Any:
 )  # fmt: skip
 async def wrong_method(stage: Stage) -> Any:
     answer = await stage.call("PUT", "/v1/account", json={})
-    assert answer.headers["Allow"] == "DELETE, GET, POST"
+    assert answer.headers["Allow"] == "DELETE, GET, HEAD, POST"
     return answer
 
 
