@@ -159,6 +159,7 @@ async def test_s75_a_48_has_ten_times_the_calls_of_a_64(behind: Api):
 
 
 @pytest.mark.usefixtures("cheap")
+@pytest.mark.usefixtures("patient")
 async def test_s76_parallel_guesses_are_counted_before_they_are_looked_at(api: Api):
     """A hundred wrong passwords at once: ten are looked at, ninety are refused."""
     await api.sign_up(GUESS["email"])
