@@ -181,7 +181,8 @@ async def test_s41_no_field_takes_what_is_no_text(api: Api, pool: Pool, member: 
             for modern in (False, True):
                 raw = b"{" + b",".join(parts) + b"}"
                 answer = await api.call(route.method, path, data=raw, headers=who | JSON, modern=modern)
-                if (answer.status, answer.data["type"]) != (400, "general_argument_invalid"):
+                # A hosted page refuses in HTML.
+                if answer.status != 400 or not (route.page or answer.data["type"] == "general_argument_invalid"):
                     wrong.append((name, bad, modern, answer.status))
     assert not wrong
 
