@@ -67,14 +67,15 @@ class Post:
         )
 
     async def see_through(self, mail_id: Any) -> str:
-        """Try a mail until it has ended; its state."""
+        """Try a mail until it has ended, eight times at most; its state then."""
+        state = ""
         for _ in range(8):
             await self.pool.execute("update mails set due_at = now() - interval '1 second'")
             await self.mailer.deliver(mail_id)
             state = (await self.pool.fetchrow("select state from mails where id = $1", mail_id))[0]
             if state not in ("pending", "sending"):
-                return state
-        raise AssertionError("it never ends")
+                break
+        return state
 
     async def send(self, letter: str = "recovery", **facts: Any) -> Mail:
         assert await self.see_through(await self.write(letter, **facts)) == "sent"
@@ -159,8 +160,7 @@ async def test_s30_a_poisoned_project_sends_nothing(post: Post, column: str):
     """A control character in a project's own words stops its mails until they are mended; none goes out repaired."""
     for text in hostile.INJECTIONS:
         await post.pool.execute(f"update projects set {column} = $1 where id = 'shop'", text)
-        with pytest.raises(AssertionError, match="it never ends"):
-            await post.see_through(await post.write())
+        assert await post.see_through(await post.write()) == "pending"
     assert (post.sink.mails, post.sink.connections) == ([], 0)
 
 
@@ -192,8 +192,7 @@ async def test_s31_a_poisoned_sender_reaches_no_wire(post: Post, poison: str):
     await post.pool.execute("update projects set sender_address = $1", poison)
     if poison:
         mail_id = await post.write()
-        with pytest.raises(AssertionError, match="it never ends"):
-            await post.see_through(mail_id)
+        assert await post.see_through(mail_id) == "pending"
         assert post.sink.connections == 0
         await post.pool.execute("update projects set sender_address = ''")
         assert await post.see_through(mail_id) == "sent"
