@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from service import migrations, projects
 from service.api.app import make
 from service.db import Pool, connect
+from service.journal import JsonLines
 from service.local import servers
 from service.settings import Settings
 
@@ -33,6 +34,9 @@ _TABLES = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A failed test shows the service's log with its facts, as an operator sees it.
+    if logging_plugin := config.pluginmanager.get_plugin("logging-plugin"):
+        logging_plugin.report_handler.setFormatter(JsonLines())
     if hasattr(config, "workerinput"):
         return
     state = Path(tempfile.mkdtemp(prefix="accounts-test-"))

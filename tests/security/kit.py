@@ -68,3 +68,9 @@ class Post:
 
 async def use(api: Api, way: Way, proof: Proof, **more: Any) -> Any:
     return await api.call(way.method, way.path, json=proof.body | more.pop("body", {}), **more)
+
+
+async def deadlocks(pool: Pool) -> int:
+    """Deadlocks of this database since it was made; tests that make one share it, so compare two readings."""
+    await pool.execute("select pg_stat_force_next_flush()")
+    return int((await pool.fetchrow("select deadlocks from pg_stat_database where datname = current_database()"))[0])

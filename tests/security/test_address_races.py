@@ -17,7 +17,7 @@ from service.settings import Settings
 from service.tokens import Kind
 from service.users import Member, User
 from tests.conftest import Api
-from tests.security.kit import ANN
+from tests.security.kit import ANN, deadlocks
 from tests.security.test_notices import PASSWORD, change_email, follow, link, proved
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
@@ -212,8 +212,3 @@ async def test_accounts_that_swap_addresses_wait_for_nobody_in_a_ring(wide: Pool
     for _ in range(20):
         await asyncio.gather(swap("ann", BOB), swap("bob", ANN))
     assert await deadlocks(wide) == before
-
-
-async def deadlocks(pool: Pool) -> int:
-    await pool.execute("select pg_stat_force_next_flush()")
-    return int((await pool.fetchrow("select deadlocks from pg_stat_database where datname = current_database()"))[0])
