@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 from arq.connections import ArqRedis
-from redis.asyncio import ConnectionPool
+from redis.asyncio import Connection, ConnectionPool
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -21,6 +21,8 @@ QUEUE = "accounts:jobs"
 SEND_MAIL, RECORD_LOG = "send_mail", "record_log"
 # No request waits longer than this for Redis; one that hangs is left alone for a moment.
 _PATIENCE, _REST = 0.05, 1.0
+# Seconds after which a rested connection is asked whether it still stands.
+_CHECKED = 15
 
 
 def serialize(job: dict[str, Any]) -> bytes:
@@ -65,6 +67,12 @@ class _Redis(ArqRedis):
         return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
 
+async def _greet(connection: Connection) -> None:
+    """As redis-py does, without a PING between: a Redis that wants a password refuses it, which begins all anew."""
+    connection.next_health_check = asyncio.get_running_loop().time() + _CHECKED
+    await connection.on_connect()
+
+
 def connect(url: str, *, timeout: float = 1.0) -> ArqRedis:
     """A pool of its own with time limits: arq's default waits for ever on a Redis that hangs."""
     pool = ConnectionPool.from_url(
@@ -72,7 +80,8 @@ def connect(url: str, *, timeout: float = 1.0) -> ArqRedis:
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
         socket_keepalive=True,
-        health_check_interval=15,
+        health_check_interval=_CHECKED,
+        redis_connect_func=_greet,
         retry=Retry(NoBackoff(), 1),
         retry_on_error=[ConnectionError, OSError],
     )

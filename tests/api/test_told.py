@@ -108,6 +108,29 @@ async def test_another_password_of_redis_is_one_warning_at_start(
         store.stop()
 
 
+@pytest.mark.parametrize("words", [("service", "serve"), ("worker",)], ids=["api", "worker"])
+async def test_a_password_that_redis_wants_and_nobody_gave_is_one_warning(
+    words: tuple[str, ...], environment: dict[str, str], project, tmp_path: Path
+):
+    """The commonest slip of all: it is named, and it is no storm of greetings."""
+    store = Store(tmp_path / "store")
+    store.start()
+    try:
+        setting = environment | processes.api_ports() | {
+            "REDIS_URL": f"redis://127.0.0.1:{store.port}/0",
+            "WORKER_STATE": str(tmp_path / "state"), "WORKER_HEARTBEAT": str(tmp_path / "alive"),
+        }  # fmt: skip
+        async with processes.program(*words, environment=setting) as running:
+            (told,) = await until(lambda: lines(running, "redis is not available"), what="it says nothing")
+            assert told["fault"] == "wants a password: REDIS_URL has none"
+            await store.command("ACL", "SETUSER", "default", "nopass")
+            await until(lambda: lines(running, "redis is available again"), what="the recovery is not told")
+        assert said(running) == ["redis is not available", "redis is available again"]
+        assert said(running, "error") == []
+    finally:
+        store.stop()
+
+
 async def test_redis_away_is_one_line_however_many_ask(environment: dict[str, str], project, pool: Pool):
     """Limits, bells and /ready share it."""
     away = f"redis://127.0.0.1:{free_port()}"
