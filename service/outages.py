@@ -80,12 +80,12 @@ def of_redis(url: str) -> Outage:
     )
 
 
-def of_network(error: BaseException) -> str:
-    """What an error of the way to a peer means; empty for any other. What raised it in the first place knows best."""
+def of_network(error: BaseException, setting: str) -> str:
+    """What an error of the way to the peer of a setting means; empty for any other. What raised it first knows best."""
     for each in (error.__cause__, error.__context__, error):
         match each:
             case socket.gaierror():
-                return "has a host name that can't be resolved"
+                return f"has a host name that can't be resolved: mend {setting}"
             case ssl.SSLCertVerificationError():
                 return f"shows a certificate that is not trusted ({each.verify_message})"
             case ssl.SSLError():

@@ -34,4 +34,4 @@ def fault(error: BaseException) -> str:
                 return found
     if isinstance(error, exceptions.TimeoutError):
         error = TimeoutError()
-    return outages.of_network(error) or f"can't be asked ({type(error).__name__})"
+    return outages.of_network(error, "REDIS_URL") or f"can't be asked ({type(error).__name__})"

@@ -253,6 +253,13 @@ class Settings(Stores):
         except ValueError:
             raise ValueError("an address such as no-reply@example.com") from None
 
+    @field_validator("health_port")
+    @classmethod
+    def _is_another_port(cls, value: int, info: Any) -> int:
+        if value and value == info.data.get("port"):
+            raise ValueError("PORT has that one too: they are two")
+        return value
+
     @property
     def key_ring(self) -> KeyRing:
         """Keys by kid; the first is the one that makes new secrets."""

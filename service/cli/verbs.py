@@ -48,7 +48,14 @@ class Unwell(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """Who names no command, or one that there is not, is shown all of them."""
+    """Who names no command, or one that there is not, is shown all of them; else the command says what is wrong."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Words too many are the command's error: argparse would have the root tell it, with all other commands."""
+        found, rest = super().parse_known_args(args, namespace)
+        if rest and self._subparsers is None:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found, rest
 
     def error(self, message: str) -> NoReturn:
         if self._subparsers is None:

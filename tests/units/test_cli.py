@@ -46,6 +46,21 @@ async def test_wrong_words_are_two(type_: Terminal, words: str):
     assert err.startswith("usage: python -m service")
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["projects list --nothing", "limits reset shop --address 127.0.0.1", "keys list shop other", "serve --port 1",
+     "users sessions shop ann --nothing"],
+)  # fmt: skip
+async def test_a_word_too_many_is_told_by_the_command_itself(type_: Terminal, words: str):
+    """Its own few lines of usage, and not those of the whole program."""
+    code, out, err = await type_(*words.split())
+    command = " ".join(words.split()[: 1 if words.startswith("serve") else 2])
+    assert (code, out) == (2, "")
+    assert err.startswith(f"usage: python -m service {command} ")
+    assert "positional arguments" not in err
+    assert err.splitlines()[-1].startswith(f"python -m service {command}: error: unrecognized arguments: ")
+
+
 @pytest.mark.parametrize("project_id", ["", "a b", "-x", ".x", "x" * 37, "ä", "a/b"])
 async def test_a_malformed_project_id_is_wrong_words(type_: Terminal, pool: Pool, project_id: str):
     """An id that no client could send is refused before Postgres is asked."""

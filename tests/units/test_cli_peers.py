@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,6 +14,7 @@ from service import db, migrations
 from service.db import Pool
 from service.local.servers import free_port
 from tests.conftest import POSTGRES, database_url, run_sql
+from tests.faults.valkey import Store
 from tests.units.conftest import Terminal
 from worker.__main__ import main as worker_main
 
@@ -37,7 +39,7 @@ STATES = {
     "not migrated": r"has not the schema that this code needs \(.*\): run `python -m service migrate`",
     "read only": r"may only be read",
     "no rights": r"does not let this role do that \(.*\): docs/operations.md has the grants",
-    "no such host": r"has a host name that can't be resolved",
+    "no such host": r"has a host name that can't be resolved: mend DATABASE_URL",
 }
 
 
@@ -82,6 +84,41 @@ async def test_every_command_names_what_is_wrong(
         assert re.fullmatch(rf"postgres at {place.hostname}:{place.port} {words}.*\n", err), (state, err)
         assert "hidden" not in err
         assert (place.password or "hidden") not in err
+
+
+# What REDIS_URL says instead of a password and a number, and what is said of it.
+REDIS_STATES = {
+    "redis://127.0.0.1:{port}/0": "wants a password: REDIS_URL has none",
+    "redis://:hidden@127.0.0.1:{port}/0": "refuses the password: mend REDIS_URL",
+    "redis://:{password}@127.0.0.1:{port}/99": "has no database of that number: mend REDIS_URL",
+    "redis://:{password}@nowhere.invalid:{port}/0": "has a host name that can't be resolved: mend REDIS_URL",
+}
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "store")
+    store.start()
+    yield store
+    store.stop()
+
+
+@pytest.mark.parametrize("url", REDIS_STATES)
+async def test_commands_name_what_is_wrong_with_redis(
+    type_: Terminal, valkey: Store, project, monkeypatch: pytest.MonkeyPatch, url: str
+):
+    """The doctor and every command that asks Redis say it in one line, and what can be done without it is done."""
+    password = urlsplit(valkey.url()).password
+    monkeypatch.setenv("REDIS_URL", url.format(port=valkey.port, password=password))
+    host = urlsplit(url.format(port=valkey.port, password=password)).hostname
+    wanted = f"redis at {host}:{valkey.port} {REDIS_STATES[url]}"
+    code, out, _ = await type_("doctor")
+    assert (code, f"about: redis\nstate: wrong\nsays: {wanted}\n" in out) == (7, True), out
+    for command in ("limits show shop", "limits reset shop"):
+        code, _, err = await type_(*command.split(), "--email", "a@example.com")
+        assert (code, err.splitlines()[0]) == (0, wanted), command
+    code, out, err = await type_.run(worker_main, "mails", "status")
+    assert (code, out.splitlines()[-1], err) == (0, f"breakers: not known, {wanted}", "")
 
 
 async def test_a_schema_of_a_newer_release(type_: Terminal, pool: Pool):

@@ -104,7 +104,7 @@ def test_a_password_that_is_not_encoded_is_not_shown(url: str):
     [
         (ConnectionRefusedError(errno.ECONNREFUSED, "x"), "refuses connections"),
         (OSError(errno.EHOSTUNREACH, "x"), "can't be reached"),
-        (socket.gaierror(-2, "x"), "has a host name that can't be resolved"),
+        (socket.gaierror(-2, "x"), "has a host name that can't be resolved: mend X_URL"),
         (TimeoutError(), "gives no answer in time"),
         (FileNotFoundError(errno.ENOENT, "x"), "has no socket"),
         (ssl.SSLError("x"), "does not speak TLS"),
@@ -113,8 +113,8 @@ def test_a_password_that_is_not_encoded_is_not_shown(url: str):
 )
 def test_errors_of_the_way_have_words(error: Exception, start: str):
     """What an operator can look for; empty for what is none."""
-    assert of_network(error).startswith(start)
-    assert bool(of_network(error)) is bool(start)
+    assert of_network(error, "X_URL").startswith(start)
+    assert bool(of_network(error, "X_URL")) is bool(start)
 
 
 def test_redis_own_words_are_not_repeated():

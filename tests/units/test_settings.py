@@ -79,6 +79,12 @@ def test_all_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch):
     assert "DATABASE_URL: starts with postgres:// or postgresql://" in found
 
 
+def test_the_two_ports_differ(monkeypatch: pytest.MonkeyPatch):
+    """Else the process would stand in its own way, and blame another one; 0 is any free port, and so two of them."""
+    assert faults(monkeypatch, PORT="8081") == ["HEALTH_PORT: PORT has that one too: they are two"]
+    assert read(monkeypatch, PORT="0", HEALTH_PORT="0").port == 0
+
+
 def test_no_secret_is_ever_said(monkeypatch: pytest.MonkeyPatch):
     """Neither a fault's words, nor repr, nor str hold a value that may be a secret."""
     found = faults(
