@@ -33,10 +33,13 @@ _TABLES = (
 )  # fmt: skip
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    # A failed test shows the service's log with its facts, as an operator sees it. pytest's own plugin isn't there
+    # before: it comes last of all that are configured.
+    session.config.pluginmanager.get_plugin("logging-plugin").report_handler.setFormatter(JsonLines())
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    # A failed test shows the service's log with its facts, as an operator sees it.
-    if logging_plugin := config.pluginmanager.get_plugin("logging-plugin"):
-        logging_plugin.report_handler.setFormatter(JsonLines())
     if hasattr(config, "workerinput"):
         return
     state = Path(tempfile.mkdtemp(prefix="accounts-test-"))

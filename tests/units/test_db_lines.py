@@ -141,6 +141,18 @@ async def test_f06_a_hung_connection_is_cut_off_and_not_waited_for(database: str
         assert (await far.fetchrow("select 1"))[0] == 1
 
 
+async def test_f07_a_new_connection_has_as_long_as_a_statement(database: str):
+    """On a busy machine it may take seconds: whoever asked is served, and the log is told of no outage."""
+    async with line_to(database, size=1) as (proxy, far):
+        proxy.change(black_hole=True)
+        asked = asyncio.create_task(far.fetchrow("select 1"))
+        too_early, _ = await asyncio.wait({asked}, timeout=2.2)
+        assert not too_early
+        proxy.change(black_hole=False)
+        assert (await asked)[0] == 1
+        assert not far._outage.away
+
+
 async def test_f07_the_queue_for_connections_is_bounded(database: str):
     """Who finds it full is told at once to come again; who gave up leaves no trace in it."""
     pool = Pool(database, size=1, patience=0.5)
