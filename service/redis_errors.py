@@ -34,4 +34,11 @@ def fault(error: BaseException) -> str:
                 return found
     if isinstance(error, exceptions.TimeoutError):
         error = TimeoutError()
-    return outages.of_network(error, "REDIS_URL") or f"can't be asked ({type(error).__name__})"
+    if words := outages.of_network(error, "REDIS_URL"):
+        return words
+    # redis-py's own class, with no error of the network behind it: the connection ended.
+    return (
+        "breaks connections off"
+        if type(error) is exceptions.ConnectionError
+        else f"can't be asked ({type(error).__name__})"
+    )

@@ -77,17 +77,13 @@ async def _show(arguments: argparse.Namespace, settings: Settings) -> object:
         project = await find_project(pool, arguments.project)
         if not (arguments.email or arguments.user or arguments.ip):
             return [_said(project, rule) for rule in _rules().values()]
-        return [
-            answer
-            for scope, counted in _windows(project, arguments)
-            for answer in await _look(pool, limits, scope, counted)
-        ]
+        asked = list(_windows(project, arguments))
+        rules = [window.rule for _, counted in asked for window in counted]
+        return await _look(pool, limits, [name for each in asked for name in _names(limits, *each)], rules)
 
 
-async def _look(pool: Pool, limits: Limits, scope: str, counted: list[Window]) -> list[dict[str, object]]:
+async def _look(pool: Pool, limits: Limits, names: list[str], rules: list[Rule]) -> list[dict[str, object]]:
     """Of the two that count, the one that knows of more calls; Postgres alone while Redis is away."""
-    rules = [window.rule for window in counted]
-    names = _names(limits, scope, counted)
     in_redis: list[Used] = []
     try:
         in_redis = await limits.redis.look(names, rules)

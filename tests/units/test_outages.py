@@ -5,6 +5,7 @@ import socket
 import ssl
 
 import pytest
+from redis import exceptions
 
 from service import outages, redis_errors
 from service.endpoints import address, is_readable
@@ -115,6 +116,16 @@ def test_errors_of_the_way_have_words(error: Exception, start: str):
     """What an operator can look for; empty for what is none."""
     assert of_network(error, "X_URL").startswith(start)
     assert bool(of_network(error, "X_URL")) is bool(start)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["Connection closed by server.", "Error while reading from cache:6379 : (104, 'Connection reset by peer')",
+     "Error UNKNOWN while writing to socket. Connection lost."],
+)  # fmt: skip
+def test_a_redis_that_stops_breaks_connections_off(said: str):
+    """The first that is seen of it, in redis-py's words: no class of an exception is an operator's to read."""
+    assert redis_errors.fault(exceptions.ConnectionError(said)) == "breaks connections off"
 
 
 def test_redis_own_words_are_not_repeated():

@@ -25,6 +25,7 @@ async def test_f31_nobody_listens() -> None:
     async with relay(sink) as opened:
         fault = await outcome(opened)
         assert (type(fault), fault.code, fault.stage) == (TryLater, 0, "connect")
+        assert fault.text == "refuses connections: is it running, and is that its address?"
         async with sink:
             await opened.send(SENDER, ANN, MESSAGE)
             await opened.close()
@@ -37,6 +38,7 @@ async def test_f31_a_name_that_resolves_to_nothing() -> None:
     opened = Relay(server, deadlines=Deadlines(connect=2.0))
     fault = await outcome(opened)
     assert (type(fault), fault.stage) == (TryLater, "connect")
+    assert fault.text == "has a host name that can't be resolved: mend SMTP_URL"
     await opened.close()
 
 

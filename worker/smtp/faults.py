@@ -5,6 +5,7 @@ import ssl
 
 import aiosmtplib
 
+from service import outages
 from worker.smtp.answers import Cause, Stage, TryLater, Undelivered, one_line
 from worker.smtp.replies import of_reply
 
@@ -34,7 +35,8 @@ def of_error(error: Exception, stage: Stage) -> Undelivered:
     elif isinstance(error, TimeoutError):
         text = "no answer in time"
     elif stage == "connect" and isinstance(error, OSError):
-        text = one_line(f"there is no connection: {error.strerror or type(error).__name__}")
+        meant = outages.of_network(error, "SMTP_URL")
+        text = one_line(meant or f"there is no connection: {error.strerror or type(error).__name__}")
     elif isinstance(error, aiosmtplib.SMTPException):
         text = one_line(error.message) or type(error).__name__
         # Neither a cut nor a silence: something that we need isn't offered there.
