@@ -242,6 +242,16 @@ async def change_status(conn: Executor, user: User, *, status: Status) -> User:
     return _still(await _sql.one(conn, "change_status", User, project_id=user.project_id, id=user.id, status=status))
 
 
+async def close(conn: Executor, user: User) -> User:
+    """Block it for good, as its own member does: an address that was proved by somebody else counts as unproved."""
+    return _still(await _sql.one(conn, "close_user", User, project_id=user.project_id, id=user.id))
+
+
+async def is_proved_by_holder(conn: Executor, user: User) -> bool:
+    """Whether who has the account's session is known to read its mailbox. Lock the user first."""
+    return bool(await _sql.value(conn, "is_proved_by_holder", project_id=user.project_id, id=user.id))
+
+
 async def set_email_verified(conn: Executor, user: User, *, email_verified: bool) -> User:
     return _still(
         await _sql.one(

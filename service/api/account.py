@@ -80,7 +80,7 @@ async def update_name(call: Call) -> web.Response:
 @member.delete("/v1/account")
 @limited(10, HOUR, by="user")
 async def delete_account(call: Call) -> web.Response:
-    """Block the account for good. A proved address stays taken, so that nobody takes the account over."""
+    """Block the account for good. An address that its member proved stays taken: nobody takes the account over."""
     await _block(call, Event.ACCOUNT_DELETE)
     return answers.nothing()
 
@@ -96,7 +96,7 @@ async def update_status(call: Call) -> web.Response:
 async def _block(call: Call, name: Event) -> User:
     """Its sessions stay, so that their holders are told; they are good for nothing more."""
     async with transaction(call.pool) as tx:
-        user = await users.change_status(tx, await members.lock(call, tx), status="blocked")
+        user = await users.close(tx, await members.lock(call, tx))
         await tokens.kill_all(tx, user, by_address=user.email_verified)
         event = await events.record(tx, call.project.id, event=name, user_id=user.id, by=call.client)
     await call.services.bell.ring(RECORD_LOG, event)

@@ -30,7 +30,7 @@ class UpdatePassword(Body):
 async def update_password(call: Call) -> web.Response:
     """Set a new password; who has one proves the old one. Every other session ends, and every open link.
 
-    Links stay where the address is unproved: what was mailed there is for whoever reads the mailbox.
+    Links stay where the member hasn't proved the address: what was mailed there is for whoever reads the mailbox.
     """
     body = await read(call, UpdatePassword)
     passwords, old = call.services.passwords, call.member.password_hash
@@ -47,7 +47,7 @@ async def update_password(call: Call) -> web.Response:
     async with transaction(call.pool) as tx:
         user = await _unchanged(call, tx)
         await users.change_password(tx, user, password_hash=password_hash, kept=call.project.password_history)
-        if user.email_verified:
+        if await users.is_proved_by_holder(tx, user):
             await tokens.kill_all(tx, user, by_address=True)
         await sessions.close_others(tx, user, kept=call.member.session_id)
         event = await events.record(tx, call.project.id, event=Event.PASSWORD_UPDATE, user_id=user.id, by=call.client)
@@ -89,8 +89,9 @@ async def update_email(call: Call) -> web.Response:
         before = await _unchanged(call, tx, claimed=body.email)
         if body.email == before.email:
             raise EmailTaken
+        proved = await users.is_proved_by_holder(tx, before)
         user = await users.change_email(tx, before, email=body.email, password_hash=first_hash)
-        await tokens.kill_all(tx, before, by_address=before.email_verified)
+        await tokens.kill_all(tx, before, by_address=proved)
         mails = await _announce(call, tx, user)
         mails += await notices.post(call, tx, letter="email_changed", user=before) if told else []
         event = await events.record(tx, call.project.id, event=Event.EMAIL_UPDATE, user_id=user.id, by=call.client)

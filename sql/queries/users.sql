@@ -161,6 +161,17 @@ update users set status = :status, updated_at = now() where project_id = :projec
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at;
 
+-- name: close_user(project_id, id) -> User?
+-- Blocked for good by who has its session. A proof that came from somebody else goes with it: whoever reads the mailbox
+-- may have opened a link that a stranger had asked for, and must not lose the address to that stranger.
+update users set status = 'blocked', email_verified = email_verified and proved_by_holder, updated_at = now()
+where project_id = :project_id and id = :id
+returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
+    status, labels, prefs, created_at, updated_at, accessed_at;
+
+-- name: is_proved_by_holder(project_id, id)
+select email_verified and proved_by_holder from users where project_id = :project_id and id = :id;
+
 -- name: set_email_verified(project_id, id, email_verified) -> User?
 -- An operator's word for it, either way.
 update users set email_verified = :email_verified, updated_at = now() where project_id = :project_id and id = :id

@@ -79,6 +79,25 @@ async def test_s68_a_blocked_account_keeps_no_unproved_address(api: Api, pool: P
     assert len(rows) == 2
 
 
+async def be_confirmed(api: Api, post: Post, user_id: str) -> None:
+    """The mailbox's reader opens the link that a stranger had asked for, without the stranger's session."""
+    proof = await post.issue(Kind.VERIFICATION, user_id)
+    assert (await use(api, VERIFICATION, proof)).status == 200
+
+
+@pytest.mark.parametrize("end", [delete, block])
+@TAKES
+async def test_s68_a_stranger_keeps_no_address_that_its_reader_confirmed(
+    api: Api, pool: Pool, post: Post, end: Any, take: Any
+):
+    """The reader's proof is none of the stranger's: an account that is ended by who never proved anything frees it."""
+    stranger = (await api.sign_up(ANN))["$id"]
+    await be_confirmed(api, post, stranger)
+    assert (await end(api, pool, await api.sign_in(), stranger)).status in (200, 204)
+    assert await take(api, pool, post) in (200, 201)
+    assert (await pool.fetchrow("select email from users where id = $1", stranger))[0] is None
+
+
 @ENDS
 @pytest.mark.parametrize("take", [sign_up, be_made, move])
 async def test_a_blocked_account_keeps_a_proved_address(api: Api, pool: Pool, post: Post, end: Any, take: Any):
@@ -130,13 +149,19 @@ async def change_email(api: Api, pool: Pool, member: dict[str, str], user_id: st
     return await api.call("PATCH", "/v1/account/email", json=body, headers=member)
 
 
+@pytest.mark.parametrize("confirmed", [False, True])
 @pytest.mark.parametrize("act", [change_password, change_email, delete, block])
-async def test_s68_a_stranger_ends_no_link_that_the_mailbox_has(api: Api, pool: Pool, post: Post, act: Any):
+async def test_s68_a_stranger_ends_no_link_that_the_mailbox_has(
+    api: Api, pool: Pool, post: Post, act: Any, confirmed: bool
+):
     """Who signed up with an address and never proved it acts: the owner's link and code to sign in stay good.
 
-    A link to sign up and one of a recovery are the owner's too, as long as there is the account that it is for.
+    A link to sign up and one of a recovery are the owner's too, as long as there is the account that it is for. A
+    proof by who reads the mailbox makes no owner of the stranger.
     """
     stranger = (await api.sign_up(ANN))["$id"]
+    if confirmed:
+        await be_confirmed(api, post, stranger)
     member = await api.sign_in()
     proofs = [(way, await post.issue(way.kind, stranger, asked_as="anns.own")) for way in (RECOVERY, MAGIC_URL, CODE)]
     assert (await act(api, pool, member, stranger)).status in (200, 204)
