@@ -39,4 +39,12 @@ def told(*, as_json: bool) -> tuple[bool, str]:
     """Whether the worker of this machine lives, and the line that says so."""
     answer = look(place())
     alive = bool(answer["alive"])
-    return alive, json.dumps(answer) if as_json else f"alive: {alive}"
+    if as_json:
+        return alive, json.dumps(answer)
+    return alive, f"alive: {alive}" if alive else f"alive: {alive} ({_why(answer)})"
+
+
+def _why(answer: dict[str, Any]) -> str:
+    if answer["heartbeat"] is None:
+        return f"no heartbeat at {place()}: is a worker running, and is that its WORKER_HEARTBEAT?"
+    return f"the last heartbeat is {answer['heartbeat']:.0f} s old: the worker hangs, or was killed"

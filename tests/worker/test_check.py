@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -38,6 +41,22 @@ def test_the_check_loads_next_to_nothing(tmp_path: Path) -> None:
     assert {name for name in loaded if name.startswith(("service", "worker"))} == own
     packages = {"aiohttp", "aiosmtplib", "arq", "asyncpg", "jinja2", "jwt", "orjson", "pydantic", "redis", "uvloop"}
     assert not loaded & packages
+
+
+def test_the_check_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No worker there, or one that stands still: an operator looks in two places."""
+    path = tmp_path / "alive"
+    monkeypatch.setenv("WORKER_HEARTBEAT", str(path))
+    missing = f"alive: False (no heartbeat at {path}: is a worker running, and is that its WORKER_HEARTBEAT?)"
+    assert heartbeat.told(as_json=False) == (False, missing)
+    path.touch()
+    assert heartbeat.told(as_json=False) == (True, "alive: True")
+    os.utime(path, (time.time() - 3600.4, time.time() - 3600.4))
+    alive, said = heartbeat.told(as_json=False)
+    assert (alive, re.sub(r"\d+", "N", said)) == (
+        False,
+        "alive: False (the last heartbeat is N s old: the worker hangs, or was killed)",
+    )
 
 
 @pytest.mark.parametrize("name", ["WORKER_HEARTBEAT", "worker_heartbeat", "Worker_Heartbeat"])

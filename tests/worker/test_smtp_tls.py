@@ -93,8 +93,9 @@ def test_a_ca_file_without_certificates(tmp_path: Path) -> None:
 
 
 async def test_f40_implicit_tls_to_a_plain_port() -> None:
-    """smtps:// to a server that speaks plain SMTP fails at TLS and sends nothing."""
+    """smtps:// to a server that speaks plain SMTP fails at TLS, sends nothing, and names the scheme to mend."""
     async with Sink() as sink, relay(sink, server=Server("127.0.0.1", sink.port, tls="implicit")) as opened:
         fault = await outcome(opened)
     assert (type(fault), fault.stage) == (TryLater, "tls")
+    assert fault.text == "it does not begin with TLS: smtps:// is for ports that do (465), smtp:// for STARTTLS (587)"
     assert sink.commands == []

@@ -15,6 +15,8 @@ _OUR_NAME = re.compile(
     r"|reverse (?:dns|name|lookup)|\bptr\b",
     re.IGNORECASE,
 )
+# OpenSSL's word for it sends nobody to SMTP_URL.
+_PLAIN = "it does not begin with TLS: smtps:// is for ports that do (465), smtp:// for STARTTLS (587)"
 
 
 def of_error(error: Exception, stage: Stage) -> Undelivered:
@@ -28,7 +30,8 @@ def of_error(error: Exception, stage: Stage) -> Undelivered:
     if stage == "fence":
         text, cause = f"the check before DATA failed with {type(error).__name__}", "ours"
     elif tls is not None:
-        text = one_line(getattr(tls, "verify_message", "") or getattr(tls, "reason", "") or "the encryption broke off")
+        reason = getattr(tls, "verify_message", "") or getattr(tls, "reason", "") or "the encryption broke off"
+        text = _PLAIN if reason == "WRONG_VERSION_NUMBER" else one_line(reason)
         # What breaks later was no question of trust, and its place must stay: after the dot the mail may be sent.
         if stage in ("banner", "tls"):
             stage, cause = "tls", _whose(tls)
