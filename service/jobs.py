@@ -75,13 +75,15 @@ async def _greet(connection: Connection) -> None:
 
 def connect(url: str, *, timeout: float = 1.0) -> ArqRedis:
     """A pool of its own with time limits: arq's default waits for ever on a Redis that hangs."""
+    # A local socket has no keep-alive, and redis-py's class for it refuses the word.
+    network = {} if url.lower().startswith("unix:") else {"socket_keepalive": True}
     pool = ConnectionPool.from_url(
         url,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
-        socket_keepalive=True,
         health_check_interval=_CHECKED,
         redis_connect_func=_greet,
+        **network,
         retry=Retry(NoBackoff(), 1),
         retry_on_error=[ConnectionError, OSError],
     )

@@ -34,6 +34,8 @@ def fault(error: BaseException) -> str:
                 return found
     if isinstance(error, exceptions.TimeoutError):
         error = TimeoutError()
+    if isinstance(error, exceptions.InvalidResponse):
+        return "speaks another protocol: mend REDIS_URL"
     if words := outages.of_network(error, "REDIS_URL"):
         return words
     # redis-py's own class, with no error of the network behind it: the connection ended.

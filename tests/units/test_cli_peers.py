@@ -121,6 +121,34 @@ async def test_commands_name_what_is_wrong_with_redis(
     assert (code, out.splitlines()[-1], err) == (0, f"breakers: not known, {wanted}", "")
 
 
+async def test_redis_is_reached_by_a_local_socket(
+    type_: Terminal, valkey: Store, project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """unix:// is a REDIS_URL as good as any: the socket here leads to a real server."""
+
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", valkey.port)
+        await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer))
+
+    path = tmp_path / "socket"
+    async with await asyncio.start_unix_server(lead, path):
+        monkeypatch.setenv("REDIS_URL", f"unix://:{urlsplit(valkey.url()).password}@{path}?db=0")
+        _, out, _ = await type_("doctor")
+        assert "about: redis\nstate: well\n" in out
+        assert (await type_("limits", "reset", "shop", "--email", "a@example.com"))[0::2] == (0, "")
+    path.unlink(missing_ok=True)
+    monkeypatch.setenv("REDIS_URL", f"unix://{path}")
+    wanted = f"redis at {path} has no socket there: is it running?"
+    _, out, _ = await type_("doctor")
+    assert f"about: redis\nstate: wrong\nsays: {wanted}\n" in out
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while some := await reader.read(65536):
+        writer.write(some)
+    writer.close()
+
+
 async def test_a_schema_of_a_newer_release(type_: Terminal, pool: Pool):
     """`migrate` refuses it and says why; every other command works, for migrations run first."""
     version = len(migrations.load()) + 1
