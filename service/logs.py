@@ -61,8 +61,10 @@ class Owner(Protocol):
     def created_at(self) -> datetime: ...
 
 
-async def page(conn: Executor, owner: Owner, *, names: list[str] | None, most: int, skipped: int) -> list[Log]:
-    """Newest first; `names` narrows to those events."""
+async def page(
+    conn: Executor, owner: Owner, *, names: list[str] | None, most: int, skipped: int, hidden: Sequence[str] = ()
+) -> list[Log]:
+    """Newest first; `names` narrows to those events, and the hidden ones are left out."""
     return await _sql.all(
         conn,
         "list_logs",
@@ -71,13 +73,14 @@ async def page(conn: Executor, owner: Owner, *, names: list[str] | None, most: i
         user_id=owner.id,
         since=owner.created_at,
         names=names,
+        hidden=list(hidden),
         most=most,
         skipped=skipped,
     )
 
 
-async def count(conn: Executor, owner: Owner) -> int:
-    facts = {"project_id": owner.project_id, "user_id": owner.id, "since": owner.created_at}
+async def count(conn: Executor, owner: Owner, *, hidden: Sequence[str] = ()) -> int:
+    facts = {"project_id": owner.project_id, "user_id": owner.id, "since": owner.created_at, "hidden": list(hidden)}
     return int(await _sql.value(conn, "count_logs", **facts))
 
 

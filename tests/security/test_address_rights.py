@@ -1,13 +1,17 @@
 """An address is kept by who has proved it; nobody else ends what is mailed to it, or acts after the end (S67, S68)."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from service import mails
+from service import devices, logs, mails
 from service.api.routes import ROUTES
 from service.db import Pool
+from service.events import Event
+from service.logs import Entry
 from service.settings import Settings
 from service.tokens import Kind
 from tests.api import servers
@@ -197,6 +201,36 @@ async def test_s68_a_proof_by_who_has_no_session_is_no_consent(api: Api, pool: P
     assert (await api.call("PATCH", "/v1/account/password", json=chosen, headers=mine)).status == 200
     assert (await use(api, MAGIC_URL, await post.issue(Kind.MAGIC_URL, ann))).status == 201
     assert await login(api, ANN, OWN) == 201, "once is enough: the owner is alone from then on"
+
+
+@pytest.mark.parametrize("modern", [False, True])
+@pytest.mark.parametrize("confirmed", [False, True])
+async def test_s68_a_stranger_does_not_see_from_where_the_owner_acts(
+    api: Api, pool: Pool, post: Post, confirmed: bool, modern: bool
+):
+    """The owner's address in the network and browser stand in no log that whoever signed up with the mailbox reads.
+
+    A server that holds a key sees them, and so does who has proved the mailbox.
+    """
+    stranger = (await api.sign_up(ANN))["$id"]
+    member = await api.sign_in()
+    if confirmed:
+        await be_confirmed(api, post, stranger)
+    done = (Event.RECOVERY_CREATE, Event.VERIFICATION_UPDATE, Event.SESSION_CREATE)
+    now = datetime.now(UTC)
+    entries = [Entry("shop", uuid4(), stranger, name.value, "192.0.2.7", now, "--") for name in done]
+    await logs.file(pool, [(entry, devices.parse("")) for entry in entries])
+
+    async def seen(path: str, headers: dict[str, str]) -> set[str]:
+        answer = await api.call("GET", path, headers=headers, modern=modern)
+        assert answer.data.get("total", len(answer.data["logs"])) == len(answer.data["logs"])
+        return {row["event"] for row in answer.data["logs"]}
+
+    everything = await seen(f"/v1/users/{stranger}/logs", await servers.key(pool))
+    assert len(everything) == 3
+    assert len(await seen("/v1/account/logs", member)) == 1
+    assert (await use(api, VERIFICATION, await post.issue(Kind.VERIFICATION, stranger), headers=member)).status == 200
+    assert await seen("/v1/account/logs", member) == everything
 
 
 async def test_s68_another_accounts_session_is_no_consent(api: Api, pool: Pool, post: Post):
