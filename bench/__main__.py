@@ -18,7 +18,7 @@ from bench.ground import Ground, Member, api, ground, sign_up, worker
 from bench.mails import Post
 from bench.programs import on_core, run
 from bench.table import Row
-from service.tokens import Kind
+from service.store.tokens import Kind
 
 API_MEMORY, WORKER_MEMORY = 90.0, 120.0
 

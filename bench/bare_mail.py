@@ -18,7 +18,7 @@ import uvloop
 
 from bench.programs import Order, obey
 from service import ids
-from worker import letters
+from worker.mail import templates
 
 _LIFE = {"recovery": 3_600, "verification": 604_800}
 
@@ -39,7 +39,7 @@ def _facts(letter: str, recipient: str) -> dict[str, Any]:
 
 
 def _message(letter: str, recipient: str, facts: dict[str, Any]) -> EmailMessage:
-    written = letters.render(letter, locale="en", **facts)
+    written = templates.render(letter, locale="en", **facts)
     message = EmailMessage()
     message["From"] = "Bench Team <no-reply@accounts.example>"
     message["To"] = recipient
@@ -75,5 +75,5 @@ async def send(order: Order) -> Order:
 
 
 if __name__ == "__main__":
-    letters.shelf()
+    templates.shelf()
     uvloop.run(obey(send))

@@ -10,13 +10,16 @@ from pathlib import Path
 import aiohttp
 
 from bench.programs import Program, on_core, run, until
-from service import devices, ids, keys, migrations, projects, sessions, users
-from service.api import cookies
+from devstack import servers
+from service import ids
+from service.clientinfo import user_agents
+from service.crypto import key_derivation
+from service.crypto.jwts import Jwts
 from service.db import Pool
-from service.jwts import Jwts
-from service.local import servers
-from service.sessions import Place
+from service.http import session_cookies
 from service.settings import Settings
+from service.store import migrations, projects, sessions, users
+from service.store.sessions import Place
 
 PROJECT = "bench"
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
@@ -78,7 +81,7 @@ async def ground(state: Path) -> AsyncIterator[Ground]:
 async def sign_up(ground: Ground, count: int) -> list[Member]:
     """Members made straight in the database: no password, a session that lasts a day."""
     jwts, members = Jwts(ground.settings.key_ring), []
-    place = Place("127.0.0.1", "--", devices.parse(AGENT))
+    place = Place("127.0.0.1", "--", user_agents.parse(AGENT))
     for number in range(count):
         email = f"member-{number}@example.com"
         user = await users.create(
@@ -88,8 +91,8 @@ async def sign_up(ground: Ground, count: int) -> list[Member]:
             ground.pool, user, provider="email", provider_uid=email, place=place, seconds=86_400
         )
         jwt = jwts.sign(PROJECT, user_id=user.id, session_id=session.id, seconds=3_600)
-        cookie = f"a_session_{PROJECT}={cookies.encode(user.id, secret)}"
-        members.append(Member(user.id, email, cookie, jwt, keys.digest(secret), session.id))
+        cookie = f"a_session_{PROJECT}={session_cookies.encode(user.id, secret)}"
+        members.append(Member(user.id, email, cookie, jwt, key_derivation.digest(secret), session.id))
     return members
 
 

@@ -10,10 +10,11 @@ from bench.programs import Program
 from bench.rounds import Tally, Who, interleave
 from bench.rounds import rows as compared
 from bench.table import Row
-from service import keys, mails, tokens
+from service.crypto import key_derivation
 from service.db import transaction
-from service.jobs import QUEUE, SEND_MAIL, Bell, connect
-from service.tokens import Kind
+from service.queue import QUEUE, SEND_MAIL, Bell, connect
+from service.store import outbox, tokens
+from service.store.tokens import Kind
 
 GOAL = 1.0
 _HELD, _HOLDER, _HOLD = "bench:held", "bench", 3_600.0
@@ -64,15 +65,15 @@ async def _lay_out(ground: Ground, members: list[Member], kind: Kind) -> None:
         async with turns, transaction(ground.pool) as tx:
             token = await tokens.issue(
                 tx, PROJECT, kind=kind, email=member.email, email_version=1 if known else None,
-                user_id=member.user_id if known else None, kid=keys.current(ground.settings.key_ring),
+                user_id=member.user_id if known else None, kid=key_derivation.current(ground.settings.key_ring),
                 seconds=_LIFE[kind],
             )  # fmt: skip
-            mail = await mails.post(
+            mail = await outbox.post(
                 tx, PROJECT, letter=kind, recipient=member.email, user_id=member.user_id if known else None,
                 locale="en", facts=_FACTS, deadline_at=token.expires_at, sender=ground.settings.mail_from,
                 token_id=token.id,
             )  # fmt: skip
-            await mails.claim(tx, mail, worker=_HOLDER, lease=_HOLD)
+            await outbox.claim(tx, mail, worker=_HOLDER, lease=_HOLD)
         async with turns:
             await bell.ring(SEND_MAIL, mail)
 
@@ -86,10 +87,10 @@ async def _work(ground: Ground, post: Post, count: int) -> float:
     """Let the worker at it; seconds until the last row says that its mail has ended."""
     redis = connect(ground.settings.redis_url.get_secret_value())
     began = time.perf_counter()
-    await mails.hand_back(ground.pool, worker=_HOLDER, kept=[])
+    await outbox.hand_back(ground.pool, worker=_HOLDER, kept=[])
     await redis.rename(_HELD, QUEUE)
     await post.sink.ask(order="wait", count=count)
-    while await mails.list_due(ground.pool, seconds=-_HOLD, most=1):  # noqa: ASYNC110 - another process does it
+    while await outbox.list_due(ground.pool, seconds=-_HOLD, most=1):  # noqa: ASYNC110 - another process does it
         await asyncio.sleep(0.002)
     seconds = time.perf_counter() - began
     # Jobs whose mail the sweep had taken are no-ops; they must not run into the next round.

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from service.local.servers import last_lines, tied
+from devstack.servers import last_lines, tied
 
 ROOT = Path(__file__).parent.parent
 _PATIENCE, _LONGEST_LINE = 60.0, 2**24

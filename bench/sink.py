@@ -3,7 +3,7 @@
 import uvloop
 
 from bench.programs import Order, obey
-from tests.sink import Sink
+from testkit.sink import Sink
 
 
 async def main() -> None:

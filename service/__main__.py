@@ -1,4 +1,4 @@
-"""`python -m service`: serve the API, migrate the database, manage projects, hostnames, API keys and users.
+"""`python -m service`: serve the API, migrate the database, manage projects, hostnames, API keys, users and mails.
 
 Exit codes: 0 done, 2 wrong words, 3 it exists already, 4 there is no such thing, 5 the settings are unfit,
 6 Postgres or Redis can't be used as it is, or a port can't be had, 7 the doctor found something wrong.
@@ -14,8 +14,8 @@ import orjson
 import uvloop
 
 from service.cli import arguments as kinds
-from service.cli import doctor, exits, keys, limits, projects, serve, users
-from service.cli.verbs import Parser, SomeRefused, Unwell
+from service.cli import doctor, exit_codes, keys, limits, mails, projects, serve, users
+from service.cli.commands import Parser, SomeRefused, Unwell
 from service.settings import Settings
 
 
@@ -23,9 +23,9 @@ def parser() -> argparse.ArgumentParser:
     root = Parser(prog="python -m service", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     root.add_argument("--json", action="store_true", help="answer in JSON")
     verbs = root.add_subparsers(required=True, metavar="COMMAND")
-    for noun in (serve, doctor, projects, limits, keys, users):
+    for noun in (serve, doctor, projects, limits, keys, users, mails):
         noun.add(verbs)
-    root.set_defaults(try_relays=_try_relays)
+    root.set_defaults(try_relays=_try_relays, serve=None)
     return root
 
 
@@ -56,19 +56,21 @@ def main(words: Sequence[str] | None = None) -> int:
     kinds.check(root, words)
     arguments = root.parse_args(words)
     logging.getLogger().addHandler(logging.NullHandler())  # a command says by itself what there is to say
+    if arguments.serve:  # needs fewer settings, and answers in lines of its own
+        return int(arguments.serve(arguments))
     settings = None
     try:
         settings = Settings.read()
         answer, code = uvloop.run(arguments.act(arguments, settings)), 0
     except SomeRefused as refused:
-        answer, code = refused.answer, exits.EXISTS if refused.exists_only else exits.WRONG
+        answer, code = refused.answer, exit_codes.EXISTS if refused.exists_only else exit_codes.WRONG
     except Unwell as found:
-        answer, code = found.answer, exits.UNWELL
+        answer, code = found.answer, exit_codes.UNWELL
     except Exception as error:
-        code = exits.code_of(error)
+        code = exit_codes.code_of(error)
         if not code:
             raise
-        print(exits.words_for(error, code, settings), file=sys.stderr)
+        print(exit_codes.words_for(error, code, settings), file=sys.stderr)
         return code
     show(answer, as_json=arguments.json)
     return code

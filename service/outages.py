@@ -7,6 +7,7 @@ import ssl
 import time
 
 from service.endpoints import address
+from service.settings import Settings
 
 log = logging.getLogger(__name__)
 # Seconds between two lines of one outage; how long it must be over before that is told; texts that are told of one.
@@ -67,6 +68,10 @@ class Peers:
 
     def __init__(self, database_url: str, redis_url: str) -> None:
         self.postgres, self.redis = of_postgres(database_url), of_redis(redis_url)
+
+
+def peers_of(settings: Settings) -> Peers:
+    return Peers(settings.database_url.get_secret_value(), settings.redis_url.get_secret_value())
 
 
 def of_postgres(url: str) -> Outage:

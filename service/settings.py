@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service import addresses, endpoints, heartbeat
+from service import email_addresses, endpoints, heartbeat
 from service.heartbeat import SECRETS_FOLDER
 
 _KID = re.compile(r"[A-Za-z0-9_-]{1,16}")
@@ -249,7 +249,7 @@ class Settings(Stores):
     @classmethod
     def _is_address(cls, value: str) -> str:
         try:
-            return addresses.sender(value)
+            return email_addresses.sender(value)
         except ValueError:
             raise ValueError("an address such as no-reply@example.com") from None
 
@@ -274,7 +274,7 @@ class Settings(Stores):
         try:
             address = ipaddress.ip_address(host)
         except ValueError:
-            return addresses.to_ascii(host) or "localhost"
+            return email_addresses.to_ascii(host) or "localhost"
         return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
 
 
@@ -303,7 +303,7 @@ def _host(text: str) -> str | None:
         except ValueError:
             return None
     # Names that only a container network has may hold an underscore.
-    return text.lower() if _NAME.fullmatch(text.lower()) else addresses.to_ascii(text)
+    return text.lower() if _NAME.fullmatch(text.lower()) else email_addresses.to_ascii(text)
 
 
 def _say(place: tuple[int | str, ...], kind: str, message: str) -> str:

@@ -5,7 +5,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +13,19 @@ import pytest
 from aiohttp import DummyCookieJar
 from redis.asyncio import Redis
 
-from service import migrations, projects
-from service.api.app import make
+from devstack import servers
+from service.app import make
 from service.db import Pool, connect
-from service.journal import JsonLines
-from service.local import servers
+from service.json_logging import JsonLines
 from service.settings import Settings
+from service.store import migrations, projects
+from testkit.api import TABLES, Api
 
 # How long an example takes says something of the machine, and nothing of the rule.
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
 POSTGRES, VALKEY = "ACCOUNTS_TEST_POSTGRES", "ACCOUNTS_TEST_VALKEY"
 POSTGRES_LOG = f"{POSTGRES}_LOG"
-# What a test leaves behind, children first; deleting costs a tenth of truncating.
-_TABLES = (
-    "windows", "window_resets", "logs", "events", "mail_events", "mails", "tokens", "sessions", "users", "api_keys",
-    "platforms", "projects",
-)  # fmt: skip
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -99,7 +94,7 @@ def redis_url(worker_number: int) -> str:
 async def pool(database: str) -> AsyncIterator[Pool]:
     """A pool on empty tables."""
     pool = Pool(database, size=4, name="test")
-    for table in _TABLES:
+    for table in TABLES:
         await pool.execute(f"delete from {table}")
     yield pool
     await pool.close()
@@ -143,42 +138,6 @@ async def project(pool: Pool) -> projects.Project:
     found = await projects.find(pool, "shop")
     assert found
     return found
-
-
-@dataclass
-class Api:
-    """The service over HTTP, as a client of the project sees it; `modern` makes it speak as today's SDKs do."""
-
-    client: Any
-
-    async def call(
-        self, method: str, path: str, *, modern: bool = False, headers: dict[str, str] | None = None, **kwargs: Any
-    ) -> Any:
-        """The answer, with its JSON in `answer.data`."""
-        merged = {"X-Appwrite-Project": "shop"}
-        if modern:
-            merged["X-Appwrite-Response-Format"] = "1.9.5"
-        merged |= headers or {}
-        merged = {name: value for name, value in merged.items() if value is not None}
-        answer = await self.client.request(method, path, headers=merged, **kwargs)
-        answer.data = await answer.json() if answer.content_type == "application/json" else await answer.text()
-        return answer
-
-    async def sign_up(self, email: str = "ann@example.com", password: str = "correct horse") -> dict[str, Any]:
-        answer = await self.call("POST", "/v1/account", json={"email": email, "password": password})
-        assert answer.status == 201, answer.data
-        return answer.data
-
-    async def sign_in(self, email: str = "ann@example.com", password: str = "correct horse") -> dict[str, str]:
-        """The header that makes a request the member's."""
-        answer = await self.call("POST", "/v1/account/sessions", json={"email": email, "password": password})
-        assert answer.status == 201, answer.data
-        return {"Cookie": cookie_of(answer)}
-
-
-def cookie_of(answer: Any) -> str:
-    """The last cookie that an answer sets, as a browser would send it back."""
-    return answer.headers.getall("Set-Cookie")[-1].partition(";")[0]
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import re
 import signal
 import sys
 
-from service.local.servers import tied
-from tests.processes import ROOT
+from devstack.servers import tied
+from testkit.processes import ROOT
 
 ROWS = (
     "GET /v1/account by cookie, ours/bare",

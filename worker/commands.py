@@ -2,7 +2,7 @@
 
 `python -m worker check` says whether the worker of this machine or container lives; with `--relay` it says instead
 whether the relays of SMTP_URL let us in (TLS, names, password or access token), and sends nothing.
-`python -m worker mails …` shows operators what became of mails, and lets them steer.
+`python -m worker mails …` is `python -m service mails …` by its old name, for one more release.
 Exit codes: 0 done, 1 not alive or not let in, 2 wrong words, 5 the settings are unfit; those of `mails` stand in its
 own --help.
 """
@@ -17,16 +17,18 @@ from dataclasses import asdict
 import orjson
 import uvloop
 
-from service import devices, heartbeat, journal
+from service import heartbeat, json_logging
 from service.cli import arguments as kinds
-from service.cli import exits
-from service.cli.verbs import Parser
+from service.cli import exit_codes, mails
+from service.cli.commands import Parser
+from service.clientinfo import user_agents
 from service.settings import Settings, Unfit, WorkerSettings
-from worker import desk, letters
-from worker.shift import relay_of, work
+from worker.mail import templates
+from worker.main import relay_of, work
 from worker.smtp import Server, parse_urls, try_out
 
 NOT_ALIVE = NOT_LET_IN = 1
+_MOVED = "`python -m worker mails` is `python -m service mails` now; the old name goes with the next release."
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="answer in JSON")
         if name == "check":
             made.add_argument("--relay", action="store_true", help="whether the relays let us in; a mail isn't sent")
-    desk.add(words)
+    mails.add(words)
     root.set_defaults(command="run")
     return root
 
@@ -49,7 +51,8 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = root.parse_args(words)
     logging.getLogger().addHandler(logging.NullHandler())  # a command says by itself what there is to say
     if arguments.command == "mails":
-        return desk.serve(arguments)
+        print(_MOVED, file=sys.stderr)
+        return mails.serve(arguments)
     if arguments.command == "check" and not arguments.relay:
         alive, line = heartbeat.told(as_json=arguments.json)
         print(line)
@@ -58,13 +61,13 @@ def main(words: Sequence[str] | None = None) -> int:
         settings = WorkerSettings.read()
         servers = _relays(settings)
     except Unfit as unfit:
-        print(exits.words_for(unfit, exits.UNFIT), file=sys.stderr)
-        return exits.UNFIT
+        print(exit_codes.words_for(unfit, exit_codes.UNFIT), file=sys.stderr)
+        return exit_codes.UNFIT
     if arguments.command == "check":
         return _try_relays(servers, settings, as_json=arguments.json)
-    journal.write_to(level=settings.log_level)
-    letters.shelf()
-    devices.warm()
+    json_logging.write_to(level=settings.log_level)
+    templates.shelf()
+    user_agents.warm()
     uvloop.run(work(settings))
     return 0
 

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from service import db, failpoints, mails
+from service import db, failpoints
 from service.db import Pool
-from service.mails import Claim, Lease
+from service.store import outbox
+from service.store.outbox import Claim, Lease
 
 LEASE, RENEWAL = 30.0, 10.0
 
@@ -47,13 +48,13 @@ class Leases:
         """
         busy = self._claiming | sent | {lease.id for lease in self.held}
         if doubtful := self.in_doubt - busy:
-            await mails.give_back(self.pool, list(doubtful), worker=self.worker)
+            await outbox.give_back(self.pool, list(doubtful), worker=self.worker)
             self.in_doubt -= doubtful
 
     async def _claim(self, mail_id: UUID) -> Claim | None:
         if failpoints.armed:
             await failpoints.reach("worker.claim.before")
-        claim = await mails.claim(self.pool, mail_id, worker=self.worker, lease=LEASE)
+        claim = await outbox.claim(self.pool, mail_id, worker=self.worker, lease=LEASE)
         if failpoints.armed:
             await failpoints.reach("worker.claim.after")
         return claim
@@ -85,7 +86,7 @@ class Leases:
         if failpoints.armed:
             await failpoints.reach("worker.renew.before")
         asked = time.monotonic()
-        renewed = set(await mails.renew(self.pool, leases, worker=self.worker, lease=LEASE))
+        renewed = set(await outbox.renew(self.pool, leases, worker=self.worker, lease=LEASE))
         for lease in leases:
             if lease in self.held:
                 self.held[lease] = asked if lease in renewed else -math.inf

@@ -2,13 +2,13 @@
 
 from aiohttp import web
 
-from service.api import answers, shapes
-from service.api.bodies import Body, read
-from service.api.calls import Call
-from service.api.routes import contract, limited, member
+from service.crypto.jwts import LIFETIME
 from service.errors import ArgumentInvalid, JwtDenied
-from service.jwts import LIFETIME
-from service.limits import HOUR
+from service.http import responses, schemas
+from service.http.context import Call
+from service.http.request_body import Body, read
+from service.http.routing import contract, limited, member
+from service.rate_limiter import HOUR
 
 _LONGEST = 3600
 
@@ -19,7 +19,7 @@ class CreateJwt(Body):
 
 @member.post("/v1/account/jwt", "/v1/account/jwts")
 @limited(10, HOUR, by="user")
-@contract(takes=CreateJwt, gives=shapes.JWT, status=201, raises=(JwtDenied,))
+@contract(takes=CreateJwt, gives=schemas.JWT, status=201, raises=(JwtDenied,))
 async def create_jwt(call: Call) -> web.Response:
     """A JWT that stands for this session for 15 minutes and dies with it."""
     if call.by_jwt:
@@ -31,4 +31,4 @@ async def create_jwt(call: Call) -> web.Response:
     token = call.services.jwts.sign(
         call.project.id, user_id=call.member.id, session_id=call.member.session_id, seconds=seconds
     )
-    return answers.json({"jwt": token}, 201)
+    return responses.json({"jwt": token}, 201)

@@ -2,10 +2,10 @@
 
 from aiohttp import web
 
-from service.api.calls import Call
-from service.api.routes import contract, member, public, users_write
 from service.api.users import get
 from service.errors import PhoneDisabled, UserNotFound
+from service.http.context import Call
+from service.http.routing import contract, member, public, users_write
 
 
 @public.post("/v1/account/tokens/phone", "/v1/account/sessions/phone")

@@ -6,17 +6,18 @@ import orjson
 from aiohttp import web
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from service import events, users
-from service.api import answers, members, objects, shapes
-from service.api.bodies import Body, read
-from service.api.calls import Call
-from service.api.fields import check_prefs, empty_list_is_object
-from service.api.routes import contract, limited, member
+from service.accounts import members
 from service.db import transaction
 from service.errors import ArgumentInvalid
-from service.events import Event
-from service.jobs import RECORD_LOG
-from service.limits import HOUR
+from service.http import json_body, responses, schemas
+from service.http.context import Call
+from service.http.fields import check_prefs, empty_list_is_object
+from service.http.request_body import Body, read
+from service.http.routing import contract, limited, member
+from service.queue import RECORD_LOG
+from service.rate_limiter import HOUR
+from service.store import events, users
+from service.store.events import Event
 
 _SIZE = 65_535
 Prefs = Annotated[
@@ -28,10 +29,10 @@ Prefs = Annotated[
 
 
 @member.get("/v1/account/prefs")
-@contract(gives=shapes.PREFERENCES)
+@contract(gives=schemas.PREFERENCES)
 async def get_prefs(call: Call) -> web.Response:
     """The bare object, `{}` when there is nothing in it."""
-    return answers.json(orjson.Fragment(call.member.prefs))
+    return responses.json(orjson.Fragment(call.member.prefs))
 
 
 class UpdatePrefs(Body):
@@ -40,7 +41,7 @@ class UpdatePrefs(Body):
 
 @member.patch("/v1/account/prefs")
 @limited(1000, HOUR, by="user")
-@contract(takes=UpdatePrefs, gives=shapes.USER)
+@contract(takes=UpdatePrefs, gives=schemas.USER)
 async def update_prefs(call: Call) -> web.Response:
     """Legacy: the given keys change, null removes one. Modern: the object is replaced (design.md 7)."""
     body = await read(call, UpdatePrefs)
@@ -50,12 +51,12 @@ async def update_prefs(call: Call) -> web.Response:
         user = await users.change_prefs(tx, member, prefs=prefs)
         event = await events.record(tx, call.project.id, event=Event.PREFS_UPDATE, user_id=user.id, by=call.client)
     await call.services.bell.ring(RECORD_LOG, event)
-    return answers.json(answers.user(call, user))
+    return responses.json(responses.user(call, user))
 
 
 def written(given: dict[str, Any], earlier: str, *, merge: bool) -> str:
     """The text to store; raises ArgumentInvalid for too much of it, in the words of the era that merges."""
-    raw = objects.write(_merged(objects.read(earlier.encode()), given) if merge else given)
+    raw = json_body.write(_merged(json_body.read(earlier.encode()), given) if merge else given)
     if len(raw) > _SIZE:
         named = "Invalid prefs" if merge else "Invalid `prefs` param"
         raise ArgumentInvalid(f"{named}: Value must not be larger than {_SIZE} bytes")

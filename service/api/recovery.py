@@ -4,12 +4,9 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from service import events, ids, keys, sessions, tokens, users
-from service.api import answers, budgets, letters, new_passwords, notices, shapes
-from service.api.bodies import Body, read
-from service.api.calls import Call
-from service.api.fields import Email, Hidden, NewPassword, TokenSecret, Url, UserId
-from service.api.routes import contract, limited, public
+from service import ids
+from service.accounts import mail_quotas, outgoing_mail, password_policy, security_notices
+from service.crypto import key_derivation
 from service.db import transaction
 from service.errors import (
     AccountError,
@@ -20,11 +17,17 @@ from service.errors import (
     UserBlocked,
     UserNotFound,
 )
-from service.events import Event
-from service.jobs import RECORD_LOG, SEND_MAIL
-from service.limits import HOUR
-from service.tokens import Kind, Token
-from service.users import User
+from service.http import responses, schemas
+from service.http.context import Call
+from service.http.fields import Email, Hidden, NewPassword, TokenSecret, Url, UserId
+from service.http.request_body import Body, read
+from service.http.routing import contract, limited, public
+from service.queue import RECORD_LOG, SEND_MAIL
+from service.rate_limiter import HOUR
+from service.store import events, sessions, tokens, users
+from service.store.events import Event
+from service.store.tokens import Kind, Token
+from service.store.users import User
 
 
 class CreateRecovery(Body):
@@ -35,7 +38,7 @@ class CreateRecovery(Body):
 @public.post("/v1/account/recovery")
 @limited(10, HOUR, by="email", only="successes")
 @limited(100, HOUR, by="ip")
-@contract(takes=CreateRecovery, gives=shapes.TOKEN, status=201, raises=(UserNotFound,))
+@contract(takes=CreateRecovery, gives=schemas.TOKEN, status=201, raises=(UserNotFound,))
 async def create_recovery(call: Call) -> web.Response:
     """Mail the owner of an address a link for choosing a new password.
 
@@ -43,17 +46,17 @@ async def create_recovery(call: Call) -> web.Response:
     """
     body = await read(call, CreateRecovery)
     user = await _revealed(call, body.email)
-    await budgets.spend(call, body.email)
+    await mail_quotas.spend(call, body.email)
     async with transaction(call.pool) as tx:
         token = await tokens.issue(
             tx,
             call.project.id,
             kind=Kind.RECOVERY,
             email=body.email,
-            kid=keys.current(call.services.ring),
+            kid=key_derivation.current(call.services.ring),
             seconds=call.project.recovery_seconds,
         )
-        mail = await letters.post(call, tx, letter="recovery", token=token, url=body.url)
+        mail = await outgoing_mail.post(call, tx, letter="recovery", token=token, url=body.url)
         await events.record(
             tx,
             call.project.id,
@@ -64,7 +67,7 @@ async def create_recovery(call: Call) -> web.Response:
         )
     await call.services.bell.ring(SEND_MAIL, mail)
     told = tokens.unnamed(call.services.ring, token)
-    return answers.json(answers.token(call, told, user_id=user.id if user else ids.new()), 201)
+    return responses.json(responses.token(call, told, user_id=user.id if user else ids.new()), 201)
 
 
 async def _revealed(call: Call, email: str) -> User | None:
@@ -89,7 +92,7 @@ class UpdateRecovery(Body):
 @public.put("/v1/account/recovery")
 @limited(10, HOUR, by="userId", only="failures")
 @limited(100, HOUR, by="ip", only="failures")
-@contract(takes=UpdateRecovery, gives=shapes.TOKEN, raises=(RecoveryTokenInvalid, PasswordPersonal, PasswordReused))
+@contract(takes=UpdateRecovery, gives=schemas.TOKEN, raises=(RecoveryTokenInvalid, PasswordPersonal, PasswordReused))
 async def update_recovery(call: Call) -> web.Response:
     """Choose the new password. It ends every session, proves the address and kills every other link."""
     body = await read(call, UpdateRecovery)
@@ -126,10 +129,12 @@ async def update_recovery(call: Call) -> web.Response:
             user_id=user.id,
             by=call.client,
         )
-        mails = await notices.post(call, tx, letter="password_changed", user=replace(user, email_verified=True))
+        mails = await security_notices.post(
+            call, tx, letter="password_changed", user=replace(user, email_verified=True)
+        )
     await call.services.bell.ring(SEND_MAIL, *mails)
     await call.services.bell.ring(RECORD_LOG, event)
-    return answers.json(answers.token(call, token, user_id=user.id))
+    return responses.json(responses.token(call, token, user_id=user.id))
 
 
 async def _accepted(call: Call, found: Token, password: str) -> str:
@@ -138,12 +143,12 @@ async def _accepted(call: Call, found: Token, password: str) -> str:
     if user is None:
         raise RecoveryTokenInvalid
     try:
-        return await new_passwords.accept(
+        return await password_policy.accept(
             call,
             call.services.passwords,
             password,
-            about=new_passwords.about(user),
-            earlier=await new_passwords.earlier(call, call.pool, user),
+            about=password_policy.about(user),
+            earlier=await password_policy.earlier(call, call.pool, user),
         )
     except AccountError:
         await tokens.forgive(call.pool, found)

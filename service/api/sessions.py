@@ -5,20 +5,22 @@ from uuid import UUID
 
 from aiohttp import web
 
-from service import countries, devices, events, sessions, users
-from service.api import answers, budgets, cookies, known_devices, members, notices, queries, shapes
-from service.api.bodies import Body, read
-from service.api.calls import Call
-from service.api.fields import Email, OldPassword
-from service.api.routes import contract, limited, member, public
+from service.accounts import mail_quotas, members, security_notices
+from service.clientinfo import countries, user_agents
+from service.crypto.secret import Secret
 from service.db import Connection, transaction
 from service.errors import ArgumentInvalid, CredentialsInvalid, Overloaded, SessionNotFound, UserBlocked
-from service.events import Event
-from service.jobs import RECORD_LOG, SEND_MAIL
-from service.limits import HOUR
-from service.secrets import Secret
-from service.sessions import Place, Session
-from service.users import User
+from service.http import device_cookie, list_queries, responses, schemas, session_cookies
+from service.http.context import Call
+from service.http.fields import Email, OldPassword
+from service.http.request_body import Body, read
+from service.http.routing import contract, limited, member, public
+from service.queue import RECORD_LOG, SEND_MAIL
+from service.rate_limiter import HOUR
+from service.store import events, sessions, users
+from service.store.events import Event
+from service.store.sessions import Place, Session
+from service.store.users import User
 
 
 class CreateSession(Body):
@@ -31,7 +33,7 @@ class CreateSession(Body):
 @limited(100, HOUR, by="ip", only="failures")
 @limited(1000, HOUR, by="network")
 @limited(10_000, HOUR, by="project")
-@contract(takes=CreateSession, gives=shapes.SESSION, status=201, raises=(CredentialsInvalid,))
+@contract(takes=CreateSession, gives=schemas.SESSION, status=201, raises=(CredentialsInvalid,))
 async def create_session(call: Call) -> web.Response:
     """Sign in with address and password. Unknown, passwordless and wrong are one answer that takes one time."""
     body = await read(call, CreateSession)
@@ -51,7 +53,7 @@ async def create_session(call: Call) -> web.Response:
         if fresh:
             await users.rehash_password(tx, user, password_hash=fresh)
         opened = await begin(call, tx, now, provider="email")
-        mails = await notices.post(call, tx, letter="new_device", user=now) if told else []
+        mails = await security_notices.post(call, tx, letter="new_device", user=now) if told else []
     await call.services.bell.ring(SEND_MAIL, *mails)
     return await admit(call, opened)
 
@@ -70,7 +72,7 @@ async def _worth_telling(call: Call, user: User) -> bool:
     """Whether the password was used on a device that its owner may not know, in a project that tells of it."""
     if not call.project.notify_new_device or call.key is not None or not (user.email and user.email_verified):
         return False
-    return known_devices.find(call, user.email) is None and await budgets.may_tell_of_device(call, user)
+    return device_cookie.find(call, user.email) is None and await mail_quotas.may_tell_of_device(call, user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Opened:
 
 async def begin(call: Call, tx: Connection, user: User, *, provider: str) -> Opened:
     """A new session in the transaction that holds the user's row, for who has just proved to be that user."""
-    place = Place(call.client.ip, countries.code(call.client.ip), devices.parse(call.client.user_agent))
+    place = Place(call.client.ip, countries.code(call.client.ip), user_agents.parse(call.client.user_agent))
     session, secret = await sessions.open_session(
         tx,
         user,
@@ -102,43 +104,43 @@ async def begin(call: Call, tx: Connection, user: User, *, provider: str) -> Ope
 async def admit(call: Call, opened: Opened) -> web.Response:
     """After COMMIT: the cookies and the session. Only a server that holds a key gets the secret in the body."""
     value = await hand_over(call, opened)
-    return answers.json(answers.session(call, opened.session, current=True, secret=value if call.key else ""), 201)
+    return responses.json(responses.session(call, opened.session, current=True, secret=value if call.key else ""), 201)
 
 
 async def hand_over(call: Call, opened: Opened) -> str:
     """After COMMIT: the log is rung for and the cookies are set; what is in them. A server gets none."""
     await call.services.bell.ring(RECORD_LOG, opened.event)
-    known_devices.remember(call, opened.session.provider_uid, proven=opened.proven)
-    value = cookies.encode(opened.session.user_id, opened.secret.reveal())
+    device_cookie.remember(call, opened.session.provider_uid, proven=opened.proven)
+    value = session_cookies.encode(opened.session.user_id, opened.secret.reveal())
     if call.key is None:
-        cookies.hand_out(call, value, opened.session.expires_at)
+        session_cookies.hand_out(call, value, opened.session.expires_at)
     return value
 
 
 @member.get("/v1/account/sessions")
-@contract(gives=shapes.SESSION_LIST, query=(shapes.TOTAL,))
+@contract(gives=schemas.SESSION_LIST, query=(schemas.TOTAL,))
 async def list_sessions(call: Call) -> web.Response:
     """The member's live sessions, oldest first."""
     found = await sessions.every(call.pool, call.member)
-    rows = [answers.session(call, session, current=_is_current(call, session)) for session in found]
-    total = len(rows) if queries.wants_total(call) else 0
-    return answers.json({call.era.count: total, "sessions": rows})
+    rows = [responses.session(call, session, current=_is_current(call, session)) for session in found]
+    total = len(rows) if list_queries.wants_total(call) else 0
+    return responses.json({call.era.count: total, "sessions": rows})
 
 
 @member.get("/v1/account/sessions/{sessionId}")
-@contract(gives=shapes.SESSION, raises=(SessionNotFound,))
+@contract(gives=schemas.SESSION, raises=(SessionNotFound,))
 async def get_session(call: Call) -> web.Response:
     """One of the member's sessions; `current` is the one that asks, a JWT's too."""
     session = await sessions.find(call.pool, call.member, session_id=_session_id(call))
     if session is None:
         raise SessionNotFound
-    return answers.json(answers.session(call, session, current=_is_current(call, session)))
+    return responses.json(responses.session(call, session, current=_is_current(call, session)))
 
 
 @member.patch("/v1/account/sessions/{sessionId}")
 @limited(10, HOUR, by="ip")
 @limited(100, HOUR, by="user")
-@contract(gives=shapes.SESSION, raises=(SessionNotFound,))
+@contract(gives=schemas.SESSION, raises=(SessionNotFound,))
 async def update_session(call: Call) -> web.Response:
     """Let a session live for the project's whole session time again."""
     async with transaction(call.pool) as tx:
@@ -152,7 +154,7 @@ async def update_session(call: Call) -> web.Response:
             tx, call.project.id, event=Event.SESSION_UPDATE, user_id=call.member.id, by=call.client
         )
     await call.services.bell.ring(RECORD_LOG, event)
-    return answers.json(answers.session(call, session, current=_is_current(call, session)))
+    return responses.json(responses.session(call, session, current=_is_current(call, session)))
 
 
 @member.delete("/v1/account/sessions/{sessionId}")
@@ -171,8 +173,8 @@ async def delete_session(call: Call) -> web.Response:
         )
     await call.services.bell.ring(RECORD_LOG, event)
     if session_id == call.member.session_id and not call.by_jwt:
-        cookies.clear(call)
-    return answers.nothing()
+        session_cookies.clear(call)
+    return responses.nothing()
 
 
 class DeleteSessions(Body):
@@ -198,8 +200,8 @@ async def delete_sessions(call: Call) -> web.Response:
         )
     await call.services.bell.ring(RECORD_LOG, event)
     if not keeps and not call.by_jwt:
-        cookies.clear(call)
-    return answers.nothing()
+        session_cookies.clear(call)
+    return responses.nothing()
 
 
 def _is_current(call: Call, session: Session) -> bool:

@@ -2,9 +2,9 @@
 
 from aiohttp import web
 
-from service.api.calls import Call
-from service.api.routes import contract, public, users_read, users_write
 from service.errors import RouteNotFound
+from service.http.context import Call
+from service.http.routing import contract, public, users_read, users_write
 
 
 @public.post("/v1/account/sessions/id-token")

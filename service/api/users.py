@@ -5,13 +5,9 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
-from service import users
-from service.api import answers, listing, new_passwords, operators, queries, shapes
-from service.api.bodies import Body, read
-from service.api.calls import Call
-from service.api.fields import Hidden, Name, NewEmail, NewPassword, NewUserId, ident
-from service.api.operators import Done, Operator
-from service.api.routes import contract, users_read, users_write
+from service.accounts import password_policy, user_admin
+from service.accounts.user_admin import Done, Operator
+from service.crypto.password_hashing import Method, from_scrypt, method_of
 from service.errors import (
     ArgumentInvalid,
     CursorNotFound,
@@ -21,9 +17,14 @@ from service.errors import (
     UserExists,
     UserNotFound,
 )
-from service.jobs import RECORD_LOG
-from service.passwords import Method, from_scrypt, method_of
-from service.users import User
+from service.http import list_queries, responses, schemas, user_list_queries
+from service.http.context import Call
+from service.http.fields import Hidden, Name, NewEmail, NewPassword, NewUserId, ident
+from service.http.request_body import Body, read
+from service.http.routing import contract, users_read, users_write
+from service.queue import RECORD_LOG
+from service.store import users
+from service.store.users import User
 
 # More are not counted: the answer is for a page's number, not for statistics.
 _COUNTED = 5000
@@ -44,30 +45,30 @@ async def get(call: Call) -> User:
 async def answer(call: Call, done: Done, status: int = 200) -> web.Response:
     """After COMMIT: the bell, and the user as it is now."""
     await call.services.bell.ring(RECORD_LOG, done.event)
-    return answers.json(answers.managed_user(call, done.user), status)
+    return responses.json(responses.managed_user(call, done.user), status)
 
 
 @users_read.get("/v1/users")
 @contract(
-    gives=shapes.USER_LIST,
-    query=(shapes.USER_QUERIES, *shapes.OLD_PAGING, shapes.TOTAL),
+    gives=schemas.USER_LIST,
+    query=(schemas.USER_QUERIES, *schemas.OLD_PAGING, schemas.TOTAL),
     raises=(ArgumentInvalid, QueryInvalid, CursorNotFound),
 )
 async def list_users(call: Call) -> web.Response:
     """A page of the project's users, oldest first unless asked for otherwise."""
-    wanted, page = await listing.read(call)
+    wanted, page = await user_list_queries.read(call)
     found = await users.page(call.pool, call.project.id, wanted=wanted, page=page)
     total = 0
-    if queries.wants_total(call):
+    if list_queries.wants_total(call):
         total = await users.count(call.pool, call.project.id, wanted=wanted, most=_COUNTED)
-    return answers.json({call.era.count: total, "users": [answers.managed_user(call, user) for user in found]})
+    return responses.json({call.era.count: total, "users": [responses.managed_user(call, user) for user in found]})
 
 
 @users_read.get("/v1/users/{userId}")
-@contract(gives=shapes.MANAGED_USER, raises=(UserNotFound,))
+@contract(gives=schemas.MANAGED_USER, raises=(UserNotFound,))
 async def get_user(call: Call) -> web.Response:
     """One user."""
-    return answers.json(answers.managed_user(call, await get(call)))
+    return responses.json(responses.managed_user(call, await get(call)))
 
 
 class CreateUser(Body):
@@ -79,7 +80,9 @@ class CreateUser(Body):
 
 
 @users_write.post("/v1/users")
-@contract(takes=CreateUser, gives=shapes.MANAGED_USER, status=201, raises=(UserExists, PasswordPersonal, PhoneDisabled))
+@contract(
+    takes=CreateUser, gives=schemas.MANAGED_USER, status=201, raises=(UserExists, PasswordPersonal, PhoneDisabled)
+)
 async def create_user(call: Call) -> web.Response:
     """Make a user; without address or password it can get in by other means only."""
     body = await read(call, CreateUser)
@@ -87,7 +90,7 @@ async def create_user(call: Call) -> web.Response:
         raise PhoneDisabled  # rather than a user without the number that was given
     about = (body.userId, body.name, body.email)
     accepted = (
-        new_passwords.accept(call, call.services.passwords, body.password.reveal(), about=about)
+        password_policy.accept(call, call.services.passwords, body.password.reveal(), about=about)
         if body.password
         else None
     )
@@ -102,7 +105,7 @@ class ImportUser(Body):
 
 
 @users_write.post("/v1/users/argon2")
-@contract(takes=ImportUser, gives=shapes.MANAGED_USER, status=201, raises=(UserExists,))
+@contract(takes=ImportUser, gives=schemas.MANAGED_USER, status=201, raises=(UserExists,))
 async def import_argon2_user(call: Call) -> web.Response:
     """Make a user of whose password only an Argon2 hash is known."""
     body = await read(call, ImportUser)
@@ -110,7 +113,7 @@ async def import_argon2_user(call: Call) -> web.Response:
 
 
 @users_write.post("/v1/users/bcrypt")
-@contract(takes=ImportUser, gives=shapes.MANAGED_USER, status=201, raises=(UserExists,))
+@contract(takes=ImportUser, gives=schemas.MANAGED_USER, status=201, raises=(UserExists,))
 async def import_bcrypt_user(call: Call) -> web.Response:
     """Make a user of whose password only a bcrypt hash is known."""
     body = await read(call, ImportUser)
@@ -132,7 +135,7 @@ class ImportScryptUser(Body):
 
 
 @users_write.post("/v1/users/scrypt")
-@contract(takes=ImportScryptUser, gives=shapes.MANAGED_USER, status=201, raises=(UserExists,))
+@contract(takes=ImportScryptUser, gives=schemas.MANAGED_USER, status=201, raises=(UserExists,))
 async def import_scrypt_user(call: Call) -> web.Response:
     """Make a user of whose password only a scrypt hash is known."""
     body = await read(call, ImportScryptUser)
@@ -164,7 +167,7 @@ def _unfit(call: Call, method: Method) -> ArgumentInvalid:
 
 
 async def _create(call: Call, body: CreateUser | ImportUser | ImportScryptUser, line: str | None) -> web.Response:
-    done = await operators.create(
+    done = await user_admin.create(
         operator(call), user_id=body.userId, email=body.email, name=body.name, password_hash=line
     )
     return await answer(call, done, 201)
@@ -174,6 +177,6 @@ async def _create(call: Call, body: CreateUser | ImportUser | ImportScryptUser, 
 @contract(raises=(UserNotFound,))
 async def delete_user(call: Call) -> web.Response:
     """Delete a user for good, with its sessions and links; the address is free again."""
-    done = await operators.delete(operator(call), ident(call, "userId"))
+    done = await user_admin.delete(operator(call), ident(call, "userId"))
     await call.services.bell.ring(RECORD_LOG, done.event)
-    return answers.nothing()
+    return responses.nothing()

@@ -2,19 +2,20 @@
 
 from aiohttp import web
 
-from service import events, tokens, users
-from service.api import answers, budgets, letters, members, private_sign_up, shapes
-from service.api.bodies import Body, read
-from service.api.calls import Call
-from service.api.fields import NewPassword, TokenSecret, Url, UserId
-from service.api.routes import contract, limited, member, public
+from service.accounts import mail_quotas, members, outgoing_mail, private_signup
 from service.db import Connection, transaction
 from service.errors import EmailMissing, EmailVerified, PasswordPersonal, VerificationTokenInvalid
-from service.events import Event
-from service.jobs import RECORD_LOG, SEND_MAIL
-from service.limits import HOUR
-from service.tokens import Kind, Token
-from service.users import User
+from service.http import responses, schemas
+from service.http.context import Call
+from service.http.fields import NewPassword, TokenSecret, Url, UserId
+from service.http.request_body import Body, read
+from service.http.routing import contract, limited, member, public
+from service.queue import RECORD_LOG, SEND_MAIL
+from service.rate_limiter import HOUR
+from service.store import events, tokens, users
+from service.store.events import Event
+from service.store.tokens import Kind, Token
+from service.store.users import User
 
 
 class CreateVerification(Body):
@@ -23,7 +24,7 @@ class CreateVerification(Body):
 
 @member.post("/v1/account/verification", "/v1/account/verifications/email")
 @limited(10, HOUR, by="user")
-@contract(takes=CreateVerification, gives=shapes.TOKEN, status=201, raises=(EmailMissing, EmailVerified))
+@contract(takes=CreateVerification, gives=schemas.TOKEN, status=201, raises=(EmailMissing, EmailVerified))
 async def create_verification(call: Call) -> web.Response:
     """Mail the member a link that proves the account's address."""
     body = await read(call, CreateVerification)
@@ -31,7 +32,7 @@ async def create_verification(call: Call) -> web.Response:
         raise EmailMissing
     if call.member.email_verified and call.era.modern:
         raise EmailVerified
-    await budgets.spend(call, call.member.email)
+    await mail_quotas.spend(call, call.member.email)
     async with transaction(call.pool) as tx:
         user = await members.lock(call, tx)
         # An address that came meanwhile has a budget of its own, which nobody has asked.
@@ -39,10 +40,10 @@ async def create_verification(call: Call) -> web.Response:
             raise EmailMissing
         if user.email_verified and call.era.modern:
             raise EmailVerified
-        token = await letters.issue(
+        token = await outgoing_mail.issue(
             call, tx, kind=Kind.VERIFICATION, user=user, seconds=call.project.verification_seconds
         )
-        mail = await letters.post(call, tx, letter="verification", token=token, url=body.url)
+        mail = await outgoing_mail.post(call, tx, letter="verification", token=token, url=body.url)
         event = await events.record(
             tx,
             call.project.id,
@@ -52,7 +53,7 @@ async def create_verification(call: Call) -> web.Response:
         )
     await call.services.bell.ring(SEND_MAIL, mail)
     await call.services.bell.ring(RECORD_LOG, event)
-    return answers.json(answers.token(call, token, user_id=user.id), 201)
+    return responses.json(responses.token(call, token, user_id=user.id), 201)
 
 
 class UpdateVerification(Body):
@@ -66,11 +67,11 @@ class UpdateVerification(Body):
 @public.put("/v1/account/verification", "/v1/account/verifications/email")
 @limited(10, HOUR, by="userId", only="failures")
 @limited(100, HOUR, by="ip", only="failures")
-@contract(takes=UpdateVerification, gives=shapes.TOKEN, raises=(VerificationTokenInvalid, PasswordPersonal))
+@contract(takes=UpdateVerification, gives=schemas.TOKEN, raises=(VerificationTokenInvalid, PasswordPersonal))
 async def update_verification(call: Call) -> web.Response:
     """Prove the address with the secret that was mailed to it."""
     token = await confirm(call)
-    return answers.json(answers.token(call, token, user_id=token.user_id or ""))
+    return responses.json(responses.token(call, token, user_id=token.user_id or ""))
 
 
 async def confirm(call: Call) -> Token:
@@ -91,7 +92,7 @@ async def confirm(call: Call) -> Token:
     if found is None:
         raise VerificationTokenInvalid
     if found.user_id is None:
-        return await private_sign_up.finish(call, found, body.password)
+        return await private_signup.finish(call, found, body.password)
     async with transaction(call.pool) as tx:
         holder = await _holder(call, tx, body.userId)
         user = holder or await users.lock(tx, call.project.id, user_id=body.userId)

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from service import conditions, db, jobs, migrations, projects, redis_errors
-from service.cli import through
-from service.cli.verbs import Unwell, database, verb
+from service import conditions, db, queue, redis_errors
+from service.cli import proxy_check
+from service.cli.commands import Unwell, database, verb
 from service.settings import Settings
+from service.store import migrations, projects
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _OLDEST_POSTGRES = 15
@@ -23,7 +24,7 @@ class Finding:
     """`look` is about a setting that is right for a trial and wrong for the world."""
 
     about: str
-    state: through.State
+    state: proxy_check.State
     says: str
 
 
@@ -41,7 +42,7 @@ async def _doctor(arguments: argparse.Namespace, settings: Settings) -> object:
     if settings.smtp_url.get_secret_value():
         found += await _relays(arguments, settings)
     if arguments.through:
-        found += [Finding(*told) for told in await asyncio.to_thread(through.ask, arguments.through, settings)]
+        found += [Finding(*told) for told in await asyncio.to_thread(proxy_check.ask, arguments.through, settings)]
     answer = [asdict(finding) for finding in found]
     if any(finding.state == "wrong" for finding in found):
         raise Unwell(answer)
@@ -89,7 +90,7 @@ async def _postgres(settings: Settings) -> list[Finding]:
 
 
 async def _redis(settings: Settings) -> list[Finding]:
-    redis = jobs.connect(settings.redis_url.get_secret_value())
+    redis = queue.connect(settings.redis_url.get_secret_value())
     try:
         async with asyncio.timeout(_PATIENCE):
             memory, server = await redis.info("memory"), await redis.info("server")

@@ -7,14 +7,14 @@ from typing import Any
 
 import orjson
 
-from service.api import operators
-from service.api.operators import Operator
-from service.cli.user_verbs import operator_of
-from service.cli.verbs import SomeRefused, WrongWords, database, find_project
+from service.accounts import user_admin
+from service.accounts.user_admin import Operator
+from service.cli.commands import SomeRefused, WrongWords, database, find_project
+from service.cli.user_commands import operator_of
+from service.crypto.password_hashing import method_of
 from service.errors import ArgumentInvalid, UserExists
-from service.passwords import method_of
-from service.projects import Project
 from service.settings import Settings
+from service.store.projects import Project
 
 _EPILOG = """\
 A line: {"email": "ann@example.com", "id": "ann", "name": "Ann", "verified": true, "hash": "$2b$12$..."}
@@ -58,13 +58,13 @@ def _lines(path: str) -> Iterator[bytes]:
 
 
 async def _take(operator: Operator, project: Project, text: bytes) -> None:
-    from service.cli import forms  # noqa: PLC0415 - the web stack is not loaded to list projects
+    from service.cli import user_input  # noqa: PLC0415 - the web stack is not loaded to list projects
 
-    line = forms.check_line(project, _object(text))
+    line = user_input.check_line(project, _object(text))
     password_hash = line.hash.reveal() if line.hash else None
     if password_hash is not None and method_of(password_hash) is None:
         raise ArgumentInvalid("the hash is of no kind that is known here, or costs too much to prove")
-    await operators.create(
+    await user_admin.create(
         operator,
         user_id=line.id,
         email=line.email,

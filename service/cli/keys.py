@@ -5,11 +5,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from service import ids, projects
-from service.api.routes import SCOPES
+from service import ids
 from service.cli import arguments as kinds
-from service.cli.verbs import NoSuchThing, database, find_project, group, verb
+from service.cli.commands import NoSuchThing, database, find_project, group, verb
+from service.http.routing import SCOPES
 from service.settings import Settings
+from service.store import projects
 
 
 def add(verbs: Any) -> None:

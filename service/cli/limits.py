@@ -8,14 +8,17 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from service import jobs, keys, outages, projects, windows
-from service.api import app, budgets, clients
-from service.api import windows as counting
-from service.cli.verbs import NoSuchThing, WrongWords, database, find_project, group, verb
+from service import app, outages, queue
+from service.accounts import mail_quotas
+from service.cli.commands import NoSuchThing, WrongWords, database, find_project, group, verb
+from service.crypto import key_derivation
 from service.db import Pool
-from service.limits import Limits, Rule, Used, Window
-from service.projects import Project
+from service.http import client_info
+from service.http import rate_limit_keys as counting
+from service.rate_limiter import Limits, Rule, Used, Window
 from service.settings import Settings
+from service.store import projects, rate_limit_windows
+from service.store.projects import Project
 
 _NUMBERS = re.compile(r"(?P<calls>[0-9]{1,6})/(?P<many>[0-9]{1,5})?(?P<unit>[smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -53,7 +56,7 @@ def _numbers(text: str) -> list[int] | None:
 def _rules() -> dict[str, Rule]:
     """Every rule that a project may change, by name."""
     declared = [limit.rule for route in app.routes() for limit in route.limits]
-    return {rule.name: rule for rule in (*declared, *budgets.RULES)}
+    return {rule.name: rule for rule in (*declared, *mail_quotas.RULES)}
 
 
 async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
@@ -89,7 +92,7 @@ async def _look(pool: Pool, limits: Limits, names: list[str], rules: list[Rule])
         in_redis = await limits.redis.look(names, rules)
     except outages.Away as error:
         _warn(f"{error}\nThese are the numbers that Postgres has.")
-    kept = await windows.find(pool, names, [rule.window for rule in rules])
+    kept = await rate_limit_windows.find(pool, names, [rule.window for rule in rules])
     answer: list[dict[str, object]] = []
     for number, rule in enumerate(rules):
         pairs = [(kept[number].before, kept[number].wait)]
@@ -107,7 +110,7 @@ async def _reset(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool, _limits(settings, pool) as limits:
         project = await find_project(pool, arguments.project)
         names = [name for scope, counted in _windows(project, arguments) for name in _names(limits, scope, counted)]
-        emptied = await windows.forget(pool, names)
+        emptied = await rate_limit_windows.forget(pool, names)
         try:
             emptied = max(emptied, await limits.redis.forget(names))
         except outages.Away as error:
@@ -128,21 +131,21 @@ def _windows(project: Project, arguments: argparse.Namespace) -> Iterator[tuple[
 
     Raises WrongWords.
     """
-    if arguments.ip and not clients.is_address(arguments.ip):
+    if arguments.ip and not client_info.is_address(arguments.ip):
         raise WrongWords("--ip is an IPv4 or IPv6 address")
     found: list[Window] = []
     if email := arguments.email:
         found += [Window(rule, counting.mailbox_of(email)) for rule in _declared(project, "email")]
         found += [counting.by_devices(rule, email) for rule in _declared(project, "email")]
-        found += budgets.by_devices(project, email)
+        found += mail_quotas.by_devices(project, email)
     if user := arguments.user:
         found += [Window(rule, user) for rule in _declared(project, "user")]
         found += [Window(rule, counting.aimed(user, "")) for rule in _declared(project, "userId")]
-        found += [Window(rule, user) for rule in counting.own(project, [budgets.BY_NEW_DEVICE])]
+        found += [Window(rule, user) for rule in counting.own(project, [mail_quotas.BY_NEW_DEVICE])]
     if ip := arguments.ip:
         found += [window for rule in _declared(project, "ip", "network") for window in counting.by_address(rule, ip)]
     yield project.id, found
-    yield budgets.scope(project), budgets.windows(project, email=email or "", ip=ip or "")
+    yield mail_quotas.scope(project), mail_quotas.windows(project, email=email or "", ip=ip or "")
 
 
 def _declared(project: Project, *by: str) -> list[Rule]:
@@ -156,8 +159,13 @@ async def _limits(settings: Settings, pool: Pool) -> AsyncIterator[Limits]:
     """The windows as the API sees them."""
     ring = settings.key_ring
     url = settings.redis_url.get_secret_value()
-    redis = jobs.connect(url)
+    redis = queue.connect(url)
     try:
-        yield Limits(redis, keys.derive(ring[keys.current(ring)], "limits"), windows.Store(pool), outages.of_redis(url))
+        yield Limits(
+            redis,
+            key_derivation.derive(ring[key_derivation.current(ring)], "limits"),
+            rate_limit_windows.Store(pool),
+            outages.of_redis(url),
+        )
     finally:
         await redis.aclose(close_connection_pool=True)

@@ -8,7 +8,8 @@ import re
 from ipaddress import IPv6Address
 from typing import Literal
 
-from service import addresses, redirects
+from service import email_addresses
+from service.links import redirect_policy
 
 Kind = Literal["web", "app"]
 _HOSTNAME = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
@@ -23,14 +24,14 @@ _APP_ORIGIN = re.compile(
 def sender_address(text: str) -> str:
     """Empty is MAIL_FROM."""
     try:
-        return addresses.sender(text) if text else ""
+        return email_addresses.sender(text) if text else ""
     except ValueError:
         raise argparse.ArgumentTypeError("an address such as no-reply@example.com") from None
 
 
 def verification_url(text: str) -> str:
     """Empty is this service's own page. Plain http is judged with the project's other settings."""
-    if text and not redirects.is_page(text):
+    if text and not redirect_policy.is_page(text):
         raise argparse.ArgumentTypeError(
             "an address such as https://app.example.com/verified, absolute and in plain ASCII"
         )
@@ -45,7 +46,7 @@ def platform(text: str, kind: Kind) -> str:
 def _hostname(text: str) -> str:
     """An international name is kept as browsers send it."""
     wild, rest = ("*.", text[2:]) if text.startswith("*.") else ("", text)
-    found = _ip(rest) if rest.startswith("[") else wild + (addresses.to_ascii(rest) or "")
+    found = _ip(rest) if rest.startswith("[") else wild + (email_addresses.to_ascii(rest) or "")
     if not found or (not found.startswith("[") and not _HOSTNAME.fullmatch(found)):
         raise ValueError(
             "a hostname such as app.example.com or *.example.com, without scheme or port; an app's id needs --kind app"

@@ -5,13 +5,14 @@ import re
 from dataclasses import asdict, fields
 from typing import Any
 
-from service import projects, redirects
 from service.cli import arguments as kinds
 from service.cli import project_values
-from service.cli.verbs import NoSuchThing, WrongWords, boolean, database, find_project, group, verb
+from service.cli.commands import NoSuchThing, WrongWords, boolean, database, find_project, group, verb
 from service.db import Pool
-from service.projects import Project
+from service.links import redirect_policy
 from service.settings import Settings
+from service.store import projects
+from service.store.projects import Project
 
 _PROJECT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
 # What `projects set` may change: every column but the id, the date, the platforms and the limits.
@@ -119,7 +120,7 @@ async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
 
 def _refuse_open_page(project: dict[str, Any]) -> None:
     """The secret in a letter's link travels to that page."""
-    if redirects.is_open(project["verification_url"]) and not project["plain_http"]:
+    if redirect_policy.is_open(project["verification_url"]) and not project["plain_http"]:
         raise WrongWords("--verification-url is https, unless the project has --plain-http on")
 
 

@@ -3,9 +3,10 @@
 import argparse
 from typing import Any
 
-from service import journal, migrations
-from service.cli.verbs import verb
+from service import json_logging
+from service.cli.commands import verb
 from service.settings import Settings
+from service.store import migrations
 
 
 def add(verbs: Any) -> None:
@@ -15,9 +16,9 @@ def add(verbs: Any) -> None:
 
 
 async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
-    from service.api.server import serve  # noqa: PLC0415 - the web stack is not loaded to list projects
+    from service.server import serve  # noqa: PLC0415 - the web stack is not loaded to list projects
 
-    journal.write_to(level=settings.log_level)
+    json_logging.write_to(level=settings.log_level)
     await serve(settings, share_port=arguments.share_port)
 
 

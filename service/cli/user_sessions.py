@@ -4,13 +4,13 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
-from service import logs, sessions
-from service.api import operators
+from service.accounts import user_admin
 from service.cli import arguments as kinds
-from service.cli.user_verbs import find_user, operator_of, user_verb
-from service.cli.verbs import database
-from service.events import Event
+from service.cli.commands import database
+from service.cli.user_commands import find_user, operator_of, user_verb
 from service.settings import Settings
+from service.store import security_log, sessions
+from service.store.events import Event
 
 
 def add(words: Any) -> None:
@@ -34,9 +34,9 @@ async def _end_sessions(arguments: argparse.Namespace, settings: Settings) -> ob
         user = await find_user(pool, arguments.project, arguments.user)
         operator = operator_of(pool, arguments.project)
         if arguments.session:
-            await operators.close_session(operator, user.id, session_id=arguments.session)
+            await user_admin.close_session(operator, user.id, session_id=arguments.session)
         else:
-            await operators.close_sessions(operator, user.id)
+            await user_admin.close_sessions(operator, user.id)
         return {"user": user.id, "sessions": len(await sessions.every(pool, user))}
 
 
@@ -44,5 +44,5 @@ async def _logs(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
         names = [event.value for event in Event]
-        found = await logs.page(pool, user, names=names, most=arguments.limit, skipped=0)
+        found = await security_log.page(pool, user, names=names, most=arguments.limit, skipped=0)
     return [{name: value for name, value in asdict(entry).items() if name != "user_id"} for entry in found]

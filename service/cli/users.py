@@ -8,17 +8,17 @@ from typing import Any
 
 import orjson
 
-from service import users
-from service.api import operators
+from service.accounts import user_admin
 from service.cli import arguments as kinds
 from service.cli import imports, user_sessions
-from service.cli.user_verbs import find_user, operator_of, user_verb
-from service.cli.verbs import boolean, database, find_project, group
+from service.cli.commands import boolean, database, find_project, group
+from service.cli.user_commands import find_user, operator_of, user_verb
+from service.crypto.password_hashing import Passwords
 from service.db import Pool
-from service.passwords import Passwords
-from service.projects import Project
 from service.settings import Settings
-from service.users import Page, User, Wanted
+from service.store import users
+from service.store.projects import Project
+from service.store.users import Page, User, Wanted
 
 
 def add(verbs: Any) -> None:
@@ -74,31 +74,33 @@ async def _show(arguments: argparse.Namespace, settings: Settings) -> object:
 
 def _checked(project: Project, arguments: argparse.Namespace) -> dict[str, Any]:
     """What was given of a user, judged by the API's own rules; raises ArgumentInvalid."""
-    from service.cli import forms  # noqa: PLC0415 - the web stack is not loaded to list projects
+    from service.cli import user_input  # noqa: PLC0415 - the web stack is not loaded to list projects
 
     given = {"id": getattr(arguments, "id", None), "email": arguments.email, "name": arguments.name}
     if arguments.labels is not None:
         given["labels"] = [label.strip() for label in arguments.labels.split(",") if label.strip()]
     if arguments.password:
         given["password"] = getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
-    return forms.check(project, given)
+    return user_input.check(project, given)
 
 
 async def _hash(
     settings: Settings, project: Project, given: dict[str, Any], pool: Pool, user: User | None
 ) -> str | None:
     """The hash of the password that was given, if one was; judged as the API does. Raises AccountError."""
-    from service.api import new_passwords  # noqa: PLC0415 - the web stack is not loaded to list projects
-    from service.cli import forms  # noqa: PLC0415 - nor here
+    from service.accounts import password_policy  # noqa: PLC0415 - the web stack is not loaded to list projects
+    from service.cli import user_input  # noqa: PLC0415 - nor here
 
     if given["password"] is None:
         return None
-    command = forms.Command(project)
-    about = (given["id"], given["email"], given["name"], *(new_passwords.about(user) if user else ()))
-    earlier = await new_passwords.earlier(command, pool, user) if user else ()
-    passwords = Passwords(threads=1, breached=new_passwords.breached(settings))
+    command = user_input.Command(project)
+    about = (given["id"], given["email"], given["name"], *(password_policy.about(user) if user else ()))
+    earlier = await password_policy.earlier(command, pool, user) if user else ()
+    passwords = Passwords(threads=1, breached=password_policy.breached(settings))
     try:
-        return await new_passwords.accept(command, passwords, given["password"].reveal(), about=about, earlier=earlier)
+        return await password_policy.accept(
+            command, passwords, given["password"].reveal(), about=about, earlier=earlier
+        )
     finally:
         passwords.close()
 
@@ -108,7 +110,7 @@ async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
         project = await find_project(pool, arguments.project)
         given = _checked(project, arguments)
         operator = operator_of(pool, arguments.project)
-        done = await operators.create(
+        done = await user_admin.create(
             operator,
             user_id=given["id"],
             email=given["email"],
@@ -117,7 +119,7 @@ async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
             email_verified=bool(arguments.verified),
         )
         if given["labels"]:
-            done = await operators.change_labels(operator, done.user.id, labels=given["labels"])
+            done = await user_admin.change_labels(operator, done.user.id, labels=given["labels"])
     return shown(done.user)
 
 
@@ -130,16 +132,16 @@ async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
         password_hash = await _hash(settings, project, given, pool, user)
         operator = operator_of(pool, arguments.project)
         if given["email"] is not None:
-            await operators.change_email(operator, user.id, email=given["email"])
+            await user_admin.change_email(operator, user.id, email=given["email"])
         if given["name"] is not None:
-            await operators.change_name(operator, user.id, name=given["name"])
+            await user_admin.change_name(operator, user.id, name=given["name"])
         if arguments.verified is not None:
-            await operators.change_verification(operator, user.id, email_verified=arguments.verified)
+            await user_admin.change_verification(operator, user.id, email_verified=arguments.verified)
         if given["labels"] is not None:
-            await operators.change_labels(operator, user.id, labels=given["labels"])
+            await user_admin.change_labels(operator, user.id, labels=given["labels"])
         if password_hash:
             kept = project.password_history
-            await operators.change_password(operator, user.id, password_hash=password_hash, kept=kept)
+            await user_admin.change_password(operator, user.id, password_hash=password_hash, kept=kept)
         return shown(await find_user(pool, arguments.project, user.id))
 
 
@@ -147,18 +149,20 @@ async def _block(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
         return shown(
-            (await operators.change_status(operator_of(pool, user.project_id), user.id, status="blocked")).user
+            (await user_admin.change_status(operator_of(pool, user.project_id), user.id, status="blocked")).user
         )
 
 
 async def _unblock(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
-        return shown((await operators.change_status(operator_of(pool, user.project_id), user.id, status="active")).user)
+        return shown(
+            (await user_admin.change_status(operator_of(pool, user.project_id), user.id, status="active")).user
+        )
 
 
 async def _delete(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
-        await operators.delete(operator_of(pool, arguments.project), user.id)
+        await user_admin.delete(operator_of(pool, arguments.project), user.id)
     return {"deleted": user.id}

@@ -1,9 +1,7 @@
 """The one door to Postgres: a pool, transactions, and statements read by name from sql/queries."""
 
-from service.db.acts import perform
 from service.db.connections import ACQUIRE, Connection, connect
-from service.db.explanations import explain
-from service.db.faults import (
+from service.db.error_mapping import (
     Fault,
     OutcomeUnknown,
     PostgresGone,
@@ -15,7 +13,9 @@ from service.db.faults import (
     refusal,
     undone,
 )
+from service.db.explanations import explain
 from service.db.pool import Pool
+from service.db.retries import perform
 from service.db.statements import SQL, Executor, Queries, Statement
 from service.db.transactions import transaction
 

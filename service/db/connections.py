@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 from asyncpg.connect_utils import SessionAttribute
 
-from service.db.faults import of_the_way
+from service.db.error_mapping import of_the_way
 
 if TYPE_CHECKING:
     _Connection = asyncpg.Connection[asyncpg.Record]

@@ -4,7 +4,7 @@ import asyncpg
 from asyncpg import exceptions
 
 from service import endpoints, outages
-from service.db.faults import OutcomeUnknown
+from service.db.error_mapping import OutcomeUnknown
 
 _MIGRATE = "has not the schema that this code needs ({}): run `python -m service migrate`"
 # By sqlstate, the longest that fits first in line; Postgres's own words stand in the brackets.

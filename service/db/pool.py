@@ -14,10 +14,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from service import outages
-from service.db.acts import note_written
 from service.db.connections import ACQUIRE, Connection, open_session
+from service.db.error_mapping import OUTAGES, Fault, OutcomeUnknown, TooManyConnections, diagnose, fault_of
 from service.db.explanations import fault as fault_in_words
-from service.db.faults import OUTAGES, Fault, OutcomeUnknown, TooManyConnections, diagnose, fault_of
+from service.db.retries import note_written
 from service.errors import Overloaded
 from service.outages import Outage
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from service import failpoints
-from service.db.faults import reach
+from service.db.error_mapping import reach
 
 SQL = Path(__file__).parents[2] / "sql"
 Row = TypeVar("Row")

@@ -10,10 +10,10 @@ from datetime import datetime
 from asyncpg.transaction import Transaction
 
 from service import deadlines, failpoints
-from service.db.acts import note_written
 from service.db.connections import Connection
-from service.db.faults import Fault, OutcomeUnknown, fault_of, reach
+from service.db.error_mapping import Fault, OutcomeUnknown, fault_of, reach
 from service.db.pool import Pool
+from service.db.retries import note_written
 from service.db.statements import Queries
 
 _sql = Queries("transactions")

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from service import passwords, projects
+from service.crypto import password_hashing
 from service.db import Pool
-from tests.conftest import Api
+from service.store import projects
+from testkit.api import Api
 
 
 async def test_an_account_starts_unverified_and_signed_out(api: Api):
@@ -61,7 +62,7 @@ async def test_an_address_has_one_account(api: Api, email: str):
 
 async def test_parallel_registrations_make_one_account(api: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch):
     """Of any number who take one address at once exactly one gets it; the others are told so, never a 500."""
-    monkeypatch.setattr(passwords, "_PATIENCE", 30.0)  # a busy machine may hash slowly
+    monkeypatch.setattr(password_hashing, "_PATIENCE", 30.0)  # a busy machine may hash slowly
     body = {"email": "race@example.com", "password": "correct horse"}
     answers = await asyncio.gather(*(api.call("POST", "/v1/account", json=body) for _ in range(8)))
     assert sorted(answer.status for answer in answers) == [201] + [409] * 7

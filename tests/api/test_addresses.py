@@ -4,11 +4,11 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
-from service import projects, users
 from service.db import Pool
-from tests.api.servers import key
-from tests.conftest import Api
-from tests.sink import Sink
+from service.store import projects, users
+from testkit.api import Api
+from testkit.api_keys import key
+from testkit.sink import Sink
 from tests.worker.conftest import a_worker, sink
 
 __all__ = ["a_worker", "sink"]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from service import projects
 from service.db import Pool
-from tests.conftest import Api
+from service.store import projects
+from testkit.api import Api
 
 APPS = ("com.example.my_app", "my_app", "capacitor://localhost", "tauri://localhost")
 ASK = {"email": "ann@example.com", "url": "http://localhost/reset"}

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import FormData
 
 from service.db import Pool
-from tests.conftest import Api
+from testkit.api import Api
 
 pytestmark = pytest.mark.unlimited
 

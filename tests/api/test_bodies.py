@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import Api
+from testkit.api import Api
 
 _PART = b'--x\r\nContent-Disposition: form-data; name="name"%s\r\n\r\nAnn\r\n--x--\r\n'
 _MULTIPART = "multipart/form-data; boundary=x"

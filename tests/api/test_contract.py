@@ -3,7 +3,7 @@
 import orjson
 
 from service.db import Pool
-from tests.conftest import Api, cookie_of
+from testkit.api import Api, cookie_of
 
 
 async def test_prefs_merge_or_replace(api: Api):

@@ -8,11 +8,11 @@ from urllib.parse import quote, unquote
 import pytest
 from yarl import URL
 
-from service import projects
-from service.api.app import make
+from service.app import make
 from service.db import Pool
 from service.settings import Settings
-from tests.conftest import Api
+from service.store import projects
+from testkit.api import Api
 
 LOGIN = {"email": "ann@example.com", "password": "correct horse"}
 

@@ -10,13 +10,13 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from service import deadlines, failpoints
-from service.api import deadlines as requests
-from service.api.deadlines import ANSWER, begin
-from service.api.middleware import SERVICES
 from service.db import Pool, transaction
 from service.deadlines import GRACE, Deadline
-from tests.conftest import Api
-from tests.patience import stretched
+from service.http import request_timeout as requests
+from service.http.middleware import SERVICES
+from service.http.request_timeout import ANSWER, begin
+from testkit.api import Api
+from testkit.patience import stretched
 
 LOGIN = {"email": "ann@example.com", "password": "correct horse"}
 INSERT = "insert into projects (id, name) values ('late', '')"

@@ -6,9 +6,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from service.api import app, docs_page
-from tests.conftest import Api
-from tests.documented import Documented
+from service import app
+from service.api import docs
+from testkit.api import Api
+from testkit.documented import Documented
 
 
 class Seen(HTMLParser):
@@ -117,4 +118,4 @@ async def test_nothing_is_loaded_or_run(answer, seen: Seen):
 )
 def test_kinds_in_words(schema: dict[str, object], words: str):
     """What may be sent is said in a few words."""
-    assert docs_page.kind_of(schema) == words
+    assert docs.kind_of(schema) == words

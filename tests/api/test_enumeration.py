@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from service import projects
-from service.api.app import make
-from service.api.middleware import SERVICES
+from service.app import make
 from service.db import Pool
+from service.http.middleware import SERVICES
 from service.settings import Settings
-from tests.conftest import Api
-from tests.patience import PATIENCE
+from service.store import projects
+from testkit.api import Api
+from testkit.patience import PATIENCE
 
 PEOPLE = {
     "unknown": "nobody@example.com",

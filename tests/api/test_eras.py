@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from service import projects
-from service.api import eras
 from service.db import Pool
-from tests.conftest import Api
-from worker.logs import Clerk
+from service.http import api_version
+from service.store import projects
+from testkit.api import Api
+from worker.security_log import Clerk
 
 LEGACY = ["0.6.2", "0.9.0", "0.10.0", "0.11.0", "0.11.99"]
 BETWEEN = ["0.12.0", "0.13.4", "0.15.3", "0.99"]
@@ -151,7 +151,7 @@ async def test_an_address_is_a_modern_target(api: Api):
 @pytest.mark.parametrize("default", [False, True])
 def test_junk_names_no_era(version: str | None, default: bool):
     """Absent or no version at all: the project's default, which is legacy."""
-    assert eras.of(version, modern_by_default=default) == (eras.MODERN if default else eras.LEGACY)
+    assert api_version.of(version, modern_by_default=default) == (api_version.MODERN if default else api_version.LEGACY)
 
 
 async def test_a_project_may_be_modern_by_default(api: Api, pool: Pool):

@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from service import errors, projects
-from service.api import answers, bodies
-from service.api.middleware import SERVICES
+from service import errors
 from service.db import Pool
-from tests.api.servers import key
-from tests.conftest import Api, cookie_of
-from tests.documented import Documented
+from service.http import request_body, responses
+from service.http.middleware import SERVICES
+from service.store import projects
+from testkit.api import Api, cookie_of
+from testkit.api_keys import key
+from testkit.documented import Documented
 
 BOB = {"email": "bob@example.com", "password": "correct horse"}
 LINK = {"url": "http://localhost/there"}
@@ -471,7 +472,7 @@ async def fault_of_ours(stage: Stage) -> Any:
 async def test_errors(api: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch, found: Row, modern: bool):
     """Each error has the status, type and message of its era, in the form that the API document states."""
     if found.kind is errors.BodyTooSlow:
-        monkeypatch.setattr(bodies, "_PATIENCE", 0.2)  # a client gets ten seconds, a test hasn't
+        monkeypatch.setattr(request_body, "_PATIENCE", 0.2)  # a client gets ten seconds, a test hasn't
     await api.sign_up()
     stage = Stage(api, pool, modern, await api.sign_in())
     answer = await found.provoke(stage)
@@ -480,7 +481,7 @@ async def test_errors(api: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch, fou
         assert answer.status < 300, "this era does not refuse"
         return
     status, message = expected
-    body = {"message": message, "code": status, "type": found.type, "version": answers.VERSION}
+    body = {"message": message, "code": status, "type": found.type, "version": responses.VERSION}
     assert (answer.status, answer.data) == (status, body)
     assert answer.content_type == "application/json"
     if found.kind not in (errors.RouteNotFound, errors.MethodNotAllowed):

@@ -16,16 +16,16 @@ from typing import Any
 import pytest
 from aiohttp import DummyCookieJar
 
-from service import migrations, projects
-from service.api.app import make
-from service.api.readiness import Readiness
+from service.app import make
 from service.db import Pool
+from service.http.readiness import Readiness
 from service.settings import Settings
-from tests.conftest import Api, cookie_of
-from tests.faults.postgres import Cluster, cluster, session, standby_of
-from tests.faults.proxy import Proxy
-from tests.faults.waiting import until
-from tests.patience import stretched
+from service.store import migrations, projects
+from testkit.api import Api, cookie_of
+from testkit.patience import stretched
+from testkit.postgres import Cluster, cluster, session, standby_of
+from testkit.proxy import Proxy
+from testkit.waiting import until
 
 # The promise is 5 s; a second more for a machine that does other things besides.
 IN_TIME = 6.0

@@ -4,8 +4,8 @@ import pytest
 from aiohttp import FormData
 
 from service.db import Pool
-from tests.api.servers import key
-from tests.conftest import Api
+from testkit.api import Api
+from testkit.api_keys import key
 
 SCRYPT = {
     "email": "bob@example.com", "password": "b448ad7b" * 16,

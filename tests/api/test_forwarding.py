@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from aiohttp import DummyCookieJar
 
-from service import whoami
-from service.api.app import make
+from service.app import make
+from service.crypto import proxy_probe
 from service.settings import Settings
-from tests.conftest import Api
-from tests.security import edge
+from testkit import edge
+from testkit.api import Api
 
 ROWS = json.loads((Path(__file__).parent / "data" / "forwarded.json").read_text())
 BOTH = ("X-Forwarded-For", "Forwarded")
@@ -28,9 +28,11 @@ async def behind(aiohttp_client: Any, settings: Settings, header: str = BOTH[0],
 
 async def believed(api: Api, settings: Settings, *lines: tuple[str, str]) -> str:
     """For whom a request with these lines in its head is taken."""
-    proof = whoami.proof(settings.key_ring, now=int(time.time()))
-    head = "".join(f"{name}: {text}\r\n" for name, text in ((whoami.HEADER, proof), *lines))
-    answer = await edge.ask(api.client.port, f"GET {whoami.PATH} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode())
+    proof = proxy_probe.proof(settings.key_ring, now=int(time.time()))
+    head = "".join(f"{name}: {text}\r\n" for name, text in ((proxy_probe.HEADER, proof), *lines))
+    answer = await edge.ask(
+        api.client.port, f"GET {proxy_probe.PATH} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode()
+    )
     return str(answer.data["believed"])
 
 

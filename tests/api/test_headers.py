@@ -3,12 +3,12 @@
 import pytest
 from pydantic import SecretStr
 
-from service import projects
-from service.api.app import make
+from service.app import make
 from service.db import Pool
 from service.settings import Settings
-from tests.api.servers import key
-from tests.conftest import Api, cookie_of
+from service.store import projects
+from testkit.api import Api, cookie_of
+from testkit.api_keys import key
 
 # contract.md 1.5: the documented list, in its order, and today's.
 OLD_LIST = (

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from service import projects
 from service.db import Pool
-from tests.conftest import Api
+from service.store import projects
+from testkit.api import Api
 
 
 async def jwt_of(api: Api, member: dict[str, str]) -> str:

@@ -9,14 +9,14 @@ from aiohttp import DummyCookieJar
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from service import projects
-from service.api.app import make, routes
-from service.api.middleware import SERVICES
+from devstack.servers import free_port
+from service.app import make, routes
 from service.db import Pool
-from service.limits import redis_windows
-from service.local.servers import free_port
+from service.http.middleware import SERVICES
+from service.rate_limiter import redis_windows
 from service.settings import Settings
-from tests.conftest import Api
+from service.store import projects
+from testkit.api import Api
 
 HOUR = 3600
 # What the API's document promises: calls, seconds, and what they are counted by.

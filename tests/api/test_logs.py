@@ -6,10 +6,10 @@ from urllib.parse import quote
 import pytest
 from yarl import URL
 
-from service import projects
 from service.db import Pool
-from tests.conftest import Api
-from worker.logs import Clerk
+from service.store import projects
+from testkit.api import Api
+from worker.security_log import Clerk
 
 PATH = "/v1/account/logs"
 

@@ -7,12 +7,13 @@ from urllib.parse import quote
 import pytest
 from yarl import URL
 
-from service import devices, projects, sessions, users
-from service.api import cookies
+from service.clientinfo import user_agents
 from service.db import Pool
-from service.sessions import Place
-from tests.conftest import Api
-from tests.documented import Documented
+from service.http import session_cookies
+from service.store import projects, sessions, users
+from service.store.sessions import Place
+from testkit.api import Api
+from testkit.documented import Documented
 
 PATH = "/v1/account/mails"
 FIELDS = ["$id", "$createdAt", "$updatedAt", "kind", "recipient", "state", "reason"]
@@ -39,11 +40,11 @@ def limited(number: int, skipped: int = 0) -> str:
 async def signed_in(pool: Pool, name: str) -> dict[str, str]:
     """The header of a new member, made without the hash of a password."""
     user = await users.create(pool, "shop", user_id=name, email=f"{name}@example.com", name=name, password_hash=None)
-    place = Place("127.0.0.1", "--", devices.parse("test"))
+    place = Place("127.0.0.1", "--", user_agents.parse("test"))
     _, secret = await sessions.open_session(
         pool, user, provider="email", provider_uid=f"{name}@example.com", place=place, seconds=3600
     )
-    return {"X-Appwrite-Session": cookies.encode(user.id, secret)}
+    return {"X-Appwrite-Session": session_cookies.encode(user.id, secret)}
 
 
 @pytest.fixture

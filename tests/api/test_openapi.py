@@ -12,15 +12,15 @@ import pytest
 import schemathesis
 from argon2 import PasswordHasher
 
-from service import projects, tokens
-from service.api import app
-from service.api.routes import ROUTES, Route
+from service import app
 from service.db import Pool
+from service.http.routing import ROUTES, Route
 from service.settings import Settings
-from service.tokens import Token
-from tests.conftest import Api, cookie_of
-from tests.documented import Documented
-from worker.logs import Clerk
+from service.store import projects, tokens
+from service.store.tokens import Token
+from testkit.api import Api, cookie_of
+from testkit.documented import Documented
+from worker.security_log import Clerk
 
 PASSWORD = {"email": "ann@example.com", "password": "correct horse"}
 LINK = {"url": "http://localhost/there"}

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from service import projects
 from service.db import Pool
-from tests.conftest import Api
+from service.store import projects
+from testkit.api import Api
 
 FOREIGN = {"Origin": "https://evil.test"}
 BAD_JWT = {"X-Appwrite-JWT": "a.b.c"}

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from service import projects, tokens
 from service.db import Pool
 from service.settings import Settings
-from service.tokens import Kind, Token
-from tests.conftest import Api, cookie_of
-from tests.forms import Page
+from service.store import projects, tokens
+from service.store.tokens import Kind, Token
+from testkit.api import Api, cookie_of
+from testkit.forms import Page
 
 OWN = "http://localhost:8080"
 PAGES = {Kind.VERIFICATION: "/auth/verification", Kind.MAGIC_URL: "/auth/magic-url"}

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from service import projects
 from service.db import Pool
-from service.projects import ProjectExists
-from tests.conftest import Api, cookie_of
+from service.store import projects
+from service.store.projects import ProjectExists
+from testkit.api import Api, cookie_of
 
 LOGIN = {"email": "ann@example.com", "password": "correct horse"}
 

@@ -15,17 +15,17 @@ import aiohttp
 import pytest
 from aiohttp import DummyCookieJar
 
-from service import migrations, projects
-from service.api.app import make
-from service.api.readiness import Readiness
+from devstack.servers import free_port
+from service.app import make
+from service.database_health import Clock, Findings
 from service.db import Pool, transaction
-from service.health import Clock, Findings
-from service.local.servers import free_port
+from service.http.readiness import Readiness
 from service.settings import Settings
-from tests.conftest import Api, cookie_of
-from tests.faults.postgres import cluster
-from tests.faults.waiting import until
-from tests.processes import Process, program
+from service.store import migrations, projects
+from testkit.api import Api, cookie_of
+from testkit.postgres import cluster
+from testkit.processes import Process, program
+from testkit.waiting import until
 
 
 @dataclass

@@ -4,13 +4,14 @@ import asyncio
 
 import pytest
 
-from service import passwords, projects, tokens, users
-from service.api.app import make
-from service.api.middleware import SERVICES
+from service.app import make
+from service.crypto import password_hashing
 from service.db import Pool
+from service.http.middleware import SERVICES
 from service.settings import Settings
-from service.tokens import Kind
-from tests.conftest import Api
+from service.store import projects, tokens, users
+from service.store.tokens import Kind
+from testkit.api import Api
 
 ASK = {"email": "ann@example.com", "url": "http://localhost/reset"}
 
@@ -100,7 +101,7 @@ async def test_parallel_uses_of_a_link_change_the_password_once(
     api: Api, pool: Pool, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ):
     """Of several who use one link at once exactly one gets through."""
-    monkeypatch.setattr(passwords, "_PATIENCE", 30.0)  # a busy machine may hash slowly
+    monkeypatch.setattr(password_hashing, "_PATIENCE", 30.0)  # a busy machine may hash slowly
     user = await api.sign_up()
     proof = await link_for(pool, settings, user["$id"])
     answers = await asyncio.gather(*(put(api, chosen(proof, f"new password {number}")) for number in range(5)))

@@ -3,11 +3,11 @@
 import pytest
 from yarl import URL
 
-from service.api import headers
-from service.api.app import routes
+from service.app import routes
+from service.http import headers
+from testkit import edge
+from testkit.api import Api
 from tests.api.test_cookies import value_of
-from tests.conftest import Api
-from tests.security import edge
 
 ASK = {"email": "ann@example.com", "url": "http://localhost/reset"}
 # Lines that a client or a proxy may send, and whether they are the member's whose session is {value}.

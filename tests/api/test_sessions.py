@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from argon2 import PasswordHasher
 
-from service import projects
 from service.db import Pool
-from tests.conftest import Api, cookie_of
+from service.store import projects
+from testkit.api import Api, cookie_of
 
 LOGIN = {"email": "ann@example.com", "password": "correct horse"}
 

@@ -3,13 +3,13 @@
 import pytest
 from yarl import URL
 
-from service import redirects
-from service.api.app import routes
+from service.app import routes
 from service.db import Pool
+from service.links import redirect_policy
 from service.settings import Settings
-from tests.conftest import Api
-from tests.security import edge
-from tests.security.kit import WAYS, Post, use
+from testkit import edge
+from testkit.api import Api
+from testkit.proofs import WAYS, Post, use
 
 LOGIN = {"email": "ann@example.com", "password": "correct horse"}
 # Each says when it was made: no two answers have the same.
@@ -121,4 +121,4 @@ async def test_localhost_is_the_visitors_own_machine(api: Api, origin: str, foun
 def test_another_machine_is_not_localhost(listed: str):
     """Where `localhost` is not listed nothing of it is allowed; 127.0.0.1 and [::1] alone stand for themselves."""
     for host in ("localhost", "127.0.0.1", "[::1]"):
-        assert redirects.host_allowed(host, [listed]) is (listed in ("LOCALHOST", host))
+        assert redirect_policy.host_allowed(host, [listed]) is (listed in ("LOCALHOST", host))

@@ -9,14 +9,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from service import migrations
+from devstack.servers import free_port
 from service.db import Pool
-from service.local.servers import free_port
-from tests import processes
+from service.store import migrations
+from testkit import processes
+from testkit.processes import Process
+from testkit.valkey import Store
+from testkit.waiting import until
 from tests.conftest import POSTGRES, database_url, run_sql
-from tests.faults.valkey import Store
-from tests.faults.waiting import until
-from tests.processes import Process
 
 ASK = {"email": "ann@example.com", "url": "http://localhost/reset"}
 

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from service import tokens
 from service.db import Pool
 from service.settings import Settings
-from tests.api import servers
-from tests.conftest import Api
+from service.store import tokens
+from testkit import api_keys
+from testkit.api import Api
 
 
 async def _events(pool: Pool) -> list[str]:
@@ -25,7 +25,7 @@ async def _open_links(api: Api, member: dict[str, str]) -> None:
 
 async def test_blocking(api: Api, pool: Pool):
     """A blocked user's next request fails and no login works; unblocked, the old session is good again."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     user = await api.sign_up()
     member = await api.sign_in()
     await _open_links(api, member)
@@ -46,7 +46,7 @@ async def test_blocking(api: Api, pool: Pool):
 @pytest.mark.parametrize(("given", "shown"), [(0, 0), (1, 1), (2, 2), (False, 2), (True, 1)])
 async def test_status_has_three_numbers(api: Api, pool: Pool, given, shown):
     """The legacy era's 0, 1 and 2 go in and come out; true and false are understood everywhere."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     user = await api.sign_up()
     answer = await api.call("PATCH", f"/v1/users/{user['$id']}/status", headers=server, json={"status": given})
     assert (answer.status, answer.data["status"]) == (200, shown)
@@ -55,7 +55,7 @@ async def test_status_has_three_numbers(api: Api, pool: Pool, given, shown):
 @pytest.mark.parametrize("given", [3, -1, "blocked", "", None, [0], 1.0])
 async def test_status_is_nothing_else(api: Api, pool: Pool, given):
     """Any other value is refused and changes nothing."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     user = await api.sign_up()
     answer = await api.call("PATCH", f"/v1/users/{user['$id']}/status", headers=server, json={"status": given})
     assert answer.status == 400
@@ -64,7 +64,7 @@ async def test_status_is_nothing_else(api: Api, pool: Pool, given):
 
 async def test_a_new_password(api: Api, pool: Pool):
     """It ends all sessions and every link; the old password is dead, the new one works."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     user = await api.sign_up()
     member = await api.sign_in()
     await _open_links(api, member)
@@ -86,7 +86,7 @@ async def test_a_new_password(api: Api, pool: Pool):
 
 async def test_a_new_address(api: Api, pool: Pool):
     """It is unproved, kills every link to the old one, mails nobody; the session stays. A taken one is 409."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     user = await api.sign_up()
     await api.sign_up("bob@example.com")
     member = await api.sign_in()
@@ -107,7 +107,7 @@ async def test_a_new_address(api: Api, pool: Pool):
 
 async def test_verification_by_word(api: Api, pool: Pool):
     """An operator says that an address is proved; taking it back voids the links that would prove it again."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     user = await api.sign_up()
     await _open_links(api, await api.sign_in())
     path = f"/v1/users/{user['$id']}/verification"
@@ -123,7 +123,7 @@ async def test_verification_by_word(api: Api, pool: Pool):
 
 async def test_names_and_labels(api: Api, pool: Pool):
     """A name may be emptied in the modern era; labels are replaced, each kept once, and are words."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     user = await api.sign_up()
     path = f"/v1/users/{user['$id']}"
     named = await api.call("PATCH", f"{path}/name", headers=server, json={"name": "Ann"})
@@ -140,7 +140,7 @@ async def test_names_and_labels(api: Api, pool: Pool):
 
 async def test_prefs(api: Api, pool: Pool):
     """The same rules as the member's own: legacy merges, modern replaces; the answer is the bare object."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     user = await api.sign_up()
     path = f"/v1/users/{user['$id']}/prefs"
     assert (await api.call("GET", path, headers=server)).data == {}
@@ -156,7 +156,7 @@ async def test_prefs(api: Api, pool: Pool):
 
 async def test_signing_in_and_blocking_never_hang_each_other(api: Api, pool: Pool, settings: Settings):
     """Both lock the user first: whoever comes second finds the link or the account gone, and nobody gets a 5xx."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     for number in range(5):
         email = f"ann{number}@example.com"
         user = await api.sign_up(email)

@@ -7,11 +7,11 @@ import argon2
 import bcrypt
 import pytest
 
-from service import users
 from service.db import Pool, transaction
-from tests.api import servers
-from tests.conftest import Api
-from tests.patience import PATIENCE
+from service.store import users
+from testkit import api_keys
+from testkit.api import Api
+from testkit.patience import PATIENCE
 
 _PASSWORD = "correct horse"
 _BCRYPT = bcrypt.hashpw(_PASSWORD.encode(), bcrypt.gensalt(5)).decode()
@@ -31,7 +31,7 @@ _HASHES = {
 
 async def _import(api: Api, pool: Pool, route: str, facts: dict[str, object], *, modern: bool = True):
     body = {"userId": "ann", "email": "ann@example.com", "name": "Ann"} | facts
-    return await api.call("POST", f"/v1/users/{route}", headers=await servers.key(pool), json=body, modern=modern)
+    return await api.call("POST", f"/v1/users/{route}", headers=await api_keys.key(pool), json=body, modern=modern)
 
 
 async def _login(api: Api, password: str):

@@ -5,11 +5,11 @@ import itertools
 import orjson
 import pytest
 
-from service import projects
-from service.api.listing import ORDERS
 from service.db import Pool
-from tests.api import servers
-from tests.conftest import Api
+from service.http.user_list_queries import ORDERS
+from service.store import projects
+from testkit import api_keys
+from testkit.api import Api
 
 
 def query(method: str, *values, attribute: str | None = None) -> str:
@@ -49,7 +49,7 @@ async def _ids(api: Api, server: dict[str, str], *queries: str, **plain: str) ->
 @pytest.mark.parametrize("size", [1, 7, 25, 60])
 async def test_pages_by_cursor(api: Api, pool: Pool, crowd: list[str], size: int):
     """Going on after the last one seen brings everybody once and in order; going back brings the same."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     seen: list[str] = []
     while page := await _ids(api, server, query("limit", size), *([query("cursorAfter", seen[-1])] if seen else [])):
         seen += page
@@ -63,7 +63,7 @@ async def test_pages_by_cursor(api: Api, pool: Pool, crowd: list[str], size: int
 @pytest.mark.parametrize(("field", "method"), [*itertools.product(ORDERS, ["orderAsc", "orderDesc"])])
 async def test_pages_in_every_order(api: Api, pool: Pool, crowd: list[str], field: str, method: str):
     """Whatever it is ordered by, equal values and missing ones included, the pages are complete without doubles."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     order = query(method, attribute=field)
     whole = await _ids(api, server, order, query("limit", 100))
     assert sorted(whole) == sorted(crowd)
@@ -86,7 +86,7 @@ async def _by_sql(pool: Pool, condition: str, order: str = "created_at, id") -> 
 
 async def test_limit_offset_and_count(api: Api, pool: Pool, crowd: list[str]):
     """25 by default; both spellings mean the same; the count is of all, or 0 when it is not wanted."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     usual = await _list(api, server)
     assert list(usual.data) == ["total", "users"]
     assert usual.data["total"] == 60
@@ -101,7 +101,7 @@ async def test_limit_offset_and_count(api: Api, pool: Pool, crowd: list[str]):
 
 async def test_the_older_parameters(api: Api, pool: Pool, crowd: list[str]):
     """Legacy SDKs page by limit, offset and orderType and read `sum`; those between also by cursor."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     legacy = await _list(api, server, modern=False, limit="4", offset="2", orderType="DESC")
     assert list(legacy.data) == ["sum", "users"]
     assert legacy.data["sum"] == 60
@@ -127,7 +127,7 @@ async def test_the_older_parameters(api: Api, pool: Pool, crowd: list[str]):
 )  # fmt: skip
 async def test_wrong_parameters(api: Api, pool: Pool, plain: dict[str, str]):
     """A plain parameter that does not fit is refused by name."""
-    answer = await _list(api, await servers.key(pool), modern=False, **plain)
+    answer = await _list(api, await api_keys.key(pool), modern=False, **plain)
     assert (answer.status, answer.data["type"]) == (400, "general_argument_invalid")
     assert next(iter(plain)) in answer.data["message"]
 
@@ -163,14 +163,14 @@ async def test_conditions(api: Api, pool: Pool, asked: tuple[str, str, list], co
     assert expected, "a condition that nobody meets shows nothing"
     written = orjson.dumps(values).decode()
     for text in (query(method, *values, attribute=attribute), f'{method}("{attribute}", {written})'):
-        answer = await _list(api, await servers.key(pool), text, "limit(100)")
+        answer = await _list(api, await api_keys.key(pool), text, "limit(100)")
         assert [user["$id"] for user in answer.data["users"]] == expected
         assert answer.data["total"] == len(expected)
 
 
 async def test_conditions_add_up(api: Api, pool: Pool, crowd):
     """Several conditions all hold; two of one kind are refused rather than guessed at."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     verified, named = 'equal("emailVerification", true)', 'equal("name", "name 0")'
     assert await _ids(api, server, verified, named) == await _by_sql(pool, "email_verified and name = 'name 0'")
     twice = await _list(api, server, named, named)
@@ -195,7 +195,7 @@ async def test_conditions_add_up(api: Api, pool: Pool, crowd):
 )  # fmt: skip
 async def test_wrong_queries(api: Api, pool: Pool, text: str):
     """What is no query, or none that is known here, is 400 general_query_invalid."""
-    answer = await _list(api, await servers.key(pool), text)
+    answer = await _list(api, await api_keys.key(pool), text)
     assert (answer.status, answer.data["type"]) == (400, "general_query_invalid")
 
 
@@ -204,7 +204,7 @@ async def test_a_cursor_that_is_nobody(api: Api, pool: Pool, user: str):
     """A cursor that names no user of the project starts no list."""
     await projects.create(pool, "other", name="Other")
     await pool.execute("insert into users (project_id, id) values ('other', 'theirs')")
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     for name in (user[:64], "theirs"):
         answer = await _list(api, server, f'cursorAfter("{name}")')
         if "\\u0000" in name:
@@ -216,7 +216,7 @@ async def test_a_cursor_that_is_nobody(api: Api, pool: Pool, user: str):
 @pytest.mark.parametrize("search", ["%", "_", "\\", "100%", "a_c", "'", '"', "%%%", "x' or '1'='1", "(?:a+)+$", "ß"])
 async def test_search_is_literal(api: Api, pool: Pool, search: str):
     """A search finds what it says, in any case and wherever it stands; % and _ are letters like others (S45)."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     names = ["100% sure", "1000 sure", "a_c", "abc", "back\\slash", "O'Neill", 'the "best"', "Große", "x' OR '1'='1"]
     statement = (
         "insert into users (project_id, id, name) "
@@ -232,7 +232,7 @@ async def test_search_is_literal(api: Api, pool: Pool, search: str):
 
 async def test_search_in_quotes_is_its_words(api: Api, pool: Pool, crowd: list[str]):
     """With double quotes or without, as a parameter and as a query; a quote within, or a single one, is a letter."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     await pool.execute("update users set name = 'x \"y\" z' where id = $1 and project_id = 'shop'", crowd[0])
     for written, wanted in (('"name 2"', "ame 2"), ('"User.1"', "user.1"), ('"y" z"', '"y" z')):
         answer = await _list(api, server, query("limit", 100), search=written)
@@ -246,7 +246,7 @@ async def test_search_in_quotes_is_its_words(api: Api, pool: Pool, crowd: list[s
 
 async def test_search_looks_into_three(api: Api, pool: Pool, crowd: list[str]):
     """Ids, addresses and names are searched, this project's alone."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     assert await _ids(api, server, search=crowd[7].upper()) == [crowd[7]]
     assert len(await _ids(api, server, search="U59@EXAMPLE")) == 1
     assert len(await _ids(api, server, search="name 4", modern=False)) == 12

@@ -1,15 +1,16 @@
 """An operator sees and ends a user's sessions, and reads the user's log; the member sees the operator's acts."""
 
-from service import devices, logs
+from service.clientinfo import user_agents
 from service.db import Pool
-from service.logs import Entry
-from tests.api import servers
-from tests.conftest import Api
+from service.store import security_log
+from service.store.security_log import Entry
+from testkit import api_keys
+from testkit.api import Api
 
 
 async def test_sessions_are_seen(api: Api, pool: Pool):
     """All live ones, oldest first, in the era's shape; none is current and no secret is shown."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     user = await api.sign_up()
     await api.sign_in()
     member = await api.sign_in()
@@ -26,7 +27,7 @@ async def test_sessions_are_seen(api: Api, pool: Pool):
 
 async def test_sessions_are_ended(api: Api, pool: Pool):
     """One, or all; the next request with them fails. One that is not the user's is 404."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     user = await api.sign_up()
     await api.sign_up("bob@example.com")
     bob = await api.sign_in("bob@example.com")
@@ -49,7 +50,7 @@ async def test_sessions_are_ended(api: Api, pool: Pool):
 
 async def test_the_log(api: Api, pool: Pool):
     """Both read the same rows in each era's words; the old one knows no act of an operator."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     user = await api.sign_up()
     member = await api.sign_in()
     path = f"/v1/users/{user['$id']}"
@@ -57,11 +58,11 @@ async def test_the_log(api: Api, pool: Pool):
     await api.call("DELETE", f"{path}/sessions/none", headers=server)
     rows = await pool.fetch("select * from events order by at, id")
     assert [row["name"] for row in rows] == ["account.create", "account.sessions.create", "users.update.name"]
-    device = devices.parse("curl/8.0")
+    device = user_agents.parse("curl/8.0")
     entries = [
         (Entry("shop", row["id"], row["user_id"], row["name"], row["ip"], row["at"], "--"), device) for row in rows
     ]
-    await logs.file(pool, entries)
+    await security_log.file(pool, entries)
     legacy = (await api.call("GET", f"{path}/logs", headers=server)).data
     assert list(legacy) == ["logs"]
     assert [entry["event"] for entry in legacy["logs"]] == ["account.sessions.create", "account.create"]

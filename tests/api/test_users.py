@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service import projects
-from service.api.app import routes
+from service.app import routes
 from service.db import Pool
 from service.errors import RouteNotFound
-from tests.api import servers
-from tests.conftest import Api
+from service.store import projects
+from testkit import api_keys
+from testkit.api import Api
 
 _ROUTES = [route for route in routes() if route.access == "key"]
 each_route = pytest.mark.parametrize("route", _ROUTES, ids=[route.name for route in _ROUTES])
@@ -31,14 +31,14 @@ async def test_who_may(api: Api, pool: Pool, route):
     """No key, a key without the scope, an expired key and another project's key open nothing, in either era."""
     await projects.create(pool, "other", name="Other")
     other_scope = "users.write" if route.scope == "users.read" else "users.read"
-    foreign = await servers.key(pool, project="other")
+    foreign = await api_keys.key(pool, project="other")
     past = datetime.now(UTC) - timedelta(seconds=1)
     for headers, kind in (
         ({}, "general_unauthorized_scope"),
         ({"X-Appwrite-Key": "key_invented"}, "general_unauthorized_scope"),
-        (await servers.key(pool, other_scope), "general_unauthorized_scope"),
+        (await api_keys.key(pool, other_scope), "general_unauthorized_scope"),
         (foreign | {"X-Appwrite-Project": "shop"}, "general_unauthorized_scope"),
-        (await servers.key(pool, expires_at=past), "project_key_expired"),
+        (await api_keys.key(pool, expires_at=past), "project_key_expired"),
     ):
         for modern in (True, False):
             answer = await api.call(route.method, _path(route), headers=headers, modern=modern, json=_BODY)
@@ -53,7 +53,7 @@ async def test_projects_are_apart(api: Api, pool: Pool, route):
     await api.sign_in()
     before = await pool.fetch("select * from users where project_id = 'shop'")
     answer = await api.call(
-        route.method, _path(route, user["$id"]), headers=await servers.key(pool, project="other"), json=_BODY
+        route.method, _path(route, user["$id"]), headers=await api_keys.key(pool, project="other"), json=_BODY
     )
     assert answer.status == 404 or "{userId}" not in route.paths[0]
     assert await pool.fetch("select * from users where project_id = 'shop'") == before
@@ -74,7 +74,7 @@ async def test_a_member_is_no_operator(api: Api):
 
 async def test_making_a_user(api: Api, pool: Pool):
     """A user made by key signs in with the password; both eras show it their way and never a hash."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     body = {"userId": "ann", "email": "Ann@Example.com", "password": "correct horse", "name": "Ann"}
     made = await api.call("POST", "/v1/users", headers=server, json=body, modern=True)
     assert made.status == 201
@@ -93,7 +93,7 @@ async def test_making_a_user(api: Api, pool: Pool):
 
 async def test_little_makes_a_user(api: Api, pool: Pool):
     """Address, password and name may be missing; such a user can't sign in with a password."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     made = await api.call("POST", "/v1/users", headers=server, json={"userId": "unique()"}, modern=True)
     assert (made.status, made.data["email"], made.data["passwordUpdate"]) == (201, "", "")
     assert len(made.data["$id"]) == 20
@@ -107,7 +107,7 @@ async def test_little_makes_a_user(api: Api, pool: Pool):
 @pytest.mark.parametrize("modern", [True, False])
 async def test_a_number_is_refused_and_not_lost(api: Api, pool: Pool, modern: bool):
     """A user given with a number is not made without it; none, null and "" are no number."""
-    server, given = await servers.key(pool), {"userId": "ann", "email": "ann@example.com"}
+    server, given = await api_keys.key(pool), {"userId": "ann", "email": "ann@example.com"}
     told = await api.call("POST", "/v1/users", headers=server, json=given | {"phone": "+12025550123"}, modern=modern)
     assert (told.status, told.data["type"]) == (503, "general_phone_disabled")
     assert (await api.call("GET", "/v1/users/ann", headers=server)).status == 404
@@ -122,7 +122,7 @@ async def test_a_number_is_refused_and_not_lost(api: Api, pool: Pool, modern: bo
 @pytest.mark.parametrize("body", [{"userId": "ann"}, {"email": "ANN@example.com"}])
 async def test_taken_is_taken(api: Api, pool: Pool, body):
     """An id or an address belongs to one user; the second is told so."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     first = {"userId": "ann", "email": "ann@example.com"}
     assert (await api.call("POST", "/v1/users", headers=server, json=first)).status == 201
     again = await api.call("POST", "/v1/users", headers=server, json={"email": "b@example.com"} | body)
@@ -138,7 +138,7 @@ async def test_taken_is_taken(api: Api, pool: Pool, body):
 )  # fmt: skip
 async def test_malformed_users(api: Api, pool: Pool, body):
     """What does not fit is refused before anything is written, in both eras."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     for modern in (True, False):
         answer = await api.call("POST", "/v1/users", headers=server, json=body, modern=modern)
         assert (answer.status, answer.data["type"]) == (400, "general_argument_invalid")
@@ -147,7 +147,7 @@ async def test_malformed_users(api: Api, pool: Pool, body):
 
 async def test_mass_assignment(api: Api, pool: Pool):
     """A body sets what its route names and nothing else (S43)."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     planted = {
         "$id": "evil", "emailVerification": True, "status": False, "labels": ["admin"], "registration": 1,
         "prefs": {"a": 1}, "hash": "argon2", "password_hash": "x", "passwordUpdate": 1, "project_id": "other",
@@ -168,7 +168,7 @@ async def test_mass_assignment(api: Api, pool: Pool):
 
 async def test_nobody_and_nonsense(api: Api, pool: Pool):
     """An unknown id is 404 and an impossible one 400, on every route that takes one, with the era's words."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     for route in _ROUTES:
         if "{userId}" in route.paths[0] and RouteNotFound not in route.contract.raises:
             unknown = await api.call(route.method, _path(route, "nobody"), headers=server, json=_BODY, modern=True)
@@ -180,7 +180,7 @@ async def test_nobody_and_nonsense(api: Api, pool: Pool):
 
 async def test_deleting_a_user(api: Api, pool: Pool):
     """Deleted is gone: the row, its sessions, links and waiting mails. The log stays and the address is free."""
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     user = await api.sign_up()
     member = await api.sign_in()
     url = {"url": "http://localhost/x"}

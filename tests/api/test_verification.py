@@ -4,9 +4,9 @@ import pytest
 
 from service.db import Pool
 from service.settings import Settings
-from service.tokens import Kind
+from service.store.tokens import Kind
+from testkit.api import Api
 from tests.api.test_recovery import link_for
-from tests.conftest import Api
 
 URL = {"url": "http://localhost/verify"}
 PATHS = ["/v1/account/verification", "/v1/account/verifications/email"]

@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from service import projects
 from service.db import Pool
+from service.store import projects
 from tests.clients.sdks import HERE, PACKAGES, Sdk, driven
 from tests.clients.walk import Postbox, Walk
 from tests.journeys.conftest import House, house  # noqa: F401 - pytest finds the fixture by its name here

@@ -8,8 +8,8 @@ from typing import Any
 
 import aiohttp
 
+from testkit.api import Api
 from tests.clients.walk import Walk
-from tests.conftest import Api
 
 ANN, PROVED = "ann@example.com", "ann.new@example.com"
 GUEST = "general_unauthorized_scope"

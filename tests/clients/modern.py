@@ -8,9 +8,9 @@ from typing import Any
 
 import aiohttp
 
+from testkit.api import Api
 from tests.clients.not_served import NOT_SERVED, ROUTE
 from tests.clients.walk import Walk
-from tests.conftest import Api
 
 ANN, PROVED = "ann@example.com", "ann.new@example.com"
 NO_PHONE = (503, "general_phone_disabled")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tests.conftest import Api
+from testkit.api import Api
 
 _DATA = tomllib.loads((Path(__file__).parent / "data" / "native.toml").read_text())
 _TYPES = {"text": str, "bool": bool, "int": int, "object": dict}

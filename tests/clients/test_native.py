@@ -2,12 +2,12 @@
 
 import pytest
 
-from service import projects
 from service.db import Pool
+from service.store import projects
+from testkit.api import Api
 from tests.clients import native, table
 from tests.clients.native import NATIVES, Native, Talk
-from tests.conftest import Api
-from worker.logs import Clerk
+from worker.security_log import Clerk
 
 each_sdk, each_server = (
     pytest.mark.parametrize("sdk", sdks, ids=lambda sdk: sdk.label.replace(" ", "-"))

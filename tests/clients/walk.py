@@ -4,9 +4,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from testkit.letters import link_of, parameters_of, text_of
+from testkit.sink import Mail, Sink
 from tests.clients.sdks import Driver, Sdk
-from tests.journeys.conftest import House, link_of, parameters_of, text_of
-from tests.sink import Mail, Sink
+from tests.journeys.conftest import House
 
 WORKS = "works"
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")

@@ -5,15 +5,18 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from service import devices, ids, keys, projects, sessions, tokens, users
-from service.api import cookies
+from service import ids
+from service.clientinfo import user_agents
+from service.crypto import key_derivation
+from service.crypto.jwts import Jwts
+from service.crypto.password_hashing import Passwords
 from service.db import Pool
 from service.errors import UserExists
-from service.jwts import Jwts
-from service.passwords import Passwords
-from service.sessions import Place
+from service.http import session_cookies
 from service.settings import Settings
-from service.tokens import Kind
+from service.store import projects, sessions, tokens, users
+from service.store.sessions import Place
+from service.store.tokens import Kind
 
 PASSWORD = "correct horse"
 SCOPES = ["account", "sessions.write", "users.read", "users.write"]
@@ -67,7 +70,7 @@ class Cast:
             user,
             provider="email",
             provider_uid=user.email or "",
-            place=Place("127.0.0.1", "--", devices.parse("fuzz")),
+            place=Place("127.0.0.1", "--", user_agents.parse("fuzz")),
             seconds=3600,
         )
         return user, session.id, secret
@@ -77,7 +80,7 @@ class Cast:
 
     async def member(self) -> dict[str, str]:
         user, _, secret = await self.session()
-        return {"X-Appwrite-Session": cookies.encode(user.id, secret)}
+        return {"X-Appwrite-Session": session_cookies.encode(user.id, secret)}
 
     async def jwt(self) -> dict[str, str]:
         user, session_id, _ = await self.session()
@@ -96,7 +99,7 @@ class Cast:
         ring = self.settings.key_ring
         whose = {"asked_as": user.id} if kind in (Kind.MAGIC_URL, Kind.OTP) else {"user_id": user.id}
         token = await tokens.issue(
-            self.pool, "shop", kind=kind, email=user.email or "", kid=keys.current(ring), seconds=3600,
+            self.pool, "shop", kind=kind, email=user.email or "", kid=key_derivation.current(ring), seconds=3600,
             email_version=user.email_version, **whose,
         )  # fmt: skip
         return {"userId": user.id, "secret": tokens.secret_of(ring, token)}

@@ -26,9 +26,9 @@ from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.generation.meta import TestPhase
 
 from service.db import Pool
-from service.projects import Project
 from service.settings import Settings
-from tests import processes
+from service.store.projects import Project
+from testkit import processes
 from tests.contract.cast import PASSWORD, PROOFS, Cast
 
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "3200"))

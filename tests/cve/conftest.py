@@ -3,11 +3,11 @@
 import pytest
 from argon2 import PasswordHasher
 
-from service import passwords
+from service.crypto import password_hashing
 from service.db import Pool
 from service.settings import Settings
-from tests.conftest import Api
-from tests.security.kit import ANN, Post
+from testkit.api import Api
+from testkit.proofs import ANN, Post
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 @pytest.fixture(autouse=True)
 def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a hash costs is no part of these rules."""
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    monkeypatch.setattr(password_hashing, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture

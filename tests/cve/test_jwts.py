@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from service import keys
+from service.crypto import key_derivation
+from service.crypto.jwts import Jwts
 from service.errors import JwtInvalid
-from service.jwts import Jwts
 from tests.cve.versions import at_least
 
 RING = {"k1": b"\x07" * 32, "k0": b"\x01" * 32}
@@ -21,7 +21,7 @@ def forged(header: dict[str, Any], **claims: Any) -> str:
     now = int(time.time())
     body = {"userId": "ann", "sessionId": "s", "aud": "shop", "iat": now, "exp": now + 900, "typ": "session"} | claims
     parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, body)]
-    proof = hmac.digest(keys.derive(RING["k1"], "jwt", "shop"), b".".join(parts), "sha256")
+    proof = hmac.digest(key_derivation.derive(RING["k1"], "jwt", "shop"), b".".join(parts), "sha256")
     return b".".join([*parts, base64.urlsafe_b64encode(proof).rstrip(b"=")]).decode()
 
 

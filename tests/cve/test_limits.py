@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from aiohttp import DummyCookieJar
 
-from service.api import clients
-from service.api.app import make
+from service.app import make
 from service.db import Pool
-from service.limits import redis_windows
+from service.http import client_info
+from service.rate_limiter import redis_windows
 from service.settings import Settings
-from service.tokens import Kind
-from tests.conftest import Api
-from tests.security.kit import ANN, WAYS, Post, use
+from service.store.tokens import Kind
+from testkit.api import Api
+from testkit.proofs import ANN, WAYS, Post, use
 
 *_, CODE = WAYS
 GUESS = {"email": ANN, "password": "wrong horse"}
@@ -100,7 +100,7 @@ async def test_cve_2026_45364_a_64_is_one_client(behind: Api):
     base = int(IPv6Address("2001:db8:1:2::"))
     said = [{"X-Forwarded-For": str(IPv6Address(base + number * 7919**3))} for number in range(12)]
     assert await knock(behind, *said) == [400] * 10 + [429] * 2
-    assert clients.network_of("::ffff:192.0.2.1") == clients.network_of("192.0.2.1")
+    assert client_info.network_of("::ffff:192.0.2.1") == client_info.network_of("192.0.2.1")
 
 
 async def test_ghsa_7h8m_vrxx_vr4m_guesses_at_once_are_counted(api: Api, ann: str):

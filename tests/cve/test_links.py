@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from service import mails, redirects
 from service.db import Pool
+from service.links import redirect_policy
 from service.settings import Settings
-from tests.conftest import Api
-from worker import drafts
+from service.store import outbox
+from testkit.api import Api
+from worker.mail import compose
 
 ASK = {"email": "ann@example.com", "url": "http://localhost/reset"}
 HOSTS = ("app.example.com", "*.pages.example.com")
@@ -17,10 +18,10 @@ HOSTS = ("app.example.com", "*.pages.example.com")
 async def mailed(pool: Pool, settings: Settings) -> str:
     """The bytes that go out for the last mail."""
     row = await pool.fetchrow("select id from mails order by created_at desc, id desc limit 1")
-    claim = await mails.claim(pool, row[0], worker="test", lease=30)
+    claim = await outbox.claim(pool, row[0], worker="test", lease=30)
     assert claim is not None
-    token = drafts.token_of(claim)
-    return drafts.write(
+    token = compose.token_of(claim)
+    return compose.write(
         claim, token, settings.key_ring, sender="no-reply@accounts.test", public_url="http://localhost:8080"
     ).decode()
 
@@ -61,7 +62,7 @@ async def test_cve_2026_93453_the_origin_makes_no_link(api: Api, pool: Pool, set
 
 def refuse(url: str, hosts: Any = HOSTS) -> None:
     with pytest.raises(ValueError, match="URL"):
-        redirects.check(url, hosts)
+        redirect_policy.check(url, hosts)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_cve_2024_56734_a_prefix_is_no_host(url: str):
 def test_cve_2025_71403_a_wildcard_is_labels_of_a_host(url: str):
     """The class of: a wildcard among trusted origins that matches across the end of a host. Here it is labels."""
     refuse(url)
-    assert redirects.check("https://a.b.pages.example.com/x", HOSTS)
+    assert redirect_policy.check("https://a.b.pages.example.com/x", HOSTS)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import pickle
 import jinja2
 import pytest
 
-from service.jobs import deserialize
+from service.queue import deserialize
+from testkit.sink import Sink
+from testkit.sources import modules
 from tests.cve.versions import at_least
-from tests.house.sources import modules
-from tests.sink import Sink
-from worker import letters
+from worker.mail import templates
 from worker.smtp import Relay, Server, TryLater
 
 FACTS = {"era": "modern", "link": "https://app.example.com/?secret=1", "lifetime_seconds": 3600}
@@ -21,7 +21,7 @@ def test_cve_2024_56326_a_format_is_no_way_out():
     """Jinja's sandbox was left by an indirect `str.format`. Here no text is made a template, sandboxed or not."""
     at_least("jinja2", 3, 1, 6)
     text = "{{ ('{0.__init__.__globals__}'|format)(x) }}{0.__class__.__mro__}"
-    written = letters.render("recovery", locale="en", project=text, **FACTS)
+    written = templates.render("recovery", locale="en", project=text, **FACTS)
     assert text in written.text
     assert text in written.subject
 
@@ -30,7 +30,7 @@ def test_cve_2025_27516_an_attribute_is_no_way_out():
     """Jinja's sandbox was left by the `attr` filter. Here nothing in the code makes a template of a string at all."""
     at_least("jinja2", 3, 1, 6)
     text = "{{ ''|attr('format')|attr('__globals__') }}"
-    assert text in letters.render("otp", locale="en", project=text, code="012345", **FACTS).text
+    assert text in templates.render("otp", locale="en", project=text, code="012345", **FACTS).text
     for module, tree in modules("service", "worker").items():
         names = {getattr(node, "attr", "") for node in ast.walk(tree)}
         assert not names & {"from_string", "render_template_string"}, module

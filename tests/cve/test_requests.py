@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from aiohttp import http_parser
 
-from service.projects import Project
 from service.settings import Settings, Unfit
-from tests.conftest import Api
+from service.store.projects import Project
+from testkit import edge
+from testkit.api import Api
+from testkit.sources import modules
 from tests.cve.versions import at_least
-from tests.house.sources import modules
-from tests.security import edge
 
 HEAD = b"POST /v1/account/recovery HTTP/1.1\r\nHost: localhost\r\nX-Appwrite-Project: shop\r\n"
 HEAD += b"Content-Type: application/json\r\n"
@@ -89,7 +89,7 @@ def test_ghsa_hxgx_584x_vwm8_nothing_is_fetched():
     """
     fetchers = {"ClientSession", "urlopen", "urlretrieve", "HTTPConnection", "HTTPSConnection", "requests", "httpx"}
     for module, tree in modules("service", "worker").items():
-        if not module.startswith(("service.cli", "service.local", "worker.smtp.oauth")):
+        if not module.startswith(("service.cli", "devstack", "worker.smtp.oauth")):
             said = {getattr(node, "attr", getattr(node, "id", getattr(node, "name", ""))) for node in ast.walk(tree)}
             assert not said & fetchers, module
 

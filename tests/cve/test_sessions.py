@@ -3,11 +3,11 @@
 import pytest
 
 from service.db import Pool
-from service.tokens import Kind
-from tests.api.servers import key
-from tests.conftest import Api
-from tests.security import edge
-from tests.security.kit import WAYS, Post, use
+from service.store.tokens import Kind
+from testkit import edge
+from testkit.api import Api
+from testkit.api_keys import key
+from testkit.proofs import WAYS, Post, use
 
 RECOVERY, _, _, MAGIC_URL, _, CODE = WAYS
 

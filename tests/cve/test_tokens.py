@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from service import projects
-from service.api.app import make
+from service.app import make
 from service.db import Pool
-from service.tokens import Kind
-from tests.api.servers import key
-from tests.conftest import Api
-from tests.security.kit import ANN, WAYS, Post, Proof, Way, use
+from service.store import projects
+from service.store.tokens import Kind
+from testkit.api import Api
+from testkit.api_keys import key
+from testkit.proofs import ANN, WAYS, Post, Proof, Way, use
 
 RECOVERY, VERIFICATION, _, MAGIC_URL, _, CODE = WAYS
 URL = "http://localhost/reset"

@@ -17,13 +17,13 @@ import pytest
 from redis.asyncio import Redis
 
 from service import failpoints
-from service.jobs import Bell
-from service.jobs import connect as connect_redis
-from service.projects import Project
-from tests.faults.crashes import Ground, Stage, here, there
-from tests.faults.postgres import session
-from tests.house.sources import modules
-from tests.sink import Sink
+from service.queue import Bell
+from service.queue import connect as connect_redis
+from service.store.projects import Project
+from testkit.crashes import Ground, Stage, here, there
+from testkit.postgres import session
+from testkit.sink import Sink
+from testkit.sources import modules
 
 _SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.randrange(1, 2**31)
 _FULL = os.environ.get("FAULTS") == "full"

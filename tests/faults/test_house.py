@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests.faults.client import read_log
-from tests.faults.house import house
+from testkit.client import read_log
+from testkit.cluster import house
 
 
 async def test_a_house_survives_its_own_kills(tmp_path: Path):

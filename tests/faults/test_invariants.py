@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from service.local.servers import free_port
-from tests.faults.client import Act, Client, read_log
-from tests.faults.history import Filed, History, Message, Row, Rule, Step, Vitals, gather, known_to
-from tests.faults.house import house
-from tests.faults.invariants import INVARIANTS, breaches
-from tests.sink import Sink
+from devstack.servers import free_port
+from testkit.client import Act, Client, read_log
+from testkit.cluster import house
+from testkit.history import Filed, History, Message, Row, Rule, Step, Vitals, gather, known_to
+from testkit.invariants import INVARIANTS, breaches
+from testkit.sink import Sink
 
 ASKED = Act("recovery", 10, 0.1, 201, user="ann", email="ann@example.com", token="t1")
 USED = Act("recovery_use", 20, 0.1, 200, user="ann", token="t1")

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.full import rarely
-from tests.faults.history import gather
-from tests.faults.house import DATABASE, House, house
-from tests.faults.invariants import breaches
-from tests.faults.postgres import session
-from tests.faults.waiting import until
-from tests.journeys.conftest import text_of
+from testkit.cluster import DATABASE, House, house
+from testkit.full import rarely
+from testkit.history import gather
+from testkit.invariants import breaches
+from testkit.letters import text_of
+from testkit.postgres import session
+from testkit.waiting import until
 
 _CLOCK = f"""
     create schema clock;

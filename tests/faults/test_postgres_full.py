@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.full import full
-from tests.faults.house import DATABASE, House, house
-from tests.faults.load import load
-from tests.faults.postgres import Cluster
+from testkit.cluster import DATABASE, House, house
+from testkit.full import full
+from testkit.load import load
+from testkit.patience import stretched
+from testkit.postgres import Cluster
+from testkit.waiting import until
 from tests.faults.test_postgres_stops import ANSWER, BACK, is_right
-from tests.faults.waiting import until
-from tests.patience import stretched
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk")
 

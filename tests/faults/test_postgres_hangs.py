@@ -9,16 +9,16 @@ import asyncpg
 import pytest
 
 from service.db import Pool
-from service.db.acts import perform
+from service.db.retries import perform
 from service.db.transactions import transaction
-from tests.faults.client import Act
-from tests.faults.full import rarely
-from tests.faults.house import DATABASE, House, house
-from tests.faults.load import load
-from tests.faults.postgres import session
+from testkit.client import Act
+from testkit.cluster import DATABASE, House, house
+from testkit.full import rarely
+from testkit.load import load
+from testkit.patience import stretched
+from testkit.postgres import session
+from testkit.waiting import until
 from tests.faults.test_postgres_stops import ANSWER, BACK, is_right, ready
-from tests.faults.waiting import until
-from tests.patience import stretched
 
 
 async def ask(whole: House, number: int) -> Act:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.client import Act
-from tests.faults.full import rarely
-from tests.faults.history import gather
-from tests.faults.house import DATABASE, House, house
-from tests.faults.invariants import breaches
-from tests.faults.load import load
-from tests.faults.waiting import until
-from tests.patience import stretched
+from testkit.client import Act
+from testkit.cluster import DATABASE, House, house
+from testkit.full import rarely
+from testkit.history import gather
+from testkit.invariants import breaches
+from testkit.load import load
+from testkit.patience import stretched
+from testkit.waiting import until
 
 # Seconds. The promise is 5 after the switch; tests do three times as long on a busy machine.
 BACK, ANSWER = 15.0, 6.5

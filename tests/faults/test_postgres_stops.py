@@ -6,14 +6,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.faults.full import rarely
-from tests.faults.history import gather
-from tests.faults.house import House, Seat, house
-from tests.faults.invariants import breaches
-from tests.faults.load import load
-from tests.faults.proxy import Way
-from tests.faults.waiting import until
-from tests.patience import stretched
+from testkit.cluster import House, Seat, house
+from testkit.full import rarely
+from testkit.history import gather
+from testkit.invariants import breaches
+from testkit.load import load
+from testkit.patience import stretched
+from testkit.proxy import Way
+from testkit.waiting import until
 
 # Seconds. The promise is 3 after a restart and 5 otherwise; tests do three times as long on a busy machine.
 BACK, ANSWER = 9.0, 6.5

@@ -15,12 +15,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from service import migrations
 from service.db import SQL, Pool, Statement, transaction
-from service.db.faults import Fault, fault_of
+from service.db.error_mapping import Fault, fault_of
 from service.db.statements import _read
+from service.store import migrations
+from testkit.waiting import until
 from tests.conftest import POSTGRES, database_url, run_sql
-from tests.faults.waiting import until
 
 _OLD = Path(__file__).parent / "data" / "queries-0004"
 _KNOWN = 4

@@ -5,14 +5,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.faults.client import Member
-from tests.faults.full import full
-from tests.faults.history import gather
-from tests.faults.house import DATABASE, House, Seat, house
-from tests.faults.invariants import breaches
-from tests.faults.postgres import session
-from tests.faults.waiting import until
-from tests.patience import stretched
+from testkit.client import Member
+from testkit.cluster import DATABASE, House, Seat, house
+from testkit.full import full
+from testkit.history import gather
+from testkit.invariants import breaches
+from testkit.patience import stretched
+from testkit.postgres import session
+from testkit.waiting import until
 
 # Where an API dies: before the transaction, in it, on either side of COMMIT, and of the ring.
 _API_POINTS = (

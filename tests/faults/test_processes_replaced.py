@@ -7,15 +7,15 @@ from uuid import uuid4
 
 from arq.connections import ArqRedis
 
-from service import jobs
-from tests.faults.client import NEW, OLD, read_log
-from tests.faults.front import ROUND, front
-from tests.faults.history import gather
-from tests.faults.house import DATABASE, House, house
-from tests.faults.invariants import breaches
-from tests.faults.load import load
-from tests.faults.postgres import session
-from tests.faults.waiting import until
+from service import queue
+from testkit.client import NEW, OLD, read_log
+from testkit.cluster import DATABASE, House, house
+from testkit.front import ROUND, front
+from testkit.history import gather
+from testkit.invariants import breaches
+from testkit.load import load
+from testkit.postgres import session
+from testkit.waiting import until
 
 
 async def test_f56_all_are_replaced_under_load(tmp_path: Path):
@@ -38,7 +38,7 @@ async def test_f56_all_are_replaced_under_load(tmp_path: Path):
 
 async def _jobs(whole: House) -> ArqRedis:
     """Past the proxy, with more patience than the product's."""
-    return jobs.connect(whole.valkey.url(), timeout=20)
+    return queue.connect(whole.valkey.url(), timeout=20)
 
 
 async def _pending(whole: House) -> list[str]:
@@ -58,10 +58,10 @@ async def test_f57_jobs_of_another_version(tmp_path: Path):
         await redis.flushdb()
         first, second, third = await _pending(whole)
         await redis.enqueue_job("send_letter", first, _job_id=first)
-        await redis.enqueue_job(jobs.SEND_MAIL, second, 7, "later", _job_id=second)
+        await redis.enqueue_job(queue.SEND_MAIL, second, 7, "later", _job_id=second)
         # The release before gave its jobs ids of their own choice as well.
-        await redis.enqueue_job(jobs.SEND_MAIL, third, _job_id=f"mail:{third}")
-        await redis.enqueue_job(jobs.SEND_MAIL, str(uuid4()))
+        await redis.enqueue_job(queue.SEND_MAIL, third, _job_id=f"mail:{third}")
+        await redis.enqueue_job(queue.SEND_MAIL, str(uuid4()))
         await redis.aclose(close_connection_pool=True)
         await worker.start()
         await whole.all_ended()
@@ -83,7 +83,7 @@ async def test_f58_every_job_up_to_a_hundred_times(tmp_path: Path):
         chance.shuffle(rings)
         redis = await _jobs(whole)
         for mail in rings:
-            await redis.enqueue_job(jobs.SEND_MAIL, mail, _job_id=uuid4().hex)
+            await redis.enqueue_job(queue.SEND_MAIL, mail, _job_id=uuid4().hex)
         await asyncio.gather(*(worker.start() for worker in whole.workers))
         await whole.all_ended()
         await until(lambda: _is_empty(redis), what="jobs are left")
@@ -93,7 +93,7 @@ async def test_f58_every_job_up_to_a_hundred_times(tmp_path: Path):
 
 
 async def _is_empty(redis: ArqRedis) -> bool:
-    return int(await redis.zcard(jobs.QUEUE)) == 0
+    return int(await redis.zcard(queue.QUEUE)) == 0
 
 
 async def test_f64_keys_are_rotated_while_links_are_out(tmp_path: Path):

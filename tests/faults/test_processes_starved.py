@@ -11,14 +11,14 @@ import aiohttp
 import orjson
 import pytest
 
-from service.local.servers import tied
-from tests.faults.client import Act
-from tests.faults.history import gather
-from tests.faults.house import House, Seat, house
-from tests.faults.invariants import breaches
-from tests.faults.waiting import until
-from tests.patience import stretched
-from tests.processes import ROOT, Process, until_beating, until_ready
+from devstack.servers import tied
+from testkit.client import Act
+from testkit.cluster import House, Seat, house
+from testkit.history import gather
+from testkit.invariants import breaches
+from testkit.patience import stretched
+from testkit.processes import ROOT, Process, until_beating, until_ready
+from testkit.waiting import until
 
 # What an answer may take (P3), and what a busy machine adds.
 _ANSWER = 5 + 5

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.faults.proxy import Proxy
+from testkit.proxy import Proxy
 
 
 @pytest.fixture

@@ -19,15 +19,15 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.jobs import QUEUE
-from tests.faults.client import Act
-from tests.faults.crowd import Person, ask, crowd, delays, percentile, stream, tell
-from tests.faults.full import full
-from tests.faults.history import Rule, gather
-from tests.faults.house import House, house
-from tests.faults.invariants import breaches
-from tests.faults.waiting import until
-from tests.patience import stretched
+from service.queue import QUEUE
+from testkit.client import Act
+from testkit.cluster import House, house
+from testkit.crowd import Person, ask, crowd, delays, percentile, stream, tell
+from testkit.full import full
+from testkit.history import Rule, gather
+from testkit.invariants import breaches
+from testkit.patience import stretched
+from testkit.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HOUR, LIMIT = 3600, 10

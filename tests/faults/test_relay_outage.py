@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.crowd import ask, crowd, tell
-from tests.faults.full import FULL, full
-from tests.faults.history import gather
-from tests.faults.house import House, house
-from tests.faults.invariants import breaches
-from tests.faults.waiting import until
+from testkit.cluster import House, house
+from testkit.crowd import ask, crowd, tell
+from testkit.full import FULL, full
+from testkit.history import gather
+from testkit.invariants import breaches
+from testkit.waiting import until
 
 # Seconds: what the promise gives the backlog of an outage, and a thousand mails beside a bad one.
 DRAINED, BESIDE = 120.0, 60.0

@@ -9,9 +9,9 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError
 
-from tests.faults.postgres import cluster, session, standby_of
-from tests.faults.valkey import store
-from tests.faults.waiting import until
+from testkit.postgres import cluster, session, standby_of
+from testkit.valkey import store
+from testkit.waiting import until
 
 
 async def test_an_immediate_stop_keeps_what_was_committed(tmp_path: Path):

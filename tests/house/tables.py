@@ -11,13 +11,13 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from service import errors
-from service.api import budgets
-from service.api.app import routes
-from service.api.routes import Limit, Route
+from service.accounts import mail_quotas
+from service.app import routes
 from service.errors import AccountError
-from service.limits import DAY, HOUR, Only, Rule
+from service.http.routing import Limit, Route
+from service.rate_limiter import DAY, HOUR, Only, Rule
 from service.settings import Settings
-from tests.house.sources import ROOT
+from testkit.sources import ROOT
 
 DOCS = ROOT / "docs"
 _COUNTED = {
@@ -108,7 +108,7 @@ def limits_table() -> list[tuple[str, ...]]:
         for route in sorted(routes(), key=_place)
         for limit in route.limits
     ]
-    mails = [(f"`{rule.name}`", _number(rule), "see below", _staying("successes"), "no") for rule in budgets.RULES]
+    mails = [(f"`{rule.name}`", _number(rule), "see below", _staying("successes"), "no") for rule in mail_quotas.RULES]
     return [("Rule", "Number", "Counted by", "Calls that stay counted", "Shown in headers"), *rows, *mails]
 
 

@@ -1,66 +1,79 @@
-"""Who may import whom. The table is the design's; the test reads the imports and never the promises."""
+"""The arrows between folders, read from the imports themselves."""
 
 import ast
 import sys
+from collections.abc import Mapping
 
 import pytest
 
-from tests.house.sources import modules
+from testkit.sources import modules
 
-# Free to every noun. Everything else in service/*.py is a noun. Failpoints stand at every door, the nouns' and db's.
-FOUNDATIONS = frozenset(
-    {
-        "addresses",
-        "settings",
-        "errors",
-        "db",
-        "deadlines",
-        "ids",
-        "keys",
-        "journal",
-        "heartbeat",
-        "failpoints",
-        "secrets",
-        "endpoints",
-        "outages",
-        "redis_errors",
-    }
-)
+_PRODUCT = ("service", "worker", "devstack")
+_FOLDERS = (*_PRODUCT, "testkit", "bench", "tests")
+# The layers of the service, the lowest first: each knows those before it, and none after it.
+LAYERS = (
+    ("service.settings", "service.errors", "service.ids", "service.deadlines", "service.email_addresses",
+     "service.endpoints", "service.failpoints", "service.heartbeat", "service.i18n", "service.json_logging",
+     "service.event_loop_monitor", "service.outages", "service.redis_errors", "service.relay_reports"),
+    ("service.crypto", "service.db", "service.rate_limiter", "service.queue", "service.clientinfo", "service.links"),
+    ("service.store", "service.database_health", "service.conditions"),
+    ("service.http",),
+    ("service.accounts",),
+    ("service.api",),
+    ("service.app", "service.server"),
+    ("service.cli",),
+)  # fmt: skip
 # The command line introduces everybody to everybody.
 ENTRIES = frozenset({"service.__main__", "worker.__main__", "worker.commands"})
 # (who, must not import, why). Who is a module or a folder of them.
 ARROWS = (
-    ("service", "worker", "the service works without knowing who carries out what it asks"),
+    ("service", "worker", "the service works without knowing how a worker carries out its jobs"),
     ("worker", "service.api", "a worker answers no request"),
-    ("worker", "service.local", "a worker runs where no local servers are"),
-    ("service.api", "service.cli", "an answer to HTTP knows no command line"),
-    ("service.api", "service.local", "production does not install the local servers"),
-    ("service.local", "service.api", "the supervisor starts programs, it does not load them"),
-    ("service.local", "worker", "the supervisor starts programs, it does not load them"),
+    ("worker", "service.http", "a worker answers no request"),
+    ("worker", "service.cli", "a worker is no command line"),
+    ("service", "devstack", "production does not install the local servers"),
+    ("worker", "devstack", "production does not install the local servers"),
+    ("devstack", "service.api", "the supervisor starts programs, it does not load them"),
+    ("devstack", "worker", "the supervisor starts programs, it does not load them"),
+    ("worker.smtp", "worker.mail", "a relay is given bytes"),
+    ("worker.mail", "worker.smtp", "a letter is written without knowing how it travels"),
+    ("service", "testkit", "the test kit is for tests, the bench and figures"),
+    ("worker", "testkit", "the test kit is for tests, the bench and figures"),
+    ("testkit", "tests", "what tests share knows none of them"),
+    ("testkit", "bench", "what the bench shares knows nothing of it"),
+    ("bench", "tests", "a figure is measured with the test kit, not with tests"),
 )
 # One home a package: where it may be imported, a module or a folder of them. A new dependency gets a line here.
 HOMES: dict[str, tuple[str, ...]] = {
     "aiohappyeyeballs": ("worker.smtp",),
-    "aiohttp": ("service.api", "service.local", "worker.smtp.oauth"),
-    "aiosmtpd": ("service.local",),
+    "aiohttp": (
+        "service.http",
+        "service.api",
+        "service.accounts",
+        "service.app",
+        "service.server",
+        "devstack",
+        "worker.smtp.oauth",
+    ),
+    "aiosmtpd": ("devstack",),
     "aiosmtplib": ("worker.smtp",),
-    "argon2": ("service.passwords",),
-    "arq": ("service.jobs", "worker"),
+    "argon2": ("service.crypto.password_hashing",),
+    "arq": ("service.queue", "worker"),
     "asyncpg": ("service.db",),
-    "babel": ("service.countries", "service.language"),
-    "bcrypt": ("service.passwords",),
-    "email_validator": ("service.addresses",),
-    "iptocc": ("service.countries",),
-    "jinja2": ("worker.letters", "service.api.pages", "service.api.docs_page"),
-    "jwt": ("service.jwts", "worker.smtp.grants"),
-    "markupsafe": ("worker.letters", "service.api.pages", "service.api.docs_page"),
+    "babel": ("service.clientinfo.countries", "service.i18n"),
+    "bcrypt": ("service.crypto.password_hashing",),
+    "email_validator": ("service.email_addresses",),
+    "iptocc": ("service.clientinfo.countries",),
+    "jinja2": ("worker.mail.templates", "service.http.html_pages", "service.api.docs"),
+    "jwt": ("service.crypto.jwts", "worker.smtp.oauth_grants"),
+    "markupsafe": ("worker.mail.templates", "service.http.html_pages", "service.api.docs"),
     "orjson": ("service", "worker"),
-    "publicsuffixlist": ("service.api.cookies",),
-    "pydantic": ("service.settings", "service.api"),
-    "pydantic_core": ("service.api.fields",),
+    "publicsuffixlist": ("service.http.session_cookies",),
+    "pydantic": ("service.settings", "service.http", "service.api", "service.accounts"),
+    "pydantic_core": ("service.http.fields",),
     "pydantic_settings": ("service.settings",),
-    "redis": ("service.limits", "service.jobs", "service.redis_errors"),
-    "ua_parser": ("service.devices",),
+    "redis": ("service.rate_limiter", "service.queue", "service.redis_errors"),
+    "ua_parser": ("service.clientinfo.user_agents",),
     "uuid_utils": ("service.ids",),
     "uvloop": ("service.__main__", "worker.commands"),
 }
@@ -82,7 +95,7 @@ def breaches(module: str, tree: ast.Module) -> list[str]:
     return [
         f"{module} imports {name}: {why}"
         for name in sorted(imports(tree))
-        for why in (_relative(name), _arrow(module, name), _stranger(module, name), _homeless(module, name))
+        for why in (_relative(name), _arrow(module, name), _upward(module, name), _homeless(module, name))
         if why
     ]
 
@@ -97,23 +110,20 @@ def _arrow(module: str, name: str) -> str:
     return next((why for who, whom, why in ARROWS if _within(module, who) and _within(name, whom)), "")
 
 
-def _stranger(module: str, name: str) -> str:
-    """Nouns know the foundations and nothing else of ours, least of all how they are asked."""
-    noun, target = _room(module), _room(name)
-    if module in ENTRIES or noun in ("", "api", "cli", "local") or target in ("", noun, *FOUNDATIONS):
+def _upward(module: str, name: str) -> str:
+    here, there = _layer(module), _layer(name)
+    if module in ENTRIES or here is None or there is None or there <= here:
         return ""
-    return f"{noun} knows only the foundations; a handler or a job introduces it to {target}"
+    return f"it stands in a higher layer ({', '.join(LAYERS[there])})"
 
 
-def _room(name: str) -> str:
-    """`tokens` for service.tokens and for service.tokens.Kind, `api` for all of service/api."""
-    package, _, rest = name.partition(".")
-    return rest.partition(".")[0] if package == "service" else ""
+def _layer(name: str) -> int | None:
+    return next((number for number, rooms in enumerate(LAYERS) for room in rooms if _within(name, room)), None)
 
 
 def _homeless(module: str, name: str) -> str:
     package = name.partition(".")[0]
-    if package in sys.stdlib_module_names or package in ("service", "worker"):
+    if package in sys.stdlib_module_names or package in _PRODUCT:
         return ""
     homes = HOMES.get(package)
     if homes is None:
@@ -126,38 +136,86 @@ def _within(name: str, folder: str) -> bool:
 
 
 def test_every_import_follows_an_arrow():
-    """The service never imports the worker, nouns know neither each other nor HTTP, each package has one home."""
-    found = [line for module, tree in modules("service", "worker").items() for line in breaches(module, tree)]
+    """No module imports one of a higher layer, the service never imports the worker, each package has one home."""
+    found = [line for module, tree in modules(*_PRODUCT).items() for line in breaches(module, tree)]
     assert not found, "\n".join(found)
+
+
+def test_the_kit_and_the_bench_import_no_tests():
+    """What is shared by tests, bench and figures stands in testkit/."""
+    found = [
+        f"{module} imports {name}: {why}"
+        for module, tree in modules("testkit", "bench").items()
+        for name in sorted(imports(tree))
+        if (why := _arrow(module, name))
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_every_module_of_the_service_has_a_layer():
+    """A new module or folder is put into a layer first."""
+    assert [name for name in modules("service") if name not in {"service", *ENTRIES} and _layer(name) is None] == []
+
+
+def test_no_two_folders_import_each_other():
+    """Not by way of others either, tests included."""
+    names = modules(*_FOLDERS)
+    edges: dict[str, set[str]] = {}
+    for module, tree in names.items():
+        for name in imports(tree):
+            known = next((part for part in _prefixes(name) if part in names), None)
+            if known and module not in ENTRIES and _folder(known) != _folder(module):
+                edges.setdefault(_folder(module), set()).add(_folder(known))
+    assert not [f"{one} and {two}" for one in edges for two in edges[one] if one in _reachable(edges, two)]
+
+
+def _prefixes(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
+
+
+def _folder(module: str) -> str:
+    """A module at the top of a program's folder stands for itself."""
+    return ".".join(module.split(".")[:2])
+
+
+def _reachable(edges: Mapping[str, set[str]], start: str) -> set[str]:
+    found, ahead = set(), [start]
+    while ahead:
+        ahead += (fresh := edges.get(ahead.pop(), set()) - found)
+        found |= fresh
+    return found
 
 
 def test_the_table_has_no_empty_rooms():
     """A package that nobody imports any more leaves the table, so that the table can be believed."""
-    used = {name.partition(".")[0] for tree in modules("service", "worker").values() for name in imports(tree)}
+    used = {name.partition(".")[0] for tree in modules(*_PRODUCT).values() for name in imports(tree)}
     assert not HOMES.keys() - used
 
 
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("service.tokens", "from service import users"),
-        ("service.tokens", "from service.users import User"),
-        ("service.links", "import service.redirects"),
-        ("service.tokens", "from service.api import answers"),
-        ("service.tokens", "from service import local"),
-        ("service.db", "from service.limits import Limits"),
-        ("service.jobs", "import worker.mail"),
-        ("service.api.recovery", "from worker import letters"),
-        ("worker.mail", "from service.api import answers"),
-        ("worker.mail", "def f():\n    import service.local.servers"),
-        ("service.api.app", "from service.local import mailbox"),
-        ("service.users", "import asyncpg"),
-        ("worker.mail", "from aiosmtplib import SMTP"),
-        ("service.limits", "import aiohttp.web"),
+        ("service.store.tokens", "from service.http import context"),
+        ("service.store.tokens", "from service.http.context import Call"),
+        ("service.store.tokens", "from service.api import recovery"),
+        ("service.http.middleware", "from service.accounts import user_admin"),
+        ("service.accounts.user_admin", "import service.api.users"),
+        ("service.db", "from service.store import users"),
+        ("service.ids", "from service.db import Pool"),
+        ("service.queue", "import worker.delivery"),
+        ("service.api.recovery", "from worker.mail import templates"),
+        ("worker.delivery", "from service.api import users"),
+        ("worker.delivery", "def f():\n    import devstack.servers"),
+        ("worker.mail.mime", "from worker.smtp import Server"),
+        ("service.app", "from devstack import mailbox"),
+        ("service.store.users", "import asyncpg"),
+        ("worker.delivery", "from aiosmtplib import SMTP"),
+        ("service.rate_limiter", "import aiohttp.web"),
         ("service.api.recovery", "import jwt"),
-        ("worker.sweep", "if TYPE_CHECKING:\n    from redis.asyncio import Redis"),
-        ("service.users", "import never_heard_of"),
-        ("service.users", "from . import db"),
+        ("worker.poller", "if TYPE_CHECKING:\n    from redis.asyncio import Redis"),
+        ("service.store.users", "import never_heard_of"),
+        ("service.store.users", "from . import db"),
     ],
 )
 def test_a_planted_breach_is_found(module: str, source: str):
@@ -168,10 +226,14 @@ def test_a_planted_breach_is_found(module: str, source: str):
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("service.tokens", "from service import ids, keys\nfrom service.db import Queries"),
-        ("service.api.recovery", "from service import tokens, users\nfrom aiohttp import web"),
-        ("worker.mail", "from service import tokens\nfrom worker import letters"),
-        ("worker.bell", "from arq.worker import Worker"),
+        (
+            "service.store.tokens",
+            "from service import ids\nfrom service.crypto import key_derivation\nfrom service.db import Queries",
+        ),
+        ("service.store.sessions", "from service.store.users import User"),
+        ("service.api.recovery", "from service.store import tokens, users\nfrom aiohttp import web"),
+        ("worker.delivery", "from service.store import tokens\nfrom worker.mail import templates"),
+        ("worker.queue_consumer", "from arq.worker import Worker"),
     ],
 )
 def test_what_is_allowed_is_left_alone(module: str, source: str):

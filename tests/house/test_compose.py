@@ -9,7 +9,7 @@ import yaml
 import service.__main__
 import worker.commands
 from service.settings import Settings, WorkerSettings
-from tests.house.sources import ROOT
+from testkit.sources import ROOT
 from worker.smtp import parse_urls
 
 _OURS = ("migrate", "api", "worker")

@@ -10,7 +10,7 @@ import pytest
 import service.__main__
 import worker.commands
 from service.settings import Settings
-from tests.house.sources import ROOT, texts
+from testkit.sources import ROOT, texts
 from tests.house.tables import TABLES, page, written
 
 _PAGES = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")))

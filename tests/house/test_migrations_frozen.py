@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from service import migrations
-from service.migrations import Migration
+from service.store import migrations
+from service.store.migrations import Migration
 
 RECORD = Path(__file__).with_name("migrations.sha256")
 

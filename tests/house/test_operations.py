@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from service import migrations, projects
-from service.api.app import make
+from service.app import make
 from service.db import Pool, connect
 from service.settings import Settings
-from tests.conftest import Api, database_url, run_sql
-from tests.house.sources import ROOT
+from service.store import migrations, projects
+from testkit.api import Api
+from testkit.sources import ROOT
+from tests.conftest import database_url, run_sql
 
 _BLOCKS = re.findall(r"^```sql\n(.*?)^```", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE | re.DOTALL)
 _SET_UP, *_PEEKS = _BLOCKS

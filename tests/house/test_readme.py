@@ -9,13 +9,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from service.local.servers import free_port
-from service.local.servers.postgres import USER
-from tests import processes
-from tests.faults.postgres import cluster, session
-from tests.faults.valkey import Store
-from tests.house.sources import ROOT
-from tests.patience import PATIENCE
+from devstack.servers import free_port
+from devstack.servers.postgres import USER
+from testkit import processes
+from testkit.patience import PATIENCE
+from testkit.postgres import cluster, session
+from testkit.sources import ROOT
+from testkit.valkey import Store
 
 # What `sudo -u postgres psql` and `psql URL -c` do, without psql: a statement a line.
 _PSQL = """\

@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import pytest
 
 from service.db import SQL, Pool, Queries, Statement
-from tests.house.sources import modules
+from testkit.sources import modules
 
 _HEADER = re.compile(r"-- name: (\w+)\([^)]*\)(?: -> \w+(?P<count>[?*])?)?$", re.MULTILINE)
 # What asyncpg makes of a column, by Postgres's name for its type.

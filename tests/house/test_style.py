@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.house.sources import modules
+from testkit.sources import modules
 
 _EMPTY_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "base", "manager", "managers", "misc", "lib"})
 # A statement, not a word: each needs what follows it in SQL.

@@ -8,8 +8,8 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from tests.house.sources import modules
-from worker.letters import FILES, TEMPLATES
+from testkit.sources import modules
+from worker.mail.templates import FILES, TEMPLATES
 
 # `base` is what letters share, `pages` are for browsers.
 _LETTERS = sorted(path.name for path in TEMPLATES.iterdir() if path.is_dir() and path.name not in ("base", "pages"))

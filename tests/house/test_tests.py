@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from tests.house.sources import modules
+from testkit.sources import modules
 
 _LONGEST_SLEEP = 1
 

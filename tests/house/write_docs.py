@@ -1,6 +1,6 @@
 """`python -m tests.house.write_docs` brings the tables of docs/ up to date and records new migrations."""
 
-from service import migrations
+from service.store import migrations
 from tests.house.tables import TABLES, page, written
 from tests.house.test_migrations_frozen import RECORD, name_of, recorded
 

@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from service import projects
 from service.db import Pool
-from tests.conftest import Api, cookie_of
-from tests.forms import Page
-from tests.journeys.conftest import House, link_of, parameters_of, text_of
-from tests.sink import Mail
+from service.store import projects
+from testkit.api import Api, cookie_of
+from testkit.forms import Page
+from testkit.letters import link_of, parameters_of, text_of
+from testkit.sink import Mail
+from tests.journeys.conftest import House
 
 
 @pytest.fixture

@@ -4,11 +4,12 @@ import asyncio
 
 import aiohttp
 
-from service import projects
 from service.db import Pool
-from tests.conftest import Api
-from tests.journeys.conftest import House, link_of, parameters_of, text_of
-from tests.patience import PATIENCE
+from service.store import projects
+from testkit.api import Api
+from testkit.letters import link_of, parameters_of, text_of
+from testkit.patience import PATIENCE
+from tests.journeys.conftest import House
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 

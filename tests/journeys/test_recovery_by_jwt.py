@@ -14,9 +14,10 @@ from appwrite.exception import AppwriteException
 from appwrite.services.account import Account
 
 from service.errors import CredentialsInvalid, RecoveryTokenInvalid, ScopeMissing, VerificationTokenInvalid
-from tests.conftest import Api
-from tests.journeys.conftest import House, link_of, parameters_of
-from tests.patience import PATIENCE
+from testkit.api import Api
+from testkit.letters import link_of, parameters_of
+from testkit.patience import PATIENCE
+from tests.journeys.conftest import House
 
 
 async def test_from_sign_up_to_a_new_password(house: House):

@@ -9,8 +9,8 @@ import aiosmtplib
 import pytest
 from aiohttp import ClientSession
 
-from service.local import mailbox as module
-from service.local.mailbox import open_mailbox
+from devstack import mailbox as module
+from devstack.mailbox import open_mailbox
 
 PAGES = Path(module.__file__).with_name("pages")
 

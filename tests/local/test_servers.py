@@ -18,9 +18,9 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
-from service.local import servers
-from service.local.servers import ServerError, create_database, folders, logs, start_postgres, start_valkey
-from tests.patience import PATIENCE
+from devstack import servers
+from devstack.servers import ServerError, create_database, folders, logs, start_postgres, start_valkey
+from testkit.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PACKAGED = sorted(Path("/usr/lib/postgresql").glob("[0-9]*/bin"))
@@ -29,7 +29,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become 
 LAUNCHER = textwrap.dedent("""
     import signal, sys
     from pathlib import Path
-    from service.local import servers
+    from devstack import servers
     started = [servers.start_postgres(Path(sys.argv[1])), servers.start_valkey(Path(sys.argv[1]))]
     print(*(server.pid for server in started), flush=True)
     signal.pause()

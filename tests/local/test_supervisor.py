@@ -1,4 +1,4 @@
-"""`python -m service.local run` with real servers and stand-ins for our own programs."""
+"""`python -m devstack run` with real servers and stand-ins for our own programs."""
 
 import json
 import os
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 SUPERVISOR = textwrap.dedent("""
     import asyncio, json, sys
     from pathlib import Path
-    from service.local.supervisor import Commands, Ports, run
+    from devstack.supervisor import Commands, Ports, run
     state, commands, ports = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
     commands = Commands(**{name: tuple(words) for name, words in commands.items()})
     sys.exit(asyncio.run(run(Path(state), ports=Ports(**ports), commands=commands)))

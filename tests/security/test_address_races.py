@@ -6,18 +6,18 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from service import sessions, tokens, users
-from service.api import operators
+from service.accounts import user_admin
+from service.clientinfo.user_agents import parse
 from service.db import Connection, Pool, perform, transaction
-from service.devices import parse
 from service.errors import EmailExists, EmailTaken, UserExists
-from service.projects import Project
-from service.sessions import Place
 from service.settings import Settings
-from service.tokens import Kind
-from service.users import Member, User
-from tests.conftest import Api
-from tests.security.kit import ANN, deadlocks
+from service.store import sessions, tokens, users
+from service.store.projects import Project
+from service.store.sessions import Place
+from service.store.tokens import Kind
+from service.store.users import Member, User
+from testkit.api import Api
+from testkit.proofs import ANN, deadlocks
 from tests.security.test_notices import PASSWORD, change_email, follow, link, proved
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
@@ -203,9 +203,9 @@ async def test_accounts_that_swap_addresses_wait_for_nobody_in_a_ring(wide: Pool
     await user(wide, "bob", email=BOB, verified=False)
 
     async def swap(name: str, email: str) -> type[Exception]:
-        operator = operators.Operator(wide, "shop", None)
+        operator = user_admin.Operator(wide, "shop", None)
         with pytest.raises(EmailExists) as refused:
-            await operators.change_email(operator, name, email=email)
+            await user_admin.change_email(operator, name, email=email)
         return refused.type
 
     before = await deadlocks(wide)

@@ -7,16 +7,17 @@ from uuid import uuid4
 
 import pytest
 
-from service import devices, logs, mails
-from service.api.routes import ROUTES
+from service.clientinfo import user_agents
 from service.db import Pool
-from service.events import Event
-from service.logs import Entry
+from service.http.routing import ROUTES
 from service.settings import Settings
-from service.tokens import Kind
-from tests.api import servers
-from tests.conftest import Api, cookie_of
-from tests.security.kit import ANN, WAYS, Post, use
+from service.store import outbox, security_log
+from service.store.events import Event
+from service.store.security_log import Entry
+from service.store.tokens import Kind
+from testkit import api_keys
+from testkit.api import Api, cookie_of
+from testkit.proofs import ANN, WAYS, Post, use
 from tests.security.test_takeover import login, waiting
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
@@ -34,7 +35,7 @@ async def block(api: Api, pool: Pool, member: dict[str, str], user_id: str) -> A
 
 async def be_blocked(api: Api, pool: Pool, member: dict[str, str], user_id: str) -> Any:
     path = f"/v1/users/{user_id}/status"
-    return await api.call("PATCH", path, json={"status": False}, headers=await servers.key(pool))
+    return await api.call("PATCH", path, json={"status": False}, headers=await api_keys.key(pool))
 
 
 async def sign_up(api: Api, pool: Pool, post: Post) -> int:
@@ -51,7 +52,7 @@ async def sign_in_by_code(api: Api, pool: Pool, post: Post) -> int:
 
 async def be_made(api: Api, pool: Pool, post: Post) -> int:
     body = {"userId": "anns.own", "email": ANN}
-    return (await api.call("POST", "/v1/users", json=body, headers=await servers.key(pool), modern=True)).status
+    return (await api.call("POST", "/v1/users", json=body, headers=await api_keys.key(pool), modern=True)).status
 
 
 async def move(api: Api, pool: Pool, post: Post) -> int:
@@ -75,7 +76,7 @@ async def test_s68_a_blocked_account_keeps_no_unproved_address(api: Api, pool: P
     stranger = (await api.sign_up(ANN))["$id"]
     assert (await end(api, pool, await api.sign_in(), stranger)).status in (200, 204)
     assert await take(api, pool, post) in (200, 201)
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     await api.call("PATCH", f"/v1/users/{stranger}/status", json={"status": True}, headers=server)
     rows = await pool.fetch("select id = $1, email, status from users order by id = $1", stranger)
     assert [tuple(row) for row in rows][-1] == (True, None, "active")
@@ -119,7 +120,7 @@ async def test_an_unproved_address_that_nobody_wants_comes_back_with_its_account
     user_id = (await api.sign_up(ANN))["$id"]
     member = await api.sign_in()
     await be_blocked(api, pool, member, user_id)
-    server = await servers.key(pool)
+    server = await api_keys.key(pool)
     await api.call("PATCH", f"/v1/users/{user_id}/status", json={"status": True}, headers=server)
     assert (await api.call("GET", "/v1/account", headers=member)).data["email"] == ANN
 
@@ -138,7 +139,7 @@ async def test_mail_to_an_address_that_is_nobodys_is_sent(
         await pool.execute("update users set email_verified = $1", verified)
         assert (await api.call("POST", route, json=body)).status == 201
         mail = (await pool.fetchrow("select id from mails order by created_at desc limit 1"))[0]
-        claim = await mails.claim(pool, mail, worker="w", lease=30)
+        claim = await outbox.claim(pool, mail, worker="w", lease=30)
         assert claim
         assert claim.user_id == seen
 
@@ -219,14 +220,14 @@ async def test_s68_a_stranger_does_not_see_from_where_the_owner_acts(
     done = (Event.RECOVERY_CREATE, Event.VERIFICATION_UPDATE, Event.SESSION_CREATE)
     now = datetime.now(UTC)
     entries = [Entry("shop", uuid4(), stranger, name.value, "192.0.2.7", now, "--") for name in done]
-    await logs.file(pool, [(entry, devices.parse("")) for entry in entries])
+    await security_log.file(pool, [(entry, user_agents.parse("")) for entry in entries])
 
     async def seen(path: str, headers: dict[str, str]) -> set[str]:
         answer = await api.call("GET", path, headers=headers, modern=modern)
         assert answer.data.get("total", len(answer.data["logs"])) == len(answer.data["logs"])
         return {row["event"] for row in answer.data["logs"]}
 
-    everything = await seen(f"/v1/users/{stranger}/logs", await servers.key(pool))
+    everything = await seen(f"/v1/users/{stranger}/logs", await api_keys.key(pool))
     assert len(everything) == 3
     assert len(await seen("/v1/account/logs", member)) == 1
     assert (await use(api, VERIFICATION, await post.issue(Kind.VERIFICATION, stranger), headers=member)).status == 200

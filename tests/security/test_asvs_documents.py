@@ -3,11 +3,11 @@
 import ast
 import re
 
-from service.api.app import routes
+from service.app import routes
 from service.db import connect
 from service.settings import Settings
+from testkit.sources import ROOT, modules
 from tests.conftest import database_url
-from tests.house.sources import ROOT, modules
 
 _CRYPTOGRAPHY = {"hashlib", "hmac", "argon2", "bcrypt", "jwt", "ssl", "secrets", "random", "uuid_utils"}
 _ELSEWHERE = {
@@ -42,7 +42,7 @@ def imported(tree: ast.Module) -> set[str]:
 
 
 def product() -> dict[str, ast.Module]:
-    return {name: tree for name, tree in modules("service", "worker").items() if not name.startswith("service.local")}
+    return {name: tree for name, tree in modules("service", "worker").items() if not name.startswith("devstack")}
 
 
 def test_every_way_in_is_written_down():

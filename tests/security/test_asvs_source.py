@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.house.sources import modules
+from testkit.sources import modules
 
 _PROGRAMS = {
     "subprocess", "os.system", "os.popen", "os.spawnv", "os.execv", "Popen", "create_subprocess_exec",
@@ -29,7 +29,7 @@ _HOSTILE = ("a", "a.", "a-", "1", "%61", "[", "x@", "\\", "$", "xn--", "\u0130",
 
 def ours() -> dict[str, ast.Module]:
     """What production installs; the local servers of development stay at home."""
-    return {name: tree for name, tree in modules("service", "worker").items() if not name.startswith("service.local")}
+    return {name: tree for name, tree in modules("service", "worker").items() if not name.startswith("devstack")}
 
 
 def words(tree: ast.Module) -> set[str]:
@@ -125,7 +125,7 @@ def test_weak_hashes_guard_nothing():
 def test_chance_that_can_be_guessed_guards_nothing():
     """The module `random` only spreads waits; all that must not be guessed comes from the system's generator."""
     used = {name for name, tree in ours().items() if "random" in words(tree)}
-    assert used == {"service.db.acts", "service.migrations", "worker.marks"}
+    assert used == {"service.db.retries", "service.store.migrations", "worker.outcomes"}
     for name in used:
         calls = [node for node in ast.walk(ours()[name]) if isinstance(node, ast.Attribute)]
         assert {node.attr for node in calls if ast.unparse(node.value) == "random"} == {"uniform"}, name

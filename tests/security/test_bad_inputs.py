@@ -2,13 +2,13 @@
 
 import pytest
 
-from figures import bad_inputs
+from bench.resilience import bad_inputs
 from service.db import Pool
 from service.settings import Settings
-from tests.api.servers import key
+from testkit import edge
+from testkit.api import Api
+from testkit.api_keys import key
 from tests.api.test_bad_input import everything
-from tests.conftest import Api
-from tests.security import edge
 
 pytestmark = pytest.mark.unlimited
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from service import projects
-from service.api import app
-from service.api.routes import Route
+from service import app
 from service.db import Pool
-from tests.api.servers import key
-from tests.conftest import Api
+from service.http.routing import Route
+from service.store import projects
+from testkit.api import Api
+from testkit.api_keys import key
 
 pytestmark = pytest.mark.unlimited
 

@@ -10,16 +10,16 @@ import pytest
 from aiohttp import DummyCookieJar
 from pydantic import SecretStr
 
-from service import projects
-from service.api.app import make
+from devstack.servers import free_port
+from service.app import make
 from service.db import Pool
-from service.local.servers import free_port
 from service.settings import Settings
-from tests import processes
-from tests.conftest import Api, cookie_of
-from tests.patience import PATIENCE
+from service.store import projects
+from testkit import processes
+from testkit.api import Api, cookie_of
+from testkit.patience import PATIENCE
+from testkit.sink import Sink
 from tests.security.test_known_device import mark_of
-from tests.sink import Sink
 
 pytestmark = pytest.mark.usefixtures("patient")
 

@@ -12,15 +12,14 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from service import projects, users
 from service.db import Pool
 from service.settings import Settings
-from tests import processes
-from tests.api.servers import key
-from tests.conftest import Api
-from tests.journeys.conftest import link_of, parameters_of, text_of
-from tests.security import edge
-from tests.sink import Mail, Sink
+from service.store import projects, users
+from testkit import edge, processes
+from testkit.api import Api
+from testkit.api_keys import key
+from testkit.letters import link_of, parameters_of, text_of
+from testkit.sink import Mail, Sink
 from tests.worker.test_mail import everything_in
 
 ANN, URL = "ann@example.com", "http://localhost/landing"

@@ -8,12 +8,12 @@ from urllib.parse import quote
 
 import pytest
 
-from service.api.app import make
+from service.app import make
 from service.db import Pool
 from service.settings import Settings
-from tests.api.servers import key
-from tests.conftest import Api, cookie_of
-from tests.security import edge
+from testkit import edge
+from testkit.api import Api, cookie_of
+from testkit.api_keys import key
 
 pytestmark = pytest.mark.unlimited
 

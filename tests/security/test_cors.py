@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from service import projects
-from service.api.app import make
+from service.app import make
 from service.db import Pool
 from service.settings import Settings
-from tests.conftest import Api
+from service.store import projects
+from testkit.api import Api
 
 ROWS = json.loads((Path(__file__).parent / "data" / "cors.json").read_text())
 HOSTNAMES = ("app.example.com", "*.pages.example.org", "[::1]", "127.0.0.1")

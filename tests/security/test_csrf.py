@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from service import projects
-from service.api.app import make
+from service.app import make
 from service.db import Pool
 from service.settings import Settings
-from tests.conftest import Api
+from service.store import projects
+from testkit.api import Api
 
 ROWS = json.loads((Path(__file__).parent / "data" / "csrf.json").read_text())
 HOSTNAMES = ("*.pages.example.org",)
@@ -89,7 +89,7 @@ async def test_s59_nobody_is_signed_in_by_a_strangers_page(api: Api, pool: Pool,
 @pytest.mark.parametrize("modern", [False, True])
 async def test_s59_every_write_of_a_member_is_guarded(api: Api, pool: Pool, modern: bool):
     """No route of a member's forgets to ask, a key beside the cookie or not."""
-    from service.api import app
+    from service import app
 
     await api.sign_up()
     cookie = await api.sign_in()
@@ -107,7 +107,7 @@ async def test_s59_every_write_of_a_member_is_guarded(api: Api, pool: Pool, mode
 
 async def test_s59_reading_changes_nothing(api: Api, pool: Pool):
     """GET, HEAD and OPTIONS of every path write nothing, whoever asks and whatever they claim to mean."""
-    from service.api import app
+    from service import app
 
     await api.sign_up()
     cookie = await api.sign_in()

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from service import whoami
 from service.__main__ import main
-from service.cli.exits import UNWELL
+from service.cli.exit_codes import UNWELL
+from service.crypto import proxy_probe
 from service.db import Pool
 from service.settings import Settings
-from tests.conftest import Api, database_url, run_sql
-from tests.security import edge
-from tests.sink import Sink
+from testkit import edge
+from testkit.api import Api
+from testkit.sink import Sink
+from tests.conftest import database_url, run_sql
 
 
 @pytest.fixture
@@ -183,13 +184,13 @@ def _chain(port: int, proxies: int, written: dict[str, str] | None = None) -> we
 async def test_s90_nobody_else_is_told(api: Api, settings: Settings):
     """Without a fresh proof made with one of the server's keys there is nothing at that path."""
     now = int(time.time())
-    good = whoami.proof(settings.key_ring, now=now)
-    other = whoami.proof({"x": b"x" * 32}, now=now)
-    old, early = (whoami.proof(settings.key_ring, now=now + seconds) for seconds in (-61, 90))
+    good = proxy_probe.proof(settings.key_ring, now=now)
+    other = proxy_probe.proof({"x": b"x" * 32}, now=now)
+    old, early = (proxy_probe.proof(settings.key_ring, now=now + seconds) for seconds in (-61, 90))
     for proof in ("", "x", good[:-1], good + "0", other, old, early, f"{now}.{'0' * 64}", f"{good},{good}"):
-        answer = await api.call("GET", "/whoami", headers={whoami.HEADER: proof})
+        answer = await api.call("GET", "/whoami", headers={proxy_probe.HEADER: proof})
         assert (answer.status, answer.data["type"]) == (404, "general_route_not_found"), proof
-    answer = await api.call("GET", "/whoami", headers={whoami.HEADER: good})
+    answer = await api.call("GET", "/whoami", headers={proxy_probe.HEADER: good})
     assert (answer.status, answer.data["believed"]) == (200, "127.0.0.1")
 
 

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from service.projects import Project
-from tests import processes
-from tests.conftest import Api
-from tests.sink import Sink
+from service.store.projects import Project
+from testkit import processes
+from testkit.api import Api
+from testkit.sink import Sink
 
 LISTENS = "0A"
 Peers = set[tuple[str, int]]

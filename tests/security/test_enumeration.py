@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from service import ids, projects
-from service.api.app import make
-from service.api.middleware import SERVICES
+from service import ids
+from service.app import make
 from service.db import Pool
+from service.http.middleware import SERVICES
 from service.settings import Settings
-from service.tokens import Kind
-from tests.api import servers
-from tests.conftest import Api
-from tests.security.kit import Post
+from service.store import projects
+from service.store.tokens import Kind
+from testkit import api_keys
+from testkit.api import Api
+from testkit.proofs import Post
 
 pytestmark = pytest.mark.usefixtures("patient")
 
@@ -74,7 +75,7 @@ async def house(aiohttp_client: Any, api: Api, pool: Pool, redis: Redis, setting
     await pool.execute("update users set email_verified = true where email <> $1", _address("unproved"))
     await pool.execute("update users set status = 'blocked' where email = $1", _address("blocked"))
     await pool.execute("update users set password_hash = null where email = $1", _address("passwordless"))
-    await api.call("DELETE", f"/v1/users/{known['deleted']}", headers=await servers.key(pool))
+    await api.call("DELETE", f"/v1/users/{known['deleted']}", headers=await api_keys.key(pool))
     await api.call("DELETE", "/v1/account", headers=await api.sign_in(_address("blocked himself")))
     app = make(settings)
     watched = Api(await aiohttp_client(app))

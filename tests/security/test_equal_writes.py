@@ -2,12 +2,13 @@
 
 import pytest
 
-from service import ids, tokens
+from service import ids
 from service.db import Pool
 from service.settings import Settings
-from service.tokens import Kind
-from tests.conftest import Api
-from tests.security.kit import ANN, Post
+from service.store import tokens
+from service.store.tokens import Kind
+from testkit.api import Api
+from testkit.proofs import ANN, Post
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
 _WRITTEN = """

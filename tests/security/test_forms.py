@@ -11,11 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from service.projects import Project
 from service.settings import Settings
-from tests import processes
-from tests.conftest import Api
-from tests.security import edge
+from service.store.projects import Project
+from testkit import edge, processes
+from testkit.api import Api
 
 pytestmark = pytest.mark.unlimited
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from service.api import app
-from service.api.app import make
-from service.api.routes import Route
+from service import app
+from service.app import make
+from service.http.routing import Route
 from service.settings import Settings
-from tests.conftest import Api
+from testkit.api import Api
 
 ALWAYS = ("Content-Security-Policy", "Referrer-Policy", "Vary", "X-Request-Id", "Content-Type")
 # What would tell of our libraries, our folders or our database.

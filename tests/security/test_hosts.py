@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from service.db import Pool
-from service.jobs import Bell, connect
+from service.queue import Bell, connect
 from service.settings import Settings
-from tests.conftest import Api
-from tests.security import edge
-from tests.sink import Sink
+from testkit import edge
+from testkit.api import Api
+from testkit.sink import Sink
 from tests.worker.conftest import staffed
 from worker.smtp import Relay, Server
 

@@ -7,9 +7,9 @@ import orjson
 import pytest
 
 from service.db import Pool
-from tests.api.servers import key
+from testkit.api import Api
+from testkit.api_keys import key
 from tests.api.test_bad_input import everything
-from tests.conftest import Api
 
 pytestmark = pytest.mark.unlimited
 

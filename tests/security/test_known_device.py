@@ -5,12 +5,13 @@ import time
 import pytest
 from aiohttp import DummyCookieJar
 
-from service import known_devices, projects
-from service.api.app import make
+from service.app import make
+from service.crypto import known_devices
+from service.crypto.known_devices import SECONDS
 from service.db import Pool
-from service.known_devices import SECONDS
 from service.settings import Settings
-from tests.conftest import Api
+from service.store import projects
+from testkit.api import Api
 
 pytestmark = pytest.mark.usefixtures("patient")
 

@@ -12,17 +12,17 @@ from aiohttp import DummyCookieJar
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from figures import g09, g16
-from service import projects, windows
-from service.api.app import make
-from service.api.windows import by_address, mailbox_of
+from bench.resilience import limit_burst, login_flood
+from devstack.servers import free_port
+from service.app import make
 from service.db import Pool
-from service.limits import HOUR, Limits, Rule, Window, counting, redis_windows
-from service.local.servers import free_port
+from service.http.rate_limit_keys import by_address, mailbox_of
+from service.rate_limiter import HOUR, Limits, Rule, Window, limiter, redis_windows
 from service.settings import Settings
-from service.tokens import Kind
-from tests.conftest import Api
-from tests.security.kit import Post
+from service.store import projects, rate_limit_windows
+from service.store.tokens import Kind
+from testkit.api import Api
+from testkit.proofs import Post
 
 pytestmark = pytest.mark.usefixtures("patient")
 
@@ -47,7 +47,7 @@ async def waiting(database: str, pool: Pool) -> AsyncIterator[Pool]:
 
 
 def counter(redis: Redis, pool: Pool) -> Limits:
-    return Limits(redis, b"key", windows.Store(pool))
+    return Limits(redis, b"key", rate_limit_windows.Store(pool))
 
 
 async def test_s72_no_window_ever_holds_more(redis: Redis, pool: Pool):
@@ -231,7 +231,7 @@ async def test_s78_without_redis_processes_count_together(
 
 async def test_s78_postgres_says_what_redis_would(pool: Pool):
     """Its function answers as the script does: all windows count a call or none, places fall free one by one."""
-    store, asked = windows.Store(pool), (["a", "b"], [2, 3], [HOUR, HOUR])
+    store, asked = rate_limit_windows.Store(pool), (["a", "b"], [2, 3], [HOUR, HOUR])
     found = [await store.count(*asked) for _ in range(3)]
     assert [[each.before for each in answer] for answer in found] == [[0, 0], [1, 1], [2, 2]]
     assert [{each.counted_at is None for each in answer} for answer in found] == [{False}, {False}, {True}]
@@ -239,13 +239,13 @@ async def test_s78_postgres_says_what_redis_would(pool: Pool):
     assert (await store.count(["b"], [3], [HOUR]))[0].before == 2, "the refused call counted nowhere"
     await pool.execute("update windows set calls = array[calls[1] - interval '2 hours'] || calls[2:]")
     assert [each.before for each in await store.count(*asked)] == [1, 2]
-    assert await windows.forget(pool, asked[0]) == 2
+    assert await rate_limit_windows.forget(pool, asked[0]) == 2
     assert (await store.count(*asked))[0].before == 0
 
 
 async def test_s78_the_release_before_counts_in_the_same_windows(pool: Pool):
     """While two releases run beside each other they give out one number of places."""
-    store = windows.Store(pool)
+    store = rate_limit_windows.Store(pool)
     old = "select before from count_call(array['x'], array[3], array[3600])"
     await store.count(["x"], [3], [HOUR])
     assert (await pool.fetchrow(old))[0] == 1
@@ -257,7 +257,7 @@ async def test_s78_the_release_before_counts_in_the_same_windows(pool: Pool):
 @pytest.mark.parametrize("limit", [10, 2_500])
 async def test_s78_many_at_once_get_exactly_the_limit(waiting: Pool, limit: int):
     """Windows shared in any order by many calls: exactly the limit passes, and nobody waits in a ring."""
-    store, names, share = windows.Store(waiting), ["x", "y", "z"], -(-limit // 1000)
+    store, names, share = rate_limit_windows.Store(waiting), ["x", "y", "z"], -(-limit // 1000)
     await waiting.execute(
         "insert into windows (name, calls, many, expires_at) select name, array_agg(now()), array_agg($2::int), "
         "'infinity' from unnest($1::text[]) name, generate_series(1, $3) group by name",
@@ -272,19 +272,19 @@ async def test_s78_many_at_once_get_exactly_the_limit(waiting: Pool, limit: int)
 
 async def test_s78_a_wide_window_is_one_small_row(pool: Pool):
     """A moment stands for several calls where a window is wide; none leaves too early, and each can be given back."""
-    store = windows.Store(pool)
+    store = rate_limit_windows.Store(pool)
     taken = [(await store.count(["x"], [3_000], [HOUR]))[0].counted_at for _ in range(7)]
     assert (await pool.fetchrow("select many from windows"))[0] == [3, 3, 1]
     await store.give_back(["x", "x"], [3_000, 3_000], [taken[0], taken[4]])
     assert (await pool.fetchrow("select many from windows"))[0] == [2, 2, 1]
-    assert (await windows.find(pool, ["x"], [HOUR]))[0].before == 5
+    assert (await rate_limit_windows.find(pool, ["x"], [HOUR]))[0].before == 5
     await store.give_back(["x"], [3_000], [taken[6]])
     assert (await pool.fetchrow("select many from windows"))[0] == [2, 2]
 
 
 async def test_s78_left_over_windows_go_away(pool: Pool):
     """What has expired is removed by whoever counts next: an outage leaves nothing for ever."""
-    store = windows.Store(pool)
+    store = rate_limit_windows.Store(pool)
     for number in range(5):
         await store.count([f"old{number}"], [10], [1])
     await pool.execute("update windows set expires_at = now() - interval '1 second'")
@@ -294,7 +294,7 @@ async def test_s78_left_over_windows_go_away(pool: Pool):
 
 async def test_s78_an_expired_window_may_be_taken_away_under_a_call(waiting: Pool):
     """While others count in it and remove it: each call gets an answer for each of its windows."""
-    store = windows.Store(waiting)
+    store = rate_limit_windows.Store(waiting)
 
     async def count(number: int) -> int:
         found = await store.count([f"w{number % 3}", f"w{(number + 1) % 3}"], [1000, 1000], [HOUR, HOUR])
@@ -338,7 +338,7 @@ async def test_s79_a_hundred_thousand_keys_stay_small_and_pass(redis: Redis, poo
 
 async def test_s79_the_process_keeps_a_bounded_number(monkeypatch: pytest.MonkeyPatch, away: Settings, pool: Pool):
     """While Redis is away, full windows push each other out, not the process out of its memory."""
-    monkeypatch.setattr(counting, "_NOTES", 100)
+    monkeypatch.setattr(limiter, "_NOTES", 100)
     limits, one = counter(Redis.from_url(away.redis_url.get_secret_value()), pool), replace(TEN, limit=1)
     for number in range(300):
         await limits.count("shop", [Window(one, f"{number // 2}")])
@@ -383,13 +383,13 @@ async def test_a_dry_run_counts_and_refuses_nobody(api: Api, pool: Pool, caplog:
 
 async def test_g09_bursts_over_two_processes(environment: dict[str, str], pool: Pool, redis: Redis):
     """A hundred at once over two processes, with Redis and without: exactly ten are looked at."""
-    rows = await g09.bursts(environment | {"LOG_LEVEL": "error"}, 3, seed=9)
+    rows = await limit_burst.bursts(environment | {"LOG_LEVEL": "error"}, 3, seed=9)
     assert [row.value for row in rows] == ["10 in 3 rounds of 3", "10 in 1 rounds of 1"]
 
 
 async def test_g16_a_flood_of_logins_takes_bounded_memory(environment: dict[str, str], pool: Pool, redis: Redis):
     """Bad logins beyond what can be hashed are told to come again; a member reads on, and memory keeps its bound."""
-    alone, _beside, memory, answers = await g16.flood(
+    alone, _beside, memory, answers = await login_flood.flood(
         environment | {"LIMITS": "off", "LOG_LEVEL": "error"}, 2, seed=16, attackers=150
     )
     assert alone.value

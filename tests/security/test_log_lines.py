@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.journal import JsonLines
+from service.json_logging import JsonLines
 
 
 def logged(message: str, **extra: Any) -> str:

@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 
-from service import mails, projects, tokens, users
 from service.db import Pool
-from service.jobs import Bell, connect
+from service.queue import Bell, connect
 from service.settings import Settings
-from service.tokens import Kind
-from tests.conftest import Api
+from service.store import outbox, projects, tokens, users
+from service.store.tokens import Kind
+from testkit.api import Api
+from testkit.sink import Mail, Sink
 from tests.security.data import hostile
-from tests.sink import Mail, Sink
 from tests.worker.conftest import staffed
-from worker import letters
-from worker.mail import Mailer
+from worker.delivery import Mailer
+from worker.mail import templates
 from worker.smtp import Relay, Server
 
 ANN, URL = "ann@example.com", "http://localhost/reset"
@@ -61,8 +61,8 @@ class Post:
         common = {"letter": letter, "recipient": ANN, "user_id": "ann", "locale": locale, "facts": told}
         sender = "no-reply@accounts.test"
         if token is None:
-            return await mails.post_notice(self.pool, "shop", sender=sender, **common)
-        return await mails.post(
+            return await outbox.post_notice(self.pool, "shop", sender=sender, **common)
+        return await outbox.post(
             self.pool, "shop", sender=sender, token_id=token.id, deadline_at=token.expires_at, **common
         )
 
@@ -133,7 +133,7 @@ async def test_s37_every_letter_has_the_headers_of_a_machine(post: Post, letter:
 
 def test_s37_no_letter_is_left_out():
     """A new letter is tried above, too."""
-    assert set(KINDS) == set(letters.shelf().letters)
+    assert set(KINDS) == set(templates.shelf().letters)
 
 
 @pytest.mark.parametrize("place", ["user_agent", "locale", "ip", "phrase", "name", "url"])

@@ -6,15 +6,15 @@ import re
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from service import mails, projects, tokens
 from service.db import Pool
 from service.settings import Settings
-from service.tokens import Kind, Token
-from tests.api.servers import key
-from tests.conftest import Api, cookie_of
-from tests.forms import Page
+from service.store import outbox, projects, tokens
+from service.store.tokens import Kind, Token
+from testkit.api import Api, cookie_of
+from testkit.api_keys import key
+from testkit.forms import Page
 from tests.security.test_known_device import mark_of
-from worker import drafts
+from worker.mail import compose
 
 ANN, EVE, PASSWORD = "ann@example.com", "eve@evil.example", "correct horse"
 GONE, DONE = "This link is no longer valid", "Your account is secured"
@@ -309,10 +309,10 @@ async def test_the_workers_letter_leads_to_the_page(api: Api, pool: Pool, settin
     """The link in the letter is the one whose page undoes the act, though the address is no user's any more."""
     await change_email(api, await proved(api, pool))
     (mail,) = await pool.fetch("select id from mails where letter = 'email_changed'")
-    claim = await mails.claim(pool, mail[0], worker="w", lease=30)
+    claim = await outbox.claim(pool, mail[0], worker="w", lease=30)
     assert claim
-    token = drafts.token_of(claim)
-    written = drafts.write(claim, token, settings.key_ring, sender="a@b.test", public_url="http://localhost:8080")
+    token = compose.token_of(claim)
+    written = compose.write(claim, token, settings.key_ring, sender="a@b.test", public_url="http://localhost:8080")
     text = email.message_from_bytes(written, policy=email.policy.default).get_body(("plain",)).get_content()
     (address,) = re.findall(r"http://localhost:8080(/auth/email-undo\?\S+)", text)
     assert "Ann" not in text

@@ -11,16 +11,17 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from service import blocklist, projects
-from service.api.app import make
-from service.api.middleware import SERVICES
-from service.blocklist import Ranges
+from service.app import make
+from service.crypto import breached_passwords
+from service.crypto.breached_passwords import Ranges
 from service.db import Pool
+from service.http.middleware import SERVICES
 from service.settings import Settings, Unfit
-from service.tokens import Kind
-from tests.api import servers
-from tests.conftest import Api
-from tests.security.kit import ANN, WAYS, Post, use
+from service.store import projects
+from service.store.tokens import Kind
+from testkit import api_keys
+from testkit.api import Api
+from testkit.proofs import ANN, WAYS, Post, use
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
 
@@ -59,12 +60,12 @@ async def become_real(api: Api, post: Post, password: str, *, modern: bool) -> A
 
 async def create(api: Api, post: Post, password: str, *, modern: bool) -> Any:
     body = {"email": ANN, "name": "Annabel Lee", "password": password}
-    return await api.call("POST", "/v1/users", json=body, headers=await servers.key(post.pool), modern=modern)
+    return await api.call("POST", "/v1/users", json=body, headers=await api_keys.key(post.pool), modern=modern)
 
 
 async def set_by_operator(api: Api, post: Post, password: str, *, modern: bool) -> Any:
     path = f"/v1/users/{await _ann(api)}/password"
-    headers = await servers.key(post.pool)
+    headers = await api_keys.key(post.pool)
     return await api.call("PATCH", path, json={"password": password}, headers=headers, modern=modern)
 
 
@@ -154,8 +155,8 @@ def test_s52_the_list_is_long_enough():
     """At least the 3,000 most common ones that are long enough for either era are on it (ASVS 6.2.4)."""
     common = [word for word in FREQUENCY_LISTS["passwords"] if len(word) >= 8]
     assert len(common) >= 3000
-    assert all(blocklist.lists(word) for word in common)
-    assert all(blocklist.lists(word.upper()) for word in common[:3000])
+    assert all(breached_passwords.lists(word) for word in common)
+    assert all(breached_passwords.lists(word.upper()) for word in common[:3000])
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_s52_the_list_is_long_enough():
 )
 def test_s52_what_is_not_common_is_left_alone(password: str):
     """A common word inside a longer password makes it no common password."""
-    assert not blocklist.lists(password)
+    assert not breached_passwords.lists(password)
 
 
 @each_set
@@ -218,7 +219,7 @@ async def test_s52_the_last_passwords_are_not_chosen_again(api: Api, pool: Pool,
             await chosen(api, member, words[-1], word),
             await use(api, RECOVERY, await post.issue(Kind.RECOVERY, ann), body=body, modern=True),
             await api.call(
-                "PATCH", f"/v1/users/{ann}/password", json=body, headers=await servers.key(pool), modern=True
+                "PATCH", f"/v1/users/{ann}/password", json=body, headers=await api_keys.key(pool), modern=True
             ),
         ]
         assert {(answer.status, answer.data["type"]) for answer in answers} == {(400, "password_recently_used")}

@@ -10,15 +10,15 @@ import pytest
 from aiohttp import DummyCookieJar
 from redis.asyncio import Redis
 
-from service import projects, windows
-from service.api.app import make
-from service.api.middleware import SERVICES
+from devstack.servers import free_port
+from service.app import make
 from service.db import Pool
-from service.limits import HOUR, Limits, Rule, Window, redis_windows
-from service.local.servers import free_port
+from service.http.middleware import SERVICES
+from service.rate_limiter import HOUR, Limits, Rule, Window, redis_windows
 from service.settings import Settings
-from tests.conftest import Api
-from tests.security.kit import ANN, WAYS, Post, use
+from service.store import projects, rate_limit_windows
+from testkit.api import Api
+from testkit.proofs import ANN, WAYS, Post, use
 from tests.security.test_known_device import mark_of
 
 pytestmark = pytest.mark.usefixtures("patient", "cheap")
@@ -128,7 +128,7 @@ async def test_s77_without_redis_places_are_given_back_too(api: Api, pool: Pool,
 
 async def test_s77_what_redis_could_not_be_told_it_is_told_later(pool: Pool, redis: Redis):
     """A place that was taken before Redis went is free there as soon as anything is given back again."""
-    limits, window = Limits(redis, b"key", windows.Store(pool)), Window(Rule("r", 10, HOUR), "x")
+    limits, window = Limits(redis, b"key", rate_limit_windows.Store(pool)), Window(Rule("r", 10, HOUR), "x")
     first, second = await limits.count("shop", [window]), await limits.count("shop", [window])
     well, limits.redis._redis = limits.redis._redis, Redis(port=free_port())
     await limits.give_back(first.places)
@@ -140,19 +140,19 @@ async def test_s77_what_redis_could_not_be_told_it_is_told_later(pool: Pool, red
 
 async def test_s77_a_place_is_given_back_once(pool: Pool, redis: Redis):
     """Giving back twice, or after a reset, takes nobody else's place."""
-    limits, window = Limits(redis, b"key", windows.Store(pool)), Window(Rule("r", 10, HOUR), "x")
+    limits, window = Limits(redis, b"key", rate_limit_windows.Store(pool)), Window(Rule("r", 10, HOUR), "x")
     first = await limits.count("shop", [window])
     await limits.count("shop", [window])
     for _twice in range(2):
         await limits.give_back(first.places)
     (name,) = [place.name for place in first.places]
     assert await redis.zcard(name) == 1
-    assert (await windows.find(pool, [name], [HOUR]))[0].before == 1
+    assert (await rate_limit_windows.find(pool, [name], [HOUR]))[0].before == 1
 
 
 async def test_s77_a_call_that_is_sent_twice_is_counted_once(pool: Pool, redis: Redis):
     """A connection that breaks behind the script has it sent again: the second answer is the first."""
-    limits, rules = Limits(redis, b"key", windows.Store(pool)), [Rule("r", 1, HOUR)]
+    limits, rules = Limits(redis, b"key", rate_limit_windows.Store(pool)), [Rule("r", 1, HOUR)]
     answers = [await limits.redis.count("one", ["rl:x"], rules) for _twice in range(2)]
     assert [answer[0].before for answer in answers if answer] == [0, 0]
     assert await redis.zcard("rl:x") == 1

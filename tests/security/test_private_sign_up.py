@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from service import mails, projects, sign_ups, tokens
 from service.db import Pool
 from service.settings import Settings
-from service.tokens import Kind
-from tests.conftest import Api, cookie_of
-from tests.forms import Page
-from tests.security.kit import ANN, WAYS, Post, Proof, deadlocks, use
-from worker import drafts
+from service.store import outbox, projects, signups, tokens
+from service.store.tokens import Kind
+from testkit.api import Api, cookie_of
+from testkit.forms import Page
+from testkit.proofs import ANN, WAYS, Post, Proof, deadlocks, use
+from worker.mail import compose
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
 
@@ -140,10 +140,10 @@ async def test_the_letter_leads_to_the_page_that_asks(api: Api, pool: Pool, sett
     """Where the project has no page of its own; a proof for an account that is there leads to the one that does not."""
     await ask(api)
     (mail,) = await pool.fetch("select id from mails")
-    claim = await mails.claim(pool, mail[0], worker="w", lease=30)
+    claim = await outbox.claim(pool, mail[0], worker="w", lease=30)
     assert claim
-    token = drafts.token_of(claim)
-    written = drafts.write(claim, token, settings.key_ring, sender="a@b.test", public_url="http://localhost:8080")
+    token = compose.token_of(claim)
+    written = compose.write(claim, token, settings.key_ring, sender="a@b.test", public_url="http://localhost:8080")
     assert b"http://localhost:8080/auth/sign-up?project" in written.replace(b"=\r\n", b"").replace(b"=3D", b"=")
 
 
@@ -225,9 +225,9 @@ async def test_what_was_asked_for_goes_with_its_token(api: Api, pool: Pool):
     await api.sign_up(ANN)
     token = await pool.fetchrow("select id, kind, user_id from tokens")
     assert (token["kind"], token["user_id"]) == (Kind.VERIFICATION, None)
-    found = await sign_ups.find(pool, "shop", token_id=token["id"])
+    found = await signups.find(pool, "shop", token_id=token["id"])
     assert found
     assert found.password_hash.startswith("$argon2id$")
     await pool.execute("update tokens set expires_at = now() - interval '25 hours'")
     await tokens.drop_expired(pool)
-    assert await sign_ups.find(pool, "shop", token_id=token["id"]) is None
+    assert await signups.find(pool, "shop", token_id=token["id"]) is None

@@ -1,10 +1,10 @@
 """A mailed secret that several use at once (S13; the figure G8 in short)."""
 
-from figures import g08
+from bench.resilience import token_race
 from service.db import Pool
-from service.projects import Project
 from service.settings import Settings
-from tests import processes
+from service.store.projects import Project
+from testkit import processes
 
 
 async def test_s13_of_ten_at_once_exactly_one_gets_in(
@@ -13,5 +13,5 @@ async def test_s13_of_ten_at_once_exactly_one_gets_in(
     """On each of five routes, over two processes: one winner, one event, one password or session, nothing left over."""
     environment |= {"LIMITS": "off"}
     async with processes.api(environment) as (_, first), processes.api(environment) as (_, second):
-        faults = await g08.races((first, second), pool, settings, count=4 * len(g08.WAYS), beside=1)
-    assert faults == {way.name: 0 for way in g08.WAYS}
+        faults = await token_race.races((first, second), pool, settings, count=4 * len(token_race.WAYS), beside=1)
+    assert faults == {way.name: 0 for way in token_race.WAYS}

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from service.projects import Project
 from service.settings import Settings
-from tests.security import edge
+from service.store.projects import Project
+from testkit import edge
 
 ROWS = json.loads((Path(__file__).parent / "data" / "raw_requests.json").read_text())
 GOOD = b"GET /v1/account HTTP/1.1\r\nHost: localhost\r\nX-Appwrite-Project: shop\r\n%s\r\n"
@@ -170,7 +170,7 @@ async def test_s85_a_line_a_request_and_no_more(settings: Settings, project: Pro
     found = [json.loads(line) for line in log.getvalue().splitlines()]
     answered = [line for line in found if line["says"] in ("answered", "refused")]
     assert len(answered) == len(HOSTILE) + 6
-    assert all(line["from"] == "service.api.forwarding" for line in found if line not in answered)
+    assert all(line["from"] == "service.http.forwarded" for line in found if line not in answered)
     assert all(len(line) < 512 for line in log.getvalue().splitlines())
     assert "evil" not in log.getvalue()
     assert "\x1b" not in log.getvalue()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from figures import g11, redirect_vectors
-from service import redirects
-from tests.clients.sdks import node
+from bench.resilience import redirect_parsers, redirect_vectors
+from service.links import redirect_policy
+from testkit.node import node
 
 needs_node = pytest.mark.skipif(not node(), reason="the oracle is node's parser of addresses")
 
@@ -12,7 +12,7 @@ needs_node = pytest.mark.skipif(not node(), reason="the oracle is node's parser 
 @needs_node
 async def test_s25_a_browser_agrees_with_us():
     """Of 4,000 hostile addresses none that we allow opens elsewhere; of 50 good ones none is refused (G11)."""
-    judged = await g11.judge(4000, seed=25)
+    judged = await redirect_parsers.judge(4000, seed=25)
     assert judged.tried >= 4000
     assert judged.wrong == []
     assert judged.refused_good == []
@@ -32,4 +32,4 @@ def test_s26_a_scheme_of_its_own_is_never_mailed(scheme: str, form: str):
     """Only https, and http on one's own machine: in whatever case, behind whatever blank."""
     url = form.format(scheme, scheme.upper(), scheme[0] + "\t" + scheme[1:])
     with pytest.raises(ValueError, match="URL"):
-        redirects.check(url, ["app.example.com"], plain_http=True)
+        redirect_policy.check(url, ["app.example.com"], plain_http=True)

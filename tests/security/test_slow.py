@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from service.api import bodies, protocol
-from service.api.app import make
-from service.projects import Project
+from service.app import make
+from service.http import connections, request_body
 from service.settings import Settings
-from tests.security import edge
+from service.store.projects import Project
+from testkit import edge
 
 HEAD = b"POST /v1/account/sessions HTTP/1.1\r\nHost: localhost\r\nX-Appwrite-Project: shop\r\n"
 BODY = HEAD + b"Content-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
@@ -20,9 +20,11 @@ LARGE = b"GET /v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture
-async def desk(settings: Settings, project: Project, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[protocol.Runner]:
+async def desk(
+    settings: Settings, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[connections.Runner]:
     """The edge with deadlines that a test can wait for, and room for forty."""
-    for module, name in ((protocol, "IDLE"), (protocol, "READING"), (bodies, "_PATIENCE")):
+    for module, name in ((connections, "IDLE"), (connections, "READING"), (request_body, "_PATIENCE")):
         monkeypatch.setattr(module, name, 1.0)
     own = settings.model_copy(update={"connections": 40})
     async with edge.running(make(own), own) as runner:
@@ -77,7 +79,7 @@ async def chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     [(idle, b""), (after_an_answer, b""), (head, b""), (start_line, b""), (body, b"408"), (chunks, b"408")],
 )
 async def test_s81_slow_senders_are_closed(
-    desk: protocol.Runner,
+    desk: connections.Runner,
     way: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]],
     told: bytes,
 ):
@@ -101,14 +103,14 @@ async def test_s81_slow_senders_are_closed(
         await until_empty(desk)
 
 
-async def until_empty(desk: protocol.Runner) -> None:
+async def until_empty(desk: connections.Runner) -> None:
     assert desk.server
     while desk.server.connections:  # noqa: ASYNC110 - the library tells nobody of it
         await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("closing", [b"", b"Connection: close\r\n"])
-async def test_s81_who_does_not_read_is_dropped(desk: protocol.Runner, closing: bytes):
+async def test_s81_who_does_not_read_is_dropped(desk: connections.Runner, closing: bytes):
     """An answer waits for its reader no longer than the deadline; what is not read by then is thrown away."""
     port = desk.addresses[0][1]
     clients = []
@@ -129,7 +131,7 @@ async def test_s81_who_does_not_read_is_dropped(desk: protocol.Runner, closing: 
             client.close()
 
 
-async def test_s81_more_than_there_is_room_for(desk: protocol.Runner):
+async def test_s81_more_than_there_is_room_for(desk: connections.Runner):
     """One more than CONNECTIONS is told 503 in the contract's words and closed; a place that is left is given again."""
     port = desk.addresses[0][1]
     async with asyncio.timeout(edge.PATIENCE):
@@ -154,4 +156,9 @@ async def test_s81_more_than_there_is_room_for(desk: protocol.Runner):
 
 def test_s81_the_deadlines_are_those_that_are_promised():
     """14 s for a head or in idleness, 10 s for a body and 2 more to hear of it, 10 s for a reader: 15 s at most."""
-    assert (protocol.IDLE, bodies._PATIENCE, protocol.LINGERING, protocol.READING) == (14.0, 10.0, 2.0, 10.0)
+    assert (connections.IDLE, request_body._PATIENCE, connections.LINGERING, connections.READING) == (
+        14.0,
+        10.0,
+        2.0,
+        10.0,
+    )

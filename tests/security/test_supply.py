@@ -7,12 +7,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from service import projects
 from service.db import Pool
-from tests import processes
-from tests.conftest import Api
-from tests.house.sources import ROOT
-from tests.sink import Sink
+from service.store import projects
+from testkit import processes
+from testkit.api import Api
+from testkit.sink import Sink
+from testkit.sources import ROOT
 
 # Below these lie faults that are known (reliability.md B16).
 FLOORS = {"aiohttp": (3, 14), "pyjwt": (2, 13), "jinja2": (3, 1, 6), "idna": (3, 7)}

@@ -7,13 +7,14 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from service import projects
 from service.db import Pool
 from service.settings import Settings
-from service.tokens import Kind
-from tests.api import servers
-from tests.conftest import POSTGRES_LOG, Api
-from tests.security.kit import WAYS, Post, use
+from service.store import projects
+from service.store.tokens import Kind
+from testkit import api_keys
+from testkit.api import Api
+from testkit.proofs import WAYS, Post, use
+from tests.conftest import POSTGRES_LOG
 from tests.security.test_private_sign_up import proof_of
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
@@ -53,7 +54,7 @@ async def test_a_taken_address_is_not_written_down(api: Api, pool: Pool, setting
     """By every way to ask for one, one after the other and many at once."""
     await api.sign_up(TAKEN)
     await api.sign_up(MINE)
-    member, server = await api.sign_in(MINE), await servers.key(pool)
+    member, server = await api.sign_in(MINE), await api_keys.key(pool)
     mine = (await pool.fetchrow("select id from users where email = $1", MINE))[0]
     body = {"email": TAKEN, "password": "correct horse"}
     asked = [

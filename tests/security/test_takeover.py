@@ -6,10 +6,10 @@ import pytest
 
 from service.db import Pool
 from service.settings import Settings
-from service.tokens import Kind
-from tests.conftest import Api, cookie_of
-from tests.patience import PATIENCE
-from tests.security.kit import ANN, WAYS, Post, use
+from service.store.tokens import Kind
+from testkit.api import Api, cookie_of
+from testkit.patience import PATIENCE
+from testkit.proofs import ANN, WAYS, Post, use
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
 

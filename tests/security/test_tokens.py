@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from aiohttp import DummyCookieJar
 
-from service import projects
-from service.api.app import make
+from service.app import make
 from service.db import Pool
 from service.settings import Settings
-from service.tokens import Kind
-from tests.api import servers
-from tests.conftest import Api, cookie_of
-from tests.security.kit import ANN, WAYS, Post, Proof, Way, use
+from service.store import projects
+from service.store.tokens import Kind
+from testkit import api_keys
+from testkit.api import Api, cookie_of
+from testkit.proofs import ANN, WAYS, Post, Proof, Way, use
 from tests.security.test_known_device import mark_of
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
@@ -157,7 +157,7 @@ async def delete(api: Api, pool: Pool, member: dict[str, str], ann: str) -> Any:
 
 def by_operator(method: str, word: str, body: dict[str, Any] | None = None) -> Any:
     async def act(api: Api, pool: Pool, member: dict[str, str], ann: str) -> Any:
-        return await api.call(method, f"/v1/users/{ann}{word}", json=body or {}, headers=await servers.key(pool))
+        return await api.call(method, f"/v1/users/{ann}{word}", json=body or {}, headers=await api_keys.key(pool))
 
     return act
 

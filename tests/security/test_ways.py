@@ -11,13 +11,13 @@ import bcrypt
 import orjson
 import pytest
 
-from service import projects
 from service.db import Pool
 from service.settings import Settings
-from service.tokens import Kind
-from tests.api import servers
-from tests.conftest import Api
-from tests.security.kit import ANN, WAYS, Post, Proof, Way, use
+from service.store import projects
+from service.store.tokens import Kind
+from testkit import api_keys
+from testkit.api import Api
+from testkit.proofs import ANN, WAYS, Post, Proof, Way, use
 from tests.security.test_private_sign_up import proof_of
 from tests.units.test_cli_users import Terminal
 
@@ -294,7 +294,7 @@ async def nobody(  # noqa: PLR0917 - pytest passes them by name
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Scene:
-    return Scene(api, pool, post, await servers.key(pool), Terminal(capsys, monkeypatch))
+    return Scene(api, pool, post, await api_keys.key(pool), Terminal(capsys, monkeypatch))
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from service import projects
 from service.db import Pool
-from service.limits import HOUR
-from tests.conftest import Api, cookie_of
-from tests.security.kit import ANN
+from service.rate_limiter import HOUR
+from service.store import projects
+from testkit.api import Api, cookie_of
+from testkit.proofs import ANN
 from tests.security.test_places import ASK, LOGIN, call, in_postgres, in_redis, logins
 
 pytestmark = pytest.mark.usefixtures("patient", "cheap")

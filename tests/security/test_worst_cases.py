@@ -12,15 +12,27 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from service import addresses, countries, devices, language, redirects
-from service.api import clients, cookies, fields, forms, guards, objects, queries, targets, windows
-from service.api.fields import sized
+from service import email_addresses, i18n
+from service.clientinfo import countries, user_agents
+from service.crypto.jwts import Jwts
 from service.errors import AccountError
-from service.jwts import Jwts
-from service.projects import Project
+from service.http import (
+    authorization,
+    client_info,
+    fields,
+    form_body,
+    json_body,
+    list_queries,
+    rate_limit_keys,
+    request_target,
+    session_cookies,
+)
+from service.http.fields import sized
+from service.links import redirect_policy
 from service.settings import Settings
-from tests.patience import PATIENCE
-from tests.security import edge
+from service.store.projects import Project
+from testkit import edge
+from testkit.patience import PATIENCE
 
 _PIECES = (
     "a", ".", "@", "-", '"', "\\", "(", "[", "]", ":", "/", "%", "%41", "%ff", "xn--", "0", "1e", "{", "\u0130",
@@ -30,37 +42,43 @@ _PIECES = (
 WORST = [(one + two, two[::-1] + "!") for one, two in itertools.product(_PIECES, repeat=2)][:1000]
 FORM, PARTS = "application/x-www-form-urlencoded", "multipart/form-data"
 HOSTNAMES = ("localhost", "*.example.com")
+
+
+def _read_agent(text: str) -> object:
+    return user_agents.parse(client_info.agent_of(text))
+
+
 # A parser, what stands around the text, and how many characters it is given: more than the caps, up to a whole body.
 PARSERS: dict[str, tuple[Callable[[str], object], str, str, int]] = {
-    "an address": (addresses.canonical, "", "", 254),
-    "an address's domain": (addresses.canonical, "a@", ".example", 240),
-    "a long address": (addresses.lookup_form, "a@", ".example", 90_000),
-    "a url's path": (lambda text: redirects.check(text, HOSTNAMES), "http://localhost/", "", 2000),
-    "a url's host": (lambda text: redirects.check(text, HOSTNAMES), "http://", ".example.com/", 2000),
-    "a long url": (lambda text: redirects.check(text, HOSTNAMES), "http://localhost/", "", 90_000),
-    "a listed host": (lambda text: redirects.host_allowed(text, HOSTNAMES), "", ".example.com", 8000),
+    "an address": (email_addresses.canonical, "", "", 254),
+    "an address's domain": (email_addresses.canonical, "a@", ".example", 240),
+    "a long address": (email_addresses.lookup_form, "a@", ".example", 90_000),
+    "a url's path": (lambda text: redirect_policy.check(text, HOSTNAMES), "http://localhost/", "", 2000),
+    "a url's host": (lambda text: redirect_policy.check(text, HOSTNAMES), "http://", ".example.com/", 2000),
+    "a long url": (lambda text: redirect_policy.check(text, HOSTNAMES), "http://localhost/", "", 90_000),
+    "a listed host": (lambda text: redirect_policy.host_allowed(text, HOSTNAMES), "", ".example.com", 8000),
     "an id": (fields._user_id, "a", "", 90_000),
     "a name": (fields._plain, "", "", 128),
     "a long name": (sized(0, 128), "", "", 90_000),
-    "a query": (queries.parse, "", "", 4096),
-    "an old query": (queries.parse, "equal(", ")", 4080),
-    "a long query": (queries.parse, "", "", 8000),
-    "a cookie": (cookies.decode, "", "", 4096),
-    "a jar": (lambda text: cookies.kept(_asking({"Cookie": text})), "", "", 8000),
-    "the fallback": (lambda text: cookies._from_fallback(text, "a_session_shop"), "{", "}", 8000),
-    "a user agent": (lambda text: devices.parse(clients.agent_of(text)), "Mozilla/5.0 (Linux; Android 10; ", ")", 8000),
-    "a language": (clients._LOCALE.fullmatch, "de", "", 8000),
+    "a query": (list_queries.parse, "", "", 4096),
+    "an old query": (list_queries.parse, "equal(", ")", 4080),
+    "a long query": (list_queries.parse, "", "", 8000),
+    "a cookie": (session_cookies.decode, "", "", 4096),
+    "a jar": (lambda text: session_cookies.kept(_asking({"Cookie": text})), "", "", 8000),
+    "the fallback": (lambda text: session_cookies._from_fallback(text, "a_session_shop"), "{", "}", 8000),
+    "a user agent": (_read_agent, "Mozilla/5.0 (Linux; Android 10; ", ")", 8000),
+    "a language": (client_info._LOCALE.fullmatch, "de", "", 8000),
     "a country's language": (countries.negotiate, "de-", "", 24),
-    "an origin": (guards._host_of, "http://", "", 8000),
-    "a host": (targets._HOST.fullmatch, "", "", 8000),
-    "a window's value": (windows.mailbox_of, "", "@example.com", 90_000),
-    "JSON": (lambda text: objects.read(text.encode()), '{"a":[', "]}", 20_000),
-    "a form": (lambda text: forms.read(text.encode(), kind=FORM, declared=""), "", "", 20_000),
-    "multipart": (lambda text: forms.read(text.encode(), kind=PARTS, declared="x; boundary=x"),
+    "an origin": (authorization._host_of, "http://", "", 8000),
+    "a host": (request_target._HOST.fullmatch, "", "", 8000),
+    "a window's value": (rate_limit_keys.mailbox_of, "", "@example.com", 90_000),
+    "JSON": (lambda text: json_body.read(text.encode()), '{"a":[', "]}", 20_000),
+    "a form": (lambda text: form_body.read(text.encode(), kind=FORM, declared=""), "", "", 20_000),
+    "multipart": (lambda text: form_body.read(text.encode(), kind=PARTS, declared="x; boundary=x"),
                   '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n', "\r\n--x--", 20_000),
-    "a part's head": (lambda text: forms.read(text.encode(), kind=PARTS, declared="x; boundary=x"),
+    "a part's head": (lambda text: form_body.read(text.encode(), kind=PARTS, declared="x; boundary=x"),
                       "--x\r\nContent-Disposition: form-data; name=", "\r\n\r\n\r\n--x--", 20_000),
-    "a type": (lambda text: forms.read(b"--x--", kind=PARTS, declared=text), "x; boundary", "", 256),
+    "a type": (lambda text: form_body.read(b"--x--", kind=PARTS, declared=text), "x; boundary", "", 256),
 }  # fmt: skip
 
 
@@ -97,10 +115,10 @@ async def test_s46_a_token_is_measured_first(settings: Settings):
 
 async def test_s46_a_language_is_chosen_at_once():
     """As many languages as a header holds are looked through, and no more."""
-    catalogues = language.read(language.TEMPLATES)
+    catalogues = i18n.read(i18n.TEMPLATES)
     started = time.process_time()  # of this process, whatever else runs
     for text in texts("", "", 256):
-        language.choose(catalogues, *text.split(","))
+        i18n.choose(catalogues, *text.split(","))
     assert time.process_time() - started < 5.0
 
 

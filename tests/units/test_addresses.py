@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, reject, settings
 from hypothesis import strategies as st
 
-from service import addresses
-from service.addresses import SpecialUse
+from service import email_addresses
+from service.email_addresses import SpecialUse
 
 SAME = [
     ("ann@example.com", "ann@example.com"),
@@ -54,33 +54,33 @@ WRITTEN = st.one_of(
 @pytest.mark.parametrize(("written", "kept"), SAME)
 def test_every_spelling_has_one_canonical_form(written: str, kept: str):
     """Small letters, A-labels, lengths counted as they travel; the canonical form is its own."""
-    assert addresses.canonical(written) == kept
-    assert addresses.canonical(kept) == addresses.lookup_form(written) == kept
+    assert email_addresses.canonical(written) == kept
+    assert email_addresses.canonical(kept) == email_addresses.lookup_form(written) == kept
 
 
 @pytest.mark.parametrize("written", REFUSED)
 def test_what_cannot_be_mailed_or_must_be_guessed_is_refused(written: str):
     """Refused, never repaired; and where something is looked up by it, it is nobody's."""
     with pytest.raises(ValueError, match=r".") as refusal:
-        addresses.canonical(written)
+        email_addresses.canonical(written)
     assert not isinstance(refusal.value, SpecialUse)
-    assert addresses.lookup_form(written) == written.strip().lower() or written == "u@b"
+    assert email_addresses.lookup_form(written) == written.strip().lower() or written == "u@b"
 
 
 @pytest.mark.parametrize("written", SPECIAL)
 def test_special_use_domains_are_for_those_who_say_so(written: str):
     """Refused by a name of its own unless it is asked for, and then as canonical as any other."""
     with pytest.raises(SpecialUse):
-        addresses.canonical(written)
-    kept = addresses.canonical(written, special_use=True)
+        email_addresses.canonical(written)
+    kept = email_addresses.canonical(written, special_use=True)
     assert kept.isascii()
-    assert addresses.is_plain(kept)
+    assert email_addresses.is_plain(kept)
 
 
 @pytest.mark.parametrize("written", ["u@example.com", "u@example.org", "u@a.example", "u@testing.de", "u@mylocal.de"])
 def test_other_domains_are_nobodys_special_use(written: str):
     """Documentation's names, and names that only look like one."""
-    assert addresses.canonical(written) == written
+    assert email_addresses.canonical(written) == written
 
 
 @PATIENT
@@ -89,21 +89,21 @@ def test_other_domains_are_nobodys_special_use(written: str):
 def test_whatever_is_taken_is_plain_and_canonical(written: str, special: bool):
     """ASCII, within the lengths of RFC 5321, its own canonical form, and fit for an SMTP command line."""
     try:
-        kept = addresses.canonical(written, special_use=special)
+        kept = email_addresses.canonical(written, special_use=special)
     except ValueError:
         reject()
     local, _, domain = kept.rpartition("@")
     assert kept.isascii()
-    assert kept == kept.lower() == addresses.canonical(kept, special_use=special)
+    assert kept == kept.lower() == email_addresses.canonical(kept, special_use=special)
     assert (len(local) <= 64, len(domain) <= 253, len(kept) <= 254) == (True, True, True)
     assert all(0 < len(label) <= 63 for label in domain.split("."))
-    assert addresses.is_plain(kept)
+    assert email_addresses.is_plain(kept)
 
 
 def test_a_senders_own_capitals_stay():
     """Some relays compare the local part of a sender by its letters; its domain is canonical."""
-    assert addresses.sender("No-Reply@MÜNCHEN.de") == "No-Reply@xn--mnchen-3ya.de"
-    assert addresses.sender("no-reply@localhost") == "no-reply@localhost"
+    assert email_addresses.sender("No-Reply@MÜNCHEN.de") == "No-Reply@xn--mnchen-3ya.de"
+    assert email_addresses.sender("no-reply@localhost") == "no-reply@localhost"
     for wrong in ("notanaddress", "a..b@x.de", "a@-x.de", "(a)@b.cd", "a@b_c.de"):
         with pytest.raises(ValueError, match="address"):
-            addresses.sender(wrong)
+            email_addresses.sender(wrong)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.exits import AWAY, EXISTS, MISSING, UNFIT
+from devstack.servers import free_port
+from service.cli.exit_codes import AWAY, EXISTS, MISSING, UNFIT
 from service.cli.projects import CHANGEABLE
 from service.db import Pool
-from service.local.servers import free_port
-from tests import processes
-from tests.patience import PATIENCE
+from testkit import processes
+from testkit.patience import PATIENCE
 from tests.units.conftest import Terminal
 
 ROOT = Path(__file__).parent.parent.parent

@@ -2,9 +2,9 @@
 
 import pytest
 
-from service.api.app import routes
-from service.api.routes import SCOPES
+from service.app import routes
 from service.db import Pool
+from service.http.routing import SCOPES
 from tests.units.conftest import Terminal
 
 LIFETIMES = ("session", "recovery", "verification", "magic-url", "otp")

@@ -8,13 +8,13 @@ from aiohttp import DummyCookieJar
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from service import projects
-from service.api.app import make
-from service.cli.exits import MISSING, WRONG
+from devstack.servers import free_port
+from service.app import make
+from service.cli.exit_codes import MISSING, WRONG
 from service.db import Pool
-from service.local.servers import free_port
 from service.settings import Settings
-from tests.conftest import Api
+from service.store import projects
+from testkit.api import Api
 from tests.units.conftest import Terminal
 
 REFUSED = "refuses connections: is it running, and is that its address?"

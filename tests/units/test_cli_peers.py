@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from service import db, migrations
+from devstack.servers import free_port
+from service import db
 from service.db import Pool
-from service.local.servers import free_port
+from service.store import migrations
 from tests.conftest import POSTGRES, database_url, run_sql
 from tests.faults.valkey import Store
 from tests.units.conftest import Terminal
@@ -28,8 +29,8 @@ COMMANDS = [
     "service users list shop", "service users create shop", "service users show shop ann",
     "service users set shop ann --name x", "service users block shop ann", "service users unblock shop ann",
     "service users delete shop ann", "service users sessions shop ann", "service users end-sessions shop ann",
-    "service users logs shop ann", "service users import shop /dev/null", "worker mails list",
-    f"worker mails show {ID}", "worker mails status", f"worker mails retry {ID}", f"worker mails cancel {ID}",
+    "service users logs shop ann", "service users import shop /dev/null", "service mails list",
+    f"service mails show {ID}", "service mails status", f"service mails retry {ID}", f"service mails cancel {ID}",
 ]  # fmt: skip
 # The state of the database, and what is said of it.
 STATES = {

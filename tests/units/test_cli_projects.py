@@ -2,9 +2,9 @@
 
 import pytest
 
-from service import projects
-from service.cli.exits import MISSING, WRONG
+from service.cli.exit_codes import MISSING, WRONG
 from service.db import Pool
+from service.store import projects
 from tests.units.conftest import Terminal
 
 

@@ -8,11 +8,11 @@ import bcrypt
 import orjson
 import pytest
 
-from service import projects, users
 from service.__main__ import main
+from service.crypto.password_hashing import Passwords
 from service.db import Pool
-from service.passwords import Passwords
 from service.settings import Settings
+from service.store import projects, users
 
 
 class Terminal:

@@ -7,7 +7,7 @@ from babel import Locale
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service import countries
+from service.clientinfo import countries
 
 
 @pytest.mark.parametrize(

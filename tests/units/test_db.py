@@ -6,11 +6,11 @@ from uuid import uuid4
 
 import pytest
 
+from devstack.servers import free_port
 from service import db
 from service.db import Pool, Queries, diagnose, refusal, transaction
 from service.errors import Overloaded
-from service.local.servers import free_port
-from tests.patience import PATIENCE
+from testkit.patience import PATIENCE
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import pytest
 
+from devstack.servers import free_port
 from service.db import (
     Fault,
     OutcomeUnknown,
@@ -22,9 +23,8 @@ from service.db import (
     transaction,
     undone,
 )
-from service.db.acts import note_written
+from service.db.retries import note_written
 from service.errors import Overloaded
-from service.local.servers import free_port
 
 STATES = {
     "08006": Fault.LOST, "57P01": Fault.LOST, "57P02": Fault.LOST, "57P03": Fault.LOST, "25P03": Fault.LOST,

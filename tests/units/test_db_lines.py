@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from devstack.servers import free_port
 from service.db import OutcomeUnknown, Pool, transaction, transactions
 from service.db.connections import hosts
 from service.db.pool import WAITING
 from service.errors import Overloaded
-from service.local.servers import free_port
-from tests.faults.postgres import Cluster, cluster, session
-from tests.faults.proxy import Proxy
-from tests.faults.waiting import until
+from testkit.postgres import Cluster, cluster, session
+from testkit.proxy import Proxy
+from testkit.waiting import until
 
 INSERT = "insert into projects (id, name) values ('once', '')"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service import devices
+from service.clientinfo import user_agents
 
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/70.0.3538.77 Safari/537.36"
@@ -19,12 +19,12 @@ _LINES = [line for line in _COLLECTION.read_text("ascii").splitlines() if line a
 
 def told(user_agent: str) -> str:
     """All fields in their order, between bars."""
-    return "|".join(astuple(devices.parse(user_agent)))
+    return "|".join(astuple(user_agents.parse(user_agent)))
 
 
 def test_fixture() -> None:
     """The official end-to-end suite's browser is read exactly as that suite expects."""
-    assert devices.parse(CHROME) == devices.Device(
+    assert user_agents.parse(CHROME) == user_agents.Device(
         os_code="WIN",
         os_name="Windows",
         os_version="10",
@@ -43,7 +43,7 @@ def test_fixture() -> None:
 @pytest.mark.parametrize("user_agent", ["", "UNKNOWN", " ", "-", "hello world", "Mozilla/5.0", "(", "1/2", "\x00", "é"])
 def test_nothing_known(user_agent: str) -> None:
     """A missing or meaningless User-Agent leaves every field empty."""
-    assert devices.parse(user_agent) == devices.Device()
+    assert user_agents.parse(user_agent) == user_agents.Device()
 
 
 @pytest.mark.parametrize(("expected", "user_agent"), list(zip(_LINES[::2], _LINES[1::2], strict=True)))
@@ -81,8 +81,8 @@ _WORDS = [
 @example("\ud800" * 600)
 def test_fit_to_store(user_agent: str) -> None:
     """Whatever a stranger sends, each field is short printable ASCII no database or page stumbles on."""
-    for field in fields(devices.Device):
-        value = getattr(devices.parse(user_agent), field.name)
+    for field in fields(user_agents.Device):
+        value = getattr(user_agents.parse(user_agent), field.name)
         assert len(value) <= 64
         assert value.isascii()
         assert value == "" or value.isprintable()
@@ -90,7 +90,7 @@ def test_fit_to_store(user_agent: str) -> None:
 
 def test_order() -> None:
     """The fields stand in the order sessions and logs are sent in."""
-    assert [field.name for field in fields(devices.Device)] == [
+    assert [field.name for field in fields(user_agents.Device)] == [
         "os_code",
         "os_name",
         "os_version",
@@ -108,6 +108,6 @@ def test_order() -> None:
 
 def test_warm_is_repeatable() -> None:
     """Warming up twice is harmless."""
-    devices.warm()
-    devices.warm()
+    user_agents.warm()
+    user_agents.warm()
     assert told("curl/8.0.1") == "|||library||curl|8.0|||||"

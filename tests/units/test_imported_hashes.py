@@ -6,7 +6,7 @@ import hashlib
 import bcrypt
 import pytest
 
-from service.passwords import Passwords, from_scrypt, method_of
+from service.crypto.password_hashing import Passwords, from_scrypt, method_of
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.journal import JsonLines, Sheet
+from service.json_logging import JsonLines, Sheet
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from service import keys
+from service.crypto import key_derivation
+from service.crypto.jwts import Jwts
 from service.errors import JwtInvalid
-from service.jwts import Jwts
 
 RING = {"new": bytes(range(32)), "old": bytes(range(32, 64))}
-KEY = keys.derive(RING["new"], "jwt", "shop")
+KEY = key_derivation.derive(RING["new"], "jwt", "shop")
 HEADER = {"alg": "HS256", "typ": "JWT", "kid": "new"}
 
 

@@ -9,8 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-from service import db, migrations
-from service.migrations import Drift, migrate
+from service import db
+from service.store import migrations
+from service.store.migrations import Drift, migrate
 from tests.conftest import POSTGRES, database_url, run_sql
 
 FILES = {

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from service import migrations
-from service.addresses import canonical
 from service.db import SQL, connect
-from service.migrations import migrate
+from service.email_addresses import canonical
+from service.store import migrations
+from service.store.migrations import migrate
 from tests.units.test_migrations import ask, empty  # noqa: F401 - a fixture
 
 KEPT = ["u@münchen.de", "u@straße.de", "u@bücher.münchen.de", "u@例え.jp", "u@пример.рф", "u@ü.de",

@@ -6,11 +6,12 @@ from uuid import UUID
 
 import pytest
 
-from service import ids, mails, outbox, projects, tokens, users
+from service import ids
 from service.db import Pool, transaction
-from service.mails import Lease
-from service.outbox import Choice, OwnMail
-from service.tokens import Kind
+from service.store import outbox, outbox_admin, projects, tokens, users
+from service.store.outbox import Lease
+from service.store.outbox_admin import Choice, OwnMail
+from service.store.tokens import Kind
 
 ANN = "ann@example.com"
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -26,7 +27,7 @@ async def posted(pool: Pool, **changes: Any) -> UUID:
         token = await tokens.issue(
             tx, "shop", kind=Kind.VERIFICATION, email=ANN, kid="test", seconds=3600, user_id="ann", email_version=1
         )
-        mail = await mails.post(
+        mail = await outbox.post(
             tx, "shop", letter="verification", recipient=ANN, user_id="ann", locale="en", facts={},
             deadline_at=token.expires_at, sender="no-reply@accounts.test", token_id=token.id,
         )  # fmt: skip
@@ -81,7 +82,7 @@ def test_a_reason_is_one_word(mail: OwnMail, reason: str):
 )
 def test_addresses_are_masked_wherever_they_stand(text: str, shown: str):
     """A relay repeats the address in its refusal: there it is hidden too."""
-    assert outbox.masked(text) == shown
+    assert outbox_admin.masked(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_addresses_are_masked_wherever_they_stand(text: str, shown: str):
 async def test_who_may_be_tried_again(pool: Pool, changes: dict[str, Any], verdict: str, state: str):
     """What is being sent or was sent is left alone; what has ended gets up only while its link and deadline live."""
     mail = await posted(pool, **changes)
-    (steered,) = await outbox.retry(pool, [mail])
+    (steered,) = await outbox_admin.retry(pool, [mail])
     row = await pool.fetchrow("select state, due_at <= now() as due, ended_at, lease_by, attempts from mails")
     told = [tuple(each) for each in await pool.fetch("select name, attempt from mail_events")]
     assert (steered.verdict, row["state"]) == (verdict, state)
@@ -127,7 +128,7 @@ async def test_who_may_be_tried_again(pool: Pool, changes: dict[str, Any], verdi
 async def test_who_may_be_cancelled(pool: Pool, changes: dict[str, Any], verdict: str):
     """Only what nobody holds and nothing has ended; the state and its event come together."""
     mail = await posted(pool, **changes)
-    (steered,) = await outbox.cancel(pool, [mail])
+    (steered,) = await outbox_admin.cancel(pool, [mail])
     row = await pool.fetchrow("select state, ended_at, lease_by, last_fault from mails")
     told = [tuple(each) for each in await pool.fetch("select name, fault from mail_events")]
     assert steered.verdict == verdict
@@ -141,12 +142,12 @@ async def test_who_may_be_cancelled(pool: Pool, changes: dict[str, Any], verdict
 async def test_a_worker_that_lost_its_lease_sends_no_cancelled_mail(pool: Pool):
     """A worker that is back from a long sleep asks before DATA whether the mail is still its own: it is not."""
     mail = await posted(pool)
-    claim = await mails.claim(pool, mail, worker="slow", lease=30)
+    claim = await outbox.claim(pool, mail, worker="slow", lease=30)
     assert claim
-    assert [each.verdict for each in await outbox.cancel(pool, [mail])] == ["sending"]
+    assert [each.verdict for each in await outbox_admin.cancel(pool, [mail])] == ["sending"]
     await pool.execute("update mails set due_at = now()")
-    assert [each.verdict for each in await outbox.cancel(pool, [mail])] == ["done"]
-    assert await mails.renew(pool, [Lease(mail, claim.attempts)], worker="slow", lease=30) == []
+    assert [each.verdict for each in await outbox_admin.cancel(pool, [mail])] == ["done"]
+    assert await outbox.renew(pool, [Lease(mail, claim.attempts)], worker="slow", lease=30) == []
 
 
 async def test_a_row_in_a_workers_hand_is_passed_by(pool: Pool):
@@ -155,7 +156,7 @@ async def test_a_row_in_a_workers_hand_is_passed_by(pool: Pool):
     unknown = ids.new_uuid()
     async with pool.connection() as other, other.transaction():
         await other.execute("select from mails where id = $1 for update", held)
-        steered = await outbox.retry(pool, [held, unknown, free])
+        steered = await outbox_admin.retry(pool, [held, unknown, free])
     assert [(each.id, each.verdict) for each in steered] == [(held, "busy"), (unknown, "unknown"), (free, "done")]
 
 
@@ -165,7 +166,7 @@ async def test_a_choice_narrows(pool: Pool):
     failed, new = await posted(pool, state="failed"), await posted(pool, letter="otp")
 
     async def chosen(choice: Choice, after: UUID | None = None, most: int = 10) -> list[UUID]:
-        return [each.id for each in await outbox.page(pool, choice, after=after, most=most)]
+        return [each.id for each in await outbox_admin.page(pool, choice, after=after, most=most)]
 
     assert await chosen(Choice()) == [new, failed, old]
     assert await chosen(Choice(), most=2) == [new, failed]
@@ -174,8 +175,8 @@ async def test_a_choice_narrows(pool: Pool):
     assert await chosen(Choice(letter="otp", project_id="shop", newer=60.0)) == [new]
     assert await chosen(Choice(older=3600.0)) == [old]
     assert await chosen(Choice(project_id="other")) == []
-    assert await outbox.choose(pool, Choice(states=["pending"]), after=None, most=1) == [old]
-    assert await outbox.choose(pool, Choice(states=["pending"]), after=old, most=9) == [new]
+    assert await outbox_admin.choose(pool, Choice(states=["pending"]), after=None, most=1) == [old]
+    assert await outbox_admin.choose(pool, Choice(states=["pending"]), after=old, most=9) == [new]
 
 
 async def test_counts(pool: Pool):
@@ -192,14 +193,14 @@ async def test_counts(pool: Pool):
                 values ('shop', $1, $2, 1, $3, $4, now() - interval '{ago}')""", mail, name, stage, code,
         )  # fmt: skip
     for project in (None, "shop"):
-        states = {each.state: each for each in await outbox.count_states(pool, project_id=project)}
+        states = {each.state: each for each in await outbox_admin.count_states(pool, project_id=project)}
         assert {state: each.count for state, each in states.items()} == {"pending": 2, "sent": 1}
         assert states["pending"].oldest_age >= 7200
-        waiting = {each.cause: each.count for each in await outbox.count_waiting(pool, project_id=project)}
+        waiting = {each.cause: each.count for each in await outbox_admin.count_waiting(pool, project_id=project)}
         assert waiting == {"server": 1, "": 1}
-        lately = await outbox.count_outcomes(pool, project_id=project, seconds=3600)
+        lately = await outbox_admin.count_outcomes(pool, project_id=project, seconds=3600)
         assert {each.name: (each.count, each.suspected) for each in lately} == {
             "waits": (3, 2), "lost": (1, 0), "sent": (1, 0),
         }  # fmt: skip
-    assert await outbox.count_states(pool, project_id="other") == []
-    assert await outbox.count_outcomes(pool, project_id="other", seconds=3600) == []
+    assert await outbox_admin.count_states(pool, project_id="other") == []
+    assert await outbox_admin.count_outcomes(pool, project_id="other", seconds=3600) == []

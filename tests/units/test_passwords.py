@@ -7,10 +7,10 @@ import threading
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 
-from service import passwords as module
+from service.crypto import password_hashing as module
+from service.crypto.password_hashing import Passwords
 from service.deadlines import Deadline
 from service.errors import Overloaded
-from service.passwords import Passwords
 
 
 @pytest.fixture

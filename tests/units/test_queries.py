@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.listing import _EQUALS, _TIMES, ORDERS, _condition
-from service.api.queries import Query, number, parse
 from service.errors import QueryInvalid
+from service.http.list_queries import Query, number, parse
+from service.http.user_list_queries import _EQUALS, _TIMES, ORDERS, _condition
 
 ROOT = Path(__file__).parent.parent.parent
 NOW = "2026-01-01T00:00:00Z"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service import redirects
+from service.links import redirect_policy
 
 APP = frozenset({"app.example.com"})
 FORM = "URL must be absolute, in plain ASCII, without user name and with special characters encoded"
@@ -25,7 +25,7 @@ VECTORS = [(ANSWERS[line[:6].strip()], json.loads(line[7:])) for line in _LINES 
 def answer(url: str, *hostnames: str, plain_http: bool = False) -> str | None:
     """What the client is told, or None if the very same address came back."""
     try:
-        assert redirects.check(url, set(hostnames) or APP, plain_http=plain_http) is url
+        assert redirect_policy.check(url, set(hostnames) or APP, plain_http=plain_http) is url
     except ValueError as error:
         return str(error)
     return None
@@ -213,12 +213,12 @@ def test_length() -> None:
 )
 def test_host(expected: bool, host: str, name: str) -> None:
     """A host is allowed by its exact name, or by a wildcard for whole, ordinary labels before a suffix."""
-    assert redirects.host_allowed(host, [name]) is expected
+    assert redirect_policy.host_allowed(host, [name]) is expected
 
 
 def test_no_hosts() -> None:
     """A project without hosts gets no mail anywhere."""
-    assert redirects.host_allowed("localhost", ()) is False
+    assert redirect_policy.host_allowed("localhost", ()) is False
 
 
 @given(

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 import service.api
 import service.cli
 import worker
-from service.secrets import Secret
+from service.crypto.secret import Secret
 
 TEXT = "correct horse battery"
 # Fields of these names hold what opens something, or can be tried offline; whoever adds one hides it.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.settings import Deadlines, Settings, Unfit, WorkerSettings
-from tests.patience import PATIENCE
+from testkit.patience import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent
 GOOD_KEY = "6f1c9d2e8b3a4750" * 4

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from service import keys, projects, tokens, users
+from service.crypto import key_derivation
 from service.db import Pool, transaction
-from service.tokens import Kind, Token
+from service.store import projects, tokens, users
+from service.store.tokens import Kind, Token
 
 RING = {"new": bytes(range(32)), "old": bytes(range(32, 64))}
 
@@ -56,7 +57,7 @@ async def test_no_secret_is_stored(pool: Pool, ann: users.User):
     secret = tokens.secret_of(RING, await a_token(pool))
     row = (await pool.fetchrow("select t::text from tokens t"))[0]
     assert secret[20:] not in row
-    assert keys.digest(secret).hex() not in row
+    assert key_derivation.digest(secret).hex() not in row
 
 
 async def test_only_the_right_secret_finds_the_token(pool: Pool, ann: users.User):

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.patience import PATIENCE
+from testkit.patience import PATIENCE
 
 
 def test_zones_are_there_without_the_systems():

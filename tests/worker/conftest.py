@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from service import projects, users
 from service.db import Pool
-from service.jobs import Bell, connect
+from service.queue import Bell, connect
 from service.settings import Settings
-from tests.sink import Sink
-from worker.counts import Counts
+from service.store import projects, users
+from testkit.sink import Sink
+from worker.concurrency import Turns
+from worker.delivery import Mailer
 from worker.leases import Leases
-from worker.mail import Mailer
-from worker.marks import Marks
-from worker.receipts import Receipts
+from worker.metrics import Counts
+from worker.outcomes import Marks
+from worker.sent_journal import Receipts
 from worker.smtp import Deadlines, Relay, Server
-from worker.turns import Turns
 
 
 def staffed(  # noqa: PLR0917 - what a mailer stands on

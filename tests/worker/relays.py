@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.patience import PATIENCE
-from tests.sink import Sink
+from testkit.patience import PATIENCE
+from testkit.sink import Sink
 from worker.smtp import Deadlines, Refused, Relay, Server, TryLater, Undelivered
 
 SENDER, ANN, BOB = "no-reply@example.com", "ann@example.org", "bob@example.org"

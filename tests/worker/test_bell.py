@@ -12,25 +12,27 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from service import jobs, outages, projects, users
+from devstack.servers import start_valkey
+from service import outages, queue
 from service.db import Pool
-from service.jobs import QUEUE, RECORD_LOG, SEND_MAIL, Bell, connect, deserialize, serialize
-from service.local.servers import start_valkey
+from service.queue import QUEUE, RECORD_LOG, SEND_MAIL, Bell, connect, deserialize, serialize
 from service.settings import Settings
-from tests.patience import PATIENCE
-from tests.sink import Sink
+from service.store import projects, users
+from testkit.outbox import asked
+from testkit.patience import PATIENCE
+from testkit.sink import Sink
 from tests.worker.conftest import staffed
-from tests.worker.test_mail import asked, due_now, state, sweeper
-from worker.bell import Listener
-from worker.logs import Clerk
-from worker.mail import Mailer
+from tests.worker.test_mail import due_now, state, sweeper
+from worker.delivery import Mailer
+from worker.queue_consumer import Listener
+from worker.security_log import Clerk
 from worker.smtp import Relay, Server
 
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a ring does is tested here, not how long a busy machine waits for Redis."""
-    monkeypatch.setattr(jobs, "_PATIENCE", 10.0)
+    monkeypatch.setattr(queue, "_PATIENCE", 10.0)
 
 
 @pytest.fixture
@@ -266,7 +268,7 @@ async def test_f23_a_hung_redis_holds_up_one_ring_a_second(
     redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ):
     """After a ring that was not answered in time Redis is left alone for a moment: the next ones cost nothing."""
-    monkeypatch.setattr(jobs, "_PATIENCE", 0.05)
+    monkeypatch.setattr(queue, "_PATIENCE", 0.05)
     bell = Bell(connect(redis_url))
     await redis.client_pause(500)
     await bell.ring(SEND_MAIL, uuid4())

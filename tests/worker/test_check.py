@@ -13,9 +13,9 @@ import pytest
 
 from service import heartbeat
 from service.settings import Settings
-from tests.house.sources import ROOT
-from tests.patience import PATIENCE
-from tests.sink import Sink
+from testkit.patience import PATIENCE
+from testkit.sink import Sink
+from testkit.sources import ROOT
 from tests.worker.relays import PASSWORD, QUOTED
 from tests.worker.token_server import TokenServer
 from worker.__main__ import main

@@ -6,14 +6,15 @@ from uuid import UUID
 
 import pytest
 
-from service import mails, users
 from service.db import Pool
-from tests.faults.waiting import until
-from tests.patience import PATIENCE
-from tests.sink import Sink
-from tests.worker.test_mail import ANN, ENDINGS, asked, due_now, state, sweeper
+from service.store import outbox, users
+from testkit.outbox import asked
+from testkit.patience import PATIENCE
+from testkit.sink import Sink
+from testkit.waiting import until
+from tests.worker.test_mail import ENDINGS, due_now, state, sweeper
 from worker.smtp import OURS, Relay, Server
-from worker.smtp.breaker import TRIES
+from worker.smtp.circuit_breaker import TRIES
 
 # A worker of the release before: its statements, which write no events.
 OLD_CLAIM = (
@@ -80,15 +81,15 @@ async def test_every_end_has_its_event(pool: Pool, a_worker, ann: users.User, ch
 async def test_a_deleted_accounts_mails_are_cancelled_with_events(pool: Pool, ann: users.User):
     """Who deletes an account ends its mails, and the history says so."""
     mail = await asked(pool, user_id="ann")
-    assert await mails.cancel_of(pool, "shop", user_id="ann") == 1
-    assert await mails.cancel_of(pool, "shop", user_id="ann") == 0
+    assert await outbox.cancel_of(pool, "shop", user_id="ann") == 1
+    assert await outbox.cancel_of(pool, "shop", user_id="ann") == 0
     assert await history(pool, mail) == [("cancelled", 0, "", "", "", None, "its account was deleted")]
 
 
 async def test_a_lost_lease_names_who_lost_it(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """Whoever takes over writes that the worker before it was lost, and counts it."""
     mail, two = await asked(pool), a_worker("two")
-    assert await mails.claim(pool, mail, worker="one", lease=30)
+    assert await outbox.claim(pool, mail, worker="one", lease=30)
     await due_now(pool)
     await two.deliver(mail)
     assert [event[:3] for event in await history(pool, mail)] == [("lost", 1, "one"), ("sent", 2, "two")]
@@ -98,9 +99,9 @@ async def test_a_lost_lease_names_who_lost_it(pool: Pool, sink: Sink, a_worker, 
 async def test_a_worker_that_comes_back_says_what_it_lost(pool: Pool, ann: users.User):
     """What it takes back at once was lost once, and is not lost again by the next claim."""
     mail = await asked(pool)
-    await mails.claim(pool, mail, worker="one", lease=30)
-    assert await mails.free(pool, worker="one") == 1
-    claim = await mails.claim(pool, mail, worker="one", lease=30)
+    await outbox.claim(pool, mail, worker="one", lease=30)
+    assert await outbox.free(pool, worker="one") == 1
+    claim = await outbox.claim(pool, mail, worker="one", lease=30)
     assert claim
     assert (claim.attempts, claim.stolen) == (2, False)
     assert [event[:3] for event in await history(pool, mail)] == [("lost", 1, "one")]
@@ -185,8 +186,8 @@ async def test_f59_who_may_have_killed_three_workers_has_to_wait(pool: Pool, ann
     mail = await asked(pool)
     for round_ in range(3):
         await pool.execute("update mails set due_at = now()")
-        assert await mails.claim(pool, mail, worker="one", lease=30)
-        assert await mails.free(pool, worker="one") == 1
+        assert await outbox.claim(pool, mail, worker="one", lease=30)
+        assert await outbox.free(pool, worker="one") == 1
         due = (await pool.fetchrow("select due_at <= now() from mails"))[0]
         assert due == (round_ < 2)
 
@@ -231,7 +232,7 @@ async def test_f31_what_waited_for_the_relay_goes_out_when_it_is_back(pool: Pool
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     assert not away.relay.recovered.is_set()
-    assert await mails.list_due(pool, seconds=0, most=10) == waiting
+    assert await outbox.list_due(pool, seconds=0, most=10) == waiting
 
 
 @pytest.mark.parametrize(
@@ -249,8 +250,8 @@ async def test_f31_what_waited_for_our_own_fault_at_the_relay_goes_out_too(
     mail = await asked(pool)
     later = "update mails set due_at = now() + interval '15 minutes', last_cause = 'ours', last_fault = $1"
     await pool.execute(later, fault)
-    assert await mails.hasten(pool, stages=OURS, most=10) == hastened
-    assert (await mails.list_due(pool, seconds=0, most=10) == [mail]) == hastened
+    assert await outbox.hasten(pool, stages=OURS, most=10) == hastened
+    assert (await outbox.list_due(pool, seconds=0, most=10) == [mail]) == hastened
 
 
 @pytest.mark.usefixtures("ann")
@@ -286,10 +287,10 @@ async def test_f34_a_worker_that_starts_lets_nobody_wait_for_the_relay(pool: Poo
     mail = await asked(pool)
     await pool.execute("update mails set due_at = now() + interval '15 minutes', last_cause = 'server'")
     watching = asyncio.create_task(sweeper(pool, a_worker()).watch())
-    await until(lambda: mails.list_due(pool, seconds=0, most=10), what="nothing was hastened")
+    await until(lambda: outbox.list_due(pool, seconds=0, most=10), what="nothing was hastened")
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
-    assert await mails.list_due(pool, seconds=0, most=10) == [mail]
+    assert await outbox.list_due(pool, seconds=0, most=10) == [mail]
 
 
 def _as_shop(sink: Sink) -> Server:

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service.local.servers import tied
-from tests.patience import PATIENCE
-from tests.processes import ROOT
-from worker.identity import Identity, default_state, take
+from devstack.servers import tied
+from testkit.patience import PATIENCE
+from testkit.processes import ROOT
+from worker.worker_name import Identity, default_state, take
 
 _HOLD = (
-    "import asyncio, sys, time; from pathlib import Path; from worker.identity import take;"
+    "import asyncio, sys, time; from pathlib import Path; from worker.worker_name import take;"
     "i = asyncio.run(take(sys.argv[2], Path(sys.argv[1]), asyncio.Event())); print(i.name, flush=True); time.sleep(60)"
 )
 

@@ -4,13 +4,15 @@ import asyncio
 
 import pytest
 
-from service import failpoints, mails, users
+from service import failpoints
 from service.db import Pool, PostgresGone
-from service.mails import Lease
-from tests.sink import Sink
+from service.store import outbox, users
+from service.store.outbox import Lease
+from testkit.outbox import asked
+from testkit.sink import Sink
 from tests.worker.test_history import history
-from tests.worker.test_mail import asked, due_now, state, sweeper
-from worker.receipts import Receipt
+from tests.worker.test_mail import due_now, state, sweeper
+from worker.sent_journal import Receipt
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +75,7 @@ async def test_f02_what_is_in_hand_is_not_given_back(pool: Pool, a_worker, ann: 
 async def test_f02_anothers_is_not_given_back(pool: Pool, a_worker, ann: users.User):
     """Whoever has claimed it since keeps it."""
     mail, worker = await asked(pool), a_worker()
-    assert await mails.claim(pool, mail, worker="two", lease=30)
+    assert await outbox.claim(pool, mail, worker="two", lease=30)
     worker.marks.leases.in_doubt.add(mail)
     await worker.marks.settle()
     assert await state(pool, mail) == "sending"

@@ -10,8 +10,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from markupsafe import escape
 
-from worker import letters
-from worker.letters import Letter
+from worker.mail import templates
+from worker.mail.templates import Letter
 
 LINK = "https://app.example.com/reset?a=1&userId=u1&secret=" + "0f" * 128 + "&expire=1592981250"
 EXPIRES = datetime(2026, 11, 23, 18, 30, tzinfo=UTC)
@@ -28,7 +28,7 @@ def render(letter: str = "recovery", /, *, locale: str = "en", **facts: object) 
         "era": "modern", "project": "Example", "link": LINK, "code": CODE, "expires": EXPIRES, "lifetime_seconds": 3600,
         **facts,
     }  # fmt: skip
-    return letters.render(letter, locale=locale, **given)
+    return templates.render(letter, locale=locale, **given)
 
 
 class Reader(HTMLParser):
@@ -138,8 +138,8 @@ def test_a_notice_to_an_unproved_address_holds_no_link(letter: str, language: st
     """It tells that, when and from where, and gives nothing that works: the address may be anybody's."""
     known = {"ip": "192.0.2.1", "device": "Firefox 130.0, Linux", "requested_at": EXPIRES}
     facts = {"era": "modern", "project": "Example", **known}
-    written = letters.render(letter, locale=language, phrase="Silent Fox", email="new@example.com", **facts)
-    assert written == letters.render(letter, locale=language, **facts), "it takes no fact but these"
+    written = templates.render(letter, locale=language, phrase="Silent Fox", email="new@example.com", **facts)
+    assert written == templates.render(letter, locale=language, **facts), "it takes no fact but these"
     for part in (written.text, written.html):
         assert "2026-11-23 18:30 UTC" in part
         assert "192.0.2.1" in part
@@ -176,9 +176,9 @@ def test_catalogues_match_the_templates() -> None:
     """Every .po holds exactly the templates' sentences, all translated, with the same placeholders."""
     options = {"**.html": {"trimmed": "true"}, "**.txt": {"trimmed": "true"}}
     methods = [("**.html", "jinja2.ext.babel_extract"), ("**.txt", "jinja2.ext.babel_extract")]
-    found = extract_from_dir(letters.TEMPLATES, methods, options)
+    found = extract_from_dir(templates.TEMPLATES, methods, options)
     wanted = {entry[2] if isinstance(entry[2], str) else tuple(entry[2]) for entry in found}
-    paths = sorted(letters.TEMPLATES.glob("*.po"))
+    paths = sorted(templates.TEMPLATES.glob("*.po"))
     assert [path.stem for path in paths] == sorted(LANGUAGES[1:])
     for path in paths:
         with path.open("rb") as file:
@@ -304,12 +304,12 @@ def test_odd_links_are_escaped(link: str) -> None:
 def test_a_missing_fact_is_an_error() -> None:
     """A letter with a hole in it is never sent."""
     with pytest.raises(jinja2.UndefinedError):
-        letters.render("recovery", locale="en", link=LINK, era="modern", lifetime_seconds=60, expires=EXPIRES)
+        templates.render("recovery", locale="en", link=LINK, era="modern", lifetime_seconds=60, expires=EXPIRES)
     with pytest.raises(jinja2.UndefinedError):
-        letters.render("recovery", locale="en", project="x", era="legacy", lifetime_seconds=60, expires=EXPIRES)
+        templates.render("recovery", locale="en", project="x", era="legacy", lifetime_seconds=60, expires=EXPIRES)
     for letter in ("magic_url", "otp"):
         with pytest.raises(jinja2.UndefinedError):
-            letters.render(letter, locale="en", project="x", era="legacy", lifetime_seconds=60, expires=EXPIRES)
+            templates.render(letter, locale="en", project="x", era="legacy", lifetime_seconds=60, expires=EXPIRES)
 
 
 @pytest.mark.parametrize("name", ["nothing", "base", "pages", "../recovery", "recovery/body.txt", ""])
@@ -344,12 +344,12 @@ def test_naive_moments_are_refused() -> None:
 def test_a_broken_template_stops_the_start(tmp_path: Path, file: str, old: str, new: str) -> None:
     """Bad syntax, an unknown fact, a missing file or a wrong placeholder is found when the shelf opens."""
     folder = tmp_path / "templates"
-    shutil.copytree(letters.TEMPLATES, folder)
+    shutil.copytree(templates.TEMPLATES, folder)
     before = (folder / file).read_text()
     assert old in before
     (folder / file).write_text(before.replace(old, new))
     with pytest.raises((ValueError, jinja2.TemplateError)):
-        letters.shelf(folder)
+        templates.shelf(folder)
 
 
 def test_the_parts_say_the_same() -> None:

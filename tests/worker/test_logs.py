@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service import events, logs, projects, users
 from service.db import Pool, transaction
-from service.events import Event
-from worker.logs import Clerk
+from service.store import events, projects, security_log, users
+from service.store.events import Event
+from worker.security_log import Clerk
 
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/70.0.3538.77 Safari/537.36"
@@ -132,9 +132,9 @@ async def test_partitions_are_made_ahead_and_dropped_behind(pool: Pool):
             await tx.execute(f"drop table {month(1)}, {month(2)}")
             for name in ("logs_202001", month(-13), month(-12)):
                 await make(tx, name)
-            assert await logs.keep_partitions(tx, months=12) == 4
+            assert await security_log.keep_partitions(tx, months=12) == 4
             assert await partitions(tx) == {"logs_default", month(-12), month(0), month(1), month(2)}
-            assert await logs.keep_partitions(tx, months=12) == 0
+            assert await security_log.keep_partitions(tx, months=12) == 0
             raise Undo
 
 
@@ -150,6 +150,6 @@ async def test_one_worker_keeps_the_partitions(pool: Pool):
     with pytest.raises(Undo):  # noqa: PT012 - the block is undone
         async with transaction(pool) as tx:
             await tx.execute(f"drop table {month(2)}")
-            assert await logs.keep_partitions(tx, months=12) == 1
-            assert await logs.keep_partitions(pool, months=12) == 0
+            assert await security_log.keep_partitions(tx, months=12) == 1
+            assert await security_log.keep_partitions(pool, months=12) == 0
             raise Undo

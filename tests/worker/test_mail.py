@@ -5,59 +5,31 @@ Longer than other files: the outcomes are one list, and its parts are only worth
 
 import asyncio
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from service import events, mails, tokens, users
-from service.db import Pool, transaction
+from devstack.servers import free_port
+from service.db import Pool
 from service.errors import Overloaded
-from service.events import Event
-from service.local.servers import free_port
-from service.mails import Lease
-from service.tokens import Kind
-from tests import processes
-from tests.conftest import Api
-from tests.journeys.conftest import link_of, parameters_of
-from tests.patience import PATIENCE
-from tests.sink import Sink
+from service.store import outbox, users
+from service.store.outbox import Lease
+from testkit import processes
+from testkit.api import Api
+from testkit.letters import link_of, parameters_of
+from testkit.outbox import ANN, URL, asked
+from testkit.patience import PATIENCE
+from testkit.sink import Sink
+from worker.delivery import Mailer
 from worker.leases import LEASE
-from worker.logs import Clerk
-from worker.mail import Mailer
-from worker.marks import WAITS
+from worker.outcomes import WAITS
+from worker.poller import Sweeper
+from worker.security_log import Clerk
 from worker.smtp import TryLater
-from worker.sweep import Sweeper
 
-URL = "http://localhost/reset?from=mail"
-ANN = "ann@example.com"
 SECONDS, ISO = r"\d{10}", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00"
-
-
-@dataclass(frozen=True)
-class Caller:
-    ip: str = "192.0.2.1"
-    user_agent: str = "UNKNOWN"
-
-
-async def asked(
-    pool: Pool, email: str = ANN, *, user_id: str | None = None, era: dict[str, bool] | None = None
-) -> UUID:
-    """A mail as the API posts it: a recovery's for an address, a verification's for a user."""
-    kind = Kind.VERIFICATION if user_id else Kind.RECOVERY
-    facts = {"url": URL} | (era or {})
-    async with transaction(pool) as tx:
-        token = await tokens.issue(
-            tx, "shop", kind=kind, email=email, kid="test", seconds=3600, user_id=user_id,
-            email_version=1 if user_id else None,
-        )  # fmt: skip
-        mail = await mails.post(
-            tx, "shop", letter=kind.value, recipient=email, user_id=user_id, locale="en", facts=facts,
-            deadline_at=token.expires_at, sender="no-reply@accounts.test", token_id=token.id,
-        )  # fmt: skip
-        await events.record(tx, "shop", event=Event.RECOVERY_CREATE, user_id=user_id, token_id=token.id, by=Caller())
-    return mail
 
 
 async def state(pool: Pool, mail_id: UUID) -> str:
@@ -400,9 +372,9 @@ async def test_a_lease_is_renewed_while_it_is_sent(pool: Pool, sink: Sink, a_wor
 async def test_a_worker_that_comes_back_takes_its_own_again(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """Under the name it kept it need not wait for its own lease; another's it leaves alone."""
     mail = await asked(pool)
-    await mails.claim(pool, mail, worker="one", lease=30)
-    assert await mails.free(pool, worker="two") == 0
-    assert await mails.free(pool, worker="one") == 1
+    await outbox.claim(pool, mail, worker="one", lease=30)
+    assert await outbox.free(pool, worker="two") == 0
+    assert await outbox.free(pool, worker="one") == 1
     await a_worker("one").deliver(mail)
     assert await state(pool, mail) == "sent"
 

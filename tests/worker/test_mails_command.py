@@ -1,4 +1,4 @@
-"""`python -m worker mails`: what an operator sees of mails, what may be steered, and what the exit code says."""
+"""`python -m service mails`: what an operator sees of mails, what may be steered, and what the exit code says."""
 
 import asyncio
 import json
@@ -10,19 +10,20 @@ from uuid import UUID
 import pytest
 from redis.asyncio import Redis
 
-from service import ids, jobs, mails, outbox, projects, users
-from service.cli.exits import AWAY, MISSING, UNFIT, WRONG
+from devstack.servers import free_port
+from service import ids, queue
+from service import relay_reports as reports
+from service.cli import durations
+from service.cli.exit_codes import AWAY, MISSING, UNFIT, WRONG
+from service.cli.mails.output import REFUSED
 from service.db import Pool
-from service.jobs import QUEUE
-from service.local.servers import free_port
-from service.outbox import Choice
-from tests.house.sources import ROOT
-from tests.patience import PATIENCE
-from tests.worker.test_mail import asked as posted
-from worker import reports
+from service.queue import QUEUE
+from service.store import outbox, outbox_admin, projects, users
+from service.store.outbox_admin import Choice
+from testkit.outbox import asked as posted
+from testkit.patience import PATIENCE
+from testkit.sources import ROOT
 from worker.__main__ import main
-from worker.desk import spans
-from worker.desk.answers import REFUSED
 
 ANN = "ann@example.com"
 SECRET_TEXT = "550 <ann@example.com>: \x1b[2Jno such user"
@@ -90,7 +91,7 @@ async def test_every_command_explains_itself(capsys, verb: str):
     """--help answers 0 and the exit codes, without settings or servers."""
     code, out, _ = await Desk(capsys)(*verb.split(), "--help")
     assert code == 0
-    assert "usage: python -m worker mails" in out
+    assert "usage: python -m service mails" in out
     assert not verb or ("Exit codes:" in out and "--json" in out)
 
 
@@ -111,8 +112,8 @@ async def test_wrong_words_are_two(desk: Desk, words: str):
 @pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("10m", 600), ("3h", 10_800), ("1d", 86_400)])
 def test_spans(text: str, seconds: float):
     """A span is read as it is written, and told in the largest unit of which there are two."""
-    assert spans.read(text) == seconds
-    assert [spans.tell(number) for number in (-1, 0, 90, 120, 7199, 7200, 172_800)] == [
+    assert durations.read(text) == seconds
+    assert [durations.tell(number) for number in (-1, 0, 90, 120, 7199, 7200, 172_800)] == [
         "0s", "0s", "90s", "2m", "119m", "2h", "2d",
     ]  # fmt: skip
 
@@ -233,7 +234,7 @@ async def test_retry_makes_due_and_rings(
     desk: Desk, pool: Pool, redis: Redis, ann: users.User, monkeypatch: pytest.MonkeyPatch
 ):
     """What waits is due at once, what failed gets up again, a worker is told; each has its event."""
-    monkeypatch.setattr(jobs, "_PATIENCE", 10.0)  # how long a busy machine waits for Redis is not the question
+    monkeypatch.setattr(queue, "_PATIENCE", 10.0)  # how long a busy machine waits for Redis is not the question
     waiting, failed = await asked(pool), await asked(pool, state="failed", last_fault="ours: KeyError")
     await pool.execute("update mails set due_at = now() + interval '1 hour'")
     answer = await desk.json("retry", waiting, failed)
@@ -248,7 +249,7 @@ async def test_what_cannot_be_tried_again_is_told_why(desk: Desk, pool: Pool, an
     """3; each one's reason; the others are done all the same; a live lease and a sent mail are never touched."""
     good, sent = await asked(pool), await asked(pool, state="sent")
     sending = await asked(pool)
-    assert await mails.claim(pool, sending, worker="w", lease=30)
+    assert await outbox.claim(pool, sending, worker="w", lease=30)
     dead = await asked(pool, state="failed", token_id="gone")
     code, out, _ = await desk("retry", good, sent, sending, dead)
     assert code == REFUSED == 3
@@ -276,7 +277,7 @@ async def test_a_dry_run_tells_all_and_does_nothing(desk: Desk, pool: Pool, redi
 
 async def test_a_choice_steers_all_that_fit(desk: Desk, pool: Pool, ann: users.User, monkeypatch: pytest.MonkeyPatch):
     """In as many steps as it takes; retry without a state means pending and failed, cancel means pending."""
-    monkeypatch.setattr("worker.desk.wishes._BATCH", 2)
+    monkeypatch.setattr("service.cli.mails.steer._BATCH", 2)
     failed = [await asked(pool, state="failed") for _ in range(5)]
     cancelled, pending = await asked(pool, state="cancelled"), await asked(pool)
     answer = await desk.json("retry", "--project", "shop")
@@ -427,11 +428,11 @@ async def test_an_empty_outbox_can_be_looked_at(desk: Desk, pool: Pool):
     assert (await desk("status"))[1].splitlines()[0] == "mails: none"
     assert (await desk("list"))[0] == 0
     assert (await desk.json("retry", "--state", "failed")) == {"retried": [], "refused": [], "dry_run": False}
-    assert await outbox.page(pool, Choice(), after=None, most=1) == []
+    assert await outbox_admin.page(pool, Choice(), after=None, most=1) == []
 
 
 def test_it_runs_as_a_program(database: str, redis_url: str):
-    """`python -m worker mails` answers beside any worker, and `python -m worker --help` knows it."""
+    """`python -m service mails` answers beside any worker, and `python -m worker --help` knows it."""
     environment = {"DATABASE_URL": database, "REDIS_URL": redis_url}
     for words, wanted in ((["mails", "status", "--json"], "last_hour"), (["--help"], "mails")):
         done = subprocess.run(

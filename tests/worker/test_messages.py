@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from service import addresses
+from service import email_addresses
 from tests.units.test_addresses import PATIENT, WRITTEN
-from worker import letters, messages
-from worker.letters import Letter
+from worker.mail import mime, templates
+from worker.mail.templates import Letter
 
 MAIL = UUID("01939a4e-8a3e-7c3c-9a51-5f0f7a3f9f01")
 MESSAGE_ID = "<01939a4e-8a3e-7c3c-9a51-5f0f7a3f9f01@mail.example.com>"
@@ -41,7 +41,7 @@ def build(
     recipient: str = "ann@example.org",
     reply_to: str | None = None,
 ) -> bytes:
-    return messages.build(
+    return mime.build(
         Letter(subject, text, html),
         sender_name=sender_name,
         sender_address=sender_address,
@@ -95,7 +95,7 @@ def test_headers_say_what_was_given() -> None:
 
 def test_the_same_mail_is_the_same_bytes() -> None:
     """A retry sends what the first attempt sent, byte for byte; another mail has another boundary."""
-    again = messages.build(
+    again = mime.build(
         Letter("Hello", "text\n", "<p>html</p>\n"),
         sender_name="Example Team",
         sender_address="no-reply@example.com",
@@ -174,7 +174,7 @@ def test_no_control_character_in_a_header(forbidden: str) -> None:
 )  # fmt: skip
 def test_only_one_plain_address(address: str) -> None:
     """What isn't one plain addr-spec is no recipient, whatever else it may smuggle."""
-    assert not addresses.is_plain(address)
+    assert not email_addresses.is_plain(address)
     with pytest.raises(ValueError, match="plain"):
         build(recipient=address)
 
@@ -196,7 +196,7 @@ def test_plain_addresses_pass(address: str) -> None:
 def test_whatever_the_door_takes_can_be_written(recipient: str, sender: str, special: bool) -> None:
     """An address of a user's, and one of an operator's, stand in the message as they are kept."""
     try:
-        to, own = addresses.canonical(recipient, special_use=special), addresses.sender(sender)
+        to, own = email_addresses.canonical(recipient, special_use=special), email_addresses.sender(sender)
     except ValueError:
         reject()
     raw = build(recipient=to, sender_address=own)
@@ -214,7 +214,7 @@ def test_a_lone_surrogate_is_no_body() -> None:
 def test_a_naive_date_is_refused() -> None:
     """A date without a time zone would shift with the worker's clock settings."""
     with pytest.raises(ValueError, match="aware"):
-        messages.build(
+        mime.build(
             Letter("s", "t", "h"),
             sender_name="",
             sender_address="a@b.test",
@@ -227,7 +227,7 @@ def test_a_naive_date_is_refused() -> None:
 def test_a_real_letter_survives() -> None:
     """A rendered letter reaches the reader whole, its link unbroken in both parts."""
     link = "https://app.example.com/reset?userId=u&secret=" + "f0" * 128 + "&expire=1592981250"
-    letter = letters.render(
+    letter = templates.render(
         "recovery",
         locale="fr",
         era="modern",

@@ -8,14 +8,15 @@ from uuid import UUID
 
 import pytest
 
-from service import users
 from service.db import Pool
-from tests import processes
-from tests.faults.waiting import until
-from tests.patience import PATIENCE, stretched
-from tests.sink import Sink
+from service.store import users
+from testkit import processes
+from testkit.outbox import asked
+from testkit.patience import PATIENCE, stretched
+from testkit.sink import Sink
+from testkit.waiting import until
 from tests.worker.test_history import history
-from tests.worker.test_mail import asked, due_now, state
+from tests.worker.test_mail import due_now, state
 from worker.leases import LEASE
 
 # What the promise gives a worker that starts again (reliability.md G1), and starting is part of it.

@@ -8,15 +8,15 @@ from pathlib import Path
 import orjson
 import pytest
 
-from service import mails
 from service.db import Pool
+from service.event_loop_monitor import HELD_UP, TURN
 from service.heartbeat import look
-from service.stalls import HELD_UP, TURN
-from tests.patience import PATIENCE
-from tests.worker.test_mail import asked
-from worker.counts import NAMES, Counts
-from worker.identity import Identity
-from worker.pulse import Pulse
+from service.store import outbox
+from testkit.outbox import asked
+from testkit.patience import PATIENCE
+from worker.heartbeat import Pulse
+from worker.metrics import NAMES, Counts
+from worker.worker_name import Identity
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ async def test_what_is_owed_is_counted(pool: Pool, a_worker, ann):
     """How many wait and for how long, as Postgres has it."""
     await asked(pool)
     await pool.execute("update mails set created_at = now() - interval '1 hour', due_at = now() - interval '1 minute'")
-    await mails.claim(pool, await asked(pool), worker="one", lease=30)
-    counts = Counts(backlog=await mails.backlog(pool))
+    await outbox.claim(pool, await asked(pool), worker="one", lease=30)
+    counts = Counts(backlog=await outbox.backlog(pool))
     told = orjson.loads(orjson.dumps(counts.told()))
     assert (told["backlog_pending"], told["backlog_sending"]) == (1, 1)
     assert 3600 <= told["backlog_oldest"] < 3700

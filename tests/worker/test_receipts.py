@@ -7,25 +7,27 @@ from uuid import uuid4
 
 import pytest
 
-from service import failpoints, mails, users
+from service import failpoints
 from service.db import Pool
-from service.jobs import Bell, connect
-from service.mails import Lease
+from service.queue import Bell, connect
 from service.settings import Settings
-from tests.faults.proxy import Proxy
-from tests.patience import PATIENCE
-from tests.sink import Sink
+from service.store import outbox, users
+from service.store.outbox import Lease
+from testkit.outbox import asked
+from testkit.patience import PATIENCE
+from testkit.proxy import Proxy
+from testkit.sink import Sink
 from tests.worker.conftest import staffed
 from tests.worker.test_history import history
-from tests.worker.test_mail import asked, due_now, state, sweeper
-from worker import receipts as module
-from worker.counts import Counts
-from worker.identity import Identity, take
+from tests.worker.test_mail import due_now, state, sweeper
+from worker import sent_journal as module
+from worker.crash_recovery import wake
 from worker.leases import Leases
-from worker.marks import Marks
-from worker.receipts import Receipt, Receipts, read
+from worker.metrics import Counts
+from worker.outcomes import Marks
+from worker.sent_journal import Receipt, Receipts, read
 from worker.smtp import Relay, Server
-from worker.waking import wake
+from worker.worker_name import Identity, take
 
 RELAY = "127.0.0.1:25"
 
@@ -85,12 +87,12 @@ async def test_at_its_start_a_worker_tells_what_it_had_sent(
     sent, taken, pending = [await asked(pool) for _ in range(3)]
     receipts = Receipts(identity.receipts)
     for mail in (sent, taken):
-        assert await mails.claim(pool, mail, worker="one", lease=30)
+        assert await outbox.claim(pool, mail, worker="one", lease=30)
         receipts.note(Receipt(Lease(mail, 1), 250, RELAY))
     receipts.note(Receipt(Lease(pending, 1), 250, RELAY))
     receipts.close()
     await pool.execute("update mails set due_at = now() where id = $1", taken)
-    assert await mails.claim(pool, taken, worker="two", lease=30)
+    assert await outbox.claim(pool, taken, worker="two", lease=30)
     woken = marks(pool, Receipts(identity.receipts))
     await wake(pool, identity, woken)
     assert [await state(pool, mail) for mail in (sent, taken, pending)] == ["sent", "sending", "pending"]
@@ -106,7 +108,7 @@ async def test_receipts_of_a_name_that_nobody_has_are_told_too(pool: Pool, ann: 
     """Fewer workers than before a crash, or a host with a new name: what was sent is not sent again."""
     mail, path = await asked(pool), identity.receipts
     assert path
-    await mails.claim(pool, mail, worker="gone", lease=30)
+    await outbox.claim(pool, mail, worker="gone", lease=30)
     gone = Receipts(path.with_name("gone.receipts"))
     gone.note(Receipt(Lease(mail, 1), 250, RELAY))
     gone.close()

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from service import addresses
-from tests.sink import Sink
+from service import email_addresses
+from testkit.sink import Sink
 from tests.units.test_addresses import SAME, SPECIAL
 from tests.worker.relays import ANN, BOB, MESSAGE, PASSWORD, SENDER, outcome, relay
-from worker.smtp import Deadlines, Refused, Server, TryLater, smarthost
+from worker.smtp import Deadlines, Refused, Server, TryLater, relay_server
 
 
 async def test_a_mail_arrives() -> None:
@@ -29,11 +29,11 @@ async def test_a_mail_arrives() -> None:
 
 async def test_whatever_the_door_takes_can_be_sent() -> None:
     """Every canonical address arrives on the wire as it is kept; an international domain in ASCII."""
-    kept = [addresses.canonical(written) for written, _ in SAME]
-    kept += [addresses.canonical(written, special_use=True) for written in SPECIAL]
+    kept = [email_addresses.canonical(written) for written, _ in SAME]
+    kept += [email_addresses.canonical(written, special_use=True) for written in SPECIAL]
     async with Sink() as sink, relay(sink) as opened:
         for address in kept:
-            await opened.send(addresses.sender(address), address, MESSAGE)
+            await opened.send(email_addresses.sender(address), address, MESSAGE)
     assert [mail.recipients for mail in sink.mails] == [(address,) for address in kept]
     assert [mail.sender for mail in sink.mails] == kept
     assert sink.violations == []
@@ -237,7 +237,7 @@ async def test_the_fence_is_asked_last() -> None:
 
 async def test_f53_the_fence_is_asked_again_when_354_was_long_in_coming(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who was stopped between the check and the content checks anew; the half said mail costs its connection only."""
-    monkeypatch.setattr(smarthost, "_LONG_AGO", 0.2)
+    monkeypatch.setattr(relay_server, "_LONG_AGO", 0.2)
     answers = [True, False, True, True, True]
     async with Sink() as sink, relay(sink) as opened:
 

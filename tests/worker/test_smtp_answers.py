@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.sink import Sink
-from tests.sink import Stage as SinkStage
+from testkit.sink import Sink
+from testkit.sink import Stage as SinkStage
 from tests.worker.relays import ANN, BOB, MESSAGE, SENDER, outcome, relay
 from worker.smtp import Cause, Refused, TryLater, Undelivered
 

@@ -12,13 +12,13 @@ import aiosmtplib
 import pytest
 
 from service import failpoints
-from tests.sink import Sink
-from tests.sink import Stage as SinkStage
+from testkit.sink import Sink
+from testkit.sink import Stage as SinkStage
 from tests.worker.relays import ANN, BOB, MESSAGE, PASSWORD, SENDER, SHORT, outcome, relay
-from worker.bell import _JOB
+from worker.queue_consumer import _JOB
 from worker.smtp import Deadlines, Server, TryLater
-from worker.smtp.dialogue import _FENCE, CROSSINGS
-from worker.smtp.faults import of_error
+from worker.smtp.error_mapping import of_error
+from worker.smtp.session import _FENCE, CROSSINGS
 
 
 @pytest.mark.parametrize("stage", ["banner", "ehlo", "mail", "rcpt", "data", "dot"])

@@ -13,12 +13,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.patience import PATIENCE
-from tests.sink import Sink, make_certificate, server_context
+from testkit.patience import PATIENCE
+from testkit.sink import Sink, make_certificate, server_context
 from tests.worker.relays import ANN, BOB, MESSAGE, SENDER, kept, outcome, relay
 from tests.worker.token_server import TokenServer
 from worker.smtp import Relay, Server, TryLater, oauth, parse_urls
-from worker.smtp.breaker import TRIES
+from worker.smtp.circuit_breaker import TRIES
 from worker.smtp.oauth import AccessTokens
 
 USER = "mail@example.com"

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.sink import Sink
-from tests.sink import Stage as SinkStage
+from testkit.sink import Sink
+from testkit.sink import Stage as SinkStage
 from tests.worker.relays import ANN, BOB, MESSAGE, SENDER, SHORT, kept, outcome, recovered, relay
-from worker.smtp import Deadlines, Relay, Server, TryLater, Undelivered, smarthost
-from worker.smtp.breaker import REST, TRIES, Breaker
+from worker.smtp import Deadlines, Relay, Server, TryLater, Undelivered, relay_server
+from worker.smtp.circuit_breaker import REST, TRIES, Breaker
 
 LONG = 1000.0  # a rest that no test lives to see the end of
 
@@ -134,7 +134,7 @@ async def test_f31_half_open_is_told() -> None:
 
 async def test_f31_a_silent_probe_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     """A probe that fell into a black hole has another beside it, long before its own deadline."""
-    monkeypatch.setattr(smarthost, "_SILENT", 0.05)
+    monkeypatch.setattr(relay_server, "_SILENT", 0.05)
     async with Sink() as sink, kept(sink) as opened:
         sink.script("banner", "421 4.3.2 not yet", times=TRIES)
         await fail(opened)
@@ -258,7 +258,7 @@ async def test_f31_waiting_connections_are_let_go() -> None:
 
 async def test_connections_without_work_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """The keeper says goodbye on what has rested for long: the server may count it, and others need it."""
-    monkeypatch.setattr("worker.smtp.connections._LONGEST_REST", -1.0)
+    monkeypatch.setattr("worker.smtp.connection_pool._LONGEST_REST", -1.0)
     async with Sink() as sink, kept(sink) as opened:
         await asyncio.gather(*(opened.send(SENDER, ANN, MESSAGE) for _ in range(3)))
         await sink.wait_for(lambda sink: not sink.sessions)

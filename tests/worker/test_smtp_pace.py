@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from tests.patience import PATIENCE
-from tests.sink import Sink
+from testkit.patience import PATIENCE
+from testkit.sink import Sink
 from tests.worker.relays import MESSAGE, SENDER, outcome, relay
 from worker.smtp import TryLater
-from worker.smtp.pace import Pace
-from worker.smtp.slots import Slots
+from worker.smtp.concurrency_limit import Slots
+from worker.smtp.rate_limiter import Pace
 
 
 async def test_f41_a_limit_of_connections_is_learnt() -> None:
@@ -145,7 +145,7 @@ async def test_a_smaller_limit_grows_again(monkeypatch: pytest.MonkeyPatch) -> N
     slots, loop = Slots(3), asyncio.get_running_loop()
     slots.shrink(0, loop.time())
     assert slots.limit == 1
-    monkeypatch.setattr("worker.smtp.slots.GROWTH", -1.0)
+    monkeypatch.setattr("worker.smtp.concurrency_limit.GROWTH", -1.0)
     for _ in range(3):
         await slots.take()
     assert (slots.limit, slots.busy) == (3, 3)

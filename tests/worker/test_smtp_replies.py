@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from worker.smtp import Refused, Undelivered
-from worker.smtp.replies import of_reply
+from worker.smtp.reply_codes import of_reply
 
 ROWS: list[dict[str, Any]] = [
     {"provider": provider, **row}

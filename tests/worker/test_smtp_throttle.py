@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.patience import PATIENCE
-from tests.sink import Sink
-from tests.sink import Stage as SinkStage
+from testkit.patience import PATIENCE
+from testkit.sink import Sink
+from testkit.sink import Stage as SinkStage
 from tests.worker.relays import ANN, BOB, MESSAGE, SENDER, SHORT, outcome, relay
 from worker.smtp import Deadlines, Relay
-from worker.smtp.breaker import TRIES
-from worker.smtp.smarthost import Smarthost
-from worker.smtp.suspects import QUIET, RECIPIENTS, Suspects
-from worker.smtp.throttle import FASTER, FLOOR, LAPSE, STEP, UNKNOWN, Throttle
+from worker.smtp.adaptive_rate import FASTER, FLOOR, LAPSE, STEP, UNKNOWN, Throttle
+from worker.smtp.circuit_breaker import TRIES
+from worker.smtp.relay_server import Smarthost
+from worker.smtp.sender_refusals import QUIET, RECIPIENTS, Suspects
 
 LONG = 1000.0  # a rest that no test lives to see the end of
 

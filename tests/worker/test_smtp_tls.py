@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sink import Sink, make_certificate, server_context
+from testkit.sink import Sink, make_certificate, server_context
 from tests.worker.relays import ANN, BOB, MESSAGE, PASSWORD, QUOTED, SENDER, outcome, relay
 from worker.smtp import Deadlines, Relay, Server, TryLater, parse_urls
 

@@ -7,12 +7,12 @@ from redis.asyncio import Redis
 
 from service import outages
 from service.db import Pool
-from service.jobs import Bell, connect
+from service.queue import Bell, connect
 from service.settings import Settings
-from tests.patience import PATIENCE
+from testkit.patience import PATIENCE
 from tests.worker.conftest import staffed
-from worker.bell import Listener
-from worker.logs import Clerk
+from worker.queue_consumer import Listener
+from worker.security_log import Clerk
 from worker.smtp import Relay, Server
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from worker.turns import Turns
+from worker.concurrency import Turns
 
 
 async def at_once() -> float:

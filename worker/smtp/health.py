@@ -4,11 +4,11 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 
-from worker.smtp.answers import GREETING, Accepted, Undelivered
-from worker.smtp.breaker import Breaker, is_counted
-from worker.smtp.dialogue import Mail
-from worker.smtp.suspects import Suspects
-from worker.smtp.throttle import FLOOR, Throttle
+from worker.smtp.adaptive_rate import FLOOR, Throttle
+from worker.smtp.circuit_breaker import Breaker, is_counted
+from worker.smtp.outcomes import GREETING, Accepted, Undelivered
+from worker.smtp.sender_refusals import Suspects
+from worker.smtp.session import Mail
 
 log = logging.getLogger(__name__)
 CALL = "the mail server needs an operator"

@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 import orjson
 
-from worker.smtp import grants
-from worker.smtp.answers import Cause, TryLater
-from worker.smtp.grants import Grant, UnfitFile
+from worker.smtp import oauth_grants
+from worker.smtp.oauth_grants import Grant, UnfitFile
+from worker.smtp.outcomes import Cause, TryLater
 
 # Seconds for an answer of the token server, and at least between two tokens that a relay refuses.
 _PATIENCE, _AGAIN = 10.0, 60.0
@@ -76,7 +76,7 @@ class AccessTokens:
         asked = asyncio.get_running_loop().time()
         answer: _Kept | tuple[str, Cause]
         try:
-            grant = grants.read(self._path)
+            grant = oauth_grants.read(self._path)
             async with asyncio.timeout(_PATIENCE):
                 status, body = await _post(grant, self._user)
             answer = _read(status, body, asked)

@@ -3,17 +3,17 @@
 import asyncio
 from dataclasses import dataclass, replace
 
-from service import addresses
+from service import email_addresses
 from service.settings import Deadlines
-from worker.smtp.answers import Accepted, Refused, TryLater, Undelivered
-from worker.smtp.breaker import REST, Breaker, State
-from worker.smtp.connections import Bounds
-from worker.smtp.dialogue import Fence, Mail, on_the_wire
+from worker.asyncio_tools import pause
+from worker.smtp.circuit_breaker import REST, Breaker, State
+from worker.smtp.connection_pool import Bounds
 from worker.smtp.health import Health
-from worker.smtp.pace import Pace
-from worker.smtp.server import Server
-from worker.smtp.smarthost import Smarthost
-from worker.tasks import pause
+from worker.smtp.outcomes import Accepted, Refused, TryLater, Undelivered
+from worker.smtp.rate_limiter import Pace
+from worker.smtp.relay_server import Smarthost
+from worker.smtp.session import Fence, Mail, on_the_wire
+from worker.smtp.smtp_url import Server
 
 _ROUND = 10.0
 _USUAL = Deadlines()
@@ -112,9 +112,9 @@ class Relay:
         have been taken is offered nowhere else. Waiting for a free connection has no deadline of ours. Raises Refused
         or TryLater, and nothing else but CancelledError.
         """
-        if not addresses.is_plain(recipient):
+        if not email_addresses.is_plain(recipient):
             raise Refused(0, "the recipient is not one plain address", "address", "recipient")
-        if sender and not addresses.is_plain(sender):
+        if sender and not email_addresses.is_plain(sender):
             raise TryLater(0, "the sender is not one plain address", "address", "ours")
         outcome = await self._carry(Mail(sender.encode(), recipient.encode(), on_the_wire(message), before_data))
         if isinstance(outcome, Undelivered):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import aiosmtplib
 
-from worker.smtp.server import Server
+from worker.smtp.smtp_url import Server
 
 if TYPE_CHECKING:
     from worker.smtp.oauth import AccessTokens

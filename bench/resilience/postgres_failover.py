@@ -1,0 +1,70 @@
+"""G6: how soon writes succeed after Postgres was restarted, and after a standby has taken over; nobody waits for long.
+
+`count` restarts (immediate, as a crash) and a quarter as many failovers to a synchronous standby, all under load.
+"""
+
+import tempfile
+import time
+from pathlib import Path
+
+from bench.resilience.result import Row
+from bench.resilience.told import say, sifted
+from testkit.cluster import House, house
+from testkit.history import gather
+from testkit.load import Load, load
+
+COUNT = 20
+_CLIENTS = 8
+# Seconds: the promises.
+_RESTART, _FAILOVER, _ANSWER = 3.0, 5.0, 5.0
+
+
+async def measure(count: int, seed: int) -> list[Row]:
+    """Nothing here is drawn by chance; `seed` is taken because every figure has one."""
+    del seed
+    with tempfile.TemporaryDirectory() as folder:
+        async with house(Path(folder), apis=2, workers=2, standby=True) as whole:
+            async with load(whole, clients=_CLIENTS) as run:
+                restarts = [await _restart(whole, run) for _ in range(count)]
+                failovers = [await _fail_over(whole, run) for _ in range(max(1, count // 4))]
+            await whole.all_ended()
+            history = await gather(whole)
+    missing, others = sifted(history)
+    taken = len(run.written(0))
+    return [
+        _timed("first success after a restart", restarts, _RESTART),
+        _timed("first success after a failover", failovers, _FAILOVER),
+        Row("slowest answer", f"{run.worst:.2f} s of {len(run.acts)}", f"≤ {_ANSWER:.0f} s", run.worst <= _ANSWER),
+        Row("mails lost", f"{len(missing)} of {taken}", "0", not missing),
+        Row("invariants broken", str(len(missing + others)), "0", not missing + others),
+    ]
+
+
+def _timed(what: str, seconds: list[float], goal: float) -> Row:
+    middle, worst = sorted(seconds)[len(seconds) // 2], max(seconds)
+    value = f"median {middle:.2f} s, worst {worst:.2f} s of {len(seconds)}"
+    return Row(what, value, f"≤ {goal:.0f} s", worst <= goal)
+
+
+async def _restart(whole: House, run: Load) -> float:
+    await run.goes_on()
+    with whole.fault():
+        await whole.postgres.restart("immediate")
+        took = await run.succeeds(time.monotonic())
+    say(f"restart: {took:.2f} s")
+    return took
+
+
+async def _fail_over(whole: House, run: Load) -> float:
+    """The standby is in step before; afterwards the old primary, copied anew, is the standby."""
+    await whole.keep_in_step()
+    await run.goes_on()
+    with whole.fault():
+        await whole.postgres.stop("kill")
+        await whole.switch()
+        took = await run.succeeds(time.monotonic())
+    say(f"failover: {took:.2f} s")
+    await run.goes_on()
+    assert whole.standby
+    await whole.standby.follow(whole.postgres)
+    return took

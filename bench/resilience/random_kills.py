@@ -1,0 +1,154 @@
+"""G2: processes are killed at random while mails are accepted; none is lost, and next to none doubled."""
+
+import asyncio
+import random
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.resilience.result import Row
+from bench.resilience.told import say, sifted
+from testkit.client import Client, Member
+from testkit.cluster import House, Seat, house
+from testkit.history import History, gather
+
+COUNT = 1000
+_MAILS_A_KILL, _MEMBERS, _ASKERS = 10, 20, 6
+# Seconds that a process lives at most once it is ready; Redis is killed less often, since all lean on it.
+_LIFE, _LIFE_OF_REDIS = 2.0, 8.0
+_SHARE = 0.005
+
+
+@dataclass
+class Run:
+    """`kills` by what was killed; mails are counted when they are acknowledged."""
+
+    whole: House
+    chance: random.Random
+    kills_wanted: int
+    kills: Counter[str] = field(default_factory=Counter)
+    mails: int = 0
+
+    @property
+    def over(self) -> bool:
+        return self.kills.total() >= self.kills_wanted
+
+    @property
+    def ahead(self) -> bool:
+        """More kills than the mails that they are to be among."""
+        return self.kills.total() > self.mails / _MAILS_A_KILL + 20
+
+    @property
+    def wanted(self) -> int:
+        return self.kills_wanted * _MAILS_A_KILL
+
+
+async def measure(count: int, seed: int) -> list[Row]:
+    """`count` is the number of kills; ten times as many mails are accepted meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="accounts-g02-") as folder:
+        async with house(Path(folder), apis=2, workers=2) as whole:
+            run = Run(whole, random.Random(seed), count)
+            members = [await _member(whole.client(number), f"m{number}") for number in range(_MEMBERS)]
+            with whole.fault():
+                await _torment(run, members)
+            await asyncio.gather(*(seat.start() for seat in whole.seats if not seat.running))
+            await whole.all_ended(seconds=180)
+            history = await gather(whole)
+            for seat in whole.seats:
+                await seat.stop()
+    return _rows(run, history)
+
+
+async def _member(client: Client, name: str) -> tuple[Client, Member]:
+    client.patience = 120
+    member = await client.sign_up(name)
+    assert await client.sign_in(member)
+    return client, member
+
+
+async def _torment(run: Run, members: list[tuple[Client, Member]]) -> None:
+    killers = [_kill_again_and_again(run, "api", seat) for seat in run.whole.apis]
+    killers += [_kill_again_and_again(run, "worker", seat) for seat in run.whole.workers]
+    askers = [_ask(run, members[number::_ASKERS], number) for number in range(_ASKERS)]
+    await asyncio.gather(*killers, _kill_redis(run), *askers, _tell(run))
+
+
+async def _kill_again_and_again(run: Run, what: str, seat: Seat) -> None:
+    """At any moment: sometimes before it is ready, more often in mid-work."""
+    while not run.over:
+        await asyncio.sleep(run.chance.uniform(0, _LIFE) + run.ahead)
+        await seat.kill()
+        run.kills[what] += 1
+        if run.chance.random() < 0.1:
+            await seat.launch()
+        else:
+            await seat.start()
+    if not seat.running:
+        await seat.start()
+
+
+async def _kill_redis(run: Run) -> None:
+    while not run.over:
+        await asyncio.sleep(run.chance.uniform(0.5, _LIFE_OF_REDIS) + run.ahead)
+        run.whole.valkey.stop(signal.SIGKILL)
+        run.kills["Redis"] += 1
+        await asyncio.sleep(run.chance.uniform(0, 1))
+        run.whole.valkey.start()
+
+
+async def _ask(run: Run, members: list[tuple[Client, Member]], number: int) -> None:
+    """Mails of all kinds, at the pace of the kills."""
+    turn = 0
+    while run.mails < run.wanted:
+        if run.mails > _MAILS_A_KILL * (run.kills.total() + 2) and not run.over:
+            await asyncio.sleep(0.05)
+            continue
+        client, member = members[turn % len(members)]
+        turn += 1
+        await run.chance.choice(_KINDS)(client, member, f"{number}-{turn}")
+        run.mails += 1
+
+
+async def _recovery(client: Client, member: Member, _turn: str) -> None:
+    await client.recover(member.email, user=member.user)
+
+
+async def _recovery_of_nobody(client: Client, _member: Member, turn: str) -> None:
+    await client.recover(f"nobody-{turn}@example.com")
+
+
+async def _verification(client: Client, member: Member, _turn: str) -> None:
+    await client.verify(member)
+
+
+_KINDS: tuple[Callable[[Client, Member, str], Awaitable[object]], ...] = (
+    _recovery, _recovery, _recovery_of_nobody, _verification, _verification,
+)  # fmt: skip
+
+
+async def _tell(run: Run) -> None:
+    while not (run.over and run.mails >= run.wanted):
+        say(f"{dict(run.kills)} kills, {run.mails} mails accepted")
+        await asyncio.sleep(15)
+
+
+def _rows(run: Run, history: History) -> list[Row]:
+    """`void` is the rightful end of a recovery for an address that nobody has."""
+    lost, others = sifted(history)
+    states = Counter(row.state for row in history.rows)
+    copies = Counter(message.message_id for message in history.messages)
+    extra = sum(number - 1 for number in copies.values())
+    steps = Counter(step.name for step in history.steps)
+    kills = ", ".join(f"{number} {what}" for what, number in sorted(run.kills.items()))
+    return [
+        Row("processes killed", f"{run.kills.total()} ({kills})"),
+        Row("mails accepted", f"{run.mails}", f"{run.wanted}", run.mails >= run.wanted),
+        Row("their ends", ", ".join(f"{number} {state}" for state, number in sorted(states.items()))),
+        Row("lost", str(len(lost)), "0", not lost),
+        Row("attempts that died with their worker", str(steps["lost"])),
+        Row("duplicates", str(extra), "0.5 % at most", extra <= _SHARE * run.mails),
+        Row("other breaches of I1 to I10", str(len(others)), "0", not others),
+    ]

@@ -1,0 +1,118 @@
+"""G5: Redis is down for ten minutes, then loses all of its data twice, under mails and guesses.
+
+`count` is the length of the outage in seconds; nothing else is shortened.
+"""
+
+import asyncio
+import shutil
+import signal
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.resilience.result import Row
+from bench.resilience.told import say, sifted
+from testkit.client import Client
+from testkit.cluster import House, house
+from testkit.crowd import crowd, delays, percentile, stream
+from testkit.history import gather
+
+COUNT = 600
+# Seconds before, between and after the faults; mails a second; what the limit on guesses is.
+_FAIR, _RATE, _LIMIT = 5.0, 5.0, 10
+_DELAY = 10.0
+
+
+@dataclass
+class Run:
+    """`looked_at` counts guesses by account and by what went on; `down` is (from, to) in time.monotonic()."""
+
+    whole: House
+    clients: list[Client]
+    looked_at: Counter[tuple[str, str]] = field(default_factory=Counter)
+    down: tuple[float, float] = (0.0, 0.0)
+
+    async def guess(self, phase: str, *victims: str) -> None:
+        """More often than the limit allows, over both APIs in turn."""
+        for victim in victims:
+            for number in range(3 * _LIMIT):
+                body = {"email": victim, "password": "not the password"}
+                act, _, _ = await self.clients[number % 2].call(
+                    "guess", "POST", "/v1/account/sessions", body, email=victim
+                )
+                self.looked_at[victim, phase] += act.status == 401
+
+
+async def measure(count: int, seed: int) -> list[Row]:  # noqa: ARG001 - nothing here is left to chance
+    """Two APIs, two workers, limits on."""
+    with tempfile.TemporaryDirectory(prefix="accounts-g05-") as folder:
+        async with house(Path(folder), apis=2, workers=2, LIMITS="on") as whole:
+            run = Run(whole, [whole.client(0), whole.client(1)])
+            seconds = count + 4 * _FAIR
+            people = await crowd(whole, int(seconds * _RATE))
+            victims = [person.email for person in await crowd(whole, 2, name="victim")]
+            async with asyncio.TaskGroup() as group:
+                group.create_task(stream(run.clients, people, seconds=seconds))
+                await _break(run, victims, count)
+            await whole.all_ended(seconds=120)
+            rows = await _rows(run, victims)
+            for seat in whole.seats:
+                await seat.stop()
+    return rows
+
+
+async def _break(run: Run, victims: list[str], count: int) -> None:
+    """The first account is guessed at from the start, the second only once Redis is down."""
+    valkey = run.whole.valkey
+    await run.guess("before", victims[0])
+    await asyncio.sleep(_FAIR)
+    valkey.stop(signal.SIGKILL)
+    began = time.monotonic()
+    say("Redis is down")
+    await run.guess("down", *victims)
+    await asyncio.sleep(max(0, began + count - time.monotonic()))
+    valkey.start()
+    run.down = began, time.monotonic()
+    say("Redis is back")
+    await run.guess("back", *victims)
+    await asyncio.sleep(_FAIR)
+    await valkey.wipe()
+    say("Redis is wiped")
+    await run.guess("wiped", *victims)
+    await asyncio.sleep(_FAIR)
+    valkey.stop(signal.SIGKILL)
+    shutil.rmtree(valkey.folder / "valkey" / "data")
+    valkey.start()
+    say("Redis has started with nothing in it")
+
+
+async def _rows(run: Run, victims: list[str]) -> list[Row]:
+    history = await gather(run.whole)
+    lost, others = sifted(history)
+    times = delays(run.whole, history)
+    away = [each.seconds for each in times if run.down[0] <= each.at <= run.down[1]]
+    fair = [each.seconds for each in times if each.at < run.down[0]]
+    asked = sum(act.acknowledged and act.name == "recovery" for act in history.acts)
+    unclear = sum(act.unclear for act in history.acts)
+    steady = all(seat.running and len(seat.past) == 1 for seat in run.whole.seats)
+    return [
+        Row("Redis was down", f"{run.down[1] - run.down[0]:.0f} s, then wiped, then started with nothing in it"),
+        Row("mails asked for", f"{asked}, {len(away)} of them meanwhile"),
+        Row("lost", str(asked - len(times)), "0", asked == len(times) and not lost),
+        Row("delay of a mail before, p99", f"{percentile(fair, 0.99):.1f} s"),
+        Row("delay of a mail while it was down, median", f"{percentile(away, 0.5):.1f} s"),
+        Row("the same, p99", f"{percentile(away, 0.99):.1f} s", f"{_DELAY:.0f} s", percentile(away, 0.99) <= _DELAY),
+        *(_guesses(run, victim) for victim in victims),
+        Row("answers of 5xx, and none at all", str(unclear), "0", unclear == 0),
+        Row("processes that ended by themselves", "0" if steady else "some", "0", steady),
+        Row("other breaches of I1 to I10", str(len(others)), "0", not others),
+    ]
+
+
+def _guesses(run: Run, victim: str) -> Row:
+    by_phase = {phase: number for (who, phase), number in run.looked_at.items() if who == victim}
+    total = sum(by_phase.values())
+    said = ", ".join(f"{number} {phase}" for phase, number in by_phase.items())
+    return Row(f"guesses at an account ({said})", str(total), f"{2 * _LIMIT}", total <= 2 * _LIMIT)

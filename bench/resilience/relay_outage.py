@@ -1,0 +1,84 @@
+"""G4: the relay is away for half an hour while 2,000 mails are accepted; all go out, once, soon after it is back.
+
+Its port is closed. `count` is the length of the outage in seconds; where it is shorter than half an hour the waits
+between tries are divided by as much, and nothing else: the breaker, its probes and all deadlines are as in production.
+"""
+
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from bench.resilience.result import Row
+from bench.resilience.told import say, sifted
+from testkit.client import Client
+from testkit.cluster import DATABASE, House, house
+from testkit.crowd import crowd, stream
+from testkit.history import History, gather
+
+COUNT = 1800
+_MAILS, _MAILS_A_SECOND, _DRAINED = 2000, 20, 120.0
+
+
+async def measure(count: int, seed: int) -> list[Row]:  # noqa: ARG001 - nothing here is left to chance
+    """Once with one worker and once with two; `count` seconds each."""
+    rows = []
+    for workers in (1, 2):
+        with tempfile.TemporaryDirectory(prefix="accounts-g04-") as folder:
+            rows += await _outage(Path(folder), count, workers)
+    return rows
+
+
+async def _outage(folder: Path, count: int, workers: int) -> list[Row]:
+    mails = min(_MAILS, count * _MAILS_A_SECOND)
+    async with house(folder, apis=1, workers=workers) as whole:
+        await _shorten_waits(whole, COUNT / count)
+        people, client = await crowd(whole, mails), whole.client()
+        await whole.smtp.refuse()
+        began = time.monotonic()
+        say(f"{workers} workers: the relay is away")
+        await stream([client], people, seconds=count)
+        vain = await whole.postgres.run("select count(*) from mail_events where name = 'waits'", database=DATABASE)
+        await whole.smtp.up()
+        back = time.monotonic()
+        say(f"{mails} mails accepted, {vain} tries in vain; the relay is back")
+        await whole.all_ended(seconds=10 * _DRAINED)
+        history = await gather(whole)
+        steady = all(seat.running and len(seat.past) <= 2 for seat in whole.seats)
+        rows = _rows(whole, history, client, back)
+        for seat in whole.seats:
+            await seat.stop()
+    said = f"{workers} worker{'s' * (workers > 1)}"
+    shortened = f", waits divided by {COUNT / count:.0f}" if count < COUNT else ""
+    first = [
+        Row(f"{said}: the relay was away{shortened}", f"{back - began:.0f} s"),
+        Row(f"{said}: mails accepted meanwhile", str(mails)),
+        Row(f"{said}: tries in vain", str(vain)),
+    ]
+    last = Row(f"{said}: processes that ended by themselves", "0" if steady else "some", "0", steady)
+    return [*first, *(Row(f"{said}: {row.what}", row.value, row.goal, row.met) for row in rows), last]
+
+
+async def _shorten_waits(whole: House, divisor: float) -> None:
+    """The same workers under the same names."""
+    if divisor <= 1:
+        return
+    for seat in whole.workers:
+        await seat.stop()
+        seat.words = ("testkit.compressed",)
+        await seat.start(WAITS_DIVISOR=str(divisor))
+
+
+def _rows(whole: House, history: History, client: Client, back: float) -> list[Row]:
+    lost, others = sifted(history)
+    asked = sum(act.acknowledged for act in client.acts)
+    copies = Counter(message.message_id for message in history.messages)
+    times = [mail.at - back for mail in whole.sink.mails]
+    extra = copies.total() - len(copies)
+    return [
+        Row("lost", str(asked - len(copies)), "0", asked == len(copies) and not lost),
+        Row("arrived more than once", str(extra), "0", extra == 0),
+        Row("first mail after the return", f"{min(times):.1f} s"),
+        Row("last mail after the return", f"{max(times):.1f} s", "2 min", max(times) <= _DRAINED),
+        Row("other breaches of I1 to I10", str(len(others)), "0", not others),
+    ]

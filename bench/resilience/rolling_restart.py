@@ -1,0 +1,108 @@
+"""G21: API and workers are replaced one after the other under load, this release and the one before side by side."""
+
+import io
+import random
+import subprocess
+import tarfile
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.resilience.result import Row
+from bench.resilience.told import say, sifted
+from testkit.client import Act
+from testkit.cluster import House, Seat, house
+from testkit.front import Front, front
+from testkit.history import History, gather
+from testkit.load import load
+from testkit.processes import ROOT
+from testkit.waiting import until
+
+COUNT = 50
+# The last release whose workers write no history. A tree without its own history runs beside itself.
+_BEFORE = "74a5285"
+_ASKERS = 3
+# Seconds for a front to see that a process is about to stop: five of its rounds.
+_NOTICE = "1"
+
+
+@dataclass
+class Run:
+    """`trees` are the releases; each process that is replaced comes back as the next of them."""
+
+    whole: House
+    before: Front
+    trees: list[Path]
+    wanted: int
+    codes: list[int] = field(default_factory=list)
+
+
+async def measure(count: int, seed: int) -> list[Row]:
+    """`count` is the number of processes that are told to stop and started again."""
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory(prefix="accounts-g21-") as folder:
+        trees = [ROOT, _older(Path(folder) / "before")]
+        async with house(Path(folder), apis=2, workers=2, STOP_DELAY=_NOTICE) as whole, front(whole.apis) as before:
+            run = Run(whole, before, trees, count)
+            async with load(whole, clients=_ASKERS) as asking:
+                for client in asking.busy:
+                    client.address = before.address
+                await _replace(run, chance)
+                await asking.goes_on()
+            await whole.all_ended(seconds=180)
+            history = await gather(whole)
+    return _rows(run, asking.acts, history)
+
+
+def _older(folder: Path) -> Path:
+    """The release before, out of this tree's own history; this tree itself where there is none."""
+    asked = subprocess.run(["git", "archive", _BEFORE], cwd=ROOT, capture_output=True, check=False)
+    if asked.returncode:
+        return ROOT
+    with tarfile.open(fileobj=io.BytesIO(asked.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+async def _replace(run: Run, chance: random.Random) -> None:
+    """In rounds through all seats, so that both releases always run side by side."""
+    while len(run.codes) < run.wanted:
+        for seat in chance.sample(run.whole.seats, len(run.whole.seats)):
+            if len(run.codes) >= run.wanted:
+                break
+            # The release before has no STOP_DELAY: its operator tells the proxy first.
+            if seat.root != ROOT:
+                await run.before.leave_out(seat)
+            told = time.monotonic()
+            run.codes.append(await seat.stop())
+            seat.root = run.trees[(run.trees.index(seat.root) + 1) % len(run.trees)]
+            await seat.start()
+            run.before.take_in(seat)
+            await until(lambda: len(run.before.ready) == len(run.whole.apis), what="it is not taken in again")
+            say(f"{len(run.codes)} replaced since {told:.1f}; {_sides(run.whole.seats)}")
+
+
+def _sides(seats: list[Seat]) -> str:
+    return f"{sum(seat.root == ROOT for seat in seats)} of {len(seats)} are this release"
+
+
+def _rows(run: Run, acts: list[Act], history: History) -> list[Row]:
+    """The release before ends mails without an event; all else holds for both."""
+    errors = [act for act in acts if act.unclear]
+    lost, rest = sifted(history, but="without an event")
+    # An error outside a fault is one, and told as such.
+    others = [line for line in rest if not line.startswith("I7:")]
+    for act in errors:
+        say(f"at {act.at:.1f}: {act}")
+    releases = "this release and the one before" if run.trees[0] != run.trees[1] else "this release only"
+    mails = sum(act.acknowledged and act.name == "recovery" for act in acts)
+    return [
+        Row("processes replaced under load", f"{len(run.codes)} ({releases})", str(run.wanted)),
+        Row("of which ended in order", str(run.codes.count(0)), str(run.wanted), run.codes.count(0) == run.wanted),
+        Row("requests", f"{len(acts)}, {mails} of them mails"),
+        Row("errors that clients met", str(len(errors)), "0", not errors),
+        Row("slowest answer, seconds", f"{max(act.seconds for act in acts):.1f}"),
+        Row("mails lost", str(len(lost)), "0", not lost),
+        Row("other breaches of I1 to I10", str(len(others)), "0", not others),
+    ]

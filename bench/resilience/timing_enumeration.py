@@ -1,0 +1,233 @@
+"""G10: can the time of an answer tell who has an account? Each route is asked in turn for somebody and for nobody.
+
+AUC is the chance that an answer about somebody took longer than one about nobody: 0.5 is blind, 1 and 0 are certain.
+Postgres is told to analyze before each question, as its daemon does within a minute of the first rows: until then it
+looks for a token by whichever index it likes, which takes longer the more tokens stand before it.
+Over HTTP against an API process, hashes at their real price, windows that count everything and are never full: first
+with nothing else to do, then beside half of the load that it bears (bench/resilience/half_load.py). Nobody is asked for
+once where several kinds of somebody are. All of it takes about half an hour, most of it signing in. Only a quiet
+machine says something about the service rather than about itself.
+"""
+
+import itertools
+import math
+import random
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import aiohttp
+
+from bench.resilience.ground import PROJECT, ground
+from bench.resilience.half_load import PASSWORD, half_load
+from bench.resilience.result import Row
+from service import ids
+from service.accounts import mail_quotas
+from service.app import routes
+from service.crypto.password_hashing import Passwords
+from service.db import Pool
+from service.rate_limiter import HOUR
+from service.store import projects, users
+from testkit import processes
+
+COUNT = 5_000
+GOAL = 0.02
+_PEOPLE, _WARM, _TOLD = 50, 20, 10
+_URL = {"url": "http://localhost/there"}
+_PASSWORDS = {"password": "a new horse", "passwordAgain": "a new horse"}
+_MEMBER, _BLOCKED, _PASSWORDLESS, _NOBODY, _PROBE = "", "blocked", "passwordless", "nobody", "probe"
+
+
+@dataclass(frozen=True, slots=True)
+class Somebody:
+    user_id: str
+    email: str
+
+
+People = Mapping[str, Sequence[Somebody]]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request about each kind of somebody, and about nobody.
+
+    `told`: the status says it anyway, so its time has nothing to hide, and a tenth as often is enough to see it.
+    """
+
+    name: str
+    method: str
+    path: str
+    body: Callable[[Somebody], dict[str, Any]]
+    kinds: tuple[str, ...] = (_MEMBER,)
+    told: bool = False
+    private: bool = False
+
+
+def _guess(about: Somebody) -> dict[str, Any]:
+    return {"userId": about.user_id, "secret": ids.new() + "f" * 236}
+
+
+def _sign_in(about: Somebody) -> dict[str, Any]:
+    return {"email": about.email, "password": "the wrong horse"}
+
+
+def _sign_up(about: Somebody) -> dict[str, Any]:
+    return {"email": about.email, "password": "a new horse"}
+
+
+_EVERY_KIND = (_MEMBER, _BLOCKED, _PASSWORDLESS)
+QUESTIONS = (
+    Question("login", "POST", "/v1/account/sessions", _sign_in, kinds=_EVERY_KIND),
+    Question("recovery", "POST", "/v1/account/recovery", lambda about: {"email": about.email} | _URL),
+    Question("magic URL", "POST", "/v1/account/sessions/magic-url", lambda about: {"email": about.email} | _URL),
+    Question(
+        "code", "POST", "/v1/account/tokens/email", lambda about: {"email": about.email, "userId": "unique()"}
+    ),
+    Question("PUT recovery", "PUT", "/v1/account/recovery", lambda about: _guess(about) | _PASSWORDS),
+    Question("PUT verification", "PUT", "/v1/account/verification", _guess),
+    Question("PUT magic URL", "PUT", "/v1/account/sessions/magic-url", _guess),
+    Question("private sign-up", "POST", "/v1/account", _sign_up, private=True),
+    Question("sign-up, 409 or 201", "POST", "/v1/account", _sign_up, told=True),
+)  # fmt: skip
+
+
+async def measure(count: int, seed: int) -> list[Row]:
+    async with ground() as laid, processes.api(laid.environment) as (_, address):
+        idle = [row async for row in ask(address, laid.pool, count, seed, QUESTIONS)]
+        others = [one.email for one in (await _crowd(laid.pool))[_MEMBER]]
+        async with half_load(address, others, seed) as load:
+            busy = [row async for row in ask(address, laid.pool, count, seed, QUESTIONS)]
+    assert load.row
+    return [*_marked("idle", idle), load.row, *_marked("at half load", busy)]
+
+
+def _marked(part: str, rows: Sequence[Row]) -> list[Row]:
+    return [replace(row, what=f"{part}: {row.what}") for row in rows]
+
+
+async def ask(address: str, pool: Pool, count: int, seed: int, questions: Sequence[Question]) -> AsyncIterator[Row]:
+    """A row for each question and kind of somebody; `count` times asked of each class. All people are new ones."""
+    chance, people = random.Random(seed), await _crowd(pool)
+    await projects.change(pool, PROJECT, limits=_never_full())
+    headers = {"X-Appwrite-Project": PROJECT}
+    connector = aiohttp.TCPConnector(limit=1)
+    async with aiohttp.ClientSession(
+        address, headers=headers, cookie_jar=aiohttp.DummyCookieJar(), connector=connector
+    ) as client:
+        for private in (True, False):  # the API has seen a change when it has seen both: then it knows the limits too
+            await _rule(client, people, pool, private=private)
+        for question in questions:
+            await _rule(client, people, pool, private=question.private)
+            nobodies = _strangers() if question.told else itertools.cycle(people[_NOBODY])
+            await _times(client, question, people, nobodies, _WARM, chance)
+            await pool.execute("analyze")
+            await _times(client, question, people, nobodies, _WARM, chance)
+            often = max(count // _TOLD, _WARM) if question.told else count
+            times = await _times(client, question, people, nobodies, often, chance)
+            for kind in question.kinds:
+                yield _row(question, kind, times[kind], times[_NOBODY])
+
+
+def _never_full() -> dict[str, list[int]]:
+    """Numbers with which each window is counted as ever, those in Postgres too, and refuses nobody however often."""
+    declared = [(limit.rule, limit.by in {"ip", "network", "project"}) for route in routes() for limit in route.limits]
+    declared += [(rule, rule is mail_quotas.BY_ADDRESS) for rule in mail_quotas.RULES]
+    return {rule.name: [10**6, 1] if crowded else [1000, HOUR] for rule, crowded in declared}
+
+
+async def _crowd(pool: Pool) -> People:
+    """Accounts with a password and a proved address; such as are blocked; such as have no password; and nobody.
+
+    Nobody is as many as the others and asked for as often, so that what is counted about each grows alike.
+    """
+    passwords = Passwords(threads=1)
+    line = await passwords.hash(PASSWORD)
+    passwords.close()
+    people: dict[str, list[Somebody]] = defaultdict(list)
+    for kind in [_PROBE, *_EVERY_KIND * _PEOPLE]:
+        about, kept = _stranger(), None if kind == _PASSWORDLESS else line
+        user = await users.create(
+            pool, PROJECT, user_id=about.user_id, email=about.email, name="", password_hash=kept
+        )  # fmt: skip
+        await users.verify_email(pool, user, by_holder=True)
+        if kind == _BLOCKED:
+            await users.change_status(pool, user, status="blocked")
+        people[kind].append(about)
+    people[_NOBODY] = [_stranger() for _ in range(_PEOPLE)]
+    return people
+
+
+def _stranger() -> Somebody:
+    user_id = ids.new()
+    return Somebody(user_id, f"{user_id}@example.com")
+
+
+def _strangers() -> Iterator[Somebody]:
+    """Always new ones, for a route that makes them somebody."""
+    while True:
+        yield _stranger()
+
+
+async def _rule(client: aiohttp.ClientSession, people: People, pool: Pool, *, private: bool) -> None:
+    """Until the API has seen the project's rule, which takes it a second."""
+    await projects.change(pool, PROJECT, private_signup=private)
+    while True:
+        async with client.post("/v1/account", json=_sign_up(people[_PROBE][0])) as answer:
+            if (answer.status == 201) is private:
+                return
+
+
+async def _times(  # noqa: PLR0917 - all of them are what is measured
+    client: aiohttp.ClientSession,
+    question: Question,
+    people: People,
+    nobodies: Iterator[Somebody],
+    count: int,
+    chance: random.Random,
+) -> dict[str, list[float]]:
+    """Seconds that answers took, by class; asked in turn, and each time in another order."""
+    times: dict[str, list[float]] = defaultdict(list)
+    for number in range(count):
+        turn = [(kind, people[kind][number % _PEOPLE]) for kind in question.kinds] + [(_NOBODY, next(nobodies))]
+        chance.shuffle(turn)
+        for kind, about in turn:
+            body = question.body(about)
+            began = time.perf_counter()
+            async with client.request(question.method, question.path, json=body) as answer:
+                await answer.read()
+            times[kind].append(time.perf_counter() - began)
+    return times
+
+
+def auc(longer: Sequence[float], shorter: Sequence[float]) -> float:
+    """The chance that one of the first is the longer, by ranks; a tie counts half."""
+    ordered = sorted([(value, 1) for value in longer] + [(value, 0) for value in shorter])
+    wins, below, place = 0.0, 0, 0
+    while place < len(ordered):
+        tied = place
+        ones = 0
+        while tied < len(ordered) and ordered[tied][0] == ordered[place][0]:
+            ones += ordered[tied][1]
+            tied += 1
+        zeros = tied - place - ones
+        wins += ones * (below + zeros / 2)
+        below += zeros
+        place = tied
+    return wins / (len(longer) * len(shorter))
+
+
+def deviation(count: int) -> float:
+    """Of the AUC of two classes that are one, `count` of each."""
+    return math.sqrt((2 * count + 1) / 12) / count
+
+
+def _row(question: Question, kind: str, somebody: list[float], nobody: list[float]) -> Row:
+    found, width = auc(somebody, nobody), 1.96 * deviation(len(somebody))
+    middle = sorted(somebody)[len(somebody) // 2] * 1000
+    what = f"{question.name}, {kind}" if kind else question.name
+    value = f"AUC {found:.4f} ± {width:.4f}, median {middle:.1f} ms"
+    if question.told:
+        return Row(what, value, "none: the status tells")
+    return Row(what, value, f"within {GOAL} of 0.5", abs(found - 0.5) <= GOAL)

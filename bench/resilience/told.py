@@ -1,0 +1,20 @@
+"""What a figure says while it is taken, and of what it found: on standard error, beside the table."""
+
+import sys
+
+from testkit.history import History
+from testkit.invariants import breaches
+
+_MOST = 40
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def sifted(history: History, *, but: str = "") -> tuple[list[str], list[str]]:
+    """What a history breaks, told: mails lost (I1), and all else. Lines that end in `but` don't count."""
+    found = [line for line in breaches(history) if not (but and line.endswith(but))]
+    for line in found[:_MOST]:
+        say(line)
+    return [line for line in found if line.startswith("I1:")], [line for line in found if not line.startswith("I1:")]

@@ -1,0 +1,95 @@
+"""How many mails one mailbox may get, over all kinds, routes and projects together (reliability.md S24).
+
+What strangers can have sent to an address is bounded here; it is counted for every address alike, whether somebody
+has it or not, so that a refusal tells nothing. A device on which the address was proved to be its user's has a budget
+of its own: who burns the other one keeps no owner from a recovery. Notices to proved addresses come out of none.
+"""
+
+from collections.abc import Sequence
+
+from service.http import device_cookie, rate_limits
+from service.http import rate_limit_keys as of_calls
+from service.http.context import Call
+from service.rate_limiter import DAY, HOUR, Rule, Tally, Window
+from service.store.projects import Project
+from service.store.users import User
+
+# For one mailbox; for one mailbox from one network, so that one network can't use up the day; for one network.
+BY_MAILBOX = (Rule("mail.hour", 10, HOUR), Rule("mail.day", 20, DAY))
+BY_NEIGHBOUR, BY_ADDRESS = Rule("mail.neighbour", 10, DAY), Rule("mail.ip", 100, HOUR)
+# For a known device of one mailbox, and for all of them together: who has the password can make many.
+BY_DEVICE, BY_DEVICES = Rule("mail.device", 5, HOUR), Rule("mail.devices", 50, HOUR)
+BY_NEW_DEVICE = Rule("notice.new_device", 5, HOUR)
+SHARED = (*BY_MAILBOX, BY_NEIGHBOUR, BY_ADDRESS)
+RULES = (*SHARED, BY_DEVICE, BY_DEVICES, BY_NEW_DEVICE)
+# Mailboxes belong to no project, and neither do networks that send.
+EVERYWHERE = ""
+
+
+async def spend(call: Call, email: str) -> None:
+    """Before a mail to this address is accepted: raises TooManyRequests where it has had enough.
+
+    It is given back if the call fails: only who has mails sent can use a budget up.
+    """
+    device = device_cookie.find(call, email)
+    if device and device.proven:
+        of_device = [Window(rule, device.id, own=True, only="successes") for rule in _own(call, BY_DEVICE)]
+        tallied = await _may(call, call.project.id, of_device + by_devices(call.project, email))
+    else:
+        tallied = await _may_mail(call, email)
+    if tallied:
+        rate_limits.obey(call, tallied)
+
+
+async def may_tell(call: Call, user: User) -> bool:
+    """Whether a notice may go to a user's address. An unproved one may be anybody's: it has the strangers' budget."""
+    if user.email is None or user.email_verified:
+        return user.email is not None
+    tally = await _may_mail(call, user.email)
+    return tally is None or not rate_limits.refuses(call, tally)
+
+
+async def may_tell_of_device(call: Call, user: User) -> bool:
+    """Whether one more sign-in on a new device is worth a mail to its owner."""
+    counted = [Window(rule, user.id, only="successes") for rule in _own(call, BY_NEW_DEVICE)]
+    tally = await _may(call, call.project.id, counted)
+    return tally is None or not rate_limits.refuses(call, tally)
+
+
+def scope(project: Project) -> str:
+    """Whose windows count a project's mails. A window has one length, so numbers of its own need windows of its own."""
+    return project.id if any(rule.name in project.limits for rule in SHARED) else EVERYWHERE
+
+
+def windows(project: Project, *, email: str = "", ip: str = "") -> list[Window]:
+    """Those of a mailbox, of a network, and with both those that the two have together."""
+    mailbox = of_calls.mailbox_of(email)
+    counted = [Window(rule, mailbox, only="successes") for rule in of_calls.own(project, BY_MAILBOX if email else ())]
+    if email and ip:  # of IPv6 the widest network that one site may have
+        share = f"{mailbox}\0{of_calls.by_address(BY_ADDRESS, ip)[-1].value}"
+        counted += [Window(rule, share, only="successes") for rule in of_calls.own(project, [BY_NEIGHBOUR])]
+    for rule in of_calls.own(project, [BY_ADDRESS] if ip else ()):
+        counted += of_calls.by_address(rule, ip, "successes")
+    return counted
+
+
+def by_devices(project: Project, email: str) -> list[Window]:
+    """All known devices of a mailbox together."""
+    mailbox = of_calls.mailbox_of(email)
+    return [Window(rule, mailbox, only="successes") for rule in of_calls.own(project, [BY_DEVICES])]
+
+
+def _own(call: Call, rule: Rule) -> list[Rule]:
+    return of_calls.own(call.project, [rule])
+
+
+async def _may_mail(call: Call, email: str) -> Tally | None:
+    # A server that holds a key asks for many people from one place.
+    return await _may(
+        call, scope(call.project), windows(call.project, email=email, ip="" if call.key else call.client.ip)
+    )
+
+
+async def _may(call: Call, place: str, counted: Sequence[Window]) -> Tally | None:
+    """None where the project counts nothing of it."""
+    return await rate_limits.count(call, place, counted) if counted else None

@@ -1,0 +1,159 @@
+"""What an operator does to a user, by API key or on the command line: one transaction each, the user's row locked.
+
+Nothing of the web is in here: the command line has the same acts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from service import ids
+from service.db import Connection, Pool, transaction
+from service.errors import EmailExists, EmailTaken, SessionNotFound, UserNotFound
+from service.store import events, outbox, sessions, tokens, users
+from service.store.events import Actor, Event
+from service.store.users import Status, User
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who has the say over a project's users, and where that came from."""
+
+    pool: Pool
+    project_id: str
+    by: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The user as it is now; the event is to be rung for."""
+
+    user: User
+    event: UUID
+
+
+async def create(
+    operator: Operator,
+    *,
+    user_id: str | None,
+    email: str | None,
+    name: str | None,
+    password_hash: str | None,
+    email_verified: bool = False,
+) -> Done:
+    """Raises UserExists."""
+    async with transaction(operator.pool) as tx:
+        user = await users.create(
+            tx,
+            operator.project_id,
+            user_id=ids.given(user_id),
+            email=email,
+            name=name or "",
+            password_hash=password_hash,
+        )
+        if email_verified:
+            user = await users.set_email_verified(tx, user, email_verified=True)
+        return await _done(operator, tx, user, Event.BY_OPERATOR_CREATE)
+
+
+async def change_name(operator: Operator, user_id: str, *, name: str) -> Done:
+    async with transaction(operator.pool) as tx:
+        user = await users.change_name(tx, await _locked(operator, tx, user_id), name=name)
+        return await _done(operator, tx, user, Event.BY_OPERATOR_NAME)
+
+
+async def change_email(operator: Operator, user_id: str, *, email: str) -> Done:
+    """The address is unproved, no earlier link works, nobody is mailed. Raises EmailExists."""
+    async with transaction(operator.pool) as tx:
+        before = await users.claim(tx, operator.project_id, user_id=user_id, email=email)
+        if before is None:
+            raise UserNotFound
+        try:
+            user = await users.change_email(tx, before, email=email)
+        except EmailTaken:
+            raise EmailExists from None
+        await tokens.kill_all(tx, before, by_address=True)
+        await tokens.kill_disavowals(tx, before)
+        return await _done(operator, tx, user, Event.BY_OPERATOR_EMAIL)
+
+
+async def change_password(operator: Operator, user_id: str, *, password_hash: str, kept: int) -> Done:
+    """Every session and every open link ends; so many of the last passwords are remembered."""
+    async with transaction(operator.pool) as tx:
+        before = await _locked(operator, tx, user_id)
+        await users.change_password(tx, before, password_hash=password_hash, kept=kept)
+        await tokens.kill_all(tx, before, by_address=True)
+        await tokens.kill_disavowals(tx, before)
+        await sessions.close_all(tx, before)
+        return await _done(operator, tx, await _locked(operator, tx, user_id), Event.BY_OPERATOR_PASSWORD)
+
+
+async def change_status(operator: Operator, user_id: str, *, status: Status) -> Done:
+    """A block takes effect with the next request: each one reads the user's row."""
+    async with transaction(operator.pool) as tx:
+        user = await users.change_status(tx, await _locked(operator, tx, user_id), status=status)
+        await tokens.kill_all(tx, user, by_address=True)
+        return await _done(operator, tx, user, Event.BY_OPERATOR_STATUS)
+
+
+async def change_verification(operator: Operator, user_id: str, *, email_verified: bool) -> Done:
+    """What is taken back must be proved anew: no earlier link counts."""
+    async with transaction(operator.pool) as tx:
+        before = await _locked(operator, tx, user_id)
+        user = await users.set_email_verified(tx, before, email_verified=email_verified)
+        if not email_verified:
+            await tokens.kill_all(tx, before, by_address=True)
+        return await _done(operator, tx, user, Event.BY_OPERATOR_VERIFICATION)
+
+
+async def change_labels(operator: Operator, user_id: str, *, labels: list[str]) -> Done:
+    """Each label once, in the given order."""
+    async with transaction(operator.pool) as tx:
+        before = await _locked(operator, tx, user_id)
+        user = await users.change_labels(tx, before, labels=list(dict.fromkeys(labels)))
+        return await _done(operator, tx, user, Event.BY_OPERATOR_LABELS)
+
+
+async def change_prefs(operator: Operator, user_id: str, *, rewrite: Callable[[str], str]) -> Done:
+    """`rewrite` makes the new JSON text of the one that stands there."""
+    async with transaction(operator.pool) as tx:
+        before = await _locked(operator, tx, user_id)
+        user = await users.change_prefs(tx, before, prefs=rewrite(before.prefs))
+        return await _done(operator, tx, user, Event.BY_OPERATOR_PREFS)
+
+
+async def delete(operator: Operator, user_id: str) -> Done:
+    """Gone with sessions, links and mails that were still to be sent; the log stays. The address is free again."""
+    async with transaction(operator.pool) as tx:
+        user = await _locked(operator, tx, user_id)
+        await tokens.kill_all(tx, user, by_address=True)
+        await outbox.cancel_of(tx, operator.project_id, user_id=user.id)
+        await users.delete(tx, user)
+        return await _done(operator, tx, user, Event.BY_OPERATOR_DELETE)
+
+
+async def close_session(operator: Operator, user_id: str, *, session_id: str) -> Done:
+    """Raises SessionNotFound."""
+    async with transaction(operator.pool) as tx:
+        user = await _locked(operator, tx, user_id)
+        if not await sessions.close(tx, user, session_id=session_id):
+            raise SessionNotFound
+        return await _done(operator, tx, user, Event.BY_OPERATOR_SESSIONS)
+
+
+async def close_sessions(operator: Operator, user_id: str) -> Done:
+    async with transaction(operator.pool) as tx:
+        user = await _locked(operator, tx, user_id)
+        await sessions.close_all(tx, user)
+        return await _done(operator, tx, user, Event.BY_OPERATOR_SESSIONS)
+
+
+async def _locked(operator: Operator, tx: Connection, user_id: str) -> User:
+    user = await users.lock(tx, operator.project_id, user_id=user_id)
+    if user is None:
+        raise UserNotFound
+    return user
+
+
+async def _done(operator: Operator, tx: Connection, user: User, name: Event) -> Done:
+    return Done(user, await events.record(tx, operator.project_id, event=name, user_id=user.id, by=operator.by))

@@ -1,0 +1,101 @@
+"""A disavowal, "this wasn't me": a notice's link ends what somebody else began with the account (reliability.md B13).
+
+All sessions end, the password is void, no later link works, and the address that the notice was mailed to is the
+account's again. Whoever reads that mailbox then chooses a password by a recovery.
+"""
+
+from uuid import UUID
+
+from aiohttp import web
+
+from service.accounts import outgoing_mail
+from service.db import Connection, transaction
+from service.errors import TokenInvalid, UserBlocked
+from service.http import html_pages
+from service.http.context import Call
+from service.http.fields import TokenSecret, UserId
+from service.http.request_body import Body, read
+from service.http.routing import contract, limited, public
+from service.queue import RECORD_LOG, SEND_MAIL
+from service.rate_limiter import HOUR
+from service.store import events, sessions, tokens, users
+from service.store.events import Event
+from service.store.tokens import Kind, Token
+from service.store.users import User
+
+
+class Disavow(Body):
+    userId: UserId  # noqa: N815 - the contract's spelling
+    secret: TokenSecret
+
+
+@public.get("/auth/disavowal", page=True)
+async def ask_disavowal(call: Call) -> web.Response:
+    """Ask whether to end all sessions and void the password."""
+    return await html_pages.ask(call, "disavowal", Disavow)
+
+
+@public.post("/auth/disavowal", page=True)
+@limited(10, HOUR, by="userId", only="failures")
+@limited(100, HOUR, by="ip", only="failures")
+@contract(takes=Disavow)
+async def confirm_disavowal(call: Call) -> web.Response:
+    """End all sessions and void the password; an address that was changed since comes back."""
+    return await _disavow(call, Kind.DISAVOWAL)
+
+
+@public.get("/auth/email-undo", page=True)
+async def ask_email_undo(call: Call) -> web.Response:
+    """Ask whether to put the old address back."""
+    return await html_pages.ask(call, "email_undo", Disavow)
+
+
+@public.post("/auth/email-undo", page=True)
+@limited(10, HOUR, by="userId", only="failures")
+@limited(100, HOUR, by="ip", only="failures")
+@contract(takes=Disavow)
+async def confirm_email_undo(call: Call) -> web.Response:
+    """Put the old address back, end all sessions and void the password."""
+    return await _disavow(call, Kind.EMAIL_UNDO)
+
+
+async def _disavow(call: Call, kind: Kind) -> web.Response:
+    """Raises TokenInvalid, and UserBlocked, which costs the link no attempt: it is good for when that is over."""
+    body = await read(call, Disavow)
+    ring = call.services.ring
+    found = await tokens.find_by_secret(
+        call.pool, call.project.id, kind=kind, user_id=body.userId, secret=body.secret.reveal(), ring=ring
+    )
+    if found is None:
+        raise TokenInvalid
+    try:
+        return await _undo(call, found)
+    except UserBlocked:
+        await tokens.forgive(call.pool, found)
+        raise
+
+
+async def _undo(call: Call, found: Token) -> web.Response:
+    async with transaction(call.pool) as tx:
+        user = await users.claim(tx, call.project.id, user_id=found.user_id or "", email=found.email)
+        token = await tokens.take_disavowal(tx, found)
+        if user is None or token is None:
+            raise TokenInvalid
+        if user.status == "blocked":
+            raise UserBlocked
+        await sessions.close_all(tx, user)
+        now = await users.secure(tx, user, email=token.email)
+        await tokens.kill_all(tx, now, by_address=now.email_verified)
+        await tokens.kill_disavowals(tx, now, since=token.created_at)
+        mails = await _tell_loser(call, tx, user) if now.email != user.email else []
+        event = await events.record(tx, call.project.id, event=Event.DISAVOWAL, user_id=user.id, by=call.client)
+    await call.services.bell.ring(SEND_MAIL, *mails)
+    await call.services.bell.ring(RECORD_LOG, event)
+    return html_pages.show(call, "disavowed", restored=now.email not in (None, user.email))
+
+
+async def _tell_loser(call: Call, tx: Connection, before: User) -> list[UUID]:
+    """Who had proved the address that the account loses may have believed it to be his: he is told, without a link."""
+    if before.email is None or not before.email_verified:
+        return []
+    return [await outgoing_mail.notify(call, tx, letter="email_changed", recipient=before.email, user=before)]

@@ -1,0 +1,85 @@
+"""The application: every file of this folder that hangs routes, and what they share."""
+
+import importlib
+import pkgutil
+import time
+from collections.abc import AsyncIterator, Callable
+
+from aiohttp import web
+
+import service.api
+from service import outages
+from service.accounts.password_policy import breached
+from service.clientinfo import user_agents
+from service.crypto import key_derivation
+from service.crypto.jwts import Jwts
+from service.crypto.password_hashing import Passwords
+from service.db import Pool
+from service.http import request_body
+from service.http.context import Services
+from service.http.forwarded import Forwarding
+from service.http.middleware import SERVICES, catch_unmatched, drop_server_header, entry
+from service.http.routing import ROUTES, Route
+from service.queue import Bell, connect
+from service.rate_limiter import Limits
+from service.settings import Settings
+from service.store import rate_limit_windows
+from service.store.projects import Directory
+
+
+def routes() -> list[Route]:
+    """All routes: adding one takes one file in this folder."""
+    for module in pkgutil.iter_modules(service.api.__path__):
+        importlib.import_module(f"service.api.{module.name}")
+    return ROUTES
+
+
+def make(
+    settings: Settings, now: Callable[[], float] = time.time, peers: outages.Peers | None = None
+) -> web.Application:
+    """The API as an aiohttp application; it opens and closes what it needs itself. JWTs live by `now`."""
+    # A compressed body is refused (bodies.py), so nothing must unpack it before.
+    app = web.Application(
+        middlewares=[catch_unmatched], client_max_size=request_body.SIZE, handler_args={"auto_decompress": False}
+    )
+    for route in routes():
+        for path in route.paths:
+            enter = entry(route)
+            app.router.add_route(route.method, path, enter)
+            if route.method == "GET":
+                app.router.add_route("HEAD", path, enter)
+    app.on_response_prepare.append(drop_server_header)
+    app.cleanup_ctx.append(_services(settings, now, peers or outages.peers_of(settings)))
+    return app
+
+
+def _services(settings: Settings, now: Callable[[], float], peers: outages.Peers):  # type: ignore[no-untyped-def]  # noqa: ANN202 - aiohttp's own alias is not public
+    async def open_and_close(app: web.Application) -> AsyncIterator[None]:
+        ring = settings.key_ring
+        url, size = settings.database_url.get_secret_value(), settings.database_connections
+        pool = Pool(url, size=size, name="accounts-api", outage=peers.postgres)
+        redis = connect(settings.redis_url.get_secret_value())
+        passwords = Passwords(settings.hash_threads, breached=breached(settings))
+        user_agents.warm()
+        app[SERVICES] = Services(
+            settings=settings,
+            ring=ring,
+            pool=pool,
+            projects=Directory(pool),
+            passwords=passwords,
+            jwts=Jwts(ring, now),
+            limits=Limits(
+                redis,
+                key_derivation.derive(ring[key_derivation.current(ring)], "limits"),
+                rate_limit_windows.Store(pool),
+                peers.redis,
+            ),
+            bell=Bell(redis, peers.redis),
+            forwarding=Forwarding(settings.forwarded_header, settings.trusted_hops),
+        )
+        yield
+        passwords.close()
+        await redis.aclose(close_connection_pool=True)
+        await pool.close()
+
+    return open_and_close

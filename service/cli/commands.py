@@ -1,0 +1,100 @@
+"""What all commands are made of: a verb with its act, a group of verbs, a pool for one command, ways to fail."""
+
+import argparse
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from service import db
+from service.settings import Settings, Stores
+from service.store import projects
+from service.store.projects import Project
+
+Act = Callable[[argparse.Namespace, Settings], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """What the log says of who acts here."""
+
+    ip: str = "127.0.0.1"
+    user_agent: str = "accounts-cli"
+
+
+class NoSuchThing(Exception):
+    """What was named is not there."""
+
+
+class WrongWords(Exception):
+    """What was asked for can't be done as it was said."""
+
+
+class SomeRefused(Exception):
+    """Part of it was done; `answer` says what was not."""
+
+    def __init__(self, answer: object, *, exists_only: bool) -> None:
+        super().__init__()
+        self.answer = answer
+        self.exists_only = exists_only
+
+
+class Unwell(Exception):
+    """Something was looked at and is not as it should be; `answer` says what."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+class Parser(argparse.ArgumentParser):
+    """Who names no command, or one that there is not, is shown all of them; else the command says what is wrong."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Words too many are the command's error: argparse would have the root tell it, with all other commands."""
+        found, rest = super().parse_known_args(args, namespace)
+        if rest and self._subparsers is None:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found, rest
+
+    def error(self, message: str) -> NoReturn:
+        if self._subparsers is None:
+            super().error(message)
+        self.print_help(sys.stderr)
+        self.exit(2, f"\n{self.prog}: error: {message}\n")
+
+
+def verb(verbs: Any, name: str, act: Act, text: str) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    made.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="answer in JSON")
+    made.set_defaults(act=act)
+    return made
+
+
+def group(verbs: Any, name: str, text: str) -> Any:
+    return verbs.add_parser(name, help=text, description=text).add_subparsers(required=True, metavar="COMMAND")
+
+
+def boolean(text: str) -> bool:
+    if text not in ("on", "off", "true", "false"):
+        raise argparse.ArgumentTypeError("on or off")
+    return text in ("on", "true")
+
+
+@asynccontextmanager
+async def database(settings: Stores) -> AsyncIterator[db.Pool]:
+    """A pool of one connection for one command."""
+    pool = db.Pool(settings.database_url.get_secret_value(), size=1, name="accounts-cli")
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+async def find_project(pool: db.Pool, project_id: str) -> Project:
+    """Raises NoSuchThing."""
+    project = await projects.find(pool, project_id)
+    if project is None:
+        raise NoSuchThing(f"no project {project_id}")
+    return project

@@ -1,0 +1,6 @@
+"""`python -m service mails list|show|retry|cancel|status` looks after the outbox by hand."""
+
+from service.cli.mails.output import serve
+from service.cli.mails.parser import add
+
+__all__ = ["add", "serve"]

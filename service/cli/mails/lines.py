@@ -1,0 +1,120 @@
+"""What the desk knows, in lines for people."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from service.cli import durations
+from service.store import outbox_admin
+
+Facts = Mapping[str, Any]
+# How a worker ends a mail that no relay is asked to take.
+_NO_TRIES = ("void", "expired", "cancelled")
+_HEAD = ("ID", "PROJECT", "LETTER", "RECIPIENT", "STATE", "AGE", "TRIES", "NEXT", "LAST")
+
+
+def fault(stage: str, text: str | None, *, full: bool) -> str:
+    """A fault without the stage in front of it; addresses are masked, and nothing in it can move a cursor."""
+    words = "".join(letter if letter.isprintable() else " " for letter in text or "").removeprefix(f"{stage}: ")
+    return words if full else outbox_admin.masked(words)
+
+
+def table(mails: list[dict[str, Any]]) -> list[str]:
+    rows = [_HEAD, *(_row(mail) for mail in mails)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _row(mail: Facts) -> tuple[str, ...]:
+    # What a try came to is told by its fault; a sending and a loss have none.
+    word = mail["last"] if mail["last"] in ("sent", "lost") else ""
+    last = " ".join(filter(None, (word, cause(mail["stage"], mail["last_code"], mail["last_fault"]))))
+    return (
+        str(mail["id"]), mail["project_id"], mail["letter"], mail["recipient"], mail["state"],
+        durations.tell(mail["age"]), str(mail["tries"]), _next(mail), last,
+    )  # fmt: skip
+
+
+def _next(mail: Facts) -> str:
+    if mail["due_in"] is None:
+        return "-"
+    lease = "lease " if mail["state"] == "sending" else ""
+    return lease + durations.tell(mail["due_in"]) if mail["due_in"] > 0 else "now"
+
+
+def cause(stage: str, code: int | None, text: str) -> str:
+    return " ".join(word for word in (stage, str(code or ""), text) if word)
+
+
+def life(mail: Facts, steps: list[dict[str, Any]]) -> list[str]:
+    """What it is, and what happened to it, in order."""
+    told = [(step["at"], _told(step)) for step in steps]
+    accepted = f"accepted: {mail['letter']} for {mail['project_id']}, to {mail['recipient']}"
+    return [
+        f"mail {mail['id']}",
+        f"user: {mail['user_id'] or 'not known yet'}",
+        f"language: {mail['locale']}",
+        f"message id: {mail['message_id']}",
+        f"of use until: {_at(mail['deadline_at'])}",
+        "",
+        *(f"{_at(at)}  {words}" for at, words in [(mail["created_at"], accepted), *told]),
+        *_now(mail),
+    ]
+
+
+def _at(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}Z"
+
+
+def _told(step: Facts) -> str:
+    """`try 2 by web-1 to relay:587: waits (rcpt 451 4.7.1 greylisted)`."""
+    who = f" by {step['worker']}" if step["worker"] else ""
+    where = f" to {step['server']}" if step["server"] else ""
+    tried = f"try {step['attempt']}{who}{where}: " if who or where or step["stage"] else ""
+    if step["name"] in _NO_TRIES:
+        tried = f"{step['worker']}: " if step["worker"] else ""
+    if step["name"] == "lost":
+        return f"try {step['attempt']}{who}: lost, its worker died or was cut off"
+    if step["name"] == "retried":
+        return "an operator asked for one more try"
+    why = cause(step["stage"], step["code"], step["fault"])
+    if step["name"] == "waits" and step["stage"] == "dot" and not step["code"]:
+        why += "; it may have arrived"
+    return f"{tried}{step['name']}" + (f" ({why})" if why else "")
+
+
+def _now(mail: Facts) -> list[str]:
+    if mail["due_in"] is None:
+        return []
+    ahead, span = mail["due_in"] > 0, durations.tell(abs(mail["due_in"]))
+    if mail["state"] == "sending":
+        lease = f"runs out in {span}" if ahead else f"ran out {span} ago"
+        return [f"now: try {mail['attempts']} by {mail['lease_by']}, whose lease {lease}"]
+    return [f"now: next try in {span}" if ahead else f"now: due for {span}"]
+
+
+def status(told: Facts) -> list[str]:
+    oldest, lately = told["oldest_pending_age"], told["last_hour"]
+    return [
+        f"mails: {_counts(told['states'])}",
+        f"oldest still to be sent: {'-' if oldest is None else durations.tell(oldest)}",
+        f"pending by cause: {_counts(told['waiting'])}",
+        f"tries of the last hour: {_counts(lately['tries'])}",
+        f"ended or steered without a try: {_counts(lately['without_a_try'])}",
+        f"leases lost: {lately['leases_lost']}",
+        f"suspected duplicates: {lately['suspected_duplicates']}",
+        *(_relay(relay) for relay in told["relays"]),
+        *([f"breakers: not known, {told['unknown']}"] if told["unknown"] else []),
+    ]
+
+
+def _relay(relay: Facts) -> str:
+    """`relay one.example.com:587: open at web-1, closed at web-2; last hour: sent 3, waits 1, failed 0`."""
+    states = ", ".join(f"{state} at {worker}" for worker, state in relay["breakers"].items())
+    ago = "" if relay["sent_ago"] is None else f"; last sent {durations.tell(relay['sent_ago'])} ago"
+    counts = _counts({name: relay[name] for name in ("sent", "waits", "failed")})
+    return f"relay {relay['server']}: {states or 'no worker tells of it'}; last hour: {counts}{ago}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"

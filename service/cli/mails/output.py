@@ -1,0 +1,43 @@
+"""What the desk answers: JSON or lines on standard output, what went wrong on standard error, and an exit code."""
+
+import argparse
+import asyncio
+import sys
+from dataclasses import dataclass
+
+import orjson
+
+from service.cli import exit_codes
+from service.settings import Stores
+
+# Beside the codes of service.cli.exit_codes: some of what was asked for can't be done as things stand.
+REFUSED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The same twice: for programs and for people."""
+
+    data: object
+    lines: list[str]
+    code: int = 0
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Do what was asked; the exit code."""
+    settings = None
+    try:
+        settings = Stores.read()
+        said: Said = asyncio.run(arguments.act(arguments, settings))
+    except Exception as error:
+        code = exit_codes.code_of(error)
+        if not code:
+            raise
+        print(exit_codes.words_for(error, code, settings), file=sys.stderr)  # noqa: T201 - a command line prints
+        return code
+    print(_json(said.data) if arguments.json else "\n".join(said.lines))  # noqa: T201 - a command line prints
+    return said.code
+
+
+def _json(data: object) -> str:
+    return orjson.dumps(data, default=str, option=orjson.OPT_INDENT_2).decode()

@@ -1,0 +1,54 @@
+"""What an operator can type about mails."""
+
+import argparse
+from typing import Any
+from uuid import UUID
+
+from service.cli.arguments import whole
+from service.cli.commands import Act, group, verb
+from service.cli.mails import filters, show, steer
+from service.cli.mails.output import serve
+
+_STATUS = "count mails by state, say how each relay fares, and what happened in the last hour"
+_LIMIT = "at most so many, 1 to 1000; 50 if not given"
+_EXITS = """\
+Exit codes: 0 done, 2 wrong words, 3 some of it can't be done as things stand, 4 there is no such thing, 5 the settings
+are unfit, 6 Postgres can't be used as it is.
+"""
+
+
+def add(verbs: Any) -> None:
+    words = group(verbs, "mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs")
+    listed = _verb(words, "list", show.list_mails, "list mails, newest first")
+    filters.add(listed)
+    listed.add_argument("--limit", type=whole(1, 1000), default=50, metavar="N", help=_LIMIT)
+    listed.add_argument("--after", type=UUID, metavar="ID", help="those that come after this mail in the list")
+    shown = _verb(words, "show", show.show_mail, "show a mail and all that happened to it")
+    shown.add_argument("mail", type=UUID, metavar="ID")
+    for made in (listed, shown):
+        made.add_argument("--recipients", action="store_true", help="show addresses in full: they are personal data")
+    told = _verb(
+        words,
+        "status",
+        show.show_status,
+        _STATUS,
+    )
+    told.add_argument("--project", metavar="ID", help="of this project alone")
+    text = "make mails due at once; those that ended without being sent get up again if they still can"
+    _wish(words, "retry", steer.retry, text, usual="pending or failed")
+    _wish(words, "cancel", steer.cancel, "end mails that are still to be sent", usual="pending")
+
+
+def _verb(words: Any, name: str, act: Act, text: str) -> argparse.ArgumentParser:
+    made = verb(words, name, act, text)
+    made.epilog, made.formatter_class = _EXITS, argparse.RawDescriptionHelpFormatter
+    made.set_defaults(serve=serve)
+    return made
+
+
+def _wish(words: Any, name: str, act: Act, text: str, *, usual: str) -> None:
+    made = _verb(words, name, act, text)
+    made.add_argument("mails", type=UUID, nargs="*", metavar="ID", help="these; or options that say which")
+    filters.add(made)
+    made.add_argument("--dry-run", action="store_true", help="tell what would be done, and do nothing")
+    made.epilog = f"Options without --state mean those that are {usual}.\n\n{_EXITS}"

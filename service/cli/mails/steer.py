@@ -1,0 +1,147 @@
+"""Steering: one more try for mails, or none."""
+
+import argparse
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+from service.cli.commands import WrongWords, database, find_project
+from service.cli.exit_codes import MISSING
+from service.cli.mails import filters
+from service.cli.mails.output import REFUSED, Said
+from service.db import Connection, Pool, transaction
+from service.queue import RECORD_LOG, SEND_MAIL, Bell, connect
+from service.settings import Stores
+from service.store import events, outbox_admin, users
+from service.store.outbox_admin import Choice, Steered
+
+# What became of each mail, and the events that can be filed now.
+Outcome = tuple[list[Steered], list[UUID]]
+Act = Callable[[Connection, list[UUID]], Awaitable[Outcome]]
+# One transaction each, well within a statement's time.
+_BATCH = 200
+# The sweep finds what was not rung for; a bell for each of very many would only keep the operator waiting.
+_RUNG = 50
+_SENTENCES = {
+    "sending": "it is being sent",
+    "busy": "a worker has it in hand at this moment",
+    "late": "it is past its deadline",
+    "dead_link": "its link was used, has expired or was made void",
+    "no_account": "its account is gone",
+    "unknown": "there is no such mail",
+    "sent": "it was sent",
+    "void": "nobody has this address",
+    "failed": "it has failed already",
+    "expired": "it has expired already",
+    "cancelled": "it is cancelled already",
+}
+
+
+class _TakenBack(Exception):
+    """Ends the transaction of a dry run: it does everything, and then it has not been."""
+
+
+async def retry(arguments: argparse.Namespace, settings: Stores) -> Said:
+    """Due at once, and rung for."""
+    return await _steer(arguments, settings, _retry, word="retried", usual=["pending", "failed"])
+
+
+async def cancel(arguments: argparse.Namespace, settings: Stores) -> Said:
+    """Still to be sent, and now never."""
+    return await _steer(arguments, settings, _cancel, word="cancelled", usual=["pending"])
+
+
+async def _steer(arguments: argparse.Namespace, settings: Stores, act: Act, *, word: str, usual: list[str]) -> Said:
+    found: list[Steered] = []
+    filed: list[UUID] = []
+    async with database(settings) as pool:
+        async for batch in _batches(pool, arguments, usual):
+            steered, settled = await _wish(pool, act, batch, dry_run=arguments.dry_run)
+            found += steered
+            filed += settled
+    done = [each.id for each in found if each.verdict == "done"]
+    if not arguments.dry_run:
+        await _ring(settings, done if word == "retried" else [], filed)
+    return _said(found, word=word, dry_run=arguments.dry_run)
+
+
+async def _batches(pool: Pool, arguments: argparse.Namespace, usual: list[str]) -> AsyncIterator[list[UUID]]:
+    """Those named, or all that were chosen, oldest first. Raises WrongWords and NoSuchThing."""
+    choice, named = filters.read(arguments), list(dict.fromkeys(arguments.mails))
+    if bool(named) == (choice != Choice()):
+        raise WrongWords(
+            "name mails by their ids, or say which by --state, --project, --letter, --older-than and so on"
+        )
+    if choice.project_id is not None:
+        await find_project(pool, choice.project_id)
+    if named:
+        for start in range(0, len(named), _BATCH):
+            yield named[start : start + _BATCH]
+        return
+    chosen = Choice(choice.states or usual, choice.project_id, choice.letter, choice.older, choice.newer)
+    last = None
+    while batch := await outbox_admin.choose(pool, chosen, after=last, most=_BATCH):
+        yield batch
+        last = batch[-1]
+
+
+async def _wish(pool: Pool, act: Act, mails: list[UUID], *, dry_run: bool) -> Outcome:
+    outcome: Outcome = [], []
+    with contextlib.suppress(_TakenBack):
+        async with transaction(pool) as tx:
+            outcome = await act(tx, mails)
+            if dry_run:
+                raise _TakenBack
+    return outcome
+
+
+async def _retry(tx: Connection, mails: list[UUID]) -> Outcome:
+    return await outbox_admin.retry(tx, mails), []
+
+
+async def _cancel(tx: Connection, mails: list[UUID]) -> Outcome:
+    steered = await outbox_admin.cancel(tx, mails)
+    return steered, [event for each in steered for event in await _settle(tx, each)]
+
+
+async def _settle(tx: Connection, mail: Steered) -> list[UUID]:
+    """Who asks by address has an event that waits for the worker to find its user: now none will."""
+    if mail.verdict != "done" or not (mail.unowned_token and mail.project_id and mail.recipient):
+        return []
+    user = await users.find_by_email(tx, mail.project_id, email=mail.recipient)
+    owner = user.id if user and user.status != "blocked" else None
+    return await events.settle(tx, mail.project_id, token_id=mail.unowned_token, user_id=owner)
+
+
+async def _ring(settings: Stores, mails: list[UUID], filed: list[UUID]) -> None:
+    redis = connect(settings.redis_url.get_secret_value())
+    bell = Bell(redis)
+    try:
+        for function, rows in ((SEND_MAIL, mails), (RECORD_LOG, filed)):
+            for row in rows[:_RUNG]:
+                await bell.ring(function, row)
+                if bell.missed:
+                    return
+    finally:
+        await redis.aclose(close_connection_pool=True)
+
+
+def _said(found: list[Steered], *, word: str, dry_run: bool) -> Said:
+    done = [str(each.id) for each in found if each.verdict == "done"]
+    refused = [each for each in found if each.verdict != "done"]
+    data: dict[str, Any] = {
+        word: done,
+        "refused": [{"id": str(each.id), "verdict": each.verdict, "why": _why(each)} for each in refused],
+        "dry_run": dry_run,
+    }
+    missing = any(each.verdict == "unknown" for each in refused)
+    code = (MISSING if missing else REFUSED) if refused else 0
+    lines = [f"{'would be ' if dry_run else ''}{word}: {len(done)}", *(f"  {each}" for each in done)]
+    if refused:
+        lines += [f"not {word}: {len(refused)}", *(f"  {each.id}: {_why(each)}" for each in refused)]
+    return Said(data, lines, code)
+
+
+def _why(mail: Steered) -> str:
+    return _SENTENCES[mail.verdict]

@@ -1,0 +1,97 @@
+"""A request through all proxies to the running service, to see for whom it takes us."""
+
+import http.client
+import ssl
+import time
+from collections.abc import Iterator
+from typing import Any, Literal, TypeGuard
+from urllib.parse import urlsplit
+
+import orjson
+
+from service.cli.commands import WrongWords
+from service.crypto import proxy_probe
+from service.http import forwarded
+from service.settings import Settings
+
+# RFC 5737: nobody's address. A client could write any other.
+_INVENTED = "203.0.113.77"
+_SENT = {"X-Forwarded-For": _INVENTED, "Forwarded": f"for={_INVENTED}"}
+_ANSWERS = {"believed": str, "peer": str, "forwarded": dict, "header": str, "trusted_hops": int}
+_PATIENCE = 10
+State = Literal["well", "look", "wrong"]
+Told = tuple[str, State, str]
+
+
+def ask(url: str, settings: Settings) -> list[Told]:
+    """About what, in which state, in words. Raises WrongWords for what is no http or https address."""
+    scheme, host, port = _parts(url)
+    try:
+        status, body = _get(scheme, host, port, settings)
+        found = orjson.loads(body) if status == http.client.OK else None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return [("through", "wrong", f"{url} can't be asked: {type(error).__name__}")]
+    if not _is_told(found):
+        return [("through", "wrong", f"{url} answered {status}: not this service, other SECRET_KEYS, or another clock")]
+    return list(_judge(found))
+
+
+def _parts(url: str) -> tuple[str, str, int | None]:
+    try:
+        parts = urlsplit(url)
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        scheme, host, port = "", None, None
+    if scheme not in ("http", "https") or not host:
+        raise WrongWords("--through takes an address such as https://accounts.example.com")
+    return scheme, host, port
+
+
+def _get(scheme: str, host: str, port: int | None, settings: Settings) -> tuple[int, bytes]:
+    wire = (
+        http.client.HTTPSConnection(host, port, timeout=_PATIENCE, context=ssl.create_default_context())
+        if scheme == "https"
+        else http.client.HTTPConnection(host, port, timeout=_PATIENCE)
+    )
+    proof = proxy_probe.proof(settings.key_ring, now=int(time.time()))
+    try:
+        wire.request("GET", proxy_probe.PATH, headers={proxy_probe.HEADER: proof, **_SENT})
+        answer = wire.getresponse()
+        return answer.status, answer.read(65_536)
+    finally:
+        wire.close()
+
+
+def _is_told(found: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(found, dict) and all(isinstance(found.get(name), kind) for name, kind in _ANSWERS.items())
+
+
+def _judge(found: dict[str, Any]) -> Iterator[Told]:
+    """An invented address was sent along in either header; what proxies put behind it is what may be counted."""
+    header, trusted, believed = found["header"], found["trusted_hops"], found["believed"]
+    added = {name: _added(name, hops) for name, hops in found["forwarded"].items()}
+    proxies = len(added.get(header, ()))
+    yield "client address", "well", f"{believed} is believed, the connection is {found['peer']}'s"
+    other = next((name for name, hops in added.items() if hops and not proxies), "")
+    if other:
+        yield "FORWARDED_HEADER", "wrong", f"is {header}, but the proxies write {other}: {other} is right here"
+        proxies = len(added[other])
+    if believed == _INVENTED:
+        yield "TRUSTED_HOPS", "wrong", f"is {trusted}: clients choose their own address; {proxies} is right here"
+    elif trusted != proxies:
+        yield "TRUSTED_HOPS", "wrong", f"is {trusted}, but {proxies} addresses are added: {proxies} is right here"
+    else:
+        yield "TRUSTED_HOPS", "well", f"{trusted} is right here"
+    yield from _unread(other or header, added.get(other or header, [])[:1])
+
+
+def _added(header: str, hops: list[str]) -> list[str]:
+    """What the proxies put in; one that replaces the header leaves nothing of ours in it."""
+    return hops[1:] if hops[:1] == [_SENT.get(header)] else hops
+
+
+def _unread(header: str, outermost: list[str]) -> Iterator[Told]:
+    """The address that the outermost proxy saw must be one: else everybody is taken for a proxy, and shares windows."""
+    for element in outermost:
+        if forwarded.read(element, "Forwarded" if header == "Forwarded" else "X-Forwarded-For") is None:
+            yield header, "wrong", f"says {element[:80]!r} of its client, which is no address: the proxy's is taken"

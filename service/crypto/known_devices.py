@@ -1,0 +1,66 @@
+"""Devices on which somebody has signed in before: who burns an account's window does not lock its owner out (S55).
+
+A device keeps a string of marks, one for each account used on it. A mark is good for one project and address only,
+holds neither, and nobody but us can make one. It opens nothing: it only earns its device a window of its own.
+"""
+
+import hmac
+import re
+import secrets
+import time
+from dataclasses import dataclass
+
+from service.crypto import key_derivation
+from service.crypto.key_derivation import KeyRing
+
+SECONDS = 180 * 86_400
+_MOST = 5
+_MARK = re.compile(
+    r"(?P<kid>[A-Za-z0-9_-]{1,16})\.(?P<at>[0-9]{1,10})\.(?P<id>[0-9a-f]{16})\.(?P<proven>[01])\.[0-9a-f]{32}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDevice:
+    """`id` stays while the mark is renewed; `proven` if the address was proved to be the account's by then."""
+
+    id: str
+    proven: bool
+
+
+def find(ring: KeyRing, marks: str, project_id: str, *, email: str) -> KnownDevice | None:
+    """The device, if one of its marks is for this address, not too old, and made by us."""
+    for mark in _split(marks):
+        if device := _read(ring, mark, project_id, email):
+            return device
+    return None
+
+
+def remember(ring: KeyRing, marks: str, project_id: str, *, email: str, proven: bool) -> str:
+    """The marks with a fresh one for this address before the others; its former one and the oldest go.
+
+    The device stays the one that it was: were it new each time, who knows the password could sign in without end.
+    """
+    kept = [mark for mark in _split(marks) if _read(ring, mark, project_id, email) is None]
+    former = find(ring, marks, project_id, email=email)
+    device = former.id if former else secrets.token_hex(8)
+    head = f"{key_derivation.current(ring)}.{int(time.time())}.{device}.{int(proven)}"
+    return "~".join([f"{head}.{_proof(ring, head, project_id, email)}", *kept][:_MOST])
+
+
+def _split(marks: str) -> list[str]:
+    return [mark for mark in marks.split("~", _MOST)[:_MOST] if _MARK.fullmatch(mark)] if marks else []
+
+
+def _read(ring: KeyRing, mark: str, project_id: str, email: str) -> KnownDevice | None:
+    head, _, proof = mark.rpartition(".")
+    match = _MARK.fullmatch(mark)
+    if match is None or match["kid"] not in ring or not 0 <= time.time() - int(match["at"]) < SECONDS:
+        return None
+    if not hmac.compare_digest(_proof(ring, head, project_id, email), proof):
+        return None
+    return KnownDevice(match["id"], match["proven"] == "1")
+
+
+def _proof(ring: KeyRing, head: str, project_id: str, email: str) -> str:
+    return key_derivation.derive(ring[head.partition(".")[0]], "known_device", project_id, email, head)[:16].hex()

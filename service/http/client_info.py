@@ -1,0 +1,54 @@
+"""Who is calling: the address that can be trusted, the user agent, the origin, the language."""
+
+import ipaddress
+import re
+
+from aiohttp import web
+
+from service.http.context import Client
+from service.http.forwarded import Forwarding, plain
+
+_LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,2}")
+_AGENT = 512
+
+
+def client_of(request: web.Request, forwarding: Forwarding) -> Client:
+    headers = request.headers
+    locale = request.query.get("locale", "") if "locale" in request.rel_url.raw_query_string else ""
+    locale = locale or headers.get("X-Appwrite-Locale", "")
+    return Client(
+        ip=forwarding.address(request),
+        user_agent=agent_of(headers.get("User-Agent", "UNKNOWN")),
+        locale=locale if _LOCALE.fullmatch(locale) else "",
+        origin=_origin(headers.get("Origin", "")),
+    )
+
+
+def _origin(text: str) -> str:
+    """What is no address is nobody's, as browsers say it; preflights echo it, so it must be fit for a header."""
+    return text if text.isascii() and text.isprintable() and text != "*" else "null"
+
+
+def is_address(text: str) -> bool:
+    return plain(text) is not None
+
+
+def network_of(ip: str) -> str:
+    """What a limit counts by: an IPv4 address, or the /64 that one IPv6 customer has to himself."""
+    address = plain(ip)
+    if address is None or address.version == 4:
+        return str(address or ip)
+    return str(ipaddress.ip_network((address, 64), strict=False).network_address)
+
+
+def wide_network_of(ip: str) -> str:
+    """The /48 that one site may have of IPv6; empty for IPv4, where addresses are scarce."""
+    address = plain(ip)
+    return str(ipaddress.ip_network((address, 48), strict=False)) if address and address.version == 6 else ""
+
+
+def agent_of(text: str) -> str:
+    """A user agent as it is kept: header bytes that are not text would break the log further on."""
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(character for character in text if character.isprintable())
+    return text[:_AGENT]

@@ -1,0 +1,215 @@
+"""HTTP below the handlers: what the parser refuses, who is too slow, and how many may be connected.
+
+The library answers these in its own words, with its name, a traceback in the log, and without a deadline for readers
+(reliability.md S80 to S84).
+"""
+
+import asyncio
+import logging
+import resource
+import socket
+import struct
+import time
+from dataclasses import dataclass
+from typing import Any, cast
+
+from aiohttp import web
+from aiohttp.http import RawRequestMessage
+
+from service import ids
+from service.errors import AccountError, ArgumentInvalid, Overloaded
+from service.http import responses, security_headers
+from service.settings import Settings
+
+log = logging.getLogger("service.access")
+# Seconds: an idle connection or an unfinished head (dripped ones too), and an answer that nobody reads.
+# Fifteen are promised: a busy process has one to notice.
+IDLE, READING = 14.0, 10.0
+# What still comes of a body when its answer is out is read so long, for clients that write before they read.
+LINGERING = 2.0
+_MALFORMED = "The request is not well-formed HTTP."
+_LINES_A_SECOND = 10
+# Bytes that the kernel keeps for a client who does not read; by itself it would take megabytes.
+_UNSENT = 131_072
+_AT_ONCE = struct.pack("ii", 1, 0)
+# Files that are no client's: the databases' connections, templates, the log.
+_OWN_FILES = 256
+
+
+def _room(wanted: int) -> int:
+    """How many connections the process may hold: as many as are wanted, or as the system gives it files for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + _OWN_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _OWN_FILES))
+
+
+def runner(app: web.Application, settings: Settings, *, shutdown_timeout: float) -> "Runner":
+    return Runner(
+        app,
+        settings,
+        access_log=None,
+        keepalive_timeout=IDLE,
+        lingering_time=LINGERING,
+        shutdown_timeout=shutdown_timeout,
+    )
+
+
+@dataclass(slots=True)
+class Sampled:
+    """Lines about junk: so many a second, and the next one says how many were left out."""
+
+    second: int = 0
+    said: int = 0
+    unsaid: int = 0
+
+    def warn(self, why: str, ip: str | None) -> None:
+        now = int(time.monotonic())
+        if now != self.second:
+            self.second, self.said = now, 0
+        self.said += 1
+        if self.said > _LINES_A_SECOND:
+            self.unsaid += 1
+            return
+        log.warning("refused", extra={"why": why, "ip": ip, "unsaid": self.unsaid})
+        self.unsaid = 0
+
+
+class Bare(web.Response):
+    """An answer that no application prepares, so that it drops the library's Server header itself."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.pop("Server", None)
+
+
+class Connection(web.RequestHandler):
+    """One client; see Desk for what all of them share."""
+
+    def __init__(self, desk: "Desk", **kwargs: Any) -> None:
+        super().__init__(desk, **kwargs)
+        self._desk = desk
+        self._unread: asyncio.TimerHandle | None = None
+        self._broken = False
+        # When the bytes of the request came that is to be answered next; 0 while it waits behind another.
+        self.arrived = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not self._desk.full:
+            super().connection_made(transport)
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNSENT)
+            return
+        wire = cast("asyncio.Transport", transport)
+        wire.write(self._desk.full_up)
+        wire.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Behind what is malformed nothing is read: the library would keep it all, with an error for each packet."""
+        if self._broken:
+            return
+        if not self._messages and self._current_request is None:
+            self.arrived = self._loop.time()
+        super().data_received(data)
+        self._broken = bool(self._messages) and not isinstance(self._messages[-1][0], RawRequestMessage)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The parser's refusal, or a fault that even the last resort did not catch. Nothing of either is told."""
+        del message
+        if request.writer.output_size > 0:
+            raise ConnectionError
+        if status >= 500:
+            log.error("unexpected", exc_info=exc)
+        else:
+            self._desk.sampled.warn(type(exc).__name__, request.remote)
+        answer = self._desk.refuse(AccountError() if status >= 500 else ArgumentInvalid(_MALFORMED))
+        answer.force_close()
+        return answer
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """The library's own refusals (a wrong Expect) are answered as ours are."""
+        if isinstance(resp, web.HTTPException):
+            self._desk.sampled.warn(type(resp).__name__, request.remote)
+            resp = self._desk.refuse(ArgumentInvalid(_MALFORMED))
+            resp.force_close()
+        transport = self.transport
+        done = await super().finish_response(request, resp, start_time)
+        if transport is not None and transport.get_write_buffer_size():
+            self._loop.call_later(READING, self._drop_unread, transport, self._request_count)
+        return done
+
+    def pause_writing(self) -> None:
+        """The library would wait for a reader without end."""
+        super().pause_writing()
+        if self.transport is not None:
+            self._unread = self._loop.call_later(READING, self._drop_unread, self.transport, self._request_count)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._unread:
+            self._unread.cancel()
+
+    def _drop_unread(self, transport: asyncio.Transport, count: int) -> None:
+        """Closing would wait until the rest is read, and the kernel would keep its part even then."""
+        if transport.get_write_buffer_size() and count == self._request_count:
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            transport.abort()
+
+
+class Desk(web.Server):
+    """What the connections of a process share."""
+
+    def __init__(self, made: web.Server, settings: Settings) -> None:
+        super().__init__(
+            made.request_handler,
+            request_factory=made.request_factory,
+            handler_cancellation=made.handler_cancellation,
+            **made._kwargs,  # noqa: SLF001 - what the application gave its server, and tells nobody else
+        )
+        self.most = _room(settings.connections)
+        self.headers = security_headers.headers(settings.public_url)
+        self.sampled = Sampled()
+        self.full_up = _raw(self.refuse(Overloaded(retry_after=1)))
+
+    def __call__(self) -> web.RequestHandler:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+    @property
+    def full(self) -> bool:
+        return len(self._connections) >= self.most
+
+    def refuse(self, fault: AccountError) -> Bare:
+        """The contract's error, as every other answer has it."""
+        usual = responses.error(fault, modern=True)
+        return Bare(
+            body=usual.body,
+            status=usual.status,
+            headers={**usual.headers, **self.headers, "X-Request-Id": ids.new()},
+        )
+
+
+def _raw(answer: web.Response) -> bytes:
+    """For a connection that is closed before it is a client."""
+    fields = {**answer.headers, "Content-Length": str(answer.content_length), "Connection": "close"}
+    lines = [f"HTTP/1.1 {answer.status} {answer.reason}", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + bytes(answer.body)  # type: ignore[arg-type] # our own bytes
+
+
+class Runner(web.AppRunner):
+    """Runs the application behind a desk."""
+
+    def __init__(self, app: web.Application, settings: Settings, **kwargs: Any) -> None:
+        super().__init__(app, **kwargs)
+        self._settings = settings
+
+    async def _make_server(self) -> web.Server:
+        return Desk(await super()._make_server(), self._settings)

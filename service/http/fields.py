@@ -1,0 +1,212 @@
+"""The fields of bodies: what each takes, and what the API document says of it."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, GetPydanticSchema, ValidationInfo
+from pydantic_core import PydanticCustomError, core_schema
+
+from service import email_addresses
+from service.crypto.secret import Secret
+from service.errors import ArgumentInvalid
+from service.http.context import Call
+from service.http.request_body import Asker, complaint
+from service.http.text_rules import is_text, line_fault
+from service.links import redirect_policy
+
+_USER_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
+_LABELS, _LABEL = 1000, 36
+_NO_EMAIL = "Value must be a valid email address"
+
+
+def ident(call: Call, name: str) -> str:
+    """An id of the path; raises ArgumentInvalid for what can't be one."""
+    text = call.path[name]
+    if not _USER_ID.fullmatch(text):
+        raise ArgumentInvalid(complaint(call, name, "unfit", "Invalid UID format"))
+    return text
+
+
+def unfit(message: str) -> PydanticCustomError:
+    """What a check of a field raises; the message follows the field's name."""
+    # The library's own formatting must not meet a brace in what a client sent.
+    return PydanticCustomError("unfit", "{text}", {"text": message})
+
+
+def _plain(text: str) -> str:
+    if fault := line_fault(text):
+        raise unfit(fault)
+    return text
+
+
+def sized(least: int, most: int) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not least <= len(text) <= most:
+            raise unfit(f"Value must be a valid string and between {least} and {most} chars")
+        return text
+
+    return check
+
+
+def _email(text: str, info: ValidationInfo) -> str:
+    """An address to look up: somebody may have got it before the project stopped to take special-use domains."""
+    asker: Asker = info.context  # type: ignore[assignment] # fit() passes nothing else
+    try:
+        return email_addresses.canonical(text, special_use=asker.project.special_use_domains)
+    except email_addresses.SpecialUse as fault:
+        if "." in str(fault):
+            return email_addresses.canonical(text, special_use=True)
+        raise unfit(_NO_EMAIL) from None
+    except ValueError:
+        raise unfit(_NO_EMAIL) from None
+
+
+def _new_email(text: str, info: ValidationInfo) -> str:
+    """An address that somebody is to have; the project says whether a private network's will do."""
+    asker: Asker = info.context  # type: ignore[assignment] # fit() passes nothing else
+    try:
+        return email_addresses.canonical(text, special_use=asker.project.special_use_domains)
+    except email_addresses.SpecialUse:
+        raise unfit(f"{_NO_EMAIL}; special-use domains need the project's setting special_use_domains") from None
+    except ValueError:
+        raise unfit(_NO_EMAIL) from None
+
+
+def _url(text: str, info: ValidationInfo) -> str:
+    call: Call = info.context  # type: ignore[assignment] # read() passes nothing else
+    try:
+        return redirect_policy.check(text, call.project.hostnames, plain_http=call.project.plain_http)
+    except ValueError as error:
+        raise unfit(str(error)) from None
+
+
+def _new_password(text: str, info: ValidationInfo) -> str:
+    call: Call = info.context  # type: ignore[assignment] # read() passes nothing else
+    if fault := _password_fault(call, text):
+        raise unfit(fault)
+    return text
+
+
+def check_new_password(asker: Asker, name: str, text: str) -> None:
+    """For a parameter that only sometimes sets a password; raises ArgumentInvalid."""
+    if fault := _password_fault(asker, text):
+        raise ArgumentInvalid(complaint(asker, name, "unfit", fault))
+
+
+def _password_fault(asker: Asker, text: str) -> str:
+    """6 to 32 in the legacy era, 8 to 256 in the modern one; a project may demand more (design.md, D9)."""
+    least, most = (8, 256) if asker.era.modern else (6, 32)
+    least, most = max(least, asker.project.password_min), min(most, asker.project.password_max)
+    if not least <= len(text) <= most or not is_text(text):
+        return f"Password must be between {least} and {most} chars"
+    return ""
+
+
+def _old_password(text: str) -> str:
+    """Where a password is proved any length is heard: it may have been set in the other era."""
+    if not 1 <= len(text) <= 256 or not is_text(text):
+        raise unfit("Password must be between 1 and 256 chars")
+    return text
+
+
+def _user_id(text: str) -> str:
+    if text != "unique()" and not _USER_ID.fullmatch(text):
+        raise unfit(
+            "UserId must contain at most 36 chars. Valid chars are a-z, A-Z, 0-9, period, hyphen, and underscore. "
+            "Can't start with a special char"
+        )
+    return text
+
+
+def empty_list_is_object(value: Any) -> Any:
+    """PHP can't tell `[]` from `{}`, so clients written against it send either."""
+    return {} if value == [] else value
+
+
+def check_prefs(value: dict[str, Any]) -> dict[str, Any]:
+    """No key that some clients' JSON parsers throw on, no number that they would round, nothing that is no text."""
+    waiting: list[Any] = [value]
+    while waiting:
+        match waiting.pop():
+            case dict() as found:
+                if forbidden := found.keys() & {"__proto__", "constructor"}:
+                    raise unfit(f"Value must not contain the key {min(forbidden)}")
+                waiting += [*found.keys(), *found.values()]
+            case list() as found:
+                waiting += found
+            case str() as found if not is_text(found):
+                raise unfit("Value must not contain NUL or noncharacters")
+            case int() as found if not -(2**63) <= found < 2**63:
+                raise unfit("Value must not contain whole numbers beyond 64 bits")
+    return value
+
+
+def _example(value: Any, **words: Any) -> Any:
+    """What the API document says of a field; the checks are the functions beside it."""
+    return Field(examples=[value], json_schema_extra=words)
+
+
+# What comes is text and is checked as text; what the handler gets shows it to nobody.
+_TEXT = GetPydanticSchema(lambda _source, _handler: core_schema.str_schema(strict=True))
+
+_ADDRESS = _example("ann@example.com", format="email", maxLength=email_addresses.LONGEST)
+Email = Annotated[str, AfterValidator(_email), _ADDRESS]
+NewEmail = Annotated[str, AfterValidator(_new_email), _ADDRESS]
+Url = Annotated[
+    str,
+    AfterValidator(_url),
+    _example("http://localhost/welcome", format="uri", description="A page on one of the project's hostnames"),
+]
+NewPassword = Annotated[
+    Secret,
+    _TEXT,
+    AfterValidator(_new_password),
+    AfterValidator(Secret),
+    _example(
+        "correct horse",
+        format="password",
+        minLength=6,
+        maxLength=256,
+        description="Legacy: 6 to 32 characters, modern: 8 to 256",
+    ),
+]
+OldPassword = Annotated[
+    Secret,
+    _TEXT,
+    AfterValidator(_old_password),
+    AfterValidator(Secret),
+    _example("correct horse", format="password", minLength=1, maxLength=256),
+]
+# A password's repetition; a hash too, because passwords can be tried against it.
+Hidden = Annotated[Secret, _TEXT, AfterValidator(Secret)]
+Name = Annotated[str, AfterValidator(sized(0, 128)), AfterValidator(_plain), _example("Ann", maxLength=128)]
+NewUserId = Annotated[
+    str,
+    AfterValidator(_user_id),
+    _example("unique()", maxLength=36, description="`unique()`, or an id of your own choice: a-z A-Z 0-9 . _ -"),
+]
+UserId = Annotated[
+    str,
+    AfterValidator(sized(1, 36)),
+    AfterValidator(_plain),
+    _example("66e1c3d2a4b5968778a9", minLength=1, maxLength=36),
+]
+TokenSecret = Annotated[
+    Secret,
+    _TEXT,
+    AfterValidator(sized(1, 256)),
+    AfterValidator(_plain),
+    AfterValidator(Secret),
+    _example("5f4dcc3b5aa765d61d83", minLength=1, maxLength=256, description="From the mail"),
+]
+
+
+def _labels(values: list[str]) -> list[str]:
+    fit = all(1 <= len(value) <= _LABEL and value.isascii() and value.isalnum() for value in values)
+    if len(values) > _LABELS or not fit:
+        raise unfit("Labels are at most 1000, each 1 to 36 of a-z A-Z 0-9")
+    return values
+
+
+Labels = Annotated[list[str], AfterValidator(_labels), Field(examples=[["vip"]])]

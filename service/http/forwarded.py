@@ -1,0 +1,133 @@
+"""The client's address as proxies tell it: in X-Forwarded-For, or in Forwarded (RFC 7239).
+
+Every proxy puts the address that it was asked from on the right. So the client's is counted from the right, by the
+number of proxies that are trusted: what a client writes there itself stands further left and changes nothing. One
+header is read and never the other, not even where the first is missing: a proxy that writes one of them passes the
+other on as the client wrote it.
+"""
+
+import ipaddress
+import logging
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from aiohttp import web
+
+from service.http.headers import joined
+
+Header = Literal["X-Forwarded-For", "Forwarded"]
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+log = logging.getLogger(__name__)
+
+# A port may be hidden too; of both nothing is wanted. A zone is a word of the machine that wrote it.
+_PORT = r"(?::(?:[0-9]{1,5}|_[A-Za-z0-9._-]+))?"
+_NODE = re.compile(rf"(?P<four>[0-9.]{{7,15}}){_PORT}|\[(?P<six>[0-9A-Fa-f:.]{{2,45}})(?:%[^\]]*)?\]{_PORT}")
+# An IPv6 address without brackets, and where it can be told from the address, a port behind it.
+_BARE = re.compile(r"(?P<address>[0-9A-Fa-f:.]{2,45}?)(?::(?P<port>[0-9]{1,5}))?")
+# An element of Forwarded from its end to its beginning: a comma in quotes is text. A client may leave
+# quotes open, or have text of its own put into quotes (as a host), but all of that is to the left of where it is read.
+_ESCAPED = r"(?:\\\\)*\\(?!\\)"  # what follows a quote, read backwards, that an odd number of backslashes escapes
+_BACKWARDS = re.compile(rf'(?:"(?!{_ESCAPED})(?:"(?={_ESCAPED})|[^"])*"(?!{_ESCAPED})|[^,])*')
+_PAIR = re.compile(r'[ \t]*([A-Za-z]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"[ \t]*|([^";]*))(?:;|\Z)')
+_ESCAPE = re.compile(r"\\(.)")
+_SHAPE = 45
+
+
+class Forwarding:
+    """Whom the service takes its clients for behind so many proxies; each kind of fault is logged once a process."""
+
+    def __init__(self, header: Header, trusted_hops: int) -> None:
+        self._header, self._trusted_hops = header, trusted_hops
+        self._told: set[str] = set()
+
+    def address(self, request: web.BaseRequest) -> str:
+        """The socket's peer without trusted proxies, and where what they wrote can't be read."""
+        peer = peer_of(request)
+        if not self._trusted_hops:
+            return peer
+        hops = elements(request, self._header)
+        if len(hops) < self._trusted_hops:
+            self._tell("fewer addresses than TRUSTED_HOPS" if hops else "no such header", "")
+            return peer
+        found = read(hops[-self._trusted_hops], self._header)
+        if found is None:
+            self._tell("not an address", hops[-self._trusted_hops])
+            return peer
+        return str(found)
+
+    def _tell(self, why: str, element: str) -> None:
+        """Says how the element is built and not what it says: clients may have written it."""
+        if why in self._told:
+            return
+        self._told.add(why)
+        shape = re.sub(r"[A-Za-z]+", "a", re.sub(r"[0-9]+", "9", element[: 4 * _SHAPE]))
+        shape = re.sub(r"[^\x21-\x7e]", "?", shape)[:_SHAPE]
+        log.warning(
+            "the client's address can't be read; the proxy's is taken",
+            extra={"header": self._header, "why": why, "shape": shape},
+        )
+
+
+def peer_of(request: web.BaseRequest) -> str:
+    """Who holds the other end of the connection; 0.0.0.0 where that is a unix socket."""
+    found = _address(request.remote or "")
+    return str(found) if found else "0.0.0.0"  # noqa: S104 - no address is bound
+
+
+def elements(request: web.BaseRequest, header: Header) -> list[str]:
+    """What each proxy added, and clients before them, as it stands there; empty without the header."""
+    if header not in request.headers:
+        return []
+    text = joined(request, header)
+    if header == "X-Forwarded-For":
+        return [element.strip() for element in text.split(",")]
+    return [element.strip() for element in _split(text)][::-1]
+
+
+def _split(text: str) -> Iterator[str]:
+    """The elements of Forwarded, the last one first."""
+    backwards, place = text[::-1], 0
+    while place <= len(backwards):
+        match = _BACKWARDS.match(backwards, place)
+        end = match.end() if match else place
+        yield backwards[place:end][::-1]
+        place = end + 1
+
+
+def read(element: str, header: Header) -> Address | None:
+    """The address in one element; None for `unknown`, a hidden one, and whatever else is none."""
+    if header == "X-Forwarded-For":
+        return _address(_unquoted(element))
+    nodes, place = [], 0
+    while place < len(element):
+        match = _PAIR.match(element, place)
+        if match is None:
+            return None
+        if match[1].lower() == "for":
+            nodes.append(_ESCAPE.sub(r"\1", match[2]) if match[2] is not None else match[3])
+        place = match.end()
+    return _address(nodes[0]) if len(nodes) == 1 else None
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+
+
+def _address(text: str) -> Address | None:
+    """IPv4 and IPv6 with or without brackets, port and zone; an IPv4 address within IPv6 is that address."""
+    text = text.strip()
+    if match := _NODE.fullmatch(text):
+        return plain(match["four"] or match["six"])
+    if match := _BARE.fullmatch(text.partition("%")[0]):
+        return plain(text) or (plain(match["address"]) if match["port"] else None)
+    return None
+
+
+def plain(text: str) -> Address | None:
+    """An address that stands alone; None for what is none."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,87 @@
+"""Pages of ours as HTML: a question with a button, an answer, an error. The texts are in templates/pages."""
+
+from base64 import b64encode
+from hashlib import sha256
+from urllib.parse import urlencode
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from service import i18n
+from service.crypto.secret import Secret
+from service.errors import AccountError
+from service.http import headers, request_body, request_target
+from service.http.context import Call
+from service.http.request_body import Body
+
+
+def _open() -> Environment:
+    """Every page is compiled here: a broken one stops the start."""
+    environment = Environment(
+        loader=FileSystemLoader(i18n.TEMPLATES),
+        extensions=["jinja2.ext.i18n"],
+        autoescape=select_autoescape(("html",)),
+        undefined=StrictUndefined,
+        auto_reload=False,
+        cache_size=-1,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["ext.i18n.trimmed"] = True
+    for path in (i18n.TEMPLATES / "pages").glob("*.html"):
+        environment.get_template(f"pages/{path.name}")
+    return environment
+
+
+_ENVIRONMENT = _open()
+_CATALOGUES = i18n.read(i18n.TEMPLATES)
+_STYLE = b64encode(sha256(_ENVIRONMENT.get_template("pages/style.css").render().encode()).digest()).decode()
+_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+def refuse(call: Call, fault: AccountError) -> web.Response:
+    """An error as a page. It says what to do, and nothing that came with the request."""
+    status, _message = fault.render(legacy=not call.era.modern)
+    answer = show(call, "refusal", status=status, reason=fault.type)
+    if fault.retry_after:
+        answer.headers["Retry-After"] = str(fault.retry_after)
+    return answer
+
+
+async def ask(call: Call, page: str, model: type[Body], **facts: bool) -> web.Response:
+    call.body = dict(call.request.query)
+    return question(call, page, await request_body.read(call, model), **facts)
+
+
+def question(call: Call, page: str, proof: Body, *, status: int = 200, **facts: bool) -> web.Response:
+    """A form that sends the link's secret when its button is pressed, and what is typed into it."""
+    action = f"{request_target.canonical(call.request.path)}?{urlencode({'project': call.project.id})}"
+    fields = {name: value.reveal() if isinstance(value, Secret) else value for name, value in proof}
+    answer = show(call, page, status=status, action=action, fields=fields, **facts)
+    # Under no-referrer a browser sends the form with `Origin: null`, as any foreign page can. This one tells no more
+    # than our origin, so the secret in the address stays here.
+    answer.headers["Referrer-Policy"] = "strict-origin"
+    return answer
+
+
+def show(call: Call, page: str, *, status: int = 200, **facts: object) -> web.Response:
+    catalogue = _catalogue(call)
+    html = _ENVIRONMENT.get_template(f"pages/{page}.html").render(
+        language=catalogue.language,
+        gettext=catalogue.one,
+        ngettext=catalogue.several,
+        project=call.found_project.name if call.found_project else "",
+        **facts,
+    )
+    policy = {"Content-Security-Policy": _POLICY}
+    return web.Response(text=html, status=status, content_type="text/html", charset="utf-8", headers=policy)
+
+
+def _catalogue(call: Call) -> i18n.Catalogue:
+    """What the request names, else what the browser prefers, else the project's."""
+    accepted = headers.joined(call.request, "Accept-Language")[:256].split(",")
+    preferred = [entry.partition(";")[0] for entry in accepted]
+    project = call.found_project.locale if call.found_project else ""
+    return i18n.choose(_CATALOGUES, call.client.locale, *preferred, project)

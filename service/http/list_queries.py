@@ -1,0 +1,112 @@
+"""The `queries` of a list, in both spellings: `limit(5)` and {"method":"limit","values":[5]} (contract.md 2.4)."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from service.errors import QueryInvalid
+from service.http.context import Call
+
+MOST, USUAL, FARTHEST = 100, 25, 100_000
+_QUERIES, _LENGTH = 100, 4096
+_OLD = re.compile(r"([a-zA-Z]{1,32})\((.*)\)", re.DOTALL)
+# These are about the list and name no field.
+_OF_THE_LIST = frozenset({"limit", "offset", "cursorAfter", "cursorBefore"})
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """`field` is "" where the method needs none."""
+
+    method: str
+    field: str
+    values: tuple[Any, ...]
+
+
+def read(call: Call) -> list[Query]:
+    """All queries of a request, in their order; raises QueryInvalid."""
+    texts = [text for name, text in call.request.query.items() if name.partition("[")[0] == "queries"]
+    if len(texts) > _QUERIES:
+        raise QueryInvalid(f"At most {_QUERIES} queries are supported.")
+    return [parse(text) for text in texts]
+
+
+def parse(text: str) -> Query:
+    """One query in either spelling; raises QueryInvalid."""
+    if len(text) > _LENGTH:
+        raise QueryInvalid(f"A query is at most {_LENGTH} characters long.")
+    try:
+        if match := _OLD.fullmatch(text):
+            return _from_call(match[1], orjson.loads(f"[{match[2]}]"))
+        return _from_object(orjson.loads(text))
+    except ValueError:
+        raise QueryInvalid("A query could not be understood.") from None
+
+
+def _from_call(method: str, words: list[Any]) -> Query:
+    """`equal("email", ["a@b.c"])`: the field comes first, a list of values may be written without brackets."""
+    if method in _OF_THE_LIST:
+        return Query(method, "", _sound(words))
+    match words:
+        case [str(field), [*values]] | [str(field), *values]:
+            return Query(method, *_named(field, values))
+        case []:
+            return Query(method, "", ())
+    raise ValueError
+
+
+def _from_object(query: Any) -> Query:
+    match query:
+        case {"method": str(method)} if query.keys() <= {"method", "attribute", "values"}:
+            field, values = query.get("attribute", ""), query.get("values", [])
+            if isinstance(field, str) and isinstance(values, list):
+                return Query(method, *_named(field, values))
+    raise ValueError
+
+
+def _named(field: str, values: list[Any]) -> tuple[str, tuple[Any, ...]]:
+    return str(*_sound([field])), _sound(values)
+
+
+def _sound(values: list[Any]) -> tuple[Any, ...]:
+    """Numbers, booleans and text that Postgres takes."""
+    if not all(isinstance(value, str | int | float | bool) for value in values):
+        raise ValueError
+    if any(isinstance(value, str) and "\0" in value for value in values):
+        raise ValueError
+    return tuple(values)
+
+
+def number(query: Query, *, most: int) -> int:
+    """The one whole number that limit and offset have; raises QueryInvalid."""
+    match query.values:
+        case [bool()]:
+            pass
+        case [int(value)] if 0 <= value <= most:
+            return value
+    raise QueryInvalid(f"The query {query.method} takes one number from 0 to {most}.")
+
+
+def wants_total(call: Call) -> bool:
+    """Whether the list is to be counted: it is, unless `total=false` spares us that; .NET says False, PHP says 0."""
+    return call.request.query.get("total", "true").lower() not in ("false", "0")
+
+
+def paging(call: Call) -> tuple[int, int]:
+    """Limit and offset, for lists that know no other query; raises QueryInvalid."""
+    most, skipped = USUAL, 0
+    asked = read(call)
+    if not call.era.iso:  # 0.12 to 0.15 have them as parameters
+        given = call.request.query
+        asked += [parse(f"{name}({given[name]})") for name in ("limit", "offset") if name in given]
+    for query in asked:
+        match query.method:
+            case "limit":
+                most = number(query, most=MOST)
+            case "offset":
+                skipped = number(query, most=FARTHEST)
+            case _:
+                raise QueryInvalid
+    return most, skipped

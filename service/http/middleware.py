@@ -1,0 +1,246 @@
+"""Around every handler: request id, guards, errors as answers, headers, one line in the log."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from weakref import WeakKeyDictionary
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from service import db, ids
+from service.errors import AccountError, BodyTooLarge, MethodNotAllowed, Overloaded, RouteNotFound
+from service.http import (
+    authorization,
+    html_pages,
+    proxy_probe,
+    rate_limits,
+    request_target,
+    request_timeout,
+    responses,
+    security_headers,
+)
+from service.http.client_info import client_of
+from service.http.context import Call, Services
+from service.http.routing import Route
+from service.json_logging import REQUEST_ID
+
+SERVICES = web.AppKey("services", Services)
+log = logging.getLogger(__name__)
+access = logging.getLogger("service.access")
+
+_METHODS = "GET, POST, PUT, PATCH, DELETE"
+_EXPOSED = (
+    "X-Appwrite-Session, X-Fallback-Cookies, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After"
+)
+_OLD_PREFLIGHT = (
+    "Origin, Cookie, Set-Cookie, X-Requested-With, Content-Type, Access-Control-Allow-Origin, "
+    "Access-Control-Request-Headers, Accept, X-Appwrite-Project, X-Appwrite-Key, X-Appwrite-Locale, "
+    "X-Appwrite-Mode, X-Appwrite-JWT, X-Appwrite-Response-Format, X-SDK-Version, Cache-Control, Expires, Pragma, "
+    "X-Fallback-Cookies"
+)
+_NEW_PREFLIGHT = (
+    _OLD_PREFLIGHT + ", Content-Range, X-Appwrite-Dev-Key, X-Appwrite-Organization, X-Appwrite-Timeout, "
+    "X-Appwrite-ID, X-Appwrite-Timestamp, X-Appwrite-Session, X-Appwrite-Platform, "
+    "X-Appwrite-Impersonate-User-Id, X-Appwrite-Impersonate-User-Email, X-Appwrite-Impersonate-User-Phone, "
+    "X-SDK-Name, X-SDK-Language, X-SDK-Platform, X-SDK-GraphQL, X-SDK-Profile, Range, X-Forwarded-For, "
+    "X-Forwarded-User-Agent, Authorization"
+)
+
+
+_ROUTES: WeakKeyDictionary[Handler, Route] = WeakKeyDictionary()
+
+
+def entry(route: Route) -> Handler:
+    """What the router calls for a route."""
+
+    async def enter(request: web.Request) -> web.StreamResponse:
+        return await answer(request, route, request.match_info)
+
+    _ROUTES[enter] = route
+    return enter
+
+
+@web.middleware
+async def catch_unmatched(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """No such path, or not with this method: answered like everything else.
+
+    A path with slashes too many is served as the one without: behind the same guards and limits, under its name.
+    """
+    match = request.match_info
+    if match.http_exception is None:
+        return await handler(request)
+    path = request_target.canonical(request.rel_url.raw_path)
+    if path != request.rel_url.raw_path:
+        match = await request.app.router.resolve(request.clone(rel_url=request.rel_url.with_path(path, encoded=True)))
+    return await answer(request, _ROUTES.get(match.handler), match)
+
+
+async def answer(request: web.Request, route: Route | None, match: web.UrlMappingMatchInfo) -> web.Response:
+    """Every answer of the service leaves through here."""
+    started = time.perf_counter()
+    services = request.app[SERVICES]
+    request_id = ids.new()
+    token = REQUEST_ID.set(request_id)
+    client = client_of(request, services.forwarding)
+    call = Call(request, services, request_id, client, match)
+    try:
+        response = await _respond(call, route)
+        await rate_limits.settle(call, response.status)
+        _finish(call, response)
+        if request_target.ends_connection(request):
+            response.force_close()
+        if access.isEnabledFor(logging.INFO):
+            _note(call, route, response.status, time.perf_counter() - started)
+    finally:
+        REQUEST_ID.reset(token)
+    return response
+
+
+async def _respond(call: Call, route: Route | None) -> web.Response:
+    deadline = request_timeout.begin(call.request)
+    try:
+        response = await _let_in(call, route)
+    except AccountError as fault:
+        call.ended = True
+        return _refuse(call, route, fault)
+    except web.HTTPRequestEntityTooLarge:
+        return _refuse(call, route, BodyTooLarge())
+    except Exception as error:  # noqa: BLE001 - the last resort: nobody ever sees a stack trace
+        call.ended = db.fault_of(error) is not None and db.undone(error)
+        return _refuse(call, route, _fault_of(error, call.pool))
+    except asyncio.CancelledError:
+        if not deadline.is_ours():
+            raise
+        log.warning("no answer in time", extra={"route": route.name if route else None})
+        return _refuse(call, route, Overloaded(retry_after=1))
+    else:
+        call.ended = True
+        return response
+    finally:
+        deadline.end()
+
+
+async def _let_in(call: Call, route: Route | None) -> web.Response:
+    settings = call.services.settings
+    request_target.check(call.request, hosts=settings.hosts, public_url=settings.public_url)
+    await authorization.find_project(call)
+    if call.request.method == "OPTIONS":
+        return _preflight(call)
+    if route is None:
+        if found := proxy_probe.tell(call):
+            return found
+        raise _missing(call)
+    await authorization.admit(call, route)
+    return await _handle(call, route)
+
+
+async def _handle(call: Call, route: Route) -> web.Response:
+    """What writes is one act, run again where a fault certainly undid it: limits have counted, the body is read."""
+    if route.method == "GET":  # each of its reads is run again by the pool
+        return await route.handler(call)
+    before, counted = len(call.headers), len(call.tallies)
+
+    async def run() -> web.Response:
+        del call.headers[before:]
+        call.asked = counted
+        return await route.handler(call)
+
+    return await db.perform(run)
+
+
+def _refuse(call: Call, route: Route | None, fault: AccountError) -> web.Response:
+    """An error in the form that the route's readers understand."""
+    call.fault = fault
+    if route and route.page:
+        return html_pages.refuse(call, fault)
+    return responses.error(fault, modern=call.era.modern)
+
+
+def _fault_of(error: Exception, pool: db.Pool) -> AccountError:
+    """The last resort: Postgres being away is 503, all else is a fault of ours and says nothing about itself."""
+    if (fault := db.diagnose(error)) and pool.note(error):
+        return fault
+    log.error("unexpected", exc_info=error)
+    return AccountError()
+
+
+def _missing(call: Call) -> AccountError:
+    unmatched = call.path.http_exception
+    return MethodNotAllowed() if isinstance(unmatched, web.HTTPMethodNotAllowed) else RouteNotFound()
+
+
+def _preflight(call: Call) -> web.Response:
+    """Any origin may ask; only an allowed one is believed afterwards."""
+    response = responses.nothing()
+    asked = "Access-Control-Request-Headers" in call.request.headers
+    response.headers["Access-Control-Allow-Headers"] = _NEW_PREFLIGHT if asked else _OLD_PREFLIGHT
+    response.headers["Access-Control-Max-Age"] = "600"
+    return response
+
+
+def _finish(call: Call, response: web.Response) -> None:
+    headers = response.headers
+    for name, value in security_headers.headers(call.services.settings.public_url).items():
+        headers.setdefault(name, value)  # a page states its own policy
+    headers["X-Request-Id"] = call.request_id
+    if call.client.origin:
+        headers.update(_cors(call))
+    if call.verdict:
+        headers.update(_rate(call))
+    if isinstance(unmatched := call.path.http_exception, web.HTTPMethodNotAllowed):
+        headers["Allow"] = ", ".join(sorted(unmatched.allowed_methods))
+    elif response.status == MethodNotAllowed.status:
+        headers["Allow"] = ", ".join(request_target.METHODS)
+    for name, value in call.headers:
+        headers.add(name, value)
+
+
+def _cors(call: Call) -> Iterable[tuple[str, str]]:
+    preflight = call.request.method == "OPTIONS"
+    if not preflight and not authorization.origin_allowed(call):
+        return ()
+    exposed = "X-Fallback-Cookies" if preflight else _EXPOSED
+    return (
+        ("Access-Control-Allow-Origin", call.client.origin[:256]),
+        ("Access-Control-Allow-Credentials", "true"),
+        ("Access-Control-Allow-Methods", _METHODS),
+        ("Access-Control-Expose-Headers", exposed),
+    )
+
+
+def _rate(call: Call) -> Iterable[tuple[str, str]]:
+    """Appwrite's three, and the IETF draft's two."""
+    verdict = call.verdict
+    if verdict is None:
+        return ()
+    reset = int(time.time()) + verdict.reset
+    return (
+        ("X-RateLimit-Limit", str(verdict.limit)),
+        ("X-RateLimit-Remaining", str(verdict.remaining)),
+        ("X-RateLimit-Reset", str(reset)),
+        ("RateLimit-Policy", f'"default";q={verdict.limit};w={verdict.window}'),
+        ("RateLimit", f'"default";r={verdict.remaining};t={verdict.reset}'),
+    )
+
+
+def _note(call: Call, route: Route | None, status: int, seconds: float) -> None:
+    """The route's pattern and never the path: a path may hold what a client should not have put there."""
+    access.info(
+        "answered",
+        extra={
+            "method": call.request.method,
+            "route": route.name if route else None,
+            "status": status,
+            "ms": round(seconds * 1000, 2),
+            "project": call.found_project.id if call.found_project else None,
+            "key": call.key.id if call.key else None,
+            "ip": call.client.ip,
+        },
+    )
+
+
+async def drop_server_header(_request: web.Request, response: web.StreamResponse) -> None:
+    """The library would tell its version and Python's."""
+    response.headers.pop("Server", None)

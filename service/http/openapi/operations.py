@@ -1,0 +1,126 @@
+"""One route as an operation: what it takes, what it gives, and where an answer leads."""
+
+import inspect
+import re
+
+from pydantic import BaseModel
+
+from service.http import schemas
+from service.http.openapi import refusals
+from service.http.openapi.parts import COUNTED, ON_ALL, Json, Schemas, headers, parameter, reference
+from service.http.routing import Limit, Route
+
+_FORMS = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
+_OUR_PAPERS = re.compile(r"\s*\((?:design|contract|reliability)\.md[^)]*\)")
+_DOORS: dict[str, list[str]] = {
+    "public": ["", "Session", "Cookie", "FallbackCookies", "Jwt", "Key"],
+    "member": ["Session", "Cookie", "FallbackCookies", "Jwt"],
+    "key": ["Key"],
+}
+# How an answer's id becomes another route's path.
+_IDS = {
+    "sessionId": {schemas.SESSION: "$response.body#/$id", schemas.SESSION_LIST: "$response.body#/sessions/0/$id"},
+    "userId": {schemas.USER: "$response.body#/$id"},
+}
+
+
+def make(route: Route, number: int, routes: list[Route], *, components: Schemas, common: refusals.Shared) -> Json:
+    summary, text = words(route.handler)
+    terms = route.contract
+    parts: Json = {
+        "operationId": name_of(route, number),
+        "tags": [tag(route)],
+        "summary": summary,
+        "description": text,
+        "parameters": [reference("parameters", name) for name in _parameter_names(route)]
+        + [parameter("query", each) for each in terms.query],
+        "responses": _responses(route, routes, components, common),
+        "security": _security(route),
+    }
+    if terms.takes:
+        parts["requestBody"] = _request_body(terms.takes, components)
+    if route.limits:
+        parts["x-rate-limits"] = [_limit(limit) for limit in route.limits]
+    if route.access == "key":
+        parts["x-scope"] = route.scope
+    if number:
+        parts["x-same-as"] = route.name
+    return parts
+
+
+def name_of(route: Route, number: int) -> str:
+    """The operation's id: the handler's name, with a number at the route's later paths."""
+    return f"{route.name}_{number + 1}" if number else route.name
+
+
+def tag(route: Route) -> str:
+    """A file of handlers is a chapter."""
+    return route.handler.__module__.rpartition(".")[2].replace("_", " ")
+
+
+def words(thing: object) -> tuple[str, str]:
+    """First line and whole text of a docstring, without what refers to our own papers."""
+    text = _OUR_PAPERS.sub("", inspect.getdoc(thing) or "")
+    return text.partition("\n")[0], text
+
+
+def _parameter_names(route: Route) -> list[str]:
+    of_all = [] if route.access == "open" else ["format", "locale"]
+    return re.findall(r"{(\w+)}", route.paths[0]) + of_all
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    """Any of these; a project always."""
+    return [{"Project": [], **({way: []} if way else {})} for way in _DOORS.get(route.access, ())]
+
+
+def _request_body(model: type[BaseModel], components: Schemas) -> Json:
+    media = {"schema": components.reference(model), "examples": {"usual": {"value": components.sample(model)}}}
+    needed = any(field.is_required() for field in model.model_fields.values())
+    return {"required": needed, "content": dict.fromkeys(_FORMS, media)}
+
+
+def _limit(limit: Limit) -> Json:
+    return {"calls": limit.rule.limit, "seconds": limit.rule.window, "by": limit.by}
+
+
+def _responses(route: Route, routes: list[Route], components: Schemas, common: refusals.Shared) -> Json:
+    refused = {
+        str(status): refusals.response(status, kinds, route, common) for status, kinds in refusals.of(route).items()
+    }
+    return {str(route.contract.status): _success(route, routes, components), **refused}
+
+
+def _success(route: Route, routes: list[Route], components: Schemas) -> Json:
+    gives = route.contract.gives
+    names = ON_ALL + (COUNTED if route.limits else ()) + (("X-Fallback-Cookies",) if route.opens_session else ())
+    if gives is None:
+        return {"description": "Done; there is nothing to say", **headers(names)}
+    found = [components.reference(model) for model in gives.renderings]
+    content = {
+        "schema": {"oneOf": found} if len(found) > 1 else found[0],
+        "examples": {model.__name__: {"value": components.sample(model)} for model in gives.renderings},
+    }
+    answer = {"description": gives.modern.__doc__ or gives.modern.__name__, **headers(names)}
+    answer["content"] = {"application/json": content}
+    return answer | ({"links": links} if (links := _links(route, routes)) else {})
+
+
+def _links(route: Route, routes: list[Route]) -> Json:
+    """Where an answer's ids lead to."""
+    gives = route.contract.gives
+    known = {name: f"$request.path.{name}" for name in re.findall(r"{(\w+)}", route.paths[0])}
+    known |= {name: sources[gives] for name, sources in _IDS.items() if gives in sources}
+    links: Json = {}
+    for other in routes:
+        wanted = set(re.findall(r"{(\w+)}", other.paths[0]))
+        # A server's routes lead to a server's, a member's to a member's.
+        if wanted and wanted <= known.keys() and (other.access == "key") == (route.access == "key"):
+            links[other.name] = {
+                "operationId": other.name,
+                "parameters": {name: known[name] for name in sorted(wanted)},
+            }
+    if route.name == "create_account":
+        proof = {name: f"$request.body#/{name}" for name in ("email", "password")}
+        links["create_session"] = {"operationId": "create_session", "requestBody": proof}
+    return links

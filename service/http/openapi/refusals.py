@@ -1,0 +1,127 @@
+"""Every error that a route can answer with: most follow from its door, its limits and its body, stated here once."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from service.errors import (
+    AccountError,
+    ArgumentInvalid,
+    BodyEncoded,
+    BodyTooLarge,
+    BodyTooSlow,
+    JwtAndCookie,
+    JwtInvalid,
+    KeyExpired,
+    MethodNotAllowed,
+    OriginUnknown,
+    Overloaded,
+    ProjectNotFound,
+    RouteNotFound,
+    ScopeMissing,
+    SessionExists,
+    TooManyRequests,
+    UserBlocked,
+)
+from service.http import responses
+from service.http.openapi.parts import COUNTED, ON_ALL, Json, headers, reference
+from service.http.routing import Route
+
+Refusal = type[AccountError]
+Shared = Mapping[int, frozenset[str]]
+
+
+def of(route: Route) -> dict[int, list[Refusal]]:
+    """By status, in either era."""
+    found: defaultdict[int, list[Refusal]] = defaultdict(list)
+    for refusal in dict.fromkeys(_all(route)):
+        for status in {refusal.status, refusal.legacy_status or refusal.status}:
+            found[status].append(refusal)
+    return dict(sorted(found.items()))
+
+
+def _all(route: Route) -> Iterator[Refusal]:
+    yield from (AccountError, Overloaded)
+    if route.access == "open":
+        return
+    # The guards: who is asked on every route, so that a bad JWT is refused where none is needed.
+    yield ArgumentInvalid  # a project that is named twice
+    yield from (ProjectNotFound, OriginUnknown, JwtInvalid, JwtAndCookie, KeyExpired, ScopeMissing, UserBlocked)
+    if route.limits:
+        yield TooManyRequests
+    if route.opens_session:
+        yield SessionExists
+    if route.contract.takes or any(limit.by not in ("ip", "network", "user", "project") for limit in route.limits):
+        yield from (BodyTooLarge, BodyTooSlow, BodyEncoded)
+    if "{" in route.paths[0]:
+        yield from (RouteNotFound, MethodNotAllowed)  # a slash in an id, or none at all, makes another path of it
+    yield from route.contract.raises
+
+
+def shared(routes: list[Route]) -> Shared:
+    """For each status the types that all routes with it have in common."""
+    found: dict[int, list[frozenset[str]]] = defaultdict(list)
+    for route in routes:
+        for status, kinds in of(route).items():
+            found[status].append(_types(kinds))
+    return {status: frozenset.intersection(*types) for status, types in found.items()}
+
+
+def schemas(routes: list[Route], common: Shared) -> Json:
+    """One for each status and set of types: a client generated from them has as many classes, and not one a route."""
+    return dict(
+        sorted(
+            (_schema_name(status, kinds, common), _schema(status, kinds))
+            for route in routes
+            for status, kinds in of(route).items()
+        )
+    )
+
+
+def _types(kinds: list[Refusal]) -> frozenset[str]:
+    return frozenset(kind.type for kind in kinds)
+
+
+def _schema_name(status: int, kinds: list[Refusal], common: Shared) -> str:
+    """`Error404UserNotFound` has that type besides those of `Error404`."""
+    own = sorted(_types(kinds) - common[status]) if _types(kinds) != common[status] else []
+    return f"Error{status}" + "".join(word.title() for name in own for word in name.split("_"))
+
+
+def _schema(status: int, kinds: list[Refusal]) -> Json:
+    # With their JSON types, and no const: generators merge this with the schema of all errors.
+    exact = {
+        "code": {"type": "integer", "enum": [status]},
+        "type": {"type": "string", "enum": sorted(_types(kinds))},
+    }
+    return {"allOf": [reference("schemas", "Error"), {"type": "object", "properties": exact}]}
+
+
+def response(status: int, kinds: list[Refusal], route: Route, common: Shared) -> Json:
+    """The schema names exactly the types that this route gives with this status."""
+    eras = [(kind, legacy) for kind in kinds for legacy in (False, True) if kind().render(legacy=legacy)[0] == status]
+    names = dict.fromkeys(_example_name(kind, legacy=legacy) for kind, legacy in eras)
+    content = {
+        "schema": reference("schemas", _schema_name(status, kinds, common)),
+        "examples": {name: reference("examples", name) for name in names},
+    }
+    sentences = dict.fromkeys(kind().render(legacy=False)[1].removesuffix(".") + "." for kind in kinds)
+    told = ("Retry-After", *COUNTED) if status == TooManyRequests.status and route.limits else ()
+    return {"description": " ".join(sentences), **headers((*ON_ALL, *told)), "content": {"application/json": content}}
+
+
+def _example_name(kind: Refusal, *, legacy: bool) -> str:
+    """The eras share one example where they say the same."""
+    same = kind().render(legacy=True) == kind().render(legacy=False)
+    return kind.__name__ + ("Legacy" if legacy and not same else "")
+
+
+def examples(routes: list[Route]) -> Json:
+    """Each error as it reads, in both eras."""
+    kinds = {kind for route in routes for found in of(route).values() for kind in found}
+    found: Json = {}
+    for kind in sorted(kinds, key=lambda kind: (kind.status, kind.__name__)):
+        for legacy in (False, True):
+            status, message = kind().render(legacy=legacy)
+            value = {"message": message, "code": status, "type": kind.type, "version": responses.VERSION}
+            found[_example_name(kind, legacy=legacy)] = {"value": value}
+    return found

@@ -1,0 +1,34 @@
+"""What this service believes of a request that came through all proxies, told to the doctor command alone.
+
+It is no route: without the proof there is nothing at this path, as at any other.
+"""
+
+import time
+from typing import get_args
+
+from aiohttp import web
+
+from service.crypto import proxy_probe
+from service.http import forwarded, responses
+from service.http.context import Call
+
+
+def tell(call: Call) -> web.Response | None:
+    """None for everybody else."""
+    request = call.request
+    proof = request.headers.get(proxy_probe.HEADER, "")
+    if request.path != proxy_probe.PATH or not proof:
+        return None
+    if not proxy_probe.is_proved(call.services.ring, proof, now=int(time.time())):
+        return None
+    settings = call.services.settings
+    return responses.json(
+        {
+            "believed": call.client.ip,
+            "peer": forwarded.peer_of(request),
+            "forwarded": {header: forwarded.elements(request, header) for header in get_args(forwarded.Header)},
+            "header": settings.forwarded_header,
+            "trusted_hops": settings.trusted_hops,
+            "host": request.headers.get("Host", ""),
+        }
+    )

@@ -1,0 +1,91 @@
+"""Whether this process may get requests: asked by proxies, over connections that no request can hold."""
+
+import asyncio
+import logging
+
+from aiohttp import web
+
+from service import database_health, json_logging, queue, redis_errors
+from service.database_health import Clock
+from service.db import Pool, PostgresHung, explain
+from service.outages import Peers, peers_of
+from service.settings import Settings
+from service.store import migrations
+
+log = logging.getLogger(__name__)
+_MIGRATE = "run `python -m service migrate`"
+# Seconds for one look, between two, and between two as long as Postgres has not been seen.
+_PATIENCE, _ROUND, _WAIT = 2.0, 5.0, 0.5
+# A machine that is further off than this would let what expires live too long or too short (reliability.md F61).
+_OFF = 2.0
+
+
+class Readiness:
+    """`stopping` turns true first when the process is told to stop, so that a proxy sends it nothing more."""
+
+    def __init__(self, settings: Settings, peers: Peers | None = None) -> None:
+        self.clock, self.stopping = Clock(), False
+        self._peers = peers or peers_of(settings)
+        self._url = settings.database_url.get_secret_value()
+        self._pool = Pool(self._url, size=1, name="accounts-health", outage=self._peers.postgres)
+        self._redis = queue.connect(settings.redis_url.get_secret_value(), timeout=0.5)
+        self._version = migrations.load()[-1].version
+        self._seen, self._told = False, False
+        self._where = f"postgres at {self._peers.postgres.server}"
+
+    async def live(self, _request: web.Request) -> web.Response:
+        return web.json_response({"live": True, "lines_dropped": json_logging.dropped()})
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        """Without Redis it is ready all the same, and says so: limits are counted here, mails go out by the sweep."""
+        fault, redis = await asyncio.gather(self.look(), self._hears_redis())
+        if self.stopping:
+            fault = "it is stopping"
+        answer = {"ready": not fault, "fault": fault, "degraded": [] if redis else ["redis"]}
+        return web.json_response(answer, status=503 if fault else 200)
+
+    async def look(self) -> str:
+        """What keeps this process from serving, in words; empty if nothing does."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                findings = await database_health.examine(self._pool, self.clock)
+        except Exception as error:  # noqa: BLE001 - whatever it is, there is no working with this Postgres
+            self._pool.note(PostgresHung() if isinstance(error, TimeoutError) else error)
+            return explain(error, self._url)
+        self._seen = True
+        fault = self._judge(findings)
+        if bool(fault) != self._told:
+            log.warning("not ready" if fault else "ready again", extra={"fault": fault})
+            self._told = bool(fault)
+        return fault
+
+    def _judge(self, findings: database_health.Findings) -> str:
+        if findings.read_only:
+            self._pool.expire()  # the next look finds the new primary
+            return f"{self._where} may only be read: it is a standby, or was made read-only"
+        if findings.version < self._version:
+            return f"{self._where} has schema {findings.version}, this code needs {self._version}: {_MIGRATE}"
+        if abs(self.clock.offset) > _OFF:
+            return f"the clock of {self._where} is {self.clock.offset:+.1f} s from this machine's"
+        return ""
+
+    async def _hears_redis(self) -> bool:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._redis.ping()
+        except Exception as error:  # noqa: BLE001 - whatever it is, Redis is no reason not to serve
+            self._peers.redis.fails(redis_errors.fault(error))
+            return False
+        self._peers.redis.works()
+        return True
+
+    async def watch(self) -> None:
+        """Keep the clock right and the log true where nobody asks, until cancelled."""
+        while True:
+            await self._hears_redis()
+            await asyncio.sleep(_ROUND if self._seen else _WAIT)
+            await self.look()
+
+    async def close(self) -> None:
+        await self._redis.aclose(close_connection_pool=True)
+        await self._pool.close()

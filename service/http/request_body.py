@@ -1,0 +1,144 @@
+"""What came: bodies are read, parsed and checked here, before any hash or query (contract.md 1.2)."""
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from service.errors import ArgumentInvalid, BodyEncoded, BodyTooLarge, BodyTooSlow
+from service.http import form_body, headers, json_body
+from service.http.api_version import Era
+from service.http.context import Call
+from service.store.projects import Project
+
+SIZE = 96 * 1024
+_PATIENCE = 10.0
+JSON = "application/json"
+# The library's own property asks a parser of mail, which takes half a second for 8 KB of quotes.
+_KIND = re.compile(r"\s*([A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+)\s*(?:;|\Z)")
+_KIND_SIZE = 256
+# What is no JSON and no form, and what breaks off.
+_UNREADABLE = (ValueError, HttpProcessingError, web.RequestPayloadError)
+# What nobody can read counts as an empty object too, so that the first missing parameter is named.
+_JUNK: Mapping[str, Any] = MappingProxyType({})
+
+
+class Asker(Protocol):
+    """Whose rules count: a call, or an operator's command."""
+
+    @property
+    def era(self) -> Era: ...
+    @property
+    def project(self) -> Project: ...
+
+
+class Body(BaseModel):
+    """A route's parameters, in the order in which they are checked. Unknown fields are ignored."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+
+Model = TypeVar("Model", bound=Body)
+
+
+async def load(call: Call) -> Mapping[str, Any]:
+    """The body as an object, read once; whatever is no object counts as an empty one.
+
+    Raises ArgumentInvalid for what two readers could understand differently.
+    """
+    if call.body is None:
+        call.body = await _parse(call.request)
+    if call.found_project and call.body.get("project", "") not in ("", None, call.found_project.id):
+        raise ArgumentInvalid("The project in the body is another one than the request names elsewhere.")
+    return call.body
+
+
+def kind_of(request: web.Request) -> str:
+    """The body's media type in small letters; "" for what is none. Long ones are not read to their end."""
+    match = _KIND.match(_declared(request))
+    return match[1].lower() if match else ""
+
+
+def _declared(request: web.Request) -> str:
+    return request.headers.get("Content-Type", "")[:_KIND_SIZE]
+
+
+def _codings(request: web.Request) -> list[str]:
+    return headers.joined(request, "Content-Encoding").split(",") if "Content-Encoding" in request.headers else []
+
+
+async def _parse(request: web.Request) -> Mapping[str, Any]:
+    if any(coding.strip().lower() not in ("", "identity") for coding in _codings(request)):
+        raise BodyEncoded
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            raw = await request.read()
+        if not raw:
+            return {}
+        kind = kind_of(request)
+        return json_body.read(raw) if kind == JSON else form_body.read(raw, kind=kind, declared=_declared(request))
+    except web.HTTPRequestEntityTooLarge:
+        raise BodyTooLarge from None
+    except TimeoutError:
+        raise BodyTooSlow from None
+    except OSError:  # nobody is left to hear it: what counts is that it is no fault of anything of ours
+        raise ArgumentInvalid("The request body broke off.") from None
+    except _UNREADABLE:
+        return _JUNK
+
+
+async def read(call: Call, model: type[Model]) -> Model:
+    """The body as the route's model; raises ArgumentInvalid for the first parameter that does not fit."""
+    if isinstance(call.parameters, model):
+        return call.parameters
+    came = await load(call)
+    found = fit(call, model, came)
+    if came is _JUNK:
+        raise ArgumentInvalid("The request body could not be understood.")
+    return found
+
+
+def fit(asker: Asker, model: type[Model], came: Mapping[str, Any]) -> Model:
+    """The same for parameters from elsewhere."""
+    given = form_body.typed(came, _kinds(model)) if isinstance(came, form_body.Fields) else dict(came)
+    for name, field in model.model_fields.items():
+        alias = field.alias or name
+        value = given.get(alias)
+        # Legacy: "" and null count as absent. Modern: null does, where the parameter is optional.
+        if (value is None and (not asker.era.modern or not field.is_required())) or (
+            value == "" and not asker.era.modern
+        ):
+            given.pop(alias, None)
+    try:
+        return model.model_validate(given, context=asker)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ArgumentInvalid(complaint(asker, str(first["loc"][0]), first["type"], first["msg"])) from None
+
+
+@cache
+def _kinds(model: type[Body]) -> Mapping[str, frozenset[str]]:
+    """Of each field the types that it may have, as the API document says."""
+    schema = model.model_json_schema()
+    return {name: frozenset(_types(described)) for name, described in schema.get("properties", {}).items()}
+
+
+def _types(described: Mapping[str, Any]) -> Iterator[str]:
+    if "type" in described:
+        yield described["type"]
+    for one in described.get("anyOf", ()):
+        yield from _types(one)
+
+
+def complaint(asker: Asker, name: str, kind: str, message: str) -> str:
+    """What the client is told of one parameter, in the words of its era."""
+    if kind == "missing":
+        return f'Param "{name}" is not optional.'
+    text = "Value must be a valid string" if kind == "string_type" else message
+    return f"Invalid `{name}` param: {text}" if asker.era.modern else f"Invalid {name}: {text}"

@@ -1,0 +1,74 @@
+"""Whom and what a request means: its method, its target and its Host (reliability.md S28, S83)."""
+
+import re
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from aiohttp import HttpVersion10, HttpVersion11, web
+
+from service.errors import ArgumentInvalid, MethodNotAllowed
+from service.http.headers import check_repeated, joined
+
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+SIZE = 8000
+_HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+
+
+def check(request: web.Request, *, hosts: str, public_url: str) -> None:
+    """Refuse what no client of ours sends: the parser takes it, and a proxy might understand it differently."""
+    if request.method not in METHODS:
+        raise MethodNotAllowed
+    target, headers = request.raw_path, request.headers
+    if request.version not in (HttpVersion10, HttpVersion11):
+        raise ArgumentInvalid("The request's version must be HTTP/1.1.")
+    if not target.startswith("/") or "#" in target:
+        raise ArgumentInvalid("The request's target must be a path.")
+    if len(target) > SIZE:
+        raise ArgumentInvalid(f"The address must not be longer than {SIZE} characters.")
+    if "Transfer-Encoding" in headers and not _is_chunked(request):
+        raise ArgumentInvalid("The only transfer encoding is chunked.")
+    check_repeated(request)
+    _check_host(headers.get("Host"), hosts=hosts, public_url=public_url)
+
+
+def canonical(path: str) -> str:
+    """A path without the slashes too many of a client's endpoint: `//v1/account`, `/v1//account`.
+
+    Further on an empty step is an empty id, which must not become the path above it: one session is not all of them.
+    """
+    path = "/" + path.lstrip("/")
+    return "/v1/" + path[4:].lstrip("/") if path.startswith("/v1/") else path
+
+
+def ends_connection(request: web.BaseRequest) -> bool:
+    """Whether nothing behind this request may be read as another one.
+
+    The parser drops what a client has written behind an upgrade that it does not know; and where the end of a body
+    is in doubt, so is the beginning of what follows.
+    """
+    headers = request.headers
+    if "Upgrade" in headers or request.method == "CONNECT":
+        return True
+    return "Transfer-Encoding" in headers and not _is_chunked(request)
+
+
+def _is_chunked(request: web.BaseRequest) -> bool:
+    """Nothing but chunked, once, which HTTP/1.0 does not have."""
+    return joined(request, "Transfer-Encoding").lower() == "chunked" and request.version != HttpVersion10
+
+
+def _check_host(given: str | None, *, hosts: str, public_url: str) -> None:
+    """Only a client older than HTTP/1.1 may leave it out. Links are never made from it."""
+    match = _HOST.fullmatch(given or "localhost")
+    if match is None or given == "":
+        raise ArgumentInvalid("The Host header is malformed.")
+    if hosts and match["name"].lower() not in _names(hosts, public_url):
+        raise ArgumentInvalid("The Host header names another service.")
+
+
+@lru_cache(16)
+def _names(hosts: str, public_url: str) -> frozenset[str]:
+    """PUBLIC_URL's own is always one of them, IPv6 in brackets."""
+    own = urlsplit(public_url).hostname or ""
+    listed = {host.strip().lower() for host in hosts.split(",")}
+    return frozenset({f"[{own}]" if ":" in own else own, *listed})

@@ -1,0 +1,231 @@
+"""What goes back: one neutral model, rendered here for the era that asked (contract.md 3)."""
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from service.clientinfo import countries
+from service.errors import AccountError
+from service.http.context import Call
+from service.store import outbox_admin
+from service.store.events import Event
+from service.store.outbox_admin import OwnMail
+from service.store.security_log import Log
+from service.store.sessions import Session
+from service.store.tokens import Token
+from service.store.users import User
+
+VERSION = "0.1.0"
+_JSON = "application/json; charset=UTF-8"
+# The formats with which a field came; some SDKs crash without it, and none of an older format knows it.
+_TOKENS_OF_PROVIDERS, _IMPERSONATOR = (0, 13), (1, 9)
+_STATUS = {"unactivated": 0, "active": 1, "blocked": 2}
+_MODERN_EVENTS = {
+    Event.ACCOUNT_CREATE: "user.create",
+    Event.ACCOUNT_DELETE: "user.delete",
+    Event.NAME_UPDATE: "user.update",
+    Event.EMAIL_UPDATE: "user.update",
+    Event.PASSWORD_UPDATE: "user.update",
+    Event.PREFS_UPDATE: "user.update",
+    Event.STATUS_UPDATE: "user.update",
+    Event.SESSION_UPDATE: "session.update",
+    Event.SESSION_CREATE: "session.create",
+    Event.SESSION_DELETE: "session.delete",
+    Event.RECOVERY_CREATE: "recovery.create",
+    Event.RECOVERY_UPDATE: "recovery.update",
+    Event.VERIFICATION_CREATE: "verification.create",
+    Event.VERIFICATION_UPDATE: "verification.update",
+    Event.DISAVOWAL: "user.disavowal",
+    Event.BY_OPERATOR_CREATE: "user.create",
+    Event.BY_OPERATOR_DELETE: "user.delete",
+    Event.BY_OPERATOR_NAME: "user.update",
+    Event.BY_OPERATOR_EMAIL: "user.update",
+    Event.BY_OPERATOR_PASSWORD: "user.update",
+    Event.BY_OPERATOR_PREFS: "user.update",
+    Event.BY_OPERATOR_LABELS: "user.update",
+    Event.BY_OPERATOR_STATUS: "user.update",
+    Event.BY_OPERATOR_VERIFICATION: "user.update",
+    Event.BY_OPERATOR_SESSIONS: "session.delete",
+}
+# How the log names who acted by API key or on the command line.
+_OPERATOR = "keyProject"
+_DEVICE = (
+    "os_code",
+    "os_name",
+    "os_version",
+    "client_type",
+    "client_code",
+    "client_name",
+    "client_version",
+    "client_engine",
+    "client_engine_version",
+    "device_name",
+    "device_brand",
+    "device_model",
+)
+_DEVICE_NAMES = tuple(
+    (field, field.split("_")[0] + "".join(word.title() for word in field.split("_")[1:])) for field in _DEVICE
+)
+
+
+def json(body: object, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(body), status=status, headers={"Content-Type": _JSON})
+
+
+def nothing() -> web.Response:
+    """204 with a Content-Type that is not JSON: without one the SDKs throw (contract.md 0.1)."""
+    return web.Response(status=204, headers={"Content-Type": "text/html; charset=utf-8"})
+
+
+def error(fault: AccountError, *, modern: bool) -> web.Response:
+    status, message = fault.render(legacy=not modern)
+    answer = json({"message": message, "code": status, "type": fault.type, "version": VERSION}, status)
+    if fault.retry_after:
+        answer.headers["Retry-After"] = str(fault.retry_after)
+    return answer
+
+
+def user(call: Call, found: User) -> dict[str, Any]:
+    """contract.md 3.1"""
+    time, prefs = call.era.time, orjson.Fragment(found.prefs)
+    if not call.era.modern:
+        return {
+            "$id": found.id,
+            "name": found.name,
+            "registration": time(found.created_at),
+            "status": _STATUS[found.status],
+            "passwordUpdate": time(found.password_updated_at),
+            "email": found.email or "",
+            "emailVerification": found.email_verified,
+            "prefs": prefs,
+        }
+    late = {"impersonator": False} if call.era.format >= _IMPERSONATOR else {}
+    return {
+        "$id": found.id,
+        "$createdAt": time(found.created_at),
+        "$updatedAt": time(found.updated_at),
+        "name": found.name,
+        "registration": time(found.created_at),
+        "status": found.status != "blocked",
+        "labels": found.labels,
+        "passwordUpdate": time(found.password_updated_at),
+        "email": found.email or "",
+        "phone": "",
+        "emailVerification": found.email_verified,
+        "phoneVerification": False,
+        "mfa": False,
+        "prefs": prefs,
+        "targets": _targets(call, found),
+        "accessedAt": time(found.accessed_at),
+        **late,
+    }
+
+
+def managed_user(call: Call, found: User) -> dict[str, Any]:
+    """A user as operators see it. The modern model has room for a hash; nobody is ever told one."""
+    shown = user(call, found)
+    return shown | {"password": "", "hash": "", "hashOptions": {}} if call.era.modern else shown
+
+
+def _targets(call: Call, found: User) -> list[dict[str, Any]]:
+    if not found.email:
+        return []
+    made, changed = call.era.time(found.created_at), call.era.time(found.updated_at)
+    return [
+        {
+            "$id": f"email-{found.id}"[:36],
+            "$createdAt": made,
+            "$updatedAt": changed,
+            "name": "",
+            "userId": found.id,
+            "providerId": None,
+            "providerType": "email",
+            "identifier": found.email,
+            "expired": False,
+        }
+    ]
+
+
+def _device(row: Session | Log) -> dict[str, str]:
+    return {name: getattr(row, field) for field, name in _DEVICE_NAMES}
+
+
+def _country(call: Call, code: str) -> dict[str, str]:
+    locale = countries.negotiate(call.client.locale or call.project.locale)
+    return {"countryCode": code, "countryName": countries.name(code, locale)}
+
+
+def session(call: Call, found: Session, *, current: bool, secret: str = "") -> dict[str, Any]:
+    """contract.md 3.3; the secret stays "" for a client: it is in the cookie."""
+    time, modern = call.era.time, call.era.modern
+    dates = {"$createdAt": time(found.created_at), "$updatedAt": time(found.updated_at)} if modern else {}
+    provider = (
+        {"providerAccessToken": "", "providerAccessTokenExpiry": time(None), "providerRefreshToken": ""}
+        if call.era.format >= _TOKENS_OF_PROVIDERS
+        else {"providerToken": ""}
+    )
+    tail = {"factors": [_factor(found.provider)], "secret": secret, "mfaUpdatedAt": ""} if modern else {}
+    return {
+        "$id": found.id,
+        **dates,
+        "userId": found.user_id,
+        "expire": time(found.expires_at),
+        "provider": found.provider,
+        "providerUid": found.provider_uid,
+        **provider,
+        "ip": found.ip,
+        **_device(found),
+        **_country(call, found.country_code),
+        "current": current,
+        **tail,
+    }
+
+
+def _factor(provider: str) -> str:
+    return {"email": "password", "anonymous": "anonymous"}.get(provider, "email")
+
+
+def token(call: Call, found: Token, *, user_id: str, phrase: str = "") -> dict[str, Any]:
+    """contract.md 3.6; the secret is in the mail and nowhere else."""
+    time = call.era.time
+    if not call.era.modern:
+        return {"$id": found.id, "userId": user_id, "secret": "", "expire": time(found.expires_at)}
+    return {
+        "$id": found.id,
+        "$createdAt": time(found.created_at),
+        "userId": user_id,
+        "secret": "",
+        "expire": time(found.expires_at),
+        "phrase": phrase,
+    }
+
+
+def log(call: Call, found: Log, owner: User) -> dict[str, Any]:
+    """contract.md 3.5"""
+    shared = {"ip": found.ip, "time": call.era.time(found.at), **_device(found), **_country(call, found.country_code)}
+    if not call.era.modern:
+        return {"event": found.name, **shared}
+    return {
+        "event": _MODERN_EVENTS.get(Event(found.name), found.name),
+        "userId": owner.id,
+        "userEmail": owner.email or "",
+        "userName": owner.name,
+        "mode": "default",
+        "userType": _OPERATOR if found.name.startswith("users.") else "user",
+        **shared,
+    }
+
+
+def mail(call: Call, found: OwnMail) -> dict[str, Any]:
+    """A lease is the workers' affair: what is being sent right now still pends."""
+    time = call.era.time
+    return {
+        "$id": str(found.id),
+        "$createdAt": time(found.created_at),
+        "$updatedAt": time(found.changed_at),
+        "kind": found.letter,
+        "recipient": outbox_admin.masked(found.recipient),
+        "state": "pending" if found.state == "sending" else found.state,
+        "reason": found.reason,
+    }

@@ -1,0 +1,151 @@
+"""A route states its contract above its handler: path, who may call, and what limits stand.
+
+@public.post("/v1/account/recovery")
+@limited(10, HOUR, by="email", only="successes")
+@limited(100, HOUR, by="ip")
+@contract(takes=CreateRecovery, gives=shapes.TOKEN, status=201)
+async def create_recovery(call: Call) -> web.Response: ...
+
+The API document is made from these lines (openapi.py).
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from aiohttp import web
+
+from service.rate_limiter import Only, Rule
+
+if TYPE_CHECKING:
+    from service.errors import AccountError
+    from service.http.context import Call
+    from service.http.request_body import Body
+    from service.http.schemas import Parameter, Shape
+
+By = Literal["ip", "network", "email", "user", "userId", "project"]
+Access = Literal["public", "member", "key", "open"]
+Handler = Callable[["Call"], Awaitable[web.Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`by` names what the window counts: a client's address, a body's field, the member, or all of the project.
+
+    A device that is known has windows of its own; `network` alone counts it with all others of its address.
+    """
+
+    rule: Rule
+    by: By
+    only: Only = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """`raises` is what the handler itself refuses with: what its door, limits and body refuse is known without."""
+
+    takes: "type[Body] | None" = None
+    gives: "Shape | None" = None
+    status: int = 204
+    raises: "tuple[type[AccountError], ...]" = ()
+    query: "tuple[Parameter, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`scope` is what a key needs for it; a `page` answers people in HTML, its errors too."""
+
+    method: str
+    paths: tuple[str, ...]
+    access: Access
+    handler: Handler
+    limits: tuple[Limit, ...]
+    opens_session: bool
+    scope: str
+    page: bool
+    contract: Contract
+
+    @property
+    def name(self) -> str:
+        """The handler's name: the word for this route in logs and limits, one for all its paths."""
+        return self.handler.__name__
+
+
+ROUTES: list[Route] = []
+_limits: dict[Handler, tuple[Limit, ...]] = {}
+_contracts: dict[Handler, Contract] = {}
+
+
+def limited(limit: int, window: int, *, by: By, only: Only = None) -> Callable[[Handler], Handler]:
+    """At most `limit` calls in any `window` seconds; all of a route's limits are counted in one call.
+
+    `only` names the calls that stay counted: the others give their places back when they are answered.
+    """
+
+    def declare(handler: Handler) -> Handler:
+        rule = Rule(f"{handler.__name__}.{by}", limit, window)
+        _limits[handler] = (Limit(rule, by, only), *_limits.get(handler, ()))
+        return handler
+
+    return declare
+
+
+def contract(
+    *,
+    takes: "type[Body] | None" = None,
+    gives: "Shape | None" = None,
+    status: int | None = None,
+    raises: "tuple[type[AccountError], ...]" = (),
+    query: "tuple[Parameter, ...]" = (),
+) -> Callable[[Handler], Handler]:
+    """The body that the handler reads, its answer and that answer's status, and its own refusals."""
+
+    def declare(handler: Handler) -> Handler:
+        _contracts[handler] = Contract(takes, gives, status or (200 if gives else 204), raises, query)
+        return handler
+
+    return declare
+
+
+class Door:
+    """Who may come in; a handler is hung behind it by method and paths."""
+
+    def __init__(self, access: Access, scope: str = "account") -> None:
+        self._access, self._scope = access, scope
+
+    def get(self, *paths: str, page: bool = False) -> Callable[[Handler], Handler]:
+        return self._hang("GET", paths, page=page)
+
+    def post(self, *paths: str, opens_session: bool = False, page: bool = False) -> Callable[[Handler], Handler]:
+        return self._hang("POST", paths, opens_session=opens_session, page=page)
+
+    def put(self, *paths: str, opens_session: bool = False) -> Callable[[Handler], Handler]:
+        return self._hang("PUT", paths, opens_session=opens_session)
+
+    def patch(self, *paths: str) -> Callable[[Handler], Handler]:
+        return self._hang("PATCH", paths)
+
+    def delete(self, *paths: str) -> Callable[[Handler], Handler]:
+        return self._hang("DELETE", paths)
+
+    def _hang(
+        self, method: str, paths: tuple[str, ...], *, opens_session: bool = False, page: bool = False
+    ) -> Callable[[Handler], Handler]:
+        def hang(handler: Handler) -> Handler:
+            limits = _limits.get(handler, ())
+            terms = _contracts.get(handler, Contract())
+            ROUTES.append(
+                Route(method, paths, self._access, handler, limits, opens_session, self._scope, page, contract=terms)
+            )
+            return handler
+
+        return hang
+
+
+# A server with a key may open public routes if the key has their scope; an account's own routes are a member's alone.
+public, member = Door("public", "sessions.write"), Door("member", "account")
+users_read, users_write = Door("key", "users.read"), Door("key", "users.write")
+# All that a key can be good for.
+SCOPES = ("sessions.write", "users.read", "users.write")
+# What is the same for everybody: no project is asked for.
+anybody = Door("open", "")

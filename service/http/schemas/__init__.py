@@ -1,0 +1,55 @@
+"""What answers look like, in both renderings: the API document is made from these, answers.py fills them.
+
+No answer is made through them, so that none pays for it; tests hold the two together.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, RootModel
+
+from service.http.schemas.mails import MAIL_LIST
+from service.http.schemas.parameters import OLD_PAGING, QUERIES, TOTAL, USER_QUERIES
+from service.http.schemas.parts import Answer, Parameter, Shape
+from service.http.schemas.sessions import LOG_LIST, SESSION, SESSION_LIST
+from service.http.schemas.tokens import JWT, TOKEN
+from service.http.schemas.users import IDENTITY_LIST, MANAGED_USER, PREFERENCES, USER, USER_LIST
+
+__all__ = [
+    "DOCUMENT",
+    "IDENTITY_LIST",
+    "JWT",
+    "LOG_LIST",
+    "MAIL_LIST",
+    "MANAGED_USER",
+    "OLD_PAGING",
+    "PREFERENCES",
+    "QUERIES",
+    "SESSION",
+    "SESSION_LIST",
+    "TOKEN",
+    "TOTAL",
+    "USER",
+    "USER_LIST",
+    "USER_QUERIES",
+    "Error",
+    "Parameter",
+    "Shape",
+]
+
+
+class Error(Answer):
+    """Decide by `type`: messages are for people."""
+
+    message: Annotated[str, Field(min_length=1)]
+    code: Annotated[int, Field(description="The HTTP status")]
+    type: str
+    version: Annotated[str, Field(description="The service's own version", examples=["0.1.0"])]
+
+
+class Document(RootModel[dict[str, Any]]):
+    """An OpenAPI 3.1 document: this one."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"openapi": "3.1.0"}]})
+
+
+DOCUMENT = Shape(Document)

@@ -1,0 +1,47 @@
+"""Mails, as the member they were sent for sees them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from service.http.schemas.parts import Answer, Id, Shape, Time
+from service.http.schemas.sessions import Count
+
+_REASONS = """Why: `delayed` (its next try comes by itself) and `mailbox_full` while it is pending; `address_refused`,
+`mailbox_full`, `mail_refused` (the mail server took the address, but not this mail) and `not_possible` (a fault of this
+service) where it failed; `mailbox_full` or `expired` (it could not be sent while it was of use) where it expired"""
+
+
+class Mail(Answer):
+    """Apps decide by `state` and `reason`; what a mail server said is for operators alone."""
+
+    id: Annotated[Id, Field(alias="$id", examples=["0198c0de-0000-7000-8000-000000000000"])]
+    created_at: Annotated[Time, Field(alias="$createdAt", description="When it was asked for")]
+    updated_at: Annotated[Time, Field(alias="$updatedAt", description="When it was sent, given up, or last tried")]
+    kind: Annotated[
+        str, Field(description="recovery, verification, magic_url, otp, email_changed", examples=["recovery"])
+    ]
+    recipient: Annotated[str, Field(description="As much as its owner knows it by", examples=["a…@example.com"])]
+    state: Annotated[
+        Literal["pending", "sent", "failed", "expired", "cancelled"],
+        Field(description="`sent`: a mail server took it", examples=["sent"]),
+    ]
+    reason: Annotated[
+        Literal["", "delayed", "mailbox_full", "address_refused", "mail_refused", "not_possible", "expired"],
+        Field(description=_REASONS.replace("\n", " "), examples=[""]),
+    ]
+
+
+class MailListLegacy(Answer):
+    """`sum` up to format 0.12."""
+
+    sum: Count
+    mails: list[Mail]
+
+
+class MailList(Answer):
+    total: Count
+    mails: list[Mail]
+
+
+MAIL_LIST = Shape(MailList, (MailListLegacy,))

@@ -1,0 +1,30 @@
+"""What routes read from their query."""
+
+from service.http.schemas.parts import Parameter
+
+TOTAL = Parameter("total", "`false` leaves the count out: it is 0 then", {"type": "boolean", "default": True})
+QUERIES = Parameter(
+    "queries[]",
+    'Modern era: `{"method":"limit","values":[5]}` or `limit(5)`; limit (0 to 100, usually 25) and offset',
+    {"type": "array", "items": {"type": "string", "examples": ['{"method":"limit","values":[5]}']}, "maxItems": 100},
+)
+USER_QUERIES = Parameter(
+    "queries[]",
+    "limit (0 to 100, usually 25), offset, cursorAfter, cursorBefore; orderAsc and orderDesc by $id, $createdAt, "
+    "$updatedAt, registration, accessedAt, passwordUpdate, name, email, status, emailVerification; equal for $id, "
+    "email, name, status, emailVerification; search and contains for name, email; contains and containsAny for labels; "
+    "greaterThan, greaterThanEqual, lessThan, lessThanEqual and between for registration, $createdAt; either spelling",
+    {"type": "array", "items": {"type": "string", "examples": ['{"method":"limit","values":[5]}']}, "maxItems": 100},
+)
+OLD_PAGING = (
+    Parameter(
+        "search",
+        "Part of an id, an address or a name, in double quotes or without; no wildcards",
+        {"type": "string", "maxLength": 256},
+    ),
+    Parameter("limit", "SDKs below 1.0", {"type": "integer", "minimum": 0, "maximum": 100, "default": 25}),
+    Parameter("offset", "SDKs below 1.0", {"type": "integer", "minimum": 0, "maximum": 100_000, "default": 0}),
+    Parameter("cursor", "SDKs below 1.0: the id of a user"),
+    Parameter("cursorDirection", "SDKs below 1.0", {"type": "string", "enum": ["after", "before"]}),
+    Parameter("orderType", "SDKs below 1.0", {"type": "string", "enum": ["ASC", "DESC"]}),
+)

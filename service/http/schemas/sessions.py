@@ -1,0 +1,125 @@
+"""Sessions, and the log of what was done in them: both tell of a device."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from service.http.schemas.parts import Address, Answer, Id, Name, Never, Seconds, Shape, Time, Zero
+
+Ip = Annotated[str, Field(examples=["127.0.0.1"])]
+Provider = Literal["email", "anonymous", "magic-url"]
+ProviderUid = Annotated[
+    str, Field(description="The address that proved who it is, or empty", examples=["ann@example.com"])
+]
+Count = Annotated[int, Field(ge=0, description="How many there are; 0 with `total=false`", examples=[1])]
+
+
+class Device(Answer):
+    """From the User-Agent; "" for what it doesn't tell."""
+
+    os_code: Annotated[str, Field(examples=["WIN"])]
+    os_name: Annotated[str, Field(examples=["Windows"])]
+    os_version: Annotated[str, Field(examples=["10"])]
+    client_type: Annotated[str, Field(examples=["browser"])]
+    client_code: Annotated[str, Field(examples=["CH"])]
+    client_name: Annotated[str, Field(examples=["Chrome"])]
+    client_version: Annotated[str, Field(examples=["70.0"])]
+    client_engine: Annotated[str, Field(examples=["Blink"])]
+    client_engine_version: Annotated[str, Field(examples=[""])]
+    device_name: Annotated[str, Field(examples=["desktop"])]
+    device_brand: Annotated[str, Field(examples=[""])]
+    device_model: Annotated[str, Field(examples=[""])]
+    country_code: Annotated[str, Field(pattern="^(--|[a-z]{2})$", examples=["--"])]
+    country_name: Annotated[str, Field(description="In the reader's language", examples=["Unknown"])]
+
+
+class SessionLegacy(Device):
+    id: Annotated[Id, Field(alias="$id")]
+    user_id: Id
+    expire: Seconds
+    provider: Provider
+    provider_uid: ProviderUid
+    provider_token: Literal[""]
+    ip: Ip
+    current: Annotated[bool, Field(description="The session that asks", examples=[True])]
+
+
+class _Session(Device):
+    """What formats since 0.12 have in common."""
+
+    id: Annotated[Id, Field(alias="$id")]
+    created_at: Annotated[Time, Field(alias="$createdAt")]
+    updated_at: Annotated[Time, Field(alias="$updatedAt")]
+    user_id: Id
+    expire: Time
+    provider: Provider
+    provider_uid: ProviderUid
+    ip: Ip
+    current: Annotated[bool, Field(description="The session that asks", examples=[True])]
+    factors: Annotated[list[Literal["password", "email", "anonymous"]], Field(examples=[["password"]])]
+    secret: Annotated[str, Field(description="Empty, except for who asks with an API key", examples=[""])]
+    mfa_updated_at: Literal[""]
+
+
+class SessionBetween(_Session):
+    """As formats from 0.12 to below 0.13 have it."""
+
+    provider_token: Literal[""]
+
+
+class Session(_Session):
+    """One sign-in, with the device that it was made on."""
+
+    provider_access_token: Literal[""]
+    provider_access_token_expiry: Never | Zero
+    provider_refresh_token: Literal[""]
+
+
+class SessionListLegacy(Answer):
+    """`sum` up to format 0.12, whose sessions already have most of the modern fields."""
+
+    sum: Count
+    sessions: list[SessionLegacy] | list[SessionBetween]
+
+
+class SessionList(Answer):
+    total: Count
+    sessions: list[Session]
+
+
+class LogLegacy(Device):
+    event: Annotated[str, Field(examples=["account.sessions.create"])]
+    ip: Ip
+    time: Seconds
+
+
+class Log(Device):
+    event: Annotated[str, Field(examples=["session.create"])]
+    user_id: Id
+    user_email: Address
+    user_name: Name
+    mode: Literal["default"]
+    user_type: Annotated[str, Field(examples=["user"])]
+    ip: Ip
+    time: Time
+
+
+class LogListLegacy(Answer):
+    logs: list[LogLegacy]
+
+
+class LogListBetween(Answer):
+    """As formats from 0.12 to below 0.13 have it."""
+
+    sum: Count
+    logs: list[Log]
+
+
+class LogList(Answer):
+    total: Count
+    logs: list[Log]
+
+
+SESSION = Shape(Session, (SessionLegacy, SessionBetween))
+SESSION_LIST = Shape(SessionList, (SessionListLegacy,))
+LOG_LIST = Shape(LogList, (LogListLegacy, LogListBetween))

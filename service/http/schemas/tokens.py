@@ -1,0 +1,35 @@
+"""Tokens, which go out by mail, and JWTs, which do not."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from service.http.schemas.parts import Answer, Id, Seconds, Shape, Time
+
+Nothing = Annotated[
+    str, Field(description="Empty: the secret is in the mail and nowhere else", max_length=0, examples=[""])
+]
+
+
+class TokenLegacy(Answer):
+    id: Annotated[Id, Field(alias="$id")]
+    user_id: Id
+    secret: Nothing
+    expire: Seconds
+
+
+class Token(Answer):
+    id: Annotated[Id, Field(alias="$id")]
+    created_at: Annotated[Time, Field(alias="$createdAt")]
+    user_id: Id
+    secret: Nothing
+    expire: Time
+    phrase: Annotated[str, Field(description="Words that stand in the mail too, when asked for", examples=[""])]
+
+
+class Jwt(Answer):
+    jwt: Annotated[str, Field(examples=["eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"], pattern=r"^[\w-]+\.[\w-]+\.[\w-]+$")]
+
+
+TOKEN = Shape(Token, (TokenLegacy,))
+JWT = Shape(Jwt)

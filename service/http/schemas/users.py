@@ -1,0 +1,97 @@
+"""Users, what they keep with us, and the identities that they never have."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, RootModel
+
+from service.http.schemas.parts import Address, Answer, Id, MaybeTime, Name, Seconds, Shape, Time
+
+Prefs = Annotated[dict[str, Any], Field(description="The app's own object", examples=[{"theme": "pink"}])]
+
+
+class Target(Answer):
+    """Where messages for a user go: the account's address."""
+
+    id: Annotated[Id, Field(alias="$id")]
+    created_at: Annotated[Time, Field(alias="$createdAt")]
+    updated_at: Annotated[Time, Field(alias="$updatedAt")]
+    name: Annotated[str, Field(examples=[""])]
+    user_id: Id
+    provider_id: None
+    provider_type: Literal["email"]
+    identifier: Address
+    expired: Literal[False]
+
+
+class UserLegacy(Answer):
+    id: Annotated[Id, Field(alias="$id")]
+    name: Name
+    registration: Seconds
+    status: Annotated[Literal[0, 1, 2], Field(description="0 unactivated, 1 active, 2 blocked")]
+    password_update: Seconds
+    email: Address
+    email_verification: bool
+    prefs: Prefs
+
+
+class User(Answer):
+    id: Annotated[Id, Field(alias="$id")]
+    created_at: Annotated[Time, Field(alias="$createdAt")]
+    updated_at: Annotated[Time, Field(alias="$updatedAt")]
+    name: Name
+    registration: Time
+    status: Annotated[bool, Field(description="False where the account is blocked", examples=[True])]
+    labels: Annotated[list[str], Field(examples=[[]])]
+    password_update: MaybeTime
+    email: Address
+    phone: Literal[""]
+    email_verification: bool
+    phone_verification: Literal[False]
+    mfa: Literal[False]
+    prefs: Prefs
+    targets: list[Target]
+    accessed_at: Time
+    impersonator: Annotated[Literal[False], Field(description="From format 1.9 on")] = False
+
+
+class ManagedUser(User):
+    """As operators see it: there is room for a hash, and nobody is ever told one."""
+
+    password: Literal[""]
+    hash: Literal[""]
+    hash_options: Annotated[dict[str, Any], Field(max_length=0, examples=[{}])]
+
+
+class UserListLegacy(Answer):
+    """`sum` up to format 0.12, whose users already have the modern fields."""
+
+    sum: Annotated[int, Field(ge=0, le=5000, description="How many there are, 5000 at most", examples=[1])]
+    users: list[UserLegacy] | list[ManagedUser]
+
+
+class UserList(Answer):
+    total: Annotated[int, Field(ge=0, le=5000, description="How many there are, 5000 at most", examples=[1])]
+    users: list[ManagedUser]
+
+
+class Preferences(RootModel[dict[str, Any]]):
+    """The app's own object, `{}` when there is nothing in it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"theme": "pink", "timezone": "UTC"}]})
+
+
+class IdentityListLegacy(Answer):
+    sum: Literal[0]
+    identities: Annotated[list[Any], Field(max_length=0)]
+
+
+class IdentityList(Answer):
+    total: Literal[0]
+    identities: Annotated[list[Any], Field(max_length=0)]
+
+
+USER = Shape(User, (UserLegacy,))
+MANAGED_USER = Shape(ManagedUser, (UserLegacy,))
+USER_LIST = Shape(UserList, (UserListLegacy,))
+PREFERENCES = Shape(Preferences)
+IDENTITY_LIST = Shape(IdentityList, (IdentityListLegacy,))

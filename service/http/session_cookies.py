@@ -1,0 +1,120 @@
+"""How a session travels: two cookies, X-Fallback-Cookies, X-Appwrite-Session (contract.md 1.4 and 1.6)."""
+
+import binascii
+import ipaddress
+from base64 import b64decode, b64encode
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from functools import lru_cache
+from urllib.parse import quote, unquote, urlsplit
+
+import orjson
+from publicsuffixlist import PublicSuffixList
+
+from service.http import headers
+from service.http.context import Call
+
+_SIZE = 4096
+# Characters of all cookies of a request, on however many lines; what stands beyond them is not read.
+_JAR = 8 * _SIZE
+_SUFFIXES = PublicSuffixList()
+_PAST = format_datetime(datetime.fromtimestamp(0, UTC), usegmt=True)
+
+
+def encode(user_id: str, secret: str) -> str:
+    """Standard base64 of {"id": …, "secret": …}."""
+    return b64encode(orjson.dumps({"id": user_id, "secret": secret})).decode()
+
+
+def decode(value: str) -> tuple[str, str] | None:
+    """User id and secret, of a value that may still be percent-encoded; None for anything else."""
+    if not value or len(value) > _SIZE:
+        return None
+    try:
+        found = orjson.loads(b64decode(unquote(value), validate=True))
+    except (binascii.Error, ValueError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    user_id, secret = found.get("id"), found.get("secret")
+    return (user_id, secret) if isinstance(user_id, str) and isinstance(secret, str) and "\0" not in user_id else None
+
+
+def presented(call: Call) -> tuple[str, str] | None:
+    """The session that a request brings: cookie, else legacy cookie, else header, else fallback cookie."""
+    name = f"a_session_{call.project.id}"
+    if jar := kept(call):
+        for wanted in (name.lower(), f"{name.lower()}_legacy", name, f"{name}_legacy"):
+            if found := decode(jar.get(wanted, "")):
+                return found
+    given = call.request.headers
+    return decode(given.get("X-Appwrite-Session", "")) or _from_fallback(given.get("X-Fallback-Cookies", ""), name)
+
+
+def kept(call: Call) -> dict[str, str]:
+    """All cookies that a request brings, on however many lines; of two with one name the first.
+
+    The standard library's parser costs more than our whole query.
+    """
+    jar: dict[str, str] = {}
+    if "Cookie" not in call.request.headers:
+        return jar
+    for part in headers.joined(call.request, "Cookie")[:_JAR].split(";"):
+        name, _, value = part.partition("=")
+        jar.setdefault(name.strip(), value.strip().strip('"'))
+    return jar
+
+
+def _from_fallback(header: str, name: str) -> tuple[str, str] | None:
+    if not header or len(header) > 4 * _SIZE:
+        return None
+    try:
+        found = orjson.loads(header)
+    except ValueError:
+        return None
+    value = found.get(name, found.get(name.lower())) if isinstance(found, dict) else None
+    return decode(value) if isinstance(value, str) else None
+
+
+def hand_out(call: Call, value: str, expires_at: datetime) -> None:
+    """Both cookies, the legacy one first: some clients keep only the last."""
+    name, expires = f"a_session_{call.project.id}".lower(), format_datetime(expires_at, usegmt=True)
+    _set(call, name, quote(value, safe=""), expires)
+    if not _same_site(call):
+        fallback = orjson.dumps({f"a_session_{call.project.id}": value}).decode()
+        call.headers.append(("X-Fallback-Cookies", fallback))
+
+
+def clear(call: Call) -> None:
+    _set(call, f"a_session_{call.project.id}".lower(), "", _PAST)
+    if not _same_site(call):
+        call.headers.append(("X-Fallback-Cookies", "[]"))
+
+
+def _set(call: Call, name: str, value: str, expires: str) -> None:
+    """No Domain: the cookie stays with the host that set it. SameSite=None needs https, the legacy one does not."""
+    secure = "; Secure" if call.services.settings.public_url.startswith("https:") else ""
+    rest = f"={value}; Path=/; Expires={expires}; HttpOnly{secure}"
+    call.headers.append(("Set-Cookie", f"{name}_legacy{rest}"))
+    call.headers.append(("Set-Cookie", f"{name}{rest}; SameSite=None"))
+
+
+def _same_site(call: Call) -> bool:
+    """Whether the page and this service share a registrable domain, so that the browser keeps our cookies."""
+    page = call.client.origin or call.request.headers.get("Referer", "")
+    try:
+        host = urlsplit(page).hostname or ""
+    except ValueError:
+        return False
+    ours = _registrable(urlsplit(call.services.settings.public_url).hostname or "")
+    return bool(ours) and ours == _registrable(host)
+
+
+@lru_cache(1024)
+def _registrable(host: str) -> str:
+    """Empty for localhost, addresses and bare suffixes: those always get the fallback."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return _SUFFIXES.privatesuffix(host) or "" if "." in host else ""
+    return ""

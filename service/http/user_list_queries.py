@@ -1,0 +1,192 @@
+"""Which users a list asks for: queries in both spellings, and the plain parameters of older SDKs."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from service import email_addresses
+from service.errors import ArgumentInvalid, CursorNotFound, QueryInvalid
+from service.http import list_queries
+from service.http.context import Call
+from service.http.list_queries import FARTHEST, MOST, Query
+from service.store import users
+from service.store.users import Order, Page, User, Wanted
+
+# What a client may order by, and the column that is meant: nothing that a client wrote ever gets into a statement.
+ORDERS: dict[str, Order] = {
+    "": "created_at",
+    "$id": "id",
+    "$createdAt": "created_at",
+    "$updatedAt": "updated_at",
+    "registration": "created_at",
+    "accessedAt": "accessed_at",
+    "passwordUpdate": "password_updated_at",
+    "name": "name",
+    "email": "email",
+    "status": "status",
+    "emailVerification": "email_verified",
+}
+_SEARCH = 256
+_ID = re.compile(r"[a-zA-Z0-9._-]{1,36}")
+_NUMBER = re.compile(r"\d{1,9}")
+# The wire has milliseconds, the rows have more.
+_TICK = timedelta(milliseconds=1)
+
+
+async def read(call: Call) -> tuple[Wanted, Page]:
+    """Raises QueryInvalid, CursorNotFound, or ArgumentInvalid for a plain parameter."""
+    wanted, page = Wanted(search=_search(call)), _plain_page(call)
+    cursor = call.request.query.get("cursor") or None
+    for query in list_queries.read(call):
+        match query:
+            case Query("limit"):
+                page = replace(page, most=list_queries.number(query, most=MOST))
+            case Query("offset"):
+                page = replace(page, skipped=list_queries.number(query, most=FARTHEST))
+            case Query("cursorAfter" | "cursorBefore" as way, values=[str(cursor)]):
+                page = replace(page, before=way == "cursorBefore")
+            case Query("orderAsc" | "orderDesc" as way, field, ()) if field in ORDERS:
+                page = replace(page, by=ORDERS[field], down=way == "orderDesc")
+            case _:
+                wanted = _narrowed(wanted, query)
+    return wanted, replace(page, cursor=None if cursor is None else await _user(call, cursor))
+
+
+async def _user(call: Call, cursor: str) -> User:
+    fits = _ID.fullmatch(cursor)
+    found = await users.find(call.pool, call.project.id, user_id=cursor) if fits else None
+    if found is None:
+        raise CursorNotFound
+    return found
+
+
+def _search(call: Call) -> str | None:
+    text = call.request.query.get("search", "")
+    if len(text) > _SEARCH or "\0" in text or not _is_text(text):
+        raise _unfit(call, "search", f"Value must be a valid string and at most {_SEARCH} chars long")
+    return _unquoted(text) or None
+
+
+def _unquoted(text: str) -> str:
+    """Double quotes around all of it say that the words belong together, which they do here anyway."""
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+
+
+def _is_text(text: str) -> bool:
+    """Bytes of the URL that are no UTF-8 come as surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _plain_page(call: Call) -> Page:
+    """limit, offset, orderType, cursorDirection: SDKs below 1.0."""
+    given = call.request.query
+    order, way = given.get("orderType", "") or "ASC", given.get("cursorDirection", "") or "after"
+    if order not in ("ASC", "DESC"):
+        raise _unfit(call, "orderType", "Value must be one of (ASC, DESC)")
+    if way not in ("after", "before"):
+        raise _unfit(call, "cursorDirection", "Value must be one of (after, before)")
+    return Page(
+        down=order == "DESC",
+        before=way == "before",
+        most=_number(call, "limit", usual=list_queries.USUAL, most=MOST),
+        skipped=_number(call, "offset", usual=0, most=FARTHEST),
+    )
+
+
+def _number(call: Call, name: str, *, usual: int, most: int) -> int:
+    text = call.request.query.get(name, "") or str(usual)
+    if not text.isascii() or not _NUMBER.fullmatch(text) or int(text) > most:
+        raise _unfit(call, name, f"Value must be a valid range between 0 and {most}")
+    return int(text)
+
+
+def _unfit(call: Call, name: str, text: str) -> ArgumentInvalid:
+    return ArgumentInvalid(f"Invalid `{name}` param: {text}" if call.era.modern else f"Invalid {name}: {text}")
+
+
+def _narrowed(wanted: Wanted, query: Query) -> Wanted:
+    """One more condition; raises QueryInvalid for one that is not known, or whose place is taken."""
+    change = _condition(query)
+    for name, value in change.items():
+        if getattr(wanted, name) is not None:
+            raise QueryInvalid("Only one condition of a kind is supported.")
+        wanted = replace(wanted, **{name: value})
+    return wanted
+
+
+def _condition(query: Query) -> dict[str, Any]:
+    match query:
+        case Query("equal", field, [_, *_] as values) if field in _EQUALS:
+            return _EQUALS[field](list(values))
+        case Query("search", "name" | "email" as field, [str(part)]) if _unquoted(part):
+            return {f"{field}_part": _unquoted(part)}
+        case Query("contains", "name" | "email" as field, [str(part)]) if part:
+            return {f"{field}_part": part}
+        case Query("contains" | "containsAny", "labels", [_, *_] as values):
+            return {"labels": _words(list(values))}
+        case Query(method, "registration" | "$createdAt", values) if method in _TIMES:
+            return _TIMES[method](*_times(method, list(values)))
+    raise QueryInvalid(f"The query {query.method[:32]} is not supported for this attribute.")
+
+
+def _words(values: list[Any]) -> list[str]:
+    if not all(isinstance(value, str) for value in values):
+        raise QueryInvalid("Values of this attribute are text.")
+    return values
+
+
+def _statuses(values: list[Any]) -> list[str]:
+    """True is everybody who is not blocked; the legacy era has three numbers."""
+    known = {0: ["unactivated"], 1: ["active"], 2: ["blocked"]}
+    wanted: list[str] = []
+    for value in values:
+        if isinstance(value, bool):
+            wanted += ["unactivated", "active"] if value else ["blocked"]
+        elif value in known:
+            wanted += known[value]
+        else:
+            raise QueryInvalid("Values of status are true and false.")
+    return wanted
+
+
+def _verified(values: list[Any]) -> bool:
+    match values:
+        case [bool(value)]:
+            return value
+    raise QueryInvalid("The value of emailVerification is true or false.")
+
+
+_EQUALS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
+    "$id": lambda values: {"ids": _words(values)},
+    "email": lambda values: {"emails": [email_addresses.lookup_form(email) for email in _words(values)]},
+    "name": lambda values: {"names": _words(values)},
+    "status": lambda values: {"statuses": _statuses(values)},
+    "emailVerification": lambda values: {"verified": _verified(values)},
+}
+_TIMES: dict[str, Callable[..., dict[str, Any]]] = {
+    "greaterThan": lambda at: {"since": at + _TICK},
+    "greaterThanEqual": lambda at: {"since": at},
+    "lessThan": lambda at: {"until": at},
+    "lessThanEqual": lambda at: {"until": at + _TICK},
+    "between": lambda first, last: {"since": first, "until": last + _TICK},
+}
+
+
+def _times(method: str, values: list[Any]) -> list[datetime]:
+    times = [_time(value) for value in values]
+    if len(times) != (2 if method == "between" else 1):
+        raise QueryInvalid(f"The query {method} has another number of values.")
+    return times
+
+
+def _time(value: Any) -> datetime:
+    """ISO 8601; without an offset it is UTC."""
+    try:
+        at = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise QueryInvalid("Values of this attribute are times in ISO 8601.") from None
+    if not 1970 <= at.year < 9999:
+        raise QueryInvalid("This time is too far away.")
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,174 @@
+"""Counting a call: Redis first, then Postgres."""
+
+import asyncio
+import base64
+import hmac
+import logging
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+from redis.asyncio import Redis
+
+from service import outages
+from service.errors import Overloaded
+from service.outages import Outage
+from service.rate_limiter.redis_windows import RedisWindows
+from service.rate_limiter.rules import Place, Rule, Tally, Used, Window, full, tally
+
+log = logging.getLogger(__name__)
+# For so long Postgres is not asked again: about a window that it found full while Redis is away, and about resets.
+_NEWS = 0.2
+_NOTES = 50_000
+# Calls that ask Postgres about one window at once while Redis is away, and how long the others wait, in seconds.
+_AT_ONCE, _TURN = 4, 1.0
+# What giving back may take at most, in seconds.
+_GIVING = 0.4
+# A reset is seen once its transaction is over: others may be older by then.
+_OVERLAP = timedelta(minutes=1)
+
+
+class Seen(Protocol):
+    """Postgres's word: no moment if the call is counted nowhere."""
+
+    @property
+    def before(self) -> int: ...
+    @property
+    def wait(self) -> int: ...
+    @property
+    def counted_at(self) -> datetime | None: ...
+
+
+class Emptied(Protocol):
+    """A window that an operator has emptied."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def at(self) -> datetime: ...
+
+
+class Store(Protocol):
+    """The windows in Postgres; raises what Postgres does."""
+
+    async def count(self, names: Sequence[str], limits: Sequence[int], seconds: Sequence[int]) -> Sequence[Seen]: ...
+    async def give_back(self, names: Sequence[str], limits: Sequence[int], moments: Sequence[datetime]) -> None: ...
+    async def resets(self, since: datetime) -> Sequence[Emptied]: ...
+
+
+class Limits:
+    """The windows of all projects. Keys are HMACs: neither Redis nor Postgres holds an address or an e-mail."""
+
+    def __init__(self, redis: Redis, key: bytes, store: Store, outage: Outage | None = None) -> None:
+        """Those of one process that ask Redis share an `outage`, so that the log is told once."""
+        self.redis, self._key, self._store = RedisWindows(redis, outage or outages.of_redis("")), key, store
+        # Windows that Postgres has just found full: until when that is believed, and when a place falls free.
+        self._full: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._asked, self._since = -_NEWS, datetime(2000, 1, 1, tzinfo=UTC)
+
+    async def count(self, project_id: str, windows: Sequence[Window]) -> Tally:
+        """Count this call in all windows or, if one is full, in none. Raises what Postgres does."""
+        rules = [window.rule for window in windows]
+        names = [self.name(project_id, window.rule, window.value) for window in windows]
+        call_id = secrets.token_urlsafe(8)
+        told = await self.redis.count(call_id, names, rules)
+        if told and not full(windows, told):
+            return await self._confirm(windows, names, call_id, told)
+        if told and not await self._were_reset(names):
+            return tally(windows, told)
+        async with self._turn(names):
+            recalled = self._recall(names)
+            return tally(windows, recalled) if recalled else await self._confirm(windows, names, call_id, None)
+
+    async def _confirm(
+        self, windows: Sequence[Window], names: Sequence[str], call_id: str, told: Sequence[Used] | None
+    ) -> Tally:
+        """Postgres's word on a call that Redis has counted, or knows nothing certain of."""
+        rules = [window.rule for window in windows]
+        found = await self._store.count(names, [rule.limit for rule in rules], [rule.window for rule in rules])
+        used = [_larger(row, told[place] if told else None) for place, row in enumerate(found)]
+        moment = found[0].counted_at
+        if moment is None:
+            self._note_full(names, rules, used)
+            if told:
+                await self.redis.take_out([(name, call_id) for name in names])
+            return tally(windows, used)
+        places = [Place(name, rule.limit, call_id, moment) for name, rule in zip(names, rules, strict=True)]
+        return tally(windows, used, places)
+
+    async def give_back(self, places: Sequence[Place]) -> None:
+        """Free these places and no others. Never raises: one that can't be freed is free when its time is over."""
+        await self.redis.take_out([(place.name, place.call_id) for place in places])
+        names, limits = [place.name for place in places], [place.limit for place in places]
+        try:
+            async with asyncio.timeout(_GIVING):
+                await self._store.give_back(names, limits, [place.moment for place in places])
+        except Exception as error:  # noqa: BLE001 - the act is over: whatever the way to Postgres does, its answer is true
+            log.warning("places in windows are not given back", extra={"cause": type(error).__name__})
+
+    def name(self, project_id: str, rule: Rule, value: str) -> str:
+        """A window's key, of one size however long the value is."""
+        mark = hmac.digest(self._key, f"{project_id}\0{rule.name}\0{value}".encode(), "sha256")[:15]
+        return f"rl:{{{project_id}}}:{rule.name}:{base64.urlsafe_b64encode(mark).decode()}"
+
+    @asynccontextmanager
+    async def _turn(self, names: Sequence[str]) -> AsyncIterator[None]:
+        """A few calls at once for each window: the others would wait for its row with a connection each.
+
+        Raises Overloaded for a call whose turn does not come.
+        """
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(_TURN):
+                    for name in sorted(names):
+                        await stack.enter_async_context(self._turns.setdefault(name, asyncio.Semaphore(_AT_ONCE)))
+            except TimeoutError:
+                raise Overloaded(retry_after=1) from None
+            yield
+
+    async def _were_reset(self, names: Sequence[str]) -> bool:
+        """Whether an operator has emptied one of these while Redis could not be told: it is told now."""
+        if time.monotonic() - self._asked < _NEWS:
+            return False
+        self._asked = time.monotonic()
+        try:
+            resets = await self._store.resets(self._since - _OVERLAP)
+        except Exception as error:  # noqa: BLE001 - a refusal stands, whether or not this can be looked up
+            log.warning("resets of windows can't be looked up", extra={"cause": type(error).__name__})
+            return False
+        emptied = {reset.name for reset in resets}
+        if emptied and await self.redis.empty([*emptied]):
+            self._since = max(reset.at for reset in resets)
+        return not emptied.isdisjoint(names)
+
+    def _note_full(self, names: Sequence[str], rules: Sequence[Rule], used: Sequence[Used]) -> None:
+        now = time.monotonic()
+        for name, rule, each in zip(names, rules, used, strict=True):
+            if each.before >= rule.limit:
+                self._full[name] = now + _NEWS, now + each.wait / 1_000_000
+                self._full.move_to_end(name)
+        while len(self._full) > _NOTES:
+            self._full.popitem(last=False)
+
+    def _recall(self, names: Sequence[str]) -> list[Used] | None:
+        """Postgres's last word of full windows, as long as it is fresh: a flood without Redis must not be its flood."""
+        now = time.monotonic()
+        notes = [self._full.get(name, (0.0, 0.0)) for name in names]
+        if not any(until > now for until, _ in notes):
+            return None
+        return [Used(_ENDLESS if until > now else 0, max(0, int((free - now) * 1_000_000))) for until, free in notes]
+
+
+# More calls than any rule allows.
+_ENDLESS = 2**31
+
+
+def _larger(row: Seen, told: Used | None) -> Used:
+    """Where Redis knows of more calls, because Postgres has lost some, its numbers stand."""
+    return told if told and told.before > row.before else Used(row.before, row.wait)

@@ -1,0 +1,113 @@
+"""The windows in Redis: quick, and not to be relied on. None of their calls fails for a request."""
+
+import asyncio
+import hashlib
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+from service import failpoints, redis_errors
+from service.outages import Away, Outage
+from service.rate_limiter.rules import Rule, Used
+
+_SCRIPT = Path(__file__).with_suffix(".lua").read_text()
+_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+# No request waits longer than this for Redis; after a failure Redis is left alone for a moment.
+_PATIENCE, _REST = 0.05, 1.0
+# Entries to be taken out that Redis could not be told of.
+_OWED = 10_000
+
+
+class RedisWindows:
+    """`fallbacks` counts the calls that Redis gave no answer to in time."""
+
+    def __init__(self, redis: Redis, outage: Outage) -> None:
+        self._redis, self._outage = redis, outage
+        self._rest_until = 0.0
+        self._owed: deque[tuple[str, str]] = deque(maxlen=_OWED)
+        self.fallbacks = 0
+
+    async def count(self, call_id: str, names: Sequence[str], rules: Sequence[Rule]) -> list[Used] | None:
+        """None if Redis is away or late: then it may have counted the call, or may yet."""
+        if self._rests():
+            self.fallbacks += 1
+            return None
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                answer = await self._ask(call_id, names, rules)
+        except Exception as error:  # noqa: BLE001 - whatever the way to Redis does, Postgres counts
+            self._note(error)
+            return None
+        if self._outage.away:
+            self._outage.works()
+        return answer
+
+    async def take_out(self, entries: Sequence[tuple[str, str]]) -> None:
+        """Names of windows, each with the id of a call; what Redis can't be told now it is told next time."""
+        self._owed.extend(entries)
+        if not self._owed or self._rests():
+            return
+        owed, self._owed = self._owed, deque(maxlen=_OWED)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                pipe = self._redis.pipeline(transaction=False)
+                for name, call_id in owed:
+                    pipe.zrem(name, call_id)
+                await pipe.execute(raise_on_error=False)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._owed.extend(owed)
+            self._note(error)
+
+    async def empty(self, names: Sequence[str]) -> bool:
+        """Whether Redis has been told."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._redis.delete(*names)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._note(error)
+            return False
+        return True
+
+    async def look(self, names: Sequence[str], rules: Sequence[Rule]) -> list[Used]:
+        """Count nothing. For operators, who wait: raises Away."""
+        try:
+            return await self._ask("", names, rules)
+        except RedisError as error:
+            raise self._away(error) from None
+
+    async def forget(self, names: Sequence[str]) -> int:
+        """Empty windows; the number that there were. For operators, who wait: raises Away."""
+        try:
+            gone: int = await self._redis.delete(*names)
+        except RedisError as error:
+            raise self._away(error) from None
+        return gone
+
+    async def _ask(self, call_id: str, names: Sequence[str], rules: Sequence[Rule]) -> list[Used]:
+        numbers = [number for rule in rules for number in (rule.limit, rule.window * 1_000_000)]
+        arguments = (len(names), *names, call_id, *numbers)
+        if failpoints.armed:
+            await failpoints.reach("redis.limits.before")
+        try:
+            answer = await self._redis.execute_command("EVALSHA", _SHA, *arguments)  # type: ignore[no-untyped-call]  # the library ships no type here
+        except NoScriptError:
+            answer = await self._redis.execute_command("EVAL", _SCRIPT, *arguments)  # type: ignore[no-untyped-call]  # nor here
+        if failpoints.armed:
+            await failpoints.reach("redis.limits.after")
+        return [Used(int(before), int(wait)) for before, wait in zip(answer[0::2], answer[1::2], strict=True)]
+
+    def _rests(self) -> bool:
+        return time.monotonic() < self._rest_until
+
+    def _note(self, error: Exception) -> None:
+        self.fallbacks += 1
+        if not self._rests():
+            self._rest_until = time.monotonic() + _REST
+            self._outage.fails(redis_errors.fault(error))
+
+    def _away(self, error: RedisError) -> Away:
+        return Away(f"redis at {self._outage.server} {redis_errors.fault(error)}")

@@ -1,0 +1,87 @@
+"""The API as a process: its port, its health port, and a stop that drops nobody."""
+
+import asyncio
+import errno
+import logging
+import signal
+import socket
+
+from aiohttp import web
+
+from service import event_loop_monitor, outages
+from service.app import make
+from service.http import connections
+from service.http.readiness import Readiness
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+_DRAIN = 10.0
+
+
+async def serve(settings: Settings, *, share_port: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT; then finish what has begun, ten seconds at most."""
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    peers = outages.peers_of(settings)
+    readiness = Readiness(settings, peers)
+    # Looked at once before anybody is served: JWTs live by Postgres's clock. One that is away is waited for later.
+    await readiness.look()
+    watching = [asyncio.create_task(readiness.watch()), asyncio.create_task(event_loop_monitor.watch())]
+    api = connections.runner(make(settings, readiness.clock.now, peers), settings, shutdown_timeout=_DRAIN)
+    side = web.AppRunner(_health_app(readiness), access_log=None, shutdown_timeout=1)
+    await api.setup()
+    await side.setup()
+    try:
+        await _listen(web.TCPSite(side, settings.host, settings.health_port), settings.health_port, settings)
+        await _listen(
+            web.TCPSite(api, settings.host, settings.port, reuse_port=share_port, backlog=1024), settings.port, settings
+        )
+        log.info("serving", extra={"host": settings.host, "port": settings.port, "health_port": settings.health_port})
+        await stop.wait()
+        log.info("stopping")
+        readiness.stopping = True
+        await asyncio.sleep(settings.stop_delay)
+    finally:
+        await api.cleanup()
+        await side.cleanup()
+        for watch in watching:
+            await _end(watch)
+        await readiness.close()
+    log.info("stopped")
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    """Cancel a task until it has ended: Python 3.11's wait_for, in redis-py, loses a cancel that meets an answer."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=2)
+
+
+async def _listen(site: web.TCPSite, port: int, settings: Settings) -> None:
+    """Raises Away, which names the setting to mend."""
+    name = "PORT" if port == settings.port else "HEALTH_PORT"
+    try:
+        await site.start()
+    except OSError as error:
+        raise outages.Away(f"can't listen on {settings.host}:{port}: {_why(error, name)}") from None
+
+
+def _why(error: OSError, name: str) -> str:
+    if isinstance(error, socket.gaierror):
+        return "no such host can be resolved: HOST is an address of this machine, such as 127.0.0.1 or 0.0.0.0"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"another process has it: end that, or set {name}"
+        case errno.EADDRNOTAVAIL:
+            return "that is no address of this machine: mend HOST"
+        case errno.EACCES:
+            return f"this user may not: set {name} to 1024 or more"
+    return error.strerror or type(error).__name__
+
+
+def _health_app(readiness: Readiness) -> web.Application:
+    app = web.Application()
+    app.router.add_get("/live", readiness.live)
+    app.router.add_get("/ready", readiness.ready)
+    return app

@@ -1,0 +1,175 @@
+"""A project: its users' home, its allowed hostnames and its rules. Projects also own the API keys."""
+
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from service.crypto import key_derivation
+from service.db import Connection, Executor, Pool, Queries, transaction
+from service.errors import AccountError
+
+_sql = Queries("projects")
+_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
+
+
+class ProjectExists(AccountError):
+    """A project with this ID, or with one that differs in capitals only, exists already."""
+
+    status, type = 409, "project_already_exists"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    id: str
+    name: str
+    created_at: datetime
+    sender_name: str
+    sender_address: str
+    locale: str
+    verification_url: str
+    modern_by_default: bool
+    reveal_unknown_users: bool
+    plain_http: bool
+    password_min: int
+    password_max: int
+    session_seconds: int
+    recovery_seconds: int
+    verification_seconds: int
+    magic_url_seconds: int
+    otp_seconds: int
+    limits: dict[str, list[int]]
+    limits_dry_run: bool
+    notify_new_device: bool
+    private_signup: bool
+    password_blocklist: bool
+    password_personal_data: bool
+    password_history: int
+    special_use_domains: bool
+    hostnames: list[str]
+    apps: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    id: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    expired: bool
+
+
+async def find(conn: Executor, project_id: str) -> Project | None:
+    return await _sql.one(conn, "find_project", Project, id=project_id)
+
+
+async def every(conn: Executor) -> list[Project]:
+    return await _sql.all(conn, "list_projects", Project)
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Projects whose ids differ in capitals only, made before that was refused."""
+
+    ids: list[str]
+
+
+async def create(pool: Pool, project_id: str, *, name: str) -> None:
+    """Raises ProjectExists."""
+    async with transaction(pool) as tx:
+        await _sql.value(tx, "claim_project_id", id=project_id)
+        if not await _sql.run(tx, "create_project", id=project_id, name=name):
+            raise ProjectExists
+
+
+async def alike(conn: Executor) -> list[Alike]:
+    return await _sql.all(conn, "list_alike_projects", Alike)
+
+
+async def change(conn: Executor, project_id: str, **changes: Any) -> bool:
+    """Set columns by name; False where there is no such project."""
+    return await _sql.run(conn, "change_project", id=project_id, changes=changes) == 1
+
+
+async def set_limit(conn: Executor, project_id: str, *, rule: str, numbers: list[int] | None) -> bool:
+    """Calls and seconds for a rule, no numbers for no limit, None for what stands in the code; False: no project."""
+    return await _sql.run(conn, "set_limit", id=project_id, rule=rule, numbers=numbers) == 1
+
+
+async def add_platform(conn: Executor, project_id: str, *, hostname: str) -> None:
+    await _sql.run(conn, "add_platform", project_id=project_id, hostname=hostname)
+
+
+async def remove_platform(conn: Executor, project_id: str, *, hostname: str) -> bool:
+    return await _sql.run(conn, "remove_platform", project_id=project_id, hostname=hostname) == 1
+
+
+async def add_app(conn: Executor, project_id: str, *, app: str) -> None:
+    """An app's id, or the origin of one in a web view; a link never leads to either."""
+    await _sql.run(conn, "add_app", project_id=project_id, app=app)
+
+
+async def remove_app(conn: Executor, project_id: str, *, app: str) -> bool:
+    return await _sql.run(conn, "remove_app", project_id=project_id, app=app) == 1
+
+
+async def create_api_key(
+    conn: Connection | Executor,
+    project_id: str,
+    *,
+    key_id: str,
+    name: str,
+    scopes: list[str],
+    expires_at: datetime | None = None,
+) -> str:
+    """The key, which is shown this once: the database holds its digest."""
+    secret = "key_" + secrets.token_hex(32)
+    await _sql.run(
+        conn,
+        "create_api_key",
+        project_id=project_id,
+        id=key_id,
+        name=name,
+        secret_hash=key_derivation.digest(secret),
+        scopes=scopes,
+        expires_at=expires_at,
+    )
+    return secret
+
+
+async def find_api_key(conn: Executor, project_id: str, *, secret: str) -> ApiKey | None:
+    return await _sql.one(
+        conn, "find_api_key", ApiKey, project_id=project_id, secret_hash=key_derivation.digest(secret)
+    )
+
+
+async def list_api_keys(conn: Executor, project_id: str) -> list[ApiKey]:
+    return await _sql.all(conn, "list_api_keys", ApiKey, project_id=project_id)
+
+
+async def revoke_api_key(conn: Executor, project_id: str, *, key_id: str) -> bool:
+    return await _sql.run(conn, "revoke_api_key", project_id=project_id, id=key_id) == 1
+
+
+class Directory:
+    """Projects as they were at most a second ago, so that a request costs no query for its project's rules."""
+
+    _AGE, _MOST = 1.0, 1024
+
+    def __init__(self, conn: Executor) -> None:
+        self._conn = conn
+        self._seen: dict[str, tuple[float, Project | None]] = {}
+
+    async def find(self, project_id: str) -> Project | None:
+        known = self._seen.get(project_id)
+        now = time.monotonic()
+        if known and now - known[0] < self._AGE:
+            return known[1]
+        project = await find(self._conn, project_id) if _ID.fullmatch(project_id) else None
+        if len(self._seen) >= self._MOST:
+            self._seen.clear()
+        self._seen[project_id] = (now, project)
+        return project

@@ -1,0 +1,112 @@
+"""A session: 256 random bits that only the client keeps."""
+
+import secrets
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from typing import Protocol
+
+from service import ids
+from service.crypto import key_derivation
+from service.db import Executor, Queries
+
+_sql = Queries("sessions")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    project_id: str
+    user_id: str
+    id: str
+    provider: str
+    provider_uid: str
+    ip: str
+    country_code: str
+    os_code: str
+    os_name: str
+    os_version: str
+    client_type: str
+    client_code: str
+    client_name: str
+    client_version: str
+    client_engine: str
+    client_engine_version: str
+    device_name: str
+    device_brand: str
+    device_model: str
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+
+
+class Owner(Protocol):
+    """Whoever has a project and an id: a user."""
+
+    @property
+    def project_id(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a session is opened from; `device` is a dataclass whose fields are in the order of Session's."""
+
+    ip: str
+    country_code: str
+    device: object
+
+
+async def open_session(
+    conn: Executor, user: Owner, *, provider: str, provider_uid: str, place: Place, seconds: int
+) -> tuple[Session, str]:
+    """The session and its secret, which is nowhere to be found again."""
+    secret = secrets.token_hex(32)
+    session = await _sql.one(
+        conn,
+        "open_session",
+        Session,
+        project_id=user.project_id,
+        user_id=user.id,
+        id=ids.new(),
+        secret_hash=key_derivation.digest(secret),
+        provider=provider,
+        provider_uid=provider_uid,
+        ip=place.ip,
+        country_code=place.country_code,
+        device=list(astuple(place.device)),  # type: ignore[call-overload]  # nouns are strangers: any flat dataclass
+        seconds=seconds,
+    )
+    assert session is not None  # noqa: S101 - an insert that returns always has a row
+    return session, secret
+
+
+async def close(conn: Executor, user: Owner, *, session_id: str) -> bool:
+    """False where the user has no such session."""
+    return await _sql.run(conn, "close_session", project_id=user.project_id, user_id=user.id, id=session_id) == 1
+
+
+async def close_all(conn: Executor, user: Owner) -> int:
+    return await _sql.run(conn, "close_all_sessions", project_id=user.project_id, user_id=user.id)
+
+
+async def find(conn: Executor, user: Owner, *, session_id: str) -> Session | None:
+    return await _sql.one(conn, "find_session", Session, project_id=user.project_id, user_id=user.id, id=session_id)
+
+
+async def every(conn: Executor, user: Owner) -> list[Session]:
+    """The live ones, oldest first."""
+    return await _sql.all(conn, "list_sessions", Session, project_id=user.project_id, user_id=user.id)
+
+
+async def extend(conn: Executor, user: Owner, *, session_id: str, seconds: int) -> Session | None:
+    return await _sql.one(
+        conn, "extend_session", Session, project_id=user.project_id, user_id=user.id, id=session_id, seconds=seconds
+    )
+
+
+async def close_others(conn: Executor, user: Owner, *, kept: str) -> int:
+    return await _sql.run(conn, "close_other_sessions", project_id=user.project_id, user_id=user.id, kept=kept)
+
+
+async def drop_expired(conn: Executor) -> int:
+    return await _sql.run(conn, "drop_expired_sessions")

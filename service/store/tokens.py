@@ -1,0 +1,217 @@
+"""One-time tokens. The row is stored, the secret is derived from it whenever it is needed (reliability.md B3).
+
+On the wire a secret has 256 hex characters: the token's id (20), then 118 bytes of HMAC. So a guess attacks one
+token, five wrong ones kill that token alone, and nobody can use up a link that somebody else asked for.
+"""
+
+import hmac
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from service import ids
+from service.crypto import key_derivation
+from service.crypto.key_derivation import KeyRing
+from service.db import Executor, Queries
+
+_sql = Queries("tokens")
+_ID, _PROOF, _CODE = 20, 118, 6
+# A code is held against so many tokens (the statement says why).
+_CANDIDATES = 3
+
+
+class Kind(StrEnum):
+    RECOVERY = "recovery"
+    VERIFICATION = "verification"
+    MAGIC_URL = "magic_url"
+    OTP = "otp"
+    # What a notice lets its reader undo: all that has been done, or a change of address too.
+    DISAVOWAL = "disavowal"
+    EMAIL_UNDO = "email_undo"
+
+
+class Owner(Protocol):
+    """Whoever has a project, an id and maybe an address: a user."""
+
+    @property
+    def project_id(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def email(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    project_id: str
+    id: str
+    kind: str
+    user_id: str | None
+    asked_as: str | None
+    email: str
+    email_version: int | None
+    kid: str
+    created_at: datetime
+    expires_at: datetime
+
+
+def unnamed(ring: KeyRing, token: Token) -> Token:
+    """The same under another id, for who asked without being known: no guess can be aimed at the row behind it.
+
+    From how long a guess takes one could tell whether that row is still there, and so whether somebody has used it.
+    """
+    return replace(token, id=shown(ring[token.kid], token.id))
+
+
+def shown(key: bytes, token_id: str) -> str:
+    """20 hex characters: who has the key can still tell which row an answer was about."""
+    return key_derivation.derive(key, "shown", token_id).hex()[:_ID]
+
+
+def secret_of(ring: KeyRing, token: Token) -> str:
+    """256 hex characters, or six digits; the same for API and worker and for every retry.
+
+    KeyError if the key has been retired.
+    """
+    if token.kind == Kind.OTP:
+        number = int.from_bytes(
+            key_derivation.derive(ring[token.kid], "otp", token.project_id, token.id, token.email)[:8]
+        )
+        return f"{number % 10**_CODE:0{_CODE}}"
+    proof = key_derivation.stretch(
+        ring[token.kid],
+        _PROOF,
+        "token",
+        token.kind,
+        token.project_id,
+        token.id,
+        token.user_id or "",
+        token.email,
+        str(token.email_version),
+    )
+    return token.id + proof.hex()
+
+
+def aim(secret: str) -> str:
+    """The row that a guess at a link is aimed at, whether or not it is there; nothing for a code, which names none."""
+    return secret[:_ID] if len(secret) > _CODE else ""
+
+
+async def issue(
+    conn: Executor,
+    project_id: str,
+    *,
+    kind: Kind,
+    email: str,
+    kid: str,
+    seconds: int,
+    user_id: str | None = None,
+    asked_as: str | None = None,
+    email_version: int | None = None,
+) -> Token:
+    """A token for the owner of an address; without user_id a worker, or the confirmation, finds out who that is."""
+    token = await _sql.one(
+        conn,
+        "issue_token",
+        Token,
+        project_id=project_id,
+        id=ids.new(),
+        kind=kind,
+        user_id=user_id,
+        asked_as=asked_as,
+        email=email,
+        email_version=email_version,
+        kid=kid,
+        seconds=seconds,
+    )
+    assert token is not None  # noqa: S101 - an insert that returns always has a row
+    return token
+
+
+async def adopt(conn: Executor, project_id: str, *, token_id: str, user_id: str, email_version: int) -> Token | None:
+    return await _sql.one(
+        conn,
+        "adopt_token",
+        Token,
+        project_id=project_id,
+        id=token_id,
+        user_id=user_id,
+        email_version=email_version,
+    )
+
+
+async def find_by_secret(
+    conn: Executor, project_id: str, *, kind: Kind, user_id: str, secret: str, ring: KeyRing
+) -> Token | None:
+    """The live token that this user's secret opens, or None; the attempt counts either way."""
+    token = await _sql.one(conn, "count_attempt", Token, project_id=project_id, id=secret[:_ID], kind=kind)
+    known = token is not None and user_id in (token.user_id, token.asked_as) and token.kid in ring
+    # The same work for a token that is not there: nobody learns from the time which part was wrong.
+    expected = (
+        secret_of(ring, token)
+        if known and token
+        else key_derivation.stretch(ring[key_derivation.current(ring)], _PROOF).hex()
+    )
+    return token if hmac.compare_digest(expected.encode(), secret.encode()) and known else None
+
+
+async def find_by_code(conn: Executor, project_id: str, *, asked_as: str, code: str, ring: KeyRing) -> Token | None:
+    """The live token whose six digits these are; the attempt counts for the newest asked for under this id."""
+    candidates = await _sql.all(conn, "count_code_attempts", Token, project_id=project_id, asked_as=asked_as)
+    found = None
+    for token in candidates:
+        if token.kid in ring and hmac.compare_digest(secret_of(ring, token).encode(), code.encode()):
+            found = token
+    for _ in range(_CANDIDATES - len(candidates)):  # the same work for codes that are not there
+        key_derivation.derive(ring[key_derivation.current(ring)], "otp", project_id, asked_as, code)
+    return found
+
+
+async def forgive(conn: Executor, token: Token) -> None:
+    """Take the attempt back that a right secret cost: the act was refused for another reason."""
+    await _sql.run(conn, "forgive_attempt", project_id=token.project_id, id=token.id)
+
+
+async def take_by_address(conn: Executor, token: Token) -> Token | None:
+    """Use up a token that lets whoever owns its address in, or sign up; None if it has been used or has expired."""
+    return await _sql.one(conn, "take_by_address", Token, project_id=token.project_id, id=token.id)
+
+
+async def take(conn: Executor, token: Token) -> Token | None:
+    """Use it up; None if it has been used, has expired, or the address has changed since. Lock the user first."""
+    return await _sql.one(conn, "take_token", Token, project_id=token.project_id, id=token.id, user_id=token.user_id)
+
+
+async def take_disavowal(conn: Executor, token: Token) -> Token | None:
+    """Use up a notice's link, whatever the user's address is by now. Lock the user first."""
+    return await _sql.one(
+        conn, "take_disavowal", Token, project_id=token.project_id, id=token.id, user_id=token.user_id
+    )
+
+
+async def drop(conn: Executor, project_id: str, *, token_id: str) -> None:
+    await _sql.run(conn, "drop_token", project_id=project_id, id=token_id)
+
+
+async def kill_all(conn: Executor, owner: Owner, *, by_address: bool) -> None:
+    """After a use, a new password, a new address, a block: no earlier link or code may work. Lock the user first.
+
+    `by_address` also ends what was asked for by the address alone. That is for operators and for who has proved it:
+    a stranger who has signed up with it must not end what was mailed to whoever reads the mailbox.
+    Links of notices stay: whoever took an account over must not be able to kill its owner's way back.
+    """
+    email = owner.email if by_address else None
+    await _sql.run(conn, "kill_tokens", project_id=owner.project_id, user_id=owner.id, email=email)
+
+
+async def kill_disavowals(conn: Executor, owner: Owner, *, since: datetime | None = None) -> None:
+    """After an operator has stepped in, or one of them was used: none may turn that back. Lock the user first.
+
+    `since` keeps earlier ones: who took the account over must not end its owner's by using a later one.
+    """
+    await _sql.run(conn, "kill_disavowals", project_id=owner.project_id, user_id=owner.id, since=since)
+
+
+async def drop_expired(conn: Executor) -> int:
+    return await _sql.run(conn, "drop_expired_tokens")

@@ -1,0 +1,322 @@
+"""A user, and a member: a user who came with a live session."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from service import email_addresses
+from service.db import Executor, Queries
+from service.errors import EmailTaken, UserExists
+
+_sql = Queries("users")
+Status = Literal["unactivated", "active", "blocked"]
+# A list can be ordered by these columns, each a time or a word.
+Moment = Literal["created_at", "updated_at", "accessed_at", "password_updated_at"]
+Order = Moment | Literal["id", "name", "email", "status", "email_verified"]
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    project_id: str
+    id: str
+    email: str | None
+    email_version: int
+    email_verified: bool
+    name: str
+    password_hash: str | None = field(repr=False)
+    password_updated_at: datetime | None
+    status: Status
+    labels: list[str]
+    prefs: str
+    created_at: datetime
+    updated_at: datetime
+    accessed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Member(User):
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ensured(User):
+    """Whoever has an address that was just proved; `created` if the proof made the account.
+
+    `proved_by_holder` if an earlier proof came from who has the account's session or password.
+    """
+
+    proved_by_holder: bool
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    password_hash: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which users a list is of: each field narrows it, None does not. Words are compared as they stand.
+
+    `labels`: one of them is enough. `search` looks into id, address and name. `since` is within, `until` is not.
+    """
+
+    search: str | None = None
+    ids: list[str] | None = None
+    emails: list[str] | None = None
+    names: list[str] | None = None
+    statuses: list[str] | None = None
+    labels: list[str] | None = None
+    verified: bool | None = None
+    name_part: str | None = None
+    email_part: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A stretch of a list: `most` users after the cursor, or before it, or the first ones."""
+
+    by: Order = "created_at"
+    down: bool = False
+    cursor: User | None = None
+    before: bool = False
+    most: int = 25
+    skipped: int = 0
+
+
+async def create(
+    conn: Executor, project_id: str, *, user_id: str, email: str | None, name: str, password_hash: str | None
+) -> User:
+    """Raises UserExists for a taken id or address, and for one that its former owner may still take back."""
+    facts = {"email_verified": False, "name": name, "password_hash": password_hash}
+    user = await _sql.one(conn, "make_user", User, project_id=project_id, ids=[user_id], email=email, **facts)
+    if user is None:
+        raise UserExists
+    return user
+
+
+async def register(
+    conn: Executor, project_id: str, *, user_ids: list[str], email: str, name: str, password_hash: str | None
+) -> User | None:
+    """A user for an address that was just proved, under the first free id; None if the address is taken."""
+    facts = {"email_verified": True, "name": name, "password_hash": password_hash}
+    return await _sql.one(conn, "make_user", User, project_id=project_id, ids=user_ids, email=email, **facts)
+
+
+async def ensure(conn: Executor, project_id: str, *, user_ids: list[str], email: str) -> Ensured | None:
+    """Whoever has an address that was just proved, locked; made now, under the first free id, if it is nobody's."""
+    return await _sql.one(conn, "ensure_user", Ensured, project_id=project_id, ids=user_ids, email=email)
+
+
+async def find(conn: Executor, project_id: str, *, user_id: str) -> User | None:
+    return await _sql.one(conn, "find_user", User, project_id=project_id, id=user_id)
+
+
+async def find_by_email(conn: Executor, project_id: str, *, email: str) -> User | None:
+    return await _sql.one(conn, "find_user_by_email", User, project_id=project_id, email=email)
+
+
+async def lock(conn: Executor, project_id: str, *, user_id: str) -> User | None:
+    return await _sql.one(conn, "lock_user", User, project_id=project_id, id=user_id)
+
+
+async def claim(conn: Executor, project_id: str, *, user_id: str, email: str) -> User | None:
+    """The user and the address locked, before the user may get it."""
+    return await _sql.one(conn, "claim_user", User, project_id=project_id, id=user_id, email=email)
+
+
+async def lock_member(conn: Executor, member: Member, *, claimed: str | None = None) -> Member | None:
+    """The member as it is by now, locked; None if the session has ended. `claimed` is an address to be locked too."""
+    who = {"project_id": member.project_id, "id": member.id, "session_id": member.session_id}
+    if claimed is None:
+        return await _sql.one(conn, "lock_member", Member, **who)
+    return await _sql.one(conn, "claim_member", Member, **who, email=claimed)
+
+
+async def find_member_by_secret(conn: Executor, project_id: str, *, user_id: str, secret_hash: bytes) -> Member | None:
+    return await _sql.one(
+        conn, "find_member_by_secret", Member, project_id=project_id, user_id=user_id, secret_hash=secret_hash
+    )
+
+
+async def find_member_by_session(conn: Executor, project_id: str, *, user_id: str, session_id: str) -> Member | None:
+    return await _sql.one(
+        conn, "find_member_by_session", Member, project_id=project_id, user_id=user_id, session_id=session_id
+    )
+
+
+async def change_password(
+    conn: Executor, user: User, *, password_hash: str, kept: int, email_verified: bool | None = None
+) -> None:
+    """`user` as it was before, locked; so many of its last passwords are remembered."""
+    await _sql.run(
+        conn,
+        "keep_password",
+        project_id=user.project_id,
+        user_id=user.id,
+        password_hash=user.password_hash,
+        kept=kept,
+    )
+    await _sql.run(
+        conn,
+        "change_password",
+        project_id=user.project_id,
+        id=user.id,
+        password_hash=password_hash,
+        email_verified=email_verified,
+    )
+
+
+async def last_passwords(conn: Executor, user: User, *, most: int) -> list[str]:
+    """Hashes, today's first."""
+    if most < 1 or user.password_hash is None:
+        return []
+    earlier = await _sql.all(
+        conn, "list_earlier_passwords", Earlier, project_id=user.project_id, user_id=user.id, most=most - 1
+    )
+    return [user.password_hash, *(one.password_hash for one in earlier)]
+
+
+async def rehash_password(conn: Executor, user: User, *, password_hash: str) -> None:
+    await _sql.run(
+        conn,
+        "rehash_password",
+        project_id=user.project_id,
+        id=user.id,
+        earlier_hash=user.password_hash,
+        password_hash=password_hash,
+    )
+
+
+async def verify_email(conn: Executor, user: User, *, by_holder: bool) -> None:
+    """`by_holder` if the proof came from who has the account's session, or from who is alone in it."""
+    await _sql.run(conn, "verify_email", project_id=user.project_id, id=user.id, by_holder=by_holder)
+
+
+async def touch(conn: Executor, user: User) -> None:
+    await _sql.run(conn, "touch_user", project_id=user.project_id, id=user.id)
+
+
+async def lock_by_email(conn: Executor, project_id: str, *, email: str) -> User | None:
+    return await _sql.one(conn, "lock_user_by_email", User, project_id=project_id, email=email)
+
+
+async def change_name(conn: Executor, user: User, *, name: str) -> User:
+    return _still(await _sql.one(conn, "change_name", User, project_id=user.project_id, id=user.id, name=name))
+
+
+async def change_prefs(conn: Executor, user: User, *, prefs: str) -> User:
+    """`prefs` is JSON text; it comes back byte for byte."""
+    return _still(await _sql.one(conn, "change_prefs", User, project_id=user.project_id, id=user.id, prefs=prefs))
+
+
+async def change_email(conn: Executor, user: User, *, email: str, password_hash: str | None = None) -> User:
+    """The address is unproved again; raises EmailTaken, which tells no more than that it can't be had. Claim first."""
+    changed = await _sql.one(
+        conn,
+        "change_email",
+        User,
+        project_id=user.project_id,
+        id=user.id,
+        email=email,
+        password_hash=password_hash,
+    )
+    if changed is None:  # the row is locked, so it is there: the address is another's, or may become it again
+        raise EmailTaken
+    return changed
+
+
+async def void_password(conn: Executor, user: User) -> None:
+    await _sql.run(conn, "void_password", project_id=user.project_id, id=user.id)
+
+
+async def secure(conn: Executor, user: User, *, email: str) -> User:
+    """Its password void, and its proved address its own again: none where another has that by now. Claim first."""
+    return _still(await _sql.one(conn, "secure_user", User, project_id=user.project_id, id=user.id, email=email))
+
+
+async def change_status(conn: Executor, user: User, *, status: Status) -> User:
+    return _still(await _sql.one(conn, "change_status", User, project_id=user.project_id, id=user.id, status=status))
+
+
+async def close(conn: Executor, user: User) -> User:
+    """Block it for good, as its own member does: an address that was proved by somebody else counts as unproved."""
+    return _still(await _sql.one(conn, "close_user", User, project_id=user.project_id, id=user.id))
+
+
+async def is_proved_by_holder(conn: Executor, user: User) -> bool:
+    """Whether who has the account's session is known to read its mailbox. Lock the user first."""
+    return bool(await _sql.value(conn, "is_proved_by_holder", project_id=user.project_id, id=user.id))
+
+
+async def set_email_verified(conn: Executor, user: User, *, email_verified: bool) -> User:
+    return _still(
+        await _sql.one(
+            conn,
+            "set_email_verified",
+            User,
+            project_id=user.project_id,
+            id=user.id,
+            email_verified=email_verified,
+        )
+    )
+
+
+async def change_labels(conn: Executor, user: User, *, labels: list[str]) -> User:
+    return _still(await _sql.one(conn, "change_labels", User, project_id=user.project_id, id=user.id, labels=labels))
+
+
+async def delete(conn: Executor, user: User) -> None:
+    """With all sessions and tokens; what the log says of the user stays."""
+    await _sql.run(conn, "delete_user", project_id=user.project_id, id=user.id)
+
+
+async def page(conn: Executor, project_id: str, *, wanted: Wanted, page: Page) -> list[User]:
+    """In the list's order, whichever way the page was asked for."""
+    moment, word = _place(page.cursor, page.by) if page.cursor else (None, None)
+    found = await _sql.all(
+        conn,
+        "list_users",
+        User,
+        project_id=project_id,
+        **_conditions(wanted),
+        by=page.by,
+        down=page.down != page.before,
+        cursor=page.cursor.id if page.cursor else None,
+        moment=moment,
+        word=word,
+        most=page.most,
+        skipped=page.skipped,
+    )
+    return found[::-1] if page.before else found
+
+
+def _conditions(wanted: Wanted) -> dict[str, Any]:
+    """As the statements take them: what is looked for in addresses is in the form that they are kept in."""
+    parts = {"search_email": wanted.search, "email_part": wanted.email_part}
+    return asdict(wanted) | {name: email_addresses.part_form(part) if part else part for name, part in parts.items()}
+
+
+def _place(user: User, by: Order) -> tuple[datetime, str]:
+    """What the statement orders this user by: a time and a word, one of which is the same for all."""
+    if by == "id":
+        return _NEVER, ""
+    value: datetime | str | bool | None = getattr(user, by)
+    if isinstance(value, datetime):
+        return value, ""
+    return _NEVER, str(value).lower() if isinstance(value, bool) else value or ""
+
+
+async def count(conn: Executor, project_id: str, *, wanted: Wanted, most: int) -> int:
+    """How many there are, or `most` where there are more."""
+    return int(await _sql.value(conn, "count_users", project_id=project_id, **_conditions(wanted), most=most))
+
+
+def _still(user: User | None) -> User:
+    """Its row is locked by the caller, so it is there."""
+    if user is None:
+        raise LookupError
+    return user

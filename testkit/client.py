@@ -1,0 +1,264 @@
+"""A client that does what apps do, repeats what was not answered as P5 allows, and writes down every answer.
+
+The log is JSON lines of `Act`: times, status, ids; never a secret. What the secrets were is kept in memory only, for
+the search that must not find them anywhere (I8).
+"""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+
+from service.store import tokens
+from testkit.api import cookie_of
+from testkit.letters import link_of, parameters_of
+from testkit.patience import PATIENCE
+from testkit.sink import Sink
+
+# Of every service that the kit starts, and of one whose keys were rotated.
+OLD, NEW = "test:" + "6f1c9d2e8b3a4750" * 4, "new:" + "1b7e4c90d2a5f836" * 4
+_RING = [bytes.fromhex(key.partition(":")[2]) for key in (OLD, NEW)]
+# A client waits longer than any answer may take, and repeats for longer than any recovery.
+_TIMEOUT, _REST = 15.0, 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One request and what came of it: `at` is time.monotonic() when it was sent, status 0 is no answer at all."""
+
+    name: str
+    at: float
+    seconds: float
+    status: int
+    type: str = ""
+    user: str = ""
+    email: str = ""
+    token: str = ""
+    session: str = ""
+    request: str = ""
+
+    @property
+    def unclear(self) -> bool:
+        """It may have happened or not."""
+        return self.status == 0 or self.status >= 500
+
+    @property
+    def acknowledged(self) -> bool:
+        return 200 <= self.status < 300
+
+
+def read_log(path: Path) -> list[Act]:
+    return [Act(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+@dataclass(slots=True)
+class Member:
+    """Somebody's account as its owner knows it; `cookie` is empty without a session."""
+
+    user: str
+    email: str
+    password: str
+    cookie: str = ""
+    session: str = ""
+
+
+def names_of(token: str) -> set[str]:
+    """By which an answer may call a token: who asks without being known is told another id than the row's."""
+    return {token, *(tokens.shown(key, token) for key in _RING)}
+
+
+class Unanswered(Exception):
+    """It was tried for longer than any recovery may take."""
+
+
+@dataclass
+class Client:
+    address: str
+    log: Path
+    sink: Sink
+    patience: float = PATIENCE
+    secrets: set[str] = field(default_factory=set)
+    acts: list[Act] = field(default_factory=list)
+    _session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        if self._session:
+            await self._session.close()
+
+    async def call(self, name: str, method: str, path: str, body: Any = None, **facts: Any) -> tuple[Act, Any, str]:
+        """One request, once: what is written down, its JSON, and the cookie it sets. `facts` are fields of Act."""
+        member: Member | None = facts.pop("member", None)
+        headers = {"X-Appwrite-Project": "shop"} | ({"Cookie": member.cookie} if member else {})
+        if member:
+            facts = {"user": member.user, "email": member.email, "session": member.session} | facts
+        started, status, data, cookie, request = time.monotonic(), 0, None, "", ""
+        try:
+            async with self._http().request(method, self.address + path, json=body, headers=headers) as answer:
+                data = await answer.json() if answer.content_type == "application/json" else None
+                status, request = answer.status, answer.headers.get("X-Request-Id", "")
+                cookie = cookie_of(answer) if "Set-Cookie" in answer.headers else ""
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            status = 0
+        act = Act(name, started, time.monotonic() - started, status, request=request, **{**_found(data), **facts})
+        self._note(act)
+        return act, data, cookie
+
+    async def insist(self, name: str, method: str, path: str, body: Any = None, **facts: Any) -> tuple[Act, Any, str]:
+        """Repeat until there is a clear answer; the last one."""
+        until = time.monotonic() + self.patience
+        while time.monotonic() < until:
+            act, data, cookie = await self.call(name, method, path, body, **facts)
+            if not act.unclear:
+                return act, data, cookie
+            await asyncio.sleep(_REST)
+        raise Unanswered(name)
+
+    def _http(self) -> aiohttp.ClientSession:
+        """Each request has a connection of its own, and is sent once: what was cut off is for the log to tell."""
+        if self._session is None:
+            connector = aiohttp.TCPConnector(force_close=True)
+            timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
+            )
+            # Else aiohttp repeats a cut-off PUT or DELETE by itself and unseen, as its own test client forbids too.
+            self._session._retry_connection = False
+        return self._session
+
+    def _note(self, act: Act) -> None:
+        self.acts.append(act)
+        with self.log.open("a") as file:
+            file.write(json.dumps(asdict(act)) + "\n")
+
+    def secret(self) -> str:
+        """A new password, remembered for the search."""
+        made = uuid4().hex[:24]
+        self.secrets.add(made)
+        return made
+
+    async def sign_up(self, name: str) -> Member:
+        """The id is the client's own, so that a repeated sign-up is told that the first one happened (409)."""
+        member = Member(name, f"{name}@example.com", self.secret())
+        body = {"userId": member.user, "email": member.email, "password": member.password}
+        act, _, _ = await self.insist("sign_up", "POST", "/v1/account", body, user=member.user, email=member.email)
+        assert act.status == 201 or (act.status == 409 and self._unclear_before(act)), act
+        return member
+
+    async def sign_in(self, member: Member, *, password: str | None = None) -> bool:
+        """Whether the password was right; then the member's session is the new one."""
+        body = {"email": member.email, "password": password or member.password}
+        act, data, cookie = await self.insist(
+            "sign_in", "POST", "/v1/account/sessions", body, user=member.user, email=member.email
+        )
+        if act.status == 201:
+            member.cookie, member.session = cookie, data["$id"]
+            member.password = password or member.password
+            self.secrets.add(cookie.partition("=")[2])
+        return act.status == 201
+
+    async def account(self, member: Member) -> Act:
+        act, _, _ = await self.insist("account", "GET", "/v1/account", member=member)
+        return act
+
+    async def sign_out(self, member: Member) -> Act:
+        act, _, _ = await self.insist("sign_out", "DELETE", "/v1/account/sessions/current", member=member)
+        return act
+
+    async def recover(self, email: str, *, user: str = "") -> str:
+        """Ask for a recovery letter; the token's id. `user` is whose address it is, for the checker."""
+        body = {"email": email, "url": "http://localhost/reset"}
+        act, _, _ = await self.insist("recovery", "POST", "/v1/account/recovery", body, email=email, user=user)
+        assert act.status == 201, act
+        return act.token
+
+    async def verify(self, member: Member) -> str:
+        """Ask for a verification letter; the token's id."""
+        body = {"url": "http://localhost/verify"}
+        act, _, _ = await self.insist("verification", "POST", "/v1/account/verification", body, member=member)
+        assert act.status == 201, act
+        return act.token
+
+    async def secret_of(self, token: str, *, seconds: float = 60) -> str:
+        """Wait for the letter of a token, as its owner does; the secret in its link."""
+        await self.sink.wait_for(lambda _: any(True for _ in self._secrets_of(token)), timeout=seconds)
+        return next(self._secrets_of(token))
+
+    def _secrets_of(self, token: str) -> Iterator[str]:
+        for mail in self.sink.mails:
+            secret = parameters_of(link_of(mail)).get("secret", "") if b"http" in mail.content else ""
+            self.secrets |= {secret} - {""}
+            if token in names_of(secret[:20]):
+                yield secret
+
+    async def use_recovery(self, member: Member, token: str) -> bool:
+        """Choose a new password by the letter. After an unclear answer the new password itself tells the truth."""
+        password, secret = self.secret(), await self.secret_of(token)
+        body = {"userId": member.user, "secret": secret, "password": password, "passwordAgain": password}
+        act, _, _ = await self.insist(
+            "recovery_use", "PUT", "/v1/account/recovery", body, user=member.user, token=token
+        )
+        if act.status == 401 and self._unclear_before(act):
+            return await self.sign_in(member, password=password)
+        if act.status == 200:
+            member.password = password
+        return act.status == 200
+
+    async def use_verification(self, member: Member, token: str) -> bool:
+        body = {"userId": member.user, "secret": await self.secret_of(token)}
+        act, _, _ = await self.insist(
+            "verification_use", "PUT", "/v1/account/verification", body, user=member.user, token=token
+        )
+        return act.status == 200 or (act.status == 401 and self._unclear_before(act))
+
+    async def change_password(self, member: Member) -> bool:
+        """The member's own session stays."""
+        password = self.secret()
+        body = {"password": password, "oldPassword": member.password}
+        act, _, _ = await self.insist("password", "PATCH", "/v1/account/password", body, member=member)
+        if act.status == 401 and self._unclear_before(act):
+            return await self.sign_in(member, password=password)
+        if act.status == 200:
+            member.password = password
+        return act.status == 200
+
+    async def change_email(self, member: Member, email: str) -> bool:
+        """A confirmation goes to the new address, a notice to the old one; if unclear, the account tells."""
+        body = {"email": email, "password": member.password}
+        act, _, _ = await self.insist("email", "PATCH", "/v1/account/email", body, member=member)
+        done = act.status == 200
+        if act.status == 400 and self._unclear_before(act):
+            _, data, _ = await self.insist("account", "GET", "/v1/account", member=member)
+            done = data["email"] == email
+        if done:
+            member.email = email
+        return done
+
+    async def delete(self, member: Member) -> Act:
+        act, _, _ = await self.insist("delete", "DELETE", "/v1/account", member=member)
+        return act
+
+    def _unclear_before(self, act: Act) -> bool:
+        """Whether the same act was tried just before, and may have happened then."""
+        tries = itertools.takewhile(
+            lambda one: (one.name, one.user, one.token) == (act.name, act.user, act.token), reversed(self.acts)
+        )
+        return any(one.unclear for one in tries)
+
+
+def _found(data: Any) -> dict[str, str]:
+    """What an answer says of itself: the type of an error, the id of a session or of a token."""
+    match data:
+        case {"code": _, "type": str(fault)}:
+            return {"type": fault}
+        case {"provider": _, "$id": str(session)}:
+            return {"session": session}
+        case {"expire": _, "$id": str(token)}:
+            return {"token": token}
+    return {}

@@ -1,0 +1,263 @@
+"""The whole service as in production, each part a process of its own that can be killed, behind chaos proxies.
+
+async with house(tmp_path, apis=2, workers=2) as whole:
+    client = whole.client()
+    await client.sign_up("ann")
+    whole.workers[0].kill()
+    await whole.postgres.restart()
+    ...
+    assert not breaches(await gather(whole))
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from service.db import Pool
+from service.store import migrations, projects
+from testkit import processes
+from testkit.client import OLD, Client
+from testkit.patience import PATIENCE
+from testkit.postgres import Cluster, cluster, standby_of
+from testkit.processes import Process
+from testkit.proxy import Proxy
+from testkit.sink import Sink
+from testkit.valkey import Store, store
+from testkit.waiting import until
+
+DATABASE = "accounts"
+
+# All clients of the kit have one address.
+_BY_NETWORK = (
+    "mail.ip", "create_session.ip", "create_session.network", "create_recovery.ip", "create_magic_url.ip",
+    "create_email_token.ip",
+)  # fmt: skip
+
+
+@dataclass
+class Seat:
+    """Where one process runs, again and again under the same name and port; `written` is what all of them said.
+
+    `root` is the tree that its program is of: another release's, if that is to run beside this one.
+    """
+
+    words: tuple[str, ...]
+    environment: dict[str, str]
+    heartbeat: Path | None = None
+    process: Process | None = None
+    past: list[Process] = field(default_factory=list)
+    root: Path = processes.ROOT
+
+    @property
+    def address(self) -> str:
+        """Of an API."""
+        return f"http://127.0.0.1:{self.environment['PORT']}"
+
+    @property
+    def health(self) -> str:
+        return f"http://127.0.0.1:{self.environment['HEALTH_PORT']}"
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.running
+
+    @property
+    def pid(self) -> int:
+        return self.process.process.pid if self.process else 0
+
+    @property
+    def written(self) -> list[str]:
+        return [line for process in self.past for line in process.lines]
+
+    async def launch(self, **more: str) -> Process:
+        """Start without waiting until it is ready; `more` are settings for this run, FAILPOINTS among them."""
+        assert not self.running, "its seat is taken"
+        if self.heartbeat:
+            self.heartbeat.unlink(missing_ok=True)
+        self.process = await processes.start(*self.words, environment=self.environment | more, root=self.root)
+        self.past.append(self.process)
+        return self.process
+
+    async def start(self, **more: str) -> None:
+        """Start, and wait until it is ready (an API) or has made its first round (a worker)."""
+        running = await self.launch(**more)
+        if self.heartbeat:
+            await processes.until_beating(running, self.heartbeat)
+        else:
+            await processes.until_ready(running, f"{self.health}/ready")
+
+    def send(self, number: signal.Signals) -> None:
+        if self.process:
+            self.process.send(number)
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """In order, or by SIGKILL; its exit code once it has ended."""
+        return await self.process.end(number) if self.process else 0
+
+    async def kill(self) -> None:
+        await self.stop(signal.SIGKILL)
+
+    def pause(self) -> None:
+        self.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.send(signal.SIGCONT)
+
+    async def gone(self, *, seconds: float = PATIENCE) -> int:
+        """Wait for an end that a failpoint brings; the exit code."""
+        assert self.process
+        return await asyncio.wait_for(self.process.process.wait(), seconds)
+
+
+@dataclass
+class House:
+    """`db`, `redis` and `smtp` are the proxies; `faults` are (from, to) in time.monotonic() seconds.
+
+    `standby` follows `postgres`, if the house has one, and `db2` is the proxy before it.
+    """
+
+    folder: Path
+    postgres: Cluster
+    valkey: Store
+    sink: Sink
+    db: Proxy
+    redis: Proxy
+    smtp: Proxy
+    apis: list[Seat]
+    workers: list[Seat]
+    log: Path
+    standby: Cluster | None = None
+    db2: Proxy | None = None
+    clients: list[Client] = field(default_factory=list)
+    faults: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def seats(self) -> list[Seat]:
+        return [*self.apis, *self.workers]
+
+    def client(self, number: int = 0) -> Client:
+        """A client of that API; all clients write one log."""
+        client = Client(self.apis[number % len(self.apis)].address, self.log, self.sink)
+        self.clients.append(client)
+        return client
+
+    def hire(self, name: str, **settings: str) -> Seat:
+        """One more worker, which is not started yet and ends with the house."""
+        self.workers.append(_worker(_environment(self) | settings, self.folder / name))
+        return self.workers[-1]
+
+    @contextmanager
+    def fault(self):
+        """The time of a fault, in which answers may be 5xx."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.faults.append((started, time.monotonic()))
+
+    async def all_ended(self, *, seconds: float = PATIENCE) -> None:
+        """Wait until no mail is pending or being sent and every event is filed."""
+        count = (
+            "select (select count(*) from mails where state in ('pending', 'sending'))"
+            " + (select count(*) from events where ready)"
+        )
+        await until(self._asks(f"select ({count}) = 0"), seconds=seconds, what="mails or events are left")
+
+    def _asks(self, statement: str):
+        return lambda: self.postgres.run(statement, database=DATABASE)
+
+    async def switch(self) -> None:
+        """Promote the standby, whatever has become of the primary; `postgres` and `standby` change names."""
+        assert self.standby
+        await self.standby.promote()
+        self.postgres, self.standby = self.standby, self.postgres
+
+    async def keep_in_step(self) -> None:
+        """From now on a commit is acknowledged when the standby has it."""
+        await self.postgres.configure(synchronous_standby_names="*")
+        streams = "select count(*) = 1 from pg_stat_replication where sync_state = 'sync'"
+        await until(lambda: self.postgres.run(streams), what="no standby is in step")
+
+
+@asynccontextmanager
+async def house(
+    folder: Path, *, apis: int = 1, workers: int = 1, standby: bool = False, **settings: str
+) -> AsyncIterator[House]:
+    """All of it, ready, with the project `shop`; `settings` are variables of every process, LIMITS is off.
+
+    With a standby, processes are given the addresses of both servers.
+    """
+    async with AsyncExitStack() as stack:
+        whole = await _ground(stack, folder)
+        if standby:
+            await _beside(stack, whole)
+        environment = _environment(whole) | settings
+        whole.apis += [_api(environment) for _ in range(apis)]
+        whole.workers += [_worker(environment, folder / f"worker-{number}") for number in range(workers)]
+        stack.push_async_callback(_close, whole)
+        await asyncio.gather(*(seat.start() for seat in whole.seats))
+        yield whole
+
+
+async def _ground(stack: AsyncExitStack, folder: Path) -> House:
+    """The servers and their proxies, the schema and the project."""
+    postgres = await stack.enter_async_context(cluster(folder / "postgres"))
+    valkey = await stack.enter_async_context(store(folder / "redis"))
+    sink = await stack.enter_async_context(Sink())
+    db, redis, smtp = [
+        await stack.enter_async_context(Proxy("127.0.0.1", port)) for port in (postgres.port, valkey.port, sink.port)
+    ]
+    await postgres.run(f"create database {DATABASE}")
+    await migrations.migrate(postgres.url(DATABASE))
+    pool = Pool(postgres.url(DATABASE), size=1, name="test")
+    await projects.create(pool, "shop", name="Shop")
+    await projects.add_platform(pool, "shop", hostname="localhost")
+    for rule in _BY_NETWORK:
+        await projects.set_limit(pool, "shop", rule=rule, numbers=[])
+    await pool.close()
+    return House(folder, postgres, valkey, sink, db, redis, smtp, [], [], folder / "client.jsonl")
+
+
+async def _beside(stack: AsyncExitStack, whole: House) -> None:
+    """A standby that streams from the primary, and its proxy."""
+    whole.standby = await stack.enter_async_context(standby_of(whole.postgres, whole.folder / "standby"))
+    whole.db2 = await stack.enter_async_context(Proxy("127.0.0.1", whole.standby.port))
+
+
+def _environment(whole: House) -> dict[str, str]:
+    address = whole.postgres.url(DATABASE, port=whole.db.port)
+    if whole.db2:
+        address = address.replace(f":{whole.db.port}/", f":{whole.db.port},127.0.0.1:{whole.db2.port}/")
+    return {
+        "DATABASE_URL": address,
+        "REDIS_URL": whole.valkey.url(port=whole.redis.port),
+        "SMTP_URL": f"smtp://127.0.0.1:{whole.smtp.port}?tls=none",
+        "PUBLIC_URL": "http://localhost:8080",
+        "SECRET_KEYS": OLD,
+        "MAIL_FROM": "no-reply@accounts.test",
+        "LIMITS": "off",
+    }
+
+
+def _api(environment: dict[str, str]) -> Seat:
+    ports = processes.api_ports()
+    return Seat(("service", "serve"), environment | ports | {"PUBLIC_URL": environment["PUBLIC_URL"]})
+
+
+def _worker(environment: dict[str, str], state: Path) -> Seat:
+    """Its name and its folder stay, so that what it held when it was killed is its own again at once."""
+    state.mkdir()
+    own = {"WORKER_ID": state.name, "WORKER_STATE": str(state), "WORKER_HEARTBEAT": str(state / "alive")}
+    return Seat(("worker",), environment | own, state / "alive")
+
+
+async def _close(whole: House) -> None:
+    for client in whole.clients:
+        await client.close()
+    for seat in whole.seats:
+        seat.resume()
+    await asyncio.gather(*(seat.kill() for seat in whole.seats))

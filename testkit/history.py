@@ -1,0 +1,184 @@
+"""What is left to read when a fault run is over: the clients' log, Postgres, Redis, the sink, what programs wrote.
+
+history = await gather(whole)
+assert not breaches(history)   # testkit/invariants.py
+"""
+
+import base64
+import email
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+from redis.asyncio import Redis
+
+from testkit.client import Act, names_of, read_log
+from testkit.cluster import DATABASE, House
+from testkit.postgres import session
+from testkit.sink import Mail
+
+# What must count zero when everything has ended: an act half done, or something that nobody will come back for.
+LEFTOVERS = {
+    "mails that have not ended": "from mails where state in ('pending', 'sending')",
+    "leases on ended mails": "from mails where state <> 'sending' and lease_by is not null",
+    "events not filed": "from events where ready",
+    "events that wait for a token that is gone": """from events e where not ready and not exists (
+        select from tokens t where t.project_id = e.project_id and t.id = e.token_id)""",
+    "links without a letter": """from tokens t where kind in ('recovery', 'verification', 'magic_url', 'otp')
+        and not exists (select from mails m where m.project_id = t.project_id and m.token_id = t.id)""",
+    "links of nobody whose letter has ended": """from tokens t where user_id is null and kind = 'recovery'
+        and not exists (select from mails m where m.project_id = t.project_id and m.token_id = t.id
+            and m.state in ('pending', 'sending'))""",
+    "links for an address that is no longer the user's": """from tokens t join users u
+        on u.project_id = t.project_id and u.id = t.user_id where u.email_version <> t.email_version
+        and t.kind not in ('disavowal', 'email_undo')""",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A mail in the outbox; without a token `token` is empty."""
+
+    id: str
+    letter: str
+    state: str
+    message_id: str
+    token: str = ""
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a mail's history (mail_events)."""
+
+    mail: str
+    name: str
+    stage: str = ""
+    code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What the sink accepted; `digest` tells a true duplicate from another mail under the same Message-ID."""
+
+    message_id: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    user: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """At most `most` calls of an act in any `window` seconds for each value of a field of Act."""
+
+    act: str
+    by: str
+    most: int
+    window: float
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """Bytes and numbers of one process, or of the database's connections."""
+
+    rss: int
+    files: int
+    connections: int = 0
+
+
+@dataclass
+class History:
+    """`places` are texts in which no secret may stand, by what they are; `faults` are (from, to) as in Act.at."""
+
+    acts: list[Act] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    filed: list[Filed] = field(default_factory=list)
+    leftovers: dict[str, int] = field(default_factory=dict)
+    lasting_keys: list[str] = field(default_factory=list)
+    faults: list[tuple[float, float]] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list)
+    secrets: set[str] = field(default_factory=set)
+    places: dict[str, str] = field(default_factory=dict)
+    vitals: dict[str, tuple[Vitals, Vitals]] = field(default_factory=dict)
+
+
+async def gather(whole: House, *, rules: Iterable[Rule] = ()) -> History:
+    """All of it, of a house in which everything has ended; vitals are the test's to measure."""
+    history = History(acts=read_log(whole.log), faults=list(whole.faults), rules=list(rules))
+    history.messages = [message_of(mail) for mail in whole.sink.mails]
+    history.secrets = known_to(secret for client in whole.clients for secret in client.secrets)
+    history.places = {
+        f"the log of {seat.words[0]} {number}": "\n".join(seat.written) for number, seat in enumerate(whole.seats)
+    }
+    await read_postgres(history, whole.postgres.url(DATABASE))
+    await read_redis(history, whole.valkey.url())
+    history.places["the clients' log"] = whole.log.read_text() if whole.log.exists() else ""
+    return history
+
+
+def message_of(mail: Mail) -> Message:
+    found = email.message_from_bytes(mail.content)["Message-ID"]
+    return Message(str(found), hashlib.sha256(mail.content).hexdigest())
+
+
+def known_to(secrets: Iterable[str]) -> set[str]:
+    """The secrets, and what a cookie's value holds beside its spelling."""
+    found = set()
+    for secret in map(unquote, secrets):
+        found.add(secret)
+        try:
+            found.add(str(json.loads(base64.b64decode(secret + "==="))["secret"]))
+        except (ValueError, KeyError, TypeError):
+            continue
+    return {secret for secret in found if len(secret) >= 12}
+
+
+async def read_postgres(history: History, url: str) -> None:
+    async with session(url) as connection:
+        mails = await connection.fetch("select id, letter, state, message_id, token_id, user_id from mails")
+        told = {act.token for act in history.acts}
+        history.rows = [
+            Row(str(row[0]), row[1], row[2], row[3], _name(row[4] or "", told), row[5] or "") for row in mails
+        ]
+        steps = await connection.fetch("select mail_id, name, stage, code from mail_events order by mail_id, id")
+        history.steps = [Step(str(row[0]), row[1], row[2], row[3] or 0) for row in steps]
+        filed = await connection.fetch("select user_id, name from logs union all select user_id, name from events")
+        history.filed = [Filed(row[0] or "", row[1]) for row in filed]
+        for name, rest in LEFTOVERS.items():
+            history.leftovers[name] = await connection.fetchval(f"select count(*) {rest}")
+        for table in await connection.fetch("select tablename from pg_tables where schemaname = 'public'"):
+            text = await connection.fetchval(f"select string_agg(t::text, chr(10)) from {table[0]} t")
+            history.places[f"the table {table[0]}"] = text or ""
+
+
+def _name(token: str, told: set[str]) -> str:
+    """The one of a token's names that an answer called it by."""
+    return next(iter(names_of(token) & told), token)
+
+
+async def read_redis(history: History, url: str) -> None:
+    redis = Redis.from_url(url)
+    try:
+        async for key in redis.scan_iter():
+            name = key.decode(errors="replace")
+            if await redis.ttl(key) == -1:
+                history.lasting_keys.append(name)
+            dump = await redis.dump(key) or b""
+            history.places[f"the Redis key {name}"] = name + dump.decode("latin-1")
+    finally:
+        await redis.aclose()
+
+
+def vitals_of(pid: int, *, connections: int = 0) -> Vitals:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return Vitals(pages * os.sysconf("SC_PAGE_SIZE"), len(list(Path(f"/proc/{pid}/fd").iterdir())), connections)

@@ -1,0 +1,215 @@
+"""The invariants I1 to I10 (reliability.md 3.2): each says in words what a history breaks, of a good one nothing."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+
+from service.queue import QUEUE
+from service.store.events import Event
+from testkit.client import Act
+from testkit.history import History, Row, Vitals
+from testkit.patience import stretched
+
+FINAL = frozenset({"sent", "failed", "expired", "cancelled", "void"})
+# Acts that promise a letter under the token that their answer names.
+_PROMISES = {"recovery": "recovery", "verification": "verification"}
+_EVENTS = {
+    "sign_up": Event.ACCOUNT_CREATE,
+    "sign_in": Event.SESSION_CREATE,
+    "sign_out": Event.SESSION_DELETE,
+    "recovery": Event.RECOVERY_CREATE,
+    "recovery_use": Event.RECOVERY_UPDATE,
+    "verification": Event.VERIFICATION_CREATE,
+    "verification_use": Event.VERIFICATION_UPDATE,
+    "password": Event.PASSWORD_UPDATE,
+    "email": Event.EMAIL_UPDATE,
+    "delete": Event.ACCOUNT_DELETE,
+}
+# Seconds: an answer in a fault, recovery after it, and what a busy machine adds to a measurement.
+_ANSWER, _RECOVERY, _SLACK = 5.0, 5.0, 1.5
+# What may stay when everything has ended: the queue of the bell, and nothing else without an end of its own.
+_LASTING = frozenset({QUEUE})
+_SHARE, _RSS_SLACK, _FILES_SLACK = 0.05, 16 * 2**20, 3
+
+
+def breaches(history: History) -> list[str]:
+    """All of them, each with the number of its invariant."""
+    return [f"{name}: {line}" for name, check in INVARIANTS.items() for line in check(history)]
+
+
+def lost(history: History) -> Iterator[str]:
+    """I1: every acknowledged mail request has an accepted message, or a final state with its event."""
+    rows, accepted = _by_token(history), {message.message_id for message in history.messages}
+    steps = {(step.mail, step.name) for step in history.steps}
+    for act in history.acts:
+        if act.acknowledged and act.name in _PROMISES and not rows[act.token]:
+            yield f"{act.name} {act.token} of {act.email} was acknowledged and has no mail"
+    for row in history.rows:
+        if row.state not in FINAL:
+            yield f"mail {row.id} ({row.letter}) has not ended: {row.state}"
+        elif row.state == "sent" and row.message_id not in accepted:
+            yield f"mail {row.id} ({row.letter}) is marked sent and was never accepted"
+        elif (row.id, row.state) not in steps:
+            yield f"mail {row.id} ({row.letter}) ended as {row.state} without an event"
+    told = Counter(row.user for row in history.rows if row.letter == "email_changed")
+    for user, count in Counter(act.user for act in history.acts if act.name == "email" and act.acknowledged).items():
+        if told[user] < count:
+            yield f"{user} changed the address {count} times and was told {told[user]} times"
+
+
+def doubled(history: History) -> Iterator[str]:
+    """I2: one message a mail, and one more for each crash or cut in the window; a mail nobody asked for is one too."""
+    known = {row.message_id: row for row in history.rows}
+    copies = defaultdict(list)
+    for message in history.messages:
+        copies[message.message_id].append(message)
+    for message_id, messages in copies.items():
+        row = known.get(message_id)
+        if row is None:
+            yield f"the message {message_id} is of no mail"
+            continue
+        if len(messages) > 1 + (crashes := _crashes(history, row)):
+            yield f"mail {row.id} ({row.letter}) was accepted {len(messages)} times, with {crashes} crashes in between"
+        if len({message.digest for message in messages}) > 1:
+            yield f"the copies of mail {row.id} ({row.letter}) differ"
+    for token, rows in _by_token(history).items():
+        if len(rows) > 1:
+            yield f"the token {token} has {len(rows)} mails"
+    yield from _unasked(history)
+
+
+def _crashes(history: History, row: Row) -> int:
+    """A worker that lost it, or an attempt that was cut off after the final dot."""
+    mine = [step for step in history.steps if step.mail == row.id]
+    cut = [step for step in mine if step.name == "waits" and step.stage == "dot" and step.code <= 0]
+    return len(cut) + sum(step.name == "lost" for step in mine)
+
+
+def _unasked(history: History) -> Iterator[str]:
+    """A request that was never acknowledged may have left a mail; a mail without any request may not be."""
+    acknowledged = {act.token for act in history.acts if act.acknowledged}
+    for name, letter in _PROMISES.items():
+        unclear = sum(act.unclear for act in history.acts if act.name in (name, "email"))
+        changes = sum(act.acknowledged for act in history.acts if act.name == "email" and letter == "verification")
+        extra = sum(row.letter == letter and row.token not in acknowledged for row in history.rows)
+        if extra > unclear + changes:
+            yield f"{extra} {letter} mails were never acknowledged, and only {unclear + changes} requests can be theirs"
+
+
+def _by_token(history: History) -> defaultdict[str, list[Row]]:
+    found: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in history.rows:
+        if row.token:
+            found[row.token].append(row)
+    return found
+
+
+def reused(history: History) -> Iterator[str]:
+    """I3: a secret succeeds once."""
+    uses = Counter(act.token for act in history.acts if act.name.endswith("_use") and act.acknowledged)
+    yield from (f"the token {token} was used {count} times" for token, count in uses.items() if count > 1)
+
+
+def unlimited(history: History) -> Iterator[str]:
+    """I4: in no window of its length does a rule let more calls through than it says."""
+    for rule in history.rules:
+        calls = defaultdict(list)
+        for act in history.acts:
+            if act.name == rule.act and act.status not in (0, 429):
+                calls[getattr(act, rule.by)].append(act.at)
+        for value, times in calls.items():
+            times.sort()
+            for first, last in zip(times, times[rule.most :], strict=False):
+                if last - first < rule.window:
+                    yield f"{rule.act} by {rule.by} {value}: more than {rule.most} in {rule.window} s"
+                    break
+
+
+def undead(history: History) -> Iterator[str]:
+    """I5: no session works after its end was acknowledged: by signing out, by a recovery, by the account's end."""
+    for end in history.acts:
+        if end.acknowledged and end.name in ("sign_out", "recovery_use", "delete"):
+            for act in _later(history, end):
+                yield f"{act.name} of {act.user} succeeded by a session that {end.name} had ended"
+
+
+def _later(history: History, end: Act) -> Iterator[Act]:
+    """What sessions of before the end did after it."""
+    opened = {act.session: act for act in history.acts if act.name == "sign_in" and act.acknowledged}
+    for act in history.acts:
+        born = opened.get(act.session)
+        if not act.acknowledged or act.name == "sign_in" or born is None or act.at <= end.at + end.seconds:
+            continue
+        whole_user = end.name != "sign_out" and act.user == end.user and born.at + born.seconds < end.at
+        if whole_user or act.session == end.session:
+            yield act
+
+
+def unrecorded(history: History) -> Iterator[str]:
+    """I6: one event an acknowledged act; an act of unclear end may have one or none."""
+    filed = Counter((event.user, event.name) for event in history.filed)
+    known, unclear = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for act in history.acts:
+        if act.user and act.name in _EVENTS:
+            known[act.user, _EVENTS[act.name]] += act.acknowledged
+            unclear[act.user, _EVENTS[act.name]] += act.unclear
+    for key in known:
+        if not known[key] <= filed[key] <= known[key] + unclear[key]:
+            yield f"{key[0]} has {filed[key]} events {key[1]} for {known[key]} acts (and {unclear[key]} unclear ones)"
+    for (user, name), count in filed.items():
+        if name == Event.ACCOUNT_CREATE and count > 1:
+            yield f"{user} was created {count} times"
+
+
+def unanswered(history: History) -> Iterator[str]:
+    """I7: no 5xx and no cut outside a fault and the five seconds after it, and no answer later than in five."""
+    for act in history.acts:
+        if act.seconds > stretched(_ANSWER + _SLACK):
+            yield f"{act.name} took {act.seconds:.1f} s"
+        over, begun = act.at - stretched(_RECOVERY), act.at + act.seconds
+        inside = any(over <= end and begun >= start for start, end in history.faults)
+        if act.unclear and not inside:
+            yield f"{act.name} was answered {act.status} outside any fault"
+
+
+def leaked(history: History) -> Iterator[str]:
+    """I8: a secret stands in its mail and nowhere else; which one is not said: that would be one more place."""
+    for place, text in history.places.items():
+        for secret in history.secrets:
+            if secret in text:
+                yield f"{place} holds a secret (SHA-256 {hashlib.sha256(secret.encode()).hexdigest()[:8]})"
+
+
+def left(history: History) -> Iterator[str]:
+    """I9: nothing is left that nobody will come back for."""
+    yield from (f"{count} {name}" for name, count in history.leftovers.items() if count)
+    yield from (f"the Redis key {key} has no end" for key in history.lasting_keys if key not in _LASTING)
+
+
+def grown(history: History) -> Iterator[str]:
+    """I10: memory, files and connections are back to what they were, give or take a twentieth."""
+    for who, (before, after) in history.vitals.items():
+        yield from (f"{who} {line}" for line in _growth(before, after))
+
+
+def _growth(before: Vitals, after: Vitals) -> Iterator[str]:
+    if after.rss > before.rss * (1 + _SHARE) + _RSS_SLACK:
+        yield f"grew from {before.rss >> 20} to {after.rss >> 20} MiB"
+    if after.files > before.files * (1 + _SHARE) + _FILES_SLACK:
+        yield f"has {after.files} files open, and had {before.files}"
+    if after.connections > before.connections * (1 + _SHARE) + _FILES_SLACK:
+        yield f"has {after.connections} connections, and had {before.connections}"
+
+
+INVARIANTS: dict[str, Callable[[History], Iterator[str]]] = {
+    "I1": lost,
+    "I2": doubled,
+    "I3": reused,
+    "I4": unlimited,
+    "I5": undead,
+    "I6": unrecorded,
+    "I7": unanswered,
+    "I8": leaked,
+    "I9": left,
+    "I10": grown,
+}

@@ -1,0 +1,37 @@
+"""Mails in the outbox as the API posts them."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from service.db import Pool, transaction
+from service.store import events, outbox, tokens
+from service.store.events import Event
+from service.store.tokens import Kind
+
+URL = "http://localhost/reset?from=mail"
+ANN = "ann@example.com"
+
+
+@dataclass(frozen=True)
+class Caller:
+    ip: str = "192.0.2.1"
+    user_agent: str = "UNKNOWN"
+
+
+async def asked(
+    pool: Pool, email: str = ANN, *, user_id: str | None = None, era: dict[str, bool] | None = None
+) -> UUID:
+    """A mail as the API posts it: a recovery's for an address, a verification's for a user."""
+    kind = Kind.VERIFICATION if user_id else Kind.RECOVERY
+    facts = {"url": URL} | (era or {})
+    async with transaction(pool) as tx:
+        token = await tokens.issue(
+            tx, "shop", kind=kind, email=email, kid="test", seconds=3600, user_id=user_id,
+            email_version=1 if user_id else None,
+        )  # fmt: skip
+        mail = await outbox.post(
+            tx, "shop", letter=kind.value, recipient=email, user_id=user_id, locale="en", facts=facts,
+            deadline_at=token.expires_at, sender="no-reply@accounts.test", token_id=token.id,
+        )  # fmt: skip
+        await events.record(tx, "shop", event=Event.RECOVERY_CREATE, user_id=user_id, token_id=token.id, by=Caller())
+    return mail

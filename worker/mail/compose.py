@@ -1,0 +1,118 @@
+"""From a claimed mail to the bytes that go over the wire: its link, its letter, its headers."""
+
+from urllib.parse import urlencode
+
+from service import email_addresses
+from service.clientinfo import user_agents
+from service.crypto.key_derivation import KeyRing
+from service.links import link_builder, redirect_policy
+from service.store import tokens
+from service.store.outbox import Claim
+from service.store.tokens import Kind, Token
+from worker.mail import mime, templates
+
+# Where a link leads that was asked for without an address, and the project has no page for it: to ours. The one of a
+# private sign-up asks for the password.
+_SIGN_UP = "/auth/sign-up"
+_PAGES = {
+    "verification": "/auth/verification",
+    "magic_url": "/auth/magic-url",
+    "password_changed": "/auth/disavowal",
+    "new_device": "/auth/disavowal",
+    "email_changed": "/auth/email-undo",
+}
+
+
+class Forbidden(Exception):
+    """The link leads to a host that is no longer allowed."""
+
+
+def token_of(claim: Claim) -> Token | None:
+    """The claim's live token; None for a letter without one, or one that is gone."""
+    if not (claim.token_id and claim.kind and claim.kid and claim.token_created_at and claim.token_expires_at):
+        return None
+    return Token(
+        claim.project_id, claim.token_id, claim.kind, claim.token_user_id, claim.asked_as, claim.token_email or "",
+        claim.token_email_version, claim.kid, claim.token_created_at, claim.token_expires_at,
+    )  # fmt: skip
+
+
+def fault(claim: Claim, sender: str) -> str:
+    """Why no letter can be written as its project is set, for the operator who can set it otherwise; "" if it can."""
+    if not email_addresses.is_plain(claim.sender_address or sender):
+        return "the project's sender address is none: `projects set --sender-address`"
+    if not all(map(email_addresses.is_header_text, (claim.sender_name, claim.project_name))):
+        return "the project's name, or its sender's, holds control characters: `projects set --name`, `--sender-name`"
+    if (
+        claim.letter == "verification"
+        and claim.verification_url
+        and not redirect_policy.is_page(claim.verification_url)
+    ):
+        return "the project's verification page is no address: `projects set --verification-url`"
+    return ""
+
+
+def write(claim: Claim, token: Token | None, ring: KeyRing, *, sender: str, public_url: str) -> bytes:
+    """The whole message; a retry writes the same bytes. Raises Forbidden."""
+    facts = claim.facts
+    device = user_agents.parse(facts.get("user_agent", ""))
+    shared = {
+        "project": claim.project_name,
+        "era": "modern" if facts.get("modern") else "legacy",
+        "ip": facts.get("ip"),
+        "requested_at": claim.created_at,
+        "device": f"{device.client_name}, {device.os_name}" if device.client_name and device.os_name else None,
+        "phrase": facts.get("phrase") or None,
+    }
+    if token:
+        shared |= _of_token(claim, token, ring, public_url)
+    letter = templates.render(claim.letter, locale=claim.locale, **shared)
+    return mime.build(
+        letter,
+        sender_name=claim.sender_name or f"{claim.project_name} Team",
+        sender_address=claim.sender_address or sender,
+        recipient=claim.recipient,
+        message_id=claim.message_id,
+        date=claim.created_at,
+    )
+
+
+def _of_token(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> dict[str, object]:
+    lifetime = round((token.expires_at - token.created_at).total_seconds())
+    facts: dict[str, object] = {"expires": token.expires_at, "lifetime_seconds": lifetime}
+    if token.kind == Kind.OTP:
+        return facts | {"code": tokens.secret_of(ring, token)}
+    return facts | {"link": _link(claim, token, ring, public_url)}
+
+
+def _link(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> str:
+    """contract.md 2.17; the recovery link also carries the address, as the API document says."""
+    expires = token.expires_at
+    # Mails of the release before have no `iso`.
+    iso = claim.facts.get("iso", claim.facts.get("modern"))
+    stamp = expires.isoformat(timespec="milliseconds") if iso else str(int(expires.timestamp()))
+    parameters = {"userId": token.user_id or token.asked_as or ""}
+    if claim.letter == "recovery":
+        parameters["email"] = token.email
+    parameters |= {"secret": tokens.secret_of(ring, token), "expire": stamp}
+    if token.kind == Kind.MAGIC_URL:
+        parameters["project"] = claim.project_id
+    return link_builder.build(_target(claim, token, public_url), parameters)
+
+
+def is_sign_up(token: Token) -> bool:
+    """A private sign-up's: its account is made when it is used, under the id that was asked for."""
+    return token.kind == Kind.VERIFICATION and token.user_id is None
+
+
+def _target(claim: Claim, token: Token, public_url: str) -> str:
+    """The address that was asked for, if it is still allowed; else the operator's or our own, which need no check."""
+    if url := claim.facts.get("url"):
+        try:
+            return redirect_policy.check(url, claim.hostnames, plain_http=claim.plain_http)
+        except ValueError:
+            raise Forbidden from None
+    if claim.letter == "verification" and claim.verification_url:
+        return claim.verification_url
+    page = _SIGN_UP if is_sign_up(token) else _PAGES[claim.letter]
+    return f"{public_url}{page}?{urlencode({'project': claim.project_id})}"

@@ -1,0 +1,123 @@
+"""Which servers, as SMTP_URL says."""
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from service.settings import is_helo
+from worker.smtp import oauth_grants
+from worker.smtp.oauth_grants import LOOPBACK
+
+Tls = Literal["implicit", "starttls", "none"]
+
+UNREADABLE = "it can't be read (is a character of the password not percent-encoded?)"
+HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where mail goes and how: `ca` is a PEM file trusted instead of the system's, `helo` our own name there.
+
+    `oauth` is a file that says how to get access tokens, which then stand for a password.
+    """
+
+    host: str
+    port: int
+    username: str = ""
+    password: str = field(default="", repr=False)
+    tls: Tls = "starttls"
+    ca: str | None = None
+    helo: str | None = None
+    oauth: str | None = None
+
+    @property
+    def name(self) -> str:
+        """host:port, for logs and histories."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_urls(text: str, *, helo: str | None = None) -> tuple[Server, ...]:
+    """Read one SMTP URL or several, parted by white space, which unlike a comma can't stand in a password.
+
+    The first is preferred, the others stand in for it. Each looks like smtp://user:password@host:587 or
+    smtps://host:465, the password percent-encoded. smtp:// means STARTTLS or nothing unless it says ?tls=none, which
+    takes credentials only to this machine. Ports: 587, smtps 465, tls=none 25. ?ca=FILE trusts that PEM file only,
+    ?helo=NAME is our own name there, `helo` where a URL has none. ?oauth=FILE signs in by access tokens instead of a
+    password (grants.py); the file is read here to see that it is fit.
+    Raises ValueError with a text that repeats no part of a URL: any part may be a piece of the password.
+    """
+    # Raised here and not in an except clause, lest the original, which quotes the URL, hang on it.
+    read = [_read(url) for url in text.split() or [""]]
+    for number, (_, problem) in enumerate(read, 1):
+        if problem:
+            raise ValueError(problem if len(read) == 1 else f"server {number} of {len(read)}: {problem}")
+    servers = tuple(replace(server, helo=server.helo or helo) for server, _ in read)
+    if len({server.name for server in servers}) != len(servers):
+        raise ValueError("of several SMTP URLs two have the same host and port")
+    return servers
+
+
+def _read(url: str) -> tuple[Server, str]:
+    """The server, and what is wrong with the URL, if anything is."""
+    server, problem = Server("", 0), UNREADABLE
+    try:
+        parts = urlsplit(url)
+        options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        implicit, plain = parts.scheme == "smtps", dict(options).get("tls") == "none"
+        tls: Tls = "implicit" if implicit else "none" if plain else "starttls"
+        server = Server(
+            host=parts.hostname or "",
+            port=parts.port or {"implicit": 465, "none": 25, "starttls": 587}[tls],
+            username=unquote(parts.username or "", errors="strict"),
+            password=unquote(parts.password or "", errors="strict"),
+            tls=tls,
+            ca=dict(options).get("ca"),
+            helo=dict(options).get("helo"),
+            oauth=dict(options).get("oauth"),
+        )
+        problem = _problem(parts, options, server)
+    except ValueError:
+        pass
+    return server, f"an SMTP URL looks like smtp://user:password@host:587; {problem}" if problem else ""
+
+
+def _problem(parts: SplitResult, options: list[tuple[str, str]], server: Server) -> str:
+    """What is wrong with an SMTP URL, in words that quote nothing of it; empty when all is well."""
+    names = [name for name, _ in options]
+    tls = dict(options).get("tls", "required")
+    plain = tls == "none"
+    by_token = server.oauth is not None
+    lone = bool(server.username) != (bool(server.password) or by_token)
+    abroad = bool(server.username) and LOOPBACK.fullmatch(server.host) is None
+    faults = (
+        (parts.scheme not in {"smtp", "smtps"}, "the scheme must be smtp or smtps"),
+        (HOST.fullmatch(server.host) is None, "the host is missing or not a host name (a space parts several URLs)"),
+        (parts.netloc.endswith((":0", ":")), "the port must be between 1 and 65535"),
+        (
+            parts.path not in {"", "/"} or bool(parts.fragment),
+            UNREADABLE,
+        ),
+        (lone, "a user name needs a password, and a password a user name"),
+        (not (server.username + server.password).isprintable(), "credentials hold a control character"),
+        (len(set(names)) != len(names), "each option may be given once"),
+        (not {*names} <= {"tls", "ca", "helo", "oauth"}, "the options are tls, ca, helo and oauth"),
+        (by_token and bool(server.password), "oauth stands for a password: give one of them"),
+        (tls not in {"required", "none"}, "tls must be required or none"),
+        (plain and parts.scheme == "smtps", "smtps can't go with tls=none"),
+        (plain and abroad, "without TLS a password may only go to this machine"),
+        (server.ca is not None and not Path(server.ca).is_file(), "the ca file can't be found"),
+        (server.helo is not None and not is_helo(server.helo), "helo must be a host name or an address literal"),
+    )
+    return next((text for holds, text in faults if holds), "") or _oauth_problem(server)
+
+
+def _oauth_problem(server: Server) -> str:
+    if server.oauth is None:
+        return ""
+    try:
+        oauth_grants.read(server.oauth)
+    except oauth_grants.UnfitFile as fault:
+        return str(fault)
+    return ""
