@@ -1,11 +1,20 @@
-"""Whether Postgres can be worked with, and what time it is there: everything that expires, expires by its clock."""
+"""The state of Postgres, for operators and readiness, and its clock, by which everything expires."""
 
 import time
 from dataclasses import dataclass
 
 from service.db import Executor, Queries
 
-_sql = Queries("health")
+_sql = Queries("database_health")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`clock` in seconds since 1970; without a ledger nothing was ever migrated."""
+
+    release: int
+    clock: float
+    has_ledger: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,15 @@ class Clock:
     def offset(self) -> float:
         """Seconds that Postgres is ahead of this machine."""
         return self.now() - time.time()
+
+
+async def find_condition(conn: Executor) -> Condition | None:
+    return await _sql.one(conn, "condition", Condition)
+
+
+async def newest_migration(conn: Executor) -> int:
+    """The version that the schema has; 0 for none."""
+    return int(await _sql.value(conn, "newest_migration"))
 
 
 async def examine(conn: Executor, clock: Clock) -> Findings:

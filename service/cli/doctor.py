@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from service import conditions, db, queue, redis_errors
+from service import database_health, db, queue, redis_errors
 from service.cli import proxy_check
 from service.cli.commands import Unwell, database, verb
 from service.settings import Settings
@@ -69,9 +69,9 @@ async def _postgres(settings: Settings) -> list[Finding]:
     try:
         async with asyncio.timeout(_PATIENCE), database(settings) as pool:
             sent = time.time()
-            found = await conditions.find(pool)
+            found = await database_health.find_condition(pool)
             received = time.time()
-            version = await conditions.newest_migration(pool) if found and found.has_ledger else 0
+            version = await database_health.newest_migration(pool) if found and found.has_ledger else 0
             alike = await projects.alike(pool) if version else []
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what was asked for
         return [Finding("postgres", "wrong", db.explain(error, settings.database_url.get_secret_value()))]

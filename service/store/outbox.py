@@ -17,7 +17,7 @@ from uuid import UUID
 from service import ids
 from service.db import Executor, Queries
 
-_sql = Queries("mails")
+_sql = Queries("outbox")
 End = Literal["failed", "expired", "cancelled", "void"]
 # Whose fault a failed try was: the relay's as a whole, this recipient's, our own, or that we send too fast for it.
 Cause = Literal["server", "recipient", "ours", "pace"]

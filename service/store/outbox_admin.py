@@ -12,7 +12,7 @@ from uuid import UUID
 
 from service.db import Executor, Queries
 
-_sql = Queries("outbox")
+_sql = Queries("outbox_admin")
 STATES = ("pending", "sending", "sent", "failed", "expired", "cancelled", "void")
 # RFC 3463: subject and detail of what a mail server says. It stands first, behind the stage at most.
 _STATUS = re.compile(r"(?:[a-z]+: )?[245]\.(\d{1,3}\.\d{1,3})\b")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from service.db import Executor, Queries
 
-_sql = Queries("windows")
+_sql = Queries("rate_limit_windows")
 
 
 @dataclass(frozen=True, slots=True)

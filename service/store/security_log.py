@@ -8,7 +8,7 @@ from uuid import UUID
 
 from service.db import Executor, Queries
 
-_sql = Queries("logs")
+_sql = Queries("security_log")
 
 
 @dataclass(frozen=True, slots=True)

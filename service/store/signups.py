@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from service.db import Executor, Queries
 
-_sql = Queries("sign_ups")
+_sql = Queries("signups")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,141 +1,163 @@
--- name: list_outbox(states, project_id, letter, older, newer, after, most) -> Listed*
--- Newest first: ids grow with time. A null narrows nothing; `older` and `newer` are ages in seconds. The last event says
--- how a mail stands; a worker of an earlier release left none for its end. What a worker ended by itself was no try.
-select m.project_id, m.id, m.letter, m.recipient, m.state, m.attempts,
-    m.attempts - coalesce(e.worker <> '' and e.name in ('void', 'expired', 'cancelled'), false)::int as tries, m.created_at,
-    extract(epoch from now() - m.created_at)::float8 as age,
-    case when m.state in ('pending', 'sending') then extract(epoch from m.due_at - now())::float8 end as due_in,
-    coalesce(e.name, '') as last, coalesce(e.stage, '') as stage,
-    case when e.name is null then m.last_code else e.code end as last_code,
-    case when e.name is null then m.last_fault else e.fault end as last_fault
-from mails m left join lateral (
-    select name, worker, stage, code, fault from mail_events
-    where project_id = m.project_id and mail_id = m.id and name <> 'retried' order by id desc limit 1
-) e on m.ended_at is null or e.name = m.state
-where (:states::text[] is null or m.state = any(:states)) and (:project_id::text is null or m.project_id = :project_id)
-    and (:letter::text is null or m.letter = :letter)
-    and (:older::float8 is null or m.created_at <= now() - make_interval(secs => :older))
-    and (:newer::float8 is null or m.created_at >= now() - make_interval(secs => :newer))
-    and (:after::uuid is null or m.id < :after)
-order by m.id desc limit :most;
+-- name: post_mail(project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id)
+insert into mails (project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id)
+values (:project_id, :id, :letter, :user_id, :token_id, :recipient, :locale, :facts, :deadline_at, :message_id);
 
--- name: choose_mails(states, project_id, letter, older, newer, after, most) -> Chosen*
--- The same choice, oldest first: what has waited longest goes out first.
-select id from mails
-where state = any(:states::text[]) and (:project_id::text is null or project_id = :project_id)
-    and (:letter::text is null or letter = :letter)
-    and (:older::float8 is null or created_at <= now() - make_interval(secs => :older))
-    and (:newer::float8 is null or created_at >= now() - make_interval(secs => :newer))
-    and (:after::uuid is null or id > :after)
-order by id limit :most;
+-- name: post_notice(project_id, id, letter, user_id, recipient, locale, facts, message_id)
+-- Without a link there is nothing to expire; three days is how long it is worth trying.
+insert into mails (project_id, id, letter, user_id, recipient, locale, facts, deadline_at, message_id)
+values (:project_id, :id, :letter, :user_id, :recipient, :locale, :facts, now() + interval '3 days', :message_id);
 
--- name: find_mail(id) -> Mail?
-select project_id, id, letter, user_id, recipient, locale, state, attempts, lease_by, message_id, last_cause, last_code,
-    last_fault, created_at, due_at, deadline_at, ended_at,
-    case when state in ('pending', 'sending') then extract(epoch from due_at - now())::float8 end as due_in
-from mails where id = :id;
+-- name: claim_mail(id, worker, lease) -> Claim?
+-- One worker gets it, with all that the letter needs; a lease that ran out is anyone's, and whoever had it lost it.
+-- `attempts` is the fencing number: whoever claims later has a higher one.
+-- A blocked account that never proved its address holds it for nobody: the mail is as one to nobody's address.
+with free as (
+    select id, project_id, state, attempts, lease_by from mails
+    where id = :id and state in ('pending', 'sending') and due_at <= now() for update skip locked
+), claimed as (
+    update mails m set state = 'sending', attempts = m.attempts + 1, lease_by = :worker,
+        due_at = now() + make_interval(secs => :lease)
+    from free where m.id = free.id and m.project_id = free.project_id
+    returning m.*, free.state = 'sending' as stolen, free.lease_by as loser
+), lost as (
+    insert into mail_events (project_id, mail_id, name, attempt, worker)
+    select project_id, id, 'lost', attempts - 1, coalesce(loser, '') from claimed where stolen
+)
+select c.project_id, c.id, c.letter, c.recipient, c.locale, c.facts, c.attempts, c.stolen, c.message_id, c.token_id,
+    c.last_fault, c.deadline_at <= now() as late, c.created_at,
+    p.name as project_name, p.sender_name, p.sender_address, p.plain_http, p.verification_url,
+    array(select hostname from platforms where project_id = c.project_id) as hostnames,
+    t.kind, t.user_id as token_user_id, t.asked_as, t.email as token_email, t.email_version as token_email_version, t.kid,
+    t.created_at as token_created_at, t.expires_at as token_expires_at,
+    u.id as user_id, u.email_version, u.status as user_status
+from claimed c join projects p on p.id = c.project_id
+left join tokens t on t.project_id = c.project_id and t.id = c.token_id
+left join users u on u.project_id = c.project_id and u.email = c.recipient
+    and (u.status <> 'blocked' or u.email_verified);
 
--- name: list_mail_events(project_id, mail_id) -> Happening*
-select at, name, attempt, worker, server, stage, code, fault from mail_events
-where project_id = :project_id and mail_id = :mail_id order by id;
+-- name: own_mail(project_id, id, user_id)
+update mails set user_id = :user_id where id = :id and project_id = :project_id;
 
--- name: retry_mails(ids) -> Steered*
--- Due at once, and its event. A mail that ended without being sent gets up again if there is still a use in sending it.
--- A row that a worker has locked is passed by: waiting for several of them might be a deadlock.
-with asked as (
-    select m.project_id, m.id, m.state,
-        case
-            when m.state = 'sending' and m.due_at > now() then 'sending'
-            when m.state in ('pending', 'sending') then 'done'
-            when m.state in ('sent', 'void') then m.state
-            when m.deadline_at <= now() then 'late'
-            when m.token_id is not null and not exists (
-                select from tokens t
-                where t.project_id = m.project_id and t.id = m.token_id and t.expires_at > now()
-            ) then 'dead_link'
-            when m.user_id is not null and not exists (
-                select from users u where u.project_id = m.project_id and u.id = m.user_id
-            ) then 'no_account'
-            else 'done'
-        end as verdict
-    from mails m where m.id = any(:ids::uuid[]) for update of m skip locked
-), retried as (
-    update mails m set state = case when m.state = 'sending' then m.state else 'pending' end,
-        due_at = least(m.due_at, now()), ended_at = null
-    from asked a where m.project_id = a.project_id and m.id = a.id and a.verdict = 'done'
+-- name: renew_mails(ids, attempts, worker, lease) -> Lease*
+-- Its worker lives: nobody else may take it yet. Answers those that are its own still.
+update mails m set due_at = now() + make_interval(secs => :lease)
+from unnest(:ids::uuid[], :attempts::int[]) as held (id, attempts)
+where m.id = held.id and m.attempts = held.attempts and m.state = 'sending' and m.lease_by = :worker
+returning m.id, m.attempts;
+
+-- name: confirm_mail(id, attempt, worker, server, code, answer)
+-- The relay took what that attempt brought. Right for as long as nobody has begun another, whoever holds the lease.
+with confirmed as (
+    update mails set state = 'sent', lease_by = null, last_code = :code, last_fault = null, ended_at = now()
+    where id = :id and attempts = :attempt and state in ('pending', 'sending')
+    returning project_id, id, attempts
+)
+insert into mail_events (project_id, mail_id, name, attempt, worker, server, code, fault)
+select project_id, id, 'sent', attempts, :worker, :server, :code::int, :answer from confirmed;
+
+-- name: end_mail(project_id, id, attempts, state, worker, server, stage, code, fault)
+with ended as (
+    update mails set state = :state, lease_by = null, last_code = :code, ended_at = now(),
+        last_fault = concat_ws(': ', nullif(:stage::text, ''), :fault::text)
+    where id = :id and project_id = :project_id and state = 'sending' and attempts = :attempts
+    returning project_id, id, attempts
+)
+insert into mail_events (project_id, mail_id, name, attempt, worker, server, stage, code, fault)
+select project_id, id, :state, attempts, :worker, :server, :stage, :code::int, :fault from ended;
+
+-- name: postpone_mail(project_id, id, attempts, seconds, cause, worker, server, stage, code, fault)
+-- Back to the queue, to its deadline at most; nothing if somebody else has claimed it since.
+with postponed as (
+    update mails set state = 'pending', lease_by = null, last_code = :code, last_cause = :cause,
+        last_fault = concat_ws(': ', nullif(:stage::text, ''), :fault::text),
+        due_at = least(now() + make_interval(secs => :seconds), greatest(deadline_at, now()))
+    where id = :id and project_id = :project_id and state = 'sending' and attempts = :attempts
+    returning project_id, id, attempts
+)
+insert into mail_events (project_id, mail_id, name, attempt, worker, server, stage, code, fault)
+select project_id, id, 'waits', attempts, :worker, :server, :stage, :code::int, :fault from postponed;
+
+-- name: bury_mail(id, worker, tries, fault)
+-- A row that can't even be read, and so has no claim.
+with buried as (
+    update mails set state = 'failed', lease_by = null, last_fault = :fault, last_cause = 'ours', ended_at = now()
+    where id = :id and state = 'sending' and lease_by = :worker and attempts >= :tries::int
+    returning project_id, id, attempts
+)
+insert into mail_events (project_id, mail_id, name, attempt, worker, fault)
+select project_id, id, 'failed', attempts, :worker, :fault from buried;
+
+-- name: list_due_mails(seconds, patience, most) -> Due*
+-- Those whose bell was lost, whose wait is over, or whose worker's lease ran out longer ago than `patience`.
+select id from mails where state in ('pending', 'sending') and due_at < now() - make_interval(secs => :seconds)
+    and (state = 'pending' or due_at < now() - make_interval(secs => :patience))
+order by due_at limit :most;
+
+-- name: list_late_mails(most) -> Due*
+-- Of no use to anyone any more: they can be ended without a relay.
+select id from mails where state in ('pending', 'sending') and due_at <= now() and deadline_at <= now()
+order by due_at limit :most;
+
+-- name: hasten_mails(stages, most)
+-- What waited for the relay and for nothing else is due since it was accepted, so that the oldest goes first. A fault
+-- of ours at one of these stages was the relay's word on all mails: when it is well that has been put right.
+with theirs as (
+    select id, project_id from mails where state = 'pending' and last_cause = 'server' and due_at > now()
+    order by created_at limit :most for update skip locked
+), ours as (
+    select id, project_id from mails where state = 'pending' and last_cause = 'ours' and due_at > now()
+        and split_part(last_fault, ': ', 1) = any(:stages::text[])
+    order by due_at limit :most for update skip locked
+)
+update mails m set due_at = m.created_at from (select * from theirs union all select * from ours) w
+where m.id = w.id and m.project_id = w.project_id;
+
+-- name: free_mails_of(worker)
+-- A worker that starts again under its name takes back at once what it held when it died. A mail that was in the
+-- hands of three that died may be why they died: it has to wait, and for nobody's recovery.
+with mine as (
+    select id, project_id, attempts from mails where state = 'sending' and lease_by = :worker for update
+), freed as (
+    update mails m set state = 'pending', lease_by = null, last_cause = null, due_at = now() + make_interval(secs => (
+        select case when count(*) < 2 then 0 else 60 end from mail_events e
+        where e.project_id = m.project_id and e.mail_id = m.id and e.name = 'lost'
+    ))
+    from mine where m.id = mine.id and m.project_id = mine.project_id
     returning m.project_id, m.id, m.attempts
-), told as (
-    insert into mail_events (project_id, mail_id, name, attempt) select project_id, id, 'retried', attempts from retried
 )
-select i.id, m.project_id, m.recipient,
-    coalesce(a.verdict, case when m.id is null then 'unknown' else 'busy' end) as verdict,
-    case when m.user_id is null then m.token_id end as unowned_token
-from unnest(:ids::uuid[]) with ordinality i (id, place)
-left join mails m on m.id = i.id left join asked a on a.id = i.id
-order by i.place;
+insert into mail_events (project_id, mail_id, name, attempt, worker)
+select project_id, id, 'lost', attempts, :worker from freed;
 
--- name: cancel_mails(ids) -> Steered*
--- What waits, and what a worker let its lease run out for: should that worker come back, its fence stops it.
-with asked as (
-    select m.project_id, m.id,
-        case
-            when m.state = 'sending' and m.due_at > now() then 'sending'
-            when m.state in ('pending', 'sending') then 'done'
-            else m.state
-        end as verdict
-    from mails m where m.id = any(:ids::uuid[]) for update of m skip locked
-), cancelled as (
-    update mails m set state = 'cancelled', lease_by = null, last_fault = 'an operator cancelled it', ended_at = now()
-    from asked a where m.project_id = a.project_id and m.id = a.id and a.verdict = 'done'
-    returning m.project_id, m.id, m.attempts, m.last_fault
-), told as (
-    insert into mail_events (project_id, mail_id, name, attempt, fault)
-    select project_id, id, 'cancelled', attempts, last_fault from cancelled
+-- name: give_back_mails(ids, worker)
+-- Claimed by a worker that did not hear of it, so that nothing was tried; the attempt is counted all the same.
+update mails set state = 'pending', lease_by = null, due_at = now()
+where id = any(:ids::uuid[]) and state = 'sending' and lease_by = :worker;
+
+-- name: hand_back_mails(worker, kept)
+-- What a worker that stops has claimed and not sent: nobody need wait for its leases.
+update mails set state = 'pending', lease_by = null, due_at = now()
+where state = 'sending' and lease_by = :worker and not id = any(:kept::uuid[]);
+
+-- name: cancel_mails_of(project_id, user_id)
+-- A worker that is about to send one asks once more whether it still may.
+with cancelled as (
+    update mails set state = 'cancelled', lease_by = null, last_fault = 'its account was deleted', ended_at = now()
+    where project_id = :project_id and user_id = :user_id and state in ('pending', 'sending')
+    returning project_id, id, attempts, last_fault
 )
-select i.id, m.project_id, m.recipient,
-    coalesce(a.verdict, case when m.id is null then 'unknown' else 'busy' end) as verdict,
-    case when m.user_id is null then m.token_id end as unowned_token
-from unnest(:ids::uuid[]) with ordinality i (id, place)
-left join mails m on m.id = i.id left join asked a on a.id = i.id
-order by i.place;
+insert into mail_events (project_id, mail_id, name, attempt, fault)
+select project_id, id, 'cancelled', attempts, last_fault from cancelled;
 
--- name: count_states(project_id) -> StateCount*
-select state, count(*) as count, extract(epoch from now() - min(created_at))::float8 as oldest_age
-from mails where :project_id::text is null or project_id = :project_id group by state;
+-- name: get_backlog() -> Backlog?
+-- What is owed to the world at this moment; ages in seconds.
+select count(*) filter (where state = 'pending') as pending, count(*) filter (where state = 'sending') as sending,
+    coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as oldest,
+    coalesce(greatest(extract(epoch from now() - min(due_at) filter (where state = 'pending')), 0), 0)::float8 as overdue
+from mails where state in ('pending', 'sending');
 
--- name: count_waiting(project_id) -> WaitingCount*
--- Why what is pending waits; '' has not been tried yet.
-select coalesce(last_cause, '') as cause, count(*) as count
-from mails where state = 'pending' and (:project_id::text is null or project_id = :project_id) group by last_cause;
-
--- name: count_outcomes(project_id, seconds) -> OutcomeCount*
--- `suspected`: the final dot went out and no answer came back, so that the next try may have made a second mail.
-select name, count(*) as count,
-    count(*) filter (where name = 'waits' and stage = 'dot' and coalesce(code, 0) = 0) as suspected
-from mail_events
-where at > now() - make_interval(secs => :seconds) and (:project_id::text is null or project_id = :project_id)
-group by name;
-
--- name: count_by_server(project_id, seconds) -> ServerCount*
--- How each mail server fared lately; `sent_ago` in seconds.
-select server, count(*) filter (where name = 'sent') as sent, count(*) filter (where name = 'waits') as waits,
-    count(*) filter (where name = 'failed') as failed,
-    extract(epoch from now() - max(at) filter (where name = 'sent'))::float8 as sent_ago
-from mail_events
-where at > now() - make_interval(secs => :seconds) and server <> ''
-    and (:project_id::text is null or project_id = :project_id)
-group by server order by server;
-
--- name: list_own_mails(project_id, user_id, since, most, skipped) -> OwnMail*
--- `since` is when the account was made: an id may have been somebody else's before.
-select m.id, m.letter, m.recipient, m.state, m.attempts, m.created_at,
-    coalesce(m.ended_at, e.at, m.created_at) as changed_at, coalesce(e.stage, '') as stage, m.last_code, m.last_fault
-from mails m left join lateral (
-    select at, stage from mail_events where project_id = m.project_id and mail_id = m.id order by id desc limit 1
-) e on true
-where m.project_id = :project_id and m.user_id = :user_id and m.created_at >= :since and m.state <> 'void'
-order by m.created_at desc, m.id desc limit :most offset :skipped;
-
--- name: count_own_mails(project_id, user_id, since)
-select count(*) from mails
-where project_id = :project_id and user_id = :user_id and created_at >= :since and state <> 'void';
+-- name: drop_ended_mails(days, most)
+-- What was sent or given up is kept for questions, then forgotten: it holds an address.
+delete from mails where (id, project_id) in (
+    select id, project_id from mails
+    where state not in ('pending', 'sending') and ended_at < now() - make_interval(days => :days) limit :most
+);

@@ -16,7 +16,7 @@ LAYERS = (
      "service.endpoints", "service.failpoints", "service.heartbeat", "service.i18n", "service.json_logging",
      "service.event_loop_monitor", "service.outages", "service.redis_errors", "service.relay_reports"),
     ("service.crypto", "service.db", "service.rate_limiter", "service.queue", "service.clientinfo", "service.links"),
-    ("service.store", "service.database_health", "service.conditions"),
+    ("service.store", "service.database_health"),
     ("service.http",),
     ("service.accounts",),
     ("service.api",),

@@ -60,7 +60,8 @@ def uses(tree: ast.Module) -> list[Use]:
 
 def home_of(noun: str) -> str:
     """The module that runs a noun's statements; what Postgres is asked about itself is run by the door to it."""
-    return next(name for name in (f"service.{noun}", f"service.db.{noun}") if name in modules("service"))
+    homes = (f"service.store.{noun}", f"service.db.{noun}", f"service.{noun}")
+    return next(name for name in homes if name in modules("service"))
 
 
 def row_of(noun: str, statement: Statement) -> type:

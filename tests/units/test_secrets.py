@@ -65,7 +65,7 @@ def ours() -> Iterator[type]:
     for package in (service, worker):
         for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             # The shapes are what the API document is made of: nobody fills them in.
-            if not found.name.endswith("__main__") and ".shapes" not in found.name:
+            if not found.name.endswith("__main__") and ".schemas" not in found.name:
                 module = importlib.import_module(found.name)
                 yield from (
                     kind

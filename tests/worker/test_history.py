@@ -8,7 +8,7 @@ import pytest
 
 from service.db import Pool
 from service.store import outbox, users
-from testkit.outbox import asked
+from testkit.outbox import ANN, asked
 from testkit.patience import PATIENCE
 from testkit.sink import Sink
 from testkit.waiting import until

@@ -349,5 +349,5 @@ async def test_nothing_shows_a_secret(tokens: TokenServer, write: Write) -> None
     path = write()
     source = AccessTokens(str(path), USER)
     await source.get()
-    assert SECRET not in repr(oauth.grants.read(str(path)))
+    assert SECRET not in repr(oauth.oauth_grants.read(str(path)))
     assert "token-1" not in repr(source) + repr(source._kept)

@@ -1,5 +1,0 @@
--- name: examine_database() -> Findings
--- The clock stands last: what is looked up before it is no part of the way back.
-select pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean as read_only,
-    coalesce((select max(version) from schema_migrations), 0) as version,
-    extract(epoch from clock_timestamp())::float8 as clock;
