@@ -34,12 +34,12 @@ class Size:
     seconds: float = 3.0
     sessions: int = 200
     mails: int = 500
-    turns: int = 3
+    slots: int = 3
     waits: int = 250
     sign_ups: int = 8
 
 
-QUICK = Size(rounds=2, seconds=0.3, sessions=10, mails=20, turns=1, waits=5, sign_ups=2)
+QUICK = Size(rounds=2, seconds=0.3, sessions=10, mails=20, slots=1, waits=5, sign_ups=2)
 
 
 async def measure(size: Size, state: Path) -> list[Row]:
@@ -75,7 +75,7 @@ async def post(place: Ground, members: list[Member], *, size: Size, port: int) -
             rows: list[Row] = []
             for kind, goal in ((Kind.VERIFICATION, mails.GOAL), (Kind.RECOVERY, None)):
                 rows += await mails.measure(
-                    place, members[: size.mails], kind=kind, post=way, rounds=size.rounds, turns=size.turns, goal=goal,
+                    place, members[: size.mails], kind=kind, post=way, rounds=size.rounds, slots=size.slots, goal=goal,
                     say=note,
                 )  # fmt: skip
             rows += await waits.measure(members[: size.waits], port=port, sink=sink)

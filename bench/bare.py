@@ -23,10 +23,10 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 def account(pool: Any, statement: str, arguments: list[list[Any]]) -> Handler:
     """A handler that runs that statement with each of those arguments in turn."""
-    sql, turns = _STATEMENTS[statement].sql, itertools.cycle(arguments)
+    sql, slots = _STATEMENTS[statement].sql, itertools.cycle(arguments)
 
     async def handle(_request: web.Request) -> web.Response:
-        row = await pool.fetchrow(sql, *next(turns))
+        row = await pool.fetchrow(sql, *next(slots))
         changed = row["password_updated_at"]
         body = {
             "$id": row["id"],

@@ -75,5 +75,5 @@ async def send(order: Order) -> Order:
 
 
 if __name__ == "__main__":
-    templates.shelf()
+    templates.load_templates()
     uvloop.run(obey(send))

@@ -19,7 +19,7 @@ from service.db import Pool
 from service.http import session_cookies
 from service.settings import Settings
 from service.store import migrations, projects, sessions, users
-from service.store.sessions import Place
+from service.store.sessions import ClientInfo
 
 PROJECT = "bench"
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
@@ -81,7 +81,7 @@ async def ground(state: Path) -> AsyncIterator[Ground]:
 async def sign_up(ground: Ground, count: int) -> list[Member]:
     """Members made straight in the database: no password, a session that lasts a day."""
     jwts, members = Jwts(ground.settings.key_ring), []
-    place = Place("127.0.0.1", "--", user_agents.parse(AGENT))
+    place = ClientInfo("127.0.0.1", "--", user_agents.parse(AGENT))
     for number in range(count):
         email = f"member-{number}@example.com"
         user = await users.create(

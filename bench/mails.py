@@ -12,7 +12,7 @@ from bench.rounds import rows as compared
 from bench.table import Row
 from service.crypto import key_derivation
 from service.db import transaction
-from service.queue import QUEUE, SEND_MAIL, Bell, connect
+from service.queue import QUEUE, SEND_MAIL, JobQueue, connect
 from service.store import outbox, tokens
 from service.store.tokens import Kind
 
@@ -33,7 +33,7 @@ class Post:
 
 
 async def measure(
-    ground: Ground, members: list[Member], *, kind: Kind, post: Post, rounds: int, turns: int, goal: float | None,
+    ground: Ground, members: list[Member], *, kind: Kind, post: Post, rounds: int, slots: int, goal: float | None,
     say: Callable[[str], None],
 ) -> list[Row]:  # fmt: skip
     """A mail for every member in each turn, by the worker and by the bare loop."""
@@ -49,7 +49,7 @@ async def measure(
         sizes[who] = await _taken(post, members) // len(members)
         return Tally(len(members), seconds, cpu)
 
-    tallies = await interleave(take, rounds=rounds, turns=turns, name=f"{kind} mails", say=say)
+    tallies = await interleave(take, rounds=rounds, slots=slots, name=f"{kind} mails", say=say)
     note = f"({sizes['ours']} and {sizes['bare']} bytes a mail)"
     return compared(f"{kind} mails", tallies, unit="mail/s", goal=goal, note=note)
 
@@ -58,28 +58,28 @@ async def _lay_out(ground: Ground, members: list[Member], kind: Kind) -> None:
     """Rows and jobs as the API makes them, but held back: the rows by a lease of ours, the jobs in another queue."""
     redis = connect(ground.settings.redis_url.get_secret_value())
     redis.default_queue_name = _HELD
-    bell, turns = Bell(redis), asyncio.Semaphore(4)
+    job_queue, slots = JobQueue(redis), asyncio.Semaphore(4)
 
     async def post(member: Member) -> None:
         known = kind is not Kind.RECOVERY
-        async with turns, transaction(ground.pool) as tx:
+        async with slots, transaction(ground.pool) as tx:
             token = await tokens.issue(
                 tx, PROJECT, kind=kind, email=member.email, email_version=1 if known else None,
                 user_id=member.user_id if known else None, kid=key_derivation.current(ground.settings.key_ring),
                 seconds=_LIFE[kind],
             )  # fmt: skip
-            mail = await outbox.post(
+            mail = await outbox.enqueue(
                 tx, PROJECT, letter=kind, recipient=member.email, user_id=member.user_id if known else None,
                 locale="en", facts=_FACTS, deadline_at=token.expires_at, sender=ground.settings.mail_from,
                 token_id=token.id,
             )  # fmt: skip
             await outbox.claim(tx, mail, worker=_HOLDER, lease=_HOLD)
-        async with turns:
-            await bell.ring(SEND_MAIL, mail)
+        async with slots:
+            await job_queue.enqueue(SEND_MAIL, mail)
 
     await asyncio.gather(*(post(member) for member in members))
     await redis.aclose(close_connection_pool=True)
-    if bell.missed:
+    if job_queue.failed_enqueues:
         raise RuntimeError("not every job could be laid out")
 
 
@@ -87,7 +87,7 @@ async def _work(ground: Ground, post: Post, count: int) -> float:
     """Let the worker at it; seconds until the last row says that its mail has ended."""
     redis = connect(ground.settings.redis_url.get_secret_value())
     began = time.perf_counter()
-    await outbox.hand_back(ground.pool, worker=_HOLDER, kept=[])
+    await outbox.release_all(ground.pool, worker=_HOLDER, kept=[])
     await redis.rename(_HELD, QUEUE)
     await post.sink.ask(order="wait", count=count)
     while await outbox.list_due(ground.pool, seconds=-_HOLD, most=1):  # noqa: ASYNC110 - another process does it

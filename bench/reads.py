@@ -36,7 +36,7 @@ async def measure(
                 return Tally(answer["count"], answer["seconds"], program.cpu() - used)
 
             name = f"GET /v1/account by {way}"
-            tallies = await interleave(take, rounds=rounds, turns=_TURNS, name=name, say=say)
+            tallies = await interleave(take, rounds=rounds, slots=_TURNS, name=name, say=say)
             found += compared(name, tallies, unit="req/s", goal=goal)
     return found
 

@@ -32,7 +32,7 @@ class Tally:
 
 
 async def interleave(
-    take: Callable[[Who], Awaitable[Tally]], *, rounds: int, turns: int, name: str, say: Callable[[str], None]
+    take: Callable[[Who], Awaitable[Tally]], *, rounds: int, slots: int, name: str, say: Callable[[str], None]
 ) -> dict[Who, list[Tally]]:
     """A tally a round for each side; who begins changes with each turn. One turn before all others is not counted."""
     for who in _SIDES:
@@ -40,7 +40,7 @@ async def interleave(
     tallies: dict[Who, list[Tally]] = {"ours": [], "bare": []}
     for number in range(rounds):
         sums = {who: Tally() for who in _SIDES}
-        for turn in range(turns):
+        for turn in range(slots):
             for who in _SIDES if (number + turn) % 2 == 0 else _SIDES[::-1]:
                 sums[who] = sums[who].plus(await take(who))
         for who in _SIDES:

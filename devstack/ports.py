@@ -4,7 +4,7 @@ import errno
 import socket
 
 from devstack.servers import free_port
-from devstack.terminal import say
+from devstack.terminal import print_line
 
 
 def free(port: int, what: str) -> int:
@@ -14,7 +14,7 @@ def free(port: int, what: str) -> int:
     number = next((near for near in range(port, min(port + 20, 65536)) if not _taken(near)), None)
     number = number or free_port()
     if number != port:
-        say(f"Port {port} is taken; {what} uses {number}.")
+        print_line(f"Port {port} is taken; {what} uses {number}.")
     return number
 
 

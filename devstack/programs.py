@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from devstack.servers import ServerError, last_lines, open_log, tied
-from devstack.terminal import how_ended, say, short
+from devstack.terminal import how_ended, print_line, short
 
 ROOT = Path(__file__).resolve().parents[1]
 READY_PATIENCE = 60.0
@@ -56,7 +56,7 @@ class Program:
             began = clock()
             status = await process.wait()
             wait = FIRST_WAIT if clock() - began > STEADY else min(wait * 2, LONGEST_WAIT)
-            say(f"The {self.name} ended ({how_ended(status)}); it starts again in {wait:g} s. {self.said()}")
+            print_line(f"The {self.name} ended ({how_ended(status)}); it starts again in {wait:g} s. {self.said()}")
             await asyncio.sleep(wait)
             process = await self.start()
 

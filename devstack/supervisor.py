@@ -19,7 +19,7 @@ from devstack.mailbox import open_mailbox
 from devstack.ports import free
 from devstack.programs import Program, call, until_ready
 from devstack.servers import Server, ServerError, last_lines
-from devstack.terminal import how_ended, say, welcome
+from devstack.terminal import how_ended, print_line, welcome
 
 PROJECT = "demo"
 # What `projects create` exits with when the project is there.
@@ -64,7 +64,7 @@ async def run(state: Path, *, ports: Ports = Ports(), commands: Commands = Comma
     except asyncio.CancelledError:
         return 0
     except (AlreadyRunning, ServerError) as error:
-        say(str(error))
+        print_line(str(error))
     return 1
 
 
@@ -72,7 +72,7 @@ async def _open(
     house: AsyncExitStack, state: Path, *, ports: Ports, commands: Commands, announce: Callable[[str], None]
 ) -> None:
     """Start one thing after the other and stay; what the house holds is closed in reverse."""
-    say("Starting Postgres and Valkey ...")
+    print_line("Starting Postgres and Valkey ...")
     postgres = servers.start_postgres(state)
     house.callback(postgres.stop)
     valkey = servers.start_valkey(state)
@@ -80,7 +80,7 @@ async def _open(
     smtp, page = free(ports.smtp, "SMTP"), free(ports.page, "the mailbox")
     mailbox = await house.enter_async_context(open_mailbox(smtp_port=smtp, page_port=page))
     env = _environment(state, postgres, valkey, smtp=mailbox.smtp_port, api=free(ports.api, "the API"))
-    say("Migrating, starting the API and a worker ...")
+    print_line("Migrating, starting the API and a worker ...")
     await call(commands.migrate, env=env)
     await call(commands.create_project, env=env, fine=(0, EXISTS))
     await call(commands.allow_localhost, env=env)
@@ -176,7 +176,7 @@ def _obey_signals() -> None:
     def end() -> None:
         for sign in signs:
             loop.add_signal_handler(sign, lambda: None)
-        say("Stopping ...")
+        print_line("Stopping ...")
         if task:
             task.cancel()
 

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     print(line, flush=True)
 
 
@@ -23,7 +23,7 @@ def welcome(state: Path, project: str, *, api: str, page: int, smtp: int) -> Non
     # The shell puts the seconds in, so that the line makes a new account each time.
     body = """'{"email":"ada-'$(date +%s)'@example.com","password":"correct horse 9","name":"Ada"}'"""
     headers = f"-H 'Content-Type: application/json' -H 'X-Appwrite-Project: {project}'"
-    say(f"""
+    print_line(f"""
   API      {api}
   Mailbox  http://localhost:{page}   (takes every mail sent to localhost:{smtp})
   Project  {project}   (for pages on localhost)

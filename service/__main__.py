@@ -15,7 +15,7 @@ import uvloop
 
 from service.cli import arguments as kinds
 from service.cli import doctor, exit_codes, keys, limits, mails, projects, serve, users
-from service.cli.commands import Parser, SomeRefused, Unwell
+from service.cli.commands import CheckFailed, Parser, PartialFailure
 from service.settings import Settings
 
 
@@ -31,10 +31,10 @@ def parser() -> argparse.ArgumentParser:
 
 async def _try_relays(settings: Settings) -> list[Any]:
     """The worker's trial, for the doctor: nobody but a command line knows both."""
-    from worker.smtp import parse_urls, try_out  # noqa: PLC0415 - no other command needs the worker
+    from worker.smtp import check_connections, parse_urls  # noqa: PLC0415 - no other command needs the worker
 
     servers = parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
-    return await try_out(servers, settings.smtp_timeouts)
+    return await check_connections(servers, settings.smtp_timeouts)
 
 
 def show(answer: object, *, as_json: bool) -> None:
@@ -62,15 +62,15 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         settings = Settings.read()
         answer, code = uvloop.run(arguments.act(arguments, settings)), 0
-    except SomeRefused as refused:
+    except PartialFailure as refused:
         answer, code = refused.answer, exit_codes.EXISTS if refused.exists_only else exit_codes.WRONG
-    except Unwell as found:
+    except CheckFailed as found:
         answer, code = found.answer, exit_codes.UNWELL
     except Exception as error:
         code = exit_codes.code_of(error)
         if not code:
             raise
-        print(exit_codes.words_for(error, code, settings), file=sys.stderr)
+        print(exit_codes.describe(error, code, settings), file=sys.stderr)
         return code
     show(answer, as_json=arguments.json)
     return code

@@ -13,18 +13,18 @@ from service.accounts.password_policy import breached
 from service.clientinfo import user_agents
 from service.crypto import key_derivation
 from service.crypto.jwts import Jwts
-from service.crypto.password_hashing import Passwords
+from service.crypto.password_hashing import PasswordHashPool
 from service.db import Pool
 from service.http import request_body
 from service.http.context import Services
 from service.http.forwarded import Forwarding
 from service.http.middleware import SERVICES, catch_unmatched, drop_server_header, entry
 from service.http.routing import ROUTES, Route
-from service.queue import Bell, connect
-from service.rate_limiter import Limits
+from service.queue import JobQueue, connect
+from service.rate_limiter import RateLimiter
 from service.settings import Settings
 from service.store import rate_limit_windows
-from service.store.projects import Directory
+from service.store.projects import ProjectCache
 
 
 def routes() -> list[Route]:
@@ -59,22 +59,22 @@ def _services(settings: Settings, now: Callable[[], float], peers: outages.Peers
         url, size = settings.database_url.get_secret_value(), settings.database_connections
         pool = Pool(url, size=size, name="accounts-api", outage=peers.postgres)
         redis = connect(settings.redis_url.get_secret_value())
-        passwords = Passwords(settings.hash_threads, breached=breached(settings))
-        user_agents.warm()
+        passwords = PasswordHashPool(settings.hash_threads, breached=breached(settings))
+        user_agents.load_patterns()
         app[SERVICES] = Services(
             settings=settings,
             ring=ring,
             pool=pool,
-            projects=Directory(pool),
+            projects=ProjectCache(pool),
             passwords=passwords,
             jwts=Jwts(ring, now),
-            limits=Limits(
+            limits=RateLimiter(
                 redis,
                 key_derivation.derive(ring[key_derivation.current(ring)], "limits"),
                 rate_limit_windows.Store(pool),
                 peers.redis,
             ),
-            bell=Bell(redis, peers.redis),
+            job_queue=JobQueue(redis, peers.redis),
             forwarding=Forwarding(settings.forwarded_header, settings.trusted_hops),
         )
         yield

@@ -9,7 +9,7 @@ _sql = Queries("database_health")
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class ServerState:
     """`clock` in seconds since 1970; without a ledger nothing was ever migrated."""
 
     release: int
@@ -18,7 +18,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class DatabaseHealth:
     """`version` is the newest migration's; `clock` is in seconds since 1970."""
 
     read_only: bool
@@ -36,7 +36,7 @@ class Clock:
         """In seconds since 1970; this machine's own time until it was told."""
         return time.time() if self._start is None else self._start + time.monotonic()
 
-    def tell(self, told: float, *, asked: float) -> None:
+    def set(self, told: float, *, asked: float) -> None:
         """`told` is Postgres's time in the middle between `asked`, of the monotonic clock, and now."""
         self._start = told - (asked + time.monotonic()) / 2
 
@@ -46,8 +46,8 @@ class Clock:
         return self.now() - time.time()
 
 
-async def find_condition(conn: Executor) -> Condition | None:
-    return await _sql.one(conn, "condition", Condition)
+async def find_server_state(conn: Executor) -> ServerState | None:
+    return await _sql.one(conn, "condition", ServerState)
 
 
 async def newest_migration(conn: Executor) -> int:
@@ -55,10 +55,10 @@ async def newest_migration(conn: Executor) -> int:
     return int(await _sql.value(conn, "newest_migration"))
 
 
-async def examine(conn: Executor, clock: Clock) -> Findings:
+async def check(conn: Executor, clock: Clock) -> DatabaseHealth:
     """Raises what keeps Postgres from answering; tells the clock."""
     asked = time.monotonic()
-    findings = await _sql.one(conn, "examine_database", Findings)
+    findings = await _sql.one(conn, "examine_database", DatabaseHealth)
     assert findings is not None  # noqa: S101 - a select without `from` has a row
-    clock.tell(findings.clock, asked=asked)
+    clock.set(findings.clock, asked=asked)
     return findings

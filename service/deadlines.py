@@ -50,13 +50,13 @@ class Deadline:
 _CURRENT: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 
-def left() -> float:
+def seconds_left() -> float:
     """Seconds; without end where nobody waits for an answer."""
     deadline = _CURRENT.get()
     return math.inf if deadline is None else deadline.until - asyncio.get_running_loop().time()
 
 
-def note_commit() -> None:
+def mark_committing() -> None:
     """Called before a COMMIT: from now on the answer is worth a moment more."""
     if (deadline := _CURRENT.get()) is not None:
         deadline.commits = True

@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 TURN, HELD_UP = 0.5, 1.0
 
 
-async def watch(count: Callable[[], None] | None = None) -> None:
+async def monitor(count: Callable[[], None] | None = None) -> None:
     """Until cancelled. A line in the log says so each time, and `count` is called."""
     while True:
         before = time.monotonic()

@@ -13,7 +13,7 @@ USUAL = Path("/tmp/worker.alive")  # noqa: S108 - a mark without content, in the
 _STALE = 30.0
 
 
-def place() -> Path:
+def heartbeat_path() -> Path:
     """WORKER_HEARTBEAT as the settings read it, the rest of which nobody needs here."""
     given = next((value for name, value in os.environ.items() if name.lower() == SETTING), None)
     if given is None:
@@ -25,7 +25,7 @@ def place() -> Path:
     return USUAL if given is None else Path(given)
 
 
-def look(path: Path) -> dict[str, Any]:
+def read_heartbeat(path: Path) -> dict[str, Any]:
     """Whether the worker's loop has turned lately, and what it counted."""
     try:
         age = time.time() - path.stat().st_mtime
@@ -35,9 +35,9 @@ def look(path: Path) -> dict[str, Any]:
     return {"alive": age < _STALE, "heartbeat": round(age, 1), "counts": counts}
 
 
-def told(*, as_json: bool) -> tuple[bool, str]:
+def describe(*, as_json: bool) -> tuple[bool, str]:
     """Whether the worker of this machine lives, and the line that says so."""
-    answer = look(place())
+    answer = read_heartbeat(heartbeat_path())
     alive = bool(answer["alive"])
     if as_json:
         return alive, json.dumps(answer)
@@ -46,5 +46,5 @@ def told(*, as_json: bool) -> tuple[bool, str]:
 
 def _why(answer: dict[str, Any]) -> str:
     if answer["heartbeat"] is None:
-        return f"no heartbeat at {place()}: is a worker running, and is that its WORKER_HEARTBEAT?"
+        return f"no heartbeat at {heartbeat_path()}: is a worker running, and is that its WORKER_HEARTBEAT?"
     return f"the last heartbeat is {answer['heartbeat']:.0f} s old: the worker hangs, or was killed"

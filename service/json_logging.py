@@ -36,7 +36,7 @@ class JsonLines(logging.Formatter):
                 line[name] = _fit(value)
         if record.exc_info and record.exc_info[0]:
             line["error"] = record.exc_info[0].__name__
-            line["where"] = _where(record)
+            line["where"] = _location(record)
         written = orjson.dumps(line).decode()
         return written if written.isascii() else written.translate(_ESCAPES)
 
@@ -56,7 +56,7 @@ def _fit(value: object) -> object:
     return str(value)[:_CUT].encode("utf-8", "backslashreplace").decode()[:_CUT]
 
 
-def _where(record: logging.LogRecord) -> list[str]:
+def _location(record: logging.LogRecord) -> list[str]:
     """The innermost frames. Neither messages nor locals of a traceback are logged: they may hold a secret."""
     frames = []
     step = record.exc_info[2] if record.exc_info else None
@@ -67,7 +67,7 @@ def _where(record: logging.LogRecord) -> list[str]:
     return frames[-6:]
 
 
-class Sheet(logging.Handler):
+class CountingHandler(logging.Handler):
     """Where lines go, each by one write of its own; what can't be written is counted, and told once it can again.
 
     Nothing is kept to be tried again: a buffer would fail once more when the process ends, and spoil its exit code.
@@ -86,7 +86,7 @@ class Sheet(logging.Handler):
             self._drop()
             return
         if self._untold:
-            lines = f"{self._account()}\n{lines}"
+            lines = f"{self._report_dropped()}\n{lines}"
         if self._write(lines.encode()):
             self._untold = 0
         else:
@@ -106,19 +106,19 @@ class Sheet(logging.Handler):
         self.dropped += 1
         self._untold += 1
 
-    def _account(self) -> str:
+    def _report_dropped(self) -> str:
         said = {"at": round(time.time(), 3), "level": "warning", "from": __name__, "says": "lines could not be written"}
         return orjson.dumps(said | {"count": self._untold}).decode()
 
 
-def dropped() -> int:
+def dropped_lines() -> int:
     """How many lines this process could not write."""
-    return sum(handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, Sheet))
+    return sum(handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, CountingHandler))
 
 
-def write_to(stream: TextIO = sys.stderr, *, level: str = "info") -> None:
+def configure_logging(stream: TextIO = sys.stderr, *, level: str = "info") -> None:
     """Send every logger's lines there, to a stream that has a file."""
-    handler = Sheet(stream.fileno())
+    handler = CountingHandler(stream.fileno())
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # None of this is in our lines, and finding it out costs time with each (the manual of logging says so).

@@ -24,7 +24,7 @@ _MEANINGS = {
 }
 
 
-class Away(OSError):
+class ServerUnavailable(OSError):
     """A peer that an operator's command needs is away; the message says which, where and why."""
 
 
@@ -32,18 +32,18 @@ class Outage:
     """What one peer's tries tell of it; `fell` and `back` are what the log says."""
 
     def __init__(self, server: str, *, fell: str, back: str, meanwhile: str = "") -> None:
-        self.away = False
+        self.ongoing = False
         self.server, self._fell, self._back = server, fell, back
         self._facts = {"server": server} | ({"meanwhile": meanwhile} if meanwhile else {})
         self._since = self._failed_at = self._told_at = 0.0
         self._failures = 0
         self._told: set[str] = set()
 
-    def fails(self, fault: str) -> None:
+    def record_failure(self, fault: str) -> None:
         """A try failed; what stands in brackets makes no other fault of it."""
         now, kind = time.monotonic(), fault.partition(" (")[0]
-        if not self.away:
-            self.away, self._since, self._failures = True, now, 0
+        if not self.ongoing:
+            self.ongoing, self._since, self._failures = True, now, 0
             self._told.clear()
         self._failed_at = now
         self._failures += 1
@@ -52,13 +52,13 @@ class Outage:
             self._told_at = now
             log.warning(self._fell, extra=self._facts | {"fault": fault, "failures": self._failures})
 
-    def works(self, *, sure: bool = False) -> None:
+    def record_success(self, *, sure: bool = False) -> None:
         """A try went well. One that was only lucky between two that fail is no end, unless who tried is `sure`."""
-        if not self.away:
+        if not self.ongoing:
             return
         now = time.monotonic()
         if sure or now - self._failed_at >= _STEADY:
-            self.away, self._told_at = False, 0.0
+            self.ongoing, self._told_at = False, 0.0
             facts = {"server": self.server, "seconds": round(now - self._since, 1), "failures": self._failures}
             log.warning(self._back, extra=facts)
 
@@ -85,7 +85,7 @@ def of_redis(url: str) -> Outage:
     )
 
 
-def of_network(error: BaseException, setting: str) -> str:
+def describe_network_error(error: BaseException, setting: str) -> str:
     """What an error of the way to the peer of a setting means; empty for any other. What raised it first knows best."""
     for each in (error.__cause__, error.__context__, error):
         match each:

@@ -90,7 +90,7 @@ def connect(url: str, *, timeout: float = 1.0) -> ArqRedis:
     return _Redis(pool, job_serializer=serialize, job_deserializer=deserialize, default_queue_name=QUEUE)
 
 
-class Bell:
+class JobQueue:
     """Rings for rows that were committed. Never raises: the sweep finds what was not rung for."""
 
     def __init__(self, redis: ArqRedis, outage: Outage | None = None) -> None:
@@ -98,12 +98,12 @@ class Bell:
         self._redis = redis
         self._outage = outage or outages.of_redis("")
         self._rest_until = 0.0
-        self.missed = 0
+        self.failed_enqueues = 0
 
-    async def ring(self, function: str, *row_ids: UUID) -> None:
+    async def enqueue(self, function: str, *row_ids: UUID) -> None:
         """One job a row, under the row's own id so that ringing twice queues once."""
         if time.monotonic() < self._rest_until:
-            self.missed += len(row_ids)
+            self.failed_enqueues += len(row_ids)
             return
         try:
             async with asyncio.timeout(_PATIENCE):
@@ -114,10 +114,10 @@ class Bell:
                 if failpoints.armed:
                     await failpoints.reach("redis.ring.after")
         except Exception as error:  # noqa: BLE001 - the act is committed: whatever the way to Redis does, its answer is true
-            self.missed += len(row_ids)
+            self.failed_enqueues += len(row_ids)
             if isinstance(error, TimeoutError):
                 self._rest_until = time.monotonic() + _REST
-            self._outage.fails(redis_errors.fault(error))
+            self._outage.record_failure(redis_errors.fault(error))
         else:
-            if self._outage.away:
-                self._outage.works()
+            if self._outage.ongoing:
+                self._outage.record_success()

@@ -36,7 +36,7 @@ def fault(error: BaseException) -> str:
         error = TimeoutError()
     if isinstance(error, exceptions.InvalidResponse):
         return "speaks another protocol: mend REDIS_URL"
-    if words := outages.of_network(error, "REDIS_URL"):
+    if words := outages.describe_network_error(error, "REDIS_URL"):
         return words
     # redis-py's own class, with no error of the network behind it: the connection ended.
     return (

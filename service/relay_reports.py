@@ -27,7 +27,7 @@ class Relay(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Reports:
+class RelayReporter:
     """Of one worker, under its name."""
 
     redis: Any  # the library types its answers for both of its worlds at once
@@ -37,10 +37,10 @@ class Reports:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await self.tell()
+            await self.publish()
             await asyncio.sleep(_ROUND)
 
-    async def tell(self) -> None:
+    async def publish(self) -> None:
         """Never raises: that Redis is away is told by who needs it."""
         with suppress(Exception):
             async with asyncio.timeout(_PATIENCE):

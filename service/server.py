@@ -26,8 +26,8 @@ async def serve(settings: Settings, *, share_port: bool = False) -> None:
     peers = outages.peers_of(settings)
     readiness = Readiness(settings, peers)
     # Looked at once before anybody is served: JWTs live by Postgres's clock. One that is away is waited for later.
-    await readiness.look()
-    watching = [asyncio.create_task(readiness.watch()), asyncio.create_task(event_loop_monitor.watch())]
+    await readiness.check()
+    watching = [asyncio.create_task(readiness.watch()), asyncio.create_task(event_loop_monitor.monitor())]
     api = connections.runner(make(settings, readiness.clock.now, peers), settings, shutdown_timeout=_DRAIN)
     side = web.AppRunner(_health_app(readiness), access_log=None, shutdown_timeout=1)
     await api.setup()
@@ -64,7 +64,7 @@ async def _listen(site: web.TCPSite, port: int, settings: Settings) -> None:
     try:
         await site.start()
     except OSError as error:
-        raise outages.Away(f"can't listen on {settings.host}:{port}: {_why(error, name)}") from None
+        raise outages.ServerUnavailable(f"can't listen on {settings.host}:{port}: {_why(error, name)}") from None
 
 
 def _why(error: OSError, name: str) -> str:

@@ -58,7 +58,7 @@ class Deadlines:
         return ",".join(f"{step}={seconds:g}" for step, seconds in asdict(self).items())
 
 
-class Unfit(Exception):
+class InvalidSettings(Exception):
     """The settings can't be used; `faults` has one line each."""
 
     def __init__(self, faults: list[str]) -> None:
@@ -66,7 +66,7 @@ class Unfit(Exception):
         self.faults = faults
 
 
-class Stores(BaseSettings):
+class DatastoreSettings(BaseSettings):
     """Where the record and the bell are: all that a look at the outbox needs."""
 
     model_config = SettingsConfigDict(
@@ -92,14 +92,16 @@ class Stores(BaseSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """Settings from the environment; raises Unfit with every fault, never with a value that may be secret."""
+        """Settings from the environment; raises InvalidSettings with every fault, never with a value that may be secret."""
         try:
             return cls()
         except ValidationError as error:
-            raise Unfit([_say(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]) from None
+            raise InvalidSettings(
+                [_message(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
+            ) from None
 
 
-class Settings(Stores):
+class Settings(DatastoreSettings):
     """One field a variable; the field's description is the documentation (docs/settings.md is checked)."""
 
     smtp_url: SecretStr = Field(
@@ -306,6 +308,6 @@ def _host(text: str) -> str | None:
     return text.lower() if _NAME.fullmatch(text.lower()) else email_addresses.to_ascii(text)
 
 
-def _say(place: tuple[int | str, ...], kind: str, message: str) -> str:
+def _message(place: tuple[int | str, ...], kind: str, message: str) -> str:
     name = str(place[0]).upper()
     return f"{name} is not set" if kind == "missing" else f"{name}: {message.removeprefix('Value error, ')}"

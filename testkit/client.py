@@ -71,7 +71,7 @@ class Member:
 
 def names_of(token: str) -> set[str]:
     """By which an answer may call a token: who asks without being known is told another id than the row's."""
-    return {token, *(tokens.shown(key, token) for key in _RING)}
+    return {token, *(tokens.public_id(key, token) for key in _RING)}
 
 
 class Unanswered(Exception):

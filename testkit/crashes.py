@@ -33,7 +33,7 @@ from testkit.postgres import session
 from testkit.processes import api_ports
 from testkit.sink import Sink
 from testkit.waiting import until
-from worker.main import work
+from worker.main import run_worker
 
 _OPEN = (
     "select (select count(*) from mails where state in ('pending', 'sending'))"
@@ -158,7 +158,7 @@ class Here(Stage):
     async def begin(self, trap: str) -> None:
         self.trap = trap
         if self.working is None:
-            self.working = asyncio.create_task(work(WorkerSettings.read()))
+            self.working = asyncio.create_task(run_worker(WorkerSettings.read()))
         failpoints.arm(trap)
 
     async def mind(self) -> None:
@@ -170,7 +170,7 @@ class Here(Stage):
                 stopped = True
                 await self.stop()
             if self.working is None or self.working.done():
-                self.working = asyncio.create_task(work(WorkerSettings.read()))
+                self.working = asyncio.create_task(run_worker(WorkerSettings.read()))
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:

@@ -23,14 +23,14 @@ from service.server import serve
 from service.settings import WorkerSettings
 from testkit.processes import ROOT
 from worker.mail import templates
-from worker.main import work
+from worker.main import run_worker
 
 _PR_SET_PDEATHSIG = 1
 
 
 async def both(settings: WorkerSettings) -> None:
     """The API and a worker; the first that ends takes the other along."""
-    parts = {asyncio.create_task(serve(settings)), asyncio.create_task(work(settings))}
+    parts = {asyncio.create_task(serve(settings)), asyncio.create_task(run_worker(settings))}
     done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
     for part in done:
         part.result()
@@ -42,7 +42,7 @@ def live(words: dict[str, str]) -> None:
     os.environ.update(words)
     failpoints.arm(words.get("FAILPOINTS", ""))
     settings = WorkerSettings.read()
-    json_logging.write_to(level=settings.log_level)
+    json_logging.configure_logging(level=settings.log_level)
     code = 1
     try:
         asyncio.run(both(settings))
@@ -53,8 +53,8 @@ def live(words: dict[str, str]) -> None:
 
 def main() -> None:
     routes()
-    templates.shelf()
-    user_agents.warm()
+    templates.load_templates()
+    user_agents.load_patterns()
     child = 0
     for line in sys.stdin:
         if line.strip():

@@ -29,7 +29,7 @@ async def asked(
             tx, "shop", kind=kind, email=email, kid="test", seconds=3600, user_id=user_id,
             email_version=1 if user_id else None,
         )  # fmt: skip
-        mail = await outbox.post(
+        mail = await outbox.enqueue(
             tx, "shop", letter=kind.value, recipient=email, user_id=user_id, locale="en", facts=facts,
             deadline_at=token.expires_at, sender="no-reply@accounts.test", token_id=token.id,
         )  # fmt: skip

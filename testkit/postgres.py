@@ -21,10 +21,10 @@ from typing import Any
 import asyncpg
 
 from devstack.servers.binaries import postgres_binaries, reachable
-from devstack.servers.lock_files import claimed
+from devstack.servers.lock_files import locked
 from devstack.servers.postgres import USER, _has_pid_file, _initdb
 from devstack.servers.processes import bare_env, run, tied
-from devstack.servers.run_as import Guise, choose_guise, give, home_of, password_at
+from devstack.servers.run_as import RunAs, choose_account, give, home_of, password_at
 from testkit.patience import PATIENCE
 from testkit.processes import lasting_port
 from testkit.waiting import until
@@ -43,7 +43,7 @@ class Cluster:
 
     home: Path
     bindir: Path
-    guise: Guise
+    guise: RunAs
     password: str
     port: int = field(default_factory=lasting_port)
     options: dict[str, str] = field(default_factory=dict)
@@ -159,7 +159,7 @@ class Cluster:
 async def cluster(folder: Path, **options: str) -> AsyncIterator[Cluster]:
     """A server with empty data, running; the data go with the block."""
     made = _made(folder, options)
-    with claimed(made.home / "lock") as claim:
+    with locked(made.home / "lock") as claim:
         await asyncio.to_thread(_initdb, made.bindir, made.home, guise=made.guise, claim=claim, throwaway=True)
     try:
         await made.start()
@@ -183,7 +183,7 @@ async def standby_of(primary: Cluster, folder: Path, **options: str) -> AsyncIte
 
 def _made(folder: Path, options: dict[str, str]) -> Cluster:
     folder.mkdir(parents=True, exist_ok=True)
-    guise = choose_guise()
+    guise = choose_account()
     home = home_of(folder, guise)
     return Cluster(
         home, reachable(postgres_binaries(), guise), guise, password_at(home / "password", guise), options=options

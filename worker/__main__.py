@@ -12,7 +12,7 @@ from service import heartbeat
 def main(words: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if words is None else list(words)
     if [word for word in given if word != "--json"] == ["check"]:
-        alive, line = heartbeat.told(as_json="--json" in given)
+        alive, line = heartbeat.describe(as_json="--json" in given)
         print(line)
         return 0 if alive else 1
     from worker import commands  # noqa: PLC0415 - loading it takes longer than all of the check

@@ -4,14 +4,14 @@ import asyncio
 from typing import Any
 
 
-async def end(task: asyncio.Task[Any]) -> None:
+async def cancel_and_wait(task: asyncio.Task[Any]) -> None:
     """Cancel a task until it has ended: Python 3.11's wait_for, in redis-py, loses a cancel that meets an answer."""
     while not task.done():
         task.cancel()
         await asyncio.wait({task}, timeout=2)
 
 
-async def pause(event: asyncio.Event, *, until: float) -> None:
+async def wait_until(event: asyncio.Event, *, until: float) -> None:
     """Wait for the event, and no longer than until that time of the loop."""
     try:
         async with asyncio.timeout_at(until):

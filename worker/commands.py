@@ -22,10 +22,10 @@ from service.cli import arguments as kinds
 from service.cli import exit_codes, mails
 from service.cli.commands import Parser
 from service.clientinfo import user_agents
-from service.settings import Settings, Unfit, WorkerSettings
+from service.settings import InvalidSettings, Settings, WorkerSettings
 from worker.mail import templates
-from worker.main import relay_of, work
-from worker.smtp import Server, parse_urls, try_out
+from worker.main import relay_of, run_worker
+from worker.smtp import SmtpUrl, check_connections, parse_urls
 
 NOT_ALIVE = NOT_LET_IN = 1
 _MOVED = "`python -m worker mails` is `python -m service mails` now; the old name goes with the next release."
@@ -54,38 +54,38 @@ def main(words: Sequence[str] | None = None) -> int:
         print(_MOVED, file=sys.stderr)
         return mails.serve(arguments)
     if arguments.command == "check" and not arguments.relay:
-        alive, line = heartbeat.told(as_json=arguments.json)
+        alive, line = heartbeat.describe(as_json=arguments.json)
         print(line)
         return 0 if alive else NOT_ALIVE
     try:
         settings = WorkerSettings.read()
         servers = _relays(settings)
-    except Unfit as unfit:
-        print(exit_codes.words_for(unfit, exit_codes.UNFIT), file=sys.stderr)
+    except InvalidSettings as unfit:
+        print(exit_codes.describe(unfit, exit_codes.UNFIT), file=sys.stderr)
         return exit_codes.UNFIT
     if arguments.command == "check":
         return _try_relays(servers, settings, as_json=arguments.json)
-    json_logging.write_to(level=settings.log_level)
-    templates.shelf()
-    user_agents.warm()
-    uvloop.run(work(settings))
+    json_logging.configure_logging(level=settings.log_level)
+    templates.load_templates()
+    user_agents.load_patterns()
+    uvloop.run(run_worker(settings))
     return 0
 
 
-def _relays(settings: Settings) -> tuple[Server, ...]:
-    """Raises Unfit for an SMTP_URL that can't be used."""
+def _relays(settings: Settings) -> tuple[SmtpUrl, ...]:
+    """Raises InvalidSettings for an SMTP_URL that can't be used."""
     try:
         servers = parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
         relay_of(settings)
     except ValueError as fault:
-        raise Unfit([f"SMTP_URL: {fault}"]) from None
+        raise InvalidSettings([f"SMTP_URL: {fault}"]) from None
     except OSError as fault:
-        raise Unfit([f"SMTP_URL: its ca file can't be used ({fault.strerror})"]) from None
+        raise InvalidSettings([f"SMTP_URL: its ca file can't be used ({fault.strerror})"]) from None
     return servers
 
 
-def _try_relays(servers: tuple[Server, ...], settings: Settings, *, as_json: bool) -> int:
-    verdicts = asyncio.run(try_out(servers, settings.smtp_timeouts))
+def _try_relays(servers: tuple[SmtpUrl, ...], settings: Settings, *, as_json: bool) -> int:
+    verdicts = asyncio.run(check_connections(servers, settings.smtp_timeouts))
     if as_json:
         print(orjson.dumps([asdict(verdict) for verdict in verdicts]).decode())
     else:

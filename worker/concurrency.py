@@ -9,7 +9,7 @@ T = TypeVar("T")
 Task = asyncio.Task[object]
 
 
-class Turns:
+class DeliverySlots:
     """At most `most` mails are in hand at once."""
 
     def __init__(self, most: int) -> None:
@@ -23,7 +23,7 @@ class Turns:
         return self._closed
 
     @asynccontextmanager
-    async def take(self, admit: Callable[[], Awaitable[T]]) -> AsyncIterator[T | None]:
+    async def acquire(self, admit: Callable[[], Awaitable[T]]) -> AsyncIterator[T | None]:
         """What `admit` said, once there is room and it lets one more in; None if the worker stops before that."""
         if self.is_closed():
             yield None
@@ -57,7 +57,7 @@ class Turns:
             self._waiting.discard(task)
         return None if self.is_closed() else admitted
 
-    async def close(self, *, seconds: float, hurry: asyncio.Event) -> None:
+    async def drain(self, *, seconds: float, hurry: asyncio.Event) -> None:
         """No new turns; wait for those under way until the time is over or `hurry` is set, then cut them off."""
         self._closed = True
         for task in self._waiting:

@@ -6,19 +6,19 @@ from pathlib import Path
 
 from service.db import Pool
 from service.store import outbox
-from worker.outcomes import Marks
+from worker.outcomes import OutcomeRecorder
 from worker.sent_journal import read
-from worker.worker_name import Identity, abandoned
+from worker.worker_name import WorkerName, orphaned
 
 log = logging.getLogger(__name__)
 
 
-async def wake(pool: Pool, identity: Identity, marks: Marks) -> None:
+async def recover(pool: Pool, identity: WorkerName, recorder: OutcomeRecorder) -> None:
     """Waits for Postgres for as long as it takes; may be begun anew at any point."""
     told = ""
     while True:
         try:
-            await _settle(pool, identity, marks)
+            await _settle(pool, identity, recorder)
         except Exception as error:
             if not pool.note(error) and (kind := type(error).__name__) != told:
                 log.exception("a worker can't settle what it left behind")
@@ -28,27 +28,27 @@ async def wake(pool: Pool, identity: Identity, marks: Marks) -> None:
             return
 
 
-async def _settle(pool: Pool, identity: Identity, marks: Marks) -> None:
-    if identity.receipts is not None:
-        await _replay(pool, identity.receipts, identity.name, marks)
-        marks.receipts.clear()
-    for other in abandoned(identity):
-        if other.receipts is not None:
-            await _replay(pool, other.receipts, other.name, marks)
-            other.receipts.unlink()
-    freed = await outbox.free(pool, worker=identity.name)
+async def _settle(pool: Pool, identity: WorkerName, recorder: OutcomeRecorder) -> None:
+    if identity.journal is not None:
+        await _replay(pool, identity.journal, identity.name, recorder)
+        recorder.journal.clear()
+    for other in orphaned(identity):
+        if other.journal is not None:
+            await _replay(pool, other.journal, other.name, recorder)
+            other.journal.unlink()
+    freed = await outbox.release_of_worker(pool, worker=identity.name)
     if freed:
-        marks.counts.add("mails_taken_back", freed)
+        recorder.counts.add("mails_taken_back", freed)
         log.info("took back mails", extra={"count": freed})
 
 
-async def _replay(pool: Pool, path: Path, worker: str, marks: Marks) -> None:
+async def _replay(pool: Pool, path: Path, worker: str, recorder: OutcomeRecorder) -> None:
     """Mark what a relay took and no row says; what was claimed again since is another's to tell."""
-    receipts, garbled = read(path)
+    journal, garbled = read(path)
     replayed = 0
-    for receipt in receipts:
-        replayed += await outbox.confirm(pool, receipt.lease, worker=worker, server=receipt.server, code=receipt.code)
-    marks.counts.add("receipts_replayed", replayed)
-    marks.counts.add("receipts_garbled", garbled)
+    for receipt in journal:
+        replayed += await outbox.mark_sent(pool, receipt.lease, worker=worker, server=receipt.server, code=receipt.code)
+    recorder.counts.add("receipts_replayed", replayed)
+    recorder.counts.add("receipts_garbled", garbled)
     if replayed or garbled:
         log.info("receipts were replayed", extra={"worker": worker, "sent": replayed, "garbled": garbled})

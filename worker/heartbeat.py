@@ -12,10 +12,10 @@ import orjson
 
 from service import event_loop_monitor, json_logging
 from service.outages import Outage
-from service.queue import Bell
-from worker.metrics import Counts
-from worker.smtp import Relay
-from worker.worker_name import Identity
+from service.queue import JobQueue
+from worker.metrics import Metrics
+from worker.smtp import RelayPool
+from worker.worker_name import WorkerName
 
 log = logging.getLogger(__name__)
 BEAT = 5.0
@@ -23,14 +23,14 @@ _LINE = 60.0
 
 
 @dataclass(slots=True)
-class Pulse:
+class Heartbeat:
     """A relay or a database that hangs is no reason to be started anew, so it asks neither."""
 
     path: Path
-    identity: Identity
-    relay: Relay
-    bell: Bell
-    counts: Counts
+    identity: WorkerName
+    relay: RelayPool
+    job_queue: JobQueue
+    counts: Metrics
     _line_at: float = field(default_factory=time.monotonic)
     _outage: Outage = field(init=False)
 
@@ -42,13 +42,13 @@ class Pulse:
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(event_loop_monitor.watch(lambda: self.counts.add("loop_held_up")))
+            group.create_task(event_loop_monitor.monitor(lambda: self.counts.add("loop_held_up")))
             while True:
-                self.beat()
+                self.write()
                 await asyncio.sleep(BEAT)
 
-    def beat(self) -> None:
-        told = self.told()
+    def write(self) -> None:
+        told = self.snapshot()
         if time.monotonic() - self._line_at >= _LINE:
             self._line_at = time.monotonic()
             log.info("counts", extra=told)
@@ -58,15 +58,21 @@ class Pulse:
             new.replace(self.path)
             self.identity.touch()
         except OSError as error:
-            self._outage.fails(f"{error.strerror}: mend WORKER_HEARTBEAT, or `check` takes this worker for dead")
+            self._outage.record_failure(
+                f"{error.strerror}: mend WORKER_HEARTBEAT, or `check` takes this worker for dead"
+            )
         else:
-            self._outage.works(sure=True)
+            self._outage.record_success(sure=True)
 
-    def told(self) -> dict[str, Any]:
+    def snapshot(self) -> dict[str, Any]:
         """Everything that is counted, flat, and of each relay, by host:port, its breaker and its mails a minute."""
-        own = {"worker": self.identity.name, "bells_missed": self.bell.missed, "relays": self.relay.states()}
+        own = {
+            "worker": self.identity.name,
+            "bells_missed": self.job_queue.failed_enqueues,
+            "relays": self.relay.states(),
+        }
         own["relays_per_minute"] = self.relay.rates()
-        return own | {"lines_dropped": json_logging.dropped()} | self.counts.told()
+        return own | {"lines_dropped": json_logging.dropped_lines()} | self.counts.snapshot()
 
     def stop(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -24,32 +24,32 @@ class Leases:
     # When the lease was last asked for and got; minus infinity once Postgres said that it is another's.
     held: dict[Lease, float] = field(default_factory=dict)
     # Mails whose claim got no answer: they may be this worker's, and nobody would renew their lease.
-    in_doubt: set[UUID] = field(default_factory=set)
+    unconfirmed: set[UUID] = field(default_factory=set)
     _claiming: set[UUID] = field(default_factory=set)
 
     async def claim(self, mail_id: UUID) -> Claim | None:
         """None if there is nothing to claim, if somebody else here is at it, or while that is in doubt."""
-        if mail_id in self._claiming or mail_id in self.in_doubt:
+        if mail_id in self._claiming or mail_id in self.unconfirmed:
             return None
         self._claiming.add(mail_id)
         try:
             return await self._claim(mail_id)
         except Exception as error:
-            if db.diagnose(error):
-                self.in_doubt.add(mail_id)
+            if db.find_fault(error):
+                self.unconfirmed.add(mail_id)
             raise
         finally:
             self._claiming.discard(mail_id)
 
-    async def settle(self, *, sent: set[UUID]) -> None:
+    async def release_unconfirmed(self, *, sent: set[UUID]) -> None:
         """Give back what was claimed without an answer, so that nobody waits for a lease that no one knows of.
 
         Not what is in hand by an earlier claim, nor what is known to be `sent` and not marked yet.
         """
         busy = self._claiming | sent | {lease.id for lease in self.held}
-        if doubtful := self.in_doubt - busy:
-            await outbox.give_back(self.pool, list(doubtful), worker=self.worker)
-            self.in_doubt -= doubtful
+        if doubtful := self.unconfirmed - busy:
+            await outbox.release(self.pool, list(doubtful), worker=self.worker)
+            self.unconfirmed -= doubtful
 
     async def _claim(self, mail_id: UUID) -> Claim | None:
         if failpoints.armed:
@@ -75,7 +75,7 @@ class Leases:
         if self.held:
             await self._renew(list(self.held))
 
-    async def stands(self, lease: Lease) -> bool:
+    async def is_valid(self, lease: Lease) -> bool:
         """Asked just before the words go out: only a worker that was held up for long needs to ask Postgres."""
         if time.monotonic() - self.held.get(lease, -math.inf) < LEASE / 2:
             return True

@@ -18,7 +18,7 @@ NAMES = (
 
 
 @dataclass(slots=True)
-class Counts:
+class Metrics:
     """Only ever growing, but `backlog`, which is as it was seen last."""
 
     since_start: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(NAMES, 0)))
@@ -30,7 +30,7 @@ class Counts:
             raise KeyError(name)
         self.since_start[name] += number
 
-    def told(self) -> dict[str, Any]:
+    def snapshot(self) -> dict[str, Any]:
         """All of it, flat."""
         backlog = {} if self.backlog is None else {f"backlog_{name}": at for name, at in asdict(self.backlog).items()}
         return dict(self.since_start) | backlog

@@ -12,7 +12,7 @@ _BATCH = 500
 _PREFIXES = (job_key_prefix, in_progress_key_prefix, retry_key_prefix)
 
 
-async def mend(redis: ArqRedis) -> int:
+async def repair_queue(redis: ArqRedis) -> int:
     """How many keys and members were not what arq takes them for; they are gone. Raises what Redis raises."""
     if await redis.type(QUEUE) not in (b"zset", b"none"):
         await redis.delete(QUEUE)

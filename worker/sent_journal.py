@@ -22,7 +22,7 @@ _LINE = re.compile(r"([0-9a-f]{32}) ([0-9]{1,9}) ([0-9]{1,3}) ([!-~]{0,300}) \."
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class SentEntry:
     """The relay `server` answered `code` to one attempt's content."""
 
     lease: Lease
@@ -30,50 +30,50 @@ class Receipt:
     server: str
 
 
-class Receipts:
+class SentJournal:
     """`open` are those whose rows don't say it yet. Without a path they are remembered, and lost with the process."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._file = None if path is None else _open(path)
         self._size = 0
-        self.open: dict[Lease, Receipt] = {}
+        self.open: dict[Lease, SentEntry] = {}
         self._outage = Outage(str(path), fell="a receipt could not be written", back="receipts are written again")
 
-    def note(self, receipt: Receipt) -> None:
+    def append(self, receipt: SentEntry) -> None:
         """Never raises: a full disk makes a crash worse, it stops no mail."""
         self.open[receipt.lease] = receipt
         if self._file is None:
             return
         # The newline comes first too: what a full disk cut short spoils no other line.
-        line = f"\n{_said(receipt)}\n".encode()
+        line = f"\n{_parse(receipt)}\n".encode()
         try:
             self._size += os.write(self._file, line)
         except OSError as error:
-            self._outage.fails(f"{error.strerror}: a crash now may send a mail twice")
+            self._outage.record_failure(f"{error.strerror}: a crash now may send a mail twice")
         else:
-            self._outage.works()
+            self._outage.record_success()
 
-    async def secure(self) -> None:
+    async def fsync(self) -> None:
         """To the disk itself: the rows can't be asked for now, and nobody knows for how long."""
         if self._file is not None:
             try:
                 await asyncio.to_thread(os.fsync, self._file)
             except OSError as error:
-                self._outage.fails(f"{error.strerror}: a crash now may send a mail twice")
+                self._outage.record_failure(f"{error.strerror}: a crash now may send a mail twice")
 
-    def drop(self, receipt: Receipt) -> None:
+    def remove(self, receipt: SentEntry) -> None:
         """Its row says it now."""
         self.open.pop(receipt.lease, None)
         if self._size > LONGEST:
-            self._shorten()
+            self._compact()
 
     def clear(self) -> None:
         """All of the file has been read and is in the rows."""
         if self._file is not None:
             os.ftruncate(self._file, 0)
 
-    def _shorten(self) -> None:
+    def _compact(self) -> None:
         """Begin the file anew with what is open; the old one is whole until the new one is."""
         if self._path is None or self._file is None:
             return
@@ -81,7 +81,7 @@ class Receipts:
         try:
             new.unlink(missing_ok=True)
             file = _open(new)
-            self._size = os.write(file, "".join(f"{_said(receipt)}\n" for receipt in self.open.values()).encode())
+            self._size = os.write(file, "".join(f"{_parse(receipt)}\n" for receipt in self.open.values()).encode())
             new.replace(self._path)
         except OSError as error:
             log.warning("the receipts could not be shortened", extra={"cause": type(error).__name__})
@@ -95,18 +95,18 @@ class Receipts:
             self._file = None
 
 
-def read(path: Path) -> tuple[list[Receipt], int]:
+def read(path: Path) -> tuple[list[SentEntry], int]:
     """What a worker that is no more left behind, and how many lines make no sense."""
     try:
         lines = [line for line in path.read_bytes().decode("latin-1").split("\n") if line]
     except FileNotFoundError:
         return [], 0
     found = [match for line in lines if (match := _LINE.fullmatch(line))]
-    receipts = [Receipt(Lease(UUID(said[1]), int(said[2])), int(said[3]), said[4]) for said in found]
-    return receipts, len(lines) - len(found)
+    journal = [SentEntry(Lease(UUID(said[1]), int(said[2])), int(said[3]), said[4]) for said in found]
+    return journal, len(lines) - len(found)
 
 
-def _said(receipt: Receipt) -> str:
+def _parse(receipt: SentEntry) -> str:
     return f"{receipt.lease.id.hex} {receipt.lease.attempts} {receipt.code} {receipt.server} ."
 
 

@@ -19,34 +19,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from worker.asyncio_tools import pause
+from worker.asyncio_tools import wait_until
 
 log = logging.getLogger(__name__)
 _MOST, _LOOK = 1000, 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class WorkerName:
     """`receipts` is None where nothing can be written; `lock` is the file descriptor that keeps the name ours."""
 
     name: str
-    receipts: Path | None = None
+    journal: Path | None = None
     lock: int | None = None
 
     def touch(self) -> None:
         """So that whoever tidies old files away sees that these are in use."""
-        if self.lock is not None and self.receipts is not None:
+        if self.lock is not None and self.journal is not None:
             os.utime(self.lock)
-            if self.receipts.exists():
-                os.utime(self.receipts)
+            if self.journal.exists():
+                os.utime(self.journal)
 
-    def give_up(self) -> None:
+    def release(self) -> None:
         """Somebody else may have the name now."""
         if self.lock is not None:
             os.close(self.lock)
 
 
-async def take(wanted: str, state: Path, stop: asyncio.Event) -> Identity | None:
+async def acquire(wanted: str, state: Path, stop: asyncio.Event) -> WorkerName | None:
     """The name `wanted`, waiting for the process that has it to end, or else the first free one of this host.
 
     None when told to stop while waiting. Where nothing can be written the name is this process's alone.
@@ -60,7 +60,7 @@ async def take(wanted: str, state: Path, stop: asyncio.Event) -> Identity | None
         log.warning("WORKER_STATE can't be used: after a crash mails wait for their leases", extra={
             "worker": name, "cause": type(error).__name__,
         })  # fmt: skip
-        return Identity(name)
+        return WorkerName(name)
 
 
 def default_state(database_url: str) -> Path:
@@ -80,7 +80,7 @@ def _folder(folder: Path) -> Path:
     return folder
 
 
-async def _wait(folder: Path, name: str, stop: asyncio.Event) -> Identity | None:
+async def _wait(folder: Path, name: str, stop: asyncio.Event) -> WorkerName | None:
     told = False
     while not stop.is_set():
         if found := _lock(folder, name):
@@ -88,18 +88,18 @@ async def _wait(folder: Path, name: str, stop: asyncio.Event) -> Identity | None
         if not told:
             log.warning("another process has this WORKER_ID: waiting for its end", extra={"worker": name})
             told = True
-        await pause(stop, until=asyncio.get_running_loop().time() + _LOOK)
+        await wait_until(stop, until=asyncio.get_running_loop().time() + _LOOK)
     return None
 
 
-def _first_free(folder: Path, host: str) -> Identity:
+def _first_free(folder: Path, host: str) -> WorkerName:
     for number in range(_MOST):
         if found := _lock(folder, f"{host}-{number}"):
             return found
     raise FileExistsError
 
 
-def _lock(folder: Path, name: str) -> Identity | None:
+def _lock(folder: Path, name: str) -> WorkerName | None:
     """None while a living process has the name."""
     path = folder / f"{name}.lock"
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -111,25 +111,25 @@ def _lock(folder: Path, name: str) -> Identity | None:
     except BaseException:
         os.close(lock)
         raise
-    return Identity(name, folder / f"{name}.receipts", lock)
+    return WorkerName(name, folder / f"{name}.receipts", lock)
 
 
 @contextmanager
-def _borrowed(folder: Path, name: str) -> Iterator[Identity | None]:
+def _is_temporary(folder: Path, name: str) -> Iterator[WorkerName | None]:
     found = _lock(folder, name)
     try:
         yield found
     finally:
         if found:
-            found.give_up()
+            found.release()
 
 
-def abandoned(own: Identity) -> Iterator[Identity]:
+def orphaned(own: WorkerName) -> Iterator[WorkerName]:
     """Names of which nothing but receipts is left: of a host renamed, or of more workers than there are now."""
-    if own.receipts is None:
+    if own.journal is None:
         return
-    for path in sorted(own.receipts.parent.glob("*.receipts")):
-        if path != own.receipts:
-            with _borrowed(path.parent, path.name.removesuffix(".receipts")) as found:
+    for path in sorted(own.journal.parent.glob("*.receipts")):
+        if path != own.journal:
+            with _is_temporary(path.parent, path.name.removesuffix(".receipts")) as found:
                 if found:
                     yield found

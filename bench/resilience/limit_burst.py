@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from bench.resilience.result import Row
 from devstack import servers
 from service.db import Pool
-from service.rate_limiter import HOUR, Limits, Rule, redis_windows
+from service.rate_limiter import HOUR, RateLimiter, Rule, redis_windows
 from service.store import migrations, projects, rate_limit_windows
 from testkit import processes
 
@@ -104,8 +104,8 @@ async def _memory(given: dict[str, str], many: int) -> list[Row]:
     try:
         await redis.flushdb()
         await pool.execute("truncate windows")
-        counting = Limits(redis, b"key", rate_limit_windows.Store(pool))
-        names = [counting.name("g9", Rule("g9", LIMIT, HOUR), str(number)) for number in range(many)]
+        counting = RateLimiter(redis, b"key", rate_limit_windows.Store(pool))
+        names = [counting.key_of("g9", Rule("g9", LIMIT, HOUR), str(number)) for number in range(many)]
         batches = [names[start : start + _BATCH] for start in range(0, many, _BATCH)]
         return [await _in_redis(redis, batches), *await _in_postgres(pool, batches)]
     finally:

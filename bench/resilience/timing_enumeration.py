@@ -26,7 +26,7 @@ from bench.resilience.result import Row
 from service import ids
 from service.accounts import mail_quotas
 from service.app import routes
-from service.crypto.password_hashing import Passwords
+from service.crypto.password_hashing import PasswordHashPool
 from service.db import Pool
 from service.rate_limiter import HOUR
 from service.store import projects, users
@@ -142,7 +142,7 @@ async def _crowd(pool: Pool) -> People:
 
     Nobody is as many as the others and asked for as often, so that what is counted about each grows alike.
     """
-    passwords = Passwords(threads=1)
+    passwords = PasswordHashPool(threads=1)
     line = await passwords.hash(PASSWORD)
     passwords.close()
     people: dict[str, list[Somebody]] = defaultdict(list)

@@ -15,7 +15,7 @@ import aiohttp
 from bench.resilience.ground import PROJECT, ground
 from bench.resilience.result import Row
 from service import ids
-from service.crypto.password_hashing import Passwords
+from service.crypto.password_hashing import PasswordHashPool
 from service.db import Pool
 from service.settings import Settings
 from service.store import tokens, users
@@ -59,7 +59,7 @@ class Track:
     addresses: Sequence[str]
     pool: Pool
     settings: Settings
-    passwords: Passwords
+    passwords: PasswordHashPool
 
 
 async def measure(count: int, seed: int) -> list[Row]:
@@ -87,7 +87,7 @@ async def races(
     """How many races of each way did not end as they must; so many are run side by side."""
     faults: Counter[str] = Counter()
     waiting = iter(range(count))
-    passwords = Passwords(threads=1)
+    passwords = PasswordHashPool(threads=1)
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client:
         track = Track(client, addresses, pool, settings, passwords)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from devstack.servers.errors import ServerError
 from devstack.servers.folders import root_home
 from devstack.servers.processes import run
-from devstack.servers.run_as import Guise
+from devstack.servers.run_as import RunAs
 
 
 def postgres_binaries() -> Path:
@@ -45,7 +45,7 @@ def _wheel_file(package: str, pattern: str) -> Path | None:
     return next((hit for folder in folders for hit in Path(folder).glob(pattern)), None)
 
 
-def reachable(bindir: Path, guise: Guise) -> Path:
+def reachable(bindir: Path, guise: RunAs) -> Path:
     """A checkout below /root is closed to another uid, which then gets a copy."""
     # setpriv itself still has the powers of root when it looks for its program; what `env` sees, it may see.
     looked = run([*guise.prefix, "env", str(bindir / "postgres"), "--version"])

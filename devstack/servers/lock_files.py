@@ -12,7 +12,7 @@ from devstack.servers.processes import STOP_PATIENCE
 
 
 @contextlib.contextmanager
-def claimed(path: Path) -> Iterator[int]:
+def locked(path: Path) -> Iterator[int]:
     """Hold the folder of one server. Its processes inherit the claim, so it ends when the last of them has.
 
     After `kill -9` of its launcher a server needs a moment to end; the next start waits for that here.

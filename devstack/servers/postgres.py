@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from devstack.servers.binaries import postgres_binaries, reachable
 from devstack.servers.errors import ServerError
-from devstack.servers.lock_files import claimed
+from devstack.servers.lock_files import locked
 from devstack.servers.processes import Server, bare_env, on_a_port, run, spawn, tied
-from devstack.servers.run_as import Guise, choose_guise, give, home_of, password_at
+from devstack.servers.run_as import RunAs, choose_account, give, home_of, password_at
 
 USER = "accounts"
 
@@ -24,7 +24,7 @@ def start_postgres(state: Path, /, *, port: int | None = None, throwaway: bool =
     Data stay in a folder of `state` for the next start. A throwaway server trades every promise about
     a crash for speed, and its folder goes when it stops.
     """
-    guise = choose_guise()
+    guise = choose_account()
     home = home_of(state, guise)
     bindir = reachable(postgres_binaries(), guise)
     password = password_at(home / "password", guise)
@@ -33,7 +33,7 @@ def start_postgres(state: Path, /, *, port: int | None = None, throwaway: bool =
     options = "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c timezone=UTC -c log_timezone=UTC"
     if throwaway:
         options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
-    with claimed(home / "lock") as claim:
+    with locked(home / "lock") as claim:
         if not data.exists():
             _initdb(bindir, home, guise=guise, claim=claim, throwaway=throwaway)
         # The claim says that no server of ours lives: a pid in this file is stale, even if a process has it.
@@ -61,7 +61,7 @@ def create_database(server: Server, name: str) -> str:
     return where._replace(path=f"/{name}").geturl()
 
 
-def _initdb(bindir: Path, home: Path, *, guise: Guise, claim: int, throwaway: bool) -> None:
+def _initdb(bindir: Path, home: Path, *, guise: RunAs, claim: int, throwaway: bool) -> None:
     """Make the data beside their place and move them there, so that half of them never pass for all."""
     draft = home / "data.new"
     shutil.rmtree(draft, ignore_errors=True)

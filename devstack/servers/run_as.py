@@ -14,7 +14,7 @@ from devstack.servers.folders import folder, root_folder, root_home, write_priva
 
 
 @dataclass(frozen=True, slots=True)
-class Guise:
+class RunAs:
     """As whom Postgres runs: as its caller, as another uid in a user namespace, or truly as another uid."""
 
     name: str
@@ -22,9 +22,9 @@ class Guise:
     owner: pwd.struct_passwd | None = None
 
 
-def choose_guise() -> Guise:
+def choose_account() -> RunAs:
     if os.geteuid() != 0:
-        return Guise("user")
+        return RunAs("user")
     # initdb looks its uid up, so even inside the namespace it must be that of an account.
     owner = next((entry for entry in map(_account, ("postgres", "nobody")) if entry), None)
     if owner is None:
@@ -32,7 +32,7 @@ def choose_guise() -> Guise:
     inside = ("unshare", "-U", f"--map-user={owner.pw_uid}", f"--map-group={owner.pw_gid}", "--")
     with contextlib.suppress(FileNotFoundError):
         if subprocess.run([*inside, "true"], capture_output=True, check=False).returncode == 0:
-            return Guise("userns", inside)
+            return RunAs("userns", inside)
     become = (
         "setpriv",
         f"--reuid={owner.pw_uid}",
@@ -41,7 +41,7 @@ def choose_guise() -> Guise:
         "--inh-caps=-all",
         "--",
     )
-    return Guise("uid", become, owner)
+    return RunAs("uid", become, owner)
 
 
 def _account(name: str) -> pwd.struct_passwd | None:
@@ -51,7 +51,7 @@ def _account(name: str) -> pwd.struct_passwd | None:
         return None
 
 
-def home_of(state: Path, guise: Guise) -> Path:
+def home_of(state: Path, guise: RunAs) -> Path:
     """Each guise has a folder of its own, since the owner of the files differs."""
     if guise.owner is None:
         return folder(state / f"postgres-{guise.name}")
@@ -59,12 +59,12 @@ def home_of(state: Path, guise: Guise) -> Path:
     return root_folder(root_home() / name)
 
 
-def give(path: Path, guise: Guise) -> None:
+def give(path: Path, guise: RunAs) -> None:
     if guise.owner:
         os.chown(path, guise.owner.pw_uid, guise.owner.pw_gid)
 
 
-def password_at(path: Path, guise: Guise) -> str:
+def password_at(path: Path, guise: RunAs) -> str:
     """Read it, or make one for good."""
     if not path.exists():
         if (path.parent / "data" / "PG_VERSION").exists():

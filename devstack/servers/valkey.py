@@ -7,21 +7,21 @@ from pathlib import Path
 
 from devstack.servers.binaries import valkey_binary
 from devstack.servers.folders import folder, write_private
-from devstack.servers.lock_files import claimed
+from devstack.servers.lock_files import locked
 from devstack.servers.processes import Server, on_a_port, spawn, tied
-from devstack.servers.run_as import Guise, password_at
+from devstack.servers.run_as import RunAs, password_at
 
 
 def start_valkey(state: Path, /, *, port: int | None = None, throwaway: bool = False) -> Server:
     """Wait until Valkey answers PING; as `start_postgres`, from the main thread."""
     home = folder(state / "valkey")
     data, log, config = folder(home / "data"), state / "log" / "valkey.log", home / "valkey.conf"
-    password = password_at(home / "password", Guise("user"))
+    password = password_at(home / "password", RunAs("user"))
     argv = [*tied(signal.SIGTERM), str(valkey_binary()), str(config)]
     # The password stands in the file and not in the arguments, which every user of the machine can list.
     lines = ["bind 127.0.0.1", f"requirepass {password}", f"dir {_quoted(data)}", 'save ""']
     lines.append("appendonly no" if throwaway else "appendonly yes")
-    with claimed(home / "lock") as claim:
+    with locked(home / "lock") as claim:
 
         def launch(number: int) -> Server:
             write_private(config, "\n".join([*lines, f"port {number}", ""]))

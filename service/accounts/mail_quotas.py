@@ -9,51 +9,51 @@ from collections.abc import Sequence
 
 from service.http import device_cookie, rate_limits
 from service.http import rate_limit_keys as of_calls
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.rate_limiter import DAY, HOUR, Rule, Tally, Window
 from service.store.projects import Project
 from service.store.users import User
 
 # For one mailbox; for one mailbox from one network, so that one network can't use up the day; for one network.
 BY_MAILBOX = (Rule("mail.hour", 10, HOUR), Rule("mail.day", 20, DAY))
-BY_NEIGHBOUR, BY_ADDRESS = Rule("mail.neighbour", 10, DAY), Rule("mail.ip", 100, HOUR)
+MAILBOX_AND_NETWORK, BY_ADDRESS = Rule("mail.neighbour", 10, DAY), Rule("mail.ip", 100, HOUR)
 # For a known device of one mailbox, and for all of them together: who has the password can make many.
 BY_DEVICE, BY_DEVICES = Rule("mail.device", 5, HOUR), Rule("mail.devices", 50, HOUR)
 BY_NEW_DEVICE = Rule("notice.new_device", 5, HOUR)
-SHARED = (*BY_MAILBOX, BY_NEIGHBOUR, BY_ADDRESS)
+SHARED = (*BY_MAILBOX, MAILBOX_AND_NETWORK, BY_ADDRESS)
 RULES = (*SHARED, BY_DEVICE, BY_DEVICES, BY_NEW_DEVICE)
 # Mailboxes belong to no project, and neither do networks that send.
 EVERYWHERE = ""
 
 
-async def spend(call: Call, email: str) -> None:
+async def charge(ctx: RequestContext, email: str) -> None:
     """Before a mail to this address is accepted: raises TooManyRequests where it has had enough.
 
     It is given back if the call fails: only who has mails sent can use a budget up.
     """
-    device = device_cookie.find(call, email)
-    if device and device.proven:
-        of_device = [Window(rule, device.id, own=True, only="successes") for rule in _own(call, BY_DEVICE)]
-        tallied = await _may(call, call.project.id, of_device + by_devices(call.project, email))
+    device = device_cookie.find(ctx, email)
+    if device and device.verified:
+        of_device = [Window(rule, device.id, own=True, only="successes") for rule in _own(ctx, BY_DEVICE)]
+        tallied = await _may(ctx, ctx.project.id, of_device + by_devices(ctx.project, email))
     else:
-        tallied = await _may_mail(call, email)
+        tallied = await _may_mail(ctx, email)
     if tallied:
-        rate_limits.obey(call, tallied)
+        rate_limits.enforce(ctx, tallied)
 
 
-async def may_tell(call: Call, user: User) -> bool:
+async def may_notify(ctx: RequestContext, user: User) -> bool:
     """Whether a notice may go to a user's address. An unproved one may be anybody's: it has the strangers' budget."""
     if user.email is None or user.email_verified:
         return user.email is not None
-    tally = await _may_mail(call, user.email)
-    return tally is None or not rate_limits.refuses(call, tally)
+    tally = await _may_mail(ctx, user.email)
+    return tally is None or not rate_limits.is_refused(ctx, tally)
 
 
-async def may_tell_of_device(call: Call, user: User) -> bool:
+async def may_notify_of_device(ctx: RequestContext, user: User) -> bool:
     """Whether one more sign-in on a new device is worth a mail to its owner."""
-    counted = [Window(rule, user.id, only="successes") for rule in _own(call, BY_NEW_DEVICE)]
-    tally = await _may(call, call.project.id, counted)
-    return tally is None or not rate_limits.refuses(call, tally)
+    counted = [Window(rule, user.id, only="successes") for rule in _own(ctx, BY_NEW_DEVICE)]
+    tally = await _may(ctx, ctx.project.id, counted)
+    return tally is None or not rate_limits.is_refused(ctx, tally)
 
 
 def scope(project: Project) -> str:
@@ -63,33 +63,35 @@ def scope(project: Project) -> str:
 
 def windows(project: Project, *, email: str = "", ip: str = "") -> list[Window]:
     """Those of a mailbox, of a network, and with both those that the two have together."""
-    mailbox = of_calls.mailbox_of(email)
-    counted = [Window(rule, mailbox, only="successes") for rule in of_calls.own(project, BY_MAILBOX if email else ())]
+    mailbox = of_calls.mailbox_key(email)
+    counted = [
+        Window(rule, mailbox, only="successes") for rule in of_calls.project_rules(project, BY_MAILBOX if email else ())
+    ]
     if email and ip:  # of IPv6 the widest network that one site may have
-        share = f"{mailbox}\0{of_calls.by_address(BY_ADDRESS, ip)[-1].value}"
-        counted += [Window(rule, share, only="successes") for rule in of_calls.own(project, [BY_NEIGHBOUR])]
-    for rule in of_calls.own(project, [BY_ADDRESS] if ip else ()):
-        counted += of_calls.by_address(rule, ip, "successes")
+        share = f"{mailbox}\0{of_calls.windows_of_address(BY_ADDRESS, ip)[-1].value}"
+        counted += [
+            Window(rule, share, only="successes") for rule in of_calls.project_rules(project, [MAILBOX_AND_NETWORK])
+        ]
+    for rule in of_calls.project_rules(project, [BY_ADDRESS] if ip else ()):
+        counted += of_calls.windows_of_address(rule, ip, "successes")
     return counted
 
 
 def by_devices(project: Project, email: str) -> list[Window]:
     """All known devices of a mailbox together."""
-    mailbox = of_calls.mailbox_of(email)
-    return [Window(rule, mailbox, only="successes") for rule in of_calls.own(project, [BY_DEVICES])]
+    mailbox = of_calls.mailbox_key(email)
+    return [Window(rule, mailbox, only="successes") for rule in of_calls.project_rules(project, [BY_DEVICES])]
 
 
-def _own(call: Call, rule: Rule) -> list[Rule]:
-    return of_calls.own(call.project, [rule])
+def _own(ctx: RequestContext, rule: Rule) -> list[Rule]:
+    return of_calls.project_rules(ctx.project, [rule])
 
 
-async def _may_mail(call: Call, email: str) -> Tally | None:
+async def _may_mail(ctx: RequestContext, email: str) -> Tally | None:
     # A server that holds a key asks for many people from one place.
-    return await _may(
-        call, scope(call.project), windows(call.project, email=email, ip="" if call.key else call.client.ip)
-    )
+    return await _may(ctx, scope(ctx.project), windows(ctx.project, email=email, ip="" if ctx.key else ctx.client.ip))
 
 
-async def _may(call: Call, place: str, counted: Sequence[Window]) -> Tally | None:
+async def _may(ctx: RequestContext, place: str, counted: Sequence[Window]) -> Tally | None:
     """None where the project counts nothing of it."""
-    return await rate_limits.count(call, place, counted) if counted else None
+    return await rate_limits.count(ctx, place, counted) if counted else None

@@ -2,18 +2,18 @@
 
 from service.db import Connection
 from service.errors import ScopeMissing, UserBlocked
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.store import users
 from service.store.users import Member
 
 
-async def lock(call: Call, tx: Connection, *, claimed: str | None = None) -> Member:
+async def lock(ctx: RequestContext, tx: Connection, *, claimed: str | None = None) -> Member:
     """The member as it is by now; with `claimed`, that address is locked too, since the member may get it.
 
     The guards saw the session before the lock: it may have been ended while the act waited, by its owner from another
     device for instance. Raises ScopeMissing and UserBlocked, as they do.
     """
-    member = await users.lock_member(tx, call.member, claimed=claimed)
+    member = await users.lock_member(tx, ctx.member, claimed=claimed)
     if member is None:
         raise ScopeMissing
     if member.status == "blocked":

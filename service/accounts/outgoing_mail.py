@@ -4,28 +4,28 @@ from uuid import UUID
 
 from service.crypto import key_derivation
 from service.db import Connection
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.store import outbox, tokens
 from service.store.tokens import Kind, Token
 from service.store.users import User
 
 
-async def issue(call: Call, tx: Connection, *, kind: Kind, user: User, seconds: int) -> Token:
+async def issue_token(ctx: RequestContext, tx: Connection, *, kind: Kind, user: User, seconds: int) -> Token:
     """A token for a user's own address as it is now."""
     return await tokens.issue(
         tx,
-        call.project.id,
+        ctx.project.id,
         kind=kind,
         user_id=user.id,
         email=user.email or "",
         email_version=user.email_version,
-        kid=key_derivation.current(call.services.ring),
+        kid=key_derivation.current(ctx.services.ring),
         seconds=seconds,
     )
 
 
-async def post(
-    call: Call,
+async def enqueue(
+    ctx: RequestContext,
     tx: Connection,
     *,
     letter: str,
@@ -34,39 +34,39 @@ async def post(
     phrase: str = "",
 ) -> UUID:
     """The letter that carries a token's secret. Without `url` the worker takes the project's page, or ours."""
-    return await outbox.post(
+    return await outbox.enqueue(
         tx,
-        call.project.id,
+        ctx.project.id,
         letter=letter,
         recipient=token.email,
         user_id=token.user_id,
         token_id=token.id,
-        locale=_locale(call),
-        facts=_facts(call) | {"url": url, "phrase": phrase},
+        locale=_locale(ctx),
+        facts=_request_facts(ctx) | {"url": url, "phrase": phrase},
         deadline_at=token.expires_at,
-        sender=call.services.settings.mail_from,
+        sender=ctx.services.settings.mail_from,
     )
 
 
-async def notify(call: Call, tx: Connection, *, letter: str, recipient: str, user: User) -> UUID:
+async def enqueue_notice(ctx: RequestContext, tx: Connection, *, letter: str, recipient: str, user: User) -> UUID:
     """A letter without a link; three days of trying."""
-    return await outbox.post_notice(
+    return await outbox.enqueue_notice(
         tx,
-        call.project.id,
+        ctx.project.id,
         letter=letter,
         recipient=recipient,
         user_id=user.id,
-        locale=_locale(call),
-        facts=_facts(call),
-        sender=call.services.settings.mail_from,
+        locale=_locale(ctx),
+        facts=_request_facts(ctx),
+        sender=ctx.services.settings.mail_from,
     )
 
 
-def _locale(call: Call) -> str:
-    return call.client.locale or call.project.locale
+def _locale(ctx: RequestContext) -> str:
+    return ctx.client.locale or ctx.project.locale
 
 
-def _facts(call: Call) -> dict[str, object]:
+def _request_facts(ctx: RequestContext) -> dict[str, object]:
     """What a letter says about who asked; a link's expiry looks like the answer's."""
-    era = {"modern": call.era.modern, "iso": call.era.iso}
-    return era | {"ip": call.client.ip, "user_agent": call.client.user_agent}
+    era = {"modern": ctx.api_version.modern, "iso": ctx.api_version.iso}
+    return era | {"ip": ctx.client.ip, "user_agent": ctx.client.user_agent}

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from service.crypto import breached_passwords
-from service.crypto.password_hashing import Passwords
+from service.crypto.password_hashing import PasswordHashPool
 from service.db import Executor
 from service.errors import ArgumentInvalid, PasswordPersonal, PasswordReused
-from service.http.request_body import Asker, complaint
+from service.http.request_body import BodyContext, describe_error
 from service.settings import Settings
 from service.store import users
 from service.store.users import User
@@ -18,8 +18,13 @@ _WORD = 4
 _MORE = 4
 
 
-async def accept(
-    asker: Asker, passwords: Passwords, text: str, *, about: Iterable[str | None], earlier: Iterable[str] = ()
+async def hash_new_password(
+    asker: BodyContext,
+    passwords: PasswordHashPool,
+    text: str,
+    *,
+    about: Iterable[str | None],
+    earlier: Iterable[str] = (),
 ) -> str:
     """The hash of a password whose length has been checked (fields.py).
 
@@ -27,10 +32,10 @@ async def accept(
     for one that everybody knows, PasswordPersonal, PasswordReused, and Overloaded.
     """
     project = asker.project
-    is_known = breached_passwords.lists(text) or _is_name(text, project.name)
+    is_known = breached_passwords.is_common(text) or _is_name(text, project.name)
     if project.password_blocklist and (is_known or await passwords.is_breached(text)):
         fault = "Password should not be one of the commonly used or breached passwords"
-        raise ArgumentInvalid(complaint(asker, "password", "unfit", fault))
+        raise ArgumentInvalid(describe_error(asker, "password", "unfit", fault))
     if project.password_personal_data and _is_personal(text, about):
         raise PasswordPersonal
     for line in earlier:
@@ -41,15 +46,19 @@ async def accept(
 
 def breached(settings: Settings) -> Callable[[str], bool] | None:
     """Who knows the breached passwords, if the operator has a file of them. Raises ValueError for one that is none."""
-    return breached_passwords.Ranges(Path(settings.password_ranges)).hold if settings.password_ranges else None
+    return (
+        breached_passwords.BreachedPasswords(Path(settings.password_ranges)).contain
+        if settings.password_ranges
+        else None
+    )
 
 
-async def earlier(asker: Asker, conn: Executor, user: User) -> list[str]:
+async def previous_hashes(asker: BodyContext, conn: Executor, user: User) -> list[str]:
     """Hashes of as many of the user's last passwords as the project asks for, today's first."""
     return await users.last_passwords(conn, user, most=asker.project.password_history)
 
 
-def about(user: User) -> tuple[str | None, ...]:
+def personal_words(user: User) -> tuple[str | None, ...]:
     return (user.id, user.name, user.email)
 
 

@@ -22,6 +22,6 @@ _SECOND = tuple(
 )
 
 
-def new() -> str:
+def generate() -> str:
     """Two words, of 4,096 pairs: it is compared by eye and guards nothing by itself."""
     return f"{secrets.choice(_FIRST)} {secrets.choice(_SECOND)}"

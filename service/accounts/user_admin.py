@@ -16,7 +16,7 @@ from service.store.users import Status, User
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
+class AdminContext:
     """Who has the say over a project's users, and where that came from."""
 
     pool: Pool
@@ -25,7 +25,7 @@ class Operator:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class AdminResult:
     """The user as it is now; the event is to be rung for."""
 
     user: User
@@ -33,14 +33,14 @@ class Done:
 
 
 async def create(
-    operator: Operator,
+    operator: AdminContext,
     *,
     user_id: str | None,
     email: str | None,
     name: str | None,
     password_hash: str | None,
     email_verified: bool = False,
-) -> Done:
+) -> AdminResult:
     """Raises UserExists."""
     async with transaction(operator.pool) as tx:
         user = await users.create(
@@ -53,16 +53,16 @@ async def create(
         )
         if email_verified:
             user = await users.set_email_verified(tx, user, email_verified=True)
-        return await _done(operator, tx, user, Event.BY_OPERATOR_CREATE)
+        return await _finish(operator, tx, user, Event.BY_OPERATOR_CREATE)
 
 
-async def change_name(operator: Operator, user_id: str, *, name: str) -> Done:
+async def change_name(operator: AdminContext, user_id: str, *, name: str) -> AdminResult:
     async with transaction(operator.pool) as tx:
         user = await users.change_name(tx, await _locked(operator, tx, user_id), name=name)
-        return await _done(operator, tx, user, Event.BY_OPERATOR_NAME)
+        return await _finish(operator, tx, user, Event.BY_OPERATOR_NAME)
 
 
-async def change_email(operator: Operator, user_id: str, *, email: str) -> Done:
+async def change_email(operator: AdminContext, user_id: str, *, email: str) -> AdminResult:
     """The address is unproved, no earlier link works, nobody is mailed. Raises EmailExists."""
     async with transaction(operator.pool) as tx:
         before = await users.claim(tx, operator.project_id, user_id=user_id, email=email)
@@ -72,88 +72,88 @@ async def change_email(operator: Operator, user_id: str, *, email: str) -> Done:
             user = await users.change_email(tx, before, email=email)
         except EmailTaken:
             raise EmailExists from None
-        await tokens.kill_all(tx, before, by_address=True)
-        await tokens.kill_disavowals(tx, before)
-        return await _done(operator, tx, user, Event.BY_OPERATOR_EMAIL)
+        await tokens.revoke_all(tx, before, by_address=True)
+        await tokens.revoke_undo_links(tx, before)
+        return await _finish(operator, tx, user, Event.BY_OPERATOR_EMAIL)
 
 
-async def change_password(operator: Operator, user_id: str, *, password_hash: str, kept: int) -> Done:
+async def change_password(operator: AdminContext, user_id: str, *, password_hash: str, kept: int) -> AdminResult:
     """Every session and every open link ends; so many of the last passwords are remembered."""
     async with transaction(operator.pool) as tx:
         before = await _locked(operator, tx, user_id)
         await users.change_password(tx, before, password_hash=password_hash, kept=kept)
-        await tokens.kill_all(tx, before, by_address=True)
-        await tokens.kill_disavowals(tx, before)
+        await tokens.revoke_all(tx, before, by_address=True)
+        await tokens.revoke_undo_links(tx, before)
         await sessions.close_all(tx, before)
-        return await _done(operator, tx, await _locked(operator, tx, user_id), Event.BY_OPERATOR_PASSWORD)
+        return await _finish(operator, tx, await _locked(operator, tx, user_id), Event.BY_OPERATOR_PASSWORD)
 
 
-async def change_status(operator: Operator, user_id: str, *, status: Status) -> Done:
+async def change_status(operator: AdminContext, user_id: str, *, status: Status) -> AdminResult:
     """A block takes effect with the next request: each one reads the user's row."""
     async with transaction(operator.pool) as tx:
         user = await users.change_status(tx, await _locked(operator, tx, user_id), status=status)
-        await tokens.kill_all(tx, user, by_address=True)
-        return await _done(operator, tx, user, Event.BY_OPERATOR_STATUS)
+        await tokens.revoke_all(tx, user, by_address=True)
+        return await _finish(operator, tx, user, Event.BY_OPERATOR_STATUS)
 
 
-async def change_verification(operator: Operator, user_id: str, *, email_verified: bool) -> Done:
+async def change_verification(operator: AdminContext, user_id: str, *, email_verified: bool) -> AdminResult:
     """What is taken back must be proved anew: no earlier link counts."""
     async with transaction(operator.pool) as tx:
         before = await _locked(operator, tx, user_id)
         user = await users.set_email_verified(tx, before, email_verified=email_verified)
         if not email_verified:
-            await tokens.kill_all(tx, before, by_address=True)
-        return await _done(operator, tx, user, Event.BY_OPERATOR_VERIFICATION)
+            await tokens.revoke_all(tx, before, by_address=True)
+        return await _finish(operator, tx, user, Event.BY_OPERATOR_VERIFICATION)
 
 
-async def change_labels(operator: Operator, user_id: str, *, labels: list[str]) -> Done:
+async def change_labels(operator: AdminContext, user_id: str, *, labels: list[str]) -> AdminResult:
     """Each label once, in the given order."""
     async with transaction(operator.pool) as tx:
         before = await _locked(operator, tx, user_id)
         user = await users.change_labels(tx, before, labels=list(dict.fromkeys(labels)))
-        return await _done(operator, tx, user, Event.BY_OPERATOR_LABELS)
+        return await _finish(operator, tx, user, Event.BY_OPERATOR_LABELS)
 
 
-async def change_prefs(operator: Operator, user_id: str, *, rewrite: Callable[[str], str]) -> Done:
+async def change_prefs(operator: AdminContext, user_id: str, *, rewrite: Callable[[str], str]) -> AdminResult:
     """`rewrite` makes the new JSON text of the one that stands there."""
     async with transaction(operator.pool) as tx:
         before = await _locked(operator, tx, user_id)
         user = await users.change_prefs(tx, before, prefs=rewrite(before.prefs))
-        return await _done(operator, tx, user, Event.BY_OPERATOR_PREFS)
+        return await _finish(operator, tx, user, Event.BY_OPERATOR_PREFS)
 
 
-async def delete(operator: Operator, user_id: str) -> Done:
+async def delete(operator: AdminContext, user_id: str) -> AdminResult:
     """Gone with sessions, links and mails that were still to be sent; the log stays. The address is free again."""
     async with transaction(operator.pool) as tx:
         user = await _locked(operator, tx, user_id)
-        await tokens.kill_all(tx, user, by_address=True)
-        await outbox.cancel_of(tx, operator.project_id, user_id=user.id)
+        await tokens.revoke_all(tx, user, by_address=True)
+        await outbox.cancel_for_user(tx, operator.project_id, user_id=user.id)
         await users.delete(tx, user)
-        return await _done(operator, tx, user, Event.BY_OPERATOR_DELETE)
+        return await _finish(operator, tx, user, Event.BY_OPERATOR_DELETE)
 
 
-async def close_session(operator: Operator, user_id: str, *, session_id: str) -> Done:
+async def close_session(operator: AdminContext, user_id: str, *, session_id: str) -> AdminResult:
     """Raises SessionNotFound."""
     async with transaction(operator.pool) as tx:
         user = await _locked(operator, tx, user_id)
         if not await sessions.close(tx, user, session_id=session_id):
             raise SessionNotFound
-        return await _done(operator, tx, user, Event.BY_OPERATOR_SESSIONS)
+        return await _finish(operator, tx, user, Event.BY_OPERATOR_SESSIONS)
 
 
-async def close_sessions(operator: Operator, user_id: str) -> Done:
+async def close_sessions(operator: AdminContext, user_id: str) -> AdminResult:
     async with transaction(operator.pool) as tx:
         user = await _locked(operator, tx, user_id)
         await sessions.close_all(tx, user)
-        return await _done(operator, tx, user, Event.BY_OPERATOR_SESSIONS)
+        return await _finish(operator, tx, user, Event.BY_OPERATOR_SESSIONS)
 
 
-async def _locked(operator: Operator, tx: Connection, user_id: str) -> User:
+async def _locked(operator: AdminContext, tx: Connection, user_id: str) -> User:
     user = await users.lock(tx, operator.project_id, user_id=user_id)
     if user is None:
         raise UserNotFound
     return user
 
 
-async def _done(operator: Operator, tx: Connection, user: User, name: Event) -> Done:
-    return Done(user, await events.record(tx, operator.project_id, event=name, user_id=user.id, by=operator.by))
+async def _finish(operator: AdminContext, tx: Connection, user: User, name: Event) -> AdminResult:
+    return AdminResult(user, await events.record(tx, operator.project_id, event=name, user_id=user.id, by=operator.by))

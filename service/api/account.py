@@ -10,7 +10,7 @@ from service.accounts import members, password_policy, private_signup
 from service.db import transaction
 from service.errors import IdentityNotFound, PasswordPersonal, UserExists
 from service.http import responses, schemas, session_cookies
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.http.fields import Name, NewEmail, NewPassword, NewUserId, sized
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public
@@ -31,35 +31,37 @@ class CreateAccount(Body):
 @public.post("/v1/account")
 @limited(10, HOUR, by="ip")
 @contract(takes=CreateAccount, gives=schemas.USER, status=201, raises=(UserExists, PasswordPersonal))
-async def create_account(call: Call) -> web.Response:
+async def create_account(ctx: RequestContext) -> web.Response:
     """Register an account. It opens no session; only where sign-up is private it sends a mail, which must be used."""
-    body = await read(call, CreateAccount)
+    body = await read(ctx, CreateAccount)
     # The hash comes before anyone looks whether the address is taken: both answers take the same time.
     about = (body.userId, body.name, body.email)
-    password_hash = await password_policy.accept(call, call.services.passwords, body.password.reveal(), about=about)
-    if call.project.private_signup:
-        return await private_signup.ask(
-            call, user_id=body.userId, email=body.email, name=body.name or "", password_hash=password_hash
+    password_hash = await password_policy.hash_new_password(
+        ctx, ctx.services.passwords, body.password.reveal(), about=about
+    )
+    if ctx.project.private_signup:
+        return await private_signup.start(
+            ctx, user_id=body.userId, email=body.email, name=body.name or "", password_hash=password_hash
         )
-    async with transaction(call.pool) as tx:
+    async with transaction(ctx.pool) as tx:
         user = await users.create(
             tx,
-            call.project.id,
+            ctx.project.id,
             user_id=ids.given(body.userId),
             email=body.email,
             name=body.name or "",
             password_hash=password_hash,
         )
-        event = await events.record(tx, call.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=call.client)
-    await call.services.bell.ring(RECORD_LOG, event)
-    return responses.json(responses.user(call, user), 201)
+        event = await events.record(tx, ctx.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=ctx.client)
+    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+    return responses.json(responses.user(ctx, user), 201)
 
 
 @member.get("/v1/account")
 @contract(gives=schemas.USER)
-async def get_account(call: Call) -> web.Response:
+async def get_account(ctx: RequestContext) -> web.Response:
     """The member's own account."""
-    return responses.json(responses.user(call, call.member))
+    return responses.json(responses.user(ctx, ctx.member))
 
 
 class UpdateName(Body):
@@ -69,53 +71,53 @@ class UpdateName(Body):
 @member.patch("/v1/account/name")
 @limited(100, HOUR, by="user")
 @contract(takes=UpdateName, gives=schemas.USER)
-async def update_name(call: Call) -> web.Response:
+async def update_name(ctx: RequestContext) -> web.Response:
     """Set the member's name."""
-    body = await read(call, UpdateName)
-    async with transaction(call.pool) as tx:
-        user = await users.change_name(tx, await members.lock(call, tx), name=body.name)
-        event = await events.record(tx, call.project.id, event=Event.NAME_UPDATE, user_id=user.id, by=call.client)
-    await call.services.bell.ring(RECORD_LOG, event)
-    return responses.json(responses.user(call, user))
+    body = await read(ctx, UpdateName)
+    async with transaction(ctx.pool) as tx:
+        user = await users.change_name(tx, await members.lock(ctx, tx), name=body.name)
+        event = await events.record(tx, ctx.project.id, event=Event.NAME_UPDATE, user_id=user.id, by=ctx.client)
+    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+    return responses.json(responses.user(ctx, user))
 
 
 @member.delete("/v1/account")
 @limited(10, HOUR, by="user")
-async def delete_account(call: Call) -> web.Response:
+async def delete_account(ctx: RequestContext) -> web.Response:
     """Block the account for good. An address that its member proved stays taken: nobody takes the account over."""
-    await _block(call, Event.ACCOUNT_DELETE)
+    await _block(ctx, Event.ACCOUNT_DELETE)
     return responses.nothing()
 
 
 @member.patch("/v1/account/status")
 @limited(10, HOUR, by="user")
 @contract(gives=schemas.USER)
-async def update_status(call: Call) -> web.Response:
+async def update_status(ctx: RequestContext) -> web.Response:
     """The same under its modern name; answers with the blocked account."""
-    return responses.json(responses.user(call, await _block(call, Event.STATUS_UPDATE)))
+    return responses.json(responses.user(ctx, await _block(ctx, Event.STATUS_UPDATE)))
 
 
-async def _block(call: Call, name: Event) -> User:
+async def _block(ctx: RequestContext, name: Event) -> User:
     """Its sessions stay, so that their holders are told; they are good for nothing more."""
-    async with transaction(call.pool) as tx:
-        user = await users.close(tx, await members.lock(call, tx))
-        await tokens.kill_all(tx, user, by_address=user.email_verified)
-        event = await events.record(tx, call.project.id, event=name, user_id=user.id, by=call.client)
-    await call.services.bell.ring(RECORD_LOG, event)
-    if not call.by_jwt:
-        session_cookies.clear(call)
+    async with transaction(ctx.pool) as tx:
+        user = await users.close(tx, await members.lock(ctx, tx))
+        await tokens.revoke_all(tx, user, by_address=user.email_verified)
+        event = await events.record(tx, ctx.project.id, event=name, user_id=user.id, by=ctx.client)
+    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+    if not ctx.by_jwt:
+        session_cookies.clear(ctx)
     return user
 
 
 @member.get("/v1/account/identities")
 @contract(gives=schemas.IDENTITY_LIST)
-async def list_identities(call: Call) -> web.Response:
+async def list_identities(ctx: RequestContext) -> web.Response:
     """No account here has an identity of another provider."""
-    return responses.json({call.era.count: 0, "identities": []})
+    return responses.json({ctx.api_version.count: 0, "identities": []})
 
 
 @member.delete("/v1/account/identities/{identityId}")
 @contract(raises=(IdentityNotFound,))
-async def delete_identity(_call: Call) -> web.Response:
+async def delete_identity(_call: RequestContext) -> web.Response:
     """There is none to delete."""
     raise IdentityNotFound

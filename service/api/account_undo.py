@@ -12,7 +12,7 @@ from service.accounts import outgoing_mail
 from service.db import Connection, transaction
 from service.errors import TokenInvalid, UserBlocked
 from service.http import html_pages
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.http.fields import TokenSecret, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, public
@@ -24,78 +24,78 @@ from service.store.tokens import Kind, Token
 from service.store.users import User
 
 
-class Disavow(Body):
+class UndoRequest(Body):
     userId: UserId  # noqa: N815 - the contract's spelling
     secret: TokenSecret
 
 
 @public.get("/auth/disavowal", page=True)
-async def ask_disavowal(call: Call) -> web.Response:
+async def show_account_undo(ctx: RequestContext) -> web.Response:
     """Ask whether to end all sessions and void the password."""
-    return await html_pages.ask(call, "disavowal", Disavow)
+    return await html_pages.confirmation_page(ctx, "disavowal", UndoRequest)
 
 
 @public.post("/auth/disavowal", page=True)
 @limited(10, HOUR, by="userId", only="failures")
 @limited(100, HOUR, by="ip", only="failures")
-@contract(takes=Disavow)
-async def confirm_disavowal(call: Call) -> web.Response:
+@contract(takes=UndoRequest)
+async def confirm_account_undo(ctx: RequestContext) -> web.Response:
     """End all sessions and void the password; an address that was changed since comes back."""
-    return await _disavow(call, Kind.DISAVOWAL)
+    return await _secure_account(ctx, Kind.ACCOUNT_UNDO)
 
 
 @public.get("/auth/email-undo", page=True)
-async def ask_email_undo(call: Call) -> web.Response:
+async def show_email_undo(ctx: RequestContext) -> web.Response:
     """Ask whether to put the old address back."""
-    return await html_pages.ask(call, "email_undo", Disavow)
+    return await html_pages.confirmation_page(ctx, "email_undo", UndoRequest)
 
 
 @public.post("/auth/email-undo", page=True)
 @limited(10, HOUR, by="userId", only="failures")
 @limited(100, HOUR, by="ip", only="failures")
-@contract(takes=Disavow)
-async def confirm_email_undo(call: Call) -> web.Response:
+@contract(takes=UndoRequest)
+async def confirm_email_undo(ctx: RequestContext) -> web.Response:
     """Put the old address back, end all sessions and void the password."""
-    return await _disavow(call, Kind.EMAIL_UNDO)
+    return await _secure_account(ctx, Kind.EMAIL_UNDO)
 
 
-async def _disavow(call: Call, kind: Kind) -> web.Response:
+async def _secure_account(ctx: RequestContext, kind: Kind) -> web.Response:
     """Raises TokenInvalid, and UserBlocked, which costs the link no attempt: it is good for when that is over."""
-    body = await read(call, Disavow)
-    ring = call.services.ring
+    body = await read(ctx, UndoRequest)
+    ring = ctx.services.ring
     found = await tokens.find_by_secret(
-        call.pool, call.project.id, kind=kind, user_id=body.userId, secret=body.secret.reveal(), ring=ring
+        ctx.pool, ctx.project.id, kind=kind, user_id=body.userId, secret=body.secret.reveal(), ring=ring
     )
     if found is None:
         raise TokenInvalid
     try:
-        return await _undo(call, found)
+        return await _restore_email(ctx, found)
     except UserBlocked:
-        await tokens.forgive(call.pool, found)
+        await tokens.refund_attempt(ctx.pool, found)
         raise
 
 
-async def _undo(call: Call, found: Token) -> web.Response:
-    async with transaction(call.pool) as tx:
-        user = await users.claim(tx, call.project.id, user_id=found.user_id or "", email=found.email)
-        token = await tokens.take_disavowal(tx, found)
+async def _restore_email(ctx: RequestContext, found: Token) -> web.Response:
+    async with transaction(ctx.pool) as tx:
+        user = await users.claim(tx, ctx.project.id, user_id=found.user_id or "", email=found.email)
+        token = await tokens.redeem_undo_link(tx, found)
         if user is None or token is None:
             raise TokenInvalid
         if user.status == "blocked":
             raise UserBlocked
         await sessions.close_all(tx, user)
         now = await users.secure(tx, user, email=token.email)
-        await tokens.kill_all(tx, now, by_address=now.email_verified)
-        await tokens.kill_disavowals(tx, now, since=token.created_at)
-        mails = await _tell_loser(call, tx, user) if now.email != user.email else []
-        event = await events.record(tx, call.project.id, event=Event.DISAVOWAL, user_id=user.id, by=call.client)
-    await call.services.bell.ring(SEND_MAIL, *mails)
-    await call.services.bell.ring(RECORD_LOG, event)
-    return html_pages.show(call, "disavowed", restored=now.email not in (None, user.email))
+        await tokens.revoke_all(tx, now, by_address=now.email_verified)
+        await tokens.revoke_undo_links(tx, now, since=token.created_at)
+        mails = await _notify_new_address(ctx, tx, user) if now.email != user.email else []
+        event = await events.record(tx, ctx.project.id, event=Event.DISAVOWAL, user_id=user.id, by=ctx.client)
+    await ctx.services.job_queue.enqueue(SEND_MAIL, *mails)
+    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+    return html_pages.render_page(ctx, "disavowed", restored=now.email not in (None, user.email))
 
 
-async def _tell_loser(call: Call, tx: Connection, before: User) -> list[UUID]:
+async def _notify_new_address(ctx: RequestContext, tx: Connection, before: User) -> list[UUID]:
     """Who had proved the address that the account loses may have believed it to be his: he is told, without a link."""
     if before.email is None or not before.email_verified:
         return []
-    return [await outgoing_mail.notify(call, tx, letter="email_changed", recipient=before.email, user=before)]
+    return [await outgoing_mail.enqueue_notice(ctx, tx, letter="email_changed", recipient=before.email, user=before)]

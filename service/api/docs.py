@@ -15,9 +15,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, sel
 from markupsafe import Markup, escape
 
 from service.http import openapi
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.http.openapi.parts import Json
-from service.http.routing import anybody
+from service.http.routing import without_guards
 
 _FOLDER = Path(__file__).parents[2] / "templates" / "pages" / "docs"
 _STYLE = (_FOLDER / "style.css").read_text()
@@ -35,11 +35,11 @@ _COUNTED = {
 _SPANS = {3600: "an hour", 60: "a minute", 86_400: "a day"}
 
 
-@anybody.get("/docs", page=True)
-async def show_docs(call: Call) -> web.Response:
+@without_guards.get("/docs", page=True)
+async def show_docs(ctx: RequestContext) -> web.Response:
     """Describe the service to people."""
     return web.Response(
-        body=_page(call.services.settings.public_url),
+        body=_page(ctx.services.settings.public_url),
         content_type="text/html",
         charset="utf-8",
         headers={"Content-Security-Policy": _POLICY},

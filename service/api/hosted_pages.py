@@ -9,7 +9,7 @@ from aiohttp import web
 from service.api import passwordless, sessions, verification
 from service.errors import ArgumentInvalid, PasswordPersonal
 from service.http import html_pages, request_body
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.http.fields import NewPassword, TokenSecret, UserId
 from service.http.request_body import Body
 from service.http.routing import contract, limited, public
@@ -24,19 +24,19 @@ class Proof(Body):
 
 
 @public.get("/auth/verification", page=True)
-async def ask_verification(call: Call) -> web.Response:
+async def show_verification(ctx: RequestContext) -> web.Response:
     """Ask whether to prove the address."""
-    return await html_pages.ask(call, "verification", Proof)
+    return await html_pages.confirmation_page(ctx, "verification", Proof)
 
 
 @public.post("/auth/verification", page=True)
 @limited(10, HOUR, by="userId", only="failures")
 @limited(100, HOUR, by="ip", only="failures")
 @contract(takes=verification.UpdateVerification)
-async def confirm_verification(call: Call) -> web.Response:
+async def confirm_verification(ctx: RequestContext) -> web.Response:
     """Prove the address, as PUT /v1/account/verification does."""
-    await verification.confirm(call)
-    return html_pages.show(call, "verified")
+    await verification.confirm(ctx)
+    return html_pages.render_page(ctx, "verified")
 
 
 class FinishSignUp(Proof):
@@ -44,37 +44,37 @@ class FinishSignUp(Proof):
 
 
 @public.get("/auth/sign-up", page=True)
-async def ask_sign_up(call: Call) -> web.Response:
+async def ask_sign_up(ctx: RequestContext) -> web.Response:
     """Ask for the password of the account that a private sign-up makes."""
-    return await html_pages.ask(call, "sign_up", Proof, refused=False)
+    return await html_pages.confirmation_page(ctx, "sign_up", Proof, refused=False)
 
 
 @public.post("/auth/sign-up", page=True)
 @limited(10, HOUR, by="userId", only="failures")
 @limited(100, HOUR, by="ip", only="failures")
 @contract(takes=Proof)
-async def confirm_sign_up(call: Call) -> web.Response:
+async def confirm_sign_up(ctx: RequestContext) -> web.Response:
     """Prove the address and make the account, with the password that was chosen here."""
-    proof = await request_body.read(call, Proof)
+    proof = await request_body.read(ctx, Proof)
     try:
-        await request_body.read(call, FinishSignUp)
-        await verification.confirm(call)
+        await request_body.read(ctx, FinishSignUp)
+        await verification.confirm(ctx)
     except (ArgumentInvalid, PasswordPersonal):  # of the password: the rest has been read
-        return html_pages.question(call, "sign_up", proof, status=400, refused=True)
-    return html_pages.show(call, "verified")
+        return html_pages.form_page(ctx, "sign_up", proof, status=400, refused=True)
+    return html_pages.render_page(ctx, "verified")
 
 
 @public.get("/auth/magic-url", page=True)
-async def ask_magic_url(call: Call) -> web.Response:
+async def show_magic_url(ctx: RequestContext) -> web.Response:
     """Ask whether to sign in."""
-    return await html_pages.ask(call, "magic_url", passwordless.UpdateMagicUrl)
+    return await html_pages.confirmation_page(ctx, "magic_url", passwordless.UpdateMagicUrl)
 
 
 @public.post("/auth/magic-url", opens_session=True, page=True)
 @limited(10, HOUR, by="userId", only="failures")
 @limited(100, HOUR, by="ip", only="failures")
 @contract(takes=passwordless.UpdateMagicUrl)
-async def confirm_magic_url(call: Call) -> web.Response:
+async def confirm_magic_url(ctx: RequestContext) -> web.Response:
     """Sign this browser in, as PUT /v1/account/sessions/magic-url does."""
-    await sessions.hand_over(call, await passwordless.open_by_link(call))
-    return html_pages.show(call, "signed_in")
+    await sessions.set_session_cookies(ctx, await passwordless.open_by_link(ctx))
+    return html_pages.render_page(ctx, "signed_in")

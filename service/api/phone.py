@@ -2,58 +2,58 @@
 
 from aiohttp import web
 
-from service.api.users import get
+from service.api.users import find_or_raise
 from service.errors import PhoneDisabled, UserNotFound
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.http.routing import contract, member, public, users_write
 
 
 @public.post("/v1/account/tokens/phone", "/v1/account/sessions/phone")
 @contract(raises=(PhoneDisabled,))
-async def create_phone_token(_call: Call) -> web.Response:
+async def create_phone_token(_call: RequestContext) -> web.Response:
     """Would send a code that signs in."""
     raise PhoneDisabled
 
 
 @public.put("/v1/account/sessions/phone")
 @contract(raises=(PhoneDisabled,))
-async def update_phone_session(_call: Call) -> web.Response:
+async def update_phone_session(_call: RequestContext) -> web.Response:
     """Would sign in with that code."""
     raise PhoneDisabled
 
 
 @member.patch("/v1/account/phone")
 @contract(raises=(PhoneDisabled,))
-async def update_phone(_call: Call) -> web.Response:
+async def update_phone(_call: RequestContext) -> web.Response:
     """Would set the member's number."""
     raise PhoneDisabled
 
 
 @member.post("/v1/account/verifications/phone", "/v1/account/verification/phone")
 @contract(raises=(PhoneDisabled,))
-async def create_phone_verification(_call: Call) -> web.Response:
+async def create_phone_verification(_call: RequestContext) -> web.Response:
     """Would send a code that proves the number."""
     raise PhoneDisabled
 
 
 @public.put("/v1/account/verifications/phone", "/v1/account/verification/phone")
 @contract(raises=(PhoneDisabled,))
-async def update_phone_verification(_call: Call) -> web.Response:
+async def update_phone_verification(_call: RequestContext) -> web.Response:
     """Would prove the number."""
     raise PhoneDisabled
 
 
 @users_write.patch("/v1/users/{userId}/phone")
 @contract(raises=(UserNotFound, PhoneDisabled))
-async def update_user_phone(call: Call) -> web.Response:
+async def update_user_phone(ctx: RequestContext) -> web.Response:
     """Would set a user's number."""
-    await get(call)
+    await find_or_raise(ctx)
     raise PhoneDisabled
 
 
 @users_write.patch("/v1/users/{userId}/verification/phone")
 @contract(raises=(UserNotFound, PhoneDisabled))
-async def update_user_phone_verification(call: Call) -> web.Response:
+async def update_user_phone_verification(ctx: RequestContext) -> web.Response:
     """Would say whether a user's number is proved."""
-    await get(call)
+    await find_or_raise(ctx)
     raise PhoneDisabled

@@ -10,7 +10,7 @@ from service.accounts import members
 from service.db import transaction
 from service.errors import ArgumentInvalid
 from service.http import json_body, responses, schemas
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.http.fields import check_prefs, empty_list_is_object
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member
@@ -30,9 +30,9 @@ Prefs = Annotated[
 
 @member.get("/v1/account/prefs")
 @contract(gives=schemas.PREFERENCES)
-async def get_prefs(call: Call) -> web.Response:
+async def get_prefs(ctx: RequestContext) -> web.Response:
     """The bare object, `{}` when there is nothing in it."""
-    return responses.json(orjson.Fragment(call.member.prefs))
+    return responses.json(orjson.Fragment(ctx.member.prefs))
 
 
 class UpdatePrefs(Body):
@@ -42,19 +42,19 @@ class UpdatePrefs(Body):
 @member.patch("/v1/account/prefs")
 @limited(1000, HOUR, by="user")
 @contract(takes=UpdatePrefs, gives=schemas.USER)
-async def update_prefs(call: Call) -> web.Response:
+async def update_prefs(ctx: RequestContext) -> web.Response:
     """Legacy: the given keys change, null removes one. Modern: the object is replaced (design.md 7)."""
-    body = await read(call, UpdatePrefs)
-    async with transaction(call.pool) as tx:
-        member = await members.lock(call, tx)
-        prefs = written(body.prefs, member.prefs, merge=not call.era.modern)
+    body = await read(ctx, UpdatePrefs)
+    async with transaction(ctx.pool) as tx:
+        member = await members.lock(ctx, tx)
+        prefs = serialize(body.prefs, member.prefs, merge=not ctx.api_version.modern)
         user = await users.change_prefs(tx, member, prefs=prefs)
-        event = await events.record(tx, call.project.id, event=Event.PREFS_UPDATE, user_id=user.id, by=call.client)
-    await call.services.bell.ring(RECORD_LOG, event)
-    return responses.json(responses.user(call, user))
+        event = await events.record(tx, ctx.project.id, event=Event.PREFS_UPDATE, user_id=user.id, by=ctx.client)
+    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+    return responses.json(responses.user(ctx, user))
 
 
-def written(given: dict[str, Any], earlier: str, *, merge: bool) -> str:
+def serialize(given: dict[str, Any], earlier: str, *, merge: bool) -> str:
     """The text to store; raises ArgumentInvalid for too much of it, in the words of the era that merges."""
     raw = json_body.write(_merged(json_body.read(earlier.encode()), given) if merge else given)
     if len(raw) > _SIZE:

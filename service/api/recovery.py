@@ -18,7 +18,7 @@ from service.errors import (
     UserNotFound,
 )
 from service.http import responses, schemas
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.http.fields import Email, Hidden, NewPassword, TokenSecret, Url, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, public
@@ -39,42 +39,42 @@ class CreateRecovery(Body):
 @limited(10, HOUR, by="email", only="successes")
 @limited(100, HOUR, by="ip")
 @contract(takes=CreateRecovery, gives=schemas.TOKEN, status=201, raises=(UserNotFound,))
-async def create_recovery(call: Call) -> web.Response:
+async def create_recovery(ctx: RequestContext) -> web.Response:
     """Mail the owner of an address a link for choosing a new password.
 
     The same rows are written for every address: the worker finds out whose it is (design.md 5).
     """
-    body = await read(call, CreateRecovery)
-    user = await _revealed(call, body.email)
-    await mail_quotas.spend(call, body.email)
-    async with transaction(call.pool) as tx:
+    body = await read(ctx, CreateRecovery)
+    user = await _revealed(ctx, body.email)
+    await mail_quotas.charge(ctx, body.email)
+    async with transaction(ctx.pool) as tx:
         token = await tokens.issue(
             tx,
-            call.project.id,
+            ctx.project.id,
             kind=Kind.RECOVERY,
             email=body.email,
-            kid=key_derivation.current(call.services.ring),
-            seconds=call.project.recovery_seconds,
+            kid=key_derivation.current(ctx.services.ring),
+            seconds=ctx.project.recovery_seconds,
         )
-        mail = await outgoing_mail.post(call, tx, letter="recovery", token=token, url=body.url)
+        mail = await outgoing_mail.enqueue(ctx, tx, letter="recovery", token=token, url=body.url)
         await events.record(
             tx,
-            call.project.id,
+            ctx.project.id,
             event=Event.RECOVERY_CREATE,
             user_id=None,
             token_id=token.id,
-            by=call.client,
+            by=ctx.client,
         )
-    await call.services.bell.ring(SEND_MAIL, mail)
-    told = tokens.unnamed(call.services.ring, token)
-    return responses.json(responses.token(call, told, user_id=user.id if user else ids.new()), 201)
+    await ctx.services.job_queue.enqueue(SEND_MAIL, mail)
+    told = tokens.with_public_id(ctx.services.ring, token)
+    return responses.json(responses.token(ctx, told, user_id=user.id if user else ids.new()), 201)
 
 
-async def _revealed(call: Call, email: str) -> User | None:
+async def _revealed(ctx: RequestContext, email: str) -> User | None:
     """Only where a project gives its users away for a conformance run."""
-    if not call.project.reveal_unknown_users:
+    if not ctx.project.reveal_unknown_users:
         return None
-    user = await users.find_by_email(call.pool, call.project.id, email=email)
+    user = await users.find_by_email(ctx.pool, ctx.project.id, email=email)
     if user is None:
         raise UserNotFound
     if user.status == "blocked":
@@ -93,63 +93,63 @@ class UpdateRecovery(Body):
 @limited(10, HOUR, by="userId", only="failures")
 @limited(100, HOUR, by="ip", only="failures")
 @contract(takes=UpdateRecovery, gives=schemas.TOKEN, raises=(RecoveryTokenInvalid, PasswordPersonal, PasswordReused))
-async def update_recovery(call: Call) -> web.Response:
+async def update_recovery(ctx: RequestContext) -> web.Response:
     """Choose the new password. It ends every session, proves the address and kills every other link."""
-    body = await read(call, UpdateRecovery)
-    if body.passwordAgain is None and not call.era.modern:
+    body = await read(ctx, UpdateRecovery)
+    if body.passwordAgain is None and not ctx.api_version.modern:
         raise ArgumentInvalid('Param "passwordAgain" is not optional.')
     if body.passwordAgain is not None and body.passwordAgain != body.password:
         raise ArgumentInvalid("Passwords must match")
     found = await tokens.find_by_secret(
-        call.pool,
-        call.project.id,
+        ctx.pool,
+        ctx.project.id,
         kind=Kind.RECOVERY,
         user_id=body.userId,
         secret=body.secret.reveal(),
-        ring=call.services.ring,
+        ring=ctx.services.ring,
     )
     if found is None:
         raise RecoveryTokenInvalid
     # Hashed only now, so that junk costs no hash, and outside the transaction, so that no lock waits for it.
-    password_hash = await _accepted(call, found, body.password.reveal())
-    async with transaction(call.pool) as tx:
-        user = await users.lock(tx, call.project.id, user_id=body.userId)
-        token = await tokens.take(tx, found)
+    password_hash = await _accepted(ctx, found, body.password.reveal())
+    async with transaction(ctx.pool) as tx:
+        user = await users.lock(tx, ctx.project.id, user_id=body.userId)
+        token = await tokens.redeem(tx, found)
         if user is None or token is None or user.status == "blocked":
             raise RecoveryTokenInvalid
         await users.change_password(
-            tx, user, password_hash=password_hash, kept=call.project.password_history, email_verified=True
+            tx, user, password_hash=password_hash, kept=ctx.project.password_history, email_verified=True
         )
-        await tokens.kill_all(tx, user, by_address=True)
+        await tokens.revoke_all(tx, user, by_address=True)
         await sessions.close_all(tx, user)
         event = await events.record(
             tx,
-            call.project.id,
+            ctx.project.id,
             event=Event.RECOVERY_UPDATE,
             user_id=user.id,
-            by=call.client,
+            by=ctx.client,
         )
-        mails = await security_notices.post(
-            call, tx, letter="password_changed", user=replace(user, email_verified=True)
+        mails = await security_notices.enqueue(
+            ctx, tx, letter="password_changed", user=replace(user, email_verified=True)
         )
-    await call.services.bell.ring(SEND_MAIL, *mails)
-    await call.services.bell.ring(RECORD_LOG, event)
-    return responses.json(responses.token(call, token, user_id=user.id))
+    await ctx.services.job_queue.enqueue(SEND_MAIL, *mails)
+    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+    return responses.json(responses.token(ctx, token, user_id=user.id))
 
 
-async def _accepted(call: Call, found: Token, password: str) -> str:
+async def _accepted(ctx: RequestContext, found: Token, password: str) -> str:
     """The new password's hash. A refusal costs the link no attempt: its secret was right."""
-    user = await users.find(call.pool, call.project.id, user_id=found.user_id or "")
+    user = await users.find(ctx.pool, ctx.project.id, user_id=found.user_id or "")
     if user is None:
         raise RecoveryTokenInvalid
     try:
-        return await password_policy.accept(
-            call,
-            call.services.passwords,
+        return await password_policy.hash_new_password(
+            ctx,
+            ctx.services.passwords,
             password,
-            about=password_policy.about(user),
-            earlier=await password_policy.earlier(call, call.pool, user),
+            about=password_policy.personal_words(user),
+            earlier=await password_policy.previous_hashes(ctx, ctx.pool, user),
         )
     except AccountError:
-        await tokens.forgive(call.pool, found)
+        await tokens.refund_attempt(ctx.pool, found)
         raise

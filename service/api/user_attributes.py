@@ -7,13 +7,13 @@ from aiohttp import web
 from pydantic import BeforeValidator, Field, ValidationInfo
 
 from service.accounts import password_policy, user_admin
-from service.api.prefs import Prefs, written
-from service.api.users import answer, get, operator
+from service.api.prefs import Prefs, serialize
+from service.api.users import admin_context, find_or_raise, user_response
 from service.errors import EmailExists, PasswordPersonal, PasswordReused, UserNotFound
 from service.http import responses, schemas
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.http.fields import Labels, Name, NewEmail, NewPassword, ident, unfit
-from service.http.request_body import Asker, Body, read
+from service.http.request_body import Body, BodyContext, read
 from service.http.routing import contract, users_read, users_write
 from service.queue import RECORD_LOG
 from service.store.users import Status
@@ -28,10 +28,12 @@ class UpdateName(Body):
 
 @users_write.patch("/v1/users/{userId}/name")
 @contract(takes=UpdateName, gives=schemas.MANAGED_USER, raises=(UserNotFound,))
-async def update_user_name(call: Call) -> web.Response:
+async def update_user_name(ctx: RequestContext) -> web.Response:
     """Set a user's name; it may be empty."""
-    body = await read(call, UpdateName)
-    return await answer(call, await user_admin.change_name(operator(call), ident(call, "userId"), name=body.name))
+    body = await read(ctx, UpdateName)
+    return await user_response(
+        ctx, await user_admin.change_name(admin_context(ctx), ident(ctx, "userId"), name=body.name)
+    )
 
 
 class UpdateUserEmail(Body):
@@ -40,10 +42,12 @@ class UpdateUserEmail(Body):
 
 @users_write.patch("/v1/users/{userId}/email")
 @contract(takes=UpdateUserEmail, gives=schemas.MANAGED_USER, raises=(UserNotFound, EmailExists))
-async def update_user_email(call: Call) -> web.Response:
+async def update_user_email(ctx: RequestContext) -> web.Response:
     """Set a user's address, which is unproved then. Every earlier link is dead; nobody is mailed."""
-    body = await read(call, UpdateUserEmail)
-    return await answer(call, await user_admin.change_email(operator(call), ident(call, "userId"), email=body.email))
+    body = await read(ctx, UpdateUserEmail)
+    return await user_response(
+        ctx, await user_admin.change_email(admin_context(ctx), ident(ctx, "userId"), email=body.email)
+    )
 
 
 class UpdateUserPassword(Body):
@@ -56,25 +60,27 @@ class UpdateUserPassword(Body):
     gives=schemas.MANAGED_USER,
     raises=(UserNotFound, PasswordPersonal, PasswordReused),
 )
-async def update_user_password(call: Call) -> web.Response:
+async def update_user_password(ctx: RequestContext) -> web.Response:
     """Set a user's password. All sessions and every open link end."""
-    body = await read(call, UpdateUserPassword)
-    user = await get(call)
-    line = await password_policy.accept(
-        call,
-        call.services.passwords,
+    body = await read(ctx, UpdateUserPassword)
+    user = await find_or_raise(ctx)
+    line = await password_policy.hash_new_password(
+        ctx,
+        ctx.services.passwords,
         body.password.reveal(),
-        about=password_policy.about(user),
-        earlier=await password_policy.earlier(call, call.pool, user),
+        about=password_policy.personal_words(user),
+        earlier=await password_policy.previous_hashes(ctx, ctx.pool, user),
     )
-    kept = call.project.password_history
-    return await answer(call, await user_admin.change_password(operator(call), user.id, password_hash=line, kept=kept))
+    kept = ctx.project.password_history
+    return await user_response(
+        ctx, await user_admin.change_password(admin_context(ctx), user.id, password_hash=line, kept=kept)
+    )
 
 
 def _status(value: Any, info: ValidationInfo) -> Any:
     """Modern: true or false, as 1 or 0 too. Legacy: 0 unactivated, 1 active, 2 blocked."""
-    asker: Asker = info.context  # type: ignore[assignment] # fit() passes nothing else
-    if isinstance(value, int) and value in _STATUS and (isinstance(value, bool) or asker.era.modern):
+    asker: BodyContext = info.context  # type: ignore[assignment] # fit() passes nothing else
+    if isinstance(value, int) and value in _STATUS and (isinstance(value, bool) or asker.api_version.modern):
         return _STATUS[value]
     if isinstance(value, int) and value in _LEGACY_STATUS:
         return _LEGACY_STATUS[value]
@@ -91,10 +97,12 @@ class UpdateUserStatus(Body):
 
 @users_write.patch("/v1/users/{userId}/status")
 @contract(takes=UpdateUserStatus, gives=schemas.MANAGED_USER, raises=(UserNotFound,))
-async def update_user_status(call: Call) -> web.Response:
+async def update_user_status(ctx: RequestContext) -> web.Response:
     """Block a user at once, or let it in again. Every open link is dead either way."""
-    body = await read(call, UpdateUserStatus)
-    return await answer(call, await user_admin.change_status(operator(call), ident(call, "userId"), status=body.status))
+    body = await read(ctx, UpdateUserStatus)
+    return await user_response(
+        ctx, await user_admin.change_status(admin_context(ctx), ident(ctx, "userId"), status=body.status)
+    )
 
 
 class UpdateEmailVerification(Body):
@@ -103,13 +111,13 @@ class UpdateEmailVerification(Body):
 
 @users_write.patch("/v1/users/{userId}/verification")
 @contract(takes=UpdateEmailVerification, gives=schemas.MANAGED_USER, raises=(UserNotFound,))
-async def update_user_verification(call: Call) -> web.Response:
+async def update_user_verification(ctx: RequestContext) -> web.Response:
     """Say whether a user's address is proved. Taken back, no earlier link counts as a proof."""
-    body = await read(call, UpdateEmailVerification)
+    body = await read(ctx, UpdateEmailVerification)
     done = await user_admin.change_verification(
-        operator(call), ident(call, "userId"), email_verified=body.emailVerification
+        admin_context(ctx), ident(ctx, "userId"), email_verified=body.emailVerification
     )
-    return await answer(call, done)
+    return await user_response(ctx, done)
 
 
 class UpdateLabels(Body):
@@ -118,17 +126,19 @@ class UpdateLabels(Body):
 
 @users_write.put("/v1/users/{userId}/labels")
 @contract(takes=UpdateLabels, gives=schemas.MANAGED_USER, raises=(UserNotFound,))
-async def update_labels(call: Call) -> web.Response:
+async def update_labels(ctx: RequestContext) -> web.Response:
     """Replace a user's labels."""
-    body = await read(call, UpdateLabels)
-    return await answer(call, await user_admin.change_labels(operator(call), ident(call, "userId"), labels=body.labels))
+    body = await read(ctx, UpdateLabels)
+    return await user_response(
+        ctx, await user_admin.change_labels(admin_context(ctx), ident(ctx, "userId"), labels=body.labels)
+    )
 
 
 @users_read.get("/v1/users/{userId}/prefs")
 @contract(gives=schemas.PREFERENCES, raises=(UserNotFound,))
-async def get_user_prefs(call: Call) -> web.Response:
+async def get_user_prefs(ctx: RequestContext) -> web.Response:
     """A user's preferences, `{}` when there are none."""
-    return responses.json(orjson.Fragment((await get(call)).prefs))
+    return responses.json(orjson.Fragment((await find_or_raise(ctx)).prefs))
 
 
 class UpdateUserPrefs(Body):
@@ -137,13 +147,13 @@ class UpdateUserPrefs(Body):
 
 @users_write.patch("/v1/users/{userId}/prefs")
 @contract(takes=UpdateUserPrefs, gives=schemas.PREFERENCES, raises=(UserNotFound,))
-async def update_user_prefs(call: Call) -> web.Response:
+async def update_user_prefs(ctx: RequestContext) -> web.Response:
     """As the member's own route: legacy merges, modern replaces. Answers with the preferences alone."""
-    body = await read(call, UpdateUserPrefs)
+    body = await read(ctx, UpdateUserPrefs)
     done = await user_admin.change_prefs(
-        operator(call),
-        ident(call, "userId"),
-        rewrite=lambda earlier: written(body.prefs, earlier, merge=not call.era.modern),
+        admin_context(ctx),
+        ident(ctx, "userId"),
+        rewrite=lambda earlier: serialize(body.prefs, earlier, merge=not ctx.api_version.modern),
     )
-    await call.services.bell.ring(RECORD_LOG, done.event)
+    await ctx.services.job_queue.enqueue(RECORD_LOG, done.event)
     return responses.json(orjson.Fragment(done.user.prefs))

@@ -6,7 +6,7 @@ from aiohttp import web
 from pydantic import Field
 
 from service.accounts import password_policy, user_admin
-from service.accounts.user_admin import Done, Operator
+from service.accounts.user_admin import AdminContext, AdminResult
 from service.crypto.password_hashing import Method, from_scrypt, method_of
 from service.errors import (
     ArgumentInvalid,
@@ -18,7 +18,7 @@ from service.errors import (
     UserNotFound,
 )
 from service.http import list_queries, responses, schemas, user_list_queries
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.http.fields import Hidden, Name, NewEmail, NewPassword, NewUserId, ident
 from service.http.request_body import Body, read
 from service.http.routing import contract, users_read, users_write
@@ -30,22 +30,22 @@ from service.store.users import User
 _COUNTED = 5000
 
 
-def operator(call: Call) -> Operator:
-    return Operator(call.pool, call.project.id, call.client)
+def admin_context(ctx: RequestContext) -> AdminContext:
+    return AdminContext(ctx.pool, ctx.project.id, ctx.client)
 
 
-async def get(call: Call) -> User:
+async def find_or_raise(ctx: RequestContext) -> User:
     """The user that the path names; raises UserNotFound."""
-    user = await users.find(call.pool, call.project.id, user_id=ident(call, "userId"))
+    user = await users.find(ctx.pool, ctx.project.id, user_id=ident(ctx, "userId"))
     if user is None:
         raise UserNotFound
     return user
 
 
-async def answer(call: Call, done: Done, status: int = 200) -> web.Response:
+async def user_response(ctx: RequestContext, done: AdminResult, status: int = 200) -> web.Response:
     """After COMMIT: the bell, and the user as it is now."""
-    await call.services.bell.ring(RECORD_LOG, done.event)
-    return responses.json(responses.managed_user(call, done.user), status)
+    await ctx.services.job_queue.enqueue(RECORD_LOG, done.event)
+    return responses.json(responses.managed_user(ctx, done.user), status)
 
 
 @users_read.get("/v1/users")
@@ -54,21 +54,23 @@ async def answer(call: Call, done: Done, status: int = 200) -> web.Response:
     query=(schemas.USER_QUERIES, *schemas.OLD_PAGING, schemas.TOTAL),
     raises=(ArgumentInvalid, QueryInvalid, CursorNotFound),
 )
-async def list_users(call: Call) -> web.Response:
+async def list_users(ctx: RequestContext) -> web.Response:
     """A page of the project's users, oldest first unless asked for otherwise."""
-    wanted, page = await user_list_queries.read(call)
-    found = await users.page(call.pool, call.project.id, wanted=wanted, page=page)
+    wanted, page = await user_list_queries.read(ctx)
+    found = await users.page(ctx.pool, ctx.project.id, wanted=wanted, page=page)
     total = 0
-    if list_queries.wants_total(call):
-        total = await users.count(call.pool, call.project.id, wanted=wanted, most=_COUNTED)
-    return responses.json({call.era.count: total, "users": [responses.managed_user(call, user) for user in found]})
+    if list_queries.wants_total(ctx):
+        total = await users.count(ctx.pool, ctx.project.id, wanted=wanted, most=_COUNTED)
+    return responses.json(
+        {ctx.api_version.count: total, "users": [responses.managed_user(ctx, user) for user in found]}
+    )
 
 
 @users_read.get("/v1/users/{userId}")
 @contract(gives=schemas.MANAGED_USER, raises=(UserNotFound,))
-async def get_user(call: Call) -> web.Response:
+async def get_user(ctx: RequestContext) -> web.Response:
     """One user."""
-    return responses.json(responses.managed_user(call, await get(call)))
+    return responses.json(responses.managed_user(ctx, await find_or_raise(ctx)))
 
 
 class CreateUser(Body):
@@ -83,18 +85,18 @@ class CreateUser(Body):
 @contract(
     takes=CreateUser, gives=schemas.MANAGED_USER, status=201, raises=(UserExists, PasswordPersonal, PhoneDisabled)
 )
-async def create_user(call: Call) -> web.Response:
+async def create_user(ctx: RequestContext) -> web.Response:
     """Make a user; without address or password it can get in by other means only."""
-    body = await read(call, CreateUser)
+    body = await read(ctx, CreateUser)
     if body.phone:
         raise PhoneDisabled  # rather than a user without the number that was given
     about = (body.userId, body.name, body.email)
     accepted = (
-        password_policy.accept(call, call.services.passwords, body.password.reveal(), about=about)
+        password_policy.hash_new_password(ctx, ctx.services.passwords, body.password.reveal(), about=about)
         if body.password
         else None
     )
-    return await _create(call, body, await accepted if accepted else None)
+    return await _create(ctx, body, await accepted if accepted else None)
 
 
 class ImportUser(Body):
@@ -106,18 +108,18 @@ class ImportUser(Body):
 
 @users_write.post("/v1/users/argon2")
 @contract(takes=ImportUser, gives=schemas.MANAGED_USER, status=201, raises=(UserExists,))
-async def import_argon2_user(call: Call) -> web.Response:
+async def import_argon2_user(ctx: RequestContext) -> web.Response:
     """Make a user of whose password only an Argon2 hash is known."""
-    body = await read(call, ImportUser)
-    return await _create(call, body, _proved_by(call, "argon2", body.password.reveal()))
+    body = await read(ctx, ImportUser)
+    return await _create(ctx, body, _proved_by(ctx, "argon2", body.password.reveal()))
 
 
 @users_write.post("/v1/users/bcrypt")
 @contract(takes=ImportUser, gives=schemas.MANAGED_USER, status=201, raises=(UserExists,))
-async def import_bcrypt_user(call: Call) -> web.Response:
+async def import_bcrypt_user(ctx: RequestContext) -> web.Response:
     """Make a user of whose password only a bcrypt hash is known."""
-    body = await read(call, ImportUser)
-    return await _create(call, body, _proved_by(call, "bcrypt", body.password.reveal()))
+    body = await read(ctx, ImportUser)
+    return await _create(ctx, body, _proved_by(ctx, "bcrypt", body.password.reveal()))
 
 
 class ImportScryptUser(Body):
@@ -136,13 +138,13 @@ class ImportScryptUser(Body):
 
 @users_write.post("/v1/users/scrypt")
 @contract(takes=ImportScryptUser, gives=schemas.MANAGED_USER, status=201, raises=(UserExists,))
-async def import_scrypt_user(call: Call) -> web.Response:
+async def import_scrypt_user(ctx: RequestContext) -> web.Response:
     """Make a user of whose password only a scrypt hash is known."""
-    body = await read(call, ImportScryptUser)
+    body = await read(ctx, ImportScryptUser)
     try:
         digest = bytes.fromhex(body.password.reveal())
         if len(digest) != body.passwordLength:
-            raise _unfit(call, "scrypt")
+            raise _unfit(ctx, "scrypt")
         line = from_scrypt(
             digest,
             salt=body.passwordSalt.reveal().encode(),
@@ -151,32 +153,36 @@ async def import_scrypt_user(call: Call) -> web.Response:
             p=body.passwordParallel,
         )
     except ValueError:
-        raise _unfit(call, "scrypt") from None
-    return await _create(call, body, line)
+        raise _unfit(ctx, "scrypt") from None
+    return await _create(ctx, body, line)
 
 
-def _proved_by(call: Call, method: Method, line: str) -> str:
+def _proved_by(ctx: RequestContext, method: Method, line: str) -> str:
     if method_of(line) != method:
-        raise _unfit(call, method)
+        raise _unfit(ctx, method)
     return line
 
 
-def _unfit(call: Call, method: Method) -> ArgumentInvalid:
+def _unfit(ctx: RequestContext, method: Method) -> ArgumentInvalid:
     text = f"Value must be a hash that {method} made at a cost this service can bear"
-    return ArgumentInvalid(f"Invalid `password` param: {text}" if call.era.modern else f"Invalid password: {text}")
-
-
-async def _create(call: Call, body: CreateUser | ImportUser | ImportScryptUser, line: str | None) -> web.Response:
-    done = await user_admin.create(
-        operator(call), user_id=body.userId, email=body.email, name=body.name, password_hash=line
+    return ArgumentInvalid(
+        f"Invalid `password` param: {text}" if ctx.api_version.modern else f"Invalid password: {text}"
     )
-    return await answer(call, done, 201)
+
+
+async def _create(
+    ctx: RequestContext, body: CreateUser | ImportUser | ImportScryptUser, line: str | None
+) -> web.Response:
+    done = await user_admin.create(
+        admin_context(ctx), user_id=body.userId, email=body.email, name=body.name, password_hash=line
+    )
+    return await user_response(ctx, done, 201)
 
 
 @users_write.delete("/v1/users/{userId}")
 @contract(raises=(UserNotFound,))
-async def delete_user(call: Call) -> web.Response:
+async def delete_user(ctx: RequestContext) -> web.Response:
     """Delete a user for good, with its sessions and links; the address is free again."""
-    done = await user_admin.delete(operator(call), ident(call, "userId"))
-    await call.services.bell.ring(RECORD_LOG, done.event)
+    done = await user_admin.delete(admin_context(ctx), ident(ctx, "userId"))
+    await ctx.services.job_queue.enqueue(RECORD_LOG, done.event)
     return responses.nothing()

@@ -6,7 +6,7 @@ from service.accounts import mail_quotas, members, outgoing_mail, private_signup
 from service.db import Connection, transaction
 from service.errors import EmailMissing, EmailVerified, PasswordPersonal, VerificationTokenInvalid
 from service.http import responses, schemas
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.http.fields import NewPassword, TokenSecret, Url, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public
@@ -25,35 +25,35 @@ class CreateVerification(Body):
 @member.post("/v1/account/verification", "/v1/account/verifications/email")
 @limited(10, HOUR, by="user")
 @contract(takes=CreateVerification, gives=schemas.TOKEN, status=201, raises=(EmailMissing, EmailVerified))
-async def create_verification(call: Call) -> web.Response:
+async def create_verification(ctx: RequestContext) -> web.Response:
     """Mail the member a link that proves the account's address."""
-    body = await read(call, CreateVerification)
-    if call.member.email is None:
+    body = await read(ctx, CreateVerification)
+    if ctx.member.email is None:
         raise EmailMissing
-    if call.member.email_verified and call.era.modern:
+    if ctx.member.email_verified and ctx.api_version.modern:
         raise EmailVerified
-    await mail_quotas.spend(call, call.member.email)
-    async with transaction(call.pool) as tx:
-        user = await members.lock(call, tx)
+    await mail_quotas.charge(ctx, ctx.member.email)
+    async with transaction(ctx.pool) as tx:
+        user = await members.lock(ctx, tx)
         # An address that came meanwhile has a budget of its own, which nobody has asked.
-        if user.email is None or user.email != call.member.email:
+        if user.email is None or user.email != ctx.member.email:
             raise EmailMissing
-        if user.email_verified and call.era.modern:
+        if user.email_verified and ctx.api_version.modern:
             raise EmailVerified
-        token = await outgoing_mail.issue(
-            call, tx, kind=Kind.VERIFICATION, user=user, seconds=call.project.verification_seconds
+        token = await outgoing_mail.issue_token(
+            ctx, tx, kind=Kind.VERIFICATION, user=user, seconds=ctx.project.verification_seconds
         )
-        mail = await outgoing_mail.post(call, tx, letter="verification", token=token, url=body.url)
+        mail = await outgoing_mail.enqueue(ctx, tx, letter="verification", token=token, url=body.url)
         event = await events.record(
             tx,
-            call.project.id,
+            ctx.project.id,
             event=Event.VERIFICATION_CREATE,
             user_id=user.id,
-            by=call.client,
+            by=ctx.client,
         )
-    await call.services.bell.ring(SEND_MAIL, mail)
-    await call.services.bell.ring(RECORD_LOG, event)
-    return responses.json(responses.token(call, token, user_id=user.id), 201)
+    await ctx.services.job_queue.enqueue(SEND_MAIL, mail)
+    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+    return responses.json(responses.token(ctx, token, user_id=user.id), 201)
 
 
 class UpdateVerification(Body):
@@ -68,51 +68,51 @@ class UpdateVerification(Body):
 @limited(10, HOUR, by="userId", only="failures")
 @limited(100, HOUR, by="ip", only="failures")
 @contract(takes=UpdateVerification, gives=schemas.TOKEN, raises=(VerificationTokenInvalid, PasswordPersonal))
-async def update_verification(call: Call) -> web.Response:
+async def update_verification(ctx: RequestContext) -> web.Response:
     """Prove the address with the secret that was mailed to it."""
-    token = await confirm(call)
-    return responses.json(responses.token(call, token, user_id=token.user_id or ""))
+    token = await confirm(ctx)
+    return responses.json(responses.token(ctx, token, user_id=token.user_id or ""))
 
 
-async def confirm(call: Call) -> Token:
+async def confirm(ctx: RequestContext) -> Token:
     """Use up the token that the body names: its address is proved. Raises VerificationTokenInvalid.
 
     Nobody is signed out by it, for the link may well be opened in another browser than the one that signed up. But
     without the account's session it does not say that whoever made the account is the one who reads the mailbox.
     """
-    body = await read(call, UpdateVerification)
+    body = await read(ctx, UpdateVerification)
     found = await tokens.find_by_secret(
-        call.pool,
-        call.project.id,
+        ctx.pool,
+        ctx.project.id,
         kind=Kind.VERIFICATION,
         user_id=body.userId,
         secret=body.secret.reveal(),
-        ring=call.services.ring,
+        ring=ctx.services.ring,
     )
     if found is None:
         raise VerificationTokenInvalid
     if found.user_id is None:
-        return await private_signup.finish(call, found, body.password)
-    async with transaction(call.pool) as tx:
-        holder = await _holder(call, tx, body.userId)
-        user = holder or await users.lock(tx, call.project.id, user_id=body.userId)
-        token = await tokens.take(tx, found)
+        return await private_signup.complete(ctx, found, body.password)
+    async with transaction(ctx.pool) as tx:
+        holder = await _holder(ctx, tx, body.userId)
+        user = holder or await users.lock(tx, ctx.project.id, user_id=body.userId)
+        token = await tokens.redeem(tx, found)
         if user is None or token is None or user.status == "blocked":
             raise VerificationTokenInvalid
         await users.verify_email(tx, user, by_holder=holder is not None)
-        await tokens.kill_all(tx, user, by_address=True)
+        await tokens.revoke_all(tx, user, by_address=True)
         event = await events.record(
             tx,
-            call.project.id,
+            ctx.project.id,
             event=Event.VERIFICATION_UPDATE,
             user_id=user.id,
-            by=call.client,
+            by=ctx.client,
         )
-    await call.services.bell.ring(RECORD_LOG, event)
+    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
     return token
 
 
-async def _holder(call: Call, tx: Connection, user_id: str) -> User | None:
+async def _holder(ctx: RequestContext, tx: Connection, user_id: str) -> User | None:
     """The user, locked, if the request comes with a live session of that account."""
-    member = call.found_member
+    member = ctx.found_member
     return await users.lock_member(tx, member) if member and member.id == user_id else None

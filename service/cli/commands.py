@@ -8,30 +8,30 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from service import db
-from service.settings import Settings, Stores
+from service.settings import DatastoreSettings, Settings
 from service.store import projects
 from service.store.projects import Project
 
-Act = Callable[[argparse.Namespace, Settings], Awaitable[object]]
+Command = Callable[[argparse.Namespace, Settings], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
-class Terminal:
+class CliActor:
     """What the log says of who acts here."""
 
     ip: str = "127.0.0.1"
     user_agent: str = "accounts-cli"
 
 
-class NoSuchThing(Exception):
+class NotFound(Exception):
     """What was named is not there."""
 
 
-class WrongWords(Exception):
+class UsageError(Exception):
     """What was asked for can't be done as it was said."""
 
 
-class SomeRefused(Exception):
+class PartialFailure(Exception):
     """Part of it was done; `answer` says what was not."""
 
     def __init__(self, answer: object, *, exists_only: bool) -> None:
@@ -40,7 +40,7 @@ class SomeRefused(Exception):
         self.exists_only = exists_only
 
 
-class Unwell(Exception):
+class CheckFailed(Exception):
     """Something was looked at and is not as it should be; `answer` says what."""
 
     def __init__(self, answer: object) -> None:
@@ -65,14 +65,14 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"\n{self.prog}: error: {message}\n")
 
 
-def verb(verbs: Any, name: str, act: Act, text: str) -> argparse.ArgumentParser:
+def add_command(verbs: Any, name: str, act: Command, text: str) -> argparse.ArgumentParser:
     made: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
     made.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="answer in JSON")
     made.set_defaults(act=act)
     return made
 
 
-def group(verbs: Any, name: str, text: str) -> Any:
+def add_group(verbs: Any, name: str, text: str) -> Any:
     return verbs.add_parser(name, help=text, description=text).add_subparsers(required=True, metavar="COMMAND")
 
 
@@ -83,7 +83,7 @@ def boolean(text: str) -> bool:
 
 
 @asynccontextmanager
-async def database(settings: Stores) -> AsyncIterator[db.Pool]:
+async def database(settings: DatastoreSettings) -> AsyncIterator[db.Pool]:
     """A pool of one connection for one command."""
     pool = db.Pool(settings.database_url.get_secret_value(), size=1, name="accounts-cli")
     try:
@@ -93,8 +93,8 @@ async def database(settings: Stores) -> AsyncIterator[db.Pool]:
 
 
 async def find_project(pool: db.Pool, project_id: str) -> Project:
-    """Raises NoSuchThing."""
+    """Raises NotFound."""
     project = await projects.find(pool, project_id)
     if project is None:
-        raise NoSuchThing(f"no project {project_id}")
+        raise NotFound(f"no project {project_id}")
     return project

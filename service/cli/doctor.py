@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from service import database_health, db, queue, redis_errors
 from service.cli import proxy_check
-from service.cli.commands import Unwell, database, verb
+from service.cli.commands import CheckFailed, add_command, database
 from service.settings import Settings
 from service.store import migrations, projects
 
@@ -25,11 +25,11 @@ class Finding:
 
     about: str
     state: proxy_check.State
-    says: str
+    message: str
 
 
 def add(verbs: Any) -> None:
-    doctor = verb(verbs, "doctor", _doctor, "look at settings, Postgres and Redis; code 7 if anything is wrong")
+    doctor = add_command(verbs, "doctor", _doctor, "look at settings, Postgres and Redis; code 7 if anything is wrong")
     doctor.add_argument(
         "--through",
         metavar="URL",
@@ -42,10 +42,10 @@ async def _doctor(arguments: argparse.Namespace, settings: Settings) -> object:
     if settings.smtp_url.get_secret_value():
         found += await _relays(arguments, settings)
     if arguments.through:
-        found += [Finding(*told) for told in await asyncio.to_thread(proxy_check.ask, arguments.through, settings)]
+        found += [Finding(*told) for told in await asyncio.to_thread(proxy_check.check, arguments.through, settings)]
     answer = [asdict(finding) for finding in found]
     if any(finding.state == "wrong" for finding in found):
-        raise Unwell(answer)
+        raise CheckFailed(answer)
     return answer
 
 
@@ -69,7 +69,7 @@ async def _postgres(settings: Settings) -> list[Finding]:
     try:
         async with asyncio.timeout(_PATIENCE), database(settings) as pool:
             sent = time.time()
-            found = await database_health.find_condition(pool)
+            found = await database_health.find_server_state(pool)
             received = time.time()
             version = await database_health.newest_migration(pool) if found and found.has_ledger else 0
             alike = await projects.alike(pool) if version else []

@@ -9,7 +9,7 @@ _SPAN = re.compile(r"([1-9][0-9]{0,8})([smhd])")
 _LONGEST = 3650 * _UNITS["d"]
 
 
-def read(text: str) -> float:
+def parse(text: str) -> float:
     """Seconds; raises what argparse shows as wrong words."""
     match = _SPAN.fullmatch(text)
     seconds = int(match[1]) * _UNITS[match[2]] if match else 0
@@ -18,7 +18,7 @@ def read(text: str) -> float:
     return seconds
 
 
-def tell(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """In the largest unit of which there are two: 90s, 15m, 47h, 3d."""
     for unit in ("d", "h", "m"):
         if seconds >= 2 * _UNITS[unit]:

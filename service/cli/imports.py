@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from service.accounts import user_admin
-from service.accounts.user_admin import Operator
-from service.cli.commands import SomeRefused, WrongWords, database, find_project
-from service.cli.user_commands import operator_of
+from service.accounts.user_admin import AdminContext
+from service.cli.commands import PartialFailure, UsageError, database, find_project
+from service.cli.user_commands import admin_context
 from service.crypto.password_hashing import method_of
 from service.errors import ArgumentInvalid, UserExists
 from service.settings import Settings
@@ -30,11 +30,11 @@ def add(made: argparse.ArgumentParser) -> None:
 
 
 async def run(arguments: argparse.Namespace, settings: Settings) -> object:
-    """Each line is a transaction of its own; raises SomeRefused if there was a line that could not be taken."""
+    """Each line is a transaction of its own; raises PartialFailure if there was a line that could not be taken."""
     imported, refused, existing = 0, [], 0
     async with database(settings) as pool:
         project = await find_project(pool, arguments.project)
-        operator = operator_of(pool, project.id)
+        operator = admin_context(pool, project.id)
         for number, text in enumerate(_lines(arguments.file), 1):
             try:
                 await _take(operator, project, text)
@@ -44,7 +44,7 @@ async def run(arguments: argparse.Namespace, settings: Settings) -> object:
                 refused.append(f"line {number}: {fault.render(legacy=False)[1]}")
     answer = {"imported": imported, "refused": refused}
     if refused:
-        raise SomeRefused(answer, exists_only=existing == len(refused))
+        raise PartialFailure(answer, exists_only=existing == len(refused))
     return answer
 
 
@@ -54,10 +54,10 @@ def _lines(path: str) -> Iterator[bytes]:
         with sys.stdin.buffer if path == "-" else open(path, "rb") as file:  # noqa: PTH123 - or standard input
             yield from (line for line in file if line.strip())
     except OSError as error:
-        raise WrongWords(f"{path}: {error.strerror}") from None
+        raise UsageError(f"{path}: {error.strerror}") from None
 
 
-async def _take(operator: Operator, project: Project, text: bytes) -> None:
+async def _take(operator: AdminContext, project: Project, text: bytes) -> None:
     from service.cli import user_input  # noqa: PLC0415 - the web stack is not loaded to list projects
 
     line = user_input.check_line(project, _object(text))

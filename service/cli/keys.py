@@ -7,15 +7,15 @@ from typing import Any
 
 from service import ids
 from service.cli import arguments as kinds
-from service.cli.commands import NoSuchThing, database, find_project, group, verb
+from service.cli.commands import NotFound, add_command, add_group, database, find_project
 from service.http.routing import SCOPES
 from service.settings import Settings
 from service.store import projects
 
 
 def add(verbs: Any) -> None:
-    words = group(verbs, "keys", "API keys of a project")
-    create = verb(words, "create", _create, "make a key; it is shown this once")
+    words = add_group(verbs, "keys", "API keys of a project")
+    create = add_command(words, "create", _create, "make a key; it is shown this once")
     create.add_argument("project")
     create.add_argument("--name", type=kinds.name, required=True, help="what `keys list` calls it")
     create.add_argument(
@@ -31,8 +31,8 @@ def add(verbs: Any) -> None:
         metavar="N",
         help=f"days until it expires, 1 to {kinds.DAYS}; never if not given",
     )
-    verb(words, "list", _list, "list a project's keys").add_argument("project")
-    revoke = verb(words, "revoke", _revoke, "make a key useless at once")
+    add_command(words, "list", _list, "list a project's keys").add_argument("project")
+    revoke = add_command(words, "revoke", _revoke, "make a key useless at once")
     revoke.add_argument("project")
     revoke.add_argument("key", help="the key's id")
 
@@ -65,5 +65,5 @@ async def _list(arguments: argparse.Namespace, settings: Settings) -> object:
 async def _revoke(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         if not await projects.revoke_api_key(pool, arguments.project, key_id=arguments.key):
-            raise NoSuchThing(f"{arguments.project} has no key {arguments.key}")
+            raise NotFound(f"{arguments.project} has no key {arguments.key}")
     return {"revoked": arguments.key}

@@ -10,12 +10,12 @@ from typing import Any
 
 from service import app, outages, queue
 from service.accounts import mail_quotas
-from service.cli.commands import NoSuchThing, WrongWords, database, find_project, group, verb
+from service.cli.commands import NotFound, UsageError, add_command, add_group, database, find_project
 from service.crypto import key_derivation
 from service.db import Pool
 from service.http import client_info
 from service.http import rate_limit_keys as counting
-from service.rate_limiter import Limits, Rule, Used, Window
+from service.rate_limiter import RateLimiter, Rule, Usage, Window
 from service.settings import Settings
 from service.store import projects, rate_limit_windows
 from service.store.projects import Project
@@ -26,8 +26,8 @@ _MOST, _LONGEST = 100_000, 31 * 86_400
 
 
 def add(verbs: Any) -> None:
-    words = group(verbs, "limits", "rate limits: numbers of a project's own, and what its windows hold")
-    change = verb(words, "set", _set, "give a project numbers of its own for a rule")
+    words = add_group(verbs, "limits", "rate limits: numbers of a project's own, and what its windows hold")
+    change = add_command(words, "set", _set, "give a project numbers of its own for a rule")
     change.add_argument("project")
     change.add_argument("rule", help="as `limits show` names it")
     change.add_argument("numbers", type=_numbers, help="calls and time, such as 20/1h; off, or default")
@@ -35,7 +35,7 @@ def add(verbs: Any) -> None:
         ("show", _show, "show a project's rules, or the windows of an address, a user or a client"),
         ("reset", _reset, "empty the windows of an address, a user or a client"),
     ):
-        made = verb(words, name, act, text)
+        made = add_command(words, name, act, text)
         made.add_argument("project")
         made.add_argument("--email", help="an e-mail address, in any spelling")
         made.add_argument("--user", help="a user's id")
@@ -61,16 +61,16 @@ def _rules() -> dict[str, Rule]:
 
 async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
     if arguments.rule not in _rules():
-        raise WrongWords(f"no rule {arguments.rule}; `limits show PROJECT` lists them")
+        raise UsageError(f"no rule {arguments.rule}; `limits show PROJECT` lists them")
     async with database(settings) as pool:
         if not await projects.set_limit(pool, arguments.project, rule=arguments.rule, numbers=arguments.numbers):
-            raise NoSuchThing(f"no project {arguments.project}")
+            raise NotFound(f"no project {arguments.project}")
         project = await find_project(pool, arguments.project)
     return {"project": project.id, **_said(project, _rules()[arguments.rule])}
 
 
 def _said(project: Project, rule: Rule) -> dict[str, object]:
-    found = counting.own(project, [rule])
+    found = counting.project_rules(project, [rule])
     said = f"{found[0].limit} in {found[0].window} s" if found else "off"
     return {"rule": rule.name, "limit": said, "default": rule.name not in project.limits}
 
@@ -85,12 +85,12 @@ async def _show(arguments: argparse.Namespace, settings: Settings) -> object:
         return await _look(pool, limits, [name for each in asked for name in _names(limits, *each)], rules)
 
 
-async def _look(pool: Pool, limits: Limits, names: list[str], rules: list[Rule]) -> list[dict[str, object]]:
+async def _look(pool: Pool, limits: RateLimiter, names: list[str], rules: list[Rule]) -> list[dict[str, object]]:
     """Of the two that count, the one that knows of more calls; Postgres alone while Redis is away."""
-    in_redis: list[Used] = []
+    in_redis: list[Usage] = []
     try:
-        in_redis = await limits.redis.look(names, rules)
-    except outages.Away as error:
+        in_redis = await limits.redis.peek(names, rules)
+    except outages.ServerUnavailable as error:
         _warn(f"{error}\nThese are the numbers that Postgres has.")
     kept = await rate_limit_windows.find(pool, names, [rule.window for rule in rules])
     answer: list[dict[str, object]] = []
@@ -106,20 +106,20 @@ async def _look(pool: Pool, limits: Limits, names: list[str], rules: list[Rule])
 async def _reset(arguments: argparse.Namespace, settings: Settings) -> object:
     """API processes hear of it from Postgres, whether or not Redis can be told."""
     if not (arguments.email or arguments.user or arguments.ip):
-        raise WrongWords("whose windows? --email, --user or --ip")
+        raise UsageError("whose windows? --email, --user or --ip")
     async with database(settings) as pool, _limits(settings, pool) as limits:
         project = await find_project(pool, arguments.project)
         names = [name for scope, counted in _windows(project, arguments) for name in _names(limits, scope, counted)]
-        emptied = await rate_limit_windows.forget(pool, names)
+        emptied = await rate_limit_windows.reset(pool, names)
         try:
-            emptied = max(emptied, await limits.redis.forget(names))
-        except outages.Away as error:
+            emptied = max(emptied, await limits.redis.reset(names))
+        except outages.ServerUnavailable as error:
             _warn(f"{error}\nThe API tells it of this reset when it is back.")
         return {"project": project.id, "emptied": emptied}
 
 
-def _names(limits: Limits, scope: str, counted: list[Window]) -> list[str]:
-    return [limits.name(scope, window.rule, window.value) for window in counted]
+def _names(limits: RateLimiter, scope: str, counted: list[Window]) -> list[str]:
+    return [limits.key_of(scope, window.rule, window.value) for window in counted]
 
 
 def _warn(text: str) -> None:
@@ -129,21 +129,23 @@ def _warn(text: str) -> None:
 def _windows(project: Project, arguments: argparse.Namespace) -> Iterator[tuple[str, list[Window]]]:
     """The windows that count a value, with the project whose they are: none for those of all projects together.
 
-    Raises WrongWords.
+    Raises UsageError.
     """
     if arguments.ip and not client_info.is_address(arguments.ip):
-        raise WrongWords("--ip is an IPv4 or IPv6 address")
+        raise UsageError("--ip is an IPv4 or IPv6 address")
     found: list[Window] = []
     if email := arguments.email:
-        found += [Window(rule, counting.mailbox_of(email)) for rule in _declared(project, "email")]
-        found += [counting.by_devices(rule, email) for rule in _declared(project, "email")]
+        found += [Window(rule, counting.mailbox_key(email)) for rule in _declared(project, "email")]
+        found += [counting.windows_of_devices(rule, email) for rule in _declared(project, "email")]
         found += mail_quotas.by_devices(project, email)
     if user := arguments.user:
         found += [Window(rule, user) for rule in _declared(project, "user")]
-        found += [Window(rule, counting.aimed(user, "")) for rule in _declared(project, "userId")]
-        found += [Window(rule, user) for rule in counting.own(project, [mail_quotas.BY_NEW_DEVICE])]
+        found += [Window(rule, counting.guess_key(user, "")) for rule in _declared(project, "userId")]
+        found += [Window(rule, user) for rule in counting.project_rules(project, [mail_quotas.BY_NEW_DEVICE])]
     if ip := arguments.ip:
-        found += [window for rule in _declared(project, "ip", "network") for window in counting.by_address(rule, ip)]
+        found += [
+            window for rule in _declared(project, "ip", "network") for window in counting.windows_of_address(rule, ip)
+        ]
     yield project.id, found
     yield mail_quotas.scope(project), mail_quotas.windows(project, email=email or "", ip=ip or "")
 
@@ -151,17 +153,17 @@ def _windows(project: Project, arguments: argparse.Namespace) -> Iterator[tuple[
 def _declared(project: Project, *by: str) -> list[Rule]:
     """Routes' rules that count by this, with the project's own numbers."""
     declared = [limit.rule for route in app.routes() for limit in route.limits if limit.by in by]
-    return counting.own(project, dict.fromkeys(declared))
+    return counting.project_rules(project, dict.fromkeys(declared))
 
 
 @asynccontextmanager
-async def _limits(settings: Settings, pool: Pool) -> AsyncIterator[Limits]:
+async def _limits(settings: Settings, pool: Pool) -> AsyncIterator[RateLimiter]:
     """The windows as the API sees them."""
     ring = settings.key_ring
     url = settings.redis_url.get_secret_value()
     redis = queue.connect(url)
     try:
-        yield Limits(
+        yield RateLimiter(
             redis,
             key_derivation.derive(ring[key_derivation.current(ring)], "limits"),
             rate_limit_windows.Store(pool),

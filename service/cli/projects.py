@@ -7,7 +7,7 @@ from typing import Any
 
 from service.cli import arguments as kinds
 from service.cli import project_values
-from service.cli.commands import NoSuchThing, WrongWords, boolean, database, find_project, group, verb
+from service.cli.commands import NotFound, UsageError, add_command, add_group, boolean, database, find_project
 from service.db import Pool
 from service.links import redirect_policy
 from service.settings import Settings
@@ -51,13 +51,13 @@ _RULES: dict[str, tuple[Any, str]] = {
 
 
 def add(verbs: Any) -> None:
-    words = group(verbs, "projects", "create, list, show and change projects")
-    create = verb(words, "create", _create, "create a project")
+    words = add_group(verbs, "projects", "create, list, show and change projects")
+    create = add_command(words, "create", _create, "create a project")
     create.add_argument("id", type=_project_id, help="1 to 36 of a-z A-Z 0-9 . _ -")
     create.add_argument("--name", type=kinds.name, help="what letters call it; the id if not given")
-    verb(words, "list", _list, "list all projects")
-    verb(words, "show", _show, "show one project").add_argument("id")
-    change = verb(words, "set", _set, "change a project's rules")
+    add_command(words, "list", _list, "list all projects")
+    add_command(words, "show", _show, "show one project").add_argument("id")
+    change = add_command(words, "set", _set, "change a project's rules")
     change.add_argument("id")
     for field in CHANGEABLE:
         kind, text = _RULES[field.name]
@@ -69,12 +69,12 @@ def add(verbs: Any) -> None:
 
 
 def _add_platforms(verbs: Any) -> None:
-    words = group(verbs, "platforms", "who a project's clients are: hosts of its pages and links, and its apps")
+    words = add_group(verbs, "platforms", "who a project's clients are: hosts of its pages and links, and its apps")
     for name, act, text in (
         ("add", _add_platform, "allow a hostname or *.suffix, or an app"),
         ("remove", _remove_platform, "forbid it again"),
     ):
-        made = verb(words, name, act, text)
+        made = add_command(words, name, act, text)
         made.add_argument("project")
         made.add_argument("platform", help="a hostname, *.suffix; with --kind app an app's id, or its own origin")
         made.add_argument("--kind", choices=("web", "app"), default="web", help="web if not given")
@@ -94,7 +94,7 @@ async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
 
 async def _list(_arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
-        return [asdict(project) for project in await projects.every(pool)]
+        return [asdict(project) for project in await projects.list_all(pool)]
 
 
 async def _show(arguments: argparse.Namespace, settings: Settings) -> object:
@@ -106,22 +106,22 @@ async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
     names = {field.name for field in CHANGEABLE}
     changes = {name: value for name, value in vars(arguments).items() if name in names}
     if not changes:
-        raise WrongWords("nothing to change; `projects set --help` lists the rules")
+        raise UsageError("nothing to change; `projects set --help` lists the rules")
     async with database(settings) as pool:
         rules = asdict(await find_project(pool, arguments.id)) | changes
         if rules["password_min"] > rules["password_max"]:
-            raise WrongWords("no password could be as long as --password-min and as short as --password-max")
+            raise UsageError("no password could be as long as --password-min and as short as --password-max")
         if changes.keys() & {"verification_url", "plain_http"}:
             _refuse_open_page(rules)
         if not await projects.change(pool, arguments.id, **changes):
-            raise NoSuchThing(f"no project {arguments.id}")
+            raise NotFound(f"no project {arguments.id}")
         return asdict(await find_project(pool, arguments.id))
 
 
 def _refuse_open_page(project: dict[str, Any]) -> None:
     """The secret in a letter's link travels to that page."""
     if redirect_policy.is_open(project["verification_url"]) and not project["plain_http"]:
-        raise WrongWords("--verification-url is https, unless the project has --plain-http on")
+        raise UsageError("--verification-url is https, unless the project has --plain-http on")
 
 
 async def _add_platform(arguments: argparse.Namespace, settings: Settings) -> object:
@@ -139,7 +139,7 @@ async def _remove_platform(arguments: argparse.Namespace, settings: Settings) ->
     """Earlier releases kept other forms too: what stands there as it was typed goes, even if it would not be taken."""
     async with database(settings) as pool:
         if not await _remove(pool, arguments):
-            raise NoSuchThing(f"{arguments.project} has no platform {arguments.platform}")
+            raise NotFound(f"{arguments.project} has no platform {arguments.platform}")
         return asdict(await find_project(pool, arguments.project))
 
 
@@ -147,7 +147,7 @@ async def _remove(pool: Pool, arguments: argparse.Namespace) -> bool:
     typed = arguments.platform.lower()
     try:
         forms = {_platform(arguments), typed}
-    except WrongWords:
+    except UsageError:
         forms = {typed}
     for form in forms:
         if arguments.kind == "app":
@@ -160,8 +160,8 @@ async def _remove(pool: Pool, arguments: argparse.Namespace) -> bool:
 
 
 def _platform(arguments: argparse.Namespace) -> str:
-    """Raises WrongWords."""
+    """Raises UsageError."""
     try:
         return project_values.platform(arguments.platform, arguments.kind)
     except ValueError as fault:
-        raise WrongWords(str(fault)) from None
+        raise UsageError(str(fault)) from None

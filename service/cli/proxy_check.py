@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from service.cli.commands import WrongWords
+from service.cli.commands import UsageError
 from service.crypto import proxy_probe
 from service.http import forwarded
 from service.settings import Settings
@@ -18,13 +18,13 @@ from service.settings import Settings
 _INVENTED = "203.0.113.77"
 _SENT = {"X-Forwarded-For": _INVENTED, "Forwarded": f"for={_INVENTED}"}
 _ANSWERS = {"believed": str, "peer": str, "forwarded": dict, "header": str, "trusted_hops": int}
-_PATIENCE = 10
+_TIMEOUT = 10
 State = Literal["well", "look", "wrong"]
-Told = tuple[str, State, str]
+Finding = tuple[str, State, str]
 
 
-def ask(url: str, settings: Settings) -> list[Told]:
-    """About what, in which state, in words. Raises WrongWords for what is no http or https address."""
+def check(url: str, settings: Settings) -> list[Finding]:
+    """About what, in which state, in words. Raises UsageError for what is no http or https address."""
     scheme, host, port = _parts(url)
     try:
         status, body = _get(scheme, host, port, settings)
@@ -43,17 +43,17 @@ def _parts(url: str) -> tuple[str, str, int | None]:
     except ValueError:
         scheme, host, port = "", None, None
     if scheme not in ("http", "https") or not host:
-        raise WrongWords("--through takes an address such as https://accounts.example.com")
+        raise UsageError("--through takes an address such as https://accounts.example.com")
     return scheme, host, port
 
 
 def _get(scheme: str, host: str, port: int | None, settings: Settings) -> tuple[int, bytes]:
     wire = (
-        http.client.HTTPSConnection(host, port, timeout=_PATIENCE, context=ssl.create_default_context())
+        http.client.HTTPSConnection(host, port, timeout=_TIMEOUT, context=ssl.create_default_context())
         if scheme == "https"
-        else http.client.HTTPConnection(host, port, timeout=_PATIENCE)
+        else http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
     )
-    proof = proxy_probe.proof(settings.key_ring, now=int(time.time()))
+    proof = proxy_probe.sign(settings.key_ring, now=int(time.time()))
     try:
         wire.request("GET", proxy_probe.PATH, headers={proxy_probe.HEADER: proof, **_SENT})
         answer = wire.getresponse()
@@ -66,7 +66,7 @@ def _is_told(found: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(found, dict) and all(isinstance(found.get(name), kind) for name, kind in _ANSWERS.items())
 
 
-def _judge(found: dict[str, Any]) -> Iterator[Told]:
+def _judge(found: dict[str, Any]) -> Iterator[Finding]:
     """An invented address was sent along in either header; what proxies put behind it is what may be counted."""
     header, trusted, believed = found["header"], found["trusted_hops"], found["believed"]
     added = {name: _added(name, hops) for name, hops in found["forwarded"].items()}
@@ -90,8 +90,8 @@ def _added(header: str, hops: list[str]) -> list[str]:
     return hops[1:] if hops[:1] == [_SENT.get(header)] else hops
 
 
-def _unread(header: str, outermost: list[str]) -> Iterator[Told]:
+def _unread(header: str, outermost: list[str]) -> Iterator[Finding]:
     """The address that the outermost proxy saw must be one: else everybody is taken for a proxy, and shares windows."""
     for element in outermost:
-        if forwarded.read(element, "Forwarded" if header == "Forwarded" else "X-Forwarded-For") is None:
+        if forwarded.parse_element(element, "Forwarded" if header == "Forwarded" else "X-Forwarded-For") is None:
             yield header, "wrong", f"says {element[:80]!r} of its client, which is no address: the proxy's is taken"

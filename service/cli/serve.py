@@ -4,21 +4,21 @@ import argparse
 from typing import Any
 
 from service import json_logging
-from service.cli.commands import verb
+from service.cli.commands import add_command
 from service.settings import Settings
 from service.store import migrations
 
 
 def add(verbs: Any) -> None:
-    serve = verb(verbs, "serve", _serve, "serve the API until told to stop")
+    serve = add_command(verbs, "serve", _serve, "serve the API until told to stop")
     serve.add_argument("--share-port", action="store_true", help="let several processes listen on one port")
-    verb(verbs, "migrate", _migrate, "bring the database's schema up to date")
+    add_command(verbs, "migrate", _migrate, "bring the database's schema up to date")
 
 
 async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
     from service.server import serve  # noqa: PLC0415 - the web stack is not loaded to list projects
 
-    json_logging.write_to(level=settings.log_level)
+    json_logging.configure_logging(level=settings.log_level)
     await serve(settings, share_port=arguments.share_port)
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from service.http.api_version import MODERN, Era
+from service.http.api_version import MODERN, ApiVersion
 from service.http.fields import Hidden, Labels, Name, NewEmail, NewPassword, NewUserId
-from service.http.request_body import Body, fit
+from service.http.request_body import Body, validate
 from service.store.projects import Project
 
 
@@ -33,14 +33,14 @@ class Command:
     """The rules of a command are the modern era's."""
 
     project: Project
-    era: Era = MODERN
+    api_version: ApiVersion = MODERN
 
 
 def check(project: Project, given: Mapping[str, Any]) -> dict[str, Any]:
     """The same under the same names, None for what was not given; raises ArgumentInvalid."""
-    return dict(fit(Command(project), Given, given))
+    return dict(validate(Command(project), Given, given))
 
 
 def check_line(project: Project, given: Mapping[str, Any]) -> Line:
     """Raises ArgumentInvalid."""
-    return fit(Command(project), Line, given)
+    return validate(Command(project), Line, given)

@@ -7,17 +7,17 @@ from typing import Any
 from service.accounts import user_admin
 from service.cli import arguments as kinds
 from service.cli.commands import database
-from service.cli.user_commands import find_user, operator_of, user_verb
+from service.cli.user_commands import add_user_command, admin_context, find_user
 from service.settings import Settings
 from service.store import security_log, sessions
 from service.store.events import Event
 
 
 def add(words: Any) -> None:
-    user_verb(words, "sessions", _sessions, "list a user's live sessions", of_user=True)
-    ending = user_verb(words, "end-sessions", _end_sessions, "end all of a user's sessions", of_user=True)
+    add_user_command(words, "sessions", _sessions, "list a user's live sessions", of_user=True)
+    ending = add_user_command(words, "end-sessions", _end_sessions, "end all of a user's sessions", of_user=True)
     ending.add_argument("--session", metavar="ID", help="only this one")
-    log = user_verb(words, "logs", _logs, "show a user's security log, newest first", of_user=True)
+    log = add_user_command(words, "logs", _logs, "show a user's security log, newest first", of_user=True)
     rows = kinds.whole(1, kinds.ROWS)
     text = f"at most so many, 1 to {kinds.ROWS}; 25 if not given"
     log.add_argument("--limit", type=rows, default=25, metavar="N", help=text)
@@ -25,19 +25,19 @@ def add(words: Any) -> None:
 
 async def _sessions(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
-        found = await sessions.every(pool, await find_user(pool, arguments.project, arguments.user))
+        found = await sessions.list_all(pool, await find_user(pool, arguments.project, arguments.user))
     return [{name: value for name, value in asdict(session).items() if name != "project_id"} for session in found]
 
 
 async def _end_sessions(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
-        operator = operator_of(pool, arguments.project)
+        operator = admin_context(pool, arguments.project)
         if arguments.session:
             await user_admin.close_session(operator, user.id, session_id=arguments.session)
         else:
             await user_admin.close_sessions(operator, user.id)
-        return {"user": user.id, "sessions": len(await sessions.every(pool, user))}
+        return {"user": user.id, "sessions": len(await sessions.list_all(pool, user))}
 
 
 async def _logs(arguments: argparse.Namespace, settings: Settings) -> object:

@@ -11,28 +11,30 @@ import orjson
 from service.accounts import user_admin
 from service.cli import arguments as kinds
 from service.cli import imports, user_sessions
-from service.cli.commands import boolean, database, find_project, group
-from service.cli.user_commands import find_user, operator_of, user_verb
-from service.crypto.password_hashing import Passwords
+from service.cli.commands import add_group, boolean, database, find_project
+from service.cli.user_commands import add_user_command, admin_context, find_user
+from service.crypto.password_hashing import PasswordHashPool
 from service.db import Pool
 from service.settings import Settings
 from service.store import users
 from service.store.projects import Project
-from service.store.users import Page, User, Wanted
+from service.store.users import Page, User, UserFilter
 
 
 def add(verbs: Any) -> None:
-    words = group(verbs, "users", "users of a project: passwords are read from standard input, never from the command")
-    listed = user_verb(words, "list", _list, "list users, oldest first")
+    words = add_group(
+        verbs, "users", "users of a project: passwords are read from standard input, never from the command"
+    )
+    listed = add_user_command(words, "list", _list, "list users, oldest first")
     listed.add_argument("--search", metavar="TEXT", help="part of an id, an address or a name")
     rows = kinds.whole(1, kinds.ROWS)
     text = f"at most so many, 1 to {kinds.ROWS}; 100 if not given"
     listed.add_argument("--limit", type=rows, default=100, metavar="N", help=text)
     listed.add_argument("--after", metavar="ID", help="those after this user")
     listed.add_argument("--newest", action="store_true", help="newest first")
-    create = user_verb(words, "create", _create, "make a user")
+    create = add_user_command(words, "create", _create, "make a user")
     create.add_argument("--id", help="1 to 36 of a-z A-Z 0-9 . _ -; made up if not given")
-    change = user_verb(words, "set", _set, "change a user; a new password ends all sessions", of_user=True)
+    change = add_user_command(words, "set", _set, "change a user; a new password ends all sessions", of_user=True)
     for made in (create, change):
         made.add_argument("--email")
         made.add_argument("--name")
@@ -45,9 +47,9 @@ def add(verbs: Any) -> None:
         ("unblock", _unblock, "let a blocked user in again"),
         ("delete", _delete, "delete a user for good; the address is free again"),
     ):
-        user_verb(words, name, act, text, of_user=True)
+        add_user_command(words, name, act, text, of_user=True)
     user_sessions.add(words)
-    imports.add(user_verb(words, "import", imports.run, "make users whose passwords are known as hashes"))
+    imports.add(add_user_command(words, "import", imports.run, "make users whose passwords are known as hashes"))
 
 
 def shown(user: User) -> dict[str, object]:
@@ -62,8 +64,8 @@ async def _list(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         await find_project(pool, arguments.project)
         after = await find_user(pool, arguments.project, arguments.after) if arguments.after else None
-        page = Page(down=arguments.newest, cursor=after, most=arguments.limit)
-        found = await users.page(pool, arguments.project, wanted=Wanted(search=arguments.search), page=page)
+        page = Page(descending=arguments.newest, cursor=after, limit=arguments.limit)
+        found = await users.page(pool, arguments.project, wanted=UserFilter(search=arguments.search), page=page)
     return [shown(user) for user in found]
 
 
@@ -94,11 +96,11 @@ async def _hash(
     if given["password"] is None:
         return None
     command = user_input.Command(project)
-    about = (given["id"], given["email"], given["name"], *(password_policy.about(user) if user else ()))
-    earlier = await password_policy.earlier(command, pool, user) if user else ()
-    passwords = Passwords(threads=1, breached=password_policy.breached(settings))
+    about = (given["id"], given["email"], given["name"], *(password_policy.personal_words(user) if user else ()))
+    earlier = await password_policy.previous_hashes(command, pool, user) if user else ()
+    passwords = PasswordHashPool(threads=1, breached=password_policy.breached(settings))
     try:
-        return await password_policy.accept(
+        return await password_policy.hash_new_password(
             command, passwords, given["password"].reveal(), about=about, earlier=earlier
         )
     finally:
@@ -109,7 +111,7 @@ async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         project = await find_project(pool, arguments.project)
         given = _checked(project, arguments)
-        operator = operator_of(pool, arguments.project)
+        operator = admin_context(pool, arguments.project)
         done = await user_admin.create(
             operator,
             user_id=given["id"],
@@ -130,7 +132,7 @@ async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
         project = await find_project(pool, arguments.project)
         given = _checked(project, arguments)
         password_hash = await _hash(settings, project, given, pool, user)
-        operator = operator_of(pool, arguments.project)
+        operator = admin_context(pool, arguments.project)
         if given["email"] is not None:
             await user_admin.change_email(operator, user.id, email=given["email"])
         if given["name"] is not None:
@@ -149,7 +151,7 @@ async def _block(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
         return shown(
-            (await user_admin.change_status(operator_of(pool, user.project_id), user.id, status="blocked")).user
+            (await user_admin.change_status(admin_context(pool, user.project_id), user.id, status="blocked")).user
         )
 
 
@@ -157,12 +159,12 @@ async def _unblock(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
         return shown(
-            (await user_admin.change_status(operator_of(pool, user.project_id), user.id, status="active")).user
+            (await user_admin.change_status(admin_context(pool, user.project_id), user.id, status="active")).user
         )
 
 
 async def _delete(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
-        await user_admin.delete(operator_of(pool, arguments.project), user.id)
+        await user_admin.delete(admin_context(pool, arguments.project), user.id)
     return {"deleted": user.id}

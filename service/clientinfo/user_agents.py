@@ -158,7 +158,7 @@ def parse(user_agent: str) -> "Device":
     return _parse(_UNPRINTABLE.sub("?", user_agent[:MAX_LENGTH]).strip())
 
 
-def warm() -> None:
+def load_patterns() -> None:
     """Compile the rules now, which takes a tenth of a second, and not within the first request that needs them."""
     _names()
     _makes()

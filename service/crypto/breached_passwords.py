@@ -39,7 +39,7 @@ def _is_listed(word: str) -> bool:
     return "\n" not in word and f"\n{word}\n" in _LISTED
 
 
-def lists(password: str) -> bool:
+def is_common(password: str) -> bool:
     """Whether it is a common password, in capitals or disguised (p@ssw0rd), with at most two characters added."""
     word = password.casefold()
     for form in {word, word.translate(_DISGUISES)}:
@@ -49,7 +49,7 @@ def lists(password: str) -> bool:
     return False
 
 
-class Ranges:
+class BreachedPasswords:
     """Breached passwords by their SHA-1, as Have I Been Pwned's downloader writes them. Nothing leaves this machine.
 
     Either one file of lines `HASH:COUNT`, sorted, or a folder with a file for each first five characters whose lines
@@ -67,7 +67,7 @@ class Ranges:
         if not fit:
             raise ValueError(f"{path} holds no ranges of breached passwords")
 
-    def hold(self, password: str) -> bool:
+    def contain(self, password: str) -> bool:
         """Blocks for a few reads of a disk. What can't be read refuses nobody a password."""
         digest = hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest().upper().encode()
         try:

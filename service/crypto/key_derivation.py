@@ -18,7 +18,7 @@ def derive(key: bytes, *parts: str) -> bytes:
     return hmac.digest(key, message, "sha256")
 
 
-def stretch(key: bytes, length: int, *parts: str) -> bytes:
+def expand(key: bytes, length: int, *parts: str) -> bytes:
     """The first `length` bytes of HMAC(key, parts, 1), HMAC(key, parts, 2) … (HKDF-Expand in spirit, RFC 5869)."""
     blocks = (derive(key, *parts, str(number)) for number in range(1, length // 32 + 2))
     return b"".join(blocks)[:length]

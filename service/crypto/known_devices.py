@@ -15,7 +15,7 @@ from service.crypto.key_derivation import KeyRing
 
 SECONDS = 180 * 86_400
 _MOST = 5
-_MARK = re.compile(
+_TOKEN = re.compile(
     r"(?P<kid>[A-Za-z0-9_-]{1,16})\.(?P<at>[0-9]{1,10})\.(?P<id>[0-9a-f]{16})\.(?P<proven>[01])\.[0-9a-f]{32}"
 )
 
@@ -25,42 +25,42 @@ class KnownDevice:
     """`id` stays while the mark is renewed; `proven` if the address was proved to be the account's by then."""
 
     id: str
-    proven: bool
+    verified: bool
 
 
-def find(ring: KeyRing, marks: str, project_id: str, *, email: str) -> KnownDevice | None:
+def find(ring: KeyRing, recorder: str, project_id: str, *, email: str) -> KnownDevice | None:
     """The device, if one of its marks is for this address, not too old, and made by us."""
-    for mark in _split(marks):
+    for mark in _split(recorder):
         if device := _read(ring, mark, project_id, email):
             return device
     return None
 
 
-def remember(ring: KeyRing, marks: str, project_id: str, *, email: str, proven: bool) -> str:
+def add_token(ring: KeyRing, recorder: str, project_id: str, *, email: str, proven: bool) -> str:
     """The marks with a fresh one for this address before the others; its former one and the oldest go.
 
     The device stays the one that it was: were it new each time, who knows the password could sign in without end.
     """
-    kept = [mark for mark in _split(marks) if _read(ring, mark, project_id, email) is None]
-    former = find(ring, marks, project_id, email=email)
+    kept = [mark for mark in _split(recorder) if _read(ring, mark, project_id, email) is None]
+    former = find(ring, recorder, project_id, email=email)
     device = former.id if former else secrets.token_hex(8)
     head = f"{key_derivation.current(ring)}.{int(time.time())}.{device}.{int(proven)}"
-    return "~".join([f"{head}.{_proof(ring, head, project_id, email)}", *kept][:_MOST])
+    return "~".join([f"{head}.{_signature(ring, head, project_id, email)}", *kept][:_MOST])
 
 
-def _split(marks: str) -> list[str]:
-    return [mark for mark in marks.split("~", _MOST)[:_MOST] if _MARK.fullmatch(mark)] if marks else []
+def _split(recorder: str) -> list[str]:
+    return [mark for mark in recorder.split("~", _MOST)[:_MOST] if _TOKEN.fullmatch(mark)] if recorder else []
 
 
 def _read(ring: KeyRing, mark: str, project_id: str, email: str) -> KnownDevice | None:
     head, _, proof = mark.rpartition(".")
-    match = _MARK.fullmatch(mark)
+    match = _TOKEN.fullmatch(mark)
     if match is None or match["kid"] not in ring or not 0 <= time.time() - int(match["at"]) < SECONDS:
         return None
-    if not hmac.compare_digest(_proof(ring, head, project_id, email), proof):
+    if not hmac.compare_digest(_signature(ring, head, project_id, email), proof):
         return None
     return KnownDevice(match["id"], match["proven"] == "1")
 
 
-def _proof(ring: KeyRing, head: str, project_id: str, email: str) -> str:
+def _signature(ring: KeyRing, head: str, project_id: str, email: str) -> str:
     return key_derivation.derive(ring[head.partition(".")[0]], "known_device", project_id, email, head)[:16].hex()

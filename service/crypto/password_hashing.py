@@ -52,7 +52,7 @@ def _step_back() -> None:
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _STEP)
 
 
-class Passwords:
+class PasswordHashPool:
     """`threads` hash at once, 64 more wait up to 2 s; who comes then is told to come again.
 
     So is a request that would have no time left for its hash: work that is answered too late is not begun.
@@ -100,7 +100,7 @@ class Passwords:
             return True
 
     async def _run(self, work: Callable[[], Result]) -> Result:
-        patience = min(_PATIENCE, deadlines.left() - min(self._usual, _LONGEST))
+        patience = min(_PATIENCE, deadlines.seconds_left() - min(self._usual, _LONGEST))
         if self._waiting >= _QUEUE or patience <= 0:
             raise Overloaded(retry_after=2)
         self._waiting += 1

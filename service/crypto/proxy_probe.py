@@ -11,12 +11,12 @@ _FRESH = 60
 _PROOF = re.compile(r"([0-9]{10})\.([0-9a-f]{64})")
 
 
-def proof(ring: key_derivation.KeyRing, *, now: int) -> str:
+def sign(ring: key_derivation.KeyRing, *, now: int) -> str:
     """What to send as HEADER; it opens nothing else, and this for a minute only."""
     return f"{now}.{_signature(ring[key_derivation.current(ring)], str(now))}"
 
 
-def is_proved(ring: key_derivation.KeyRing, given: str, *, now: int) -> bool:
+def is_signed(ring: key_derivation.KeyRing, given: str, *, now: int) -> bool:
     match = _PROOF.fullmatch(given)
     if match is None or abs(now - int(match[1])) > _FRESH:
         return False

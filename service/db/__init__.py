@@ -2,20 +2,20 @@
 
 from service.db.connections import ACQUIRE, Connection, connect
 from service.db.error_mapping import (
-    Fault,
+    DatabaseFault,
     OutcomeUnknown,
     PostgresGone,
     PostgresHung,
     UniqueViolation,
-    diagnose,
-    fault_of,
+    classify,
+    find_fault,
+    http_error,
     is_about_values,
-    refusal,
-    undone,
+    is_rolled_back,
 )
 from service.db.explanations import explain
 from service.db.pool import Pool
-from service.db.retries import perform
+from service.db.retries import run_with_retry
 from service.db.statements import SQL, Executor, Queries, Statement
 from service.db.transactions import transaction
 
@@ -23,8 +23,8 @@ __all__ = [
     "ACQUIRE",
     "SQL",
     "Connection",
+    "DatabaseFault",
     "Executor",
-    "Fault",
     "OutcomeUnknown",
     "Pool",
     "PostgresGone",
@@ -32,13 +32,13 @@ __all__ = [
     "Queries",
     "Statement",
     "UniqueViolation",
+    "classify",
     "connect",
-    "diagnose",
     "explain",
-    "fault_of",
+    "find_fault",
+    "http_error",
     "is_about_values",
-    "perform",
-    "refusal",
+    "is_rolled_back",
+    "run_with_retry",
     "transaction",
-    "undone",
 ]

@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 from asyncpg.connect_utils import SessionAttribute
 
-from service.db.error_mapping import of_the_way
+from service.db.error_mapping import from_os_error
 
 if TYPE_CHECKING:
     _Connection = asyncpg.Connection[asyncpg.Record]
@@ -36,19 +36,19 @@ class Connection(_Connection):
         try:
             return await super().fetchrow(query, *args, **options)
         except OSError as error:
-            raise of_the_way(error) from error
+            raise from_os_error(error) from error
 
     async def fetch(self, query: str, *args: Any, **options: Any) -> Any:
         try:
             return await super().fetch(query, *args, **options)
         except OSError as error:
-            raise of_the_way(error) from error
+            raise from_os_error(error) from error
 
     async def execute(self, query: str, *args: Any, **options: Any) -> str:
         try:
             return await super().execute(query, *args, **options)
         except OSError as error:
-            raise of_the_way(error) from error
+            raise from_os_error(error) from error
 
 
 async def open_session(url: str, *, name: str) -> Connection:
@@ -65,7 +65,7 @@ async def open_session(url: str, *, name: str) -> Connection:
         async with asyncio.timeout(CONNECT):
             return await _speak(await _dial(url, settings))
     except OSError as error:
-        raise of_the_way(error) from error
+        raise from_os_error(error) from error
 
 
 async def _speak(connection: Connection) -> Connection:
@@ -89,7 +89,7 @@ async def connect(url: str) -> Connection:
         async with asyncio.timeout(CONNECT):
             return await _dial(url, {}, patience=None)
     except OSError as error:
-        raise of_the_way(error) from error
+        raise from_os_error(error) from error
 
 
 def hosts(url: str) -> list[str]:
@@ -115,7 +115,7 @@ async def _dial(url: str, settings: dict[str, str], *, patience: float | None = 
     finally:
         for task in calls:
             task.cancel()
-            task.add_done_callback(lambda done: _hang_up(done, reached))
+            task.add_done_callback(lambda done: _close_quietly(done, reached))
     if reached is None:
         raise fault or OSError("no host is listed")
     return reached
@@ -134,7 +134,7 @@ async def _call(host: str, settings: dict[str, str], patience: float | None) -> 
     return connection
 
 
-def _hang_up(call: "asyncio.Task[Connection]", kept: Connection | None) -> None:
+def _close_quietly(call: "asyncio.Task[Connection]", kept: Connection | None) -> None:
     """A second host that answered, or one that answered too late."""
     if not call.cancelled() and call.exception() is None and call.result() is not kept:
         call.result().terminate()

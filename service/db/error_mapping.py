@@ -16,7 +16,7 @@ UniqueViolation = asyncpg.UniqueViolationError
 TooManyConnections = asyncpg.TooManyConnectionsError
 
 
-class Fault(Enum):
+class DatabaseFault(Enum):
     """Why Postgres did not do what it was asked; each is answered by "come again"."""
 
     LOST = auto()  # the connection is gone or hangs, or there is none to be had
@@ -32,29 +32,31 @@ class Fault(Enum):
 # that stands in its way, 23505, has just been added, and the next run sees it. 25P03 and 25P04 close the connection of
 # a transaction that dawdles.
 _STATES = (
-    ("08", Fault.LOST),
-    ("23505", Fault.CLASH),
-    ("28", Fault.REFUSED),
-    ("3D000", Fault.REFUSED),
-    ("3F000", Fault.SCHEMA),
-    ("42501", Fault.REFUSED),
-    ("42703", Fault.SCHEMA),
-    ("42883", Fault.SCHEMA),
-    ("42P01", Fault.SCHEMA),
-    ("25006", Fault.READ_ONLY),
-    ("25P03", Fault.LOST),
-    ("25P04", Fault.LOST),
-    ("40001", Fault.CLASH),
-    ("40P01", Fault.CLASH),
-    ("53", Fault.FULL),
-    ("55P03", Fault.LATE),
-    ("57014", Fault.LATE),
-    ("57P", Fault.LOST),
+    ("08", DatabaseFault.LOST),
+    ("23505", DatabaseFault.CLASH),
+    ("28", DatabaseFault.REFUSED),
+    ("3D000", DatabaseFault.REFUSED),
+    ("3F000", DatabaseFault.SCHEMA),
+    ("42501", DatabaseFault.REFUSED),
+    ("42703", DatabaseFault.SCHEMA),
+    ("42883", DatabaseFault.SCHEMA),
+    ("42P01", DatabaseFault.SCHEMA),
+    ("25006", DatabaseFault.READ_ONLY),
+    ("25P03", DatabaseFault.LOST),
+    ("25P04", DatabaseFault.LOST),
+    ("40001", DatabaseFault.CLASH),
+    ("40P01", DatabaseFault.CLASH),
+    ("53", DatabaseFault.FULL),
+    ("55P03", DatabaseFault.LATE),
+    ("57014", DatabaseFault.LATE),
+    ("57P", DatabaseFault.LOST),
 )
 
 
 # These last until somebody or something mends them; the others are one statement's.
-OUTAGES = frozenset({Fault.LOST, Fault.READ_ONLY, Fault.FULL, Fault.REFUSED, Fault.SCHEMA})
+OUTAGES = frozenset(
+    {DatabaseFault.LOST, DatabaseFault.READ_ONLY, DatabaseFault.FULL, DatabaseFault.REFUSED, DatabaseFault.SCHEMA}
+)
 
 
 class PostgresGone(ConnectionError):
@@ -72,23 +74,23 @@ class OutcomeUnknown(Exception):
     """
 
 
-def fault_of(error: BaseException) -> Fault | None:
+def classify(error: BaseException) -> DatabaseFault | None:
     """None for what is no fault of Postgres's or of the way to it."""
     if isinstance(error, OutcomeUnknown):
-        return Fault.LOST
+        return DatabaseFault.LOST
     if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError):
-        return Fault.CLASH
+        return DatabaseFault.CLASH
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         return next((fault for start, fault in _STATES if state.startswith(start)), None)
     if isinstance(error, exceptions.TargetServerAttributeNotMatched):
-        return Fault.READ_ONLY
+        return DatabaseFault.READ_ONLY
     # The last is the library's word for a server that speaks out of turn, as one does that is shutting down.
     lost = PostgresGone | PostgresHung | asyncpg.InterfaceError | asyncpg.InternalClientError
-    return Fault.LOST if isinstance(error, lost) else None
+    return DatabaseFault.LOST if isinstance(error, lost) else None
 
 
-def of_the_way(error: OSError) -> PostgresGone | PostgresHung:
+def from_os_error(error: OSError) -> PostgresGone | PostgresHung:
     """What to raise in place of an error of the socket to Postgres; it says as much."""
     return PostgresHung(*error.args) if isinstance(error, TimeoutError) else PostgresGone(*error.args)
 
@@ -98,19 +100,19 @@ async def reach(failpoint: str) -> None:
     try:
         await failpoints.reach(failpoint)
     except ConnectionResetError as error:
-        raise of_the_way(error) from error
+        raise from_os_error(error) from error
 
 
-def undone(error: BaseException) -> bool:
+def is_rolled_back(error: BaseException) -> bool:
     """Whether the act that raised this certainly left nothing behind in its transaction."""
     return not isinstance(error, OutcomeUnknown)
 
 
-def diagnose(error: BaseException) -> Overloaded | None:
+def find_fault(error: BaseException) -> Overloaded | None:
     """The answer for an error that is Postgres's or the way's to it; None if it is a fault of ours."""
     if isinstance(error, Overloaded):
         return error
-    return Overloaded(retry_after=1) if fault_of(error) else None
+    return Overloaded(retry_after=1) if classify(error) else None
 
 
 def is_about_values(error: BaseException) -> bool:
@@ -119,7 +121,7 @@ def is_about_values(error: BaseException) -> bool:
     return state.startswith(("22", "23")) or isinstance(error, asyncpg.DataError)
 
 
-def refusal(error: BaseException) -> str | None:
+def http_error(error: BaseException) -> str | None:
     """What Postgres said no to, in one line for an operator; None for an error that is not Postgres's."""
     cause = error.__cause__ if isinstance(error, OutcomeUnknown) else error
     if isinstance(cause, asyncpg.PostgresError | asyncpg.InterfaceError):

@@ -42,7 +42,7 @@ def fault(error: BaseException) -> str:
     if isinstance(cause, asyncpg.PostgresError):
         state = cause.sqlstate or ""
         return next((words.format(message) for start, words in _STATES if state.startswith(start)), f"says: {message}")
-    if words := outages.of_network(cause, "DATABASE_URL"):
+    if words := outages.describe_network_error(cause, "DATABASE_URL"):
         return words
     if isinstance(cause, asyncpg.InterfaceError):
         return f"can't be asked: {message}"

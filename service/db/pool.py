@@ -15,9 +15,9 @@ from typing import Any
 
 from service import outages
 from service.db.connections import ACQUIRE, Connection, open_session
-from service.db.error_mapping import OUTAGES, Fault, OutcomeUnknown, TooManyConnections, diagnose, fault_of
+from service.db.error_mapping import OUTAGES, DatabaseFault, OutcomeUnknown, TooManyConnections, classify, find_fault
 from service.db.explanations import fault as fault_in_words
-from service.db.retries import note_written
+from service.db.retries import mark_committed
 from service.errors import Overloaded
 from service.outages import Outage
 
@@ -56,13 +56,13 @@ class Pool:
                     return connection
                 self._forget(connection)
             until = until or asyncio.get_running_loop().time() + self._patience
-            if self._open < self._size and not self._is_modest():
+            if self._open < self._size and not self._is_within_share():
                 if opened := await self._extend(until):
                     return opened
-            elif handed := await self._turn(until):
+            elif handed := await self._wait_for_turn(until):
                 return handed
 
-    def _is_modest(self) -> bool:
+    def _is_within_share(self) -> bool:
         return self._open > 0 and asyncio.get_running_loop().time() < self._modest_until
 
     async def _extend(self, until: float) -> Connection | None:
@@ -72,7 +72,7 @@ class Pool:
             connection = await open_session(self._url, name=self._name)
         except BaseException as error:
             self._open -= 1
-            self._hand_on(None)
+            self._pass_to_next(None)
             now = asyncio.get_running_loop().time()
             if not isinstance(error, TooManyConnections) or now >= until:
                 self.note(error)
@@ -86,7 +86,7 @@ class Pool:
             await asyncio.sleep(_AGAIN)
         return None
 
-    async def _turn(self, until: float) -> Connection | None:
+    async def _wait_for_turn(self, until: float) -> Connection | None:
         """The next connection that comes back, or None where a broken one left room for a new one."""
         while self._waiting and self._waiting[0].done():
             self._waiting.popleft()
@@ -94,18 +94,18 @@ class Pool:
             raise Overloaded(retry_after=1)
         turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
-        late = asyncio.get_running_loop().call_at(until, _give_up, turn)
+        late = asyncio.get_running_loop().call_at(until, _abort, turn)
         try:
             return await turn
         except asyncio.CancelledError:
             # It came while we were being cancelled: pass it on.
             if turn.done() and not turn.cancelled() and not turn.exception():
-                self._hand_on(turn.result())
+                self._pass_to_next(turn.result())
             raise
         finally:
             late.cancel()
 
-    def _hand_on(self, connection: Connection | None) -> None:
+    def _pass_to_next(self, connection: Connection | None) -> None:
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -118,35 +118,35 @@ class Pool:
         """Hand a connection back; a broken one is cut off at once, since waiting for a hung server takes long."""
         if broken or connection.is_closed() or (self._expired and connection in self._expired):
             self._forget(connection)
-            self._hand_on(None)
+            self._pass_to_next(None)
         else:
-            self._hand_on(connection)
+            self._pass_to_next(connection)
 
-    def let_go(self, connection: Connection, error: BaseException | None) -> None:
+    def discard(self, connection: Connection, error: BaseException | None) -> None:
         """Hand a connection back after that error, which may tell something of the others too."""
         if error is None:
             self._answered()
-        fault = fault_of(error) if error else None
-        if fault is Fault.READ_ONLY and connection not in self._expired:
+        fault = classify(error) if error else None
+        if fault is DatabaseFault.READ_ONLY and connection not in self._expired:
             self.expire()
-        if fault is Fault.LOST:
+        if fault is DatabaseFault.LOST:
             self._close_idle()  # what cut this one or made it hang did the same to those, as a rule
         left = error is not None and not isinstance(error, Exception)  # its query may still run
-        broken = left or fault is Fault.LOST or connection.is_closed() or connection.is_in_transaction()
+        broken = left or fault is DatabaseFault.LOST or connection.is_closed() or connection.is_in_transaction()
         self.release(connection, broken=broken)
 
     def note(self, error: BaseException) -> bool:
         """Whether this is a fault of Postgres that nobody has mended; then the log is told, once while it lasts."""
-        fault = fault_of(error)
+        fault = classify(error)
         if fault in OUTAGES:
-            self._outage.fails(fault_in_words(error))
-        elif diagnose(error):
+            self._outage.record_failure(fault_in_words(error))
+        elif find_fault(error):
             log.warning("postgres is too busy", extra={"cause": type(error).__name__})
-        return diagnose(error) is not None
+        return find_fault(error) is not None
 
     def _answered(self) -> None:
-        if self._outage.away:
-            self._outage.works()
+        if self._outage.ongoing:
+            self._outage.record_success()
 
     def expire(self) -> None:
         """No connection of now is used again, for they lead to what is not the primary any more."""
@@ -170,9 +170,9 @@ class Pool:
         try:
             yield connection
         except BaseException as error:
-            self.let_go(connection, error)
+            self.discard(connection, error)
             raise
-        self.let_go(connection, None)
+        self.discard(connection, None)
 
     async def fetchrow(self, query: str, *args: Any) -> Any:
         return await self._once("fetchrow", query, args)
@@ -194,11 +194,11 @@ class Pool:
         try:
             answer = await getattr(connection, method)(query, *args)
         except BaseException as error:
-            self.let_go(connection, error)
-            if fault_of(error) is not Fault.LOST:
+            self.discard(connection, error)
+            if classify(error) is not DatabaseFault.LOST:
                 raise
             if not _SELECT.match(query):
-                note_written()
+                mark_committed()
                 raise OutcomeUnknown from error
             if isinstance(error, TimeoutError):
                 raise
@@ -206,7 +206,7 @@ class Pool:
             self._answered()
             self.release(connection, broken=connection.is_in_transaction())
             if not _SELECT.match(query):
-                note_written()
+                mark_committed()
             return answer
         async with self.connection() as another:
             return await getattr(another, method)(query, *args)
@@ -215,17 +215,17 @@ class Pool:
         """Take leave of Postgres; one that hangs is not waited for longer than a second."""
         parting = list(self._idle)
         self._idle.clear()
-        await asyncio.gather(*(_part(connection) for connection in parting))
+        await asyncio.gather(*(_disconnect(connection) for connection in parting))
         for connection in parting:
             self._forget(connection)
 
 
-async def _part(connection: Connection) -> None:
+async def _disconnect(connection: Connection) -> None:
     with suppress(Exception):  # what is not closed in order is cut off
         await connection.close(timeout=1)
 
 
-def _give_up(turn: "asyncio.Future[Connection | None]") -> None:
+def _abort(turn: "asyncio.Future[Connection | None]") -> None:
     """A timer of the loop costs a third of asyncio.timeout, and under load every request waits its turn."""
     if not turn.done():
         turn.set_exception(Overloaded(retry_after=1))

@@ -9,49 +9,49 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from service.db.error_mapping import Fault, fault_of, undone
+from service.db.error_mapping import DatabaseFault, classify, is_rolled_back
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 # How often an act is run again after each fault, and how long it waits before, in seconds: a server that is gone
 # needs a moment, two that got in each other's way must not meet again at once.
-_RERUNS = {Fault.LOST: 1, Fault.READ_ONLY: 1, Fault.CLASH: 3}
-_PAUSES = {Fault.LOST: 0.2, Fault.READ_ONLY: 0.2, Fault.CLASH: 0.03}
+_MAX_ATTEMPTS = {DatabaseFault.LOST: 1, DatabaseFault.READ_ONLY: 1, DatabaseFault.CLASH: 3}
+_PAUSES = {DatabaseFault.LOST: 0.2, DatabaseFault.READ_ONLY: 0.2, DatabaseFault.CLASH: 0.03}
 
 
 @dataclass(slots=True)
-class Act:
+class RetryState:
     """`written` once something of it is, or may be, committed: from then on it can't be run again."""
 
     written: bool = False
-    faults: Counter[Fault] = field(default_factory=Counter)
+    faults: Counter[DatabaseFault] = field(default_factory=Counter)
 
     def pause(self, error: Exception) -> float | None:
         """Seconds to wait before it may be run again; None if it may not be, or if that is of no use."""
-        fault = fault_of(error)
+        fault = classify(error)
         # Who has waited for a server that hangs has no time left to wait for it again.
-        if fault is None or self.written or not undone(error) or isinstance(error, TimeoutError):
+        if fault is None or self.written or not is_rolled_back(error) or isinstance(error, TimeoutError):
             return None
         self.faults[fault] += 1
-        if self.faults[fault] > _RERUNS.get(fault, 0):
+        if self.faults[fault] > _MAX_ATTEMPTS.get(fault, 0):
             return None
         return _PAUSES[fault] * self.faults[fault] * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
 
 
-_ACT: ContextVar[Act | None] = ContextVar("act", default=None)
+_STATE: ContextVar[RetryState | None] = ContextVar("act", default=None)
 
 
-def note_written() -> None:
+def mark_committed() -> None:
     """Called by the pool and by transactions when something is, or may be, committed."""
-    act = _ACT.get()
+    act = _STATE.get()
     if act is not None:
         act.written = True
 
 
-async def perform(work: Callable[[], Awaitable[Result]]) -> Result:
+async def run_with_retry(work: Callable[[], Awaitable[Result]]) -> Result:
     """Do it, and again if a fault of Postgres certainly left nothing of it behind."""
-    act = Act()
-    token = _ACT.set(act)
+    act = RetryState()
+    token = _STATE.set(act)
     try:
         while True:
             try:
@@ -63,4 +63,4 @@ async def perform(work: Callable[[], Awaitable[Result]]) -> Result:
                 log.warning("run again after a fault of postgres", extra={"cause": type(error).__name__})
             await asyncio.sleep(pause)
     finally:
-        _ACT.reset(token)
+        _STATE.reset(token)

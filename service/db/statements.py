@@ -40,25 +40,25 @@ class Queries:
 
     async def one(self, conn: Executor, name: str, row: type[Row], /, **facts: Any) -> Row | None:
         """The first row, its columns in the order of the dataclass's fields (a test holds them together)."""
-        record = await self._ask(conn.fetchrow, name, facts)
+        record = await self._execute(conn.fetchrow, name, facts)
         return None if record is None else row(*record)
 
     async def all(self, conn: Executor, name: str, row: type[Row], /, **facts: Any) -> list[Row]:
-        return [row(*record) for record in await self._ask(conn.fetch, name, facts)]
+        return [row(*record) for record in await self._execute(conn.fetch, name, facts)]
 
     async def value(self, conn: Executor, name: str, /, **facts: Any) -> Any:
         """The first column of the first row, or None."""
-        record = await self._ask(conn.fetchrow, name, facts)
+        record = await self._execute(conn.fetchrow, name, facts)
         return None if record is None else record[0]
 
     async def run(self, conn: Executor, name: str, /, **facts: Any) -> int:
         """How many rows the statement touched."""
-        tag = await self._ask(conn.execute, name, facts)
+        tag = await self._execute(conn.execute, name, facts)
         return int(tag.rpartition(" ")[2])
 
-    def _ask(self, ask: Callable[..., Awaitable[Any]], name: str, facts: dict[str, Any]) -> Awaitable[Any]:
+    def _execute(self, ask: Callable[..., Awaitable[Any]], name: str, facts: dict[str, Any]) -> Awaitable[Any]:
         call = self._call(name, facts)
-        return _watched(name, ask, call) if failpoints.armed else ask(*call)
+        return _with_failpoints(name, ask, call) if failpoints.armed else ask(*call)
 
     def _call(self, name: str, facts: dict[str, Any]) -> list[Any]:
         statement = self.statements[name]
@@ -67,7 +67,7 @@ class Queries:
         return [statement.sql, *(facts[param] for param in statement.params)]
 
 
-async def _watched(name: str, ask: Callable[..., Awaitable[Any]], call: list[Any]) -> Any:
+async def _with_failpoints(name: str, ask: Callable[..., Awaitable[Any]], call: list[Any]) -> Any:
     await reach(f"db.{name}.before")
     answer = await ask(*call)
     await reach(f"db.{name}.after")

@@ -11,9 +11,9 @@ from asyncpg.transaction import Transaction
 
 from service import deadlines, failpoints
 from service.db.connections import Connection
-from service.db.error_mapping import Fault, OutcomeUnknown, fault_of, reach
+from service.db.error_mapping import DatabaseFault, OutcomeUnknown, classify, reach
 from service.db.pool import Pool
-from service.db.retries import note_written
+from service.db.retries import mark_committed
 from service.db.statements import Queries
 
 _sql = Queries("transactions")
@@ -24,7 +24,7 @@ _UNDECIDED = ("in progress", "unreachable")
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class TransactionId:
     """What a transaction can be asked for by after its connection is gone."""
 
     number: str | None
@@ -43,23 +43,23 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
         try:
             yield connection
         except Exception as error:
-            await _undo(connection, block, error)
+            await _roll_back(connection, block, error)
             raise
-        stamp = await _sql.one(connection, "stamp_transaction", Stamp)
-        deadlines.note_commit()
+        stamp = await _sql.one(connection, "stamp_transaction", TransactionId)
+        deadlines.mark_committing()
         committing = asyncio.create_task(_commit(block))
         lost = await asyncio.shield(committing)
     except BaseException as error:
         if committing is None or committing.done():
-            pool.let_go(connection, error)
+            pool.discard(connection, error)
         else:  # who asked is gone: it is decided all the same, and its connection is fit for use then
-            committing.add_done_callback(lambda done: pool.let_go(connection, _end_of(done)))
+            committing.add_done_callback(lambda done: pool.discard(connection, _end_of(done)))
         raise
-    pool.let_go(connection, lost)
+    pool.discard(connection, lost)
     if stamp and stamp.number:
         if lost:
-            await _find_out(pool, stamp, stamp.number, lost)
-        note_written()
+            await _resolve_outcome(pool, stamp, stamp.number, lost)
+        mark_committed()
     elif lost:
         raise lost
 
@@ -80,9 +80,9 @@ async def _begin(connection: Connection) -> Transaction:
     return block
 
 
-async def _undo(connection: Connection, block: Transaction, error: Exception) -> None:
+async def _roll_back(connection: Connection, block: Transaction, error: Exception) -> None:
     """A connection that is lost is never waited for: it is cut off, and Postgres undoes what it held."""
-    if fault_of(error) is Fault.LOST or connection.is_closed():
+    if classify(error) is DatabaseFault.LOST or connection.is_closed():
         connection.terminate()
         return
     try:
@@ -100,13 +100,13 @@ async def _commit(block: Transaction) -> Exception | None:
         if failpoints.armed:
             await reach("db.commit.after")
     except Exception as error:
-        if fault_of(error) is not Fault.LOST:
+        if classify(error) is not DatabaseFault.LOST:
             raise
         return error
     return None
 
 
-async def _find_out(pool: Pool, stamp: Stamp, number: str, lost: Exception) -> None:
+async def _resolve_outcome(pool: Pool, stamp: TransactionId, number: str, lost: Exception) -> None:
     """Over another connection: return if it was committed, raise what happened if it was not."""
     try:
         async with asyncio.timeout(_PATIENCE):
@@ -118,15 +118,15 @@ async def _find_out(pool: Pool, stamp: Stamp, number: str, lost: Exception) -> N
     if outcome == "aborted":
         raise lost
     if outcome != "committed":
-        note_written()
+        mark_committed()
         raise OutcomeUnknown from lost
 
 
-async def _outcome(pool: Pool, stamp: Stamp, number: str) -> str | None:
+async def _outcome(pool: Pool, stamp: TransactionId, number: str) -> str | None:
     try:
         found: str | None = await _sql.value(pool, "outcome_of_transaction", number=number, server=stamp.server)
     except Exception as error:
-        if fault_of(error) is not Fault.LOST:
+        if classify(error) is not DatabaseFault.LOST:
             raise
         return "unreachable"
     return found

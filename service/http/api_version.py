@@ -10,7 +10,7 @@ _VERSION = re.compile(r"([0-9]{1,4})(?:\.([0-9]{1,4})(?:\.[0-9]{1,4})?)?(?:-(?i:
 
 
 @dataclass(frozen=True, slots=True)
-class Era:
+class ApiVersion:
     """`modern` decides fields, statuses and rules; `iso` how times look; `count` what a list's length is called.
 
     `format` is the version that was asked for, for what came between the two.
@@ -28,13 +28,13 @@ class Era:
         return at.isoformat(timespec="milliseconds") if self.iso else int(at.timestamp())
 
 
-LEGACY = Era(modern=False, iso=False, count="sum", format=(0, 11))
+LEGACY = ApiVersion(modern=False, iso=False, count="sum", format=(0, 11))
 # Who names no format and is modern all the same knows the newest.
-MODERN = Era(modern=True, iso=True, count="total", format=(9999, 0))
+MODERN = ApiVersion(modern=True, iso=True, count="total", format=(9999, 0))
 
 
 @lru_cache(256)
-def of(response_format: str | None, *, modern_by_default: bool) -> Era:
+def of(response_format: str | None, *, modern_by_default: bool) -> ApiVersion:
     """The era that X-Appwrite-Response-Format names; the project's default where it is absent or no version."""
     match = _VERSION.fullmatch(response_format or "")
     if not match:
@@ -43,5 +43,5 @@ def of(response_format: str | None, *, modern_by_default: bool) -> Era:
     if version < (0, 12):
         return LEGACY
     if version < (1, 0):
-        return Era(modern=True, iso=False, count="sum" if version < (0, 13) else "total", format=version)
+        return ApiVersion(modern=True, iso=False, count="sum" if version < (0, 13) else "total", format=version)
     return replace(MODERN, format=version)

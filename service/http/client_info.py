@@ -6,7 +6,7 @@ import re
 from aiohttp import web
 
 from service.http.context import Client
-from service.http.forwarded import Forwarding, plain
+from service.http.forwarded import Forwarding, parse_address
 
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,2}")
 _AGENT = 512
@@ -30,12 +30,12 @@ def _origin(text: str) -> str:
 
 
 def is_address(text: str) -> bool:
-    return plain(text) is not None
+    return parse_address(text) is not None
 
 
 def network_of(ip: str) -> str:
     """What a limit counts by: an IPv4 address, or the /64 that one IPv6 customer has to himself."""
-    address = plain(ip)
+    address = parse_address(ip)
     if address is None or address.version == 4:
         return str(address or ip)
     return str(ipaddress.ip_network((address, 64), strict=False).network_address)
@@ -43,7 +43,7 @@ def network_of(ip: str) -> str:
 
 def wide_network_of(ip: str) -> str:
     """The /48 that one site may have of IPv6; empty for IPv4, where addresses are scarce."""
-    address = plain(ip)
+    address = parse_address(ip)
     return str(ipaddress.ip_network((address, 48), strict=False)) if address and address.version == 6 else ""
 
 

@@ -58,26 +58,26 @@ def runner(app: web.Application, settings: Settings, *, shutdown_timeout: float)
 
 
 @dataclass(slots=True)
-class Sampled:
+class SampledLog:
     """Lines about junk: so many a second, and the next one says how many were left out."""
 
     second: int = 0
-    said: int = 0
-    unsaid: int = 0
+    last_written: int = 0
+    suppressed: int = 0
 
     def warn(self, why: str, ip: str | None) -> None:
         now = int(time.monotonic())
         if now != self.second:
-            self.second, self.said = now, 0
-        self.said += 1
-        if self.said > _LINES_A_SECOND:
-            self.unsaid += 1
+            self.second, self.last_written = now, 0
+        self.last_written += 1
+        if self.last_written > _LINES_A_SECOND:
+            self.suppressed += 1
             return
-        log.warning("refused", extra={"why": why, "ip": ip, "unsaid": self.unsaid})
-        self.unsaid = 0
+        log.warning("refused", extra={"why": why, "ip": ip, "unsaid": self.suppressed})
+        self.suppressed = 0
 
 
-class Bare(web.Response):
+class RawResponse(web.Response):
     """An answer that no application prepares, so that it drops the library's Server header itself."""
 
     async def _prepare_headers(self) -> None:
@@ -88,21 +88,21 @@ class Bare(web.Response):
 class Connection(web.RequestHandler):
     """One client; see Desk for what all of them share."""
 
-    def __init__(self, desk: "Desk", **kwargs: Any) -> None:
-        super().__init__(desk, **kwargs)
-        self._desk = desk
+    def __init__(self, server: "HttpServer", **kwargs: Any) -> None:
+        super().__init__(server, **kwargs)
+        self._server = server
         self._unread: asyncio.TimerHandle | None = None
         self._broken = False
         # When the bytes of the request came that is to be answered next; 0 while it waits behind another.
         self.arrived = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not self._desk.full:
+        if not self._server.full:
             super().connection_made(transport)
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNSENT)
             return
         wire = cast("asyncio.Transport", transport)
-        wire.write(self._desk.full_up)
+        wire.write(self._server.full_up)
         wire.close()
 
     def data_received(self, data: bytes) -> None:
@@ -128,8 +128,8 @@ class Connection(web.RequestHandler):
         if status >= 500:
             log.error("unexpected", exc_info=exc)
         else:
-            self._desk.sampled.warn(type(exc).__name__, request.remote)
-        answer = self._desk.refuse(AccountError() if status >= 500 else ArgumentInvalid(_MALFORMED))
+            self._server.sampled.warn(type(exc).__name__, request.remote)
+        answer = self._server.refuse(AccountError() if status >= 500 else ArgumentInvalid(_MALFORMED))
         answer.force_close()
         return answer
 
@@ -138,8 +138,8 @@ class Connection(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """The library's own refusals (a wrong Expect) are answered as ours are."""
         if isinstance(resp, web.HTTPException):
-            self._desk.sampled.warn(type(resp).__name__, request.remote)
-            resp = self._desk.refuse(ArgumentInvalid(_MALFORMED))
+            self._server.sampled.warn(type(resp).__name__, request.remote)
+            resp = self._server.refuse(ArgumentInvalid(_MALFORMED))
             resp.force_close()
         transport = self.transport
         done = await super().finish_response(request, resp, start_time)
@@ -165,7 +165,7 @@ class Connection(web.RequestHandler):
             transport.abort()
 
 
-class Desk(web.Server):
+class HttpServer(web.Server):
     """What the connections of a process share."""
 
     def __init__(self, made: web.Server, settings: Settings) -> None:
@@ -177,7 +177,7 @@ class Desk(web.Server):
         )
         self.most = _room(settings.connections)
         self.headers = security_headers.headers(settings.public_url)
-        self.sampled = Sampled()
+        self.sampled = SampledLog()
         self.full_up = _raw(self.refuse(Overloaded(retry_after=1)))
 
     def __call__(self) -> web.RequestHandler:
@@ -187,10 +187,10 @@ class Desk(web.Server):
     def full(self) -> bool:
         return len(self._connections) >= self.most
 
-    def refuse(self, fault: AccountError) -> Bare:
+    def refuse(self, fault: AccountError) -> RawResponse:
         """The contract's error, as every other answer has it."""
         usual = responses.error(fault, modern=True)
-        return Bare(
+        return RawResponse(
             body=usual.body,
             status=usual.status,
             headers={**usual.headers, **self.headers, "X-Request-Id": ids.new()},
@@ -212,4 +212,4 @@ class Runner(web.AppRunner):
         self._settings = settings
 
     async def _make_server(self) -> web.Server:
-        return Desk(await super()._make_server(), self._settings)
+        return HttpServer(await super()._make_server(), self._settings)

@@ -8,15 +8,15 @@ from aiohttp import web
 
 from service.crypto.jwts import Jwts
 from service.crypto.key_derivation import KeyRing
-from service.crypto.password_hashing import Passwords
+from service.crypto.password_hashing import PasswordHashPool
 from service.db import Pool
 from service.errors import AccountError
-from service.http.api_version import LEGACY, Era
+from service.http.api_version import LEGACY, ApiVersion
 from service.http.forwarded import Forwarding
-from service.queue import Bell
-from service.rate_limiter import Limits, Tally, Verdict
+from service.queue import JobQueue
+from service.rate_limiter import Decision, RateLimiter, Tally
 from service.settings import Settings
-from service.store.projects import ApiKey, Directory, Project
+from service.store.projects import ApiKey, Project, ProjectCache
 from service.store.users import Member
 
 
@@ -27,11 +27,11 @@ class Services:
     settings: Settings
     ring: KeyRing = field(repr=False)
     pool: Pool
-    projects: Directory
-    passwords: Passwords
+    projects: ProjectCache
+    passwords: PasswordHashPool
     jwts: Jwts
-    limits: Limits
-    bell: Bell
+    limits: RateLimiter
+    job_queue: JobQueue
     forwarding: Forwarding
 
 
@@ -46,7 +46,7 @@ class Client:
 
 
 @dataclass(slots=True)
-class Call:
+class RequestContext:
     """`path` holds the variables of the route that was found.
 
     The fields below it are filled in by the guards, in the era's order.
@@ -57,7 +57,7 @@ class Call:
     request_id: str
     client: Client
     path: web.UrlMappingMatchInfo
-    era: Era = LEGACY
+    api_version: ApiVersion = LEGACY
     found_project: Project | None = None
     found_member: Member | None = None
     key: ApiKey | None = None
@@ -71,7 +71,7 @@ class Call:
     # How it ended, once that is certain.
     ended: bool = False
     fault: AccountError | None = None
-    verdict: Verdict | None = None
+    rate_limit: Decision | None = None
     headers: list[tuple[str, str]] = field(default_factory=list)
 
     @property

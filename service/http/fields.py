@@ -10,9 +10,9 @@ from pydantic_core import PydanticCustomError, core_schema
 from service import email_addresses
 from service.crypto.secret import Secret
 from service.errors import ArgumentInvalid
-from service.http.context import Call
-from service.http.request_body import Asker, complaint
-from service.http.text_rules import is_text, line_fault
+from service.http.context import RequestContext
+from service.http.request_body import BodyContext, describe_error
+from service.http.text_rules import find_fault, is_text
 from service.links import redirect_policy
 
 _USER_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
@@ -20,11 +20,11 @@ _LABELS, _LABEL = 1000, 36
 _NO_EMAIL = "Value must be a valid email address"
 
 
-def ident(call: Call, name: str) -> str:
+def ident(ctx: RequestContext, name: str) -> str:
     """An id of the path; raises ArgumentInvalid for what can't be one."""
-    text = call.path[name]
+    text = ctx.path[name]
     if not _USER_ID.fullmatch(text):
-        raise ArgumentInvalid(complaint(call, name, "unfit", "Invalid UID format"))
+        raise ArgumentInvalid(describe_error(ctx, name, "unfit", "Invalid UID format"))
     return text
 
 
@@ -35,7 +35,7 @@ def unfit(message: str) -> PydanticCustomError:
 
 
 def _plain(text: str) -> str:
-    if fault := line_fault(text):
+    if fault := find_fault(text):
         raise unfit(fault)
     return text
 
@@ -51,7 +51,7 @@ def sized(least: int, most: int) -> Callable[[str], str]:
 
 def _email(text: str, info: ValidationInfo) -> str:
     """An address to look up: somebody may have got it before the project stopped to take special-use domains."""
-    asker: Asker = info.context  # type: ignore[assignment] # fit() passes nothing else
+    asker: BodyContext = info.context  # type: ignore[assignment] # fit() passes nothing else
     try:
         return email_addresses.canonical(text, special_use=asker.project.special_use_domains)
     except email_addresses.SpecialUse as fault:
@@ -64,7 +64,7 @@ def _email(text: str, info: ValidationInfo) -> str:
 
 def _new_email(text: str, info: ValidationInfo) -> str:
     """An address that somebody is to have; the project says whether a private network's will do."""
-    asker: Asker = info.context  # type: ignore[assignment] # fit() passes nothing else
+    asker: BodyContext = info.context  # type: ignore[assignment] # fit() passes nothing else
     try:
         return email_addresses.canonical(text, special_use=asker.project.special_use_domains)
     except email_addresses.SpecialUse:
@@ -74,29 +74,29 @@ def _new_email(text: str, info: ValidationInfo) -> str:
 
 
 def _url(text: str, info: ValidationInfo) -> str:
-    call: Call = info.context  # type: ignore[assignment] # read() passes nothing else
+    ctx: RequestContext = info.context  # type: ignore[assignment] # read() passes nothing else
     try:
-        return redirect_policy.check(text, call.project.hostnames, plain_http=call.project.plain_http)
+        return redirect_policy.check(text, ctx.project.hostnames, plain_http=ctx.project.plain_http)
     except ValueError as error:
         raise unfit(str(error)) from None
 
 
 def _new_password(text: str, info: ValidationInfo) -> str:
-    call: Call = info.context  # type: ignore[assignment] # read() passes nothing else
-    if fault := _password_fault(call, text):
+    ctx: RequestContext = info.context  # type: ignore[assignment] # read() passes nothing else
+    if fault := _password_fault(ctx, text):
         raise unfit(fault)
     return text
 
 
-def check_new_password(asker: Asker, name: str, text: str) -> None:
+def check_new_password(asker: BodyContext, name: str, text: str) -> None:
     """For a parameter that only sometimes sets a password; raises ArgumentInvalid."""
     if fault := _password_fault(asker, text):
-        raise ArgumentInvalid(complaint(asker, name, "unfit", fault))
+        raise ArgumentInvalid(describe_error(asker, name, "unfit", fault))
 
 
-def _password_fault(asker: Asker, text: str) -> str:
+def _password_fault(asker: BodyContext, text: str) -> str:
     """6 to 32 in the legacy era, 8 to 256 in the modern one; a project may demand more (design.md, D9)."""
-    least, most = (8, 256) if asker.era.modern else (6, 32)
+    least, most = (8, 256) if asker.api_version.modern else (6, 32)
     least, most = max(least, asker.project.password_min), min(most, asker.project.password_max)
     if not least <= len(text) <= most or not is_text(text):
         return f"Password must be between {least} and {most} chars"

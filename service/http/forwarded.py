@@ -50,7 +50,7 @@ class Forwarding:
         if len(hops) < self._trusted_hops:
             self._tell("fewer addresses than TRUSTED_HOPS" if hops else "no such header", "")
             return peer
-        found = read(hops[-self._trusted_hops], self._header)
+        found = parse_element(hops[-self._trusted_hops], self._header)
         if found is None:
             self._tell("not an address", hops[-self._trusted_hops])
             return peer
@@ -95,7 +95,7 @@ def _split(text: str) -> Iterator[str]:
         place = end + 1
 
 
-def read(element: str, header: Header) -> Address | None:
+def parse_element(element: str, header: Header) -> Address | None:
     """The address in one element; None for `unknown`, a hidden one, and whatever else is none."""
     if header == "X-Forwarded-For":
         return _address(_unquoted(element))
@@ -118,13 +118,13 @@ def _address(text: str) -> Address | None:
     """IPv4 and IPv6 with or without brackets, port and zone; an IPv4 address within IPv6 is that address."""
     text = text.strip()
     if match := _NODE.fullmatch(text):
-        return plain(match["four"] or match["six"])
+        return parse_address(match["four"] or match["six"])
     if match := _BARE.fullmatch(text.partition("%")[0]):
-        return plain(text) or (plain(match["address"]) if match["port"] else None)
+        return parse_address(text) or (parse_address(match["address"]) if match["port"] else None)
     return None
 
 
-def plain(text: str) -> Address | None:
+def parse_address(text: str) -> Address | None:
     """An address that stands alone; None for what is none."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])

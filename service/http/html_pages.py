@@ -11,7 +11,7 @@ from service import i18n
 from service.crypto.secret import Secret
 from service.errors import AccountError
 from service.http import headers, request_body, request_target
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.http.request_body import Body
 
 
@@ -41,47 +41,47 @@ _POLICY = (
 )
 
 
-def refuse(call: Call, fault: AccountError) -> web.Response:
+def refusal_page(ctx: RequestContext, fault: AccountError) -> web.Response:
     """An error as a page. It says what to do, and nothing that came with the request."""
-    status, _message = fault.render(legacy=not call.era.modern)
-    answer = show(call, "refusal", status=status, reason=fault.type)
+    status, _message = fault.render(legacy=not ctx.api_version.modern)
+    answer = render_page(ctx, "refusal", status=status, reason=fault.type)
     if fault.retry_after:
         answer.headers["Retry-After"] = str(fault.retry_after)
     return answer
 
 
-async def ask(call: Call, page: str, model: type[Body], **facts: bool) -> web.Response:
-    call.body = dict(call.request.query)
-    return question(call, page, await request_body.read(call, model), **facts)
+async def confirmation_page(ctx: RequestContext, page: str, model: type[Body], **facts: bool) -> web.Response:
+    ctx.body = dict(ctx.request.query)
+    return form_page(ctx, page, await request_body.read(ctx, model), **facts)
 
 
-def question(call: Call, page: str, proof: Body, *, status: int = 200, **facts: bool) -> web.Response:
+def form_page(ctx: RequestContext, page: str, proof: Body, *, status: int = 200, **facts: bool) -> web.Response:
     """A form that sends the link's secret when its button is pressed, and what is typed into it."""
-    action = f"{request_target.canonical(call.request.path)}?{urlencode({'project': call.project.id})}"
+    action = f"{request_target.canonical(ctx.request.path)}?{urlencode({'project': ctx.project.id})}"
     fields = {name: value.reveal() if isinstance(value, Secret) else value for name, value in proof}
-    answer = show(call, page, status=status, action=action, fields=fields, **facts)
+    answer = render_page(ctx, page, status=status, action=action, fields=fields, **facts)
     # Under no-referrer a browser sends the form with `Origin: null`, as any foreign page can. This one tells no more
     # than our origin, so the secret in the address stays here.
     answer.headers["Referrer-Policy"] = "strict-origin"
     return answer
 
 
-def show(call: Call, page: str, *, status: int = 200, **facts: object) -> web.Response:
-    catalogue = _catalogue(call)
+def render_page(ctx: RequestContext, page: str, *, status: int = 200, **facts: object) -> web.Response:
+    catalogue = _catalogue(ctx)
     html = _ENVIRONMENT.get_template(f"pages/{page}.html").render(
         language=catalogue.language,
         gettext=catalogue.one,
         ngettext=catalogue.several,
-        project=call.found_project.name if call.found_project else "",
+        project=ctx.found_project.name if ctx.found_project else "",
         **facts,
     )
     policy = {"Content-Security-Policy": _POLICY}
     return web.Response(text=html, status=status, content_type="text/html", charset="utf-8", headers=policy)
 
 
-def _catalogue(call: Call) -> i18n.Catalogue:
+def _catalogue(ctx: RequestContext) -> i18n.Catalogue:
     """What the request names, else what the browser prefers, else the project's."""
-    accepted = headers.joined(call.request, "Accept-Language")[:256].split(",")
+    accepted = headers.joined(ctx.request, "Accept-Language")[:256].split(",")
     preferred = [entry.partition(";")[0] for entry in accepted]
-    project = call.found_project.locale if call.found_project else ""
-    return i18n.choose(_CATALOGUES, call.client.locale, *preferred, project)
+    project = ctx.found_project.locale if ctx.found_project else ""
+    return i18n.choose(_CATALOGUES, ctx.client.locale, *preferred, project)

@@ -63,16 +63,16 @@ def _whole(text: str) -> int | float:
 
 def _real(text: str) -> float:
     value = float(text)
-    return value if orjson.dumps(value) == text.encode() else Spelled(text)
+    return value if orjson.dumps(value) == text.encode() else NumberText(text)
 
 
 def _spelling(found: object) -> orjson.Fragment:
-    if isinstance(found, Spelled):
+    if isinstance(found, NumberText):
         return orjson.Fragment(found.text)
     raise TypeError
 
 
-class Spelled(float):
+class NumberText(float):
     """A number whose spelling is not the shortest one: 1e5, 1.50, -0, more digits than a double holds."""
 
     __slots__ = ("text",)

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from service.errors import QueryInvalid
-from service.http.context import Call
+from service.http.context import RequestContext
 
 MOST, USUAL, FARTHEST = 100, 25, 100_000
 _QUERIES, _LENGTH = 100, 4096
@@ -25,9 +25,9 @@ class Query:
     values: tuple[Any, ...]
 
 
-def read(call: Call) -> list[Query]:
+def read(ctx: RequestContext) -> list[Query]:
     """All queries of a request, in their order; raises QueryInvalid."""
-    texts = [text for name, text in call.request.query.items() if name.partition("[")[0] == "queries"]
+    texts = [text for name, text in ctx.request.query.items() if name.partition("[")[0] == "queries"]
     if len(texts) > _QUERIES:
         raise QueryInvalid(f"At most {_QUERIES} queries are supported.")
     return [parse(text) for text in texts]
@@ -89,17 +89,17 @@ def number(query: Query, *, most: int) -> int:
     raise QueryInvalid(f"The query {query.method} takes one number from 0 to {most}.")
 
 
-def wants_total(call: Call) -> bool:
+def wants_total(ctx: RequestContext) -> bool:
     """Whether the list is to be counted: it is, unless `total=false` spares us that; .NET says False, PHP says 0."""
-    return call.request.query.get("total", "true").lower() not in ("false", "0")
+    return ctx.request.query.get("total", "true").lower() not in ("false", "0")
 
 
-def paging(call: Call) -> tuple[int, int]:
+def paging(ctx: RequestContext) -> tuple[int, int]:
     """Limit and offset, for lists that know no other query; raises QueryInvalid."""
     most, skipped = USUAL, 0
-    asked = read(call)
-    if not call.era.iso:  # 0.12 to 0.15 have them as parameters
-        given = call.request.query
+    asked = read(ctx)
+    if not ctx.api_version.iso:  # 0.12 to 0.15 have them as parameters
+        given = ctx.request.query
         asked += [parse(f"{name}({given[name]})") for name in ("limit", "offset") if name in given]
     for query in asked:
         match query.method:

@@ -22,7 +22,7 @@ from service.http import (
     security_headers,
 )
 from service.http.client_info import client_of
-from service.http.context import Call, Services
+from service.http.context import RequestContext, Services
 from service.http.routing import Route
 from service.json_logging import REQUEST_ID
 
@@ -84,135 +84,135 @@ async def answer(request: web.Request, route: Route | None, match: web.UrlMappin
     request_id = ids.new()
     token = REQUEST_ID.set(request_id)
     client = client_of(request, services.forwarding)
-    call = Call(request, services, request_id, client, match)
+    ctx = RequestContext(request, services, request_id, client, match)
     try:
-        response = await _respond(call, route)
-        await rate_limits.settle(call, response.status)
-        _finish(call, response)
+        response = await _respond(ctx, route)
+        await rate_limits.refund_by_outcome(ctx, response.status)
+        _finish(ctx, response)
         if request_target.ends_connection(request):
             response.force_close()
         if access.isEnabledFor(logging.INFO):
-            _note(call, route, response.status, time.perf_counter() - started)
+            _log_request(ctx, route, response.status, time.perf_counter() - started)
     finally:
         REQUEST_ID.reset(token)
     return response
 
 
-async def _respond(call: Call, route: Route | None) -> web.Response:
-    deadline = request_timeout.begin(call.request)
+async def _respond(ctx: RequestContext, route: Route | None) -> web.Response:
+    deadline = request_timeout.begin(ctx.request)
     try:
-        response = await _let_in(call, route)
+        response = await _open_request(ctx, route)
     except AccountError as fault:
-        call.ended = True
-        return _refuse(call, route, fault)
+        ctx.ended = True
+        return _refuse(ctx, route, fault)
     except web.HTTPRequestEntityTooLarge:
-        return _refuse(call, route, BodyTooLarge())
+        return _refuse(ctx, route, BodyTooLarge())
     except Exception as error:  # noqa: BLE001 - the last resort: nobody ever sees a stack trace
-        call.ended = db.fault_of(error) is not None and db.undone(error)
-        return _refuse(call, route, _fault_of(error, call.pool))
+        ctx.ended = db.classify(error) is not None and db.is_rolled_back(error)
+        return _refuse(ctx, route, _fault_of(error, ctx.pool))
     except asyncio.CancelledError:
         if not deadline.is_ours():
             raise
         log.warning("no answer in time", extra={"route": route.name if route else None})
-        return _refuse(call, route, Overloaded(retry_after=1))
+        return _refuse(ctx, route, Overloaded(retry_after=1))
     else:
-        call.ended = True
+        ctx.ended = True
         return response
     finally:
         deadline.end()
 
 
-async def _let_in(call: Call, route: Route | None) -> web.Response:
-    settings = call.services.settings
-    request_target.check(call.request, hosts=settings.hosts, public_url=settings.public_url)
-    await authorization.find_project(call)
-    if call.request.method == "OPTIONS":
-        return _preflight(call)
+async def _open_request(ctx: RequestContext, route: Route | None) -> web.Response:
+    settings = ctx.services.settings
+    request_target.check(ctx.request, hosts=settings.hosts, public_url=settings.public_url)
+    await authorization.find_project(ctx)
+    if ctx.request.method == "OPTIONS":
+        return _preflight(ctx)
     if route is None:
-        if found := proxy_probe.tell(call):
+        if found := proxy_probe.show_client(ctx):
             return found
-        raise _missing(call)
-    await authorization.admit(call, route)
-    return await _handle(call, route)
+        raise _missing(ctx)
+    await authorization.authorize(ctx, route)
+    return await _handle(ctx, route)
 
 
-async def _handle(call: Call, route: Route) -> web.Response:
+async def _handle(ctx: RequestContext, route: Route) -> web.Response:
     """What writes is one act, run again where a fault certainly undid it: limits have counted, the body is read."""
     if route.method == "GET":  # each of its reads is run again by the pool
-        return await route.handler(call)
-    before, counted = len(call.headers), len(call.tallies)
+        return await route.handler(ctx)
+    before, counted = len(ctx.headers), len(ctx.tallies)
 
     async def run() -> web.Response:
-        del call.headers[before:]
-        call.asked = counted
-        return await route.handler(call)
+        del ctx.headers[before:]
+        ctx.asked = counted
+        return await route.handler(ctx)
 
-    return await db.perform(run)
+    return await db.run_with_retry(run)
 
 
-def _refuse(call: Call, route: Route | None, fault: AccountError) -> web.Response:
+def _refuse(ctx: RequestContext, route: Route | None, fault: AccountError) -> web.Response:
     """An error in the form that the route's readers understand."""
-    call.fault = fault
+    ctx.fault = fault
     if route and route.page:
-        return html_pages.refuse(call, fault)
-    return responses.error(fault, modern=call.era.modern)
+        return html_pages.refusal_page(ctx, fault)
+    return responses.error(fault, modern=ctx.api_version.modern)
 
 
 def _fault_of(error: Exception, pool: db.Pool) -> AccountError:
     """The last resort: Postgres being away is 503, all else is a fault of ours and says nothing about itself."""
-    if (fault := db.diagnose(error)) and pool.note(error):
+    if (fault := db.find_fault(error)) and pool.note(error):
         return fault
     log.error("unexpected", exc_info=error)
     return AccountError()
 
 
-def _missing(call: Call) -> AccountError:
-    unmatched = call.path.http_exception
+def _missing(ctx: RequestContext) -> AccountError:
+    unmatched = ctx.path.http_exception
     return MethodNotAllowed() if isinstance(unmatched, web.HTTPMethodNotAllowed) else RouteNotFound()
 
 
-def _preflight(call: Call) -> web.Response:
+def _preflight(ctx: RequestContext) -> web.Response:
     """Any origin may ask; only an allowed one is believed afterwards."""
     response = responses.nothing()
-    asked = "Access-Control-Request-Headers" in call.request.headers
+    asked = "Access-Control-Request-Headers" in ctx.request.headers
     response.headers["Access-Control-Allow-Headers"] = _NEW_PREFLIGHT if asked else _OLD_PREFLIGHT
     response.headers["Access-Control-Max-Age"] = "600"
     return response
 
 
-def _finish(call: Call, response: web.Response) -> None:
+def _finish(ctx: RequestContext, response: web.Response) -> None:
     headers = response.headers
-    for name, value in security_headers.headers(call.services.settings.public_url).items():
+    for name, value in security_headers.headers(ctx.services.settings.public_url).items():
         headers.setdefault(name, value)  # a page states its own policy
-    headers["X-Request-Id"] = call.request_id
-    if call.client.origin:
-        headers.update(_cors(call))
-    if call.verdict:
-        headers.update(_rate(call))
-    if isinstance(unmatched := call.path.http_exception, web.HTTPMethodNotAllowed):
+    headers["X-Request-Id"] = ctx.request_id
+    if ctx.client.origin:
+        headers.update(_cors(ctx))
+    if ctx.rate_limit:
+        headers.update(_rate(ctx))
+    if isinstance(unmatched := ctx.path.http_exception, web.HTTPMethodNotAllowed):
         headers["Allow"] = ", ".join(sorted(unmatched.allowed_methods))
     elif response.status == MethodNotAllowed.status:
         headers["Allow"] = ", ".join(request_target.METHODS)
-    for name, value in call.headers:
+    for name, value in ctx.headers:
         headers.add(name, value)
 
 
-def _cors(call: Call) -> Iterable[tuple[str, str]]:
-    preflight = call.request.method == "OPTIONS"
-    if not preflight and not authorization.origin_allowed(call):
+def _cors(ctx: RequestContext) -> Iterable[tuple[str, str]]:
+    preflight = ctx.request.method == "OPTIONS"
+    if not preflight and not authorization.origin_allowed(ctx):
         return ()
     exposed = "X-Fallback-Cookies" if preflight else _EXPOSED
     return (
-        ("Access-Control-Allow-Origin", call.client.origin[:256]),
+        ("Access-Control-Allow-Origin", ctx.client.origin[:256]),
         ("Access-Control-Allow-Credentials", "true"),
         ("Access-Control-Allow-Methods", _METHODS),
         ("Access-Control-Expose-Headers", exposed),
     )
 
 
-def _rate(call: Call) -> Iterable[tuple[str, str]]:
+def _rate(ctx: RequestContext) -> Iterable[tuple[str, str]]:
     """Appwrite's three, and the IETF draft's two."""
-    verdict = call.verdict
+    verdict = ctx.rate_limit
     if verdict is None:
         return ()
     reset = int(time.time()) + verdict.reset
@@ -225,18 +225,18 @@ def _rate(call: Call) -> Iterable[tuple[str, str]]:
     )
 
 
-def _note(call: Call, route: Route | None, status: int, seconds: float) -> None:
+def _log_request(ctx: RequestContext, route: Route | None, status: int, seconds: float) -> None:
     """The route's pattern and never the path: a path may hold what a client should not have put there."""
     access.info(
         "answered",
         extra={
-            "method": call.request.method,
+            "method": ctx.request.method,
             "route": route.name if route else None,
             "status": status,
             "ms": round(seconds * 1000, 2),
-            "project": call.found_project.id if call.found_project else None,
-            "key": call.key.id if call.key else None,
-            "ip": call.client.ip,
+            "project": ctx.found_project.id if ctx.found_project else None,
+            "key": ctx.key.id if ctx.key else None,
+            "ip": ctx.client.ip,
         },
     )
 

@@ -10,21 +10,21 @@ from aiohttp import web
 
 from service.crypto import proxy_probe
 from service.http import forwarded, responses
-from service.http.context import Call
+from service.http.context import RequestContext
 
 
-def tell(call: Call) -> web.Response | None:
+def show_client(ctx: RequestContext) -> web.Response | None:
     """None for everybody else."""
-    request = call.request
+    request = ctx.request
     proof = request.headers.get(proxy_probe.HEADER, "")
     if request.path != proxy_probe.PATH or not proof:
         return None
-    if not proxy_probe.is_proved(call.services.ring, proof, now=int(time.time())):
+    if not proxy_probe.is_signed(ctx.services.ring, proof, now=int(time.time())):
         return None
-    settings = call.services.settings
+    settings = ctx.services.settings
     return responses.json(
         {
-            "believed": call.client.ip,
+            "believed": ctx.client.ip,
             "peer": forwarded.peer_of(request),
             "forwarded": {header: forwarded.elements(request, header) for header in get_args(forwarded.Header)},
             "header": settings.forwarded_header,

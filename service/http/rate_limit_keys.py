@@ -12,7 +12,7 @@ from service import email_addresses
 from service.crypto.known_devices import KnownDevice
 from service.crypto.secret import Secret
 from service.http import client_info, device_cookie
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.http.routing import Limit, Route
 from service.rate_limiter import Only, Rule, Window
 from service.store import tokens
@@ -24,62 +24,62 @@ _LONGEST = 512
 _WIDE = 10
 
 
-def of_call(call: Call, route: Route) -> list[Window]:
+def windows_of_call(ctx: RequestContext, route: Route) -> list[Window]:
     """Those of a route. What is malformed counts too, but in no window that its body would name."""
-    email = getattr(call.parameters, "email", None) if any(limit.by == "email" for limit in route.limits) else None
-    device = device_cookie.find(call, email) if email else None
+    email = getattr(ctx.parameters, "email", None) if any(limit.by == "email" for limit in route.limits) else None
+    device = device_cookie.find(ctx, email) if email else None
     return [
         window
         for limit in route.limits
-        for rule in own(call.project, [limit.rule])
-        for window in _count_by(call, limit, rule, device)
+        for rule in project_rules(ctx.project, [limit.rule])
+        for window in _count_by(ctx, limit, rule, device)
     ]
 
 
-def _count_by(call: Call, limit: Limit, rule: Rule, device: KnownDevice | None) -> list[Window]:
+def _count_by(ctx: RequestContext, limit: Limit, rule: Rule, device: KnownDevice | None) -> list[Window]:
     """A device that the named address has signed in on before counts by itself: nobody can lock it out (S55)."""
     if limit.by == "user":
-        return [Window(rule, call.member.id, own=True, only=limit.only)]
+        return [Window(rule, ctx.member.id, own=True, only=limit.only)]
     if limit.by == "network" or (limit.by == "ip" and not device):
-        return by_address(rule, call.client.ip, limit.only)
+        return windows_of_address(rule, ctx.client.ip, limit.only)
     if limit.by == "email" and device:
         alone = replace(rule, name=f"{rule.name}.device")
         return [
             Window(alone, device.id, own=True, only=limit.only),
-            by_devices(rule, _named(call, "email"), limit.only),
+            windows_of_devices(rule, _field_value(ctx, "email"), limit.only),
         ]
-    if device or call.parameters is None:
+    if device or ctx.parameters is None:
         return []
-    return [Window(rule, _value(call, limit), only=limit.only)]
+    return [Window(rule, _value(ctx, limit), only=limit.only)]
 
 
-def _value(call: Call, limit: Limit) -> str:
+def _value(ctx: RequestContext, limit: Limit) -> str:
     match limit.by:
         case "email":
-            return mailbox_of(_named(call, "email"))
+            return mailbox_key(_field_value(ctx, "email"))
         case "userId":
             # The link that a guess is aimed at: else who knows a user's id could keep its owner from using any.
-            return aimed(_named(call, "userId"), _named(call, "secret"))
+            return guess_key(_field_value(ctx, "userId"), _field_value(ctx, "secret"))
     return ""
 
 
-def _named(call: Call, field: str) -> str:
+def _field_value(ctx: RequestContext, field: str) -> str:
     """A parameter that a route with such a limit takes."""
-    value = getattr(call.parameters, field)
+    value = getattr(ctx.parameters, field)
     return value.reveal() if isinstance(value, Secret) else str(value)
 
 
-def aimed(user_id: str, secret: str) -> str:
-    return f"{folded(user_id)}\0{tokens.aim(secret)}"
+def guess_key(user_id: str, secret: str) -> str:
+    return f"{fold(user_id)}\0{tokens.target_id(secret)}"
 
 
-def by_devices(rule: Rule, email: str, only: Only = None) -> Window:
+def windows_of_devices(rule: Rule, email: str, only: Only = None) -> Window:
     """All known devices of an address together."""
     wide = replace(rule, name=f"{rule.name}.devices", limit=rule.limit * _WIDE)
-    return Window(wide, mailbox_of(email), only=only)
+    return Window(wide, mailbox_key(email), only=only)
 
 
-def by_address(rule: Rule, ip: str, only: Only = None) -> list[Window]:
+def windows_of_address(rule: Rule, ip: str, only: Only = None) -> list[Window]:
     """An IPv4 address; of IPv6 the /64 that one customer has, and the /48 around it with ten times the calls."""
     windows = [Window(rule, client_info.network_of(ip), own=True, only=only)]
     if network := client_info.wide_network_of(ip):
@@ -88,18 +88,18 @@ def by_address(rule: Rule, ip: str, only: Only = None) -> list[Window]:
     return windows
 
 
-def mailbox_of(email: str) -> str:
+def mailbox_key(email: str) -> str:
     """All spellings that may reach one mailbox: case, look-alikes, dots and +tag of the local part, Unicode domains."""
-    local, at, domain = folded(email_addresses.lookup_form(email[:_LONGEST])).rpartition("@")
+    local, at, domain = fold(email_addresses.lookup_form(email[:_LONGEST])).rpartition("@")
     local = local.partition("+")[0].replace(".", "") or local
     return f"{local}{at}{domain.rstrip('.').replace('googlemail.com', 'gmail.com')}"
 
 
-def folded(text: str) -> str:
+def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text[:_LONGEST]).casefold().strip()
 
 
-def own(project: Project, rules: Iterable[Rule]) -> list[Rule]:
+def project_rules(project: Project, rules: Iterable[Rule]) -> list[Rule]:
     """With the numbers that the project has set; one that it has switched off is left out."""
     if not project.limits:
         return list(rules)

@@ -6,51 +6,51 @@ from dataclasses import replace
 
 from service.errors import AccountError, ArgumentInvalid, TooManyRequests
 from service.http import rate_limit_keys, request_body
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.http.routing import Route
-from service.rate_limiter import Only, Tally, Verdict, Window
+from service.rate_limiter import Decision, Only, Tally, Window
 
 log = logging.getLogger(__name__)
 _FAILURE = 400
 
 
-async def within_limits(call: Call, route: Route) -> None:
+async def check_rate_limits(ctx: RequestContext, route: Route) -> None:
     """Counted before anything is looked at: a guess that is malformed is a guess."""
-    if not route.limits or call.key is not None:  # a key speaks for many people at once
+    if not route.limits or ctx.key is not None:  # a key speaks for many people at once
         return
-    unread = await _read(call, route)
-    if counted := rate_limit_keys.of_call(call, route):
-        tally = await count(call, call.project.id, counted)
-        call.verdict = _tightest(verdict for window, verdict in _pairs(tally) if window.own)
-        obey(call, tally)
+    unread = await _read(ctx, route)
+    if counted := rate_limit_keys.windows_of_call(ctx, route):
+        tally = await count(ctx, ctx.project.id, counted)
+        ctx.rate_limit = _tightest(verdict for window, verdict in _headers_of(tally) if window.own)
+        enforce(ctx, tally)
     if unread:
         raise unread
 
 
-async def count(call: Call, scope: str, counted: Sequence[Window]) -> Tally:
+async def count(ctx: RequestContext, scope: str, counted: Sequence[Window]) -> Tally:
     """Once, however often a fault of Postgres has the handler run again."""
-    if call.asked < len(call.tallies) and call.tallies[call.asked].windows == counted:
-        tally = call.tallies[call.asked]
+    if ctx.asked < len(ctx.tallies) and ctx.tallies[ctx.asked].windows == counted:
+        tally = ctx.tallies[ctx.asked]
     else:
-        tally = await call.services.limits.count(scope, counted)
-        call.tallies.insert(call.asked, tally)
-    call.asked += 1
+        tally = await ctx.services.limits.count(scope, counted)
+        ctx.tallies.insert(ctx.asked, tally)
+    ctx.asked += 1
     return tally
 
 
-async def settle(call: Call, status: int) -> None:
+async def refund_by_outcome(ctx: RequestContext, status: int) -> None:
     """When it is certain how a call ended: the places that it is not to keep are given back."""
     places = [
         place
-        for tally in call.tallies
+        for tally in ctx.tallies
         for window, place in zip(tally.windows, tally.places, strict=False)
-        if not _keeps(window.only, status, call.fault)
+        if not _stays_counted(window.only, status, ctx.fault)
     ]
-    if call.ended and places:
-        await call.services.limits.give_back(places)
+    if ctx.ended and places:
+        await ctx.services.limits.refund(places)
 
 
-def _keeps(only: Only, status: int, fault: AccountError | None) -> bool:
+def _stays_counted(only: Only, status: int, fault: AccountError | None) -> bool:
     match only:
         case None:
             return True
@@ -61,50 +61,50 @@ def _keeps(only: Only, status: int, fault: AccountError | None) -> bool:
     return isinstance(fault, only)
 
 
-def obey(call: Call, tally: Tally) -> None:
+def enforce(ctx: RequestContext, tally: Tally) -> None:
     """Raises TooManyRequests where a window is full."""
-    if refuses(call, tally):
-        call.verdict = _refusal(tally)
-        raise TooManyRequests(retry_after=call.verdict.reset)
+    if is_refused(ctx, tally):
+        ctx.rate_limit = _refusal(tally)
+        raise TooManyRequests(retry_after=ctx.rate_limit.reset)
 
 
-def refuses(call: Call, tally: Tally) -> bool:
+def is_refused(ctx: RequestContext, tally: Tally) -> bool:
     """Whether a window is full, and the operator does not only watch."""
-    if tally.allowed or call.services.settings.limits == "off":
+    if tally.allowed or ctx.services.settings.limits == "off":
         return False
-    if call.project.limits_dry_run:
+    if ctx.project.limits_dry_run:
         found = next(verdict for verdict in tally.verdicts if not verdict.allowed)
-        log.warning("would refuse", extra={"project": call.project.id, "rule": found.rule, "limit": found.limit})
+        log.warning("would refuse", extra={"project": ctx.project.id, "rule": found.rule, "limit": found.limit})
         return False
     return True
 
 
-def _refusal(tally: Tally) -> Verdict:
+def _refusal(tally: Tally) -> Decision:
     """A full window of others shows nothing of them: neither which it is nor when its places fall free."""
-    if own := _tightest(verdict for window, verdict in _pairs(tally) if window.own and not verdict.allowed):
+    if own := _tightest(verdict for window, verdict in _headers_of(tally) if window.own and not verdict.allowed):
         return own
-    told = next(verdict for window, verdict in _pairs(tally) if not window.own)
+    told = next(verdict for window, verdict in _headers_of(tally) if not window.own)
     return replace(told, allowed=False, remaining=0, reset=told.window)
 
 
-def _pairs(tally: Tally) -> Iterable[tuple[Window, Verdict]]:
+def _headers_of(tally: Tally) -> Iterable[tuple[Window, Decision]]:
     return zip(tally.windows, tally.verdicts, strict=True)
 
 
-def _tightest(verdicts: Iterable[Verdict]) -> Verdict | None:
+def _tightest(verdicts: Iterable[Decision]) -> Decision | None:
     return min(verdicts, key=lambda verdict: (verdict.allowed, verdict.remaining, -verdict.reset), default=None)
 
 
-async def _read(call: Call, route: Route) -> AccountError | None:
+async def _read(ctx: RequestContext, route: Route) -> AccountError | None:
     """The body, checked, where a window is named by it; the fault of a body that can't be read at all.
 
     A parameter that does not fit is the handler's to refuse: other refusals come before it.
     """
-    takes = route.contract.takes
+    takes = route.contract.request
     if takes is None or all(limit.by in ("ip", "network", "user") for limit in route.limits):
         return None
     try:
-        call.parameters = await request_body.read(call, takes)
+        ctx.parameters = await request_body.read(ctx, takes)
     except ArgumentInvalid:
         return None
     except AccountError as fault:

@@ -34,21 +34,21 @@ class Readiness:
         self._where = f"postgres at {self._peers.postgres.server}"
 
     async def live(self, _request: web.Request) -> web.Response:
-        return web.json_response({"live": True, "lines_dropped": json_logging.dropped()})
+        return web.json_response({"live": True, "lines_dropped": json_logging.dropped_lines()})
 
     async def ready(self, _request: web.Request) -> web.Response:
         """Without Redis it is ready all the same, and says so: limits are counted here, mails go out by the sweep."""
-        fault, redis = await asyncio.gather(self.look(), self._hears_redis())
+        fault, redis = await asyncio.gather(self.check(), self._ping_redis())
         if self.stopping:
             fault = "it is stopping"
         answer = {"ready": not fault, "fault": fault, "degraded": [] if redis else ["redis"]}
         return web.json_response(answer, status=503 if fault else 200)
 
-    async def look(self) -> str:
+    async def check(self) -> str:
         """What keeps this process from serving, in words; empty if nothing does."""
         try:
             async with asyncio.timeout(_PATIENCE):
-                findings = await database_health.examine(self._pool, self.clock)
+                findings = await database_health.check(self._pool, self.clock)
         except Exception as error:  # noqa: BLE001 - whatever it is, there is no working with this Postgres
             self._pool.note(PostgresHung() if isinstance(error, TimeoutError) else error)
             return explain(error, self._url)
@@ -59,7 +59,7 @@ class Readiness:
             self._told = bool(fault)
         return fault
 
-    def _judge(self, findings: database_health.Findings) -> str:
+    def _judge(self, findings: database_health.DatabaseHealth) -> str:
         if findings.read_only:
             self._pool.expire()  # the next look finds the new primary
             return f"{self._where} may only be read: it is a standby, or was made read-only"
@@ -69,22 +69,22 @@ class Readiness:
             return f"the clock of {self._where} is {self.clock.offset:+.1f} s from this machine's"
         return ""
 
-    async def _hears_redis(self) -> bool:
+    async def _ping_redis(self) -> bool:
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._redis.ping()
         except Exception as error:  # noqa: BLE001 - whatever it is, Redis is no reason not to serve
-            self._peers.redis.fails(redis_errors.fault(error))
+            self._peers.redis.record_failure(redis_errors.fault(error))
             return False
-        self._peers.redis.works()
+        self._peers.redis.record_success()
         return True
 
     async def watch(self) -> None:
         """Keep the clock right and the log true where nobody asks, until cancelled."""
         while True:
-            await self._hears_redis()
+            await self._ping_redis()
             await asyncio.sleep(_ROUND if self._seen else _WAIT)
-            await self.look()
+            await self.check()
 
     async def close(self) -> None:
         await self._redis.aclose(close_connection_pool=True)

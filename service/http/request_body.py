@@ -13,12 +13,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from service.errors import ArgumentInvalid, BodyEncoded, BodyTooLarge, BodyTooSlow
 from service.http import form_body, headers, json_body
-from service.http.api_version import Era
-from service.http.context import Call
+from service.http.api_version import ApiVersion
+from service.http.context import RequestContext
 from service.store.projects import Project
 
 SIZE = 96 * 1024
-_PATIENCE = 10.0
+_TIMEOUT = 10.0
 JSON = "application/json"
 # The library's own property asks a parser of mail, which takes half a second for 8 KB of quotes.
 _KIND = re.compile(r"\s*([A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+)\s*(?:;|\Z)")
@@ -29,11 +29,11 @@ _UNREADABLE = (ValueError, HttpProcessingError, web.RequestPayloadError)
 _JUNK: Mapping[str, Any] = MappingProxyType({})
 
 
-class Asker(Protocol):
+class BodyContext(Protocol):
     """Whose rules count: a call, or an operator's command."""
 
     @property
-    def era(self) -> Era: ...
+    def api_version(self) -> ApiVersion: ...
     @property
     def project(self) -> Project: ...
 
@@ -47,16 +47,16 @@ class Body(BaseModel):
 Model = TypeVar("Model", bound=Body)
 
 
-async def load(call: Call) -> Mapping[str, Any]:
+async def load(ctx: RequestContext) -> Mapping[str, Any]:
     """The body as an object, read once; whatever is no object counts as an empty one.
 
     Raises ArgumentInvalid for what two readers could understand differently.
     """
-    if call.body is None:
-        call.body = await _parse(call.request)
-    if call.found_project and call.body.get("project", "") not in ("", None, call.found_project.id):
+    if ctx.body is None:
+        ctx.body = await _parse(ctx.request)
+    if ctx.found_project and ctx.body.get("project", "") not in ("", None, ctx.found_project.id):
         raise ArgumentInvalid("The project in the body is another one than the request names elsewhere.")
-    return call.body
+    return ctx.body
 
 
 def kind_of(request: web.Request) -> str:
@@ -77,7 +77,7 @@ async def _parse(request: web.Request) -> Mapping[str, Any]:
     if any(coding.strip().lower() not in ("", "identity") for coding in _codings(request)):
         raise BodyEncoded
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_TIMEOUT):
             raw = await request.read()
         if not raw:
             return {}
@@ -93,33 +93,33 @@ async def _parse(request: web.Request) -> Mapping[str, Any]:
         return _JUNK
 
 
-async def read(call: Call, model: type[Model]) -> Model:
+async def read(ctx: RequestContext, model: type[Model]) -> Model:
     """The body as the route's model; raises ArgumentInvalid for the first parameter that does not fit."""
-    if isinstance(call.parameters, model):
-        return call.parameters
-    came = await load(call)
-    found = fit(call, model, came)
+    if isinstance(ctx.parameters, model):
+        return ctx.parameters
+    came = await load(ctx)
+    found = validate(ctx, model, came)
     if came is _JUNK:
         raise ArgumentInvalid("The request body could not be understood.")
     return found
 
 
-def fit(asker: Asker, model: type[Model], came: Mapping[str, Any]) -> Model:
+def validate(asker: BodyContext, model: type[Model], came: Mapping[str, Any]) -> Model:
     """The same for parameters from elsewhere."""
     given = form_body.typed(came, _kinds(model)) if isinstance(came, form_body.Fields) else dict(came)
     for name, field in model.model_fields.items():
         alias = field.alias or name
         value = given.get(alias)
         # Legacy: "" and null count as absent. Modern: null does, where the parameter is optional.
-        if (value is None and (not asker.era.modern or not field.is_required())) or (
-            value == "" and not asker.era.modern
+        if (value is None and (not asker.api_version.modern or not field.is_required())) or (
+            value == "" and not asker.api_version.modern
         ):
             given.pop(alias, None)
     try:
         return model.model_validate(given, context=asker)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise ArgumentInvalid(complaint(asker, str(first["loc"][0]), first["type"], first["msg"])) from None
+        raise ArgumentInvalid(describe_error(asker, str(first["loc"][0]), first["type"], first["msg"])) from None
 
 
 @cache
@@ -136,9 +136,9 @@ def _types(described: Mapping[str, Any]) -> Iterator[str]:
         yield from _types(one)
 
 
-def complaint(asker: Asker, name: str, kind: str, message: str) -> str:
+def describe_error(asker: BodyContext, name: str, kind: str, message: str) -> str:
     """What the client is told of one parameter, in the words of its era."""
     if kind == "missing":
         return f'Param "{name}" is not optional.'
     text = "Value must be a valid string" if kind == "string_type" else message
-    return f"Invalid `{name}` param: {text}" if asker.era.modern else f"Invalid {name}: {text}"
+    return f"Invalid `{name}` param: {text}" if asker.api_version.modern else f"Invalid {name}: {text}"

@@ -7,10 +7,10 @@ from aiohttp import web
 
 from service.clientinfo import countries
 from service.errors import AccountError
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.store import outbox_admin
 from service.store.events import Event
-from service.store.outbox_admin import OwnMail
+from service.store.outbox_admin import MemberMail
 from service.store.security_log import Log
 from service.store.sessions import Session
 from service.store.tokens import Token
@@ -86,10 +86,10 @@ def error(fault: AccountError, *, modern: bool) -> web.Response:
     return answer
 
 
-def user(call: Call, found: User) -> dict[str, Any]:
+def user(ctx: RequestContext, found: User) -> dict[str, Any]:
     """contract.md 3.1"""
-    time, prefs = call.era.time, orjson.Fragment(found.prefs)
-    if not call.era.modern:
+    time, prefs = ctx.api_version.time, orjson.Fragment(found.prefs)
+    if not ctx.api_version.modern:
         return {
             "$id": found.id,
             "name": found.name,
@@ -100,7 +100,7 @@ def user(call: Call, found: User) -> dict[str, Any]:
             "emailVerification": found.email_verified,
             "prefs": prefs,
         }
-    late = {"impersonator": False} if call.era.format >= _IMPERSONATOR else {}
+    late = {"impersonator": False} if ctx.api_version.format >= _IMPERSONATOR else {}
     return {
         "$id": found.id,
         "$createdAt": time(found.created_at),
@@ -116,22 +116,22 @@ def user(call: Call, found: User) -> dict[str, Any]:
         "phoneVerification": False,
         "mfa": False,
         "prefs": prefs,
-        "targets": _targets(call, found),
+        "targets": _targets(ctx, found),
         "accessedAt": time(found.accessed_at),
         **late,
     }
 
 
-def managed_user(call: Call, found: User) -> dict[str, Any]:
+def managed_user(ctx: RequestContext, found: User) -> dict[str, Any]:
     """A user as operators see it. The modern model has room for a hash; nobody is ever told one."""
-    shown = user(call, found)
-    return shown | {"password": "", "hash": "", "hashOptions": {}} if call.era.modern else shown
+    shown = user(ctx, found)
+    return shown | {"password": "", "hash": "", "hashOptions": {}} if ctx.api_version.modern else shown
 
 
-def _targets(call: Call, found: User) -> list[dict[str, Any]]:
+def _targets(ctx: RequestContext, found: User) -> list[dict[str, Any]]:
     if not found.email:
         return []
-    made, changed = call.era.time(found.created_at), call.era.time(found.updated_at)
+    made, changed = ctx.api_version.time(found.created_at), ctx.api_version.time(found.updated_at)
     return [
         {
             "$id": f"email-{found.id}"[:36],
@@ -151,18 +151,18 @@ def _device(row: Session | Log) -> dict[str, str]:
     return {name: getattr(row, field) for field, name in _DEVICE_NAMES}
 
 
-def _country(call: Call, code: str) -> dict[str, str]:
-    locale = countries.negotiate(call.client.locale or call.project.locale)
+def _country(ctx: RequestContext, code: str) -> dict[str, str]:
+    locale = countries.negotiate(ctx.client.locale or ctx.project.locale)
     return {"countryCode": code, "countryName": countries.name(code, locale)}
 
 
-def session(call: Call, found: Session, *, current: bool, secret: str = "") -> dict[str, Any]:
+def session(ctx: RequestContext, found: Session, *, current: bool, secret: str = "") -> dict[str, Any]:
     """contract.md 3.3; the secret stays "" for a client: it is in the cookie."""
-    time, modern = call.era.time, call.era.modern
+    time, modern = ctx.api_version.time, ctx.api_version.modern
     dates = {"$createdAt": time(found.created_at), "$updatedAt": time(found.updated_at)} if modern else {}
     provider = (
         {"providerAccessToken": "", "providerAccessTokenExpiry": time(None), "providerRefreshToken": ""}
-        if call.era.format >= _TOKENS_OF_PROVIDERS
+        if ctx.api_version.format >= _TOKENS_OF_PROVIDERS
         else {"providerToken": ""}
     )
     tail = {"factors": [_factor(found.provider)], "secret": secret, "mfaUpdatedAt": ""} if modern else {}
@@ -176,7 +176,7 @@ def session(call: Call, found: Session, *, current: bool, secret: str = "") -> d
         **provider,
         "ip": found.ip,
         **_device(found),
-        **_country(call, found.country_code),
+        **_country(ctx, found.country_code),
         "current": current,
         **tail,
     }
@@ -186,10 +186,10 @@ def _factor(provider: str) -> str:
     return {"email": "password", "anonymous": "anonymous"}.get(provider, "email")
 
 
-def token(call: Call, found: Token, *, user_id: str, phrase: str = "") -> dict[str, Any]:
+def token(ctx: RequestContext, found: Token, *, user_id: str, phrase: str = "") -> dict[str, Any]:
     """contract.md 3.6; the secret is in the mail and nowhere else."""
-    time = call.era.time
-    if not call.era.modern:
+    time = ctx.api_version.time
+    if not ctx.api_version.modern:
         return {"$id": found.id, "userId": user_id, "secret": "", "expire": time(found.expires_at)}
     return {
         "$id": found.id,
@@ -201,10 +201,15 @@ def token(call: Call, found: Token, *, user_id: str, phrase: str = "") -> dict[s
     }
 
 
-def log(call: Call, found: Log, owner: User) -> dict[str, Any]:
+def log(ctx: RequestContext, found: Log, owner: User) -> dict[str, Any]:
     """contract.md 3.5"""
-    shared = {"ip": found.ip, "time": call.era.time(found.at), **_device(found), **_country(call, found.country_code)}
-    if not call.era.modern:
+    shared = {
+        "ip": found.ip,
+        "time": ctx.api_version.time(found.at),
+        **_device(found),
+        **_country(ctx, found.country_code),
+    }
+    if not ctx.api_version.modern:
         return {"event": found.name, **shared}
     return {
         "event": _MODERN_EVENTS.get(Event(found.name), found.name),
@@ -217,15 +222,15 @@ def log(call: Call, found: Log, owner: User) -> dict[str, Any]:
     }
 
 
-def mail(call: Call, found: OwnMail) -> dict[str, Any]:
+def mail(ctx: RequestContext, found: MemberMail) -> dict[str, Any]:
     """A lease is the workers' affair: what is being sent right now still pends."""
-    time = call.era.time
+    time = ctx.api_version.time
     return {
         "$id": str(found.id),
         "$createdAt": time(found.created_at),
         "$updatedAt": time(found.changed_at),
         "kind": found.letter,
-        "recipient": outbox_admin.masked(found.recipient),
+        "recipient": outbox_admin.mask_address(found.recipient),
         "state": "pending" if found.state == "sending" else found.state,
         "reason": found.reason,
     }

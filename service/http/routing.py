@@ -4,7 +4,7 @@
 @limited(10, HOUR, by="email", only="successes")
 @limited(100, HOUR, by="ip")
 @contract(takes=CreateRecovery, gives=shapes.TOKEN, status=201)
-async def create_recovery(call: Call) -> web.Response: ...
+async def create_recovery(ctx: RequestContext) -> web.Response: ...
 
 The API document is made from these lines (openapi.py).
 """
@@ -19,13 +19,13 @@ from service.rate_limiter import Only, Rule
 
 if TYPE_CHECKING:
     from service.errors import AccountError
-    from service.http.context import Call
+    from service.http.context import RequestContext
     from service.http.request_body import Body
-    from service.http.schemas import Parameter, Shape
+    from service.http.schemas import Parameter, Schema
 
 By = Literal["ip", "network", "email", "user", "userId", "project"]
 Access = Literal["public", "member", "key", "open"]
-Handler = Callable[["Call"], Awaitable[web.Response]]
+Handler = Callable[["RequestContext"], Awaitable[web.Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class Limit:
 class Contract:
     """`raises` is what the handler itself refuses with: what its door, limits and body refuse is known without."""
 
-    takes: "type[Body] | None" = None
-    gives: "Shape | None" = None
+    request: "type[Body] | None" = None
+    response: "Schema | None" = None
     status: int = 204
     raises: "tuple[type[AccountError], ...]" = ()
     query: "tuple[Parameter, ...]" = ()
@@ -93,7 +93,7 @@ def limited(limit: int, window: int, *, by: By, only: Only = None) -> Callable[[
 def contract(
     *,
     takes: "type[Body] | None" = None,
-    gives: "Shape | None" = None,
+    gives: "Schema | None" = None,
     status: int | None = None,
     raises: "tuple[type[AccountError], ...]" = (),
     query: "tuple[Parameter, ...]" = (),
@@ -107,28 +107,28 @@ def contract(
     return declare
 
 
-class Door:
+class RouteGroup:
     """Who may come in; a handler is hung behind it by method and paths."""
 
     def __init__(self, access: Access, scope: str = "account") -> None:
         self._access, self._scope = access, scope
 
     def get(self, *paths: str, page: bool = False) -> Callable[[Handler], Handler]:
-        return self._hang("GET", paths, page=page)
+        return self._register("GET", paths, page=page)
 
     def post(self, *paths: str, opens_session: bool = False, page: bool = False) -> Callable[[Handler], Handler]:
-        return self._hang("POST", paths, opens_session=opens_session, page=page)
+        return self._register("POST", paths, opens_session=opens_session, page=page)
 
     def put(self, *paths: str, opens_session: bool = False) -> Callable[[Handler], Handler]:
-        return self._hang("PUT", paths, opens_session=opens_session)
+        return self._register("PUT", paths, opens_session=opens_session)
 
     def patch(self, *paths: str) -> Callable[[Handler], Handler]:
-        return self._hang("PATCH", paths)
+        return self._register("PATCH", paths)
 
     def delete(self, *paths: str) -> Callable[[Handler], Handler]:
-        return self._hang("DELETE", paths)
+        return self._register("DELETE", paths)
 
-    def _hang(
+    def _register(
         self, method: str, paths: tuple[str, ...], *, opens_session: bool = False, page: bool = False
     ) -> Callable[[Handler], Handler]:
         def hang(handler: Handler) -> Handler:
@@ -143,9 +143,9 @@ class Door:
 
 
 # A server with a key may open public routes if the key has their scope; an account's own routes are a member's alone.
-public, member = Door("public", "sessions.write"), Door("member", "account")
-users_read, users_write = Door("key", "users.read"), Door("key", "users.write")
+public, member = RouteGroup("public", "sessions.write"), RouteGroup("member", "account")
+users_read, users_write = RouteGroup("key", "users.read"), RouteGroup("key", "users.write")
 # All that a key can be good for.
 SCOPES = ("sessions.write", "users.read", "users.write")
 # What is the same for everybody: no project is asked for.
-anybody = Door("open", "")
+without_guards = RouteGroup("open", "")

@@ -12,7 +12,7 @@ import orjson
 from publicsuffixlist import PublicSuffixList
 
 from service.http import headers
-from service.http.context import Call
+from service.http.context import RequestContext
 
 _SIZE = 4096
 # Characters of all cookies of a request, on however many lines; what stands beyond them is not read.
@@ -40,26 +40,26 @@ def decode(value: str) -> tuple[str, str] | None:
     return (user_id, secret) if isinstance(user_id, str) and isinstance(secret, str) and "\0" not in user_id else None
 
 
-def presented(call: Call) -> tuple[str, str] | None:
+def presented(ctx: RequestContext) -> tuple[str, str] | None:
     """The session that a request brings: cookie, else legacy cookie, else header, else fallback cookie."""
-    name = f"a_session_{call.project.id}"
-    if jar := kept(call):
+    name = f"a_session_{ctx.project.id}"
+    if jar := kept(ctx):
         for wanted in (name.lower(), f"{name.lower()}_legacy", name, f"{name}_legacy"):
             if found := decode(jar.get(wanted, "")):
                 return found
-    given = call.request.headers
+    given = ctx.request.headers
     return decode(given.get("X-Appwrite-Session", "")) or _from_fallback(given.get("X-Fallback-Cookies", ""), name)
 
 
-def kept(call: Call) -> dict[str, str]:
+def kept(ctx: RequestContext) -> dict[str, str]:
     """All cookies that a request brings, on however many lines; of two with one name the first.
 
     The standard library's parser costs more than our whole query.
     """
     jar: dict[str, str] = {}
-    if "Cookie" not in call.request.headers:
+    if "Cookie" not in ctx.request.headers:
         return jar
-    for part in headers.joined(call.request, "Cookie")[:_JAR].split(";"):
+    for part in headers.joined(ctx.request, "Cookie")[:_JAR].split(";"):
         name, _, value = part.partition("=")
         jar.setdefault(name.strip(), value.strip().strip('"'))
     return jar
@@ -76,37 +76,37 @@ def _from_fallback(header: str, name: str) -> tuple[str, str] | None:
     return decode(value) if isinstance(value, str) else None
 
 
-def hand_out(call: Call, value: str, expires_at: datetime) -> None:
+def hand_out(ctx: RequestContext, value: str, expires_at: datetime) -> None:
     """Both cookies, the legacy one first: some clients keep only the last."""
-    name, expires = f"a_session_{call.project.id}".lower(), format_datetime(expires_at, usegmt=True)
-    _set(call, name, quote(value, safe=""), expires)
-    if not _same_site(call):
-        fallback = orjson.dumps({f"a_session_{call.project.id}": value}).decode()
-        call.headers.append(("X-Fallback-Cookies", fallback))
+    name, expires = f"a_session_{ctx.project.id}".lower(), format_datetime(expires_at, usegmt=True)
+    _set(ctx, name, quote(value, safe=""), expires)
+    if not _same_site(ctx):
+        fallback = orjson.dumps({f"a_session_{ctx.project.id}": value}).decode()
+        ctx.headers.append(("X-Fallback-Cookies", fallback))
 
 
-def clear(call: Call) -> None:
-    _set(call, f"a_session_{call.project.id}".lower(), "", _PAST)
-    if not _same_site(call):
-        call.headers.append(("X-Fallback-Cookies", "[]"))
+def clear(ctx: RequestContext) -> None:
+    _set(ctx, f"a_session_{ctx.project.id}".lower(), "", _PAST)
+    if not _same_site(ctx):
+        ctx.headers.append(("X-Fallback-Cookies", "[]"))
 
 
-def _set(call: Call, name: str, value: str, expires: str) -> None:
+def _set(ctx: RequestContext, name: str, value: str, expires: str) -> None:
     """No Domain: the cookie stays with the host that set it. SameSite=None needs https, the legacy one does not."""
-    secure = "; Secure" if call.services.settings.public_url.startswith("https:") else ""
+    secure = "; Secure" if ctx.services.settings.public_url.startswith("https:") else ""
     rest = f"={value}; Path=/; Expires={expires}; HttpOnly{secure}"
-    call.headers.append(("Set-Cookie", f"{name}_legacy{rest}"))
-    call.headers.append(("Set-Cookie", f"{name}{rest}; SameSite=None"))
+    ctx.headers.append(("Set-Cookie", f"{name}_legacy{rest}"))
+    ctx.headers.append(("Set-Cookie", f"{name}{rest}; SameSite=None"))
 
 
-def _same_site(call: Call) -> bool:
+def _same_site(ctx: RequestContext) -> bool:
     """Whether the page and this service share a registrable domain, so that the browser keeps our cookies."""
-    page = call.client.origin or call.request.headers.get("Referer", "")
+    page = ctx.client.origin or ctx.request.headers.get("Referer", "")
     try:
         host = urlsplit(page).hostname or ""
     except ValueError:
         return False
-    ours = _registrable(urlsplit(call.services.settings.public_url).hostname or "")
+    ours = _registrable(urlsplit(ctx.services.settings.public_url).hostname or "")
     return bool(ours) and ours == _registrable(host)
 
 

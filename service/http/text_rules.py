@@ -16,7 +16,7 @@ def is_text(found: str) -> bool:
     return not _NO_TEXT.search(found)
 
 
-def line_fault(text: str) -> str:
+def find_fault(text: str) -> str:
     """What is wrong with a text that people read in one line, such as a name in a mail's header; "" if nothing is."""
     if _CONTROL.search(text) or not is_text(text):
         return "Value must not contain control characters"

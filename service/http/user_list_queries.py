@@ -9,13 +9,13 @@ from typing import Any
 from service import email_addresses
 from service.errors import ArgumentInvalid, CursorNotFound, QueryInvalid
 from service.http import list_queries
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.http.list_queries import FARTHEST, MOST, Query
 from service.store import users
-from service.store.users import Order, Page, User, Wanted
+from service.store.users import Page, SortColumn, User, UserFilter
 
 # What a client may order by, and the column that is meant: nothing that a client wrote ever gets into a statement.
-ORDERS: dict[str, Order] = {
+ORDERS: dict[str, SortColumn] = {
     "": "created_at",
     "$id": "id",
     "$createdAt": "created_at",
@@ -35,37 +35,37 @@ _NUMBER = re.compile(r"\d{1,9}")
 _TICK = timedelta(milliseconds=1)
 
 
-async def read(call: Call) -> tuple[Wanted, Page]:
+async def read(ctx: RequestContext) -> tuple[UserFilter, Page]:
     """Raises QueryInvalid, CursorNotFound, or ArgumentInvalid for a plain parameter."""
-    wanted, page = Wanted(search=_search(call)), _plain_page(call)
-    cursor = call.request.query.get("cursor") or None
-    for query in list_queries.read(call):
+    wanted, page = UserFilter(search=_search(ctx)), _plain_page(ctx)
+    cursor = ctx.request.query.get("cursor") or None
+    for query in list_queries.read(ctx):
         match query:
             case Query("limit"):
-                page = replace(page, most=list_queries.number(query, most=MOST))
+                page = replace(page, limit=list_queries.number(query, most=MOST))
             case Query("offset"):
-                page = replace(page, skipped=list_queries.number(query, most=FARTHEST))
+                page = replace(page, offset=list_queries.number(query, most=FARTHEST))
             case Query("cursorAfter" | "cursorBefore" as way, values=[str(cursor)]):
                 page = replace(page, before=way == "cursorBefore")
             case Query("orderAsc" | "orderDesc" as way, field, ()) if field in ORDERS:
-                page = replace(page, by=ORDERS[field], down=way == "orderDesc")
+                page = replace(page, by=ORDERS[field], descending=way == "orderDesc")
             case _:
                 wanted = _narrowed(wanted, query)
-    return wanted, replace(page, cursor=None if cursor is None else await _user(call, cursor))
+    return wanted, replace(page, cursor=None if cursor is None else await _user(ctx, cursor))
 
 
-async def _user(call: Call, cursor: str) -> User:
+async def _user(ctx: RequestContext, cursor: str) -> User:
     fits = _ID.fullmatch(cursor)
-    found = await users.find(call.pool, call.project.id, user_id=cursor) if fits else None
+    found = await users.find(ctx.pool, ctx.project.id, user_id=cursor) if fits else None
     if found is None:
         raise CursorNotFound
     return found
 
 
-def _search(call: Call) -> str | None:
-    text = call.request.query.get("search", "")
+def _search(ctx: RequestContext) -> str | None:
+    text = ctx.request.query.get("search", "")
     if len(text) > _SEARCH or "\0" in text or not _is_text(text):
-        raise _unfit(call, "search", f"Value must be a valid string and at most {_SEARCH} chars long")
+        raise _unfit(ctx, "search", f"Value must be a valid string and at most {_SEARCH} chars long")
     return _unquoted(text) or None
 
 
@@ -79,34 +79,34 @@ def _is_text(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _plain_page(call: Call) -> Page:
+def _plain_page(ctx: RequestContext) -> Page:
     """limit, offset, orderType, cursorDirection: SDKs below 1.0."""
-    given = call.request.query
+    given = ctx.request.query
     order, way = given.get("orderType", "") or "ASC", given.get("cursorDirection", "") or "after"
     if order not in ("ASC", "DESC"):
-        raise _unfit(call, "orderType", "Value must be one of (ASC, DESC)")
+        raise _unfit(ctx, "orderType", "Value must be one of (ASC, DESC)")
     if way not in ("after", "before"):
-        raise _unfit(call, "cursorDirection", "Value must be one of (after, before)")
+        raise _unfit(ctx, "cursorDirection", "Value must be one of (after, before)")
     return Page(
-        down=order == "DESC",
+        descending=order == "DESC",
         before=way == "before",
-        most=_number(call, "limit", usual=list_queries.USUAL, most=MOST),
-        skipped=_number(call, "offset", usual=0, most=FARTHEST),
+        limit=_number(ctx, "limit", usual=list_queries.USUAL, most=MOST),
+        offset=_number(ctx, "offset", usual=0, most=FARTHEST),
     )
 
 
-def _number(call: Call, name: str, *, usual: int, most: int) -> int:
-    text = call.request.query.get(name, "") or str(usual)
+def _number(ctx: RequestContext, name: str, *, usual: int, most: int) -> int:
+    text = ctx.request.query.get(name, "") or str(usual)
     if not text.isascii() or not _NUMBER.fullmatch(text) or int(text) > most:
-        raise _unfit(call, name, f"Value must be a valid range between 0 and {most}")
+        raise _unfit(ctx, name, f"Value must be a valid range between 0 and {most}")
     return int(text)
 
 
-def _unfit(call: Call, name: str, text: str) -> ArgumentInvalid:
-    return ArgumentInvalid(f"Invalid `{name}` param: {text}" if call.era.modern else f"Invalid {name}: {text}")
+def _unfit(ctx: RequestContext, name: str, text: str) -> ArgumentInvalid:
+    return ArgumentInvalid(f"Invalid `{name}` param: {text}" if ctx.api_version.modern else f"Invalid {name}: {text}")
 
 
-def _narrowed(wanted: Wanted, query: Query) -> Wanted:
+def _narrowed(wanted: UserFilter, query: Query) -> UserFilter:
     """One more condition; raises QueryInvalid for one that is not known, or whose place is taken."""
     change = _condition(query)
     for name, value in change.items():

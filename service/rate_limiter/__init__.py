@@ -5,7 +5,7 @@ word, so a window's number is exact while Redis is away, hangs, answers late, or
 call took can be given back, for calls that were no guess after all.
 """
 
-from service.rate_limiter.limiter import Limits
-from service.rate_limiter.rules import DAY, HOUR, Only, Place, Rule, Tally, Used, Verdict, Window
+from service.rate_limiter.limiter import RateLimiter
+from service.rate_limiter.rules import DAY, HOUR, CountedCall, Decision, Only, Rule, Tally, Usage, Window
 
-__all__ = ["DAY", "HOUR", "Limits", "Only", "Place", "Rule", "Tally", "Used", "Verdict", "Window"]
+__all__ = ["DAY", "HOUR", "CountedCall", "Decision", "Only", "RateLimiter", "Rule", "Tally", "Usage", "Window"]

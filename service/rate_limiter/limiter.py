@@ -19,7 +19,7 @@ from service import outages
 from service.errors import Overloaded
 from service.outages import Outage
 from service.rate_limiter.redis_windows import RedisWindows
-from service.rate_limiter.rules import Place, Rule, Tally, Used, Window, full, tally
+from service.rate_limiter.rules import CountedCall, Rule, Tally, Usage, Window, full, tally
 
 log = logging.getLogger(__name__)
 # For so long Postgres is not asked again: about a window that it found full while Redis is away, and about resets.
@@ -33,7 +33,7 @@ _GIVING = 0.4
 _OVERLAP = timedelta(minutes=1)
 
 
-class Seen(Protocol):
+class WindowUsage(Protocol):
     """Postgres's word: no moment if the call is counted nowhere."""
 
     @property
@@ -44,7 +44,7 @@ class Seen(Protocol):
     def counted_at(self) -> datetime | None: ...
 
 
-class Emptied(Protocol):
+class WindowReset(Protocol):
     """A window that an operator has emptied."""
 
     @property
@@ -53,18 +53,20 @@ class Emptied(Protocol):
     def at(self) -> datetime: ...
 
 
-class Store(Protocol):
+class WindowStore(Protocol):
     """The windows in Postgres; raises what Postgres does."""
 
-    async def count(self, names: Sequence[str], limits: Sequence[int], seconds: Sequence[int]) -> Sequence[Seen]: ...
+    async def count(
+        self, names: Sequence[str], limits: Sequence[int], seconds: Sequence[int]
+    ) -> Sequence[WindowUsage]: ...
     async def give_back(self, names: Sequence[str], limits: Sequence[int], moments: Sequence[datetime]) -> None: ...
-    async def resets(self, since: datetime) -> Sequence[Emptied]: ...
+    async def resets(self, since: datetime) -> Sequence[WindowReset]: ...
 
 
-class Limits:
+class RateLimiter:
     """The windows of all projects. Keys are HMACs: neither Redis nor Postgres holds an address or an e-mail."""
 
-    def __init__(self, redis: Redis, key: bytes, store: Store, outage: Outage | None = None) -> None:
+    def __init__(self, redis: Redis, key: bytes, store: WindowStore, outage: Outage | None = None) -> None:
         """Those of one process that ask Redis share an `outage`, so that the log is told once."""
         self.redis, self._key, self._store = RedisWindows(redis, outage or outages.of_redis("")), key, store
         # Windows that Postgres has just found full: until when that is believed, and when a place falls free.
@@ -75,19 +77,21 @@ class Limits:
     async def count(self, project_id: str, windows: Sequence[Window]) -> Tally:
         """Count this call in all windows or, if one is full, in none. Raises what Postgres does."""
         rules = [window.rule for window in windows]
-        names = [self.name(project_id, window.rule, window.value) for window in windows]
+        names = [self.key_of(project_id, window.rule, window.value) for window in windows]
         call_id = secrets.token_urlsafe(8)
         told = await self.redis.count(call_id, names, rules)
         if told and not full(windows, told):
-            return await self._confirm(windows, names, call_id, told)
-        if told and not await self._were_reset(names):
+            return await self._count_in_postgres(windows, names, call_id, told)
+        if told and not await self._apply_resets(names):
             return tally(windows, told)
-        async with self._turn(names):
+        async with self._wait_for_turn(names):
             recalled = self._recall(names)
-            return tally(windows, recalled) if recalled else await self._confirm(windows, names, call_id, None)
+            return (
+                tally(windows, recalled) if recalled else await self._count_in_postgres(windows, names, call_id, None)
+            )
 
-    async def _confirm(
-        self, windows: Sequence[Window], names: Sequence[str], call_id: str, told: Sequence[Used] | None
+    async def _count_in_postgres(
+        self, windows: Sequence[Window], names: Sequence[str], call_id: str, told: Sequence[Usage] | None
     ) -> Tally:
         """Postgres's word on a call that Redis has counted, or knows nothing certain of."""
         rules = [window.rule for window in windows]
@@ -95,16 +99,16 @@ class Limits:
         used = [_larger(row, told[place] if told else None) for place, row in enumerate(found)]
         moment = found[0].counted_at
         if moment is None:
-            self._note_full(names, rules, used)
+            self._remember_full(names, rules, used)
             if told:
-                await self.redis.take_out([(name, call_id) for name in names])
+                await self.redis.refund([(name, call_id) for name in names])
             return tally(windows, used)
-        places = [Place(name, rule.limit, call_id, moment) for name, rule in zip(names, rules, strict=True)]
+        places = [CountedCall(name, rule.limit, call_id, moment) for name, rule in zip(names, rules, strict=True)]
         return tally(windows, used, places)
 
-    async def give_back(self, places: Sequence[Place]) -> None:
+    async def refund(self, places: Sequence[CountedCall]) -> None:
         """Free these places and no others. Never raises: one that can't be freed is free when its time is over."""
-        await self.redis.take_out([(place.name, place.call_id) for place in places])
+        await self.redis.refund([(place.name, place.call_id) for place in places])
         names, limits = [place.name for place in places], [place.limit for place in places]
         try:
             async with asyncio.timeout(_GIVING):
@@ -112,13 +116,13 @@ class Limits:
         except Exception as error:  # noqa: BLE001 - the act is over: whatever the way to Postgres does, its answer is true
             log.warning("places in windows are not given back", extra={"cause": type(error).__name__})
 
-    def name(self, project_id: str, rule: Rule, value: str) -> str:
+    def key_of(self, project_id: str, rule: Rule, value: str) -> str:
         """A window's key, of one size however long the value is."""
         mark = hmac.digest(self._key, f"{project_id}\0{rule.name}\0{value}".encode(), "sha256")[:15]
         return f"rl:{{{project_id}}}:{rule.name}:{base64.urlsafe_b64encode(mark).decode()}"
 
     @asynccontextmanager
-    async def _turn(self, names: Sequence[str]) -> AsyncIterator[None]:
+    async def _wait_for_turn(self, names: Sequence[str]) -> AsyncIterator[None]:
         """A few calls at once for each window: the others would wait for its row with a connection each.
 
         Raises Overloaded for a call whose turn does not come.
@@ -132,7 +136,7 @@ class Limits:
                 raise Overloaded(retry_after=1) from None
             yield
 
-    async def _were_reset(self, names: Sequence[str]) -> bool:
+    async def _apply_resets(self, names: Sequence[str]) -> bool:
         """Whether an operator has emptied one of these while Redis could not be told: it is told now."""
         if time.monotonic() - self._asked < _NEWS:
             return False
@@ -147,7 +151,7 @@ class Limits:
             self._since = max(reset.at for reset in resets)
         return not emptied.isdisjoint(names)
 
-    def _note_full(self, names: Sequence[str], rules: Sequence[Rule], used: Sequence[Used]) -> None:
+    def _remember_full(self, names: Sequence[str], rules: Sequence[Rule], used: Sequence[Usage]) -> None:
         now = time.monotonic()
         for name, rule, each in zip(names, rules, used, strict=True):
             if each.before >= rule.limit:
@@ -156,19 +160,19 @@ class Limits:
         while len(self._full) > _NOTES:
             self._full.popitem(last=False)
 
-    def _recall(self, names: Sequence[str]) -> list[Used] | None:
+    def _recall(self, names: Sequence[str]) -> list[Usage] | None:
         """Postgres's last word of full windows, as long as it is fresh: a flood without Redis must not be its flood."""
         now = time.monotonic()
         notes = [self._full.get(name, (0.0, 0.0)) for name in names]
         if not any(until > now for until, _ in notes):
             return None
-        return [Used(_ENDLESS if until > now else 0, max(0, int((free - now) * 1_000_000))) for until, free in notes]
+        return [Usage(_ENDLESS if until > now else 0, max(0, int((free - now) * 1_000_000))) for until, free in notes]
 
 
 # More calls than any rule allows.
 _ENDLESS = 2**31
 
 
-def _larger(row: Seen, told: Used | None) -> Used:
+def _larger(row: WindowUsage, told: Usage | None) -> Usage:
     """Where Redis knows of more calls, because Postgres has lost some, its numbers stand."""
-    return told if told and told.before > row.before else Used(row.before, row.wait)
+    return told if told and told.before > row.before else Usage(row.before, row.wait)

@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
 from service import failpoints, redis_errors
-from service.outages import Away, Outage
-from service.rate_limiter.rules import Rule, Used
+from service.outages import Outage, ServerUnavailable
+from service.rate_limiter.rules import Rule, Usage
 
 _SCRIPT = Path(__file__).with_suffix(".lua").read_text()
 _SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
@@ -31,25 +31,25 @@ class RedisWindows:
         self._owed: deque[tuple[str, str]] = deque(maxlen=_OWED)
         self.fallbacks = 0
 
-    async def count(self, call_id: str, names: Sequence[str], rules: Sequence[Rule]) -> list[Used] | None:
+    async def count(self, call_id: str, names: Sequence[str], rules: Sequence[Rule]) -> list[Usage] | None:
         """None if Redis is away or late: then it may have counted the call, or may yet."""
-        if self._rests():
+        if self._is_backing_off():
             self.fallbacks += 1
             return None
         try:
             async with asyncio.timeout(_PATIENCE):
-                answer = await self._ask(call_id, names, rules)
+                answer = await self._run_script(call_id, names, rules)
         except Exception as error:  # noqa: BLE001 - whatever the way to Redis does, Postgres counts
-            self._note(error)
+            self._record_failure(error)
             return None
-        if self._outage.away:
-            self._outage.works()
+        if self._outage.ongoing:
+            self._outage.record_success()
         return answer
 
-    async def take_out(self, entries: Sequence[tuple[str, str]]) -> None:
+    async def refund(self, entries: Sequence[tuple[str, str]]) -> None:
         """Names of windows, each with the id of a call; what Redis can't be told now it is told next time."""
         self._owed.extend(entries)
-        if not self._owed or self._rests():
+        if not self._owed or self._is_backing_off():
             return
         owed, self._owed = self._owed, deque(maxlen=_OWED)
         try:
@@ -60,7 +60,7 @@ class RedisWindows:
                 await pipe.execute(raise_on_error=False)
         except Exception as error:  # noqa: BLE001 - as above
             self._owed.extend(owed)
-            self._note(error)
+            self._record_failure(error)
 
     async def empty(self, names: Sequence[str]) -> bool:
         """Whether Redis has been told."""
@@ -68,18 +68,18 @@ class RedisWindows:
             async with asyncio.timeout(_PATIENCE):
                 await self._redis.delete(*names)
         except Exception as error:  # noqa: BLE001 - as above
-            self._note(error)
+            self._record_failure(error)
             return False
         return True
 
-    async def look(self, names: Sequence[str], rules: Sequence[Rule]) -> list[Used]:
+    async def peek(self, names: Sequence[str], rules: Sequence[Rule]) -> list[Usage]:
         """Count nothing. For operators, who wait: raises Away."""
         try:
-            return await self._ask("", names, rules)
+            return await self._run_script("", names, rules)
         except RedisError as error:
             raise self._away(error) from None
 
-    async def forget(self, names: Sequence[str]) -> int:
+    async def reset(self, names: Sequence[str]) -> int:
         """Empty windows; the number that there were. For operators, who wait: raises Away."""
         try:
             gone: int = await self._redis.delete(*names)
@@ -87,7 +87,7 @@ class RedisWindows:
             raise self._away(error) from None
         return gone
 
-    async def _ask(self, call_id: str, names: Sequence[str], rules: Sequence[Rule]) -> list[Used]:
+    async def _run_script(self, call_id: str, names: Sequence[str], rules: Sequence[Rule]) -> list[Usage]:
         numbers = [number for rule in rules for number in (rule.limit, rule.window * 1_000_000)]
         arguments = (len(names), *names, call_id, *numbers)
         if failpoints.armed:
@@ -98,16 +98,16 @@ class RedisWindows:
             answer = await self._redis.execute_command("EVAL", _SCRIPT, *arguments)  # type: ignore[no-untyped-call]  # nor here
         if failpoints.armed:
             await failpoints.reach("redis.limits.after")
-        return [Used(int(before), int(wait)) for before, wait in zip(answer[0::2], answer[1::2], strict=True)]
+        return [Usage(int(before), int(wait)) for before, wait in zip(answer[0::2], answer[1::2], strict=True)]
 
-    def _rests(self) -> bool:
+    def _is_backing_off(self) -> bool:
         return time.monotonic() < self._rest_until
 
-    def _note(self, error: Exception) -> None:
+    def _record_failure(self, error: Exception) -> None:
         self.fallbacks += 1
-        if not self._rests():
+        if not self._is_backing_off():
             self._rest_until = time.monotonic() + _REST
-            self._outage.fails(redis_errors.fault(error))
+            self._outage.record_failure(redis_errors.fault(error))
 
-    def _away(self, error: RedisError) -> Away:
-        return Away(f"redis at {self._outage.server} {redis_errors.fault(error)}")
+    def _away(self, error: RedisError) -> ServerUnavailable:
+        return ServerUnavailable(f"redis at {self._outage.server} {redis_errors.fault(error)}")

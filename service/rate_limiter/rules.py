@@ -34,7 +34,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class Usage:
     """Calls that stood in a window before this one; microseconds until the oldest leaves."""
 
     before: int
@@ -42,7 +42,7 @@ class Used:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Decision:
     """`remaining` after this call, `reset` in seconds until a place falls free; of one rule."""
 
     allowed: bool
@@ -54,7 +54,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CountedCall:
     """A call's entry in one window, by which nobody else's can be given back."""
 
     name: str
@@ -68,22 +68,22 @@ class Tally:
     """A call's windows, a verdict for each, and the places that it took: none if one of the windows was full."""
 
     windows: Sequence[Window]
-    verdicts: Sequence[Verdict]
-    places: Sequence[Place] = ()
+    verdicts: Sequence[Decision]
+    places: Sequence[CountedCall] = ()
 
     @property
     def allowed(self) -> bool:
         return bool(self.places)
 
 
-def full(windows: Sequence[Window], used: Sequence[Used]) -> bool:
+def full(windows: Sequence[Window], used: Sequence[Usage]) -> bool:
     return any(each.before >= window.rule.limit for window, each in zip(windows, used, strict=True))
 
 
-def tally(windows: Sequence[Window], used: Sequence[Used], places: Sequence[Place] = ()) -> Tally:
-    return Tally(windows, [_verdict(w.rule, each) for w, each in zip(windows, used, strict=True)], places)
+def tally(windows: Sequence[Window], used: Sequence[Usage], places: Sequence[CountedCall] = ()) -> Tally:
+    return Tally(windows, [_decision(w.rule, each) for w, each in zip(windows, used, strict=True)], places)
 
 
-def _verdict(rule: Rule, used: Used) -> Verdict:
+def _decision(rule: Rule, used: Usage) -> Decision:
     left, reset = max(0, rule.limit - used.before - 1), math.ceil(used.wait / 1_000_000)
-    return Verdict(used.before < rule.limit, rule.limit, left, reset, rule.window, rule.name)
+    return Decision(used.before < rule.limit, rule.limit, left, reset, rule.window, rule.name)

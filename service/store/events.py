@@ -71,7 +71,7 @@ class Actor(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class PendingEvent:
     project_id: str
     id: UUID
     name: str
@@ -111,17 +111,17 @@ async def record(
     return event_id
 
 
-async def settle(conn: Executor, project_id: str, *, token_id: str, user_id: str | None) -> list[UUID]:
+async def assign_user(conn: Executor, project_id: str, *, token_id: str, user_id: str | None) -> list[UUID]:
     """Say whom the waiting events of a token concern, None for nobody; they are ready to be filed now."""
     settled = await _sql.all(conn, "settle_events", EventId, project_id=project_id, token_id=token_id, user_id=user_id)
     return [event.id for event in settled]
 
 
-async def take(conn: Executor, *, most: int) -> list[Recorded]:
+async def dequeue(conn: Executor, *, most: int) -> list[PendingEvent]:
     """Remove and return the oldest that wait; in the transaction that files them."""
-    return await _sql.all(conn, "take_events", Recorded, most=most)
+    return await _sql.all(conn, "take_events", PendingEvent, most=most)
 
 
-async def any_late(conn: Executor, *, seconds: float) -> bool:
+async def has_overdue(conn: Executor, *, seconds: float) -> bool:
     """Whether one has waited for longer: its bell was lost."""
     return bool(await _sql.value(conn, "has_late_event", seconds=seconds))

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.db import SQL, Connection, Fault, Queries, connect, fault_of
+from service.db import SQL, Connection, DatabaseFault, Queries, classify, connect
 
 _sql = Queries("migrations")
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
@@ -24,7 +24,7 @@ class Busy(Exception):
     """Another migration has been under way all the time; nothing was changed."""
 
 
-class Drift(Exception):
+class MigrationDrift(Exception):
     """The database and the files disagree; nothing was changed."""
 
 
@@ -43,16 +43,16 @@ class Applied:
 
 
 def load(folder: Path = SQL / "migrations") -> list[Migration]:
-    """Raises Drift for a gap or a file that is not named NNNN_name.sql."""
+    """Raises MigrationDrift for a gap or a file that is not named NNNN_name.sql."""
     found = []
     for path in sorted(folder.iterdir()):
         match = _NAME.fullmatch(path.name)
         if not match:
-            raise Drift(f"{path.name} is not named NNNN_name.sql")
+            raise MigrationDrift(f"{path.name} is not named NNNN_name.sql")
         raw = path.read_bytes().replace(b"\r\n", b"\n")
         found.append(Migration(int(match[1]), match[2], raw.decode(), hashlib.sha256(raw).hexdigest()))
     if [migration.version for migration in found] != list(range(1, len(found) + 1)):
-        raise Drift("the migrations don't run from 0001 upwards without a gap")
+        raise MigrationDrift("the migrations don't run from 0001 upwards without a gap")
     return found
 
 
@@ -71,31 +71,31 @@ async def migrate(url: str, folder: Path = SQL / "migrations", *, patience: floa
             raise Busy from None
         await connection.execute(_sql.statements["make_ledger"].sql)
         done = {row.version: row.checksum for row in await _sql.all(connection, "applied_migrations", Applied)}
-        _refuse_drift(migrations, done)
+        _check_drift(migrations, done)
         missing = [migration for migration in migrations if migration.version not in done]
         for migration in missing:
-            await _see_through(connection, migration, patience)
+            await _apply_with_retry(connection, migration, patience)
         return [f"{migration.version:04}_{migration.name}" for migration in missing]
     finally:
         await connection.close(timeout=5)
 
 
-def _refuse_drift(migrations: list[Migration], done: dict[int, str]) -> None:
+def _check_drift(migrations: list[Migration], done: dict[int, str]) -> None:
     if ahead := done.keys() - {migration.version for migration in migrations}:
-        raise Drift(f"the schema is ahead of this code ({sorted(ahead)}): migrate with the newer release")
+        raise MigrationDrift(f"the schema is ahead of this code ({sorted(ahead)}): migrate with the newer release")
     for migration in migrations:
         if done.get(migration.version, migration.checksum) != migration.checksum:
-            raise Drift(f"{migration.version:04}_{migration.name} was changed after it ran")
+            raise MigrationDrift(f"{migration.version:04}_{migration.name} was changed after it ran")
 
 
-async def _see_through(connection: Connection, migration: Migration, patience: float) -> None:
+async def _apply_with_retry(connection: Connection, migration: Migration, patience: float) -> None:
     """What got in the way of others, or they in its way, has changed nothing and is tried again."""
     until = time.monotonic() + patience
     while True:
         try:
             return await _apply(connection, migration)
         except Exception as error:
-            if fault_of(error) not in {Fault.CLASH, Fault.LATE} or time.monotonic() > until:
+            if classify(error) not in {DatabaseFault.CLASH, DatabaseFault.LATE} or time.monotonic() > until:
                 raise
             await asyncio.sleep(random.uniform(*_REST))  # noqa: S311 - jitter
 

@@ -18,7 +18,7 @@ from service import ids
 from service.db import Executor, Queries
 
 _sql = Queries("outbox")
-End = Literal["failed", "expired", "cancelled", "void"]
+FinalState = Literal["failed", "expired", "cancelled", "void"]
 # Whose fault a failed try was: the relay's as a whole, this recipient's, our own, or that we send too fast for it.
 Cause = Literal["server", "recipient", "ours", "pace"]
 
@@ -60,7 +60,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueMail:
     id: UUID
 
 
@@ -73,7 +73,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class AttemptReport:
     """How a try went, for its event: which relay, at which stage, and one harmless line. `code` 0: nobody answered."""
 
     worker: str
@@ -93,7 +93,7 @@ class Backlog:
     overdue: float
 
 
-async def post(
+async def enqueue(
     conn: Executor,
     project_id: str,
     *,
@@ -125,7 +125,7 @@ async def post(
     return mail_id
 
 
-async def post_notice(
+async def enqueue_notice(
     conn: Executor,
     project_id: str,
     *,
@@ -163,7 +163,7 @@ async def claim(conn: Executor, mail_id: UUID, *, worker: str, lease: float) -> 
     return await _sql.one(conn, "claim_mail", Claim, id=mail_id, worker=worker, lease=lease)
 
 
-async def own(conn: Executor, claim: Claim, *, user_id: str) -> None:
+async def assign_user(conn: Executor, claim: Claim, *, user_id: str) -> None:
     """Note whose mail it turned out to be."""
     await _sql.run(conn, "own_mail", project_id=claim.project_id, id=claim.id, user_id=user_id)
 
@@ -181,41 +181,41 @@ async def renew(conn: Executor, leases: list[Lease], *, worker: str, lease: floa
     )
 
 
-async def confirm(conn: Executor, sent: Lease, *, worker: str, server: str, code: int, answer: str = "") -> bool:
+async def mark_sent(conn: Executor, sent: Lease, *, worker: str, server: str, code: int, answer: str = "") -> bool:
     """The relay took it: sent. False if it had ended otherwise, or been claimed once more, meanwhile."""
     facts = {"id": sent.id, "attempt": sent.attempts, "worker": worker, "server": server}
     return await _sql.run(conn, "confirm_mail", **facts, code=code, answer=answer) == 1
 
 
-async def end(conn: Executor, claim: Claim, *, state: End, report: Report) -> bool:
+async def finish(conn: Executor, claim: Claim, *, state: FinalState, report: AttemptReport) -> bool:
     """False if it was not ours any more."""
     facts = {"project_id": claim.project_id, "id": claim.id, "attempts": claim.attempts, "state": state}
     return await _sql.run(conn, "end_mail", **facts, **asdict(report)) == 1
 
 
-async def postpone(conn: Executor, claim: Claim, *, seconds: float, cause: Cause, report: Report) -> bool:
+async def reschedule(conn: Executor, claim: Claim, *, seconds: float, cause: Cause, report: AttemptReport) -> bool:
     """False if it was not ours any more."""
     facts = {"project_id": claim.project_id, "id": claim.id, "attempts": claim.attempts}
     return await _sql.run(conn, "postpone_mail", **facts, seconds=seconds, cause=cause, **asdict(report)) == 1
 
 
-async def bury(conn: Executor, mail_id: UUID, *, worker: str, tries: int, fault: str) -> bool:
+async def fail_unreadable(conn: Executor, mail_id: UUID, *, worker: str, tries: int, fault: str) -> bool:
     """Fail a row that no claim could be made of, once it was tried so often."""
     return await _sql.run(conn, "bury_mail", id=mail_id, worker=worker, tries=tries, fault=fault) == 1
 
 
 async def list_due(conn: Executor, *, seconds: float, most: int, patience: float = 0) -> list[UUID]:
     """Overdue by so many seconds, the longest first; leases that ran out only when they did `patience` seconds ago."""
-    due = await _sql.all(conn, "list_due_mails", Due, seconds=seconds, patience=patience, most=most)
+    due = await _sql.all(conn, "list_due_mails", DueMail, seconds=seconds, patience=patience, most=most)
     return [mail.id for mail in due]
 
 
-async def list_late(conn: Executor, *, most: int) -> list[UUID]:
+async def list_expired(conn: Executor, *, most: int) -> list[UUID]:
     """Those that waited beyond their deadline."""
-    return [mail.id for mail in await _sql.all(conn, "list_late_mails", Due, most=most)]
+    return [mail.id for mail in await _sql.all(conn, "list_late_mails", DueMail, most=most)]
 
 
-async def hasten(conn: Executor, *, stages: Collection[str], most: int) -> int:
+async def reschedule_now(conn: Executor, *, stages: Collection[str], most: int) -> int:
     """What waited for the relay is due at once, `most` for its faults and `most` for ours at these stages; how many.
 
     Safe for all workers to do at the same time.
@@ -223,22 +223,22 @@ async def hasten(conn: Executor, *, stages: Collection[str], most: int) -> int:
     return await _sql.run(conn, "hasten_mails", stages=list(stages), most=most)
 
 
-async def free(conn: Executor, *, worker: str) -> int:
+async def release_of_worker(conn: Executor, *, worker: str) -> int:
     """What this worker held when it died; how many."""
     return await _sql.run(conn, "free_mails_of", worker=worker)
 
 
-async def give_back(conn: Executor, ids: list[UUID], *, worker: str) -> int:
+async def release(conn: Executor, ids: list[UUID], *, worker: str) -> int:
     """Undo claims of this worker that it got no answer to; how many of them had counted."""
     return await _sql.run(conn, "give_back_mails", ids=ids, worker=worker)
 
 
-async def hand_back(conn: Executor, *, worker: str, kept: list[UUID]) -> int:
+async def release_all(conn: Executor, *, worker: str, kept: list[UUID]) -> int:
     """What this worker holds, but `kept`, is anybody's at once; how many."""
     return await _sql.run(conn, "hand_back_mails", worker=worker, kept=kept)
 
 
-async def cancel_of(conn: Executor, project_id: str, *, user_id: str) -> int:
+async def cancel_for_user(conn: Executor, project_id: str, *, user_id: str) -> int:
     """What was still to be sent to a user; how many."""
     return await _sql.run(conn, "cancel_mails_of", project_id=project_id, user_id=user_id)
 
@@ -247,6 +247,6 @@ async def backlog(conn: Executor) -> Backlog:
     return await _sql.one(conn, "get_backlog", Backlog) or Backlog(0, 0, 0, 0)
 
 
-async def drop_ended(conn: Executor, *, days: int, most: int) -> int:
+async def delete_finished(conn: Executor, *, days: int, most: int) -> int:
     """Forget mails that ended longer ago, so many at a time."""
     return await _sql.run(conn, "drop_ended_mails", days=days, most=most)

@@ -22,7 +22,7 @@ Reason = Literal["", "delayed", "mailbox_full", "address_refused", "mail_refused
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class MailFilter:
     """Which mails are meant; None narrows nothing. `older` and `newer` are ages in seconds."""
 
     states: list[str] | None = None
@@ -33,7 +33,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class MailSummary:
     """`due_in` is in seconds: until the next try, or until the lease of who sends it runs out; None once it ended."""
 
     project_id: str
@@ -53,7 +53,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class MailId:
     id: UUID
 
 
@@ -82,7 +82,7 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class MailEvent:
     """One step of a mail's life; the first, that it was accepted, is the mail's own `created_at`."""
 
     at: datetime
@@ -96,7 +96,7 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True)
-class Steered:
+class ActionResult:
     """What became of an operator's wish; `unowned_token` is that of a mail whose owner nobody has looked for yet.
 
     `verdict`: done; sending (a worker holds it), busy (its row was locked just then), late (past its deadline),
@@ -144,7 +144,7 @@ class ServerCount:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnMail:
+class MemberMail:
     id: UUID
     letter: str
     recipient: str
@@ -185,19 +185,19 @@ def _status(fault: str | None) -> str:
     return found[1] if found else ""
 
 
-def masked(text: str) -> str:
+def mask_address(text: str) -> str:
     """Every address in a text, cut to what its owner would still know it by: a…@example.com."""
     return _ADDRESS.sub(lambda found: f"{found[0][0]}…@{found[0].rpartition('@')[2]}", text)
 
 
-async def page(conn: Executor, choice: Choice, *, after: UUID | None, most: int) -> list[Listed]:
+async def page(conn: Executor, choice: MailFilter, *, after: UUID | None, most: int) -> list[MailSummary]:
     """Newest first; `after` is the last one of the page before."""
-    return await _sql.all(conn, "list_outbox", Listed, **asdict(choice), after=after, most=most)
+    return await _sql.all(conn, "list_outbox", MailSummary, **asdict(choice), after=after, most=most)
 
 
-async def choose(conn: Executor, choice: Choice, *, after: UUID | None, most: int) -> list[UUID]:
+async def select_ids(conn: Executor, choice: MailFilter, *, after: UUID | None, most: int) -> list[UUID]:
     """Ids, oldest first; the choice names its states."""
-    chosen = await _sql.all(conn, "choose_mails", Chosen, **asdict(choice), after=after, most=most)
+    chosen = await _sql.all(conn, "choose_mails", MailId, **asdict(choice), after=after, most=most)
     return [each.id for each in chosen]
 
 
@@ -205,19 +205,19 @@ async def find(conn: Executor, mail_id: UUID) -> Mail | None:
     return await _sql.one(conn, "find_mail", Mail, id=mail_id)
 
 
-async def history(conn: Executor, mail: Mail) -> list[Happening]:
+async def history(conn: Executor, mail: Mail) -> list[MailEvent]:
     """What happened to it, in order."""
-    return await _sql.all(conn, "list_mail_events", Happening, project_id=mail.project_id, mail_id=mail.id)
+    return await _sql.all(conn, "list_mail_events", MailEvent, project_id=mail.project_id, mail_id=mail.id)
 
 
-async def retry(conn: Executor, mail_ids: list[UUID]) -> list[Steered]:
+async def retry(conn: Executor, mail_ids: list[UUID]) -> list[ActionResult]:
     """Make mails due at once; one answer for each, in their order. Never one that is being sent, or was."""
-    return await _sql.all(conn, "retry_mails", Steered, ids=mail_ids)
+    return await _sql.all(conn, "retry_mails", ActionResult, ids=mail_ids)
 
 
-async def cancel(conn: Executor, mail_ids: list[UUID]) -> list[Steered]:
+async def cancel(conn: Executor, mail_ids: list[UUID]) -> list[ActionResult]:
     """End mails that nobody is sending; one answer for each, in their order."""
-    return await _sql.all(conn, "cancel_mails", Steered, ids=mail_ids)
+    return await _sql.all(conn, "cancel_mails", ActionResult, ids=mail_ids)
 
 
 async def count_states(conn: Executor, *, project_id: str | None) -> list[StateCount]:
@@ -238,14 +238,14 @@ async def count_by_server(conn: Executor, *, project_id: str | None, seconds: fl
     return await _sql.all(conn, "count_by_server", ServerCount, project_id=project_id, seconds=seconds)
 
 
-async def page_of(
+async def page_for_member(
     conn: Executor, project_id: str, *, user_id: str, since: datetime, most: int, skipped: int
-) -> list[OwnMail]:
+) -> list[MemberMail]:
     """A user's own mails since then, newest first."""
     return await _sql.all(
         conn,
         "list_own_mails",
-        OwnMail,
+        MemberMail,
         project_id=project_id,
         user_id=user_id,
         since=since,
@@ -254,5 +254,5 @@ async def page_of(
     )
 
 
-async def count_of(conn: Executor, project_id: str, *, user_id: str, since: datetime) -> int:
+async def count_for_member(conn: Executor, project_id: str, *, user_id: str, since: datetime) -> int:
     return int(await _sql.value(conn, "count_own_mails", project_id=project_id, user_id=user_id, since=since))

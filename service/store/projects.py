@@ -66,7 +66,7 @@ async def find(conn: Executor, project_id: str) -> Project | None:
     return await _sql.one(conn, "find_project", Project, id=project_id)
 
 
-async def every(conn: Executor) -> list[Project]:
+async def list_all(conn: Executor) -> list[Project]:
     return await _sql.all(conn, "list_projects", Project)
 
 
@@ -154,7 +154,7 @@ async def revoke_api_key(conn: Executor, project_id: str, *, key_id: str) -> boo
     return await _sql.run(conn, "revoke_api_key", project_id=project_id, id=key_id) == 1
 
 
-class Directory:
+class ProjectCache:
     """Projects as they were at most a second ago, so that a request costs no query for its project's rules."""
 
     _AGE, _MOST = 1.0, 1024

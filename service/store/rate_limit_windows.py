@@ -10,7 +10,7 @@ _sql = Queries("rate_limit_windows")
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class Window:
     """Calls that stood in the window before this one; microseconds until the oldest leaves; this one's moment.
 
     No moment if one of the windows was full: then the call counts in none.
@@ -41,10 +41,10 @@ class Store:
 
     conn: Executor
 
-    async def count(self, names: Sequence[str], limits: Sequence[int], seconds: Sequence[int]) -> list[Counted]:
+    async def count(self, names: Sequence[str], limits: Sequence[int], seconds: Sequence[int]) -> list[Window]:
         """Count a call in every window or in none; one answer a window."""
         return await _sql.all(
-            self.conn, "count_in_windows", Counted, names=list(names), limits=list(limits), seconds=list(seconds)
+            self.conn, "count_in_windows", Window, names=list(names), limits=list(limits), seconds=list(seconds)
         )
 
     async def give_back(self, names: Sequence[str], limits: Sequence[int], moments: Sequence[datetime]) -> None:
@@ -61,7 +61,7 @@ async def find(conn: Executor, names: Sequence[str], seconds: Sequence[int]) -> 
     return await _sql.all(conn, "find_windows", Held, names=list(names), seconds=list(seconds))
 
 
-async def forget(conn: Executor, names: Sequence[str]) -> int:
+async def reset(conn: Executor, names: Sequence[str]) -> int:
     """Empty windows, for API processes to hear of; the number that there were."""
     emptied = await _sql.run(conn, "forget_windows", names=list(names))
     await _sql.run(conn, "note_resets", names=list(names))

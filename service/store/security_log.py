@@ -45,7 +45,7 @@ class Entry:
     country_code: str
 
 
-async def file(conn: Executor, entries: Sequence[tuple[Entry, Any]]) -> int:
+async def write(conn: Executor, entries: Sequence[tuple[Entry, Any]]) -> int:
     """File entries with their devices."""
     return await _sql.run(conn, "file_logs", rows=[asdict(entry) | asdict(device) for entry, device in entries])
 
@@ -84,6 +84,6 @@ async def count(conn: Executor, owner: Owner, *, hidden: Sequence[str] = ()) -> 
     return int(await _sql.value(conn, "count_logs", **facts))
 
 
-async def keep_partitions(conn: Executor, *, months: int) -> int:
+async def maintain_partitions(conn: Executor, *, months: int) -> int:
     """Make the partitions to come, drop those past their time; how many changed."""
     return int(await _sql.value(conn, "keep_log_partitions", months=months))

@@ -48,7 +48,7 @@ class Owner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ClientInfo:
     """Where a session is opened from; `device` is a dataclass whose fields are in the order of Session's."""
 
     ip: str
@@ -57,7 +57,7 @@ class Place:
 
 
 async def open_session(
-    conn: Executor, user: Owner, *, provider: str, provider_uid: str, place: Place, seconds: int
+    conn: Executor, user: Owner, *, provider: str, provider_uid: str, place: ClientInfo, seconds: int
 ) -> tuple[Session, str]:
     """The session and its secret, which is nowhere to be found again."""
     secret = secrets.token_hex(32)
@@ -93,7 +93,7 @@ async def find(conn: Executor, user: Owner, *, session_id: str) -> Session | Non
     return await _sql.one(conn, "find_session", Session, project_id=user.project_id, user_id=user.id, id=session_id)
 
 
-async def every(conn: Executor, user: Owner) -> list[Session]:
+async def list_all(conn: Executor, user: Owner) -> list[Session]:
     """The live ones, oldest first."""
     return await _sql.all(conn, "list_sessions", Session, project_id=user.project_id, user_id=user.id)
 
@@ -108,5 +108,5 @@ async def close_others(conn: Executor, user: Owner, *, kept: str) -> int:
     return await _sql.run(conn, "close_other_sessions", project_id=user.project_id, user_id=user.id, kept=kept)
 
 
-async def drop_expired(conn: Executor) -> int:
+async def delete_expired(conn: Executor) -> int:
     return await _sql.run(conn, "drop_expired_sessions")

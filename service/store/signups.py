@@ -8,7 +8,7 @@ _sql = Queries("signups")
 
 
 @dataclass(frozen=True, slots=True)
-class SignUp:
+class Signup:
     project_id: str
     token_id: str
     name: str
@@ -22,5 +22,5 @@ async def record(conn: Executor, project_id: str, *, token_id: str, name: str, p
     )
 
 
-async def find(conn: Executor, project_id: str, *, token_id: str) -> SignUp | None:
-    return await _sql.one(conn, "find_sign_up", SignUp, project_id=project_id, token_id=token_id)
+async def find(conn: Executor, project_id: str, *, token_id: str) -> Signup | None:
+    return await _sql.one(conn, "find_sign_up", Signup, project_id=project_id, token_id=token_id)

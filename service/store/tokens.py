@@ -27,7 +27,7 @@ class Kind(StrEnum):
     MAGIC_URL = "magic_url"
     OTP = "otp"
     # What a notice lets its reader undo: all that has been done, or a change of address too.
-    DISAVOWAL = "disavowal"
+    ACCOUNT_UNDO = "disavowal"
     EMAIL_UNDO = "email_undo"
 
 
@@ -48,7 +48,7 @@ class Token:
     id: str
     kind: str
     user_id: str | None
-    asked_as: str | None
+    requested_user_id: str | None
     email: str
     email_version: int | None
     kid: str
@@ -56,15 +56,15 @@ class Token:
     expires_at: datetime
 
 
-def unnamed(ring: KeyRing, token: Token) -> Token:
+def with_public_id(ring: KeyRing, token: Token) -> Token:
     """The same under another id, for who asked without being known: no guess can be aimed at the row behind it.
 
     From how long a guess takes one could tell whether that row is still there, and so whether somebody has used it.
     """
-    return replace(token, id=shown(ring[token.kid], token.id))
+    return replace(token, id=public_id(ring[token.kid], token.id))
 
 
-def shown(key: bytes, token_id: str) -> str:
+def public_id(key: bytes, token_id: str) -> str:
     """20 hex characters: who has the key can still tell which row an answer was about."""
     return key_derivation.derive(key, "shown", token_id).hex()[:_ID]
 
@@ -79,7 +79,7 @@ def secret_of(ring: KeyRing, token: Token) -> str:
             key_derivation.derive(ring[token.kid], "otp", token.project_id, token.id, token.email)[:8]
         )
         return f"{number % 10**_CODE:0{_CODE}}"
-    proof = key_derivation.stretch(
+    proof = key_derivation.expand(
         ring[token.kid],
         _PROOF,
         "token",
@@ -93,7 +93,7 @@ def secret_of(ring: KeyRing, token: Token) -> str:
     return token.id + proof.hex()
 
 
-def aim(secret: str) -> str:
+def target_id(secret: str) -> str:
     """The row that a guess at a link is aimed at, whether or not it is there; nothing for a code, which names none."""
     return secret[:_ID] if len(secret) > _CODE else ""
 
@@ -129,7 +129,9 @@ async def issue(
     return token
 
 
-async def adopt(conn: Executor, project_id: str, *, token_id: str, user_id: str, email_version: int) -> Token | None:
+async def assign_user(
+    conn: Executor, project_id: str, *, token_id: str, user_id: str, email_version: int
+) -> Token | None:
     return await _sql.one(
         conn,
         "adopt_token",
@@ -146,12 +148,12 @@ async def find_by_secret(
 ) -> Token | None:
     """The live token that this user's secret opens, or None; the attempt counts either way."""
     token = await _sql.one(conn, "count_attempt", Token, project_id=project_id, id=secret[:_ID], kind=kind)
-    known = token is not None and user_id in (token.user_id, token.asked_as) and token.kid in ring
+    known = token is not None and user_id in (token.user_id, token.requested_user_id) and token.kid in ring
     # The same work for a token that is not there: nobody learns from the time which part was wrong.
     expected = (
         secret_of(ring, token)
         if known and token
-        else key_derivation.stretch(ring[key_derivation.current(ring)], _PROOF).hex()
+        else key_derivation.expand(ring[key_derivation.current(ring)], _PROOF).hex()
     )
     return token if hmac.compare_digest(expected.encode(), secret.encode()) and known else None
 
@@ -168,33 +170,33 @@ async def find_by_code(conn: Executor, project_id: str, *, asked_as: str, code: 
     return found
 
 
-async def forgive(conn: Executor, token: Token) -> None:
+async def refund_attempt(conn: Executor, token: Token) -> None:
     """Take the attempt back that a right secret cost: the act was refused for another reason."""
     await _sql.run(conn, "forgive_attempt", project_id=token.project_id, id=token.id)
 
 
-async def take_by_address(conn: Executor, token: Token) -> Token | None:
+async def redeem_by_address(conn: Executor, token: Token) -> Token | None:
     """Use up a token that lets whoever owns its address in, or sign up; None if it has been used or has expired."""
     return await _sql.one(conn, "take_by_address", Token, project_id=token.project_id, id=token.id)
 
 
-async def take(conn: Executor, token: Token) -> Token | None:
+async def redeem(conn: Executor, token: Token) -> Token | None:
     """Use it up; None if it has been used, has expired, or the address has changed since. Lock the user first."""
     return await _sql.one(conn, "take_token", Token, project_id=token.project_id, id=token.id, user_id=token.user_id)
 
 
-async def take_disavowal(conn: Executor, token: Token) -> Token | None:
+async def redeem_undo_link(conn: Executor, token: Token) -> Token | None:
     """Use up a notice's link, whatever the user's address is by now. Lock the user first."""
     return await _sql.one(
         conn, "take_disavowal", Token, project_id=token.project_id, id=token.id, user_id=token.user_id
     )
 
 
-async def drop(conn: Executor, project_id: str, *, token_id: str) -> None:
+async def delete(conn: Executor, project_id: str, *, token_id: str) -> None:
     await _sql.run(conn, "drop_token", project_id=project_id, id=token_id)
 
 
-async def kill_all(conn: Executor, owner: Owner, *, by_address: bool) -> None:
+async def revoke_all(conn: Executor, owner: Owner, *, by_address: bool) -> None:
     """After a use, a new password, a new address, a block: no earlier link or code may work. Lock the user first.
 
     `by_address` also ends what was asked for by the address alone. That is for operators and for who has proved it:
@@ -205,7 +207,7 @@ async def kill_all(conn: Executor, owner: Owner, *, by_address: bool) -> None:
     await _sql.run(conn, "kill_tokens", project_id=owner.project_id, user_id=owner.id, email=email)
 
 
-async def kill_disavowals(conn: Executor, owner: Owner, *, since: datetime | None = None) -> None:
+async def revoke_undo_links(conn: Executor, owner: Owner, *, since: datetime | None = None) -> None:
     """After an operator has stepped in, or one of them was used: none may turn that back. Lock the user first.
 
     `since` keeps earlier ones: who took the account over must not end its owner's by using a later one.
@@ -213,5 +215,5 @@ async def kill_disavowals(conn: Executor, owner: Owner, *, since: datetime | Non
     await _sql.run(conn, "kill_disavowals", project_id=owner.project_id, user_id=owner.id, since=since)
 
 
-async def drop_expired(conn: Executor) -> int:
+async def delete_expired(conn: Executor) -> int:
     return await _sql.run(conn, "drop_expired_tokens")

@@ -11,8 +11,8 @@ from service.errors import EmailTaken, UserExists
 _sql = Queries("users")
 Status = Literal["unactivated", "active", "blocked"]
 # A list can be ordered by these columns, each a time or a word.
-Moment = Literal["created_at", "updated_at", "accessed_at", "password_updated_at"]
-Order = Moment | Literal["id", "name", "email", "status", "email_verified"]
+TimeColumn = Literal["created_at", "updated_at", "accessed_at", "password_updated_at"]
+SortColumn = TimeColumn | Literal["id", "name", "email", "status", "email_verified"]
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -51,12 +51,12 @@ class Ensured(User):
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class PreviousPassword:
     password_hash: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class UserFilter:
     """Which users a list is of: each field narrows it, None does not. Words are compared as they stand.
 
     `labels`: one of them is enough. `search` looks into id, address and name. `since` is within, `until` is not.
@@ -71,7 +71,7 @@ class Wanted:
     verified: bool | None = None
     name_part: str | None = None
     email_part: str | None = None
-    since: datetime | None = None
+    created_from: datetime | None = None
     until: datetime | None = None
 
 
@@ -79,12 +79,12 @@ class Wanted:
 class Page:
     """A stretch of a list: `most` users after the cursor, or before it, or the first ones."""
 
-    by: Order = "created_at"
-    down: bool = False
+    by: SortColumn = "created_at"
+    descending: bool = False
     cursor: User | None = None
     before: bool = False
-    most: int = 25
-    skipped: int = 0
+    limit: int = 25
+    offset: int = 0
 
 
 async def create(
@@ -106,7 +106,9 @@ async def register(
     return await _sql.one(conn, "make_user", User, project_id=project_id, ids=user_ids, email=email, **facts)
 
 
-async def ensure(conn: Executor, project_id: str, *, user_ids: list[str], email: str) -> Ensured | None:
+async def create_verified_if_absent(
+    conn: Executor, project_id: str, *, user_ids: list[str], email: str
+) -> Ensured | None:
     """Whoever has an address that was just proved, locked; made now, under the first free id, if it is nobody's."""
     return await _sql.one(conn, "ensure_user", Ensured, project_id=project_id, ids=user_ids, email=email)
 
@@ -175,7 +177,7 @@ async def last_passwords(conn: Executor, user: User, *, most: int) -> list[str]:
     if most < 1 or user.password_hash is None:
         return []
     earlier = await _sql.all(
-        conn, "list_earlier_passwords", Earlier, project_id=user.project_id, user_id=user.id, most=most - 1
+        conn, "list_earlier_passwords", PreviousPassword, project_id=user.project_id, user_id=user.id, most=most - 1
     )
     return [user.password_hash, *(one.password_hash for one in earlier)]
 
@@ -196,7 +198,7 @@ async def verify_email(conn: Executor, user: User, *, by_holder: bool) -> None:
     await _sql.run(conn, "verify_email", project_id=user.project_id, id=user.id, by_holder=by_holder)
 
 
-async def touch(conn: Executor, user: User) -> None:
+async def update_accessed_at(conn: Executor, user: User) -> None:
     await _sql.run(conn, "touch_user", project_id=user.project_id, id=user.id)
 
 
@@ -205,12 +207,12 @@ async def lock_by_email(conn: Executor, project_id: str, *, email: str) -> User 
 
 
 async def change_name(conn: Executor, user: User, *, name: str) -> User:
-    return _still(await _sql.one(conn, "change_name", User, project_id=user.project_id, id=user.id, name=name))
+    return _require(await _sql.one(conn, "change_name", User, project_id=user.project_id, id=user.id, name=name))
 
 
 async def change_prefs(conn: Executor, user: User, *, prefs: str) -> User:
     """`prefs` is JSON text; it comes back byte for byte."""
-    return _still(await _sql.one(conn, "change_prefs", User, project_id=user.project_id, id=user.id, prefs=prefs))
+    return _require(await _sql.one(conn, "change_prefs", User, project_id=user.project_id, id=user.id, prefs=prefs))
 
 
 async def change_email(conn: Executor, user: User, *, email: str, password_hash: str | None = None) -> User:
@@ -229,22 +231,22 @@ async def change_email(conn: Executor, user: User, *, email: str, password_hash:
     return changed
 
 
-async def void_password(conn: Executor, user: User) -> None:
+async def remove_password(conn: Executor, user: User) -> None:
     await _sql.run(conn, "void_password", project_id=user.project_id, id=user.id)
 
 
 async def secure(conn: Executor, user: User, *, email: str) -> User:
     """Its password void, and its proved address its own again: none where another has that by now. Claim first."""
-    return _still(await _sql.one(conn, "secure_user", User, project_id=user.project_id, id=user.id, email=email))
+    return _require(await _sql.one(conn, "secure_user", User, project_id=user.project_id, id=user.id, email=email))
 
 
 async def change_status(conn: Executor, user: User, *, status: Status) -> User:
-    return _still(await _sql.one(conn, "change_status", User, project_id=user.project_id, id=user.id, status=status))
+    return _require(await _sql.one(conn, "change_status", User, project_id=user.project_id, id=user.id, status=status))
 
 
 async def close(conn: Executor, user: User) -> User:
     """Block it for good, as its own member does: an address that was proved by somebody else counts as unproved."""
-    return _still(await _sql.one(conn, "close_user", User, project_id=user.project_id, id=user.id))
+    return _require(await _sql.one(conn, "close_user", User, project_id=user.project_id, id=user.id))
 
 
 async def is_proved_by_holder(conn: Executor, user: User) -> bool:
@@ -253,7 +255,7 @@ async def is_proved_by_holder(conn: Executor, user: User) -> bool:
 
 
 async def set_email_verified(conn: Executor, user: User, *, email_verified: bool) -> User:
-    return _still(
+    return _require(
         await _sql.one(
             conn,
             "set_email_verified",
@@ -266,7 +268,7 @@ async def set_email_verified(conn: Executor, user: User, *, email_verified: bool
 
 
 async def change_labels(conn: Executor, user: User, *, labels: list[str]) -> User:
-    return _still(await _sql.one(conn, "change_labels", User, project_id=user.project_id, id=user.id, labels=labels))
+    return _require(await _sql.one(conn, "change_labels", User, project_id=user.project_id, id=user.id, labels=labels))
 
 
 async def delete(conn: Executor, user: User) -> None:
@@ -274,9 +276,9 @@ async def delete(conn: Executor, user: User) -> None:
     await _sql.run(conn, "delete_user", project_id=user.project_id, id=user.id)
 
 
-async def page(conn: Executor, project_id: str, *, wanted: Wanted, page: Page) -> list[User]:
+async def page(conn: Executor, project_id: str, *, wanted: UserFilter, page: Page) -> list[User]:
     """In the list's order, whichever way the page was asked for."""
-    moment, word = _place(page.cursor, page.by) if page.cursor else (None, None)
+    moment, word = _sort_key(page.cursor, page.by) if page.cursor else (None, None)
     found = await _sql.all(
         conn,
         "list_users",
@@ -284,23 +286,23 @@ async def page(conn: Executor, project_id: str, *, wanted: Wanted, page: Page) -
         project_id=project_id,
         **_conditions(wanted),
         by=page.by,
-        down=page.down != page.before,
+        down=page.descending != page.before,
         cursor=page.cursor.id if page.cursor else None,
         moment=moment,
         word=word,
-        most=page.most,
-        skipped=page.skipped,
+        most=page.limit,
+        skipped=page.offset,
     )
     return found[::-1] if page.before else found
 
 
-def _conditions(wanted: Wanted) -> dict[str, Any]:
+def _conditions(wanted: UserFilter) -> dict[str, Any]:
     """As the statements take them: what is looked for in addresses is in the form that they are kept in."""
     parts = {"search_email": wanted.search, "email_part": wanted.email_part}
     return asdict(wanted) | {name: email_addresses.part_form(part) if part else part for name, part in parts.items()}
 
 
-def _place(user: User, by: Order) -> tuple[datetime, str]:
+def _sort_key(user: User, by: SortColumn) -> tuple[datetime, str]:
     """What the statement orders this user by: a time and a word, one of which is the same for all."""
     if by == "id":
         return _NEVER, ""
@@ -310,12 +312,12 @@ def _place(user: User, by: Order) -> tuple[datetime, str]:
     return _NEVER, str(value).lower() if isinstance(value, bool) else value or ""
 
 
-async def count(conn: Executor, project_id: str, *, wanted: Wanted, most: int) -> int:
+async def count(conn: Executor, project_id: str, *, wanted: UserFilter, most: int) -> int:
     """How many there are, or `most` where there are more."""
     return int(await _sql.value(conn, "count_users", project_id=project_id, **_conditions(wanted), most=most))
 
 
-def _still(user: User | None) -> User:
+def _require(user: User | None) -> User:
     """Its row is locked by the caller, so it is there."""
     if user is None:
         raise LookupError

@@ -77,18 +77,18 @@ async def test_who_is_cancelled_by_somebody_else_is_cancelled():
 async def test_what_waits_sees_the_time_that_is_left():
     """Without a request there is no end; with one it is the same for all that runs on its behalf."""
     loop = asyncio.get_running_loop()
-    assert deadlines.left() == float("inf")
+    assert deadlines.seconds_left() == float("inf")
     deadline = Deadline(loop.time() + 60)
     assert 50 < await asyncio.create_task(_left()) <= 60
     deadline.move(loop.time() + 600)
-    assert 500 < deadlines.left() <= 600
+    assert 500 < deadlines.seconds_left() <= 600
     deadline.end()
     deadline.move(loop.time())
-    assert deadlines.left() == float("inf")
+    assert deadlines.seconds_left() == float("inf")
 
 
 async def _left() -> float:
-    return deadlines.left()
+    return deadlines.seconds_left()
 
 
 async def test_a_commit_under_way_is_not_torn(pool: Pool):

@@ -69,7 +69,7 @@ async def test_every_route_stands_on_it(seen: Seen):
         operation = documented.find(route.method, route.paths[0]).content
         for limit in route.limits:
             assert f"{limit.rule.limit} calls an hour" in text, route.name
-        for name in route.contract.takes.model_fields if route.contract.takes else ():
+        for name in route.contract.request.model_fields if route.contract.request else ():
             assert name in text, (route.name, name)
         for parameter in route.contract.query:
             assert parameter.name in text

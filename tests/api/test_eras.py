@@ -8,7 +8,7 @@ from service.db import Pool
 from service.http import api_version
 from service.store import projects
 from testkit.api import Api
-from worker.security_log import Clerk
+from worker.security_log import SecurityLogWriter
 
 LEGACY = ["0.6.2", "0.9.0", "0.10.0", "0.11.0", "0.11.99"]
 BETWEEN = ["0.12.0", "0.13.4", "0.15.3", "0.99"]
@@ -98,7 +98,7 @@ async def test_the_log_in_each_era(api: Api, pool: Pool, version: str, modern: b
     """The count is absent below 0.12, `sum` in 0.12 and `total` from 0.13 on; event names follow."""
     await api.sign_up()
     member = await api.sign_in()
-    await Clerk(pool).file()
+    await SecurityLogWriter(pool).write_pending()
     answer = await ask(api, version, "GET", "/v1/account/logs", headers=member)
     assert list(answer) == envelope
     for entry in answer["logs"]:

@@ -472,7 +472,7 @@ async def fault_of_ours(stage: Stage) -> Any:
 async def test_errors(api: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch, found: Row, modern: bool):
     """Each error has the status, type and message of its era, in the form that the API document states."""
     if found.kind is errors.BodyTooSlow:
-        monkeypatch.setattr(request_body, "_PATIENCE", 0.2)  # a client gets ten seconds, a test hasn't
+        monkeypatch.setattr(request_body, "_TIMEOUT", 0.2)  # a client gets ten seconds, a test hasn't
     await api.sign_up()
     stage = Stage(api, pool, modern, await api.sign_in())
     answer = await found.provoke(stage)

@@ -287,13 +287,13 @@ async def test_f08_no_connection_left(tmp_path: Path, settle: Settle):
         await until(lambda: _ready(readiness))
         async with session(server.url()), session(server.url()), session(server.url()):
             assert (await ask(api)).status == 503
-            assert await readiness.look() == ""
+            assert await readiness.check() == ""
         await until(lambda: _recovers(api))
         await readiness.close()
 
 
 async def _ready(readiness: Readiness) -> bool:
-    return await readiness.look() == ""
+    return await readiness.check() == ""
 
 
 async def _recovers(api: Api) -> bool:

@@ -28,7 +28,7 @@ async def behind(aiohttp_client: Any, settings: Settings, header: str = BOTH[0],
 
 async def believed(api: Api, settings: Settings, *lines: tuple[str, str]) -> str:
     """For whom a request with these lines in its head is taken."""
-    proof = proxy_probe.proof(settings.key_ring, now=int(time.time()))
+    proof = proxy_probe.sign(settings.key_ring, now=int(time.time()))
     head = "".join(f"{name}: {text}\r\n" for name, text in ((proxy_probe.HEADER, proof), *lines))
     answer = await edge.ask(
         api.client.port, f"GET {proxy_probe.PATH} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode()

@@ -91,7 +91,7 @@ def test_no_route_is_without_a_limit():
 def test_what_a_body_names_is_counted_for_checked_bodies():
     """A window that a body names needs the body's model: without one there is nothing to check it by."""
     named = [r for r in routes() if {"email", "userId", "project"} & {limit.by for limit in r.limits}]
-    assert all(route.contract.takes for route in named)
+    assert all(route.contract.request for route in named)
 
 
 def test_no_two_rules_share_a_name():
@@ -237,7 +237,7 @@ async def test_without_redis_calls_are_counted_all_the_same(aiohttp_client, api:
     found = await statuses(alone, [ASK] * 29)
     assert sorted(found) == [201] * 9 + [429] * 20
     assert app[SERVICES].limits.redis.fallbacks >= 30 + 10, "ten got as far as the budget of the mailbox"
-    assert app[SERVICES].bell.missed == 10
+    assert app[SERVICES].job_queue.failed_enqueues == 10
 
 
 @contextmanager

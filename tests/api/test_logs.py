@@ -9,7 +9,7 @@ from yarl import URL
 from service.db import Pool
 from service.store import projects
 from testkit.api import Api
-from worker.security_log import Clerk
+from worker.security_log import SecurityLogWriter
 
 PATH = "/v1/account/logs"
 
@@ -18,7 +18,7 @@ async def a_long_log(api: Api, pool: Pool, count: int = 30) -> dict[str, str]:
     """A member whose log holds `count` entries, a second apart, the newest from 10.0.0.1."""
     await api.sign_up()
     member = await api.sign_in()
-    await Clerk(pool).file()
+    await SecurityLogWriter(pool).write_pending()
     columns = (
         "os_code, os_name, os_version, client_type, client_code, client_name, client_version, client_engine, "
         "client_engine_version, device_name, device_brand, device_model"
@@ -60,7 +60,7 @@ async def test_s66_an_id_had_another_owner_before(api: Api, pool: Pool):
         await pool.execute("delete from users")
         assert (await api.call("POST", "/v1/account", json=body, modern=True)).status == 201
         member = await api.sign_in()
-        await Clerk(pool).file()
+        await SecurityLogWriter(pool).write_pending()
     answer = await api.call("GET", PATH, headers=member, modern=True)
     assert [entry["event"] for entry in answer.data["logs"]] == ["session.create", "user.create"]
     assert answer.data["total"] == 2
@@ -119,7 +119,7 @@ async def test_a_log_is_its_members_own(api: Api, pool: Pool):
     await a_long_log(api, pool, 3)
     await api.sign_up("eve@example.com")
     eve = await api.sign_in("eve@example.com")
-    await Clerk(pool).file()
+    await SecurityLogWriter(pool).write_pending()
     answer = await api.call("GET", PATH, headers=eve)
     assert [entry["event"] for entry in answer.data["logs"]] == ["account.sessions.create", "account.create"]
     await projects.create(pool, "other", name="Other")

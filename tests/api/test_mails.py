@@ -11,7 +11,7 @@ from service.clientinfo import user_agents
 from service.db import Pool
 from service.http import session_cookies
 from service.store import projects, sessions, users
-from service.store.sessions import Place
+from service.store.sessions import ClientInfo
 from testkit.api import Api
 from testkit.documented import Documented
 
@@ -40,7 +40,7 @@ def limited(number: int, skipped: int = 0) -> str:
 async def signed_in(pool: Pool, name: str) -> dict[str, str]:
     """The header of a new member, made without the hash of a password."""
     user = await users.create(pool, "shop", user_id=name, email=f"{name}@example.com", name=name, password_hash=None)
-    place = Place("127.0.0.1", "--", user_agents.parse("test"))
+    place = ClientInfo("127.0.0.1", "--", user_agents.parse("test"))
     _, secret = await sessions.open_session(
         pool, user, provider="email", provider_uid=f"{name}@example.com", place=place, seconds=3600
     )

@@ -20,7 +20,7 @@ from service.store import projects, tokens
 from service.store.tokens import Token
 from testkit.api import Api, cookie_of
 from testkit.documented import Documented
-from worker.security_log import Clerk
+from worker.security_log import SecurityLogWriter
 
 PASSWORD = {"email": "ann@example.com", "password": "correct horse"}
 LINK = {"url": "http://localhost/there"}
@@ -93,10 +93,10 @@ def test_contracts_tell_the_truth(route: Route):
     read = [
         node.args[1].id
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("read", "bodies.read")
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("read", "request_body.read")
         if isinstance(node.args[1], ast.Name)
     ]
-    assert set(read) <= {route.contract.takes.__name__ if route.contract.takes else ""}
+    assert set(read) <= {route.contract.request.__name__ if route.contract.request else ""}
     raised = {ast.unparse(node.exc).partition("(")[0] for node in ast.walk(tree) if isinstance(node, ast.Raise)}
     raised = {name for name in raised if name[0].isupper()}
     known = {kind.__name__ for kind in route.contract.raises}
@@ -146,7 +146,7 @@ class Walker:
         assert row
         token = Token(*row)
         return {
-            "userId": token.user_id or token.asked_as or "",
+            "userId": token.user_id or token.requested_user_id or "",
             "secret": tokens.secret_of(self.settings.key_ring, token),
         }
 
@@ -166,7 +166,7 @@ async def walk_account(walker: Walker) -> None:
     await walker.call("GET", "/v1/account/identities")
     for path in ("/v1/account/jwt", "/v1/account/jwts"):
         await walker.call("POST", path, json={})
-    await Clerk(walker.pool).file()
+    await SecurityLogWriter(walker.pool).write_pending()
     assert len((await walker.call("GET", "/v1/account/logs?queries[]=limit(3)")).data["logs"]) >= 3
     await walker.call("PATCH", "/v1/account/status", json={})
     await walker.pool.execute("update users set status = 'active'")
@@ -240,7 +240,7 @@ async def walk_users(walker: Walker) -> None:
         session = await walker.call("POST", "/v1/account/sessions", json=proof, headers={})
         assert len((await walker.call("GET", f"{user}/sessions")).data["sessions"]) == 1
         await walker.call("DELETE", path + (session.data["$id"] if path.endswith("/") else ""), json={})
-    await Clerk(walker.pool).file()
+    await SecurityLogWriter(walker.pool).write_pending()
     assert (await walker.call("GET", f"{user}/logs")).data["logs"]
     await walker.call("DELETE", user, json={})
 

@@ -40,8 +40,11 @@ async def proof(api: Api, pool: Pool, settings: Settings, kind: Kind) -> dict[st
     token = Token(*row)
     secret = tokens.secret_of(settings.key_ring, token)
     return {
-        "project": "shop", "userId": token.user_id or token.asked_as or "", "secret": secret, "expire": "1893456000",
-    }  # fmt: skip
+        "project": "shop",
+        "userId": token.user_id or token.requested_user_id or "",
+        "secret": secret,
+        "expire": "1893456000",
+    }
 
 
 async def visit(api: Api, path: str, query: dict[str, str], **headers: str) -> Any:

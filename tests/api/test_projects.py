@@ -18,7 +18,7 @@ async def test_an_id_is_taken_in_all_capitals(pool: Pool, project: projects.Proj
     with pytest.raises(ProjectExists) as refused:
         await projects.create(pool, project_id, name="Other")
     assert refused.value.render(legacy=False)[0] == 409
-    assert [(found.id, found.name) for found in await projects.every(pool)] == [("shop", "Shop")]
+    assert [(found.id, found.name) for found in await projects.list_all(pool)] == [("shop", "Shop")]
 
 
 async def test_of_ten_at_once_one_is_made(pool: Pool):
@@ -26,7 +26,7 @@ async def test_of_ten_at_once_one_is_made(pool: Pool):
     spellings = ["blog", "Blog", "bLog", "blOg", "bloG", "BLog", "BlOg", "BloG", "bLOg", "BLOG"]
     made = await asyncio.gather(*(projects.create(pool, each, name=each) for each in spellings), return_exceptions=True)
     assert [type(each) for each in made if each is not None] == [ProjectExists] * 9
-    assert len(await projects.every(pool)) == 1
+    assert len(await projects.list_all(pool)) == 1
 
 
 async def test_a_pair_from_before_opens_nothing_of_each_other(api: Api, pool: Pool):

@@ -17,7 +17,7 @@ from aiohttp import DummyCookieJar
 
 from devstack.servers import free_port
 from service.app import make
-from service.database_health import Clock, Findings
+from service.database_health import Clock, DatabaseHealth
 from service.db import Pool, transaction
 from service.http.readiness import Readiness
 from service.settings import Settings
@@ -98,11 +98,11 @@ async def test_f12_an_old_schema_is_not_ready(environment, redis, tmp_path: Path
 async def test_a_half_migrated_schema_is_told(settings: Settings, pool: Pool):
     """Older than the code is unfit and says what to do; newer is fine, for migrations run first."""
     readiness = Readiness(settings)
-    assert await readiness.look() == ""
+    assert await readiness.check() == ""
     now = time.time()
-    assert "migrate" in readiness._judge(Findings(read_only=False, version=1, clock=now))
-    assert readiness._judge(Findings(read_only=False, version=9999, clock=now)) == ""
-    assert "read" in readiness._judge(Findings(read_only=True, version=9999, clock=now))
+    assert "migrate" in readiness._judge(DatabaseHealth(read_only=False, version=1, clock=now))
+    assert readiness._judge(DatabaseHealth(read_only=False, version=9999, clock=now)) == ""
+    assert "read" in readiness._judge(DatabaseHealth(read_only=True, version=9999, clock=now))
     await readiness.close()
 
 
@@ -138,7 +138,7 @@ def test_a_clock_goes_on_by_itself():
     """Told once, it needs neither Postgres nor this machine's own time, which somebody may set."""
     clock = Clock()
     assert abs(clock.now() - time.time()) < 60
-    clock.tell(time.time() + 3600, asked=time.monotonic())
+    clock.set(time.time() + 3600, asked=time.monotonic())
     assert 3540 < clock.offset < 3660
     earlier = clock.now()
     assert clock.now() >= earlier
@@ -147,10 +147,10 @@ def test_a_clock_goes_on_by_itself():
 async def test_f61_a_machine_whose_clock_is_off_is_not_ready(settings: Settings, pool: Pool):
     """More than two seconds either way: what expires would live too long or too short."""
     readiness = Readiness(settings)
-    assert await readiness.look() == ""
+    assert await readiness.check() == ""
     for off, fit in ((0.0, True), (60.0, False), (-3600.0, False)):
-        readiness.clock.tell(time.time() + off, asked=time.monotonic())
-        fault = readiness._judge(Findings(read_only=False, version=9999, clock=0))
+        readiness.clock.set(time.time() + off, asked=time.monotonic())
+        fault = readiness._judge(DatabaseHealth(read_only=False, version=9999, clock=0))
         assert (fault == "") is fit
     await readiness.close()
 
@@ -162,7 +162,7 @@ async def test_f61_jwts_live_by_the_clock_of_postgres(aiohttp_client, settings, 
     clock = Clock()
     wrong = Api(await aiohttp_client(make(settings, clock.now), cookie_jar=DummyCookieJar()))
     member = {"Cookie": cookie_of(await right.call("POST", "/v1/account/sessions/anonymous"))}
-    clock.tell(time.time() + off, asked=time.monotonic())
+    clock.set(time.time() + off, asked=time.monotonic())
     token = (await wrong.call("POST", "/v1/account/jwt", headers=member)).data["jwt"]
     part = token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))

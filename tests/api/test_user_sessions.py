@@ -62,7 +62,7 @@ async def test_the_log(api: Api, pool: Pool):
     entries = [
         (Entry("shop", row["id"], row["user_id"], row["name"], row["ip"], row["at"], "--"), device) for row in rows
     ]
-    await security_log.file(pool, entries)
+    await security_log.write(pool, entries)
     legacy = (await api.call("GET", f"{path}/logs", headers=server)).data
     assert list(legacy) == ["logs"]
     assert [entry["event"] for entry in legacy["logs"]] == ["account.sessions.create", "account.create"]

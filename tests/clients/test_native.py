@@ -7,7 +7,7 @@ from service.store import projects
 from testkit.api import Api
 from tests.clients import native, table
 from tests.clients.native import NATIVES, Native, Talk
-from worker.security_log import Clerk
+from worker.security_log import SecurityLogWriter
 
 each_sdk, each_server = (
     pytest.mark.parametrize("sdk", sdks, ids=lambda sdk: sdk.label.replace(" ", "-"))
@@ -60,7 +60,7 @@ async def test_account(api: Api, pool: Pool, sdk: Native):
         assert [fault for row in listed["sessions"] for fault in native.faults(sdk, "Session", row)] == []
     await talk.call("GET", "/account/sessions/current", status=200, model="Session")
     await talk.call("PATCH", "/account/sessions/current", status=200, model="Session")
-    await Clerk(pool).file()
+    await SecurityLogWriter(pool).write_pending()
     listed = await talk.call("GET", "/account/logs", {"queries": [limit(sdk, 3)], "total": None}, status=200)
     assert len(listed["logs"]) == 3
     assert [fault for row in listed["logs"] for fault in native.faults(sdk, "Log", row)] == []
@@ -114,7 +114,7 @@ async def test_users(api: Api, pool: Pool, sdk: Native):
         assert await talk.call("PATCH", "/users/ann/prefs", {"prefs": prefs}, status=200) == prefs
         assert await talk.call("GET", "/users/ann/prefs", status=200) == prefs
     assert (await talk.call("GET", "/users/ann/sessions", status=200))["sessions"] == []
-    await Clerk(pool).file()
+    await SecurityLogWriter(pool).write_pending()
     listed = await talk.call("GET", "/users/ann/logs", {"queries": [limit(sdk, 2)]}, status=200)
     assert [fault for row in listed["logs"] for fault in native.faults(sdk, "Log", row)] == []
     await talk.call("DELETE", "/users/ann/sessions", status=204)

@@ -9,13 +9,13 @@ from service import ids
 from service.clientinfo import user_agents
 from service.crypto import key_derivation
 from service.crypto.jwts import Jwts
-from service.crypto.password_hashing import Passwords
+from service.crypto.password_hashing import PasswordHashPool
 from service.db import Pool
 from service.errors import UserExists
 from service.http import session_cookies
 from service.settings import Settings
 from service.store import projects, sessions, tokens, users
-from service.store.sessions import Place
+from service.store.sessions import ClientInfo
 from service.store.tokens import Kind
 
 PASSWORD = "correct horse"
@@ -39,7 +39,7 @@ class Cast:
     password_hash: str = ""
 
     async def prepare(self) -> None:
-        passwords = Passwords(1)
+        passwords = PasswordHashPool(1)
         self.password_hash = await passwords.hash(PASSWORD)
         passwords.close()
 
@@ -70,7 +70,7 @@ class Cast:
             user,
             provider="email",
             provider_uid=user.email or "",
-            place=Place("127.0.0.1", "--", user_agents.parse("fuzz")),
+            place=ClientInfo("127.0.0.1", "--", user_agents.parse("fuzz")),
             seconds=3600,
         )
         return user, session.id, secret

@@ -21,7 +21,7 @@ async def mailed(pool: Pool, settings: Settings) -> str:
     claim = await outbox.claim(pool, row[0], worker="test", lease=30)
     assert claim is not None
     token = compose.token_of(claim)
-    return compose.write(
+    return compose.compose(
         claim, token, settings.key_ring, sender="no-reply@accounts.test", public_url="http://localhost:8080"
     ).decode()
 

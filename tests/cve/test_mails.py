@@ -11,7 +11,7 @@ from testkit.sink import Sink
 from testkit.sources import modules
 from tests.cve.versions import at_least
 from worker.mail import templates
-from worker.smtp import Relay, Server, TryLater
+from worker.smtp import RelayPool, SmtpUrl, TemporaryFailure
 
 FACTS = {"era": "modern", "link": "https://app.example.com/?secret=1", "lifetime_seconds": 3600}
 FACTS |= {"expires": "2026-11-23T19:30:00+01:00"}
@@ -41,8 +41,8 @@ def test_cve_2025_27516_an_attribute_is_no_way_out():
 async def test_cve_2026_107121_no_tls_no_mail(extensions: tuple[str, ...]):
     """Keycloak went on in the clear where STARTTLS was taken out of the greeting. Here nothing is sent."""
     async with Sink(extensions=extensions) as sink:
-        relay = Relay(Server("127.0.0.1", sink.port, tls="starttls"), connections=1)
-        with pytest.raises(TryLater):
+        relay = RelayPool(SmtpUrl("127.0.0.1", sink.port, tls="starttls"), connections=1)
+        with pytest.raises(TemporaryFailure):
             await relay.send("a@example.com", "b@example.com", b"Subject: x\r\n\r\nsecret\r\n", before_data=None)
         await relay.close()
         assert sink.mails == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import http_parser
 
-from service.settings import Settings, Unfit
+from service.settings import InvalidSettings, Settings
 from service.store.projects import Project
 from testkit import edge
 from testkit.api import Api
@@ -77,7 +77,7 @@ def test_ghsa_8fpg_xm3f_6cx3_what_is_not_set_is_not_open(
     """The class of: a missing key or list that let everybody in. Here the process does not start, and says why."""
     for other, value in (environment | {name: ""}).items():
         monkeypatch.setenv(other, value)
-    with pytest.raises(Unfit) as caught:
+    with pytest.raises(InvalidSettings) as caught:
         Settings.read()
     assert name in str(caught.value)
 

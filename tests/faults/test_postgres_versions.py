@@ -16,7 +16,7 @@ import asyncpg
 import pytest
 
 from service.db import SQL, Pool, Statement, transaction
-from service.db.error_mapping import Fault, fault_of
+from service.db.error_mapping import DatabaseFault, classify
 from service.db.statements import _read
 from service.store import migrations
 from testkit.waiting import until
@@ -114,7 +114,7 @@ class Before:
             try:
                 await act()
             except Exception as error:
-                if fault_of(error) not in (Fault.CLASH, Fault.LATE):
+                if classify(error) not in (DatabaseFault.CLASH, DatabaseFault.LATE):
                     raise
                 self.faults.append(error)
 

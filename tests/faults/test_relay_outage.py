@@ -30,7 +30,7 @@ async def each_once(whole: House, count: int) -> None:
     assert breaches(await gather(whole)) == []
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=_FULL), 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, recorder=_FULL), 2])
 async def test_f31_the_relay_is_away(tmp_path: Path, workers: int):
     """Each worker leaves it alone after five failures; what waited and what came meanwhile goes out once, in 2 min."""
     async with house(tmp_path, workers=workers) as whole:
@@ -63,7 +63,7 @@ async def test_f31_the_relay_hangs(tmp_path: Path):
         await each_once(whole, 20)
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=_FULL), 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, recorder=_FULL), 2])
 async def test_f41_it_takes_two_connections_at_a_time(tmp_path: Path, workers: int):
     """A burst finds out what it bears; from then on it is asked for no more, and every mail goes out once."""
     async with house(tmp_path, workers=workers) as whole:
@@ -88,7 +88,7 @@ async def test_f41_it_takes_ten_mails_a_minute(tmp_path: Path):
         assert whole.sink.turned_away <= 2
 
 
-@pytest.mark.parametrize("poison", [pytest.param("refused", marks=_FULL), "hangs"])
+@pytest.mark.parametrize("poison", [pytest.param("refused", recorder=_FULL), "hangs"])
 async def test_f42_one_bad_recipient_among_many(tmp_path: Path, poison: str):
     """The others are out within a minute; the bad one has failed, or goes out later."""
     async with house(tmp_path) as whole:

@@ -8,12 +8,12 @@ import pytest
 
 from service.accounts import user_admin
 from service.clientinfo.user_agents import parse
-from service.db import Connection, Pool, perform, transaction
+from service.db import Connection, Pool, run_with_retry, transaction
 from service.errors import EmailExists, EmailTaken, UserExists
 from service.settings import Settings
 from service.store import sessions, tokens, users
 from service.store.projects import Project
-from service.store.sessions import Place
+from service.store.sessions import ClientInfo
 from service.store.tokens import Kind
 from service.store.users import Member, User
 from testkit.api import Api
@@ -54,7 +54,7 @@ async def member(pool: Pool, name: str) -> Member:
         owner = await users.find(tx, "shop", user_id=name)
         assert owner
         session, _ = await sessions.open_session(
-            tx, owner, provider="email", provider_uid="", place=Place("", "", parse("")), seconds=600
+            tx, owner, provider="email", provider_uid="", place=ClientInfo("", "", parse("")), seconds=600
         )
         found = await users.find_member_by_session(tx, "shop", user_id=name, session_id=session.id)
     assert found
@@ -154,7 +154,7 @@ async def test_s69_an_undo_waits_for_who_proves_the_address_meanwhile(wide: Pool
             return await users.secure(tx, owner, email=ANN)
 
     async with patient(wide) as tx:
-        began = await users.ensure(tx, "shop", user_ids=["anew"], email=ANN)
+        began = await users.create_verified_if_absent(tx, "shop", user_ids=["anew"], email=ANN)
         assert began
         assert (began.id, began.created, began.email_verified) == ("anew", True, True)
         undone = asyncio.create_task(undo())
@@ -176,7 +176,7 @@ async def test_two_changes_of_one_account_at_once_are_two_changes(wide: Pool):
 
     async with patient(wide) as tx:
         await steal(tx, victim)
-        second = asyncio.create_task(perform(change))
+        second = asyncio.create_task(run_with_retry(change))
         await all_wait(wide, 1)
     assert await second == BOB
     assert (await users.find(wide, "shop", user_id="ann")).email_version == 3
@@ -203,7 +203,7 @@ async def test_accounts_that_swap_addresses_wait_for_nobody_in_a_ring(wide: Pool
     await user(wide, "bob", email=BOB, verified=False)
 
     async def swap(name: str, email: str) -> type[Exception]:
-        operator = user_admin.Operator(wide, "shop", None)
+        operator = user_admin.AdminContext(wide, "shop", None)
         with pytest.raises(EmailExists) as refused:
             await user_admin.change_email(operator, name, email=email)
         return refused.type

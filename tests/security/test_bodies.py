@@ -156,13 +156,13 @@ BAD_TEXTS = [
     b"\\u0000", b"a\\u0000b", b"\\ud800", b"a\\udc00", b"\\udc00\\ud800", b"\\ufffe", b"a\\uffff", b"\\ufdd0",
     b"\\ud83f\\udffe", b"\xed\xa0\x80", b"\xc0\x80", b"a\xff",
 ]  # fmt: skip
-TYPED = [route for route in app.routes() if route.contract.takes]
+TYPED = [route for route in app.routes() if route.contract.request]
 
 
 def body_of(route: Route) -> dict[str, Any]:
     """Every field of a route's model with the example that the API document has."""
-    assert route.contract.takes
-    fields = route.contract.takes.model_fields
+    assert route.contract.request
+    fields = route.contract.request.model_fields
     return {field.alias or name: (field.examples or ["x" * 10])[0] for name, field in fields.items()}
 
 

@@ -184,9 +184,9 @@ def _chain(port: int, proxies: int, written: dict[str, str] | None = None) -> we
 async def test_s90_nobody_else_is_told(api: Api, settings: Settings):
     """Without a fresh proof made with one of the server's keys there is nothing at that path."""
     now = int(time.time())
-    good = proxy_probe.proof(settings.key_ring, now=now)
-    other = proxy_probe.proof({"x": b"x" * 32}, now=now)
-    old, early = (proxy_probe.proof(settings.key_ring, now=now + seconds) for seconds in (-61, 90))
+    good = proxy_probe.sign(settings.key_ring, now=now)
+    other = proxy_probe.sign({"x": b"x" * 32}, now=now)
+    old, early = (proxy_probe.sign(settings.key_ring, now=now + seconds) for seconds in (-61, 90))
     for proof in ("", "x", good[:-1], good + "0", other, old, early, f"{now}.{'0' * 64}", f"{good},{good}"):
         answer = await api.call("GET", "/whoami", headers={proxy_probe.HEADER: proof})
         assert (answer.status, answer.data["type"]) == (404, "general_route_not_found"), proof

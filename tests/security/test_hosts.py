@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from service.db import Pool
-from service.queue import Bell, connect
+from service.queue import JobQueue, connect
 from service.settings import Settings
 from testkit import edge
 from testkit.api import Api
 from testkit.sink import Sink
 from tests.worker.conftest import staffed
-from worker.smtp import Relay, Server
+from worker.smtp import RelayPool, SmtpUrl
 
 pytestmark = pytest.mark.unlimited
 
@@ -35,8 +35,8 @@ async def test_s28_no_header_changes_a_mail(api: Api, pool: Pool, settings: Sett
     redis = connect(redis_url)
     found = set()
     async with Sink() as sink:
-        relay = Relay(Server("127.0.0.1", sink.port, tls="none"), connections=1)
-        mailer = staffed(pool, relay, Bell(redis), settings, "one")
+        relay = RelayPool(SmtpUrl("127.0.0.1", sink.port, tls="none"), connections=1)
+        delivery = staffed(pool, relay, JobQueue(redis), settings, "one")
         for headers in HEADERS:
             for path, body in (
                 ("recovery", {"email": "ann@example.com", "url": "http://localhost/reset"}),
@@ -46,7 +46,7 @@ async def test_s28_no_header_changes_a_mail(api: Api, pool: Pool, settings: Sett
                 await pool.execute("delete from mails")
                 answer = await api.call("POST", f"/v1/account/{path}", json=body, headers=headers | member)
                 assert answer.status == 201, (headers, answer.data)
-                await mailer.deliver((await pool.fetchrow("select id from mails"))[0])
+                await delivery.deliver((await pool.fetchrow("select id from mails"))[0])
                 found.add((path, sink.mails[-1].recipients, masked(sink.mails[-1].content)))
         await relay.close()
     await redis.aclose(close_connection_pool=True)

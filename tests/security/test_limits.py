@@ -16,8 +16,8 @@ from bench.resilience import limit_burst, login_flood
 from devstack.servers import free_port
 from service.app import make
 from service.db import Pool
-from service.http.rate_limit_keys import by_address, mailbox_of
-from service.rate_limiter import HOUR, Limits, Rule, Window, limiter, redis_windows
+from service.http.rate_limit_keys import mailbox_key, windows_of_address
+from service.rate_limiter import HOUR, RateLimiter, Rule, Window, limiter, redis_windows
 from service.settings import Settings
 from service.store import projects, rate_limit_windows
 from service.store.tokens import Kind
@@ -46,8 +46,8 @@ async def waiting(database: str, pool: Pool) -> AsyncIterator[Pool]:
     await patient.close()
 
 
-def counter(redis: Redis, pool: Pool) -> Limits:
-    return Limits(redis, b"key", rate_limit_windows.Store(pool))
+def counter(redis: Redis, pool: Pool) -> RateLimiter:
+    return RateLimiter(redis, b"key", rate_limit_windows.Store(pool))
 
 
 async def test_s72_no_window_ever_holds_more(redis: Redis, pool: Pool):
@@ -109,10 +109,10 @@ async def test_s73_other_methods_do_nothing(api: Api, pool: Pool, redis: Redis, 
 def test_s73_a_mailbox_is_one_however_it_is_written():
     """The lossy form is for counting: who can be told apart by a relay stays apart."""
     same = ["ann.lee@example.com", "ANNLEE@Example.com", "annlee+a+b@example.com", " a.n.n.l.e.e@example.com. "]
-    assert {mailbox_of(email) for email in same} == {"annlee@example.com"}
-    assert mailbox_of("+tag@example.com") != mailbox_of("@example.com")
-    assert mailbox_of("annlee@example.org") != mailbox_of("annlee@example.com")
-    assert len(mailbox_of("x" * 100_000)) <= 512
+    assert {mailbox_key(email) for email in same} == {"annlee@example.com"}
+    assert mailbox_key("+tag@example.com") != mailbox_key("@example.com")
+    assert mailbox_key("annlee@example.org") != mailbox_key("annlee@example.com")
+    assert len(mailbox_key("x" * 100_000)) <= 512
 
 
 async def test_s74_a_thousand_claimed_addresses_are_one(api: Api):
@@ -140,11 +140,11 @@ def test_s75_ten_thousand_addresses_of_a_64_are_one():
     spelled = {str(IPv6Address(first + number * 7_919)) for number in range(10_000)}
     spelled |= {"2001:DB8:1:2::1", "2001:0db8:0001:0002:0000:0000:0000:0001"}
     wide = replace(TEN, name="ten.wide", limit=100)
-    assert {tuple(by_address(TEN, ip)) for ip in spelled} == {
+    assert {tuple(windows_of_address(TEN, ip)) for ip in spelled} == {
         (Window(TEN, "2001:db8:1:2::", own=True), Window(wide, "2001:db8:1::/48", own=True))
     }
     alone = [Window(TEN, "192.0.2.1", own=True)]
-    assert by_address(TEN, "::ffff:192.0.2.1") == by_address(TEN, "192.0.2.1") == alone
+    assert windows_of_address(TEN, "::ffff:192.0.2.1") == windows_of_address(TEN, "192.0.2.1") == alone
 
 
 async def test_s75_a_48_has_ten_times_the_calls_of_a_64(behind: Api):
@@ -239,7 +239,7 @@ async def test_s78_postgres_says_what_redis_would(pool: Pool):
     assert (await store.count(["b"], [3], [HOUR]))[0].before == 2, "the refused call counted nowhere"
     await pool.execute("update windows set calls = array[calls[1] - interval '2 hours'] || calls[2:]")
     assert [each.before for each in await store.count(*asked)] == [1, 2]
-    assert await rate_limit_windows.forget(pool, asked[0]) == 2
+    assert await rate_limit_windows.reset(pool, asked[0]) == 2
     assert (await store.count(*asked))[0].before == 0
 
 
@@ -328,7 +328,7 @@ async def test_s79_a_hundred_thousand_keys_stay_small_and_pass(redis: Redis, poo
     for start in range(0, 100_000, 5_000):
         async with redis.pipeline(transaction=False) as pipe:
             for number in range(start, start + 5_000):
-                name = limits.name("shop", Rule("create_session.email", 10, HOUR), f"{number}" * 50)
+                name = limits.key_of("shop", Rule("create_session.email", 10, HOUR), f"{number}" * 50)
                 pipe.eval(redis_windows._SCRIPT, 1, name, "a call's id", 10, HOUR * 1_000_000)
             await pipe.execute()
     found = (await redis.info("keyspace"))[f"db{redis.connection_pool.connection_kwargs['db']}"]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from service.db import Pool
-from service.queue import Bell, connect
+from service.queue import JobQueue, connect
 from service.settings import Settings
 from service.store import outbox, projects, tokens, users
 from service.store.tokens import Kind
@@ -23,9 +23,9 @@ from testkit.api import Api
 from testkit.sink import Mail, Sink
 from tests.security.data import hostile
 from tests.worker.conftest import staffed
-from worker.delivery import Mailer
+from worker.delivery import Delivery
 from worker.mail import templates
-from worker.smtp import Relay, Server
+from worker.smtp import RelayPool, SmtpUrl
 
 ANN, URL = "ann@example.com", "http://localhost/reset"
 HEADERS = {
@@ -34,7 +34,7 @@ HEADERS = {
 }  # fmt: skip
 KINDS = {
     "recovery": Kind.RECOVERY, "verification": Kind.VERIFICATION, "magic_url": Kind.MAGIC_URL, "otp": Kind.OTP,
-    "password_changed": Kind.DISAVOWAL, "new_device": Kind.DISAVOWAL, "email_changed": Kind.EMAIL_UNDO,
+    "password_changed": Kind.ACCOUNT_UNDO, "new_device": Kind.ACCOUNT_UNDO, "email_changed": Kind.EMAIL_UNDO,
     "already_registered": None,
 }  # fmt: skip
 
@@ -45,7 +45,7 @@ class Post:
 
     pool: Pool
     sink: Sink
-    mailer: Mailer
+    delivery: Delivery
 
     async def write(self, letter: str = "recovery", *, locale: str = "en", **facts: Any) -> Any:
         """Accept a mail as the API does, about the user `ann`; its id."""
@@ -61,8 +61,8 @@ class Post:
         common = {"letter": letter, "recipient": ANN, "user_id": "ann", "locale": locale, "facts": told}
         sender = "no-reply@accounts.test"
         if token is None:
-            return await outbox.post_notice(self.pool, "shop", sender=sender, **common)
-        return await outbox.post(
+            return await outbox.enqueue_notice(self.pool, "shop", sender=sender, **common)
+        return await outbox.enqueue(
             self.pool, "shop", sender=sender, token_id=token.id, deadline_at=token.expires_at, **common
         )
 
@@ -71,7 +71,7 @@ class Post:
         state = ""
         for _ in range(8):
             await self.pool.execute("update mails set due_at = now() - interval '1 second'")
-            await self.mailer.deliver(mail_id)
+            await self.delivery.deliver(mail_id)
             state = (await self.pool.fetchrow("select state from mails where id = $1", mail_id))[0]
             if state not in ("pending", "sending"):
                 break
@@ -87,8 +87,8 @@ async def post(pool: Pool, project: projects.Project, settings: Settings, redis_
     await users.create(pool, "shop", user_id="ann", email=ANN, name="Ann", password_hash=None)
     redis = connect(redis_url)
     async with Sink() as sink:
-        relay = Relay(Server("127.0.0.1", sink.port, tls="none"), connections=1)
-        yield Post(pool, sink, staffed(pool, relay, Bell(redis), settings, "one"))
+        relay = RelayPool(SmtpUrl("127.0.0.1", sink.port, tls="none"), connections=1)
+        yield Post(pool, sink, staffed(pool, relay, JobQueue(redis), settings, "one"))
         await relay.close()
     await redis.aclose(close_connection_pool=True)
 
@@ -133,7 +133,7 @@ async def test_s37_every_letter_has_the_headers_of_a_machine(post: Post, letter:
 
 def test_s37_no_letter_is_left_out():
     """A new letter is tried above, too."""
-    assert set(KINDS) == set(templates.shelf().letters)
+    assert set(KINDS) == set(templates.load_templates().letters)
 
 
 @pytest.mark.parametrize("place", ["user_agent", "locale", "ip", "phrase", "name", "url"])

@@ -52,7 +52,7 @@ async def link(pool: Pool, settings: Settings, kind: Kind, email: str = ANN) -> 
     )  # fmt: skip
     assert row, f"no {kind}"
     token = Token(*row)
-    page = {Kind.DISAVOWAL: "disavowal", Kind.EMAIL_UNDO: "email-undo"}[kind]
+    page = {Kind.ACCOUNT_UNDO: "disavowal", Kind.EMAIL_UNDO: "email-undo"}[kind]
     secret = tokens.secret_of(settings.key_ring, token)
     return f"/auth/{page}?project=shop&userId={token.user_id}&secret={secret}&expire=1"
 
@@ -101,7 +101,7 @@ async def test_a_disavowal_ends_all_that_somebody_else_began(api: Api, pool: Poo
     """Sessions end, the password is void, open links die; the owner chooses a new one by a recovery. It works once."""
     member = await proved(api, pool)
     await change_password(api, member)
-    address = await link(pool, settings, Kind.DISAVOWAL)
+    address = await link(pool, settings, Kind.ACCOUNT_UNDO)
     await api.call("POST", "/v1/account/recovery", json={"email": ANN, "url": "http://localhost/reset"})
     answer = await follow(api, address)
     assert (answer.status, Page(answer.data).heading) == (200, DONE)
@@ -189,7 +189,7 @@ async def test_the_thiefs_own_letter_ends_no_earlier_one(api: Api, pool: Pool, s
     address = await link(pool, settings, Kind.EMAIL_UNDO)
     await pool.execute("update users set email_verified = true")  # the thief proves the new address
     await change_password(api, member)
-    assert Page((await follow(api, await link(pool, settings, Kind.DISAVOWAL, EVE))).data).heading == DONE
+    assert Page((await follow(api, await link(pool, settings, Kind.ACCOUNT_UNDO, EVE))).data).heading == DONE
     assert Page((await follow(api, address)).data).heading == DONE
     row = await pool.fetchrow("select email, email_verified, password_hash from users")
     assert row
@@ -203,7 +203,7 @@ async def test_whichever_letter_is_opened_first_is_enough(api: Api, pool: Pool, 
     """
     member = await proved(api, pool)
     await change_password(api, member)
-    address = await link(pool, settings, Kind.DISAVOWAL)
+    address = await link(pool, settings, Kind.ACCOUNT_UNDO)
     await change_email(api, member, password="eves own horse")
     await pool.execute("update users set email_verified = true")
     answer = await follow(api, address)
@@ -231,7 +231,7 @@ async def test_a_link_is_for_its_own_act(api: Api, pool: Pool, settings: Setting
     """A notice of a password puts no address back, and neither link opens any other route."""
     member = await proved(api, pool)
     await change_password(api, member)
-    address = await link(pool, settings, Kind.DISAVOWAL)
+    address = await link(pool, settings, Kind.ACCOUNT_UNDO)
     crossed = await follow(api, address.replace("/auth/disavowal", "/auth/email-undo"))
     assert Page(crossed.data).heading == GONE
     proof = dict(parse_qsl(urlsplit(address).query))
@@ -248,7 +248,7 @@ async def test_a_blocked_account_stays_blocked(api: Api, pool: Pool, settings: S
     member = await proved(api, pool)
     await change_password(api, member)
     await api.call("DELETE", "/v1/account", headers=member, json={})
-    address = await link(pool, settings, Kind.DISAVOWAL)
+    address = await link(pool, settings, Kind.ACCOUNT_UNDO)
     for _ in range(7):
         assert Page((await follow(api, address)).data).heading == "This account is blocked"
     await pool.execute("update users set status = 'active'")
@@ -261,7 +261,7 @@ async def test_the_link_ends_after_three_days(api: Api, pool: Pool, settings: Se
     row = await pool.fetchrow("select extract(epoch from expires_at - created_at) from tokens")
     assert row
     assert row[0] == 72 * 3600
-    address = await link(pool, settings, Kind.DISAVOWAL)
+    address = await link(pool, settings, Kind.ACCOUNT_UNDO)
     await pool.execute("update tokens set expires_at = now() - interval '1 second'")
     assert Page((await follow(api, address)).data).heading == GONE
 
@@ -278,7 +278,7 @@ async def test_a_new_device_is_told_where_the_project_wants_it(api: Api, pool: P
     again = await api.call("POST", "/v1/account/sessions", json=login, headers={"Cookie": mark_of(first)})
     assert (first.status, again.status) == (201, 201)
     assert await posted(pool) == [("new_device", ANN, True)]
-    answer = await follow(api, await link(pool, settings, Kind.DISAVOWAL))
+    answer = await follow(api, await link(pool, settings, Kind.ACCOUNT_UNDO))
     assert Page(answer.data).heading == DONE
     assert (await api.call("GET", "/v1/account", headers={"Cookie": cookie_of(again)})).status == 401
 
@@ -312,7 +312,7 @@ async def test_the_workers_letter_leads_to_the_page(api: Api, pool: Pool, settin
     claim = await outbox.claim(pool, mail[0], worker="w", lease=30)
     assert claim
     token = compose.token_of(claim)
-    written = compose.write(claim, token, settings.key_ring, sender="a@b.test", public_url="http://localhost:8080")
+    written = compose.compose(claim, token, settings.key_ring, sender="a@b.test", public_url="http://localhost:8080")
     text = email.message_from_bytes(written, policy=email.policy.default).get_body(("plain",)).get_content()
     (address,) = re.findall(r"http://localhost:8080(/auth/email-undo\?\S+)", text)
     assert "Ann" not in text

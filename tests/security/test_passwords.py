@@ -13,10 +13,10 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from service.app import make
 from service.crypto import breached_passwords
-from service.crypto.breached_passwords import Ranges
+from service.crypto.breached_passwords import BreachedPasswords
 from service.db import Pool
 from service.http.middleware import SERVICES
-from service.settings import Settings, Unfit
+from service.settings import InvalidSettings, Settings
 from service.store import projects
 from service.store.tokens import Kind
 from testkit import api_keys
@@ -155,8 +155,8 @@ def test_s52_the_list_is_long_enough():
     """At least the 3,000 most common ones that are long enough for either era are on it (ASVS 6.2.4)."""
     common = [word for word in FREQUENCY_LISTS["passwords"] if len(word) >= 8]
     assert len(common) >= 3000
-    assert all(breached_passwords.lists(word) for word in common)
-    assert all(breached_passwords.lists(word.upper()) for word in common[:3000])
+    assert all(breached_passwords.is_common(word) for word in common)
+    assert all(breached_passwords.is_common(word.upper()) for word in common[:3000])
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_s52_the_list_is_long_enough():
 )
 def test_s52_what_is_not_common_is_left_alone(password: str):
     """A common word inside a longer password makes it no common password."""
-    assert not breached_passwords.lists(password)
+    assert not breached_passwords.is_common(password)
 
 
 @each_set
@@ -265,10 +265,10 @@ def _write(folder: Path, shape: str) -> Path:
 @pytest.mark.parametrize("shape", ["file", "file, unix", "folder"])
 def test_s52_every_breached_password_is_found(tmp_path: Path, shape: str):
     """Each of two thousand, the first and the last line too, and no other; a name with a count of none is padding."""
-    ranges = Ranges(_write(tmp_path, shape))
-    assert all(ranges.hold(word) for word in BREACHED)
-    assert not any(ranges.hold(f"my own horse {random.getrandbits(64)}") for _ in range(500))
-    assert not ranges.hold("padding")
+    ranges = BreachedPasswords(_write(tmp_path, shape))
+    assert all(ranges.contain(word) for word in BREACHED)
+    assert not any(ranges.contain(f"my own horse {random.getrandbits(64)}") for _ in range(500))
+    assert not ranges.contain("padding")
 
 
 @pytest.mark.parametrize("lines", [1, 2, 63, 64, 65, 200])
@@ -277,16 +277,16 @@ def test_s52_a_file_of_any_length_is_searched_to_its_ends(tmp_path: Path, lines:
     path = tmp_path / "pwned.txt"
     words = BREACHED[:lines]
     path.write_text("".join(f"{line}:7\r\n" for line in sorted(map(_sha1, words))), newline="")
-    assert all(Ranges(path).hold(word) for word in words)
-    assert not any(Ranges(path).hold(word) for word in BREACHED[lines : lines + 100])
+    assert all(BreachedPasswords(path).contain(word) for word in words)
+    assert not any(BreachedPasswords(path).contain(word) for word in BREACHED[lines : lines + 100])
 
 
 def test_s52_ranges_that_go_away_refuse_nobody(tmp_path: Path):
     """A disk that can't be read must not keep people from choosing a password; the log says so."""
     path = _write(tmp_path, "file")
-    ranges = Ranges(path)
+    ranges = BreachedPasswords(path)
     path.unlink()
-    assert ranges.hold(BREACHED[0]) is False
+    assert ranges.contain(BREACHED[0]) is False
 
 
 def test_s64_a_path_that_holds_none_stops_the_start(
@@ -296,13 +296,13 @@ def test_s64_a_path_that_holds_none_stops_the_start(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PASSWORD_RANGES", str(tmp_path / "nowhere"))
-    with pytest.raises(Unfit, match="PASSWORD_RANGES"):
+    with pytest.raises(InvalidSettings, match="PASSWORD_RANGES"):
         Settings.read()
     junk = tmp_path / "junk.txt"
     junk.write_text("no hash\n")
     for path in (junk, tmp_path):
         with pytest.raises(ValueError, match="no ranges"):
-            Ranges(path)
+            BreachedPasswords(path)
 
 
 @each_set

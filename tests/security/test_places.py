@@ -14,7 +14,7 @@ from devstack.servers import free_port
 from service.app import make
 from service.db import Pool
 from service.http.middleware import SERVICES
-from service.rate_limiter import HOUR, Limits, Rule, Window, redis_windows
+from service.rate_limiter import HOUR, RateLimiter, Rule, Window, redis_windows
 from service.settings import Settings
 from service.store import projects, rate_limit_windows
 from testkit.api import Api
@@ -128,23 +128,23 @@ async def test_s77_without_redis_places_are_given_back_too(api: Api, pool: Pool,
 
 async def test_s77_what_redis_could_not_be_told_it_is_told_later(pool: Pool, redis: Redis):
     """A place that was taken before Redis went is free there as soon as anything is given back again."""
-    limits, window = Limits(redis, b"key", rate_limit_windows.Store(pool)), Window(Rule("r", 10, HOUR), "x")
+    limits, window = RateLimiter(redis, b"key", rate_limit_windows.Store(pool)), Window(Rule("r", 10, HOUR), "x")
     first, second = await limits.count("shop", [window]), await limits.count("shop", [window])
     well, limits.redis._redis = limits.redis._redis, Redis(port=free_port())
-    await limits.give_back(first.places)
+    await limits.refund(first.places)
     limits.redis._redis, limits.redis._rest_until = well, 0.0
     assert await in_redis(redis) == {"r": 2}
-    await limits.give_back(second.places)
+    await limits.refund(second.places)
     assert await redis.keys("rl:*") == []
 
 
 async def test_s77_a_place_is_given_back_once(pool: Pool, redis: Redis):
     """Giving back twice, or after a reset, takes nobody else's place."""
-    limits, window = Limits(redis, b"key", rate_limit_windows.Store(pool)), Window(Rule("r", 10, HOUR), "x")
+    limits, window = RateLimiter(redis, b"key", rate_limit_windows.Store(pool)), Window(Rule("r", 10, HOUR), "x")
     first = await limits.count("shop", [window])
     await limits.count("shop", [window])
     for _twice in range(2):
-        await limits.give_back(first.places)
+        await limits.refund(first.places)
     (name,) = [place.name for place in first.places]
     assert await redis.zcard(name) == 1
     assert (await rate_limit_windows.find(pool, [name], [HOUR]))[0].before == 1
@@ -152,7 +152,7 @@ async def test_s77_a_place_is_given_back_once(pool: Pool, redis: Redis):
 
 async def test_s77_a_call_that_is_sent_twice_is_counted_once(pool: Pool, redis: Redis):
     """A connection that breaks behind the script has it sent again: the second answer is the first."""
-    limits, rules = Limits(redis, b"key", rate_limit_windows.Store(pool)), [Rule("r", 1, HOUR)]
+    limits, rules = RateLimiter(redis, b"key", rate_limit_windows.Store(pool)), [Rule("r", 1, HOUR)]
     answers = [await limits.redis.count("one", ["rl:x"], rules) for _twice in range(2)]
     assert [answer[0].before for answer in answers if answer] == [0, 0]
     assert await redis.zcard("rl:x") == 1
@@ -222,6 +222,6 @@ async def test_s24_a_known_device_can_not_be_multiplied(behind: Api, pool: Pool)
     await projects.set_limit(pool, "shop", rule="mail.devices", numbers=[3, HOUR])
     await behind.sign_up()
     await pool.execute("update users set email_verified = true")
-    marks = [mark_of(await call(behind, "POST", LOGIN, RIGHT)) for _ in range(5)]
-    found = [(await call(behind, "POST", "/v1/account/recovery", ASK, Cookie=mark)).status for mark in marks]
+    recorder = [mark_of(await call(behind, "POST", LOGIN, RIGHT)) for _ in range(5)]
+    found = [(await call(behind, "POST", "/v1/account/recovery", ASK, Cookie=mark)).status for mark in recorder]
     assert found == [201] * 3 + [429] * 2

@@ -28,7 +28,7 @@ async def proof_of(pool: Pool, settings: Settings, email: str = ANN) -> Proof:
     row = await pool.fetchrow("select id from tokens where email = $1 order by created_at desc limit 1", email)
     columns = ", ".join(tokens.Token.__dataclass_fields__)
     token = tokens.Token(*await pool.fetchrow(f"select {columns} from tokens where id = $1", row[0]))
-    return Proof(token.id, token.asked_as or "", tokens.secret_of(settings.key_ring, token))
+    return Proof(token.id, token.requested_user_id or "", tokens.secret_of(settings.key_ring, token))
 
 
 async def login(api: Api, password: str = "correct horse") -> int:
@@ -143,7 +143,7 @@ async def test_the_letter_leads_to_the_page_that_asks(api: Api, pool: Pool, sett
     claim = await outbox.claim(pool, mail[0], worker="w", lease=30)
     assert claim
     token = compose.token_of(claim)
-    written = compose.write(claim, token, settings.key_ring, sender="a@b.test", public_url="http://localhost:8080")
+    written = compose.compose(claim, token, settings.key_ring, sender="a@b.test", public_url="http://localhost:8080")
     assert b"http://localhost:8080/auth/sign-up?project" in written.replace(b"=\r\n", b"").replace(b"=3D", b"=")
 
 
@@ -229,5 +229,5 @@ async def test_what_was_asked_for_goes_with_its_token(api: Api, pool: Pool):
     assert found
     assert found.password_hash.startswith("$argon2id$")
     await pool.execute("update tokens set expires_at = now() - interval '25 hours'")
-    await tokens.drop_expired(pool)
+    await tokens.delete_expired(pool)
     assert await signups.find(pool, "shop", token_id=token["id"]) is None

@@ -24,7 +24,7 @@ async def desk(
     settings: Settings, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[connections.Runner]:
     """The edge with deadlines that a test can wait for, and room for forty."""
-    for module, name in ((connections, "IDLE"), (connections, "READING"), (request_body, "_PATIENCE")):
+    for module, name in ((connections, "IDLE"), (connections, "READING"), (request_body, "_TIMEOUT")):
         monkeypatch.setattr(module, name, 1.0)
     own = settings.model_copy(update={"connections": 40})
     async with edge.running(make(own), own) as runner:
@@ -156,7 +156,7 @@ async def test_s81_more_than_there_is_room_for(desk: connections.Runner):
 
 def test_s81_the_deadlines_are_those_that_are_promised():
     """14 s for a head or in idleness, 10 s for a body and 2 more to hear of it, 10 s for a reader: 15 s at most."""
-    assert (connections.IDLE, request_body._PATIENCE, connections.LINGERING, connections.READING) == (
+    assert (connections.IDLE, request_body._TIMEOUT, connections.LINGERING, connections.READING) == (
         14.0,
         10.0,
         2.0,

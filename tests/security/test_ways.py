@@ -85,7 +85,7 @@ class Expected:
 
 
 Act = Callable[[Scene], Awaitable[None]]
-UNDO = (Kind.DISAVOWAL.value, Kind.EMAIL_UNDO.value)
+UNDO = (Kind.ACCOUNT_UNDO.value, Kind.EMAIL_UNDO.value)
 TOLD_PASSWORD = (("password_changed", ANN, True),)
 TOLD_ADDRESS = (("email_changed", ANN, True), ("verification", NEXT, True))
 
@@ -108,7 +108,7 @@ PROVED: dict[str, tuple[Act, Expected]] = {
         Expected(("users.update.password",), (), (), tokens=()),
     ),
     "password: void by a disavowal": (
-        lambda s: s.by_page("disavowal", s.proofs[Kind.DISAVOWAL]),
+        lambda s: s.by_page("disavowal", s.proofs[Kind.ACCOUNT_UNDO]),
         Expected(("account.disavowal",), (), (), tokens=()),
     ),
     "address: by the member": (

@@ -71,7 +71,7 @@ PARSERS: dict[str, tuple[Callable[[str], object], str, str, int]] = {
     "a country's language": (countries.negotiate, "de-", "", 24),
     "an origin": (authorization._host_of, "http://", "", 8000),
     "a host": (request_target._HOST.fullmatch, "", "", 8000),
-    "a window's value": (rate_limit_keys.mailbox_of, "", "@example.com", 90_000),
+    "a window's value": (rate_limit_keys.mailbox_key, "", "@example.com", 90_000),
     "JSON": (lambda text: json_body.read(text.encode()), '{"a":[', "]}", 20_000),
     "a form": (lambda text: form_body.read(text.encode(), kind=FORM, declared=""), "", "", 20_000),
     "multipart": (lambda text: form_body.read(text.encode(), kind=PARTS, declared="x; boundary=x"),

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from service.__main__ import main
-from service.crypto.password_hashing import Passwords
+from service.crypto.password_hashing import PasswordHashPool
 from service.db import Pool
 from service.settings import Settings
 from service.store import projects, users
@@ -57,7 +57,7 @@ async def test_a_user_is_made_and_shown(terminal: Terminal, pool: Pool):
     assert "hash" not in terminal.out
     assert await terminal.tell("show", "shop", "ann") == await terminal.tell("show", "shop", "ANN@example.com") == made
     found = await users.find(pool, "shop", user_id="ann")
-    passwords = Passwords(threads=1)
+    passwords = PasswordHashPool(threads=1)
     assert found
     assert await passwords.verify(found.password_hash, "correct horse")
     passwords.close()

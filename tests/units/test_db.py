@@ -8,7 +8,7 @@ import pytest
 
 from devstack.servers import free_port
 from service import db
-from service.db import Pool, Queries, diagnose, refusal, transaction
+from service.db import Pool, Queries, find_fault, http_error, transaction
 from service.errors import Overloaded
 from testkit.patience import PATIENCE
 
@@ -104,7 +104,7 @@ async def test_a_connection_cut_in_use_is_replaced(two: Pool, pool: Pool):
             await asyncio.sleep(0)
             await pool.execute("select pg_terminate_backend($1)", dead)
             await running
-    assert isinstance(diagnose(failure.value), Overloaded)
+    assert isinstance(find_fault(failure.value), Overloaded)
     assert (await two.fetchrow("select pg_backend_pid()"))[0] != dead
 
 
@@ -200,11 +200,11 @@ async def test_what_postgres_means(pool: Pool):
     for code, busy in (("53300", True), ("55P03", True), ("57P01", True), ("40001", True), ("22012", False)):
         with pytest.raises(Exception) as failure:  # noqa: PT011 - any of Postgres's errors; what it means is checked below
             await pool.execute(f"do $$ begin raise exception 'x' using errcode = '{code}'; end $$")
-        assert (diagnose(failure.value) is not None) is busy, code
-        assert refusal(failure.value) == "x"
-    assert diagnose(ValueError()) is None
-    assert refusal(ValueError()) is None
-    assert diagnose(ConnectionRefusedError()) is None, "of any peer: Postgres's is PostgresGone"
+        assert (find_fault(failure.value) is not None) is busy, code
+        assert http_error(failure.value) == "x"
+    assert find_fault(ValueError()) is None
+    assert http_error(ValueError()) is None
+    assert find_fault(ConnectionRefusedError()) is None, "of any peer: Postgres's is PostgresGone"
 
 
 async def test_json_goes_in_and_out(pool: Pool):

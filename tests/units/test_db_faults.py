@@ -10,50 +10,51 @@ import pytest
 
 from devstack.servers import free_port
 from service.db import (
-    Fault,
+    DatabaseFault,
     OutcomeUnknown,
     Pool,
     PostgresGone,
     PostgresHung,
+    classify,
     connect,
-    diagnose,
-    fault_of,
-    perform,
-    refusal,
+    find_fault,
+    http_error,
+    is_rolled_back,
+    run_with_retry,
     transaction,
-    undone,
 )
-from service.db.retries import note_written
+from service.db.retries import mark_committed
 from service.errors import Overloaded
 
+F = DatabaseFault
 STATES = {
-    "08006": Fault.LOST, "57P01": Fault.LOST, "57P02": Fault.LOST, "57P03": Fault.LOST, "25P03": Fault.LOST,
-    "25006": Fault.READ_ONLY, "40001": Fault.CLASH, "40P01": Fault.CLASH, "53100": Fault.FULL, "53300": Fault.FULL,
-    "55P03": Fault.LATE, "57014": Fault.LATE, "23505": Fault.CLASH, "XX000": None,
-    "28P01": Fault.REFUSED, "28000": Fault.REFUSED, "3D000": Fault.REFUSED, "42501": Fault.REFUSED,
-    "42P01": Fault.SCHEMA, "42703": Fault.SCHEMA, "42883": Fault.SCHEMA, "42601": None, "42P10": None,
+    "08006": F.LOST, "57P01": F.LOST, "57P02": F.LOST, "57P03": F.LOST, "25P03": F.LOST,
+    "25006": F.READ_ONLY, "40001": F.CLASH, "40P01": F.CLASH, "53100": F.FULL, "53300": F.FULL,
+    "55P03": F.LATE, "57014": F.LATE, "23505": F.CLASH, "XX000": None,
+    "28P01": F.REFUSED, "28000": F.REFUSED, "3D000": F.REFUSED, "42501": F.REFUSED,
+    "42P01": F.SCHEMA, "42703": F.SCHEMA, "42883": F.SCHEMA, "42601": None, "42P10": None,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("state", "fault"), STATES.items())
-def test_each_state_has_one_meaning(state: str, fault: Fault | None):
+def test_each_state_has_one_meaning(state: str, fault: DatabaseFault | None):
     """Every fault of Postgres is "come again"; what is none is a fault of ours, and no client is told to come again."""
     error = asyncpg.PostgresError.new({"C": state, "M": "x"})
-    assert fault_of(error) is fault
-    assert (diagnose(error) is not None) is (fault is not None)
+    assert classify(error) is fault
+    assert (find_fault(error) is not None) is (fault is not None)
 
 
 def test_what_the_library_raises_has_a_meaning_too():
     """A cut or hung connection is lost; an argument that can't be sent is a fault of ours."""
     out_of_turn = asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
     lost = (PostgresGone(), PostgresHung(), asyncpg.InterfaceError("connection is closed"), out_of_turn)
-    assert {fault_of(error) for error in lost} == {Fault.LOST}
-    assert fault_of(asyncpg.exceptions.TargetServerAttributeNotMatched()) is Fault.READ_ONLY
-    assert fault_of(asyncpg.InvalidCachedStatementError()) is Fault.CLASH
-    assert fault_of(ValueError()) is None
+    assert {classify(error) for error in lost} == {F.LOST}
+    assert classify(asyncpg.exceptions.TargetServerAttributeNotMatched()) is F.READ_ONLY
+    assert classify(asyncpg.InvalidCachedStatementError()) is F.CLASH
+    assert classify(ValueError()) is None
     of_others = (ConnectionResetError(), BrokenPipeError(), TimeoutError(), OSError(28, "no space"), ConnectionError())
-    assert {fault_of(error) for error in of_others} == {None}
-    assert refusal(OutcomeUnknown()) is None
+    assert {classify(error) for error in of_others} == {None}
+    assert http_error(OutcomeUnknown()) is None
 
 
 async def test_the_way_to_postgres_has_errors_of_its_own():
@@ -64,7 +65,7 @@ async def test_the_way_to_postgres_has_errors_of_its_own():
         with pytest.raises(PostgresGone) as failure:
             await ask()
         assert failure.value.errno == errno.ECONNREFUSED
-        assert fault_of(failure.value) is Fault.LOST
+        assert classify(failure.value) is F.LOST
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(PostgresHung):
         await connect(f"postgres://u:p@127.0.0.1:{silent.getsockname()[1]}/x")
 
@@ -73,7 +74,7 @@ async def test_an_argument_that_cannot_be_sent_is_no_fault_of_postgres(pool: Poo
     """It would never succeed, however often somebody came again."""
     with pytest.raises(asyncpg.DataError) as failure:
         await pool.fetchrow("select $1::int", "x")
-    assert diagnose(failure.value) is None
+    assert find_fault(failure.value) is None
 
 
 class Deed:
@@ -85,7 +86,7 @@ class Deed:
     async def __call__(self) -> str:
         self.runs += 1
         if self.written:
-            note_written()
+            mark_committed()
         if self.runs <= self.times:
             raise self.error
         return "done"
@@ -109,10 +110,10 @@ class Deed:
 async def test_an_act_is_run_again_where_that_is_of_use(error: Exception, reruns: int):
     """Once after a lost connection or a failover, three times after a clash; never where nobody knows what happened."""
     enough, too_often = Deed(error, times=reruns), Deed(error, times=reruns + 1)
-    assert await perform(enough) == "done"
+    assert await run_with_retry(enough) == "done"
     assert enough.runs == reruns + 1
     with pytest.raises(type(error)):
-        await perform(too_often)
+        await run_with_retry(too_often)
     assert too_often.runs == reruns + 1
 
 
@@ -120,7 +121,7 @@ async def test_an_act_that_has_written_is_never_run_again():
     """Once something of it may be committed the client is told to come again, and decides."""
     deed = Deed(PostgresGone(), times=1, written="yes")
     with pytest.raises(PostgresGone):
-        await perform(deed)
+        await run_with_retry(deed)
     assert deed.runs == 1
 
 
@@ -137,9 +138,9 @@ async def runs_again(change: Callable[[], Awaitable[object]], *, but_not: bool) 
 
     if but_not:
         with pytest.raises(PostgresGone):
-            await perform(work)
+            await run_with_retry(work)
     else:
-        await perform(work)
+        await run_with_retry(work)
     assert runs == (1 if but_not else 2)
 
 
@@ -177,7 +178,7 @@ async def test_an_act_that_was_undone_leaves_nothing(pool: Pool):
             if runs == 1:
                 raise asyncpg.DeadlockDetectedError
 
-    await perform(work)
+    await run_with_retry(work)
     assert runs == 2
     assert (await pool.fetchrow("select count(*) from projects"))[0] == 1
 
@@ -196,11 +197,11 @@ async def test_acts_side_by_side_do_not_mix(pool: Pool):
         await wrote.wait()
         return await deed()
 
-    await asyncio.gather(perform(writes), perform(waits))
+    await asyncio.gather(run_with_retry(writes), run_with_retry(waits))
     assert deed.runs == 2
 
 
 def test_only_one_error_leaves_it_open_what_happened():
     """Whoever asks `undone` may do the act again."""
-    assert undone(PostgresGone())
-    assert not undone(OutcomeUnknown())
+    assert is_rolled_back(PostgresGone())
+    assert not is_rolled_back(OutcomeUnknown())

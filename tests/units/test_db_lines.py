@@ -114,7 +114,7 @@ async def test_f03_another_server_knows_nothing_of_a_commit(pool: Pool):
     sql = transactions._sql
     async with transaction(pool) as tx:
         await tx.execute(INSERT)
-        stamp = await sql.one(tx, "stamp_transaction", transactions.Stamp)
+        stamp = await sql.one(tx, "stamp_transaction", transactions.TransactionId)
     ask = {"number": stamp.number, "server": stamp.server}
     assert await sql.value(pool, "outcome_of_transaction", **ask) == "committed"
     ask["server"] += timedelta(microseconds=1)

@@ -108,6 +108,6 @@ def test_order() -> None:
 
 def test_warm_is_repeatable() -> None:
     """Warming up twice is harmless."""
-    user_agents.warm()
-    user_agents.warm()
+    user_agents.load_patterns()
+    user_agents.load_patterns()
     assert told("curl/8.0.1") == "|||library||curl|8.0|||||"

@@ -6,12 +6,12 @@ import hashlib
 import bcrypt
 import pytest
 
-from service.crypto.password_hashing import Passwords, from_scrypt, method_of
+from service.crypto.password_hashing import PasswordHashPool, from_scrypt, method_of
 
 
 @pytest.fixture
 def passwords():
-    passwords = Passwords(threads=1)
+    passwords = PasswordHashPool(threads=1)
     yield passwords
     passwords.close()
 
@@ -29,7 +29,7 @@ _KNOWN = [
 
 
 @pytest.mark.parametrize(("password", "method", "line"), _KNOWN)
-async def test_known_hashes(passwords: Passwords, password: str, method: str, line: str):
+async def test_known_hashes(passwords: PasswordHashPool, password: str, method: str, line: str):
     """Hashes that others have published are proved by their password and by no other, and are to be replaced."""
     assert method_of(line) == method
     assert await passwords.verify(line, password)
@@ -37,7 +37,7 @@ async def test_known_hashes(passwords: Passwords, password: str, method: str, li
     assert passwords.is_outdated(line)
 
 
-async def test_our_own(passwords: Passwords):
+async def test_our_own(passwords: PasswordHashPool):
     """What we make ourselves is up to date."""
     line = await passwords.hash("correct horse")
     assert method_of(line) == "argon2"
@@ -46,7 +46,7 @@ async def test_our_own(passwords: Passwords):
     assert not await passwords.verify(None, "correct horse")
 
 
-async def test_all_of_a_long_password_counts(passwords: Passwords):
+async def test_all_of_a_long_password_counts(passwords: PasswordHashPool):
     """Ours looks at every byte, bcrypt's at 72 of them, and neither stumbles over more (S49)."""
     long = "é" * 100
     line = await passwords.hash(long)
@@ -59,7 +59,7 @@ async def test_all_of_a_long_password_counts(passwords: Passwords):
     ("n", "r", "p", "salt", "length"),
     [(2, 1, 1, b"", 16), (8, 14, 1, b"pepper", 64), (1024, 8, 16, b"\xff" * 255, 128)],
 )
-async def test_scrypt_lines(passwords: Passwords, n: int, r: int, p: int, *, salt: bytes, length: int):
+async def test_scrypt_lines(passwords: PasswordHashPool, n: int, r: int, p: int, *, salt: bytes, length: int):
     """A scrypt hash of any bearable shape is kept and proved."""
     digest = hashlib.scrypt(b"correct horse", salt=salt, n=n, r=r, p=p, dklen=length)
     line = from_scrypt(digest, salt=salt, n=n, r=r, p=p)
@@ -91,7 +91,7 @@ _SALT, _HASH = "c29tZXNhbHQ", base64.b64encode(b"x" * 32).decode().rstrip("=")
         f"$scrypt$ln=3,r=8,p=1${_SALT}aa${_HASH}", f"$scrypt$ln=3,r=8,p=1${_SALT}$", "$scrypt$",
     ],
 )  # fmt: skip
-async def test_what_is_no_hash(passwords: Passwords, line: str):
+async def test_what_is_no_hash(passwords: PasswordHashPool, line: str):
     """Anything else proves nothing, whatever the password, and raises nothing."""
     assert method_of(line) is None
     assert not await passwords.verify(line, "password")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.json_logging import JsonLines, Sheet
+from service.json_logging import CountingHandler, JsonLines
 
 
 @pytest.fixture
@@ -18,9 +18,9 @@ def pipe() -> Iterator[tuple[int, int]]:
     os.close(writing)
 
 
-def sheet(file: int) -> tuple[logging.Logger, Sheet]:
+def sheet(file: int) -> tuple[logging.Logger, CountingHandler]:
     """A logger of its own that writes there."""
-    handler = Sheet(file)
+    handler = CountingHandler(file)
     handler.setFormatter(JsonLines())
     log = logging.Logger("own")  # noqa: LOG001 - one that nobody else hears
     log.addHandler(handler)

@@ -25,7 +25,7 @@ def test_derivation_is_hmac_sha256_of_sized_parts():
         == "e9fc80708c9e91f831380596bb916181a8c11fe831065905e5bfb90df58fc367"
     )
     assert (
-        key_derivation.stretch(KEY, 118, "token", "a")
+        key_derivation.expand(KEY, 118, "token", "a")
         .hex()
         .startswith("7145c80c34a431a6d5b691e17370a0e5c29eb9a9129f6bf1")
     )
@@ -38,16 +38,16 @@ def test_parts_may_be_any_text():
 
 def test_stretching_is_a_prefix_of_longer_stretching():
     """The first bytes do not depend on how many are asked for; blocks differ from each other."""
-    long = key_derivation.stretch(KEY, 118, "token", "a")
+    long = key_derivation.expand(KEY, 118, "token", "a")
     assert len(long) == 118
-    assert key_derivation.stretch(KEY, 32, "token", "a") == long[:32]
-    assert key_derivation.stretch(KEY, 64, "token", "a") == long[:64]
+    assert key_derivation.expand(KEY, 32, "token", "a") == long[:32]
+    assert key_derivation.expand(KEY, 64, "token", "a") == long[:64]
     assert len({long[:32], long[32:64], long[64:96]}) == 3
 
 
 def test_another_key_another_secret():
     """Nothing of one key's derivation is another's."""
-    assert key_derivation.stretch(KEY, 118, "a") != key_derivation.stretch(bytes(32), 118, "a")
+    assert key_derivation.expand(KEY, 118, "a") != key_derivation.expand(bytes(32), 118, "a")
 
 
 def test_the_first_key_is_the_current_one():

@@ -11,7 +11,7 @@ import pytest
 
 from service import db
 from service.store import migrations
-from service.store.migrations import Drift, migrate
+from service.store.migrations import MigrationDrift, migrate
 from tests.conftest import POSTGRES, database_url, run_sql
 
 FILES = {
@@ -72,11 +72,11 @@ async def test_the_real_ones_apply_and_keep_their_checksum(empty: str):
 
 
 async def test_a_file_that_changed_after_it_ran_is_refused(empty: str, folder: Path):
-    """History is not edited: Drift, and a new file beside it is not applied either."""
+    """History is not edited: MigrationDrift, and a new file beside it is not applied either."""
     await migrate(empty, folder)
     (folder / "0001_things.sql").write_text(FILES["0001_things.sql"] + "\n-- a word more")
     (folder / "0003_new.sql").write_text("create table new_things ();")
-    with pytest.raises(Drift, match="0001_things was changed after it ran"):
+    with pytest.raises(MigrationDrift, match="0001_things was changed after it ran"):
         await migrate(empty, folder)
     assert await ledger(empty) == [1, 2]
 
@@ -92,7 +92,7 @@ async def test_line_ends_are_no_change(empty: str, folder: Path):
 async def test_a_gap_is_refused(empty: str, folder: Path):
     """Numbers run upwards from 0001 without a hole: nothing is touched."""
     shutil.move(folder / "0002_more.sql", folder / "0003_more.sql")
-    with pytest.raises(Drift, match="without a gap"):
+    with pytest.raises(MigrationDrift, match="without a gap"):
         await migrate(empty, folder)
     assert await ask(empty, "select count(*) from pg_tables where schemaname = 'public'") == [(0,)]
 
@@ -103,7 +103,7 @@ async def test_a_gap_is_refused(empty: str, folder: Path):
 async def test_other_names_are_refused(folder: Path, name: str):
     """A file that would silently not run, or stands twice, is an error."""
     (folder / name).write_text("select 1;")
-    with pytest.raises(Drift):
+    with pytest.raises(MigrationDrift):
         migrations.load(folder)
 
 
@@ -112,7 +112,7 @@ async def test_a_failing_file_leaves_nothing_of_itself(empty: str, folder: Path)
     (folder / "0003_bad.sql").write_text("create table half ();\ninsert into things values (2);\nselect 1 / 0;")
     with pytest.raises(Exception, match="division by zero") as failure:
         await migrate(empty, folder)
-    assert db.refusal(failure.value) == "division by zero"
+    assert db.http_error(failure.value) == "division by zero"
     assert await ledger(empty) == [1, 2]
     assert await ask(empty, "select to_regclass('half')::text, (select count(*) from things)") == [(None, 1)]
     (folder / "0003_bad.sql").write_text("create table half ();")
@@ -123,7 +123,7 @@ async def test_a_database_ahead_of_its_code_is_refused(empty: str, folder: Path)
     """An older release does not run on a newer schema."""
     await migrate(empty, folder)
     (folder / "0002_more.sql").unlink()
-    with pytest.raises(Drift, match=r"ahead of this code \(\[2\]\)"):
+    with pytest.raises(MigrationDrift, match=r"ahead of this code \(\[2\]\)"):
         await migrate(empty, folder)
 
 

@@ -9,7 +9,7 @@ from redis import exceptions
 
 from service import outages, redis_errors
 from service.endpoints import address, is_readable
-from service.outages import Outage, of_network
+from service.outages import Outage, describe_network_error
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_a_fall_is_one_line_and_the_recovery_is_one(outage: Outage, caplog: pytest.LogCaptureFixture):
     """However often it is tried meanwhile; both lines have one level and name the server."""
     for _ in range(1000):
-        outage.fails("refuses connections")
-    outage.works(sure=True)
-    outage.works(sure=True)
+        outage.record_failure("refuses connections")
+    outage.record_success(sure=True)
+    outage.record_success(sure=True)
     assert told(caplog) == ["it is away", "it is back"]
     assert {record.levelname for record in caplog.records} == {"WARNING"}
     assert {record.server for record in caplog.records} == {"one:1"}
@@ -36,32 +36,32 @@ def test_a_fall_is_one_line_and_the_recovery_is_one(outage: Outage, caplog: pyte
 def test_it_is_told_again_when_it_falls_again(outage: Outage, caplog: pytest.LogCaptureFixture):
     """A second fall is not the first one's repetition."""
     for _ in range(2):
-        outage.fails("refuses connections")
-        outage.works(sure=True)
+        outage.record_failure("refuses connections")
+        outage.record_success(sure=True)
     assert told(caplog) == ["it is away", "it is back"] * 2
 
 
 def test_another_fault_of_the_same_outage_is_told(outage: Outage, caplog: pytest.LogCaptureFixture):
     """It runs again and is not migrated: that is news. Which table is missing is none."""
     for fault in ("refuses connections", "has no schema (no table a): migrate", "has no schema (no table b): migrate"):
-        outage.fails(fault)
+        outage.record_failure(fault)
     assert [record.fault for record in caplog.records] == ["refuses connections", "has no schema (no table a): migrate"]
 
 
 def test_what_works_between_two_failures_is_no_recovery(outage: Outage, caplog: pytest.LogCaptureFixture):
     """A server that answers every other time would fill the log."""
     for _ in range(100):
-        outage.fails("gives no answer in time")
-        outage.works()
+        outage.record_failure("gives no answer in time")
+        outage.record_success()
     assert told(caplog) == ["it is away"]
 
 
 def test_a_long_outage_is_told_again_each_minute(outage: Outage, caplog: pytest.LogCaptureFixture):
     """Whoever looks at the log now sees that it lasts."""
-    outage.fails("refuses connections")
+    outage.record_failure("refuses connections")
     outage._told_at -= outages._REPEAT
-    outage.fails("refuses connections")
-    outage.fails("refuses connections")
+    outage.record_failure("refuses connections")
+    outage.record_failure("refuses connections")
     assert told(caplog) == ["it is away"] * 2
     assert caplog.records[-1].failures == 2
 
@@ -114,8 +114,8 @@ def test_a_password_that_is_not_encoded_is_not_shown(url: str):
 )
 def test_errors_of_the_way_have_words(error: Exception, start: str):
     """What an operator can look for; empty for what is none."""
-    assert of_network(error, "X_URL").startswith(start)
-    assert bool(of_network(error, "X_URL")) is bool(start)
+    assert describe_network_error(error, "X_URL").startswith(start)
+    assert bool(describe_network_error(error, "X_URL")) is bool(start)
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,15 @@ from service import ids
 from service.db import Pool, transaction
 from service.store import outbox, outbox_admin, projects, tokens, users
 from service.store.outbox import Lease
-from service.store.outbox_admin import Choice, OwnMail
+from service.store.outbox_admin import MailFilter, MemberMail
 from service.store.tokens import Kind
 
 ANN = "ann@example.com"
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def own(state: str, code: int | None = None, fault: str | None = None, stage: str = "") -> OwnMail:
-    return OwnMail(ids.new_uuid(), "recovery", ANN, state, 1, NOW, NOW, stage, code, fault)
+def own(state: str, code: int | None = None, fault: str | None = None, stage: str = "") -> MemberMail:
+    return MemberMail(ids.new_uuid(), "recovery", ANN, state, 1, NOW, NOW, stage, code, fault)
 
 
 async def posted(pool: Pool, **changes: Any) -> UUID:
@@ -27,7 +27,7 @@ async def posted(pool: Pool, **changes: Any) -> UUID:
         token = await tokens.issue(
             tx, "shop", kind=Kind.VERIFICATION, email=ANN, kid="test", seconds=3600, user_id="ann", email_version=1
         )
-        mail = await outbox.post(
+        mail = await outbox.enqueue(
             tx, "shop", letter="verification", recipient=ANN, user_id="ann", locale="en", facts={},
             deadline_at=token.expires_at, sender="no-reply@accounts.test", token_id=token.id,
         )  # fmt: skip
@@ -64,7 +64,7 @@ async def ann(pool: Pool, project: projects.Project) -> users.User:
         (own("failed", None, None), "not_possible"),
     ],
 )
-def test_a_reason_is_one_word(mail: OwnMail, reason: str):
+def test_a_reason_is_one_word(mail: MemberMail, reason: str):
     """An app is told whose turn it is, never what a relay said; both spellings of a fault are understood."""
     assert mail.reason == reason
 
@@ -82,7 +82,7 @@ def test_a_reason_is_one_word(mail: OwnMail, reason: str):
 )
 def test_addresses_are_masked_wherever_they_stand(text: str, shown: str):
     """A relay repeats the address in its refusal: there it is hidden too."""
-    assert outbox_admin.masked(text) == shown
+    assert outbox_admin.mask_address(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -165,18 +165,18 @@ async def test_a_choice_narrows(pool: Pool):
     old = await posted(pool, created_at=datetime.now(UTC) - timedelta(hours=2))
     failed, new = await posted(pool, state="failed"), await posted(pool, letter="otp")
 
-    async def chosen(choice: Choice, after: UUID | None = None, most: int = 10) -> list[UUID]:
+    async def chosen(choice: MailFilter, after: UUID | None = None, most: int = 10) -> list[UUID]:
         return [each.id for each in await outbox_admin.page(pool, choice, after=after, most=most)]
 
-    assert await chosen(Choice()) == [new, failed, old]
-    assert await chosen(Choice(), most=2) == [new, failed]
-    assert await chosen(Choice(), after=failed) == [old]
-    assert await chosen(Choice(states=["failed", "sent"])) == [failed]
-    assert await chosen(Choice(letter="otp", project_id="shop", newer=60.0)) == [new]
-    assert await chosen(Choice(older=3600.0)) == [old]
-    assert await chosen(Choice(project_id="other")) == []
-    assert await outbox_admin.choose(pool, Choice(states=["pending"]), after=None, most=1) == [old]
-    assert await outbox_admin.choose(pool, Choice(states=["pending"]), after=old, most=9) == [new]
+    assert await chosen(MailFilter()) == [new, failed, old]
+    assert await chosen(MailFilter(), most=2) == [new, failed]
+    assert await chosen(MailFilter(), after=failed) == [old]
+    assert await chosen(MailFilter(states=["failed", "sent"])) == [failed]
+    assert await chosen(MailFilter(letter="otp", project_id="shop", newer=60.0)) == [new]
+    assert await chosen(MailFilter(older=3600.0)) == [old]
+    assert await chosen(MailFilter(project_id="other")) == []
+    assert await outbox_admin.select_ids(pool, MailFilter(states=["pending"]), after=None, most=1) == [old]
+    assert await outbox_admin.select_ids(pool, MailFilter(states=["pending"]), after=old, most=9) == [new]
 
 
 async def test_counts(pool: Pool):

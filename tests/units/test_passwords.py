@@ -8,19 +8,19 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 
 from service.crypto import password_hashing as module
-from service.crypto.password_hashing import Passwords
+from service.crypto.password_hashing import PasswordHashPool
 from service.deadlines import Deadline
 from service.errors import Overloaded
 
 
 @pytest.fixture
 async def passwords():
-    made = Passwords(threads=1)
+    made = PasswordHashPool(threads=1)
     yield made
     made.close()
 
 
-async def test_a_hash_opens_for_its_password_only(passwords: Passwords):
+async def test_a_hash_opens_for_its_password_only(passwords: PasswordHashPool):
     """Right is right; another case, a cut one, one letter more and the NFD form are wrong."""
     stored = await passwords.hash("Pässword 1")
     assert await passwords.verify(stored, "Pässword 1") is True
@@ -28,13 +28,13 @@ async def test_a_hash_opens_for_its_password_only(passwords: Passwords):
         assert await passwords.verify(stored, wrong) is False
 
 
-async def test_long_passwords_count_to_their_last_byte(passwords: Passwords):
+async def test_long_passwords_count_to_their_last_byte(passwords: PasswordHashPool):
     """Nothing is cut at 72 bytes."""
     stored = await passwords.hash("p" * 255 + "a")
     assert await passwords.verify(stored, "p" * 255 + "b") is False
 
 
-async def test_the_parameters_are_owasps_floor(passwords: Passwords):
+async def test_the_parameters_are_owasps_floor(passwords: PasswordHashPool):
     """Argon2id, 19 MiB, two passes, one lane; each hash has a salt of its own."""
     first, second = await passwords.hash("x"), await passwords.hash("x")
     assert first != second
@@ -42,19 +42,19 @@ async def test_the_parameters_are_owasps_floor(passwords: Passwords):
     assert (found.type.name, found.memory_cost, found.time_cost, found.parallelism) == ("ID", 19_456, 2, 1)
 
 
-async def test_nobodys_password_is_never_right(passwords: Passwords):
+async def test_nobodys_password_is_never_right(passwords: PasswordHashPool):
     """Where there is no hash the answer is no, whatever is asked."""
     assert await passwords.verify(None, "anything") is False
     assert await passwords.verify("", "anything") is False
 
 
 @pytest.mark.parametrize("stored", ["junk", "$argon2id$v=19$m=19456", "$2b$12$abcdefghijklmnopqrstuv", "x" * 5000])
-async def test_a_hash_that_is_none_opens_nothing(passwords: Passwords, stored: str):
+async def test_a_hash_that_is_none_opens_nothing(passwords: PasswordHashPool, stored: str):
     """A planted or broken row is a wrong password and not an error."""
     assert await passwords.verify(stored, "x") is False
 
 
-async def test_a_planted_hash_can_not_take_all_memory(passwords: Passwords):
+async def test_a_planted_hash_can_not_take_all_memory(passwords: PasswordHashPool):
     """A row that asks for a gigabyte is refused unread."""
     huge = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash("x").replace("m=8192", "m=1048576")
     assert await passwords.verify(huge, "x") is False
@@ -62,11 +62,11 @@ async def test_a_planted_hash_can_not_take_all_memory(passwords: Passwords):
 
 def test_weaker_hashes_are_outdated():
     """Whatever is below today's parameters is to be renewed."""
-    assert Passwords.is_outdated(PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash("x"))
-    assert not Passwords.is_outdated(module._HASHER.hash("x"))
+    assert PasswordHashPool.is_outdated(PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash("x"))
+    assert not PasswordHashPool.is_outdated(module._HASHER.hash("x"))
 
 
-async def test_who_finds_the_queue_full_is_sent_away(passwords: Passwords):
+async def test_who_finds_the_queue_full_is_sent_away(passwords: PasswordHashPool):
     """One thread and 64 waiting: the next is told at once to come again, and nobody before him is lost."""
     gate = threading.Event()
     running = asyncio.create_task(passwords._run(gate.wait))
@@ -80,7 +80,7 @@ async def test_who_finds_the_queue_full_is_sent_away(passwords: Passwords):
     assert await asyncio.gather(running, *waiting) == [True] * 65
 
 
-async def test_who_waits_too_long_is_sent_away(passwords: Passwords, monkeypatch: pytest.MonkeyPatch):
+async def test_who_waits_too_long_is_sent_away(passwords: PasswordHashPool, monkeypatch: pytest.MonkeyPatch):
     """A place in the queue lasts so long and no longer; it is free again afterwards."""
     monkeypatch.setattr(module, "_PATIENCE", 0.05)
     gate = threading.Event()
@@ -94,7 +94,7 @@ async def test_who_waits_too_long_is_sent_away(passwords: Passwords, monkeypatch
     assert await passwords._run(lambda: "next") == "next"
 
 
-async def test_a_caller_who_leaves_keeps_his_place(passwords: Passwords):
+async def test_a_caller_who_leaves_keeps_his_place(passwords: PasswordHashPool):
     """A thread can't be stopped: until it ends, no second hash starts beside it."""
     gate, started = threading.Event(), threading.Event()
 
@@ -111,14 +111,14 @@ async def test_a_caller_who_leaves_keeps_his_place(passwords: Passwords):
     assert await passwords._run(lambda: 5) == 5
 
 
-async def test_hashing_steps_back_for_the_event_loop(passwords: Passwords):
+async def test_hashing_steps_back_for_the_event_loop(passwords: PasswordHashPool):
     """Hash threads are nicer than the loop's own thread, and not so nice that a busy machine lets none of them run."""
     found = await passwords._run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
     assert found == 5
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < 5
 
 
-async def test_a_hash_that_would_be_too_late_is_not_begun(passwords: Passwords):
+async def test_a_hash_that_would_be_too_late_is_not_begun(passwords: PasswordHashPool):
     """A request waits for a thread as long as it has time left, less what a hash takes of late: no work for nobody."""
     loop, began = asyncio.get_running_loop(), []
     deadline = Deadline(loop.time() + 60)

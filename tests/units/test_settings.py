@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import Deadlines, Settings, Unfit, WorkerSettings
+from service.settings import Deadlines, InvalidSettings, Settings, WorkerSettings
 from testkit.patience import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent
@@ -35,7 +35,7 @@ def read(monkeypatch: pytest.MonkeyPatch, kind: type[Settings] = Settings, **cha
 
 
 def faults(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> list[str]:
-    with pytest.raises(Unfit) as unfit:
+    with pytest.raises(InvalidSettings) as unfit:
         read(monkeypatch, **changes)
     assert str(unfit.value) == "\n".join(unfit.value.faults)
     return unfit.value.faults
@@ -51,7 +51,7 @@ def test_five_variables_are_enough(monkeypatch: pytest.MonkeyPatch):
 
 def test_all_that_is_missing_is_said_at_once():
     """An operator fixes everything in one go."""
-    with pytest.raises(Unfit) as unfit:
+    with pytest.raises(InvalidSettings) as unfit:
         Settings.read()
     assert unfit.value.faults == [
         "DATABASE_URL is not set", "REDIS_URL is not set", "PUBLIC_URL is not set", "SECRET_KEYS is not set",
@@ -60,7 +60,7 @@ def test_all_that_is_missing_is_said_at_once():
 
 def test_a_worker_also_needs_a_relay():
     """The API can do without SMTP_URL, a worker can't."""
-    with pytest.raises(Unfit) as unfit:
+    with pytest.raises(InvalidSettings) as unfit:
         WorkerSettings.read()
     assert "SMTP_URL is not set" in unfit.value.faults
 

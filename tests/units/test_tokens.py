@@ -104,7 +104,7 @@ async def test_an_expired_token_is_not_found(pool: Pool, ann: users.User):
 async def take(pool: Pool, token: Token) -> Token | None:
     async with transaction(pool) as tx:
         await users.lock(tx, "shop", user_id="ann")
-        return await tokens.take(tx, token)
+        return await tokens.redeem(tx, token)
 
 
 async def test_of_any_number_one_takes_it(pool: Pool, ann: users.User):
@@ -130,7 +130,7 @@ async def test_a_token_is_adopted_once(pool: Pool, ann: users.User):
     """Of two workers one gives an unowned token to its user; an owned one is never given away."""
     token = await a_token(pool, user_id=None, email_version=None)
     adopted = await asyncio.gather(
-        *(tokens.adopt(pool, "shop", token_id=token.id, user_id="ann", email_version=1) for _ in range(5))
+        *(tokens.assign_user(pool, "shop", token_id=token.id, user_id="ann", email_version=1) for _ in range(5))
     )
     assert [one for one in adopted if one] == [replace(token, user_id="ann", email_version=1)]
 
@@ -141,7 +141,7 @@ async def test_killing_spares_other_users(pool: Pool, ann: users.User):
     await a_token(pool)
     await a_token(pool, kind=Kind.VERIFICATION)
     kept = await a_token(pool, user_id="eve", email="eve@example.com")
-    await tokens.kill_all(pool, ann, by_address=True)
+    await tokens.revoke_all(pool, ann, by_address=True)
     assert [row[0] for row in await pool.fetch("select id from tokens")] == [kept.id]
 
 
@@ -150,5 +150,5 @@ async def test_expired_tokens_are_tidied_away_a_day_later(pool: Pool, ann: users
     await a_token(pool)
     old = await a_token(pool)
     await pool.execute("update tokens set expires_at = now() - interval '25 hours' where id = $1", old.id)
-    assert await tokens.drop_expired(pool) == 1
+    assert await tokens.delete_expired(pool) == 1
     assert (await pool.fetchrow("select count(*) from tokens"))[0] == 1

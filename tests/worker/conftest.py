@@ -6,26 +6,33 @@ from pathlib import Path
 import pytest
 
 from service.db import Pool
-from service.queue import Bell, connect
+from service.queue import JobQueue, connect
 from service.settings import Settings
 from service.store import projects, users
 from testkit.sink import Sink
-from worker.concurrency import Turns
-from worker.delivery import Mailer
+from worker.concurrency import DeliverySlots
+from worker.delivery import Delivery
 from worker.leases import Leases
-from worker.metrics import Counts
-from worker.outcomes import Marks
-from worker.sent_journal import Receipts
-from worker.smtp import Deadlines, Relay, Server
+from worker.metrics import Metrics
+from worker.outcomes import OutcomeRecorder
+from worker.sent_journal import SentJournal
+from worker.smtp import Deadlines, RelayPool, SmtpUrl
 
 
 def staffed(  # noqa: PLR0917 - what a mailer stands on
-    pool: Pool, relay: Relay, bell: Bell, settings: Settings, name: str, receipts: Path | None = None
-) -> Mailer:
+    pool: Pool, relay: RelayPool, job_queue: JobQueue, settings: Settings, name: str, journal: Path | None = None
+) -> Delivery:
     """A mailer as a worker has it."""
-    marks = Marks(pool, Leases(pool, name), Receipts(receipts), Counts())
-    return Mailer(
-        pool, relay, bell, settings.key_ring, "no-reply@accounts.test", "http://localhost:8080", Turns(100), marks
+    recorder = OutcomeRecorder(pool, Leases(pool, name), SentJournal(journal), Metrics())
+    return Delivery(
+        pool,
+        relay,
+        job_queue,
+        settings.key_ring,
+        "no-reply@accounts.test",
+        "http://localhost:8080",
+        DeliverySlots(100),
+        recorder,
     )
 
 
@@ -38,20 +45,22 @@ async def sink() -> AsyncIterator[Sink]:
 @pytest.fixture
 async def a_worker(
     pool: Pool, sink: Sink, redis, redis_url: str, settings: Settings
-) -> AsyncIterator[Callable[..., Mailer]]:
+) -> AsyncIterator[Callable[..., Delivery]]:
     """Makes workers on the same Postgres, Redis and sink, each with a relay of its own."""
-    relays, bells = [], []
+    relays, job_queues = [], []
 
-    def make(name: str = "one", *, redis_url: str = redis_url) -> Mailer:
-        relays.append(Relay(Server("127.0.0.1", sink.port, tls="none"), connections=2, deadlines=Deadlines(noop=1)))
-        bells.append(connect(redis_url))
-        return staffed(pool, relays[-1], Bell(bells[-1]), settings, name)
+    def make(name: str = "one", *, redis_url: str = redis_url) -> Delivery:
+        relays.append(
+            RelayPool(SmtpUrl("127.0.0.1", sink.port, tls="none"), connections=2, deadlines=Deadlines(noop=1))
+        )
+        job_queues.append(connect(redis_url))
+        return staffed(pool, relays[-1], JobQueue(job_queues[-1]), settings, name)
 
     yield make
     for relay in relays:
         await relay.close()
-    for bell in bells:
-        await bell.aclose(close_connection_pool=True)
+    for job_queue in job_queues:
+        await job_queue.aclose(close_connection_pool=True)
 
 
 @pytest.fixture

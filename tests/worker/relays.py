@@ -10,7 +10,7 @@ import pytest
 
 from testkit.patience import PATIENCE
 from testkit.sink import Sink
-from worker.smtp import Deadlines, Refused, Relay, Server, TryLater, Undelivered
+from worker.smtp import Deadlines, DeliveryFailure, PermanentFailure, RelayPool, SmtpUrl, TemporaryFailure
 
 SENDER, ANN, BOB = "no-reply@example.com", "ann@example.org", "bob@example.org"
 MESSAGE = b"Subject: hello\r\n\r\nOne line.\r\n"
@@ -19,15 +19,15 @@ QUOTED = "s3cret%2Fp%40ss%25word"
 SHORT = Deadlines(**dict.fromkeys(asdict(Deadlines()), 0.3))
 
 
-def to(sink: Sink) -> Server:
+def to(sink: Sink) -> SmtpUrl:
     """The sink as a server without TLS."""
-    return Server("127.0.0.1", sink.port, tls="none")
+    return SmtpUrl("127.0.0.1", sink.port, tls="none")
 
 
 @asynccontextmanager
-async def relay(*sinks: Sink, server: Server | None = None, **options: Any) -> AsyncIterator[Relay]:
+async def relay(*sinks: Sink, server: SmtpUrl | None = None, **options: Any) -> AsyncIterator[RelayPool]:
     """A relay to these sinks without TLS unless `server` says otherwise, closed at the end."""
-    opened = Relay(*([server] if server else map(to, sinks)), **options)
+    opened = RelayPool(*([server] if server else map(to, sinks)), **options)
     try:
         yield opened
     finally:
@@ -35,10 +35,10 @@ async def relay(*sinks: Sink, server: Server | None = None, **options: Any) -> A
 
 
 @asynccontextmanager
-async def kept(*sinks: Sink, **options: Any) -> AsyncIterator[Relay]:
+async def kept(*sinks: Sink, **options: Any) -> AsyncIterator[RelayPool]:
     """The same with its keeper beside it, as a worker runs it, and probes in quick succession."""
     async with relay(*sinks, **({"rest": 0.05} | options)) as opened:
-        keeping = asyncio.create_task(opened.keep())
+        keeping = asyncio.create_task(opened.run_probes())
         try:
             yield opened
         finally:
@@ -47,12 +47,12 @@ async def kept(*sinks: Sink, **options: Any) -> AsyncIterator[Relay]:
             assert keeping.cancelled()
 
 
-async def outcome(opened: Relay, recipient: str = ANN, *, sender: str = SENDER, **options: Any) -> Undelivered:
+async def outcome(opened: RelayPool, recipient: str = ANN, *, sender: str = SENDER, **options: Any) -> DeliveryFailure:
     """The answer a mail met, checked for what every answer promises."""
-    with pytest.raises(Undelivered) as caught:
+    with pytest.raises(DeliveryFailure) as caught:
         await opened.send(sender, recipient, MESSAGE, **options)
     fault = caught.value
-    assert type(fault) in {Refused, TryLater}
+    assert type(fault) in {PermanentFailure, TemporaryFailure}
     assert fault.text.isprintable()
     assert 0 < len(fault.text) <= 200
     assert fault.cause in {"server", "recipient", "ours", "pace"}
@@ -63,7 +63,7 @@ async def outcome(opened: Relay, recipient: str = ANN, *, sender: str = SENDER, 
     return fault
 
 
-async def recovered(opened: Relay) -> None:
+async def recovered(opened: RelayPool) -> None:
     """Wait until a server is well again."""
     async with asyncio.timeout(PATIENCE):
         await opened.recovered.wait()

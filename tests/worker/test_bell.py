@@ -15,18 +15,18 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from devstack.servers import start_valkey
 from service import outages, queue
 from service.db import Pool
-from service.queue import QUEUE, RECORD_LOG, SEND_MAIL, Bell, connect, deserialize, serialize
+from service.queue import QUEUE, RECORD_LOG, SEND_MAIL, JobQueue, connect, deserialize, serialize
 from service.settings import Settings
 from service.store import projects, users
 from testkit.outbox import asked
 from testkit.patience import PATIENCE
 from testkit.sink import Sink
 from tests.worker.conftest import staffed
-from tests.worker.test_mail import due_now, state, sweeper
-from worker.delivery import Mailer
-from worker.queue_consumer import Listener
-from worker.security_log import Clerk
-from worker.smtp import Relay, Server
+from tests.worker.test_mail import due_now, poller, state
+from worker.delivery import Delivery
+from worker.queue_consumer import QueueConsumer
+from worker.security_log import SecurityLogWriter
+from worker.smtp import RelayPool, SmtpUrl
 
 
 @pytest.fixture(autouse=True)
@@ -43,20 +43,24 @@ async def ann(pool: Pool, project: projects.Project) -> users.User:
 class House:
     """A listener at work, its bell, and the sink that its mails go to."""
 
-    def __init__(self, sink: Sink, bell: Bell, mailer: Mailer, stop: asyncio.Event, listening: asyncio.Task) -> None:
-        self.sink, self.bell, self.mailer, self.stop, self.listening = sink, bell, mailer, stop, listening
+    def __init__(
+        self, sink: Sink, job_queue: JobQueue, delivery: Delivery, stop: asyncio.Event, listening: asyncio.Task
+    ) -> None:
+        self.sink, self.job_queue, self.delivery, self.stop, self.listening = sink, job_queue, delivery, stop, listening
 
 
 @asynccontextmanager
 async def listening(pool: Pool, settings: Settings, redis_url: str) -> AsyncIterator[House]:
     redis, stop = connect(redis_url), asyncio.Event()
     async with Sink() as sink:
-        relay = Relay(Server("127.0.0.1", sink.port, tls="none"), connections=2)
-        mailer = staffed(pool, relay, Bell(redis), settings, "one")
-        listener = Listener(redis_url, mailer, Clerk(pool), jobs=10, name="test", outage=outages.of_redis(redis_url))
-        task = asyncio.create_task(listener.run(stop))
+        relay = RelayPool(SmtpUrl("127.0.0.1", sink.port, tls="none"), connections=2)
+        delivery = staffed(pool, relay, JobQueue(redis), settings, "one")
+        consumer = QueueConsumer(
+            redis_url, delivery, SecurityLogWriter(pool), jobs=10, name="test", outage=outages.of_redis(redis_url)
+        )
+        task = asyncio.create_task(consumer.run(stop))
         try:
-            yield House(sink, mailer.bell, mailer, stop, task)
+            yield House(sink, delivery.job_queue, delivery, stop, task)
         finally:
             stop.set()
             await asyncio.wait_for(task, PATIENCE)
@@ -86,7 +90,7 @@ async def emptied(redis: Redis) -> None:
 async def rung(house: House, pool: Pool) -> None:
     """A mail that is rung for is sent: the worker lives."""
     mail, before = await asked(pool), len(house.sink.mails)
-    await house.bell.ring(SEND_MAIL, mail)
+    await house.job_queue.enqueue(SEND_MAIL, mail)
     await house.sink.wait_for(before + 1)
     assert not house.listening.done()
 
@@ -103,9 +107,9 @@ async def test_ringing_often_sends_once(house: House, pool: Pool, redis: Redis):
     """A thousand rings for one id are one mail; for an id that is nobody's nothing at all."""
     mail = await asked(pool)
     for _ in range(50):
-        await house.bell.ring(SEND_MAIL, mail)
-    await house.bell.ring(SEND_MAIL, *(uuid4() for _ in range(20)))
-    await house.bell.ring(RECORD_LOG, *(uuid4() for _ in range(20)))
+        await house.job_queue.enqueue(SEND_MAIL, mail)
+    await house.job_queue.enqueue(SEND_MAIL, *(uuid4() for _ in range(20)))
+    await house.job_queue.enqueue(RECORD_LOG, *(uuid4() for _ in range(20)))
     await emptied(redis)
     await house.sink.wait_for(1)
     await rung(house, pool)
@@ -172,7 +176,7 @@ async def test_an_unknown_function_leaves_the_row_to_the_sweep(house: House, poo
     await rung(house, pool)
     assert await state(pool, mail) == "pending"
     await due_now(pool)
-    await sweeper(pool, house.mailer).sweep()
+    await poller(pool, house.delivery).poll_due()
     assert await state(pool, mail) == "sent"
 
 
@@ -233,14 +237,14 @@ async def test_f28_stale_ids_drain(house: House, pool: Pool, redis: Redis, caplo
 
 async def test_a_job_carries_an_id_only(redis: Redis, redis_url: str):
     """Redis holds no address, no project, no url, no secret: the queue is a list of ids."""
-    bell = Bell(connect(redis_url))
+    job_queue = JobQueue(connect(redis_url))
     ident = uuid4()
-    await bell.ring(SEND_MAIL, ident)
+    await job_queue.enqueue(SEND_MAIL, ident)
     assert await redis.zrange(QUEUE, 0, -1) == [str(ident).encode()]
     raw = await redis.get(f"arq:job:{ident}")
     assert deserialize(raw)["a"] == [str(ident)]
     assert len(raw) < 120
-    await bell._redis.aclose(close_connection_pool=True)
+    await job_queue._redis.aclose(close_connection_pool=True)
 
 
 async def test_a_hung_redis_costs_no_connection(tmp_path: Path):
@@ -269,16 +273,16 @@ async def test_f23_a_hung_redis_holds_up_one_ring_a_second(
 ):
     """After a ring that was not answered in time Redis is left alone for a moment: the next ones cost nothing."""
     monkeypatch.setattr(queue, "_PATIENCE", 0.05)
-    bell = Bell(connect(redis_url))
+    job_queue = JobQueue(connect(redis_url))
     await redis.client_pause(500)
-    await bell.ring(SEND_MAIL, uuid4())
+    await job_queue.enqueue(SEND_MAIL, uuid4())
     began = time.monotonic()
     for _ in range(20):
-        await bell.ring(SEND_MAIL, uuid4())
-    assert bell.missed == 21
+        await job_queue.enqueue(SEND_MAIL, uuid4())
+    assert job_queue.failed_enqueues == 21
     assert time.monotonic() - began < 20 * 0.05
     await redis.client_unpause()
-    await bell._redis.aclose(close_connection_pool=True)
+    await job_queue._redis.aclose(close_connection_pool=True)
 
 
 async def test_redis_may_be_restarted(pool: Pool, settings: Settings, redis: Redis, ann, tmp_path: Path):
@@ -289,10 +293,10 @@ async def test_redis_may_be_restarted(pool: Pool, settings: Settings, redis: Red
             await rung(house, pool)
             server.stop()
             missed = await asked(pool)
-            await house.bell.ring(SEND_MAIL, missed)
-            assert house.bell.missed >= 1
+            await house.job_queue.enqueue(SEND_MAIL, missed)
+            assert house.job_queue.failed_enqueues >= 1
             await due_now(pool)
-            await sweeper(pool, house.mailer).sweep()
+            await poller(pool, house.delivery).poll_due()
             assert await state(pool, missed) == "sent"
             server = start_valkey(tmp_path, port=int(server.url.rpartition(":")[2].partition("/")[0]))
             await rung(house, pool)
@@ -305,7 +309,7 @@ async def test_stopping_finishes_what_was_begun(pool: Pool, settings: Settings, 
     async with listening(pool, settings, redis_url) as house:
         house.sink.script("rcpt", "250 ok", action="drip", pause=0.05)
         mail = await asked(pool)
-        await house.bell.ring(SEND_MAIL, mail)
+        await house.job_queue.enqueue(SEND_MAIL, mail)
         await house.sink.wait_for(lambda sink: any(line.startswith("RCPT") for line in sink.commands))
         house.stop.set()
         await asyncio.wait_for(house.listening, PATIENCE)

@@ -68,9 +68,9 @@ def test_the_check_looks_where_the_worker_writes(
     for each, given in environment.items():
         monkeypatch.setenv(each, given)
     monkeypatch.delenv("WORKER_HEARTBEAT", raising=False)
-    assert heartbeat.place() == Settings.read().worker_heartbeat == heartbeat.USUAL
+    assert heartbeat.heartbeat_path() == Settings.read().worker_heartbeat == heartbeat.USUAL
     monkeypatch.setenv(name, value)
-    assert heartbeat.place() == Settings.read().worker_heartbeat == Path(value)
+    assert heartbeat.heartbeat_path() == Settings.read().worker_heartbeat == Path(value)
 
 
 def test_the_check_reads_a_secret_file(
@@ -82,9 +82,9 @@ def test_the_check_reads_a_secret_file(
     monkeypatch.setattr(heartbeat, "SECRETS_FOLDER", tmp_path)
     for each, given in environment.items():
         monkeypatch.setenv(each, given)
-    assert heartbeat.place() == Settings(_secrets_dir=tmp_path).worker_heartbeat == Path("/from/a/file")
+    assert heartbeat.heartbeat_path() == Settings(_secrets_dir=tmp_path).worker_heartbeat == Path("/from/a/file")
     monkeypatch.setenv("WORKER_HEARTBEAT", "/from/the/environment")
-    assert heartbeat.place() == Path("/from/the/environment")
+    assert heartbeat.heartbeat_path() == Path("/from/the/environment")
 
 
 def test_json_either_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,8 +12,8 @@ from testkit.outbox import ANN, asked
 from testkit.patience import PATIENCE
 from testkit.sink import Sink
 from testkit.waiting import until
-from tests.worker.test_mail import ENDINGS, due_now, state, sweeper
-from worker.smtp import OURS, Relay, Server
+from tests.worker.test_mail import ENDINGS, due_now, poller, state
+from worker.smtp import OURS, RelayPool, SmtpUrl
 from worker.smtp.circuit_breaker import TRIES
 
 # A worker of the release before: its statements, which write no events.
@@ -53,7 +53,7 @@ async def test_a_try_that_failed_says_why(pool: Pool, sink: Sink, a_worker, ann:
     first, second = await history(pool, mail)
     assert first == ("waits", 1, "one", server, "rcpt", 450, "4.2.0 greylisted")
     assert second[:4] == ("sent", 2, "one", server)
-    counts = worker.marks.counts.since_start
+    counts = worker.recorder.counts.since_start
     assert (counts["attempts"], counts["waits_recipient"], counts["sent"]) == (2, 1, 1)
 
 
@@ -81,8 +81,8 @@ async def test_every_end_has_its_event(pool: Pool, a_worker, ann: users.User, ch
 async def test_a_deleted_accounts_mails_are_cancelled_with_events(pool: Pool, ann: users.User):
     """Who deletes an account ends its mails, and the history says so."""
     mail = await asked(pool, user_id="ann")
-    assert await outbox.cancel_of(pool, "shop", user_id="ann") == 1
-    assert await outbox.cancel_of(pool, "shop", user_id="ann") == 0
+    assert await outbox.cancel_for_user(pool, "shop", user_id="ann") == 1
+    assert await outbox.cancel_for_user(pool, "shop", user_id="ann") == 0
     assert await history(pool, mail) == [("cancelled", 0, "", "", "", None, "its account was deleted")]
 
 
@@ -93,14 +93,14 @@ async def test_a_lost_lease_names_who_lost_it(pool: Pool, sink: Sink, a_worker, 
     await due_now(pool)
     await two.deliver(mail)
     assert [event[:3] for event in await history(pool, mail)] == [("lost", 1, "one"), ("sent", 2, "two")]
-    assert two.marks.counts.since_start["leases_taken_over"] == 1
+    assert two.recorder.counts.since_start["leases_taken_over"] == 1
 
 
 async def test_a_worker_that_comes_back_says_what_it_lost(pool: Pool, ann: users.User):
     """What it takes back at once was lost once, and is not lost again by the next claim."""
     mail = await asked(pool)
     await outbox.claim(pool, mail, worker="one", lease=30)
-    assert await outbox.free(pool, worker="one") == 1
+    assert await outbox.release_of_worker(pool, worker="one") == 1
     claim = await outbox.claim(pool, mail, worker="one", lease=30)
     assert claim
     assert (claim.attempts, claim.stolen) == (2, False)
@@ -129,7 +129,7 @@ async def test_no_answer_after_the_dot_is_a_suspected_duplicate(pool: Pool, sink
     await worker.deliver(mail)
     ((name, _, _, _, stage, code, _),) = await history(pool, mail)
     assert (name, stage, code) == ("waits", "dot", 0)
-    assert worker.marks.counts.since_start["duplicates_suspected"] == 1
+    assert worker.recorder.counts.since_start["duplicates_suspected"] == 1
 
 
 async def test_no_wait_outlasts_the_deadline(pool: Pool, sink: Sink, a_worker, ann: users.User):
@@ -159,7 +159,7 @@ async def test_f59_a_poison_letter_is_tried_five_times(pool: Pool, sink: Sink, a
     await pool.execute("update mails set letter = 'nonsense' where id = $1", bad)
     for attempt in range(1, 6):
         await due_now(pool)
-        await sweeper(pool, worker).sweep()
+        await poller(pool, worker).poll_due()
         row = await pool.fetchrow("select attempts, state, due_at > now() from mails where id = $1", bad)
         assert tuple(row)[:2] == (attempt, "failed" if attempt == 5 else "pending")
         assert row[2] or attempt == 5, "never at once"
@@ -175,7 +175,7 @@ async def test_f59_a_row_that_can_not_be_read_is_buried(pool: Pool, sink: Sink, 
     for _ in range(5):
         assert (await history(pool, mail))[-1:] != [("failed",)]
         await due_now(pool)
-        await sweeper(pool, worker).sweep()
+        await poller(pool, worker).poll_due()
     assert await state(pool, mail) == "failed"
     assert [event[0] for event in await history(pool, mail)] == ["lost"] * 4 + ["failed"]
     assert ANN not in caplog.text
@@ -187,7 +187,7 @@ async def test_f59_who_may_have_killed_three_workers_has_to_wait(pool: Pool, ann
     for round_ in range(3):
         await pool.execute("update mails set due_at = now()")
         assert await outbox.claim(pool, mail, worker="one", lease=30)
-        assert await outbox.free(pool, worker="one") == 1
+        assert await outbox.release_of_worker(pool, worker="one") == 1
         due = (await pool.fetchrow("select due_at <= now() from mails"))[0]
         assert due == (round_ < 2)
 
@@ -209,12 +209,12 @@ async def test_f31_nothing_is_claimed_while_no_relay_is_well(pool: Pool, sink: S
     away = replace(a_worker(), relay=Away())
     await away.deliver(mail)
     await due_now(pool)
-    await sweeper(pool, away).sweep()
+    await poller(pool, away).poll_due()
     assert (await pool.fetchrow("select attempts, state from mails where id = $1", mail)) == (0, "pending")
     await pool.execute("update mails set deadline_at = now() where id = $1", late)
-    await sweeper(pool, away).look()
+    await poller(pool, away).update_backlog()
     assert [await state(pool, each) for each in (mail, late)] == ["pending", "expired"]
-    assert away.marks.counts.told()["backlog_pending"] == 2
+    assert away.recorder.counts.told()["backlog_pending"] == 2
 
 
 async def test_f31_what_waited_for_the_relay_goes_out_when_it_is_back(pool: Pool, a_worker, ann: users.User):
@@ -224,10 +224,10 @@ async def test_f31_what_waited_for_the_relay_goes_out_when_it_is_back(pool: Pool
     await pool.execute(later, "server")
     await pool.execute(f"{later} where id = $2", "recipient", greylisted)
     away = replace(a_worker(), relay=Away())
-    watching = asyncio.create_task(sweeper(pool, away).watch())
+    watching = asyncio.create_task(poller(pool, away).resume_after_outage())
     away.relay.recovered.set()
     async with asyncio.timeout(PATIENCE):
-        while away.marks.counts.since_start["mails_hastened"] < 3:  # noqa: ASYNC110 - a counter rings no bell
+        while away.recorder.counts.since_start["mails_hastened"] < 3:  # noqa: ASYNC110 - a counter rings no bell
             await asyncio.sleep(0.02)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
@@ -250,7 +250,7 @@ async def test_f31_what_waited_for_our_own_fault_at_the_relay_goes_out_too(
     mail = await asked(pool)
     later = "update mails set due_at = now() + interval '15 minutes', last_cause = 'ours', last_fault = $1"
     await pool.execute(later, fault)
-    assert await outbox.hasten(pool, stages=OURS, most=10) == hastened
+    assert await outbox.reschedule_now(pool, stages=OURS, most=10) == hastened
     assert (await outbox.list_due(pool, seconds=0, most=10) == [mail]) == hastened
 
 
@@ -259,11 +259,11 @@ async def test_f34_a_wrong_password_put_right_brings_all_mails_out(pool: Pool, s
     """535 until the breaker opens; a probe that signs in closes it, and the mails go without waiting their time."""
     sink.users = {"shop": "right"}
     waiting, worker = [await asked(pool) for _ in range(TRIES)], a_worker()
-    worker = replace(worker, relay=Relay(_as_shop(sink), connections=2, rest=0.05))
-    sweep = sweeper(pool, worker)
+    worker = replace(worker, relay=RelayPool(_as_shop(sink), connections=2, rest=0.05))
+    sweep = poller(pool, worker)
 
     async def swept() -> bool:
-        await sweep.sweep()
+        await sweep.poll_due()
         return len(sink.mails) == TRIES
 
     sink.script("auth", "535 5.7.8 no", times=TRIES)
@@ -272,7 +272,7 @@ async def test_f34_a_wrong_password_put_right_brings_all_mails_out(pool: Pool, s
     assert not worker.relay.ready()
     causes = await pool.fetch("select distinct last_cause from mails where due_at > now()")
     assert [row[0] for row in causes] == ["ours"]
-    minding = [asyncio.create_task(each) for each in (sweep.keep(), sweep.watch())]
+    minding = [asyncio.create_task(each) for each in (sweep.maintain_relays(), sweep.resume_after_outage())]
     try:
         await until(swept, what="nothing was hastened")
     finally:
@@ -286,12 +286,12 @@ async def test_f34_a_worker_that_starts_lets_nobody_wait_for_the_relay(pool: Poo
     """Its operator may have put right what was wrong: settings are read at the start."""
     mail = await asked(pool)
     await pool.execute("update mails set due_at = now() + interval '15 minutes', last_cause = 'server'")
-    watching = asyncio.create_task(sweeper(pool, a_worker()).watch())
+    watching = asyncio.create_task(poller(pool, a_worker()).resume_after_outage())
     await until(lambda: outbox.list_due(pool, seconds=0, most=10), what="nothing was hastened")
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     assert await outbox.list_due(pool, seconds=0, most=10) == [mail]
 
 
-def _as_shop(sink: Sink) -> Server:
-    return Server("127.0.0.1", sink.port, tls="none", username="shop", password="right")
+def _as_shop(sink: Sink) -> SmtpUrl:
+    return SmtpUrl("127.0.0.1", sink.port, tls="none", username="shop", password="right")

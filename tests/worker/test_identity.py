@@ -12,7 +12,7 @@ from pathlib import Path
 from devstack.servers import tied
 from testkit.patience import PATIENCE
 from testkit.processes import ROOT
-from worker.worker_name import Identity, default_state, take
+from worker.worker_name import WorkerName, acquire, default_state
 
 _HOLD = (
     "import asyncio, sys, time; from pathlib import Path; from worker.worker_name import take;"
@@ -32,8 +32,8 @@ def holder(folder: Path, name: str) -> Iterator[tuple[subprocess.Popen[str], str
             found.kill()
 
 
-async def taken(name: str, folder: Path) -> Identity:
-    found = await take(name, folder, asyncio.Event())
+async def taken(name: str, folder: Path) -> WorkerName:
+    found = await acquire(name, folder, asyncio.Event())
     assert found
     return found
 
@@ -43,7 +43,7 @@ async def test_each_takes_the_first_free_name(tmp_path: Path):
     first, second = await taken("", tmp_path), await taken("", tmp_path)
     assert first.name.endswith("-0")
     assert second.name == first.name[:-1] + "1"
-    first.give_up()
+    first.release()
     assert (await taken("", tmp_path)).name == first.name
 
 
@@ -72,11 +72,11 @@ async def test_a_given_name_is_waited_for(tmp_path: Path, caplog):
 async def test_waiting_for_a_name_can_be_stopped(tmp_path: Path):
     """A worker that is told to stop before it has a name just ends."""
     first, stop = await taken("post", tmp_path), asyncio.Event()
-    waiting = asyncio.create_task(take("post", tmp_path, stop))
+    waiting = asyncio.create_task(acquire("post", tmp_path, stop))
     await asyncio.sleep(0)
     stop.set()
     assert await waiting is None
-    first.give_up()
+    first.release()
 
 
 async def test_where_nothing_can_be_written_the_name_is_the_process(tmp_path: Path, caplog):
@@ -84,7 +84,7 @@ async def test_where_nothing_can_be_written_the_name_is_the_process(tmp_path: Pa
     (tmp_path / "file").write_text("")
     found = await taken("", tmp_path / "file" / "below")
     assert found.name.endswith(f"-{os.getpid()}")
-    assert found.receipts is None
+    assert found.journal is None
     assert "WORKER_STATE can't be used" in caplog.text
     found.touch()
 
@@ -94,8 +94,8 @@ async def test_a_place_of_anybodys_must_be_ours(tmp_path: Path):
     tmp_path.chmod(0o1777)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "state").symlink_to(tmp_path / "elsewhere")
-    assert (await taken("", tmp_path / "state")).receipts is None
-    assert (await taken("", tmp_path / "elsewhere")).receipts is not None
+    assert (await taken("", tmp_path / "state")).journal is None
+    assert (await taken("", tmp_path / "elsewhere")).journal is not None
 
 
 def test_the_default_place_is_the_databases():

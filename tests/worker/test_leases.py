@@ -11,8 +11,8 @@ from service.store.outbox import Lease
 from testkit.outbox import asked
 from testkit.sink import Sink
 from tests.worker.test_history import history
-from tests.worker.test_mail import due_now, state, sweeper
-from worker.sent_journal import Receipt
+from tests.worker.test_mail import due_now, poller, state
+from worker.sent_journal import SentEntry
 
 
 @pytest.fixture(autouse=True)
@@ -31,16 +31,16 @@ async def test_f02_a_claim_without_an_answer_is_given_back(pool: Pool, sink: Sin
     assert await state(pool, mail) == "sending"
     await worker.deliver(mail)
     assert await state(pool, mail) == "sending", "while it is in doubt nobody here claims it again"
-    found = sweeper(pool, worker)
-    await found.sweep()
+    found = poller(pool, worker)
+    await found.poll_due()
     assert await state(pool, mail) == "pending"
     await due_now(pool)
-    await found.sweep()
+    await found.poll_due()
     # The round is over; what it began may not be, on a busy machine.
     await asyncio.gather(*found.under_way.values())
     assert (await state(pool, mail), len(sink.mails)) == ("sent", 1)
     assert [step[0] for step in await history(pool, mail)] == ["sent"]
-    assert not worker.marks.leases.in_doubt
+    assert not worker.recorder.leases.in_doubt
 
 
 async def test_f02_a_claim_that_did_not_count_is_no_harm(pool: Pool, sink: Sink, a_worker, ann: users.User):
@@ -50,25 +50,25 @@ async def test_f02_a_claim_that_did_not_count_is_no_harm(pool: Pool, sink: Sink,
     with pytest.raises(PostgresGone):
         await worker.deliver(mail)
     await a_worker("two").deliver(mail)
-    await sweeper(pool, worker).sweep()
+    await poller(pool, worker).poll_due()
     assert (await state(pool, mail), len(sink.mails)) == ("sent", 1)
 
 
 async def test_f02_what_is_in_hand_is_not_given_back(pool: Pool, a_worker, ann: users.User):
     """A second ring for a mail that this worker sends right now may be what got no answer: the first goes on."""
     mail, worker = await asked(pool), a_worker()
-    leases = worker.marks.leases
+    leases = worker.recorder.leases
     claim = await leases.claim(mail)
     assert claim
     leases.in_doubt.add(mail)
     with leases.holding(claim, 0.0):
-        await worker.marks.settle()
+        await worker.recorder.settle()
         assert (await state(pool, mail), leases.in_doubt) == ("sending", {mail})
-    worker.marks.receipts.note(receipt := Receipt(Lease(mail, claim.attempts), 250, ""))
-    await worker.marks.settle()
+    worker.recorder.journal.note(receipt := SentEntry(Lease(mail, claim.attempts), 250, ""))
+    await worker.recorder.settle()
     assert (await state(pool, mail), leases.in_doubt) == ("sending", {mail})
-    worker.marks.receipts.drop(receipt)
-    await worker.marks.settle()
+    worker.recorder.journal.drop(receipt)
+    await worker.recorder.settle()
     assert (await state(pool, mail), leases.in_doubt) == ("pending", set())
 
 
@@ -76,8 +76,8 @@ async def test_f02_anothers_is_not_given_back(pool: Pool, a_worker, ann: users.U
     """Whoever has claimed it since keeps it."""
     mail, worker = await asked(pool), a_worker()
     assert await outbox.claim(pool, mail, worker="two", lease=30)
-    worker.marks.leases.in_doubt.add(mail)
-    await worker.marks.settle()
+    worker.recorder.leases.in_doubt.add(mail)
+    await worker.recorder.settle()
     assert await state(pool, mail) == "sending"
 
 

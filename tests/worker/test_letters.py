@@ -349,7 +349,7 @@ def test_a_broken_template_stops_the_start(tmp_path: Path, file: str, old: str, 
     assert old in before
     (folder / file).write_text(before.replace(old, new))
     with pytest.raises((ValueError, jinja2.TemplateError)):
-        templates.shelf(folder)
+        templates.load_templates(folder)
 
 
 def test_the_parts_say_the_same() -> None:

@@ -9,7 +9,7 @@ import pytest
 from service.db import Pool, transaction
 from service.store import events, projects, security_log, users
 from service.store.events import Event
-from worker.security_log import Clerk
+from worker.security_log import SecurityLogWriter
 
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/70.0.3538.77 Safari/537.36"
@@ -40,7 +40,7 @@ async def test_an_event_becomes_a_log_row(pool: Pool, ann: users.User):
     """With the time of the act, its address, country and device in Matomo's codes; the event is gone."""
     await happen(pool)
     event = await pool.fetchrow("select * from events")
-    await Clerk(pool).file()
+    await SecurityLogWriter(pool).write_pending()
     row = await pool.fetchrow("select * from logs")
     for name in ("project_id", "id", "user_id", "name", "ip", "at"):
         assert row[name] == event[name], name
@@ -54,7 +54,7 @@ async def test_an_event_becomes_a_log_row(pool: Pool, ann: users.User):
 async def test_any_user_agent_is_filed(pool: Pool, ann: users.User, agent: str):
     """What a stranger's header holds never stops the log."""
     await happen(pool, by=Caller(ip="127.0.0.1", user_agent=agent))
-    await Clerk(pool).file()
+    await SecurityLogWriter(pool).write_pending()
     assert (await pool.fetchrow("select country_code from logs"))[0] == "--"
 
 
@@ -62,8 +62,8 @@ async def test_several_clerks_file_each_event_once(pool: Pool, ann: users.User):
     """Rung for more often than there is work, by workers that know nothing of each other."""
     await happen(pool, 250)
     ids = {row[0] for row in await pool.fetch("select id from events")}
-    clerks = [Clerk(pool) for _ in range(4)]
-    await asyncio.gather(*(clerk.file() for clerk in clerks * 3))
+    clerks = [SecurityLogWriter(pool) for _ in range(4)]
+    await asyncio.gather(*(log_writer.write_pending() for log_writer in clerks * 3))
     filed = [row[0] for row in await pool.fetch("select id from logs")]
     assert len(filed) == 250
     assert set(filed) == ids
@@ -72,13 +72,13 @@ async def test_several_clerks_file_each_event_once(pool: Pool, ann: users.User):
 async def test_an_event_waits_until_it_is_known_whom_it_concerns(pool: Pool, ann: users.User):
     """A recovery asked for by address is filed when a worker has settled it, for a user or for nobody."""
     await happen(pool, user_id=None)
-    clerk = Clerk(pool)
-    await clerk.file()
+    log_writer = SecurityLogWriter(pool)
+    await log_writer.write_pending()
     assert (await pool.fetchrow("select count(*) from logs"))[0] == 0
-    assert not await events.any_late(pool, seconds=-1)
-    assert len(await events.settle(pool, "shop", token_id="t", user_id=None)) == 1
-    assert await events.settle(pool, "shop", token_id="t", user_id="ann") == [], "once only"
-    await clerk.file()
+    assert not await events.has_overdue(pool, seconds=-1)
+    assert len(await events.assign_user(pool, "shop", token_id="t", user_id=None)) == 1
+    assert await events.assign_user(pool, "shop", token_id="t", user_id="ann") == [], "once only"
+    await log_writer.write_pending()
     assert (await pool.fetchrow("select user_id from logs"))[0] is None
 
 
@@ -87,9 +87,9 @@ async def test_what_fails_to_be_filed_stays(pool: Pool, ann: users.User):
     await happen(pool, 3)
     with pytest.raises(Undo):  # noqa: PT012 - the block is what fails
         async with transaction(pool) as tx:
-            assert len(await events.take(tx, most=100)) == 3
+            assert len(await events.dequeue(tx, most=100)) == 3
             raise Undo
-    await Clerk(pool).file()
+    await SecurityLogWriter(pool).write_pending()
     assert (await pool.fetchrow("select count(*) from logs"))[0] == 3
 
 
@@ -97,13 +97,13 @@ async def test_filing_twice_is_filing_once(pool: Pool, ann: users.User):
     """A row that stands already stays as it is."""
     await happen(pool)
     event = await pool.fetchrow("select * from events")
-    await Clerk(pool).file()
+    await SecurityLogWriter(pool).write_pending()
     columns = "project_id, id, name, user_id, token_id, ready, ip, user_agent, at"
     await pool.execute(
         f"insert into events ({columns}) values ($1, $2, $3, $4, $5, true, $6, $7, $8)",
         *(event[name] for name in ("project_id", "id", "name", "user_id", "token_id", "ip", "user_agent", "at")),
     )  # fmt: skip
-    await Clerk(pool).file()
+    await SecurityLogWriter(pool).write_pending()
     assert (await pool.fetchrow("select count(*) from logs"))[0] == 1
 
 
@@ -132,16 +132,16 @@ async def test_partitions_are_made_ahead_and_dropped_behind(pool: Pool):
             await tx.execute(f"drop table {month(1)}, {month(2)}")
             for name in ("logs_202001", month(-13), month(-12)):
                 await make(tx, name)
-            assert await security_log.keep_partitions(tx, months=12) == 4
+            assert await security_log.maintain_partitions(tx, months=12) == 4
             assert await partitions(tx) == {"logs_default", month(-12), month(0), month(1), month(2)}
-            assert await security_log.keep_partitions(tx, months=12) == 0
+            assert await security_log.maintain_partitions(tx, months=12) == 0
             raise Undo
 
 
 async def test_a_row_lands_in_its_months_partition(pool: Pool, ann: users.User):
     """Nothing is filed in the default partition while the months ahead stand."""
     await happen(pool)
-    await Clerk(pool).file()
+    await SecurityLogWriter(pool).write_pending()
     assert (await pool.fetchrow("select tableoid::regclass::text from logs"))[0] == month(0)
 
 
@@ -150,6 +150,6 @@ async def test_one_worker_keeps_the_partitions(pool: Pool):
     with pytest.raises(Undo):  # noqa: PT012 - the block is undone
         async with transaction(pool) as tx:
             await tx.execute(f"drop table {month(2)}")
-            assert await security_log.keep_partitions(tx, months=12) == 1
-            assert await security_log.keep_partitions(pool, months=12) == 0
+            assert await security_log.maintain_partitions(tx, months=12) == 1
+            assert await security_log.maintain_partitions(pool, months=12) == 0
             raise Undo

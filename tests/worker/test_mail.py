@@ -22,12 +22,12 @@ from testkit.letters import link_of, parameters_of
 from testkit.outbox import ANN, URL, asked
 from testkit.patience import PATIENCE
 from testkit.sink import Sink
-from worker.delivery import Mailer
+from worker.delivery import Delivery
 from worker.leases import LEASE
 from worker.outcomes import WAITS
-from worker.poller import Sweeper
-from worker.security_log import Clerk
-from worker.smtp import TryLater
+from worker.poller import OutboxPoller
+from worker.security_log import SecurityLogWriter
+from worker.smtp import TemporaryFailure
 
 SECONDS, ISO = r"\d{10}", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00"
 
@@ -54,7 +54,7 @@ async def test_a_mail_is_sent_once(pool: Pool, sink: Sink, a_worker, ann: users.
     assert tuple(token) == ("ann", 1)
     event = await pool.fetchrow("select user_id, ready from events")
     assert tuple(event) == ("ann", True)
-    assert worker.marks.leases.held == {}
+    assert worker.recorder.leases.held == {}
     assert sink.violations == []
 
 
@@ -170,7 +170,7 @@ async def test_a_refusal_for_the_rate_waits_under_its_own_name(pool: Pool, sink:
     await worker.deliver(mail)
     row = await pool.fetchrow("select state, last_cause, last_code from mails")
     assert tuple(row) == ("pending", "pace", 454)
-    assert worker.marks.counts.since_start["waits_pace"] == 1
+    assert worker.recorder.counts.since_start["waits_pace"] == 1
     await due_now(pool)
     await worker.deliver(mail)
     assert await state(pool, mail) == "sent"
@@ -232,7 +232,7 @@ async def test_for_nobody_the_event_is_filed_all_the_same(pool: Pool, a_worker, 
     await a_worker().deliver(mail)
     assert await state(pool, mail) == "void"
     assert (await pool.fetchrow("select count(*) from tokens"))[0] == 0
-    await Clerk(pool).file()
+    await SecurityLogWriter(pool).write_pending()
     assert [tuple(row) for row in await pool.fetch("select name, user_id, ip from logs")] == [
         ("account.recovery.create", None, "192.0.2.1")
     ]
@@ -267,7 +267,7 @@ async def test_tidying_forgets_what_ended_long_ago(pool: Pool, a_worker, ann: us
             f"update mails set state = '{state_now}', ended_at = {ended}, created_at = now() - interval '40 days' "
             f"where id = '{mail}'"
         )
-    await sweeper(pool, a_worker()).tidy()
+    await poller(pool, a_worker()).purge()
     assert sorted(row["state"] for row in await pool.fetch("select state from mails")) == ["pending", "sent"]
 
 
@@ -342,14 +342,14 @@ async def test_a_late_worker_asks_before_the_words_go_out(pool: Pool, a_worker, 
         """A relay that needs so long for RCPT that another worker takes over."""
 
         async def send(self, *_arguments, before_data) -> None:
-            one.marks.leases.held[lease] -= LEASE
+            one.recorder.leases.held[lease] -= LEASE
             assert await before_data(), "nobody else has it yet"
-            one.marks.leases.held[lease] -= LEASE
+            one.recorder.leases.held[lease] -= LEASE
             await due_now(pool)
             await two.deliver(mail)
-            await one.marks.leases.renew()
+            await one.recorder.leases.renew()
             assert not await before_data(), "to have asked for a lease is not to have it"
-            raise TryLater(0, "the check before DATA said no", "fence")
+            raise TemporaryFailure(0, "the check before DATA said no", "fence")
 
     await replace(one, relay=HeldUp()).attempt(mail)
     assert (len(sink.mails), await state(pool, mail)) == (1, "sent")
@@ -362,7 +362,7 @@ async def test_a_lease_is_renewed_while_it_is_sent(pool: Pool, sink: Sink, a_wor
     stuck = asyncio.create_task(one.deliver(mail))
     await sink.wait_for(lambda sink: any(line.startswith("RCPT") for line in sink.commands))
     await due_now(pool)
-    await one.marks.leases.renew()
+    await one.recorder.leases.renew()
     left = (await pool.fetchrow("select extract(epoch from due_at - now()) from mails"))[0]
     assert left > LEASE / 2
     sink.cut_all()
@@ -373,14 +373,14 @@ async def test_a_worker_that_comes_back_takes_its_own_again(pool: Pool, sink: Si
     """Under the name it kept it need not wait for its own lease; another's it leaves alone."""
     mail = await asked(pool)
     await outbox.claim(pool, mail, worker="one", lease=30)
-    assert await outbox.free(pool, worker="two") == 0
-    assert await outbox.free(pool, worker="one") == 1
+    assert await outbox.release_of_worker(pool, worker="two") == 0
+    assert await outbox.release_of_worker(pool, worker="one") == 1
     await a_worker("one").deliver(mail)
     assert await state(pool, mail) == "sent"
 
 
-def sweeper(pool: Pool, mailer: Mailer) -> Sweeper:
-    return Sweeper(pool, mailer, Clerk(pool), 12, 30)
+def poller(pool: Pool, delivery: Delivery) -> OutboxPoller:
+    return OutboxPoller(pool, delivery, SecurityLogWriter(pool), 12, 30)
 
 
 async def test_the_sweep_finds_a_lost_job(pool: Pool, sink: Sink, a_worker, ann: users.User):
@@ -388,9 +388,9 @@ async def test_the_sweep_finds_a_lost_job(pool: Pool, sink: Sink, a_worker, ann:
     mail = await asked(pool)
     await due_now(pool)
     await pool.execute("update events set at = now() - interval '2 seconds'")
-    found = sweeper(pool, a_worker())
-    await found.sweep()
-    await found.sweep()
+    found = poller(pool, a_worker())
+    await found.poll_due()
+    await found.poll_due()
     assert (await state(pool, mail), len(sink.mails)) == ("sent", 1)
     assert (await pool.fetchrow("select user_id from logs"))[0] == "ann"
 
@@ -403,10 +403,10 @@ async def test_the_sweep_takes_many_and_survives_a_bad_one(pool: Pool, database:
     await pool.execute("update mails set letter = 'nonsense' where id = $1", bad)
     await due_now(pool)
     patient = Pool(database, size=4, patience=30)
-    mailer = replace(a_worker(), pool=patient)
-    mailer.marks.pool = mailer.marks.leases.pool = patient
-    sweeping = sweeper(patient, mailer)
-    await sweeping.sweep()
+    delivery = replace(a_worker(), pool=patient)
+    delivery.recorder.pool = delivery.recorder.leases.pool = patient
+    sweeping = poller(patient, delivery)
+    await sweeping.poll_due()
     # The round is over; what it began may not be, on a busy machine.
     await asyncio.gather(*sweeping.under_way.values())
     await patient.close()
@@ -415,16 +415,16 @@ async def test_the_sweep_takes_many_and_survives_a_bad_one(pool: Pool, database:
 
 async def test_without_redis_the_sweep_delivers(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """Redis away delays and loses nothing."""
-    mailer = a_worker(redis_url=f"redis://127.0.0.1:{free_port()}/0")
+    delivery = a_worker(redis_url=f"redis://127.0.0.1:{free_port()}/0")
     await asked(pool)
-    sweeping = asyncio.create_task(sweeper(pool, mailer).run())
+    sweeping = asyncio.create_task(poller(pool, delivery).run())
     try:
         await sink.wait_for(1)
         await until_none(pool, "state <> 'sent'")
     finally:
         sweeping.cancel()
         await asyncio.gather(sweeping, return_exceptions=True)
-    assert mailer.bell.missed == 1
+    assert delivery.job_queue.missed == 1
 
 
 async def until_none(pool: Pool, condition: str) -> None:

@@ -19,7 +19,7 @@ from service.cli.mails.output import REFUSED
 from service.db import Pool
 from service.queue import QUEUE
 from service.store import outbox, outbox_admin, projects, users
-from service.store.outbox_admin import Choice
+from service.store.outbox_admin import MailFilter
 from testkit.outbox import asked as posted
 from testkit.patience import PATIENCE
 from testkit.sources import ROOT
@@ -112,8 +112,8 @@ async def test_wrong_words_are_two(desk: Desk, words: str):
 @pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("10m", 600), ("3h", 10_800), ("1d", 86_400)])
 def test_spans(text: str, seconds: float):
     """A span is read as it is written, and told in the largest unit of which there are two."""
-    assert durations.read(text) == seconds
-    assert [durations.tell(number) for number in (-1, 0, 90, 120, 7199, 7200, 172_800)] == [
+    assert durations.parse(text) == seconds
+    assert [durations.format_duration(number) for number in (-1, 0, 90, 120, 7199, 7200, 172_800)] == [
         "0s", "0s", "90s", "2m", "119m", "2h", "2d",
     ]  # fmt: skip
 
@@ -377,8 +377,8 @@ async def test_status_without_redis_tells_what_postgres_knows(desk: Desk, pool: 
 async def test_a_worker_tells_of_its_relays(a_worker, redis: Redis):
     """For half a minute, and until it stops."""
     worker = a_worker("one")
-    told = reports.Reports(redis, "one", worker.relay)
-    await told.tell()
+    told = reports.RelayReporter(redis, "one", worker.relay)
+    await told.publish()
     assert await reports.read(redis) == {"one": dict(worker.relay.states())}
     assert 0 < await redis.ttl(reports.KEY) <= reports.LIFE
     await told.stop()
@@ -428,7 +428,7 @@ async def test_an_empty_outbox_can_be_looked_at(desk: Desk, pool: Pool):
     assert (await desk("status"))[1].splitlines()[0] == "mails: none"
     assert (await desk("list"))[0] == 0
     assert (await desk.json("retry", "--state", "failed")) == {"retried": [], "refused": [], "dry_run": False}
-    assert await outbox_admin.page(pool, Choice(), after=None, most=1) == []
+    assert await outbox_admin.page(pool, MailFilter(), after=None, most=1) == []
 
 
 def test_it_runs_as_a_program(database: str, redis_url: str):

@@ -9,7 +9,7 @@ import pytest
 
 from service import failpoints
 from service.db import Pool
-from service.queue import Bell, connect
+from service.queue import JobQueue, connect
 from service.settings import Settings
 from service.store import outbox, users
 from service.store.outbox import Lease
@@ -19,107 +19,107 @@ from testkit.proxy import Proxy
 from testkit.sink import Sink
 from tests.worker.conftest import staffed
 from tests.worker.test_history import history
-from tests.worker.test_mail import due_now, state, sweeper
+from tests.worker.test_mail import due_now, poller, state
 from worker import sent_journal as module
-from worker.crash_recovery import wake
+from worker.crash_recovery import recover
 from worker.leases import Leases
-from worker.metrics import Counts
-from worker.outcomes import Marks
-from worker.sent_journal import Receipt, Receipts, read
-from worker.smtp import Relay, Server
-from worker.worker_name import Identity, take
+from worker.metrics import Metrics
+from worker.outcomes import OutcomeRecorder
+from worker.sent_journal import SentEntry, SentJournal, read
+from worker.smtp import RelayPool, SmtpUrl
+from worker.worker_name import WorkerName, acquire
 
 RELAY = "127.0.0.1:25"
 
 
 @pytest.fixture
-async def identity(tmp_path: Path) -> Identity:
-    found = await take("one", tmp_path, asyncio.Event())
+async def identity(tmp_path: Path) -> WorkerName:
+    found = await acquire("one", tmp_path, asyncio.Event())
     assert found
     return found
 
 
-def marks(pool: Pool, receipts: Receipts) -> Marks:
-    return Marks(pool, Leases(pool, "one"), receipts, Counts())
+def recorder(pool: Pool, journal: SentJournal) -> OutcomeRecorder:
+    return OutcomeRecorder(pool, Leases(pool, "one"), journal, Metrics())
 
 
 def test_what_is_noted_is_read(tmp_path: Path):
     """One line a mail: whole ones are read, torn and foreign ones are counted."""
     path = tmp_path / "one.receipts"
-    receipts = Receipts(path)
-    noted = [Receipt(Lease(uuid4(), attempt), 250, RELAY) for attempt in (1, 2)]
+    journal = SentJournal(path)
+    noted = [SentEntry(Lease(uuid4(), attempt), 250, RELAY) for attempt in (1, 2)]
     for receipt in noted:
-        receipts.note(receipt)
+        journal.append(receipt)
     with path.open("ab") as file:
         file.write(b"\xff\xfe junk\n" + f"{uuid4().hex} 1 250 {RELAY}".encode())
-    receipts.note(third := Receipt(Lease(uuid4(), 3), 250, RELAY))
+    journal.append(third := SentEntry(Lease(uuid4(), 3), 250, RELAY))
     assert read(path) == ([*noted, third], 2)
     assert read(tmp_path / "nobody") == ([], 0)
-    receipts.close()
+    journal.close()
 
 
 def test_the_file_stays_small(tmp_path: Path):
     """However many were sent: what is open stands in it, and little else."""
-    receipts = Receipts(tmp_path / "one.receipts")
-    kept = Receipt(Lease(uuid4(), 1), 250, RELAY)
-    receipts.note(kept)
+    journal = SentJournal(tmp_path / "one.receipts")
+    kept = SentEntry(Lease(uuid4(), 1), 250, RELAY)
+    journal.append(kept)
     for _ in range(5000):
-        receipts.note(done := Receipt(Lease(uuid4(), 1), 250, RELAY))
-        receipts.drop(done)
+        journal.append(done := SentEntry(Lease(uuid4(), 1), 250, RELAY))
+        journal.remove(done)
     assert (tmp_path / "one.receipts").stat().st_size < module.LONGEST * 2
     assert kept in read(tmp_path / "one.receipts")[0]
-    receipts.close()
+    journal.close()
 
 
 async def test_a_full_disk_stops_no_mail(pool: Pool):
     """A receipt that can't be written is a warning; the mail is marked all the same."""
-    receipts = Receipts(Path("/dev/full"))
-    receipts.note(Receipt(Lease(uuid4(), 1), 250, RELAY))
-    await receipts.secure()
-    assert len(receipts.open) == 1
-    receipts.close()
+    journal = SentJournal(Path("/dev/full"))
+    journal.append(SentEntry(Lease(uuid4(), 1), 250, RELAY))
+    await journal.fsync()
+    assert len(journal.open) == 1
+    journal.close()
 
 
 async def test_at_its_start_a_worker_tells_what_it_had_sent(
-    pool: Pool, sink: Sink, a_worker, ann: users.User, identity: Identity
+    pool: Pool, sink: Sink, a_worker, ann: users.User, identity: WorkerName
 ):
     """Before it takes anything back: sent stays sent, and what another has claimed since is left to that one."""
     sent, taken, pending = [await asked(pool) for _ in range(3)]
-    receipts = Receipts(identity.receipts)
+    journal = SentJournal(identity.journal)
     for mail in (sent, taken):
         assert await outbox.claim(pool, mail, worker="one", lease=30)
-        receipts.note(Receipt(Lease(mail, 1), 250, RELAY))
-    receipts.note(Receipt(Lease(pending, 1), 250, RELAY))
-    receipts.close()
+        journal.append(SentEntry(Lease(mail, 1), 250, RELAY))
+    journal.append(SentEntry(Lease(pending, 1), 250, RELAY))
+    journal.close()
     await pool.execute("update mails set due_at = now() where id = $1", taken)
     assert await outbox.claim(pool, taken, worker="two", lease=30)
-    woken = marks(pool, Receipts(identity.receipts))
-    await wake(pool, identity, woken)
+    woken = recorder(pool, SentJournal(identity.journal))
+    await recover(pool, identity, woken)
     assert [await state(pool, mail) for mail in (sent, taken, pending)] == ["sent", "sending", "pending"]
     assert await history(pool, sent) == [("sent", 1, "one", RELAY, "", 250, "")]
-    assert identity.receipts
-    assert identity.receipts.stat().st_size == 0
+    assert identity.journal
+    assert identity.journal.stat().st_size == 0
     assert woken.counts.since_start["receipts_replayed"] == 1
     await a_worker().deliver(sent)
     assert sink.mails == []
 
 
-async def test_receipts_of_a_name_that_nobody_has_are_told_too(pool: Pool, ann: users.User, identity: Identity):
+async def test_receipts_of_a_name_that_nobody_has_are_told_too(pool: Pool, ann: users.User, identity: WorkerName):
     """Fewer workers than before a crash, or a host with a new name: what was sent is not sent again."""
-    mail, path = await asked(pool), identity.receipts
+    mail, path = await asked(pool), identity.journal
     assert path
     await outbox.claim(pool, mail, worker="gone", lease=30)
-    gone = Receipts(path.with_name("gone.receipts"))
-    gone.note(Receipt(Lease(mail, 1), 250, RELAY))
+    gone = SentJournal(path.with_name("gone.receipts"))
+    gone.append(SentEntry(Lease(mail, 1), 250, RELAY))
     gone.close()
-    living = await take("living", path.parent, asyncio.Event())
+    living = await acquire("living", path.parent, asyncio.Event())
     assert living
-    assert living.receipts
-    Receipts(living.receipts).close()
-    await wake(pool, identity, marks(pool, Receipts(path)))
+    assert living.journal
+    SentJournal(living.journal).close()
+    await recover(pool, identity, recorder(pool, SentJournal(path)))
     assert await state(pool, mail) == "sent"
     assert not path.with_name("gone.receipts").exists()
-    assert living.receipts.exists(), "the living worker's own is not touched"
+    assert living.journal.exists(), "the living worker's own is not touched"
 
 
 @pytest.mark.parametrize("action", ["raise", "cancel"])
@@ -135,22 +135,22 @@ async def test_f52_a_mail_that_could_not_be_marked_is_marked_by_the_sweep(
         failpoints.disarm()
     assert (await state(pool, mail), len(sink.mails)) == ("sending", 1)
     await due_now(pool)
-    await sweeper(pool, worker).sweep()
+    await poller(pool, worker).poll_due()
     assert (await state(pool, mail), len(sink.mails)) == ("sent", 1)
-    assert worker.marks.receipts.open == {}
+    assert worker.recorder.journal.open == {}
 
 
 async def test_f02_postgres_away_when_a_mail_was_sent(  # noqa: PLR0917 - pytest's
     pool: Pool, database: str, sink: Sink, redis, redis_url: str, settings: Settings, ann: users.User, tmp_path: Path
 ):
     """The receipt goes to the disk and the mark waits for Postgres: nothing is sent twice, nothing is forgotten."""
-    place, bell = urlsplit(database), connect(redis_url)
+    place, job_queue = urlsplit(database), connect(redis_url)
     assert place.port
     path, mail = tmp_path / "one.receipts", await asked(pool)
     async with Proxy("127.0.0.1", place.port) as proxy:
         own = Pool(database.replace(f":{place.port}/", f":{proxy.port}/"), size=2)
-        relay = Relay(Server("127.0.0.1", sink.port, tls="none"))
-        worker = staffed(own, relay, Bell(bell), settings, "one", path)
+        relay = RelayPool(SmtpUrl("127.0.0.1", sink.port, tls="none"))
+        worker = staffed(own, relay, JobQueue(job_queue), settings, "one", path)
         sink.script("dot", "250 2.0.0 ok", action="drip", pause=0.1)
         delivering = asyncio.create_task(worker.deliver(mail))
         await sink.wait_for(1)
@@ -164,5 +164,5 @@ async def test_f02_postgres_away_when_a_mail_was_sent(  # noqa: PLR0917 - pytest
         assert (await state(pool, mail), len(sink.mails)) == ("sent", 1)
         await relay.close()
         await own.close()
-    worker.marks.receipts.close()
-    await bell.aclose(close_connection_pool=True)
+    worker.recorder.journal.close()
+    await job_queue.aclose(close_connection_pool=True)

@@ -12,7 +12,7 @@ from service import email_addresses
 from testkit.sink import Sink
 from tests.units.test_addresses import SAME, SPECIAL
 from tests.worker.relays import ANN, BOB, MESSAGE, PASSWORD, SENDER, outcome, relay
-from worker.smtp import Deadlines, Refused, Server, TryLater, relay_server
+from worker.smtp import Deadlines, PermanentFailure, SmtpUrl, TemporaryFailure, relay_server
 
 
 async def test_a_mail_arrives() -> None:
@@ -71,8 +71,8 @@ async def test_a_poisoned_recipient_reaches_no_wire(recipient: str) -> None:
     """An envelope address that isn't one plain addr-spec is refused before anything is sent."""
     async with Sink() as sink, relay(sink) as opened:
         fault = await outcome(opened, recipient)
-        assert (type(fault), fault.code, fault.stage) == (Refused, 0, "address")
-        with pytest.raises(TryLater) as caught:
+        assert (type(fault), fault.code, fault.stage) == (PermanentFailure, 0, "address")
+        with pytest.raises(TemporaryFailure) as caught:
             await opened.send("no-reply@example.com> SIZE=1", ANN, MESSAGE)
         assert caught.value.stage == "address"
     assert sink.connections == 0
@@ -98,7 +98,7 @@ async def test_a_farewell_to_mail_is_replaced_once(reply: str, action: Any) -> N
         assert [mail.connection for mail in sink.mails] == [1, 2]
         sink.script("mail", reply, action=action, times=2)
         fault = await outcome(opened)
-        assert (type(fault), fault.stage) == (TryLater, "mail")
+        assert (type(fault), fault.stage) == (TemporaryFailure, "mail")
         assert sink.connections == 3
 
 
@@ -196,7 +196,7 @@ async def test_a_closed_relay_leaves_nothing() -> None:
         await sink.wait_for(lambda sink: not sink.sessions)
         assert sink.commands.count("QUIT") == 2
         fault = await outcome(opened)
-        assert (type(fault), fault.stage) == (TryLater, "connect")
+        assert (type(fault), fault.stage) == (TemporaryFailure, "connect")
     gc.collect()
 
 
@@ -213,7 +213,7 @@ async def test_the_fence_stops_a_mail(fence: Callable[[], Any]) -> None:
     """A lost lease stops the mail before DATA, with nothing handed over and the connection kept."""
     async with Sink() as sink, relay(sink) as opened:
         fault = await outcome(opened, before_data=fence)
-        assert (type(fault), fault.code, fault.stage) == (TryLater, 0, "fence")
+        assert (type(fault), fault.code, fault.stage) == (TemporaryFailure, 0, "fence")
         assert "password" not in fault.text
         assert "DATA" not in sink.commands
         await opened.send(SENDER, BOB, MESSAGE)
@@ -246,7 +246,7 @@ async def test_f53_the_fence_is_asked_again_when_354_was_long_in_coming(monkeypa
 
         sink.script("data", "354 go ahead", action="drip", pause=0.05, times=2)
         fault = await outcome(opened, before_data=asked)
-        assert (type(fault), fault.code, fault.stage, fault.cause) == (TryLater, 0, "fence", "ours")
+        assert (type(fault), fault.code, fault.stage, fault.cause) == (TemporaryFailure, 0, "fence", "ours")
         await opened.send(SENDER, ANN, MESSAGE, before_data=asked)
         await opened.send(SENDER, BOB, MESSAGE, before_data=asked)
     assert answers == [], "a quick 354 is not asked for twice"
@@ -265,7 +265,7 @@ async def test_f53_the_fence_is_asked_again_when_354_was_long_in_coming(monkeypa
 async def test_sign_in(offered: str, taken: str) -> None:
     """Credentials go by PLAIN, else LOGIN, else CRAM-MD5, as the server offers them, once a connection."""
     async with Sink(users={"ann": PASSWORD}, mechanisms=offered) as sink:
-        server = Server("127.0.0.1", sink.port, "ann", PASSWORD, "none")
+        server = SmtpUrl("127.0.0.1", sink.port, "ann", PASSWORD, "none")
         async with relay(sink, server=server) as opened:
             await opened.send(SENDER, ANN, MESSAGE)
             await opened.send(SENDER, ANN, MESSAGE)
@@ -277,7 +277,7 @@ async def test_sign_in(offered: str, taken: str) -> None:
 async def test_a_method_that_is_offered_and_missing() -> None:
     """504 to one method lets the next be tried, on the same connection; after the last it is a fault of ours."""
     async with Sink(users={"ann": PASSWORD}, mechanisms="PLAIN LOGIN CRAM-MD5") as sink:
-        server = Server("127.0.0.1", sink.port, "ann", PASSWORD, "none")
+        server = SmtpUrl("127.0.0.1", sink.port, "ann", PASSWORD, "none")
         sink.script("auth", "504 5.7.4 unrecognized authentication type", times=5)
         async with relay(sink, server=server) as opened:
             fault = await outcome(opened)
@@ -292,7 +292,7 @@ async def test_a_method_that_is_offered_and_missing() -> None:
 async def test_ehlo_says_the_name_that_was_set(helo: str) -> None:
     """What is said after EHLO is what the settings say, or localhost, and never the machine's own name."""
     async with Sink() as sink:
-        async with relay(sink, server=Server("127.0.0.1", sink.port, tls="none", helo=helo)) as opened:
+        async with relay(sink, server=SmtpUrl("127.0.0.1", sink.port, tls="none", helo=helo)) as opened:
             await opened.send(SENDER, ANN, MESSAGE)
         async with relay(sink) as opened:
             await opened.send(SENDER, ANN, MESSAGE)
@@ -316,7 +316,7 @@ async def test_a_refused_name_is_ours(reply: str, cause: str, caplog: pytest.Log
     async with Sink() as sink, relay(sink) as opened:
         sink.script("ehlo", reply)
         fault = await outcome(opened)
-    assert (type(fault), fault.stage, fault.cause) == (TryLater, "ehlo", cause)
+    assert (type(fault), fault.stage, fault.cause) == (TemporaryFailure, "ehlo", cause)
     calls = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert len(calls) == (cause == "ours")
 
@@ -348,9 +348,9 @@ async def test_a_failed_sign_in_is_ours(mechanisms: str, reply: str, code: int) 
     """Wrong credentials are tried once, wait, and leave no trace of themselves in the answer."""
     async with Sink(users={"ann": "other"}, mechanisms=mechanisms) as sink:
         sink.script("auth", reply)
-        async with relay(sink, server=Server("127.0.0.1", sink.port, "ann", PASSWORD, "none")) as opened:
+        async with relay(sink, server=SmtpUrl("127.0.0.1", sink.port, "ann", PASSWORD, "none")) as opened:
             fault = await outcome(opened)
-    assert (type(fault), fault.code, fault.stage) == (TryLater, code, "auth")
+    assert (type(fault), fault.code, fault.stage) == (TemporaryFailure, code, "auth")
     for told in (str(fault), repr(fault), fault.text):
         assert PASSWORD not in told
         assert "AGFub" not in told

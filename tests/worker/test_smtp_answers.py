@@ -5,7 +5,7 @@ import pytest
 from testkit.sink import Sink
 from testkit.sink import Stage as SinkStage
 from tests.worker.relays import ANN, BOB, MESSAGE, SENDER, outcome, relay
-from worker.smtp import Cause, Refused, TryLater, Undelivered
+from worker.smtp import Cause, DeliveryFailure, PermanentFailure, TemporaryFailure
 
 # F32: what passes by itself, whoever has to wait for it.
 PASSING: list[tuple[SinkStage, str, Cause]] = [
@@ -97,13 +97,13 @@ NOT_FINAL: list[tuple[SinkStage, str, Cause]] = [
 ]
 
 
-async def answered(stage: SinkStage, reply: str) -> Undelivered:
+async def answered(stage: SinkStage, reply: str) -> DeliveryFailure:
     """What one such reply is told as; nothing was taken, and the next mail goes out as ever."""
     async with Sink() as sink, relay(sink) as opened:
         sink.script(stage, reply, times=1)
         fault = await outcome(opened)
         assert sink.mails == []
-        await opened.admit()
+        await opened.acquire_rate()
         await opened.send(SENDER, BOB, MESSAGE)
     assert [mail.recipients for mail in sink.mails] == [(BOB,)]
     assert sink.violations == []
@@ -115,28 +115,28 @@ async def answered(stage: SinkStage, reply: str) -> Undelivered:
 async def test_f32_what_passes(stage: SinkStage, reply: str, cause: Cause) -> None:
     """A 4xx waits wherever it is met; only those after RCPT can be the recipient's matter."""
     fault = await answered(stage, reply)
-    assert (type(fault), fault.code, fault.cause) == (TryLater, int(reply[:3]), cause)
+    assert (type(fault), fault.code, fault.cause) == (TemporaryFailure, int(reply[:3]), cause)
 
 
 @pytest.mark.parametrize(("stage", "reply"), FINAL)
 async def test_f33_what_is_final(stage: SinkStage, reply: str) -> None:
     """Only a clear no to this recipient ends a mail."""
     fault = await answered(stage, reply)
-    assert (type(fault), fault.code, fault.cause) == (Refused, int(reply[:3]), "recipient")
+    assert (type(fault), fault.code, fault.cause) == (PermanentFailure, int(reply[:3]), "recipient")
 
 
 @pytest.mark.parametrize(("stage", "reply"), SUSPECTED)
 async def test_f34_what_may_be_ours(stage: SinkStage, reply: str) -> None:
     """A 5xx that names nobody's fault is final for nobody."""
     fault = await answered(stage, reply)
-    assert (type(fault), fault.code, fault.cause, fault.suspected) == (TryLater, int(reply[:3]), "ours", True)
+    assert (type(fault), fault.code, fault.cause, fault.suspected) == (TemporaryFailure, int(reply[:3]), "ours", True)
 
 
 @pytest.mark.parametrize(("stage", "reply", "cause"), NOT_FINAL)
 async def test_f34_what_is_ours(stage: SinkStage, reply: str, cause: Cause) -> None:
     """A 5xx that speaks of us, of the server or of a full mailbox costs nobody their mail."""
     fault = await answered(stage, reply)
-    assert (type(fault), fault.code, fault.cause) == (TryLater, int(reply[:3]), cause)
+    assert (type(fault), fault.code, fault.cause) == (TemporaryFailure, int(reply[:3]), cause)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ async def test_f34_what_is_ours(stage: SinkStage, reply: str, cause: Cause) -> N
 async def test_f39_nonsense_waits(stage: SinkStage, reply: str) -> None:
     """A reply that no server may give is no reply, and the server's fault."""
     fault = await answered(stage, reply)
-    assert (type(fault), fault.code, fault.cause) == (TryLater, 0, "server")
+    assert (type(fault), fault.code, fault.cause) == (TemporaryFailure, 0, "server")
 
 
 @pytest.mark.parametrize(("stage", "reply"), [("mail", "354 go"), ("data", "250 ok"), ("dot", "354 more")])
@@ -154,7 +154,7 @@ async def test_f39_a_yes_to_another_question(stage: SinkStage, reply: str) -> No
     async with Sink() as sink, relay(sink) as opened:
         sink.script(stage, reply, times=1)
         fault = await outcome(opened)
-        assert (type(fault), fault.code, fault.cause) == (TryLater, int(reply[:3]), "server")
+        assert (type(fault), fault.code, fault.cause) == (TemporaryFailure, int(reply[:3]), "server")
         await opened.send(SENDER, BOB, MESSAGE)
     assert sink.connections == 2
 
@@ -174,7 +174,7 @@ async def test_f42_a_refused_recipient_keeps_the_connection() -> None:
         sink.script("rcpt", "550 5.1.1 no such user", recipient=BOB)
         for recipient in (ANN, BOB, ANN, BOB, ANN):
             if recipient == BOB:
-                assert isinstance(await outcome(opened, BOB), Refused)
+                assert isinstance(await outcome(opened, BOB), PermanentFailure)
             else:
                 await opened.send(SENDER, recipient, MESSAGE)
     assert (len(sink.mails), sink.connections) == (3, 1)

@@ -16,7 +16,7 @@ from testkit.sink import Sink
 from testkit.sink import Stage as SinkStage
 from tests.worker.relays import ANN, BOB, MESSAGE, PASSWORD, SENDER, SHORT, outcome, relay
 from worker.queue_consumer import _JOB
-from worker.smtp import Deadlines, Server, TryLater
+from worker.smtp import Deadlines, SmtpUrl, TemporaryFailure
 from worker.smtp.error_mapping import of_error
 from worker.smtp.session import _FENCE, CROSSINGS
 
@@ -28,7 +28,7 @@ async def test_f35_silence_ends(stage: SinkStage, action: Any) -> None:
     async with Sink() as sink, relay(sink, deadlines=SHORT) as opened:
         sink.script(stage, "250 " + "x" * 200, action=action, times=1)
         fault = await outcome(opened)
-        assert (type(fault), fault.code) == (TryLater, 0)
+        assert (type(fault), fault.code) == (TemporaryFailure, 0)
         assert fault.stage == stage
         await opened.send(SENDER, ANN, MESSAGE)
     assert sink.mails[-1].connection == 2
@@ -36,11 +36,11 @@ async def test_f35_silence_ends(stage: SinkStage, action: Any) -> None:
 
 @pytest.mark.parametrize("stage", ["banner", "ehlo", "mail", "rcpt", "data", "content", "dot"])
 async def test_f36_cuts_are_tried_later(stage: SinkStage) -> None:
-    """A cut anywhere on a new connection is TryLater, nothing counts as sent, and the next mail goes out."""
+    """A cut anywhere on a new connection is TemporaryFailure, nothing counts as sent, and the next mail goes out."""
     async with Sink() as sink, relay(sink) as opened:
         sink.script(stage, action="cut", times=1, after=10 if stage == "content" else 0)
         fault = await outcome(opened)
-        assert (type(fault), fault.code) == (TryLater, 0)
+        assert (type(fault), fault.code) == (TemporaryFailure, 0)
         assert sink.mails == []
         await opened.send(SENDER, ANN, MESSAGE)
     assert [mail.connection for mail in sink.mails] == [2]
@@ -51,11 +51,11 @@ async def test_f37_a_cut_after_the_dot_may_be_a_duplicate() -> None:
     async with Sink() as sink, relay(sink) as opened:
         sink.script("dot", action="cut", keep=True, times=1)
         fault = await outcome(opened)
-        assert isinstance(fault, TryLater)
+        assert isinstance(fault, TemporaryFailure)
         assert fault.maybe_sent
         sink.script("rcpt", action="cut", times=1)
         fault = await outcome(opened)
-        assert isinstance(fault, TryLater)
+        assert isinstance(fault, TemporaryFailure)
         assert not fault.maybe_sent
     assert len(sink.mails) == 1
 
@@ -75,7 +75,7 @@ async def test_f39_a_huge_reply_is_only_a_fault() -> None:
     async with Sink() as sink, relay(sink) as opened:
         sink.script("mail", "250 " + "x" * 10_000_000, times=1)
         fault = await outcome(opened)
-        assert (type(fault), fault.code) == (TryLater, 0)
+        assert (type(fault), fault.code) == (TemporaryFailure, 0)
         await opened.send(SENDER, ANN, MESSAGE)
     assert sink.connections == 2
 
@@ -91,8 +91,8 @@ STEPS: list[SinkStage] = ["banner", "ehlo", "auth", "mail", "rcpt", "data", "dot
 EVERY = asdict(Deadlines())
 
 
-def signed_in(sink: Sink) -> Server:
-    return Server("127.0.0.1", sink.port, "ann", PASSWORD, "none")
+def signed_in(sink: Sink) -> SmtpUrl:
+    return SmtpUrl("127.0.0.1", sink.port, "ann", PASSWORD, "none")
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -116,7 +116,7 @@ async def test_f35_each_step_has_its_deadline(step: SinkStage) -> None:
         sink.script(step, action="hang", times=1)
         async with relay(server=signed_in(sink), deadlines=deadlines) as opened:
             fault = await outcome(opened)
-    assert (type(fault), fault.code, fault.stage, fault.cause) == (TryLater, 0, step, "server")
+    assert (type(fault), fault.code, fault.stage, fault.cause) == (TemporaryFailure, 0, step, "server")
     assert fault.text == "no answer in time"
 
 
@@ -129,10 +129,10 @@ async def test_f35_an_address_that_is_a_black_hole() -> None:
         for each in (one, two):
             each.settimeout(0)
             each.connect_ex(full.getsockname())
-        server = Server("127.0.0.1", full.getsockname()[1], tls="none")
+        server = SmtpUrl("127.0.0.1", full.getsockname()[1], tls="none")
         async with relay(server=server, deadlines=Deadlines(connect=0.3)) as opened:
             fault = await outcome(opened)
-    assert (type(fault), fault.stage, fault.text) == (TryLater, "connect", "no answer in time")
+    assert (type(fault), fault.stage, fault.text) == (TemporaryFailure, "connect", "no answer in time")
 
 
 async def test_f35_a_server_that_reads_no_more() -> None:
@@ -140,7 +140,7 @@ async def test_f35_a_server_that_reads_no_more() -> None:
     content = b"Subject: long\r\n\r\n" + b"0123456789" * 10 * 1024 * 1024
     async with Sink() as sink, relay(sink, deadlines=Deadlines(block=0.5)) as opened:
         sink.script("content", action="hang", after=1)
-        with pytest.raises(TryLater) as caught:
+        with pytest.raises(TemporaryFailure) as caught:
             await opened.send(SENDER, ANN, content)
     assert (caught.value.stage, caught.value.text) == ("data", "no answer in time")
     assert not caught.value.maybe_sent
@@ -158,7 +158,7 @@ async def test_f35_a_hang_after_data() -> None:
         sink.script("content", action="hang", times=1)
         fault = await outcome(opened)
         assert (fault.stage, fault.code, fault.cause) == ("dot", 0, "server")
-        assert isinstance(fault, TryLater)
+        assert isinstance(fault, TemporaryFailure)
         assert fault.maybe_sent
         await opened.send(SENDER, ANN, MESSAGE)
     assert len(sink.mails) == 1
@@ -185,7 +185,7 @@ async def test_f36_a_cut_in_the_content(after: int) -> None:
     content = b"Subject: long\r\n\r\n" + b"0123456789\r\n" * 25_000
     async with Sink() as sink, relay(sink) as opened:
         sink.script("content", action="cut", times=1, after=after)
-        with pytest.raises(TryLater):
+        with pytest.raises(TemporaryFailure):
             await opened.send(SENDER, ANN, content)
         assert sink.mails == []
         await opened.send(SENDER, ANN, content)
@@ -197,7 +197,7 @@ async def test_f37_a_hang_after_the_dot() -> None:
     async with Sink() as sink, relay(sink, deadlines=SHORT) as opened:
         sink.script("dot", action="hang", keep=True, times=1)
         fault = await outcome(opened)
-        assert isinstance(fault, TryLater)
+        assert isinstance(fault, TemporaryFailure)
         assert fault.maybe_sent
     assert len(sink.mails) == 1
 
@@ -208,7 +208,7 @@ def test_f37_broken_encryption_after_the_dot(kind: type[OSError]) -> None:
     error = aiosmtplib.SMTPServerDisconnected("Connection lost")
     error.__cause__ = kind(1, "bad record mac")
     fault = of_error(error, "dot")
-    assert (type(fault), fault.stage, fault.cause) == (TryLater, "dot", "server")
+    assert (type(fault), fault.stage, fault.cause) == (TemporaryFailure, "dot", "server")
     assert fault.may_go_elsewhere is False
 
 
@@ -224,7 +224,7 @@ async def test_f39_garbage(stage: SinkStage, junk: str) -> None:
             await opened.send(SENDER, ANN, MESSAGE)
         else:
             fault = await outcome(opened)
-            assert (type(fault), fault.cause) == (TryLater, "server")
+            assert (type(fault), fault.cause) == (TemporaryFailure, "server")
         await opened.send(SENDER, BOB, MESSAGE)
     assert sink.mails[-1].recipients == (BOB,)
 
@@ -260,7 +260,7 @@ async def test_every_crossing_is_a_failpoint(trace: Path) -> None:
         return True
 
     async with Sink(users={"ann": PASSWORD}) as sink:
-        server = Server("127.0.0.1", sink.port, "ann", PASSWORD, "none")
+        server = SmtpUrl("127.0.0.1", sink.port, "ann", PASSWORD, "none")
         async with relay(server=server, idle=0.0) as opened:
             await opened.send(SENDER, ANN, MESSAGE, before_data=yes)
             await opened.send(SENDER, ANN, MESSAGE)
@@ -280,6 +280,6 @@ async def test_a_failpoint_breaks_the_dialogue(point: str) -> None:
             fault = await outcome(opened)
         finally:
             failpoints.disarm()
-        assert (type(fault), fault.code, fault.cause) == (TryLater, 0, "server")
+        assert (type(fault), fault.code, fault.cause) == (TemporaryFailure, 0, "server")
         await opened.send(SENDER, BOB, MESSAGE)
     assert sink.connections == 2

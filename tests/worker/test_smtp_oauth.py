@@ -17,7 +17,7 @@ from testkit.patience import PATIENCE
 from testkit.sink import Sink, make_certificate, server_context
 from tests.worker.relays import ANN, BOB, MESSAGE, SENDER, kept, outcome, relay
 from tests.worker.token_server import TokenServer
-from worker.smtp import Relay, Server, TryLater, oauth, parse_urls
+from worker.smtp import RelayPool, SmtpUrl, TemporaryFailure, oauth, parse_urls
 from worker.smtp.circuit_breaker import TRIES
 from worker.smtp.oauth import AccessTokens
 
@@ -47,8 +47,8 @@ def write(tmp_path: Path, tokens: TokenServer) -> Write:
     return write
 
 
-def by_token(sink: Sink, path: Path) -> Server:
-    return Server("127.0.0.1", sink.port, USER, tls="none", oauth=str(path))
+def by_token(sink: Sink, path: Path) -> SmtpUrl:
+    return SmtpUrl("127.0.0.1", sink.port, USER, tls="none", oauth=str(path))
 
 
 def takes(token: str) -> Sink:
@@ -142,7 +142,7 @@ async def test_a_second_535_calls_the_operator(
     async with takes("nobody's") as sink, relay(server=by_token(sink, write()), rest=1000) as opened:
         for _ in range(TRIES):
             fault = await outcome(opened)
-            assert (type(fault), fault.code, fault.stage, fault.cause) == (TryLater, 535, "auth", "ours")
+            assert (type(fault), fault.code, fault.stage, fault.cause) == (TemporaryFailure, 535, "auth", "ours")
     assert len(tokens.asked) == 2
     assert len(sink.logins) == TRIES + 1
     assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.WARNING]
@@ -177,7 +177,7 @@ async def test_no_token(  # noqa: PLR0917 - fixtures, and what is tried
     tokens.answers = [(status, body)]
     async with takes("token-1") as sink, relay(server=by_token(sink, write())) as opened:
         fault = await outcome(opened)
-        assert (type(fault), fault.code, fault.stage, fault.cause) == (TryLater, 0, "auth", cause)
+        assert (type(fault), fault.code, fault.stage, fault.cause) == (TemporaryFailure, 0, "auth", cause)
         assert says in fault.text
         assert SECRET not in fault.text
         assert methods(sink) == []
@@ -230,7 +230,7 @@ async def test_another_relay_stands_in(tokens: TokenServer, write: Write) -> Non
     async with takes("token-1") as first, Sink(users={"bob": "pass"}) as second:
         user = USER.replace("@", "%40")
         by_token_first = f"smtp://{user}@127.0.0.1:{first.port}?tls=none&oauth={write()}"
-        opened = Relay(*parse_urls(f"{by_token_first} smtp://bob:pass@127.0.0.1:{second.port}?tls=none"))
+        opened = RelayPool(*parse_urls(f"{by_token_first} smtp://bob:pass@127.0.0.1:{second.port}?tls=none"))
         carried = [(await opened.send(SENDER, ANN, MESSAGE)).server for _ in range(2)]
         await opened.close()
     assert carried == [f"127.0.0.1:{second.port}", f"127.0.0.1:{first.port}"]
@@ -245,7 +245,7 @@ async def test_the_token_servers_certificate(write: Write, tmp_path: Path) -> No
     names = "DNS:localhost,IP:127.0.0.1"
     certificate, key = make_certificate(tmp_path / "ca", names=names, start="20250101000000Z", end="21250101000000Z")
     async with TokenServer(tls=server_context(certificate, key)) as secured:
-        with pytest.raises(TryLater) as caught:
+        with pytest.raises(TemporaryFailure) as caught:
             await AccessTokens(str(write(secured.url)), USER).get()
         assert (caught.value.cause, "certificate" in caught.value.text, secured.asked) == ("ours", True, [])
         trusting = write(secured.url, more=f'ca = "{certificate}"\n')
@@ -349,5 +349,5 @@ async def test_nothing_shows_a_secret(tokens: TokenServer, write: Write) -> None
     path = write()
     source = AccessTokens(str(path), USER)
     await source.get()
-    assert SECRET not in repr(oauth.oauth_grants.read(str(path)))
+    assert SECRET not in repr(oauth.oauth_grants.read_grant(str(path)))
     assert "token-1" not in repr(source) + repr(source._kept)

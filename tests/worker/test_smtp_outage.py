@@ -11,20 +11,20 @@ import pytest
 from testkit.sink import Sink
 from testkit.sink import Stage as SinkStage
 from tests.worker.relays import ANN, BOB, MESSAGE, SENDER, SHORT, kept, outcome, recovered, relay
-from worker.smtp import Deadlines, Relay, Server, TryLater, Undelivered, relay_server
-from worker.smtp.circuit_breaker import REST, TRIES, Breaker
+from worker.smtp import Deadlines, DeliveryFailure, RelayPool, SmtpUrl, TemporaryFailure, relay_server
+from worker.smtp.circuit_breaker import REST, TRIES, CircuitBreaker
 
 LONG = 1000.0  # a rest that no test lives to see the end of
 
 
 async def test_f31_nobody_listens() -> None:
-    """A closed port is TryLater, and mail flows as soon as somebody listens again."""
+    """A closed port is TemporaryFailure, and mail flows as soon as somebody listens again."""
     sink = Sink()
     await sink.start()
     await sink.close()
     async with relay(sink) as opened:
         fault = await outcome(opened)
-        assert (type(fault), fault.code, fault.stage) == (TryLater, 0, "connect")
+        assert (type(fault), fault.code, fault.stage) == (TemporaryFailure, 0, "connect")
         assert fault.text == "refuses connections: is it running, and is that its address?"
         async with sink:
             await opened.send(SENDER, ANN, MESSAGE)
@@ -33,11 +33,11 @@ async def test_f31_nobody_listens() -> None:
 
 
 async def test_f31_a_name_that_resolves_to_nothing() -> None:
-    """A host that can't be found is TryLater, within the deadline."""
-    server = Server("nowhere.invalid", 25, tls="none")
-    opened = Relay(server, deadlines=Deadlines(connect=2.0))
+    """A host that can't be found is TemporaryFailure, within the deadline."""
+    server = SmtpUrl("nowhere.invalid", 25, tls="none")
+    opened = RelayPool(server, deadlines=Deadlines(connect=2.0))
     fault = await outcome(opened)
-    assert (type(fault), fault.stage) == (TryLater, "connect")
+    assert (type(fault), fault.stage) == (TemporaryFailure, "connect")
     assert fault.text == "has a host name that can't be resolved: mend SMTP_URL"
     await opened.close()
 
@@ -54,15 +54,15 @@ async def away() -> AsyncIterator[Sink]:
         await sink.close()
 
 
-def state(opened: Relay, sink: Sink) -> str:
+def state(opened: RelayPool, sink: Sink) -> str:
     return opened.states()[f"127.0.0.1:{sink.port}"]
 
 
-async def fail(opened: Relay, times: int = TRIES, **options: Any) -> list[Undelivered]:
+async def fail(opened: RelayPool, times: int = TRIES, **options: Any) -> list[DeliveryFailure]:
     return [await outcome(opened, **options) for _ in range(times)]
 
 
-async def sends(opened: Relay) -> str:
+async def sends(opened: RelayPool) -> str:
     """The port of the server that took a mail."""
     accepted = await opened.send(SENDER, ANN, MESSAGE)
     return accepted.server.rpartition(":")[2]
@@ -75,19 +75,19 @@ async def test_f31_five_failures_open_it() -> None:
     """After five failures in a row a server is left alone: mails fail at once, and nothing more is claimed."""
     async with away() as sink, relay(sink, rest=LONG) as opened:
         await fail(opened, TRIES - 1)
-        assert (opened.ready(), state(opened, sink)) == (True, "closed")
+        assert (opened.is_available(), state(opened, sink)) == (True, "closed")
         await fail(opened, 1)
-        assert (opened.ready(), state(opened, sink)) == (False, "open")
+        assert (opened.is_available(), state(opened, sink)) == (False, "open")
         async with sink:
             fault = await outcome(opened)
-            assert (type(fault), fault.stage, fault.cause) == (TryLater, "connect", "server")
+            assert (type(fault), fault.stage, fault.cause) == (TemporaryFailure, "connect", "server")
             assert "left alone" in fault.text
             assert sink.connections == 0
 
 
 async def test_f31_the_numbers() -> None:
     """Five failures and a probe each ten seconds, as promised."""
-    assert (TRIES, REST, Breaker().rest) == (5, 10.0, 10.0)
+    assert (TRIES, REST, CircuitBreaker().rest) == (5, 10.0, 10.0)
 
 
 async def test_f31_a_probe_brings_it_back() -> None:
@@ -96,7 +96,7 @@ async def test_f31_a_probe_brings_it_back() -> None:
         await fail(opened)
         async with sink:
             await recovered(opened)
-            assert (opened.ready(), state(opened, sink)) == (True, "closed")
+            assert (opened.is_available(), state(opened, sink)) == (True, "closed")
             assert (sink.connections, [line[:4] for line in sink.commands]) == (1, ["EHLO"])
             await opened.send(SENDER, ANN, MESSAGE)
             # The probe's connection is good for mail.
@@ -122,9 +122,9 @@ async def test_f31_half_open_is_told() -> None:
         sink.script("banner", "421 4.3.2 not yet", times=TRIES)
         await fail(opened)
         sink.script("banner", action="hang", times=1)
-        keeping = asyncio.create_task(opened.keep())
+        keeping = asyncio.create_task(opened.run_probes())
         await sink.wait_for(lambda sink: sink.connections == TRIES + 1)
-        assert (state(opened, sink), opened.ready()) == ("half_open", False)
+        assert (state(opened, sink), opened.is_available()) == ("half_open", False)
         assert "left alone" in (await outcome(opened)).text
         keeping.cancel()
         await asyncio.wait({keeping})
@@ -180,7 +180,7 @@ async def test_f31_without_a_keeper_a_mail_is_the_probe() -> None:
     async with away() as sink, relay(sink, rest=0.0) as opened:
         await fail(opened)
         async with sink, asyncio.timeout(10):
-            while not opened.ready():  # noqa: ASYNC110 - the clock rings no bell
+            while not opened.is_available():  # noqa: ASYNC110 - the clock rings no bell
                 await asyncio.sleep(0.001)
             await opened.send(SENDER, ANN, MESSAGE)
             assert state(opened, sink) == "closed"
@@ -297,7 +297,7 @@ async def test_f31_another_server_stands_in() -> None:
         for _ in range(TRIES):
             assert await sends(opened) == str(second.port)
         assert opened.states() == {f"127.0.0.1:{first.port}": "open", f"127.0.0.1:{second.port}": "closed"}
-        assert opened.ready()
+        assert opened.is_available()
         async with first:
             assert await sends(opened) == str(second.port)
             assert first.connections == 0
@@ -328,10 +328,10 @@ async def test_f31_all_are_away() -> None:
     """With every breaker open nothing is ready; one server that is back is enough."""
     async with away() as first, away() as second, kept(first, second) as opened:
         await fail(opened)
-        assert not opened.ready()
+        assert not opened.is_available()
         async with second:
             await recovered(opened)
-            assert opened.ready()
+            assert opened.is_available()
             assert await sends(opened) == str(second.port)
             await opened.close()
 

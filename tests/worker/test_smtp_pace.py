@@ -7,9 +7,9 @@ import pytest
 from testkit.patience import PATIENCE
 from testkit.sink import Sink
 from tests.worker.relays import MESSAGE, SENDER, outcome, relay
-from worker.smtp import TryLater
-from worker.smtp.concurrency_limit import Slots
-from worker.smtp.rate_limiter import Pace
+from worker.smtp import TemporaryFailure
+from worker.smtp.concurrency_limit import ConcurrencyLimit
+from worker.smtp.rate_limiter import RateLimiter
 
 
 async def test_f41_a_limit_of_connections_is_learnt() -> None:
@@ -17,7 +17,7 @@ async def test_f41_a_limit_of_connections_is_learnt() -> None:
     async with Sink(most_sessions=2) as sink, relay(sink, connections=10) as opened:
         await asyncio.gather(*(opened.send(SENDER, f"user{n}@example.org", MESSAGE) for n in range(300)))
         assert sink.turned_away <= 10
-        assert opened.ready()
+        assert opened.is_available()
     assert len({mail.recipients for mail in sink.mails}) == len(sink.mails) == 300
 
 
@@ -25,7 +25,7 @@ async def test_f41_no_room_at_all_is_an_outage() -> None:
     """When others hold every connection of the server, it is left alone like one that is down: no storm of 421s."""
     async with Sink(most_sessions=0) as sink, relay(sink, connections=10, rest=1000.0) as opened:
         await asyncio.gather(*(outcome(opened) for _ in range(100)))
-        assert not opened.ready()
+        assert not opened.is_available()
     # Five that opened the breaker, and those that were on their way then.
     assert sink.turned_away <= 10
 
@@ -33,12 +33,12 @@ async def test_f41_no_room_at_all_is_an_outage() -> None:
 async def test_f41_a_rate_is_kept() -> None:
     """A relay that takes ten mails in a span gets ten in it: what is asked for by `admit` is never turned away."""
     span = 1.0
-    pace = Pace(10, span)
+    pace = RateLimiter(10, span)
     # Its span is shorter than ours by what a mail may take on a busy machine from its turn to its MAIL.
     async with Sink(most_mails=(10, span / 2)) as sink, relay(sink) as opened:
 
         async def send(number: int) -> None:
-            await pace.turn()
+            await pace.acquire()
             await opened.send(SENDER, f"user{number}@example.org", MESSAGE)
 
         await asyncio.gather(*(send(number) for number in range(35)))
@@ -53,57 +53,57 @@ async def test_f41_without_our_cap_its_own_makes_no_storm() -> None:
         )
         (rate,) = opened.rates().values()
         assert rate is not None
-        assert opened.ready()
-    assert sum(isinstance(answer, TryLater) and answer.cause == "pace" for answer in answers) == 190
+        assert opened.is_available()
+    assert sum(isinstance(answer, TemporaryFailure) and answer.cause == "pace" for answer in answers) == 190
     assert sink.turned_away <= 20
 
 
 async def test_turns_are_a_sliding_window() -> None:
     """In any span there are at most so many turns, in the order in which they were asked for."""
-    pace, order = Pace(3, 0.2), []
+    pace, order = RateLimiter(3, 0.2), []
 
     async def take(number: int) -> float:
-        turn = await pace.turn()
+        turn = await pace.acquire()
         order.append(number)
         return turn
 
-    turns = await asyncio.gather(*(take(number) for number in range(10)))
+    slots = await asyncio.gather(*(take(number) for number in range(10)))
     assert order == sorted(order)
-    assert all(later - earlier >= 0.2 for earlier, later in zip(turns, turns[3:], strict=False))
+    assert all(later - earlier >= 0.2 for earlier, later in zip(slots, slots[3:], strict=False))
 
 
 async def test_no_cap_no_wait() -> None:
     """Without a cap a turn is there at once, however many ask."""
     async with relay(Sink()) as opened:
         async with asyncio.timeout(PATIENCE):
-            turns = [await opened.admit() for _ in range(10_000)]
-        opened.waive(turns[0])
+            slots = [await opened.acquire_rate() for _ in range(10_000)]
+        opened.release_rate(slots[0])
 
 
 async def test_a_turn_given_back_is_the_next_ones() -> None:
     """Whoever found nothing to send hands the turn on at once: stale jobs don't eat the cap."""
-    pace = Pace(1, 1000.0)
-    turn = await pace.turn()
-    waiting = asyncio.create_task(pace.turn())
+    pace = RateLimiter(1, 1000.0)
+    turn = await pace.acquire()
+    waiting = asyncio.create_task(pace.acquire())
     await asyncio.sleep(0)
     assert not waiting.done()
-    pace.give_back(turn)
+    pace.release(turn)
     async with asyncio.timeout(PATIENCE):
         turn = await waiting
-    pace.give_back(turn)
-    pace.give_back(turn)
+    pace.release(turn)
+    pace.release(turn)
     async with asyncio.timeout(PATIENCE):
-        await pace.turn()
+        await pace.acquire()
 
 
 async def test_a_cancelled_wait_takes_no_turn() -> None:
     """A worker that stops waiting leaves the turn to the next."""
-    pace = Pace(1, 1000.0)
-    turn = await pace.turn()
-    first, second = asyncio.create_task(pace.turn()), asyncio.create_task(pace.turn())
+    pace = RateLimiter(1, 1000.0)
+    turn = await pace.acquire()
+    first, second = asyncio.create_task(pace.acquire()), asyncio.create_task(pace.acquire())
     await asyncio.sleep(0)
     first.cancel()
-    pace.give_back(turn)
+    pace.release(turn)
     async with asyncio.timeout(PATIENCE):
         await second
     assert first.cancelled()
@@ -111,41 +111,41 @@ async def test_a_cancelled_wait_takes_no_turn() -> None:
 
 async def test_slots_are_first_come_first_served() -> None:
     """A place goes to who has waited longest; one who left is passed over."""
-    slots, order = Slots(1), []
+    slots, order = ConcurrencyLimit(1), []
 
     async def use(number: int) -> None:
-        await slots.take()
+        await slots.acquire()
         order.append(number)
-        slots.give()
+        slots.release()
 
-    await slots.take()
+    await slots.acquire()
     tasks = [asyncio.create_task(use(number)) for number in range(4)]
     await asyncio.sleep(0)
     tasks[1].cancel()
-    slots.give()
+    slots.release()
     await asyncio.wait(tasks)
     assert (order, slots.busy) == ([0, 2, 3], 0)
 
 
 async def test_a_place_taken_in_the_moment_of_a_cancel_is_given_back() -> None:
     """A place that was handed to somebody who was cancelled in the same instant is not lost."""
-    slots = Slots(1)
-    await slots.take()
-    waiting = asyncio.create_task(slots.take())
+    slots = ConcurrencyLimit(1)
+    await slots.acquire()
+    waiting = asyncio.create_task(slots.acquire())
     await asyncio.sleep(0)
-    slots.give()
+    slots.release()
     waiting.cancel()
     await asyncio.wait({waiting})
     assert (waiting.cancelled(), slots.busy) == (True, 0)
-    await slots.take()
+    await slots.acquire()
 
 
 async def test_a_smaller_limit_grows_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a while one place more is tried, up to the configured number; never fewer than one."""
-    slots, loop = Slots(3), asyncio.get_running_loop()
+    slots, loop = ConcurrencyLimit(3), asyncio.get_running_loop()
     slots.shrink(0, loop.time())
     assert slots.limit == 1
     monkeypatch.setattr("worker.smtp.concurrency_limit.GROWTH", -1.0)
     for _ in range(3):
-        await slots.take()
+        await slots.acquire()
     assert (slots.limit, slots.busy) == (3, 3)

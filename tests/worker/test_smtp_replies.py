@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from worker.smtp import Refused, Undelivered
+from worker.smtp import DeliveryFailure, PermanentFailure
 from worker.smtp.reply_codes import of_reply
 
 ROWS: list[dict[str, Any]] = [
@@ -20,9 +20,9 @@ PROVIDERS = {
 }  # fmt: skip
 
 
-def verdict(fault: Undelivered) -> str:
+def verdict(fault: DeliveryFailure) -> str:
     """In the words of the table."""
-    if isinstance(fault, Refused):
+    if isinstance(fault, PermanentFailure):
         return "final"
     if fault.suspected:
         return "wait-suspected"

@@ -10,24 +10,24 @@ from testkit.patience import PATIENCE
 from testkit.sink import Sink
 from testkit.sink import Stage as SinkStage
 from tests.worker.relays import ANN, BOB, MESSAGE, SENDER, SHORT, outcome, relay
-from worker.smtp import Deadlines, Relay
-from worker.smtp.adaptive_rate import FASTER, FLOOR, LAPSE, STEP, UNKNOWN, Throttle
+from worker.smtp import Deadlines, RelayPool
+from worker.smtp.adaptive_rate import FASTER, FLOOR, LAPSE, STEP, UNKNOWN, AdaptiveRate
 from worker.smtp.circuit_breaker import TRIES
-from worker.smtp.relay_server import Smarthost
-from worker.smtp.sender_refusals import QUIET, RECIPIENTS, Suspects
+from worker.smtp.relay_server import RelayServer
+from worker.smtp.sender_refusals import QUIET, RECIPIENTS, SenderRefusals
 
 LONG = 1000.0  # a rest that no test lives to see the end of
 
 
-def host(opened: Relay, number: int = 0) -> Smarthost:
+def host(opened: RelayPool, number: int = 0) -> RelayServer:
     return opened._hosts[number]
 
 
-def state(opened: Relay) -> list[str]:
+def state(opened: RelayPool) -> list[str]:
     return list(opened.states().values())
 
 
-def rates(opened: Relay) -> list[float | None]:
+def rates(opened: RelayPool) -> list[float | None]:
     return list(opened.rates().values())
 
 
@@ -45,14 +45,14 @@ def calls(caplog: pytest.LogCaptureFixture) -> list[tuple[str, int]]:
 
 def test_without_a_refusal_there_is_no_limit() -> None:
     """However many, however fast."""
-    throttle = Throttle()
+    throttle = AdaptiveRate()
     assert [throttle.enter(0.0) for _ in range(1000)] == [True] * 1000
     assert (throttle.rate, throttle.opens_at(0.0)) == (None, 0.0)
 
 
 def test_a_refusal_halves_the_pace_down_to_a_floor() -> None:
     """From what was taken in the last minute to half of it, and so on, but never below one mail a minute."""
-    throttle = Throttle()
+    throttle = AdaptiveRate()
     for number in range(240):
         throttle.accepted(number / 4)
     assert throttle.slow(60.0, 60.0)
@@ -66,7 +66,7 @@ def test_a_refusal_halves_the_pace_down_to_a_floor() -> None:
 @pytest.mark.parametrize("taken", [0, 1])
 def test_where_little_was_taken_a_pace_is_assumed(taken: int) -> None:
     """The very first mail may be refused for the pace, because others share the limit: that tells nothing of ours."""
-    throttle = Throttle()
+    throttle = AdaptiveRate()
     for _ in range(taken):
         throttle.accepted(0.0)
     throttle.slow(30.0, 30.0)
@@ -75,14 +75,14 @@ def test_where_little_was_taken_a_pace_is_assumed(taken: int) -> None:
 
 def test_those_on_their_way_count_once() -> None:
     """Ten mails that were under way when the server had enough are one sign, not ten."""
-    throttle = Throttle()
+    throttle = AdaptiveRate()
     assert [throttle.slow(5.0, 10.0 + number) for number in range(10)] == [True] + [False] * 9
     assert throttle.rate == 30.0
 
 
 def test_the_pace_recovers_by_steps_and_is_lifted() -> None:
     """Half as much again after each step in which a mail was taken and none refused; in the end without limit."""
-    throttle = Throttle()
+    throttle = AdaptiveRate()
     throttle.slow(0.0, 0.0)
     assert not throttle.accepted(STEP - 1)
     assert throttle.rate == 30.0
@@ -94,7 +94,7 @@ def test_the_pace_recovers_by_steps_and_is_lifted() -> None:
 
 def test_a_pace_that_nobody_needs_lapses() -> None:
     """After a while without a refusal nothing is left of it: a quiet night slows no morning."""
-    throttle = Throttle()
+    throttle = AdaptiveRate()
     throttle.slow(0.0, 0.0)
     assert throttle.opens_at(LAPSE) == 2.0
     assert throttle.opens_at(LAPSE + 1) == 0.0
@@ -103,7 +103,7 @@ def test_a_pace_that_nobody_needs_lapses() -> None:
 
 def test_a_turn_is_used_once() -> None:
     """A turn that was given out lets one mail in; one that was given back is the next one's."""
-    throttle = Throttle()
+    throttle = AdaptiveRate()
     throttle.slow(0.0, 0.0)
     throttle.grant(0.0)
     assert [throttle.enter(0.0), throttle.enter(0.0)] == [True, False]
@@ -147,7 +147,7 @@ async def test_admission_waits_for_the_pace() -> None:
     async with Sink() as sink, relay(sink, rest=LONG) as opened:
         sink.script("dot", "454 Throttling failure: Maximum sending rate exceeded", times=1)
         await outcome(opened)
-        waiting = asyncio.create_task(opened.admit())
+        waiting = asyncio.create_task(opened.acquire_rate())
         await asyncio.sleep(0)
         assert not waiting.done()
         async with asyncio.timeout(PATIENCE):
@@ -162,7 +162,7 @@ async def test_a_spare_carries_what_the_first_has_enough_of() -> None:
     async with Sink() as first, Sink() as second, relay(first, second, rest=LONG) as opened:
         first.script("dot", "454 Throttling failure: Daily message quota exceeded")
         for number in range(5):
-            await opened.admit()
+            await opened.acquire_rate()
             accepted = await opened.send(SENDER, f"user{number}@example.org", MESSAGE)
             assert accepted.server.endswith(f":{second.port}")
         assert (state(opened), rates(opened)) == (["closed", "closed"], [30.0, None])
@@ -174,7 +174,7 @@ async def test_a_never_for_the_rate_calls_an_operator_once(caplog: pytest.LogCap
     async with Sink() as sink, relay(sink, rest=LONG) as opened:
         sink.script("dot", "550 5.4.5 Daily sending quota exceeded", times=2)
         for _ in range(2):
-            await opened.admit()
+            await opened.acquire_rate()
             await outcome(opened)
     assert calls(caplog) == [("dot", 550)]
 
@@ -288,7 +288,7 @@ async def test_three_recipients_make_it_ours(caplog: pytest.LogCaptureFixture) -
 
 def test_suspects_are_gathered_by_kind_and_told_once_a_day() -> None:
     """Each kind has its own three; after a call a kind is left alone for a day."""
-    suspects = Suspects()
+    suspects = SenderRefusals()
     met = [
         suspects.are_enough(("dot", code), b"%d" % number, 0.0) for number in range(RECIPIENTS) for code in (550, 554)
     ]

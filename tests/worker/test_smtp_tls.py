@@ -8,7 +8,7 @@ import pytest
 
 from testkit.sink import Sink, make_certificate, server_context
 from tests.worker.relays import ANN, BOB, MESSAGE, PASSWORD, QUOTED, SENDER, outcome, relay
-from worker.smtp import Deadlines, Relay, Server, TryLater, parse_urls
+from worker.smtp import Deadlines, RelayPool, SmtpUrl, TemporaryFailure, parse_urls
 
 GOOD_DATES = ("20250101000000Z", "21250101000000Z")
 OPENSSL = pytest.mark.skipif(shutil.which("openssl") is None, reason="making certificates takes the openssl program")
@@ -31,7 +31,7 @@ def secured(folder: Path, *, implicit: bool) -> Sink:
     return Sink(tls=context, implicit=implicit, users={"ann": PASSWORD})
 
 
-def strict(sink: Sink, folder: Path, *, implicit: bool) -> Server:
+def strict(sink: Sink, folder: Path, *, implicit: bool) -> SmtpUrl:
     scheme = "smtps" if implicit else "smtp"
     (server,) = parse_urls(f"{scheme}://ann:{QUOTED}@127.0.0.1:{sink.port}?ca={folder / 'cert.pem'}")
     return server
@@ -66,7 +66,7 @@ async def test_f40_a_bad_certificate(certificates: Path, shown: str, trusted: st
         async with relay(sink, server=strict(sink, certificates / trusted, implicit=implicit)) as opened:
             fault = await outcome(opened)
         await sink.wait_for(lambda sink: not sink.sessions)
-    assert (type(fault), fault.code, fault.stage) == (TryLater, 0, "tls")
+    assert (type(fault), fault.code, fault.stage) == (TemporaryFailure, 0, "tls")
     assert any(each in fault.text for each in text.split("|"))
     assert (sink.logins, sink.mails) == ([], [])
 
@@ -79,7 +79,7 @@ async def test_f40_no_tls_no_mail(reply: str) -> None:
         (server,) = parse_urls(f"smtp://ann:{QUOTED}@127.0.0.1:{sink.port}")
         async with relay(sink, server=server, deadlines=Deadlines(tls=1.0)) as opened:
             fault = await outcome(opened)
-    assert (type(fault), fault.stage) == (TryLater, "tls")
+    assert (type(fault), fault.stage) == (TemporaryFailure, "tls")
     assert (sink.logins, sink.mails) == ([], [])
     assert not [command for command in sink.commands if command.startswith(("MAIL", "AUTH"))]
 
@@ -89,13 +89,13 @@ def test_a_ca_file_without_certificates(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing")
     (server,) = parse_urls(f"smtp://h?ca={tmp_path / 'ca.pem'}")
     with pytest.raises(ssl.SSLError):
-        Relay(server)
+        RelayPool(server)
 
 
 async def test_f40_implicit_tls_to_a_plain_port() -> None:
     """smtps:// to a server that speaks plain SMTP fails at TLS, sends nothing, and names the scheme to mend."""
-    async with Sink() as sink, relay(sink, server=Server("127.0.0.1", sink.port, tls="implicit")) as opened:
+    async with Sink() as sink, relay(sink, server=SmtpUrl("127.0.0.1", sink.port, tls="implicit")) as opened:
         fault = await outcome(opened)
-    assert (type(fault), fault.stage) == (TryLater, "tls")
+    assert (type(fault), fault.stage) == (TemporaryFailure, "tls")
     assert fault.text == "it does not begin with TLS: smtps:// is for ports that do (465), smtp:// for STARTTLS (587)"
     assert sink.commands == []

@@ -5,7 +5,7 @@ import traceback
 import pytest
 
 from tests.worker.relays import PASSWORD, QUOTED
-from worker.smtp import Server, parse_urls
+from worker.smtp import SmtpUrl, parse_urls
 
 HIDDEN = "Hid" + "den8"  # in two pieces, since a traceback shows the lines of this file
 
@@ -13,21 +13,21 @@ HIDDEN = "Hid" + "den8"  # in two pieces, since a traceback shows the lines of t
 @pytest.mark.parametrize(
     ("url", "server"),
     [
-        ("smtp://mail.example.com", Server("mail.example.com", 587, tls="starttls")),
-        ("smtp://u:p@MAIL.example.com:2525/", Server("mail.example.com", 2525, "u", "p")),
-        (f"smtp://u%40example.com:{QUOTED}@h?tls=required", Server("h", 587, "u@example.com", PASSWORD)),
-        (f"smtps://u:{QUOTED}@h", Server("h", 465, "u", PASSWORD, "implicit")),
-        ("smtp://localhost?tls=none", Server("localhost", 25, tls="none")),
-        ("smtp://u:p@127.0.0.1:1025?tls=none", Server("127.0.0.1", 1025, "u", "p", "none")),
+        ("smtp://mail.example.com", SmtpUrl("mail.example.com", 587, tls="starttls")),
+        ("smtp://u:p@MAIL.example.com:2525/", SmtpUrl("mail.example.com", 2525, "u", "p")),
+        (f"smtp://u%40example.com:{QUOTED}@h?tls=required", SmtpUrl("h", 587, "u@example.com", PASSWORD)),
+        (f"smtps://u:{QUOTED}@h", SmtpUrl("h", 465, "u", PASSWORD, "implicit")),
+        ("smtp://localhost?tls=none", SmtpUrl("localhost", 25, tls="none")),
+        ("smtp://u:p@127.0.0.1:1025?tls=none", SmtpUrl("127.0.0.1", 1025, "u", "p", "none")),
         (
             "smtp://[::1]:1025?tls=none&helo=web.example.com",
-            Server("::1", 1025, tls="none", helo="web.example.com"),
+            SmtpUrl("::1", 1025, tls="none", helo="web.example.com"),
         ),
-        ("smtp://h?tls=none&helo=[192.0.2.1]", Server("h", 25, tls="none", helo="[192.0.2.1]")),
-        (f"smtps://h?ca={__file__}", Server("h", 465, tls="implicit", ca=__file__)),
+        ("smtp://h?tls=none&helo=[192.0.2.1]", SmtpUrl("h", 25, tls="none", helo="[192.0.2.1]")),
+        (f"smtps://h?ca={__file__}", SmtpUrl("h", 465, tls="implicit", ca=__file__)),
     ],
 )
-def test_url_is_read(url: str, server: Server) -> None:
+def test_url_is_read(url: str, server: SmtpUrl) -> None:
     """TLS is required unless the URL says otherwise; credentials are percent-decoded."""
     assert parse_urls(url) == (server,)
 
@@ -73,7 +73,7 @@ def test_several_servers_are_parted_by_space() -> None:
     one, two = parse_urls(" smtp://u:a,b@one.test\n\tsmtps://[::1]:4650 ")
     assert (one.password, one.name) == ("a,b", "one.test:587")
     assert (two.tls, two.name) == ("implicit", "[::1]:4650")
-    assert parse_urls("smtp://one.test") == (Server("one.test", 587, tls="starttls"),)
+    assert parse_urls("smtp://one.test") == (SmtpUrl("one.test", 587, tls="starttls"),)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from worker.concurrency import Turns
+from worker.concurrency import DeliverySlots
 
 
 async def at_once() -> float:
@@ -18,11 +18,11 @@ async def never() -> float:
 
 async def test_there_are_never_more_than_so_many():
     """Whoever comes when all places are taken waits for one."""
-    turns, now, most = Turns(3), 0, 0
+    slots, now, most = DeliverySlots(3), 0, 0
 
     async def work() -> None:
         nonlocal now, most
-        async with turns.take(at_once) as admitted:
+        async with slots.acquire(at_once) as admitted:
             assert admitted == 1.0
             now += 1
             most = max(most, now)
@@ -35,33 +35,33 @@ async def test_there_are_never_more_than_so_many():
 
 async def test_who_waits_when_it_closes_gets_nothing():
     """Neither for a place nor for the relay's leave does a worker that stops wait on."""
-    turns, seen = Turns(1), []
+    slots, seen = DeliverySlots(1), []
 
     async def wait() -> None:
-        async with turns.take(never) as admitted:
+        async with slots.acquire(never) as admitted:
             seen.append(admitted)
 
     waiting = [asyncio.create_task(wait()) for _ in range(3)]
     await asyncio.sleep(0)
-    await turns.close(seconds=10, hurry=asyncio.Event())
+    await slots.drain(seconds=10, hurry=asyncio.Event())
     await asyncio.gather(*waiting)
-    async with turns.take(at_once) as admitted:
+    async with slots.acquire(at_once) as admitted:
         seen.append(admitted)
     assert seen == [None] * 4
 
 
 async def test_what_is_under_way_is_waited_for():
     """Closing ends when the last one has, not before."""
-    turns, go, done = Turns(2), asyncio.Event(), []
+    slots, go, done = DeliverySlots(2), asyncio.Event(), []
 
     async def work() -> None:
-        async with turns.take(at_once):
+        async with slots.acquire(at_once):
             await go.wait()
             done.append(True)
 
     working = [asyncio.create_task(work()) for _ in range(2)]
     await asyncio.sleep(0)
-    closing = asyncio.create_task(turns.close(seconds=30, hurry=asyncio.Event()))
+    closing = asyncio.create_task(slots.drain(seconds=30, hurry=asyncio.Event()))
     await asyncio.sleep(0)
     assert not closing.done()
     go.set()
@@ -73,26 +73,26 @@ async def test_what_is_under_way_is_waited_for():
 @pytest.mark.parametrize("hurried", [True, False])
 async def test_what_takes_too_long_is_cut_off(hurried: bool):
     """When the time is over, or a second signal says that it is."""
-    turns, hurry = Turns(2), asyncio.Event()
+    slots, hurry = DeliverySlots(2), asyncio.Event()
 
     async def work() -> None:
-        async with turns.take(at_once):
+        async with slots.acquire(at_once):
             await asyncio.Event().wait()
 
     working = asyncio.create_task(work())
     await asyncio.sleep(0)
     if hurried:
         hurry.set()
-    await turns.close(seconds=30 if hurried else 0.01, hurry=hurry)
+    await slots.drain(seconds=30 if hurried else 0.01, hurry=hurry)
     assert working.cancelled()
 
 
 async def test_a_cancel_of_somebody_elses_is_not_swallowed():
     """While the worker goes on, a task that is cancelled as it waits ends as cancelled, and its place is free."""
-    turns = Turns(1)
+    slots = DeliverySlots(1)
 
     async def wait() -> None:
-        async with turns.take(never):
+        async with slots.acquire(never):
             pass
 
     waiting = asyncio.create_task(wait())
@@ -100,5 +100,5 @@ async def test_a_cancel_of_somebody_elses_is_not_swallowed():
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    async with turns.take(at_once) as admitted:
+    async with slots.acquire(at_once) as admitted:
         assert admitted == 1.0

@@ -23,7 +23,7 @@ _PAGES = {
 }
 
 
-class Forbidden(Exception):
+class ForbiddenTarget(Exception):
     """The link leads to a host that is no longer allowed."""
 
 
@@ -52,7 +52,7 @@ def fault(claim: Claim, sender: str) -> str:
     return ""
 
 
-def write(claim: Claim, token: Token | None, ring: KeyRing, *, sender: str, public_url: str) -> bytes:
+def compose(claim: Claim, token: Token | None, ring: KeyRing, *, sender: str, public_url: str) -> bytes:
     """The whole message; a retry writes the same bytes. Raises Forbidden."""
     facts = claim.facts
     device = user_agents.parse(facts.get("user_agent", ""))
@@ -91,7 +91,7 @@ def _link(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> str:
     # Mails of the release before have no `iso`.
     iso = claim.facts.get("iso", claim.facts.get("modern"))
     stamp = expires.isoformat(timespec="milliseconds") if iso else str(int(expires.timestamp()))
-    parameters = {"userId": token.user_id or token.asked_as or ""}
+    parameters = {"userId": token.user_id or token.requested_user_id or ""}
     if claim.letter == "recovery":
         parameters["email"] = token.email
     parameters |= {"secret": tokens.secret_of(ring, token), "expire": stamp}
@@ -111,7 +111,7 @@ def _target(claim: Claim, token: Token, public_url: str) -> str:
         try:
             return redirect_policy.check(url, claim.hostnames, plain_http=claim.plain_http)
         except ValueError:
-            raise Forbidden from None
+            raise ForbiddenTarget from None
     if claim.letter == "verification" and claim.verification_url:
         return claim.verification_url
     page = _SIGN_UP if is_sign_up(token) else _PAGES[claim.letter]

@@ -54,7 +54,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class TemplateRegistry:
     """All letters and languages, ready to write."""
 
     letters: Mapping[str, tuple[Template, Template, Template]]
@@ -70,11 +70,11 @@ def render(letter: str, /, *, locale: str, **facts: object) -> Letter:
     unknown. Raises LookupError for a letter we don't have, ValueError for a link that isn't plain printable
     ASCII, a code that isn't six digits or a moment that is none, jinja2's UndefinedError when a fact is missing.
     """
-    return write(shelf(), letter, locale=locale, facts=facts)
+    return render_letter(load_templates(), letter, locale=locale, facts=facts)
 
 
 @cache
-def shelf(folder: Path = TEMPLATES) -> Shelf:
+def load_templates(folder: Path = TEMPLATES) -> TemplateRegistry:
     """Open the shelf: call it once at start so that whatever is broken is found then."""
     environment = Environment(
         loader=FileSystemLoader(folder),
@@ -93,14 +93,14 @@ def shelf(folder: Path = TEMPLATES) -> Shelf:
     for path in sorted(folder.glob("*/subject.txt")):
         subject, text, html = (environment.get_template(f"{path.parent.name}/{file}") for file in FILES)
         letters[path.parent.name] = (subject, text, html)
-    opened = Shelf(letters, i18n.read(folder))
+    opened = TemplateRegistry(letters, i18n.read(folder))
     for name in letters:
         for spoken in opened.catalogues:
             _try(opened, name, spoken)
     return opened
 
 
-def write(opened: Shelf, letter: str, /, *, locale: str, facts: Mapping[str, object]) -> Letter:
+def render_letter(opened: TemplateRegistry, letter: str, /, *, locale: str, facts: Mapping[str, object]) -> Letter:
     """Write a letter from a given shelf; see render."""
     templates = opened.letters.get(letter)
     if templates is None:
@@ -181,12 +181,12 @@ def _filled(context: Context, sentence: str, variables: dict[str, object]) -> st
     return Markup(sentence % escaped)  # noqa: S704 - the sentence is ours, see _one
 
 
-def _try(opened: Shelf, letter: str, spoken: str) -> None:
+def _try(opened: TemplateRegistry, letter: str, spoken: str) -> None:
     """Write a letter on trial, for both eras, so that a missing fact or a bad placeholder shows at start."""
     for era in ("legacy", "modern"):
         for seconds in (60, 120, 3_600, 7_200, 86_400, 604_800):
             facts = {**TRIAL, "era": era, "lifetime_seconds": seconds}
             try:
-                write(opened, letter, locale=spoken, facts=facts)
+                render_letter(opened, letter, locale=spoken, facts=facts)
             except (LookupError, TypeError, ValueError, TemplateError) as error:
                 raise ValueError(f"letter {letter!r} in {spoken!r} is broken: {error}") from error

@@ -11,7 +11,7 @@ LAPSE = 600.0
 _MINUTE = 60.0
 
 
-class Throttle:
+class AdaptiveRate:
     """Halves the pace at a refusal, and quickens it by half after each `STEP`; without limit until the first.
 
     `rate` is in mails a minute. Times are the loop's.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from worker.smtp.outcomes import GREETING, Undelivered
+from worker.smtp.outcomes import GREETING, DeliveryFailure
 
 State = Literal["closed", "open", "half_open"]
 TRIES = 5
@@ -12,7 +12,7 @@ REST = 10.0
 OURS = GREETING | {"mail"}
 
 
-def is_counted(fault: Undelivered) -> bool:
+def is_counted(fault: DeliveryFailure) -> bool:
     """Whether the server failed as a whole, and not for one recipient, one letter, or one connection that rested."""
     if fault.reused and fault.code in (0, 421):
         return False
@@ -20,7 +20,7 @@ def is_counted(fault: Undelivered) -> bool:
 
 
 @dataclass(slots=True)
-class Breaker:
+class CircuitBreaker:
     """Opens after `TRIES` failures in a row; then one probe each `REST` seconds. Times are the loop's."""
 
     rest: float = REST
@@ -31,20 +31,22 @@ class Breaker:
     # Senders that were refused and recipients that were failed, since it last worked.
     _known: set[bytes] = field(default_factory=set)
 
-    def lets_through(self, now: float) -> bool:
+    def allows(self, now: float) -> bool:
         """Whether a mail may go there. If nobody probes, a mail does it, one for each rest."""
         if self.state == "closed":
             return True
-        if self.is_neglected(now):
+        if self.probe_overdue(now):
             self.probe_at = now
             return True
         return False
 
-    def is_neglected(self, now: float) -> bool:
+    def probe_overdue(self, now: float) -> bool:
         """Whether a probe is so late that nobody seems to make them."""
         return self.state == "open" and now > self.probe_at + self.rest
 
-    def fails(self, fault: Undelivered, now: float, *, sender: bytes = b"", recipient: bytes = b"") -> bool:
+    def record_failure(
+        self, fault: DeliveryFailure, now: float, *, sender: bytes = b"", recipient: bytes = b""
+    ) -> bool:
         """Count a failure; whether it opened the breaker.
 
         A refused sender address, and a failure once a recipient was named, count once for each: others may pass.
@@ -60,7 +62,7 @@ class Breaker:
         self.state, self.probe_at = "open", now + self.rest
         return True
 
-    def _is_news(self, fault: Undelivered, sender: bytes, recipient: bytes) -> bool:
+    def _is_news(self, fault: DeliveryFailure, sender: bytes, recipient: bytes) -> bool:
         if fault.stage in GREETING or (fault.stage == "mail" and fault.cause != "ours"):
             return True
         whose = b"from " + sender if fault.stage == "mail" else b"to " + recipient
@@ -68,13 +70,13 @@ class Breaker:
         self._known.add(whose)
         return not known
 
-    def works(self) -> bool:
+    def record_success(self) -> bool:
         """The server did its part for a mail; whether that closed the breaker."""
         was, self.state, self.failures = self.state, "closed", 0
         self._known.clear()
         return was != "closed"
 
-    def is_back(self) -> None:
+    def half_close(self) -> None:
         """A probe went well. The next failure opens it again: to greet is less than to carry."""
         self.state, self.failures = "closed", TRIES - 1
         self._known.clear()

@@ -7,7 +7,7 @@ from collections import deque
 GROWTH = 60.0
 
 
-class Slots:
+class ConcurrencyLimit:
     """Places for mails in hand, first come first served; `limit` moves between 1 and `most`."""
 
     def __init__(self, most: int) -> None:
@@ -16,7 +16,7 @@ class Slots:
         self._changed_at = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    async def take(self) -> None:
+    async def acquire(self) -> None:
         """Wait for a place; every one taken is to be given back."""
         loop = asyncio.get_running_loop()
         if self.limit < self.most and loop.time() > self._changed_at + GROWTH:
@@ -30,10 +30,10 @@ class Slots:
             await place
         except asyncio.CancelledError:
             if not place.cancelled():
-                self.give()
+                self.release()
             raise
 
-    def give(self) -> None:
+    def release(self) -> None:
         self.busy -= 1
         self._wake()
 

@@ -6,7 +6,7 @@ import ssl
 import aiosmtplib
 
 from service import outages
-from worker.smtp.outcomes import Cause, Stage, TryLater, Undelivered, one_line
+from worker.smtp.outcomes import Cause, DeliveryFailure, Stage, TemporaryFailure, one_line
 from worker.smtp.reply_codes import of_reply
 
 # How servers say that they dislike the name after EHLO.
@@ -19,9 +19,9 @@ _OUR_NAME = re.compile(
 _PLAIN = "it does not begin with TLS: smtps:// is for ports that do (465), smtp:// for STARTTLS (587)"
 
 
-def of_error(error: Exception, stage: Stage) -> Undelivered:
+def of_error(error: Exception, stage: Stage) -> DeliveryFailure:
     """Any exception of a dialogue as the answer it means."""
-    if isinstance(error, Undelivered):
+    if isinstance(error, DeliveryFailure):
         return error
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return _of_response(error, stage)
@@ -38,7 +38,7 @@ def of_error(error: Exception, stage: Stage) -> Undelivered:
     elif isinstance(error, TimeoutError):
         text = "no answer in time"
     elif stage == "connect" and isinstance(error, OSError):
-        meant = outages.of_network(error, "SMTP_URL")
+        meant = outages.describe_network_error(error, "SMTP_URL")
         text = one_line(meant or f"there is no connection: {error.strerror or type(error).__name__}")
     elif isinstance(error, aiosmtplib.SMTPException):
         text = one_line(error.message) or type(error).__name__
@@ -47,10 +47,10 @@ def of_error(error: Exception, stage: Stage) -> Undelivered:
             cause = "ours"
     else:
         text = f"the dialogue broke off with {type(error).__name__}"
-    return TryLater(0, text, stage, cause)
+    return TemporaryFailure(0, text, stage, cause)
 
 
-def _of_response(error: aiosmtplib.SMTPResponseException, stage: Stage) -> Undelivered:
+def _of_response(error: aiosmtplib.SMTPResponseException, stage: Stage) -> DeliveryFailure:
     fault = of_reply(error.code, error.message, stage)
     if stage == "ehlo" and _OUR_NAME.search(fault.text):
         # Even 421 and 450 pass only once we call ourselves something else.

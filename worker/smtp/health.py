@@ -4,11 +4,11 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 
-from worker.smtp.adaptive_rate import FLOOR, Throttle
-from worker.smtp.circuit_breaker import Breaker, is_counted
-from worker.smtp.outcomes import GREETING, Accepted, Undelivered
-from worker.smtp.sender_refusals import Suspects
-from worker.smtp.session import Mail
+from worker.smtp.adaptive_rate import FLOOR, AdaptiveRate
+from worker.smtp.circuit_breaker import CircuitBreaker, is_counted
+from worker.smtp.outcomes import GREETING, Accepted, DeliveryFailure
+from worker.smtp.sender_refusals import SenderRefusals
+from worker.smtp.session import Envelope
 
 log = logging.getLogger(__name__)
 CALL = "the mail server needs an operator"
@@ -17,7 +17,7 @@ _PACE = ("pace", 0, b"pace")
 
 
 @dataclass(slots=True)
-class Health:
+class ServerHealth:
     """`opened` is set when the breaker opens.
 
     The other two are shared by all servers: `recovered` is set when a breaker closes, `paced` when mails may have to
@@ -25,32 +25,32 @@ class Health:
     """
 
     name: str
-    breaker: Breaker
+    breaker: CircuitBreaker
     recovered: asyncio.Event
     paced: asyncio.Event
     opened: asyncio.Event = field(default_factory=asyncio.Event)
-    throttle: Throttle = field(default_factory=Throttle)
+    throttle: AdaptiveRate = field(default_factory=AdaptiveRate)
     last_refusal: str = ""
-    _suspects: Suspects = field(default_factory=Suspects)
+    _suspects: SenderRefusals = field(default_factory=SenderRefusals)
     # Stage, code and, where only one is concerned, the sender of each fault that an operator was called for.
     _told: set[tuple[str, int, bytes]] = field(default_factory=set)
 
     def takes_mail(self, now: float) -> bool:
         """Whether the breaker is closed, or nobody probes the server."""
-        return self.breaker.state == "closed" or self.breaker.is_neglected(now)
+        return self.breaker.state == "closed" or self.breaker.probe_overdue(now)
 
-    def did_well(self, outcome: Accepted | Undelivered, mail: Mail) -> None:
+    def did_well(self, outcome: Accepted | DeliveryFailure, mail: Envelope) -> None:
         """It took a mail, or answered for a recipient."""
         if self._told:
             self._told = {each for each in self._told if each[2] not in (b"", mail.sender)}
-        if self.breaker.works():
+        if self.breaker.record_success():
             self.is_back()
         if isinstance(outcome, Accepted) and self.throttle.accepted(asyncio.get_running_loop().time()):
             self._told.discard(_PACE)
             self.paced.set()
             log.info("the mail server is given any number of mails again", extra={"server": self.name})
 
-    def failed(self, fault: Undelivered, mail: Mail | None, began: float) -> bool:
+    def failed(self, fault: DeliveryFailure, mail: Envelope | None, began: float) -> bool:
         """Something that is not the recipient's; without a mail it met a probe. Whether that opened the breaker."""
         now = asyncio.get_running_loop().time()
         sender, recipient = (mail.sender, mail.recipient) if mail else (b"", b"")
@@ -61,7 +61,7 @@ class Health:
             log.error(CALL, extra=facts)
         # One that is left alone stays so until it greets, whatever it says instead.
         counts = is_counted(fault) or self.breaker.state != "closed"
-        if not counts or not self.breaker.fails(fault, now, sender=sender, recipient=recipient):
+        if not counts or not self.breaker.record_failure(fault, now, sender=sender, recipient=recipient):
             return False
         log.warning("the mail server is left alone", extra=facts)
         self.opened.set()
@@ -73,7 +73,7 @@ class Health:
         self.recovered.set()
         self.paced.set()
 
-    def _is_news(self, fault: Undelivered, sender: bytes, recipient: bytes, now: float) -> bool:
+    def _is_news(self, fault: DeliveryFailure, sender: bytes, recipient: bytes, now: float) -> bool:
         """Whether an operator is called: once for each kind of fault of ours until that works again."""
         if fault.cause != "ours":
             return False
@@ -84,7 +84,7 @@ class Health:
         self._told.add(news)
         return not known
 
-    def _slow(self, refusal: Undelivered, began: float, now: float, facts: dict[str, object]) -> None:
+    def _slow(self, refusal: DeliveryFailure, began: float, now: float, facts: dict[str, object]) -> None:
         """Fewer mails from now on. An operator is called where it says never, or where next to none is too many."""
         before = self.throttle.rate
         self.last_refusal = refusal.text

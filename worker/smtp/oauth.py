@@ -13,8 +13,8 @@ import aiohttp
 import orjson
 
 from worker.smtp import oauth_grants
-from worker.smtp.oauth_grants import Grant, UnfitFile
-from worker.smtp.outcomes import Cause, TryLater
+from worker.smtp.oauth_grants import Grant, InvalidGrantFile
+from worker.smtp.outcomes import Cause, TemporaryFailure
 
 # Seconds for an answer of the token server, and at least between two tokens that a relay refuses.
 _PATIENCE, _AGAIN = 10.0, 60.0
@@ -48,7 +48,7 @@ class AccessTokens:
         self._failed_at = self._refused_at = float("-inf")
 
     async def get(self) -> str:
-        """A token that is good for a while. Raises TryLater; who waits while another asks shares the outcome."""
+        """A token that is good for a while. Raises TemporaryFailure; who waits while another asks shares the outcome."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         async with self._asking:
@@ -59,7 +59,7 @@ class AccessTokens:
             if self._kept is not None:
                 return self._kept.value
         text, cause = self._fault
-        raise TryLater(0, text, "auth", cause)
+        raise TemporaryFailure(0, text, "auth", cause)
 
     def another(self, refused: str) -> bool:
         """Throw away a token that the relay refused; whether asking anew is worth it, which it is once a minute."""
@@ -76,7 +76,7 @@ class AccessTokens:
         asked = asyncio.get_running_loop().time()
         answer: _Kept | tuple[str, Cause]
         try:
-            grant = oauth_grants.read(self._path)
+            grant = oauth_grants.read_grant(self._path)
             async with asyncio.timeout(_PATIENCE):
                 status, body = await _post(grant, self._user)
             answer = _read(status, body, asked)
@@ -141,7 +141,7 @@ def _seconds(life: object) -> float:
 
 def _of_error(error: Exception) -> tuple[str, Cause]:
     """Only what is ours is told in its own words, since those of others may quote what was sent."""
-    if isinstance(error, UnfitFile):
+    if isinstance(error, InvalidGrantFile):
         return str(error), "ours"
     if isinstance(error, TimeoutError):
         return "the token server gave no answer in time", "server"

@@ -68,11 +68,11 @@ class ServiceAccount:
 Grant = ClientCredentials | ServiceAccount
 
 
-class UnfitFile(Exception):
+class InvalidGrantFile(Exception):
     """The message says why, and quotes nothing of the file."""
 
 
-def read(path: str) -> Grant:
+def read_grant(path: str) -> Grant:
     """What the file says now. Raises UnfitFile."""
     try:
         text = Path(path).read_text()
@@ -81,7 +81,7 @@ def read(path: str) -> Grant:
     grant, problem = _parse(text)
     if grant is None or problem:
         # Raised here and not where it was met, lest the original, which quotes the file, hang on it.
-        raise UnfitFile(problem)
+        raise InvalidGrantFile(problem)
     return grant
 
 

@@ -1,6 +1,6 @@
 """How a try can end: taken, refused for good, or later; and whose fault that is.
 
-Refused is final for that recipient; TryLater is everything else, our own faults included, because a wrong
+PermanentFailure is final for that recipient; TemporaryFailure is everything else, our own faults included, because a wrong
 password or an expired certificate must not cost anybody their mail. Nothing secret leaves this file: what a
 server says is cut to one line without links or long codes.
 """
@@ -32,7 +32,7 @@ class Accepted:
     text: str
 
 
-class Undelivered(Exception):
+class DeliveryFailure(Exception):
     """What both other ends carry: the SMTP code (0 when none came), one harmless line, where, and whose fault.
 
     `server` is host:port of the one that was spoken to, empty where none was. `suspected`: nothing shows whose fault
@@ -66,11 +66,11 @@ class Undelivered(Exception):
         return self.stage in GREETING | ENVELOPE or (self.stage in CONTENT and refused)
 
 
-class Refused(Undelivered):
+class PermanentFailure(DeliveryFailure):
     """Never, for this recipient: no further attempt."""
 
 
-class TryLater(Undelivered):
+class TemporaryFailure(DeliveryFailure):
     """Not now."""
 
     @property

@@ -3,10 +3,10 @@
 import asyncio
 from collections import deque
 
-from worker.asyncio_tools import pause
+from worker.asyncio_tools import wait_until
 
 
-class Pace:
+class RateLimiter:
     """At most `most` turns in any span of `span` seconds; 0 is no limit."""
 
     def __init__(self, most: int, span: float = 60.0) -> None:
@@ -16,7 +16,7 @@ class Pace:
         self._queue = asyncio.Lock()
         self._given_back = asyncio.Event()
 
-    async def turn(self) -> float:
+    async def acquire(self) -> float:
         """Wait for a turn, first come first served; the answer is what `give_back` wants."""
         loop = asyncio.get_running_loop()
         if not self._most:
@@ -24,12 +24,12 @@ class Pace:
         async with self._queue:
             while (wait := self._wait(loop.time())) > 0:
                 self._given_back.clear()
-                await pause(self._given_back, until=loop.time() + wait)
+                await wait_until(self._given_back, until=loop.time() + wait)
             turn = loop.time()
             self._taken.append(turn)
             return turn
 
-    def give_back(self, turn: float) -> None:
+    def release(self, turn: float) -> None:
         """Nothing was sent in that turn, so it is another's."""
         if turn in self._taken:
             self._taken.remove(turn)

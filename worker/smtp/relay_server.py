@@ -5,13 +5,13 @@ import time
 
 from service.settings import Deadlines
 from worker.smtp import reply_texts
-from worker.smtp.concurrency_limit import Slots
-from worker.smtp.connection_pool import Bounds, Connections
+from worker.smtp.concurrency_limit import ConcurrencyLimit
+from worker.smtp.connection_pool import Bounds, ConnectionPool
 from worker.smtp.error_mapping import of_error
-from worker.smtp.health import Health
-from worker.smtp.outcomes import ENVELOPE, GREETING, LONGEST_TEXT, Accepted, TryLater, Undelivered
-from worker.smtp.session import Connection, Mail
-from worker.smtp.smtp_url import Server
+from worker.smtp.health import ServerHealth
+from worker.smtp.outcomes import ENVELOPE, GREETING, LONGEST_TEXT, Accepted, DeliveryFailure, TemporaryFailure
+from worker.smtp.session import Envelope, SmtpSession
+from worker.smtp.smtp_url import SmtpUrl
 
 # How often a mail waits for a place anew because the server had too many connections.
 _ROUNDS = 3
@@ -21,25 +21,25 @@ _LONG_AGO = 3.0
 _SILENT = 10.0
 
 
-class Smarthost:
+class RelayServer:
     """Carries mails while its breaker lets them through, at the pace that it takes them."""
 
-    def __init__(self, server: Server, bounds: Bounds, deadlines: Deadlines, health: Health) -> None:
+    def __init__(self, server: SmtpUrl, bounds: Bounds, deadlines: Deadlines, health: ServerHealth) -> None:
         """Raise OSError when the server's `ca` file holds no certificate."""
         self.name = server.name
         self.health = health
         self.breaker, self.throttle = health.breaker, health.throttle
-        self.connections = Connections(server, bounds, deadlines)
-        self._slots = Slots(bounds.connections)
+        self.connections = ConnectionPool(server, bounds, deadlines)
+        self._slots = ConcurrencyLimit(bounds.connections)
 
-    async def carry(self, mail: Mail) -> Accepted | Undelivered | None:
+    async def deliver(self, mail: Envelope) -> Accepted | DeliveryFailure | None:
         """Try one mail here, and learn from how that goes; None when the server is left alone, or has had enough."""
         loop = asyncio.get_running_loop()
         was_well = self.breaker.state == "closed"
-        if not self.breaker.lets_through(loop.time()):
+        if not self.breaker.allows(loop.time()):
             return None
         for round_ in range(_ROUNDS):
-            await self._slots.take()
+            await self._slots.acquire()
             try:
                 # While the mail waited for its place the server may have been given up, or have asked for fewer.
                 if was_well and self.breaker.state != "closed":
@@ -47,9 +47,9 @@ class Smarthost:
                 began = loop.time()
                 if round_ == 0 and not self.throttle.enter(began):
                     return None
-                outcome = await self._attempt(mail)
+                outcome = await self._send_over_any(mail)
             finally:
-                self._slots.give()
+                self._slots.release()
             if isinstance(outcome, Accepted):
                 break
             outcome.server = self.name
@@ -57,7 +57,7 @@ class Smarthost:
                 break
             if round_ == _ROUNDS - 1:
                 return outcome
-        self._learn(outcome, mail, began)
+        self._update_breaker(outcome, mail, began)
         return outcome
 
     async def probe(self) -> None:
@@ -68,19 +68,19 @@ class Smarthost:
         except BaseException:
             self.breaker.state = "open"
             raise
-        if isinstance(outcome, Undelivered):
-            self._learn(outcome, None, asyncio.get_running_loop().time())
+        if isinstance(outcome, DeliveryFailure):
+            self._update_breaker(outcome, None, asyncio.get_running_loop().time())
             return
         self.connections.put_back(outcome)
-        self.breaker.is_back()
+        self.breaker.half_close()
         self.health.is_back()
 
-    async def _greeted(self) -> Connection | Undelivered:
+    async def _greeted(self) -> SmtpSession | DeliveryFailure:
         """The first connection that gets an answer: one that is silent may be lost, so others are begun beside it.
 
         Each after twice the time, so that a silent server sees few, and one that is well again isn't noticed late.
         """
-        wait, begun = _SILENT, set[asyncio.Task[Connection | Undelivered]]()
+        wait, begun = _SILENT, set[asyncio.Task[SmtpSession | DeliveryFailure]]()
         try:
             while True:
                 begun.add(asyncio.create_task(self.connections.open()))
@@ -95,15 +95,15 @@ class Smarthost:
                 other.add_done_callback(_drop_late)
                 other.cancel()
 
-    def left_alone(self) -> TryLater:
+    def circuit_open_failure(self) -> TemporaryFailure:
         """What a mail is told that isn't tried."""
         if self.breaker.state == "closed":
             text = f"left for later, it asked for fewer mails: {self.health.last_refusal}"[:LONGEST_TEXT]
-            return TryLater(0, text, "connect", "pace", self.name)
+            return TemporaryFailure(0, text, "connect", "pace", self.name)
         text = f"left alone after failures, the last: {self.breaker.last}"[:LONGEST_TEXT]
-        return TryLater(0, text, "connect", "server", self.name)
+        return TemporaryFailure(0, text, "connect", "server", self.name)
 
-    def _is_crowded(self, fault: Undelivered) -> bool:
+    def _is_crowded(self, fault: DeliveryFailure) -> bool:
         """Whether it was only one connection too many: then no more than it bears are opened for a while."""
         said = fault.code == 421 or (fault.code >= 400 and reply_texts.CROWDED.search(fault.text) is not None)
         if fault.stage not in GREETING or fault.cause != "server" or not said:
@@ -114,7 +114,7 @@ class Smarthost:
             self._slots.shrink(borne, asyncio.get_running_loop().time())
         return borne > 0
 
-    def _learn(self, outcome: Accepted | Undelivered, mail: Mail | None, began: float) -> None:
+    def _update_breaker(self, outcome: Accepted | DeliveryFailure, mail: Envelope | None, began: float) -> None:
         """What one outcome says about the server; without a mail it is a probe's, which names no recipient."""
         if isinstance(outcome, Accepted) or outcome.cause == "recipient":
             if mail:
@@ -122,64 +122,64 @@ class Smarthost:
         elif not self.connections.closed and outcome.stage != "fence" and self.health.failed(outcome, mail, began):
             self.connections.drop_idle()
 
-    async def _attempt(self, mail: Mail) -> Accepted | Undelivered:
+    async def _send_over_any(self, mail: Envelope) -> Accepted | DeliveryFailure:
         """Send over a waiting connection, or over a new one if that took nothing and only it may be to blame."""
-        connection = await self.connections.waiting()
+        connection = await self.connections.idle_session()
         if connection is not None:
-            outcome = await self._converse(connection, mail)
+            outcome = await self._send_over(connection, mail)
             if isinstance(outcome, Accepted):
                 return outcome
             outcome.reused = True
             if not _is_of_connection(outcome):
                 return outcome
         opened = await self.connections.open()
-        return opened if isinstance(opened, Undelivered) else await self._converse(opened, mail)
+        return opened if isinstance(opened, DeliveryFailure) else await self._send_over(opened, mail)
 
-    async def _converse(self, connection: Connection, mail: Mail) -> Accepted | Undelivered:
+    async def _send_over(self, connection: SmtpSession, mail: Envelope) -> Accepted | DeliveryFailure:
         """One mail over one connection, which is then put back, cleared by RSET, or dropped."""
         try:
-            await _offer(connection, mail)
-            code, text = await connection.hand_over(mail.content)
+            await _open_transaction(connection, mail)
+            code, text = await connection.send_content(mail.content)
         except Exception as error:  # noqa: BLE001 - whatever it was, it becomes one of our answers
             fault = of_error(error, connection.stage)
         except BaseException:
             # Cancelled in mid-dialogue: whatever the server says next would answer the wrong question.
-            connection.drop()
+            connection.abort()
             raise
         else:
             connection.mails += 1
             self.connections.put_back(connection)
             return Accepted(self.name, code, text)
         # The server spoke clearly, or wasn't asked: the connection is good once its envelope is cleared.
-        unasked = fault.stage == "fence" and not connection.owes_content
+        unasked = fault.stage == "fence" and not connection.awaiting_content
         clear = unasked or (fault.code >= 400 and fault.code != 421)
         if clear and await connection.accepts(b"RSET"):
             self.connections.put_back(connection)
         else:
-            connection.drop()
+            connection.abort()
         return fault
 
 
-def _is_of_connection(fault: Undelivered) -> bool:
+def _is_of_connection(fault: DeliveryFailure) -> bool:
     """Whether it was cut, silent or closed before DATA, or has had enough: a new connection may do better."""
     over = fault.code in (0, 421) or reply_texts.OF_CONNECTION.search(fault.text) is not None
     return over and fault.stage in ENVELOPE and fault.cause == "server"
 
 
-def _drop_late(opening: "asyncio.Task[Connection | Undelivered]") -> None:
+def _drop_late(opening: "asyncio.Task[SmtpSession | DeliveryFailure]") -> None:
     """A connection that was ready in the same moment as another."""
-    if not opening.cancelled() and isinstance(opened := opening.result(), Connection):
-        opened.drop()
+    if not opening.cancelled() and isinstance(opened := opening.result(), SmtpSession):
+        opened.abort()
 
 
-async def _offer(connection: Connection, mail: Mail) -> None:
+async def _open_transaction(connection: SmtpSession, mail: Envelope) -> None:
     """All that comes before the content; the check is made anew where 354 was long in coming."""
-    await connection.ask("mail", b"MAIL FROM:<" + mail.sender + b">")
-    await connection.ask("rcpt", b"RCPT TO:<" + mail.recipient + b">")
+    await connection.command("mail", b"MAIL FROM:<" + mail.sender + b">")
+    await connection.command("rcpt", b"RCPT TO:<" + mail.recipient + b">")
     checked = time.monotonic()
     if mail.before_data is not None:
-        await connection.pass_fence(mail.before_data)
-    await connection.ask("data", b"DATA", wanted=3)
-    connection.owes_content = True
+        await connection.check_lease(mail.before_data)
+    await connection.command("data", b"DATA", wanted=3)
+    connection.awaiting_content = True
     if mail.before_data is not None and time.monotonic() - checked > _LONG_AGO:
-        await connection.pass_fence(mail.before_data)
+        await connection.check_lease(mail.before_data)

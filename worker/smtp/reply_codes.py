@@ -12,10 +12,10 @@ from worker.smtp.outcomes import (
     GREETING,
     LONGEST_TEXT,
     Cause,
-    Refused,
+    DeliveryFailure,
+    PermanentFailure,
     Stage,
-    TryLater,
-    Undelivered,
+    TemporaryFailure,
     one_line,
     printable,
 )
@@ -55,11 +55,11 @@ CODES: MappingProxyType[int, Cause] = MappingProxyType({
 })  # fmt: skip
 
 
-def of_reply(code: int, text: str, stage: Stage) -> Undelivered:
+def of_reply(code: int, text: str, stage: Stage) -> DeliveryFailure:
     """A reply that wasn't the one hoped for, as the answer it means. Of a failed sign-in only numbers remain."""
     line = one_line(text) or "without a word"
     if not 200 <= code <= 599:
-        return TryLater(0, f"the reply makes no sense: {line}"[:LONGEST_TEXT], stage)
+        return TemporaryFailure(0, f"the reply makes no sense: {line}"[:LONGEST_TEXT], stage)
     # What is judged is all that was said; what is told is cut, because it may quote the mail.
     said = printable(text)
     status = ENHANCED.match(said)
@@ -69,14 +69,14 @@ def of_reply(code: int, text: str, stage: Stage) -> Undelivered:
         # No recipient was named yet, so it can't be theirs.
         own: Cause = "server" if code < 500 else "ours"
         told = _without_words(text) if stage == "auth" else line
-        return TryLater(code, told, stage, own if cause in (None, "recipient") else cause)
+        return TemporaryFailure(code, told, stage, own if cause in (None, "recipient") else cause)
     if cause:
-        return TryLater(code, line, stage, cause)
+        return TemporaryFailure(code, line, stage, cause)
     if code < 500:
-        return TryLater(code, line, stage, "server" if code < 400 or stage == "data" else "recipient")
+        return TemporaryFailure(code, line, stage, "server" if code < 400 or stage == "data" else "recipient")
     if _is_final(code, detail, said, stage):
-        return Refused(code, line, stage, "recipient")
-    return TryLater(code, line, stage, "ours", suspected=True)
+        return PermanentFailure(code, line, stage, "recipient")
+    return TemporaryFailure(code, line, stage, "ours", suspected=True)
 
 
 def _without_words(text: str) -> str:

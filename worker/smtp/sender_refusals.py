@@ -9,7 +9,7 @@ QUIET = 86_400.0
 
 
 @dataclass(slots=True)
-class Suspects:
+class SenderRefusals:
     """Counts by kind of refusal. Times are the loop's. Successes don't clear it: one letter in ten may be refused."""
 
     _met: dict[Hashable, set[bytes]] = field(default_factory=dict)

@@ -13,17 +13,17 @@ from aiosmtplib.protocol import SMTPProtocol
 
 from service import failpoints
 from service.settings import Deadlines
-from worker.smtp.outcomes import Stage, TryLater, one_line
+from worker.smtp.outcomes import Stage, TemporaryFailure, one_line
 from worker.smtp.reply_codes import of_reply
 from worker.smtp.sign_in import sign_in
-from worker.smtp.smtp_url import Server
+from worker.smtp.smtp_url import SmtpUrl
 
 if TYPE_CHECKING:
     from worker.smtp.oauth import AccessTokens
 
 # Seconds for the check before DATA, which is a question to Postgres at most.
 _FENCE = 30.0
-Fence = Callable[[], Awaitable[bool]]
+LeaseCheck = Callable[[], Awaitable[bool]]
 # Where a crash can be rehearsed. The banner is part of connect, and greet is all until ready for MAIL. Half of the
 # content is written at half, all but the dot after content, the dot too before dot; after dot its answer is in.
 _STEPS = (
@@ -34,16 +34,16 @@ CROSSINGS = (*(f"smtp.{step}.{side}" for step in _STEPS for side in ("before", "
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
+class Envelope:
     """An envelope that was checked, and content as it goes over the wire, final dot included."""
 
     sender: bytes
     recipient: bytes
     content: bytes = field(repr=False)
-    before_data: Fence | None
+    before_data: LeaseCheck | None
 
 
-class Connection:
+class SmtpSession:
     """One SMTP session; `stage` says where its dialogue stands, for whoever has to explain a fault.
 
     While it `owes_content` the server takes whatever comes for a mail: then it can only be dropped.
@@ -58,7 +58,7 @@ class Connection:
         self.stage: Stage = "connect"
         self.mails = 0
         self.used_at = 0.0
-        self.owes_content = False
+        self.awaiting_content = False
 
     @property
     def alive(self) -> bool:
@@ -70,7 +70,7 @@ class Connection:
             raise aiosmtplib.SMTPServerDisconnected("the connection was cut")
         return self.smtp.protocol
 
-    async def greet(self, server: Server, tokens: "AccessTokens | None" = None) -> None:
+    async def greet(self, server: SmtpUrl, tokens: "AccessTokens | None" = None) -> None:
         """Connect, encrypt and sign in; aiosmtplib raises on whatever isn't a yes."""
         await _reach("greet.before")
         await self._connect(server)
@@ -82,7 +82,7 @@ class Connection:
             await self._take("auth", "auth", lambda: sign_in(self.smtp, server, tokens))
         await _reach("greet.after")
 
-    async def _connect(self, server: Server) -> None:
+    async def _connect(self, server: SmtpUrl) -> None:
         """Up to the banner; the handshake of implicit TLS comes before it and has its share of the time."""
         self.stage = "connect"
         await _reach("connect.before")
@@ -103,7 +103,7 @@ class Connection:
     def _within(self, step: str, *, extra: float = 0) -> asyncio.Timeout:
         return asyncio.timeout(self._seconds[step] + extra)
 
-    async def ask(self, stage: Stage, command: bytes, *, wanted: int = 2) -> None:
+    async def command(self, stage: Stage, command: bytes, *, wanted: int = 2) -> None:
         """Say one line; a reply whose first digit isn't `wanted` is raised as the answer it means."""
         self.stage = stage
         if failpoints.armed:
@@ -115,16 +115,16 @@ class Connection:
         if code // 100 != wanted:
             raise of_reply(code, text, stage)
 
-    async def pass_fence(self, before_data: Fence) -> None:
+    async def check_lease(self, before_data: LeaseCheck) -> None:
         self.stage = "fence"
         await _reach("fence.before")
         async with asyncio.timeout(_FENCE):
             allowed = await before_data()
         await _reach("fence.after")
         if not allowed:
-            raise TryLater(0, "the check before DATA said no", "fence", "ours")
+            raise TemporaryFailure(0, "the check before DATA said no", "fence", "ours")
 
-    async def hand_over(self, content: bytes) -> tuple[int, str]:
+    async def send_content(self, content: bytes) -> tuple[int, str]:
         """Everything after 354, up to the server's word on it, which is the answer."""
         # Until the last of it has left us the final dot can't have been seen.
         self.stage = "data"
@@ -136,7 +136,7 @@ class Connection:
                 protocol.write(content)
             await _drained(protocol)
         self.stage = "dot"
-        self.owes_content = False
+        self.awaiting_content = False
         async with self._within("dot"):
             code, text = await protocol.read_response()
         if failpoints.armed:
@@ -166,11 +166,11 @@ class Connection:
         except Exception:  # noqa: BLE001 - whatever it was, the answer is no
             return False
         except BaseException:
-            self.drop()
+            self.abort()
             raise
         return code // 100 == 2 and self.alive
 
-    async def part(self) -> None:
+    async def quit(self) -> None:
         """Say QUIT, wait a little for the answer, go."""
         try:
             async with asyncio.timeout(1):
@@ -180,10 +180,10 @@ class Connection:
         except Exception:  # noqa: BLE001, S110 - they may have left first; we leave all the same
             pass
         finally:
-            self.drop()
+            self.abort()
         await asyncio.sleep(0)  # the transport closes its socket in the loop's next round
 
-    def drop(self) -> None:
+    def abort(self) -> None:
         """Cut at once, without the farewells of TLS, which a dead peer would draw out."""
         transport = cast("asyncio.WriteTransport | None", self.smtp.transport)
         self.smtp.close()

@@ -4,21 +4,21 @@ from typing import TYPE_CHECKING
 
 import aiosmtplib
 
-from worker.smtp.smtp_url import Server
+from worker.smtp.smtp_url import SmtpUrl
 
 if TYPE_CHECKING:
     from worker.smtp.oauth import AccessTokens
 
 
-async def sign_in(smtp: aiosmtplib.SMTP, server: Server, tokens: "AccessTokens | None") -> None:
-    """Raises what aiosmtplib raises, and TryLater where no token can be had."""
+async def sign_in(smtp: aiosmtplib.SMTP, server: SmtpUrl, tokens: "AccessTokens | None") -> None:
+    """Raises what aiosmtplib raises, and TemporaryFailure where no token can be had."""
     if tokens is None:
         await _by_password(smtp, server)
     else:
         await _by_token(smtp, server.username, tokens)
 
 
-async def _by_password(smtp: aiosmtplib.SMTP, server: Server) -> None:
+async def _by_password(smtp: aiosmtplib.SMTP, server: SmtpUrl) -> None:
     """One try by the first method that the server has: each wrong one counts towards locking us out.
 
     Only 504 lets the next be tried: the server offered what it doesn't have, and looked at no password.

@@ -17,7 +17,7 @@ HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class SmtpUrl:
     """Where mail goes and how: `ca` is a PEM file trusted instead of the system's, `helo` our own name there.
 
     `oauth` is a file that says how to get access tokens, which then stand for a password.
@@ -38,7 +38,7 @@ class Server:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_urls(text: str, *, helo: str | None = None) -> tuple[Server, ...]:
+def parse_urls(text: str, *, helo: str | None = None) -> tuple[SmtpUrl, ...]:
     """Read one SMTP URL or several, parted by white space, which unlike a comma can't stand in a password.
 
     The first is preferred, the others stand in for it. Each looks like smtp://user:password@host:587 or
@@ -59,15 +59,15 @@ def parse_urls(text: str, *, helo: str | None = None) -> tuple[Server, ...]:
     return servers
 
 
-def _read(url: str) -> tuple[Server, str]:
+def _read(url: str) -> tuple[SmtpUrl, str]:
     """The server, and what is wrong with the URL, if anything is."""
-    server, problem = Server("", 0), UNREADABLE
+    server, problem = SmtpUrl("", 0), UNREADABLE
     try:
         parts = urlsplit(url)
         options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         implicit, plain = parts.scheme == "smtps", dict(options).get("tls") == "none"
         tls: Tls = "implicit" if implicit else "none" if plain else "starttls"
-        server = Server(
+        server = SmtpUrl(
             host=parts.hostname or "",
             port=parts.port or {"implicit": 465, "none": 25, "starttls": 587}[tls],
             username=unquote(parts.username or "", errors="strict"),
@@ -83,7 +83,7 @@ def _read(url: str) -> tuple[Server, str]:
     return server, f"an SMTP URL looks like smtp://user:password@host:587; {problem}" if problem else ""
 
 
-def _problem(parts: SplitResult, options: list[tuple[str, str]], server: Server) -> str:
+def _problem(parts: SplitResult, options: list[tuple[str, str]], server: SmtpUrl) -> str:
     """What is wrong with an SMTP URL, in words that quote nothing of it; empty when all is well."""
     names = [name for name, _ in options]
     tls = dict(options).get("tls", "required")
@@ -113,11 +113,11 @@ def _problem(parts: SplitResult, options: list[tuple[str, str]], server: Server)
     return next((text for holds, text in faults if holds), "") or _oauth_problem(server)
 
 
-def _oauth_problem(server: Server) -> str:
+def _oauth_problem(server: SmtpUrl) -> str:
     if server.oauth is None:
         return ""
     try:
-        oauth_grants.read(server.oauth)
-    except oauth_grants.UnfitFile as fault:
+        oauth_grants.read_grant(server.oauth)
+    except oauth_grants.InvalidGrantFile as fault:
         return str(fault)
     return ""

@@ -16,7 +16,7 @@ _HEAD = ("ID", "PROJECT", "LETTER", "RECIPIENT", "STATE", "AGE", "TRIES", "NEXT"
 def fault(stage: str, text: str | None, *, full: bool) -> str:
     """A fault without the stage in front of it; addresses are masked, and nothing in it can move a cursor."""
     words = "".join(letter if letter.isprintable() else " " for letter in text or "").removeprefix(f"{stage}: ")
-    return words if full else outbox_admin.masked(words)
+    return words if full else outbox_admin.mask_address(words)
 
 
 def table(mails: list[dict[str, Any]]) -> list[str]:
@@ -31,7 +31,7 @@ def _row(mail: Facts) -> tuple[str, ...]:
     last = " ".join(filter(None, (word, cause(mail["stage"], mail["last_code"], mail["last_fault"]))))
     return (
         str(mail["id"]), mail["project_id"], mail["letter"], mail["recipient"], mail["state"],
-        durations.tell(mail["age"]), str(mail["tries"]), _next(mail), last,
+        durations.format_duration(mail["age"]), str(mail["tries"]), _next(mail), last,
     )  # fmt: skip
 
 
@@ -39,16 +39,16 @@ def _next(mail: Facts) -> str:
     if mail["due_in"] is None:
         return "-"
     lease = "lease " if mail["state"] == "sending" else ""
-    return lease + durations.tell(mail["due_in"]) if mail["due_in"] > 0 else "now"
+    return lease + durations.format_duration(mail["due_in"]) if mail["due_in"] > 0 else "now"
 
 
 def cause(stage: str, code: int | None, text: str) -> str:
     return " ".join(word for word in (stage, str(code or ""), text) if word)
 
 
-def life(mail: Facts, steps: list[dict[str, Any]]) -> list[str]:
+def history(mail: Facts, steps: list[dict[str, Any]]) -> list[str]:
     """What it is, and what happened to it, in order."""
-    told = [(step["at"], _told(step)) for step in steps]
+    told = [(step["at"], _value(step)) for step in steps]
     accepted = f"accepted: {mail['letter']} for {mail['project_id']}, to {mail['recipient']}"
     return [
         f"mail {mail['id']}",
@@ -66,7 +66,7 @@ def _at(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}Z"
 
 
-def _told(step: Facts) -> str:
+def _value(step: Facts) -> str:
     """`try 2 by web-1 to relay:587: waits (rcpt 451 4.7.1 greylisted)`."""
     who = f" by {step['worker']}" if step["worker"] else ""
     where = f" to {step['server']}" if step["server"] else ""
@@ -86,7 +86,7 @@ def _told(step: Facts) -> str:
 def _now(mail: Facts) -> list[str]:
     if mail["due_in"] is None:
         return []
-    ahead, span = mail["due_in"] > 0, durations.tell(abs(mail["due_in"]))
+    ahead, span = mail["due_in"] > 0, durations.format_duration(abs(mail["due_in"]))
     if mail["state"] == "sending":
         lease = f"runs out in {span}" if ahead else f"ran out {span} ago"
         return [f"now: try {mail['attempts']} by {mail['lease_by']}, whose lease {lease}"]
@@ -97,7 +97,7 @@ def status(told: Facts) -> list[str]:
     oldest, lately = told["oldest_pending_age"], told["last_hour"]
     return [
         f"mails: {_counts(told['states'])}",
-        f"oldest still to be sent: {'-' if oldest is None else durations.tell(oldest)}",
+        f"oldest still to be sent: {'-' if oldest is None else durations.format_duration(oldest)}",
         f"pending by cause: {_counts(told['waiting'])}",
         f"tries of the last hour: {_counts(lately['tries'])}",
         f"ended or steered without a try: {_counts(lately['without_a_try'])}",
@@ -111,7 +111,7 @@ def status(told: Facts) -> list[str]:
 def _relay(relay: Facts) -> str:
     """`relay one.example.com:587: open at web-1, closed at web-2; last hour: sent 3, waits 1, failed 0`."""
     states = ", ".join(f"{state} at {worker}" for worker, state in relay["breakers"].items())
-    ago = "" if relay["sent_ago"] is None else f"; last sent {durations.tell(relay['sent_ago'])} ago"
+    ago = "" if relay["sent_ago"] is None else f"; last sent {durations.format_duration(relay['sent_ago'])} ago"
     counts = _counts({name: relay[name] for name in ("sent", "waits", "failed")})
     return f"relay {relay['server']}: {states or 'no worker tells of it'}; last hour: {counts}{ago}"
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import orjson
 
 from service.cli import exit_codes
-from service.settings import Stores
+from service.settings import DatastoreSettings
 
 # Beside the codes of service.cli.exit_codes: some of what was asked for can't be done as things stand.
 REFUSED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CommandResult:
     """The same twice: for programs and for people."""
 
     data: object
@@ -27,13 +27,13 @@ def serve(arguments: argparse.Namespace) -> int:
     """Do what was asked; the exit code."""
     settings = None
     try:
-        settings = Stores.read()
-        said: Said = asyncio.run(arguments.act(arguments, settings))
+        settings = DatastoreSettings.read()
+        said: CommandResult = asyncio.run(arguments.act(arguments, settings))
     except Exception as error:
         code = exit_codes.code_of(error)
         if not code:
             raise
-        print(exit_codes.words_for(error, code, settings), file=sys.stderr)  # noqa: T201 - a command line prints
+        print(exit_codes.describe(error, code, settings), file=sys.stderr)  # noqa: T201 - a command line prints
         return code
     print(_json(said.data) if arguments.json else "\n".join(said.lines))  # noqa: T201 - a command line prints
     return said.code

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from service.cli.arguments import whole
-from service.cli.commands import Act, group, verb
+from service.cli.commands import Command, add_command, add_group
 from service.cli.mails import filters, show, steer
 from service.cli.mails.output import serve
 
@@ -18,7 +18,7 @@ are unfit, 6 Postgres can't be used as it is.
 
 
 def add(verbs: Any) -> None:
-    words = group(verbs, "mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs")
+    words = add_group(verbs, "mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs")
     listed = _verb(words, "list", show.list_mails, "list mails, newest first")
     filters.add(listed)
     listed.add_argument("--limit", type=whole(1, 1000), default=50, metavar="N", help=_LIMIT)
@@ -35,18 +35,18 @@ def add(verbs: Any) -> None:
     )
     told.add_argument("--project", metavar="ID", help="of this project alone")
     text = "make mails due at once; those that ended without being sent get up again if they still can"
-    _wish(words, "retry", steer.retry, text, usual="pending or failed")
-    _wish(words, "cancel", steer.cancel, "end mails that are still to be sent", usual="pending")
+    _add_action(words, "retry", steer.retry, text, usual="pending or failed")
+    _add_action(words, "cancel", steer.cancel, "end mails that are still to be sent", usual="pending")
 
 
-def _verb(words: Any, name: str, act: Act, text: str) -> argparse.ArgumentParser:
-    made = verb(words, name, act, text)
+def _verb(words: Any, name: str, act: Command, text: str) -> argparse.ArgumentParser:
+    made = add_command(words, name, act, text)
     made.epilog, made.formatter_class = _EXITS, argparse.RawDescriptionHelpFormatter
     made.set_defaults(serve=serve)
     return made
 
 
-def _wish(words: Any, name: str, act: Act, text: str, *, usual: str) -> None:
+def _add_action(words: Any, name: str, act: Command, text: str, *, usual: str) -> None:
     made = _verb(words, name, act, text)
     made.add_argument("mails", type=UUID, nargs="*", metavar="ID", help="these; or options that say which")
     filters.add(made)

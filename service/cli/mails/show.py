@@ -7,19 +7,19 @@ from typing import Any
 
 from service import queue, redis_errors
 from service import relay_reports as reports
-from service.cli.commands import NoSuchThing, database, find_project
+from service.cli.commands import NotFound, database, find_project
 from service.cli.mails import filters, lines
-from service.cli.mails.output import Said
-from service.settings import Stores
+from service.cli.mails.output import CommandResult
+from service.settings import DatastoreSettings
 from service.store import outbox_admin
-from service.store.outbox_admin import Happening, Listed, Mail, OutcomeCount, ServerCount, StateCount
+from service.store.outbox_admin import Mail, MailEvent, MailSummary, OutcomeCount, ServerCount, StateCount
 
 _LATELY = 3600.0
 # What ends a try, for now or for good.
 _TRIES = ("sent", "waits", "failed", "lost")
 
 
-async def list_mails(arguments: argparse.Namespace, settings: Stores) -> Said:
+async def list_mails(arguments: argparse.Namespace, settings: DatastoreSettings) -> CommandResult:
     choice = filters.read(arguments)
     async with database(settings) as pool:
         if choice.project_id is not None:
@@ -27,31 +27,31 @@ async def list_mails(arguments: argparse.Namespace, settings: Stores) -> Said:
         found = await outbox_admin.page(pool, choice, after=arguments.after, most=arguments.limit)
     shown = [_listed(mail, full=arguments.recipients) for mail in found]
     more = [f"more: --after {found[-1].id}"] if len(found) == arguments.limit else []
-    return Said(shown, [*lines.table(shown), *more])
+    return CommandResult(shown, [*lines.table(shown), *more])
 
 
-def _listed(mail: Listed, *, full: bool) -> dict[str, Any]:
+def _listed(mail: MailSummary, *, full: bool) -> dict[str, Any]:
     return _masked(asdict(mail), full=full) | {"last_fault": lines.fault(mail.stage, mail.last_fault, full=full)}
 
 
 def _masked(facts: dict[str, Any], *, full: bool) -> dict[str, Any]:
-    return facts if full else facts | {"recipient": outbox_admin.masked(facts["recipient"])}
+    return facts if full else facts | {"recipient": outbox_admin.mask_address(facts["recipient"])}
 
 
-async def show_mail(arguments: argparse.Namespace, settings: Stores) -> Said:
-    """Raises NoSuchThing."""
+async def show_mail(arguments: argparse.Namespace, settings: DatastoreSettings) -> CommandResult:
+    """Raises NotFound."""
     full = arguments.recipients
     async with database(settings) as pool:
         mail = await outbox_admin.find(pool, arguments.mail)
         if mail is None:
-            raise NoSuchThing(f"no mail {arguments.mail}")
+            raise NotFound(f"no mail {arguments.mail}")
         events = await outbox_admin.history(pool, mail)
     shown = _masked(asdict(mail), full=full) | {"last_fault": lines.fault("", mail.last_fault, full=full)}
     steps = [_step(event, full=full) for event in events]
-    return Said({**shown, "history": steps}, lines.life(shown, _with_end(mail, steps)))
+    return CommandResult({**shown, "history": steps}, lines.history(shown, _with_end(mail, steps)))
 
 
-def _step(event: Happening, *, full: bool) -> dict[str, Any]:
+def _step(event: MailEvent, *, full: bool) -> dict[str, Any]:
     return asdict(event) | {"fault": lines.fault(event.stage, event.fault, full=full)}
 
 
@@ -66,7 +66,7 @@ def _with_end(mail: Mail, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-async def show_status(arguments: argparse.Namespace, settings: Stores) -> Said:
+async def show_status(arguments: argparse.Namespace, settings: DatastoreSettings) -> CommandResult:
     project_id = arguments.project
     async with database(settings) as pool:
         if project_id is not None:
@@ -84,10 +84,10 @@ async def show_status(arguments: argparse.Namespace, settings: Stores) -> Said:
         "relays": list(_relays(servers, told)),
         "unknown": unknown,
     }
-    return Said(status, lines.status(status))
+    return CommandResult(status, lines.status(status))
 
 
-async def _reports(settings: Stores) -> tuple[dict[str, dict[str, str]], str]:
+async def _reports(settings: DatastoreSettings) -> tuple[dict[str, dict[str, str]], str]:
     """What workers tell of their relays, or why that is not known."""
     url = settings.redis_url.get_secret_value()
     redis = queue.connect(url)

@@ -6,23 +6,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-from service.cli.commands import WrongWords, database, find_project
+from service.cli.commands import UsageError, database, find_project
 from service.cli.exit_codes import MISSING
 from service.cli.mails import filters
-from service.cli.mails.output import REFUSED, Said
+from service.cli.mails.output import REFUSED, CommandResult
 from service.db import Connection, Pool, transaction
-from service.queue import RECORD_LOG, SEND_MAIL, Bell, connect
-from service.settings import Stores
+from service.queue import RECORD_LOG, SEND_MAIL, JobQueue, connect
+from service.settings import DatastoreSettings
 from service.store import events, outbox_admin, users
-from service.store.outbox_admin import Choice, Steered
+from service.store.outbox_admin import ActionResult, MailFilter
 
 # What became of each mail, and the events that can be filed now.
-Outcome = tuple[list[Steered], list[UUID]]
-Act = Callable[[Connection, list[UUID]], Awaitable[Outcome]]
+Outcome = tuple[list[ActionResult], list[UUID]]
+Action = Callable[[Connection, list[UUID]], Awaitable[Outcome]]
 # One transaction each, well within a statement's time.
 _BATCH = 200
 # The sweep finds what was not rung for; a bell for each of very many would only keep the operator waiting.
-_RUNG = 50
+_ENQUEUE_BATCH = 50
 _SENTENCES = {
     "sending": "it is being sent",
     "busy": "a worker has it in hand at this moment",
@@ -38,39 +38,41 @@ _SENTENCES = {
 }
 
 
-class _TakenBack(Exception):
+class _RolledBack(Exception):
     """Ends the transaction of a dry run: it does everything, and then it has not been."""
 
 
-async def retry(arguments: argparse.Namespace, settings: Stores) -> Said:
+async def retry(arguments: argparse.Namespace, settings: DatastoreSettings) -> CommandResult:
     """Due at once, and rung for."""
     return await _steer(arguments, settings, _retry, word="retried", usual=["pending", "failed"])
 
 
-async def cancel(arguments: argparse.Namespace, settings: Stores) -> Said:
+async def cancel(arguments: argparse.Namespace, settings: DatastoreSettings) -> CommandResult:
     """Still to be sent, and now never."""
     return await _steer(arguments, settings, _cancel, word="cancelled", usual=["pending"])
 
 
-async def _steer(arguments: argparse.Namespace, settings: Stores, act: Act, *, word: str, usual: list[str]) -> Said:
-    found: list[Steered] = []
+async def _steer(
+    arguments: argparse.Namespace, settings: DatastoreSettings, act: Action, *, word: str, usual: list[str]
+) -> CommandResult:
+    found: list[ActionResult] = []
     filed: list[UUID] = []
     async with database(settings) as pool:
         async for batch in _batches(pool, arguments, usual):
-            steered, settled = await _wish(pool, act, batch, dry_run=arguments.dry_run)
+            steered, settled = await _act(pool, act, batch, dry_run=arguments.dry_run)
             found += steered
             filed += settled
     done = [each.id for each in found if each.verdict == "done"]
     if not arguments.dry_run:
-        await _ring(settings, done if word == "retried" else [], filed)
-    return _said(found, word=word, dry_run=arguments.dry_run)
+        await _enqueue(settings, done if word == "retried" else [], filed)
+    return _result(found, word=word, dry_run=arguments.dry_run)
 
 
 async def _batches(pool: Pool, arguments: argparse.Namespace, usual: list[str]) -> AsyncIterator[list[UUID]]:
-    """Those named, or all that were chosen, oldest first. Raises WrongWords and NoSuchThing."""
+    """Those named, or all that were chosen, oldest first. Raises UsageError and NotFound."""
     choice, named = filters.read(arguments), list(dict.fromkeys(arguments.mails))
-    if bool(named) == (choice != Choice()):
-        raise WrongWords(
+    if bool(named) == (choice != MailFilter()):
+        raise UsageError(
             "name mails by their ids, or say which by --state, --project, --letter, --older-than and so on"
         )
     if choice.project_id is not None:
@@ -79,20 +81,20 @@ async def _batches(pool: Pool, arguments: argparse.Namespace, usual: list[str]) 
         for start in range(0, len(named), _BATCH):
             yield named[start : start + _BATCH]
         return
-    chosen = Choice(choice.states or usual, choice.project_id, choice.letter, choice.older, choice.newer)
+    chosen = MailFilter(choice.states or usual, choice.project_id, choice.letter, choice.older, choice.newer)
     last = None
-    while batch := await outbox_admin.choose(pool, chosen, after=last, most=_BATCH):
+    while batch := await outbox_admin.select_ids(pool, chosen, after=last, most=_BATCH):
         yield batch
         last = batch[-1]
 
 
-async def _wish(pool: Pool, act: Act, mails: list[UUID], *, dry_run: bool) -> Outcome:
+async def _act(pool: Pool, act: Action, mails: list[UUID], *, dry_run: bool) -> Outcome:
     outcome: Outcome = [], []
-    with contextlib.suppress(_TakenBack):
+    with contextlib.suppress(_RolledBack):
         async with transaction(pool) as tx:
             outcome = await act(tx, mails)
             if dry_run:
-                raise _TakenBack
+                raise _RolledBack
     return outcome
 
 
@@ -102,32 +104,32 @@ async def _retry(tx: Connection, mails: list[UUID]) -> Outcome:
 
 async def _cancel(tx: Connection, mails: list[UUID]) -> Outcome:
     steered = await outbox_admin.cancel(tx, mails)
-    return steered, [event for each in steered for event in await _settle(tx, each)]
+    return steered, [event for each in steered for event in await _file_event(tx, each)]
 
 
-async def _settle(tx: Connection, mail: Steered) -> list[UUID]:
+async def _file_event(tx: Connection, mail: ActionResult) -> list[UUID]:
     """Who asks by address has an event that waits for the worker to find its user: now none will."""
     if mail.verdict != "done" or not (mail.unowned_token and mail.project_id and mail.recipient):
         return []
     user = await users.find_by_email(tx, mail.project_id, email=mail.recipient)
     owner = user.id if user and user.status != "blocked" else None
-    return await events.settle(tx, mail.project_id, token_id=mail.unowned_token, user_id=owner)
+    return await events.assign_user(tx, mail.project_id, token_id=mail.unowned_token, user_id=owner)
 
 
-async def _ring(settings: Stores, mails: list[UUID], filed: list[UUID]) -> None:
+async def _enqueue(settings: DatastoreSettings, mails: list[UUID], filed: list[UUID]) -> None:
     redis = connect(settings.redis_url.get_secret_value())
-    bell = Bell(redis)
+    job_queue = JobQueue(redis)
     try:
         for function, rows in ((SEND_MAIL, mails), (RECORD_LOG, filed)):
-            for row in rows[:_RUNG]:
-                await bell.ring(function, row)
-                if bell.missed:
+            for row in rows[:_ENQUEUE_BATCH]:
+                await job_queue.enqueue(function, row)
+                if job_queue.failed_enqueues:
                     return
     finally:
         await redis.aclose(close_connection_pool=True)
 
 
-def _said(found: list[Steered], *, word: str, dry_run: bool) -> Said:
+def _result(found: list[ActionResult], *, word: str, dry_run: bool) -> CommandResult:
     done = [str(each.id) for each in found if each.verdict == "done"]
     refused = [each for each in found if each.verdict != "done"]
     data: dict[str, Any] = {
@@ -140,8 +142,8 @@ def _said(found: list[Steered], *, word: str, dry_run: bool) -> Said:
     lines = [f"{'would be ' if dry_run else ''}{word}: {len(done)}", *(f"  {each}" for each in done)]
     if refused:
         lines += [f"not {word}: {len(refused)}", *(f"  {each.id}: {_why(each)}" for each in refused)]
-    return Said(data, lines, code)
+    return CommandResult(data, lines, code)
 
 
-def _why(mail: Steered) -> str:
+def _why(mail: ActionResult) -> str:
     return _SENTENCES[mail.verdict]

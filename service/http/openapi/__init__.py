@@ -7,10 +7,10 @@ import orjson
 from aiohttp import web
 
 from service.http import responses, schemas
-from service.http.context import Call
+from service.http.context import RequestContext
 from service.http.openapi import operations, parts, refusals
 from service.http.openapi.parts import Json
-from service.http.routing import ROUTES, Route, anybody, contract
+from service.http.routing import ROUTES, Route, contract, without_guards
 
 _INTRODUCTION = """Accounts, sessions, recovery and verification for the official Appwrite SDKs of two eras.
 
@@ -25,7 +25,7 @@ Decide about errors by their `type`; `Retry-After` says in seconds when to come 
 @lru_cache(4)
 def document(address: str) -> Json:
     """The document of the service at that address; for reading only."""
-    routes = sorted((route for route in ROUTES if not route.page), key=_place)
+    routes = sorted((route for route in ROUTES if not route.page), key=_add_path)
     components, common = parts.schemas_of(routes), refusals.shared(routes)
     paths: dict[str, Json] = {}
     for route in routes:
@@ -46,7 +46,7 @@ def document(address: str) -> Json:
     }
 
 
-def _place(route: Route) -> tuple[str, int]:
+def _add_path(route: Route) -> tuple[str, int]:
     """Files are read in any order; the document has one of its own."""
     return route.paths[0], ("GET", "POST", "PUT", "PATCH", "DELETE").index(route.method)
 
@@ -61,8 +61,8 @@ def _bytes(address: str) -> bytes:
     return orjson.dumps(document(address))
 
 
-@anybody.get("/v1/openapi.json")
+@without_guards.get("/v1/openapi.json")
 @contract(gives=schemas.DOCUMENT)
-async def get_document(call: Call) -> web.Response:
+async def get_document(ctx: RequestContext) -> web.Response:
     """Describe the service to programs."""
-    return web.Response(body=_bytes(call.services.settings.public_url), content_type="application/json")
+    return web.Response(body=_bytes(ctx.services.settings.public_url), content_type="application/json")

@@ -12,7 +12,7 @@ from service.http.routing import Limit, Route
 
 _FORMS = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 _OUR_PAPERS = re.compile(r"\s*\((?:design|contract|reliability)\.md[^)]*\)")
-_DOORS: dict[str, list[str]] = {
+_AUTHENTICATION: dict[str, list[str]] = {
     "public": ["", "Session", "Cookie", "FallbackCookies", "Jwt", "Key"],
     "member": ["Session", "Cookie", "FallbackCookies", "Jwt"],
     "key": ["Key"],
@@ -37,8 +37,8 @@ def make(route: Route, number: int, routes: list[Route], *, components: Schemas,
         "responses": _responses(route, routes, components, common),
         "security": _security(route),
     }
-    if terms.takes:
-        parts["requestBody"] = _request_body(terms.takes, components)
+    if terms.request:
+        parts["requestBody"] = _request_body(terms.request, components)
     if route.limits:
         parts["x-rate-limits"] = [_limit(limit) for limit in route.limits]
     if route.access == "key":
@@ -71,7 +71,7 @@ def _parameter_names(route: Route) -> list[str]:
 
 def _security(route: Route) -> list[dict[str, list[str]]]:
     """Any of these; a project always."""
-    return [{"Project": [], **({way: []} if way else {})} for way in _DOORS.get(route.access, ())]
+    return [{"Project": [], **({way: []} if way else {})} for way in _AUTHENTICATION.get(route.access, ())]
 
 
 def _request_body(model: type[BaseModel], components: Schemas) -> Json:
@@ -92,7 +92,7 @@ def _responses(route: Route, routes: list[Route], components: Schemas, common: r
 
 
 def _success(route: Route, routes: list[Route], components: Schemas) -> Json:
-    gives = route.contract.gives
+    gives = route.contract.response
     names = ON_ALL + (COUNTED if route.limits else ()) + (("X-Fallback-Cookies",) if route.opens_session else ())
     if gives is None:
         return {"description": "Done; there is nothing to say", **headers(names)}
@@ -108,7 +108,7 @@ def _success(route: Route, routes: list[Route], components: Schemas) -> Json:
 
 def _links(route: Route, routes: list[Route]) -> Json:
     """Where an answer's ids lead to."""
-    gives = route.contract.gives
+    gives = route.contract.response
     known = {name: f"$request.path.{name}" for name in re.findall(r"{(\w+)}", route.paths[0])}
     known |= {name: sources[gives] for name, sources in _IDS.items() if gives in sources}
     links: Json = {}

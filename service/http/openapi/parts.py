@@ -93,9 +93,9 @@ def schemas_of(routes: list[Route]) -> Schemas:
     """A body is described as it comes, an answer as it goes."""
     models: dict[type[BaseModel], JsonSchemaMode] = {schemas.Error: "serialization"}
     for terms in (route.contract for route in routes):
-        if terms.takes:
-            models[terms.takes] = "validation"
-        for model in terms.gives.renderings if terms.gives else ():
+        if terms.request:
+            models[terms.request] = "validation"
+        for model in terms.response.renderings if terms.response else ():
             models[model] = "serialization"
     names, found = models_json_schema(
         list(models.items()), ref_template="#/components/schemas/{model}", schema_generator=_Schemas

@@ -50,7 +50,7 @@ def _all(route: Route) -> Iterator[Refusal]:
         yield TooManyRequests
     if route.opens_session:
         yield SessionExists
-    if route.contract.takes or any(limit.by not in ("ip", "network", "user", "project") for limit in route.limits):
+    if route.contract.request or any(limit.by not in ("ip", "network", "user", "project") for limit in route.limits):
         yield from (BodyTooLarge, BodyTooSlow, BodyEncoded)
     if "{" in route.paths[0]:
         yield from (RouteNotFound, MethodNotAllowed)  # a slash in an id, or none at all, makes another path of it

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, RootModel
 
 from service.http.schemas.mails import MAIL_LIST
 from service.http.schemas.parameters import OLD_PAGING, QUERIES, TOTAL, USER_QUERIES
-from service.http.schemas.parts import Answer, Parameter, Shape
+from service.http.schemas.parts import Answer, Parameter, Schema
 from service.http.schemas.sessions import LOG_LIST, SESSION, SESSION_LIST
 from service.http.schemas.tokens import JWT, TOKEN
 from service.http.schemas.users import IDENTITY_LIST, MANAGED_USER, PREFERENCES, USER, USER_LIST
@@ -33,7 +33,7 @@ __all__ = [
     "USER_QUERIES",
     "Error",
     "Parameter",
-    "Shape",
+    "Schema",
 ]
 
 
@@ -52,4 +52,4 @@ class Document(RootModel[dict[str, Any]]):
     model_config = ConfigDict(json_schema_extra={"examples": [{"openapi": "3.1.0"}]})
 
 
-DOCUMENT = Shape(Document)
+DOCUMENT = Schema(Document)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from service.http.schemas.parts import Answer, Id, Shape, Time
+from service.http.schemas.parts import Answer, Id, Schema, Time
 from service.http.schemas.sessions import Count
 
 _REASONS = """Why: `delayed` (its next try comes by itself) and `mailbox_full` while it is pending; `address_refused`,
@@ -44,4 +44,4 @@ class MailList(Answer):
     mails: list[Mail]
 
 
-MAIL_LIST = Shape(MailList, (MailListLegacy,))
+MAIL_LIST = Schema(MailList, (MailListLegacy,))

@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class Schema:
     """One thing in each era's rendering; `older` ones stand only where they differ, the legacy era's first."""
 
     modern: type[BaseModel]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from service.http.schemas.parts import Address, Answer, Id, Name, Never, Seconds, Shape, Time, Zero
+from service.http.schemas.parts import Address, Answer, Id, Name, Never, Schema, Seconds, Time, Zero
 
 Ip = Annotated[str, Field(examples=["127.0.0.1"])]
 Provider = Literal["email", "anonymous", "magic-url"]
@@ -120,6 +120,6 @@ class LogList(Answer):
     logs: list[Log]
 
 
-SESSION = Shape(Session, (SessionLegacy, SessionBetween))
-SESSION_LIST = Shape(SessionList, (SessionListLegacy,))
-LOG_LIST = Shape(LogList, (LogListLegacy, LogListBetween))
+SESSION = Schema(Session, (SessionLegacy, SessionBetween))
+SESSION_LIST = Schema(SessionList, (SessionListLegacy,))
+LOG_LIST = Schema(LogList, (LogListLegacy, LogListBetween))

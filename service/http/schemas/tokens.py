@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from service.http.schemas.parts import Answer, Id, Seconds, Shape, Time
+from service.http.schemas.parts import Answer, Id, Schema, Seconds, Time
 
 Nothing = Annotated[
     str, Field(description="Empty: the secret is in the mail and nowhere else", max_length=0, examples=[""])
@@ -31,5 +31,5 @@ class Jwt(Answer):
     jwt: Annotated[str, Field(examples=["eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"], pattern=r"^[\w-]+\.[\w-]+\.[\w-]+$")]
 
 
-TOKEN = Shape(Token, (TokenLegacy,))
-JWT = Shape(Jwt)
+TOKEN = Schema(Token, (TokenLegacy,))
+JWT = Schema(Jwt)

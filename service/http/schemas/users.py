@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, RootModel
 
-from service.http.schemas.parts import Address, Answer, Id, MaybeTime, Name, Seconds, Shape, Time
+from service.http.schemas.parts import Address, Answer, Id, MaybeTime, Name, Schema, Seconds, Time
 
 Prefs = Annotated[dict[str, Any], Field(description="The app's own object", examples=[{"theme": "pink"}])]
 
@@ -90,8 +90,8 @@ class IdentityList(Answer):
     identities: Annotated[list[Any], Field(max_length=0)]
 
 
-USER = Shape(User, (UserLegacy,))
-MANAGED_USER = Shape(ManagedUser, (UserLegacy,))
-USER_LIST = Shape(UserList, (UserListLegacy,))
-PREFERENCES = Shape(Preferences)
-IDENTITY_LIST = Shape(IdentityList, (IdentityListLegacy,))
+USER = Schema(User, (UserLegacy,))
+MANAGED_USER = Schema(ManagedUser, (UserLegacy,))
+USER_LIST = Schema(UserList, (UserListLegacy,))
+PREFERENCES = Schema(Preferences)
+IDENTITY_LIST = Schema(IdentityList, (IdentityListLegacy,))
