@@ -92,7 +92,7 @@ class DatastoreSettings(BaseSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """Settings from the environment; raises InvalidSettings with every fault, never with a value that may be secret."""
+        """Settings from the environment. Raises InvalidSettings with every fault and without any value."""
         try:
             return cls()
         except ValidationError as error:

@@ -134,7 +134,7 @@ async def _token(track: Track, kind: Kind, user: User) -> Token:
         kid=next(iter(track.settings.key_ring)),
         seconds=600,
         user_id=None if by_address else user.id,
-        asked_as=user.id if by_address else None,
+        requested_user_id=user.id if by_address else None,
         email_version=None if by_address else user.email_version,
     )
 

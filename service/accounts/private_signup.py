@@ -39,7 +39,7 @@ async def start(ctx: RequestContext, *, user_id: str | None, email: str, name: s
             ctx.project.id,
             kind=Kind.VERIFICATION,
             email=email,
-            asked_as=ids.given(user_id),
+            requested_user_id=ids.given(user_id),
             kid=key_derivation.current(ctx.services.ring),
             seconds=ctx.project.verification_seconds,
         )

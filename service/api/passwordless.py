@@ -102,7 +102,7 @@ async def _issue_token(ctx: RequestContext, tx: Connection, kind: Kind, email: s
         ctx.project.id,
         kind=kind,
         email=email,
-        asked_as=ids.given(user_id),
+        requested_user_id=ids.given(user_id),
         kid=key_derivation.current(ctx.services.ring),
         seconds=seconds,
     )
@@ -139,7 +139,7 @@ async def create_token_session(ctx: RequestContext) -> web.Response:
         found = await _find_link(ctx, body.userId, body.secret.reveal())
     else:
         found = await tokens.find_by_code(
-            ctx.pool, ctx.project.id, asked_as=body.userId, code=body.secret.reveal(), ring=ctx.services.ring
+            ctx.pool, ctx.project.id, requested_user_id=body.userId, code=body.secret.reveal(), ring=ctx.services.ring
         )
     return await session_response(ctx, await _sign_in(ctx, found))
 

@@ -166,11 +166,11 @@ _EQUALS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
     "emailVerification": lambda values: {"verified": _verified(values)},
 }
 _TIMES: dict[str, Callable[..., dict[str, Any]]] = {
-    "greaterThan": lambda at: {"since": at + _TICK},
-    "greaterThanEqual": lambda at: {"since": at},
-    "lessThan": lambda at: {"until": at},
-    "lessThanEqual": lambda at: {"until": at + _TICK},
-    "between": lambda first, last: {"since": first, "until": last + _TICK},
+    "greaterThan": lambda at: {"created_from": at + _TICK},
+    "greaterThanEqual": lambda at: {"created_from": at},
+    "lessThan": lambda at: {"created_until": at},
+    "lessThanEqual": lambda at: {"created_until": at + _TICK},
+    "between": lambda first, last: {"created_from": first, "created_until": last + _TICK},
 }
 
 

@@ -48,7 +48,7 @@ class Claim:
     hostnames: list[str]
     kind: str | None
     token_user_id: str | None
-    asked_as: str | None
+    requested_user_id: str | None
     token_email: str | None
     token_email_version: int | None
     kid: str | None

@@ -107,7 +107,7 @@ async def issue(
     kid: str,
     seconds: int,
     user_id: str | None = None,
-    asked_as: str | None = None,
+    requested_user_id: str | None = None,
     email_version: int | None = None,
 ) -> Token:
     """A token for the owner of an address; without user_id a worker, or the confirmation, finds out who that is."""
@@ -119,7 +119,7 @@ async def issue(
         id=ids.new(),
         kind=kind,
         user_id=user_id,
-        asked_as=asked_as,
+        requested_user_id=requested_user_id,
         email=email,
         email_version=email_version,
         kid=kid,
@@ -158,15 +158,19 @@ async def find_by_secret(
     return token if hmac.compare_digest(expected.encode(), secret.encode()) and known else None
 
 
-async def find_by_code(conn: Executor, project_id: str, *, asked_as: str, code: str, ring: KeyRing) -> Token | None:
+async def find_by_code(
+    conn: Executor, project_id: str, *, requested_user_id: str, code: str, ring: KeyRing
+) -> Token | None:
     """The live token whose six digits these are; the attempt counts for the newest asked for under this id."""
-    candidates = await _sql.all(conn, "count_code_attempts", Token, project_id=project_id, asked_as=asked_as)
+    candidates = await _sql.all(
+        conn, "count_code_attempts", Token, project_id=project_id, requested_user_id=requested_user_id
+    )
     found = None
     for token in candidates:
         if token.kid in ring and hmac.compare_digest(secret_of(ring, token).encode(), code.encode()):
             found = token
     for _ in range(_CANDIDATES - len(candidates)):  # the same work for codes that are not there
-        key_derivation.derive(ring[key_derivation.current(ring)], "otp", project_id, asked_as, code)
+        key_derivation.derive(ring[key_derivation.current(ring)], "otp", project_id, requested_user_id, code)
     return found
 
 

@@ -59,7 +59,8 @@ class PreviousPassword:
 class UserFilter:
     """Which users a list is of: each field narrows it, None does not. Words are compared as they stand.
 
-    `labels`: one of them is enough. `search` looks into id, address and name. `since` is within, `until` is not.
+    `labels`: one of them is enough. `search` looks into id, address and name. `created_from` is within,
+    `created_until` is not.
     """
 
     search: str | None = None
@@ -72,7 +73,7 @@ class UserFilter:
     name_part: str | None = None
     email_part: str | None = None
     created_from: datetime | None = None
-    until: datetime | None = None
+    created_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,12 +287,12 @@ async def page(conn: Executor, project_id: str, *, wanted: UserFilter, page: Pag
         project_id=project_id,
         **_conditions(wanted),
         by=page.by,
-        down=page.descending != page.before,
+        descending=page.descending != page.before,
         cursor=page.cursor.id if page.cursor else None,
         moment=moment,
         word=word,
-        most=page.limit,
-        skipped=page.offset,
+        limit=page.limit,
+        offset=page.offset,
     )
     return found[::-1] if page.before else found
 

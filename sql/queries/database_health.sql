@@ -1,4 +1,4 @@
--- name: condition() -> Condition
+-- name: condition() -> ServerState
 -- Of the server itself: this answers before anything is migrated.
 select current_setting('server_version_num')::int / 10000 as release,
        extract(epoch from clock_timestamp())::float8 as clock,
@@ -7,7 +7,7 @@ select current_setting('server_version_num')::int / 10000 as release,
 -- name: newest_migration()
 select coalesce(max(version), 0) from schema_migrations;
 
--- name: examine_database() -> Findings
+-- name: examine_database() -> DatabaseHealth
 -- The clock stands last: what is looked up before it is no part of the way back.
 select pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean as read_only,
     coalesce((select max(version) from schema_migrations), 0) as version,

@@ -27,7 +27,7 @@ select c.project_id, c.id, c.letter, c.recipient, c.locale, c.facts, c.attempts,
     c.last_fault, c.deadline_at <= now() as late, c.created_at,
     p.name as project_name, p.sender_name, p.sender_address, p.plain_http, p.verification_url,
     array(select hostname from platforms where project_id = c.project_id) as hostnames,
-    t.kind, t.user_id as token_user_id, t.asked_as, t.email as token_email, t.email_version as token_email_version, t.kid,
+    t.kind, t.user_id as token_user_id, t.asked_as as requested_user_id, t.email as token_email, t.email_version as token_email_version, t.kid,
     t.created_at as token_created_at, t.expires_at as token_expires_at,
     u.id as user_id, u.email_version, u.status as user_status
 from claimed c join projects p on p.id = c.project_id
@@ -87,13 +87,13 @@ with buried as (
 insert into mail_events (project_id, mail_id, name, attempt, worker, fault)
 select project_id, id, 'failed', attempts, :worker, :fault from buried;
 
--- name: list_due_mails(seconds, patience, most) -> Due*
+-- name: list_due_mails(seconds, patience, most) -> DueMail*
 -- Those whose bell was lost, whose wait is over, or whose worker's lease ran out longer ago than `patience`.
 select id from mails where state in ('pending', 'sending') and due_at < now() - make_interval(secs => :seconds)
     and (state = 'pending' or due_at < now() - make_interval(secs => :patience))
 order by due_at limit :most;
 
--- name: list_late_mails(most) -> Due*
+-- name: list_late_mails(most) -> DueMail*
 -- Of no use to anyone any more: they can be ended without a relay.
 select id from mails where state in ('pending', 'sending') and due_at <= now() and deadline_at <= now()
 order by due_at limit :most;

@@ -1,4 +1,4 @@
--- name: list_outbox(states, project_id, letter, older, newer, after, most) -> Listed*
+-- name: list_outbox(states, project_id, letter, older, newer, after, most) -> MailSummary*
 -- Newest first: ids grow with time. A null narrows nothing; `older` and `newer` are ages in seconds. The last event says
 -- how a mail stands; a worker of an earlier release left none for its end. What a worker ended by itself was no try.
 select m.project_id, m.id, m.letter, m.recipient, m.state, m.attempts,
@@ -19,7 +19,7 @@ where (:states::text[] is null or m.state = any(:states)) and (:project_id::text
     and (:after::uuid is null or m.id < :after)
 order by m.id desc limit :most;
 
--- name: choose_mails(states, project_id, letter, older, newer, after, most) -> Chosen*
+-- name: choose_mails(states, project_id, letter, older, newer, after, most) -> MailId*
 -- The same choice, oldest first: what has waited longest goes out first.
 select id from mails
 where state = any(:states::text[]) and (:project_id::text is null or project_id = :project_id)
@@ -35,11 +35,11 @@ select project_id, id, letter, user_id, recipient, locale, state, attempts, leas
     case when state in ('pending', 'sending') then extract(epoch from due_at - now())::float8 end as due_in
 from mails where id = :id;
 
--- name: list_mail_events(project_id, mail_id) -> Happening*
+-- name: list_mail_events(project_id, mail_id) -> MailEvent*
 select at, name, attempt, worker, server, stage, code, fault from mail_events
 where project_id = :project_id and mail_id = :mail_id order by id;
 
--- name: retry_mails(ids) -> Steered*
+-- name: retry_mails(ids) -> ActionResult*
 -- Due at once, and its event. A mail that ended without being sent gets up again if there is still a use in sending it.
 -- A row that a worker has locked is passed by: waiting for several of them might be a deadlock.
 with asked as (
@@ -74,7 +74,7 @@ from unnest(:ids::uuid[]) with ordinality i (id, place)
 left join mails m on m.id = i.id left join asked a on a.id = i.id
 order by i.place;
 
--- name: cancel_mails(ids) -> Steered*
+-- name: cancel_mails(ids) -> ActionResult*
 -- What waits, and what a worker let its lease run out for: should that worker come back, its fence stops it.
 with asked as (
     select m.project_id, m.id,
@@ -126,7 +126,7 @@ where at > now() - make_interval(secs => :seconds) and server <> ''
     and (:project_id::text is null or project_id = :project_id)
 group by server order by server;
 
--- name: list_own_mails(project_id, user_id, since, most, skipped) -> OwnMail*
+-- name: list_own_mails(project_id, user_id, since, most, skipped) -> MemberMail*
 -- `since` is when the account was made: an id may have been somebody else's before.
 select m.id, m.letter, m.recipient, m.state, m.attempts, m.created_at,
     coalesce(m.ended_at, e.at, m.created_at) as changed_at, coalesce(e.stage, '') as stage, m.last_code, m.last_fault

@@ -1,4 +1,4 @@
--- name: count_in_windows(names, limits, seconds) -> Counted*
+-- name: count_in_windows(names, limits, seconds) -> Window*
 -- One a window, in the order of the names.
 select before, wait, counted_at from count_in_windows(:names::text[], :limits::int[], :seconds::int[]);
 

@@ -1,13 +1,13 @@
--- name: issue_token(project_id, id, kind, user_id, asked_as, email, email_version, kid, seconds) -> Token
+-- name: issue_token(project_id, id, kind, user_id, requested_user_id, email, email_version, kid, seconds) -> Token
 insert into tokens (project_id, id, kind, user_id, asked_as, email, email_version, kid, expires_at)
-values (:project_id, :id, :kind, :user_id, :asked_as, :email, :email_version, :kid, now() + make_interval(secs => :seconds))
-returning project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at;
+values (:project_id, :id, :kind, :user_id, :requested_user_id, :email, :email_version, :kid, now() + make_interval(secs => :seconds))
+returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at;
 
 -- name: adopt_token(project_id, id, user_id, email_version) -> Token?
 -- A worker has found whose address it is; once only.
 update tokens set user_id = :user_id, email_version = :email_version
 where project_id = :project_id and id = :id and user_id is null
-returning project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at;
+returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at;
 
 -- name: count_attempt(project_id, id, kind) -> Token?
 -- Counted before anyone looks at the secret, in a transaction of its own, so that parallel guesses count too.
@@ -15,29 +15,29 @@ returning project_id, id, kind, user_id, asked_as, email, email_version, kid, cr
 with counted as (
     update tokens set attempts = attempts + 1
     where project_id = :project_id and id = :id and kind = :kind and attempts < 5 and expires_at > now()
-    returning project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at
+    returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at
 ), missed as (
     update void_guesses set guesses = guesses + 1
     where slot = (select floor(random() * 1024)::int) and not exists (select from counted)
 )
-select project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at from counted;
+select project_id, id, kind, user_id, requested_user_id, email, email_version, kid, created_at, expires_at from counted;
 
--- name: count_code_attempts(project_id, asked_as) -> Token*
+-- name: count_code_attempts(project_id, requested_user_id) -> Token*
 -- A code is too short to name its token: the guess counts for each one that it may be meant for, the newest three.
 -- Were it all of them, who asks for codes for a thousand people under one id would guess a thousand times at once.
 with counted as (
     update tokens set attempts = attempts + 1
     where project_id = :project_id and attempts < 5 and id in (
         select id from tokens
-        where project_id = :project_id and asked_as = :asked_as and kind = 'otp' and attempts < 5 and expires_at > now()
+        where project_id = :project_id and asked_as = :requested_user_id and kind = 'otp' and attempts < 5 and expires_at > now()
         order by created_at desc, id desc limit 3
     )
-    returning project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at
+    returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at
 ), missed as (
     update void_guesses set guesses = guesses + 1
     where slot = (select floor(random() * 1024)::int) and not exists (select from counted)
 )
-select project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at from counted;
+select project_id, id, kind, user_id, requested_user_id, email, email_version, kid, created_at, expires_at from counted;
 
 -- name: forgive_attempt(project_id, id)
 update tokens set attempts = attempts - 1 where project_id = :project_id and id = :id and attempts > 0;
@@ -47,7 +47,7 @@ update tokens set attempts = attempts - 1 where project_id = :project_id and id 
 delete from tokens
 where project_id = :project_id and id = :id and user_id is null and kind in ('magic_url', 'otp', 'verification')
     and expires_at > now()
-returning project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at;
+returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at;
 
 -- name: take_token(project_id, id, user_id) -> Token?
 -- With the user's row locked: of any number at once exactly one gets it, and only for the address it was mailed to.
@@ -55,14 +55,14 @@ delete from tokens t using users u
 where t.project_id = :project_id and t.id = :id and t.user_id = :user_id and t.expires_at > now()
     and u.project_id = t.project_id and u.id = t.user_id
     and u.email = t.email and u.email_version = t.email_version
-returning t.project_id, t.id, t.kind, t.user_id, t.asked_as, t.email, t.email_version, t.kid, t.created_at, t.expires_at;
+returning t.project_id, t.id, t.kind, t.user_id, t.asked_as as requested_user_id, t.email, t.email_version, t.kid, t.created_at, t.expires_at;
 
 -- name: take_disavowal(project_id, id, user_id) -> Token?
 -- With the user's row locked. The address may have changed: that is what it was sent for.
 delete from tokens
 where project_id = :project_id and id = :id and user_id = :user_id and kind in ('disavowal', 'email_undo')
     and expires_at > now()
-returning project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at;
+returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at;
 
 -- name: drop_token(project_id, id)
 delete from tokens where project_id = :project_id and id = :id;

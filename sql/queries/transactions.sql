@@ -1,4 +1,4 @@
--- name: stamp_transaction() -> Stamp
+-- name: stamp_transaction() -> TransactionId
 -- Asked just before COMMIT. No number: nothing was written. The moment at which the server was started stands for the
 -- server: another one, such as a promoted standby, gives the same numbers to other transactions.
 select pg_current_xact_id_if_assigned()::text as number, pg_postmaster_start_time() as server;

@@ -96,7 +96,7 @@ with gone as (
 insert into password_history (project_id, user_id, password_hash)
 select :project_id, :user_id, :password_hash where :kept > 1 and :password_hash::text is not null;
 
--- name: list_earlier_passwords(project_id, user_id, most) -> Earlier*
+-- name: list_earlier_passwords(project_id, user_id, most) -> PreviousPassword*
 select password_hash from password_history where project_id = :project_id and user_id = :user_id
 order by id desc limit :most;
 
@@ -187,7 +187,7 @@ returning project_id, id, email, email_version, email_verified, name, password_h
 -- The user's sessions and tokens go with it.
 delete from users where project_id = :project_id and id = :id;
 
--- name: list_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, since, until, by, down, cursor, moment, word, most, skipped) -> User*
+-- name: list_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, created_from, created_until, by, descending, cursor, moment, word, limit, offset) -> User*
 -- Null narrows nothing. Words are looked for with strpos, which knows no wildcard. What is ordered by stands in
 -- `by`: for one value of it all but one of the cases are constants, so that the plan is as short as the name of a
 -- column would make it. The cursor is a user; `moment` and `word` are what that user is ordered by.
@@ -213,18 +213,18 @@ where u.project_id = :project_id
     and (:verified::boolean is null or u.email_verified = :verified)
     and (:name_part::text is null or strpos(lower(u.name), lower(:name_part)) > 0)
     and (:email_part::text is null or strpos(u.email, :email_part) > 0)
-    and (:since::timestamptz is null or u.created_at >= :since)
-    and (:until::timestamptz is null or u.created_at < :until)
-    and (:cursor::text is null or case when :down::boolean
+    and (:created_from::timestamptz is null or u.created_at >= :created_from)
+    and (:created_until::timestamptz is null or u.created_at < :created_until)
+    and (:cursor::text is null or case when :descending::boolean
         then (k.moment, k.word, u.id) < (:moment::timestamptz, :word::text, :cursor)
         else (k.moment, k.word, u.id) > (:moment, :word, :cursor) end)
 order by
-    case when not :down then k.moment end, case when :down then k.moment end desc,
-    case when not :down then k.word end, case when :down then k.word end desc,
-    case when not :down then u.id end, case when :down then u.id end desc
-limit :most offset :skipped;
+    case when not :descending then k.moment end, case when :descending then k.moment end desc,
+    case when not :descending then k.word end, case when :descending then k.word end desc,
+    case when not :descending then u.id end, case when :descending then u.id end desc
+limit :limit offset :offset;
 
--- name: count_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, since, until, most)
+-- name: count_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, created_from, created_until, most)
 -- Never more than `most`: nobody waits for a million rows to be counted.
 select count(*) from (
     select 1 from users u
@@ -239,7 +239,7 @@ select count(*) from (
         and (:verified::boolean is null or u.email_verified = :verified)
         and (:name_part::text is null or strpos(lower(u.name), lower(:name_part)) > 0)
         and (:email_part::text is null or strpos(u.email, :email_part) > 0)
-        and (:since::timestamptz is null or u.created_at >= :since)
-        and (:until::timestamptz is null or u.created_at < :until)
+        and (:created_from::timestamptz is null or u.created_at >= :created_from)
+        and (:created_until::timestamptz is null or u.created_at < :created_until)
     limit :most
 ) counted;

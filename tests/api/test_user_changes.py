@@ -161,7 +161,13 @@ async def test_signing_in_and_blocking_never_hang_each_other(api: Api, pool: Poo
         email = f"ann{number}@example.com"
         user = await api.sign_up(email)
         token = await tokens.issue(
-            pool, "shop", kind=tokens.Kind.MAGIC_URL, email=email, kid="test", seconds=3600, asked_as=user["$id"]
+            pool,
+            "shop",
+            kind=tokens.Kind.MAGIC_URL,
+            email=email,
+            kid="test",
+            seconds=3600,
+            requested_user_id=user["$id"],
         )
         body = {"userId": user["$id"], "secret": tokens.secret_of(settings.key_ring, token)}
         path = f"/v1/users/{user['$id']}/status"

@@ -97,7 +97,7 @@ class Cast:
         """Id and secret as a mail would bring them."""
         kind, user = PROOFS[operation], await self.user()
         ring = self.settings.key_ring
-        whose = {"asked_as": user.id} if kind in (Kind.MAGIC_URL, Kind.OTP) else {"user_id": user.id}
+        whose = {"requested_user_id": user.id} if kind in (Kind.MAGIC_URL, Kind.OTP) else {"user_id": user.id}
         token = await tokens.issue(
             self.pool, "shop", kind=kind, email=user.email or "", kid=key_derivation.current(ring), seconds=3600,
             email_version=user.email_version, **whose,

@@ -29,7 +29,7 @@ async def written(pool: Pool, settings: Settings, kind: Kind, user_id: str, secr
         # What this connection did before is counted as well until it is reported.
         before = tuple(await connection.fetchrow(_WRITTEN))
         if kind is Kind.OTP:
-            await tokens.find_by_code(connection, "shop", asked_as=user_id, code=secret, ring=ring)
+            await tokens.find_by_code(connection, "shop", requested_user_id=user_id, code=secret, ring=ring)
         else:
             await tokens.find_by_secret(connection, "shop", kind=kind, user_id=user_id, secret=secret, ring=ring)
         *after, committed = tuple(await connection.fetchrow(_WRITTEN))

@@ -54,7 +54,7 @@ class Post:
         if kind:
             token = await tokens.issue(
                 self.pool, "shop", kind=kind, email=ANN, kid="test", seconds=3600,
-                user_id=None if by_address else "ann", asked_as="ann" if by_address else None,
+                user_id=None if by_address else "ann", requested_user_id="ann" if by_address else None,
                 email_version=None if by_address else 1,
             )  # fmt: skip
         told = {"modern": True, "ip": "192.0.2.1", "user_agent": "UNKNOWN", "phrase": "", "url": URL} | facts

@@ -32,7 +32,8 @@ def token_of(claim: Claim) -> Token | None:
     if not (claim.token_id and claim.kind and claim.kid and claim.token_created_at and claim.token_expires_at):
         return None
     return Token(
-        claim.project_id, claim.token_id, claim.kind, claim.token_user_id, claim.asked_as, claim.token_email or "",
+        claim.project_id, claim.token_id, claim.kind, claim.token_user_id, claim.requested_user_id,
+        claim.token_email or "",
         claim.token_email_version, claim.kid, claim.token_created_at, claim.token_expires_at,
     )  # fmt: skip
 

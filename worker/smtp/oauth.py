@@ -48,7 +48,7 @@ class AccessTokens:
         self._failed_at = self._refused_at = float("-inf")
 
     async def get(self) -> str:
-        """A token that is good for a while. Raises TemporaryFailure; who waits while another asks shares the outcome."""
+        """A token that is good for a while; callers at the same time share one request. Raises TemporaryFailure."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         async with self._asking:

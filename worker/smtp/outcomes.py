@@ -1,8 +1,8 @@
 """How a try can end: taken, refused for good, or later; and whose fault that is.
 
-PermanentFailure is final for that recipient; TemporaryFailure is everything else, our own faults included, because a wrong
-password or an expired certificate must not cost anybody their mail. Nothing secret leaves this file: what a
-server says is cut to one line without links or long codes.
+PermanentFailure is final for that recipient; TemporaryFailure is everything else, our own faults included, because a
+wrong password or an expired certificate must not cost anybody their mail. Nothing secret leaves this file: the words
+of a server are cut to one line without links or long codes.
 """
 
 import re

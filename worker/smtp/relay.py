@@ -111,10 +111,10 @@ class RelayPool:
         """Hand one message for one recipient to the first server that takes it; `sender` "" is the null return path.
 
         `before_data` is awaited once the recipient is taken, just before DATA, at each server that gets so far:
-        False, or an exception of its own, abandons the mail with TemporaryFailure at stage "fence"; and again after 354 if
-        that was seconds in coming. Once DATA was said another server is asked only after a clear no to it: what may
-        have been taken is offered nowhere else. Waiting for a free connection has no deadline of ours. Raises PermanentFailure
-        or TemporaryFailure, and nothing else but CancelledError.
+        False, or an exception of its own, abandons the mail with TemporaryFailure at stage "fence"; and again after 354
+        if that was seconds in coming. Once DATA was said another server is asked only after a clear no to it: what may
+        have been taken is offered nowhere else. Waiting for a free connection has no deadline of ours. Raises
+        PermanentFailure or TemporaryFailure, and nothing else but CancelledError.
         """
         if not email_addresses.is_plain(recipient):
             raise PermanentFailure(0, "the recipient is not one plain address", "address", "recipient")
