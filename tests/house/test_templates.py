@@ -13,13 +13,13 @@ from worker.mail.templates import FILES, TEMPLATES
 
 # `base` is what letters share, `pages` are for browsers.
 _LETTERS = sorted(path.name for path in TEMPLATES.iterdir() if path.is_dir() and path.name not in ("base", "pages"))
-_POSTING = ("outgoing_mail.post", "outgoing_mail.notify", "security_notices.post", "replace")
+_POSTING = ("outgoing_mail.enqueue", "outgoing_mail.enqueue_notice", "security_notices.enqueue", "replace")
 _LANGUAGES = sorted(TEMPLATES.glob("*.po"))
 _PLACE = re.compile(r"%\(\w+\)[sd]")
 
 
 def posted() -> set[str]:
-    """Letters that a handler or a job puts in the outbox: `outgoing_mail.post(…, letter="recovery")`."""
+    """Letters that a handler or a job puts in the outbox: `outgoing_mail.enqueue(…, letter="recovery")`."""
     return {
         word.value.value
         for tree in modules("service", "worker").values()

@@ -220,7 +220,7 @@ async def test_s68_a_stranger_does_not_see_from_where_the_owner_acts(
     done = (Event.RECOVERY_CREATE, Event.VERIFICATION_UPDATE, Event.SESSION_CREATE)
     now = datetime.now(UTC)
     entries = [Entry("shop", uuid4(), stranger, name.value, "192.0.2.7", now, "--") for name in done]
-    await security_log.file(pool, [(entry, user_agents.parse("")) for entry in entries])
+    await security_log.write(pool, [(entry, user_agents.parse("")) for entry in entries])
 
     async def seen(path: str, headers: dict[str, str]) -> set[str]:
         answer = await api.call("GET", path, headers=headers, modern=modern)

@@ -282,7 +282,7 @@ async def test_a_busy_postgres_fails_no_mail(pool: Pool, a_worker, ann: users.Us
         async def send(self, *_arguments, before_data) -> None:
             raise Overloaded
 
-    await replace(a_worker(), relay=Busy()).attempt(mail)
+    await replace(a_worker(), relay=Busy()).claim_and_send(mail)
     assert await state(pool, mail) == "pending"
 
 
@@ -351,7 +351,7 @@ async def test_a_late_worker_asks_before_the_words_go_out(pool: Pool, a_worker, 
             assert not await before_data(), "to have asked for a lease is not to have it"
             raise TemporaryFailure(0, "the check before DATA said no", "fence")
 
-    await replace(one, relay=HeldUp()).attempt(mail)
+    await replace(one, relay=HeldUp()).claim_and_send(mail)
     assert (len(sink.mails), await state(pool, mail)) == (1, "sent")
 
 
@@ -424,7 +424,7 @@ async def test_without_redis_the_sweep_delivers(pool: Pool, sink: Sink, a_worker
     finally:
         sweeping.cancel()
         await asyncio.gather(sweeping, return_exceptions=True)
-    assert delivery.job_queue.missed == 1
+    assert delivery.job_queue.failed_enqueues == 1
 
 
 async def until_none(pool: Pool, condition: str) -> None:
