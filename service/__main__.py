@@ -17,10 +17,12 @@ from service.cli import arguments as kinds
 from service.cli import doctor, exit_codes, keys, limits, mails, projects, serve, users
 from service.cli.commands import CheckFailed, Parser, PartialFailure
 from service.settings import Settings
+from service.version import VERSION
 
 
 def parser() -> argparse.ArgumentParser:
     root = Parser(prog="python -m service", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    root.add_argument("--version", action="version", version=VERSION, help="print the version")
     root.add_argument("--json", action="store_true", help="answer in JSON")
     verbs = root.add_subparsers(required=True, metavar="COMMAND")
     for noun in (serve, doctor, projects, limits, keys, users, mails):

@@ -15,8 +15,8 @@ from service.store.security_log import Log
 from service.store.sessions import Session
 from service.store.tokens import Token
 from service.store.users import User
+from service.version import VERSION
 
-VERSION = "0.1.0"
 _JSON = "application/json; charset=UTF-8"
 # The formats with which a field came; some SDKs crash without it, and none of an older format knows it.
 _TOKENS_OF_PROVIDERS, _IMPERSONATOR = (0, 13), (1, 9)

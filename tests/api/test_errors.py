@@ -16,9 +16,10 @@ import pytest
 
 from service import errors
 from service.db import Pool
-from service.http import request_body, responses
+from service.http import request_body
 from service.http.middleware import SERVICES
 from service.store import projects
+from service.version import VERSION
 from testkit.api import Api, cookie_of
 from testkit.api_keys import key
 from testkit.documented import Documented
@@ -481,7 +482,7 @@ async def test_errors(api: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch, fou
         assert answer.status < 300, "this era does not refuse"
         return
     status, message = expected
-    body = {"message": message, "code": status, "type": found.type, "version": responses.VERSION}
+    body = {"message": message, "code": status, "type": found.type, "version": VERSION}
     assert (answer.status, answer.data) == (status, body)
     assert answer.content_type == "application/json"
     if found.kind not in (errors.RouteNotFound, errors.MethodNotAllowed):

@@ -6,11 +6,12 @@ from functools import lru_cache
 import orjson
 from aiohttp import web
 
-from service.http import responses, schemas
+from service.http import schemas
 from service.http.context import RequestContext
 from service.http.openapi import operations, parts, refusals
 from service.http.openapi.parts import Json
 from service.http.routing import ROUTES, Route, contract, without_guards
+from service.version import VERSION
 
 _INTRODUCTION = """Accounts, sessions, recovery and verification for the official Appwrite SDKs of two eras.
 
@@ -34,7 +35,7 @@ def document(address: str) -> Json:
             paths.setdefault(path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Accounts", "version": responses.VERSION, "description": _INTRODUCTION},
+        "info": {"title": "Accounts", "version": VERSION, "description": _INTRODUCTION},
         "servers": [{"url": address}],
         "tags": _tags(routes),
         "paths": dict(sorted(paths.items())),

@@ -22,9 +22,9 @@ from service.errors import (
     TooManyRequests,
     UserBlocked,
 )
-from service.http import responses
 from service.http.openapi.parts import COUNTED, ON_ALL, Json, headers, reference
 from service.http.routing import Route
+from service.version import VERSION
 
 Refusal = type[AccountError]
 Shared = Mapping[int, frozenset[str]]
@@ -122,6 +122,6 @@ def examples(routes: list[Route]) -> Json:
     for kind in sorted(kinds, key=lambda kind: (kind.status, kind.__name__)):
         for legacy in (False, True):
             status, message = kind().render(legacy=legacy)
-            value = {"message": message, "code": status, "type": kind.type, "version": responses.VERSION}
+            value = {"message": message, "code": status, "type": kind.type, "version": VERSION}
             found[_example_name(kind, legacy=legacy)] = {"value": value}
     return found

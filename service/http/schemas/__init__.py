@@ -13,6 +13,7 @@ from service.http.schemas.parts import Answer, Parameter, Schema
 from service.http.schemas.sessions import LOG_LIST, SESSION, SESSION_LIST
 from service.http.schemas.tokens import JWT, TOKEN
 from service.http.schemas.users import IDENTITY_LIST, MANAGED_USER, PREFERENCES, USER, USER_LIST
+from service.version import VERSION
 
 __all__ = [
     "DOCUMENT",
@@ -43,7 +44,7 @@ class Error(Answer):
     message: Annotated[str, Field(min_length=1)]
     code: Annotated[int, Field(description="The HTTP status")]
     type: str
-    version: Annotated[str, Field(description="The service's own version", examples=["0.1.0"])]
+    version: Annotated[str, Field(description="The service's own version", examples=[VERSION])]
 
 
 class Document(RootModel[dict[str, Any]]):

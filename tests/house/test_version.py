@@ -1,0 +1,25 @@
+"""The version stands in pyproject.toml alone; the changelog has an entry for it."""
+
+import re
+
+import pytest
+
+from service.__main__ import main
+from service.version import VERSION
+from testkit.sources import ROOT
+
+
+def test_the_changelog_has_this_version():
+    """The newest release of CHANGELOG.md is the version of pyproject.toml, with its date."""
+    releases = re.findall(
+        r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    assert releases[0][0] == VERSION
+    assert releases == sorted(releases, key=lambda release: release[1], reverse=True)
+
+
+def test_the_command_prints_the_version(capsys: pytest.CaptureFixture[str]):
+    """`python -m service --version` needs no settings and no other word."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"{VERSION}\n")
