@@ -26,7 +26,7 @@ async def private(pool: Pool, project: projects.Project) -> None:
 async def proof_of(pool: Pool, settings: Settings, email: str = ANN) -> Proof:
     """What the mail to this address carries, of its last sign-up."""
     row = await pool.fetchrow("select id from tokens where email = $1 order by created_at desc limit 1", email)
-    columns = ", ".join(tokens.Token.__dataclass_fields__)
+    columns = ", ".join(tokens.Token.__dataclass_fields__).replace("requested_user_id", "asked_as")
     token = tokens.Token(*await pool.fetchrow(f"select {columns} from tokens where id = $1", row[0]))
     return Proof(token.id, token.requested_user_id or "", tokens.secret_of(settings.key_ring, token))
 

@@ -1,6 +1,8 @@
 """An account taken over by its address, or lain in wait for (S67 to S70)."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,14 @@ RECOVERY, VERIFICATION, _, *SIGN_INS = WAYS
 async def move(api: Api, member: dict[str, str], email: str, password: str = "correct horse"):
     body = {"email": email, "password": password}
     return await api.call("PATCH", "/v1/account/email", json=body, headers=member)
+
+
+async def answered(act: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+    """The answer to a request that is sent again after a 503: a busy machine may shed load."""
+    for _ in range(100):
+        if (answer := await act(*arguments)).status != 503:
+            break
+    return answer
 
 
 async def login(api: Api, email: str, password: str = "correct horse") -> int:
@@ -180,8 +190,8 @@ async def test_s69_of_fifty_at_once_one_gets_the_address(api: Api, pool: Pool):
     members = [await api.sign_in(email) for email in people]
     spellings = [VICTIM, VICTIM.upper(), VICTIM.title()]
     answers = await asyncio.gather(
-        *(move(api, member, spellings[number % 3]) for number, member in enumerate(members))
-    )  # fmt: skip
+        *(answered(move, api, member, spellings[number % 3]) for number, member in enumerate(members))
+    )
     assert sorted(answer.status for answer in answers) == [200] + [400] * 49
     assert {answer.data["type"] for answer in answers if answer.status == 400} == {"user_target_already_exists"}
     assert (await pool.fetchrow("select count(*) from users where email = $1", VICTIM))[0] == 1

@@ -48,11 +48,11 @@ def test_the_check_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     path = tmp_path / "alive"
     monkeypatch.setenv("WORKER_HEARTBEAT", str(path))
     missing = f"alive: False (no heartbeat at {path}: is a worker running, and is that its WORKER_HEARTBEAT?)"
-    assert heartbeat.told(as_json=False) == (False, missing)
+    assert heartbeat.describe(as_json=False) == (False, missing)
     path.touch()
-    assert heartbeat.told(as_json=False) == (True, "alive: True")
+    assert heartbeat.describe(as_json=False) == (True, "alive: True")
     os.utime(path, (time.time() - 3600.4, time.time() - 3600.4))
-    alive, said = heartbeat.told(as_json=False)
+    alive, said = heartbeat.describe(as_json=False)
     assert (alive, re.sub(r"\d+", "N", said)) == (
         False,
         "alive: False (the last heartbeat is N s old: the worker hangs, or was killed)",
