@@ -39,7 +39,7 @@ asyncio.run(main())
 
 def blocks() -> list[str]:
     """The shell blocks of the section about production."""
-    section = (ROOT / "README.md").read_text().partition("\n## Production\n")[2]
+    section = (ROOT / "README.md").read_text().partition("\n## Production\n")[2].partition("\n## ")[0]
     return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
 
 
