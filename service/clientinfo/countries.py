@@ -1,7 +1,7 @@
-"""Where an address is registered, and what its country is called in the reader's language.
+"""Country in which an address is registered, and its name in the reader's language.
 
 The languages are a closed list: babel keeps up to a megabyte for every locale it ever loaded, and the name of
-the locale comes from a stranger's header. The codes are those of contract.md section 4.
+the locale comes from a client's header. The codes are in docs/contract.md#devices-and-countries.
 """
 
 import re

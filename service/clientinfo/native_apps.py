@@ -1,4 +1,4 @@
-"""What the official SDKs of native apps and servers call themselves, which no collection of browsers knows.
+"""User agents of the official SDKs for native apps and servers, which no collection of browsers knows.
 
 An app is `its.id/version` and then what its SDK found out about the device; a server is the SDK's own name.
 """
@@ -10,7 +10,7 @@ from functools import partial
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """`name` is the app's id, or the library's; texts are "" where nothing is known."""
+    """An app: `name` is the app's id, or the library's; texts are "" where nothing is known."""
 
     os_code: str
     os_name: str
@@ -64,7 +64,7 @@ _APP = "mobile app"
 
 
 def parse(text: str) -> App | None:
-    """None for what is not of an official SDK's making."""
+    """Parse a user agent; None if no official SDK made it."""
     for pattern, read in _FORMS:
         if match := pattern.fullmatch(text):
             return read(match)
@@ -72,7 +72,7 @@ def parse(text: str) -> App | None:
 
 
 def _short(text: str | None) -> str:
-    """The first two parts of the first number."""
+    """Return the first two parts of the first number."""
     match = _NUMBER.search(text or "")
     return match[0] if match else ""
 
@@ -108,12 +108,12 @@ def _linux(match: re.Match[str]) -> App:
 
 
 def _windows(match: re.Match[str]) -> App:
-    """What stands behind the system is the computer's name, which says more of its owner than of the device."""
+    """Parse an app on Windows; the text behind the system is the computer's name, which identifies its owner."""
     return App("WIN", "Windows", "", _APP, match["name"], _short(match["version"]), "desktop")
 
 
 def _bare(match: re.Match[str]) -> App:
-    """An app that could find out nothing but its system."""
+    """Parse an app that names nothing but its system."""
     code, name, device = _SYSTEMS[match["system"]]
     return App(code, name, "", "", "", "", device, "Apple" if code in ("MAC", "IOS") else "")
 
@@ -125,7 +125,7 @@ def _server(match: re.Match[str]) -> App:
 
 
 def _language(match: re.Match[str], name: str) -> App:
-    """The one that names its machine first: x86_64-linux:ruby-3.2.2."""
+    """Parse the SDK that names its machine first: x86_64-linux:ruby-3.2.2."""
     machine = match["machine"].lower()
     code, system, _ = next((found for word, found in _SYSTEMS.items() if word in machine), ("", "", ""))
     device, brand = "desktop" if code else "", "Apple" if code == "MAC" else ""

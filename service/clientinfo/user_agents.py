@@ -1,7 +1,8 @@
-"""What a User-Agent tells about system, program and device, in the codes of Matomo that clients know.
+"""System, program and device by a User-Agent, in the codes of Matomo that clients know.
 
-ua-parser recognises the families; the tables here, half of this file, translate them (contract.md section 4).
-A list of everything that exists isn't meant: an unknown browser keeps its name and gets no code.
+ua-parser recognises the families; the tables here, half of this file, translate them
+(docs/contract.md#devices-and-countries). A list of everything that exists isn't meant: an unknown browser keeps its
+name and gets no code.
 """
 
 import re
@@ -113,7 +114,7 @@ _OTHERS = {
     **dict.fromkeys(("Thunderbird", "Outlook", "Apple Mail", "Windows Live Mail", "Lotus Notes"), "pim"),
     **dict.fromkeys(("Feedly", "FeedFetcher-Google", "Tiny Tiny RSS"), "feed reader"),
 }
-# What a program calls itself, in small letters -> what it is known as.
+# Names of programs in their user agents, in small letters, and their common names.
 _LIBRARIES = {
     "python-requests": "Python Requests",
     "python requests": "Python Requests",
@@ -133,7 +134,7 @@ _LIBRARIES = {
 
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 _PRODUCT = re.compile(r"([A-Za-z][A-Za-z0-9._+\-]{0,63})(?:[/ ]v?([0-9][0-9.]{0,31}))?(?=[ /;,(]|\Z)")
-# The models of Fire TV begin like this; ua-parser takes them for books.
+# Prefixes of Fire TV's models; ua-parser takes them for books.
 _FIRE_TV = "; AFT"
 _TELEVISION = re.compile(r"SMART-TV|SmartTV|Smart-TV|BRAVIA|Android TV|GoogleTV|AppleTV|HbbTV|CrKey|; AFT")
 _ENGINES = (
@@ -141,7 +142,7 @@ _ENGINES = (
     ("Trident", re.compile(r"MSIE ()")),
     ("EdgeHTML", re.compile(r"Edge/([0-9]{1,4}(?:\.[0-9]{1,6})?)")),
     ("Presto", re.compile(r"Presto/([0-9]{1,4}(?:\.[0-9]{1,4})?)")),
-    # The engine's own version is no longer told, the one in AppleWebKit/537.36 stands still.
+    # The engine's own version is no longer sent, the one in AppleWebKit/537.36 is fixed.
     ("Blink", re.compile(r"(?:Chrome|Chromium)/(?:2[89]|[3-9][0-9]|[0-9]{3})\b()")),
     ("WebKit", re.compile(r"AppleWebKit/([0-9]{1,4}(?:\.[0-9]{1,4})?)")),
     ("Gecko", re.compile(r"rv:([0-9]{1,4}(?:\.[0-9]{1,4})?)[^)]*\) Gecko/")),
@@ -172,12 +173,12 @@ def _names() -> Resolver:
 
 @cache
 def _makes() -> Resolver:
-    """Half of all rules: the makes of phones, 15 MB of them."""
+    """Load half of all rules: the makes of phones, 15 MB of them."""
     return Resolver(([], [], ua_parser.load_lazy_builtins()[2]))
 
 
 def _make(text: str, os_code: str) -> ua_parser.Device | None:
-    """A desktop has no make, a program none either; a robot may pretend to be anything."""
+    """Find the make. A desktop has none, a program none either; a robot may pretend to be anything."""
     told = os_code not in _DESKTOPS if os_code else text.startswith("Mozilla/")
     return _makes()(text, ua_parser.Domain.DEVICE).device if told or _ROBOT.search(text) else None
 
@@ -216,7 +217,7 @@ def _system(text: str, found: ua_parser.OS | None) -> tuple[str, str, str]:
 
 
 def _thawed(text: str, version: str) -> str:
-    """Since version 26 Apple's browsers call their system 18.6 or 18.7, whatever it is; Safari's is true.
+    """Correct Apple's system version: since 26 its browsers send 18.6 or 18.7, whatever it is; Safari's is true.
 
     Where nothing tells Safari's version, as in a window of an app, it may be either: so nothing is said.
     """
@@ -243,7 +244,7 @@ def _client(text: str, found: ua_parser.UserAgent | None, *, spider: bool, os_co
 
 def _engine(text: str, os_code: str) -> tuple[str, str]:
     for name, pattern in _ENGINES:
-        # On Apple's mobile systems every browser is a dress over WebKit.
+        # On Apple's mobile systems every browser uses WebKit.
         if (match := pattern.search(text)) and (os_code not in {"IOS", "IPA"} or name == "WebKit"):
             return name, match[1]
     return "", ""
@@ -257,7 +258,7 @@ def _kind(text: str, os_code: str, *, browser: bool) -> str:
     if os_code == "IOS" and "iPod" in text:
         return "portable media player"
     if os_code in {"AND", "HAR"}:
-        # A browser on a phone says so; an app doesn't bother.
+        # A browser on a phone names it; an app often does not.
         return "tablet" if "Tablet" in text or (browser and "Mobile" not in text) else "smartphone"
     return _KINDS.get(os_code, "")
 
@@ -288,7 +289,7 @@ def _version(major: str | None = None, minor: str | None = None, *_: str) -> str
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """All fields are texts, "" where nothing is known. The order is the one on the wire."""
+    """A device; all fields are texts, "" where nothing is known. The order is the one on the wire."""
 
     os_code: str = ""
     os_name: str = ""

@@ -1,4 +1,4 @@
-"""Passwords that everybody knows: a list that comes with us, and a file of breached ones that an operator may add."""
+"""Common passwords from a list in the package, and breached ones from an operator's file."""
 
 import hashlib
 import logging
@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 log = logging.getLogger(__name__)
-# What people write for a letter, and how much they add to a word.
+# Substitutes for letters, and how many characters people add to a word.
 _DISGUISES = str.maketrans("@4310$57!", "aaeiosstl")
 _ADDED, _SHORTEST = 2, 6
 
@@ -20,7 +20,7 @@ _LONGEST, _BLOCK, _RANGE = 64, 4096, 2**20
 
 
 def _load() -> str:
-    """30,000 of them in lower case, one a line.
+    """Load 30,000 of them in lower case, one a line.
 
     Of the library only the file with its lists is run, and one of its lists is kept: all of it takes 14 MB a process.
     """
@@ -35,12 +35,12 @@ _LISTED = _load()
 
 
 def _is_listed(word: str) -> bool:
-    """A look through 240 KB takes 60 microseconds, as a rule one or a few times for a password that is then hashed."""
+    """Search 240 KB in 60 microseconds, as a rule once or a few times for a password that is then hashed."""
     return "\n" not in word and f"\n{word}\n" in _LISTED
 
 
 def is_common(password: str) -> bool:
-    """Whether it is a common password, in capitals or disguised (p@ssw0rd), with at most two characters added."""
+    """Detect a common password, in capitals or disguised (p@ssw0rd), with at most two characters added."""
     word = password.casefold()
     for form in {word, word.translate(_DISGUISES)}:
         ends = [len(form) - added for added in range(_ADDED + 1)]
@@ -50,7 +50,7 @@ def is_common(password: str) -> bool:
 
 
 class BreachedPasswords:
-    """Breached passwords by their SHA-1, as Have I Been Pwned's downloader writes them. Nothing leaves this machine.
+    """Breached passwords by SHA-1, in the format of Have I Been Pwned's downloader. All lookups are local.
 
     Either one file of lines `HASH:COUNT`, sorted, or a folder with a file for each first five characters whose lines
     are `REST:COUNT`. Reads a few KiB a password. Raises ValueError, or OSError, for
@@ -68,7 +68,7 @@ class BreachedPasswords:
             raise ValueError(f"{path} holds no ranges of breached passwords")
 
     def contain(self, password: str) -> bool:
-        """Blocks for a few reads of a disk. What can't be read refuses nobody a password."""
+        """Look a password up, blocking for a few reads of a disk. An unreadable file refuses no password."""
         digest = hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest().upper().encode()
         try:
             return self._in_folder(digest) if self._path.is_dir() else self._in_file(digest)
@@ -86,7 +86,7 @@ class BreachedPasswords:
         return False
 
     def _in_file(self, digest: bytes) -> bool:
-        """Halves the file until one block is left that the line must be in."""
+        """Search the file by halves until one block is left that the line must be in."""
         with self._path.open("rb") as file:
             low, high = 0, file.seek(0, os.SEEK_END)
             while high - low > _BLOCK:
@@ -102,7 +102,7 @@ class BreachedPasswords:
 
 
 def _counted(lines: bytes, name: bytes) -> bool:
-    """Whether one of the lines has this name and a count: the service pads its ranges with names that have none."""
+    """Find a line with this name and a count: the service pads its ranges with names that have none."""
     for line in lines.upper().splitlines():
         found, _, count = line.strip().partition(b":")
         if found == name:

@@ -1,4 +1,4 @@
-"""JWTs that stand for a session for 15 minutes (contract.md 5): HS256, a key of its own for every project."""
+"""JWTs that stand for a session for 15 minutes, HS256 with a key for each project (docs/contract.md#jwt)."""
 
 import time
 from collections import OrderedDict
@@ -16,12 +16,12 @@ from service.errors import JwtInvalid
 LIFETIME = 900
 _TYPE = "session"
 _SIZE, _REMEMBERED = 4096, 4096
-# Seconds that another process, which measures Postgres's clock for itself, may be ahead of this one.
+# Seconds by which the clock of another process, which measures Postgres's for itself, may be ahead.
 _APART = 5
 _OPTIONS: Options = {
     "require": ["exp", "iat", "aud"],
     "strict_aud": True,
-    # The library would ask this machine's own clock.
+    # The library would use the local clock.
     "verify_exp": False,
     "verify_iat": False,
     "verify_nbf": False,
@@ -61,7 +61,7 @@ class Jwts:
         return jwt.encode(claims, self._key(kid, project_id), algorithm="HS256", headers={"kid": kid})
 
     def verify(self, project_id: str, token: str) -> Claims:
-        """Raises JwtInvalid."""
+        """Verify a token. Raises JwtInvalid."""
         remembered = self._verified.get((project_id, token))
         if remembered is None:
             remembered = self._check(project_id, token)
@@ -102,7 +102,7 @@ class Jwts:
 
 
 def _claims(claims: dict[str, Any], token: str, *, latest: float) -> Claims:
-    """Our own types, where the library is lenient: it takes an `exp` that is text and padded segments.
+    """Check the types of claims, where the library is lenient: it takes an `exp` that is text and padded segments.
 
     None of ours is from later than `latest`; whether it has expired is for the caller to see.
     """

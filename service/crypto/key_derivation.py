@@ -1,4 +1,4 @@
-"""What is derived from the server's keys: nothing that opens anything is stored (reliability.md B3)."""
+"""Secrets derived from the server's keys, so that no stored value opens an account."""
 
 import hashlib
 import hmac
@@ -8,22 +8,22 @@ KeyRing = Mapping[str, bytes]
 
 
 def current(ring: KeyRing) -> str:
-    """The kid that makes new secrets: the first of SECRET_KEYS."""
+    """Return the kid that makes new secrets: the first of SECRET_KEYS."""
     return next(iter(ring))
 
 
 def derive(key: bytes, *parts: str) -> bytes:
-    """HMAC-SHA-256 of the parts, each with its length before it so that no two lists of parts look alike."""
+    """Derive by HMAC-SHA-256 of the parts, each with its length before it so that no two lists of parts look alike."""
     message = b"".join(len(raw).to_bytes(4, "big") + raw for raw in (part.encode() for part in parts))
     return hmac.digest(key, message, "sha256")
 
 
 def expand(key: bytes, length: int, *parts: str) -> bytes:
-    """The first `length` bytes of HMAC(key, parts, 1), HMAC(key, parts, 2) … (HKDF-Expand in spirit, RFC 5869)."""
+    """Expand to `length` bytes: HMAC(key, parts, 1), HMAC(key, parts, 2) … (HKDF-Expand in spirit, RFC 5869)."""
     blocks = (derive(key, *parts, str(number)) for number in range(1, length // 32 + 2))
     return b"".join(blocks)[:length]
 
 
 def digest(secret: str) -> bytes:
-    """How a secret of 256 random bits stands in the database: SHA-256, no salt needed (ASVS 6.5.2)."""
+    """Hash a secret of 256 random bits for the database: SHA-256, no salt needed (ASVS 6.5.2)."""
     return hashlib.sha256(secret.encode()).digest()

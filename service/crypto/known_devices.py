@@ -1,7 +1,7 @@
-"""Devices on which somebody has signed in before: who burns an account's window does not lock its owner out (S55).
+"""Device tokens: a device that has signed in before has windows of its own, and no other client can fill them.
 
-A device keeps a string of marks, one for each account used on it. A mark is good for one project and address only,
-holds neither, and nobody but us can make one. It opens nothing: it only earns its device a window of its own.
+A device keeps a string of tokens, one for each account used on it. A token is good for one project and address only,
+holds neither, and only this service can make one. It opens nothing: it only earns its device a window of its own (S55).
 """
 
 import hmac
@@ -22,14 +22,17 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class KnownDevice:
-    """`id` stays while the mark is renewed; `proven` if the address was proved to be the account's by then."""
+    """A device that signed in before.
+
+    `id` stays while its token is renewed; `proven` if the address was proved to be the account's by then.
+    """
 
     id: str
     verified: bool
 
 
 def find(ring: KeyRing, recorder: str, project_id: str, *, email: str) -> KnownDevice | None:
-    """The device, if one of its marks is for this address, not too old, and made by us."""
+    """Find the device, if one of its tokens is for this address, not too old, and made by this service."""
     for mark in _split(recorder):
         if device := _read(ring, mark, project_id, email):
             return device
@@ -37,9 +40,9 @@ def find(ring: KeyRing, recorder: str, project_id: str, *, email: str) -> KnownD
 
 
 def add_token(ring: KeyRing, recorder: str, project_id: str, *, email: str, proven: bool) -> str:
-    """The marks with a fresh one for this address before the others; its former one and the oldest go.
+    """Put a fresh token for this address before the others; its former one and the oldest are removed.
 
-    The device stays the one that it was: were it new each time, who knows the password could sign in without end.
+    The device keeps its id: with a new one each time, a client that knows the password could sign in without end.
     """
     kept = [mark for mark in _split(recorder) if _read(ring, mark, project_id, email) is None]
     former = find(ring, recorder, project_id, email=email)

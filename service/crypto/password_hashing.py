@@ -1,7 +1,7 @@
-"""Argon2id in a bounded pool, so that a flood of logins costs its own answers and nobody else's.
+"""Argon2id in a bounded pool, so that a flood of logins delays only logins.
 
-Hashes that were made elsewhere are proved by the means they were made with, and replaced at the next login. Each is
-kept as one line of text: $argon2…, $2b$… (bcrypt), or $scrypt$ln=…,r=…,p=…$salt$hash.
+Hashes that were made elsewhere are verified by their own method, and replaced at the next login. Each is kept as one
+line of text: $argon2…, $2b$… (bcrypt), or $scrypt$ln=…,r=…,p=…$salt$hash.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ Method = Literal["argon2", "bcrypt", "scrypt"]
 
 # OWASP's floor: 19 MiB, two passes, one lane.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-# An imported or planted hash may ask for more than a server has: KiB, KiB times passes, lanes; bcrypt's cost;
+# An imported or planted hash may demand more than a server has: KiB, KiB times passes, lanes; bcrypt's cost;
 # scrypt's N * r * p. Each is about a second of one core at most.
 _MEMORY_CAP, _ARGON2_WORK, _LANES, _BCRYPT_COST, _SCRYPT_WORK = 256 * 1024, 2 * 1024 * 1024, 8, 14, 2**21
 _ARGON2 = re.compile(r"\$argon2(?:id|i|d)\$(?:v=\d\d\$)?m=\d{1,7},t=\d{1,4},p=\d{1,3}(?:\$[A-Za-z0-9+/]{11,172}){2}")
@@ -38,14 +38,14 @@ _SCRYPT = re.compile(
     r"\$(?P<salt>[A-Za-z0-9+/]{0,344})\$(?P<hash>[A-Za-z0-9+/]{22,172})"
 )
 _QUEUE, _PATIENCE = 64, 2.0
-# How nice a hash is to the event loop, and to whatever else runs on the machine.
+# Priority (nice) of a hashing thread, below the event loop and other programs of the machine.
 _STEP = 5
-# Seconds that a hash may be thought to take at most: else a machine that stood still for a while would begin no other.
+# Upper bound in seconds of the estimate for one hash: after a pause of the machine a larger one would block all.
 _LONGEST = 1.0
 
 
 def _step_back() -> None:
-    """Let the event loop go first: without it GET's p99 grew 5.2 times while logins hash.
+    """Lower the thread's priority below the event loop's: without it GET's p99 grew 5.2 times while logins hash.
 
     No further back than that: beside four busy programs on two cores a hash took 27 s at 19, and 2.4 s at 5.
     """
@@ -53,11 +53,11 @@ def _step_back() -> None:
 
 
 class PasswordHashPool:
-    """`threads` hash at once, 64 more wait up to 2 s; who comes then is told to come again.
+    """Hash at most `threads` passwords at once; 64 more wait up to 2 s, all others get Overloaded.
 
-    So is a request that would have no time left for its hash: work that is answered too late is not begun.
+    So does a request without enough time left for its hash: a hash that would be too late is not begun.
 
-    `breached` knows passwords that were stolen somewhere; it may block.
+    `breached` looks a password up among breached ones; it may block.
     """
 
     def __init__(self, threads: int = 0, *, breached: Callable[[str], bool] | None = None) -> None:
@@ -66,26 +66,26 @@ class PasswordHashPool:
         self._pool = ThreadPoolExecutor(threads, "hash", initializer=_step_back)
         self._free = asyncio.Semaphore(threads)
         self._waiting = 0
-        # Seconds that hashes took of late.
+        # Durations of recent hashes, in seconds.
         self._usual = 0.0
-        # What a login for nobody is checked against: the same work, the same time.
+        # Hash that a login of an unknown user is checked against: the same work, the same time.
         self._nobody = _HASHER.hash(os.urandom(16).hex())
 
     async def hash(self, password: str) -> str:
         return await self._run(lambda: self._measured(lambda: _HASHER.hash(password)))
 
     async def verify(self, stored: str | None, password: str) -> bool:
-        """False after the same work where there is no hash to check against."""
+        """Verify a password; False after the same work where there is no hash to check against."""
         right = await self._run(lambda: self._measured(lambda: self._matches(stored or self._nobody, password)))
         return right and stored is not None
 
     async def is_breached(self, password: str) -> bool:
-        """Whether it is among those that an operator has a file of; False without one. Reads a disk."""
+        """Look a password up in the operator's file of breached ones; False without one. Reads a disk."""
         breached = self._breached
         return await self._run(lambda: breached(password)) if breached else False
 
     def _matches(self, stored: str, password: str) -> bool:
-        """A hash from elsewhere may be cheaper than ours: it costs ours besides, so that it is no quicker a no."""
+        """Verify against one hash; a cheaper method costs an Argon2 hash besides, so that a refusal is no quicker."""
         right = _proves(stored, password)
         if self.is_outdated(stored):
             _proves(self._nobody, password)
@@ -93,7 +93,7 @@ class PasswordHashPool:
 
     @staticmethod
     def is_outdated(stored: str) -> bool:
-        """Whether the next login should replace it."""
+        """Tell whether the next login should replace the hash."""
         try:
             return _HASHER.check_needs_rehash(stored)
         except InvalidHashError:
@@ -127,7 +127,7 @@ class PasswordHashPool:
 
 
 def method_of(stored: str) -> Method | None:
-    """Which method's hash it is; None for none that can be proved here, or not at a bearable cost."""
+    """Name the method of a hash; None if it can't be verified here, or not at a bearable cost."""
     if _ARGON2.fullmatch(stored):
         return "argon2" if _argon2_is_bearable(stored) else None
     if match := _BCRYPT.fullmatch(stored):
@@ -136,7 +136,7 @@ def method_of(stored: str) -> Method | None:
 
 
 def from_scrypt(digest: bytes, *, salt: bytes, n: int, r: int, p: int) -> str:
-    """The line that keeps a scrypt hash; raises ValueError for what can't be proved here."""
+    """Make the line that stores a scrypt hash; raises ValueError for one that can't be verified here."""
     ln = n.bit_length() - 1
     line = f"$scrypt$ln={ln},r={r},p={p}${_unpadded(salt)}${_unpadded(digest)}"
     if n != 1 << max(ln, 0) or method_of(line) is None:
@@ -162,7 +162,7 @@ def _argon2_is_bearable(stored: str) -> bool:
 
 
 def _scrypt_parameters(stored: str) -> tuple[int, int, int, bytes, bytes] | None:
-    """N, r, p, salt and hash."""
+    """Parse N, r, p, salt and hash."""
     match = _SCRYPT.fullmatch(stored)
     if not match or len(match["salt"]) % 4 == 1 or len(match["hash"]) % 4 == 1:
         return None
@@ -177,7 +177,7 @@ def _proves(stored: str, password: str) -> bool:
         match method_of(stored):
             case "argon2":
                 return _HASHER.verify(stored, password)
-            case "bcrypt":  # whatever made the hash looked at 72 bytes and no further
+            case "bcrypt":  # the library that made the hash read 72 bytes and no more
                 return bcrypt.checkpw(password.encode()[:72], stored.encode())
             case "scrypt":
                 return _proves_scrypt(stored, password)

@@ -1,4 +1,4 @@
-"""A question that only who has the server's keys may ask: from which address did this request come?"""
+"""Signed probe by which an operator with the server's keys sees the client address of a request."""
 
 import hmac
 import re
@@ -6,13 +6,13 @@ import re
 from service.crypto import key_derivation
 
 HEADER, PATH = "X-Accounts-Doctor", "/whoami"
-# Seconds that a question may be on its way, either way round.
+# Seconds that a probe may be under way, in either direction.
 _FRESH = 60
 _PROOF = re.compile(r"([0-9]{10})\.([0-9a-f]{64})")
 
 
 def sign(ring: key_derivation.KeyRing, *, now: int) -> str:
-    """What to send as HEADER; it opens nothing else, and this for a minute only."""
+    """Sign the value of HEADER, valid for a minute and for nothing else."""
     return f"{now}.{_signature(ring[key_derivation.current(ring)], str(now))}"
 
 

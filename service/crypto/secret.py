@@ -1,6 +1,6 @@
-"""A secret as a value: what prints, logs or stores it by mistake has stars (ASVS 16.2.5).
+"""Secret type: printed, logged or stored by mistake it shows stars (ASVS 16.2.5).
 
-A plain secret is kept in this from the door to the one place that needs its text, which says `reveal()`.
+A plain secret is wrapped on arrival and unwrapped by `reveal()` at the one place that needs its text.
 """
 
 import hmac
@@ -11,7 +11,7 @@ _STARS = "***"
 
 @final
 class Secret:
-    """Neither repr, str, a format nor an f-string shows the text; it can't be pickled, and JSON does not know it."""
+    """A text that neither repr, str nor an f-string shows; it can't be pickled, and JSON does not know it."""
 
     __slots__ = ("_text",)
     __hash__ = None  # type: ignore[assignment]  # looking it up in a table would compare it early out
@@ -20,11 +20,11 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself. What holds it from here on is not to be kept, printed or sent."""
+        """Return the text itself, which must not be kept, printed or sent from here on."""
         return self._text
 
     def __eq__(self, other: object) -> bool:
-        """In a time that tells nothing of where they differ; never equal to a plain text."""
+        """Compare in constant time; never equal to a plain text."""
         if not isinstance(other, Secret):
             return NotImplemented
         mine, theirs = (secret.reveal().encode(errors="surrogatepass") for secret in (self, other))
@@ -40,7 +40,7 @@ class Secret:
         return self
 
     def __deepcopy__(self, _memo: object) -> "Secret":
-        """`dataclasses.asdict` copies what it finds."""
+        """Return the same object, as `dataclasses.asdict` copies its fields."""
         return self
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The one door to Postgres: a pool, transactions, and statements read by name from sql/queries."""
+"""Access to Postgres: a pool, transactions, and statements read by name from sql/queries."""
 
 from service.db.connections import ACQUIRE, Connection, connect
 from service.db.error_mapping import (

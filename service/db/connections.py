@@ -1,7 +1,7 @@
-"""One connection to Postgres: to whichever of the listed hosts may be written to, with the deadlines of a session.
+"""One connection to Postgres: to the listed host that takes writes, with the deadlines of a session.
 
 An address may list several hosts, `postgres://user:password@one,two/name`, as libpq has it. They are asked at once:
-one after the other, a host that is dead without a word would cost all the time that a request has.
+one after the other, a host that drops packets would cost all the time that a request has.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 else:  # the class takes no parameter when it runs
     _Connection = asyncpg.Connection
 
-# What each wait costs at most, in seconds: for a free connection, for a statement, for a lock, between the statements
-# of a transaction, for a new connection (reliability.md B9). A statement that the server does not cut short itself
-# is cut off half a second later: server or way hang.
+# Upper bounds in seconds: for a free connection, for a statement, for a lock, between the statements
+# of a transaction, for a new connection (docs/operations.md). A statement that the server does
+# not cut short itself is cut off half a second later: server or network hang.
 # A lock is waited for a little longer than Postgres waits before it looks for a deadlock (deadlock_timeout, 1 s):
-# else each would be told as a lock that took too long, and never be settled by another run.
+# else each would be reported as a lock that took too long, and never be resolved by another run.
 # A new connection has as long as the answer to a statement. On a busy machine this process may stand still for two
 # seconds, and must not take that for an outage of Postgres. A request with less time left has its own deadline.
 ACQUIRE, STATEMENT, LOCK, IDLE_IN_TRANSACTION = 1.0, 3.0, 1.25, 5.0
@@ -30,7 +30,7 @@ HUNG = CONNECT = STATEMENT + 0.5
 
 
 class Connection(_Connection):
-    """Statements, those of a transaction too, whose socket's errors are Postgres's and nobody else's."""
+    """Connection whose socket errors become errors of Postgres, in statements and transactions."""
 
     async def fetchrow(self, query: str, *args: Any, **options: Any) -> Any:
         try:
@@ -52,7 +52,7 @@ class Connection(_Connection):
 
 
 async def open_session(url: str, *, name: str) -> Connection:
-    """A connection for the service's statements, within CONNECT seconds."""
+    """Open a connection for the service's statements, within CONNECT seconds."""
     settings = {
         "application_name": name,
         "timezone": "UTC",
@@ -69,7 +69,7 @@ async def open_session(url: str, *, name: str) -> Connection:
 
 
 async def _speak(connection: Connection) -> Connection:
-    """With JSON as objects."""
+    """Set JSON columns to be read as objects."""
     try:
         await connection.set_type_codec(
             "jsonb",
@@ -84,7 +84,7 @@ async def _speak(connection: Connection) -> Connection:
 
 
 async def connect(url: str) -> Connection:
-    """A connection outside any pool and without a session's deadlines, for migrations."""
+    """Open a connection outside any pool and without a session's deadlines, for migrations."""
     try:
         async with asyncio.timeout(CONNECT):
             return await _dial(url, {}, patience=None)
@@ -93,7 +93,7 @@ async def connect(url: str) -> Connection:
 
 
 def hosts(url: str) -> list[str]:
-    """One address for each host that an address lists."""
+    """Split an address into one for each host that it lists."""
     scheme, slashes, rest = url.partition("://")
     end = next((place for place, letter in enumerate(rest) if letter in "/?#"), len(rest))
     user, at, places = rest[:end].rpartition("@")
@@ -101,7 +101,7 @@ def hosts(url: str) -> list[str]:
 
 
 async def _dial(url: str, settings: dict[str, str], *, patience: float | None = HUNG) -> Connection:
-    """The first host that answers and may be written to; the error of the last one if none does."""
+    """Connect to the first host that takes writes; raises the error of the last one if none does."""
     calls = [asyncio.create_task(_call(host, settings, patience)) for host in hosts(url)]
     reached: Connection | None = None
     fault: BaseException | None = None
@@ -110,7 +110,7 @@ async def _dial(url: str, settings: dict[str, str], *, patience: float | None = 
             try:
                 reached = await call
                 break
-            except Exception as error:  # noqa: BLE001 - what one host says is no reason not to hear the others
+            except Exception as error:  # noqa: BLE001 - an error of one host does not rule out the others
                 fault = error
     finally:
         for task in calls:
@@ -122,7 +122,7 @@ async def _dial(url: str, settings: dict[str, str], *, patience: float | None = 
 
 
 async def _call(host: str, settings: dict[str, str], patience: float | None) -> Connection:
-    """Postgres 14 and newer say by themselves whether they may be written to: that costs no round trip."""
+    """Connect to one host. Postgres 14 and newer report by themselves if they take writes, without a round trip."""
     connection: Connection = await asyncpg.connect(
         host,
         timeout=CONNECT,
@@ -135,6 +135,6 @@ async def _call(host: str, settings: dict[str, str], patience: float | None) -> 
 
 
 def _close_quietly(call: "asyncio.Task[Connection]", kept: Connection | None) -> None:
-    """A second host that answered, or one that answered too late."""
+    """Close a second host's connection, or one that came too late."""
     if not call.cancelled() and call.exception() is None and call.result() is not kept:
         call.result().terminate()

@@ -1,7 +1,7 @@
-"""What an error of Postgres, or of the way to it, means for who asked. Classified here and nowhere else.
+"""Classification of errors of Postgres and of the network to it, in this one place.
 
-The way's own errors are OSErrors, and so are those of the way to a client, to Redis, to a relay or to a disk. So all
-that comes out of this package has a class of its own: no other peer's fault is ever taken for Postgres's.
+The network's own errors are OSErrors, and so are those of clients, Redis, a relay or a disk. So every error that leaves
+this package has a class of its own: no other peer's fault is ever taken for Postgres's.
 """
 
 from enum import Enum, auto
@@ -17,7 +17,7 @@ TooManyConnections = asyncpg.TooManyConnectionsError
 
 
 class DatabaseFault(Enum):
-    """Why Postgres did not do what it was asked; each is answered by "come again"."""
+    """Reason why Postgres did not run a statement; each is answered by 503 and Retry-After."""
 
     LOST = auto()  # the connection is gone or hangs, or there is none to be had
     READ_ONLY = auto()  # not the primary (any more)
@@ -28,9 +28,9 @@ class DatabaseFault(Enum):
     SCHEMA = auto()  # not migrated as far as this code needs
 
 
-# By sqlstate, the longest that fits first in line. No statement of a request adds what it can see to be there: a row
+# By sqlstate; the longest prefix that fits wins. A request's statement adds no row that it can see to be there: a row
 # that stands in its way, 23505, has just been added, and the next run sees it. 25P03 and 25P04 close the connection of
-# a transaction that dawdles.
+# a transaction that idles.
 _STATES = (
     ("08", DatabaseFault.LOST),
     ("23505", DatabaseFault.CLASH),
@@ -53,7 +53,7 @@ _STATES = (
 )
 
 
-# These last until somebody or something mends them; the others are one statement's.
+# These last until an operator or a failover ends them; the others concern one statement.
 OUTAGES = frozenset(
     {DatabaseFault.LOST, DatabaseFault.READ_ONLY, DatabaseFault.FULL, DatabaseFault.REFUSED, DatabaseFault.SCHEMA}
 )
@@ -75,7 +75,7 @@ class OutcomeUnknown(Exception):
 
 
 def classify(error: BaseException) -> DatabaseFault | None:
-    """None for what is no fault of Postgres's or of the way to it."""
+    """Classify an error; None if it is neither Postgres's nor the network's."""
     if isinstance(error, OutcomeUnknown):
         return DatabaseFault.LOST
     if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError):
@@ -85,18 +85,18 @@ def classify(error: BaseException) -> DatabaseFault | None:
         return next((fault for start, fault in _STATES if state.startswith(start)), None)
     if isinstance(error, exceptions.TargetServerAttributeNotMatched):
         return DatabaseFault.READ_ONLY
-    # The last is the library's word for a server that speaks out of turn, as one does that is shutting down.
+    # The last is the library's message for an unexpected answer, such as a server sends that is shutting down.
     lost = PostgresGone | PostgresHung | asyncpg.InterfaceError | asyncpg.InternalClientError
     return DatabaseFault.LOST if isinstance(error, lost) else None
 
 
 def from_os_error(error: OSError) -> PostgresGone | PostgresHung:
-    """What to raise in place of an error of the socket to Postgres; it says as much."""
+    """Make the error to raise in place of one of the socket to Postgres."""
     return PostgresHung(*error.args) if isinstance(error, TimeoutError) else PostgresGone(*error.args)
 
 
 async def reach(failpoint: str) -> None:
-    """A failpoint at this door stands for the way to Postgres."""
+    """Reach a failpoint that stands for the network to Postgres."""
     try:
         await failpoints.reach(failpoint)
     except ConnectionResetError as error:
@@ -104,25 +104,25 @@ async def reach(failpoint: str) -> None:
 
 
 def is_rolled_back(error: BaseException) -> bool:
-    """Whether the act that raised this certainly left nothing behind in its transaction."""
+    """Tell whether the work that raised this certainly left nothing behind in its transaction."""
     return not isinstance(error, OutcomeUnknown)
 
 
 def find_fault(error: BaseException) -> Overloaded | None:
-    """The answer for an error that is Postgres's or the way's to it; None if it is a fault of ours."""
+    """Return the 503 for a fault of Postgres or the network; None for a fault of this service."""
     if isinstance(error, Overloaded):
         return error
     return Overloaded(retry_after=1) if classify(error) else None
 
 
 def is_about_values(error: BaseException) -> bool:
-    """Whether a column or its rule can't hold what it was given."""
+    """Tell whether a column or its constraint can't hold the given value."""
     state = error.sqlstate or "" if isinstance(error, asyncpg.PostgresError) else ""
     return state.startswith(("22", "23")) or isinstance(error, asyncpg.DataError)
 
 
 def http_error(error: BaseException) -> str | None:
-    """What Postgres said no to, in one line for an operator; None for an error that is not Postgres's."""
+    """Describe Postgres's refusal in one line for an operator; None for any other error."""
     cause = error.__cause__ if isinstance(error, OutcomeUnknown) else error
     if isinstance(cause, asyncpg.PostgresError | asyncpg.InterfaceError):
         return str(cause).partition("\n")[0]

@@ -1,4 +1,4 @@
-"""What an error of Postgres, or of the way to it, means for an operator: which server, what is wrong, what to do."""
+"""Explanations of database errors for operators: which server, the fault, the remedy."""
 
 import asyncpg
 from asyncpg import exceptions
@@ -7,7 +7,7 @@ from service import endpoints, outages
 from service.db.error_mapping import OutcomeUnknown
 
 _MIGRATE = "has not the schema that this code needs ({}): run `python -m service migrate`"
-# By sqlstate, the longest that fits first in line; Postgres's own words stand in the brackets.
+# By sqlstate, the longest that fits first in line; Postgres's own message stands in the brackets.
 _STATES = (
     ("28P01", "refuses the password ({}): mend DATABASE_URL"),
     ("28", "does not let this role in ({}): mend DATABASE_URL or its pg_hba.conf"),
@@ -29,12 +29,12 @@ _STATES = (
 
 
 def explain(error: BaseException, url: str) -> str:
-    """In one line, with the address and without the password."""
+    """Explain in one line, with the address and without the password."""
     return f"postgres at {endpoints.address(url, 5432)} {fault(error)}"
 
 
 def fault(error: BaseException) -> str:
-    """As `explain`, without the address."""
+    """Explain as `explain` does, without the address."""
     cause = error.__cause__ if isinstance(error, OutcomeUnknown) and error.__cause__ else error
     if isinstance(cause, exceptions.TargetServerAttributeNotMatched):
         return "may only be read: it is a standby, or was made read-only"

@@ -1,8 +1,8 @@
-"""The pool that shares connections to Postgres.
+"""Pool of connections to Postgres.
 
-asyncpg's own pool hands out the newest connection first and resets each one, which cost 40 % of the read rate
-and most of its tail (design.md 14). Ours is first in, first out, and resets nothing: no statement here
-changes the state of a session.
+asyncpg's own pool hands out the newest connection first and resets each one, which cost 40 % of the read rate and most
+of its tail (docs/decisions/0014-speed-by-shape.md). This one is first in, first out, and resets nothing: no statement
+here changes the state of a session.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from service.errors import Overloaded
 from service.outages import Outage
 
 log = logging.getLogger(__name__)
-# More may not wait at a time: a server that is slow sheds here what it could only answer too late.
+# Bound on waiting callers: with a slow server the pool sheds here what it could only answer too late.
 WAITING = 1000
-# How long the pool makes do with what it has after Postgres had no connection left for it, and how often it asks
-# again if it has none at all, in seconds.
+# Seconds without new connections after Postgres had none left, and between two attempts while the pool has
+# none at all.
 _MODEST, _AGAIN = 0.5, 0.1
 _SELECT = re.compile(r"\s*select\b", re.IGNORECASE)
 
@@ -36,7 +36,7 @@ class Pool:
     def __init__(
         self, url: str, *, size: int, name: str = "accounts", patience: float = ACQUIRE, outage: Outage | None = None
     ) -> None:
-        """Pools of one process share an `outage`, so that the log is told once."""
+        """Create a pool. Pools of one process share an `outage`, so that the log has one line."""
         self._url, self._size, self._name, self._patience = url, size, name, patience
         self._outage = outage or outages.of_postgres(url)
         self._idle: deque[Connection] = deque()
@@ -47,7 +47,7 @@ class Pool:
         self._modest_until = 0.0
 
     async def acquire(self) -> Connection:
-        """A connection; Overloaded if none comes free within `patience` seconds."""
+        """Return a connection; Overloaded if none comes free within `patience` seconds."""
         until = 0.0
         while True:
             while self._idle:
@@ -66,7 +66,7 @@ class Pool:
         return self._open > 0 and asyncio.get_running_loop().time() < self._modest_until
 
     async def _extend(self, until: float) -> Connection | None:
-        """A new connection; None if there is none left for us, as long as it makes sense to wait."""
+        """Open a connection; None if Postgres has none left, as long as it makes sense to wait."""
         self._open += 1
         try:
             connection = await open_session(self._url, name=self._name)
@@ -87,7 +87,7 @@ class Pool:
         return None
 
     async def _wait_for_turn(self, until: float) -> Connection | None:
-        """The next connection that comes back, or None where a broken one left room for a new one."""
+        """Wait for the next connection that comes back; None where a broken one left room for a new one."""
         while self._waiting and self._waiting[0].done():
             self._waiting.popleft()
         if len(self._waiting) >= WAITING:
@@ -98,7 +98,7 @@ class Pool:
         try:
             return await turn
         except asyncio.CancelledError:
-            # It came while we were being cancelled: pass it on.
+            # It came during the cancellation: pass it on.
             if turn.done() and not turn.cancelled() and not turn.exception():
                 self._pass_to_next(turn.result())
             raise
@@ -123,20 +123,20 @@ class Pool:
             self._pass_to_next(connection)
 
     def discard(self, connection: Connection, error: BaseException | None) -> None:
-        """Hand a connection back after that error, which may tell something of the others too."""
+        """Hand a connection back after that error, which may concern the others too."""
         if error is None:
             self._answered()
         fault = classify(error) if error else None
         if fault is DatabaseFault.READ_ONLY and connection not in self._expired:
             self.expire()
         if fault is DatabaseFault.LOST:
-            self._close_idle()  # what cut this one or made it hang did the same to those, as a rule
+            self._close_idle()  # an error that cut this one or made it hang did the same to those, as a rule
         left = error is not None and not isinstance(error, Exception)  # its query may still run
         broken = left or fault is DatabaseFault.LOST or connection.is_closed() or connection.is_in_transaction()
         self.release(connection, broken=broken)
 
     def note(self, error: BaseException) -> bool:
-        """Whether this is a fault of Postgres that nobody has mended; then the log is told, once while it lasts."""
+        """Tell whether this is a lasting fault of Postgres; the log has one line while it lasts."""
         fault = classify(error)
         if fault in OUTAGES:
             self._outage.record_failure(fault_in_words(error))
@@ -149,7 +149,7 @@ class Pool:
             self._outage.record_success()
 
     def expire(self) -> None:
-        """No connection of now is used again, for they lead to what is not the primary any more."""
+        """Retire all present connections, for they lead to a server that is not the primary any more."""
         self._close_idle()
         self._expired = set(self._known)
 
@@ -165,7 +165,7 @@ class Pool:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection for several statements."""
+        """Lend a connection for several statements."""
         connection = await self.acquire()
         try:
             yield connection
@@ -186,9 +186,9 @@ class Pool:
         return tag
 
     async def _once(self, method: str, query: str, args: tuple[Any, ...]) -> Any:
-        """One statement, with the care of `connection` but not its price: a generator for every query.
+        """Run one statement, with the care of `connection` but without the cost of a generator.
 
-        A read whose connection turns out to be lost is run again. What writes is not: raises OutcomeUnknown.
+        A read whose connection turns out to be lost is run again. A write is not: raises OutcomeUnknown.
         """
         connection = await self.acquire()
         try:
@@ -212,7 +212,7 @@ class Pool:
             return await getattr(another, method)(query, *args)
 
     async def close(self) -> None:
-        """Take leave of Postgres; one that hangs is not waited for longer than a second."""
+        """Close all connections, within a second; those that hang are cut off."""
         parting = list(self._idle)
         self._idle.clear()
         await asyncio.gather(*(_disconnect(connection) for connection in parting))
@@ -221,11 +221,11 @@ class Pool:
 
 
 async def _disconnect(connection: Connection) -> None:
-    with suppress(Exception):  # what is not closed in order is cut off
+    with suppress(Exception):  # cut off those that were not closed in order
         await connection.close(timeout=1)
 
 
 def _abort(turn: "asyncio.Future[Connection | None]") -> None:
-    """A timer of the loop costs a third of asyncio.timeout, and under load every request waits its turn."""
+    """End a wait. A timer of the loop costs a third of asyncio.timeout, and under load every request waits its turn."""
     if not turn.done():
         turn.set_exception(Overloaded(retry_after=1))

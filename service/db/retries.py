@@ -1,4 +1,4 @@
-"""An act: what a request does to Postgres. One that a fault undid as a whole is run again (reliability.md F02, F10)."""
+"""Retries of a request's work in Postgres that a fault undid as a whole (docs/reliability.md F02, F10)."""
 
 import asyncio
 import logging
@@ -13,23 +13,23 @@ from service.db.error_mapping import DatabaseFault, classify, is_rolled_back
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
-# How often an act is run again after each fault, and how long it waits before, in seconds: a server that is gone
-# needs a moment, two that got in each other's way must not meet again at once.
+# Number of retries after each fault, and the wait before each, in seconds: a server that is gone
+# needs a moment, two that collided must not meet again at once.
 _MAX_ATTEMPTS = {DatabaseFault.LOST: 1, DatabaseFault.READ_ONLY: 1, DatabaseFault.CLASH: 3}
 _PAUSES = {DatabaseFault.LOST: 0.2, DatabaseFault.READ_ONLY: 0.2, DatabaseFault.CLASH: 0.03}
 
 
 @dataclass(slots=True)
 class RetryState:
-    """`written` once something of it is, or may be, committed: from then on it can't be run again."""
+    """State of the retries; `written` once something is, or may be, committed: from then on there are none."""
 
     written: bool = False
     faults: Counter[DatabaseFault] = field(default_factory=Counter)
 
     def pause(self, error: Exception) -> float | None:
-        """Seconds to wait before it may be run again; None if it may not be, or if that is of no use."""
+        """Return the seconds to wait before another run; None if there may be none, or if it is of no use."""
         fault = classify(error)
-        # Who has waited for a server that hangs has no time left to wait for it again.
+        # A request that has waited for a hanging server has no time left to wait for it again.
         if fault is None or self.written or not is_rolled_back(error) or isinstance(error, TimeoutError):
             return None
         self.faults[fault] += 1
@@ -42,14 +42,14 @@ _STATE: ContextVar[RetryState | None] = ContextVar("act", default=None)
 
 
 def mark_committed() -> None:
-    """Called by the pool and by transactions when something is, or may be, committed."""
+    """Mark that something is, or may be, committed; the pool and transactions call it."""
     act = _STATE.get()
     if act is not None:
         act.written = True
 
 
 async def run_with_retry(work: Callable[[], Awaitable[Result]]) -> Result:
-    """Do it, and again if a fault of Postgres certainly left nothing of it behind."""
+    """Run the work, and again if a fault of Postgres certainly left nothing of it behind."""
     act = RetryState()
     token = _STATE.set(act)
     try:

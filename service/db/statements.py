@@ -33,13 +33,13 @@ class Statement:
 
 
 class Queries:
-    """The statements of one noun: sql/queries/<noun>.sql, each under its signature."""
+    """Statements of one noun: sql/queries/<noun>.sql, each under its signature."""
 
     def __init__(self, noun: str) -> None:
         self.statements = {statement.name: statement for statement in _read(SQL / "queries" / f"{noun}.sql")}
 
     async def one(self, conn: Executor, name: str, row: type[Row], /, **facts: Any) -> Row | None:
-        """The first row, its columns in the order of the dataclass's fields (a test holds them together)."""
+        """Return the first row, its columns in the order of the dataclass's fields (a test holds them together)."""
         record = await self._execute(conn.fetchrow, name, facts)
         return None if record is None else row(*record)
 
@@ -47,12 +47,12 @@ class Queries:
         return [row(*record) for record in await self._execute(conn.fetch, name, facts)]
 
     async def value(self, conn: Executor, name: str, /, **facts: Any) -> Any:
-        """The first column of the first row, or None."""
+        """Return the first column of the first row, or None."""
         record = await self._execute(conn.fetchrow, name, facts)
         return None if record is None else record[0]
 
     async def run(self, conn: Executor, name: str, /, **facts: Any) -> int:
-        """How many rows the statement touched."""
+        """Return how many rows the statement touched."""
         tag = await self._execute(conn.execute, name, facts)
         return int(tag.rpartition(" ")[2])
 

@@ -1,4 +1,4 @@
-"""Transactions, and the truth about one whose connection was lost during COMMIT (reliability.md B10, F03)."""
+"""Transactions, and the outcome of one whose connection was lost during COMMIT (docs/reliability.md F03)."""
 
 import asyncio
 import logging
@@ -18,14 +18,14 @@ from service.db.statements import Queries
 
 _sql = Queries("transactions")
 log = logging.getLogger(__name__)
-# For how long, and how often, Postgres is asked what became of a COMMIT, in seconds.
+# Seconds for which, and between which, Postgres is asked for the outcome of a COMMIT.
 _PATIENCE, _PAUSE = 3.0, 0.05
 _UNDECIDED = ("in progress", "unreachable")
 
 
 @dataclass(frozen=True, slots=True)
 class TransactionId:
-    """What a transaction can be asked for by after its connection is gone."""
+    """Identity by which a transaction's outcome can be asked for after its connection is gone."""
 
     number: str | None
     server: datetime
@@ -33,7 +33,7 @@ class TransactionId:
 
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """Everything inside happens or nothing does; jobs are rung for below the block, never inside.
+    """Commit everything inside or nothing; enqueue jobs below the block, never inside.
 
     An error out of it means that nothing was done, unless it is OutcomeUnknown.
     """
@@ -52,7 +52,7 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     except BaseException as error:
         if committing is None or committing.done():
             pool.discard(connection, error)
-        else:  # who asked is gone: it is decided all the same, and its connection is fit for use then
+        else:  # the caller is gone: decide all the same, so that the connection is fit for use
             committing.add_done_callback(lambda done: pool.discard(connection, _end_of(done)))
         raise
     pool.discard(connection, lost)
@@ -81,18 +81,18 @@ async def _begin(connection: Connection) -> Transaction:
 
 
 async def _roll_back(connection: Connection, block: Transaction, error: Exception) -> None:
-    """A connection that is lost is never waited for: it is cut off, and Postgres undoes what it held."""
+    """Roll back; a lost connection is cut off without waiting, and Postgres undoes its work."""
     if classify(error) is DatabaseFault.LOST or connection.is_closed():
         connection.terminate()
         return
     try:
         await block.rollback()
-    except Exception:  # noqa: BLE001 - what went wrong first is what the caller is told
+    except Exception:  # noqa: BLE001 - the caller gets the first error
         connection.terminate()
 
 
 async def _commit(block: Transaction) -> Exception | None:
-    """The error that hides whether it counted; what Postgres itself refuses is raised, and is undone."""
+    """Commit; return the error that hides the outcome, raise those of Postgres itself, which are undone."""
     try:
         if failpoints.armed:
             await reach("db.commit.before")
@@ -107,12 +107,12 @@ async def _commit(block: Transaction) -> Exception | None:
 
 
 async def _resolve_outcome(pool: Pool, stamp: TransactionId, number: str, lost: Exception) -> None:
-    """Over another connection: return if it was committed, raise what happened if it was not."""
+    """Ask over another connection: return if it was committed, raise the loss if it was not."""
     try:
         async with asyncio.timeout(_PATIENCE):
-            while (outcome := await _outcome(pool, stamp, number)) in _UNDECIDED:  # noqa: ASYNC110 - no bell rings
+            while (outcome := await _outcome(pool, stamp, number)) in _UNDECIDED:  # noqa: ASYNC110 - Postgres sends no notice of it
                 await asyncio.sleep(_PAUSE)
-    except Exception as error:  # noqa: BLE001 - whatever keeps us from knowing, the answer is that we don't
+    except Exception as error:  # noqa: BLE001 - no error here changes that the outcome is unknown
         outcome = type(error).__name__
     log.warning("a connection was lost during commit", extra={"cause": type(lost).__name__, "outcome": outcome})
     if outcome == "aborted":

@@ -1,4 +1,4 @@
-"""Which of the two SDK eras a request speaks (contract.md 3.8 and 8.1). The path never decides it."""
+"""API version of a request, by X-Appwrite-Response-Format and never by the path (docs/contract.md#api-versions)."""
 
 import re
 from dataclasses import dataclass, replace
@@ -11,9 +11,10 @@ _VERSION = re.compile(r"([0-9]{1,4})(?:\.([0-9]{1,4})(?:\.[0-9]{1,4})?)?(?:-(?i:
 
 @dataclass(frozen=True, slots=True)
 class ApiVersion:
-    """`modern` decides fields, statuses and rules; `iso` how times look; `count` what a list's length is called.
+    """API version that a request is answered in.
 
-    `format` is the version that was asked for, for what came between the two.
+    `modern` decides fields, statuses and rules, `iso` the format of times, `count` the name of a list's length;
+    `format` is the version that was asked for, for the fields that came between the two.
     """
 
     modern: bool
@@ -22,20 +23,20 @@ class ApiVersion:
     format: tuple[int, int]
 
     def time(self, at: datetime | None) -> str | int:
-        """ISO 8601 with milliseconds and +00:00, or whole Unix seconds; never is "" or 0."""
+        """Format as ISO 8601 with milliseconds and +00:00, or as whole Unix seconds; never is "" or 0."""
         if at is None:
             return "" if self.iso else 0
         return at.isoformat(timespec="milliseconds") if self.iso else int(at.timestamp())
 
 
 LEGACY = ApiVersion(modern=False, iso=False, count="sum", format=(0, 11))
-# Who names no format and is modern all the same knows the newest.
+# A client that is modern without naming a format gets the newest one.
 MODERN = ApiVersion(modern=True, iso=True, count="total", format=(9999, 0))
 
 
 @lru_cache(256)
 def of(response_format: str | None, *, modern_by_default: bool) -> ApiVersion:
-    """The era that X-Appwrite-Response-Format names; the project's default where it is absent or no version."""
+    """Parse X-Appwrite-Response-Format; the project's default applies where it is absent or no version."""
     match = _VERSION.fullmatch(response_format or "")
     if not match:
         return MODERN if modern_by_default else LEGACY

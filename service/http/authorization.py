@@ -1,4 +1,4 @@
-"""Who may: the checks before a handler, in the order that each era has (contract.md 1.3)."""
+"""Checks before a handler, in the order of each API version (docs/contract.md#order-of-checks)."""
 
 import re
 from collections.abc import Awaitable, Callable, Collection
@@ -29,12 +29,12 @@ _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _ADDRESS = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?P<port>:[0-9]{1,5})?(?:[/?#]|\Z)"
 )
-# What the official SDKs for devices say instead of a page's origin: appwrite-ios://com.example.app.
+# The official SDKs for devices send this instead of a page's origin: appwrite-ios://com.example.app.
 _APP_SCHEME = re.compile(r"appwrite-[a-z]{1,16}", re.IGNORECASE)
 
 
 async def find_project(ctx: RequestContext) -> None:
-    """The project that the request names, if there is one, and the era that follows.
+    """Set the project that the request names, if there is one, and the API version that follows.
 
     Raises ArgumentInvalid where it is named twice and differently: each proxy might believe another one.
     """
@@ -63,7 +63,7 @@ async def check_project(ctx: RequestContext, _route: Route) -> None:
 
 
 async def check_origin(ctx: RequestContext, route: Route) -> None:
-    """Browsers say where a page is from; only pages of the project may act. Server SDKs send a key or no origin."""
+    """Refuse origins other than the project's. Browsers send an origin; server SDKs send a key or none."""
     is_write = route.method in _WRITES
     if not (is_write or ctx.api_version.modern):
         return
@@ -73,17 +73,18 @@ async def check_origin(ctx: RequestContext, route: Route) -> None:
 
 
 async def _is_server(ctx: RequestContext) -> bool:
-    """Any page can add the header to what its visitor's browser sends, with cookies that it holds or is to get.
+    """Tell whether a key proves that a server is calling.
 
-    So a key proves a server where no cookie is, and only a real one does: a made-up one could sign a visitor in to
-    somebody else's account.
+    Any page can add the header to its visitor's requests, beside cookies that the browser holds or is to get. So a key
+    proves a server only where no cookie is, and only if it is real: with a made-up one a page could sign its visitor in
+    to another user's account.
     """
     headers = ctx.request.headers
     return "Cookie" not in headers and ctx.found_project is not None and await _find_key(ctx) is not None
 
 
 def _is_cross_site(ctx: RequestContext, route: Route) -> bool:
-    """A write without Origin that a page of another site may have caused (reliability.md S59).
+    """Detect a write without Origin that a page of another site may have caused (docs/security.md S59).
 
     Browsers that hide the origin tell the kind of site; in those too old for both a page can only send forms.
     """
@@ -97,7 +98,7 @@ def _is_cross_site(ctx: RequestContext, route: Route) -> bool:
 
 
 def origin_allowed(ctx: RequestContext, *, is_write: bool = False) -> bool:
-    """Legacy writes without Origin are judged by their Referer."""
+    """Match the origin with the project's platforms. Legacy writes without Origin are judged by their Referer."""
     origin = ctx.client.origin
     if not origin and is_write and not ctx.api_version.modern:
         origin = ctx.request.headers.get("Referer", "")
@@ -114,7 +115,7 @@ def origin_allowed(ctx: RequestContext, *, is_write: bool = False) -> bool:
 
 
 def _is_app(origin: str, apps: Collection[str]) -> bool:
-    """An app is named by its id, whatever device it runs on; or, in a web view of its own scheme, by its origin."""
+    """Match an app by its id on any device, or by its origin in a web view of its own scheme."""
     match = _ADDRESS.match(origin) if apps else None
     if match is None or match["port"]:
         return False
@@ -125,13 +126,13 @@ def _is_app(origin: str, apps: Collection[str]) -> bool:
 
 
 def _host_of(address: str) -> str:
-    """As hostnames are kept, IPv6 in brackets; "" where two readers could see different ones."""
+    """Host in the form that projects keep, IPv6 in brackets; "" where two readers could see different ones."""
     match = _ADDRESS.match(address)
     return match["host"].lower() if match else ""
 
 
 async def authenticate(ctx: RequestContext, _route: Route) -> None:
-    """The member behind a JWT or a session, or the server behind a key.
+    """Find the member behind a JWT or a session, or the server behind a key.
 
     A JWT that is no good is refused on any route. Legacy: a member's key is ignored. Modern: a key replaces the member.
     """
@@ -160,7 +161,7 @@ async def _by_secret(ctx: RequestContext, presented: tuple[str, str]) -> users.M
 
 
 async def _find_key(ctx: RequestContext) -> ApiKey | None:
-    """A key that is not one of the project's is as good as none."""
+    """Find the project's API key; a key of no use counts as none."""
     secret = ctx.request.headers.get("X-Appwrite-Key", "")
     # The bytes of a header need not be text.
     if not secret or not secret.isascii():
@@ -175,13 +176,13 @@ async def _by_key(ctx: RequestContext) -> None:
     if ctx.key.expired:
         raise KeyExpired
     ctx.found_member = None
-    # A server speaks for a browser, and says for which.
+    # A server calls for a browser, and names that browser's user agent.
     if agent := ctx.request.headers.get("X-Forwarded-User-Agent"):
         ctx.client = replace(ctx.client, user_agent=client_info.agent_of(agent))
 
 
 async def check_scope(ctx: RequestContext, route: Route) -> None:
-    """A legacy key opens no account route at all (contract.md 1.4)."""
+    """Check the scope that the route needs; a legacy key opens no account route (docs/contract.md#callers)."""
     if ctx.key is not None:
         fits = route.scope in ctx.key.scopes and (ctx.api_version.modern or route.access == "key")
         if route.access == "member" or not fits:
@@ -215,7 +216,7 @@ MODERN: tuple[Guard, ...] = (
 
 
 async def authorize(ctx: RequestContext, route: Route) -> None:
-    """Raises the first refusal."""
+    """Run all checks in order. Raises the first refusal."""
     if route.access == "open":
         return
     for guard in MODERN if ctx.api_version.modern else LEGACY:

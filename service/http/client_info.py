@@ -1,4 +1,4 @@
-"""Who is calling: the address that can be trusted, the user agent, the origin, the language."""
+"""The client's address behind trusted proxies, its user agent, origin and language."""
 
 import ipaddress
 import re
@@ -25,7 +25,7 @@ def client_of(request: web.Request, forwarding: Forwarding) -> Client:
 
 
 def _origin(text: str) -> str:
-    """What is no address is nobody's, as browsers say it; preflights echo it, so it must be fit for a header."""
+    """Normalize an Origin; anything else is "null", as browsers send it. Preflights echo it as a header."""
     return text if text.isascii() and text.isprintable() and text != "*" else "null"
 
 
@@ -34,7 +34,7 @@ def is_address(text: str) -> bool:
 
 
 def network_of(ip: str) -> str:
-    """What a limit counts by: an IPv4 address, or the /64 that one IPv6 customer has to himself."""
+    """Key by which a limit counts an address: IPv4 as it is, IPv6 by the /64 that one customer has."""
     address = parse_address(ip)
     if address is None or address.version == 4:
         return str(address or ip)
@@ -42,13 +42,13 @@ def network_of(ip: str) -> str:
 
 
 def wide_network_of(ip: str) -> str:
-    """The /48 that one site may have of IPv6; empty for IPv4, where addresses are scarce."""
+    """Return the /48 that one site may have of IPv6; empty for IPv4, where addresses are scarce."""
     address = parse_address(ip)
     return str(ipaddress.ip_network((address, 48), strict=False)) if address and address.version == 6 else ""
 
 
 def agent_of(text: str) -> str:
-    """A user agent as it is kept: header bytes that are not text would break the log further on."""
+    """Return the user agent as it is stored: bytes that are no text would break the log further on."""
     if not (text.isascii() and text.isprintable()):
         text = "".join(character for character in text if character.isprintable())
     return text[:_AGENT]

@@ -1,7 +1,7 @@
-"""HTTP below the handlers: what the parser refuses, who is too slow, and how many may be connected.
+"""HTTP below the handlers: refusals by the parser, deadlines for slow clients, the bound on connections.
 
 The library answers these in its own words, with its name, a traceback in the log, and without a deadline for readers
-(reliability.md S80 to S84).
+(docs/security.md S80 to S84).
 """
 
 import asyncio
@@ -22,22 +22,22 @@ from service.http import responses, security_headers
 from service.settings import Settings
 
 log = logging.getLogger("service.access")
-# Seconds: an idle connection or an unfinished head (dripped ones too), and an answer that nobody reads.
-# Fifteen are promised: a busy process has one to notice.
+# Seconds: an idle connection or an unfinished head (dripped ones too), and a response that its client does not read.
+# The documented bound is fifteen: a busy process has one second to notice.
 IDLE, READING = 14.0, 10.0
-# What still comes of a body when its answer is out is read so long, for clients that write before they read.
+# The rest of a body whose response is out is read for so long, for clients that write before they read.
 LINGERING = 2.0
 _MALFORMED = "The request is not well-formed HTTP."
 _LINES_A_SECOND = 10
-# Bytes that the kernel keeps for a client who does not read; by itself it would take megabytes.
+# Bytes that the kernel buffers for a client that does not read; by default it would take megabytes.
 _UNSENT = 131_072
 _AT_ONCE = struct.pack("ii", 1, 0)
-# Files that are no client's: the databases' connections, templates, the log.
+# File descriptors kept for the process itself: connections to Postgres and Redis, templates, the log.
 _OWN_FILES = 256
 
 
 def _room(wanted: int) -> int:
-    """How many connections the process may hold: as many as are wanted, or as the system gives it files for."""
+    """Return how many connections the process may hold: the wanted number, or fewer if the system has fewer files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + _OWN_FILES
     if soft != resource.RLIM_INFINITY and soft < needed:
@@ -59,7 +59,7 @@ def runner(app: web.Application, settings: Settings, *, shutdown_timeout: float)
 
 @dataclass(slots=True)
 class SampledLog:
-    """Lines about junk: so many a second, and the next one says how many were left out."""
+    """Log lines about junk, at most so many a second; the next line counts those that were left out."""
 
     second: int = 0
     last_written: int = 0
@@ -78,7 +78,7 @@ class SampledLog:
 
 
 class RawResponse(web.Response):
-    """An answer that no application prepares, so that it drops the library's Server header itself."""
+    """A response that no application prepares, so that it drops the library's Server header itself."""
 
     async def _prepare_headers(self) -> None:
         await super()._prepare_headers()
@@ -86,14 +86,14 @@ class RawResponse(web.Response):
 
 
 class Connection(web.RequestHandler):
-    """One client; see Desk for what all of them share."""
+    """One client's connection; HttpServer holds what all connections share."""
 
     def __init__(self, server: "HttpServer", **kwargs: Any) -> None:
         super().__init__(server, **kwargs)
         self._server = server
         self._unread: asyncio.TimerHandle | None = None
         self._broken = False
-        # When the bytes of the request came that is to be answered next; 0 while it waits behind another.
+        # Arrival of the request that is to be answered next; 0 while it waits behind another.
         self.arrived = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -106,7 +106,7 @@ class Connection(web.RequestHandler):
         wire.close()
 
     def data_received(self, data: bytes) -> None:
-        """Behind what is malformed nothing is read: the library would keep it all, with an error for each packet."""
+        """Read nothing behind malformed bytes: the library would keep it all, with an error for each packet."""
         if self._broken:
             return
         if not self._messages and self._current_request is None:
@@ -121,7 +121,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """The parser's refusal, or a fault that even the last resort did not catch. Nothing of either is told."""
+        """Answer the parser's refusal, or a fault that no handler caught, without details of either."""
         del message
         if request.writer.output_size > 0:
             raise ConnectionError
@@ -136,7 +136,7 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """The library's own refusals (a wrong Expect) are answered as ours are."""
+        """Render the library's own refusals (a wrong Expect) as the contract's errors."""
         if isinstance(resp, web.HTTPException):
             self._server.sampled.warn(type(resp).__name__, request.remote)
             resp = self._server.refuse(ArgumentInvalid(_MALFORMED))
@@ -148,7 +148,7 @@ class Connection(web.RequestHandler):
         return done
 
     def pause_writing(self) -> None:
-        """The library would wait for a reader without end."""
+        """Bound the wait for the client to read; the library would wait for ever."""
         super().pause_writing()
         if self.transport is not None:
             self._unread = self._loop.call_later(READING, self._drop_unread, self.transport, self._request_count)
@@ -159,21 +159,21 @@ class Connection(web.RequestHandler):
             self._unread.cancel()
 
     def _drop_unread(self, transport: asyncio.Transport, count: int) -> None:
-        """Closing would wait until the rest is read, and the kernel would keep its part even then."""
+        """Abort the connection: closing would wait for the client to read, and so would the kernel afterwards."""
         if transport.get_write_buffer_size() and count == self._request_count:
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             transport.abort()
 
 
 class HttpServer(web.Server):
-    """What the connections of a process share."""
+    """State that the connections of a process share."""
 
     def __init__(self, made: web.Server, settings: Settings) -> None:
         super().__init__(
             made.request_handler,
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
-            **made._kwargs,  # noqa: SLF001 - what the application gave its server, and tells nobody else
+            **made._kwargs,  # noqa: SLF001 - the application passes it to its server alone
         )
         self.most = _room(settings.connections)
         self.headers = security_headers.headers(settings.public_url)
@@ -188,7 +188,7 @@ class HttpServer(web.Server):
         return len(self._connections) >= self.most
 
     def refuse(self, fault: AccountError) -> RawResponse:
-        """The contract's error, as every other answer has it."""
+        """Render a refusal as every other response has it."""
         usual = responses.error(fault, modern=True)
         return RawResponse(
             body=usual.body,
@@ -198,14 +198,14 @@ class HttpServer(web.Server):
 
 
 def _raw(answer: web.Response) -> bytes:
-    """For a connection that is closed before it is a client."""
+    """Serialize a response for a connection that is closed before it has a handler."""
     fields = {**answer.headers, "Content-Length": str(answer.content_length), "Connection": "close"}
     lines = [f"HTTP/1.1 {answer.status} {answer.reason}", *(f"{name}: {value}" for name, value in fields.items())]
     return "\r\n".join([*lines, "", ""]).encode() + bytes(answer.body)  # type: ignore[arg-type] # our own bytes
 
 
 class Runner(web.AppRunner):
-    """Runs the application behind a desk."""
+    """Runs the application on an HttpServer."""
 
     def __init__(self, app: web.Application, settings: Settings, **kwargs: Any) -> None:
         super().__init__(app, **kwargs)

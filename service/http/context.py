@@ -1,4 +1,4 @@
-"""A call: one request with all that the guards found out about it. Handlers take nothing else."""
+"""Request context: one request with the results of all guards. The only argument of a handler."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from service.store.users import Member
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the process has one of."""
+    """Services of a process, one of each."""
 
     settings: Settings
     ring: KeyRing = field(repr=False)
@@ -37,7 +37,7 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who is on the other side, as far as the socket and trusted proxies tell."""
+    """The client as far as the socket and trusted proxies tell."""
 
     ip: str
     user_agent: str
@@ -47,9 +47,9 @@ class Client:
 
 @dataclass(slots=True)
 class RequestContext:
-    """`path` holds the variables of the route that was found.
+    """One request. `path` holds the variables of the matched route.
 
-    The fields below it are filled in by the guards, in the era's order.
+    The guards fill in the fields below it, in the order of the API version.
     """
 
     request: web.Request
@@ -63,12 +63,12 @@ class RequestContext:
     key: ApiKey | None = None
     by_jwt: bool = False
     body: Mapping[str, Any] | None = field(default=None, repr=False)
-    # The same, checked, where a limit had to know it before the handler.
+    # The checked body, where a limit had to know it before the handler.
     parameters: object = field(default=None, repr=False)
-    # Windows that have counted this call, and how many of them the run of the handler that is under way has asked for.
+    # Windows that have counted this request, and how many of them the current run of the handler has asked for.
     tallies: list[Tally] = field(default_factory=list)
     asked: int = 0
-    # How it ended, once that is certain.
+    # The outcome, once it is certain.
     ended: bool = False
     fault: AccountError | None = None
     rate_limit: Decision | None = None
@@ -76,14 +76,14 @@ class RequestContext:
 
     @property
     def project(self) -> Project:
-        """The guards let nobody through to a handler without one."""
+        """Project of the request; the guards let no request through to a handler without one."""
         if self.found_project is None:
             raise LookupError
         return self.found_project
 
     @property
     def member(self) -> Member:
-        """On member routes only."""
+        """Member who is calling; on member routes only."""
         if self.found_member is None:
             raise LookupError
         return self.found_member

@@ -1,4 +1,4 @@
-"""How a browser keeps its marks: a cookie of its own, beside those of the session."""
+"""Device cookie: a browser's device tokens, beside the cookies of the session."""
 
 from service import email_addresses
 from service.crypto import known_devices
@@ -8,12 +8,12 @@ from service.http.context import RequestContext
 
 
 def find(ctx: RequestContext, email: str) -> KnownDevice | None:
-    """Whether somebody has signed in here with this address before. It says so of no other address."""
+    """Find the known device that has signed in here with this address; it holds for no other address."""
     return known_devices.find(ctx.services.ring, _tokens(ctx), ctx.project.id, email=email_addresses.lookup_form(email))
 
 
 def remember(ctx: RequestContext, email: str, *, proven: bool) -> None:
-    """After a sign-in. A server that holds a key speaks for many devices: it keeps none."""
+    """Set the device token after a sign-in. A server that holds a key calls for many devices and gets none."""
     if ctx.key is not None or not email:
         return
     value = known_devices.add_token(ctx.services.ring, _tokens(ctx), ctx.project.id, email=email, proven=proven)
@@ -28,5 +28,5 @@ def _tokens(ctx: RequestContext) -> str:
 
 
 def _name(ctx: RequestContext) -> str:
-    """Not one that an SDK reads."""
+    """Name of the cookie; no SDK reads it."""
     return f"known_device_{ctx.project.id}".lower()

@@ -1,4 +1,4 @@
-"""The fields of bodies: what each takes, and what the API document says of it."""
+"""Fields of bodies: their checks, and their description in the API document."""
 
 import re
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _NO_EMAIL = "Value must be a valid email address"
 
 
 def ident(ctx: RequestContext, name: str) -> str:
-    """An id of the path; raises ArgumentInvalid for what can't be one."""
+    """Return an id of the path; raises ArgumentInvalid for a malformed one."""
     text = ctx.path[name]
     if not _USER_ID.fullmatch(text):
         raise ArgumentInvalid(describe_error(ctx, name, "unfit", "Invalid UID format"))
@@ -29,7 +29,7 @@ def ident(ctx: RequestContext, name: str) -> str:
 
 
 def unfit(message: str) -> PydanticCustomError:
-    """What a check of a field raises; the message follows the field's name."""
+    """Make the error that a field's check raises; the message follows the field's name."""
     # The library's own formatting must not meet a brace in what a client sent.
     return PydanticCustomError("unfit", "{text}", {"text": message})
 
@@ -50,7 +50,7 @@ def sized(least: int, most: int) -> Callable[[str], str]:
 
 
 def _email(text: str, info: ValidationInfo) -> str:
-    """An address to look up: somebody may have got it before the project stopped to take special-use domains."""
+    """Check an address to look up; a user may have had it before the project excluded special-use domains."""
     asker: BodyContext = info.context  # type: ignore[assignment] # fit() passes nothing else
     try:
         return email_addresses.canonical(text, special_use=asker.project.special_use_domains)
@@ -63,7 +63,7 @@ def _email(text: str, info: ValidationInfo) -> str:
 
 
 def _new_email(text: str, info: ValidationInfo) -> str:
-    """An address that somebody is to have; the project says whether a private network's will do."""
+    """Check an address for an account; the project decides on those of private networks."""
     asker: BodyContext = info.context  # type: ignore[assignment] # fit() passes nothing else
     try:
         return email_addresses.canonical(text, special_use=asker.project.special_use_domains)
@@ -89,13 +89,13 @@ def _new_password(text: str, info: ValidationInfo) -> str:
 
 
 def check_new_password(asker: BodyContext, name: str, text: str) -> None:
-    """For a parameter that only sometimes sets a password; raises ArgumentInvalid."""
+    """Check a parameter that only sometimes sets a password; raises ArgumentInvalid."""
     if fault := _password_fault(asker, text):
         raise ArgumentInvalid(describe_error(asker, name, "unfit", fault))
 
 
 def _password_fault(asker: BodyContext, text: str) -> str:
-    """6 to 32 in the legacy era, 8 to 256 in the modern one; a project may demand more (design.md, D9)."""
+    """Apply the length of the API version, 6 to 32 or 8 to 256 (docs/contract.md#user); a project may demand more."""
     least, most = (8, 256) if asker.api_version.modern else (6, 32)
     least, most = max(least, asker.project.password_min), min(most, asker.project.password_max)
     if not least <= len(text) <= most or not is_text(text):
@@ -104,7 +104,7 @@ def _password_fault(asker: BodyContext, text: str) -> str:
 
 
 def _old_password(text: str) -> str:
-    """Where a password is proved any length is heard: it may have been set in the other era."""
+    """Accept any length where a password is proved: it may have been set in the other API version."""
     if not 1 <= len(text) <= 256 or not is_text(text):
         raise unfit("Password must be between 1 and 256 chars")
     return text
@@ -120,12 +120,12 @@ def _user_id(text: str) -> str:
 
 
 def empty_list_is_object(value: Any) -> Any:
-    """PHP can't tell `[]` from `{}`, so clients written against it send either."""
+    """Read `[]` as `{}`: PHP can't tell them apart, so clients written against it send either."""
     return {} if value == [] else value
 
 
 def check_prefs(value: dict[str, Any]) -> dict[str, Any]:
-    """No key that some clients' JSON parsers throw on, no number that they would round, nothing that is no text."""
+    """Refuse keys that some clients' JSON parsers throw on, numbers that they would round, and invalid text."""
     waiting: list[Any] = [value]
     while waiting:
         match waiting.pop():
@@ -143,11 +143,11 @@ def check_prefs(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _example(value: Any, **words: Any) -> Any:
-    """What the API document says of a field; the checks are the functions beside it."""
+    """Describe a field in the API document; the functions beside it do the checks."""
     return Field(examples=[value], json_schema_extra=words)
 
 
-# What comes is text and is checked as text; what the handler gets shows it to nobody.
+# The client's value is text and is checked as text; the handler gets a Secret.
 _TEXT = GetPydanticSchema(lambda _source, _handler: core_schema.str_schema(strict=True))
 
 _ADDRESS = _example("ann@example.com", format="email", maxLength=email_addresses.LONGEST)

@@ -1,4 +1,4 @@
-"""Forms as clients send them: in UTF-8, one reading or none (reliability.md S40, S46, S82).
+"""Form bodies: UTF-8, one reading or none (docs/security.md S40, S46, S82).
 
 The library's reader lets the client choose the codec, and some take time by the square of the length; it reads types
 with a mail parser that does so too; and it prints the junk that it warns of.
@@ -33,11 +33,11 @@ _CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii"})
 
 
 class Fields(dict[str, Any]):
-    """A form's fields, all of them text, lists and objects of it: the model that they are for says what the text is."""
+    """Fields of a form, all of them text, lists and objects of text; the route's model gives the text its type."""
 
 
 def read(raw: bytes, *, kind: str, declared: str) -> Fields:
-    """The fields as an object; `declared` is the whole Content-Type. Any other kind of body has none.
+    """Parse a form into an object; `declared` is the whole Content-Type. Any other kind of body has no fields.
 
     Raises ValueError for what is no form, ArgumentInvalid for what is ambiguous.
     """
@@ -57,7 +57,7 @@ def _urlencoded(raw: bytes, declared: str) -> list[tuple[str, str]]:
 
 
 def _multipart(raw: bytes, declared: str) -> Iterator[tuple[str, str]]:
-    """Files are no fields. What stands before the first boundary is nobody's, behind the last may be nothing."""
+    """Split into named parts, without files; text before the first boundary is ignored, behind the last refused."""
     boundary = _only(_parameters(declared), "boundary")
     if not 1 <= len(boundary) <= _BOUNDARY_SIZE:
         raise ValueError
@@ -78,7 +78,7 @@ def _multipart(raw: bytes, declared: str) -> Iterator[tuple[str, str]]:
 
 
 def _disposition(lines: list[bytes]) -> list[tuple[str, str]]:
-    """The parameters of the one line that names a part."""
+    """Parse the parameters of the one line that names a part."""
     (line,) = [line.decode() for line in lines if line.lower().startswith(b"content-disposition")]
     match = _DISPOSITION.fullmatch(line)
     given = _parameters(match[1]) if match else []
@@ -91,7 +91,7 @@ def _disposition(lines: list[bytes]) -> list[tuple[str, str]]:
 
 
 def _parameters(text: str) -> list[tuple[str, str]]:
-    """What follows the first semicolon of a header, names in small letters. Raises ValueError for what is no list."""
+    """Parse the parameters behind a header's first semicolon, names in small letters. Raises ValueError for no list."""
     found, place = [], text.find(";")
     while 0 <= place < len(text):
         match = _PARAMETER.match(text, place)
@@ -104,7 +104,7 @@ def _parameters(text: str) -> list[tuple[str, str]]:
 
 
 def _only(parameters: list[tuple[str, str]], name: str) -> str:
-    """The one of that name, "" without any; raises ValueError for several."""
+    """Return the only value of that name, "" without any; raises ValueError for several."""
     values = [value for given, value in parameters if given == name]
     if len(values) > 1:
         raise ValueError
@@ -112,7 +112,7 @@ def _only(parameters: list[tuple[str, str]], name: str) -> str:
 
 
 def typed(fields: Fields, kinds: Mapping[str, frozenset[str]]) -> dict[str, Any]:
-    """The fields as the values that a JSON body would have; `kinds` are each one's types in JSON Schema's words.
+    """Convert to the values that a JSON body would have; `kinds` are each field's types in JSON Schema's words.
 
     Text that is no such value stays text, and is refused as such.
     """
@@ -130,7 +130,7 @@ def _value(found: Any, kinds: frozenset[str]) -> Any:
 
 
 def _nested(pairs: Iterable[tuple[str, str]]) -> Fields:
-    """Form fields as an object: prefs[a][b]=1 is {"prefs": {"a": {"b": "1"}}}. No spelling replaces another.
+    """Build an object from form fields: prefs[a][b]=1 is {"prefs": {"a": {"b": "1"}}}. No spelling replaces another.
 
     An empty key is the next number, and below a field's own level keys counted from 0 are a list, as PHP reads both.
     """
@@ -157,7 +157,7 @@ def _nested(pairs: Iterable[tuple[str, str]]) -> Fields:
 
 
 def _keys(name: str) -> list[str]:
-    """`a[b][]` as a, b and an empty key; what has no name in front keeps its brackets for one."""
+    """Split `a[b][]` into a, b and an empty key; a name that begins with a bracket is one key."""
     first, *rest = name.replace("]", "").split("[")
     return [first, *rest] if first else [name]
 

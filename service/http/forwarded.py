@@ -1,4 +1,4 @@
-"""The client's address as proxies tell it: in X-Forwarded-For, or in Forwarded (RFC 7239).
+"""The client's address by X-Forwarded-For, or by Forwarded (RFC 7239).
 
 Every proxy puts the address that it was asked from on the right. So the client's is counted from the right, by the
 number of proxies that are trusted: what a client writes there itself stands further left and changes nothing. One
@@ -20,7 +20,7 @@ Header = Literal["X-Forwarded-For", "Forwarded"]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 log = logging.getLogger(__name__)
 
-# A port may be hidden too; of both nothing is wanted. A zone is a word of the machine that wrote it.
+# A port may be hidden too; neither is needed. A zone names an interface of the host that wrote it.
 _PORT = r"(?::(?:[0-9]{1,5}|_[A-Za-z0-9._-]+))?"
 _NODE = re.compile(rf"(?P<four>[0-9.]{{7,15}}){_PORT}|\[(?P<six>[0-9A-Fa-f:.]{{2,45}})(?:%[^\]]*)?\]{_PORT}")
 # An IPv6 address without brackets, and where it can be told from the address, a port behind it.
@@ -35,14 +35,14 @@ _SHAPE = 45
 
 
 class Forwarding:
-    """Whom the service takes its clients for behind so many proxies; each kind of fault is logged once a process."""
+    """Client addresses behind so many trusted proxies; each kind of fault is logged once a process."""
 
     def __init__(self, header: Header, trusted_hops: int) -> None:
         self._header, self._trusted_hops = header, trusted_hops
         self._told: set[str] = set()
 
     def address(self, request: web.BaseRequest) -> str:
-        """The socket's peer without trusted proxies, and where what they wrote can't be read."""
+        """Return the client's address: the socket's peer without trusted proxies, or if their header is unreadable."""
         peer = peer_of(request)
         if not self._trusted_hops:
             return peer
@@ -57,7 +57,7 @@ class Forwarding:
         return str(found)
 
     def _tell(self, why: str, element: str) -> None:
-        """Says how the element is built and not what it says: clients may have written it."""
+        """Log the element's form and not its text: a client may have written it."""
         if why in self._told:
             return
         self._told.add(why)
@@ -70,13 +70,13 @@ class Forwarding:
 
 
 def peer_of(request: web.BaseRequest) -> str:
-    """Who holds the other end of the connection; 0.0.0.0 where that is a unix socket."""
+    """Return the address at the other end of the connection; 0.0.0.0 for a unix socket."""
     found = _address(request.remote or "")
     return str(found) if found else "0.0.0.0"  # noqa: S104 - no address is bound
 
 
 def elements(request: web.BaseRequest, header: Header) -> list[str]:
-    """What each proxy added, and clients before them, as it stands there; empty without the header."""
+    """Return the elements that proxies, and clients before them, have added; empty without the header."""
     if header not in request.headers:
         return []
     text = joined(request, header)
@@ -86,7 +86,7 @@ def elements(request: web.BaseRequest, header: Header) -> list[str]:
 
 
 def _split(text: str) -> Iterator[str]:
-    """The elements of Forwarded, the last one first."""
+    """Yield the elements of Forwarded, the last one first."""
     backwards, place = text[::-1], 0
     while place <= len(backwards):
         match = _BACKWARDS.match(backwards, place)
@@ -96,7 +96,7 @@ def _split(text: str) -> Iterator[str]:
 
 
 def parse_element(element: str, header: Header) -> Address | None:
-    """The address in one element; None for `unknown`, a hidden one, and whatever else is none."""
+    """Parse the address in one element; None for `unknown`, a hidden one, and anything else."""
     if header == "X-Forwarded-For":
         return _address(_unquoted(element))
     nodes, place = [], 0
@@ -115,7 +115,7 @@ def _unquoted(text: str) -> str:
 
 
 def _address(text: str) -> Address | None:
-    """IPv4 and IPv6 with or without brackets, port and zone; an IPv4 address within IPv6 is that address."""
+    """Parse IPv4 and IPv6 with or without brackets, port and zone; an IPv4 address within IPv6 is that address."""
     text = text.strip()
     if match := _NODE.fullmatch(text):
         return parse_address(match["four"] or match["six"])
@@ -125,7 +125,7 @@ def _address(text: str) -> Address | None:
 
 
 def parse_address(text: str) -> Address | None:
-    """An address that stands alone; None for what is none."""
+    """Parse an address that stands alone; None for anything else."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:

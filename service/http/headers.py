@@ -61,13 +61,13 @@ PARAMETERS = frozenset(
 
 
 def joined(request: web.BaseRequest, name: str) -> str:
-    """All lines of a list as one; "" without any."""
+    """Join all lines of a list into one; "" without any."""
     lines = request.headers.getall(name, ())
     return lines[0] if len(lines) == 1 else LISTS[name].join(lines)
 
 
 def check_repeated(request: web.BaseRequest) -> None:
-    """Raises ArgumentInvalid for lines and parameters of one name that say different things."""
+    """Refuse lines and parameters of one name that differ. Raises ArgumentInvalid."""
     headers = request.headers
     if len({name.lower() for name in headers}) < len(headers):
         for name in SINGLE:

@@ -1,4 +1,4 @@
-"""Pages of ours as HTML: a question with a button, an answer, an error. The texts are in templates/pages."""
+"""HTML pages of the service: a form with a button, a result, an error. The texts are in templates/pages."""
 
 from base64 import b64encode
 from hashlib import sha256
@@ -16,7 +16,7 @@ from service.http.request_body import Body
 
 
 def _open() -> Environment:
-    """Every page is compiled here: a broken one stops the start."""
+    """Compile every page, so that a broken one stops the start."""
     environment = Environment(
         loader=FileSystemLoader(i18n.TEMPLATES),
         extensions=["jinja2.ext.i18n"],
@@ -42,7 +42,7 @@ _POLICY = (
 
 
 def refusal_page(ctx: RequestContext, fault: AccountError) -> web.Response:
-    """An error as a page. It says what to do, and nothing that came with the request."""
+    """Render an error as a page. It names the next step, and repeats nothing that came with the request."""
     status, _message = fault.render(legacy=not ctx.api_version.modern)
     answer = render_page(ctx, "refusal", status=status, reason=fault.type)
     if fault.retry_after:
@@ -56,7 +56,7 @@ async def confirmation_page(ctx: RequestContext, page: str, model: type[Body], *
 
 
 def form_page(ctx: RequestContext, page: str, proof: Body, *, status: int = 200, **facts: bool) -> web.Response:
-    """A form that sends the link's secret when its button is pressed, and what is typed into it."""
+    """Render a form whose button sends the link's secret and the user's input."""
     action = f"{request_target.canonical(ctx.request.path)}?{urlencode({'project': ctx.project.id})}"
     fields = {name: value.reveal() if isinstance(value, Secret) else value for name, value in proof}
     answer = render_page(ctx, page, status=status, action=action, fields=fields, **facts)
@@ -80,7 +80,7 @@ def render_page(ctx: RequestContext, page: str, *, status: int = 200, **facts: o
 
 
 def _catalogue(ctx: RequestContext) -> i18n.Catalogue:
-    """What the request names, else what the browser prefers, else the project's."""
+    """Choose the language that the request names, else that of the browser, else the project's."""
     accepted = headers.joined(ctx.request, "Accept-Language")[:256].split(",")
     preferred = [entry.partition(";")[0] for entry in accepted]
     project = ctx.found_project.locale if ctx.found_project else ""

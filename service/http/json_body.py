@@ -1,4 +1,4 @@
-"""JSON objects as clients send them: they have one reading, or none (reliability.md S38 to S40).
+"""JSON bodies: objects with one reading, or none (docs/security.md S38 to S40).
 
 orjson refuses what is no JSON in UTF-8: marks of byte order, other encodings, lone surrogates, NaN, what is beyond a
 double, text behind the end. The standard library then shows what orjson hides: which keys stand twice, and how a number
@@ -17,7 +17,7 @@ DEPTH = 64
 
 
 def read(raw: bytes) -> dict[str, Any]:
-    """An object whose numbers remember their spelling; what is JSON but no object counts as an empty one.
+    """Parse an object whose numbers remember their spelling; JSON that is no object counts as an empty one.
 
     Raises ValueError for what is no JSON, ArgumentInvalid for what is ambiguous.
     """
@@ -32,12 +32,12 @@ def read(raw: bytes) -> dict[str, Any]:
 
 
 def write(value: object) -> bytes:
-    """As it came, without the blanks: keys in their order, numbers as they were spelled."""
+    """Serialize as received, without the blanks: keys in their order, numbers as they were spelled."""
     return orjson.dumps(value, default=_spelling, option=orjson.OPT_PASSTHROUGH_SUBCLASS)
 
 
 def _depth(value: object) -> int:
-    """Levels of an object, counted no further than needed."""
+    """Count the levels of an object, no further than needed."""
     level, depth = [value], 0
     while level and depth <= DEPTH + 1:
         level = [child for found in level for child in _children(found)]

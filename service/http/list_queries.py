@@ -1,4 +1,4 @@
-"""The `queries` of a list, in both spellings: `limit(5)` and {"method":"limit","values":[5]} (contract.md 2.4)."""
+"""The `queries` of a list, in both spellings (docs/contract.md#lists-and-queries)."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _OF_THE_LIST = frozenset({"limit", "offset", "cursorAfter", "cursorBefore"})
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """`field` is "" where the method needs none."""
+    """One query; `field` is "" where the method needs none."""
 
     method: str
     field: str
@@ -26,7 +26,7 @@ class Query:
 
 
 def read(ctx: RequestContext) -> list[Query]:
-    """All queries of a request, in their order; raises QueryInvalid."""
+    """Parse all queries of a request, in their order; raises QueryInvalid."""
     texts = [text for name, text in ctx.request.query.items() if name.partition("[")[0] == "queries"]
     if len(texts) > _QUERIES:
         raise QueryInvalid(f"At most {_QUERIES} queries are supported.")
@@ -34,7 +34,7 @@ def read(ctx: RequestContext) -> list[Query]:
 
 
 def parse(text: str) -> Query:
-    """One query in either spelling; raises QueryInvalid."""
+    """Parse one query in either spelling; raises QueryInvalid."""
     if len(text) > _LENGTH:
         raise QueryInvalid(f"A query is at most {_LENGTH} characters long.")
     try:
@@ -46,7 +46,7 @@ def parse(text: str) -> Query:
 
 
 def _from_call(method: str, words: list[Any]) -> Query:
-    """`equal("email", ["a@b.c"])`: the field comes first, a list of values may be written without brackets."""
+    """Parse `equal("email", ["a@b.c"])`: the field comes first, a list of values may be written without brackets."""
     if method in _OF_THE_LIST:
         return Query(method, "", _sound(words))
     match words:
@@ -71,7 +71,7 @@ def _named(field: str, values: list[Any]) -> tuple[str, tuple[Any, ...]]:
 
 
 def _sound(values: list[Any]) -> tuple[Any, ...]:
-    """Numbers, booleans and text that Postgres takes."""
+    """Check for numbers, booleans and text that Postgres takes."""
     if not all(isinstance(value, str | int | float | bool) for value in values):
         raise ValueError
     if any(isinstance(value, str) and "\0" in value for value in values):
@@ -80,7 +80,7 @@ def _sound(values: list[Any]) -> tuple[Any, ...]:
 
 
 def number(query: Query, *, most: int) -> int:
-    """The one whole number that limit and offset have; raises QueryInvalid."""
+    """Return the one whole number that limit and offset have; raises QueryInvalid."""
     match query.values:
         case [bool()]:
             pass
@@ -90,12 +90,12 @@ def number(query: Query, *, most: int) -> int:
 
 
 def wants_total(ctx: RequestContext) -> bool:
-    """Whether the list is to be counted: it is, unless `total=false` spares us that; .NET says False, PHP says 0."""
+    """Tell whether to count the list: unless `total=false`; .NET sends False, PHP sends 0."""
     return ctx.request.query.get("total", "true").lower() not in ("false", "0")
 
 
 def paging(ctx: RequestContext) -> tuple[int, int]:
-    """Limit and offset, for lists that know no other query; raises QueryInvalid."""
+    """Read limit and offset, for lists that know no other query; raises QueryInvalid."""
     most, skipped = USUAL, 0
     asked = read(ctx)
     if not ctx.api_version.iso:  # 0.12 to 0.15 have them as parameters

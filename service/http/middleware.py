@@ -1,4 +1,4 @@
-"""Around every handler: request id, guards, errors as answers, headers, one line in the log."""
+"""Middleware around every handler: request id, guards, error responses, headers, one line in the log."""
 
 import asyncio
 import logging
@@ -53,7 +53,7 @@ _ROUTES: WeakKeyDictionary[Handler, Route] = WeakKeyDictionary()
 
 
 def entry(route: Route) -> Handler:
-    """What the router calls for a route."""
+    """Make the function that the router calls for a route."""
 
     async def enter(request: web.Request) -> web.StreamResponse:
         return await answer(request, route, request.match_info)
@@ -64,7 +64,7 @@ def entry(route: Route) -> Handler:
 
 @web.middleware
 async def catch_unmatched(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """No such path, or not with this method: answered like everything else.
+    """Answer a path or method that has no route like everything else.
 
     A path with slashes too many is served as the one without: behind the same guards and limits, under its name.
     """
@@ -78,7 +78,7 @@ async def catch_unmatched(request: web.Request, handler: Handler) -> web.StreamR
 
 
 async def answer(request: web.Request, route: Route | None, match: web.UrlMappingMatchInfo) -> web.Response:
-    """Every answer of the service leaves through here."""
+    """Produce the response to a request; every one leaves through here."""
     started = time.perf_counter()
     services = request.app[SERVICES]
     request_id = ids.new()
@@ -107,7 +107,7 @@ async def _respond(ctx: RequestContext, route: Route | None) -> web.Response:
         return _refuse(ctx, route, fault)
     except web.HTTPRequestEntityTooLarge:
         return _refuse(ctx, route, BodyTooLarge())
-    except Exception as error:  # noqa: BLE001 - the last resort: nobody ever sees a stack trace
+    except Exception as error:  # noqa: BLE001 - the last resort: no client ever sees a stack trace
         ctx.ended = db.classify(error) is not None and db.is_rolled_back(error)
         return _refuse(ctx, route, _fault_of(error, ctx.pool))
     except asyncio.CancelledError:
@@ -137,8 +137,8 @@ async def _open_request(ctx: RequestContext, route: Route | None) -> web.Respons
 
 
 async def _handle(ctx: RequestContext, route: Route) -> web.Response:
-    """What writes is one act, run again where a fault certainly undid it: limits have counted, the body is read."""
-    if route.method == "GET":  # each of its reads is run again by the pool
+    """Run the handler; a write is run again where a fault certainly undid it. Limits have counted, the body is read."""
+    if route.method == "GET":  # the pool repeats each read
         return await route.handler(ctx)
     before, counted = len(ctx.headers), len(ctx.tallies)
 
@@ -151,7 +151,7 @@ async def _handle(ctx: RequestContext, route: Route) -> web.Response:
 
 
 def _refuse(ctx: RequestContext, route: Route | None, fault: AccountError) -> web.Response:
-    """An error in the form that the route's readers understand."""
+    """Render an error in the form that the route's readers understand."""
     ctx.fault = fault
     if route and route.page:
         return html_pages.refusal_page(ctx, fault)
@@ -159,7 +159,7 @@ def _refuse(ctx: RequestContext, route: Route | None, fault: AccountError) -> we
 
 
 def _fault_of(error: Exception, pool: db.Pool) -> AccountError:
-    """The last resort: Postgres being away is 503, all else is a fault of ours and says nothing about itself."""
+    """Map any error: a fault of Postgres is 503, all else is a server error without details."""
     if (fault := db.find_fault(error)) and pool.note(error):
         return fault
     log.error("unexpected", exc_info=error)
@@ -172,7 +172,7 @@ def _missing(ctx: RequestContext) -> AccountError:
 
 
 def _preflight(ctx: RequestContext) -> web.Response:
-    """Any origin may ask; only an allowed one is believed afterwards."""
+    """Answer a preflight. Any origin may ask; only an allowed one gets its later requests through."""
     response = responses.nothing()
     asked = "Access-Control-Request-Headers" in ctx.request.headers
     response.headers["Access-Control-Allow-Headers"] = _NEW_PREFLIGHT if asked else _OLD_PREFLIGHT
@@ -211,7 +211,7 @@ def _cors(ctx: RequestContext) -> Iterable[tuple[str, str]]:
 
 
 def _rate(ctx: RequestContext) -> Iterable[tuple[str, str]]:
-    """Appwrite's three, and the IETF draft's two."""
+    """Make rate-limit headers: Appwrite's three, and the IETF draft's two."""
     verdict = ctx.rate_limit
     if verdict is None:
         return ()
@@ -226,7 +226,7 @@ def _rate(ctx: RequestContext) -> Iterable[tuple[str, str]]:
 
 
 def _log_request(ctx: RequestContext, route: Route | None, status: int, seconds: float) -> None:
-    """The route's pattern and never the path: a path may hold what a client should not have put there."""
+    """Log the route's pattern and never the path: a path may hold a secret that the client misplaced."""
     access.info(
         "answered",
         extra={
@@ -242,5 +242,5 @@ def _log_request(ctx: RequestContext, route: Route | None, status: int, seconds:
 
 
 async def drop_server_header(_request: web.Request, response: web.StreamResponse) -> None:
-    """The library would tell its version and Python's."""
+    """Remove the header in which the library gives its version and Python's."""
     response.headers.pop("Server", None)

@@ -1,4 +1,4 @@
-"""What this service believes of a request that came through all proxies, told to the doctor command alone.
+"""Response to the proxy check of the doctor command: the client address that this service sees behind all proxies.
 
 It is no route: without the proof there is nothing at this path, as at any other.
 """
@@ -14,7 +14,7 @@ from service.http.context import RequestContext
 
 
 def show_client(ctx: RequestContext) -> web.Response | None:
-    """None for everybody else."""
+    """Answer a signed probe; None for any other request."""
     request = ctx.request
     proof = request.headers.get(proxy_probe.HEADER, "")
     if request.path != proxy_probe.PATH or not proof:

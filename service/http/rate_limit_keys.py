@@ -1,4 +1,4 @@
-"""The windows that a call counts in.
+"""The windows that a request counts in.
 
 Each value is in one canonical form, so that no other spelling, address or path of the same thing is another window.
 The form is lossy: it is for counting only, and never says who somebody is.
@@ -19,13 +19,13 @@ from service.store import tokens
 from service.store.projects import Project
 
 _LONGEST = 512
-# Who has a /48 of IPv6 has 65,536 networks, and who has the password can make many known devices of an address:
-# together they get so many times one's calls.
+# One holder of a /48 of IPv6 has 65,536 networks, and one who knows the password can make many known devices of an
+# address: together they get so many times the calls of one.
 _WIDE = 10
 
 
 def windows_of_call(ctx: RequestContext, route: Route) -> list[Window]:
-    """Those of a route. What is malformed counts too, but in no window that its body would name."""
+    """List a route's windows. A malformed value counts too, but in no window that its body would name."""
     email = getattr(ctx.parameters, "email", None) if any(limit.by == "email" for limit in route.limits) else None
     device = device_cookie.find(ctx, email) if email else None
     return [
@@ -37,7 +37,7 @@ def windows_of_call(ctx: RequestContext, route: Route) -> list[Window]:
 
 
 def _count_by(ctx: RequestContext, limit: Limit, rule: Rule, device: KnownDevice | None) -> list[Window]:
-    """A device that the named address has signed in on before counts by itself: nobody can lock it out (S55)."""
+    """List the windows of one limit. A known device of the address has its own, safe from other clients (S55)."""
     if limit.by == "user":
         return [Window(rule, ctx.member.id, own=True, only=limit.only)]
     if limit.by == "network" or (limit.by == "ip" and not device):
@@ -58,13 +58,13 @@ def _value(ctx: RequestContext, limit: Limit) -> str:
         case "email":
             return mailbox_key(_field_value(ctx, "email"))
         case "userId":
-            # The link that a guess is aimed at: else who knows a user's id could keep its owner from using any.
+            # The token that a guess is aimed at: else a client that knows a user's id could lock the owner's links.
             return guess_key(_field_value(ctx, "userId"), _field_value(ctx, "secret"))
     return ""
 
 
 def _field_value(ctx: RequestContext, field: str) -> str:
-    """A parameter that a route with such a limit takes."""
+    """Return a parameter that a route with such a limit takes."""
     value = getattr(ctx.parameters, field)
     return value.reveal() if isinstance(value, Secret) else str(value)
 
@@ -74,13 +74,13 @@ def guess_key(user_id: str, secret: str) -> str:
 
 
 def windows_of_devices(rule: Rule, email: str, only: Only = None) -> Window:
-    """All known devices of an address together."""
+    """Window of all known devices of an address together."""
     wide = replace(rule, name=f"{rule.name}.devices", limit=rule.limit * _WIDE)
     return Window(wide, mailbox_key(email), only=only)
 
 
 def windows_of_address(rule: Rule, ip: str, only: Only = None) -> list[Window]:
-    """An IPv4 address; of IPv6 the /64 that one customer has, and the /48 around it with ten times the calls."""
+    """List the windows of an address: IPv4; of IPv6 the /64 of one customer, and the /48 with ten times the calls."""
     windows = [Window(rule, client_info.network_of(ip), own=True, only=only)]
     if network := client_info.wide_network_of(ip):
         wide = replace(rule, name=f"{rule.name}.wide", limit=rule.limit * _WIDE)
@@ -89,7 +89,7 @@ def windows_of_address(rule: Rule, ip: str, only: Only = None) -> list[Window]:
 
 
 def mailbox_key(email: str) -> str:
-    """All spellings that may reach one mailbox: case, look-alikes, dots and +tag of the local part, Unicode domains."""
+    """Fold spellings that may reach one mailbox: case, look-alikes, dots and +tag of the local part, Unicode."""
     local, at, domain = fold(email_addresses.lookup_form(email[:_LONGEST])).rpartition("@")
     local = local.partition("+")[0].replace(".", "") or local
     return f"{local}{at}{domain.rstrip('.').replace('googlemail.com', 'gmail.com')}"
@@ -100,7 +100,7 @@ def fold(text: str) -> str:
 
 
 def project_rules(project: Project, rules: Iterable[Rule]) -> list[Rule]:
-    """With the numbers that the project has set; one that it has switched off is left out."""
+    """Apply the numbers that the project has set; a rule that it has switched off is left out."""
     if not project.limits:
         return list(rules)
     found = []

@@ -1,4 +1,4 @@
-"""Counting calls at the door, refusing those beyond a limit, and giving places back."""
+"""Rate limits of a request: counting it, refusing it beyond a limit, and refunding its places."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -15,8 +15,8 @@ _FAILURE = 400
 
 
 async def check_rate_limits(ctx: RequestContext, route: Route) -> None:
-    """Counted before anything is looked at: a guess that is malformed is a guess."""
-    if not route.limits or ctx.key is not None:  # a key speaks for many people at once
+    """Count before any check: a malformed guess is a guess."""
+    if not route.limits or ctx.key is not None:  # a server with a key calls for many users
         return
     unread = await _read(ctx, route)
     if counted := rate_limit_keys.windows_of_call(ctx, route):
@@ -28,7 +28,7 @@ async def check_rate_limits(ctx: RequestContext, route: Route) -> None:
 
 
 async def count(ctx: RequestContext, scope: str, counted: Sequence[Window]) -> Tally:
-    """Once, however often a fault of Postgres has the handler run again."""
+    """Count once, however often a fault of Postgres has the handler run again."""
     if ctx.asked < len(ctx.tallies) and ctx.tallies[ctx.asked].windows == counted:
         tally = ctx.tallies[ctx.asked]
     else:
@@ -39,7 +39,7 @@ async def count(ctx: RequestContext, scope: str, counted: Sequence[Window]) -> T
 
 
 async def refund_by_outcome(ctx: RequestContext, status: int) -> None:
-    """When it is certain how a call ended: the places that it is not to keep are given back."""
+    """Refund, once the outcome is certain, the places that the request is not to keep."""
     places = [
         place
         for tally in ctx.tallies
@@ -62,14 +62,14 @@ def _stays_counted(only: Only, status: int, fault: AccountError | None) -> bool:
 
 
 def enforce(ctx: RequestContext, tally: Tally) -> None:
-    """Raises TooManyRequests where a window is full."""
+    """Raise TooManyRequests where a window is full."""
     if is_refused(ctx, tally):
         ctx.rate_limit = _refusal(tally)
         raise TooManyRequests(retry_after=ctx.rate_limit.reset)
 
 
 def is_refused(ctx: RequestContext, tally: Tally) -> bool:
-    """Whether a window is full, and the operator does not only watch."""
+    """Tell whether a window is full and limits are enforced, not only observed."""
     if tally.allowed or ctx.services.settings.limits == "off":
         return False
     if ctx.project.limits_dry_run:
@@ -80,7 +80,7 @@ def is_refused(ctx: RequestContext, tally: Tally) -> bool:
 
 
 def _refusal(tally: Tally) -> Decision:
-    """A full window of others shows nothing of them: neither which it is nor when its places fall free."""
+    """Choose the refusal to show. A full window that others share shows neither its name nor its reset."""
     if own := _tightest(verdict for window, verdict in _headers_of(tally) if window.own and not verdict.allowed):
         return own
     told = next(verdict for window, verdict in _headers_of(tally) if not window.own)
@@ -96,7 +96,7 @@ def _tightest(verdicts: Iterable[Decision]) -> Decision | None:
 
 
 async def _read(ctx: RequestContext, route: Route) -> AccountError | None:
-    """The body, checked, where a window is named by it; the fault of a body that can't be read at all.
+    """Read and check the body where a window is named by it; return the fault of a body that can't be read at all.
 
     A parameter that does not fit is the handler's to refuse: other refusals come before it.
     """

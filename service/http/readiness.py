@@ -1,4 +1,4 @@
-"""Whether this process may get requests: asked by proxies, over connections that no request can hold."""
+"""Readiness of this process for proxies, over connections that no request can hold."""
 
 import asyncio
 import logging
@@ -14,14 +14,14 @@ from service.store import migrations
 
 log = logging.getLogger(__name__)
 _MIGRATE = "run `python -m service migrate`"
-# Seconds for one look, between two, and between two as long as Postgres has not been seen.
+# Seconds for one check, between two, and between two while Postgres has not been seen.
 _PATIENCE, _ROUND, _WAIT = 2.0, 5.0, 0.5
-# A machine that is further off than this would let what expires live too long or too short (reliability.md F61).
+# With a clock further off than this, expiries would come too late or too early (docs/reliability.md F61).
 _OFF = 2.0
 
 
 class Readiness:
-    """`stopping` turns true first when the process is told to stop, so that a proxy sends it nothing more."""
+    """Readiness endpoint; `stopping` turns true first at a stop, so that a proxy sends no more requests."""
 
     def __init__(self, settings: Settings, peers: Peers | None = None) -> None:
         self.clock, self.stopping = Clock(), False
@@ -37,7 +37,7 @@ class Readiness:
         return web.json_response({"live": True, "lines_dropped": json_logging.dropped_lines()})
 
     async def ready(self, _request: web.Request) -> web.Response:
-        """Without Redis it is ready all the same, and says so: limits are counted here, mails go out by the sweep."""
+        """Answer a probe. Without Redis it is ready and says so: Postgres counts limits, the poller finds mails."""
         fault, redis = await asyncio.gather(self.check(), self._ping_redis())
         if self.stopping:
             fault = "it is stopping"
@@ -45,11 +45,11 @@ class Readiness:
         return web.json_response(answer, status=503 if fault else 200)
 
     async def check(self) -> str:
-        """What keeps this process from serving, in words; empty if nothing does."""
+        """Return the reason why this process can't serve, in words; empty if it can."""
         try:
             async with asyncio.timeout(_PATIENCE):
                 findings = await database_health.check(self._pool, self.clock)
-        except Exception as error:  # noqa: BLE001 - whatever it is, there is no working with this Postgres
+        except Exception as error:  # noqa: BLE001 - any error means that this Postgres can't serve
             self._pool.note(PostgresHung() if isinstance(error, TimeoutError) else error)
             return explain(error, self._url)
         self._seen = True
@@ -61,7 +61,7 @@ class Readiness:
 
     def _judge(self, findings: database_health.DatabaseHealth) -> str:
         if findings.read_only:
-            self._pool.expire()  # the next look finds the new primary
+            self._pool.expire()  # the next check finds the new primary
             return f"{self._where} may only be read: it is a standby, or was made read-only"
         if findings.version < self._version:
             return f"{self._where} has schema {findings.version}, this code needs {self._version}: {_MIGRATE}"
@@ -73,14 +73,14 @@ class Readiness:
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._redis.ping()
-        except Exception as error:  # noqa: BLE001 - whatever it is, Redis is no reason not to serve
+        except Exception as error:  # noqa: BLE001 - no error of Redis keeps the process from serving
             self._peers.redis.record_failure(redis_errors.fault(error))
             return False
         self._peers.redis.record_success()
         return True
 
     async def watch(self) -> None:
-        """Keep the clock right and the log true where nobody asks, until cancelled."""
+        """Check regularly until cancelled, so that clock and log stay right where no proxy asks."""
         while True:
             await self._ping_redis()
             await asyncio.sleep(_ROUND if self._seen else _WAIT)

@@ -1,4 +1,4 @@
-"""What came: bodies are read, parsed and checked here, before any hash or query (contract.md 1.2)."""
+"""Request bodies: read, parsed and checked here, before any hash or query (docs/contract.md#requests)."""
 
 import asyncio
 import re
@@ -23,14 +23,14 @@ JSON = "application/json"
 # The library's own property asks a parser of mail, which takes half a second for 8 KB of quotes.
 _KIND = re.compile(r"\s*([A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+)\s*(?:;|\Z)")
 _KIND_SIZE = 256
-# What is no JSON and no form, and what breaks off.
+# Neither JSON nor a form, or cut off.
 _UNREADABLE = (ValueError, HttpProcessingError, web.RequestPayloadError)
-# What nobody can read counts as an empty object too, so that the first missing parameter is named.
+# An unreadable body counts as an empty object too, so that the first missing parameter is named.
 _JUNK: Mapping[str, Any] = MappingProxyType({})
 
 
 class BodyContext(Protocol):
-    """Whose rules count: a call, or an operator's command."""
+    """Source of the rules for a body: a request, or an operator's command."""
 
     @property
     def api_version(self) -> ApiVersion: ...
@@ -48,7 +48,7 @@ Model = TypeVar("Model", bound=Body)
 
 
 async def load(ctx: RequestContext) -> Mapping[str, Any]:
-    """The body as an object, read once; whatever is no object counts as an empty one.
+    """Read the body as an object, once; anything that is no object counts as an empty one.
 
     Raises ArgumentInvalid for what two readers could understand differently.
     """
@@ -60,7 +60,7 @@ async def load(ctx: RequestContext) -> Mapping[str, Any]:
 
 
 def kind_of(request: web.Request) -> str:
-    """The body's media type in small letters; "" for what is none. Long ones are not read to their end."""
+    """Return the media type in small letters; "" for none. Long values are not read to their end."""
     match = _KIND.match(_declared(request))
     return match[1].lower() if match else ""
 
@@ -87,14 +87,14 @@ async def _parse(request: web.Request) -> Mapping[str, Any]:
         raise BodyTooLarge from None
     except TimeoutError:
         raise BodyTooSlow from None
-    except OSError:  # nobody is left to hear it: what counts is that it is no fault of anything of ours
+    except OSError:  # the client is gone; this only keeps it from counting as a server error
         raise ArgumentInvalid("The request body broke off.") from None
     except _UNREADABLE:
         return _JUNK
 
 
 async def read(ctx: RequestContext, model: type[Model]) -> Model:
-    """The body as the route's model; raises ArgumentInvalid for the first parameter that does not fit."""
+    """Parse the body as the route's model; raises ArgumentInvalid for the first parameter that does not fit."""
     if isinstance(ctx.parameters, model):
         return ctx.parameters
     came = await load(ctx)
@@ -105,7 +105,7 @@ async def read(ctx: RequestContext, model: type[Model]) -> Model:
 
 
 def validate(asker: BodyContext, model: type[Model], came: Mapping[str, Any]) -> Model:
-    """The same for parameters from elsewhere."""
+    """Check parameters from elsewhere against a model, as `read` does."""
     given = form_body.typed(came, _kinds(model)) if isinstance(came, form_body.Fields) else dict(came)
     for name, field in model.model_fields.items():
         alias = field.alias or name
@@ -124,7 +124,7 @@ def validate(asker: BodyContext, model: type[Model], came: Mapping[str, Any]) ->
 
 @cache
 def _kinds(model: type[Body]) -> Mapping[str, frozenset[str]]:
-    """Of each field the types that it may have, as the API document says."""
+    """List for each field its types in the API document."""
     schema = model.model_json_schema()
     return {name: frozenset(_types(described)) for name, described in schema.get("properties", {}).items()}
 
@@ -137,7 +137,7 @@ def _types(described: Mapping[str, Any]) -> Iterator[str]:
 
 
 def describe_error(asker: BodyContext, name: str, kind: str, message: str) -> str:
-    """What the client is told of one parameter, in the words of its era."""
+    """Word a fault of one parameter for the client's API version."""
     if kind == "missing":
         return f'Param "{name}" is not optional.'
     text = "Value must be a valid string" if kind == "string_type" else message

@@ -1,4 +1,4 @@
-"""Whom and what a request means: its method, its target and its Host (reliability.md S28, S83)."""
+"""Method, target and Host of a request (docs/security.md S28, S83)."""
 
 import re
 from functools import lru_cache
@@ -15,7 +15,7 @@ _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::
 
 
 def check(request: web.Request, *, hosts: str, public_url: str) -> None:
-    """Refuse what no client of ours sends: the parser takes it, and a proxy might understand it differently."""
+    """Refuse targets that no client sends: the parser takes them, and a proxy might understand them differently."""
     if request.method not in METHODS:
         raise MethodNotAllowed
     target, headers = request.raw_path, request.headers
@@ -32,7 +32,7 @@ def check(request: web.Request, *, hosts: str, public_url: str) -> None:
 
 
 def canonical(path: str) -> str:
-    """A path without the slashes too many of a client's endpoint: `//v1/account`, `/v1//account`.
+    """Remove surplus slashes of a client's endpoint from a path: `//v1/account`, `/v1//account`.
 
     Further on an empty step is an empty id, which must not become the path above it: one session is not all of them.
     """
@@ -41,7 +41,7 @@ def canonical(path: str) -> str:
 
 
 def ends_connection(request: web.BaseRequest) -> bool:
-    """Whether nothing behind this request may be read as another one.
+    """Tell whether no bytes behind this request may be read as another one.
 
     The parser drops what a client has written behind an upgrade that it does not know; and where the end of a body
     is in doubt, so is the beginning of what follows.
@@ -53,12 +53,12 @@ def ends_connection(request: web.BaseRequest) -> bool:
 
 
 def _is_chunked(request: web.BaseRequest) -> bool:
-    """Nothing but chunked, once, which HTTP/1.0 does not have."""
+    """Accept chunked alone, once, and not with HTTP/1.0."""
     return joined(request, "Transfer-Encoding").lower() == "chunked" and request.version != HttpVersion10
 
 
 def _check_host(given: str | None, *, hosts: str, public_url: str) -> None:
-    """Only a client older than HTTP/1.1 may leave it out. Links are never made from it."""
+    """Check Host; only clients older than HTTP/1.1 may leave it out. Links are never made from it."""
     match = _HOST.fullmatch(given or "localhost")
     if match is None or given == "":
         raise ArgumentInvalid("The Host header is malformed.")
@@ -68,7 +68,7 @@ def _check_host(given: str | None, *, hosts: str, public_url: str) -> None:
 
 @lru_cache(16)
 def _names(hosts: str, public_url: str) -> frozenset[str]:
-    """PUBLIC_URL's own is always one of them, IPv6 in brackets."""
+    """Split the allowed hosts; PUBLIC_URL's own is always one of them, IPv6 in brackets."""
     own = urlsplit(public_url).hostname or ""
     listed = {host.strip().lower() for host in hosts.split(",")}
     return frozenset({f"[{own}]" if ":" in own else own, *listed})

@@ -1,4 +1,4 @@
-"""Every request is answered in time: 503 where Postgres, a hash or anything else keeps it waiting."""
+"""The deadline of a request: 503 where Postgres, a hash or anything else takes too long."""
 
 import asyncio
 
@@ -6,13 +6,13 @@ from aiohttp import web
 
 from service.deadlines import Deadline
 
-# Seconds for an answer once the request is there as a whole, and for its body, whose own limit is shorter (bodies.py).
+# Seconds for a response once the request is complete, and for its body, whose own limit is shorter (request_body.py).
 # A client is promised an answer within five seconds of any fault.
 ANSWER, BODY = 4.5, 12.0
 
 
 def begin(request: web.BaseRequest) -> Deadline:
-    """The one deadline of a request, from its last byte on."""
+    """Start the one deadline of a request, from its last byte on."""
     now = asyncio.get_running_loop().time()
     if request.content.is_eof():
         return Deadline(_arrival(request, now) + ANSWER)
@@ -22,7 +22,7 @@ def begin(request: web.BaseRequest) -> Deadline:
 
 
 def _arrival(request: web.BaseRequest, now: float) -> float:
-    """When its bytes came, which in a busy process is a while ago; of one that was sent ahead, when its turn came."""
+    """Return when the bytes arrived, a while ago in a busy process; for a pipelined request, when its turn came."""
     connection = request.protocol
     arrived: float = getattr(connection, "arrived", 0.0) or now
     if hasattr(connection, "arrived"):

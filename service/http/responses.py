@@ -1,4 +1,4 @@
-"""What goes back: one neutral model, rendered here for the era that asked (contract.md 3)."""
+"""Responses: one neutral model, rendered for the API version of the request (docs/contract.md#models)."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from service.store.users import User
 from service.version import VERSION
 
 _JSON = "application/json; charset=UTF-8"
-# The formats with which a field came; some SDKs crash without it, and none of an older format knows it.
+# Formats in which a field appeared; some SDKs crash without it, and no older format knows it.
 _TOKENS_OF_PROVIDERS, _IMPERSONATOR = (0, 13), (1, 9)
 _STATUS = {"unactivated": 0, "active": 1, "blocked": 2}
 _MODERN_EVENTS = {
@@ -48,7 +48,7 @@ _MODERN_EVENTS = {
     Event.BY_OPERATOR_VERIFICATION: "user.update",
     Event.BY_OPERATOR_SESSIONS: "session.delete",
 }
-# How the log names who acted by API key or on the command line.
+# Names in the log for an actor with an API key or on the command line.
 _OPERATOR = "keyProject"
 _DEVICE = (
     "os_code",
@@ -74,7 +74,7 @@ def json(body: object, status: int = 200) -> web.Response:
 
 
 def nothing() -> web.Response:
-    """204 with a Content-Type that is not JSON: without one the SDKs throw (contract.md 0.1)."""
+    """Make a 204 with a Content-Type that is not JSON: without one the SDKs throw (docs/contract.md#responses)."""
     return web.Response(status=204, headers={"Content-Type": "text/html; charset=utf-8"})
 
 
@@ -87,7 +87,7 @@ def error(fault: AccountError, *, modern: bool) -> web.Response:
 
 
 def user(ctx: RequestContext, found: User) -> dict[str, Any]:
-    """contract.md 3.1"""
+    """Render a user for itself (docs/contract.md#user)."""
     time, prefs = ctx.api_version.time, orjson.Fragment(found.prefs)
     if not ctx.api_version.modern:
         return {
@@ -123,7 +123,7 @@ def user(ctx: RequestContext, found: User) -> dict[str, Any]:
 
 
 def managed_user(ctx: RequestContext, found: User) -> dict[str, Any]:
-    """A user as operators see it. The modern model has room for a hash; nobody is ever told one."""
+    """Render a user for operators. The modern model has room for a hash; it stays empty."""
     shown = user(ctx, found)
     return shown | {"password": "", "hash": "", "hashOptions": {}} if ctx.api_version.modern else shown
 
@@ -157,7 +157,7 @@ def _country(ctx: RequestContext, code: str) -> dict[str, str]:
 
 
 def session(ctx: RequestContext, found: Session, *, current: bool, secret: str = "") -> dict[str, Any]:
-    """contract.md 3.3; the secret stays "" for a client: it is in the cookie."""
+    """Render a session (docs/contract.md#session); a browser's secret stays "" because it is in the cookie."""
     time, modern = ctx.api_version.time, ctx.api_version.modern
     dates = {"$createdAt": time(found.created_at), "$updatedAt": time(found.updated_at)} if modern else {}
     provider = (
@@ -187,7 +187,7 @@ def _factor(provider: str) -> str:
 
 
 def token(ctx: RequestContext, found: Token, *, user_id: str, phrase: str = "") -> dict[str, Any]:
-    """contract.md 3.6; the secret is in the mail and nowhere else."""
+    """Render a token (docs/contract.md#token); the secret is in the mail and nowhere else."""
     time = ctx.api_version.time
     if not ctx.api_version.modern:
         return {"$id": found.id, "userId": user_id, "secret": "", "expire": time(found.expires_at)}
@@ -202,7 +202,7 @@ def token(ctx: RequestContext, found: Token, *, user_id: str, phrase: str = "") 
 
 
 def log(ctx: RequestContext, found: Log, owner: User) -> dict[str, Any]:
-    """contract.md 3.5"""
+    """Render an entry of the security log (docs/contract.md#log)."""
     shared = {
         "ip": found.ip,
         "time": ctx.api_version.time(found.at),
@@ -223,7 +223,7 @@ def log(ctx: RequestContext, found: Log, owner: User) -> dict[str, Any]:
 
 
 def mail(ctx: RequestContext, found: MemberMail) -> dict[str, Any]:
-    """A lease is the workers' affair: what is being sent right now still pends."""
+    """Render a mail for its member. Leases are internal: a mail that is being sent is still pending."""
     time = ctx.api_version.time
     return {
         "$id": str(found.id),

@@ -1,12 +1,12 @@
-"""A route states its contract above its handler: path, who may call, and what limits stand.
+"""Routes; each states its contract above its handler: path, access and limits.
 
 @public.post("/v1/account/recovery")
 @limited(10, HOUR, by="email", only="successes")
 @limited(100, HOUR, by="ip")
-@contract(takes=CreateRecovery, gives=shapes.TOKEN, status=201)
+@contract(request=CreateRecovery, response=schemas.TOKEN, status=201)
 async def create_recovery(ctx: RequestContext) -> web.Response: ...
 
-The API document is made from these lines (openapi.py).
+The API document is made from these lines (openapi/).
 """
 
 from collections.abc import Awaitable, Callable
@@ -30,9 +30,9 @@ Handler = Callable[["RequestContext"], Awaitable[web.Response]]
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`by` names what the window counts: a client's address, a body's field, the member, or all of the project.
+    """Rate limit of a route; `by` names the key: a client's address, a body's field, the member, or the whole project.
 
-    A device that is known has windows of its own; `network` alone counts it with all others of its address.
+    A known device has windows of its own; `network` alone counts it with all others of its address.
     """
 
     rule: Rule
@@ -42,7 +42,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """`raises` is what the handler itself refuses with: what its door, limits and body refuse is known without."""
+    """Body, response and errors of a route; `raises` is for the handler's own: access, limits and body imply theirs."""
 
     request: "type[Body] | None" = None
     response: "Schema | None" = None
@@ -53,7 +53,7 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`scope` is what a key needs for it; a `page` answers people in HTML, its errors too."""
+    """One route: `scope` is what a key needs for it; a `page` answers people in HTML, its errors too."""
 
     method: str
     paths: tuple[str, ...]
@@ -67,7 +67,7 @@ class Route:
 
     @property
     def name(self) -> str:
-        """The handler's name: the word for this route in logs and limits, one for all its paths."""
+        """Name of the handler and of this route in logs and limits, one for all its paths."""
         return self.handler.__name__
 
 
@@ -77,9 +77,9 @@ _contracts: dict[Handler, Contract] = {}
 
 
 def limited(limit: int, window: int, *, by: By, only: Only = None) -> Callable[[Handler], Handler]:
-    """At most `limit` calls in any `window` seconds; all of a route's limits are counted in one call.
+    """Allow at most `limit` calls in any `window` seconds; all of a route's limits are counted in one call.
 
-    `only` names the calls that stay counted: the others give their places back when they are answered.
+    `only` names the calls that stay counted: the others are refunded when they are answered.
     """
 
     def declare(handler: Handler) -> Handler:
@@ -98,7 +98,7 @@ def contract(
     raises: "tuple[type[AccountError], ...]" = (),
     query: "tuple[Parameter, ...]" = (),
 ) -> Callable[[Handler], Handler]:
-    """The body that the handler reads, its answer and that answer's status, and its own refusals."""
+    """Declare the body that the handler reads, its response and status, and its own errors."""
 
     def declare(handler: Handler) -> Handler:
         _contracts[handler] = Contract(takes, gives, status or (200 if gives else 204), raises, query)
@@ -108,7 +108,7 @@ def contract(
 
 
 class RouteGroup:
-    """Who may come in; a handler is hung behind it by method and paths."""
+    """Routes with the same access; registers a handler by method and paths."""
 
     def __init__(self, access: Access, scope: str = "account") -> None:
         self._access, self._scope = access, scope
@@ -145,7 +145,7 @@ class RouteGroup:
 # A server with a key may open public routes if the key has their scope; an account's own routes are a member's alone.
 public, member = RouteGroup("public", "sessions.write"), RouteGroup("member", "account")
 users_read, users_write = RouteGroup("key", "users.read"), RouteGroup("key", "users.write")
-# All that a key can be good for.
+# All scopes of keys.
 SCOPES = ("sessions.write", "users.read", "users.write")
-# What is the same for everybody: no project is asked for.
+# Routes without a project, the same for all clients.
 without_guards = RouteGroup("open", "")

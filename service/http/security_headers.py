@@ -1,4 +1,4 @@
-"""What every answer tells a browser, whoever makes it: a handler, a guard, or the HTTP parser (reliability.md S65)."""
+"""Security headers of every response, made by a handler, a guard, or the HTTP parser (docs/security.md S65)."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -15,5 +15,5 @@ _YEAR = "max-age=31536000"
 
 @lru_cache(8)
 def headers(public_url: str) -> Mapping[str, str]:
-    """A page of ours states its own policies instead; encryption is demanded where it is served."""
+    """Make the headers; an HTML page has policies of its own, and HSTS is sent where https is served."""
     return _HEADERS | ({"Strict-Transport-Security": _YEAR} if public_url.startswith("https:") else {})

@@ -1,4 +1,4 @@
-"""How a session travels: two cookies, X-Fallback-Cookies, X-Appwrite-Session (contract.md 1.4 and 1.6)."""
+"""Sessions in two cookies, X-Fallback-Cookies, X-Appwrite-Session (docs/contract.md#cookies-and-sessions)."""
 
 import binascii
 import ipaddress
@@ -15,19 +15,19 @@ from service.http import headers
 from service.http.context import RequestContext
 
 _SIZE = 4096
-# Characters of all cookies of a request, on however many lines; what stands beyond them is not read.
+# Characters of all cookies of a request, on however many lines; the rest is not read.
 _JAR = 8 * _SIZE
 _SUFFIXES = PublicSuffixList()
 _PAST = format_datetime(datetime.fromtimestamp(0, UTC), usegmt=True)
 
 
 def encode(user_id: str, secret: str) -> str:
-    """Standard base64 of {"id": …, "secret": …}."""
+    """Encode as standard base64 of {"id": …, "secret": …}."""
     return b64encode(orjson.dumps({"id": user_id, "secret": secret})).decode()
 
 
 def decode(value: str) -> tuple[str, str] | None:
-    """User id and secret, of a value that may still be percent-encoded; None for anything else."""
+    """Decode user id and secret of a value that may still be percent-encoded; None for anything else."""
     if not value or len(value) > _SIZE:
         return None
     try:
@@ -41,7 +41,7 @@ def decode(value: str) -> tuple[str, str] | None:
 
 
 def presented(ctx: RequestContext) -> tuple[str, str] | None:
-    """The session that a request brings: cookie, else legacy cookie, else header, else fallback cookie."""
+    """Read the session of a request: cookie, else legacy cookie, else header, else fallback cookie."""
     name = f"a_session_{ctx.project.id}"
     if jar := kept(ctx):
         for wanted in (name.lower(), f"{name.lower()}_legacy", name, f"{name}_legacy"):
@@ -52,7 +52,7 @@ def presented(ctx: RequestContext) -> tuple[str, str] | None:
 
 
 def kept(ctx: RequestContext) -> dict[str, str]:
-    """All cookies that a request brings, on however many lines; of two with one name the first.
+    """Parse all cookies of a request, on however many lines; of two with one name the first counts.
 
     The standard library's parser costs more than our whole query.
     """
@@ -77,7 +77,7 @@ def _from_fallback(header: str, name: str) -> tuple[str, str] | None:
 
 
 def hand_out(ctx: RequestContext, value: str, expires_at: datetime) -> None:
-    """Both cookies, the legacy one first: some clients keep only the last."""
+    """Set both cookies, the legacy one first: some clients keep only the last."""
     name, expires = f"a_session_{ctx.project.id}".lower(), format_datetime(expires_at, usegmt=True)
     _set(ctx, name, quote(value, safe=""), expires)
     if not _same_site(ctx):
@@ -92,7 +92,7 @@ def clear(ctx: RequestContext) -> None:
 
 
 def _set(ctx: RequestContext, name: str, value: str, expires: str) -> None:
-    """No Domain: the cookie stays with the host that set it. SameSite=None needs https, the legacy one does not."""
+    """Set one cookie, without Domain to keep it with its host. SameSite=None needs https, the legacy one does not."""
     secure = "; Secure" if ctx.services.settings.public_url.startswith("https:") else ""
     rest = f"={value}; Path=/; Expires={expires}; HttpOnly{secure}"
     ctx.headers.append(("Set-Cookie", f"{name}_legacy{rest}"))
@@ -100,7 +100,7 @@ def _set(ctx: RequestContext, name: str, value: str, expires: str) -> None:
 
 
 def _same_site(ctx: RequestContext) -> bool:
-    """Whether the page and this service share a registrable domain, so that the browser keeps our cookies."""
+    """Tell whether the page and this service share a registrable domain, so that the browser keeps the cookies."""
     page = ctx.client.origin or ctx.request.headers.get("Referer", "")
     try:
         host = urlsplit(page).hostname or ""
@@ -112,7 +112,7 @@ def _same_site(ctx: RequestContext) -> bool:
 
 @lru_cache(1024)
 def _registrable(host: str) -> str:
-    """Empty for localhost, addresses and bare suffixes: those always get the fallback."""
+    """Registrable domain; empty for localhost, addresses and bare suffixes, which always get the fallback."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

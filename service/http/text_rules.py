@@ -1,4 +1,4 @@
-"""What no text of a client's may hold, whatever field it is for (reliability.md S30 and S41)."""
+"""Rules for every text of a client, in any field (docs/security.md S30, S41)."""
 
 import re
 
@@ -12,12 +12,12 @@ _ORDER = re.compile("[\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def is_text(found: str) -> bool:
-    """Whether it can be kept and told again: line ends and tabs may be in it, NUL and what is no character may not."""
+    """Tell whether a text can be stored and returned: with line ends and tabs, without NUL and non-characters."""
     return not _NO_TEXT.search(found)
 
 
 def find_fault(text: str) -> str:
-    """What is wrong with a text that people read in one line, such as a name in a mail's header; "" if nothing is."""
+    """Describe the fault of a one-line text, such as a name in a mail's header; "" if there is none."""
     if _CONTROL.search(text) or not is_text(text):
         return "Value must not contain control characters"
     if _ORDER.search(text):

@@ -1,4 +1,4 @@
-"""Which users a list asks for: queries in both spellings, and the plain parameters of older SDKs."""
+"""Queries of a list of users: both spellings, and the plain parameters of older SDKs."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from service.http.list_queries import FARTHEST, MOST, Query
 from service.store import users
 from service.store.users import Page, SortColumn, User, UserFilter
 
-# What a client may order by, and the column that is meant: nothing that a client wrote ever gets into a statement.
+# Names to order by, and their columns: no text of a client ever gets into a statement.
 ORDERS: dict[str, SortColumn] = {
     "": "created_at",
     "$id": "id",
@@ -36,7 +36,7 @@ _TICK = timedelta(milliseconds=1)
 
 
 async def read(ctx: RequestContext) -> tuple[UserFilter, Page]:
-    """Raises QueryInvalid, CursorNotFound, or ArgumentInvalid for a plain parameter."""
+    """Parse the filter and the page. Raises QueryInvalid, CursorNotFound, or ArgumentInvalid for a plain parameter."""
     wanted, page = UserFilter(search=_search(ctx)), _plain_page(ctx)
     cursor = ctx.request.query.get("cursor") or None
     for query in list_queries.read(ctx):
@@ -70,17 +70,17 @@ def _search(ctx: RequestContext) -> str | None:
 
 
 def _unquoted(text: str) -> str:
-    """Double quotes around all of it say that the words belong together, which they do here anyway."""
+    """Remove double quotes around the whole text: they keep words together, which this search does anyway."""
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
 def _is_text(text: str) -> bool:
-    """Bytes of the URL that are no UTF-8 come as surrogates."""
+    """Refuse surrogates, which stand for bytes of the URL that are no UTF-8."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _plain_page(ctx: RequestContext) -> Page:
-    """limit, offset, orderType, cursorDirection: SDKs below 1.0."""
+    """Read limit, offset, orderType and cursorDirection of SDKs below 1.0."""
     given = ctx.request.query
     order, way = given.get("orderType", "") or "ASC", given.get("cursorDirection", "") or "after"
     if order not in ("ASC", "DESC"):
@@ -107,7 +107,7 @@ def _unfit(ctx: RequestContext, name: str, text: str) -> ArgumentInvalid:
 
 
 def _narrowed(wanted: UserFilter, query: Query) -> UserFilter:
-    """One more condition; raises QueryInvalid for one that is not known, or whose place is taken."""
+    """Add one condition; raises QueryInvalid for an unknown one, or for a second one of its kind."""
     change = _condition(query)
     for name, value in change.items():
         if getattr(wanted, name) is not None:
@@ -138,7 +138,7 @@ def _words(values: list[Any]) -> list[str]:
 
 
 def _statuses(values: list[Any]) -> list[str]:
-    """True is everybody who is not blocked; the legacy era has three numbers."""
+    """Map statuses: true is every user who is not blocked; legacy has three numbers."""
     known = {0: ["unactivated"], 1: ["active"], 2: ["blocked"]}
     wanted: list[str] = []
     for value in values:
@@ -182,7 +182,7 @@ def _times(method: str, values: list[Any]) -> list[datetime]:
 
 
 def _time(value: Any) -> datetime:
-    """ISO 8601; without an offset it is UTC."""
+    """Parse ISO 8601; without an offset it is UTC."""
     try:
         at = datetime.fromisoformat(value)
     except (TypeError, ValueError):

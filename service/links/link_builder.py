@@ -1,8 +1,8 @@
-"""The address in a letter: the caller's own, with our parameters put into its query.
+"""Links in mails: the caller's own address, with the service's parameters in its query.
 
 It follows PHP's parse_str and http_build_query, because the official service is written in PHP and clients
-rely on what it does to their query (contract.md 2.17, golden vectors in appendix B). One difference is meant:
-a parameter whose name is a number keeps its name, where PHP's array_merge would number it anew.
+rely on its treatment of their query (docs/contract.md#links). One difference is meant: a parameter whose name is a
+number keeps its name, where PHP's array_merge would number it anew.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ def build(url: str, parameters: Mapping[str, str]) -> str:
     """Return url with parameters in its query: in place of a namesake, else at the end in their order.
 
     Namesakes in other capitals go: many readers of a query tell no `SECRET` from `secret`, and take the first.
-    The fragment stays at the very end. The address isn't judged here; that is what redirects.check is for.
+    The fragment stays at the very end. redirect_policy.check judges the address, not this function.
     """
     rest, hash_sign, fragment = url.partition("#")
     base, _, query = rest.partition("?")
@@ -55,10 +55,10 @@ def _keys(name: str) -> list[str | None]:
             return [*keys, None]
         inside, closed, rest = rest.partition("]")
         if not closed:
-            # A bracket nobody closes belongs to the name if it is the first one, and is forgotten further on.
+            # An unclosed bracket belongs to the name if it is the first one, and is dropped further on.
             return keys if len(keys) > 1 else [f"{keys[0]}_{inside.translate(_MANGLED)}"]
         keys.append(None if inside in {"", *" \t\n\r\v\f"} else inside)
-        # Whatever else follows a closing bracket is ignored.
+        # Text after a closing bracket is ignored.
         bracket, rest = ("[", rest[1:]) if rest.startswith("[") else ("", "")
     return keys
 

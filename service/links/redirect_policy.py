@@ -1,6 +1,6 @@
-"""Which addresses we are willing to put into a mail (reliability.md S25 to S27).
+"""Redirect policy: the addresses that may be mailed (docs/security.md S25 to S27).
 
-An address is refused, never repaired: the letter's link is built from what passes, so this module and every
+An address is refused, never repaired: the mail's link is built from what passes, so this module and every
 browser have to read the same host in it. That is why it knows a narrow form of RFC 3986 and nothing else.
 """
 
@@ -34,7 +34,7 @@ def is_page(url: str) -> bool:
 
 
 def is_open(url: str) -> bool:
-    """Tell if whoever is on the way can read what is sent to that page: plain http, and not to this machine."""
+    """Tell if eavesdroppers can read what is sent to that page: plain http, and not to this machine."""
     parts = _URL.fullmatch(url)
     return parts is not None and parts["scheme"].lower() == "http" and not host_allowed(parts["host"], _LOOPBACK)
 

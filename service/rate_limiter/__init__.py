@@ -1,8 +1,8 @@
-"""Rate limits: exact sliding windows, counted before anything is looked at.
+"""Rate limits: exact sliding windows, counted before any other check.
 
-Each stands in Redis and in Postgres. Redis comes first: what it refuses costs Postgres nothing. Postgres has the last
+Each is in Redis and in Postgres. Redis comes first: what it refuses costs Postgres nothing. Postgres has the last
 word, so a window's number is exact while Redis is away, hangs, answers late, or has lost everything. A place that a
-call took can be given back, for calls that were no guess after all.
+call took can be refunded, for calls that were no guess after all.
 """
 
 from service.rate_limiter.limiter import RateLimiter

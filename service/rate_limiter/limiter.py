@@ -1,4 +1,4 @@
-"""Counting a call: Redis first, then Postgres."""
+"""Counting of a call: Redis first, then Postgres."""
 
 import asyncio
 import base64
@@ -27,14 +27,14 @@ _NEWS = 0.2
 _NOTES = 50_000
 # Calls that ask Postgres about one window at once while Redis is away, and how long the others wait, in seconds.
 _AT_ONCE, _TURN = 4, 1.0
-# What giving back may take at most, in seconds.
+# Upper bound for a refund, in seconds.
 _GIVING = 0.4
 # A reset is seen once its transaction is over: others may be older by then.
 _OVERLAP = timedelta(minutes=1)
 
 
 class WindowUsage(Protocol):
-    """Postgres's word: no moment if the call is counted nowhere."""
+    """Usage of a window by Postgres; no moment if the call is counted nowhere."""
 
     @property
     def before(self) -> int: ...
@@ -54,7 +54,7 @@ class WindowReset(Protocol):
 
 
 class WindowStore(Protocol):
-    """The windows in Postgres; raises what Postgres does."""
+    """The windows in Postgres; raises database errors."""
 
     async def count(
         self, names: Sequence[str], limits: Sequence[int], seconds: Sequence[int]
@@ -64,18 +64,18 @@ class WindowStore(Protocol):
 
 
 class RateLimiter:
-    """The windows of all projects. Keys are HMACs: neither Redis nor Postgres holds an address or an e-mail."""
+    """Rate limiter for all projects. Keys are HMACs: neither Redis nor Postgres holds an address or an e-mail."""
 
     def __init__(self, redis: Redis, key: bytes, store: WindowStore, outage: Outage | None = None) -> None:
-        """Those of one process that ask Redis share an `outage`, so that the log is told once."""
+        """Create a limiter. Clients of Redis in one process share an `outage`, so that the log has one line."""
         self.redis, self._key, self._store = RedisWindows(redis, outage or outages.of_redis("")), key, store
-        # Windows that Postgres has just found full: until when that is believed, and when a place falls free.
+        # Windows that Postgres has just found full: until when that is trusted, and when a place falls free.
         self._full: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._asked, self._since = -_NEWS, datetime(2000, 1, 1, tzinfo=UTC)
 
     async def count(self, project_id: str, windows: Sequence[Window]) -> Tally:
-        """Count this call in all windows or, if one is full, in none. Raises what Postgres does."""
+        """Count this call in all windows or, if one is full, in none. Raises database errors."""
         rules = [window.rule for window in windows]
         names = [self.key_of(project_id, window.rule, window.value) for window in windows]
         call_id = secrets.token_urlsafe(8)
@@ -93,7 +93,7 @@ class RateLimiter:
     async def _count_in_postgres(
         self, windows: Sequence[Window], names: Sequence[str], call_id: str, told: Sequence[Usage] | None
     ) -> Tally:
-        """Postgres's word on a call that Redis has counted, or knows nothing certain of."""
+        """Count in Postgres a call that Redis has counted, or knows nothing certain of."""
         rules = [window.rule for window in windows]
         found = await self._store.count(names, [rule.limit for rule in rules], [rule.window for rule in rules])
         used = [_larger(row, told[place] if told else None) for place, row in enumerate(found)]
@@ -107,23 +107,23 @@ class RateLimiter:
         return tally(windows, used, places)
 
     async def refund(self, places: Sequence[CountedCall]) -> None:
-        """Free these places and no others. Never raises: one that can't be freed is free when its time is over."""
+        """Free these places and no others. Never raises: one that can't be freed expires with its window."""
         await self.redis.refund([(place.name, place.call_id) for place in places])
         names, limits = [place.name for place in places], [place.limit for place in places]
         try:
             async with asyncio.timeout(_GIVING):
                 await self._store.give_back(names, limits, [place.moment for place in places])
-        except Exception as error:  # noqa: BLE001 - the act is over: whatever the way to Postgres does, its answer is true
+        except Exception as error:  # noqa: BLE001 - the work is done: an error of Postgres does not change its response
             log.warning("places in windows are not given back", extra={"cause": type(error).__name__})
 
     def key_of(self, project_id: str, rule: Rule, value: str) -> str:
-        """A window's key, of one size however long the value is."""
+        """Make a window's key, of one size however long the value is."""
         mark = hmac.digest(self._key, f"{project_id}\0{rule.name}\0{value}".encode(), "sha256")[:15]
         return f"rl:{{{project_id}}}:{rule.name}:{base64.urlsafe_b64encode(mark).decode()}"
 
     @asynccontextmanager
     async def _wait_for_turn(self, names: Sequence[str]) -> AsyncIterator[None]:
-        """A few calls at once for each window: the others would wait for its row with a connection each.
+        """Let a few calls at once through for each window: the others would wait for its row with a connection each.
 
         Raises Overloaded for a call whose turn does not come.
         """
@@ -137,7 +137,7 @@ class RateLimiter:
             yield
 
     async def _apply_resets(self, names: Sequence[str]) -> bool:
-        """Whether an operator has emptied one of these while Redis could not be told: it is told now."""
+        """Apply in Redis the resets by an operator that Redis has missed; tell whether there were any."""
         if time.monotonic() - self._asked < _NEWS:
             return False
         self._asked = time.monotonic()
@@ -161,7 +161,7 @@ class RateLimiter:
             self._full.popitem(last=False)
 
     def _recall(self, names: Sequence[str]) -> list[Usage] | None:
-        """Postgres's last word of full windows, as long as it is fresh: a flood without Redis must not be its flood."""
+        """Recall Postgres's last count of full windows while fresh, to keep a flood without Redis from Postgres."""
         now = time.monotonic()
         notes = [self._full.get(name, (0.0, 0.0)) for name in names]
         if not any(until > now for until, _ in notes):
@@ -174,5 +174,5 @@ _ENDLESS = 2**31
 
 
 def _larger(row: WindowUsage, told: Usage | None) -> Usage:
-    """Where Redis knows of more calls, because Postgres has lost some, its numbers stand."""
+    """Take Redis's usage where it knows of more calls because Postgres has lost some."""
     return told if told and told.before > row.before else Usage(row.before, row.wait)

@@ -16,14 +16,14 @@ from service.rate_limiter.rules import Rule, Usage
 
 _SCRIPT = Path(__file__).with_suffix(".lua").read_text()
 _SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
-# No request waits longer than this for Redis; after a failure Redis is left alone for a moment.
+# No request waits longer than this for Redis; after a failure Redis is not asked for a moment.
 _PATIENCE, _REST = 0.05, 1.0
-# Entries to be taken out that Redis could not be told of.
+# Entries to be removed of which Redis could not be notified.
 _OWED = 10_000
 
 
 class RedisWindows:
-    """`fallbacks` counts the calls that Redis gave no answer to in time."""
+    """Windows in Redis; `fallbacks` counts the calls that Redis gave no answer to in time."""
 
     def __init__(self, redis: Redis, outage: Outage) -> None:
         self._redis, self._outage = redis, outage
@@ -32,14 +32,14 @@ class RedisWindows:
         self.fallbacks = 0
 
     async def count(self, call_id: str, names: Sequence[str], rules: Sequence[Rule]) -> list[Usage] | None:
-        """None if Redis is away or late: then it may have counted the call, or may yet."""
+        """Count a call; None if Redis is away or late: then it may have counted the call, or may yet."""
         if self._is_backing_off():
             self.fallbacks += 1
             return None
         try:
             async with asyncio.timeout(_PATIENCE):
                 answer = await self._run_script(call_id, names, rules)
-        except Exception as error:  # noqa: BLE001 - whatever the way to Redis does, Postgres counts
+        except Exception as error:  # noqa: BLE001 - whatever the error of Redis, Postgres counts
             self._record_failure(error)
             return None
         if self._outage.ongoing:
@@ -47,7 +47,7 @@ class RedisWindows:
         return answer
 
     async def refund(self, entries: Sequence[tuple[str, str]]) -> None:
-        """Names of windows, each with the id of a call; what Redis can't be told now it is told next time."""
+        """Remove entries, names of windows with the id of a call; those that fail now are removed next time."""
         self._owed.extend(entries)
         if not self._owed or self._is_backing_off():
             return
@@ -63,7 +63,7 @@ class RedisWindows:
             self._record_failure(error)
 
     async def empty(self, names: Sequence[str]) -> bool:
-        """Whether Redis has been told."""
+        """Empty windows; False if Redis is away."""
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._redis.delete(*names)
@@ -73,14 +73,14 @@ class RedisWindows:
         return True
 
     async def peek(self, names: Sequence[str], rules: Sequence[Rule]) -> list[Usage]:
-        """Count nothing. For operators, who wait: raises Away."""
+        """Read the usage without counting. For operators, who wait: raises Away."""
         try:
             return await self._run_script("", names, rules)
         except RedisError as error:
             raise self._away(error) from None
 
     async def reset(self, names: Sequence[str]) -> int:
-        """Empty windows; the number that there were. For operators, who wait: raises Away."""
+        """Empty windows and return how many there were. For operators, who wait: raises Away."""
         try:
             gone: int = await self._redis.delete(*names)
         except RedisError as error:

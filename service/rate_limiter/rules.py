@@ -10,13 +10,13 @@ from service.errors import AccountError
 
 HOUR, DAY = 3600, 86_400
 
-# Whose places stay taken: all calls', those of calls that fail, that succeed, that fail with one error.
+# Calls whose places stay taken: all, those that fail, that succeed, that fail with one error.
 Only = Literal["failures", "successes"] | type[AccountError] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """At most `limit` calls in any `window` seconds for each value of what it counts by."""
+    """Allow at most `limit` calls in any `window` seconds for each value of the key."""
 
     name: str
     limit: int
@@ -25,7 +25,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A rule for one value. `own` if nobody but the caller is counted in it: its numbers may be shown."""
+    """A rule for one value. `own` if the caller alone is counted in it: its numbers may be shown."""
 
     rule: Rule
     value: str
@@ -43,7 +43,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`remaining` after this call, `reset` in seconds until a place falls free; of one rule."""
+    """Outcome of one rule: `remaining` after this call, `reset` in seconds until a place falls free."""
 
     allowed: bool
     limit: int
@@ -55,7 +55,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class CountedCall:
-    """A call's entry in one window, by which nobody else's can be given back."""
+    """A call's entry in one window, by which no other call's can be refunded."""
 
     name: str
     limit: int
@@ -65,7 +65,7 @@ class CountedCall:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """A call's windows, a verdict for each, and the places that it took: none if one of the windows was full."""
+    """A call's windows, a decision for each, and the places that it took: none if one of the windows was full."""
 
     windows: Sequence[Window]
     verdicts: Sequence[Decision]

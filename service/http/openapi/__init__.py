@@ -1,4 +1,4 @@
-"""The API document, OpenAPI 3.1: made from the routes, their bodies' models and answers' shapes, and the errors."""
+"""The API document, OpenAPI 3.1, made from the routes, the models of bodies and responses, and the errors."""
 
 import inspect
 from functools import lru_cache
@@ -25,7 +25,7 @@ Decide about errors by their `type`; `Retry-After` says in seconds when to come 
 
 @lru_cache(4)
 def document(address: str) -> Json:
-    """The document of the service at that address; for reading only."""
+    """Make the document of the service at that address; do not modify it."""
     routes = sorted((route for route in ROUTES if not route.page), key=_add_path)
     components, common = parts.schemas_of(routes), refusals.shared(routes)
     paths: dict[str, Json] = {}
@@ -48,7 +48,7 @@ def document(address: str) -> Json:
 
 
 def _add_path(route: Route) -> tuple[str, int]:
-    """Files are read in any order; the document has one of its own."""
+    """Sort key of a route: the document has an order of its own."""
     return route.paths[0], ("GET", "POST", "PUT", "PATCH", "DELETE").index(route.method)
 
 

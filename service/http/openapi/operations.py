@@ -1,4 +1,4 @@
-"""One route as an operation: what it takes, what it gives, and where an answer leads."""
+"""One route as an operation: request, responses, and links from a response to other routes."""
 
 import inspect
 import re
@@ -17,7 +17,7 @@ _AUTHENTICATION: dict[str, list[str]] = {
     "member": ["Session", "Cookie", "FallbackCookies", "Jwt"],
     "key": ["Key"],
 }
-# How an answer's id becomes another route's path.
+# The id in a response becomes another route's path.
 _IDS = {
     "sessionId": {schemas.SESSION: "$response.body#/$id", schemas.SESSION_LIST: "$response.body#/sessions/0/$id"},
     "userId": {schemas.USER: "$response.body#/$id"},
@@ -49,17 +49,17 @@ def make(route: Route, number: int, routes: list[Route], *, components: Schemas,
 
 
 def name_of(route: Route, number: int) -> str:
-    """The operation's id: the handler's name, with a number at the route's later paths."""
+    """Make the operation's id: the handler's name, with a number at the route's later paths."""
     return f"{route.name}_{number + 1}" if number else route.name
 
 
 def tag(route: Route) -> str:
-    """A file of handlers is a chapter."""
+    """Tag of a route: the name of its file."""
     return route.handler.__module__.rpartition(".")[2].replace("_", " ")
 
 
 def words(thing: object) -> tuple[str, str]:
-    """First line and whole text of a docstring, without what refers to our own papers."""
+    """Return the first line and the whole text of a docstring."""
     text = _OUR_PAPERS.sub("", inspect.getdoc(thing) or "")
     return text.partition("\n")[0], text
 
@@ -70,7 +70,7 @@ def _parameter_names(route: Route) -> list[str]:
 
 
 def _security(route: Route) -> list[dict[str, list[str]]]:
-    """Any of these; a project always."""
+    """List the alternatives for authentication; each needs a project."""
     return [{"Project": [], **({way: []} if way else {})} for way in _AUTHENTICATION.get(route.access, ())]
 
 
@@ -107,7 +107,7 @@ def _success(route: Route, routes: list[Route], components: Schemas) -> Json:
 
 
 def _links(route: Route, routes: list[Route]) -> Json:
-    """Where an answer's ids lead to."""
+    """List the links from the ids in a response to other routes."""
     gives = route.contract.response
     known = {name: f"$request.path.{name}" for name in re.findall(r"{(\w+)}", route.paths[0])}
     known |= {name: sources[gives] for name, sources in _IDS.items() if gives in sources}

@@ -1,4 +1,4 @@
-"""What operations share: schemas, parameters, headers and the ways to say who asks."""
+"""Parts that operations share: schemas, parameters, headers and ways of authentication."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ _HEADERS = {
 
 
 class _Schemas(GenerateJsonSchema):
-    """A title that repeats a field's name tells nothing."""
+    """Schema generator without the titles that repeat a field's name."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         del schema
@@ -90,7 +90,7 @@ class Schemas:
 
 
 def schemas_of(routes: list[Route]) -> Schemas:
-    """A body is described as it comes, an answer as it goes."""
+    """Collect the schemas: validation for bodies, serialization for responses."""
     models: dict[type[BaseModel], JsonSchemaMode] = {schemas.Error: "serialization"}
     for terms in (route.contract for route in routes):
         if terms.request:
@@ -104,7 +104,7 @@ def schemas_of(routes: list[Route]) -> Schemas:
 
 
 def shared() -> Json:
-    """The components that don't depend on the routes."""
+    """List the components that don't depend on the routes."""
     return {
         "parameters": {
             **{name: parameter("header", described) for name, described in _OF_ALL.items()},

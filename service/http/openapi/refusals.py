@@ -1,4 +1,4 @@
-"""Every error that a route can answer with: most follow from its door, its limits and its body, stated here once."""
+"""Errors of each route; most follow from its access, limits and body, and are stated here once."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ Shared = Mapping[int, frozenset[str]]
 
 
 def of(route: Route) -> dict[int, list[Refusal]]:
-    """By status, in either era."""
+    """List a route's errors by status, in either API version."""
     found: defaultdict[int, list[Refusal]] = defaultdict(list)
     for refusal in dict.fromkeys(_all(route)):
         for status in {refusal.status, refusal.legacy_status or refusal.status}:
@@ -43,7 +43,7 @@ def _all(route: Route) -> Iterator[Refusal]:
     yield from (AccountError, Overloaded)
     if route.access == "open":
         return
-    # The guards: who is asked on every route, so that a bad JWT is refused where none is needed.
+    # The guards run on every route, so a bad JWT is refused where none is needed.
     yield ArgumentInvalid  # a project that is named twice
     yield from (ProjectNotFound, OriginUnknown, JwtInvalid, JwtAndCookie, KeyExpired, ScopeMissing, UserBlocked)
     if route.limits:
@@ -58,7 +58,7 @@ def _all(route: Route) -> Iterator[Refusal]:
 
 
 def shared(routes: list[Route]) -> Shared:
-    """For each status the types that all routes with it have in common."""
+    """Return for each status the types that all routes with it have in common."""
     found: dict[int, list[frozenset[str]]] = defaultdict(list)
     for route in routes:
         for status, kinds in of(route).items():
@@ -67,7 +67,7 @@ def shared(routes: list[Route]) -> Shared:
 
 
 def schemas(routes: list[Route], common: Shared) -> Json:
-    """One for each status and set of types: a client generated from them has as many classes, and not one a route."""
+    """Make one schema for each status and set of types; generated clients get a class for each, and not one a route."""
     return dict(
         sorted(
             (_schema_name(status, kinds, common), _schema(status, kinds))
@@ -82,7 +82,7 @@ def _types(kinds: list[Refusal]) -> frozenset[str]:
 
 
 def _schema_name(status: int, kinds: list[Refusal], common: Shared) -> str:
-    """`Error404UserNotFound` has that type besides those of `Error404`."""
+    """Name a schema: `Error404UserNotFound` has that type besides those of `Error404`."""
     own = sorted(_types(kinds) - common[status]) if _types(kinds) != common[status] else []
     return f"Error{status}" + "".join(word.title() for name in own for word in name.split("_"))
 
@@ -97,7 +97,7 @@ def _schema(status: int, kinds: list[Refusal]) -> Json:
 
 
 def response(status: int, kinds: list[Refusal], route: Route, common: Shared) -> Json:
-    """The schema names exactly the types that this route gives with this status."""
+    """Describe a refusal with exactly the types that this route gives with this status."""
     eras = [(kind, legacy) for kind in kinds for legacy in (False, True) if kind().render(legacy=legacy)[0] == status]
     names = dict.fromkeys(_example_name(kind, legacy=legacy) for kind, legacy in eras)
     content = {
@@ -110,13 +110,13 @@ def response(status: int, kinds: list[Refusal], route: Route, common: Shared) ->
 
 
 def _example_name(kind: Refusal, *, legacy: bool) -> str:
-    """The eras share one example where they say the same."""
+    """Name an example; the API versions share it where they agree."""
     same = kind().render(legacy=True) == kind().render(legacy=False)
     return kind.__name__ + ("Legacy" if legacy and not same else "")
 
 
 def examples(routes: list[Route]) -> Json:
-    """Each error as it reads, in both eras."""
+    """Make an example of each error, in both API versions."""
     kinds = {kind for route in routes for found in of(route).values() for kind in found}
     found: Json = {}
     for kind in sorted(kinds, key=lambda kind: (kind.status, kind.__name__)):

@@ -1,4 +1,4 @@
-"""An example of what a JSON Schema describes, from the examples of its parts."""
+"""Examples for a JSON Schema, put together from the examples of its parts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ _BARE = {"integer": 0, "boolean": False, "null": None}
 
 
 def of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
-    """`schemas` are those that a $ref may name."""
+    """Make an example; `schemas` are those that a $ref may name."""
     match schema:
         case {"examples": [first, *_]} | {"const": first} | {"enum": [first, *_]}:
             return first

@@ -1,6 +1,6 @@
-"""What answers look like, in both renderings: the API document is made from these, answers.py fills them.
+"""Schemas of responses, in both renderings, for the API document; responses.py fills them.
 
-No answer is made through them, so that none pays for it; tests hold the two together.
+No response is made through them, so none pays for validation; tests hold the two together.
 """
 
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""Mails, as the member they were sent for sees them."""
+"""Mails, for the member they were sent to."""
 
 from typing import Annotated, Literal
 
@@ -13,7 +13,7 @@ service) where it failed; `mailbox_full` or `expired` (it could not be sent whil
 
 
 class Mail(Answer):
-    """Apps decide by `state` and `reason`; what a mail server said is for operators alone."""
+    """A mail. Apps decide by `state` and `reason`; the mail server's own text is for operators alone."""
 
     id: Annotated[Id, Field(alias="$id", examples=["0198c0de-0000-7000-8000-000000000000"])]
     created_at: Annotated[Time, Field(alias="$createdAt", description="When it was asked for")]
@@ -33,7 +33,7 @@ class Mail(Answer):
 
 
 class MailListLegacy(Answer):
-    """`sum` up to format 0.12."""
+    """A list of mails, with `sum` up to format 0.12."""
 
     sum: Count
     mails: list[Mail]

@@ -1,4 +1,4 @@
-"""What routes read from their query."""
+"""Query parameters of routes."""
 
 from service.http.schemas.parts import Parameter
 

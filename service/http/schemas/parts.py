@@ -1,4 +1,4 @@
-"""What every shape is made of."""
+"""Parts of every schema."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -9,7 +9,10 @@ from pydantic.alias_generators import to_camel
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """One thing in each era's rendering; `older` ones stand only where they differ, the legacy era's first."""
+    """One response in all API versions.
+
+    `older` renderings stand only where they differ, the legacy one first.
+    """
 
     modern: type[BaseModel]
     older: tuple[type[BaseModel], ...] = ()
@@ -21,7 +24,7 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """Something a route reads from its path or query."""
+    """A parameter of a path or query."""
 
     name: str
     description: str
@@ -29,7 +32,7 @@ class Parameter:
 
 
 class Answer(BaseModel):
-    """Every field is always there, and no other."""
+    """A response; every field is always there, and no other."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
 

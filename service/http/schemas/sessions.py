@@ -1,4 +1,4 @@
-"""Sessions, and the log of what was done in them: both tell of a device."""
+"""Sessions and the security log, which share the fields of a device."""
 
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ Count = Annotated[int, Field(ge=0, description="How many there are; 0 with `tota
 
 
 class Device(Answer):
-    """From the User-Agent; "" for what it doesn't tell."""
+    """Device by the User-Agent; "" where it is unknown."""
 
     os_code: Annotated[str, Field(examples=["WIN"])]
     os_name: Annotated[str, Field(examples=["Windows"])]
@@ -45,7 +45,7 @@ class SessionLegacy(Device):
 
 
 class _Session(Device):
-    """What formats since 0.12 have in common."""
+    """Fields that formats since 0.12 have in common."""
 
     id: Annotated[Id, Field(alias="$id")]
     created_at: Annotated[Time, Field(alias="$createdAt")]
@@ -62,13 +62,13 @@ class _Session(Device):
 
 
 class SessionBetween(_Session):
-    """As formats from 0.12 to below 0.13 have it."""
+    """A session in formats from 0.12 to below 0.13."""
 
     provider_token: Literal[""]
 
 
 class Session(_Session):
-    """One sign-in, with the device that it was made on."""
+    """A sign-in, with its device."""
 
     provider_access_token: Literal[""]
     provider_access_token_expiry: Never | Zero
@@ -76,7 +76,7 @@ class Session(_Session):
 
 
 class SessionListLegacy(Answer):
-    """`sum` up to format 0.12, whose sessions already have most of the modern fields."""
+    """A list of sessions, with `sum` up to format 0.12, which already has most of the modern fields."""
 
     sum: Count
     sessions: list[SessionLegacy] | list[SessionBetween]
@@ -109,7 +109,7 @@ class LogListLegacy(Answer):
 
 
 class LogListBetween(Answer):
-    """As formats from 0.12 to below 0.13 have it."""
+    """A list of log entries in formats from 0.12 to below 0.13."""
 
     sum: Count
     logs: list[Log]

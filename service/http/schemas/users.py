@@ -1,4 +1,4 @@
-"""Users, what they keep with us, and the identities that they never have."""
+"""Users, their preferences, and their identities, of which there are none."""
 
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,7 @@ Prefs = Annotated[dict[str, Any], Field(description="The app's own object", exam
 
 
 class Target(Answer):
-    """Where messages for a user go: the account's address."""
+    """An address for messages to a user: the account's own."""
 
     id: Annotated[Id, Field(alias="$id")]
     created_at: Annotated[Time, Field(alias="$createdAt")]
@@ -55,7 +55,7 @@ class User(Answer):
 
 
 class ManagedUser(User):
-    """As operators see it: there is room for a hash, and nobody is ever told one."""
+    """A user for operators; the fields for a hash stay empty."""
 
     password: Literal[""]
     hash: Literal[""]
@@ -63,7 +63,7 @@ class ManagedUser(User):
 
 
 class UserListLegacy(Answer):
-    """`sum` up to format 0.12, whose users already have the modern fields."""
+    """A list of users, with `sum` up to format 0.12, which already has the modern fields."""
 
     sum: Annotated[int, Field(ge=0, le=5000, description="How many there are, 5000 at most", examples=[1])]
     users: list[UserLegacy] | list[ManagedUser]
@@ -75,7 +75,7 @@ class UserList(Answer):
 
 
 class Preferences(RootModel[dict[str, Any]]):
-    """The app's own object, `{}` when there is nothing in it."""
+    """The app's own object, `{}` when it is empty."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"theme": "pink", "timezone": "UTC"}]})
 
