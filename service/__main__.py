@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def _try_relays(settings: Settings) -> list[Any]:
-    """The worker's trial, for the doctor: nobody but a command line knows both."""
+    """Check the relays with the worker's own code, which only this command line knows."""
     from worker.smtp import check_connections, parse_urls  # noqa: PLC0415 - no other command needs the worker
 
     servers = parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
@@ -57,8 +57,8 @@ def main(words: Sequence[str] | None = None) -> int:
     words, root = sys.argv[1:] if words is None else words, parser()
     kinds.check(root, words)
     arguments = root.parse_args(words)
-    logging.getLogger().addHandler(logging.NullHandler())  # a command says by itself what there is to say
-    if arguments.serve:  # needs fewer settings, and answers in lines of its own
+    logging.getLogger().addHandler(logging.NullHandler())  # a command reports its own errors
+    if arguments.serve:  # needs fewer settings, and prints lines of its own
         return int(arguments.serve(arguments))
     settings = None
     try:

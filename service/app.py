@@ -1,4 +1,4 @@
-"""The application: every file of this folder that hangs routes, and what they share."""
+"""The application: all routes, and the services that they share."""
 
 import importlib
 import pkgutil
@@ -28,7 +28,7 @@ from service.store.projects import ProjectCache
 
 
 def routes() -> list[Route]:
-    """All routes: adding one takes one file in this folder."""
+    """List all routes: adding one takes one file in service/api."""
     for module in pkgutil.iter_modules(service.api.__path__):
         importlib.import_module(f"service.api.{module.name}")
     return ROUTES
@@ -37,8 +37,8 @@ def routes() -> list[Route]:
 def make(
     settings: Settings, now: Callable[[], float] = time.time, peers: outages.Peers | None = None
 ) -> web.Application:
-    """The API as an aiohttp application; it opens and closes what it needs itself. JWTs live by `now`."""
-    # A compressed body is refused (bodies.py), so nothing must unpack it before.
+    """Make the API as an aiohttp application that opens and closes its own services. JWTs expire by `now`."""
+    # A compressed body is refused (request_body.py), so nothing must unpack it before.
     app = web.Application(
         middlewares=[catch_unmatched], client_max_size=request_body.SIZE, handler_args={"auto_decompress": False}
     )

@@ -10,7 +10,7 @@ _sql = Queries("database_health")
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """`clock` in seconds since 1970; without a ledger nothing was ever migrated."""
+    """State of the server: `clock` in seconds since 1970; without a ledger nothing was ever migrated."""
 
     release: int
     clock: float
@@ -19,7 +19,7 @@ class ServerState:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseHealth:
-    """`version` is the newest migration's; `clock` is in seconds since 1970."""
+    """State of the schema: `version` is the newest migration's; `clock` is in seconds since 1970."""
 
     read_only: bool
     version: int
@@ -27,22 +27,22 @@ class DatabaseHealth:
 
 
 class Clock:
-    """Postgres's time without asking for it: what it was last told, and how long ago by a clock that nobody sets."""
+    """Postgres's time without a query: the last value, plus the time since then by the monotonic clock."""
 
     def __init__(self) -> None:
         self._start: float | None = None
 
     def now(self) -> float:
-        """In seconds since 1970; this machine's own time until it was told."""
+        """Return seconds since 1970; this machine's own time before the first `set`."""
         return time.time() if self._start is None else self._start + time.monotonic()
 
     def set(self, told: float, *, asked: float) -> None:
-        """`told` is Postgres's time in the middle between `asked`, of the monotonic clock, and now."""
+        """Set Postgres's time, which is taken for the middle between `asked`, of the monotonic clock, and now."""
         self._start = told - (asked + time.monotonic()) / 2
 
     @property
     def offset(self) -> float:
-        """Seconds that Postgres is ahead of this machine."""
+        """Return the seconds that Postgres is ahead of this machine."""
         return self.now() - time.time()
 
 
@@ -51,12 +51,12 @@ async def find_server_state(conn: Executor) -> ServerState | None:
 
 
 async def newest_migration(conn: Executor) -> int:
-    """The version that the schema has; 0 for none."""
+    """Return the version of the schema; 0 for none."""
     return int(await _sql.value(conn, "newest_migration"))
 
 
 async def check(conn: Executor, clock: Clock) -> DatabaseHealth:
-    """Raises what keeps Postgres from answering; tells the clock."""
+    """Read the state of the schema and set the clock. Raises the error that keeps Postgres from answering."""
     asked = time.monotonic()
     findings = await _sql.one(conn, "examine_database", DatabaseHealth)
     assert findings is not None  # noqa: S101 - a select without `from` has a row

@@ -1,6 +1,6 @@
-"""The time that a request has left, known to all that it waits for on its way: hashes, Postgres, Redis.
+"""The deadline of a request, known to everything that it waits for: hashes, Postgres, Redis.
 
-There is one deadline for all of them together. What can't be done within it isn't begun, and what is under way is
+There is one deadline for all of them together. Work that can't be done within it isn't begun, and running work is
 cancelled; only a COMMIT is neither torn nor left without a moment for its answer.
 """
 
@@ -8,12 +8,12 @@ import asyncio
 import math
 from contextvars import ContextVar
 
-# Seconds that an answer may be late by because something of it is being, or was, committed.
+# Seconds by which a response may be late because something of it is being, or was, committed.
 GRACE = 0.4
 
 
 class Deadline:
-    """Cancels the task that made it. A timer of the loop: asyncio.timeout costs three times as much."""
+    """Deadline that cancels the task that made it. A timer of the loop: asyncio.timeout costs three times as much."""
 
     __slots__ = ("_loop", "_task", "_timer", "_token", "commits", "passed", "until")
 
@@ -24,7 +24,7 @@ class Deadline:
         self._token = _CURRENT.set(self)
 
     def move(self, until: float) -> None:
-        """Another moment of the loop's time, unless it has passed or is of no more use."""
+        """Move the deadline to another time of the loop, unless it has passed or is of no more use."""
         if not self._timer.cancelled() and not self.passed:
             self._timer.cancel()
             self.until = until
@@ -39,7 +39,7 @@ class Deadline:
             self._task.cancel()
 
     def is_ours(self) -> bool:
-        """Whether a cancel that has arrived was this deadline's, and nobody else's."""
+        """Tell whether an arrived cancel came from this deadline."""
         return self.passed and self._task is not None and self._task.uncancel() == 0
 
     def end(self) -> None:
@@ -51,12 +51,12 @@ _CURRENT: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 
 def seconds_left() -> float:
-    """Seconds; without end where nobody waits for an answer."""
+    """Return the seconds left; infinite outside a request."""
     deadline = _CURRENT.get()
     return math.inf if deadline is None else deadline.until - asyncio.get_running_loop().time()
 
 
 def mark_committing() -> None:
-    """Called before a COMMIT: from now on the answer is worth a moment more."""
+    """Extend the deadline before a COMMIT, whose answer is worth a moment more."""
     if (deadline := _CURRENT.get()) is not None:
         deadline.commits = True

@@ -1,4 +1,4 @@
-"""Mail addresses: the one canonical form in which they are taken, kept, looked up and mailed.
+"""Mail addresses in the one canonical form in which they are stored, looked up and mailed.
 
 Canonical is `local@domain`, all of it ASCII and in small letters: a dot-atom of at most 64 characters, and a domain
 whose international labels are written as A-labels (RFC 5891), 254 characters together. See docs/accounts.md#addresses.
@@ -45,7 +45,7 @@ def is_plain(text: str) -> bool:
 
 
 def canonical(text: str, *, special_use: bool = False) -> str:
-    """The address in its canonical form.
+    """Return the address in its canonical form.
 
     Raises SpecialUse for a domain of a private network, unless `special_use` says that the project has one; ValueError
     for all else that isn't one address, can't be mailed, or would have to be guessed at: a local part that isn't
@@ -67,7 +67,7 @@ def canonical(text: str, *, special_use: bool = False) -> str:
 
 
 def sender(text: str) -> str:
-    """An operator's own address: canonical but for the local part's capitals, which some relays compare.
+    """Return an operator's own address: canonical but for the local part's capitals, which some relays compare.
 
     Raises ValueError.
     """
@@ -82,7 +82,7 @@ def is_header_text(text: str) -> bool:
 
 
 def lookup_form(text: str) -> str:
-    """What to look an address up by: its canonical form, or what is no address in small letters. Raises nothing."""
+    """Return the form to look an address up by: canonical, or small letters for no address. Raises nothing."""
     text = text.strip()
     try:
         return canonical(text, special_use=True)
@@ -91,7 +91,7 @@ def lookup_form(text: str) -> str:
 
 
 def part_form(text: str) -> str:
-    """A piece of an address as it stands in canonical ones: whole international labels are found in ASCII."""
+    """Convert a piece of an address to its spelling in canonical ones: whole international labels become ASCII."""
     if text.isascii():
         return text.lower()
     local, at, domain = text.rpartition("@")
@@ -99,7 +99,7 @@ def part_form(text: str) -> str:
 
 
 def to_ascii(domain: str) -> str | None:
-    """A host name in small letters with A-labels; None for what is none, or looks like another one.
+    """Return a host name in small letters with A-labels; None for anything else, or a look-alike of another name.
 
     What IDNA would map rather than encode (full-width letters and stops, ligatures) is no spelling of a name that
     anybody gave to anybody, so only capital letters are mapped.
@@ -120,5 +120,5 @@ def to_ascii(domain: str) -> str | None:
 
 
 def _checked(address: str, *, public: bool) -> ValidatedEmail:
-    """Raises ValueError; `public` domains have a dot and end in letters."""
+    """Validate an address. Raises ValueError; `public` domains have a dot and end in letters."""
     return validate_email(address, check_deliverability=False, strict=True, globally_deliverable=public)

@@ -1,4 +1,4 @@
-"""Hosts and ports of a URL, which may be shown, without its user and password, which never may."""
+"""Hosts and ports of a URL for logs and operators, without its user and password."""
 
 import re
 from typing import NamedTuple
@@ -15,7 +15,7 @@ class _Parts(NamedTuple):
 
 
 def address(url: str, port: int) -> str:
-    """host:port of every host of a URL, `port` where it names none, or the path of its socket."""
+    """Return host:port of every host of a URL, `port` where it names none, or the path of its socket."""
     parts = _parts(url)
     if not is_readable(url):
         return "an address that can't be read"
@@ -27,14 +27,14 @@ def address(url: str, port: int) -> str:
 
 
 def is_readable(url: str) -> bool:
-    """Whether hosts and ports are well-formed: a password that is not percent-encoded makes nonsense of them."""
+    """Tell whether hosts and ports are well-formed: a password that is not percent-encoded breaks them."""
     parts = _parts(url)
     fine = all(_HOST.fullmatch(host) and 0 < (_port(host) or 1) <= _HIGHEST for host in parts.hosts)
     return fine and "@" not in parts.user + parts.path
 
 
 def _parts(url: str) -> _Parts:
-    """By hand, for what may list several hosts; the query is left out."""
+    """Split a URL that may list several hosts; the query is left out."""
     scheme, _, rest = url.partition("://")
     end = next((place for place, letter in enumerate(rest) if letter in "/?#"), len(rest))
     user, _, hosts = rest[:end].rpartition("@")

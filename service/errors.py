@@ -1,6 +1,6 @@
-"""Every answer that is not a success: one class each, its docstring is the message (contract.md 1.8, appendix D).
+"""Error responses, one class each; the docstring is the message (docs/contract.md#errors).
 
-The two SDK eras sometimes differ in status or wording; `legacy_status` and `legacy_message` say so.
+The two API versions sometimes differ in status or message; `legacy_status` and `legacy_message` say so.
 """
 
 from typing import ClassVar
@@ -20,7 +20,7 @@ class AccountError(Exception):
         self.retry_after = retry_after
 
     def render(self, *, legacy: bool) -> tuple[int, str]:
-        """Status and message for one era."""
+        """Return status and message for an API version."""
         status = self.legacy_status if legacy and self.legacy_status else self.status
         message = self.message or (self.legacy_message if legacy else None) or (type(self).__doc__ or "")
         return status, message

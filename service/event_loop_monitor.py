@@ -1,4 +1,4 @@
-"""Tells when the event loop was held up: by code of ours that does not let go of it, or a machine that is too busy."""
+"""Monitor of the event loop: logs when code of this service, or a busy machine, has held it up."""
 
 import asyncio
 import logging
@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 
 log = logging.getLogger(__name__)
-# The loop's turns must be this late before anyone is told: nothing of ours may hold it up for so long.
+# Lateness in seconds that is logged: no code of this service may hold the loop up for so long.
 TURN, HELD_UP = 0.5, 1.0
 
 
 async def monitor(count: Callable[[], None] | None = None) -> None:
-    """Until cancelled. A line in the log says so each time, and `count` is called."""
+    """Run until cancelled; log each delay and call `count`."""
     while True:
         before = time.monotonic()
         await asyncio.sleep(TURN)

@@ -1,7 +1,7 @@
-"""Places where a crash is rehearsed: each await that leaves this process, by name (docs/faults.md).
+"""Failpoints, the places where tests rehearse a crash: each await that leaves this process, by name (docs/faults.md).
 
-For tests only, and off unless FAILPOINTS stands in the environment, in words of `name:action[:nth]`, comma between.
-A door asks `armed` first, so that a point costs one look at an attribute.
+For tests only, and off unless FAILPOINTS is set, as `name:action[:nth]` with commas between. The caller checks `armed`
+first, so that a point costs one look at an attribute.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 armed = False
 
-# What no statement names: the words of each door, each a point before and one after the crossing.
+# Names of crossings that are no statements, by peer; each has a point before it and one after it.
 DOORS = {
     "db": ("begin", "commit"),
     "redis": ("limits", "ring"),
@@ -26,7 +26,7 @@ DOORS = {
     ),
     "worker": ("claim", "mark", "renew", "free"),
 }  # fmt: skip
-# Half of a message is on its way: there is no before and no after.
+# Half of a message is sent: there is no before and no after.
 _ALONE = ("smtp.half",)
 _STATEMENTS = Path(__file__).parents[1] / "sql" / "queries"
 _NAME = re.compile(r"^-- name: (\w+)\(", re.MULTILINE)
@@ -37,7 +37,7 @@ _LONG = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Trap:
-    """`name` may hold * and ?; `nth` counts the times that one point is reached in this process, None is each."""
+    """One armed point: `name` may hold * and ?; `nth` counts its reaches in this process, None is each."""
 
     name: str
     action: str
@@ -51,20 +51,20 @@ _reached: Counter[str] = Counter()
 
 
 def names() -> list[str]:
-    """Every point that the code has: two a statement of sql/queries, two a word of a door."""
+    """List every point that the code has: two a statement of sql/queries, two a crossing to another peer."""
     statements = [name for path in sorted(_STATEMENTS.glob("*.sql")) for name in _NAME.findall(path.read_text())]
     words = [f"db.{name}" for name in statements] + [f"{door}.{word}" for door in DOORS for word in DOORS[door]]
     return [f"{word}.{side}" for word in words for side in ("before", "after")] + [*_ALONE]
 
 
 def reached(name: str) -> int:
-    """How often, since these points were armed in this process."""
+    """Return how often a point was reached since arming in this process."""
     return _reached[name]
 
 
 def arm(text: str) -> None:
-    """Set what FAILPOINTS would, counting from now; raises ValueError on a word that can't be read."""
-    global armed  # noqa: PLW0603 - the doors look at one attribute of this module
+    """Arm points as FAILPOINTS would, counting from now; raises ValueError for an unreadable one."""
+    global armed  # noqa: PLW0603 - callers look at one attribute of this module
     disarm()
     for word in filter(None, (word.strip() for word in text.split(","))):
         if word.startswith("trace="):
@@ -93,7 +93,7 @@ def _trap(word: str) -> Trap:
 
 
 async def reach(name: str) -> None:
-    """Do here what was asked for: exit with 137, raise ConnectionResetError, be cancelled, wait."""
+    """Act as armed: exit with 137, raise ConnectionResetError, be cancelled, wait."""
     if not _reached:
         log.warning("failpoints are armed: this process fails on purpose")
     _reached[name] += 1

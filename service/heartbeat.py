@@ -1,4 +1,4 @@
-"""The file that a live worker writes, and whether it is fresh. It loads nothing else, so that asking costs little."""
+"""Heartbeat file of a live worker, and its age. It imports nothing else, so that a check costs little."""
 
 import json
 import os
@@ -8,13 +8,13 @@ from typing import Any
 
 SECRETS_FOLDER = Path("/run/secrets")
 SETTING = "worker_heartbeat"
-USUAL = Path("/tmp/worker.alive")  # noqa: S108 - a mark without content, in the container's own folder
-# Seconds after which a worker's loop must have turned.
+USUAL = Path("/tmp/worker.alive")  # noqa: S108 - an empty file, in the container's own folder
+# Seconds within which a worker's loop must have written.
 _STALE = 30.0
 
 
 def heartbeat_path() -> Path:
-    """WORKER_HEARTBEAT as the settings read it, the rest of which nobody needs here."""
+    """Return WORKER_HEARTBEAT as the settings read it, without the other settings."""
     given = next((value for name, value in os.environ.items() if name.lower() == SETTING), None)
     if given is None:
         try:
@@ -26,7 +26,7 @@ def heartbeat_path() -> Path:
 
 
 def read_heartbeat(path: Path) -> dict[str, Any]:
-    """Whether the worker's loop has turned lately, and what it counted."""
+    """Read a heartbeat and its counters. Raises if it is too old."""
     try:
         age = time.time() - path.stat().st_mtime
         counts = json.loads(path.read_bytes() or b"null")
@@ -36,7 +36,7 @@ def read_heartbeat(path: Path) -> dict[str, Any]:
 
 
 def describe(*, as_json: bool) -> tuple[bool, str]:
-    """Whether the worker of this machine lives, and the line that says so."""
+    """Tell whether this machine's worker is alive, in one line."""
     answer = read_heartbeat(heartbeat_path())
     alive = bool(answer["alive"])
     if as_json:

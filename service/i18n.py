@@ -1,4 +1,4 @@
-"""The languages we write to people in, letters and pages alike.
+"""Languages of mails and pages.
 
 English stands in the templates; templates/<language>.po holds the others, read at start as they are.
 """
@@ -15,13 +15,13 @@ SOURCE = "en"
 
 
 def _germanic(number: int) -> int:
-    """English plurals: one thing, or several."""
+    """Choose the plural form of English: one, or several."""
     return int(number != 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """One language: its code, its sentences by the English one, and which form goes with a number."""
+    """One language: its code, its translations by the English text, and the plural form for a number."""
 
     language: str
     sentences: Mapping[str, tuple[str, ...]]
@@ -36,7 +36,7 @@ class Catalogue:
 
 
 def read(folder: Path) -> Mapping[str, Catalogue]:
-    """Every language of a folder, English among them. Raises ValueError for a broken file."""
+    """Read every language of a folder, English among them. Raises ValueError for a broken file."""
     catalogues = {SOURCE: Catalogue(SOURCE, {}, _germanic)}
     for path in sorted(folder.glob("*.po")):
         catalogues[path.stem.lower()] = _read(path)
@@ -44,7 +44,7 @@ def read(folder: Path) -> Mapping[str, Catalogue]:
 
 
 def choose(known: Mapping[str, Catalogue], *wanted: str) -> Catalogue:
-    """The first that we speak, a region's by its language ("de-AT" reads de); else English."""
+    """Choose the first known language, a region's by its language ("de-AT" reads de); else English."""
     for locale in wanted:
         name = locale.strip().replace("_", "-").lower()
         if found := known.get(name) or known.get(name.partition("-")[0]):
@@ -53,7 +53,7 @@ def choose(known: Mapping[str, Catalogue], *wanted: str) -> Catalogue:
 
 
 def _read(path: Path) -> Catalogue:
-    """A .po file as it lies there; sentences marked fuzzy or left empty stay English."""
+    """Read a .po file as it is; sentences marked fuzzy or left empty stay English."""
     with path.open("rb") as file:
         try:
             catalogue = read_po(file, locale=path.stem.replace("-", "_"), abort_invalid=True)

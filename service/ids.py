@@ -8,15 +8,15 @@ from uuid_utils.compat import uuid7
 
 
 def new() -> str:
-    """20 lower-case hex characters: 44 bits of milliseconds, 36 bits of chance, so that indexes grow at one end."""
+    """Make 20 lower-case hex characters: 44 bits of milliseconds, 36 random bits, so that indexes grow at one end."""
     return f"{time.time_ns() // 1_000_000 & 0xFFF_FFFF_FFFF:011x}{secrets.randbits(36):09x}"
 
 
 def new_uuid() -> UUID:
-    """A version 7 UUID, for rows that a job names."""
+    """Make a version 7 UUID, for rows that a job names."""
     return uuid7()
 
 
 def given(asked: str | None) -> str:
-    """The id that a client chose, or a new one where it left that to us (`unique()`)."""
+    """Return the id that a client chose, or a new one for `unique()` and for none."""
     return asked if asked and asked != "unique()" else new()

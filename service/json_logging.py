@@ -10,7 +10,7 @@ from typing import TextIO
 import orjson
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
-# A hostile value can make a line long, never a log full.
+# A hostile value can make a line long, but never fill the log.
 _CUT, _MANY = 256, 64
 # JSON leaves these as they are; terminals obey them, and some readers see a new line in them.
 _ESCAPES = {
@@ -42,7 +42,7 @@ class JsonLines(logging.Formatter):
 
 
 def _fit(value: object) -> object:
-    """What JSON holds, cut; whatever a value is, its line is written."""
+    """Convert a value to JSON's types, and cut it; whatever it is, its line is written."""
     match value:
         case None | bool() | float():
             return value
@@ -57,7 +57,7 @@ def _fit(value: object) -> object:
 
 
 def _location(record: logging.LogRecord) -> list[str]:
-    """The innermost frames. Neither messages nor locals of a traceback are logged: they may hold a secret."""
+    """Return the innermost frames. Neither messages nor locals of a traceback are logged: they may hold a secret."""
     frames = []
     step = record.exc_info[2] if record.exc_info else None
     while step:

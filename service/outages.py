@@ -1,4 +1,4 @@
-"""Faults that last: the log is told when something falls, once a minute while it is away, and when it is back."""
+"""Outages of a peer, logged when one begins, once a minute while it lasts, and when it ends."""
 
 import errno
 import logging
@@ -25,7 +25,7 @@ _MEANINGS = {
 
 
 class ServerUnavailable(OSError):
-    """A peer that an operator's command needs is away; the message says which, where and why."""
+    """A peer that an operator's command needs is away; the message has its address, the fault and the reason."""
 
 
 class Outage:
@@ -40,7 +40,7 @@ class Outage:
         self._told: set[str] = set()
 
     def record_failure(self, fault: str) -> None:
-        """A try failed; what stands in brackets makes no other fault of it."""
+        """Record a failed call; text in brackets makes no other fault of it."""
         now, kind = time.monotonic(), fault.partition(" (")[0]
         if not self.ongoing:
             self.ongoing, self._since, self._failures = True, now, 0
@@ -53,7 +53,7 @@ class Outage:
             log.warning(self._fell, extra=self._facts | {"fault": fault, "failures": self._failures})
 
     def record_success(self, *, sure: bool = False) -> None:
-        """A try went well. One that was only lucky between two that fail is no end, unless who tried is `sure`."""
+        """Record a call that worked. A lucky one between two that fail ends no outage, unless the caller is `sure`."""
         if not self.ongoing:
             return
         now = time.monotonic()
@@ -64,7 +64,7 @@ class Outage:
 
 
 class Peers:
-    """The two that every process has, shared by all in it that ask them."""
+    """Outages of Postgres and Redis, shared by everything in a process that calls them."""
 
     def __init__(self, database_url: str, redis_url: str) -> None:
         self.postgres, self.redis = of_postgres(database_url), of_redis(redis_url)
@@ -86,7 +86,7 @@ def of_redis(url: str) -> Outage:
 
 
 def describe_network_error(error: BaseException, setting: str) -> str:
-    """What an error of the way to the peer of a setting means; empty for any other. What raised it first knows best."""
+    """Explain a network error to the peer of a setting; empty for any other, which explains itself best."""
     for each in (error.__cause__, error.__context__, error):
         match each:
             case socket.gaierror():

@@ -1,4 +1,4 @@
-"""The doorbell: after COMMIT a worker is told an id. A lost ring delays and loses nothing (design.md 1)."""
+"""Job queue in Redis: after COMMIT a worker gets a row's id. A lost job delays the row; the poller finds it."""
 
 import asyncio
 import time
@@ -19,19 +19,19 @@ from service.outages import Outage
 QUEUE = "accounts:jobs"
 # These names stay for ever: arq throws away a job whose function a worker does not know.
 SEND_MAIL, RECORD_LOG = "send_mail", "record_log"
-# No request waits longer than this for Redis; one that hangs is left alone for a moment.
+# No request waits longer than this for Redis; one that hangs is not asked for a moment.
 _PATIENCE, _REST = 0.05, 1.0
-# Seconds after which a rested connection is asked whether it still stands.
+# Seconds after which an idle connection is checked before use.
 _CHECKED = 15
 
 
 def serialize(job: dict[str, Any]) -> bytes:
-    """JSON instead of arq's pickle: whoever can write to Redis must not run code here."""
+    """Serialize as JSON instead of arq's pickle: a client that can write to Redis must not run code here."""
     return orjson.dumps(job, default=lambda value: type(value).__name__)
 
 
 def deserialize(raw: bytes) -> dict[str, Any]:
-    """What arq needs of a job, and nothing that is not ours: one of two names, one UUID."""
+    """Parse a job with arq's fields and nothing but this service's: one of two names, one UUID."""
     job = orjson.loads(raw)
     match job:
         case {"f": ("send_mail" | "record_log"), "a": [str(ident)], "k": {}} if len(raw) <= 512:
@@ -41,10 +41,10 @@ def deserialize(raw: bytes) -> dict[str, Any]:
 
 
 class _Pipeline(Pipeline):
-    """redis-py 5 loses a watching pipeline's connection if a cancel or a hung Redis meets its farewell."""
+    """Fix of redis-py 5, which loses a watching pipeline's connection if a cancel or a hung Redis meets its reset."""
 
     async def reset(self) -> None:
-        """Gives the connection back once and for sure: what can't be unwatched is closed first."""
+        """Give the connection back once and for sure: one that can't be unwatched is closed first."""
         connection, watching = self.connection, self.watching
         self.connection, self.watching, self.explicit_transaction = None, False, False
         self.command_stack, self.scripts = [], set()
@@ -68,14 +68,14 @@ class _Redis(ArqRedis):
 
 
 async def _greet(connection: Connection) -> None:
-    """As redis-py does, without a PING between: a Redis that wants a password refuses it, which begins all anew."""
+    """Connect as redis-py does, without a PING: a Redis that wants a password refuses it, which begins all anew."""
     connection.next_health_check = asyncio.get_running_loop().time() + _CHECKED
     await connection.on_connect()
 
 
 def connect(url: str, *, timeout: float = 1.0) -> ArqRedis:
-    """A pool of its own with time limits: arq's default waits for ever on a Redis that hangs."""
-    # A local socket has no keep-alive, and redis-py's class for it refuses the word.
+    """Make a pool of its own with time limits: arq's default waits for ever on a Redis that hangs."""
+    # A local socket has no keep-alive, and redis-py's class for it refuses the argument.
     network = {} if url.lower().startswith("unix:") else {"socket_keepalive": True}
     pool = ConnectionPool.from_url(
         url,
@@ -91,17 +91,17 @@ def connect(url: str, *, timeout: float = 1.0) -> ArqRedis:
 
 
 class JobQueue:
-    """Rings for rows that were committed. Never raises: the sweep finds what was not rung for."""
+    """Enqueues jobs for committed rows. Never raises: the poller finds a row whose job was not enqueued."""
 
     def __init__(self, redis: ArqRedis, outage: Outage | None = None) -> None:
-        """Those of one process that ask Redis share an `outage`, so that the log is told once."""
+        """Create a queue. Clients of Redis in one process share an `outage`, so that the log has one line."""
         self._redis = redis
         self._outage = outage or outages.of_redis("")
         self._rest_until = 0.0
         self.failed_enqueues = 0
 
     async def enqueue(self, function: str, *row_ids: UUID) -> None:
-        """One job a row, under the row's own id so that ringing twice queues once."""
+        """Enqueue one job a row, under the row's own id so that a second call adds none."""
         if time.monotonic() < self._rest_until:
             self.failed_enqueues += len(row_ids)
             return
@@ -113,7 +113,7 @@ class JobQueue:
                     await self._redis.enqueue_job(function, str(row_id), _job_id=str(row_id))
                 if failpoints.armed:
                     await failpoints.reach("redis.ring.after")
-        except Exception as error:  # noqa: BLE001 - the act is committed: whatever the way to Redis does, its answer is true
+        except Exception as error:  # noqa: BLE001 - the rows are committed: an error of Redis does not change the response
             self.failed_enqueues += len(row_ids)
             if isinstance(error, TimeoutError):
                 self._rest_until = time.monotonic() + _REST

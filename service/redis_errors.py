@@ -1,10 +1,10 @@
-"""What an error of Redis, or of the way to it, means for an operator: what is wrong, and what to do."""
+"""Explanations of Redis and network errors for operators: the fault and the remedy."""
 
 from redis import exceptions
 
 from service import endpoints, outages
 
-# How Redis begins what it says, the first that fits.
+# Beginnings of Redis's messages; the first that fits.
 _ANSWERS = (
     (("WRONGPASS", "invalid username-password", "invalid password"), "refuses the password: mend REDIS_URL"),
     (("NOAUTH", "Authentication required"), "wants a password: REDIS_URL has none"),
@@ -21,12 +21,12 @@ _ANSWERS = (
 
 
 def explain(error: BaseException, url: str) -> str:
-    """In one line, with the address and without the password."""
+    """Explain in one line, with the address and without the password."""
     return f"redis at {endpoints.address(url, 6379)} {fault(error)}"
 
 
 def fault(error: BaseException) -> str:
-    """As `explain`, without the address; what Redis says is not repeated, for it may hold a key's name."""
+    """Explain as `explain` does, without the address; Redis's message is left out, for it may hold a key's name."""
     for each in (error, error.__cause__, error.__context__):
         if isinstance(each, exceptions.RedisError):
             said = str(each)

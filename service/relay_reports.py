@@ -1,6 +1,6 @@
-"""What each worker tells the others' operators through Redis: how it finds its relays, for half a minute at a time.
+"""Reports in Redis of each worker on the state of its relays, valid for half a minute.
 
-Only names, addresses of relays and states stand in it. Without Redis nobody is told, and nothing else depends on it.
+They hold only names, addresses of relays and states. Without Redis there are none, and nothing else depends on them.
 """
 
 import asyncio
@@ -16,32 +16,32 @@ KEY = "accounts:relays"
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 _SERVER = re.compile(r"[!-~]{1,300}")
 _STATES = ("closed", "open", "half_open")
-# Seconds between two reports, for which one is believed by Redis's clock, and for which Redis is waited for.
+# Seconds between two reports, of a report's validity by Redis's clock, and of the wait for Redis.
 _ROUND, LIFE, _PATIENCE = 10.0, 30, 2.0
 
 
 class Relay(Protocol):
-    """A worker's relays; the service imports nothing of the worker."""
+    """Relays of a worker; the service imports nothing of the worker."""
 
     def states(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class RelayReporter:
-    """Of one worker, under its name."""
+    """Reporter of one worker, under its name."""
 
-    redis: Any  # the library types its answers for both of its worlds at once
+    redis: Any  # the library has one type for its synchronous and asynchronous answers
     worker: str
     relay: Relay
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Publish until cancelled."""
         while True:
             await self.publish()
             await asyncio.sleep(_ROUND)
 
     async def publish(self) -> None:
-        """Never raises: that Redis is away is told by who needs it."""
+        """Publish once. Never raises: other users of Redis log its outage."""
         with suppress(Exception):
             async with asyncio.timeout(_PATIENCE):
                 at, _ = await self.redis.time()
@@ -49,21 +49,21 @@ class RelayReporter:
                 await self.redis.expire(KEY, LIFE)
 
     async def stop(self) -> None:
-        """Nobody is to count on a worker that is no more."""
+        """Withdraw the report: a stopped worker has no relays."""
         with suppress(Exception):
             async with asyncio.timeout(_PATIENCE):
                 await self.redis.hdel(KEY, self.worker)
 
 
 async def read(redis: Any) -> dict[str, dict[str, str]]:
-    """The state of each relay by worker, of those that told lately. Raises RedisError."""
+    """Read the state of each relay by worker, from valid reports. Raises RedisError."""
     now, _ = await redis.time()
     told = {name.decode(errors="replace"): _read(raw, now) for name, raw in (await redis.hgetall(KEY)).items()}
     return {worker: states for worker, states in sorted(told.items()) if states and _NAME.fullmatch(worker)}
 
 
 def _read(raw: bytes, now: int) -> dict[str, str]:
-    """Nothing for what is too old, or no report at all."""
+    """Parse one report; an old or broken one is empty."""
     try:
         found: Any = orjson.loads(raw)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The API as a process: its port, its health port, and a stop that drops nobody."""
+"""The API as a process: its port, its health port, and a stop that finishes running requests."""
 
 import asyncio
 import errno
@@ -25,7 +25,7 @@ async def serve(settings: Settings, *, share_port: bool = False) -> None:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     peers = outages.peers_of(settings)
     readiness = Readiness(settings, peers)
-    # Looked at once before anybody is served: JWTs live by Postgres's clock. One that is away is waited for later.
+    # Checked once before the first request: JWTs live by Postgres's clock. An absent Postgres is waited for later.
     await readiness.check()
     watching = [asyncio.create_task(readiness.watch()), asyncio.create_task(event_loop_monitor.monitor())]
     api = connections.runner(make(settings, readiness.clock.now, peers), settings, shutdown_timeout=_DRAIN)
@@ -59,7 +59,7 @@ async def _end(task: "asyncio.Task[None]") -> None:
 
 
 async def _listen(site: web.TCPSite, port: int, settings: Settings) -> None:
-    """Raises Away, which names the setting to mend."""
+    """Listen on a port. Raises ServerUnavailable, which names the setting to correct."""
     name = "PORT" if port == settings.port else "HEALTH_PORT"
     try:
         await site.start()

@@ -1,4 +1,4 @@
-"""Everything an operator can set, read once from the environment (and from /run/secrets)."""
+"""Settings of an operator, read once from the environment (and from /run/secrets)."""
 
 import ipaddress
 import re
@@ -33,11 +33,11 @@ KeyRing = dict[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Seconds that a relay has for each step of a dialogue, however slowly it drips (RFC 5321 4.5.3.2).
+    """Seconds that a relay has for each step of an SMTP session, however slowly it drips (RFC 5321 4.5.3.2).
 
-    Those that the RFC names have its values. It has none for `connect`, which stays short so that a dead address costs
-    little, for `tls` (STARTTLS and the handshake), for `auth`, nor for `noop`, which is RSET's too: there silence costs
-    a connection and no mail. `block` is until all of a mail's content is out, `dot` from then to the server's word.
+    Those that the RFC names have its values. It has none for `connect`, which stays short so that a dead host costs
+    little, for `tls` (STARTTLS and the handshake), for `auth`, nor for `noop`, which is RSET's too: its timeout costs
+    a connection and no mail. `block` is until all of a mail's content is out, `dot` from then to the server's reply.
     `failover` bounds `banner` and `ehlo` where another relay stands behind: the last one has all of the time.
     """
 
@@ -67,7 +67,7 @@ class InvalidSettings(Exception):
 
 
 class DatastoreSettings(BaseSettings):
-    """Where the record and the bell are: all that a look at the outbox needs."""
+    """Addresses of Postgres and Redis: all settings that a command on the outbox needs."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", secrets_dir=SECRETS_FOLDER if SECRETS_FOLDER.is_dir() else None
@@ -92,7 +92,7 @@ class DatastoreSettings(BaseSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """Settings from the environment. Raises InvalidSettings with every fault and without any value."""
+        """Read settings from the environment. Raises InvalidSettings with every fault and without any value."""
         try:
             return cls()
         except ValidationError as error:
@@ -102,7 +102,7 @@ class DatastoreSettings(BaseSettings):
 
 
 class Settings(DatastoreSettings):
-    """One field a variable; the field's description is the documentation (docs/settings.md is checked)."""
+    """All settings; one field a variable, and its description is the documentation (docs/settings.md is checked)."""
 
     smtp_url: SecretStr = Field(
         SecretStr(""),
@@ -233,7 +233,7 @@ class Settings(DatastoreSettings):
     @field_validator("public_url")
     @classmethod
     def _is_origin(cls, value: str) -> str:
-        """In small letters and with A-labels: links begin so, and what is compared with it is written so."""
+        """Normalize an origin to small letters and A-labels: links begin with it, and comparisons need one spelling."""
         parts = _ORIGIN.fullmatch(value)
         host = _host(parts["host"]) if parts else None
         if parts is None or host is None or not 1 <= int(parts["port"] or 1) <= 65535:
@@ -264,12 +264,12 @@ class Settings(DatastoreSettings):
 
     @property
     def key_ring(self) -> KeyRing:
-        """Keys by kid; the first is the one that makes new secrets."""
+        """Return keys by kid; the first is the one that makes new secrets."""
         return {kid: bytes.fromhex(key.get_secret_value()) for kid, key in self.secret_keys.items()}
 
     @property
     def helo(self) -> str:
-        """What workers call themselves at EHLO (RFC 5321 4.1.4); the machine's own name would be a container's."""
+        """Return the name for EHLO (RFC 5321 4.1.4); the machine's own name would be a container's."""
         if self.smtp_helo:
             return self.smtp_helo
         host = (urlsplit(self.public_url).hostname or "").rstrip(".")
@@ -281,13 +281,13 @@ class Settings(DatastoreSettings):
 
 
 class WorkerSettings(Settings):
-    """The same variables, but a worker can't do without a relay."""
+    """Settings of a worker: the same variables, with a relay required."""
 
     smtp_url: SecretStr = Field(description=Settings.model_fields["smtp_url"].description)
 
 
 def is_helo(name: str) -> bool:
-    """Whether it may stand after EHLO: a domain or an address literal (RFC 5321 4.1.1.1)."""
+    """Tell whether a name may follow EHLO: a domain or an address literal (RFC 5321 4.1.1.1)."""
     literal = _LITERAL.fullmatch(name)
     if literal is None:
         return _DOMAIN.fullmatch(name) is not None
@@ -298,7 +298,7 @@ def is_helo(name: str) -> bool:
 
 
 def _host(text: str) -> str | None:
-    """A host as browsers write it; None for what is none."""
+    """Return a host as browsers write it; None for anything else."""
     if text.startswith("["):
         try:
             return f"[{ipaddress.IPv6Address(text[1:-1]).compressed}]"

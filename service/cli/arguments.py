@@ -1,4 +1,4 @@
-"""Kinds of arguments: each refuses a word before anything is asked or written, and says what it takes."""
+"""Types of arguments: each refuses a bad value before any work, and names the accepted ones."""
 
 import argparse
 import re
@@ -13,7 +13,7 @@ _LOCALE = re.compile(r"[a-zA-Z]{2,3}([-_][a-zA-Z0-9]{2,8}){0,2}")
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
-    """A whole number within bounds."""
+    """Parse a whole number within bounds."""
 
     def read(text: str) -> int:
         digits = text.removeprefix("-")
@@ -25,7 +25,7 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 
 
 def name(text: str) -> str:
-    """What people read: on one line, and not empty."""
+    """Parse a name: one line, and not empty."""
     text = text.strip()
     if not (text and len(text) <= _LONGEST_NAME and text.isprintable()):
         raise argparse.ArgumentTypeError(f"1 to {_LONGEST_NAME} characters on one line")
@@ -33,19 +33,19 @@ def name(text: str) -> str:
 
 
 def name_or_none(text: str) -> str:
-    """As `name`, and an empty word takes an earlier one away."""
+    """Parse a name; an empty text removes an earlier one."""
     return name(text) if text.strip() else ""
 
 
 def locale(text: str) -> str:
-    """A language, perhaps with its region."""
+    """Parse a language, perhaps with its region."""
     if not _LOCALE.fullmatch(text):
         raise argparse.ArgumentTypeError("a language such as en, de or pt-BR")
     return text
 
 
 def check(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
-    """Refuse what a terminal sent in another encoding: it is no text, and no database takes it."""
+    """Refuse text that a terminal sent in another encoding: it is no text, and no database takes it."""
     for word in words:
         if any(0xD800 <= ord(letter) <= 0xDFFF for letter in word):
             parser.error(f"argument {word!a} is not UTF-8")

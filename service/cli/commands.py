@@ -1,4 +1,4 @@
-"""What all commands are made of: a verb with its act, a group of verbs, a pool for one command, ways to fail."""
+"""Parts of all commands: a verb with its function, a group of verbs, a pool for one command, failures."""
 
 import argparse
 import sys
@@ -17,22 +17,22 @@ Command = Callable[[argparse.Namespace, Settings], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class CliActor:
-    """What the log says of who acts here."""
+    """Actor on the command line, for the log."""
 
     ip: str = "127.0.0.1"
     user_agent: str = "accounts-cli"
 
 
 class NotFound(Exception):
-    """What was named is not there."""
+    """There is nothing of that name."""
 
 
 class UsageError(Exception):
-    """What was asked for can't be done as it was said."""
+    """The command can't be done as it was given."""
 
 
 class PartialFailure(Exception):
-    """Part of it was done; `answer` says what was not."""
+    """Part of it was done; `answer` lists what was not."""
 
     def __init__(self, answer: object, *, exists_only: bool) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class PartialFailure(Exception):
 
 
 class CheckFailed(Exception):
-    """Something was looked at and is not as it should be; `answer` says what."""
+    """A check has failed; `answer` lists the findings."""
 
     def __init__(self, answer: object) -> None:
         super().__init__()
@@ -49,10 +49,10 @@ class CheckFailed(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """Who names no command, or one that there is not, is shown all of them; else the command says what is wrong."""
+    """Parser that shows all commands for an unknown or missing one; else the command explains its own error."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """Words too many are the command's error: argparse would have the root tell it, with all other commands."""
+        """Refuse surplus arguments in the command's name: argparse would have the root do it, with all commands."""
         found, rest = super().parse_known_args(args, namespace)
         if rest and self._subparsers is None:
             self.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -84,7 +84,7 @@ def boolean(text: str) -> bool:
 
 @asynccontextmanager
 async def database(settings: DatastoreSettings) -> AsyncIterator[db.Pool]:
-    """A pool of one connection for one command."""
+    """Open a pool of one connection for one command."""
     pool = db.Pool(settings.database_url.get_secret_value(), size=1, name="accounts-cli")
     try:
         yield pool
@@ -93,7 +93,7 @@ async def database(settings: DatastoreSettings) -> AsyncIterator[db.Pool]:
 
 
 async def find_project(pool: db.Pool, project_id: str) -> Project:
-    """Raises NotFound."""
+    """Find a project. Raises NotFound."""
     project = await projects.find(pool, project_id)
     if project is None:
         raise NotFound(f"no project {project_id}")

@@ -1,4 +1,4 @@
-"""Whether this service could run as it is set up, and whom it takes its clients for."""
+"""Checks of a setup before it goes live: settings, Postgres, Redis, relays, and the client address behind proxies."""
 
 import argparse
 import asyncio
@@ -15,13 +15,13 @@ from service.store import migrations, projects
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _OLDEST_POSTGRES = 15
-# Seconds: one look, and how far two clocks may be apart (reliability.md F61).
+# Seconds: one check, and the difference allowed between two clocks (docs/reliability.md F61).
 _PATIENCE, _APART = 5.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`look` is about a setting that is right for a trial and wrong for the world."""
+    """One finding; `look` is for a setting that suits a trial and not production."""
 
     about: str
     state: proxy_check.State
@@ -50,7 +50,7 @@ async def _doctor(arguments: argparse.Namespace, settings: Settings) -> object:
 
 
 def _settings(settings: Settings) -> list[Finding]:
-    """What can be told without asking anybody."""
+    """Check what needs no connection."""
     public, relay = urlsplit(settings.public_url), urlsplit(settings.smtp_url.get_secret_value())
     checks = (
         ("PUBLIC_URL", public.scheme == "https" or public.hostname in _LOOPBACK,
@@ -73,7 +73,7 @@ async def _postgres(settings: Settings) -> list[Finding]:
             received = time.time()
             version = await database_health.newest_migration(pool) if found and found.has_ledger else 0
             alike = await projects.alike(pool) if version else []
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what was asked for
+    except Exception as error:  # noqa: BLE001 - any error is the finding
         return [Finding("postgres", "wrong", db.explain(error, settings.database_url.get_secret_value()))]
     if found is None:
         return [Finding("postgres", "wrong", "does not answer")]
@@ -94,7 +94,7 @@ async def _redis(settings: Settings) -> list[Finding]:
     try:
         async with asyncio.timeout(_PATIENCE):
             memory, server = await redis.info("memory"), await redis.info("server")
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what was asked for
+    except Exception as error:  # noqa: BLE001 - any error is the finding
         return [Finding("redis", "wrong", redis_errors.explain(error, settings.redis_url.get_secret_value()))]
     finally:
         await redis.aclose(close_connection_pool=True)
@@ -106,7 +106,7 @@ async def _redis(settings: Settings) -> list[Finding]:
 
 
 async def _relays(arguments: argparse.Namespace, settings: Settings) -> list[Finding]:
-    """What the worker's own trial says; the entry point hands it in, since nothing here knows how mails are carried."""
+    """Check the relays with the worker's function, which the entry point passes in: nothing here knows SMTP."""
     try:
         return [
             Finding("relay", each.state, f"{each.relay}: {each.says}") for each in await arguments.try_relays(settings)

@@ -1,4 +1,4 @@
-"""Spans of time as people write them: 30s, 10m, 3h, 1d."""
+"""Durations as people write them: 30s, 10m, 3h, 1d."""
 
 import argparse
 import re
@@ -10,7 +10,7 @@ _LONGEST = 3650 * _UNITS["d"]
 
 
 def parse(text: str) -> float:
-    """Seconds; raises what argparse shows as wrong words."""
+    """Parse seconds; raises what argparse shows as a usage error."""
     match = _SPAN.fullmatch(text)
     seconds = int(match[1]) * _UNITS[match[2]] if match else 0
     if not 0 < seconds <= _LONGEST:
@@ -19,7 +19,7 @@ def parse(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """In the largest unit of which there are two: 90s, 15m, 47h, 3d."""
+    """Format in the largest unit of which there are two: 90s, 15m, 47h, 3d."""
     for unit in ("d", "h", "m"):
         if seconds >= 2 * _UNITS[unit]:
             return f"{int(seconds // _UNITS[unit])}{unit}"

@@ -1,4 +1,4 @@
-"""How a command fails: an exit code for programs, and words for people."""
+"""Failures of a command: an exit code for programs, and a message for people."""
 
 from service import db, endpoints, outages
 from service.cli.commands import NotFound, UsageError
@@ -19,7 +19,7 @@ _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
 
 
 def code_of(error: Exception) -> int:
-    """0 for a fault of ours."""
+    """Return the code for an error; 0 for a fault of this program."""
     known = next((code for kinds, code in _CODES if isinstance(error, kinds)), 0)
     if known or db.is_about_values(error):
         return known or WRONG
@@ -27,7 +27,7 @@ def code_of(error: Exception) -> int:
 
 
 def describe(error: Exception, code: int, settings: DatastoreSettings | None = None) -> str:
-    """What goes to standard error with that exit code; the settings say which server it is about."""
+    """Describe an error for standard error; the settings name the server that it is about."""
     if isinstance(error, InvalidSettings):
         return "\n  ".join(["the settings are unfit:", *error.faults])
     if code == AWAY and settings and not isinstance(error, outages.ServerUnavailable):

@@ -1,4 +1,4 @@
-"""Users from elsewhere, one JSON object a line; what is there already is left alone, so that it can run again."""
+"""Import of users, one JSON object a line; existing ones are left alone, so that it can run again."""
 
 import argparse
 import sys
@@ -30,7 +30,7 @@ def add(made: argparse.ArgumentParser) -> None:
 
 
 async def run(arguments: argparse.Namespace, settings: Settings) -> object:
-    """Each line is a transaction of its own; raises PartialFailure if there was a line that could not be taken."""
+    """Import each line in a transaction of its own; raises PartialFailure if one could not be taken."""
     imported, refused, existing = 0, [], 0
     async with database(settings) as pool:
         project = await find_project(pool, arguments.project)
@@ -49,7 +49,7 @@ async def run(arguments: argparse.Namespace, settings: Settings) -> object:
 
 
 def _lines(path: str) -> Iterator[bytes]:
-    """Those that are not empty."""
+    """Read the lines that are not empty."""
     try:
         with sys.stdin.buffer if path == "-" else open(path, "rb") as file:  # noqa: PTH123 - or standard input
             yield from (line for line in file if line.strip())

@@ -38,7 +38,7 @@ def add(verbs: Any) -> None:
 
 
 def _scopes(text: str) -> list[str]:
-    """Comma-separated, each once."""
+    """Parse comma-separated scopes, each once."""
     given = list(dict.fromkeys(scope.strip() for scope in text.split(",") if scope.strip()))
     if unknown := [scope for scope in given if scope not in SCOPES]:
         raise argparse.ArgumentTypeError(f"no scope {', '.join(unknown)}; there are {', '.join(SCOPES)}")

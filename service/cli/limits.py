@@ -1,4 +1,4 @@
-"""Rate limits: a project's own numbers, what stands in its windows, and emptying them."""
+"""Rate limits: a project's own numbers, the usage of its windows, and resets."""
 
 import argparse
 import math
@@ -43,7 +43,7 @@ def add(verbs: Any) -> None:
 
 
 def _numbers(text: str) -> list[int] | None:
-    """Calls and seconds; none for `off`, None for `default`."""
+    """Parse calls and seconds; none for `off`, None for `default`."""
     if text in ("off", "default"):
         return [] if text == "off" else None
     match = _NUMBERS.fullmatch(text)
@@ -54,7 +54,7 @@ def _numbers(text: str) -> list[int] | None:
 
 
 def _rules() -> dict[str, Rule]:
-    """Every rule that a project may change, by name."""
+    """Collect every rule that a project may change, by name."""
     declared = [limit.rule for route in app.routes() for limit in route.limits]
     return {rule.name: rule for rule in (*declared, *mail_quotas.RULES)}
 
@@ -86,7 +86,7 @@ async def _show(arguments: argparse.Namespace, settings: Settings) -> object:
 
 
 async def _look(pool: Pool, limits: RateLimiter, names: list[str], rules: list[Rule]) -> list[dict[str, object]]:
-    """Of the two that count, the one that knows of more calls; Postgres alone while Redis is away."""
+    """Read usage from Redis or Postgres, whichever knows of more calls; Postgres alone while Redis is away."""
     in_redis: list[Usage] = []
     try:
         in_redis = await limits.redis.peek(names, rules)
@@ -104,7 +104,7 @@ async def _look(pool: Pool, limits: RateLimiter, names: list[str], rules: list[R
 
 
 async def _reset(arguments: argparse.Namespace, settings: Settings) -> object:
-    """API processes hear of it from Postgres, whether or not Redis can be told."""
+    """Reset windows; API processes learn of it from Postgres, whether or not Redis could be notified."""
     if not (arguments.email or arguments.user or arguments.ip):
         raise UsageError("whose windows? --email, --user or --ip")
     async with database(settings) as pool, _limits(settings, pool) as limits:
@@ -127,7 +127,7 @@ def _warn(text: str) -> None:
 
 
 def _windows(project: Project, arguments: argparse.Namespace) -> Iterator[tuple[str, list[Window]]]:
-    """The windows that count a value, with the project whose they are: none for those of all projects together.
+    """Find the windows that count a value, with the project that owns them: none for those of all projects together.
 
     Raises UsageError.
     """
@@ -151,14 +151,14 @@ def _windows(project: Project, arguments: argparse.Namespace) -> Iterator[tuple[
 
 
 def _declared(project: Project, *by: str) -> list[Rule]:
-    """Routes' rules that count by this, with the project's own numbers."""
+    """List routes' rules with this key, with the project's own numbers."""
     declared = [limit.rule for route in app.routes() for limit in route.limits if limit.by in by]
     return counting.project_rules(project, dict.fromkeys(declared))
 
 
 @asynccontextmanager
 async def _limits(settings: Settings, pool: Pool) -> AsyncIterator[RateLimiter]:
-    """The windows as the API sees them."""
+    """Open the windows as the API sees them."""
     ring = settings.key_ring
     url = settings.redis_url.get_secret_value()
     redis = queue.connect(url)

@@ -1,6 +1,6 @@
-"""Values of `projects set` and `platforms add` that letters and links are made of, each in its one form.
+"""Values of `projects set` and `platforms add` that mails and links are made of, in canonical form.
 
-What is taken here the worker can write: a project that was set otherwise would owe every one of its letters.
+The worker can use every value that is accepted here: with a bad one it could send none of the project's mails.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from service.links import redirect_policy
 
 Kind = Literal["web", "app"]
 _HOSTNAME = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
-# A bundle id, a package name, what Flutter calls an app on Windows and Linux.
+# A bundle id, a package name, or Flutter's name of an app on Windows and Linux.
 _APP_ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,253}[a-z0-9_])?")
 # The whole origin of an app in a web view of its own scheme; http and https are a browser's, and have hosts.
 _APP_ORIGIN = re.compile(
@@ -22,7 +22,7 @@ _APP_ORIGIN = re.compile(
 
 
 def sender_address(text: str) -> str:
-    """Empty is MAIL_FROM."""
+    """Parse a sender; empty is MAIL_FROM."""
     try:
         return email_addresses.sender(text) if text else ""
     except ValueError:
@@ -30,7 +30,7 @@ def sender_address(text: str) -> str:
 
 
 def verification_url(text: str) -> str:
-    """Empty is this service's own page. Plain http is judged with the project's other settings."""
+    """Parse the page; empty is this service's own. Plain http is judged with the project's other settings."""
     if text and not redirect_policy.is_page(text):
         raise argparse.ArgumentTypeError(
             "an address such as https://app.example.com/verified, absolute and in plain ASCII"
@@ -39,12 +39,12 @@ def verification_url(text: str) -> str:
 
 
 def platform(text: str, kind: Kind) -> str:
-    """A platform in the form in which it is kept. Raises ValueError, with words for the operator."""
+    """Return a platform in canonical form. Raises ValueError with a message for the operator."""
     return _hostname(text) if kind == "web" else _app(text)
 
 
 def _hostname(text: str) -> str:
-    """An international name is kept as browsers send it."""
+    """Return a host name; an international one is kept as browsers send it."""
     wild, rest = ("*.", text[2:]) if text.startswith("*.") else ("", text)
     found = _ip(rest) if rest.startswith("[") else wild + (email_addresses.to_ascii(rest) or "")
     if not found or (not found.startswith("[") and not _HOSTNAME.fullmatch(found)):

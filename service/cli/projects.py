@@ -1,4 +1,4 @@
-"""Projects, and the platforms that their clients are: hosts of pages, and apps."""
+"""Projects, and their platforms: hosts of pages, and apps."""
 
 import argparse
 import re
@@ -15,12 +15,12 @@ from service.store import projects
 from service.store.projects import Project
 
 _PROJECT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
-# What `projects set` may change: every column but the id, the date, the platforms and the limits.
+# Columns that `projects set` may change: every one but the id, the date, the platforms and the limits.
 CHANGEABLE = [
     field for field in fields(Project) if field.name not in ("id", "created_at", "limits", "hostnames", "apps")
 ]
 _LIFETIME = kinds.whole(1, kinds.SECONDS)
-# What each takes, and what it is for. The schema bounds the numbers too.
+# Type and purpose of each. The schema bounds the numbers too.
 _RULES: dict[str, tuple[Any, str]] = {
     "name": (kinds.name, "what letters call it"),
     "sender_name": (kinds.name_or_none, "the name that letters come from; empty for the project's"),
@@ -119,7 +119,7 @@ async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
 
 
 def _refuse_open_page(project: dict[str, Any]) -> None:
-    """The secret in a letter's link travels to that page."""
+    """Refuse a page over plain http: the secret in a mail's link travels to it."""
     if redirect_policy.is_open(project["verification_url"]) and not project["plain_http"]:
         raise UsageError("--verification-url is https, unless the project has --plain-http on")
 
@@ -136,7 +136,7 @@ async def _add_platform(arguments: argparse.Namespace, settings: Settings) -> ob
 
 
 async def _remove_platform(arguments: argparse.Namespace, settings: Settings) -> object:
-    """Earlier releases kept other forms too: what stands there as it was typed goes, even if it would not be taken."""
+    """Remove a platform, also one in the form of earlier releases, which would not be accepted now."""
     async with database(settings) as pool:
         if not await _remove(pool, arguments):
             raise NotFound(f"{arguments.project} has no platform {arguments.platform}")
@@ -160,7 +160,7 @@ async def _remove(pool: Pool, arguments: argparse.Namespace) -> bool:
 
 
 def _platform(arguments: argparse.Namespace) -> str:
-    """Raises UsageError."""
+    """Parse the platform. Raises UsageError."""
     try:
         return project_values.platform(arguments.platform, arguments.kind)
     except ValueError as fault:

@@ -1,4 +1,4 @@
-"""A request through all proxies to the running service, to see for whom it takes us."""
+"""A request through all proxies to the running service, to compare the client address that it sees."""
 
 import http.client
 import ssl
@@ -14,7 +14,7 @@ from service.crypto import proxy_probe
 from service.http import forwarded
 from service.settings import Settings
 
-# RFC 5737: nobody's address. A client could write any other.
+# RFC 5737: an address without a host. A client could write any other.
 _INVENTED = "203.0.113.77"
 _SENT = {"X-Forwarded-For": _INVENTED, "Forwarded": f"for={_INVENTED}"}
 _ANSWERS = {"believed": str, "peer": str, "forwarded": dict, "header": str, "trusted_hops": int}
@@ -24,7 +24,7 @@ Finding = tuple[str, State, str]
 
 
 def check(url: str, settings: Settings) -> list[Finding]:
-    """About what, in which state, in words. Raises UsageError for what is no http or https address."""
+    """Check through a URL; findings have a subject, a state and a message. Raises UsageError for a bad URL."""
     scheme, host, port = _parts(url)
     try:
         status, body = _get(scheme, host, port, settings)
@@ -67,7 +67,7 @@ def _is_told(found: object) -> TypeGuard[dict[str, Any]]:
 
 
 def _judge(found: dict[str, Any]) -> Iterator[Finding]:
-    """An invented address was sent along in either header; what proxies put behind it is what may be counted."""
+    """Judge the hops behind an invented address in either header; only what proxies added may be counted."""
     header, trusted, believed = found["header"], found["trusted_hops"], found["believed"]
     added = {name: _added(name, hops) for name, hops in found["forwarded"].items()}
     proxies = len(added.get(header, ()))
@@ -86,12 +86,12 @@ def _judge(found: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _added(header: str, hops: list[str]) -> list[str]:
-    """What the proxies put in; one that replaces the header leaves nothing of ours in it."""
+    """List the addresses that the proxies added; a proxy that replaces the header leaves none of the client's."""
     return hops[1:] if hops[:1] == [_SENT.get(header)] else hops
 
 
 def _unread(header: str, outermost: list[str]) -> Iterator[Finding]:
-    """The address that the outermost proxy saw must be one: else everybody is taken for a proxy, and shares windows."""
+    """Check that the outermost proxy wrote an address: otherwise all clients count as one proxy, and share windows."""
     for element in outermost:
         if forwarded.parse_element(element, "Forwarded" if header == "Forwarded" else "X-Forwarded-For") is None:
             yield header, "wrong", f"says {element[:80]!r} of its client, which is no address: the proxy's is taken"

@@ -1,4 +1,4 @@
-"""Serving the API, and bringing the schema up to date."""
+"""Commands that serve the API, and migrate the schema."""
 
 import argparse
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the commands about users share."""
+"""Parts of the commands about users."""
 
 import argparse
 from typing import Any
@@ -22,7 +22,7 @@ def add_user_command(
 
 
 async def find_user(pool: Pool, project_id: str, named: str) -> User:
-    """By id, or by what no id can hold: an address. Raises NotFound."""
+    """Find a user by id, or by an address, which no id can be. Raises NotFound."""
     await find_project(pool, project_id)
     if "@" in named:
         user = await users.find_by_email(pool, project_id, email=email_addresses.lookup_form(named))

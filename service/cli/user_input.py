@@ -1,4 +1,4 @@
-"""What may be said of a user on the command line: the API's own checks. Loads the web stack."""
+"""Checks of a user's fields on the command line: the API's own. Imports the web stack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Given(Body):
 
 
 class Line(Body):
-    """A line of an import; `hash` is judged where it is kept."""
+    """A line of an import; `hash` is checked where it is stored."""
 
     id: NewUserId | None = None
     email: NewEmail
@@ -30,17 +30,17 @@ class Line(Body):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """The rules of a command are the modern era's."""
+    """Context of a command: the rules of the modern API version."""
 
     project: Project
     api_version: ApiVersion = MODERN
 
 
 def check(project: Project, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The same under the same names, None for what was not given; raises ArgumentInvalid."""
+    """Check fields under their API names, None for a missing one; raises ArgumentInvalid."""
     return dict(validate(Command(project), Given, given))
 
 
 def check_line(project: Project, given: Mapping[str, Any]) -> Line:
-    """Raises ArgumentInvalid."""
+    """Check a line. Raises ArgumentInvalid."""
     return validate(Command(project), Line, given)

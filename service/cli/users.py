@@ -1,4 +1,4 @@
-"""A project's users: the same acts as the Users API has, and what is told of them."""
+"""Users of a project: the same operations as the Users API has, and the fields to print."""
 
 import argparse
 import sys
@@ -53,7 +53,7 @@ def add(verbs: Any) -> None:
 
 
 def shown(user: User) -> dict[str, object]:
-    """All but the hash."""
+    """Return all fields but the hash."""
     facts: dict[str, object] = asdict(user)
     for hidden in ("project_id", "email_version", "password_hash"):
         del facts[hidden]
@@ -75,7 +75,7 @@ async def _show(arguments: argparse.Namespace, settings: Settings) -> object:
 
 
 def _checked(project: Project, arguments: argparse.Namespace) -> dict[str, Any]:
-    """What was given of a user, judged by the API's own rules; raises ArgumentInvalid."""
+    """Check the given fields by the API's own rules; raises ArgumentInvalid."""
     from service.cli import user_input  # noqa: PLC0415 - the web stack is not loaded to list projects
 
     given = {"id": getattr(arguments, "id", None), "email": arguments.email, "name": arguments.name}
@@ -89,7 +89,7 @@ def _checked(project: Project, arguments: argparse.Namespace) -> dict[str, Any]:
 async def _hash(
     settings: Settings, project: Project, given: dict[str, Any], pool: Pool, user: User | None
 ) -> str | None:
-    """The hash of the password that was given, if one was; judged as the API does. Raises AccountError."""
+    """Hash a given password, judged as the API does; None without one. Raises AccountError."""
     from service.accounts import password_policy  # noqa: PLC0415 - the web stack is not loaded to list projects
     from service.cli import user_input  # noqa: PLC0415 - nor here
 
@@ -126,7 +126,7 @@ async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
 
 
 async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
-    """The password is judged before anything is changed; of the changes the address comes first: it may be refused."""
+    """Set fields. The password is judged before any change; the address comes first, for it may be refused."""
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
         project = await find_project(pool, arguments.project)

@@ -1,4 +1,4 @@
-"""What happened to an account, written in the act's own transaction; a worker files it in the log."""
+"""Account events, written in the transaction of the change; a worker files them in the security log."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ _sql = Queries("events")
 
 
 class Event(StrEnum):
-    """The documented API's names; the modern era's follow from them (contract.md 3.5)."""
+    """Events under the documented API's names; the modern names follow from them (docs/contract.md#log)."""
 
     ACCOUNT_CREATE = "account.create"
     ACCOUNT_DELETE = "account.delete"
@@ -29,9 +29,9 @@ class Event(StrEnum):
     RECOVERY_UPDATE = "account.recovery.update"
     VERIFICATION_CREATE = "account.verification.create"
     VERIFICATION_UPDATE = "account.verification.update"
-    # "This wasn't me", said by a notice's link.
+    # A notice's link was used: the owner has undone a change.
     DISAVOWAL = "account.disavowal"
-    # What an operator did to the account, under the names that the Users API of the legacy era has for it.
+    # Changes by an operator, under the legacy Users API's names.
     BY_OPERATOR_CREATE = "users.create"
     BY_OPERATOR_DELETE = "users.delete"
     BY_OPERATOR_NAME = "users.update.name"
@@ -44,7 +44,7 @@ class Event(StrEnum):
     BY_OPERATOR_SESSIONS = "users.sessions.delete"
 
 
-# What the legacy log shows (contract.md 2.4): the document knows no others.
+# Events of the legacy log (docs/contract.md#lists-and-queries): the API document has no others.
 DOCUMENTED = (
     Event.ACCOUNT_CREATE,
     Event.ACCOUNT_DELETE,
@@ -62,7 +62,7 @@ DOCUMENTED = (
 
 
 class Actor(Protocol):
-    """Where an act came from."""
+    """Origin of a change."""
 
     @property
     def ip(self) -> str: ...
@@ -95,7 +95,7 @@ async def record(
     by: Actor,
     token_id: str | None = None,
 ) -> UUID:
-    """The event's id. Without a user it waits for `settle`."""
+    """Record an event and return its id. Without a user it waits for `assign_user`."""
     event_id = ids.new_uuid()
     await _sql.run(
         conn,
@@ -112,16 +112,16 @@ async def record(
 
 
 async def assign_user(conn: Executor, project_id: str, *, token_id: str, user_id: str | None) -> list[UUID]:
-    """Say whom the waiting events of a token concern, None for nobody; they are ready to be filed now."""
+    """Set the user of a token's waiting events, None for no account; they are ready to be filed now."""
     settled = await _sql.all(conn, "settle_events", EventId, project_id=project_id, token_id=token_id, user_id=user_id)
     return [event.id for event in settled]
 
 
 async def dequeue(conn: Executor, *, most: int) -> list[PendingEvent]:
-    """Remove and return the oldest that wait; in the transaction that files them."""
+    """Remove and return the oldest pending events; in the transaction that files them."""
     return await _sql.all(conn, "take_events", PendingEvent, most=most)
 
 
 async def has_overdue(conn: Executor, *, seconds: float) -> bool:
-    """Whether one has waited for longer: its bell was lost."""
+    """Tell whether one has waited for longer: its job was lost."""
     return bool(await _sql.value(conn, "has_late_event", seconds=seconds))

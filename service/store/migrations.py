@@ -1,4 +1,4 @@
-"""sql/migrations/NNNN_name.sql, in order, once, and never a changed one."""
+"""Migrations: sql/migrations/NNNN_name.sql, in order, once, and never a changed one."""
 
 import asyncio
 import hashlib
@@ -12,11 +12,11 @@ from service.db import SQL, Connection, DatabaseFault, Queries, classify, connec
 
 _sql = Queries("migrations")
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
-# Any number that nobody else takes a session lock on.
+# Any number that no other program takes a session lock on.
 _LOCK = int.from_bytes(hashlib.sha256(b"accounts.migrations").digest()[:8], "big", signed=True)
 
 
-# Seconds in which those get through whom a migration kept waiting while it waited itself.
+# Seconds for queries to pass that a migration kept waiting while it waited itself.
 _REST = 0.2, 1.0
 
 
@@ -43,7 +43,7 @@ class Applied:
 
 
 def load(folder: Path = SQL / "migrations") -> list[Migration]:
-    """Raises MigrationDrift for a gap or a file that is not named NNNN_name.sql."""
+    """Load the files. Raises MigrationDrift for a gap or a file that is not named NNNN_name.sql."""
     found = []
     for path in sorted(folder.iterdir()):
         match = _NAME.fullmatch(path.name)
@@ -57,7 +57,7 @@ def load(folder: Path = SQL / "migrations") -> list[Migration]:
 
 
 async def migrate(url: str, folder: Path = SQL / "migrations", *, patience: float = 60) -> list[str]:
-    """Apply what is missing and say what that was.
+    """Apply missing migrations and return their names.
 
     `patience` in seconds is for another migration under way, and for each one to get its locks.
     """
@@ -89,7 +89,7 @@ def _check_drift(migrations: list[Migration], done: dict[int, str]) -> None:
 
 
 async def _apply_with_retry(connection: Connection, migration: Migration, patience: float) -> None:
-    """What got in the way of others, or they in its way, has changed nothing and is tried again."""
+    """Apply one, again after a lock timeout or a deadlock, which have changed nothing."""
     until = time.monotonic() + patience
     while True:
         try:
@@ -101,7 +101,7 @@ async def _apply_with_retry(connection: Connection, migration: Migration, patien
 
 
 async def _apply(connection: Connection, migration: Migration) -> None:
-    """In one transaction, unless the file's first line says otherwise (`create index concurrently`)."""
+    """Apply one in a transaction, unless the file's first line says otherwise (`create index concurrently`)."""
     facts = {"version": migration.version, "name": migration.name, "checksum": migration.checksum}
     if migration.sql.startswith("-- no-transaction"):
         await connection.execute(migration.sql)

@@ -1,11 +1,11 @@
-"""The outbox: a mail that was accepted is a row until it has ended (reliability.md B1, B2).
+"""The outbox: an accepted mail is a row until it has ended.
 
 pending -> sending -> sent, or failed (refused for good), expired (its link died first), cancelled (its link was
-used or killed first), void (the address is nobody's). `sending` with its lease run out counts as pending.
-Each end, and each try that failed, is written with its row of mail_events by one statement: a history has no gaps.
+used or killed first), void (the address has no account). `sending` with its lease run out counts as pending.
+Each end, and each attempt that failed, is written with its row of mail_events by one statement: a history has no gaps.
 A worker of the release before writes none, so nothing here depends on them.
 
-Longer than other nouns: one function a statement, and a worker needs all of them.
+Longer than other files: one function a statement, and a worker needs all of them.
 """
 
 from collections.abc import Collection
@@ -19,13 +19,13 @@ from service.db import Executor, Queries
 
 _sql = Queries("outbox")
 FinalState = Literal["failed", "expired", "cancelled", "void"]
-# Whose fault a failed try was: the relay's as a whole, this recipient's, our own, or that we send too fast for it.
+# Cause of a failed attempt: the relay as a whole, this recipient, this service, or too high a rate for the relay.
 Cause = Literal["server", "recipient", "ours", "pace"]
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A mail that is ours to send until the lease runs out, with what its letter needs."""
+    """A mail that a worker may send until the lease runs out, with the facts of its letter."""
 
     project_id: str
     id: UUID
@@ -74,7 +74,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class AttemptReport:
-    """How a try went, for its event: which relay, at which stage, and one harmless line. `code` 0: nobody answered."""
+    """Report of an attempt for its event: relay, stage, and one harmless line. `code` 0: no reply."""
 
     worker: str
     server: str = ""
@@ -85,7 +85,7 @@ class AttemptReport:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Mails that are still owed; ages in seconds: of the oldest, and of what has been due the longest."""
+    """Counts of mails still to be sent; ages in seconds: of the oldest, and of what has been due the longest."""
 
     pending: int
     sending: int
@@ -154,22 +154,22 @@ async def enqueue_notice(
 
 
 def _message_id(mail_id: UUID, sender: str) -> str:
-    """Fixed when the mail is accepted, so that a duplicate can be told from a second mail (RFC 5322)."""
+    """Make the Message-ID when the mail is accepted, so that a duplicate can be told from a second mail (RFC 5322)."""
     return f"<{mail_id.hex}@{sender.rpartition('@')[2]}>"
 
 
 async def claim(conn: Executor, mail_id: UUID, *, worker: str, lease: float) -> Claim | None:
-    """None if there is nothing left to do: sent, ended, or another worker's. `lease` is in seconds."""
+    """Claim a mail; None if it has ended or is another worker's. `lease` is in seconds."""
     return await _sql.one(conn, "claim_mail", Claim, id=mail_id, worker=worker, lease=lease)
 
 
 async def assign_user(conn: Executor, claim: Claim, *, user_id: str) -> None:
-    """Note whose mail it turned out to be."""
+    """Set the user whose mail it turned out to be."""
     await _sql.run(conn, "own_mail", project_id=claim.project_id, id=claim.id, user_id=user_id)
 
 
 async def renew(conn: Executor, leases: list[Lease], *, worker: str, lease: float) -> list[Lease]:
-    """Those that are its own still; another has claimed the rest."""
+    """Renew leases and return those that are still this worker's; another has claimed the rest."""
     return await _sql.all(
         conn,
         "renew_mails",
@@ -182,41 +182,41 @@ async def renew(conn: Executor, leases: list[Lease], *, worker: str, lease: floa
 
 
 async def mark_sent(conn: Executor, sent: Lease, *, worker: str, server: str, code: int, answer: str = "") -> bool:
-    """The relay took it: sent. False if it had ended otherwise, or been claimed once more, meanwhile."""
+    """Record that the relay accepted it. False if it had ended otherwise, or was claimed once more, meanwhile."""
     facts = {"id": sent.id, "attempt": sent.attempts, "worker": worker, "server": server}
     return await _sql.run(conn, "confirm_mail", **facts, code=code, answer=answer) == 1
 
 
 async def finish(conn: Executor, claim: Claim, *, state: FinalState, report: AttemptReport) -> bool:
-    """False if it was not ours any more."""
+    """End a mail. False if this worker has lost it."""
     facts = {"project_id": claim.project_id, "id": claim.id, "attempts": claim.attempts, "state": state}
     return await _sql.run(conn, "end_mail", **facts, **asdict(report)) == 1
 
 
 async def reschedule(conn: Executor, claim: Claim, *, seconds: float, cause: Cause, report: AttemptReport) -> bool:
-    """False if it was not ours any more."""
+    """Reschedule a mail after a failed attempt. False if this worker has lost it."""
     facts = {"project_id": claim.project_id, "id": claim.id, "attempts": claim.attempts}
     return await _sql.run(conn, "postpone_mail", **facts, seconds=seconds, cause=cause, **asdict(report)) == 1
 
 
 async def fail_unreadable(conn: Executor, mail_id: UUID, *, worker: str, tries: int, fault: str) -> bool:
-    """Fail a row that no claim could be made of, once it was tried so often."""
+    """Fail a row that no claim could be made of, after that many attempts."""
     return await _sql.run(conn, "bury_mail", id=mail_id, worker=worker, tries=tries, fault=fault) == 1
 
 
 async def list_due(conn: Executor, *, seconds: float, most: int, patience: float = 0) -> list[UUID]:
-    """Overdue by so many seconds, the longest first; leases that ran out only when they did `patience` seconds ago."""
+    """List mails overdue by so many seconds, the longest first; expired leases only after `patience` seconds."""
     due = await _sql.all(conn, "list_due_mails", DueMail, seconds=seconds, patience=patience, most=most)
     return [mail.id for mail in due]
 
 
 async def list_expired(conn: Executor, *, most: int) -> list[UUID]:
-    """Those that waited beyond their deadline."""
+    """List mails that waited beyond their deadline."""
     return [mail.id for mail in await _sql.all(conn, "list_late_mails", DueMail, most=most)]
 
 
 async def reschedule_now(conn: Executor, *, stages: Collection[str], most: int) -> int:
-    """What waited for the relay is due at once, `most` for its faults and `most` for ours at these stages; how many.
+    """Make mails due that waited for the relay, `most` for its faults and `most` for local ones at these stages.
 
     Safe for all workers to do at the same time.
     """
@@ -224,22 +224,22 @@ async def reschedule_now(conn: Executor, *, stages: Collection[str], most: int) 
 
 
 async def release_of_worker(conn: Executor, *, worker: str) -> int:
-    """What this worker held when it died; how many."""
+    """Release mails that this worker held when it died; return how many."""
     return await _sql.run(conn, "free_mails_of", worker=worker)
 
 
 async def release(conn: Executor, ids: list[UUID], *, worker: str) -> int:
-    """Undo claims of this worker that it got no answer to; how many of them had counted."""
+    """Undo claims of this worker whose answer was lost; return how many of them had been made."""
     return await _sql.run(conn, "give_back_mails", ids=ids, worker=worker)
 
 
 async def release_all(conn: Executor, *, worker: str, kept: list[UUID]) -> int:
-    """What this worker holds, but `kept`, is anybody's at once; how many."""
+    """Release everything that this worker holds, but `kept`; return how many."""
     return await _sql.run(conn, "hand_back_mails", worker=worker, kept=kept)
 
 
 async def cancel_for_user(conn: Executor, project_id: str, *, user_id: str) -> int:
-    """What was still to be sent to a user; how many."""
+    """Cancel a user's mails that are still to be sent; return how many."""
     return await _sql.run(conn, "cancel_mails_of", project_id=project_id, user_id=user_id)
 
 
@@ -248,5 +248,5 @@ async def backlog(conn: Executor) -> Backlog:
 
 
 async def delete_finished(conn: Executor, *, days: int, most: int) -> int:
-    """Forget mails that ended longer ago, so many at a time."""
+    """Delete mails that ended longer ago, so many at a time."""
     return await _sql.run(conn, "drop_ended_mails", days=days, most=most)

@@ -1,7 +1,7 @@
-"""The outbox as people see it: operators who look after it, members who ask what became of their own mails.
+"""The outbox for people: operators who look after it, members who ask for the state of their own mails.
 
-Carrying the mails out is `mails`, the workers' noun. The words here are for readers: nothing decides by them.
-Longer than other nouns: a dataclass for each thing that is told.
+Sending is in `outbox`, for workers. These states and reasons are for readers: no code decides by them.
+Longer than other files: a dataclass for each kind of row.
 """
 
 import re
@@ -14,7 +14,7 @@ from service.db import Executor, Queries
 
 _sql = Queries("outbox_admin")
 STATES = ("pending", "sending", "sent", "failed", "expired", "cancelled", "void")
-# RFC 3463: subject and detail of what a mail server says. It stands first, behind the stage at most.
+# RFC 3463: subject and detail of a mail server's reply. It stands first, behind the stage at most.
 _STATUS = re.compile(r"(?:[a-z]+: )?[245]\.(\d{1,3}\.\d{1,3})\b")
 _ADDRESS = re.compile(r"[^\s<>@,;:\"'()]+@[^\s<>@,;:\"'()]+")
 _FULL_CODES, _FULL_STATUS = frozenset({452, 552}), "2.2"
@@ -23,7 +23,7 @@ Reason = Literal["", "delayed", "mailbox_full", "address_refused", "mail_refused
 
 @dataclass(frozen=True, slots=True)
 class MailFilter:
-    """Which mails are meant; None narrows nothing. `older` and `newer` are ages in seconds."""
+    """Filter of mails; None narrows nothing. `older` and `newer` are ages in seconds."""
 
     states: list[str] | None = None
     project_id: str | None = None
@@ -34,7 +34,7 @@ class MailFilter:
 
 @dataclass(frozen=True, slots=True)
 class MailSummary:
-    """`due_in` is in seconds: until the next try, or until the lease of who sends it runs out; None once it ended."""
+    """One line of a list. `due_in` is in seconds: until the next attempt or the lease's end; None once it ended."""
 
     project_id: str
     id: UUID
@@ -59,7 +59,7 @@ class MailId:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A row without the facts of its letter: they tell where the one who asked was."""
+    """A row without the facts of its letter, which name the client that asked."""
 
     project_id: str
     id: UUID
@@ -83,7 +83,7 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class MailEvent:
-    """One step of a mail's life; the first, that it was accepted, is the mail's own `created_at`."""
+    """One event of a mail; its acceptance is the mail's own `created_at`."""
 
     at: datetime
     name: str
@@ -97,7 +97,7 @@ class MailEvent:
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """What became of an operator's wish; `unowned_token` is that of a mail whose owner nobody has looked for yet.
+    """Result for one mail; `unowned_token` is that of a mail whose owner no worker has looked up yet.
 
     `verdict`: done; sending (a worker holds it), busy (its row was locked just then), late (past its deadline),
     dead_link, no_account, unknown; or the final state that forbids it.
@@ -112,7 +112,7 @@ class ActionResult:
 
 @dataclass(frozen=True, slots=True)
 class StateCount:
-    """`oldest_age` is in seconds."""
+    """Mails of one state; `oldest_age` is in seconds."""
 
     state: str
     count: int
@@ -134,7 +134,7 @@ class OutcomeCount:
 
 @dataclass(frozen=True, slots=True)
 class ServerCount:
-    """`server` is host:port; `sent_ago` in seconds, None if it took nothing."""
+    """Mails of one server; `server` is host:port; `sent_ago` in seconds, None if it took nothing."""
 
     server: str
     sent: int
@@ -158,7 +158,7 @@ class MemberMail:
 
     @property
     def reason(self) -> Reason:
-        """Why it is where it is, in a word that an app can show; the relay's own text stays with the operator."""
+        """Reason for the state, in a word that an app can show; the relay's own text stays with the operator."""
         full = self.last_code in _FULL_CODES or _status(self.last_fault) == _FULL_STATUS
         match self.state:
             case "failed":
@@ -170,7 +170,7 @@ class MemberMail:
         return ""
 
     def _refusal(self) -> Reason:
-        """A no to the address, a no to this mail, or a fault of ours."""
+        """Tell a refused address from a refused mail and a fault of this service."""
         stage = self.stage or (self.last_fault or "").partition(":")[0]
         status = _status(self.last_fault)
         if stage == "address" or (self.last_code and (status.startswith("1.") or status == "2.1")):
@@ -186,17 +186,17 @@ def _status(fault: str | None) -> str:
 
 
 def mask_address(text: str) -> str:
-    """Every address in a text, cut to what its owner would still know it by: a…@example.com."""
+    """Cut every address in a text so that only its owner recognises it: a…@example.com."""
     return _ADDRESS.sub(lambda found: f"{found[0][0]}…@{found[0].rpartition('@')[2]}", text)
 
 
 async def page(conn: Executor, choice: MailFilter, *, after: UUID | None, most: int) -> list[MailSummary]:
-    """Newest first; `after` is the last one of the page before."""
+    """List mails, newest first; `after` is the last one of the page before."""
     return await _sql.all(conn, "list_outbox", MailSummary, **asdict(choice), after=after, most=most)
 
 
 async def select_ids(conn: Executor, choice: MailFilter, *, after: UUID | None, most: int) -> list[UUID]:
-    """Ids, oldest first; the choice names its states."""
+    """List ids, oldest first; the filter names its states."""
     chosen = await _sql.all(conn, "choose_mails", MailId, **asdict(choice), after=after, most=most)
     return [each.id for each in chosen]
 
@@ -206,17 +206,17 @@ async def find(conn: Executor, mail_id: UUID) -> Mail | None:
 
 
 async def history(conn: Executor, mail: Mail) -> list[MailEvent]:
-    """What happened to it, in order."""
+    """List the events of a mail in order."""
     return await _sql.all(conn, "list_mail_events", MailEvent, project_id=mail.project_id, mail_id=mail.id)
 
 
 async def retry(conn: Executor, mail_ids: list[UUID]) -> list[ActionResult]:
-    """Make mails due at once; one answer for each, in their order. Never one that is being sent, or was."""
+    """Make mails due at once; one result for each, in their order. Never one that is being sent, or was."""
     return await _sql.all(conn, "retry_mails", ActionResult, ids=mail_ids)
 
 
 async def cancel(conn: Executor, mail_ids: list[UUID]) -> list[ActionResult]:
-    """End mails that nobody is sending; one answer for each, in their order."""
+    """Cancel mails that no worker is sending; one result for each, in their order."""
     return await _sql.all(conn, "cancel_mails", ActionResult, ids=mail_ids)
 
 
@@ -229,19 +229,19 @@ async def count_waiting(conn: Executor, *, project_id: str | None) -> list[Waiti
 
 
 async def count_outcomes(conn: Executor, *, project_id: str | None, seconds: float) -> list[OutcomeCount]:
-    """What happened lately, by name."""
+    """Count recent events by name."""
     return await _sql.all(conn, "count_outcomes", OutcomeCount, project_id=project_id, seconds=seconds)
 
 
 async def count_by_server(conn: Executor, *, project_id: str | None, seconds: float) -> list[ServerCount]:
-    """How each mail server fared lately."""
+    """Count recent outcomes by mail server."""
     return await _sql.all(conn, "count_by_server", ServerCount, project_id=project_id, seconds=seconds)
 
 
 async def page_for_member(
     conn: Executor, project_id: str, *, user_id: str, since: datetime, most: int, skipped: int
 ) -> list[MemberMail]:
-    """A user's own mails since then, newest first."""
+    """List a user's own mails since then, newest first."""
     return await _sql.all(
         conn,
         "list_own_mails",

@@ -1,4 +1,4 @@
-"""A project: its users' home, its allowed hostnames and its rules. Projects also own the API keys."""
+"""Projects: their allowed hosts, their rules and their API keys."""
 
 import re
 import secrets
@@ -78,7 +78,7 @@ class Alike:
 
 
 async def create(pool: Pool, project_id: str, *, name: str) -> None:
-    """Raises ProjectExists."""
+    """Create a project. Raises ProjectExists."""
     async with transaction(pool) as tx:
         await _sql.value(tx, "claim_project_id", id=project_id)
         if not await _sql.run(tx, "create_project", id=project_id, name=name):
@@ -95,7 +95,7 @@ async def change(conn: Executor, project_id: str, **changes: Any) -> bool:
 
 
 async def set_limit(conn: Executor, project_id: str, *, rule: str, numbers: list[int] | None) -> bool:
-    """Calls and seconds for a rule, no numbers for no limit, None for what stands in the code; False: no project."""
+    """Set calls and seconds of a rule, no numbers for no limit, None for the default; False without the project."""
     return await _sql.run(conn, "set_limit", id=project_id, rule=rule, numbers=numbers) == 1
 
 
@@ -108,7 +108,7 @@ async def remove_platform(conn: Executor, project_id: str, *, hostname: str) -> 
 
 
 async def add_app(conn: Executor, project_id: str, *, app: str) -> None:
-    """An app's id, or the origin of one in a web view; a link never leads to either."""
+    """Add an app's id, or the origin of one in a web view; a link never leads to either."""
     await _sql.run(conn, "add_app", project_id=project_id, app=app)
 
 
@@ -125,7 +125,7 @@ async def create_api_key(
     scopes: list[str],
     expires_at: datetime | None = None,
 ) -> str:
-    """The key, which is shown this once: the database holds its digest."""
+    """Create a key and return it, this once: the database holds its digest."""
     secret = "key_" + secrets.token_hex(32)
     await _sql.run(
         conn,
@@ -155,7 +155,7 @@ async def revoke_api_key(conn: Executor, project_id: str, *, key_id: str) -> boo
 
 
 class ProjectCache:
-    """Projects as they were at most a second ago, so that a request costs no query for its project's rules."""
+    """Cache of projects, at most a second old, so that a request costs no query for its project's rules."""
 
     _AGE, _MOST = 1.0, 1024
 

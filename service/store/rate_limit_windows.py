@@ -1,4 +1,4 @@
-"""Windows in Postgres, under the names that they have in Redis: it knows of every call, and has the last word."""
+"""Windows in Postgres, under their names in Redis: they have every call, and the last word."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _sql = Queries("rate_limit_windows")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Calls that stood in the window before this one; microseconds until the oldest leaves; this one's moment.
+    """Calls in the window before this one; microseconds until the oldest leaves; this one's moment.
 
     No moment if one of the windows was full: then the call counts in none.
     """
@@ -23,7 +23,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Calls that stand in the window; microseconds until the oldest leaves."""
+    """Calls in the window; microseconds until the oldest leaves."""
 
     before: int
     wait: int
@@ -52,17 +52,17 @@ class Store:
         await _sql.value(self.conn, "give_back", names=list(names), limits=list(limits), moments=list(moments))
 
     async def resets(self, since: datetime) -> list[Reset]:
-        """Windows that an operator has emptied since then."""
+        """List windows that an operator has emptied since then."""
         return await _sql.all(self.conn, "find_resets", Reset, since=since)
 
 
 async def find(conn: Executor, names: Sequence[str], seconds: Sequence[int]) -> list[Held]:
-    """The contents of each, one a name; nothing is counted."""
+    """Read the contents of each, one a name, without counting."""
     return await _sql.all(conn, "find_windows", Held, names=list(names), seconds=list(seconds))
 
 
 async def reset(conn: Executor, names: Sequence[str]) -> int:
-    """Empty windows, for API processes to hear of; the number that there were."""
+    """Empty windows, for API processes to learn of; return how many there were."""
     emptied = await _sql.run(conn, "forget_windows", names=list(names))
     await _sql.run(conn, "note_resets", names=list(names))
     await _sql.run(conn, "drop_old_resets")

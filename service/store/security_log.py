@@ -51,7 +51,7 @@ async def write(conn: Executor, entries: Sequence[tuple[Entry, Any]]) -> int:
 
 
 class Owner(Protocol):
-    """Whose log it is: a user."""
+    """User whose log it is."""
 
     @property
     def project_id(self) -> str: ...
@@ -64,7 +64,7 @@ class Owner(Protocol):
 async def page(
     conn: Executor, owner: Owner, *, names: list[str] | None, most: int, skipped: int, hidden: Sequence[str] = ()
 ) -> list[Log]:
-    """Newest first; `names` narrows to those events, and the hidden ones are left out."""
+    """List entries, newest first; `names` narrows to those events, `hidden` ones are left out."""
     return await _sql.all(
         conn,
         "list_logs",
@@ -85,5 +85,5 @@ async def count(conn: Executor, owner: Owner, *, hidden: Sequence[str] = ()) -> 
 
 
 async def maintain_partitions(conn: Executor, *, months: int) -> int:
-    """Make the partitions to come, drop those past their time; how many changed."""
+    """Create the partitions to come and drop those past their time; return how many changed."""
     return int(await _sql.value(conn, "keep_log_partitions", months=months))

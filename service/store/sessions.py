@@ -1,4 +1,4 @@
-"""A session: 256 random bits that only the client keeps."""
+"""Sessions, each with 256 random bits that only the client keeps."""
 
 import secrets
 from dataclasses import astuple, dataclass
@@ -39,7 +39,7 @@ class Session:
 
 
 class Owner(Protocol):
-    """Whoever has a project and an id: a user."""
+    """User with a project and an id."""
 
     @property
     def project_id(self) -> str: ...
@@ -49,7 +49,7 @@ class Owner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ClientInfo:
-    """Where a session is opened from; `device` is a dataclass whose fields are in the order of Session's."""
+    """Client of a new session; `device` is a dataclass whose fields are in the order of Session's."""
 
     ip: str
     country_code: str
@@ -59,7 +59,7 @@ class ClientInfo:
 async def open_session(
     conn: Executor, user: Owner, *, provider: str, provider_uid: str, place: ClientInfo, seconds: int
 ) -> tuple[Session, str]:
-    """The session and its secret, which is nowhere to be found again."""
+    """Open a session and return it with its secret, which is stored nowhere."""
     secret = secrets.token_hex(32)
     session = await _sql.one(
         conn,
@@ -73,7 +73,7 @@ async def open_session(
         provider_uid=provider_uid,
         ip=place.ip,
         country_code=place.country_code,
-        device=list(astuple(place.device)),  # type: ignore[call-overload]  # nouns are strangers: any flat dataclass
+        device=list(astuple(place.device)),  # type: ignore[call-overload]  # the store knows no device: any flat dataclass
         seconds=seconds,
     )
     assert session is not None  # noqa: S101 - an insert that returns always has a row
@@ -81,7 +81,7 @@ async def open_session(
 
 
 async def close(conn: Executor, user: Owner, *, session_id: str) -> bool:
-    """False where the user has no such session."""
+    """Close a session. False where the user has no such session."""
     return await _sql.run(conn, "close_session", project_id=user.project_id, user_id=user.id, id=session_id) == 1
 
 
@@ -94,7 +94,7 @@ async def find(conn: Executor, user: Owner, *, session_id: str) -> Session | Non
 
 
 async def list_all(conn: Executor, user: Owner) -> list[Session]:
-    """The live ones, oldest first."""
+    """List the live ones, oldest first."""
     return await _sql.all(conn, "list_sessions", Session, project_id=user.project_id, user_id=user.id)
 
 

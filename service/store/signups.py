@@ -1,4 +1,4 @@
-"""What was asked for at a private sign-up. No account is made before the address is proved."""
+"""Requests for a private sign-up. No account is made before the address is proved."""
 
 from dataclasses import dataclass, field
 
@@ -16,7 +16,7 @@ class Signup:
 
 
 async def record(conn: Executor, project_id: str, *, token_id: str, name: str, password_hash: str) -> None:
-    """It lives and dies with the token whose secret is mailed to the address."""
+    """Record a request; it lives and dies with the token whose secret is mailed to the address."""
     await _sql.run(
         conn, "record_sign_up", project_id=project_id, token_id=token_id, name=name, password_hash=password_hash
     )

@@ -1,7 +1,7 @@
-"""One-time tokens. The row is stored, the secret is derived from it whenever it is needed (reliability.md B3).
+"""One-time tokens. The row is stored, the secret is derived from it whenever it is needed.
 
 On the wire a secret has 256 hex characters: the token's id (20), then 118 bytes of HMAC. So a guess attacks one
-token, five wrong ones kill that token alone, and nobody can use up a link that somebody else asked for.
+token, five wrong ones kill that token alone, and a client can't use up a link that another one asked for.
 """
 
 import hmac
@@ -17,7 +17,7 @@ from service.db import Executor, Queries
 
 _sql = Queries("tokens")
 _ID, _PROOF, _CODE = 20, 118, 6
-# A code is held against so many tokens (the statement says why).
+# A code is compared with so many tokens (the statement says why).
 _CANDIDATES = 3
 
 
@@ -26,13 +26,13 @@ class Kind(StrEnum):
     VERIFICATION = "verification"
     MAGIC_URL = "magic_url"
     OTP = "otp"
-    # What a notice lets its reader undo: all that has been done, or a change of address too.
+    # Scope of a notice's link: undo all changes, or a change of address too.
     ACCOUNT_UNDO = "disavowal"
     EMAIL_UNDO = "email_undo"
 
 
 class Owner(Protocol):
-    """Whoever has a project, an id and maybe an address: a user."""
+    """User with a project, an id and maybe an address."""
 
     @property
     def project_id(self) -> str: ...
@@ -57,20 +57,20 @@ class Token:
 
 
 def with_public_id(ring: KeyRing, token: Token) -> Token:
-    """The same under another id, for who asked without being known: no guess can be aimed at the row behind it.
+    """Return the token under another id, for an anonymous caller: no guess can be aimed at the row behind it.
 
-    From how long a guess takes one could tell whether that row is still there, and so whether somebody has used it.
+    Otherwise the time that a guess takes would tell whether that row is still there, and so whether it was used.
     """
     return replace(token, id=public_id(ring[token.kid], token.id))
 
 
 def public_id(key: bytes, token_id: str) -> str:
-    """20 hex characters: who has the key can still tell which row an answer was about."""
+    """Derive 20 hex characters; the key's holder can still tell which row an answer was about."""
     return key_derivation.derive(key, "shown", token_id).hex()[:_ID]
 
 
 def secret_of(ring: KeyRing, token: Token) -> str:
-    """256 hex characters, or six digits; the same for API and worker and for every retry.
+    """Derive the secret: 256 hex characters, or six digits; the same for API and worker and for every retry.
 
     KeyError if the key has been retired.
     """
@@ -94,7 +94,7 @@ def secret_of(ring: KeyRing, token: Token) -> str:
 
 
 def target_id(secret: str) -> str:
-    """The row that a guess at a link is aimed at, whether or not it is there; nothing for a code, which names none."""
+    """Return the row at which a guess at a link is aimed, present or not; empty for a code, which names none."""
     return secret[:_ID] if len(secret) > _CODE else ""
 
 
@@ -110,7 +110,7 @@ async def issue(
     requested_user_id: str | None = None,
     email_version: int | None = None,
 ) -> Token:
-    """A token for the owner of an address; without user_id a worker, or the confirmation, finds out who that is."""
+    """Issue a token for the owner of an address; without user_id a worker, or the confirmation, finds that owner."""
     token = await _sql.one(
         conn,
         "issue_token",
@@ -146,10 +146,10 @@ async def assign_user(
 async def find_by_secret(
     conn: Executor, project_id: str, *, kind: Kind, user_id: str, secret: str, ring: KeyRing
 ) -> Token | None:
-    """The live token that this user's secret opens, or None; the attempt counts either way."""
+    """Find the live token that this user's secret opens, or None; the attempt counts either way."""
     token = await _sql.one(conn, "count_attempt", Token, project_id=project_id, id=secret[:_ID], kind=kind)
     known = token is not None and user_id in (token.user_id, token.requested_user_id) and token.kid in ring
-    # The same work for a token that is not there: nobody learns from the time which part was wrong.
+    # The same work for a missing token: the time does not tell which part was wrong.
     expected = (
         secret_of(ring, token)
         if known and token
@@ -161,7 +161,7 @@ async def find_by_secret(
 async def find_by_code(
     conn: Executor, project_id: str, *, requested_user_id: str, code: str, ring: KeyRing
 ) -> Token | None:
-    """The live token whose six digits these are; the attempt counts for the newest asked for under this id."""
+    """Find the live token with these six digits; the attempt counts for the newest asked for under this id."""
     candidates = await _sql.all(
         conn, "count_code_attempts", Token, project_id=project_id, requested_user_id=requested_user_id
     )
@@ -175,22 +175,22 @@ async def find_by_code(
 
 
 async def refund_attempt(conn: Executor, token: Token) -> None:
-    """Take the attempt back that a right secret cost: the act was refused for another reason."""
+    """Refund the attempt that a right secret cost, after a refusal for another reason."""
     await _sql.run(conn, "forgive_attempt", project_id=token.project_id, id=token.id)
 
 
 async def redeem_by_address(conn: Executor, token: Token) -> Token | None:
-    """Use up a token that lets whoever owns its address in, or sign up; None if it has been used or has expired."""
+    """Redeem a token that signs its address's owner in, or up; None if it has been used or has expired."""
     return await _sql.one(conn, "take_by_address", Token, project_id=token.project_id, id=token.id)
 
 
 async def redeem(conn: Executor, token: Token) -> Token | None:
-    """Use it up; None if it has been used, has expired, or the address has changed since. Lock the user first."""
+    """Redeem a token; None if it has been used, has expired, or the address has changed since. Lock the user first."""
     return await _sql.one(conn, "take_token", Token, project_id=token.project_id, id=token.id, user_id=token.user_id)
 
 
 async def redeem_undo_link(conn: Executor, token: Token) -> Token | None:
-    """Use up a notice's link, whatever the user's address is by now. Lock the user first."""
+    """Redeem a notice's link, whatever the user's address is by now. Lock the user first."""
     return await _sql.one(
         conn, "take_disavowal", Token, project_id=token.project_id, id=token.id, user_id=token.user_id
     )
@@ -201,20 +201,20 @@ async def delete(conn: Executor, project_id: str, *, token_id: str) -> None:
 
 
 async def revoke_all(conn: Executor, owner: Owner, *, by_address: bool) -> None:
-    """After a use, a new password, a new address, a block: no earlier link or code may work. Lock the user first.
+    """Revoke earlier links and codes after a use, a new password, a new address, a block. Lock the user first.
 
-    `by_address` also ends what was asked for by the address alone. That is for operators and for who has proved it:
-    a stranger who has signed up with it must not end what was mailed to whoever reads the mailbox.
-    Links of notices stay: whoever took an account over must not be able to kill its owner's way back.
+    `by_address` also ends those that were asked for by the address alone. That is for operators and for members who
+    have proved it: who signed up with another person's address must not end what was mailed to its owner.
+    Links of notices stay: a thief of the account must not be able to kill its owner's way back.
     """
     email = owner.email if by_address else None
     await _sql.run(conn, "kill_tokens", project_id=owner.project_id, user_id=owner.id, email=email)
 
 
 async def revoke_undo_links(conn: Executor, owner: Owner, *, since: datetime | None = None) -> None:
-    """After an operator has stepped in, or one of them was used: none may turn that back. Lock the user first.
+    """Revoke notices' links after an operator has stepped in, or one of them was used. Lock the user first.
 
-    `since` keeps earlier ones: who took the account over must not end its owner's by using a later one.
+    `since` keeps earlier ones: a thief of the account must not end its owner's by using a later one.
     """
     await _sql.run(conn, "kill_disavowals", project_id=owner.project_id, user_id=owner.id, since=since)
 

@@ -1,4 +1,4 @@
-"""A user, and a member: a user who came with a live session."""
+"""Users, and members: users who came with a live session."""
 
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from service.errors import EmailTaken, UserExists
 
 _sql = Queries("users")
 Status = Literal["unactivated", "active", "blocked"]
-# A list can be ordered by these columns, each a time or a word.
+# Columns by which a list can be ordered, each a time or a text.
 TimeColumn = Literal["created_at", "updated_at", "accessed_at", "password_updated_at"]
 SortColumn = TimeColumn | Literal["id", "name", "email", "status", "email_verified"]
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,9 +41,9 @@ class Member(User):
 
 @dataclass(frozen=True, slots=True)
 class Ensured(User):
-    """Whoever has an address that was just proved; `created` if the proof made the account.
+    """User of an address that was just proved; `created` if the proof made the account.
 
-    `proved_by_holder` if an earlier proof came from who has the account's session or password.
+    `proved_by_holder` if an earlier proof came from the holder of the account's session or password.
     """
 
     proved_by_holder: bool
@@ -57,7 +57,7 @@ class PreviousPassword:
 
 @dataclass(frozen=True, slots=True)
 class UserFilter:
-    """Which users a list is of: each field narrows it, None does not. Words are compared as they stand.
+    """Filter of a list; None does not narrow. Texts are compared as they are.
 
     `labels`: one of them is enough. `search` looks into id, address and name. `created_from` is within,
     `created_until` is not.
@@ -78,7 +78,7 @@ class UserFilter:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A stretch of a list: `most` users after the cursor, or before it, or the first ones."""
+    """Part of a list: `most` users after the cursor, or before it, or the first ones."""
 
     by: SortColumn = "created_at"
     descending: bool = False
@@ -91,7 +91,7 @@ class Page:
 async def create(
     conn: Executor, project_id: str, *, user_id: str, email: str | None, name: str, password_hash: str | None
 ) -> User:
-    """Raises UserExists for a taken id or address, and for one that its former owner may still take back."""
+    """Create a user. Raises UserExists for a taken id or address, and for one that its former owner may reclaim."""
     facts = {"email_verified": False, "name": name, "password_hash": password_hash}
     user = await _sql.one(conn, "make_user", User, project_id=project_id, ids=[user_id], email=email, **facts)
     if user is None:
@@ -102,7 +102,7 @@ async def create(
 async def register(
     conn: Executor, project_id: str, *, user_ids: list[str], email: str, name: str, password_hash: str | None
 ) -> User | None:
-    """A user for an address that was just proved, under the first free id; None if the address is taken."""
+    """Register a user for an address that was just proved, under the first free id; None if the address is taken."""
     facts = {"email_verified": True, "name": name, "password_hash": password_hash}
     return await _sql.one(conn, "make_user", User, project_id=project_id, ids=user_ids, email=email, **facts)
 
@@ -110,7 +110,7 @@ async def register(
 async def create_verified_if_absent(
     conn: Executor, project_id: str, *, user_ids: list[str], email: str
 ) -> Ensured | None:
-    """Whoever has an address that was just proved, locked; made now, under the first free id, if it is nobody's."""
+    """Return the user of an address that was just proved, locked; created under the first free id if there is none."""
     return await _sql.one(conn, "ensure_user", Ensured, project_id=project_id, ids=user_ids, email=email)
 
 
@@ -127,12 +127,12 @@ async def lock(conn: Executor, project_id: str, *, user_id: str) -> User | None:
 
 
 async def claim(conn: Executor, project_id: str, *, user_id: str, email: str) -> User | None:
-    """The user and the address locked, before the user may get it."""
+    """Lock the user and the address, before the user may get it."""
     return await _sql.one(conn, "claim_user", User, project_id=project_id, id=user_id, email=email)
 
 
 async def lock_member(conn: Executor, member: Member, *, claimed: str | None = None) -> Member | None:
-    """The member as it is by now, locked; None if the session has ended. `claimed` is an address to be locked too."""
+    """Return the member as it is by now, locked; None if the session has ended. `claimed` is an address to lock too."""
     who = {"project_id": member.project_id, "id": member.id, "session_id": member.session_id}
     if claimed is None:
         return await _sql.one(conn, "lock_member", Member, **who)
@@ -154,7 +154,7 @@ async def find_member_by_session(conn: Executor, project_id: str, *, user_id: st
 async def change_password(
     conn: Executor, user: User, *, password_hash: str, kept: int, email_verified: bool | None = None
 ) -> None:
-    """`user` as it was before, locked; so many of its last passwords are remembered."""
+    """Change the password of `user`, as it was before, locked; so many of its last passwords are remembered."""
     await _sql.run(
         conn,
         "keep_password",
@@ -174,7 +174,7 @@ async def change_password(
 
 
 async def last_passwords(conn: Executor, user: User, *, most: int) -> list[str]:
-    """Hashes, today's first."""
+    """List the last hashes, the present one first."""
     if most < 1 or user.password_hash is None:
         return []
     earlier = await _sql.all(
@@ -195,7 +195,7 @@ async def rehash_password(conn: Executor, user: User, *, password_hash: str) -> 
 
 
 async def verify_email(conn: Executor, user: User, *, by_holder: bool) -> None:
-    """`by_holder` if the proof came from who has the account's session, or from who is alone in it."""
+    """Mark the address as proved; `by_holder` if the holder of the account's session, or its only user, proved it."""
     await _sql.run(conn, "verify_email", project_id=user.project_id, id=user.id, by_holder=by_holder)
 
 
@@ -212,12 +212,12 @@ async def change_name(conn: Executor, user: User, *, name: str) -> User:
 
 
 async def change_prefs(conn: Executor, user: User, *, prefs: str) -> User:
-    """`prefs` is JSON text; it comes back byte for byte."""
+    """Change preferences. `prefs` is JSON text; it comes back byte for byte."""
     return _require(await _sql.one(conn, "change_prefs", User, project_id=user.project_id, id=user.id, prefs=prefs))
 
 
 async def change_email(conn: Executor, user: User, *, email: str, password_hash: str | None = None) -> User:
-    """The address is unproved again; raises EmailTaken, which tells no more than that it can't be had. Claim first."""
+    """Change the address, which is unproved again; raises EmailTaken, whatever the reason. Claim first."""
     changed = await _sql.one(
         conn,
         "change_email",
@@ -227,7 +227,7 @@ async def change_email(conn: Executor, user: User, *, email: str, password_hash:
         email=email,
         password_hash=password_hash,
     )
-    if changed is None:  # the row is locked, so it is there: the address is another's, or may become it again
+    if changed is None:  # the row is locked, so it is there: the address is another user's, or may become it again
         raise EmailTaken
     return changed
 
@@ -237,7 +237,7 @@ async def remove_password(conn: Executor, user: User) -> None:
 
 
 async def secure(conn: Executor, user: User, *, email: str) -> User:
-    """Its password void, and its proved address its own again: none where another has that by now. Claim first."""
+    """Void the password and restore the proved address, unless another user has it by now. Claim first."""
     return _require(await _sql.one(conn, "secure_user", User, project_id=user.project_id, id=user.id, email=email))
 
 
@@ -246,12 +246,12 @@ async def change_status(conn: Executor, user: User, *, status: Status) -> User:
 
 
 async def close(conn: Executor, user: User) -> User:
-    """Block it for good, as its own member does: an address that was proved by somebody else counts as unproved."""
+    """Block a user for good, as its own member does: an address proved by another person counts as unproved."""
     return _require(await _sql.one(conn, "close_user", User, project_id=user.project_id, id=user.id))
 
 
 async def is_proved_by_holder(conn: Executor, user: User) -> bool:
-    """Whether who has the account's session is known to read its mailbox. Lock the user first."""
+    """Tell whether the holder of the account's session is known to read its mailbox. Lock the user first."""
     return bool(await _sql.value(conn, "is_proved_by_holder", project_id=user.project_id, id=user.id))
 
 
@@ -273,12 +273,12 @@ async def change_labels(conn: Executor, user: User, *, labels: list[str]) -> Use
 
 
 async def delete(conn: Executor, user: User) -> None:
-    """With all sessions and tokens; what the log says of the user stays."""
+    """Delete a user with all sessions and tokens; its log entries stay."""
     await _sql.run(conn, "delete_user", project_id=user.project_id, id=user.id)
 
 
 async def page(conn: Executor, project_id: str, *, wanted: UserFilter, page: Page) -> list[User]:
-    """In the list's order, whichever way the page was asked for."""
+    """List users in the list's order, in either direction of paging."""
     moment, word = _sort_key(page.cursor, page.by) if page.cursor else (None, None)
     found = await _sql.all(
         conn,
@@ -298,13 +298,13 @@ async def page(conn: Executor, project_id: str, *, wanted: UserFilter, page: Pag
 
 
 def _conditions(wanted: UserFilter) -> dict[str, Any]:
-    """As the statements take them: what is looked for in addresses is in the form that they are kept in."""
+    """Build the conditions of the statements; text to find in addresses is in their stored form."""
     parts = {"search_email": wanted.search, "email_part": wanted.email_part}
     return asdict(wanted) | {name: email_addresses.part_form(part) if part else part for name, part in parts.items()}
 
 
 def _sort_key(user: User, by: SortColumn) -> tuple[datetime, str]:
-    """What the statement orders this user by: a time and a word, one of which is the same for all."""
+    """Return the sort key of a user: a time and a text, one of which is the same for all."""
     if by == "id":
         return _NEVER, ""
     value: datetime | str | bool | None = getattr(user, by)
@@ -314,12 +314,12 @@ def _sort_key(user: User, by: SortColumn) -> tuple[datetime, str]:
 
 
 async def count(conn: Executor, project_id: str, *, wanted: UserFilter, most: int) -> int:
-    """How many there are, or `most` where there are more."""
+    """Count the users, `most` at most."""
     return int(await _sql.value(conn, "count_users", project_id=project_id, **_conditions(wanted), most=most))
 
 
 def _require(user: User | None) -> User:
-    """Its row is locked by the caller, so it is there."""
+    """Return the user, whose row the caller has locked."""
     if user is None:
         raise LookupError
     return user

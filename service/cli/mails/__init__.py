@@ -1,4 +1,4 @@
-"""`python -m service mails list|show|retry|cancel|status` looks after the outbox by hand."""
+"""`python -m service mails list|show|retry|cancel|status`: inspect and steer the outbox by hand."""
 
 from service.cli.mails.output import serve
 from service.cli.mails.parser import add

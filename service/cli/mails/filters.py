@@ -1,4 +1,4 @@
-"""The options by which mails are chosen."""
+"""Options that choose mails."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""What the desk knows, in lines for people."""
+"""Output of the mails commands in lines for people."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,13 +8,13 @@ from service.cli import durations
 from service.store import outbox_admin
 
 Facts = Mapping[str, Any]
-# How a worker ends a mail that no relay is asked to take.
+# States in which a worker ends a mail without asking a relay.
 _NO_TRIES = ("void", "expired", "cancelled")
 _HEAD = ("ID", "PROJECT", "LETTER", "RECIPIENT", "STATE", "AGE", "TRIES", "NEXT", "LAST")
 
 
 def fault(stage: str, text: str | None, *, full: bool) -> str:
-    """A fault without the stage in front of it; addresses are masked, and nothing in it can move a cursor."""
+    """Format a fault without the stage in front of it; addresses are masked, and nothing in it can move a cursor."""
     words = "".join(letter if letter.isprintable() else " " for letter in text or "").removeprefix(f"{stage}: ")
     return words if full else outbox_admin.mask_address(words)
 
@@ -26,7 +26,7 @@ def table(mails: list[dict[str, Any]]) -> list[str]:
 
 
 def _row(mail: Facts) -> tuple[str, ...]:
-    # What a try came to is told by its fault; a sending and a loss have none.
+    # The fault describes the outcome of an attempt; a sent or lost mail has none.
     word = mail["last"] if mail["last"] in ("sent", "lost") else ""
     last = " ".join(filter(None, (word, cause(mail["stage"], mail["last_code"], mail["last_fault"]))))
     return (
@@ -47,7 +47,7 @@ def cause(stage: str, code: int | None, text: str) -> str:
 
 
 def history(mail: Facts, steps: list[dict[str, Any]]) -> list[str]:
-    """What it is, and what happened to it, in order."""
+    """Format a mail and its events, in order."""
     told = [(step["at"], _value(step)) for step in steps]
     accepted = f"accepted: {mail['letter']} for {mail['project_id']}, to {mail['recipient']}"
     return [
@@ -67,7 +67,7 @@ def _at(at: datetime) -> str:
 
 
 def _value(step: Facts) -> str:
-    """`try 2 by web-1 to relay:587: waits (rcpt 451 4.7.1 greylisted)`."""
+    """Format an attempt: `try 2 by web-1 to relay:587: waits (rcpt 451 4.7.1 greylisted)`."""
     who = f" by {step['worker']}" if step["worker"] else ""
     where = f" to {step['server']}" if step["server"] else ""
     tried = f"try {step['attempt']}{who}{where}: " if who or where or step["stage"] else ""
@@ -109,7 +109,7 @@ def status(told: Facts) -> list[str]:
 
 
 def _relay(relay: Facts) -> str:
-    """`relay one.example.com:587: open at web-1, closed at web-2; last hour: sent 3, waits 1, failed 0`."""
+    """Format `relay one.example.com:587: open at web-1, closed at web-2; last hour: sent 3, waits 1, failed 0`."""
     states = ", ".join(f"{state} at {worker}" for worker, state in relay["breakers"].items())
     ago = "" if relay["sent_ago"] is None else f"; last sent {durations.format_duration(relay['sent_ago'])} ago"
     counts = _counts({name: relay[name] for name in ("sent", "waits", "failed")})

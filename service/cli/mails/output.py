@@ -1,4 +1,4 @@
-"""What the desk answers: JSON or lines on standard output, what went wrong on standard error, and an exit code."""
+"""Output of a command: JSON or lines on standard output, errors on standard error, and an exit code."""
 
 import argparse
 import asyncio
@@ -10,13 +10,13 @@ import orjson
 from service.cli import exit_codes
 from service.settings import DatastoreSettings
 
-# Beside the codes of service.cli.exit_codes: some of what was asked for can't be done as things stand.
+# Beside the codes of service.cli.exit_codes: part of the command can't be done in the present state.
 REFUSED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """The same twice: for programs and for people."""
+    """A result in two forms: for programs and for people."""
 
     data: object
     lines: list[str]
@@ -24,7 +24,7 @@ class CommandResult:
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    """Do what was asked; the exit code."""
+    """Run the command and return its exit code."""
     settings = None
     try:
         settings = DatastoreSettings.read()

@@ -1,4 +1,4 @@
-"""What an operator can type about mails."""
+"""Arguments of the mails commands."""
 
 import argparse
 from typing import Any

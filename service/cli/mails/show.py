@@ -1,4 +1,4 @@
-"""Looking: a list of mails, one mail's life, how the outbox stands."""
+"""Reading commands: a list of mails, one mail's history, the state of the outbox."""
 
 import argparse
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from service.store import outbox_admin
 from service.store.outbox_admin import Mail, MailEvent, MailSummary, OutcomeCount, ServerCount, StateCount
 
 _LATELY = 3600.0
-# What ends a try, for now or for good.
+# Events that end an attempt, for now or for good.
 _TRIES = ("sent", "waits", "failed", "lost")
 
 
@@ -39,7 +39,7 @@ def _masked(facts: dict[str, Any], *, full: bool) -> dict[str, Any]:
 
 
 async def show_mail(arguments: argparse.Namespace, settings: DatastoreSettings) -> CommandResult:
-    """Raises NotFound."""
+    """Show one mail. Raises NotFound."""
     full = arguments.recipients
     async with database(settings) as pool:
         mail = await outbox_admin.find(pool, arguments.mail)
@@ -56,7 +56,7 @@ def _step(event: MailEvent, *, full: bool) -> dict[str, Any]:
 
 
 def _with_end(mail: Mail, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A worker of an earlier release leaves no events: then the row itself says how it ended."""
+    """Add the end of a mail whose worker, of an earlier release, left no events: the row itself has it."""
     if mail.ended_at is None or any(step["name"] == mail.state for step in steps):
         return steps
     end = {"at": mail.ended_at, "name": mail.state, "attempt": mail.attempts, "worker": "", "server": ""}
@@ -88,19 +88,19 @@ async def show_status(arguments: argparse.Namespace, settings: DatastoreSettings
 
 
 async def _reports(settings: DatastoreSettings) -> tuple[dict[str, dict[str, str]], str]:
-    """What workers tell of their relays, or why that is not known."""
+    """Read the workers' reports of their relays, or the reason why there are none."""
     url = settings.redis_url.get_secret_value()
     redis = queue.connect(url)
     try:
         return await reports.read(redis), ""
-    except Exception as error:  # noqa: BLE001 - whatever Redis does, what Postgres knows is told
+    except Exception as error:  # noqa: BLE001 - whatever the error of Redis, the facts of Postgres are shown
         return {}, redis_errors.explain(error, url)
     finally:
         await redis.aclose(close_connection_pool=True)
 
 
 def _relays(servers: list[ServerCount], told: dict[str, dict[str, str]]) -> Iterator[dict[str, Any]]:
-    """Those that a worker has now, the preferred one first, and those that were asked lately."""
+    """List the relays of the workers, the preferred one first, then others that were used lately."""
     known = {each.server: each for each in servers}
     for server in dict.fromkeys((*(name for states in told.values() for name in states), *known)):
         counts = asdict(known.get(server) or ServerCount(server, 0, 0, 0, None))
@@ -108,7 +108,7 @@ def _relays(servers: list[ServerCount], told: dict[str, dict[str, str]]) -> Iter
 
 
 def _oldest(states: list[StateCount]) -> float | None:
-    """In seconds; None if nothing is to be sent."""
+    """Return the age of the oldest mail in seconds; None if nothing is to be sent."""
     ages = [each.oldest_age for each in states if each.state in ("pending", "sending")]
     return round(max(ages), 1) if ages else None
 

@@ -1,4 +1,4 @@
-"""Steering: one more try for mails, or none."""
+"""Changing commands: retry mails, or cancel them."""
 
 import argparse
 import contextlib
@@ -16,12 +16,12 @@ from service.settings import DatastoreSettings
 from service.store import events, outbox_admin, users
 from service.store.outbox_admin import ActionResult, MailFilter
 
-# What became of each mail, and the events that can be filed now.
+# The result for each mail, and the events that can be filed now.
 Outcome = tuple[list[ActionResult], list[UUID]]
 Action = Callable[[Connection, list[UUID]], Awaitable[Outcome]]
-# One transaction each, well within a statement's time.
+# Mails in one transaction, well within a statement's time.
 _BATCH = 200
-# The sweep finds what was not rung for; a bell for each of very many would only keep the operator waiting.
+# Jobs in one call; the poller finds the rest, and the operator need not wait for very many.
 _ENQUEUE_BATCH = 50
 _SENTENCES = {
     "sending": "it is being sent",
@@ -39,16 +39,16 @@ _SENTENCES = {
 
 
 class _RolledBack(Exception):
-    """Ends the transaction of a dry run: it does everything, and then it has not been."""
+    """Rolls back the transaction of a dry run."""
 
 
 async def retry(arguments: argparse.Namespace, settings: DatastoreSettings) -> CommandResult:
-    """Due at once, and rung for."""
+    """Make mails due at once, and enqueue them."""
     return await _steer(arguments, settings, _retry, word="retried", usual=["pending", "failed"])
 
 
 async def cancel(arguments: argparse.Namespace, settings: DatastoreSettings) -> CommandResult:
-    """Still to be sent, and now never."""
+    """Cancel mails that are still to be sent."""
     return await _steer(arguments, settings, _cancel, word="cancelled", usual=["pending"])
 
 
@@ -69,7 +69,7 @@ async def _steer(
 
 
 async def _batches(pool: Pool, arguments: argparse.Namespace, usual: list[str]) -> AsyncIterator[list[UUID]]:
-    """Those named, or all that were chosen, oldest first. Raises UsageError and NotFound."""
+    """Yield the named mails, or all that were chosen, oldest first. Raises UsageError and NotFound."""
     choice, named = filters.read(arguments), list(dict.fromkeys(arguments.mails))
     if bool(named) == (choice != MailFilter()):
         raise UsageError(
@@ -108,7 +108,7 @@ async def _cancel(tx: Connection, mails: list[UUID]) -> Outcome:
 
 
 async def _file_event(tx: Connection, mail: ActionResult) -> list[UUID]:
-    """Who asks by address has an event that waits for the worker to find its user: now none will."""
+    """Release the event of a request by address: it waits for the worker to find its user, which now none will."""
     if mail.verdict != "done" or not (mail.unowned_token and mail.project_id and mail.recipient):
         return []
     user = await users.find_by_email(tx, mail.project_id, email=mail.recipient)
