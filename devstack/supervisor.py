@@ -59,8 +59,8 @@ async def run(state: Path, *, ports: Ports = Ports(), commands: Commands = Comma
     state = _folder(state)
     try:
         with _alone(state) as announce:
-            async with AsyncExitStack() as house:
-                await _open(house, state, ports=ports, commands=commands, announce=announce)
+            async with AsyncExitStack() as stack:
+                await _open(stack, state, ports=ports, commands=commands, announce=announce)
     except asyncio.CancelledError:
         return 0
     except (AlreadyRunning, ServerError) as error:
@@ -69,16 +69,16 @@ async def run(state: Path, *, ports: Ports = Ports(), commands: Commands = Comma
 
 
 async def _open(
-    house: AsyncExitStack, state: Path, *, ports: Ports, commands: Commands, announce: Callable[[str], None]
+    stack: AsyncExitStack, state: Path, *, ports: Ports, commands: Commands, announce: Callable[[str], None]
 ) -> None:
-    """Start one thing after the other and stay; what the house holds is closed in reverse."""
+    """Start one thing after the other and stay; the stack is closed in reverse."""
     print_line("Starting Postgres and Valkey ...")
     postgres = servers.start_postgres(state)
-    house.callback(postgres.stop)
+    stack.callback(postgres.stop)
     valkey = servers.start_valkey(state)
-    house.callback(valkey.stop)
+    stack.callback(valkey.stop)
     smtp, page = free(ports.smtp, "SMTP"), free(ports.page, "the mailbox")
-    mailbox = await house.enter_async_context(open_mailbox(smtp_port=smtp, page_port=page))
+    mailbox = await stack.enter_async_context(open_mailbox(smtp_port=smtp, page_port=page))
     env = _environment(state, postgres, valkey, smtp=mailbox.smtp_port, api=free(ports.api, "the API"))
     print_line("Migrating, starting the API and a worker ...")
     await call(commands.migrate, env=env)
@@ -88,13 +88,13 @@ async def _open(
     api = Program("API", commands.api, env=env, log=state / "log" / "api.log")
     for program in (worker, api):
         await program.start()
-        house.push_async_callback(program.stop)
+        stack.push_async_callback(program.stop)
     await until_ready(worker, lambda: _exists(Path(env["WORKER_HEARTBEAT"])))
     await until_ready(api, lambda: _answers(f"http://127.0.0.1:{env['HEALTH_PORT']}/ready"))
     announce(env["PUBLIC_URL"])
     welcome(state, PROJECT, api=env["PUBLIC_URL"], page=mailbox.page_port, smtp=mailbox.smtp_port)
     keepers = [asyncio.create_task(program.keep()) for program in (worker, api)]
-    house.callback(lambda: [keeper.cancel() for keeper in keepers])
+    stack.callback(lambda: [keeper.cancel() for keeper in keepers])
     await _outlive((postgres, valkey), keepers)
 
 

@@ -1,12 +1,12 @@
 """The whole service as in production, each part a process of its own that can be killed, behind chaos proxies.
 
-async with house(tmp_path, apis=2, workers=2) as whole:
-    client = whole.client()
+async with start_cluster(tmp_path, apis=2, workers=2) as cluster:
+    client = cluster.client()
     await client.sign_up("ann")
-    whole.workers[0].kill()
-    await whole.postgres.restart()
+    await cluster.workers[0].kill()
+    await cluster.postgres.restart()
     ...
-    assert not breaches(await gather(whole))
+    assert not breaches(await gather(cluster))
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from service.store import migrations, projects
 from testkit import processes
 from testkit.client import OLD, Client
 from testkit.patience import PATIENCE
-from testkit.postgres import Cluster, cluster, standby_of
+from testkit.postgres import PostgresServer, postgres_server, standby_of
 from testkit.processes import Process
 from testkit.proxy import Proxy
 from testkit.sink import Sink
@@ -39,8 +39,8 @@ _BY_NETWORK = (
 
 
 @dataclass
-class Seat:
-    """Where one process runs, again and again under the same name and port; `written` is what all of them said.
+class ManagedProcess:
+    """One process, started again and again under the same name and port; `written` is what all of them said.
 
     `root` is the tree that its program is of: another release's, if that is to run beside this one.
     """
@@ -75,7 +75,7 @@ class Seat:
 
     async def launch(self, **more: str) -> Process:
         """Start without waiting until it is ready; `more` are settings for this run, FAILPOINTS among them."""
-        assert not self.running, "its seat is taken"
+        assert not self.running, "it is running already"
         if self.heartbeat:
             self.heartbeat.unlink(missing_ok=True)
         self.process = await processes.start(*self.words, environment=self.environment | more, root=self.root)
@@ -114,29 +114,29 @@ class Seat:
 
 
 @dataclass
-class House:
+class Cluster:
     """`db`, `redis` and `smtp` are the proxies; `faults` are (from, to) in time.monotonic() seconds.
 
-    `standby` follows `postgres`, if the house has one, and `db2` is the proxy before it.
+    `standby` follows `postgres`, if there is one, and `db2` is the proxy before it.
     """
 
     folder: Path
-    postgres: Cluster
+    postgres: PostgresServer
     valkey: Store
     sink: Sink
     db: Proxy
     redis: Proxy
     smtp: Proxy
-    apis: list[Seat]
-    workers: list[Seat]
+    apis: list[ManagedProcess]
+    workers: list[ManagedProcess]
     log: Path
-    standby: Cluster | None = None
+    standby: PostgresServer | None = None
     db2: Proxy | None = None
     clients: list[Client] = field(default_factory=list)
     faults: list[tuple[float, float]] = field(default_factory=list)
 
     @property
-    def seats(self) -> list[Seat]:
+    def processes(self) -> list[ManagedProcess]:
         return [*self.apis, *self.workers]
 
     def client(self, number: int = 0) -> Client:
@@ -145,8 +145,8 @@ class House:
         self.clients.append(client)
         return client
 
-    def hire(self, name: str, **settings: str) -> Seat:
-        """One more worker, which is not started yet and ends with the house."""
+    def add_worker(self, name: str, **settings: str) -> ManagedProcess:
+        """One more worker, which is not started yet and ends with the cluster."""
         self.workers.append(_worker(_environment(self) | settings, self.folder / name))
         return self.workers[-1]
 
@@ -184,28 +184,28 @@ class House:
 
 
 @asynccontextmanager
-async def house(
+async def start_cluster(
     folder: Path, *, apis: int = 1, workers: int = 1, standby: bool = False, **settings: str
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Cluster]:
     """All of it, ready, with the project `shop`; `settings` are variables of every process, LIMITS is off.
 
     With a standby, processes are given the addresses of both servers.
     """
     async with AsyncExitStack() as stack:
-        whole = await _ground(stack, folder)
+        cluster = await _ground(stack, folder)
         if standby:
-            await _beside(stack, whole)
-        environment = _environment(whole) | settings
-        whole.apis += [_api(environment) for _ in range(apis)]
-        whole.workers += [_worker(environment, folder / f"worker-{number}") for number in range(workers)]
-        stack.push_async_callback(_close, whole)
-        await asyncio.gather(*(seat.start() for seat in whole.seats))
-        yield whole
+            await _beside(stack, cluster)
+        environment = _environment(cluster) | settings
+        cluster.apis += [_api(environment) for _ in range(apis)]
+        cluster.workers += [_worker(environment, folder / f"worker-{number}") for number in range(workers)]
+        stack.push_async_callback(_close, cluster)
+        await asyncio.gather(*(process.start() for process in cluster.processes))
+        yield cluster
 
 
-async def _ground(stack: AsyncExitStack, folder: Path) -> House:
+async def _ground(stack: AsyncExitStack, folder: Path) -> Cluster:
     """The servers and their proxies, the schema and the project."""
-    postgres = await stack.enter_async_context(cluster(folder / "postgres"))
+    postgres = await stack.enter_async_context(postgres_server(folder / "postgres"))
     valkey = await stack.enter_async_context(store(folder / "redis"))
     sink = await stack.enter_async_context(Sink())
     db, redis, smtp = [
@@ -219,23 +219,23 @@ async def _ground(stack: AsyncExitStack, folder: Path) -> House:
     for rule in _BY_NETWORK:
         await projects.set_limit(pool, "shop", rule=rule, numbers=[])
     await pool.close()
-    return House(folder, postgres, valkey, sink, db, redis, smtp, [], [], folder / "client.jsonl")
+    return Cluster(folder, postgres, valkey, sink, db, redis, smtp, [], [], folder / "client.jsonl")
 
 
-async def _beside(stack: AsyncExitStack, whole: House) -> None:
+async def _beside(stack: AsyncExitStack, cluster: Cluster) -> None:
     """A standby that streams from the primary, and its proxy."""
-    whole.standby = await stack.enter_async_context(standby_of(whole.postgres, whole.folder / "standby"))
-    whole.db2 = await stack.enter_async_context(Proxy("127.0.0.1", whole.standby.port))
+    cluster.standby = await stack.enter_async_context(standby_of(cluster.postgres, cluster.folder / "standby"))
+    cluster.db2 = await stack.enter_async_context(Proxy("127.0.0.1", cluster.standby.port))
 
 
-def _environment(whole: House) -> dict[str, str]:
-    address = whole.postgres.url(DATABASE, port=whole.db.port)
-    if whole.db2:
-        address = address.replace(f":{whole.db.port}/", f":{whole.db.port},127.0.0.1:{whole.db2.port}/")
+def _environment(cluster: Cluster) -> dict[str, str]:
+    address = cluster.postgres.url(DATABASE, port=cluster.db.port)
+    if cluster.db2:
+        address = address.replace(f":{cluster.db.port}/", f":{cluster.db.port},127.0.0.1:{cluster.db2.port}/")
     return {
         "DATABASE_URL": address,
-        "REDIS_URL": whole.valkey.url(port=whole.redis.port),
-        "SMTP_URL": f"smtp://127.0.0.1:{whole.smtp.port}?tls=none",
+        "REDIS_URL": cluster.valkey.url(port=cluster.redis.port),
+        "SMTP_URL": f"smtp://127.0.0.1:{cluster.smtp.port}?tls=none",
         "PUBLIC_URL": "http://localhost:8080",
         "SECRET_KEYS": OLD,
         "MAIL_FROM": "no-reply@accounts.test",
@@ -243,21 +243,21 @@ def _environment(whole: House) -> dict[str, str]:
     }
 
 
-def _api(environment: dict[str, str]) -> Seat:
+def _api(environment: dict[str, str]) -> ManagedProcess:
     ports = processes.api_ports()
-    return Seat(("service", "serve"), environment | ports | {"PUBLIC_URL": environment["PUBLIC_URL"]})
+    return ManagedProcess(("service", "serve"), environment | ports | {"PUBLIC_URL": environment["PUBLIC_URL"]})
 
 
-def _worker(environment: dict[str, str], state: Path) -> Seat:
+def _worker(environment: dict[str, str], state: Path) -> ManagedProcess:
     """Its name and its folder stay, so that what it held when it was killed is its own again at once."""
     state.mkdir()
     own = {"WORKER_ID": state.name, "WORKER_STATE": str(state), "WORKER_HEARTBEAT": str(state / "alive")}
-    return Seat(("worker",), environment | own, state / "alive")
+    return ManagedProcess(("worker",), environment | own, state / "alive")
 
 
-async def _close(whole: House) -> None:
-    for client in whole.clients:
+async def _close(cluster: Cluster) -> None:
+    for client in cluster.clients:
         await client.close()
-    for seat in whole.seats:
-        seat.resume()
-    await asyncio.gather(*(seat.kill() for seat in whole.seats))
+    for process in cluster.processes:
+        process.resume()
+    await asyncio.gather(*(process.kill() for process in cluster.processes))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from testkit.cluster import Seat
+from testkit.cluster import ManagedProcess
 from testkit.waiting import until
 
 # Seconds between two questions; processes are given STOP_DELAY, which must be longer.
@@ -22,7 +22,7 @@ class Front:
     `lines` are the clients by port.
     """
 
-    seats: list[Seat]
+    processes: list[ManagedProcess]
     port: int = 0
     ready: list[int] = field(default_factory=list)
     closed: set[int] = field(default_factory=set)
@@ -38,10 +38,10 @@ class Front:
         patience = aiohttp.ClientTimeout(total=2)
         async with aiohttp.ClientSession(timeout=patience) as session:
             while True:
-                answers = await asyncio.gather(*(_asks(session, seat) for seat in self.seats))
+                answers = await asyncio.gather(*(_asks(session, process) for process in self.processes))
                 self.ready = [
                     port
-                    for port, yes in zip(map(_port, self.seats), answers, strict=True)
+                    for port, yes in zip(map(_port, self.processes), answers, strict=True)
                     if yes and port not in self.closed
                 ]
                 await asyncio.sleep(ROUND)
@@ -81,14 +81,14 @@ class Front:
             return
         yield None
 
-    async def leave_out(self, seat: Seat) -> None:
+    async def leave_out(self, process: ManagedProcess) -> None:
         """By hand, whatever it says of itself; waits until what it has begun is finished."""
-        self.closed.add(_port(seat))
+        self.closed.add(_port(process))
         self.ready = [port for port in self.ready if port not in self.closed]
-        await until(lambda: not self.lines[_port(seat)], what="its clients do not leave")
+        await until(lambda: not self.lines[_port(process)], what="its clients do not leave")
 
-    def take_in(self, seat: Seat) -> None:
-        self.closed.discard(_port(seat))
+    def take_in(self, process: ManagedProcess) -> None:
+        self.closed.discard(_port(process))
 
     async def close(self) -> None:
         busy = list(self._busy)
@@ -98,13 +98,13 @@ class Front:
 
 
 @asynccontextmanager
-async def front(seats: list[Seat]) -> AsyncIterator[Front]:
+async def front(processes: list[ManagedProcess]) -> AsyncIterator[Front]:
     """Open for clients once all of them are ready."""
-    made = Front(seats)
+    made = Front(processes)
     watching = asyncio.create_task(made.watch())
     server = await asyncio.start_server(made.bring, "127.0.0.1", 0)
     made.port = server.sockets[0].getsockname()[1]
-    await until(lambda: len(made.ready) == len(seats), what="not all of them are ready")
+    await until(lambda: len(made.ready) == len(processes), what="not all of them are ready")
     try:
         yield made
     finally:
@@ -114,14 +114,14 @@ async def front(seats: list[Seat]) -> AsyncIterator[Front]:
         await asyncio.gather(watching, return_exceptions=True)
 
 
-def _port(seat: Seat) -> int:
+def _port(process: ManagedProcess) -> int:
     """None of a worker's: it has no clients."""
-    return int(seat.environment.get("PORT", 0))
+    return int(process.environment.get("PORT", 0))
 
 
-async def _asks(session: aiohttp.ClientSession, seat: Seat) -> bool:
+async def _asks(session: aiohttp.ClientSession, process: ManagedProcess) -> bool:
     try:
-        async with session.get(f"{seat.health}/ready") as answer:
+        async with session.get(f"{process.health}/ready") as answer:
             return answer.status == 200
     except (aiohttp.ClientError, TimeoutError):
         return False

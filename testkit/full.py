@@ -22,4 +22,4 @@ def full(test: Test) -> Test:
 
 def rarely(*values: object) -> Any:
     """A case of a parametrized test that another case stands for on most days."""
-    return pytest.param(*values, recorder=_MARKS)
+    return pytest.param(*values, marks=_MARKS)

@@ -1,6 +1,6 @@
 """What is left to read when a fault run is over: the clients' log, Postgres, Redis, the sink, what programs wrote.
 
-history = await gather(whole)
+history = await gather(cluster)
 assert not breaches(history)   # testkit/invariants.py
 """
 
@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from redis.asyncio import Redis
 
 from testkit.client import Act, names_of, read_log
-from testkit.cluster import DATABASE, House
+from testkit.cluster import DATABASE, Cluster
 from testkit.postgres import session
 from testkit.sink import Mail
 
@@ -112,17 +112,18 @@ class History:
     vitals: dict[str, tuple[Vitals, Vitals]] = field(default_factory=dict)
 
 
-async def gather(whole: House, *, rules: Iterable[Rule] = ()) -> History:
-    """All of it, of a house in which everything has ended; vitals are the test's to measure."""
-    history = History(acts=read_log(whole.log), faults=list(whole.faults), rules=list(rules))
-    history.messages = [message_of(mail) for mail in whole.sink.mails]
-    history.secrets = known_to(secret for client in whole.clients for secret in client.secrets)
+async def gather(cluster: Cluster, *, rules: Iterable[Rule] = ()) -> History:
+    """All of it, of a cluster in which everything has ended; vitals are the test's to measure."""
+    history = History(acts=read_log(cluster.log), faults=list(cluster.faults), rules=list(rules))
+    history.messages = [message_of(mail) for mail in cluster.sink.mails]
+    history.secrets = known_to(secret for client in cluster.clients for secret in client.secrets)
     history.places = {
-        f"the log of {seat.words[0]} {number}": "\n".join(seat.written) for number, seat in enumerate(whole.seats)
+        f"the log of {process.words[0]} {number}": "\n".join(process.written)
+        for number, process in enumerate(cluster.processes)
     }
-    await read_postgres(history, whole.postgres.url(DATABASE))
-    await read_redis(history, whole.valkey.url())
-    history.places["the clients' log"] = whole.log.read_text() if whole.log.exists() else ""
+    await read_postgres(history, cluster.postgres.url(DATABASE))
+    await read_redis(history, cluster.valkey.url())
+    history.places["the clients' log"] = cluster.log.read_text() if cluster.log.exists() else ""
     return history
 
 

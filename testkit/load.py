@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from testkit.client import Act, Client, Member
-from testkit.cluster import House
+from testkit.cluster import Cluster
 from testkit.waiting import until
 
 # Between two acts of one client, in seconds: the faults are what is measured here, not the machine.
@@ -47,12 +47,12 @@ class Load:
 
 
 @asynccontextmanager
-async def load(whole: House, *, clients: int = 5) -> AsyncIterator[Load]:
+async def load(cluster: Cluster, *, clients: int = 5) -> AsyncIterator[Load]:
     """Each client reads its account and asks for letters, for its own address and for nobody's, until the block ends.
 
     Then each finishes what it was at; an answer that is neither yes nor "come again" is an error here.
     """
-    busy = [whole.client(number) for number in range(clients)]
+    busy = [cluster.client(number) for number in range(clients)]
     members = [await client.sign_up(f"load{number}") for number, client in enumerate(busy)]
     assert all([await client.sign_in(member) for client, member in zip(busy, members, strict=True)])
     run = Load(busy, members)

@@ -1,6 +1,6 @@
 """Postgres servers of a test's own: stopped, killed, paused, promoted and made read-only at will.
 
-    async with cluster(tmp_path / "a") as primary, standby_of(primary, tmp_path / "b") as standby:
+    async with postgres_server(tmp_path / "a") as primary, standby_of(primary, tmp_path / "b") as standby:
         await standby.promote()
 
 Unlike the tests' shared server, an acknowledged commit survives a crash of the processes here.
@@ -38,7 +38,7 @@ _STOPS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SI
 
 
 @dataclass
-class Cluster:
+class PostgresServer:
     """One server and its data; the port stays the same over restarts. Start and stop from the main thread."""
 
     home: Path
@@ -62,7 +62,7 @@ class Cluster:
         return self.process is not None and self.process.poll() is None
 
     async def start(self, **options: str) -> None:
-        """Wait until it takes connections; options are for this start alone, over those of the cluster."""
+        """Wait until it takes connections; options are for this start alone, over those of the server."""
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         words = [f"-c{name}={value}" for name, value in {**_OPTIONS, **self.options, **options}.items()]
         argv = [*self.guise.prefix, *tied(signal.SIGQUIT), str(self.bindir / "postgres"), "-D", str(self.data)]
@@ -135,12 +135,12 @@ class Cluster:
         assert await self.run("select pg_promote(true, 30)"), "the standby was not promoted"
         await until(lambda: self.run("select not pg_is_in_recovery()"))
 
-    async def caught_up(self, primary: "Cluster") -> None:
+    async def caught_up(self, primary: "PostgresServer") -> None:
         """Wait until this standby has replayed all that the primary has written so far."""
         written = str(await primary.run("select pg_current_wal_lsn()::text"))
         await until(lambda: self.run("select pg_last_wal_replay_lsn() >= $1::text::pg_lsn", written))
 
-    async def follow(self, primary: "Cluster", *, slot: str = "") -> None:
+    async def follow(self, primary: "PostgresServer", *, slot: str = "") -> None:
         """Throw the data away, copy the primary's and stream from it under `slot` as application name; starts."""
         await self.stop()
         shutil.rmtree(self.data, ignore_errors=True)
@@ -156,7 +156,7 @@ class Cluster:
 
 
 @asynccontextmanager
-async def cluster(folder: Path, **options: str) -> AsyncIterator[Cluster]:
+async def postgres_server(folder: Path, **options: str) -> AsyncIterator[PostgresServer]:
     """A server with empty data, running; the data go with the block."""
     made = _made(folder, options)
     with locked(made.home / "lock") as claim:
@@ -170,7 +170,7 @@ async def cluster(folder: Path, **options: str) -> AsyncIterator[Cluster]:
 
 
 @asynccontextmanager
-async def standby_of(primary: Cluster, folder: Path, **options: str) -> AsyncIterator[Cluster]:
+async def standby_of(primary: PostgresServer, folder: Path, **options: str) -> AsyncIterator[PostgresServer]:
     """A hot standby that streams from the primary, running."""
     made = _made(folder, options)
     try:
@@ -181,11 +181,11 @@ async def standby_of(primary: Cluster, folder: Path, **options: str) -> AsyncIte
         shutil.rmtree(made.home, ignore_errors=True)
 
 
-def _made(folder: Path, options: dict[str, str]) -> Cluster:
+def _made(folder: Path, options: dict[str, str]) -> PostgresServer:
     folder.mkdir(parents=True, exist_ok=True)
     guise = choose_account()
     home = home_of(folder, guise)
-    return Cluster(
+    return PostgresServer(
         home, reachable(postgres_binaries(), guise), guise, password_at(home / "password", guise), options=options
     )
 

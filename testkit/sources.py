@@ -1,4 +1,4 @@
-"""What the house tests read: the repository's own files, as syntax trees and as text."""
+"""The repository's own files, as syntax trees and as text."""
 
 import ast
 import subprocess

@@ -1,4 +1,4 @@
-"""Real servers for all tests: one Postgres, one Valkey, started by the first process, one database a test worker."""
+"""Postgres and Valkey for all tests, started by the first process; each test process has a database of its own."""
 
 import asyncio
 import os

@@ -70,7 +70,7 @@ def _others() -> dict[str, int]:
     fields = json.loads((_DATA / "api" / "data" / "fields.json").read_text())
     return {
         "fields with their exact messages": sum(len(bad) for route in fields for bad in route["bad"].values()),
-        "bodies": _length("api/data/bodies.json"),
+        "bodies": _length("integration/api/data/bodies.json"),
         "requests in bytes": _length("security/data/raw_requests.json"),
         "pages of strangers (CSRF)": _length("security/data/csrf.json"),
         "origins (CORS)": _length("security/data/cors.json"),

@@ -66,7 +66,7 @@ def _row(whole: float, told: dict[str, float]) -> Row:
     return Row("the load: reads of an account, and a sign-in for each nine", value)
 
 
-class Crowd:
+class SignedInUsers:
     """People who are signed in, and what became of their calls."""
 
     def __init__(self, api: Api, seed: int) -> None:
@@ -116,16 +116,16 @@ async def load(address: str, seed: int, emails: Sequence[str]) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
     unbounded, jar = aiohttp.TCPConnector(limit=0), aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(address, connector=unbounded, cookie_jar=jar) as client:
-        crowd = Crowd(Api(client), seed)
-        await crowd.come(emails)
-        whole = await crowd.all_they_can()
+        users = SignedInUsers(Api(client), seed)
+        await users.come(emails)
+        whole = await users.all_they_can()
         print(whole, flush=True)
-        crowd.statuses.clear()
+        users.statuses.clear()
         began = time.monotonic()
-        await crowd.keep_on(whole / 2, stop)
+        await users.keep_on(whole / 2, stop)
         seconds = time.monotonic() - began
-    good = crowd.statuses[200] + crowd.statuses[201]
-    asked = crowd.statuses.total()
+    good = users.statuses[200] + users.statuses[201]
+    asked = users.statuses.total()
     print(json.dumps({"seconds": seconds, "good": good, "bad": asked - good, "asked": asked}))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.resilience.result import Row
 from bench.resilience.told import say, sifted
-from testkit.cluster import House, house
+from testkit.cluster import Cluster, start_cluster
 from testkit.history import gather
 from testkit.load import Load, load
 
@@ -23,12 +23,12 @@ async def measure(count: int, seed: int) -> list[Row]:
     """Nothing here is drawn by chance; `seed` is taken because every figure has one."""
     del seed
     with tempfile.TemporaryDirectory() as folder:
-        async with house(Path(folder), apis=2, workers=2, standby=True) as whole:
-            async with load(whole, clients=_CLIENTS) as run:
-                restarts = [await _restart(whole, run) for _ in range(count)]
-                failovers = [await _fail_over(whole, run) for _ in range(max(1, count // 4))]
-            await whole.all_ended()
-            history = await gather(whole)
+        async with start_cluster(Path(folder), apis=2, workers=2, standby=True) as cluster:
+            async with load(cluster, clients=_CLIENTS) as run:
+                restarts = [await _restart(cluster, run) for _ in range(count)]
+                failovers = [await _fail_over(cluster, run) for _ in range(max(1, count // 4))]
+            await cluster.all_ended()
+            history = await gather(cluster)
     missing, others = sifted(history)
     taken = len(run.written(0))
     return [
@@ -46,25 +46,25 @@ def _timed(what: str, seconds: list[float], goal: float) -> Row:
     return Row(what, value, f"≤ {goal:.0f} s", worst <= goal)
 
 
-async def _restart(whole: House, run: Load) -> float:
+async def _restart(cluster: Cluster, run: Load) -> float:
     await run.goes_on()
-    with whole.fault():
-        await whole.postgres.restart("immediate")
+    with cluster.fault():
+        await cluster.postgres.restart("immediate")
         took = await run.succeeds(time.monotonic())
     say(f"restart: {took:.2f} s")
     return took
 
 
-async def _fail_over(whole: House, run: Load) -> float:
+async def _fail_over(cluster: Cluster, run: Load) -> float:
     """The standby is in step before; afterwards the old primary, copied anew, is the standby."""
-    await whole.keep_in_step()
+    await cluster.keep_in_step()
     await run.goes_on()
-    with whole.fault():
-        await whole.postgres.stop("kill")
-        await whole.switch()
+    with cluster.fault():
+        await cluster.postgres.stop("kill")
+        await cluster.switch()
         took = await run.succeeds(time.monotonic())
     say(f"failover: {took:.2f} s")
     await run.goes_on()
-    assert whole.standby
-    await whole.standby.follow(whole.postgres)
+    assert cluster.standby
+    await cluster.standby.follow(cluster.postgres)
     return took

@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.resilience.result import Row
 from bench.resilience.told import say, sifted
 from testkit.client import Client, Member
-from testkit.cluster import House, Seat, house
+from testkit.cluster import Cluster, ManagedProcess, start_cluster
 from testkit.history import History, gather
 
 COUNT = 1000
@@ -26,7 +26,7 @@ _SHARE = 0.005
 class Run:
     """`kills` by what was killed; mails are counted when they are acknowledged."""
 
-    whole: House
+    cluster: Cluster
     chance: random.Random
     kills_wanted: int
     kills: Counter[str] = field(default_factory=Counter)
@@ -49,16 +49,16 @@ class Run:
 async def measure(count: int, seed: int) -> list[Row]:
     """`count` is the number of kills; ten times as many mails are accepted meanwhile."""
     with tempfile.TemporaryDirectory(prefix="accounts-g02-") as folder:
-        async with house(Path(folder), apis=2, workers=2) as whole:
-            run = Run(whole, random.Random(seed), count)
-            members = [await _member(whole.client(number), f"m{number}") for number in range(_MEMBERS)]
-            with whole.fault():
+        async with start_cluster(Path(folder), apis=2, workers=2) as cluster:
+            run = Run(cluster, random.Random(seed), count)
+            members = [await _member(cluster.client(number), f"m{number}") for number in range(_MEMBERS)]
+            with cluster.fault():
                 await _torment(run, members)
-            await asyncio.gather(*(seat.start() for seat in whole.seats if not seat.running))
-            await whole.all_ended(seconds=180)
-            history = await gather(whole)
-            for seat in whole.seats:
-                await seat.stop()
+            await asyncio.gather(*(process.start() for process in cluster.processes if not process.running))
+            await cluster.all_ended(seconds=180)
+            history = await gather(cluster)
+            for process in cluster.processes:
+                await process.stop()
     return _rows(run, history)
 
 
@@ -70,33 +70,33 @@ async def _member(client: Client, name: str) -> tuple[Client, Member]:
 
 
 async def _torment(run: Run, members: list[tuple[Client, Member]]) -> None:
-    killers = [_kill_again_and_again(run, "api", seat) for seat in run.whole.apis]
-    killers += [_kill_again_and_again(run, "worker", seat) for seat in run.whole.workers]
+    killers = [_kill_again_and_again(run, "api", process) for process in run.cluster.apis]
+    killers += [_kill_again_and_again(run, "worker", process) for process in run.cluster.workers]
     askers = [_ask(run, members[number::_ASKERS], number) for number in range(_ASKERS)]
     await asyncio.gather(*killers, _kill_redis(run), *askers, _tell(run))
 
 
-async def _kill_again_and_again(run: Run, what: str, seat: Seat) -> None:
+async def _kill_again_and_again(run: Run, what: str, process: ManagedProcess) -> None:
     """At any moment: sometimes before it is ready, more often in mid-work."""
     while not run.over:
         await asyncio.sleep(run.chance.uniform(0, _LIFE) + run.ahead)
-        await seat.kill()
+        await process.kill()
         run.kills[what] += 1
         if run.chance.random() < 0.1:
-            await seat.launch()
+            await process.launch()
         else:
-            await seat.start()
-    if not seat.running:
-        await seat.start()
+            await process.start()
+    if not process.running:
+        await process.start()
 
 
 async def _kill_redis(run: Run) -> None:
     while not run.over:
         await asyncio.sleep(run.chance.uniform(0.5, _LIFE_OF_REDIS) + run.ahead)
-        run.whole.valkey.stop(signal.SIGKILL)
+        run.cluster.valkey.stop(signal.SIGKILL)
         run.kills["Redis"] += 1
         await asyncio.sleep(run.chance.uniform(0, 1))
-        run.whole.valkey.start()
+        run.cluster.valkey.start()
 
 
 async def _ask(run: Run, members: list[tuple[Client, Member]], number: int) -> None:

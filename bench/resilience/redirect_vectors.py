@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-DATA = Path(__file__).parents[2] / "tests" / "units" / "data" / "redirect_vectors.txt"
+DATA = Path(__file__).parents[2] / "tests" / "unit" / "data" / "redirect_vectors.txt"
 HOSTNAMES = ("app.example.com", "*.example.org", "localhost", "127.0.0.1", "[::1]", "xn--bcher-kva.example.net")
 _EVIL = (
     "evil.test",

@@ -15,9 +15,9 @@ from pathlib import Path
 from bench.resilience.result import Row
 from bench.resilience.told import say, sifted
 from testkit.client import Client
-from testkit.cluster import House, house
-from testkit.crowd import crowd, delays, percentile, stream
+from testkit.cluster import Cluster, start_cluster
 from testkit.history import gather
+from testkit.people import create_people, delays, percentile, stream
 
 COUNT = 600
 # Seconds before, between and after the faults; mails a second; what the limit on guesses is.
@@ -29,7 +29,7 @@ _DELAY = 10.0
 class Run:
     """`looked_at` counts guesses by account and by what went on; `down` is (from, to) in time.monotonic()."""
 
-    whole: House
+    cluster: Cluster
     clients: list[Client]
     looked_at: Counter[tuple[str, str]] = field(default_factory=Counter)
     down: tuple[float, float] = (0.0, 0.0)
@@ -48,24 +48,24 @@ class Run:
 async def measure(count: int, seed: int) -> list[Row]:  # noqa: ARG001 - nothing here is left to chance
     """Two APIs, two workers, limits on."""
     with tempfile.TemporaryDirectory(prefix="accounts-g05-") as folder:
-        async with house(Path(folder), apis=2, workers=2, LIMITS="on") as whole:
-            run = Run(whole, [whole.client(0), whole.client(1)])
+        async with start_cluster(Path(folder), apis=2, workers=2, LIMITS="on") as cluster:
+            run = Run(cluster, [cluster.client(0), cluster.client(1)])
             seconds = count + 4 * _FAIR
-            people = await crowd(whole, int(seconds * _RATE))
-            victims = [person.email for person in await crowd(whole, 2, name="victim")]
+            people = await create_people(cluster, int(seconds * _RATE))
+            victims = [person.email for person in await create_people(cluster, 2, name="victim")]
             async with asyncio.TaskGroup() as group:
                 group.create_task(stream(run.clients, people, seconds=seconds))
                 await _break(run, victims, count)
-            await whole.all_ended(seconds=120)
+            await cluster.all_ended(seconds=120)
             rows = await _rows(run, victims)
-            for seat in whole.seats:
-                await seat.stop()
+            for process in cluster.processes:
+                await process.stop()
     return rows
 
 
 async def _break(run: Run, victims: list[str], count: int) -> None:
     """The first account is guessed at from the start, the second only once Redis is down."""
-    valkey = run.whole.valkey
+    valkey = run.cluster.valkey
     await run.guess("before", victims[0])
     await asyncio.sleep(_FAIR)
     valkey.stop(signal.SIGKILL)
@@ -89,14 +89,14 @@ async def _break(run: Run, victims: list[str], count: int) -> None:
 
 
 async def _rows(run: Run, victims: list[str]) -> list[Row]:
-    history = await gather(run.whole)
+    history = await gather(run.cluster)
     lost, others = sifted(history)
-    times = delays(run.whole, history)
+    times = delays(run.cluster, history)
     away = [each.seconds for each in times if run.down[0] <= each.at <= run.down[1]]
     fair = [each.seconds for each in times if each.at < run.down[0]]
     asked = sum(act.acknowledged and act.name == "recovery" for act in history.acts)
     unclear = sum(act.unclear for act in history.acts)
-    steady = all(seat.running and len(seat.past) == 1 for seat in run.whole.seats)
+    steady = all(process.running and len(process.past) == 1 for process in run.cluster.processes)
     return [
         Row("Redis was down", f"{run.down[1] - run.down[0]:.0f} s, then wiped, then started with nothing in it"),
         Row("mails asked for", f"{asked}, {len(away)} of them meanwhile"),

@@ -12,9 +12,9 @@ from pathlib import Path
 from bench.resilience.result import Row
 from bench.resilience.told import say, sifted
 from testkit.client import Client
-from testkit.cluster import DATABASE, House, house
-from testkit.crowd import crowd, stream
+from testkit.cluster import DATABASE, Cluster, start_cluster
 from testkit.history import History, gather
+from testkit.people import create_people, stream
 
 COUNT = 1800
 _MAILS, _MAILS_A_SECOND, _DRAINED = 2000, 20, 120.0
@@ -31,23 +31,23 @@ async def measure(count: int, seed: int) -> list[Row]:  # noqa: ARG001 - nothing
 
 async def _outage(folder: Path, count: int, workers: int) -> list[Row]:
     mails = min(_MAILS, count * _MAILS_A_SECOND)
-    async with house(folder, apis=1, workers=workers) as whole:
-        await _shorten_waits(whole, COUNT / count)
-        people, client = await crowd(whole, mails), whole.client()
-        await whole.smtp.refuse()
+    async with start_cluster(folder, apis=1, workers=workers) as cluster:
+        await _shorten_waits(cluster, COUNT / count)
+        people, client = await create_people(cluster, mails), cluster.client()
+        await cluster.smtp.refuse()
         began = time.monotonic()
         say(f"{workers} workers: the relay is away")
         await stream([client], people, seconds=count)
-        vain = await whole.postgres.run("select count(*) from mail_events where name = 'waits'", database=DATABASE)
-        await whole.smtp.up()
+        vain = await cluster.postgres.run("select count(*) from mail_events where name = 'waits'", database=DATABASE)
+        await cluster.smtp.up()
         back = time.monotonic()
         say(f"{mails} mails accepted, {vain} tries in vain; the relay is back")
-        await whole.all_ended(seconds=10 * _DRAINED)
-        history = await gather(whole)
-        steady = all(seat.running and len(seat.past) <= 2 for seat in whole.seats)
-        rows = _rows(whole, history, client, back)
-        for seat in whole.seats:
-            await seat.stop()
+        await cluster.all_ended(seconds=10 * _DRAINED)
+        history = await gather(cluster)
+        steady = all(process.running and len(process.past) <= 2 for process in cluster.processes)
+        rows = _rows(cluster, history, client, back)
+        for process in cluster.processes:
+            await process.stop()
     said = f"{workers} worker{'s' * (workers > 1)}"
     shortened = f", waits divided by {COUNT / count:.0f}" if count < COUNT else ""
     first = [
@@ -59,21 +59,21 @@ async def _outage(folder: Path, count: int, workers: int) -> list[Row]:
     return [*first, *(Row(f"{said}: {row.what}", row.value, row.goal, row.met) for row in rows), last]
 
 
-async def _shorten_waits(whole: House, divisor: float) -> None:
+async def _shorten_waits(cluster: Cluster, divisor: float) -> None:
     """The same workers under the same names."""
     if divisor <= 1:
         return
-    for seat in whole.workers:
-        await seat.stop()
-        seat.words = ("testkit.compressed",)
-        await seat.start(WAITS_DIVISOR=str(divisor))
+    for process in cluster.workers:
+        await process.stop()
+        process.words = ("testkit.compressed",)
+        await process.start(WAITS_DIVISOR=str(divisor))
 
 
-def _rows(whole: House, history: History, client: Client, back: float) -> list[Row]:
+def _rows(cluster: Cluster, history: History, client: Client, back: float) -> list[Row]:
     lost, others = sifted(history)
     asked = sum(act.acknowledged for act in client.acts)
     copies = Counter(message.message_id for message in history.messages)
-    times = [mail.at - back for mail in whole.sink.mails]
+    times = [mail.at - back for mail in cluster.sink.mails]
     extra = copies.total() - len(copies)
     return [
         Row("lost", str(asked - len(copies)), "0", asked == len(copies) and not lost),

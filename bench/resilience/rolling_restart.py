@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.resilience.result import Row
 from bench.resilience.told import say, sifted
 from testkit.client import Act
-from testkit.cluster import House, Seat, house
+from testkit.cluster import Cluster, ManagedProcess, start_cluster
 from testkit.front import Front, front
 from testkit.history import History, gather
 from testkit.load import load
@@ -31,7 +31,7 @@ _NOTICE = "1"
 class Run:
     """`trees` are the releases; each process that is replaced comes back as the next of them."""
 
-    whole: House
+    cluster: Cluster
     before: Front
     trees: list[Path]
     wanted: int
@@ -43,15 +43,18 @@ async def measure(count: int, seed: int) -> list[Row]:
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="accounts-g21-") as folder:
         trees = [ROOT, _older(Path(folder) / "before")]
-        async with house(Path(folder), apis=2, workers=2, STOP_DELAY=_NOTICE) as whole, front(whole.apis) as before:
-            run = Run(whole, before, trees, count)
-            async with load(whole, clients=_ASKERS) as asking:
+        async with (
+            start_cluster(Path(folder), apis=2, workers=2, STOP_DELAY=_NOTICE) as cluster,
+            front(cluster.apis) as before,
+        ):
+            run = Run(cluster, before, trees, count)
+            async with load(cluster, clients=_ASKERS) as asking:
                 for client in asking.busy:
                     client.address = before.address
                 await _replace(run, chance)
                 await asking.goes_on()
-            await whole.all_ended(seconds=180)
-            history = await gather(whole)
+            await cluster.all_ended(seconds=180)
+            history = await gather(cluster)
     return _rows(run, asking.acts, history)
 
 
@@ -66,25 +69,25 @@ def _older(folder: Path) -> Path:
 
 
 async def _replace(run: Run, chance: random.Random) -> None:
-    """In rounds through all seats, so that both releases always run side by side."""
+    """In rounds through all processes, so that both releases always run side by side."""
     while len(run.codes) < run.wanted:
-        for seat in chance.sample(run.whole.seats, len(run.whole.seats)):
+        for process in chance.sample(run.cluster.processes, len(run.cluster.processes)):
             if len(run.codes) >= run.wanted:
                 break
             # The release before has no STOP_DELAY: its operator tells the proxy first.
-            if seat.root != ROOT:
-                await run.before.leave_out(seat)
+            if process.root != ROOT:
+                await run.before.leave_out(process)
             told = time.monotonic()
-            run.codes.append(await seat.stop())
-            seat.root = run.trees[(run.trees.index(seat.root) + 1) % len(run.trees)]
-            await seat.start()
-            run.before.take_in(seat)
-            await until(lambda: len(run.before.ready) == len(run.whole.apis), what="it is not taken in again")
-            say(f"{len(run.codes)} replaced since {told:.1f}; {_sides(run.whole.seats)}")
+            run.codes.append(await process.stop())
+            process.root = run.trees[(run.trees.index(process.root) + 1) % len(run.trees)]
+            await process.start()
+            run.before.take_in(process)
+            await until(lambda: len(run.before.ready) == len(run.cluster.apis), what="it is not taken in again")
+            say(f"{len(run.codes)} replaced since {told:.1f}; {_sides(run.cluster.processes)}")
 
 
-def _sides(seats: list[Seat]) -> str:
-    return f"{sum(seat.root == ROOT for seat in seats)} of {len(seats)} are this release"
+def _sides(processes: list[ManagedProcess]) -> str:
+    return f"{sum(process.root == ROOT for process in processes)} of {len(processes)} are this release"
 
 
 def _rows(run: Run, acts: list[Act], history: History) -> list[Row]:

@@ -31,8 +31,8 @@ async def measure(count: int, seed: int) -> list[Row]:
         end = time.monotonic() + _SECONDS
         good = asyncio.create_task(_good(address, end))
         ways, watch = itertools.cycle(WAYS), Watch()
-        crowds = [_again(port, next(ways), watch, end, delay=number / count * 5) for number in range(count)]
-        closed = [found for crowd in await asyncio.gather(*crowds) for found in crowd]
+        attacks = [_again(port, next(ways), watch, end, delay=number / count * 5) for number in range(count)]
+        closed = [found for attack in await asyncio.gather(*attacks) for found in attack]
         watch.close()
         waits, failed = await good
     own = Row("the clients' own loop was late by at most", f"{watch.late * 1000:.0f} ms")

@@ -15,7 +15,7 @@ from bench.resilience.result import Row
 from service.db import Pool
 from service.queue import SEND_MAIL, connect
 from service.store import users
-from testkit.cluster import DATABASE, House, Seat, house
+from testkit.cluster import DATABASE, Cluster, ManagedProcess, start_cluster
 from testkit.outbox import asked
 from testkit.waiting import until
 from worker.leases import RENEWAL
@@ -34,7 +34,7 @@ _HISTORY = """select e.at, e.name, e.attempt, e.worker, e.stage, e.code, e.fault
 class Run:
     """`seconds` lie between each kill and the relay's yes; `void` kills were none, for another had the mail."""
 
-    whole: House
+    cluster: Cluster
     pool: Pool
     chance: random.Random
     wanted: int
@@ -61,21 +61,21 @@ async def measure(count: int, seed: int) -> list[Row]:
 
 async def _run(chance: random.Random, count: int, *, survivors: int) -> Run:
     with tempfile.TemporaryDirectory(prefix="accounts-g01-") as folder:
-        async with house(Path(folder), apis=0, workers=survivors) as whole, _pool(whole) as pool:
-            run = Run(whole, pool, chance, count)
+        async with start_cluster(Path(folder), apis=0, workers=survivors) as cluster, _pool(cluster) as pool:
+            run = Run(cluster, pool, chance, count)
             lane, lanes = (_kill_for_good, _LANES) if survivors else (_kill_and_start, _STARTING)
             telling = asyncio.create_task(_tell(run))
             await asyncio.gather(*(lane(run, number + 1) for number in range(min(lanes, count))))
             await asyncio.gather(*run.bringing)
-            await whole.all_ended()
+            await cluster.all_ended()
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
             return run
 
 
 @asynccontextmanager
-async def _pool(whole: House) -> AsyncIterator[Pool]:
-    pool = Pool(whole.postgres.url(DATABASE), size=_LANES, name="figure")
+async def _pool(cluster: Cluster) -> AsyncIterator[Pool]:
+    pool = Pool(cluster.postgres.url(DATABASE), size=_LANES, name="figure")
     try:
         yield pool
     finally:
@@ -107,31 +107,31 @@ async def _kill_and_start(run: Run, lane: int) -> None:
         await _time(run, address, killed)
 
 
-def _victim(run: Run, lane: int, name: str) -> Seat:
+def _victim(run: Run, lane: int, name: str) -> ManagedProcess:
     """It hears a bell of its own, so that a mail can be put into its hands."""
-    return run.whole.hire(
+    return run.cluster.add_worker(
         name,
-        DATABASE_URL=run.whole.postgres.url(DATABASE),
+        DATABASE_URL=run.cluster.postgres.url(DATABASE),
         REDIS_URL=_redis(run, lane),
-        SMTP_URL=f"smtp://127.0.0.1:{run.whole.sink.port}?tls=none",
+        SMTP_URL=f"smtp://127.0.0.1:{run.cluster.sink.port}?tls=none",
         # Whoever hangs is given up by its killer, never by the pool.
         SMTP_CONNECTIONS="20",
     )
 
 
 def _redis(run: Run, lane: int) -> str:
-    return run.whole.valkey.url().rpartition("/")[0] + f"/{lane}"
+    return run.cluster.valkey.url().rpartition("/")[0] + f"/{lane}"
 
 
-async def _in_hand(run: Run, victim: Seat, lane: int) -> str:
+async def _in_hand(run: Run, victim: ManagedProcess, lane: int) -> str:
     """Whom the mail is to that the victim now holds, while the relay keeps it waiting."""
     redis = connect(_redis(run, lane), timeout=20)
     try:
         while True:
             name = f"g1-{run.chance.getrandbits(64):016x}"
             address = f"{name}@example.com"
-            run.whole.sink.script(run.chance.choice(_STAGES), action="hang", recipient=address, times=1)
-            rule = run.whole.sink.rules[-1]
+            run.cluster.sink.script(run.chance.choice(_STAGES), action="hang", recipient=address, times=1)
+            rule = run.cluster.sink.rules[-1]
             await users.create(run.pool, "shop", user_id=name, email=address, name="", password_hash=None)
             mail = await asked(run.pool, address)
             # With more patience than Bell has: this one must be heard.
@@ -142,7 +142,7 @@ async def _in_hand(run: Run, victim: Seat, lane: int) -> str:
                 return address
             # On a busy machine somebody else was sooner, and is not to wait for the relay's answer now.
             run.void += 1
-            for session in run.whole.sink.sessions:
+            for session in run.cluster.sink.sessions:
                 if address in session.recipients:
                     session.end(politely=False)
     finally:
@@ -151,14 +151,19 @@ async def _in_hand(run: Run, victim: Seat, lane: int) -> str:
 
 async def _time(run: Run, address: str, killed: float) -> None:
     def arrived() -> float | None:
-        return next((mail.at for mail in run.whole.sink.mails if mail.recipients == (address,)), None)
+        return next((mail.at for mail in run.cluster.sink.mails if mail.recipients == (address,)), None)
 
     seconds = await until(arrived, seconds=120, what="a mail is lost") - killed
     run.seconds.append(seconds)
     if seconds > _GOAL_OF_OTHERS:
         steps = await run.pool.fetch(_HISTORY, address)
         print(f"{address} came out after {seconds:.1f} s: {[tuple(step) for step in steps]}", file=sys.stderr)
-        said = [line for seat in run.whole.workers for line in seat.written if '"warning"' in line or '"error"' in line]
+        said = [
+            line
+            for process in run.cluster.workers
+            for line in process.written
+            if '"warning"' in line or '"error"' in line
+        ]
         print(*said, sep="\n", file=sys.stderr)
 
 
@@ -172,7 +177,7 @@ async def _tell(run: Run) -> None:
 
 
 def _rows(who: str, run: Run, goal: float) -> list[Row]:
-    times, copies = sorted(run.seconds), len(run.whole.sink.mails)
+    times, copies = sorted(run.seconds), len(run.cluster.sink.mails)
     worst, median = times[-1], times[len(times) // 2]
     p95 = times[int(len(times) * 0.95)]
     return [

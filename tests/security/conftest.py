@@ -10,7 +10,7 @@ from service.db import Pool
 from service.rate_limiter import redis_windows
 from service.settings import Settings
 from testkit.api import Api
-from testkit.proofs import Post
+from testkit.proofs import ANN, Post
 
 
 @pytest.fixture
@@ -35,3 +35,8 @@ async def behind(aiohttp_client, api: Api, settings: Settings) -> Api:
     """The service behind one trusted proxy, so that a test, or an attacker, may come from anywhere."""
     hopped = make(settings.model_copy(update={"trusted_hops": 1}))
     return Api(await aiohttp_client(hopped, cookie_jar=DummyCookieJar()))
+
+
+@pytest.fixture
+async def ann(api: Api) -> str:
+    return (await api.sign_up(ANN))["$id"]

@@ -8,7 +8,7 @@ from service.settings import Settings
 from testkit import edge
 from testkit.api import Api
 from testkit.api_keys import key
-from tests.api.test_bad_input import everything
+from tests.integration.api.test_bad_input import everything
 
 pytestmark = pytest.mark.unlimited
 

@@ -20,7 +20,7 @@ from testkit.api import Api
 from testkit.api_keys import key
 from testkit.letters import link_of, parameters_of, text_of
 from testkit.sink import Mail, Sink
-from tests.worker.test_mail import everything_in
+from tests.integration.worker.test_delivery import everything_in
 
 ANN, URL = "ann@example.com", "http://localhost/landing"
 NEW_KEY = "9a3be17745c0d82f" * 4

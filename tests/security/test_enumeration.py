@@ -1,6 +1,7 @@
 """Nobody finds out who has an account: one answer and one amount of work for everybody (S01 to S09).
 
-The time that the same work takes is the figure G10's; tests/api/test_enumeration.py has what one route alone promises.
+The time that the same work takes is the figure G10's; the promises of single routes are tested in
+tests/integration/api/test_enumeration.py.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ PEOPLE = ("unknown", "known", "blocked", "passwordless", "unproved", "deleted", 
 
 
 @dataclass
-class House:
+class ObservedService:
     """The service with one of each kind of person, watched while it works."""
 
     api: Api
@@ -68,7 +69,7 @@ def _masked(name: str, value: str) -> str:
 
 
 @pytest.fixture
-async def house(aiohttp_client: Any, api: Api, pool: Pool, redis: Redis, settings: Settings) -> House:
+async def observed(aiohttp_client: Any, api: Api, pool: Pool, redis: Redis, settings: Settings) -> ObservedService:
     known = {name: ids.new() for name in PEOPLE}
     for name in PEOPLE[1:]:
         known[name] = (await api.sign_up(_address(name)))["$id"]
@@ -80,24 +81,24 @@ async def house(aiohttp_client: Any, api: Api, pool: Pool, redis: Redis, setting
     app = make(settings)
     watched = Api(await aiohttp_client(app))
     await watched.call("POST", "/v1/account/sessions", json={"email": "warm@example.com", "password": "warm"})
-    house = House(watched, pool, redis, known, [], [])
+    observed = ObservedService(watched, pool, redis, known, [], [])
     (connection,) = app[SERVICES].pool._idle
-    connection.add_query_logger(lambda record: house.asked.append(record.query))
+    connection.add_query_logger(lambda record: observed.asked.append(record.query))
     run = app[SERVICES].passwords._run
-    app[SERVICES].passwords._run = lambda work: house.hashed.append(work) or run(work)
-    return house
+    app[SERVICES].passwords._run = lambda work: observed.hashed.append(work) or run(work)
+    return observed
 
 
 def _address(name: str) -> str:
     return f"{name.replace(' ', '.'):x<16}@example.com"  # one length: it is told again
 
 
-Ask = Callable[[House, str], dict[str, Any]]
+Ask = Callable[[ObservedService, str], dict[str, Any]]
 URL = {"url": "http://localhost/there"}
 
 
-def _proof(house: House, name: str) -> dict[str, Any]:
-    return {"userId": house.ids[name], "secret": "f" * 256}
+def _proof(observed: ObservedService, name: str) -> dict[str, Any]:
+    return {"userId": observed.ids[name], "secret": "f" * 256}
 
 
 ASKED: dict[str, tuple[str, str, Ask]] = {
@@ -108,7 +109,7 @@ ASKED: dict[str, tuple[str, str, Ask]] = {
     "recovery's secret": (
         "PUT",
         "/v1/account/recovery",
-        lambda house, name: _proof(house, name) | {"password": "a new horse", "passwordAgain": "a new horse"},
+        lambda observed, name: _proof(observed, name) | {"password": "a new horse", "passwordAgain": "a new horse"},
     ),
     "verification's secret": ("PUT", "/v1/account/verification", _proof),
     "magic url's secret": ("PUT", "/v1/account/sessions/magic-url", _proof),
@@ -116,56 +117,58 @@ ASKED: dict[str, tuple[str, str, Ask]] = {
     "code's digits": (
         "POST",
         "/v1/account/sessions/token",
-        lambda house, name: {"userId": house.ids[name], "secret": "123456"},
+        lambda observed, name: {"userId": observed.ids[name], "secret": "123456"},
     ),
 }
 
 
 @pytest.mark.parametrize("modern", [False, True])
 @pytest.mark.parametrize(("method", "path", "body"), ASKED.values(), ids=ASKED)
-async def test_s01_to_s09_everybody_is_answered_alike(house: House, method: str, path: str, body: Ask, modern: bool):
+async def test_s01_to_s09_everybody_is_answered_alike(
+    observed: ObservedService, method: str, path: str, body: Ask, modern: bool
+):
     """Status, headers and their order, the body's form, the statements in their order, the hashes: one and the same."""
-    found = {name: await house.seen(method, path, body(house, name), modern=modern) for name in PEOPLE}
+    found = {name: await observed.seen(method, path, body(observed, name), modern=modern) for name in PEOPLE}
     assert all(one == found["known"] for one in found.values()), found
-    assert len(house.asked) >= 1
+    assert len(observed.asked) >= 1
 
 
 @pytest.mark.parametrize("modern", [False, True])
-async def test_s05_a_private_sign_up_answers_everybody_alike(house: House, modern: bool):
+async def test_s05_a_private_sign_up_answers_everybody_alike(observed: ObservedService, modern: bool):
     """201 for an address that is taken as for one that is not, with the same work; neither makes an account."""
-    await projects.change(house.pool, "shop", private_signup=True)
-    house.api.client.app[SERVICES].projects._seen.clear()
-    before = await house.pool.fetch("select id from users order by id")
+    await projects.change(observed.pool, "shop", private_signup=True)
+    observed.api.client.app[SERVICES].projects._seen.clear()
+    before = await observed.pool.fetch("select id from users order by id")
     found = {}
     for name in PEOPLE:
         body = {"userId": "unique()", "email": _address(name), "password": "a new horse"}
-        found[name] = await house.seen("POST", "/v1/account", body, modern=modern)
+        found[name] = await observed.seen("POST", "/v1/account", body, modern=modern)
     assert all(one == found["known"] for one in found.values()), found
     assert (found["known"]["status"], found["known"]["hashes"]) == (201, 1)
-    assert await house.pool.fetch("select id from users order by id") == before
+    assert await observed.pool.fetch("select id from users order by id") == before
 
 
 @pytest.mark.parametrize("modern", [False, True])
-async def test_s05_an_open_sign_up_hashes_before_it_looks(house: House, modern: bool):
+async def test_s05_an_open_sign_up_hashes_before_it_looks(observed: ObservedService, modern: bool):
     """The 409 for a taken address can't be hidden there, and is no quicker: the password is hashed all the same."""
     for name in PEOPLE:
         body = {"userId": "unique()", "email": _address(name), "password": "a new horse"}
-        found = await house.seen("POST", "/v1/account", body, modern=modern)
+        found = await observed.seen("POST", "/v1/account", body, modern=modern)
         assert found["status"] == (201 if name in ("unknown", "deleted") else 409)
         assert found["hashes"] == 1
 
 
-async def test_s02_guesses_at_codes_meet_the_same_rows(house: House, settings: Settings):
+async def test_s02_guesses_at_codes_meet_the_same_rows(observed: ObservedService, settings: Settings):
     """A code was asked for: blocked or unknown, a wrong guess at it is counted in the same row by the same work."""
-    post, found = Post(house.pool, settings), {}
+    post, found = Post(observed.pool, settings), {}
     for name in PEOPLE:
-        await post.issue(Kind.OTP, "", email=_address(name), asked_as=house.ids[name])
-        body = {"userId": house.ids[name], "secret": "none"}
-        found[name] = await house.seen("POST", "/v1/account/sessions/token", body, modern=True)
+        await post.issue(Kind.OTP, "", email=_address(name), asked_as=observed.ids[name])
+        body = {"userId": observed.ids[name], "secret": "none"}
+        found[name] = await observed.seen("POST", "/v1/account/sessions/token", body, modern=True)
     assert all(one == found["known"] for one in found.values()), found
 
 
-async def test_s06_an_address_that_can_not_be_had_is_one_answer(house: House, api: Api):
+async def test_s06_an_address_that_can_not_be_had_is_one_answer(observed: ObservedService, api: Api):
     """Another's, a blocked one's, the member's own: a plain 409 that says no more."""
     member = await api.sign_in(_address("known"))
     told = set()
@@ -177,15 +180,15 @@ async def test_s06_an_address_that_can_not_be_had_is_one_answer(house: House, ap
     assert next(iter(told))[:2] == (409, "user_target_already_exists")
 
 
-async def test_s08_a_window_stands_for_everybody(house: House):
+async def test_s08_a_window_stands_for_everybody(observed: ObservedService):
     """Known or not, the numbers in the headers count down alike, to the same refusal."""
     told = {}
     for name in ("known", "unknown", "blocked"):
-        await house.open_windows()
+        await observed.open_windows()
         told[name] = []
         for _ in range(12):
             body = {"email": _address(name), "password": "a wrong horse"}
-            answer = await house.api.call("POST", "/v1/account/sessions", json=body)
+            answer = await observed.api.call("POST", "/v1/account/sessions", json=body)
             told[name].append((answer.status, answer.headers["X-RateLimit-Remaining"]))
     assert told["known"] == told["unknown"] == told["blocked"]
     assert [status for status, _ in told["known"]] == [401] * 10 + [429] * 2

@@ -13,7 +13,7 @@ from service.settings import Settings
 from testkit import edge
 from testkit.api import Api
 from testkit.sink import Sink
-from tests.worker.conftest import staffed
+from tests.integration.worker.conftest import staffed
 from worker.smtp import RelayPool, SmtpUrl
 
 pytestmark = pytest.mark.unlimited

@@ -9,7 +9,7 @@ import pytest
 from service.db import Pool
 from testkit.api import Api
 from testkit.api_keys import key
-from tests.api.test_bad_input import everything
+from tests.integration.api.test_bad_input import everything
 
 pytestmark = pytest.mark.unlimited
 

@@ -76,8 +76,8 @@ async def test_s55_marks_can_not_be_collected(behind: Api, pool: Pool, settings:
     """All known devices of an address have ten times one's calls together."""
     await projects.set_limit(pool, "shop", rule="create_session.email", numbers=[2, 3600])
     await behind.sign_up()
-    recorder = [known_devices.add_token(settings.key_ring, "", "shop", email=ANN, proven=True) for _ in range(12)]
-    cookies = [f"known_device_shop={mark}" for mark in recorder for _ in range(2)]
+    tokens = [known_devices.add_token(settings.key_ring, "", "shop", email=ANN, proven=True) for _ in range(12)]
+    cookies = [f"known_device_shop={mark}" for mark in tokens for _ in range(2)]
     found = [(await sign_in(behind, WRONG, cookie=cookie)).status for cookie in cookies]
     assert found == [401] * 20 + [429] * 4
 
@@ -159,22 +159,22 @@ async def test_the_cookie_is_kept_from_scripts_and_sdks(behind: Api, settings: S
 
 def test_a_mark_names_nobody():
     """Neither address nor project stands in it; it is small, whoever uses the device."""
-    recorder = known_devices.add_token(RING, "", "shop", email=ANN, proven=True)
-    assert "ann" not in recorder
-    assert "shop" not in recorder
+    tokens = known_devices.add_token(RING, "", "shop", email=ANN, proven=True)
+    assert "ann" not in tokens
+    assert "shop" not in tokens
     for number in range(20):
-        recorder = known_devices.add_token(RING, recorder, "shop", email=f"u{number}@example.com", proven=False)
-    assert recorder.count("~") == 4
-    assert len(recorder) < 500
-    assert known_devices.find(RING, recorder, "shop", email=ANN) is None, "the oldest went"
-    assert known_devices.find(RING, recorder, "shop", email="u19@example.com")
+        tokens = known_devices.add_token(RING, tokens, "shop", email=f"u{number}@example.com", proven=False)
+    assert tokens.count("~") == 4
+    assert len(tokens) < 500
+    assert known_devices.find(RING, tokens, "shop", email=ANN) is None, "the oldest went"
+    assert known_devices.find(RING, tokens, "shop", email="u19@example.com")
 
 
 def test_a_mark_outlives_its_key_only_while_that_is_kept():
     """Marks of an older key count until the key goes."""
-    recorder = known_devices.add_token({"old": RING["old"]}, "", "shop", email=ANN, proven=True)
-    assert known_devices.find(RING, recorder, "shop", email=ANN)
-    assert known_devices.find({"new": RING["new"]}, recorder, "shop", email=ANN) is None
+    tokens = known_devices.add_token({"old": RING["old"]}, "", "shop", email=ANN, proven=True)
+    assert known_devices.find(RING, tokens, "shop", email=ANN)
+    assert known_devices.find({"new": RING["new"]}, tokens, "shop", email=ANN) is None
 
 
 @pytest.mark.parametrize("field", range(5))
@@ -188,8 +188,8 @@ def test_no_part_of_a_mark_can_be_changed(field: int):
 
 def test_a_mark_ends_after_half_a_year(monkeypatch: pytest.MonkeyPatch):
     """An old device is a stranger again."""
-    recorder = known_devices.add_token(RING, "", "shop", email=ANN, proven=True)
+    tokens = known_devices.add_token(RING, "", "shop", email=ANN, proven=True)
     now = time.time()
     for later, found in ((SECONDS - 60, True), (SECONDS + 60, False), (-3600, False)):
         monkeypatch.setattr(time, "time", lambda later=later: now + later)
-        assert (known_devices.find(RING, recorder, "shop", email=ANN) is not None) == found
+        assert (known_devices.find(RING, tokens, "shop", email=ANN) is not None) == found

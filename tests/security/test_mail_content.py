@@ -1,7 +1,7 @@
 """What our mails can be made to say, to whom, and what reaches the wire (reliability.md S30 to S37).
 
-Bytes of a message alone are tried in tests/worker/test_messages.py, letters alone in tests/worker/test_letters.py,
-TLS and the dialogue in tests/worker/test_smtp.py; here is the whole way from a row to the wire.
+Bytes of a message alone are tried in tests/unit/test_mime.py, letters alone in tests/unit/test_mail_templates.py,
+TLS and the dialogue in tests/integration/worker/test_smtp.py; here is the whole way from a row to the wire.
 """
 
 import email
@@ -21,8 +21,8 @@ from service.store import outbox, projects, tokens, users
 from service.store.tokens import Kind
 from testkit.api import Api
 from testkit.sink import Mail, Sink
+from tests.integration.worker.conftest import staffed
 from tests.security.data import hostile
-from tests.worker.conftest import staffed
 from worker.delivery import Delivery
 from worker.mail import templates
 from worker.smtp import RelayPool, SmtpUrl

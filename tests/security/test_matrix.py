@@ -2,7 +2,7 @@
 
 import re
 
-from tests.house.tables import asvs, asvs_list, every_test, security_matrix, security_tests
+from tests.architecture.tables import asvs, asvs_list, every_test, security_matrix, security_tests
 
 
 def test_every_row_has_a_test():

@@ -222,6 +222,6 @@ async def test_s24_a_known_device_can_not_be_multiplied(behind: Api, pool: Pool)
     await projects.set_limit(pool, "shop", rule="mail.devices", numbers=[3, HOUR])
     await behind.sign_up()
     await pool.execute("update users set email_verified = true")
-    recorder = [mark_of(await call(behind, "POST", LOGIN, RIGHT)) for _ in range(5)]
-    found = [(await call(behind, "POST", "/v1/account/recovery", ASK, Cookie=mark)).status for mark in recorder]
+    tokens = [mark_of(await call(behind, "POST", LOGIN, RIGHT)) for _ in range(5)]
+    found = [(await call(behind, "POST", "/v1/account/recovery", ASK, Cookie=mark)).status for mark in tokens]
     assert found == [201] * 3 + [429] * 2

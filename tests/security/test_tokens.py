@@ -21,11 +21,6 @@ RECOVERY, VERIFICATION, _, MAGIC_URL, _, CODE = WAYS
 each_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: f"{way.kind} {way.method} {way.path}")
 
 
-@pytest.fixture
-async def ann(api: Api) -> str:
-    return (await api.sign_up(ANN))["$id"]
-
-
 def wrong(proof: Proof) -> dict[str, str]:
     """Another secret of the same form, for the same token."""
     return {"secret": proof.secret[:-1] + ("1" if proof.secret[-1] != "1" else "2")}
@@ -53,8 +48,8 @@ async def test_s12_parallel_guesses_are_all_counted(api: Api, pool: Pool, ann: s
 async def test_s12_a_code_is_guessed_for_three_people_at_most(api: Api, pool: Pool, post: Post):
     """Codes asked for under one id for many addresses: a guess is held against the newest three, not against all."""
     for number in range(10):
-        await post.issue(Kind.OTP, "", email=f"p{number}@example.com", asked_as="crowd")
-    body = {"userId": "crowd", "secret": "none"}
+        await post.issue(Kind.OTP, "", email=f"p{number}@example.com", asked_as="group")
+    body = {"userId": "group", "secret": "none"}
     assert (await api.call("POST", "/v1/account/sessions/token", json=body)).status == 401
     counted = [row[0] for row in await pool.fetch("select attempts from tokens order by created_at desc, id desc")]
     assert counted == [1, 1, 1, 0, 0, 0, 0, 0, 0, 0]

@@ -18,8 +18,8 @@ from service.store.tokens import Kind
 from testkit import api_keys
 from testkit.api import Api
 from testkit.proofs import ANN, WAYS, Post, Proof, Way, use
+from tests.integration.test_cli_users import Terminal
 from tests.security.test_private_sign_up import proof_of
-from tests.units.test_cli_users import Terminal
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
 RECOVERY, VERIFICATION, _, MAGIC_URL, TOKEN, CODE = WAYS

@@ -1,6 +1,6 @@
 """Words by which relays say what they refuse.
 
-tests/worker/data/replies.toml has the replies that they are taken from, and where those are from.
+tests/integration/worker/data/replies.toml has the replies that they are taken from, and where those are from.
 """
 
 import re

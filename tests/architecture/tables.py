@@ -1,0 +1,281 @@
+"""The tables of docs/, made from the code: what is said twice is written once."""
+
+import inspect
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from service import errors
+from service.accounts import mail_quotas
+from service.app import routes
+from service.errors import AccountError
+from service.http.routing import Limit, Route
+from service.rate_limiter import DAY, HOUR, Only, Rule
+from service.settings import Settings
+from testkit.sources import ROOT
+
+DOCS = ROOT / "docs"
+_COUNTED = {
+    "ip": "client address", "network": "client address, known devices too", "email": "`email` of the body",
+    "userId": "`userId` of the body", "user": "account", "project": "project",
+}  # fmt: skip
+
+
+def settings() -> list[tuple[str, ...]]:
+    """One row a field of Settings, in their order."""
+    rows = [(f"`{name.upper()}`", _default(field), field.description or "") for name, field in _fields()]
+    return [("Variable", "Default", "What it is"), *rows]
+
+
+def _fields() -> list[tuple[str, FieldInfo]]:
+    return list(Settings.model_fields.items())
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "*required*"
+    value = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
+    return f"`{value}`" if str(value) else "empty"
+
+
+def error_classes() -> list[type[AccountError]]:
+    return [
+        found
+        for found in vars(errors).values()
+        if isinstance(found, type) and issubclass(found, AccountError) and found is not AccountError
+    ]
+
+
+def errors_table() -> list[tuple[str, ...]]:
+    """One row a class of service/errors.py, by status; the legacy era's columns say only what differs."""
+    classes = sorted([AccountError, *error_classes()], key=lambda found: (found.status, found.__name__))
+    rows = [
+        (
+            str(found.status),
+            f"`{found.type}`",
+            _sentence(found),
+            str(found.legacy_status or ""),
+            found.legacy_message or "",
+            f"`{found.__name__}`",
+        )
+        for found in classes
+    ]
+    return [("Status", "Type", "Message", "Legacy status", "Legacy message", "Class"), *rows]
+
+
+def _sentence(found: object) -> str:
+    return " ".join((inspect.getdoc(found) or "").split("\n\n")[0].split())
+
+
+def routes_table() -> list[tuple[str, ...]]:
+    """One row a route, by path; its own first paragraph says what it does."""
+    rows = [
+        (
+            f"`{route.method}`",
+            " ".join(f"`{path}`" for path in route.paths),
+            route.access,
+            ", ".join(_limit(limit) for limit in route.limits),
+            _sentence(route.handler),
+        )
+        for route in sorted(routes(), key=_place)
+    ]
+    return [("Method", "Path", "Who", "Limit", "What it does"), *rows]
+
+
+def _place(route: Route) -> tuple[str, str]:
+    return route.paths[0], route.method
+
+
+def _limit(limit: Limit) -> str:
+    return f"{_number(limit.rule)} by {_COUNTED[limit.by]}"
+
+
+def limits_table() -> list[tuple[str, ...]]:
+    """One row a rule: those of the routes, by path, and those of mails."""
+    rows = [
+        (
+            f"`{limit.rule.name}`",
+            _number(limit.rule),
+            _COUNTED[limit.by],
+            _staying(limit.only),
+            "yes" if limit.by in ("ip", "network", "user") else "no",
+        )
+        for route in sorted(routes(), key=_place)
+        for limit in route.limits
+    ]
+    mails = [(f"`{rule.name}`", _number(rule), "see below", _staying("successes"), "no") for rule in mail_quotas.RULES]
+    return [("Rule", "Number", "Counted by", "Calls that stay counted", "Shown in headers"), *rows, *mails]
+
+
+def _number(rule: Rule) -> str:
+    window = {HOUR: "an hour", DAY: "a day"}.get(rule.window, f"{rule.window} s")
+    return f"{rule.limit:,} {window}"
+
+
+def _staying(only: Only) -> str:
+    match only:
+        case None:
+            return "all"
+        case "failures":
+            return "those that fail"
+        case "successes":
+            return "those that succeed"
+    return f"those that end with `{only.__name__}`"
+
+
+def fault_tests() -> dict[str, list[str]]:
+    """The tests named after each row of the matrix, as `file::name`."""
+    found: dict[str, list[str]] = {}
+    for path, name in _tests():
+        if match := re.match(r"test_(f\d\d)_", name):
+            found.setdefault(match[1].upper(), []).append(f"{path}::{name}")
+    return found
+
+
+def matrix() -> dict[str, dict[str, str]]:
+    return tomllib.loads((ROOT / "tests" / "resilience" / "matrix.toml").read_text())
+
+
+def reliability_table() -> list[tuple[str, ...]]:
+    """One row a fault, with its tests."""
+    tests = fault_tests()
+    rows = [
+        (
+            row,
+            entry["fault"],
+            entry["promise"],
+            "<br>".join([*(f"`{test}`" for test in tests.get(row, [])), *([entry["why"]] if "why" in entry else [])]),
+        )
+        for row, entry in matrix().items()
+    ]
+    return [("Row", "Fault", "Promise", "Tests, under tests/"), *rows]
+
+
+def every_test() -> set[str]:
+    """Every test, as `folder/file::name`."""
+    return {f"{path}::{name}" for path, name in _tests()}
+
+
+def _tests() -> list[tuple[Path, str]]:
+    folder = ROOT / "tests"
+    return [
+        (path.relative_to(folder), name)
+        for path in sorted(folder.rglob("test_*.py"))
+        if "node_modules" not in path.parts
+        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
+    ]
+
+
+def security_tests() -> dict[str, list[str]]:
+    """The tests named after each row of the security matrix: test_s13_…, or test_s01_to_s09_… for several."""
+    found: dict[str, list[str]] = {}
+    for path, name in _tests():
+        if match := re.match(r"test_s(\d\d)_(?:to_s(\d\d)_)?", name):
+            for number in range(int(match[1]), int(match[2] or match[1]) + 1):
+                found.setdefault(f"S{number:02}", []).append(f"{path}::{name}")
+    return found
+
+
+def security_matrix() -> dict[str, dict[str, Any]]:
+    return tomllib.loads((ROOT / "tests" / "security" / "matrix.toml").read_text())
+
+
+def security_table() -> list[tuple[str, ...]]:
+    """One row an attack, with its tests and what is left of it."""
+    named = security_tests()
+    rows = [
+        (
+            row,
+            entry["attack"],
+            _sentences(entry["defence"], entry.get("but")),
+            "<br>".join(f"`{test}`" for test in [*named.get(row, []), *entry.get("also", [])]),
+        )
+        for row, entry in security_matrix().items()
+    ]
+    return [("Row", "Attack", "What stands against it", "Tests, under tests/"), *rows]
+
+
+def _sentences(defence: str, but: str | None) -> str:
+    return f"{defence}. **But** {but}" if but else defence
+
+
+def asvs() -> dict[str, dict[str, Any]]:
+    return tomllib.loads((ROOT / "asvs.toml").read_text())
+
+
+def asvs_list() -> dict[str, int]:
+    """Every requirement of the standard and its level, in its order."""
+    lines = (ROOT / "tests" / "security" / "data" / "asvs-5.0.0.txt").read_text().splitlines()
+    return {number: int(level) for number, level in (line.split() for line in lines if not line.startswith("#"))}
+
+
+def asvs_counts() -> list[tuple[str, ...]]:
+    """How many of a level are shown by tests, shown but for a deviation, not met, not ours."""
+    rows = []
+    for level in (1, 2, 3):
+        kinds = [_kind(entry) for entry in asvs().values() if entry["level"] == level]
+        there = list(asvs_list().values()).count(level)
+        rows.append((str(level), *(str(kinds.count(kind)) for kind in _KINDS), f"{len(kinds)} of {there}"))
+    return [("Level", *_KINDS, "In the table"), *rows]
+
+
+_KINDS = ("Shown by tests", "Shown, but", "Not met", "Not ours")
+
+
+def _kind(entry: dict[str, Any]) -> str:
+    match ("tests" in entry, "but" in entry, "outside" in entry):
+        case _, _, True:
+            return "Not ours"
+        case True, but, _:
+            return "Shown, but" if but else "Shown by tests"
+    return "Not met"
+
+
+def asvs_table() -> list[tuple[str, ...]]:
+    """One row a requirement."""
+    rows = [(number, str(entry["level"]), entry["what"], _shown(entry)) for number, entry in asvs().items()]
+    return [("Requirement", "Level", "In our words", "Shown by, under tests/"), *rows]
+
+
+def _shown(entry: dict[str, Any]) -> str:
+    lines = [f"`{test}`" for test in entry.get("tests", [])]
+    if "but" in entry:
+        lines.append(f"**But** {entry['but']}")
+    if "outside" in entry:
+        lines.append(f"*Not ours:* {entry['outside']}")
+    return "<br>".join(lines)
+
+
+TABLES = {
+    "settings": settings,
+    "errors": errors_table,
+    "routes": routes_table,
+    "limits": limits_table,
+    "reliability": reliability_table,
+    "security": security_table,
+    "asvs-counts": asvs_counts,
+    "asvs": asvs_table,
+}
+
+
+def markdown(rows: list[tuple[str, ...]]) -> str:
+    head, *body = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def written(name: str, text: str) -> str:
+    """A page of docs/ with its table as it should be; the prose around it stays."""
+    edges = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end of the table -->)", re.DOTALL)
+    table = markdown(TABLES[name]())
+    return edges.sub(lambda edge: f"{edge[1]}\n{table}\n\n{edge[2]}", text)
+
+
+def page(name: str) -> Path:
+    """A page may hold several tables: what stands behind a hyphen tells them apart."""
+    return DOCS / f"{name.partition('-')[0]}.md"

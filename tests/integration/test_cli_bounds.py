@@ -1,0 +1,67 @@
+"""What a command may be told: numbers, names and choices have bounds, and what is outside of them writes nothing."""
+
+import pytest
+
+from service.app import routes
+from service.db import Pool
+from service.http.routing import SCOPES
+from tests.integration.conftest import Terminal
+
+LIFETIMES = ("session", "recovery", "verification", "magic-url", "otp")
+
+
+@pytest.mark.parametrize("words", ["", "nothing", "projects", "projects nothing", "keys", "users nothing"])
+async def test_who_names_no_command_is_shown_all(type_: Terminal, words: str):
+    """Each command with what it does, and the error last."""
+    code, out, err = await type_(*words.split())
+    _, helped, _ = await type_(*words.split()[:-1], *words.split()[-1:] * ("nothing" not in words), "--help")
+    assert (code, out) == (2, "")
+    assert err.startswith(helped)
+    assert err.splitlines()[-1].startswith("python -m service")
+    assert "error: " in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(f"keys create shop --name x --days {days}" for days in ("0", "-1", "3651", "1.5", "9" * 20, "٣")),
+        *(f"keys create shop --name x --scopes {scopes}" for scopes in ("users.delete", "users.read,nothing", "*")),
+        "keys create shop --name \n", "keys create shop --name " + "x" * 129, "keys create shop --name a\nb",
+        *(f"projects set shop --password-min {number}" for number in ("-1", "65", "x", "1e1", "99999999999")),
+        *(f"projects set shop --password-max {number}" for number in ("31", "257")),
+        *(f"projects set shop --password-history {number}" for number in ("-1", "33")),
+        *(f"projects set shop --{life}-seconds {number}" for life in LIFETIMES for number in ("0", "-1", "315360001")),
+        "projects set shop --password-min 40 --password-max 39", "projects set shop --locale german_language",
+        "projects set shop --name \n", "projects set shop", "projects create blog --name a\nb",
+        "users list shop --limit 0",
+        "users list shop --limit 99999999999999999999", "users logs shop ann --limit -1",
+        "users logs shop ann --limit 99999999999999999999", "limits set shop create_session.email 0/1h",
+        "limits set shop create_session.email 1/1y", "limits set shop create_session.email 100001/1h",
+        "projects show \udcff", "users create shop --name \udcff", "limits set shop nothing 1/1h",
+    ],
+)  # fmt: skip
+async def test_numbers_names_and_choices_have_bounds(type_: Terminal, pool: Pool, words: str):
+    """What is out of bounds is wrong words (2), says so without a traceback, and nothing is written."""
+    await type_.json("projects", "create", "shop")
+    before = await pool.fetch("select * from projects")
+    code, out, err = await type_(*(word.replace("\\n", "\n") for word in words.split(" ")))
+    assert (code, out) == (2, ""), err
+    assert "Traceback" not in err
+    assert await pool.fetch("select * from projects") == before
+    assert await pool.fetch("select * from api_keys") == []
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("keys create", ["1 to 3650", *SCOPES]), ("users list", ["1 to 10000"]), ("users logs", ["1 to 10000"]),
+     ("projects set", ["0 to 64", "32 to 256", "0 to 32", "1 to 315360000", "on or off"])],
+)  # fmt: skip
+async def test_help_says_the_bounds(type_: Terminal, command: str, said: list[str]):
+    """Nobody has to try what a number may be."""
+    _, out, _ = await type_(*command.split(), "--help")
+    assert [bounds for bounds in said if bounds not in " ".join(out.split())] == []
+
+
+def test_scopes_are_those_of_the_routes():
+    """A key can be made for every route that a key opens, and for nothing else."""
+    assert {route.scope for route in routes() if route.access in ("public", "key")} == set(SCOPES)

@@ -1,0 +1,101 @@
+"""A claim whose answer was lost with its connection (reliability.md F02): its own worker takes it back."""
+
+import asyncio
+
+import pytest
+
+from service import failpoints
+from service.db import Pool, PostgresGone
+from service.store import outbox, users
+from service.store.outbox import Lease
+from testkit.outbox import asked
+from testkit.sink import Sink
+from tests.integration.worker.test_delivery import due_now, poller, state
+from tests.integration.worker.test_history import history
+from worker.sent_journal import SentEntry
+
+
+@pytest.fixture(autouse=True)
+def disarmed():
+    """No test leaves a trap behind."""
+    yield
+    failpoints.disarm()
+
+
+async def test_f02_a_claim_without_an_answer_is_given_back(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """It counted, and nobody would renew its lease: the next round gives it back, and nobody has lost it."""
+    mail, worker = await asked(pool), a_worker()
+    failpoints.arm("db.claim_mail.after:raise:1")
+    with pytest.raises(PostgresGone):
+        await worker.deliver(mail)
+    assert await state(pool, mail) == "sending"
+    await worker.deliver(mail)
+    assert await state(pool, mail) == "sending", "while it is in doubt nobody here claims it again"
+    found = poller(pool, worker)
+    await found.poll_due()
+    assert await state(pool, mail) == "pending"
+    await due_now(pool)
+    await found.poll_due()
+    # The round is over; what it began may not be, on a busy machine.
+    await asyncio.gather(*found.under_way.values())
+    assert (await state(pool, mail), len(sink.mails)) == ("sent", 1)
+    assert [step[0] for step in await history(pool, mail)] == ["sent"]
+    assert not worker.recorder.leases.in_doubt
+
+
+async def test_f02_a_claim_that_did_not_count_is_no_harm(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """The connection was lost before: the row is as it was, and another worker may have it."""
+    mail, worker = await asked(pool), a_worker()
+    failpoints.arm("db.claim_mail.before:raise:1")
+    with pytest.raises(PostgresGone):
+        await worker.deliver(mail)
+    await a_worker("two").deliver(mail)
+    await poller(pool, worker).poll_due()
+    assert (await state(pool, mail), len(sink.mails)) == ("sent", 1)
+
+
+async def test_f02_what_is_in_hand_is_not_given_back(pool: Pool, a_worker, ann: users.User):
+    """A second ring for a mail that this worker sends right now may be what got no answer: the first goes on."""
+    mail, worker = await asked(pool), a_worker()
+    leases = worker.recorder.leases
+    claim = await leases.claim(mail)
+    assert claim
+    leases.in_doubt.add(mail)
+    with leases.holding(claim, 0.0):
+        await worker.recorder.settle()
+        assert (await state(pool, mail), leases.in_doubt) == ("sending", {mail})
+    worker.recorder.journal.note(receipt := SentEntry(Lease(mail, claim.attempts), 250, ""))
+    await worker.recorder.settle()
+    assert (await state(pool, mail), leases.in_doubt) == ("sending", {mail})
+    worker.recorder.journal.drop(receipt)
+    await worker.recorder.settle()
+    assert (await state(pool, mail), leases.in_doubt) == ("pending", set())
+
+
+async def test_f02_anothers_is_not_given_back(pool: Pool, a_worker, ann: users.User):
+    """Whoever has claimed it since keeps it."""
+    mail, worker = await asked(pool), a_worker()
+    assert await outbox.claim(pool, mail, worker="two", lease=30)
+    worker.recorder.leases.in_doubt.add(mail)
+    await worker.recorder.settle()
+    assert await state(pool, mail) == "sending"
+
+
+async def test_f02_a_wait_is_written_down_when_postgres_is_back(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """The relay said "later" and Postgres was away for a moment: the row says so, no lease has to run out first."""
+    mail, worker = await asked(pool), a_worker()
+    sink.script("rcpt", "451 4.3.0 later", times=1)
+    failpoints.arm("db.postpone_mail.before:raise:1")
+    await worker.deliver(mail)
+    assert await state(pool, mail) == "pending"
+    assert [step[0] for step in await history(pool, mail)] == ["waits"]
+
+
+async def test_f02_a_letter_that_postgres_held_up_waits_a_moment(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """It is no fault of the letter, however many times it was tried before: nobody waits for minutes."""
+    mail, worker = await asked(pool), a_worker()
+    await pool.execute("update mails set attempts = 5")
+    failpoints.arm("db.adopt_token.before:raise:1")
+    await worker.deliver(mail)
+    assert await state(pool, mail) == "pending"
+    assert (await pool.fetchrow("select due_at - now() < interval '3 seconds' from mails"))[0]

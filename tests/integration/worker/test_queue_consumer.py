@@ -1,0 +1,316 @@
+"""The bell: a job carries an id and no authority, and nothing that comes by Redis can hurt (reliability.md S86)."""
+
+import asyncio
+import pickle
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import TimeoutError as RedisTimeout
+
+from devstack.servers import start_valkey
+from service import outages, queue
+from service.db import Pool
+from service.queue import QUEUE, RECORD_LOG, SEND_MAIL, JobQueue, connect, deserialize, serialize
+from service.settings import Settings
+from service.store import projects, users
+from testkit.outbox import asked
+from testkit.patience import PATIENCE
+from testkit.sink import Sink
+from tests.integration.worker.conftest import staffed
+from tests.integration.worker.test_delivery import due_now, poller, state
+from worker.delivery import Delivery
+from worker.queue_consumer import QueueConsumer
+from worker.security_log import SecurityLogWriter
+from worker.smtp import RelayPool, SmtpUrl
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a ring does is tested here, not how long a busy machine waits for Redis."""
+    monkeypatch.setattr(queue, "_PATIENCE", 10.0)
+
+
+@pytest.fixture
+async def ann(pool: Pool, project: projects.Project) -> users.User:
+    return await users.create(pool, "shop", user_id="ann", email="ann@example.com", name="", password_hash=None)
+
+
+class RunningConsumer:
+    """A listener at work, its bell, and the sink that its mails go to."""
+
+    def __init__(
+        self, sink: Sink, job_queue: JobQueue, delivery: Delivery, stop: asyncio.Event, listening: asyncio.Task
+    ) -> None:
+        self.sink, self.job_queue, self.delivery, self.stop, self.listening = sink, job_queue, delivery, stop, listening
+
+
+@asynccontextmanager
+async def listening(pool: Pool, settings: Settings, redis_url: str) -> AsyncIterator[RunningConsumer]:
+    redis, stop = connect(redis_url), asyncio.Event()
+    async with Sink() as sink:
+        relay = RelayPool(SmtpUrl("127.0.0.1", sink.port, tls="none"), connections=2)
+        delivery = staffed(pool, relay, JobQueue(redis), settings, "one")
+        consumer = QueueConsumer(
+            redis_url, delivery, SecurityLogWriter(pool), jobs=10, name="test", outage=outages.of_redis(redis_url)
+        )
+        task = asyncio.create_task(consumer.run(stop))
+        try:
+            yield RunningConsumer(sink, delivery.job_queue, delivery, stop, task)
+        finally:
+            stop.set()
+            await asyncio.wait_for(task, PATIENCE)
+            await relay.close()
+            await redis.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+async def consumer(pool: Pool, settings: Settings, redis: Redis, redis_url: str, ann) -> AsyncIterator[RunningConsumer]:
+    async with listening(pool, settings, redis_url) as consumer:
+        yield consumer
+
+
+async def push(redis: Redis, job_id: str, raw: bytes) -> None:
+    """What somebody who has taken over Redis can write."""
+    await redis.set(f"arq:job:{job_id}", raw)
+    await redis.zadd(QUEUE, {job_id: int(time.time() * 1000)})
+
+
+async def emptied(redis: Redis) -> None:
+    """Wait until the queue has been worked off."""
+    async with asyncio.timeout(PATIENCE):
+        while await redis.zcard(QUEUE):  # noqa: ASYNC110 - Postgres and sockets ring no bell
+            await asyncio.sleep(0.02)
+
+
+async def rung(consumer: RunningConsumer, pool: Pool) -> None:
+    """A mail that is rung for is sent: the worker lives."""
+    mail, before = await asked(pool), len(consumer.sink.mails)
+    await consumer.job_queue.enqueue(SEND_MAIL, mail)
+    await consumer.sink.wait_for(before + 1)
+    assert not consumer.listening.done()
+
+
+async def test_a_ring_sends_a_mail_and_files_the_log(consumer: RunningConsumer, pool: Pool):
+    """Rung for, a mail is sent, and its event is in the log a moment later."""
+    await rung(consumer, pool)
+    async with asyncio.timeout(PATIENCE):
+        while not await pool.fetchrow("select 1 from logs"):  # noqa: ASYNC110 - Postgres and sockets ring no bell
+            await asyncio.sleep(0.02)
+
+
+async def test_ringing_often_sends_once(consumer: RunningConsumer, pool: Pool, redis: Redis):
+    """A thousand rings for one id are one mail; for an id that is nobody's nothing at all."""
+    mail = await asked(pool)
+    for _ in range(50):
+        await consumer.job_queue.enqueue(SEND_MAIL, mail)
+    await consumer.job_queue.enqueue(SEND_MAIL, *(uuid4() for _ in range(20)))
+    await consumer.job_queue.enqueue(RECORD_LOG, *(uuid4() for _ in range(20)))
+    await emptied(redis)
+    await consumer.sink.wait_for(1)
+    await rung(consumer, pool)
+    assert len(consumer.sink.mails) == 2
+
+
+class Bomb:
+    """Unpickled, it writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+async def test_a_pickle_does_not_run(consumer: RunningConsumer, pool: Pool, redis: Redis, tmp_path: Path):
+    """Whoever can write to Redis runs no code here, and the worker lives on."""
+    bomb = {"t": 1, "f": SEND_MAIL, "a": (Bomb(tmp_path / "ran"),), "k": {}, "et": 1}
+    await push(redis, "bomb", pickle.dumps(bomb))
+    await push(redis, "bomb2", pickle.dumps(Bomb(tmp_path / "ran")))
+    await emptied(redis)
+    await rung(consumer, pool)
+    assert not (tmp_path / "ran").exists()
+
+
+JUNK = [
+    b"", b"x", b"null", b"[]", b"{}", b'{"f":"send_mail"}', b'{"f":"send_mail","a":[],"k":{}}', b"\xff" * 600,
+    b'{"f":"send_mail","a":["x"],"k":{}}', b'{"f":"send_mail","a":[5],"k":{}}',
+    b'{"f":"send_mail","a":["00000000-0000-0000-0000-000000000000","x"],"k":{}}',
+    b'{"f":["send_mail"],"a":["x"],"k":{}}',
+    b'{"f":"os.system","a":["00000000-0000-0000-0000-000000000000"],"k":{}}', b"[" * 5000,
+    b'{"f":"send_mail","a":["00000000-0000-0000-0000-000000000000"],"k":{},"pad":"' + b"x" * 600 + b'"}',
+]  # fmt: skip
+
+
+async def test_junk_is_dropped(consumer: RunningConsumer, pool: Pool, redis: Redis):
+    """Anything but one of two names and one UUID is thrown away, and the worker lives on."""
+    for number, raw in enumerate(JUNK):
+        await push(redis, f"junk{number}", raw)
+    await emptied(redis)
+    await rung(consumer, pool)
+
+
+@pytest.mark.parametrize("raw", [*JUNK, pickle.dumps({"f": SEND_MAIL})])
+def test_only_our_jobs_are_read(raw: bytes):
+    """The reader refuses what the writer would not write."""
+    with pytest.raises(ValueError):  # noqa: PT011 - orjson's own is one too
+        deserialize(raw)
+
+
+def test_what_is_written_is_read():
+    """JSON with an id and nothing else."""
+    ident = str(uuid4())
+    job = {"t": None, "f": SEND_MAIL, "a": (ident,), "k": {}, "et": 5}
+    assert deserialize(serialize(job)) == {"t": None, "f": SEND_MAIL, "a": [ident], "k": {}, "et": 5}
+
+
+async def test_an_unknown_function_leaves_the_row_to_the_sweep(consumer: RunningConsumer, pool: Pool, redis: Redis):
+    """A newer API's job is dropped by an older worker; the mail is not: it is due, and swept."""
+    mail = await asked(pool)
+    await push(redis, str(mail), serialize({"t": None, "f": "send_letter", "a": [str(mail)], "k": {}, "et": 1}))
+    await emptied(redis)
+    await rung(consumer, pool)
+    assert await state(pool, mail) == "pending"
+    await due_now(pool)
+    await poller(pool, consumer.delivery).poll_due()
+    assert await state(pool, mail) == "sent"
+
+
+async def spoil_queue(redis: Redis) -> None:
+    await redis.set(QUEUE, "no queue")
+
+
+async def spoil_member(redis: Redis) -> None:
+    await redis.zadd(QUEUE, {b"\xff\xfe": 1})
+
+
+async def spoil_job(redis: Redis) -> None:
+    await redis.rpush("arq:job:list", "no job")
+    await redis.zadd(QUEUE, {"list": 1})
+
+
+async def spoil_tries(redis: Redis) -> None:
+    await redis.rpush("arq:retry:tries", "no number")
+    await push(redis, "tries", serialize({"t": None, "f": SEND_MAIL, "a": [str(uuid4())], "k": {}, "et": 1}))
+
+
+async def spoil_progress(redis: Redis) -> None:
+    await redis.hset("arq:in-progress:busy", "no", "string")
+    await push(redis, "busy", serialize({"t": None, "f": SEND_MAIL, "a": [str(uuid4())], "k": {}, "et": 1}))
+    await redis.zadd(QUEUE, {b"\xff": 2})
+
+
+async def spoil_size(redis: Redis) -> None:
+    await push(redis, "huge", b'{"f":"send_mail","a":["' + b"x" * 10_000_000)
+
+
+@pytest.mark.parametrize("spoil", [spoil_queue, spoil_member, spoil_job, spoil_tries, spoil_progress, spoil_size])
+async def test_f27_a_malformed_key_is_deleted(consumer: RunningConsumer, pool: Pool, redis: Redis, spoil):
+    """A key of another type, a name that is no text, a job of 10 MB: deleted, and the queue is read again."""
+    await spoil(redis)
+    async with asyncio.timeout(PATIENCE):
+        while (await redis.type(QUEUE)) == b"string" or await redis.zcard(QUEUE):  # noqa: ASYNC110 - as in emptied
+            await asyncio.sleep(0.02)
+    await rung(consumer, pool)
+    assert not await redis.exists("arq:job:list", "arq:retry:tries", "arq:in-progress:busy", "arq:job:huge")
+
+
+@pytest.mark.parametrize("with_jobs", [True, False])
+async def test_f28_stale_ids_drain(consumer: RunningConsumer, pool: Pool, redis: Redis, caplog, with_jobs: bool):
+    """Thousands of ids that are nobody's, their jobs kept or expired: each is a no-op, none is a line in the log."""
+    idents = [str(uuid4()) for _ in range(2000)]
+    async with redis.pipeline(transaction=False) as pipe:
+        for ident in idents if with_jobs else []:
+            pipe.set(f"arq:job:{ident}", serialize({"t": None, "f": SEND_MAIL, "a": [ident], "k": {}, "et": 1}))
+        pipe.zadd(QUEUE, dict.fromkeys(idents, 1))
+        await pipe.execute()
+    async with asyncio.timeout(PATIENCE):
+        while await redis.zcard(QUEUE):  # noqa: ASYNC110 - as in emptied
+            await asyncio.sleep(0.02)
+    assert idents[0] not in caplog.text
+    await rung(consumer, pool)
+
+
+async def test_a_job_carries_an_id_only(redis: Redis, redis_url: str):
+    """Redis holds no address, no project, no url, no secret: the queue is a list of ids."""
+    job_queue = JobQueue(connect(redis_url))
+    ident = uuid4()
+    await job_queue.enqueue(SEND_MAIL, ident)
+    assert await redis.zrange(QUEUE, 0, -1) == [str(ident).encode()]
+    raw = await redis.get(f"arq:job:{ident}")
+    assert deserialize(raw)["a"] == [str(ident)]
+    assert len(raw) < 120
+    await job_queue._redis.aclose(close_connection_pool=True)
+
+
+async def test_a_hung_redis_costs_no_connection(tmp_path: Path):
+    """A pipeline cut short while Redis hangs gives its connection back: none is lost for good."""
+
+    async def interrupted() -> None:
+        async with redis.pipeline(transaction=True) as pipe:
+            await pipe.watch("a job")
+            await other.client_pause(2000)
+            await pipe.exists("a job")
+
+    valkey = start_valkey(tmp_path)
+    redis, other = connect(valkey.url, timeout=0.2), connect(valkey.url)
+    try:
+        with pytest.raises(RedisTimeout):
+            await interrupted()
+        assert not redis.connection_pool._in_use_connections
+    finally:
+        await redis.aclose(close_connection_pool=True)
+        await other.aclose(close_connection_pool=True)
+        valkey.stop()
+
+
+async def test_f23_a_hung_redis_holds_up_one_ring_a_second(
+    redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    """After a ring that was not answered in time Redis is left alone for a moment: the next ones cost nothing."""
+    monkeypatch.setattr(queue, "_PATIENCE", 0.05)
+    job_queue = JobQueue(connect(redis_url))
+    await redis.client_pause(500)
+    await job_queue.enqueue(SEND_MAIL, uuid4())
+    began = time.monotonic()
+    for _ in range(20):
+        await job_queue.enqueue(SEND_MAIL, uuid4())
+    assert job_queue.failed_enqueues == 21
+    assert time.monotonic() - began < 20 * 0.05
+    await redis.client_unpause()
+    await job_queue._redis.aclose(close_connection_pool=True)
+
+
+async def test_redis_may_be_restarted(pool: Pool, settings: Settings, redis: Redis, ann, tmp_path: Path):
+    """The worker hears the bell again once Redis is back; what was asked meanwhile is swept."""
+    server = start_valkey(tmp_path)
+    try:
+        async with listening(pool, settings, server.url) as consumer:
+            await rung(consumer, pool)
+            server.stop()
+            missed = await asked(pool)
+            await consumer.job_queue.enqueue(SEND_MAIL, missed)
+            assert consumer.job_queue.failed_enqueues >= 1
+            await due_now(pool)
+            await poller(pool, consumer.delivery).poll_due()
+            assert await state(pool, missed) == "sent"
+            server = start_valkey(tmp_path, port=int(server.url.rpartition(":")[2].partition("/")[0]))
+            await rung(consumer, pool)
+    finally:
+        server.stop()
+
+
+async def test_stopping_finishes_what_was_begun(pool: Pool, settings: Settings, redis: Redis, redis_url: str, ann):
+    """Told to stop in the middle of a dialogue, a worker sees it through and marks it."""
+    async with listening(pool, settings, redis_url) as consumer:
+        consumer.sink.script("rcpt", "250 ok", action="drip", pause=0.05)
+        mail = await asked(pool)
+        await consumer.job_queue.enqueue(SEND_MAIL, mail)
+        await consumer.sink.wait_for(lambda sink: any(line.startswith("RCPT") for line in sink.commands))
+        consumer.stop.set()
+        await asyncio.wait_for(consumer.listening, PATIENCE)
+        assert (len(consumer.sink.mails), await state(pool, mail)) == (1, "sent")

@@ -1,0 +1,55 @@
+"""A service for official SDKs, and a page in another origin that has loaded a web one."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from service.db import Pool
+from service.store import projects
+from tests.e2e.conftest import Deployment, deployment  # noqa: F401 - pytest finds the fixture by its name here
+from tests.sdk_compat.sdks import HERE, PACKAGES, Sdk, driven
+from tests.sdk_compat.walk import Postbox, Walk
+
+Start = Callable[[Sdk], Awaitable[Walk]]
+
+
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """A walk asks more in a minute than a person in an hour."""
+    return environment | {"LIMITS": "off"}
+
+
+@pytest.fixture
+async def start(deployment: Deployment, pool: Pool) -> AsyncIterator[Start]:  # noqa: F811 - the fixture imported above
+    """Sets out with an SDK; its driver ends with the test."""
+    key = await projects.create_api_key(pool, "shop", key_id="walker", name="walker", scopes=["sessions.write"])
+    async with AsyncExitStack() as stack:
+
+        async def set_out(sdk: Sdk) -> Walk:
+            page = await stack.enter_async_context(page_with(sdk)) if sdk.language == "web" else None
+            address = f"http://localhost:{page.port}/" if page else ""
+            driver = await stack.enter_async_context(driven(sdk, page=address))
+            # The service says that it is at localhost: with the page there too, its cookies are first-party.
+            endpoint = deployment.address.replace("127.0.0.1", "localhost") + "/v1"
+            settings = {"endpoint": endpoint, "project": "shop"}
+            methods = (await driver.ask(settings=settings))["methods"]
+            return Walk(sdk, driver, deployment, Postbox(deployment.sink), settings, key, address, frozenset(methods))
+
+        yield set_out
+
+
+def page_with(sdk: Sdk) -> TestServer:
+    """Another origin: an app's page that loads the SDK as its makers ship it for browsers."""
+
+    async def script(_request: web.Request) -> web.FileResponse:
+        return web.FileResponse(PACKAGES / sdk.package / "dist" / "iife" / "sdk.js")
+
+    async def page(_request: web.Request) -> web.FileResponse:
+        return web.FileResponse(HERE / "drivers" / "page.html")
+
+    app = web.Application()
+    app.add_routes([web.get("/", page), web.get("/sdk.js", script)])
+    return TestServer(app)

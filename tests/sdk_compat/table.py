@@ -1,0 +1,69 @@
+"""docs/clients.md: which SDK method works. A walk compares its column; write_docs.py writes it."""
+
+import os
+import re
+from collections.abc import Mapping
+
+from testkit.processes import ROOT
+from tests.sdk_compat import native
+from tests.sdk_compat.sdks import SDKS, Sdk
+
+PATH = ROOT / "docs" / "clients.md"
+WRITING = "ACCOUNTS_WRITE_CLIENTS"
+_ABSENT = "–"
+Rows = dict[str, dict[str, str]]
+_INTRODUCTION = """# Which SDK method works
+
+Made by the walks of tests/sdk_compat, in which each official SDK calls every account method it has against a running
+service, the web ones in a real browser across two origins; a test keeps it true.
+`python -m tests.sdk_compat.write_docs` makes it anew.
+
+`works`: as its own documentation says, or as the API document says where the two differ. `–`: the SDK has no such
+method. All else is the status and the error type of the refusal: `general_route_not_found` is the answer for what this
+service has no part in (OAuth2, second factors, passkeys, push, teams); and since no account has an identity of
+another provider, there never is one to delete. The Python SDKs spell the names with underscores.
+"""
+_TITLES = {False: "## SDKs of the API document", True: "## Today's SDKs"}
+
+
+def check(sdk: Sdk, outcomes: Mapping[str, str]) -> None:
+    """The column of an SDK says what has just been seen; where the table is being made, it is made to."""
+    tables = _read()
+    rows = tables[sdk.modern]
+    if os.environ.get(WRITING):
+        for method in {*rows, *outcomes}:
+            rows.setdefault(method, {})[sdk.name] = outcomes.get(method, _ABSENT)
+        PATH.write_text(_write(tables))
+        return
+    told = {method: row[sdk.name] for method, row in rows.items() if row.get(sdk.name, _ABSENT) != _ABSENT}
+    assert told == outcomes, "docs/clients.md is out of date: python -m tests.sdk_compat.write_docs"
+
+
+def _read() -> dict[bool, Rows]:
+    tables: dict[bool, Rows] = {False: {}, True: {}}
+    rows, names = tables[False], []
+    for line in PATH.read_text().splitlines() if PATH.exists() else ():
+        cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")]
+        if line == native.TITLE:
+            break
+        if line.startswith("## "):
+            rows = tables[line == _TITLES[True]]
+        elif line.startswith("| method"):
+            names = cells[1:]
+        elif re.match(r"\| `", line):
+            rows[cells[0]] = dict(zip(names, cells[1:], strict=True))
+    return tables
+
+
+def _write(tables: Mapping[bool, Rows]) -> str:
+    parts = [_INTRODUCTION]
+    for modern, rows in tables.items():
+        names = [sdk.name for sdk in SDKS if sdk.modern == modern]
+        lines = [f"| method | {' | '.join(names)} |", "| --- " * (len(names) + 1) + "|"]
+        lines += [
+            f"| `{method}` | {' | '.join(row.get(name, _ABSENT) for name in names)} |"
+            for method, row in sorted(rows.items(), key=lambda item: (item[0].lower(), item[0]))
+            if any(row.get(name, _ABSENT) != _ABSENT for name in names)
+        ]
+        parts.append(f"\n{_TITLES[modern]}\n\n" + "\n".join(lines) + "\n")
+    return "".join([*parts, native.tables()])
