@@ -1,6 +1,7 @@
 """One worker from its start to its end: everything it needs is made here, and put away in turn."""
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Coroutine
@@ -85,6 +86,8 @@ async def _run(  # noqa: PLR0917 - what a worker stands on
     consumer = QueueConsumer(url, delivery, log_writer, settings.worker_jobs, identity.name, peers.redis)
     heartbeat = Heartbeat(settings.worker_heartbeat, identity, relay, job_queue, counts)
     beating, telling = asyncio.create_task(heartbeat.run()), asyncio.create_task(reports.run())
+    gc.collect()
+    gc.freeze()  # what start made lives as long as the process: no full round walks it again
     log.info("working", extra={"worker": identity.name})
     try:
         if await _unless(stop, recover(pool, identity, recorder)):

@@ -14,14 +14,15 @@ ANSWER, BODY = 4.5, 12.0
 def begin(request: web.BaseRequest) -> Deadline:
     """Start the one deadline of a request, from its last byte on."""
     now = asyncio.get_running_loop().time()
+    arrived = _take_arrival(request, now)
     if request.content.is_eof():
-        return Deadline(_arrival(request, now) + ANSWER)
+        return Deadline(arrived + ANSWER)
     deadline = Deadline(now + BODY + ANSWER)
     request.content.on_eof(lambda: deadline.move(asyncio.get_running_loop().time() + ANSWER))
     return deadline
 
 
-def _arrival(request: web.BaseRequest, now: float) -> float:
+def _take_arrival(request: web.BaseRequest, now: float) -> float:
     """Return when the bytes arrived, a while ago in a busy process; for a pipelined request, when its turn came."""
     connection = request.protocol
     arrived: float = getattr(connection, "arrived", 0.0) or now

@@ -150,7 +150,7 @@ async def test_f07_a_new_connection_has_as_long_as_a_statement(database: str):
         assert not too_early
         proxy.change(black_hole=False)
         assert (await asked)[0] == 1
-        assert not far._outage.away
+        assert not far._outage.ongoing
 
 
 async def test_f07_the_queue_for_connections_is_bounded(database: str):

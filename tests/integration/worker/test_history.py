@@ -199,7 +199,7 @@ class Away:
         self.recovered = asyncio.Event()
         self.well = False
 
-    def ready(self) -> bool:
+    def is_available(self) -> bool:
         return self.well
 
 
@@ -214,7 +214,7 @@ async def test_f31_nothing_is_claimed_while_no_relay_is_well(pool: Pool, sink: S
     await pool.execute("update mails set deadline_at = now() where id = $1", late)
     await poller(pool, away).update_backlog()
     assert [await state(pool, each) for each in (mail, late)] == ["pending", "expired"]
-    assert away.recorder.counts.told()["backlog_pending"] == 2
+    assert away.recorder.counts.snapshot()["backlog_pending"] == 2
 
 
 async def test_f31_what_waited_for_the_relay_goes_out_when_it_is_back(pool: Pool, a_worker, ann: users.User):
@@ -269,7 +269,7 @@ async def test_f34_a_wrong_password_put_right_brings_all_mails_out(pool: Pool, s
     sink.script("auth", "535 5.7.8 no", times=TRIES)
     for mail in waiting:
         await worker.deliver(mail)
-    assert not worker.relay.ready()
+    assert not worker.relay.is_available()
     causes = await pool.fetch("select distinct last_cause from mails where due_at > now()")
     assert [row[0] for row in causes] == ["ours"]
     minding = [asyncio.create_task(each) for each in (sweep.maintain_relays(), sweep.resume_after_outage())]

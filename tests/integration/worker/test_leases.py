@@ -62,13 +62,13 @@ async def test_f02_what_is_in_hand_is_not_given_back(pool: Pool, a_worker, ann: 
     assert claim
     leases.in_doubt.add(mail)
     with leases.holding(claim, 0.0):
-        await worker.recorder.settle()
+        await worker.recorder.release_unconfirmed()
         assert (await state(pool, mail), leases.in_doubt) == ("sending", {mail})
     worker.recorder.journal.note(receipt := SentEntry(Lease(mail, claim.attempts), 250, ""))
-    await worker.recorder.settle()
+    await worker.recorder.release_unconfirmed()
     assert (await state(pool, mail), leases.in_doubt) == ("sending", {mail})
     worker.recorder.journal.drop(receipt)
-    await worker.recorder.settle()
+    await worker.recorder.release_unconfirmed()
     assert (await state(pool, mail), leases.in_doubt) == ("pending", set())
 
 
@@ -77,7 +77,7 @@ async def test_f02_anothers_is_not_given_back(pool: Pool, a_worker, ann: users.U
     mail, worker = await asked(pool), a_worker()
     assert await outbox.claim(pool, mail, worker="two", lease=30)
     worker.recorder.leases.in_doubt.add(mail)
-    await worker.recorder.settle()
+    await worker.recorder.release_unconfirmed()
     assert await state(pool, mail) == "sending"
 
 

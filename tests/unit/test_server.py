@@ -1,0 +1,16 @@
+"""The API as a process."""
+
+import gc
+
+from service.server import spare_startup
+
+
+def test_what_start_made_is_walked_by_no_round_of_the_collector():
+    """In a hash's thread of low priority a full round stops the process for seconds on a busy machine."""
+    gc.unfreeze()
+    try:
+        spare_startup()
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.collect()
+        gc.freeze()
