@@ -14,12 +14,13 @@ _DATA = tomllib.loads((Path(__file__).parent / "data" / "native.toml").read_text
 _TYPES = {"text": str, "bool": bool, "int": int, "object": dict}
 TITLE = "## Native SDKs: keys and requests"
 _INTRODUCTION = """
-Those that are not walked here: of each, how it asks and what its models insist on was read in its sources
-(`tests/sdk_compat/data/native.toml`); a test sends every request in its form and holds every answer against its models.
-A header that stands several times, nulls, `[]` for an empty body and every spelling of a flag are all understood.
+The tests don't run these SDKs. We read in their sources how each sends requests and which keys its
+models require (`tests/sdk_compat/data/native.toml`). A test sends every request in the SDK's form and
+checks every answer against its models. The service accepts repeated headers, nulls, `[]` for an empty
+body and every spelling of a boolean.
 """
-_ON_KEYS = """Keys that every one of them insists on, with the types of the API document, and what it does without one
-(`null` counts as none):"""
+_ON_KEYS = """All of these SDKs require the following keys, with the types of the API document. The table shows what
+each does if a key is missing (`null` counts as missing):"""
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,20 @@ PATH = ROOT / "docs" / "clients.md"
 WRITING = "ACCOUNTS_WRITE_CLIENTS"
 _ABSENT = "–"
 Rows = dict[str, dict[str, str]]
-_INTRODUCTION = """# Which SDK method works
+_INTRODUCTION = """# SDK methods
 
-Made by the walks of tests/sdk_compat, in which each official SDK calls every account method it has against a running
-service, the web ones in a real browser across two origins; a test keeps it true.
-`python -m tests.sdk_compat.write_docs` makes it anew.
+The tests in `tests/sdk_compat` call every account method of each official SDK against a running service.
+The web SDKs run in a real browser across two origins. A test compares the results with this page;
+`python -m tests.sdk_compat.write_docs` writes it.
 
-`works`: as its own documentation says, or as the API document says where the two differ. `–`: the SDK has no such
-method. All else is the status and the error type of the refusal: `general_route_not_found` is the answer for what this
-service has no part in (OAuth2, second factors, passkeys, push, teams); and since no account has an identity of
-another provider, there never is one to delete. The Python SDKs spell the names with underscores.
+- `works`: the method does what the SDK's documentation says, or what the API document says if the two
+  differ.
+- `–`: the SDK has no such method.
+- Otherwise: the status and the type of the error. `general_route_not_found` is the answer for features
+  that this service doesn't have: OAuth2, second factors, passkeys, push and teams.
+
+Accounts have no identities of other providers, so lists of identities are empty and there is none to
+delete. The Python SDKs spell the names with underscores.
 """
 _TITLES = {False: "## SDKs of the API document", True: "## Today's SDKs"}
 
