@@ -89,13 +89,6 @@ def test_variables_exist(path: Path):
     assert not {*_VARIABLE.findall(path.read_text())} - known
 
 
-@each_page
-def test_links_lead_somewhere(path: Path):
-    """A relative link of a page is a file of the repository."""
-    targets = re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)", path.read_text())
-    assert not [target for target in targets if not (path.parent / target).exists()]
-
-
 def test_nothing_private_is_public():
     """No machine's paths, no registry's address and no person's e-mail address stands in a file of ours."""
     found = [f"{path}: {fault}" for path, text in texts() for fault in private(str(path), text)]
