@@ -36,9 +36,9 @@ class Clock:
         """Return seconds since 1970; this machine's own time before the first `set`."""
         return time.time() if self._start is None else self._start + time.monotonic()
 
-    def set(self, told: float, *, asked: float) -> None:
+    def set(self, postgres_time: float, *, asked: float) -> None:
         """Set Postgres's time, which is taken for the middle between `asked`, of the monotonic clock, and now."""
-        self._start = told - (asked + time.monotonic()) / 2
+        self._start = postgres_time - (asked + time.monotonic()) / 2
 
     @property
     def offset(self) -> float:

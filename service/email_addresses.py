@@ -101,8 +101,8 @@ def part_form(text: str) -> str:
 def to_ascii(domain: str) -> str | None:
     """Return a host name in small letters with A-labels; None for anything else, or a look-alike of another name.
 
-    What IDNA would map rather than encode (full-width letters and stops, ligatures) is no spelling of a name that
-    anybody gave to anybody, so only capital letters are mapped.
+    Characters that IDNA would map rather than encode (full-width letters and stops, ligatures) are no part of a
+    registered name, so only capital letters are mapped.
     """
     if len(domain) > LONGEST_DOMAIN:
         return None

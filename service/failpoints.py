@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 armed = False
 
 # Names of crossings that are no statements, by peer; each has a point before it and one after it.
-DOORS = {
+CROSSINGS = {
     "db": ("begin", "commit"),
-    "redis": ("limits", "ring"),
+    "redis": ("limits", "enqueue"),
     "smtp": (
         "connect", "greet", "ehlo", "starttls", "auth", "mail", "rcpt", "fence", "data", "content", "dot", "rset",
         "noop", "quit",
@@ -53,7 +53,7 @@ _reached: Counter[str] = Counter()
 def names() -> list[str]:
     """List every point that the code has: two a statement of sql/queries, two a crossing to another peer."""
     statements = [name for path in sorted(_STATEMENTS.glob("*.sql")) for name in _NAME.findall(path.read_text())]
-    words = [f"db.{name}" for name in statements] + [f"{door}.{word}" for door in DOORS for word in DOORS[door]]
+    words = [f"db.{name}" for name in statements] + [f"{peer}.{word}" for peer in CROSSINGS for word in CROSSINGS[peer]]
     return [f"{word}.{side}" for word in words for side in ("before", "after")] + [*_ALONE]
 
 

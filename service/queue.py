@@ -108,11 +108,11 @@ class JobQueue:
         try:
             async with asyncio.timeout(_PATIENCE):
                 if failpoints.armed:
-                    await failpoints.reach("redis.ring.before")
+                    await failpoints.reach("redis.enqueue.before")
                 for row_id in row_ids:
                     await self._redis.enqueue_job(function, str(row_id), _job_id=str(row_id))
                 if failpoints.armed:
-                    await failpoints.reach("redis.ring.after")
+                    await failpoints.reach("redis.enqueue.after")
         except Exception as error:  # noqa: BLE001 - the rows are committed: an error of Redis does not change the response
             self.failed_enqueues += len(row_ids)
             if isinstance(error, TimeoutError):

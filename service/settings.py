@@ -150,10 +150,10 @@ class Settings(DatastoreSettings):
     hash_threads: int = Field(0, ge=0, le=64, description="Threads that hash passwords; 0 means one a core")
     password_ranges: str = Field(
         "",
-        description="Breached passwords that nobody may choose: a file or folder as Have I Been Pwned's downloader "
+        description="Breached passwords that no user may choose: a file or folder as Have I Been Pwned's downloader "
         "writes it, SHA-1 and sorted. Empty for none; the common ones are refused without it",
     )
-    limits: Literal["on", "off"] = Field("on", description="off counts, but refuses nobody (conformance runs)")
+    limits: Literal["on", "off"] = Field("on", description="off counts, but refuses no request (conformance runs)")
     smtp_connections: int = Field(10, ge=1, le=100, description="Connections a worker keeps to each relay, at most")
     smtp_per_minute: int = Field(
         0,

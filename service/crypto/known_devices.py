@@ -24,40 +24,40 @@ _TOKEN = re.compile(
 class KnownDevice:
     """A device that signed in before.
 
-    `id` stays while its token is renewed; `proven` if the address was proved to be the account's by then.
+    `id` stays while its token is renewed; `verified` if the address was proved to be the account's by then.
     """
 
     id: str
     verified: bool
 
 
-def find(ring: KeyRing, recorder: str, project_id: str, *, email: str) -> KnownDevice | None:
+def find(ring: KeyRing, stored: str, project_id: str, *, email: str) -> KnownDevice | None:
     """Find the device, if one of its tokens is for this address, not too old, and made by this service."""
-    for mark in _split(recorder):
-        if device := _read(ring, mark, project_id, email):
+    for token in _split(stored):
+        if device := _read(ring, token, project_id, email):
             return device
     return None
 
 
-def add_token(ring: KeyRing, recorder: str, project_id: str, *, email: str, proven: bool) -> str:
+def add_token(ring: KeyRing, stored: str, project_id: str, *, email: str, proven: bool) -> str:
     """Put a fresh token for this address before the others; its former one and the oldest are removed.
 
     The device keeps its id: with a new one each time, a client that knows the password could sign in without end.
     """
-    kept = [mark for mark in _split(recorder) if _read(ring, mark, project_id, email) is None]
-    former = find(ring, recorder, project_id, email=email)
+    kept = [token for token in _split(stored) if _read(ring, token, project_id, email) is None]
+    former = find(ring, stored, project_id, email=email)
     device = former.id if former else secrets.token_hex(8)
     head = f"{key_derivation.current(ring)}.{int(time.time())}.{device}.{int(proven)}"
     return "~".join([f"{head}.{_signature(ring, head, project_id, email)}", *kept][:_MOST])
 
 
-def _split(recorder: str) -> list[str]:
-    return [mark for mark in recorder.split("~", _MOST)[:_MOST] if _TOKEN.fullmatch(mark)] if recorder else []
+def _split(stored: str) -> list[str]:
+    return [token for token in stored.split("~", _MOST)[:_MOST] if _TOKEN.fullmatch(token)] if stored else []
 
 
-def _read(ring: KeyRing, mark: str, project_id: str, email: str) -> KnownDevice | None:
-    head, _, proof = mark.rpartition(".")
-    match = _TOKEN.fullmatch(mark)
+def _read(ring: KeyRing, token: str, project_id: str, email: str) -> KnownDevice | None:
+    head, _, proof = token.rpartition(".")
+    match = _TOKEN.fullmatch(token)
     if match is None or match["kid"] not in ring or not 0 <= time.time() - int(match["at"]) < SECONDS:
         return None
     if not hmac.compare_digest(_signature(ring, head, project_id, email), proof):

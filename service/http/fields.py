@@ -51,9 +51,9 @@ def sized(least: int, most: int) -> Callable[[str], str]:
 
 def _email(text: str, info: ValidationInfo) -> str:
     """Check an address to look up; a user may have had it before the project excluded special-use domains."""
-    asker: BodyContext = info.context  # type: ignore[assignment] # fit() passes nothing else
+    context: BodyContext = info.context  # type: ignore[assignment] # fit() passes nothing else
     try:
-        return email_addresses.canonical(text, special_use=asker.project.special_use_domains)
+        return email_addresses.canonical(text, special_use=context.project.special_use_domains)
     except email_addresses.SpecialUse as fault:
         if "." in str(fault):
             return email_addresses.canonical(text, special_use=True)
@@ -64,9 +64,9 @@ def _email(text: str, info: ValidationInfo) -> str:
 
 def _new_email(text: str, info: ValidationInfo) -> str:
     """Check an address for an account; the project decides on those of private networks."""
-    asker: BodyContext = info.context  # type: ignore[assignment] # fit() passes nothing else
+    context: BodyContext = info.context  # type: ignore[assignment] # fit() passes nothing else
     try:
-        return email_addresses.canonical(text, special_use=asker.project.special_use_domains)
+        return email_addresses.canonical(text, special_use=context.project.special_use_domains)
     except email_addresses.SpecialUse:
         raise unfit(f"{_NO_EMAIL}; special-use domains need the project's setting special_use_domains") from None
     except ValueError:
@@ -88,16 +88,16 @@ def _new_password(text: str, info: ValidationInfo) -> str:
     return text
 
 
-def check_new_password(asker: BodyContext, name: str, text: str) -> None:
+def check_new_password(context: BodyContext, name: str, text: str) -> None:
     """Check a parameter that only sometimes sets a password; raises ArgumentInvalid."""
-    if fault := _password_fault(asker, text):
-        raise ArgumentInvalid(describe_error(asker, name, "unfit", fault))
+    if fault := _password_fault(context, text):
+        raise ArgumentInvalid(describe_error(context, name, "unfit", fault))
 
 
-def _password_fault(asker: BodyContext, text: str) -> str:
+def _password_fault(context: BodyContext, text: str) -> str:
     """Apply the length of the API version, 6 to 32 or 8 to 256 (docs/contract.md#user); a project may demand more."""
-    least, most = (8, 256) if asker.api_version.modern else (6, 32)
-    least, most = max(least, asker.project.password_min), min(most, asker.project.password_max)
+    least, most = (8, 256) if context.api_version.modern else (6, 32)
+    least, most = max(least, context.project.password_min), min(most, context.project.password_max)
     if not least <= len(text) <= most or not is_text(text):
         return f"Password must be between {least} and {most} chars"
     return ""

@@ -1,7 +1,7 @@
 """The windows that a request counts in.
 
 Each value is in one canonical form, so that no other spelling, address or path of the same thing is another window.
-The form is lossy: it is for counting only, and never says who somebody is.
+The form is lossy: it is for counting only, and never identifies a user.
 """
 
 import unicodedata

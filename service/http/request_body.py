@@ -104,22 +104,22 @@ async def read(ctx: RequestContext, model: type[Model]) -> Model:
     return found
 
 
-def validate(asker: BodyContext, model: type[Model], came: Mapping[str, Any]) -> Model:
+def validate(context: BodyContext, model: type[Model], came: Mapping[str, Any]) -> Model:
     """Check parameters from elsewhere against a model, as `read` does."""
     given = form_body.typed(came, _kinds(model)) if isinstance(came, form_body.Fields) else dict(came)
     for name, field in model.model_fields.items():
         alias = field.alias or name
         value = given.get(alias)
         # Legacy: "" and null count as absent. Modern: null does, where the parameter is optional.
-        if (value is None and (not asker.api_version.modern or not field.is_required())) or (
-            value == "" and not asker.api_version.modern
+        if (value is None and (not context.api_version.modern or not field.is_required())) or (
+            value == "" and not context.api_version.modern
         ):
             given.pop(alias, None)
     try:
-        return model.model_validate(given, context=asker)
+        return model.model_validate(given, context=context)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise ArgumentInvalid(describe_error(asker, str(first["loc"][0]), first["type"], first["msg"])) from None
+        raise ArgumentInvalid(describe_error(context, str(first["loc"][0]), first["type"], first["msg"])) from None
 
 
 @cache
@@ -136,9 +136,9 @@ def _types(described: Mapping[str, Any]) -> Iterator[str]:
         yield from _types(one)
 
 
-def describe_error(asker: BodyContext, name: str, kind: str, message: str) -> str:
+def describe_error(context: BodyContext, name: str, kind: str, message: str) -> str:
     """Word a fault of one parameter for the client's API version."""
     if kind == "missing":
         return f'Param "{name}" is not optional.'
     text = "Value must be a valid string" if kind == "string_type" else message
-    return f"Invalid `{name}` param: {text}" if asker.api_version.modern else f"Invalid {name}: {text}"
+    return f"Invalid `{name}` param: {text}" if context.api_version.modern else f"Invalid {name}: {text}"

@@ -12,7 +12,7 @@ local refused = id == ''
 for number, key in ipairs(KEYS) do
     local limit = tonumber(ARGV[2 * number])
     local window = tonumber(ARGV[2 * number + 1])
-    -- What somebody else wrote under our key is no window.
+    -- A value of another type under this key is no window.
     if type(redis.pcall('ZREMRANGEBYSCORE', key, '-inf', now - window)) ~= 'number' then
         redis.call('DEL', key)
     end

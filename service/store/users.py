@@ -78,7 +78,7 @@ class UserFilter:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Part of a list: `most` users after the cursor, or before it, or the first ones."""
+    """Part of a list: `limit` users after the cursor, or before it, or the first ones."""
 
     by: SortColumn = "created_at"
     descending: bool = False

@@ -139,7 +139,7 @@ def _text(name: ast.expr) -> str:
 def test_the_registry_knows_what_the_source_reaches():
     """No hand-kept list: each name in the source is a point, under its door's name or in the door's short form."""
     names = failpoints.names()
-    doors = tuple(failpoints.DOORS)
+    doors = tuple(failpoints.CROSSINGS)
     for literal in literals():
         forms = [literal] if literal.startswith(doors) else [f"{door}.{literal}" for door in doors]
         assert any(fnmatchcase(name, form) for name in names for form in forms), literal
@@ -153,7 +153,7 @@ def test_the_source_has_what_the_registry_knows():
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    for door, words in failpoints.DOORS.items():
+    for door, words in failpoints.CROSSINGS.items():
         for word in words:
             forms = (word, f"{word}.before", f"{door}.{word}.before")
             assert spoken & {*forms}, f"{door}.{word}"
@@ -179,9 +179,9 @@ def test_what_would_never_act_is_refused(text: str):
 async def test_a_trap_acts_as_often_as_it_says(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     """`:2` is the second time alone, without a number it is each; the process says that it fails on purpose."""
     trace = tmp_path / "trace"
-    failpoints.arm(f"db.commit.*:raise:2, redis.ring.before:raise, trace={trace}")
+    failpoints.arm(f"db.commit.*:raise:2, redis.enqueue.before:raise, trace={trace}")
     await failpoints.reach("db.commit.before")
-    for name in ("db.commit.before", "redis.ring.before", "redis.ring.before"):
+    for name in ("db.commit.before", "redis.enqueue.before", "redis.enqueue.before"):
         with pytest.raises(ConnectionResetError):
             await failpoints.reach(name)
     await failpoints.reach("db.commit.before")
@@ -210,7 +210,7 @@ async def test_hang_and_sleep_wait():
 
 async def test_a_ring_that_breaks_is_a_missed_bell(redis_url: str):
     """At the doors of Redis a broken line is what it always is: counted, and nobody hears of it."""
-    failpoints.arm("redis.ring.before:raise")
+    failpoints.arm("redis.enqueue.before:raise")
     redis = connect_redis(redis_url)
     job_queue = JobQueue(redis)
     await job_queue.enqueue("send_mail", uuid4())

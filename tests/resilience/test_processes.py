@@ -16,8 +16,8 @@ from testkit.waiting import until
 
 # Where an API dies: before the transaction, in it, on either side of COMMIT, and of the ring.
 _API_POINTS = (
-    "db.begin.before", "db.post_mail.after", "db.commit.before", "db.commit.after", "redis.ring.before",
-    "redis.ring.after",
+    "db.begin.before", "db.post_mail.after", "db.commit.before", "db.commit.after", "redis.enqueue.before",
+    "redis.enqueue.after",
 )  # fmt: skip
 _WORKER_POINTS = (
     "worker.claim.before", "worker.claim.after", "smtp.connect.before", "smtp.rcpt.after", "smtp.data.after",

@@ -31,7 +31,7 @@ _SENTENCES = {
     "no_account": "its account is gone",
     "unknown": "there is no such mail",
     "sent": "it was sent",
-    "void": "nobody has this address",
+    "void": "no account has this address",
     "failed": "it has failed already",
     "expired": "it has expired already",
     "cancelled": "it is cancelled already",

@@ -13,11 +13,11 @@ from service.http.openapi.parts import Json
 from service.http.routing import ROUTES, Route, contract, without_guards
 from service.version import VERSION
 
-_INTRODUCTION = """Accounts, sessions, recovery and verification for the official Appwrite SDKs of two eras.
+_INTRODUCTION = """Accounts, sessions, recovery and verification for the official Appwrite SDKs, old and new.
 
-Every answer exists in two renderings. The header `X-Appwrite-Response-Format` chooses: below 0.12 or absent is the
-**legacy** era, 1.0 and above the **modern** one; formats between have the modern fields with Unix seconds. A project
-may make the modern era its default. The path never decides: all paths of a route do the same.
+Every answer exists in two API versions. The header `X-Appwrite-Response-Format` chooses: below 0.12 or absent is the
+**legacy** version, 1.0 and above the **modern** one; formats between have the modern fields with Unix seconds. A
+project may make modern its default. The path never decides: all paths of a route do the same.
 
 Every request names its project, by `X-Appwrite-Project` or by `?project=`. Bodies may be JSON or forms.
 Decide about errors by their `type`; `Retry-After` says in seconds when to come back."""

@@ -28,7 +28,7 @@ _SCHEMES = {
 _OF_ALL = {
     "format": Parameter(
         "X-Appwrite-Response-Format",
-        "The SDK's format; chooses the era",
+        "The SDK's format; chooses the API version",
         {"type": "string", "pattern": r"^\d{1,4}\.\d{1,4}(\.\d{1,4})?$", "examples": ["1.9.5", "0.11.0"]},
     ),
     "locale": Parameter(

@@ -98,15 +98,15 @@ def _schema(status: int, kinds: list[Refusal]) -> Json:
 
 def response(status: int, kinds: list[Refusal], route: Route, common: Shared) -> Json:
     """Describe a refusal with exactly the types that this route gives with this status."""
-    eras = [(kind, legacy) for kind in kinds for legacy in (False, True) if kind().render(legacy=legacy)[0] == status]
-    names = dict.fromkeys(_example_name(kind, legacy=legacy) for kind, legacy in eras)
+    pairs = [(kind, legacy) for kind in kinds for legacy in (False, True) if kind().render(legacy=legacy)[0] == status]
+    names = dict.fromkeys(_example_name(kind, legacy=legacy) for kind, legacy in pairs)
     content = {
         "schema": reference("schemas", _schema_name(status, kinds, common)),
         "examples": {name: reference("examples", name) for name in names},
     }
     sentences = dict.fromkeys(kind().render(legacy=False)[1].removesuffix(".") + "." for kind in kinds)
-    told = ("Retry-After", *COUNTED) if status == TooManyRequests.status and route.limits else ()
-    return {"description": " ".join(sentences), **headers((*ON_ALL, *told)), "content": {"application/json": content}}
+    extra = ("Retry-After", *COUNTED) if status == TooManyRequests.status and route.limits else ()
+    return {"description": " ".join(sentences), **headers((*ON_ALL, *extra)), "content": {"application/json": content}}
 
 
 def _example_name(kind: Refusal, *, legacy: bool) -> str:

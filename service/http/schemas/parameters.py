@@ -5,7 +5,7 @@ from service.http.schemas.parts import Parameter
 TOTAL = Parameter("total", "`false` leaves the count out: it is 0 then", {"type": "boolean", "default": True})
 QUERIES = Parameter(
     "queries[]",
-    'Modern era: `{"method":"limit","values":[5]}` or `limit(5)`; limit (0 to 100, usually 25) and offset',
+    'Modern: `{"method":"limit","values":[5]}` or `limit(5)`; limit (0 to 100, usually 25) and offset',
     {"type": "array", "items": {"type": "string", "examples": ['{"method":"limit","values":[5]}']}, "maxItems": 100},
 )
 USER_QUERIES = Parameter(
