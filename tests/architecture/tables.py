@@ -29,7 +29,7 @@ _COUNTED = {
 def settings() -> list[tuple[str, ...]]:
     """One row a field of Settings, in their order."""
     rows = [(f"`{name.upper()}`", _default(field), field.description or "") for name, field in _fields()]
-    return [("Variable", "Default", "What it is"), *rows]
+    return [("Variable", "Default", "Description"), *rows]
 
 
 def _fields() -> list[tuple[str, FieldInfo]]:
@@ -84,7 +84,7 @@ def routes_table() -> list[tuple[str, ...]]:
         )
         for route in sorted(routes(), key=_place)
     ]
-    return [("Method", "Path", "Who", "Limit", "What it does"), *rows]
+    return [("Method", "Path", "Who", "Limit", "Description"), *rows]
 
 
 def _place(route: Route) -> tuple[str, str]:
@@ -197,7 +197,7 @@ def security_table() -> list[tuple[str, ...]]:
         )
         for row, entry in security_matrix().items()
     ]
-    return [("Row", "Attack", "What stands against it", "Tests, under tests/"), *rows]
+    return [("Row", "Attack", "Defence", "Tests, under tests/"), *rows]
 
 
 def _sentences(defence: str, but: str | None) -> str:
