@@ -68,7 +68,7 @@ def _location(record: logging.LogRecord) -> list[str]:
 
 
 class CountingHandler(logging.Handler):
-    """Where lines go, each by one write of its own; what can't be written is counted, and told once it can again.
+    """Stream handler of one write a line; lost lines are counted, and reported by the next one that is written.
 
     Nothing is kept to be tried again: a buffer would fail once more when the process ends, and spoil its exit code.
     """
@@ -79,7 +79,7 @@ class CountingHandler(logging.Handler):
         self._file, self._untold, self._torn = file, 0, False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Never raises: a full disk or a closed pipe must not stop the service."""
+        """Write a line. Never raises: a full disk or a closed pipe must not stop the service."""
         try:
             lines = self.format(record)
         except Exception:  # noqa: BLE001 - a value that can't be told in JSON costs its line
@@ -112,7 +112,7 @@ class CountingHandler(logging.Handler):
 
 
 def dropped_lines() -> int:
-    """How many lines this process could not write."""
+    """Return how many lines this process could not write."""
     return sum(handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, CountingHandler))
 
 

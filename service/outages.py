@@ -29,7 +29,7 @@ class ServerUnavailable(OSError):
 
 
 class Outage:
-    """What one peer's tries tell of it; `fell` and `back` are what the log says."""
+    """Outage of one peer, from the results of calls; `fell` and `back` are the log's lines."""
 
     def __init__(self, server: str, *, fell: str, back: str, meanwhile: str = "") -> None:
         self.ongoing = False

@@ -1,8 +1,8 @@
-"""How many mails one mailbox may get, over all kinds, routes and projects together (reliability.md S24).
+"""Quota of mails to one mailbox, over all kinds, routes and projects together (docs/security.md S24).
 
-What strangers can have sent to an address is bounded here; it is counted for every address alike, whether somebody
-has it or not, so that a refusal tells nothing. A device on which the address was proved to be its user's has a budget
-of its own: who burns the other one keeps no owner from a recovery. Notices to proved addresses come out of none.
+It bounds what other people can have sent to an address, and counts every address alike, with or without an account,
+so that a refusal tells nothing. A device on which the address was proved to be its user's has a quota of its own: a
+client that uses up the other one keeps no owner from a recovery. Notices to proved addresses are not counted.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from service.store.users import User
 # For one mailbox; for one mailbox from one network, so that one network can't use up the day; for one network.
 BY_MAILBOX = (Rule("mail.hour", 10, HOUR), Rule("mail.day", 20, DAY))
 MAILBOX_AND_NETWORK, BY_ADDRESS = Rule("mail.neighbour", 10, DAY), Rule("mail.ip", 100, HOUR)
-# For a known device of one mailbox, and for all of them together: who has the password can make many.
+# For a known device of one mailbox, and for all of them together: a client with the password can make many.
 BY_DEVICE, BY_DEVICES = Rule("mail.device", 5, HOUR), Rule("mail.devices", 50, HOUR)
 BY_NEW_DEVICE = Rule("notice.new_device", 5, HOUR)
 SHARED = (*BY_MAILBOX, MAILBOX_AND_NETWORK, BY_ADDRESS)
@@ -27,9 +27,9 @@ EVERYWHERE = ""
 
 
 async def charge(ctx: RequestContext, email: str) -> None:
-    """Before a mail to this address is accepted: raises TooManyRequests where it has had enough.
+    """Charge the quota before a mail to this address is accepted: raises TooManyRequests where it is used up.
 
-    It is given back if the call fails: only who has mails sent can use a budget up.
+    It is refunded if the call fails: a quota is used up only by mails that are sent.
     """
     device = device_cookie.find(ctx, email)
     if device and device.verified:
@@ -42,7 +42,7 @@ async def charge(ctx: RequestContext, email: str) -> None:
 
 
 async def may_notify(ctx: RequestContext, user: User) -> bool:
-    """Whether a notice may go to a user's address. An unproved one may be anybody's: it has the strangers' budget."""
+    """Charge a notice to a user's address. An unproved one may be any person's: it has the public quota."""
     if user.email is None or user.email_verified:
         return user.email is not None
     tally = await _may_mail(ctx, user.email)
@@ -50,19 +50,19 @@ async def may_notify(ctx: RequestContext, user: User) -> bool:
 
 
 async def may_notify_of_device(ctx: RequestContext, user: User) -> bool:
-    """Whether one more sign-in on a new device is worth a mail to its owner."""
+    """Charge a notice of one more sign-in on a new device."""
     counted = [Window(rule, user.id, only="successes") for rule in _own(ctx, BY_NEW_DEVICE)]
     tally = await _may(ctx, ctx.project.id, counted)
     return tally is None or not rate_limits.is_refused(ctx, tally)
 
 
 def scope(project: Project) -> str:
-    """Whose windows count a project's mails. A window has one length, so numbers of its own need windows of its own."""
+    """Scope of a project's mail windows. A window has one length, so numbers of its own need windows of its own."""
     return project.id if any(rule.name in project.limits for rule in SHARED) else EVERYWHERE
 
 
 def windows(project: Project, *, email: str = "", ip: str = "") -> list[Window]:
-    """Those of a mailbox, of a network, and with both those that the two have together."""
+    """List the windows of a mailbox, of a network, and with both those that the two have together."""
     mailbox = of_calls.mailbox_key(email)
     counted = [
         Window(rule, mailbox, only="successes") for rule in of_calls.project_rules(project, BY_MAILBOX if email else ())
@@ -78,7 +78,7 @@ def windows(project: Project, *, email: str = "", ip: str = "") -> list[Window]:
 
 
 def by_devices(project: Project, email: str) -> list[Window]:
-    """All known devices of a mailbox together."""
+    """List the windows of all known devices of a mailbox together."""
     mailbox = of_calls.mailbox_key(email)
     return [Window(rule, mailbox, only="successes") for rule in of_calls.project_rules(project, [BY_DEVICES])]
 
@@ -88,10 +88,10 @@ def _own(ctx: RequestContext, rule: Rule) -> list[Rule]:
 
 
 async def _may_mail(ctx: RequestContext, email: str) -> Tally | None:
-    # A server that holds a key asks for many people from one place.
+    # A server that holds a key asks for many users from one place.
     return await _may(ctx, scope(ctx.project), windows(ctx.project, email=email, ip="" if ctx.key else ctx.client.ip))
 
 
 async def _may(ctx: RequestContext, place: str, counted: Sequence[Window]) -> Tally | None:
-    """None where the project counts nothing of it."""
+    """Count, if allowed; None where the project counts nothing of it."""
     return await rate_limits.count(ctx, place, counted) if counted else None

@@ -1,4 +1,4 @@
-"""A member's own act: it begins with the member's row, locked, and with a session that still lives."""
+"""Start of a member's own change: the member's row, locked, and a session that still lives."""
 
 from service.db import Connection
 from service.errors import ScopeMissing, UserBlocked
@@ -8,7 +8,7 @@ from service.store.users import Member
 
 
 async def lock(ctx: RequestContext, tx: Connection, *, claimed: str | None = None) -> Member:
-    """The member as it is by now; with `claimed`, that address is locked too, since the member may get it.
+    """Return the member as it is by now; `claimed` is an address to lock too, since the member may get it.
 
     The guards saw the session before the lock: it may have been ended while the act waited, by its owner from another
     device for instance. Raises ScopeMissing and UserBlocked, as they do.

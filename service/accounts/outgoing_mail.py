@@ -1,4 +1,4 @@
-"""Letters that a handler owes: a mail row in the act's own transaction, rung for after COMMIT."""
+"""Mails of a handler: a row in its own transaction, enqueued after COMMIT."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from service.store.users import User
 
 
 async def issue_token(ctx: RequestContext, tx: Connection, *, kind: Kind, user: User, seconds: int) -> Token:
-    """A token for a user's own address as it is now."""
+    """Issue a token for a user's own address as it is now."""
     return await tokens.issue(
         tx,
         ctx.project.id,
@@ -33,7 +33,7 @@ async def enqueue(
     url: str | None = None,
     phrase: str = "",
 ) -> UUID:
-    """The letter that carries a token's secret. Without `url` the worker takes the project's page, or ours."""
+    """Owe the mail with a token's secret. Without `url` the worker takes the project's page, or the service's."""
     return await outbox.enqueue(
         tx,
         ctx.project.id,
@@ -49,7 +49,7 @@ async def enqueue(
 
 
 async def enqueue_notice(ctx: RequestContext, tx: Connection, *, letter: str, recipient: str, user: User) -> UUID:
-    """A letter without a link; three days of trying."""
+    """Owe a mail without a link; it is tried for three days."""
     return await outbox.enqueue_notice(
         tx,
         ctx.project.id,
@@ -67,6 +67,6 @@ def _locale(ctx: RequestContext) -> str:
 
 
 def _request_facts(ctx: RequestContext) -> dict[str, object]:
-    """What a letter says about who asked; a link's expiry looks like the answer's."""
+    """Collect the facts of the request for the letter; a link's expiry looks like the answer's."""
     era = {"modern": ctx.api_version.modern, "iso": ctx.api_version.iso}
     return era | {"ip": ctx.client.ip, "user_agent": ctx.client.user_agent}

@@ -1,4 +1,4 @@
-"""The one check of every password that is to be set, on whichever way, and its hash (reliability.md S48 to S52)."""
+"""Password policy: the one check of every password to set, by any route, and its hash (docs/security.md S48 to S52)."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,9 +12,9 @@ from service.settings import Settings
 from service.store import users
 from service.store.users import User
 
-# Shorter words of a name or an address stand in many a good password.
+# Shorter words of a name or an address occur in many a good password.
 _WORD = 4
-# So much more than the project's name makes a password that is one.
+# A password may have so many characters more than the project's name, and still counts as it.
 _MORE = 4
 
 
@@ -26,10 +26,10 @@ async def hash_new_password(
     about: Iterable[str | None],
     earlier: Iterable[str] = (),
 ) -> str:
-    """The hash of a password whose length has been checked (fields.py).
+    """Hash a password whose length has been checked (fields.py).
 
     `about` are the user's id, name and address, `earlier` hashes of what it must not be again. Raises ArgumentInvalid
-    for one that everybody knows, PasswordPersonal, PasswordReused, and Overloaded.
+    for a common one, PasswordPersonal, PasswordReused, and Overloaded.
     """
     project = asker.project
     is_known = breached_passwords.is_common(text) or _is_name(text, project.name)
@@ -45,7 +45,7 @@ async def hash_new_password(
 
 
 def breached(settings: Settings) -> Callable[[str], bool] | None:
-    """Who knows the breached passwords, if the operator has a file of them. Raises ValueError for one that is none."""
+    """Open the operator's file of breached passwords, if there is one. Raises ValueError for a bad file."""
     return (
         breached_passwords.BreachedPasswords(Path(settings.password_ranges)).contain
         if settings.password_ranges
@@ -54,7 +54,7 @@ def breached(settings: Settings) -> Callable[[str], bool] | None:
 
 
 async def previous_hashes(asker: BodyContext, conn: Executor, user: User) -> list[str]:
-    """Hashes of as many of the user's last passwords as the project asks for, today's first."""
+    """Return hashes of as many of the user's last passwords as the project asks for, the present one first."""
     return await users.last_passwords(conn, user, most=asker.project.password_history)
 
 
@@ -63,13 +63,13 @@ def personal_words(user: User) -> tuple[str | None, ...]:
 
 
 def _is_name(text: str, name: str) -> bool:
-    """Whether it is the project's name and little else: what members of a service think of first (ASVS 6.2.11)."""
+    """Detect the project's name and little else: what users of a service think of first (ASVS 6.2.11)."""
     word, password = "".join(name.casefold().split()), "".join(text.casefold().split())
     return len(word) >= _WORD and word in password and len(password) - len(word) <= _MORE
 
 
 def _is_personal(text: str, about: Iterable[str | None]) -> bool:
-    """Whether it is, or contains, the user's id, name, address, or the address's part before the @."""
+    """Detect the user's id, name, address, or the address's part before the @, in the password."""
     password = text.casefold()
     words = {word for given in about if given for word in (given.casefold(), given.casefold().partition("@")[0])}
     return any(word == password or (len(word) >= _WORD and word in password) for word in words)

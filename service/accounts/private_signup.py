@@ -1,12 +1,13 @@
-"""Sign-up that tells nobody whether an address has an account, for projects that want it (docs/security.md).
+"""Private sign-up, which does not tell whether an address has an account (docs/accounts.md).
 
-Everybody gets the same answer for the same rows: the request is kept beside a token, the worker finds out whether
-the address is somebody's, and mails either the link that makes the account or word that there is one already. So
-nothing that is done with the address later can tell either: before the link is used there is no account to sign in to.
+Every client gets the same answer for the same rows: the request is kept beside a token, the worker finds out whether
+the address has an account, and mails either the link that makes it or word that there is one already. So nothing that
+is done with the address later can tell either: before the link is used there is no account to sign in to.
 
-Anybody may have asked, and whoever reads the mailbox may take the letter for the answer to a sign-up of their own. So
-the account gets the password that comes with the proof, or the one that was asked for where the proof comes from the
-browser that asked, as a mark shows that it was given then. Else it has none until its owner sets one by a recovery.
+Any client may have asked, and the mailbox's reader may take the mail for the answer to a sign-up of their own. So the
+account gets the password that comes with the proof, or the one that was asked for where the proof comes from the
+browser that asked, as a device token shows that it was given then. Else it has none until its owner sets one by a
+recovery.
 """
 
 import hmac
@@ -31,7 +32,7 @@ from service.store.users import User
 
 
 async def start(ctx: RequestContext, *, user_id: str | None, email: str, name: str, password_hash: str) -> web.Response:
-    """The account as it will be if the link is used; the id as well, unless somebody has taken it by then."""
+    """Start a sign-up. Returns the account as the link would make it, with its id unless it gets taken."""
     await mail_quotas.charge(ctx, email)
     async with transaction(ctx.pool) as tx:
         token = await tokens.issue(
@@ -73,8 +74,8 @@ def _future_user(token: Token, name: str) -> User:
 async def complete(ctx: RequestContext, found: Token, password: Secret | None) -> Token:
     """Make the account that a sign-up's secret stands for, its address proved.
 
-    Raises VerificationTokenInvalid, and what a password is refused with, which costs the link no attempt.
-    The address comes before the token, as everywhere; if the token is gone nobody has been made.
+    Raises VerificationTokenInvalid, and the refusals of a password, which cost the link no attempt.
+    The address comes before the token, as everywhere; if the token is gone, no account has been made.
     """
     asked = await signups.find(ctx.pool, ctx.project.id, token_id=found.id)
     if asked is None:
@@ -100,7 +101,7 @@ async def complete(ctx: RequestContext, found: Token, password: Secret | None) -
 
 
 async def _password(ctx: RequestContext, found: Token, asked: Signup, password: Secret | None) -> str | None:
-    """The hash of the password that whoever proves the address has chosen; None if nobody knows that of any."""
+    """Return the hash of the password that the prover of the address has chosen; None if it can't be told."""
     if password is None:
         return asked.password_hash if _asked_here(ctx, found) else None
     about = (found.requested_user_id, asked.name, found.email)
@@ -112,8 +113,8 @@ async def _password(ctx: RequestContext, found: Token, asked: Signup, password: 
 
 
 def _mark(ctx: RequestContext, token: Token) -> None:
-    """For everybody who asks alike. It opens nothing: it only tells, beside the mailed secret, whose password it is."""
-    if ctx.key is not None:  # a server speaks for many browsers
+    """Set a device token for every client alike. It opens nothing: it tells, with the secret, whose password it is."""
+    if ctx.key is not None:  # a server calls for many browsers
         return
     https = ctx.services.settings.public_url.startswith("https:")
     rest = "; Secure; SameSite=None" if https else "; SameSite=Lax"

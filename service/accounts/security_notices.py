@@ -1,6 +1,6 @@
-"""Notices: what was done to an account is told to its owner, with a way back (reliability.md B13).
+"""Notices to an account's owner of changes to it, with a link that undoes them.
 
-Only a proved address gets the link: an unproved one may be a stranger's, who must not get an account by it.
+Only a proved address gets the link: an unproved one may be another person's, who must not get an account by it.
 """
 
 from typing import Literal
@@ -12,13 +12,13 @@ from service.http.context import RequestContext
 from service.store.tokens import Kind
 from service.store.users import User
 
-# How long what a notice tells of can be undone.
+# Seconds for which the change of a notice can be undone.
 SECONDS = 72 * 3600
 Letter = Literal["email_changed", "password_changed", "new_device"]
 
 
 async def enqueue(ctx: RequestContext, tx: Connection, *, letter: Letter, user: User) -> list[UUID]:
-    """In the act's own transaction; `user` as it was before. The mails to ring for: none without an address."""
+    """Owe the notice in the change's own transaction; `user` as it was before. Returns the mails, if any."""
     if user.email is None:
         return []
     if not user.email_verified:

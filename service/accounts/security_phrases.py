@@ -23,5 +23,5 @@ _SECOND = tuple(
 
 
 def generate() -> str:
-    """Two words, of 4,096 pairs: it is compared by eye and guards nothing by itself."""
+    """Choose two words, of 4,096 pairs: they are compared by eye and guard nothing by themselves."""
     return f"{secrets.choice(_FIRST)} {secrets.choice(_SECOND)}"

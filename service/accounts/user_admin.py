@@ -1,6 +1,6 @@
-"""What an operator does to a user, by API key or on the command line: one transaction each, the user's row locked.
+"""Changes of a user by an operator, by API key or on the command line: one transaction each, the user's row locked.
 
-Nothing of the web is in here: the command line has the same acts.
+Nothing here depends on the web stack: the command line makes the same changes.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from service.store.users import Status, User
 
 @dataclass(frozen=True, slots=True)
 class AdminContext:
-    """Who has the say over a project's users, and where that came from."""
+    """Operator of a project's users, and the origin of the request."""
 
     pool: Pool
     project_id: str
@@ -26,7 +26,7 @@ class AdminContext:
 
 @dataclass(frozen=True, slots=True)
 class AdminResult:
-    """The user as it is now; the event is to be rung for."""
+    """The user as it is now, and the event to enqueue."""
 
     user: User
     event: UUID
@@ -41,7 +41,7 @@ async def create(
     password_hash: str | None,
     email_verified: bool = False,
 ) -> AdminResult:
-    """Raises UserExists."""
+    """Create a user. Raises UserExists."""
     async with transaction(operator.pool) as tx:
         user = await users.create(
             tx,
@@ -63,7 +63,7 @@ async def change_name(operator: AdminContext, user_id: str, *, name: str) -> Adm
 
 
 async def change_email(operator: AdminContext, user_id: str, *, email: str) -> AdminResult:
-    """The address is unproved, no earlier link works, nobody is mailed. Raises EmailExists."""
+    """Change the address, which is unproved then; no earlier link works, no mail is sent. Raises EmailExists."""
     async with transaction(operator.pool) as tx:
         before = await users.claim(tx, operator.project_id, user_id=user_id, email=email)
         if before is None:
@@ -78,7 +78,7 @@ async def change_email(operator: AdminContext, user_id: str, *, email: str) -> A
 
 
 async def change_password(operator: AdminContext, user_id: str, *, password_hash: str, kept: int) -> AdminResult:
-    """Every session and every open link ends; so many of the last passwords are remembered."""
+    """Change the password. Every session and every open link ends; so many of the last passwords are remembered."""
     async with transaction(operator.pool) as tx:
         before = await _locked(operator, tx, user_id)
         await users.change_password(tx, before, password_hash=password_hash, kept=kept)
@@ -89,7 +89,7 @@ async def change_password(operator: AdminContext, user_id: str, *, password_hash
 
 
 async def change_status(operator: AdminContext, user_id: str, *, status: Status) -> AdminResult:
-    """A block takes effect with the next request: each one reads the user's row."""
+    """Change the status. A block takes effect with the next request: each one reads the user's row."""
     async with transaction(operator.pool) as tx:
         user = await users.change_status(tx, await _locked(operator, tx, user_id), status=status)
         await tokens.revoke_all(tx, user, by_address=True)
@@ -97,7 +97,7 @@ async def change_status(operator: AdminContext, user_id: str, *, status: Status)
 
 
 async def change_verification(operator: AdminContext, user_id: str, *, email_verified: bool) -> AdminResult:
-    """What is taken back must be proved anew: no earlier link counts."""
+    """Mark the address as proved or not. If not, it must be proved anew: no earlier link counts."""
     async with transaction(operator.pool) as tx:
         before = await _locked(operator, tx, user_id)
         user = await users.set_email_verified(tx, before, email_verified=email_verified)
@@ -107,7 +107,7 @@ async def change_verification(operator: AdminContext, user_id: str, *, email_ver
 
 
 async def change_labels(operator: AdminContext, user_id: str, *, labels: list[str]) -> AdminResult:
-    """Each label once, in the given order."""
+    """Replace the labels, each label once, in the given order."""
     async with transaction(operator.pool) as tx:
         before = await _locked(operator, tx, user_id)
         user = await users.change_labels(tx, before, labels=list(dict.fromkeys(labels)))
@@ -115,7 +115,7 @@ async def change_labels(operator: AdminContext, user_id: str, *, labels: list[st
 
 
 async def change_prefs(operator: AdminContext, user_id: str, *, rewrite: Callable[[str], str]) -> AdminResult:
-    """`rewrite` makes the new JSON text of the one that stands there."""
+    """Change preferences; `rewrite` makes the new JSON text of the stored one."""
     async with transaction(operator.pool) as tx:
         before = await _locked(operator, tx, user_id)
         user = await users.change_prefs(tx, before, prefs=rewrite(before.prefs))
@@ -123,7 +123,7 @@ async def change_prefs(operator: AdminContext, user_id: str, *, rewrite: Callabl
 
 
 async def delete(operator: AdminContext, user_id: str) -> AdminResult:
-    """Gone with sessions, links and mails that were still to be sent; the log stays. The address is free again."""
+    """Delete a user with sessions, links and mails still to be sent; the log stays. The address is free again."""
     async with transaction(operator.pool) as tx:
         user = await _locked(operator, tx, user_id)
         await tokens.revoke_all(tx, user, by_address=True)
@@ -133,7 +133,7 @@ async def delete(operator: AdminContext, user_id: str) -> AdminResult:
 
 
 async def close_session(operator: AdminContext, user_id: str, *, session_id: str) -> AdminResult:
-    """Raises SessionNotFound."""
+    """Close a session. Raises SessionNotFound."""
     async with transaction(operator.pool) as tx:
         user = await _locked(operator, tx, user_id)
         if not await sessions.close(tx, user, session_id=session_id):

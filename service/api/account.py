@@ -32,9 +32,9 @@ class CreateAccount(Body):
 @limited(10, HOUR, by="ip")
 @contract(takes=CreateAccount, gives=schemas.USER, status=201, raises=(UserExists, PasswordPersonal))
 async def create_account(ctx: RequestContext) -> web.Response:
-    """Register an account. It opens no session; only where sign-up is private it sends a mail, which must be used."""
+    """Register an account. It opens no session; where sign-up is private it only mails a link, which must be used."""
     body = await read(ctx, CreateAccount)
-    # The hash comes before anyone looks whether the address is taken: both answers take the same time.
+    # The hash comes before the lookup of the address: both answers take the same time.
     about = (body.userId, body.name, body.email)
     password_hash = await password_policy.hash_new_password(
         ctx, ctx.services.passwords, body.password.reveal(), about=about
@@ -60,7 +60,7 @@ async def create_account(ctx: RequestContext) -> web.Response:
 @member.get("/v1/account")
 @contract(gives=schemas.USER)
 async def get_account(ctx: RequestContext) -> web.Response:
-    """The member's own account."""
+    """Return the member's own account."""
     return responses.json(responses.user(ctx, ctx.member))
 
 
@@ -93,12 +93,12 @@ async def delete_account(ctx: RequestContext) -> web.Response:
 @limited(10, HOUR, by="user")
 @contract(gives=schemas.USER)
 async def update_status(ctx: RequestContext) -> web.Response:
-    """The same under its modern name; answers with the blocked account."""
+    """Block the account as DELETE /v1/account does, under the modern name; answers with the blocked account."""
     return responses.json(responses.user(ctx, await _block(ctx, Event.STATUS_UPDATE)))
 
 
 async def _block(ctx: RequestContext, name: Event) -> User:
-    """Its sessions stay, so that their holders are told; they are good for nothing more."""
+    """Block the account. Its sessions stay and open nothing, so that their holders get the reason."""
     async with transaction(ctx.pool) as tx:
         user = await users.close(tx, await members.lock(ctx, tx))
         await tokens.revoke_all(tx, user, by_address=user.email_verified)
@@ -112,12 +112,12 @@ async def _block(ctx: RequestContext, name: Event) -> User:
 @member.get("/v1/account/identities")
 @contract(gives=schemas.IDENTITY_LIST)
 async def list_identities(ctx: RequestContext) -> web.Response:
-    """No account here has an identity of another provider."""
+    """Return an empty list: no account has an identity of another provider."""
     return responses.json({ctx.api_version.count: 0, "identities": []})
 
 
 @member.delete("/v1/account/identities/{identityId}")
 @contract(raises=(IdentityNotFound,))
 async def delete_identity(_call: RequestContext) -> web.Response:
-    """There is none to delete."""
+    """Refuse: there is no identity to delete."""
     raise IdentityNotFound

@@ -1,7 +1,7 @@
-"""A disavowal, "this wasn't me": a notice's link ends what somebody else began with the account (reliability.md B13).
+"""Undo of a change to an account by the link of a notice, for an owner who did not make it.
 
 All sessions end, the password is void, no later link works, and the address that the notice was mailed to is the
-account's again. Whoever reads that mailbox then chooses a password by a recovery.
+account's again. Its reader then chooses a password by a recovery.
 """
 
 from uuid import UUID
@@ -60,7 +60,7 @@ async def confirm_email_undo(ctx: RequestContext) -> web.Response:
 
 
 async def _secure_account(ctx: RequestContext, kind: Kind) -> web.Response:
-    """Raises TokenInvalid, and UserBlocked, which costs the link no attempt: it is good for when that is over."""
+    """Secure the account. Raises TokenInvalid, and UserBlocked, which costs the link no attempt."""
     body = await read(ctx, UndoRequest)
     ring = ctx.services.ring
     found = await tokens.find_by_secret(
@@ -95,7 +95,7 @@ async def _restore_email(ctx: RequestContext, found: Token) -> web.Response:
 
 
 async def _notify_new_address(ctx: RequestContext, tx: Connection, before: User) -> list[UUID]:
-    """Who had proved the address that the account loses may have believed it to be his: he is told, without a link."""
+    """Notify the address that the account loses, without a link: its proof may have been made in good faith."""
     if before.email is None or not before.email_verified:
         return []
     return [await outgoing_mail.enqueue_notice(ctx, tx, letter="email_changed", recipient=before.email, user=before)]

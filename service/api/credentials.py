@@ -1,4 +1,4 @@
-"""Changing what a member signs in with."""
+"""Changes of a member's password and address."""
 
 from uuid import UUID
 
@@ -29,7 +29,7 @@ class UpdatePassword(Body):
 @limited(10, HOUR, by="user")
 @contract(takes=UpdatePassword, gives=schemas.USER, raises=(CredentialsInvalid, PasswordPersonal, PasswordReused))
 async def update_password(ctx: RequestContext) -> web.Response:
-    """Set a new password; who has one proves the old one. Every other session ends, and every open link.
+    """Set a new password; a member who has one proves the old one. Every other session ends, and every open link.
 
     Links stay where the member hasn't proved the address: what was mailed there is for whoever reads the mailbox.
     """
@@ -69,7 +69,7 @@ class UpdateEmail(Body):
 @limited(10, HOUR, by="ip", only=EmailTaken)
 @contract(takes=UpdateEmail, gives=schemas.USER, raises=(CredentialsInvalid, EmailTaken, PasswordPersonal))
 async def update_email(ctx: RequestContext) -> web.Response:
-    """Set a new address, which gets a confirmation mail; the old one is told. An anonymous account becomes real."""
+    """Set a new address, which gets a confirmation; the old one gets a notice. An anonymous account becomes real."""
     body = await read(ctx, UpdateEmail)
     passwords, old, password = ctx.services.passwords, ctx.member.password_hash, body.password.reveal()
     first_hash = None
@@ -81,8 +81,8 @@ async def update_email(ctx: RequestContext) -> web.Response:
         about = (*password_policy.personal_words(ctx.member), body.email)
         first_hash = await password_policy.hash_new_password(ctx, passwords, password, about=about)
     if ctx.project.private_signup and ctx.member.email is None:
-        raise EmailTaken  # anybody can be anonymous: nobody is to ask by it who has an account
-    if body.email == ctx.member.email:  # it is in use, as the contract has it; a proof of it stays one
+        raise EmailTaken  # any client can be anonymous: it must not find out by this who has an account
+    if body.email == ctx.member.email:  # it is in use, as the API document has it; an earlier proof stays
         raise EmailTaken
     await mail_quotas.charge(ctx, body.email)
     told = await mail_quotas.may_notify(ctx, ctx.member)
@@ -102,7 +102,7 @@ async def update_email(ctx: RequestContext) -> web.Response:
 
 
 async def _unchanged(ctx: RequestContext, tx: Connection, *, claimed: str | None = None) -> User:
-    """The member, locked; the proof of the password was seen before the lock and must still hold.
+    """Return the member, locked; the proof of the password was seen before the lock and must still hold.
 
     The date tells, not the hash: the same password under today's parameters is no change.
     """
@@ -113,7 +113,7 @@ async def _unchanged(ctx: RequestContext, tx: Connection, *, claimed: str | None
 
 
 async def _announce(ctx: RequestContext, tx: Connection, user: User) -> list[UUID]:
-    """A link to the new address."""
+    """Mail a link to the new address."""
     token = await outgoing_mail.issue_token(
         ctx, tx, kind=Kind.VERIFICATION, user=user, seconds=ctx.project.verification_seconds
     )

@@ -1,4 +1,4 @@
-"""The documentation page: the API document for people. One file without scripts that loads nothing."""
+"""The documentation page: the API document for people, in one file without scripts that loads nothing."""
 
 import re
 import shlex
@@ -55,7 +55,7 @@ def _page(address: str) -> bytes:
 
 
 def _chapters(document: Json) -> list[Json]:
-    """Each route once, its later paths beside the first one."""
+    """List each route once, its later paths beside the first one."""
     chapters: dict[str, Json] = {tag["name"]: {**tag, "entries": {}} for tag in document["tags"]}
     found = [
         (path, method, operation) for path, item in document["paths"].items() for method, operation in item.items()
@@ -91,7 +91,7 @@ def _entry(document: Json, path: str, method: str, operation: Json) -> Json:
 
 
 def _types(document: Json, schema: Json) -> list[str]:
-    """The types of errors that an answer may have."""
+    """List the types of errors that a response may have."""
     found: list[str] = _resolved(document, schema)["allOf"][1]["properties"]["type"]["enum"]
     return found
 
@@ -120,7 +120,7 @@ def _who(operation: Json) -> str:
 
 
 def _curl(address: str, method: str, operation: Json, parameters: list[Json]) -> str:
-    """What can be pasted into a shell; cookies.txt holds the session."""
+    """Make a command for a shell; cookies.txt holds the session."""
     for parameter in parameters:
         if parameter["in"] == "path":
             address = address.replace(f"{{{parameter['name']}}}", str(parameter["schema"]["examples"][0]))
@@ -139,7 +139,7 @@ def _curl(address: str, method: str, operation: Json, parameters: list[Json]) ->
 
 
 def _errors(document: Json) -> list[Json]:
-    """Status, type and message of each, and those of the legacy era where they differ."""
+    """List status, type and message of each error, and those of legacy where they differ."""
     examples = document["components"]["examples"]
     return [
         {**example["value"], "legacy": examples.get(name + "Legacy", {}).get("value")}
@@ -149,7 +149,7 @@ def _errors(document: Json) -> list[Json]:
 
 
 def kind_of(schema: Json) -> str:
-    """A schema in a few words: `string, 6 to 256 characters`."""
+    """Describe a schema in a few words: `string, 6 to 256 characters`."""
     if choices := schema.get("anyOf"):
         return " or ".join(dict.fromkeys(kind_of(choice) for choice in choices if choice != {"type": "null"}))
     if "enum" in schema or "const" in schema:
@@ -165,13 +165,13 @@ def kind_of(schema: Json) -> str:
 
 
 def _describe(schema: Json) -> str:
-    """Its description, or that of the one thing it may be."""
+    """Return its description, or that of the one thing it may be."""
     choices = [schema, *schema.get("anyOf", ())]
     return next((str(choice["description"]) for choice in choices if "description" in choice), "")
 
 
 def _text(plain: str) -> Markup:
-    """Code and bold of Markdown; nothing else of it is written in our descriptions."""
+    """Render code and bold of Markdown; the descriptions have nothing else of it."""
     text = str(escape(plain))
     for pattern, tags in _MARKS:
         text = pattern.sub(tags, text)
@@ -192,7 +192,7 @@ def _reason(status: str) -> str:
 
 
 def _open() -> Template:
-    """Compiled when the service starts: a broken page stops the start."""
+    """Compile the page when the service starts: a broken one stops the start."""
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=select_autoescape(("html",)),

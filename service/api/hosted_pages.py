@@ -1,6 +1,6 @@
-"""Pages for people whose mailed link leads to us, because the project has no page for it.
+"""Pages of the service that mailed links lead to, where a project has no page of its own.
 
-Mail programs and scanners open links by themselves, so GET only asks and the button's POST acts (reliability.md
+Mail programs and scanners open links by themselves, so GET only asks and the button's POST acts (docs/security.md
 S21). The POST carries the secret in its body: the address of the answer no longer holds it.
 """
 
@@ -17,7 +17,7 @@ from service.rate_limiter import HOUR
 
 
 class Proof(Body):
-    """What a link that proves an address carries."""
+    """Body of a link that proves an address."""
 
     userId: UserId  # noqa: N815 - the contract's spelling
     secret: TokenSecret

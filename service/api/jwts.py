@@ -1,4 +1,4 @@
-"""JWTs for calling a server in the member's name."""
+"""JWTs by which a server calls in the member's name."""
 
 from aiohttp import web
 
@@ -21,7 +21,7 @@ class CreateJwt(Body):
 @limited(10, HOUR, by="user")
 @contract(takes=CreateJwt, gives=schemas.JWT, status=201, raises=(JwtDenied,))
 async def create_jwt(ctx: RequestContext) -> web.Response:
-    """A JWT that stands for this session for 15 minutes and dies with it."""
+    """Create a JWT that stands for this session for 15 minutes and dies with it."""
     if ctx.by_jwt:
         raise JwtDenied
     body = await read(ctx, CreateJwt)

@@ -1,4 +1,4 @@
-"""What became of the mails that were sent for an account."""
+"""State of the mails that were sent for an account."""
 
 from aiohttp import web
 
@@ -14,7 +14,7 @@ _LEGACY = 10
 @member.get("/v1/account/mails")
 @contract(gives=schemas.MAIL_LIST, query=(schemas.QUERIES, schemas.TOTAL), raises=(QueryInvalid,))
 async def list_mails(ctx: RequestContext) -> web.Response:
-    """The member's own mails, newest first: sent, on their way, or why not. Legacy: the ten newest.
+    """List the member's own mails, newest first: sent, pending, or the reason why not. Legacy: the ten newest.
 
     Mails that were asked for by address alone belong to a member from when a worker has taken them up.
     """

@@ -1,7 +1,7 @@
-"""Signing in without a password: anonymously, by a mailed link, by a mailed code.
+"""Sign-in without a password: anonymously, by a mailed link, by a mailed code.
 
-Nothing tells whether an address has an account, and no user is made before the address is proved: who asks is
-told the id that was asked for, or a fresh one; the link and the code work under that id.
+No answer tells whether an address has an account, and no user is made before the address is proved: the client gets
+the id that it asked for, or a fresh one; the link and the code work under that id.
 """
 
 from dataclasses import replace
@@ -33,7 +33,7 @@ from service.store.users import Ensured, User
 @limited(50, HOUR, by="ip")
 @contract(gives=schemas.SESSION, status=201, raises=(AnonymousDenied,))
 async def create_anonymous_session(ctx: RequestContext) -> web.Response:
-    """A new user without address, password or name, and a session for it."""
+    """Create a user without address, password or name, and a session for it."""
     if ctx.found_member is not None:
         raise AnonymousDenied
     async with transaction(ctx.pool) as tx:
@@ -56,7 +56,7 @@ class CreateMagicUrl(Body):
 @limited(100, HOUR, by="ip")
 @contract(takes=CreateMagicUrl, gives=schemas.TOKEN, status=201)
 async def create_magic_url(ctx: RequestContext) -> web.Response:
-    """Mail a link that signs in, whoever's the address is; without `url` it leads to a page of ours."""
+    """Mail a link that signs in, with or without an account; without `url` it leads to a page of this service."""
     body = await read(ctx, CreateMagicUrl)
     await mail_quotas.charge(ctx, body.email)
     phrase = security_phrases.generate() if body.phrase else ""
@@ -123,7 +123,7 @@ async def update_magic_url(ctx: RequestContext) -> web.Response:
 
 
 async def open_by_link(ctx: RequestContext) -> OpenedSession:
-    """A session for whom the body names, by a link's secret. Raises LoginTokenInvalid."""
+    """Open a session for the user whom the body names, by a link's secret. Raises LoginTokenInvalid."""
     body = await read(ctx, UpdateMagicUrl)
     return await _sign_in(ctx, await _find_link(ctx, body.userId, body.secret.reveal()))
 
@@ -151,10 +151,10 @@ async def _find_link(ctx: RequestContext, user_id: str, secret: str) -> Token | 
 
 
 async def _sign_in(ctx: RequestContext, found: Token | None) -> OpenedSession:
-    """The address is proved: a session for its user, who is made now if there is none. All its links end.
+    """Open a session for the user of the proved address, created now if there is none. All its links end.
 
-    The address is locked before its user and the user before the token, as everywhere; if the token is gone nobody
-    has been made.
+    The address is locked before its user and the user before the token, as everywhere; if the token is gone, no user
+    has been created.
     """
     if found is None:
         raise LoginTokenInvalid
@@ -174,7 +174,7 @@ async def _sign_in(ctx: RequestContext, found: Token | None) -> OpenedSession:
 
 
 async def _lock_or_create_owner(tx: Connection, token: Token) -> Ensured:
-    """The id that was asked for is used if it is still free."""
+    """Lock the owner, or create one; the id that was asked for is used if it is still free."""
     user_ids = [token.requested_user_id or ids.new(), ids.new()]
     user = await users.create_verified_if_absent(tx, token.project_id, user_ids=user_ids, email=token.email)
     if user is None:
@@ -183,7 +183,7 @@ async def _lock_or_create_owner(tx: Connection, token: Token) -> Ensured:
 
 
 async def _prove(ctx: RequestContext, tx: Connection, user: Ensured) -> list[UUID]:
-    """Note that whoever reads the mailbox is in now, and alone; the events to ring for."""
+    """Note that the mailbox's reader is in now, and alone; return the events to enqueue."""
     if not (user.created or (user.email_verified and user.proved_by_holder)):
         await _secure_unverified_account(tx, user)
     if not (user.email_verified and user.proved_by_holder):
@@ -198,9 +198,9 @@ async def _prove(ctx: RequestContext, tx: Connection, user: Ensured) -> list[UUI
 
 
 async def _secure_unverified_account(tx: Connection, user: User) -> None:
-    """Nobody had proved the address who holds the account: whoever made it chose its password and opened its sessions.
+    """Secure an account whose address was never proved: its maker chose the password and opened the sessions.
 
-    That may have been a stranger who waited for the owner to come (reliability.md S68).
+    That may have been an attacker who waited for the owner of the address (docs/security.md S68).
     """
     await sessions.close_all(tx, user)
     if user.password_hash is not None:

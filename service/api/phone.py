@@ -1,4 +1,4 @@
-"""Phone numbers: the SDKs since 0.15 ask for them, and are told that this server sends no SMS (contract.md 2.21)."""
+"""Phone numbers: SDKs since 0.15 call these routes, and learn that this server sends no SMS."""
 
 from aiohttp import web
 
@@ -11,42 +11,42 @@ from service.http.routing import contract, member, public, users_write
 @public.post("/v1/account/tokens/phone", "/v1/account/sessions/phone")
 @contract(raises=(PhoneDisabled,))
 async def create_phone_token(_call: RequestContext) -> web.Response:
-    """Would send a code that signs in."""
+    """Refuse to send a code that signs in."""
     raise PhoneDisabled
 
 
 @public.put("/v1/account/sessions/phone")
 @contract(raises=(PhoneDisabled,))
 async def update_phone_session(_call: RequestContext) -> web.Response:
-    """Would sign in with that code."""
+    """Refuse to sign in with that code."""
     raise PhoneDisabled
 
 
 @member.patch("/v1/account/phone")
 @contract(raises=(PhoneDisabled,))
 async def update_phone(_call: RequestContext) -> web.Response:
-    """Would set the member's number."""
+    """Refuse to set the member's number."""
     raise PhoneDisabled
 
 
 @member.post("/v1/account/verifications/phone", "/v1/account/verification/phone")
 @contract(raises=(PhoneDisabled,))
 async def create_phone_verification(_call: RequestContext) -> web.Response:
-    """Would send a code that proves the number."""
+    """Refuse to send a code that proves the number."""
     raise PhoneDisabled
 
 
 @public.put("/v1/account/verifications/phone", "/v1/account/verification/phone")
 @contract(raises=(PhoneDisabled,))
 async def update_phone_verification(_call: RequestContext) -> web.Response:
-    """Would prove the number."""
+    """Refuse to prove the number."""
     raise PhoneDisabled
 
 
 @users_write.patch("/v1/users/{userId}/phone")
 @contract(raises=(UserNotFound, PhoneDisabled))
 async def update_user_phone(ctx: RequestContext) -> web.Response:
-    """Would set a user's number."""
+    """Refuse to set a user's number."""
     await find_or_raise(ctx)
     raise PhoneDisabled
 
@@ -54,6 +54,6 @@ async def update_user_phone(ctx: RequestContext) -> web.Response:
 @users_write.patch("/v1/users/{userId}/verification/phone")
 @contract(raises=(UserNotFound, PhoneDisabled))
 async def update_user_phone_verification(ctx: RequestContext) -> web.Response:
-    """Would say whether a user's number is proved."""
+    """Refuse to mark a user's number as proved."""
     await find_or_raise(ctx)
     raise PhoneDisabled

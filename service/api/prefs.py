@@ -1,4 +1,4 @@
-"""The member's preferences: an object of the app's own, kept as it came."""
+"""The member's preferences: an object of the app's own, stored as sent."""
 
 from typing import Annotated, Any
 
@@ -31,7 +31,7 @@ Prefs = Annotated[
 @member.get("/v1/account/prefs")
 @contract(gives=schemas.PREFERENCES)
 async def get_prefs(ctx: RequestContext) -> web.Response:
-    """The bare object, `{}` when there is nothing in it."""
+    """Return the bare object, `{}` when there is nothing in it."""
     return responses.json(orjson.Fragment(ctx.member.prefs))
 
 
@@ -43,7 +43,7 @@ class UpdatePrefs(Body):
 @limited(1000, HOUR, by="user")
 @contract(takes=UpdatePrefs, gives=schemas.USER)
 async def update_prefs(ctx: RequestContext) -> web.Response:
-    """Legacy: the given keys change, null removes one. Modern: the object is replaced (design.md 7)."""
+    """Change the preferences. Legacy: the given keys change, null removes one. Modern: the object is replaced."""
     body = await read(ctx, UpdatePrefs)
     async with transaction(ctx.pool) as tx:
         member = await members.lock(ctx, tx)
@@ -55,7 +55,7 @@ async def update_prefs(ctx: RequestContext) -> web.Response:
 
 
 def serialize(given: dict[str, Any], earlier: str, *, merge: bool) -> str:
-    """The text to store; raises ArgumentInvalid for too much of it, in the words of the era that merges."""
+    """Serialize for the store; raises ArgumentInvalid for too much, in the words of the API version that merges."""
     raw = json_body.write(_merged(json_body.read(earlier.encode()), given) if merge else given)
     if len(raw) > _SIZE:
         named = "Invalid prefs" if merge else "Invalid `prefs` param"

@@ -1,4 +1,4 @@
-"""A new password for who has forgotten the old one. Who asks never learns whether the address has an account."""
+"""Recovery of an account whose password is forgotten. No answer tells whether an address has an account."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ class CreateRecovery(Body):
 async def create_recovery(ctx: RequestContext) -> web.Response:
     """Mail the owner of an address a link for choosing a new password.
 
-    The same rows are written for every address: the worker finds out whose it is (design.md 5).
+    The same rows are written for every address: the worker finds out whose it is.
     """
     body = await read(ctx, CreateRecovery)
     user = await _revealed(ctx, body.email)
@@ -71,7 +71,7 @@ async def create_recovery(ctx: RequestContext) -> web.Response:
 
 
 async def _revealed(ctx: RequestContext, email: str) -> User | None:
-    """Only where a project gives its users away for a conformance run."""
+    """Find the user, only where a project gives its users away for a conformance run."""
     if not ctx.project.reveal_unknown_users:
         return None
     user = await users.find_by_email(ctx.pool, ctx.project.id, email=email)
@@ -138,7 +138,7 @@ async def update_recovery(ctx: RequestContext) -> web.Response:
 
 
 async def _accepted(ctx: RequestContext, found: Token, password: str) -> str:
-    """The new password's hash. A refusal costs the link no attempt: its secret was right."""
+    """Return the new password's hash. A refusal costs the link no attempt: its secret was right."""
     user = await users.find(ctx.pool, ctx.project.id, user_id=found.user_id or "")
     if user is None:
         raise RecoveryTokenInvalid

@@ -20,14 +20,14 @@ _BY_MAILBOX = (Event.RECOVERY_CREATE.value, Event.VERIFICATION_UPDATE.value)
 @member.get("/v1/account/logs")
 @contract(gives=schemas.LOG_LIST, query=(schemas.QUERIES, schemas.TOTAL), raises=(QueryInvalid,))
 async def list_logs(ctx: RequestContext) -> web.Response:
-    """Newest first. Legacy: the ten newest of the documented events. Modern: limit and offset, and a total."""
+    """List the log, newest first. Legacy: the ten newest documented events. Modern: limit and offset, and a total."""
     # A client that signed up with another person's address must not see from where and with what its owner acts.
     is_holder = await users.is_proved_by_holder(ctx.pool, ctx.member)
     return await log_list(ctx, ctx.member, hidden=() if is_holder else _BY_MAILBOX)
 
 
 async def log_list(ctx: RequestContext, owner: User, *, hidden: Sequence[str] = ()) -> web.Response:
-    """The log of one user as its API version has it: to the member, or to a server that holds a key."""
+    """Render the log of one user in its API version: for the member, or for a server that holds a key."""
     if not ctx.api_version.modern:
         names = [event.value for event in DOCUMENTED]
         found = await security_log.page(ctx.pool, owner, names=names, most=_LEGACY, skipped=0, hidden=hidden)

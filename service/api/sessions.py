@@ -1,4 +1,4 @@
-"""Signing in and out."""
+"""Sign-in and sign-out."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -59,7 +59,7 @@ async def create_session(ctx: RequestContext) -> web.Response:
 
 
 async def _renewed(ctx: RequestContext, user: User, password: Secret) -> str | None:
-    """A hash under today's parameters for one that is outdated; where there is no time for it, the next sign-in's."""
+    """Rehash a password under today's parameters if its hash is outdated; without the time, the next sign-in does."""
     if not user.password_hash or not ctx.services.passwords.is_outdated(user.password_hash):
         return None
     try:
@@ -69,7 +69,7 @@ async def _renewed(ctx: RequestContext, user: User, password: Secret) -> str | N
 
 
 async def _should_notify(ctx: RequestContext, user: User) -> bool:
-    """Whether the password was used on a device that its owner may not know, in a project that tells of it."""
+    """Tell whether to notify of a password used on a device that its owner may not know, in a project that wants it."""
     if not ctx.project.notify_new_device or ctx.key is not None or not (user.email and user.email_verified):
         return False
     return device_cookie.find(ctx, user.email) is None and await mail_quotas.may_notify_of_device(ctx, user)
@@ -77,7 +77,7 @@ async def _should_notify(ctx: RequestContext, user: User) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class OpenedSession:
-    """`proven` if the user's address was proved when the session began."""
+    """An opened session; `verified` if the user's address was proved when it began."""
 
     session: Session
     secret: Secret
@@ -86,7 +86,7 @@ class OpenedSession:
 
 
 async def open_session(ctx: RequestContext, tx: Connection, user: User, *, provider: str) -> OpenedSession:
-    """A new session in the transaction that holds the user's row, for who has just proved to be that user."""
+    """Open a session in the transaction that holds the user's row, for a client that has proved to be that user."""
     place = ClientInfo(ctx.client.ip, countries.code(ctx.client.ip), user_agents.parse(ctx.client.user_agent))
     session, secret = await sessions.open_session(
         tx,
@@ -102,13 +102,13 @@ async def open_session(ctx: RequestContext, tx: Connection, user: User, *, provi
 
 
 async def session_response(ctx: RequestContext, opened: OpenedSession) -> web.Response:
-    """After COMMIT: the cookies and the session. Only a server that holds a key gets the secret in the body."""
+    """Make the response after COMMIT: cookies and session. Only a server with a key gets the secret in the body."""
     value = await set_session_cookies(ctx, opened)
     return responses.json(responses.session(ctx, opened.session, current=True, secret=value if ctx.key else ""), 201)
 
 
 async def set_session_cookies(ctx: RequestContext, opened: OpenedSession) -> str:
-    """After COMMIT: the log is rung for and the cookies are set; what is in them. A server gets none."""
+    """Set the cookies after COMMIT, enqueue the log, and return their value. A server gets none."""
     await ctx.services.job_queue.enqueue(RECORD_LOG, opened.event)
     device_cookie.remember(ctx, opened.session.provider_uid, proven=opened.verified)
     value = session_cookies.encode(opened.session.user_id, opened.secret.reveal())
@@ -120,7 +120,7 @@ async def set_session_cookies(ctx: RequestContext, opened: OpenedSession) -> str
 @member.get("/v1/account/sessions")
 @contract(gives=schemas.SESSION_LIST, query=(schemas.TOTAL,))
 async def list_sessions(ctx: RequestContext) -> web.Response:
-    """The member's live sessions, oldest first."""
+    """List the member's live sessions, oldest first."""
     found = await sessions.list_all(ctx.pool, ctx.member)
     rows = [responses.session(ctx, session, current=_is_current(ctx, session)) for session in found]
     total = len(rows) if list_queries.wants_total(ctx) else 0
@@ -130,7 +130,7 @@ async def list_sessions(ctx: RequestContext) -> web.Response:
 @member.get("/v1/account/sessions/{sessionId}")
 @contract(gives=schemas.SESSION, raises=(SessionNotFound,))
 async def get_session(ctx: RequestContext) -> web.Response:
-    """One of the member's sessions; `current` is the one that asks, a JWT's too."""
+    """Return one of the member's sessions; `current` is the one that asks, a JWT's too."""
     session = await sessions.find(ctx.pool, ctx.member, session_id=_session_id(ctx))
     if session is None:
         raise SessionNotFound
@@ -142,7 +142,7 @@ async def get_session(ctx: RequestContext) -> web.Response:
 @limited(100, HOUR, by="user")
 @contract(gives=schemas.SESSION, raises=(SessionNotFound,))
 async def update_session(ctx: RequestContext) -> web.Response:
-    """Let a session live for the project's whole session time again."""
+    """Extend a session by the project's whole session time again."""
     async with transaction(ctx.pool) as tx:
         await members.lock(ctx, tx)
         session = await sessions.extend(
@@ -205,12 +205,12 @@ async def delete_sessions(ctx: RequestContext) -> web.Response:
 
 
 def _is_current(ctx: RequestContext, session: Session) -> bool:
-    """A JWT stands for a session but is none (contract.md 2.3)."""
+    """Compare with the caller's session; a JWT stands for a session but is none."""
     return session.id == ctx.member.session_id and not ctx.by_jwt
 
 
 def _session_id(ctx: RequestContext) -> str:
-    """The path's session id, `current` resolved."""
+    """Return the path's session id, `current` resolved."""
     session_id = ctx.path["sessionId"]
     if session_id == "current":
         return ctx.member.session_id

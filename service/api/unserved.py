@@ -1,4 +1,4 @@
-"""Routes of SDKs that this service has no part in, where a path of ours with a variable would take them for its own."""
+"""Routes of SDKs that this service does not serve, where a variable path would otherwise take them for its own."""
 
 from aiohttp import web
 
@@ -10,26 +10,26 @@ from service.http.routing import contract, public, users_read, users_write
 @public.post("/v1/account/sessions/id-token")
 @contract(raises=(RouteNotFound,))
 async def create_id_token_session(_call: RequestContext) -> web.Response:
-    """Would sign in with a token of another provider: not one of /v1/account/sessions/{sessionId}."""
+    """Refuse to sign in with a token of another provider: not one of /v1/account/sessions/{sessionId}."""
     raise RouteNotFound
 
 
 @users_write.post("/v1/users/md5", "/v1/users/sha", "/v1/users/phpass", "/v1/users/scrypt-modified")
 @contract(raises=(RouteNotFound,))
 async def import_other_user(_call: RequestContext) -> web.Response:
-    """Would take a hash that is too weak or too rare to be known here."""
+    """Refuse a hash that is too weak or too rare to be known here."""
     raise RouteNotFound
 
 
 @users_write.post("/v1/users/{userId}/sessions")
 @contract(raises=(RouteNotFound,))
 async def create_user_session(_call: RequestContext) -> web.Response:
-    """Would sign a user in without any proof."""
+    """Refuse to sign a user in without any proof."""
     raise RouteNotFound
 
 
 @users_read.get("/v1/users/identities", "/v1/users/usage")
 @contract(raises=(RouteNotFound,))
 async def list_user_identities(_call: RequestContext) -> web.Response:
-    """Neither is the id of a user: no user has an identity of another provider, and nobody's use is counted."""
+    """Refuse: no user has an identity of another provider, and no use is counted; neither is the id of a user."""
     raise RouteNotFound

@@ -1,4 +1,4 @@
-"""What a server that holds an API key changes of a user."""
+"""Changes of a user by a server that holds an API key."""
 
 from typing import Annotated, Any
 
@@ -43,7 +43,7 @@ class UpdateUserEmail(Body):
 @users_write.patch("/v1/users/{userId}/email")
 @contract(takes=UpdateUserEmail, gives=schemas.MANAGED_USER, raises=(UserNotFound, EmailExists))
 async def update_user_email(ctx: RequestContext) -> web.Response:
-    """Set a user's address, which is unproved then. Every earlier link is dead; nobody is mailed."""
+    """Set a user's address, which is unproved then. Every earlier link is dead; no mail is sent."""
     body = await read(ctx, UpdateUserEmail)
     return await user_response(
         ctx, await user_admin.change_email(admin_context(ctx), ident(ctx, "userId"), email=body.email)
@@ -78,7 +78,7 @@ async def update_user_password(ctx: RequestContext) -> web.Response:
 
 
 def _status(value: Any, info: ValidationInfo) -> Any:
-    """Modern: true or false, as 1 or 0 too. Legacy: 0 unactivated, 1 active, 2 blocked."""
+    """Parse a status. Modern: true or false, as 1 or 0 too. Legacy: 0 unactivated, 1 active, 2 blocked."""
     asker: BodyContext = info.context  # type: ignore[assignment] # fit() passes nothing else
     if isinstance(value, int) and value in _STATUS and (isinstance(value, bool) or asker.api_version.modern):
         return _STATUS[value]
@@ -112,7 +112,7 @@ class UpdateEmailVerification(Body):
 @users_write.patch("/v1/users/{userId}/verification")
 @contract(takes=UpdateEmailVerification, gives=schemas.MANAGED_USER, raises=(UserNotFound,))
 async def update_user_verification(ctx: RequestContext) -> web.Response:
-    """Say whether a user's address is proved. Taken back, no earlier link counts as a proof."""
+    """Mark a user's address as proved or not. Taken back, no earlier link counts as a proof."""
     body = await read(ctx, UpdateEmailVerification)
     done = await user_admin.change_verification(
         admin_context(ctx), ident(ctx, "userId"), email_verified=body.emailVerification
@@ -137,7 +137,7 @@ async def update_labels(ctx: RequestContext) -> web.Response:
 @users_read.get("/v1/users/{userId}/prefs")
 @contract(gives=schemas.PREFERENCES, raises=(UserNotFound,))
 async def get_user_prefs(ctx: RequestContext) -> web.Response:
-    """A user's preferences, `{}` when there are none."""
+    """Return a user's preferences, `{}` when there are none."""
     return responses.json(orjson.Fragment((await find_or_raise(ctx)).prefs))
 
 
@@ -148,7 +148,7 @@ class UpdateUserPrefs(Body):
 @users_write.patch("/v1/users/{userId}/prefs")
 @contract(takes=UpdateUserPrefs, gives=schemas.PREFERENCES, raises=(UserNotFound,))
 async def update_user_prefs(ctx: RequestContext) -> web.Response:
-    """As the member's own route: legacy merges, modern replaces. Answers with the preferences alone."""
+    """Change preferences as the member's own route does: legacy merges, modern replaces. Answers with them alone."""
     body = await read(ctx, UpdateUserPrefs)
     done = await user_admin.change_prefs(
         admin_context(ctx),

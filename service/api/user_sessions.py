@@ -17,7 +17,7 @@ from service.store import sessions
 @users_read.get("/v1/users/{userId}/sessions")
 @contract(gives=schemas.SESSION_LIST, query=(schemas.TOTAL,), raises=(UserNotFound,))
 async def list_user_sessions(ctx: RequestContext) -> web.Response:
-    """A user's live sessions, oldest first; none is the one that asks."""
+    """List a user's live sessions, oldest first; none is the one that asks."""
     found = await sessions.list_all(ctx.pool, await find_or_raise(ctx))
     total = len(found) if list_queries.wants_total(ctx) else 0
     rows = [responses.session(ctx, session, current=False) for session in found]
@@ -45,5 +45,5 @@ async def delete_user_session(ctx: RequestContext) -> web.Response:
 @users_read.get("/v1/users/{userId}/logs")
 @contract(gives=schemas.LOG_LIST, query=(schemas.QUERIES, schemas.TOTAL), raises=(UserNotFound, QueryInvalid))
 async def list_user_logs(ctx: RequestContext) -> web.Response:
-    """A user's security log, as the member sees it."""
+    """List a user's security log, as the member sees it."""
     return await security_log.log_list(ctx, await find_or_raise(ctx))

@@ -1,4 +1,4 @@
-"""Users, as a server that holds an API key sees and makes them."""
+"""Users, for a server that holds an API key."""
 
 from typing import Annotated
 
@@ -35,7 +35,7 @@ def admin_context(ctx: RequestContext) -> AdminContext:
 
 
 async def find_or_raise(ctx: RequestContext) -> User:
-    """The user that the path names; raises UserNotFound."""
+    """Find the user that the path names; raises UserNotFound."""
     user = await users.find(ctx.pool, ctx.project.id, user_id=ident(ctx, "userId"))
     if user is None:
         raise UserNotFound
@@ -43,7 +43,7 @@ async def find_or_raise(ctx: RequestContext) -> User:
 
 
 async def user_response(ctx: RequestContext, done: AdminResult, status: int = 200) -> web.Response:
-    """After COMMIT: the bell, and the user as it is now."""
+    """Enqueue the event after COMMIT, and render the user as it is now."""
     await ctx.services.job_queue.enqueue(RECORD_LOG, done.event)
     return responses.json(responses.managed_user(ctx, done.user), status)
 
@@ -55,7 +55,7 @@ async def user_response(ctx: RequestContext, done: AdminResult, status: int = 20
     raises=(ArgumentInvalid, QueryInvalid, CursorNotFound),
 )
 async def list_users(ctx: RequestContext) -> web.Response:
-    """A page of the project's users, oldest first unless asked for otherwise."""
+    """List a page of the project's users, oldest first unless asked for otherwise."""
     wanted, page = await user_list_queries.read(ctx)
     found = await users.page(ctx.pool, ctx.project.id, wanted=wanted, page=page)
     total = 0
@@ -69,7 +69,7 @@ async def list_users(ctx: RequestContext) -> web.Response:
 @users_read.get("/v1/users/{userId}")
 @contract(gives=schemas.MANAGED_USER, raises=(UserNotFound,))
 async def get_user(ctx: RequestContext) -> web.Response:
-    """One user."""
+    """Return one user."""
     return responses.json(responses.managed_user(ctx, await find_or_raise(ctx)))
 
 
@@ -86,7 +86,7 @@ class CreateUser(Body):
     takes=CreateUser, gives=schemas.MANAGED_USER, status=201, raises=(UserExists, PasswordPersonal, PhoneDisabled)
 )
 async def create_user(ctx: RequestContext) -> web.Response:
-    """Make a user; without address or password it can get in by other means only."""
+    """Create a user; without address or password it can get in by other means only."""
     body = await read(ctx, CreateUser)
     if body.phone:
         raise PhoneDisabled  # rather than a user without the number that was given
@@ -109,7 +109,7 @@ class ImportUser(Body):
 @users_write.post("/v1/users/argon2")
 @contract(takes=ImportUser, gives=schemas.MANAGED_USER, status=201, raises=(UserExists,))
 async def import_argon2_user(ctx: RequestContext) -> web.Response:
-    """Make a user of whose password only an Argon2 hash is known."""
+    """Create a user from an Argon2 hash of the password."""
     body = await read(ctx, ImportUser)
     return await _create(ctx, body, _proved_by(ctx, "argon2", body.password.reveal()))
 
@@ -117,13 +117,13 @@ async def import_argon2_user(ctx: RequestContext) -> web.Response:
 @users_write.post("/v1/users/bcrypt")
 @contract(takes=ImportUser, gives=schemas.MANAGED_USER, status=201, raises=(UserExists,))
 async def import_bcrypt_user(ctx: RequestContext) -> web.Response:
-    """Make a user of whose password only a bcrypt hash is known."""
+    """Create a user from a bcrypt hash of the password."""
     body = await read(ctx, ImportUser)
     return await _create(ctx, body, _proved_by(ctx, "bcrypt", body.password.reveal()))
 
 
 class ImportScryptUser(Body):
-    """`passwordCpu` is scrypt's N, `passwordMemory` its r; the hash is in hex and `passwordLength` bytes long."""
+    """Body with a scrypt hash in hex of `passwordLength` bytes: `passwordCpu` is scrypt's N, `passwordMemory` its r."""
 
     userId: NewUserId | None = None  # noqa: N815 - the contract's spelling
     email: NewEmail
@@ -139,7 +139,7 @@ class ImportScryptUser(Body):
 @users_write.post("/v1/users/scrypt")
 @contract(takes=ImportScryptUser, gives=schemas.MANAGED_USER, status=201, raises=(UserExists,))
 async def import_scrypt_user(ctx: RequestContext) -> web.Response:
-    """Make a user of whose password only a scrypt hash is known."""
+    """Create a user from a scrypt hash of the password."""
     body = await read(ctx, ImportScryptUser)
     try:
         digest = bytes.fromhex(body.password.reveal())

@@ -35,7 +35,7 @@ async def create_verification(ctx: RequestContext) -> web.Response:
     await mail_quotas.charge(ctx, ctx.member.email)
     async with transaction(ctx.pool) as tx:
         user = await members.lock(ctx, tx)
-        # An address that came meanwhile has a budget of its own, which nobody has asked.
+        # An address that came meanwhile has a quota of its own, which this request has not used.
         if user.email is None or user.email != ctx.member.email:
             raise EmailMissing
         if user.email_verified and ctx.api_version.modern:
@@ -57,7 +57,7 @@ async def create_verification(ctx: RequestContext) -> web.Response:
 
 
 class UpdateVerification(Body):
-    """`password` is for a private sign-up: the account is made with it. It is not read where there is an account."""
+    """Body of a proof. `password` is for a private sign-up: the account is made with it; others ignore it."""
 
     userId: UserId  # noqa: N815 - the contract's spelling
     secret: TokenSecret
@@ -77,8 +77,8 @@ async def update_verification(ctx: RequestContext) -> web.Response:
 async def confirm(ctx: RequestContext) -> Token:
     """Use up the token that the body names: its address is proved. Raises VerificationTokenInvalid.
 
-    Nobody is signed out by it, for the link may well be opened in another browser than the one that signed up. But
-    without the account's session it does not say that whoever made the account is the one who reads the mailbox.
+    No session ends by it, for the link may well be opened in another browser than the one that signed up. But without
+    the account's session it does not say that the maker of the account is the one who reads the mailbox.
     """
     body = await read(ctx, UpdateVerification)
     found = await tokens.find_by_secret(
@@ -113,6 +113,6 @@ async def confirm(ctx: RequestContext) -> Token:
 
 
 async def _holder(ctx: RequestContext, tx: Connection, user_id: str) -> User | None:
-    """The user, locked, if the request comes with a live session of that account."""
+    """Return the user, locked, if the request comes with a live session of that account."""
     member = ctx.found_member
     return await users.lock_member(tx, member) if member and member.id == user_id else None

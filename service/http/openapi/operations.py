@@ -11,7 +11,6 @@ from service.http.openapi.parts import COUNTED, ON_ALL, Json, Schemas, headers, 
 from service.http.routing import Limit, Route
 
 _FORMS = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
-_OUR_PAPERS = re.compile(r"\s*\((?:design|contract|reliability)\.md[^)]*\)")
 _AUTHENTICATION: dict[str, list[str]] = {
     "public": ["", "Session", "Cookie", "FallbackCookies", "Jwt", "Key"],
     "member": ["Session", "Cookie", "FallbackCookies", "Jwt"],
@@ -60,7 +59,7 @@ def tag(route: Route) -> str:
 
 def words(thing: object) -> tuple[str, str]:
     """Return the first line and the whole text of a docstring."""
-    text = _OUR_PAPERS.sub("", inspect.getdoc(thing) or "")
+    text = inspect.getdoc(thing) or ""
     return text.partition("\n")[0], text
 
 
