@@ -1,4 +1,4 @@
-"""Bodies, preferences, numbers and text: one reading or a refusal (reliability.md S38 to S47)."""
+"""Bodies, preferences, numbers and text: one reading or a refusal (docs/security.md S38 to S47)."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""No mailbox can be flooded through us, and no owner is kept from a mail (reliability.md S24)."""
+"""No mailbox can be flooded through us, and no owner is kept from a mail (docs/security.md S24)."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""One journey through everything that is secret, and then a search for it (reliability.md S22, G18)."""
+"""One journey through everything that is secret, and then a search for it (docs/security.md S22, G18)."""
 
 import base64
 import json

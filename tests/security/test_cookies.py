@@ -1,4 +1,4 @@
-"""Sessions as they travel: never fixed beforehand, dead at once, junk at most a guest (reliability.md S56 to S66)."""
+"""Sessions as they travel: never fixed beforehand, dead at once, junk at most a guest (docs/security.md S56 to S66)."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Which pages may read our answers: the project's own, by name, and no other (reliability.md S60)."""
+"""Which pages may read our answers: the project's own, by name, and no other (docs/security.md S60)."""
 
 import json
 from pathlib import Path

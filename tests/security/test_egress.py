@@ -1,4 +1,4 @@
-"""Where our processes connect to: Postgres, Redis, the relay, and nobody else (reliability.md S88)."""
+"""Where our processes connect to: Postgres, Redis, the relay, and nobody else (docs/security.md S88)."""
 
 import asyncio
 import os

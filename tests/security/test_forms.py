@@ -1,4 +1,4 @@
-"""Bodies that are no JSON: few fields, one codec, nothing unpacked, and a bound on all of it (reliability.md S82)."""
+"""Bodies that are no JSON: few fields, one codec, nothing unpacked, and a bound on all of it (docs/security.md S82)."""
 
 import asyncio
 import json

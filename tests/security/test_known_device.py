@@ -1,4 +1,4 @@
-"""Nobody is locked out by somebody else's guesses (reliability.md S55): a device that signed in before gets through."""
+"""Nobody is locked out by somebody else's guesses (S55): a device that signed in before gets through."""
 
 import time
 

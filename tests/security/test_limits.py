@@ -1,4 +1,4 @@
-"""The limiter under attack (reliability.md S54, S71 to S79): its number is the number, whatever one tries."""
+"""The limiter under attack (docs/security.md S54, S71 to S79): its number is the number, whatever one tries."""
 
 import asyncio
 import time
@@ -305,7 +305,7 @@ async def test_s78_an_expired_window_may_be_taken_away_under_a_call(waiting: Poo
 
 
 async def test_s78_a_redis_that_forgets_gives_no_new_guesses(api: Api, redis: Redis):
-    """After FLUSHALL the windows of guesses and mails are what they were (reliability.md F22)."""
+    """After FLUSHALL the windows of guesses and mails are what they were (docs/reliability.md F22)."""
     for body in (GUESS, ASK):
         path = "/v1/account/recovery" if body is ASK else "/v1/account/sessions"
         before = [(await api.call("POST", path, json=body)).status for _ in range(10)]

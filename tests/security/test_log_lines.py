@@ -1,4 +1,4 @@
-"""Log lines: whatever is logged is one line of JSON, cut, and never lost (reliability.md S85)."""
+"""Log lines: whatever is logged is one line of JSON, cut, and never lost (docs/security.md S85)."""
 
 import io
 import logging

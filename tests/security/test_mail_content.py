@@ -1,4 +1,4 @@
-"""What our mails can be made to say, to whom, and what reaches the wire (reliability.md S30 to S37).
+"""What our mails can be made to say, to whom, and what reaches the wire (docs/security.md S30 to S37).
 
 Bytes of a message alone are tried in tests/unit/test_mime.py, letters alone in tests/unit/test_mail_templates.py,
 TLS and the dialogue in tests/integration/worker/test_smtp.py; here is the whole way from a row to the wire.

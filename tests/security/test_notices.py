@@ -1,4 +1,4 @@
-"""What is done to an account is told to its owner, who can undo it (reliability.md B13)."""
+"""What is done to an account is told to its owner, who can undo it."""
 
 import email
 import email.policy

@@ -143,7 +143,7 @@ async def test_s48_a_login_hears_any_length(api: Api, length: int, modern: bool)
 
 
 async def test_s50_a_password_is_not_normalised(api: Api):
-    """Composed and decomposed letters are two passwords, and so are cases and spaces (reliability.md D4)."""
+    """Composed and decomposed letters are two passwords, and so are cases and spaces."""
     await api.sign_up(ANN, "un caf\u00e9 noir")
     for near in ("un cafe\u0301 noir", "Un caf\u00e9 noir", "un caf\u00e9 noir ", " un caf\u00e9 noir"):
         answer = await api.call("POST", "/v1/account/sessions", json={"email": ANN, "password": near})

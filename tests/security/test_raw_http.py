@@ -1,4 +1,4 @@
-"""Requests in bytes: what the parser refuses is answered and logged as all is (reliability.md S80 to S85)."""
+"""Requests in bytes: what the parser refuses is answered and logged as all is (docs/security.md S80 to S85)."""
 
 import asyncio
 import json

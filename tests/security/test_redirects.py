@@ -1,4 +1,4 @@
-"""No address is mailed that a browser reads differently than we do (reliability.md S25 to S27, figure G11)."""
+"""No address is mailed that a browser reads differently than we do (S25 to S27; docs/reliability.md G11)."""
 
 import pytest
 

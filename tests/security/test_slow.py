@@ -1,4 +1,4 @@
-"""Clients that are slow on purpose: each has its deadline, and there is room for so many (reliability.md S81, G17)."""
+"""Clients that are slow on purpose: each has its deadline, and there is room for so many (S81, G17)."""
 
 import asyncio
 import json

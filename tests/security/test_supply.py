@@ -1,4 +1,4 @@
-"""Where we connect to, and what we are made of (reliability.md S88, S89)."""
+"""Where we connect to, and what we are made of (docs/security.md S88, S89)."""
 
 import asyncio
 import re
@@ -14,7 +14,7 @@ from testkit.api import Api
 from testkit.sink import Sink
 from testkit.sources import ROOT
 
-# Below these lie faults that are known (reliability.md B16).
+# Below these lie faults that are known.
 FLOORS = {"aiohttp": (3, 14), "pyjwt": (2, 13), "jinja2": (3, 1, 6), "idna": (3, 7)}
 LOCKS = sorted(path.name for path in ROOT.glob("requirements*.lock"))
 

@@ -1,4 +1,4 @@
-"""JWTs: ours and nobody else's (reliability.md S61)."""
+"""JWTs: ours and nobody else's (docs/security.md S61)."""
 
 import base64
 import hashlib

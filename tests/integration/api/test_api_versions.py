@@ -1,4 +1,4 @@
-"""One model, three renderings: below 0.12, 0.12 to 0.15, and 1.0 onwards (contract.md 3 and 8.1)."""
+"""One model, three renderings: below 0.12, 0.12 to 0.15, and 1.0 onwards (docs/contract.md#api-versions)."""
 
 import re
 
@@ -19,7 +19,7 @@ DEVICE = [
     "osCode", "osName", "osVersion", "clientType", "clientCode", "clientName", "clientVersion", "clientEngine",
     "clientEngineVersion", "deviceName", "deviceBrand", "deviceModel", "countryCode", "countryName",
 ]  # fmt: skip
-# Golden: the keys in the order of contract.md 3.
+# Golden: the keys in the order of docs/contract.md#models.
 USER = {
     False: ["$id", "name", "registration", "status", "passwordUpdate", "email", "emailVerification", "prefs"],
     True: ["$id", "$createdAt", "$updatedAt", "name", "registration", "status", "labels", "passwordUpdate", "email",
@@ -163,7 +163,7 @@ async def test_a_project_may_be_modern_by_default(api: Api, pool: Pool):
     assert old.data["message"] == "User (role: guest) missing scope (account)"
 
 
-# Status and type by era (contract.md 8.2); the type is always sent.
+# Status and type by era (docs/errors.md); the type is always sent.
 REFUSALS = [
     ("GET", "/v1/account", {"X-Appwrite-Project": "nowhere"}, None, (400, 404), "project_not_found"),
     ("GET", "/v1/account", {"X-Appwrite-Project": None}, None, (400, 404), "project_not_found"),
@@ -198,7 +198,7 @@ ORDER = [
 
 @pytest.mark.parametrize(("headers", "statuses"), ORDER)
 async def test_the_order_of_checks(api: Api, headers: dict[str, str], statuses: tuple[int, int]):
-    """Of several faults the first in the era's order is told (contract.md 1.3)."""
+    """Of several faults the first in the era's order is told (docs/contract.md#order-of-checks)."""
     for modern, status in zip((False, True), statuses, strict=True):
         answer = await api.call("POST", "/v1/account/verification", json={}, headers=headers, modern=modern)
         assert answer.status == status

@@ -1,4 +1,4 @@
-"""Nobody can find out who has an account (design.md 5)."""
+"""Nobody can find out who has an account."""
 
 import asyncio
 

@@ -1,6 +1,6 @@
 """Every error that a client can meet: provoked over HTTP in both eras, with the exact status, type and message.
 
-contract.md appendix D has the list; docs/errors.md is its documentation. What stands here is written by hand, and not
+docs/errors.md is the documentation. What stands here is written by hand, and not
 read from service/errors.py: an error that changes there changes for every client.
 """
 

@@ -7,7 +7,7 @@ from testkit.api import Api, cookie_of
 
 
 async def test_prefs_merge_or_replace(api: Api):
-    """Legacy prefs merge and null removes a key; modern prefs are replaced (design.md 7)."""
+    """Legacy prefs merge and null removes a key; modern prefs are replaced."""
     await api.sign_up()
     member = await api.sign_in()
     assert (await api.call("GET", "/v1/account/prefs", headers=member)).data == {}

@@ -10,7 +10,7 @@ from service.store import projects
 from testkit.api import Api, cookie_of
 from testkit.api_keys import key
 
-# contract.md 1.5: the documented list, in its order, and today's.
+# Allowed headers of a preflight: the documented list, in its order, and today's.
 OLD_LIST = (
     "Origin, Cookie, Set-Cookie, X-Requested-With, Content-Type, Access-Control-Allow-Origin, "
     "Access-Control-Request-Headers, Accept, X-Appwrite-Project, X-Appwrite-Key, X-Appwrite-Locale, X-Appwrite-Mode, "

@@ -1,4 +1,4 @@
-"""Limits: declared beside each route, counted exactly, and never off (contract.md appendix C, column A)."""
+"""Limits: declared beside each route, counted exactly, and never off (docs/limits.md)."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Which refusal comes first where several stand against a call (contract.md 1.3)."""
+"""Which refusal comes first where several stand against a call (docs/contract.md#order-of-checks)."""
 
 from typing import Any
 

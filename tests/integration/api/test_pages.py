@@ -64,7 +64,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 async def test_get_never_consumes(api: Api, pool: Pool, settings: Settings, kind: Kind):
-    """Whatever opens the link, and however often, the secret still works afterwards (reliability.md S21)."""
+    """Whatever opens the link, and however often, the secret still works afterwards (docs/security.md S21)."""
     query = await proof(api, pool, settings, kind)
     for _again in range(20):
         answer = await visit(api, PAGES[kind], query)

@@ -1,4 +1,4 @@
-"""Claim, send, mark: a mail's way out of the outbox, against a real SMTP dialogue (reliability.md B2).
+"""Claim, send, mark: a mail's way out of the outbox, against a real SMTP dialogue.
 
 Longer than other files: the outcomes are one list, and its parts are only worth something together.
 """

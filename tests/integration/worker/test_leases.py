@@ -1,4 +1,4 @@
-"""A claim whose answer was lost with its connection (reliability.md F02): its own worker takes it back."""
+"""A claim whose answer was lost with its connection (docs/reliability.md F02): its own worker takes it back."""
 
 import asyncio
 

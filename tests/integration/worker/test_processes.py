@@ -19,7 +19,7 @@ from tests.integration.worker.test_delivery import due_now, state
 from tests.integration.worker.test_history import history
 from worker.leases import LEASE
 
-# What the promise gives a worker that starts again (reliability.md G1), and starting is part of it.
+# What the promise gives a worker that starts again (docs/reliability.md G1), and starting is part of it.
 _RESTARTED = 10
 
 

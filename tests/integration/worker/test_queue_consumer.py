@@ -1,4 +1,4 @@
-"""The bell: a job carries an id and no authority, and nothing that comes by Redis can hurt (reliability.md S86)."""
+"""The bell: a job carries an id and no authority, and nothing that comes by Redis can hurt (docs/security.md S86)."""
 
 import asyncio
 import pickle
