@@ -1,1 +1,1 @@
-"""How much this service costs, beside the least code that does the same work; see docs/performance.md."""
+"""Measure the cost of this service beside the least code that does the same work; see docs/performance.md."""

@@ -25,7 +25,7 @@ API_MEMORY, WORKER_MEMORY = 90.0, 120.0
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is done: seconds a side and round, mails a turn, single mails that are waited for, sign-ups.
+    """Amount of work: seconds a side and round, mails a turn, single mails awaited, sign-ups.
 
     So few mails a turn that the sweep, which looks for what is a second late, leaves them to the queue.
     """
@@ -64,7 +64,7 @@ async def measure(size: Size, state: Path) -> list[Row]:
 
 
 async def post(place: Ground, members: list[Member], *, size: Size, port: int) -> list[Row]:
-    """Everything about mail."""
+    """Measure everything about mail."""
     async with (
         run("bench.sink", state=place.state) as sink,
         run("bench.bare_mail", state=place.state, measured=True) as bare,
@@ -84,7 +84,7 @@ async def post(place: Ground, members: list[Member], *, size: Size, port: int) -
 
 
 def note(line: str) -> None:
-    """Progress goes to stderr: the table can be kept by `> file`."""
+    """Write progress to stderr, so that `> file` keeps the table alone."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -22,7 +22,7 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def account(pool: Any, statement: str, arguments: list[list[Any]]) -> Handler:
-    """A handler that runs that statement with each of those arguments in turn."""
+    """Make a handler that runs that statement with each of those arguments in turn."""
     sql, slots = _STATEMENTS[statement].sql, itertools.cycle(arguments)
 
     async def handle(_request: web.Request) -> web.Response:

@@ -24,7 +24,7 @@ _LIFE = {"recovery": 3_600, "verification": 604_800}
 
 
 def _facts(letter: str, recipient: str) -> dict[str, Any]:
-    """What our worker would tell the template, of the same lengths."""
+    """Build facts for the template, of the same lengths as the worker's."""
     asked = datetime.now(UTC)
     expires = asked + timedelta(seconds=_LIFE[letter])
     parameters = {"userId": ids.new()}

@@ -1,4 +1,4 @@
-"""What the bench stands on: throw-away servers on free ports, one project, and members with live sessions."""
+"""Ground of the bench: throw-away servers on free ports, one project, and members with live sessions."""
 
 import asyncio
 import secrets
@@ -47,7 +47,7 @@ class Ground:
 
 @asynccontextmanager
 async def ground(state: Path) -> AsyncIterator[Ground]:
-    """Servers, schema, project; all of it ends with the block."""
+    """Start servers, schema and project; all of it ends with the block."""
     with on_core(measured=False):
         postgres = servers.start_postgres(state, throwaway=True)
         try:
@@ -79,7 +79,7 @@ async def ground(state: Path) -> AsyncIterator[Ground]:
 
 
 async def sign_up(ground: Ground, count: int) -> list[Member]:
-    """Members made straight in the database: no password, a session that lasts a day."""
+    """Insert members into the database: no password, a session that lasts a day."""
     jwts, members = Jwts(ground.settings.key_ring), []
     place = ClientInfo("127.0.0.1", "--", user_agents.parse(AGENT))
     for number in range(count):
@@ -98,7 +98,7 @@ async def sign_up(ground: Ground, count: int) -> list[Member]:
 
 @asynccontextmanager
 async def api(ground: Ground) -> AsyncIterator[tuple[Program, int]]:
-    """The real API process, ready, and its port. Its access log is on, as by default, and goes to a file."""
+    """Start the real API process and yield its port once it is ready; its access log, on by default, goes to a file."""
     port, health = servers.free_port(), servers.free_port()
     ports = {"PORT": str(port), "HEALTH_PORT": str(health), "PUBLIC_URL": f"http://localhost:{port}"}
     async with (
@@ -119,7 +119,7 @@ async def api(ground: Ground) -> AsyncIterator[tuple[Program, int]]:
 
 @asynccontextmanager
 async def worker(ground: Ground, *, smtp: int) -> AsyncIterator[Program]:
-    """One real worker process that has made its first round."""
+    """Start one real worker process and wait for its first poll."""
     heartbeat = Path(ground.environment["WORKER_HEARTBEAT"])
     environment = ground.environment | {"SMTP_URL": f"smtp://127.0.0.1:{smtp}?tls=none"}
     async with run("worker", state=ground.state, environment=environment, measured=True) as program:

@@ -1,4 +1,4 @@
-"""`python -m bench.load`: asks one server as fast as it answers, over a few connections that stay open.
+"""`python -m bench.load`: send requests to one server as fast as it answers, over a few open connections.
 
 Raw sockets and ready bytes: a client library would cost more than the server that is measured.
 """
@@ -63,7 +63,7 @@ class Asker(asyncio.Protocol):
 
 
 async def ask(order: Order) -> Order:
-    """So many seconds of it: how many answers came, and how long it really took."""
+    """Send requests for so many seconds; return the number of answers and the real duration."""
     loop = asyncio.get_running_loop()
     requests = itertools.cycle(text.encode() for text in order["requests"])
     made = [

@@ -24,7 +24,7 @@ _LIFE = {Kind.RECOVERY: 3_600, Kind.VERIFICATION: 604_800}
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """The programs that a mail passes."""
+    """Programs that a mail passes."""
 
     worker: Program
     bare: Program
@@ -36,7 +36,7 @@ async def measure(
     ground: Ground, members: list[Member], *, kind: Kind, post: Post, rounds: int, slots: int, goal: float | None,
     say: Callable[[str], None],
 ) -> list[Row]:  # fmt: skip
-    """A mail for every member in each turn, by the worker and by the bare loop."""
+    """Send each member a mail in each turn, by the worker and by the bare loop."""
     sizes: dict[Who, int] = {}
 
     async def take(who: Who) -> Tally:
@@ -55,7 +55,7 @@ async def measure(
 
 
 async def _lay_out(ground: Ground, members: list[Member], kind: Kind) -> None:
-    """Rows and jobs as the API makes them, but held back: the rows by a lease of ours, the jobs in another queue."""
+    """Insert rows and jobs as the API does, but held back: the rows by a lease, the jobs in another queue."""
     redis = connect(ground.settings.redis_url.get_secret_value())
     redis.default_queue_name = _HELD
     job_queue, slots = JobQueue(redis), asyncio.Semaphore(4)
@@ -84,7 +84,7 @@ async def _lay_out(ground: Ground, members: list[Member], kind: Kind) -> None:
 
 
 async def _work(ground: Ground, post: Post, count: int) -> float:
-    """Let the worker at it; seconds until the last row says that its mail has ended."""
+    """Let the worker start; return the seconds until the last mail has ended in its row."""
     redis = connect(ground.settings.redis_url.get_secret_value())
     began = time.perf_counter()
     await outbox.release_all(ground.pool, worker=_HOLDER, kept=[])
@@ -109,7 +109,7 @@ async def _loop(ground: Ground, members: list[Member], kind: Kind, post: Post) -
 
 
 async def _taken(post: Post, members: list[Member]) -> int:
-    """All bytes that arrived; exactly one good mail for each member, or the bench is wrong."""
+    """Return all bytes received; fails unless each member got exactly one correct mail."""
     answer = await post.sink.ask(order="take")
     if answer["violations"] or answer["count"] != len(members) or len(answer["arrived"]) != len(members):
         raise RuntimeError(f"{answer['count']} mails for {len(members)} members: {answer['violations'][:3]}")

@@ -1,4 +1,4 @@
-"""The programs of the bench: each is a process, and each side of a comparison runs on the same core.
+"""Programs of the bench: each is a process, and each side of a comparison runs on the same core.
 
 Those of the bench itself take orders: a line of JSON in, a line of JSON out.
 """
@@ -42,12 +42,12 @@ class Program:
         return answer
 
     def cpu(self) -> float:
-        """Seconds of processor time used so far."""
+        """Return the seconds of processor time used so far."""
         words = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
     def memory(self) -> tuple[float, float]:
-        """Megabytes: the most that was ever resident, and the proportional share now."""
+        """Return megabytes: the most that was ever resident, and the proportional share now."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         shares = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
         return _kilobytes(status, "VmHWM:") / 1000, _kilobytes(shares, "Pss:") / 1000
@@ -58,7 +58,7 @@ def _kilobytes(text: str, name: str) -> float:
 
 
 def placed() -> str:
-    """In words, what runs where."""
+    """Describe which program runs on which core."""
     if len(_CORES) < 2:
         return "everything shares one core"
     return f"measured side on core {_CORES[0]}; Postgres, Valkey, sink and load on core {_CORES[1]} and up"
@@ -66,7 +66,7 @@ def placed() -> str:
 
 @contextmanager
 def on_core(*, measured: bool) -> Iterator[None]:
-    """What is started in here runs on the first core, or on all the others."""
+    """Run the programs started in the block on the first core, or on all the others."""
     if len(_CORES) < 2:
         yield
         return
@@ -82,7 +82,7 @@ def on_core(*, measured: bool) -> Iterator[None]:
 async def run(
     *words: str, state: Path, environment: dict[str, str] | None = None, measured: bool = False
 ) -> AsyncIterator[Program]:
-    """`python -m words`, ended with the block, or by the kernel if we are killed; its stderr goes to a file."""
+    """Run `python -m words` until the block ends, or until the kernel ends it after us; its stderr goes to a file."""
     log = state / f"{words[0].replace('.', '-')}.log"
     with log.open("ab") as file, on_core(measured=measured):
         process = await asyncio.create_subprocess_exec(
@@ -111,7 +111,7 @@ async def until(ready: Callable[[], Awaitable[bool]], program: Program) -> None:
 
 
 async def obey(act: Callable[[Order], Awaitable[Order]]) -> None:
-    """The other end of `ask`: until nobody gives orders any more."""
+    """Serve the orders of `ask` until its process ends."""
     reader = asyncio.StreamReader(limit=_LONGEST_LINE)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     async for line in reader:

@@ -1,4 +1,4 @@
-"""GET /v1/account by cookie and by JWT: our process and the bare one in turns, under the same load."""
+"""GET /v1/account by cookie and by JWT: our process and the bare one alternately, under the same load."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ async def measure(
     ground: Ground, members: list[Member], *, api: tuple[Program, int], rounds: int, seconds: float,
     say: Callable[[str], None],
 ) -> list[Row]:  # fmt: skip
-    """`seconds` are those of each side in each round."""
+    """Measure both sides; `seconds` are those of each side in each round."""
     found: list[Row] = []
     async with (
         run("bench.load", state=ground.state) as load,
@@ -52,7 +52,7 @@ async def _start(bare: Program, ground: Ground, members: list[Member]) -> int:
 
 
 def _request(path: str, way: str, member: Member) -> str:
-    """The bytes are the same for both; the bare one just doesn't read them."""
+    """Build the request, the same for both sides; the bare one just doesn't read it."""
     proof = f"Cookie: {member.cookie}" if way == "cookie" else f"X-Appwrite-JWT: {member.jwt}"
     lines = ("Host: localhost", f"User-Agent: {AGENT}", "Accept: */*", f"X-Appwrite-Project: {PROJECT}", proof)
     return f"GET {path} HTTP/1.1\r\n" + "".join(f"{line}\r\n" for line in lines) + "\r\n"

@@ -1,4 +1,4 @@
-"""Two sides in turns: each round has several short turns of both, so that a noisy neighbour meets both alike."""
+"""Alternate two sides: each round has several short runs of both, so that a noisy neighbour meets both alike."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _SIDES: tuple[Who, Who] = ("ours", "bare")
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What a side did: so many things, in so many seconds, for so many seconds of its processor."""
+    """Work of a side: so many things, in so many seconds, for so many seconds of its processor."""
 
     count: int = 0
     seconds: float = 0.0
@@ -34,7 +34,7 @@ class Tally:
 async def interleave(
     take: Callable[[Who], Awaitable[Tally]], *, rounds: int, slots: int, name: str, say: Callable[[str], None]
 ) -> dict[Who, list[Tally]]:
-    """A tally a round for each side; who begins changes with each turn. One turn before all others is not counted."""
+    """Run the rounds; return a tally a round for each side. The first side alternates; a first turn is not counted."""
     for who in _SIDES:
         await take(who)
     tallies: dict[Who, list[Tally]] = {"ours": [], "bare": []}
@@ -50,7 +50,7 @@ async def interleave(
 
 
 def rows(name: str, tallies: dict[Who, list[Tally]], *, unit: str, goal: float | None, note: str = "") -> list[Row]:
-    """The ratio of each round by the clock, what it was made of, and the same by processor time alone."""
+    """Compute each round's ratio by the clock, its parts, and the ratio by processor time alone."""
     pairs = list(zip(tallies["ours"], tallies["bare"], strict=True))
     return [
         Row(f"{name}, ours/bare", tuple(ours.rate / bare.rate for ours, bare in pairs), "ratio", goal, note),
@@ -61,7 +61,7 @@ def rows(name: str, tallies: dict[Who, list[Tally]], *, unit: str, goal: float |
 
 
 def _busy(tallies: list[Tally]) -> str:
-    """Whether the measured process was what held things up, and what one costs it."""
+    """Describe the processor time of one thing, and how busy the measured process was."""
     whole = Tally()
     for tally in tallies:
         whole = whole.plus(tally)

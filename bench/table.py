@@ -1,4 +1,4 @@
-"""What comes out: rows of figures, each the median of its rounds with the least and the greatest."""
+"""Table of the figures: each the median of its rounds with the least and the greatest."""
 
 import importlib.metadata
 import os

@@ -1,4 +1,4 @@
-"""How long a mail takes when all is idle: from the 201 in a client's hand to the final dot at the sink."""
+"""Time of a mail when all is idle: from the 201 at the client to the final dot at the sink."""
 
 import asyncio
 import random
@@ -39,7 +39,7 @@ async def measure(members: list[Member], *, port: int, sink: Program) -> list[Ro
 
 
 def _share(ordered: list[float], share: float) -> float:
-    """The least wait that this share of all did not exceed."""
+    """Return the least wait that this share of all did not exceed."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 

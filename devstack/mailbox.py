@@ -135,7 +135,7 @@ async def open_mailbox(*, smtp_port: int = 0, page_port: int = 0) -> AsyncIterat
 
 
 def _read(content: bytes, *, n: int, sender: str, to: list[str]) -> Mail:
-    """Whatever was sent is shown, if need be only as it came."""
+    """Read a mail; an invalid one is shown as it came."""
     raw = content.decode(errors="replace")
     shown: dict[str, Any] = {"subject": "", "text": raw, "html": None, "headers": ()}
     try:

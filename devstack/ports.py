@@ -8,7 +8,7 @@ from devstack.terminal import print_line
 
 
 def free(port: int, what: str) -> int:
-    """The port itself, else the next free one, said aloud; 0 asks for any."""
+    """Return the port itself, else, with a message, the next free one; 0 asks for any."""
     if port == 0:
         return free_port()
     number = next((near for near in range(port, min(port + 20, 65536)) if not _taken(near)), None)

@@ -99,7 +99,7 @@ async def _open(
 
 
 def _environment(state: Path, postgres: Server, valkey: Server, *, smtp: int, api: int) -> dict[str, str]:
-    """The settings of the programs: ours where they name what we started, else the caller's."""
+    """Build the programs' settings: ours where they name what we started, else the caller's."""
     heartbeat = state / "worker.heartbeat"
     # One of an earlier run would pass for a live worker.
     heartbeat.unlink(missing_ok=True)
@@ -169,7 +169,7 @@ def _alone(state: Path) -> Iterator[Callable[[str], None]]:
 
 
 def _obey_signals() -> None:
-    """The first one ends the running task, which cleans up; impatient repetitions don't disturb that."""
+    """End the running task at the first signal; later ones don't disturb its cleanup."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     signs = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -185,7 +185,7 @@ def _obey_signals() -> None:
 
 
 def _secret_keys(path: Path) -> str:
-    """The same at each start, or every session and link of the last run would be void."""
+    """Keep the secrets over restarts, or every session and link of the last run would be void."""
     if not path.exists():
         servers.write_private(path, f"local:{secrets.token_hex(32)}")
     return path.read_text()

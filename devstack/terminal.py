@@ -1,4 +1,4 @@
-"""What somebody at the terminal is told."""
+"""Messages to the developer's terminal."""
 
 import os
 import signal

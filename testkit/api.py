@@ -19,7 +19,7 @@ class Api:
     async def call(
         self, method: str, path: str, *, modern: bool = False, headers: dict[str, str] | None = None, **kwargs: Any
     ) -> Any:
-        """The answer, with its JSON in `answer.data`."""
+        """Send a request and return its answer, with the JSON in `answer.data`."""
         merged = {"X-Appwrite-Project": "shop"}
         if modern:
             merged["X-Appwrite-Response-Format"] = "1.9.5"
@@ -35,12 +35,12 @@ class Api:
         return answer.data
 
     async def sign_in(self, email: str = "ann@example.com", password: str = "correct horse") -> dict[str, str]:
-        """The header that makes a request the member's."""
+        """Make the header of a member's requests."""
         answer = await self.call("POST", "/v1/account/sessions", json={"email": email, "password": password})
         assert answer.status == 201, answer.data
         return {"Cookie": cookie_of(answer)}
 
 
 def cookie_of(answer: Any) -> str:
-    """The last cookie that an answer sets, as a browser would send it back."""
+    """Return the last cookie that an answer sets, as a browser would send it back."""
     return answer.headers.getall("Set-Cookie")[-1].partition(";")[0]

@@ -8,7 +8,7 @@ from service.store import projects
 
 
 async def key(pool: Pool, *scopes: str, project: str = "shop", expires_at: datetime | None = None) -> dict[str, str]:
-    """The headers that make a call the server's; all scopes of the Users API if none is named."""
+    """Make the headers of a server's calls; with all scopes of the Users API if none is named."""
     secret = await projects.create_api_key(
         pool,
         project,

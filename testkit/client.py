@@ -138,13 +138,13 @@ class Client:
             file.write(json.dumps(asdict(act)) + "\n")
 
     def secret(self) -> str:
-        """A new password, remembered for the search."""
+        """Make a new password, remembered for the search."""
         made = uuid4().hex[:24]
         self.secrets.add(made)
         return made
 
     async def sign_up(self, name: str) -> Member:
-        """The id is the client's own, so that a repeated sign-up is told that the first one happened (409)."""
+        """Sign up under the client's own id, so that a repeated sign-up gets 409 if the first one happened."""
         member = Member(name, f"{name}@example.com", self.secret())
         body = {"userId": member.user, "email": member.email, "password": member.password}
         act, _, _ = await self.insist("sign_up", "POST", "/v1/account", body, user=member.user, email=member.email)
@@ -152,7 +152,7 @@ class Client:
         return member
 
     async def sign_in(self, member: Member, *, password: str | None = None) -> bool:
-        """Whether the password was right; then the member's session is the new one."""
+        """Sign in; return whether the password was right, then the member's session is the new one."""
         body = {"email": member.email, "password": password or member.password}
         act, data, cookie = await self.insist(
             "sign_in", "POST", "/v1/account/sessions", body, user=member.user, email=member.email
@@ -218,7 +218,7 @@ class Client:
         return act.status == 200 or (act.status == 401 and self._unclear_before(act))
 
     async def change_password(self, member: Member) -> bool:
-        """The member's own session stays."""
+        """Change the password, which ends the member's other sessions."""
         password = self.secret()
         body = {"password": password, "oldPassword": member.password}
         act, _, _ = await self.insist("password", "PATCH", "/v1/account/password", body, member=member)
@@ -229,7 +229,7 @@ class Client:
         return act.status == 200
 
     async def change_email(self, member: Member, email: str) -> bool:
-        """A confirmation goes to the new address, a notice to the old one; if unclear, the account tells."""
+        """Change the address: the new one gets a confirmation, the old a notice; if unclear, the account tells."""
         body = {"email": email, "password": member.password}
         act, _, _ = await self.insist("email", "PATCH", "/v1/account/email", body, member=member)
         done = act.status == 200
@@ -245,7 +245,7 @@ class Client:
         return act
 
     def _unclear_before(self, act: Act) -> bool:
-        """Whether the same act was tried just before, and may have happened then."""
+        """Return whether the same act was tried just before, and may have happened then."""
         tries = itertools.takewhile(
             lambda one: (one.name, one.user, one.token) == (act.name, act.user, act.token), reversed(self.acts)
         )
@@ -253,7 +253,7 @@ class Client:
 
 
 def _found(data: Any) -> dict[str, str]:
-    """What an answer says of itself: the type of an error, the id of a session or of a token."""
+    """Read from an answer the type of an error, or the id of a session or of a token."""
     match data:
         case {"code": _, "type": str(fault)}:
             return {"type": fault}

@@ -140,7 +140,7 @@ class Cluster:
         return [*self.apis, *self.workers]
 
     def client(self, number: int = 0) -> Client:
-        """A client of that API; all clients write one log."""
+        """Make a client of that API; all clients write one log."""
         client = Client(self.apis[number % len(self.apis)].address, self.log, self.sink)
         self.clients.append(client)
         return client
@@ -152,7 +152,7 @@ class Cluster:
 
     @contextmanager
     def fault(self):
-        """The time of a fault, in which answers may be 5xx."""
+        """Record the time of a fault, in which answers may be 5xx."""
         started = time.monotonic()
         try:
             yield
@@ -204,7 +204,7 @@ async def start_cluster(
 
 
 async def _ground(stack: AsyncExitStack, folder: Path) -> Cluster:
-    """The servers and their proxies, the schema and the project."""
+    """Start the servers and their proxies, with schema and project."""
     postgres = await stack.enter_async_context(postgres_server(folder / "postgres"))
     valkey = await stack.enter_async_context(store(folder / "redis"))
     sink = await stack.enter_async_context(Sink())
@@ -223,7 +223,7 @@ async def _ground(stack: AsyncExitStack, folder: Path) -> Cluster:
 
 
 async def _beside(stack: AsyncExitStack, cluster: Cluster) -> None:
-    """A standby that streams from the primary, and its proxy."""
+    """Start a standby that streams from the primary, and its proxy."""
     cluster.standby = await stack.enter_async_context(standby_of(cluster.postgres, cluster.folder / "standby"))
     cluster.db2 = await stack.enter_async_context(Proxy("127.0.0.1", cluster.standby.port))
 

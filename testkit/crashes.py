@@ -39,7 +39,7 @@ _OPEN = (
     "select (select count(*) from mails where state in ('pending', 'sending'))"
     " + (select count(*) from events where ready) = 0"
 )
-# A lease lasts 30 s and is renewed each 10 s: one with less than 27 s left is nobody's in a run without long waits.
+# A lease lasts 30 s and is renewed each 10 s: with less than 27 s left it has no live worker in a run without waits.
 _HASTEN = (
     "update mails set due_at = now() - interval '5 s' where (state = 'pending' and due_at > now() - interval '1 s')"
     " or (state = 'sending' and due_at between now() and now() + interval '27 s')"
@@ -66,7 +66,7 @@ async def journey(client: Client) -> None:
 
 @dataclass
 class Ground:
-    """What all rounds stand on; `environment` are the settings of the service."""
+    """Ground of all rounds; `environment` are the settings of the service."""
 
     environment: dict[str, str]
     folder: Path
@@ -96,7 +96,7 @@ class Stage(ABC):
 
     @abstractmethod
     def written(self) -> str:
-        """What the service has logged."""
+        """Return the service's log."""
 
     async def round(self, trap: str) -> list[str]:
         """One journey with one trap: what is wrong afterwards, in words."""
@@ -162,7 +162,7 @@ class Here(Stage):
         failpoints.arm(trap)
 
     async def mind(self) -> None:
-        """A cancel is what a stop does: the worker that meets it stops, and the next one takes over."""
+        """Cancel, as a stop does: the worker that meets it stops, and the next one takes over."""
         point, _, action = self.trap.partition(":")
         stopped = not action.startswith("cancel")
         while True:
@@ -196,7 +196,7 @@ class Here(Stage):
 
 @asynccontextmanager
 async def here(ground: Ground) -> AsyncIterator[Here]:
-    """The settings must stand in the environment of this process."""
+    """Start the ground; its settings must be in the environment of this process."""
     stage = Here(ground)
     handler = logging.StreamHandler(stage.log)
     handler.setFormatter(json_logging.JsonLines())
@@ -239,7 +239,7 @@ class There(Stage):
         self.ending = asyncio.create_task(self.forks.end())
 
     async def mind(self) -> None:
-        """The words with the nursery are never broken off: a task each, which `rest` waits for."""
+        """Fork a new child whenever one ends, in a task that is never cancelled and that `rest` waits for."""
         while self.ending:
             await asyncio.wait({self.ending})
             if self.ending.result() == EXITED:

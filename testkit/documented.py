@@ -35,7 +35,7 @@ class Documented:
         ]
 
     def find(self, method: str, path: str) -> Operation:
-        """A path without variables is meant before one with."""
+        """Find an operation; a path without variables comes before one with."""
         fitting = [
             operation
             for operation in self.operations
@@ -60,6 +60,6 @@ class Documented:
         assert not faults, (where, faults, body[:600])
 
     def faults(self, schema: Any, value: Any) -> list[Any]:
-        """What of a value does not fit a schema of the document."""
+        """Return the deviations of a value from a schema of the document."""
         whole = {**schema, "components": self.document["components"]}
         return list(jsonschema_rs.Draft202012Validator(whole).iter_errors(value))

@@ -33,7 +33,7 @@ class Told:
 
 @asynccontextmanager
 async def running(app: web.Application, settings: Settings) -> AsyncIterator[connections.Runner]:
-    """An application at our HTTP edge, on a free port."""
+    """Serve an application at our HTTP edge, on a free port."""
     runner = connections.runner(app, settings, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -45,7 +45,7 @@ async def running(app: web.Application, settings: Settings) -> AsyncIterator[con
 
 @asynccontextmanager
 async def edge(settings: Settings) -> AsyncIterator[int]:
-    """The service, and its port."""
+    """Serve the service; yield its port."""
     async with running(make(settings), settings) as runner:
         yield runner.addresses[0][1]
 
@@ -81,7 +81,7 @@ async def told(reader: asyncio.StreamReader) -> Told:
 
 @contextmanager
 def lines() -> Iterator[io.StringIO]:
-    """What the log would hold, as it is written in production."""
+    """Return the log's lines as written in production."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())

@@ -29,7 +29,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 async def both(settings: WorkerSettings) -> None:
-    """The API and a worker; the first that ends takes the other along."""
+    """Run the API and a worker; the first that ends ends the other."""
     parts = {asyncio.create_task(serve(settings)), asyncio.create_task(run_worker(settings))}
     done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
     for part in done:
@@ -37,7 +37,7 @@ async def both(settings: WorkerSettings) -> None:
 
 
 def live(words: dict[str, str]) -> None:
-    """What a child does, from its first breath to its last."""
+    """Run a child's program from its start to its end."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.environ.update(words)
     failpoints.arm(words.get("FAILPOINTS", ""))
@@ -75,7 +75,7 @@ class Nursery:
     process: asyncio.subprocess.Process
 
     async def bear(self, words: dict[str, str]) -> int:
-        """A child with these settings, FAILPOINTS among them; its pid."""
+        """Fork a child with these settings, FAILPOINTS among them; return its pid."""
         return int(await self._ask(json.dumps(words)))
 
     async def end(self) -> int:
@@ -91,7 +91,7 @@ class Nursery:
 
 @asynccontextmanager
 async def nursery(log: Path) -> AsyncIterator[Nursery]:
-    """What the children say goes to `log`."""
+    """Start a nursery; the children's output goes to `log`."""
     with log.open("ab") as out:
         process = await asyncio.create_subprocess_exec(
             *tied(signal.SIGKILL), sys.executable, "-m", "testkit.forks",

@@ -1,4 +1,4 @@
-"""What stands before several APIs in production: it asks each whether it is ready, and brings clients to those."""
+"""Load balancer before several APIs, as in production: it asks each for readiness, and forwards clients."""
 
 import asyncio
 from collections import Counter

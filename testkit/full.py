@@ -1,4 +1,4 @@
-"""Which tests of faults are run only when all are asked for: FAULTS=full."""
+"""Tests of faults that run only when all are requested: FAULTS=full."""
 
 import os
 from collections.abc import Callable
@@ -21,5 +21,5 @@ def full(test: Test) -> Test:
 
 
 def rarely(*values: object) -> Any:
-    """A case of a parametrized test that another case stands for on most days."""
+    """Mark a case of a parametrized test that another case covers on most days."""
     return pytest.param(*values, marks=_MARKS)

@@ -1,4 +1,4 @@
-"""What is left to read when a fault run is over: the clients' log, Postgres, Redis, the sink, what programs wrote.
+"""History of a fault run after its end: the clients' log, Postgres, Redis, the sink, the programs' output.
 
 history = await gather(cluster)
 assert not breaches(history)   # testkit/invariants.py
@@ -21,7 +21,7 @@ from testkit.cluster import DATABASE, Cluster
 from testkit.postgres import session
 from testkit.sink import Mail
 
-# What must count zero when everything has ended: an act half done, or something that nobody will come back for.
+# Rows that must be gone when everything has ended: half-done acts, and work that no process will resume.
 LEFTOVERS = {
     "mails that have not ended": "from mails where state in ('pending', 'sending')",
     "leases on ended mails": "from mails where state <> 'sending' and lease_by is not null",
@@ -63,7 +63,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What the sink accepted; `digest` tells a true duplicate from another mail under the same Message-ID."""
+    """Mail that the sink accepted; `digest` tells a true duplicate from another mail under the same Message-ID."""
 
     message_id: str
     digest: str
@@ -133,7 +133,7 @@ def message_of(mail: Mail) -> Message:
 
 
 def known_to(secrets: Iterable[str]) -> set[str]:
-    """The secrets, and what a cookie's value holds beside its spelling."""
+    """Collect the secrets, and a cookie's value in its other spellings."""
     found = set()
     for secret in map(unquote, secrets):
         found.add(secret)
@@ -163,7 +163,7 @@ async def read_postgres(history: History, url: str) -> None:
 
 
 def _name(token: str, told: set[str]) -> str:
-    """The one of a token's names that an answer called it by."""
+    """Return the name of a token by which an answer called it."""
     return next(iter(names_of(token) & told), token)
 
 

@@ -27,7 +27,7 @@ _EVENTS = {
 }
 # Seconds: an answer in a fault, recovery after it, and what a busy machine adds to a measurement.
 _ANSWER, _RECOVERY, _SLACK = 5.0, 5.0, 1.5
-# What may stay when everything has ended: the queue of the bell, and nothing else without an end of its own.
+# Keys that may stay in Redis when everything has ended: the job queue, and keys with an expiry.
 _LASTING = frozenset({QUEUE})
 _SHARE, _RSS_SLACK, _FILES_SLACK = 0.05, 16 * 2**20, 3
 
@@ -79,14 +79,14 @@ def doubled(history: History) -> Iterator[str]:
 
 
 def _crashes(history: History, row: Row) -> int:
-    """A worker that lost it, or an attempt that was cut off after the final dot."""
+    """Count the workers that lost it and the attempts that were cut after the final dot."""
     mine = [step for step in history.steps if step.mail == row.id]
     cut = [step for step in mine if step.name == "waits" and step.stage == "dot" and step.code <= 0]
     return len(cut) + sum(step.name == "lost" for step in mine)
 
 
 def _unasked(history: History) -> Iterator[str]:
-    """A request that was never acknowledged may have left a mail; a mail without any request may not be."""
+    """Find mails without any request; one whose request was never acknowledged is allowed."""
     acknowledged = {act.token for act in history.acts if act.acknowledged}
     for name, letter in _PROMISES.items():
         unclear = sum(act.unclear for act in history.acts if act.name in (name, "email"))
@@ -134,7 +134,7 @@ def undead(history: History) -> Iterator[str]:
 
 
 def _later(history: History, end: Act) -> Iterator[Act]:
-    """What sessions of before the end did after it."""
+    """Return the successes of sessions after their end."""
     opened = {act.session: act for act in history.acts if act.name == "sign_in" and act.acknowledged}
     for act in history.acts:
         born = opened.get(act.session)

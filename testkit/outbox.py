@@ -21,7 +21,7 @@ class Caller:
 async def asked(
     pool: Pool, email: str = ANN, *, user_id: str | None = None, era: dict[str, bool] | None = None
 ) -> UUID:
-    """A mail as the API posts it: a recovery's for an address, a verification's for a user."""
+    """Enqueue a mail as the API does: a recovery's for an address, a verification's for a user."""
     kind = Kind.VERIFICATION if user_id else Kind.RECOVERY
     facts = {"url": URL} | (era or {})
     async with transaction(pool) as tx:

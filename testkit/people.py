@@ -40,7 +40,7 @@ async def create_people(cluster: Cluster, count: int, *, name: str = "p") -> lis
 
 
 async def ask(clients: Sequence[Client], people: Sequence[Person]) -> None:
-    """A recovery letter for each of them, as fast as they are taken; each request until it has a clear answer."""
+    """Request a recovery letter for each address, as fast as accepted, and each until it has a clear answer."""
     places = asyncio.Semaphore(_AT_ONCE)
 
     async def one(number: int, person: Person) -> None:
@@ -51,7 +51,7 @@ async def ask(clients: Sequence[Client], people: Sequence[Person]) -> None:
 
 
 async def stream(clients: Sequence[Client], people: Sequence[Person], *, seconds: float) -> None:
-    """The same, one after the other, evenly over that time whatever the answers take."""
+    """Request them one after the other, evenly over that time whatever the answers take."""
     loop = asyncio.get_running_loop()
     began, rest = loop.time(), seconds / len(people)
     async with asyncio.TaskGroup() as group:
@@ -84,11 +84,11 @@ def _delay(act: Act, arrived: float) -> Delay:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that this share of them doesn't exceed; 0 of none."""
+    """Return the value that this share of them doesn't exceed; 0 of none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
 def tell(words: str) -> None:
-    """What was measured and is not asserted, for who runs the tests with -s."""
+    """Print a measurement that is not asserted, for runs with -s."""
     sys.stderr.write(f"\n{words}\n")

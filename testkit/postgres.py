@@ -98,7 +98,7 @@ class PostgresServer:
         await self.start(**options)
 
     def pids(self) -> list[int]:
-        """The postmaster and all its children."""
+        """List the postmaster and all its children."""
         if not self.running:
             return []
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
@@ -116,7 +116,7 @@ class PostgresServer:
         _signal(self.pids() if pids is None else pids, signal.SIGCONT)
 
     async def run(self, statement: str, *arguments: Any, database: str = "postgres") -> Any:
-        """The first column of the first row, asked past every proxy."""
+        """Return the first column of the first row, queried without a proxy."""
         async with session(self.url(database)) as connection:
             return await connection.fetchval(statement, *arguments)
 
@@ -157,7 +157,7 @@ class PostgresServer:
 
 @asynccontextmanager
 async def postgres_server(folder: Path, **options: str) -> AsyncIterator[PostgresServer]:
-    """A server with empty data, running; the data go with the block."""
+    """Start a server with empty data; they are deleted with the block."""
     made = _made(folder, options)
     with locked(made.home / "lock") as claim:
         await asyncio.to_thread(_initdb, made.bindir, made.home, guise=made.guise, claim=claim, throwaway=True)
@@ -171,7 +171,7 @@ async def postgres_server(folder: Path, **options: str) -> AsyncIterator[Postgre
 
 @asynccontextmanager
 async def standby_of(primary: PostgresServer, folder: Path, **options: str) -> AsyncIterator[PostgresServer]:
-    """A hot standby that streams from the primary, running."""
+    """Start a hot standby that streams from the primary."""
     made = _made(folder, options)
     try:
         await made.follow(primary)
@@ -192,7 +192,7 @@ def _made(folder: Path, options: dict[str, str]) -> PostgresServer:
 
 @asynccontextmanager
 async def session(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """A second session beside the service's: for LOCK TABLE, and for what a test asks in between."""
+    """Open a second session beside the service's: for LOCK TABLE, and for a test's own queries."""
     connection = await asyncpg.connect(url, timeout=PATIENCE)
     try:
         yield connection

@@ -60,7 +60,7 @@ class Process:
 
 
 async def start(*words: str, environment: dict[str, str], root: Path = ROOT) -> Process:
-    """A Python program of the tree at `root`; it ends with the tests even if killed, but its starter ends it before."""
+    """Start a Python program of the tree at `root`; it ends at the latest with the tests, even if those are killed."""
     started = await asyncio.create_subprocess_exec(
         *tied(signal.SIGKILL), sys.executable, "-m", *words,
         cwd=root, env={"PATH": os.environ["PATH"], **environment}, stderr=asyncio.subprocess.PIPE,
@@ -82,7 +82,7 @@ async def program(*words: str, environment: dict[str, str]) -> AsyncIterator[Pro
 
 @asynccontextmanager
 async def api(environment: dict[str, str]) -> AsyncIterator[tuple[Process, str]]:
-    """The API, ready; with its address."""
+    """Start the API and wait until it is ready; yields its address."""
     ports = api_ports()
     async with program("service", "serve", environment=environment | ports) as running:
         await until_ready(running, f"http://127.0.0.1:{ports['HEALTH_PORT']}/ready")
@@ -90,7 +90,7 @@ async def api(environment: dict[str, str]) -> AsyncIterator[tuple[Process, str]]
 
 
 def lasting_port() -> int:
-    """A free one below those that kernels give to outgoing connections: it stays free while its server is down."""
+    """Find a free port below those of outgoing connections: it stays free while its server is down."""
     while True:
         port = _chance.randrange(20_000, 32_768)
         with socket.socket() as probe, suppress(OSError):
@@ -99,7 +99,7 @@ def lasting_port() -> int:
 
 
 def api_ports() -> dict[str, str]:
-    """Settings of an API on free ports."""
+    """Make settings of an API on free ports."""
     port = lasting_port()
     return {"PORT": str(port), "HEALTH_PORT": str(lasting_port()), "PUBLIC_URL": f"http://localhost:{port}"}
 
@@ -120,7 +120,7 @@ async def until_ready(running: Process, address: str) -> None:
 
 @asynccontextmanager
 async def worker(environment: dict[str, str], *, heartbeat: Path) -> AsyncIterator[Process]:
-    """A worker that has made its first round."""
+    """Start a worker and wait for its first poll."""
     heartbeat.unlink(missing_ok=True)
     beat = {"WORKER_HEARTBEAT": str(heartbeat)}
     async with program("worker", environment=environment | beat) as running:

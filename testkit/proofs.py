@@ -1,4 +1,4 @@
-"""What the tests of tokens and accounts share: an account, a token of each kind, and the request that uses it."""
+"""Fixtures of the tests of tokens and accounts: an account, a token of each kind, the request that redeems it."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +29,7 @@ WAYS = (
     Way(Kind.MAGIC_URL, "POST", "/v1/account/sessions/token"),
     Way(Kind.OTP, "POST", "/v1/account/sessions/token"),
 )
-# Asked for by an address: they are nobody's until they are used.
+# Requested by an address: they have no user until they are redeemed.
 BY_ADDRESS = (Kind.MAGIC_URL, Kind.OTP)
 
 

@@ -29,7 +29,7 @@ _CHUNK, _LONGEST_WORD = 65_536, 256
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """What happens to the bytes. `latency` and `jitter` are seconds a chunk; `bandwidth` is bytes a second each way.
+    """Faults of the line. `latency` and `jitter` are seconds a chunk; `bandwidth` is bytes a second each way.
 
     `reset`: a new connection gets RST. `black_hole`: it is taken, nothing passes, and live ones stall too.
     `cut_up`, `cut_down`: the connection ends once so many bytes have passed that way; these arrive.
@@ -122,7 +122,7 @@ class Proxy:
         self._changed = asyncio.Event()
 
     def change(self, **facts: Any) -> None:
-        """Some of the weather; the rest stays."""
+        """Change some of the weather; the rest stays."""
         self.turn(replace(self.weather, **facts))
 
     def cut_at(self, word: bytes, *, way: Way = "up", arrives: bool) -> None:
@@ -216,7 +216,7 @@ class Proxy:
             await self._open_sky()
 
     def _judge(self, line: Line, way: Way, chunk: bytes) -> tuple[bytes, bool]:
-        """What passes of a chunk, and whether it is the last of its connection."""
+        """Return the part of a chunk that passes, and whether it is the last of its connection."""
         if self.cues and (cue := self._cue(line, way, chunk)):
             return (chunk if cue.arrives else b""), True
         limit = self.weather.cut_up if way == "up" else self.weather.cut_down

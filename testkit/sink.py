@@ -48,7 +48,7 @@ subjectAltName = {names}
 
 
 def make_certificate(folder: Path, *, names: str, start: str, end: str) -> tuple[Path, Path]:
-    """A throw-away self-signed certificate and its key, as PEM files in `folder`, by the openssl program.
+    """Make a throw-away self-signed certificate and its key, as PEM files in `folder`, by the openssl program.
 
     `names` is a subjectAltName ("DNS:localhost,IP:127.0.0.1"); `start` and `end` look like 20200101000000Z.
     """
@@ -66,7 +66,7 @@ def make_certificate(folder: Path, *, names: str, start: str, end: str) -> tuple
 
 
 def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """What a sink needs to speak TLS with this certificate."""
+    """Make the sink's TLS context for this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return context
@@ -101,7 +101,7 @@ class Rule:
 class Sink:
     """The server; the lists are the evidence, read them at any time.
 
-    `users` turns AUTH on and makes it a must, by the `mechanisms` offered. `tls` is the context for
+    `users` switches AUTH on and requires it, by the `mechanisms` offered. `tls` is the context for
     `implicit` TLS or else for STARTTLS. More than `most_sessions` at a time, or more MAILs than `most_mails` says
     as (how many, in how many seconds), are turned away, and counted.
     """
@@ -182,7 +182,7 @@ class Sink:
         self.rules.append(Rule(stage, action, lines, recipient, times, keep, after, pause))
 
     def rule(self, stage: Stage, recipients: tuple[str, ...] = (), size: int = 0) -> Rule | None:
-        """The first rule of the script that fits now; using it up is part of asking."""
+        """Find the first rule of the script that fits now, and count its use."""
         for rule in self.rules:
             fits = rule.stage == stage and rule.left != 0 and size >= rule.after
             if fits and (rule.recipient is None or rule.recipient in recipients):
@@ -192,7 +192,7 @@ class Sink:
         return None
 
     def is_too_fast(self) -> bool:
-        """Whether one more MAIL is over the rate; if it isn't, it counts."""
+        """Return whether one more MAIL is over the rate; if it isn't, it counts."""
         if self.most_mails is None:
             return False
         most, seconds = self.most_mails
@@ -333,7 +333,7 @@ class _Session(asyncio.Protocol):
             self.sink.violations.append("a line is longer than 1000 bytes")
 
     def _take(self, content: bytes) -> None:
-        """The final dot is here: record the mail unless the script says otherwise."""
+        """Record the mail after its final dot, unless the script says otherwise."""
         mail = Mail(self.sender or "", tuple(self.recipients), content, time.monotonic(), self.number)
         rule = self.sink.rule("dot", mail.recipients) if self.sink.rules else None
         if rule is None or rule.keep or (rule.action != "cut" and rule.reply.startswith(b"2")):
@@ -404,14 +404,14 @@ class _Session(asyncio.Protocol):
             self._write(b"504 5.5.4 unknown mechanism\r\n")
 
     def _auth_cram(self, challenge: str, proof: str) -> None:
-        """The digest stands for the password: right, it is looked up as if it had been said."""
+        """Check a digest; the right one counts as the password."""
         name, _, digest = proof.rpartition(" ")
         secret = (self.sink.users or {}).get(name, "")
         right = hmac.new(secret.encode(), challenge.encode(), "md5").hexdigest() == digest
         self._sign_in(name, secret if right else "wrong " + secret)
 
     def _auth_xoauth2(self, text: str) -> None:
-        """A token that isn't taken is answered by a challenge, and by 535 once the client has sent a bare line."""
+        """Check a token; a wrong one gets a challenge, and 535 once the client has sent a bare line."""
         match = re.fullmatch(r"user=([^\x01]*)\x01auth=Bearer ([^\x01]*)\x01\x01", text)
         name, token = match.groups() if match else ("", "")
         if (self.sink.users or {}).get(name) == token:

@@ -23,7 +23,7 @@ def _dotted(path: Path) -> str:
 
 
 def tracked() -> list[Path]:
-    """What is, or would be, in a commit: files that git knows and new ones that it does not ignore."""
+    """List the files that are, or would be, in a commit: known to git, or new and not ignored."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a checkout: nothing says which files are the repository's")
     names = subprocess.run(
@@ -36,7 +36,7 @@ def tracked() -> list[Path]:
 
 
 def texts() -> Iterator[tuple[Path, str]]:
-    """The tracked files that are text, by their path from the root."""
+    """List the tracked files that are text, by their path from the root."""
     for path in tracked():
         try:
             yield path.relative_to(ROOT), path.read_text(encoding="utf-8")

@@ -71,7 +71,7 @@ class Store:
 
 @asynccontextmanager
 async def store(folder: Path, *, lasting: bool = True) -> AsyncIterator[Store]:
-    """Running; its data go with the block."""
+    """Start a store; its data are deleted with the block."""
     folder.mkdir(parents=True, exist_ok=True)
     made = Store(folder, lasting)
     made.start()

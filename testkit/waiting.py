@@ -9,7 +9,7 @@ from testkit.patience import PATIENCE
 
 
 async def until(ask: Callable[[], Any | Awaitable[Any]], *, seconds: float = PATIENCE, what: str = "") -> Any:
-    """The first truthy answer; TimeoutError with `what` when the time is over. Whatever `ask` raises goes on."""
+    """Return the first truthy answer of `ask`; raises TimeoutError with `what` when the time is over."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
         answer = ask()

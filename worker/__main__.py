@@ -1,6 +1,6 @@
-"""`python -m worker`: send mails and file the security log until told to stop; worker/commands.py has the commands.
+"""`python -m worker`: send mails and write the security log until stopped; worker/commands.py has the commands.
 
-The check of a container's health runs every few seconds, so it is answered here without loading the worker.
+A container's health check runs every few seconds, so it is answered here without loading the worker.
 """
 
 import sys

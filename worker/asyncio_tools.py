@@ -1,4 +1,4 @@
-"""Waiting for what runs beside: a task that is to end, an event that may never come."""
+"""Wait for a cancelled task, or for an event with a deadline."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ async def cancel_and_wait(task: asyncio.Task[Any]) -> None:
 
 
 async def wait_until(event: asyncio.Event, *, until: float) -> None:
-    """Wait for the event, and no longer than until that time of the loop."""
+    """Wait for the event, at most until that time of the loop."""
     try:
         async with asyncio.timeout_at(until):
             await event.wait()

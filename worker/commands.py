@@ -1,4 +1,4 @@
-"""`python -m worker`: send mails and file the security log until told to stop. Run as many as you like.
+"""`python -m worker`: send mails and write the security log until stopped. Run as many as you like.
 
 `python -m worker check` says whether the worker of this machine or container lives; with `--relay` it says instead
 whether the relays of SMTP_URL let us in (TLS, names, password or access token), and sends nothing.
@@ -49,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> int:
     words, root = sys.argv[1:] if words is None else words, parser()
     kinds.check(root, words)
     arguments = root.parse_args(words)
-    logging.getLogger().addHandler(logging.NullHandler())  # a command says by itself what there is to say
+    logging.getLogger().addHandler(logging.NullHandler())  # a command prints its own messages
     if arguments.command == "mails":
         print(_MOVED, file=sys.stderr)
         return mails.serve(arguments)
@@ -73,7 +73,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _relays(settings: Settings) -> tuple[SmtpUrl, ...]:
-    """Raises InvalidSettings for an SMTP_URL that can't be used."""
+    """Parse SMTP_URL. Raises InvalidSettings if it can't be used."""
     try:
         servers = parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
         relay_of(settings)

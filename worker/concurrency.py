@@ -1,4 +1,4 @@
-"""Who may take up a mail: so many at once, rung for or swept alike, and nobody once the worker stops."""
+"""Limit the deliveries at a time, of jobs and of polled mails alike, and drain them when the worker stops."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,25 +10,25 @@ Task = asyncio.Task[object]
 
 
 class DeliverySlots:
-    """At most `most` mails are in hand at once."""
+    """Semaphore of `most` deliveries that can be closed and drained."""
 
     def __init__(self, most: int) -> None:
         self._closed = False
-        self._places = asyncio.Semaphore(most)
+        self._semaphore = asyncio.Semaphore(most)
         self._waiting: set[Task] = set()
         self._busy: set[Task] = set()
-        self._rest = asyncio.Event()
+        self._idle = asyncio.Event()
 
     def is_closed(self) -> bool:
         return self._closed
 
     @asynccontextmanager
     async def acquire(self, admit: Callable[[], Awaitable[T]]) -> AsyncIterator[T | None]:
-        """What `admit` said, once there is room and it lets one more in; None if the worker stops before that."""
+        """Wait for a slot, then for `admit`, and yield its result; yield None if the worker stops before that."""
         if self.is_closed():
             yield None
             return
-        async with self._places:
+        async with self._semaphore:
             task = _current()
             admitted = await self._admitted(task, admit)
             if admitted is None:
@@ -40,7 +40,7 @@ class DeliverySlots:
             finally:
                 self._busy.discard(task)
                 if not self._busy:
-                    self._rest.set()
+                    self._idle.set()
 
     async def _admitted(self, task: Task, admit: Callable[[], Awaitable[T]]) -> T | None:
         if self.is_closed():
@@ -58,24 +58,24 @@ class DeliverySlots:
         return None if self.is_closed() else admitted
 
     async def drain(self, *, seconds: float, hurry: asyncio.Event) -> None:
-        """No new turns; wait for those under way until the time is over or `hurry` is set, then cut them off."""
+        """Admit no more; wait for the busy until the time is over or `hurry` is set, then cancel them."""
         self._closed = True
         for task in self._waiting:
             task.cancel()
         if not self._busy:
             return
-        self._rest.clear()
-        ends = {asyncio.create_task(self._rest.wait()), asyncio.create_task(hurry.wait())}
+        self._idle.clear()
+        ends = {asyncio.create_task(self._idle.wait()), asyncio.create_task(hurry.wait())}
         await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for end in ends:
             end.cancel()
-        if cut := set(self._busy):
-            for task in cut:
+        if unfinished := set(self._busy):
+            for task in unfinished:
                 task.cancel()
-            await asyncio.wait(cut, timeout=2)
+            await asyncio.wait(unfinished, timeout=2)
 
 
 def _current() -> Task:
     task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - only a task can wait for its turn
+    assert task is not None  # noqa: S101 - a slot is only awaited in a task
     return task

@@ -1,4 +1,4 @@
-"""A worker starts: before it claims anything it tells what it had sent, and takes back what it held when it died."""
+"""Recover after a crash, before anything is claimed: record the mails that were sent, release the leases held."""
 
 import asyncio
 import logging
@@ -14,21 +14,21 @@ log = logging.getLogger(__name__)
 
 
 async def recover(pool: Pool, identity: WorkerName, recorder: OutcomeRecorder) -> None:
-    """Waits for Postgres for as long as it takes; may be begun anew at any point."""
-    told = ""
+    """Replay journals and release leases; wait for Postgres for as long as it takes. Safe to repeat at any point."""
+    logged = ""
     while True:
         try:
-            await _settle(pool, identity, recorder)
+            await _recover_once(pool, identity, recorder)
         except Exception as error:
-            if not pool.note(error) and (kind := type(error).__name__) != told:
+            if not pool.note(error) and (kind := type(error).__name__) != logged:
                 log.exception("a worker can't settle what it left behind")
-                told = kind
+                logged = kind
             await asyncio.sleep(1)
         else:
             return
 
 
-async def _settle(pool: Pool, identity: WorkerName, recorder: OutcomeRecorder) -> None:
+async def _recover_once(pool: Pool, identity: WorkerName, recorder: OutcomeRecorder) -> None:
     if identity.journal is not None:
         await _replay(pool, identity.journal, identity.name, recorder)
         recorder.journal.clear()
@@ -36,19 +36,19 @@ async def _settle(pool: Pool, identity: WorkerName, recorder: OutcomeRecorder) -
         if other.journal is not None:
             await _replay(pool, other.journal, other.name, recorder)
             other.journal.unlink()
-    freed = await outbox.release_of_worker(pool, worker=identity.name)
-    if freed:
-        recorder.counts.add("mails_taken_back", freed)
-        log.info("took back mails", extra={"count": freed})
+    released = await outbox.release_of_worker(pool, worker=identity.name)
+    if released:
+        recorder.metrics.add("mails_recovered", released)
+        log.info("took back mails", extra={"count": released})
 
 
 async def _replay(pool: Pool, path: Path, worker: str, recorder: OutcomeRecorder) -> None:
-    """Mark what a relay took and no row says; what was claimed again since is another's to tell."""
-    journal, garbled = read(path)
+    """Record the journal's mails as sent, but those that were claimed again since."""
+    journal, unreadable = read(path)
     replayed = 0
-    for receipt in journal:
-        replayed += await outbox.mark_sent(pool, receipt.lease, worker=worker, server=receipt.server, code=receipt.code)
-    recorder.counts.add("receipts_replayed", replayed)
-    recorder.counts.add("receipts_garbled", garbled)
-    if replayed or garbled:
-        log.info("receipts were replayed", extra={"worker": worker, "sent": replayed, "garbled": garbled})
+    for entry in journal:
+        replayed += await outbox.mark_sent(pool, entry.lease, worker=worker, server=entry.server, code=entry.code)
+    recorder.metrics.add("journal_entries_replayed", replayed)
+    recorder.metrics.add("journal_entries_unreadable", unreadable)
+    if replayed or unreadable:
+        log.info("receipts were replayed", extra={"worker": worker, "sent": replayed, "unreadable": unreadable})

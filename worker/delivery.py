@@ -1,11 +1,11 @@
-"""Claim, send, mark: a mail's way out of the outbox (reliability.md B2)."""
+"""Deliver one mail of the outbox: claim its row, compose its letter, send it, record the outcome."""
 
 import logging
 import time
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from service import db, email_addresses
+from service import db, email_addresses, failpoints
 from service.crypto.key_derivation import KeyRing
 from service.db import Connection, Pool, transaction
 from service.queue import RECORD_LOG, JobQueue
@@ -14,31 +14,32 @@ from service.store.outbox import Claim, FinalState, Lease
 from service.store.tokens import Kind, Token
 from service.store.users import User
 from worker.concurrency import DeliverySlots
+from worker.leases import LEASE
 from worker.mail import compose
 from worker.outcomes import OutcomeRecorder
 from worker.sent_journal import SentEntry
 from worker.smtp import Accepted, PermanentFailure, RelayPool, TemporaryFailure
 
 log = logging.getLogger(__name__)
-# A row that can't even be read is our fault: it is tried a few times, never for ever.
-_TRIES = 5
+# Attempts at a row that can't be read, which is our fault: a few, not for ever.
+_UNREADABLE_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class NothingToSend(Exception):
-    """There is nothing to send, and why."""
+    """The mail ends in `state` without being sent; `fault` is the reason."""
 
     state: FinalState
     fault: str
 
 
 class CannotSendYet(Exception):
-    """It can't be sent as things stand here; the message says why."""
+    """The mail can't be sent before an operator changes something; the message says what."""
 
 
 @dataclass(slots=True)
 class Delivery:
-    """Everything that a mail meets on its way."""
+    """Delivery of one mail at a time from the outbox to a relay."""
 
     pool: Pool
     relay: RelayPool
@@ -50,41 +51,44 @@ class Delivery:
     recorder: OutcomeRecorder
 
     async def deliver(self, mail_id: UUID) -> None:
-        """Send that mail if it is still to be sent. Safe to call at any time, any number of times."""
+        """Send a mail if it is still due. Safe to call at any time, any number of times."""
         if not self.relay.is_available():
             return
-        async with self.slots.acquire(self.relay.acquire_rate) as admitted:
-            if admitted is not None and not await self.claim_and_send(mail_id):
-                self.relay.release_rate(admitted)
+        async with self.slots.acquire(self.relay.acquire_rate) as reservation:
+            if reservation is not None and not await self.claim_and_send(mail_id):
+                self.relay.release_rate(reservation)
 
     async def claim_and_send(self, mail_id: UUID) -> bool:
-        """As `deliver`, without asking whether one more may go; whether the relay was asked to carry it."""
-        asked = time.monotonic()
-        claim = await self._claim(mail_id)
+        """Deliver without slot and rate limit; return whether the relay was tried."""
+        claimed_at = time.monotonic()
+        claim = await self.claim(mail_id)
         if claim is None:
             return False
-        self.recorder.counts.add("attempts")
+        self.recorder.metrics.add("attempts")
         if claim.stolen:
-            self.recorder.counts.add("leases_taken_over")
+            self.recorder.metrics.add("leases_taken_over")
             log.warning("took over a lease that ran out", extra={"mail": str(claim.id), "attempt": claim.attempts})
-        with self.recorder.leases.holding(claim, asked) as lease:
-            return await self._record_outcome(claim, lease)
+        with self.recorder.leases.holding(claim, claimed_at) as lease:
+            return await self._send_and_record(claim, lease)
 
-    async def _claim(self, mail_id: UUID) -> Claim | None:
-        """A row that can't be read is tried again when its lease runs out, a few times."""
+    async def claim(self, mail_id: UUID) -> Claim | None:
+        """Claim the row, if it is due. One that can't be read is tried again when its lease runs out, a few times."""
+        leases = self.recorder.leases
         try:
-            return await self.recorder.leases.claim(mail_id)
+            with leases.claiming(mail_id) as free:
+                return await _claim_row(self.pool, mail_id, leases.worker) if free else None
         except Exception as error:
             if db.find_fault(error) is None:
                 fault = f"its row can't be read: {type(error).__name__}"
                 await outbox.fail_unreadable(
-                    self.pool, mail_id, worker=self.recorder.leases.worker, tries=_TRIES, fault=fault
+                    self.pool, mail_id, worker=leases.worker, tries=_UNREADABLE_ATTEMPTS, fault=fault
                 )
             raise
 
-    async def _record_outcome(self, claim: Claim, lease: Lease) -> bool:
+    async def _send_and_record(self, claim: Claim, lease: Lease) -> bool:
         try:
-            accepted = await self._compose_and_send(claim, lease)
+            message = await self._compose(claim)
+            accepted = await self._send(claim, lease, message)
         except NothingToSend as end:
             await self.recorder.record_final(claim, end.state, fault=end.fault)
             return False
@@ -101,45 +105,49 @@ class Delivery:
             await self.recorder.record_sent(SentEntry(lease, accepted.code, accepted.server), answer=accepted.text)
         return True
 
-    async def _compose_and_send(self, claim: Claim, lease: Lease) -> Accepted:
+    async def _compose(self, claim: Claim) -> bytes:
+        """Resolve the token and compose the message. Raises NothingToSend, CannotSendYet."""
         token = await self._resolve_token(claim) if claim.token_id else None
         if claim.late:
             raise NothingToSend("expired", "it could not be sent while it was of use")
         if token and token.kid not in self.ring:
-            # Maybe a newer process has a key that this one will only have after its restart.
+            # A newer process may have a key that this one only gets at its restart.
             raise CannotSendYet(f"the key {token.kid} of its link is not among SECRET_KEYS")
         if token and claim.user_id and compose.is_sign_up(token):
-            # There is an account: its owner is told so, and whoever signed up is told nothing.
+            # There is an account already: its user gets a letter, and the client that signed up learns nothing.
             claim, token = replace(claim, letter="already_registered"), None
         if not email_addresses.is_plain(claim.recipient):
             raise NothingToSend("failed", "its recipient is no address that can be mailed")
         if fault := compose.fault(claim, self.sender):
             raise CannotSendYet(fault)
         try:
-            message = compose.compose(claim, token, self.ring, sender=self.sender, public_url=self.public_url)
+            return compose.compose(claim, token, self.ring, sender=self.sender, public_url=self.public_url)
         except compose.ForbiddenTarget:
             raise NothingToSend("cancelled", "its link leads to a host that is no longer allowed") from None
+
+    async def _send(self, claim: Claim, lease: Lease, message: bytes) -> Accepted:
+        """Send by a relay, and append the acceptance to the journal. Raises PermanentFailure, TemporaryFailure."""
         address = claim.sender_address or self.sender
-        with self.recorder.fenced(claim, lease) as still_ours:
-            accepted = await self.relay.send(address, claim.recipient, message, before_data=still_ours)
-            # Nothing is awaited in between: what was taken is on record whatever happens next.
+        with self.recorder.fenced(claim, lease) as lease_is_valid:
+            accepted = await self.relay.send(address, claim.recipient, message, before_data=lease_is_valid)
+            # Nothing is awaited in between: an accepted mail is in the journal whatever happens next.
             self.recorder.journal.append(SentEntry(lease, accepted.code, accepted.server))
         return accepted
 
     async def _resolve_token(self, claim: Claim) -> Token:
-        """The live token whose secret is to be mailed; finds out whose it is where the API must not know."""
+        """Find the live token that the letter carries, and its user where the API did not look it up."""
         token = compose.token_of(claim)
         if token is None:
-            # The link may have died before anyone found out whom its event concerns.
+            # The link may have died before its event had a user.
             await events.assign_user(self.pool, claim.project_id, token_id=claim.token_id or "", user_id=claim.user_id)
             raise NothingToSend("cancelled", "its link was used or made void")
         if token.kind in (Kind.MAGIC_URL, Kind.OTP):
             if claim.user_status == "blocked":
-                # Its row stays: who guesses at its code must not tell by the time that taking it away would show.
+                # The row stays: its deletion would show in the time of an answer to a guessed code.
                 raise NothingToSend("void", "the account of this address is blocked")
             return token
         if token.kind in (Kind.ACCOUNT_UNDO, Kind.EMAIL_UNDO):
-            return token  # it is for the address that was the user's, whatever has happened since
+            return token  # valid for the user's former address, whatever has happened since
         if compose.is_sign_up(token):
             if claim.user_status == "blocked":
                 raise NothingToSend("void", "the account of this address is blocked")
@@ -152,31 +160,41 @@ class Delivery:
         return token
 
     async def _assign_user(self, claim: Claim, token: Token) -> Token:
-        """A link asked for by address: give it to the address's user, or note that there is nobody."""
-        adopted = None
+        """Assign a link that was requested by address to the address's user; delete it if there is none."""
+        assigned = None
         async with transaction(self.pool) as tx:
-            somebody = await self._owner(tx, token)
-            if somebody:
-                adopted = await tokens.assign_user(
-                    tx, token.project_id, token_id=token.id, user_id=somebody.id, email_version=somebody.email_version
+            user = await self._find_user(tx, token)
+            if user:
+                assigned = await tokens.assign_user(
+                    tx, token.project_id, token_id=token.id, user_id=user.id, email_version=user.email_version
                 )
-                await outbox.assign_user(tx, claim, user_id=somebody.id)
+                await outbox.assign_user(tx, claim, user_id=user.id)
             else:
                 await tokens.delete(tx, token.project_id, token_id=token.id)
-            owner_id = somebody.id if somebody else None
-            settled = await events.assign_user(tx, token.project_id, token_id=token.id, user_id=owner_id)
-        await self.job_queue.enqueue(RECORD_LOG, *settled)
-        if adopted is None:
+            user_id = user.id if user else None
+            ready = await events.assign_user(tx, token.project_id, token_id=token.id, user_id=user_id)
+        await self.job_queue.enqueue(RECORD_LOG, *ready)
+        if assigned is None:
             raise (
                 NothingToSend("void", "no account has this address")
-                if not somebody
-                else NothingToSend("cancelled", "adopted twice")
+                if not user
+                else NothingToSend("cancelled", "assigned twice")
             )
-        return adopted
+        return assigned
 
-    async def _owner(self, tx: Connection, token: Token) -> User | None:
-        """Whose address it is now, locked: since the claim it may have gone to another account."""
-        for _ in range(2):  # who is waited for may leave the address to somebody whom only a new look sees
+    async def _find_user(self, tx: Connection, token: Token) -> User | None:
+        """Find and lock the user of the token's address, which may have changed hands since the claim."""
+        # A user locked by another transaction may give the address up: then the second query finds its new one.
+        for _ in range(2):
             if user := await users.lock_by_email(tx, token.project_id, email=token.email):
                 return user if user.status != "blocked" else None
         return None
+
+
+async def _claim_row(pool: Pool, mail_id: UUID, worker: str) -> Claim | None:
+    if failpoints.armed:
+        await failpoints.reach("worker.claim.before")
+    claim = await outbox.claim(pool, mail_id, worker=worker, lease=LEASE)
+    if failpoints.armed:
+        await failpoints.reach("worker.claim.after")
+    return claim

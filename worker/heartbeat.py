@@ -1,4 +1,4 @@
-"""Shows that a worker lives and how it fares: a file for `python -m worker check`, and a line a minute in the log."""
+"""Write the heartbeat: a file for `python -m worker check`, and a line a minute in the log."""
 
 import asyncio
 import logging
@@ -18,20 +18,20 @@ from worker.smtp import RelayPool
 from worker.worker_name import WorkerName
 
 log = logging.getLogger(__name__)
-BEAT = 5.0
-_LINE = 60.0
+INTERVAL = 5.0
+_LOG_INTERVAL = 60.0
 
 
 @dataclass(slots=True)
 class Heartbeat:
-    """A relay or a database that hangs is no reason to be started anew, so it asks neither."""
+    """Heartbeat of one worker. It asks neither relay nor database: their outage is no reason to restart a worker."""
 
     path: Path
     identity: WorkerName
     relay: RelayPool
     job_queue: JobQueue
-    counts: Metrics
-    _line_at: float = field(default_factory=time.monotonic)
+    metrics: Metrics
+    _logged_at: float = field(default_factory=time.monotonic)
     _outage: Outage = field(init=False)
 
     def __post_init__(self) -> None:
@@ -40,21 +40,21 @@ class Heartbeat:
         )
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Write the file every few seconds until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(event_loop_monitor.monitor(lambda: self.counts.add("loop_held_up")))
+            group.create_task(event_loop_monitor.monitor(lambda: self.metrics.add("event_loop_stalls")))
             while True:
                 self.write()
-                await asyncio.sleep(BEAT)
+                await asyncio.sleep(INTERVAL)
 
     def write(self) -> None:
-        told = self.snapshot()
-        if time.monotonic() - self._line_at >= _LINE:
-            self._line_at = time.monotonic()
-            log.info("counts", extra=told)
+        snapshot = self.snapshot()
+        if time.monotonic() - self._logged_at >= _LOG_INTERVAL:
+            self._logged_at = time.monotonic()
+            log.info("counts", extra=snapshot)
         new = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         try:
-            new.write_bytes(orjson.dumps(told))
+            new.write_bytes(orjson.dumps(snapshot))
             new.replace(self.path)
             self.identity.touch()
         except OSError as error:
@@ -65,14 +65,14 @@ class Heartbeat:
             self._outage.record_success(sure=True)
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything that is counted, flat, and of each relay, by host:port, its breaker and its mails a minute."""
+        """Return all metrics, flat, and by host:port each relay's circuit breaker and its limit in mails a minute."""
         own = {
             "worker": self.identity.name,
-            "bells_missed": self.job_queue.failed_enqueues,
+            "enqueues_failed": self.job_queue.failed_enqueues,
             "relays": self.relay.states(),
         }
         own["relays_per_minute"] = self.relay.rates()
-        return own | {"lines_dropped": json_logging.dropped_lines()} | self.counts.snapshot()
+        return own | {"lines_dropped": json_logging.dropped_lines()} | self.metrics.snapshot()
 
     def stop(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What this worker has in hand: each mail by a lease that is renewed while it is being sent."""
+"""Keep the leases of the mails that are being claimed and sent."""
 
 import math
 import time
@@ -17,23 +17,28 @@ LEASE, RENEWAL = 30.0, 10.0
 
 @dataclass(slots=True)
 class Leases:
-    """Times are of time.monotonic(), which goes on while a process is stopped; `worker` is the name in the rows."""
+    """Leases of one worker. Times are of time.monotonic(), which goes on while a process is stopped.
+
+    `worker` is the name in the rows.
+    """
 
     pool: Pool
     worker: str
-    # When the lease was last asked for and got; minus infinity once Postgres said that it is another's.
+    # Time of the last successful claim or renewal; minus infinity once the lease belongs to another worker.
     held: dict[Lease, float] = field(default_factory=dict)
-    # Mails whose claim got no answer: they may be this worker's, and nobody would renew their lease.
+    # Mails whose claim got no answer: they may be leased to this worker, which does not renew them.
     unconfirmed: set[UUID] = field(default_factory=set)
     _claiming: set[UUID] = field(default_factory=set)
 
-    async def claim(self, mail_id: UUID) -> Claim | None:
-        """None if there is nothing to claim, if somebody else here is at it, or while that is in doubt."""
+    @contextmanager
+    def claiming(self, mail_id: UUID) -> Iterator[bool]:
+        """Yield True if the mail may be claimed: no other task is claiming it, and its last claim was answered."""
         if mail_id in self._claiming or mail_id in self.unconfirmed:
-            return None
+            yield False
+            return
         self._claiming.add(mail_id)
         try:
-            return await self._claim(mail_id)
+            yield True
         except Exception as error:
             if db.find_fault(error):
                 self.unconfirmed.add(mail_id)
@@ -42,41 +47,33 @@ class Leases:
             self._claiming.discard(mail_id)
 
     async def release_unconfirmed(self, *, sent: set[UUID]) -> None:
-        """Give back what was claimed without an answer, so that nobody waits for a lease that no one knows of.
+        """Release the mails whose claim got no answer, so that they need not wait for the lease to run out.
 
-        Not what is in hand by an earlier claim, nor what is known to be `sent` and not marked yet.
+        Not those held by an earlier claim, nor those `sent` and not recorded yet.
         """
         busy = self._claiming | sent | {lease.id for lease in self.held}
-        if doubtful := self.unconfirmed - busy:
-            await outbox.release(self.pool, list(doubtful), worker=self.worker)
-            self.unconfirmed -= doubtful
-
-    async def _claim(self, mail_id: UUID) -> Claim | None:
-        if failpoints.armed:
-            await failpoints.reach("worker.claim.before")
-        claim = await outbox.claim(self.pool, mail_id, worker=self.worker, lease=LEASE)
-        if failpoints.armed:
-            await failpoints.reach("worker.claim.after")
-        return claim
+        if unconfirmed := self.unconfirmed - busy:
+            await outbox.release(self.pool, list(unconfirmed), worker=self.worker)
+            self.unconfirmed -= unconfirmed
 
     @contextmanager
-    def holding(self, claim: Claim, asked: float) -> Iterator[Lease]:
-        """While the mail is in here `renew` keeps its lease."""
-        # By attempt too: a worker that was held up may meet its own mail again.
+    def holding(self, claim: Claim, claimed_at: float) -> Iterator[Lease]:
+        """Have the lease renewed during the block; `claimed_at` is the time before the claim."""
+        # The key has the attempt too: a worker that was paused may claim its own mail again.
         lease = Lease(claim.id, claim.attempts)
-        self.held[lease] = asked
+        self.held[lease] = claimed_at
         try:
             yield lease
         finally:
             self.held.pop(lease, None)
 
     async def renew(self) -> None:
-        """Keep the leases of what is being sent."""
+        """Renew all leases held."""
         if self.held:
             await self._renew(list(self.held))
 
     async def is_valid(self, lease: Lease) -> bool:
-        """Asked just before the words go out: only a worker that was held up for long needs to ask Postgres."""
+        """Return whether the lease is still this worker's; asks Postgres only if it was not renewed lately."""
         if time.monotonic() - self.held.get(lease, -math.inf) < LEASE / 2:
             return True
         await self._renew([lease])

@@ -1,4 +1,4 @@
-"""One worker from its start to its end: everything it needs is made here, and put away in turn."""
+"""Run one worker: build its parts, run them until it is stopped, close them in order."""
 
 import asyncio
 import gc
@@ -31,22 +31,22 @@ from worker.smtp import RelayPool, parse_urls
 from worker.worker_name import WorkerName, acquire, default_state
 
 log = logging.getLogger("worker")
-# Seconds that what is being sent has when the worker is told to stop.
+# Seconds for deliveries to finish when the worker is stopped.
 _DRAIN = 10.0
 
 
 async def run_worker(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT, which give what has begun ten seconds; a second one gives it none."""
+    """Work until SIGTERM or SIGINT; deliveries then have ten seconds to finish, none after a second signal."""
     stop, hurry = asyncio.Event(), asyncio.Event()
 
-    def told() -> None:
+    def request_stop() -> None:
         log.info("stopping at once" if stop.is_set() else "stopping")
         (hurry if stop.is_set() else stop).set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told)
-    own = default_state(settings.database_url.get_secret_value())
-    identity = await acquire(settings.worker_id, Path(settings.worker_state or own), stop)
+        asyncio.get_running_loop().add_signal_handler(number, request_stop)
+    default = default_state(settings.database_url.get_secret_value())
+    identity = await acquire(settings.worker_id, Path(settings.worker_state or default), stop)
     if identity is None:
         return
     peers = Peers(settings.database_url.get_secret_value(), settings.redis_url.get_secret_value())
@@ -64,7 +64,7 @@ async def run_worker(settings: Settings) -> None:
     log.info("stopped", extra={"worker": identity.name})
 
 
-async def _run(  # noqa: PLR0917 - what a worker stands on
+async def _run(  # noqa: PLR0917 - all parts that a worker is built of
     settings: Settings,
     identity: WorkerName,
     pool: Pool,
@@ -73,9 +73,9 @@ async def _run(  # noqa: PLR0917 - what a worker stands on
     stop: asyncio.Event,
     hurry: asyncio.Event,
 ) -> None:
-    relay, counts, job_queue = relay_of(settings), Metrics(), JobQueue(redis, peers.redis)
+    relay, metrics, job_queue = relay_of(settings), Metrics(), JobQueue(redis, peers.redis)
     reports = RelayReporter(redis, identity.name, relay)
-    recorder = OutcomeRecorder(pool, Leases(pool, identity.name), SentJournal(identity.journal), counts)
+    recorder = OutcomeRecorder(pool, Leases(pool, identity.name), SentJournal(identity.journal), metrics)
     slots = DeliverySlots(settings.worker_jobs)
     delivery = Delivery(
         pool, relay, job_queue, settings.key_ring, settings.mail_from, settings.public_url, slots, recorder
@@ -84,30 +84,30 @@ async def _run(  # noqa: PLR0917 - what a worker stands on
     poller = OutboxPoller(pool, delivery, log_writer, settings.log_months, settings.mail_days)
     url = settings.redis_url.get_secret_value()
     consumer = QueueConsumer(url, delivery, log_writer, settings.worker_jobs, identity.name, peers.redis)
-    heartbeat = Heartbeat(settings.worker_heartbeat, identity, relay, job_queue, counts)
-    beating, telling = asyncio.create_task(heartbeat.run()), asyncio.create_task(reports.run())
+    heartbeat = Heartbeat(settings.worker_heartbeat, identity, relay, job_queue, metrics)
+    heartbeat_task, report_task = asyncio.create_task(heartbeat.run()), asyncio.create_task(reports.run())
     gc.collect()
-    gc.freeze()  # what start made lives as long as the process: no full round walks it again
+    gc.freeze()  # objects of the start live as long as the process: no full collection needs to visit them
     log.info("working", extra={"worker": identity.name})
     try:
-        if await _unless(stop, recover(pool, identity, recorder)):
-            sweeping = asyncio.create_task(poller.run())
-            closing = asyncio.create_task(_close(stop, hurry, slots))
+        if await _finished_before(stop, recover(pool, identity, recorder)):
+            poller_task = asyncio.create_task(poller.run())
+            drain_task = asyncio.create_task(_drain_on_stop(stop, hurry, slots))
             await consumer.run(stop)
-            await closing
-            await cancel_and_wait(sweeping)
-            await _hand_back(recorder)
+            await drain_task
+            await cancel_and_wait(poller_task)
+            await _release_leases(recorder)
     finally:
         await relay.close()
-        await cancel_and_wait(beating)
-        await cancel_and_wait(telling)
+        await cancel_and_wait(heartbeat_task)
+        await cancel_and_wait(report_task)
         await reports.stop()
         recorder.journal.close()
         heartbeat.stop()
 
 
 def relay_of(settings: Settings) -> RelayPool:
-    """Raises ValueError for an SMTP_URL that can't be used, OSError for a `ca` file that holds no certificate."""
+    """Build the relay pool. Raises ValueError for an unusable SMTP_URL, OSError for a `ca` file without certificate."""
     servers = parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
     return RelayPool(
         *servers,
@@ -117,8 +117,8 @@ def relay_of(settings: Settings) -> RelayPool:
     )
 
 
-async def _unless(stop: asyncio.Event, act: Coroutine[Any, Any, None]) -> bool:
-    """Whether it came to its end before it was time to stop."""
+async def _finished_before(stop: asyncio.Event, act: Coroutine[Any, Any, None]) -> bool:
+    """Run `act`, or cancel it when told to stop; return whether it finished."""
     acting, stopping = asyncio.create_task(act), asyncio.create_task(stop.wait())
     await asyncio.wait({acting, stopping}, return_when=asyncio.FIRST_COMPLETED)
     done = acting.done()
@@ -127,13 +127,13 @@ async def _unless(stop: asyncio.Event, act: Coroutine[Any, Any, None]) -> bool:
     return done
 
 
-async def _close(stop: asyncio.Event, hurry: asyncio.Event, slots: DeliverySlots) -> None:
+async def _drain_on_stop(stop: asyncio.Event, hurry: asyncio.Event, slots: DeliverySlots) -> None:
     await stop.wait()
     await slots.drain(seconds=_DRAIN, hurry=hurry)
 
 
-async def _hand_back(recorder: OutcomeRecorder) -> None:
-    """Nobody is to wait for the leases of a worker that stopped; where Postgres is away they have to."""
+async def _release_leases(recorder: OutcomeRecorder) -> None:
+    """Release all leases, so that no mail waits for them to run out; not while Postgres is away."""
     try:
         async with asyncio.timeout(2):
             await recorder.release_all()

@@ -1,4 +1,4 @@
-"""Hears the bell: an arq worker that is put back on its feet whatever Redis does (dependencies.md 3)."""
+"""Consume the Redis queue; restart arq's worker after any Redis error, since it ends at the first."""
 
 import asyncio
 import logging
@@ -18,16 +18,15 @@ from worker.queue_repair import repair_queue
 from worker.security_log import SecurityLogWriter
 
 log = logging.getLogger(__name__)
-# Jobs are given a little more than the mails in their hands, which are cut off by then.
-_POLL, _DRAIN, _LONGEST_REST = 0.05, 13.0, 5.0
-# Longer than a dialogue whose every step takes its whole time; a job that outlives its process is a row that the sweep
-# takes up long before.
+# Jobs have a little longer than the deliveries in them, which are cancelled by then.
+_POLL, _DRAIN, _LONGEST_PAUSE = 0.05, 13.0, 5.0
+# Longer than an SMTP session whose every step takes its whole time. The poller finds the row of a lost job long before.
 _JOB = 3600
 
 
 @dataclass(slots=True)
 class QueueConsumer:
-    """Turns rings into work. A job carries an id and no authority: the row decides what is left to do."""
+    """Consumer of the jobs of all processes. A job carries an id only: the row decides what is left to do."""
 
     redis_url: str
     delivery: Delivery
@@ -37,50 +36,50 @@ class QueueConsumer:
     outage: Outage
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Listen until told to stop; then finish what was begun."""
-        # Below that arq writes jobs with their arguments, and a line for each that is stale.
+        """Consume until told to stop; then finish the jobs that were begun."""
+        # At lower levels arq logs jobs with their arguments, and a line for each stale one.
         logging.getLogger("arq").setLevel(logging.ERROR)
-        rest = 0.1
+        pause = 0.1
         while not stop.is_set():
             try:
                 await self._consume(stop)
-                rest = 0.1
-            except Exception as error:  # noqa: BLE001 - whatever Redis or arq does, the worker stays
+                pause = 0.1
+            except Exception as error:  # noqa: BLE001 - no error of Redis or arq may end the worker
                 self.outage.record_failure(redis_errors.fault(error))
                 await self._repair()
-                await wait_until(stop, until=asyncio.get_running_loop().time() + rest)
-                rest = min(_LONGEST_REST, rest * 2)
+                await wait_until(stop, until=asyncio.get_running_loop().time() + pause)
+                pause = min(_LONGEST_PAUSE, pause * 2)
 
     async def _consume(self, stop: asyncio.Event) -> None:
         worker = self._worker()
-        listening = asyncio.create_task(self._hear(worker))
+        polling = asyncio.create_task(self._poll_redis(worker))
         stopping = asyncio.create_task(stop.wait())
         try:
-            await asyncio.wait({listening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
-            await cancel_and_wait(listening)
-            outcome = None if listening.cancelled() else listening.exception()
-            # No new jobs come now. Those under way finish, and answer to Redis when they end: a pool closed before that
-            # would be opened again by them.
-            await _finish(list(worker.tasks.values()))
+            await cancel_and_wait(polling)
+            outcome = None if polling.cancelled() else polling.exception()
+            # No new jobs come now. Those that run write to Redis when they end, so the pool is closed after that: they
+            # would open it again.
+            await _wait_for_jobs(list(worker.tasks.values()))
             for job in worker.tasks.values():
-                job.add_done_callback(_release)
+                job.add_done_callback(_retrieve_exception)
             await worker.pool.aclose(close_connection_pool=True)
         if isinstance(outcome, Exception):
             raise outcome
 
-    async def _hear(self, worker: Worker) -> None:
+    async def _poll_redis(self, worker: Worker) -> None:
         await worker.pool.ping()
         self.outage.record_success(sure=True)
         await worker.async_run()
 
     async def _repair(self) -> None:
-        """The library stops at a key that isn't what it should be, and would stop there for ever."""
+        """Delete keys of a wrong type: arq fails at them, and would do so for ever."""
         redis = connect(self.redis_url)
         try:
-            self.delivery.recorder.counts.add("redis_keys_mended", await repair_queue(redis))
-        except Exception as error:  # noqa: BLE001 - Redis is away most likely, and said so already
+            self.delivery.recorder.metrics.add("redis_keys_repaired", await repair_queue(redis))
+        except Exception as error:  # noqa: BLE001 - most likely Redis is away, which is logged already
             log.debug("nothing could be mended", extra={"cause": type(error).__name__})
         finally:
             await redis.aclose(close_connection_pool=True)
@@ -108,14 +107,14 @@ class QueueConsumer:
         return func(act, name=name)  # type: ignore[arg-type]  # arq's protocol wants a __qualname__, which methods have
 
     async def send_mail(self, _context: dict[str, Any], mail_id: str) -> None:
-        await self._attempt(self.delivery.deliver, UUID(mail_id))
+        await self._run_job(self.delivery.deliver, UUID(mail_id))
 
     async def record_log(self, _context: dict[str, Any], _event_id: str) -> None:
-        """The ring says that something waits; all of it is filed."""
-        await self._attempt(self.log_writer.write_pending)
+        """Write all pending events; the job only says that there are some."""
+        await self._run_job(self.log_writer.write_pending)
 
-    async def _attempt(self, act: Callable[..., Awaitable[None]], *arguments: object) -> None:
-        """A failed job is done with: its row stays due, and the sweep tries again."""
+    async def _run_job(self, act: Callable[..., Awaitable[None]], *arguments: object) -> None:
+        """Run a job; after an error its row stays due, and the poller tries again."""
         try:
             await act(*arguments)
         except Exception as error:
@@ -123,12 +122,12 @@ class QueueConsumer:
                 log.exception("a job failed; the sweep will take it up")
 
 
-def _release(job: asyncio.Task[Any]) -> None:
-    """Look at its end, so that nobody calls it unseen."""
+def _retrieve_exception(job: asyncio.Task[Any]) -> None:
+    """Retrieve a job's exception, so that asyncio doesn't report it as never retrieved."""
     if not job.cancelled():
         job.exception()
 
 
-async def _finish(tasks: list[asyncio.Task[Any]]) -> None:
+async def _wait_for_jobs(tasks: list[asyncio.Task[Any]]) -> None:
     if tasks:
         await asyncio.wait(tasks, timeout=_DRAIN)

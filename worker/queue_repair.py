@@ -1,4 +1,4 @@
-"""What somebody else wrote under our keys in Redis is thrown away: the rows know what is left to do."""
+"""Repair the arq queue: delete what others wrote under its keys. No mail is lost, since the rows are the record."""
 
 import logging
 
@@ -13,25 +13,25 @@ _PREFIXES = (job_key_prefix, in_progress_key_prefix, retry_key_prefix)
 
 
 async def repair_queue(redis: ArqRedis) -> int:
-    """How many keys and members were not what arq takes them for; they are gone. Raises what Redis raises."""
+    """Delete keys and members that arq can't read; return their number. Raises redis-py's errors."""
     if await redis.type(QUEUE) not in (b"zset", b"none"):
         await redis.delete(QUEUE)
         log.warning("the queue was no queue, and is thrown away")
         return 1
-    mended, seen = 0, 0
+    repaired, seen = 0, 0
     while members := await redis.zrange(QUEUE, seen, seen + _BATCH - 1):
-        bad = [member for member in members if not await _is_sound(redis, member)]
+        bad = [member for member in members if not await _is_readable(redis, member)]
         if bad:
             await redis.zrem(QUEUE, *bad)
         seen += len(members) - len(bad)
-        mended += len(bad)
-    if mended:
-        log.warning("jobs that were none are thrown away", extra={"count": mended})
-    return mended
+        repaired += len(bad)
+    if repaired:
+        log.warning("jobs that were none are thrown away", extra={"count": repaired})
+    return repaired
 
 
-async def _is_sound(redis: ArqRedis, member: bytes) -> bool:
-    """Whether arq can read the job's name and its keys; those of another kind are deleted."""
+async def _is_readable(redis: ArqRedis, member: bytes) -> bool:
+    """Return whether arq can read the job's name and keys; delete keys of a wrong type."""
     try:
         name = member.decode()
     except UnicodeDecodeError:

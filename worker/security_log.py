@@ -1,4 +1,4 @@
-"""Files what happened in the security log, with device and country."""
+"""Write pending events to the security log, with device and country."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -13,23 +13,23 @@ _BATCH = 100
 
 @dataclass(slots=True)
 class SecurityLogWriter:
-    """One batch at a time: events that ring while it works are in the next."""
+    """Writer of one batch at a time; events that come meanwhile are in the next."""
 
     pool: Pool
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def write_pending(self) -> None:
-        """File all that waits. Safe to call at any time: an event is removed by the transaction that files it."""
+        """Write all pending events. Safe to call at any time: one transaction removes and writes an event."""
         async with self._lock:
             while await self._write_batch() == _BATCH:
                 pass
 
     async def _write_batch(self) -> int:
         async with transaction(self.pool) as tx:
-            waiting = await events.dequeue(tx, most=_BATCH)
-            if waiting:
-                await security_log.write(tx, [_entry(event) for event in waiting])
-        return len(waiting)
+            pending = await events.dequeue(tx, most=_BATCH)
+            if pending:
+                await security_log.write(tx, [_entry(event) for event in pending])
+        return len(pending)
 
 
 def _entry(event: events.PendingEvent) -> tuple[Entry, user_agents.Device]:

@@ -1,7 +1,7 @@
-"""What a relay took and no row says yet: a file of this worker's own, so that a crash in between sends nothing twice.
+"""Journal of mails that a relay accepted and no row records yet, so that a crash in between sends nothing twice.
 
-A line is written by one call before Postgres is asked, and survives the process by that alone. It survives the
-machine too once it has to wait for Postgres. Only an id, a number and a relay's name stand in it.
+A line is appended by one write before Postgres is told, and by that survives the process; it survives the machine
+once fsynced, while Postgres is away. It holds only an id, an attempt, a reply code and a relay's name.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from service.store.outbox import Lease
 
 log = logging.getLogger(__name__)
 LONGEST = 65_536
-# The point says that the line is whole.
+# The final point shows that the line is complete.
 _LINE = re.compile(r"([0-9a-f]{32}) ([0-9]{1,9}) ([0-9]{1,3}) ([!-~]{0,300}) \.")
 
 
 @dataclass(frozen=True, slots=True)
 class SentEntry:
-    """The relay `server` answered `code` to one attempt's content."""
+    """Acceptance of one attempt: reply `code` of the relay `server`."""
 
     lease: Lease
     code: int
@@ -31,7 +31,7 @@ class SentEntry:
 
 
 class SentJournal:
-    """`open` are those whose rows don't say it yet. Without a path they are remembered, and lost with the process."""
+    """Entries, `open` until their rows record them. Without a path they are kept in memory only."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -40,13 +40,13 @@ class SentJournal:
         self.open: dict[Lease, SentEntry] = {}
         self._outage = Outage(str(path), fell="a receipt could not be written", back="receipts are written again")
 
-    def append(self, receipt: SentEntry) -> None:
-        """Never raises: a full disk makes a crash worse, it stops no mail."""
-        self.open[receipt.lease] = receipt
+    def append(self, entry: SentEntry) -> None:
+        """Append an entry. Never raises: a full disk makes a crash worse, but stops no mail."""
+        self.open[entry.lease] = entry
         if self._file is None:
             return
-        # The newline comes first too: what a full disk cut short spoils no other line.
-        line = f"\n{_parse(receipt)}\n".encode()
+        # A newline comes first too: a line that a full disk cut short spoils no other.
+        line = f"\n{_format_line(entry)}\n".encode()
         try:
             self._size += os.write(self._file, line)
         except OSError as error:
@@ -55,33 +55,33 @@ class SentJournal:
             self._outage.record_success()
 
     async def fsync(self) -> None:
-        """To the disk itself: the rows can't be asked for now, and nobody knows for how long."""
+        """Flush to the disk, while Postgres is away."""
         if self._file is not None:
             try:
                 await asyncio.to_thread(os.fsync, self._file)
             except OSError as error:
                 self._outage.record_failure(f"{error.strerror}: a crash now may send a mail twice")
 
-    def remove(self, receipt: SentEntry) -> None:
-        """Its row says it now."""
-        self.open.pop(receipt.lease, None)
+    def remove(self, entry: SentEntry) -> None:
+        """Remove an entry that its row records."""
+        self.open.pop(entry.lease, None)
         if self._size > LONGEST:
             self._compact()
 
     def clear(self) -> None:
-        """All of the file has been read and is in the rows."""
+        """Empty the file after its replay."""
         if self._file is not None:
             os.ftruncate(self._file, 0)
 
     def _compact(self) -> None:
-        """Begin the file anew with what is open; the old one is whole until the new one is."""
+        """Replace the file by one with the open entries; the old one stays complete until then."""
         if self._path is None or self._file is None:
             return
         new = self._path.with_suffix(".new")
         try:
             new.unlink(missing_ok=True)
             file = _open(new)
-            self._size = os.write(file, "".join(f"{_parse(receipt)}\n" for receipt in self.open.values()).encode())
+            self._size = os.write(file, "".join(f"{_format_line(entry)}\n" for entry in self.open.values()).encode())
             new.replace(self._path)
         except OSError as error:
             log.warning("the receipts could not be shortened", extra={"cause": type(error).__name__})
@@ -96,7 +96,7 @@ class SentJournal:
 
 
 def read(path: Path) -> tuple[list[SentEntry], int]:
-    """What a worker that is no more left behind, and how many lines make no sense."""
+    """Read a journal: its entries, and the number of unreadable lines."""
     try:
         lines = [line for line in path.read_bytes().decode("latin-1").split("\n") if line]
     except FileNotFoundError:
@@ -106,8 +106,8 @@ def read(path: Path) -> tuple[list[SentEntry], int]:
     return journal, len(lines) - len(found)
 
 
-def _parse(receipt: SentEntry) -> str:
-    return f"{receipt.lease.id.hex} {receipt.lease.attempts} {receipt.code} {receipt.server} ."
+def _format_line(entry: SentEntry) -> str:
+    return f"{entry.lease.id.hex} {entry.lease.attempts} {entry.code} {entry.server} ."
 
 
 def _open(path: Path) -> int:

@@ -1,7 +1,7 @@
-"""Who a worker is: a name that no other living process of this machine has, and that outlives a crash.
+"""Name of a worker: unique among the live processes of this machine, and kept after a crash.
 
-The name is a lock file in WORKER_STATE. The kernel lets go of it when the process ends, however it ends, so the
-next one takes the same name, and with it the leases and the receipts of the one that died.
+The name is a lock file in WORKER_STATE. The kernel releases the lock when the process ends, in whatever way, so the
+next process gets the same name, and with it the leases and the journal of the one that died.
 """
 
 import asyncio
@@ -22,34 +22,34 @@ from urllib.parse import urlsplit
 from worker.asyncio_tools import wait_until
 
 log = logging.getLogger(__name__)
-_MOST, _LOOK = 1000, 0.5
+_MOST, _RETRY = 1000, 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerName:
-    """`receipts` is None where nothing can be written; `lock` is the file descriptor that keeps the name ours."""
+    """Name that this process holds by the file descriptor `lock`; `journal` is None where no file can be written."""
 
     name: str
     journal: Path | None = None
     lock: int | None = None
 
     def touch(self) -> None:
-        """So that whoever tidies old files away sees that these are in use."""
+        """Renew the files' times, so that a cleaner of temporary files keeps them."""
         if self.lock is not None and self.journal is not None:
             os.utime(self.lock)
             if self.journal.exists():
                 os.utime(self.journal)
 
     def release(self) -> None:
-        """Somebody else may have the name now."""
+        """Release the name for another process."""
         if self.lock is not None:
             os.close(self.lock)
 
 
 async def acquire(wanted: str, state: Path, stop: asyncio.Event) -> WorkerName | None:
-    """The name `wanted`, waiting for the process that has it to end, or else the first free one of this host.
+    """Lock the name `wanted`, waiting for the process that holds it, or else the first free one of this host.
 
-    None when told to stop while waiting. Where nothing can be written the name is this process's alone.
+    None when told to stop while waiting. Where no file can be written the name is unique by the process id.
     """
     host = re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())
     try:
@@ -64,14 +64,14 @@ async def acquire(wanted: str, state: Path, stop: asyncio.Event) -> WorkerName |
 
 
 def default_state(database_url: str) -> Path:
-    """In /tmp, of this user and of this database: receipts say nothing to another one."""
+    """Return a folder in the temporary one for this user and this database: a journal is of no use to another."""
     parts = urlsplit(database_url)
     place = f"{parts.netloc.rpartition('@')[2]}{parts.path}".encode()
     return Path(tempfile.gettempdir()) / f"accounts-worker-{os.geteuid()}-{hashlib.sha256(place).hexdigest()[:8]}"
 
 
 def _folder(folder: Path) -> Path:
-    """Made if need be. In a place like /tmp, where anybody may write, it must be ours. Raises OSError."""
+    """Create the folder if need be. In one like /tmp, where any user may write, it must be ours. Raises OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.parent.stat().st_mode & stat.S_IWOTH:
         found = folder.lstat()
@@ -81,14 +81,14 @@ def _folder(folder: Path) -> Path:
 
 
 async def _wait(folder: Path, name: str, stop: asyncio.Event) -> WorkerName | None:
-    told = False
+    logged = False
     while not stop.is_set():
         if found := _lock(folder, name):
             return found
-        if not told:
+        if not logged:
             log.warning("another process has this WORKER_ID: waiting for its end", extra={"worker": name})
-            told = True
-        await wait_until(stop, until=asyncio.get_running_loop().time() + _LOOK)
+            logged = True
+        await wait_until(stop, until=asyncio.get_running_loop().time() + _RETRY)
     return None
 
 
@@ -100,7 +100,7 @@ def _first_free(folder: Path, host: str) -> WorkerName:
 
 
 def _lock(folder: Path, name: str) -> WorkerName | None:
-    """None while a living process has the name."""
+    """Lock a name; None while a live process holds it."""
     path = folder / f"{name}.lock"
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -115,7 +115,7 @@ def _lock(folder: Path, name: str) -> WorkerName | None:
 
 
 @contextmanager
-def _is_temporary(folder: Path, name: str) -> Iterator[WorkerName | None]:
+def _locked(folder: Path, name: str) -> Iterator[WorkerName | None]:
     found = _lock(folder, name)
     try:
         yield found
@@ -125,11 +125,11 @@ def _is_temporary(folder: Path, name: str) -> Iterator[WorkerName | None]:
 
 
 def orphaned(own: WorkerName) -> Iterator[WorkerName]:
-    """Names of which nothing but receipts is left: of a host renamed, or of more workers than there are now."""
+    """Lock in turn each name whose worker is gone but whose journal is left: of a renamed host, or fewer workers."""
     if own.journal is None:
         return
     for path in sorted(own.journal.parent.glob("*.receipts")):
         if path != own.journal:
-            with _is_temporary(path.parent, path.name.removesuffix(".receipts")) as found:
+            with _locked(path.parent, path.name.removesuffix(".receipts")) as found:
                 if found:
                     yield found

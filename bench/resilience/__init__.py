@@ -1,1 +1,1 @@
-"""The figures that docs/reliability.md and docs/security.md give: one module a figure, each a command that ends."""
+"""Figures of docs/reliability.md and docs/security.md: one module a figure, each a command that ends."""

@@ -21,7 +21,7 @@ _LOGIN = {"email": "ann@example.com", "password": "correct horse"}
 
 
 async def measure(count: int, seed: int) -> list[Row]:
-    """Every row `count` times; nothing is drawn by chance but the redirects."""
+    """Send every row `count` times; only the redirects are random."""
     del seed
     rows = list(bad_inputs.rows())
     async with ground() as laid, edge.edge(laid.settings) as port:
@@ -48,7 +48,7 @@ async def measure(count: int, seed: int) -> list[Row]:
 
 
 async def _actors(laid: Ground, port: int) -> dict[str, dict[str, str]]:
-    """A member and a server, by the headers that make a request theirs."""
+    """Make a member and a server, as the headers of their requests."""
     headers = {"X-Appwrite-Project": PROJECT}
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers) as client:
         await client.post("/v1/account", json=_LOGIN)
@@ -60,13 +60,13 @@ async def _actors(laid: Ground, port: int) -> dict[str, dict[str, str]]:
 
 
 async def _kept(pool: Pool) -> list[str]:
-    """What nothing of this may change, row by row."""
+    """Read the rows that no request of this figure may change."""
     found = [await pool.fetch(f"select t::text from {table} t order by 1") for table in _TABLES]
     return [row[0] for rows in found for row in rows]
 
 
 def _others() -> dict[str, int]:
-    """The corpora that other tests ask, by their own files."""
+    """Load the corpora of other tests from their own files."""
     fields = json.loads((_DATA / "api" / "data" / "fields.json").read_text())
     return {
         "fields with their exact messages": sum(len(bad) for route in fields for bad in route["bad"].values()),

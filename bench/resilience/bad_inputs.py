@@ -1,4 +1,4 @@
-"""Bad input made by hand, a list a kind of field, and what each must be told (tests/security/data/bad_inputs.json).
+"""Bad input written by hand, a list a kind of field, with the refusal due (tests/security/data/bad_inputs.json).
 
 The answers are stated there and not read off the service: whatever a field of a kind can't be is 400,
 general_argument_invalid, with the field's name in the words of the era.
@@ -29,7 +29,7 @@ class Bad:
 
 
 def rows() -> Iterator[Bad]:
-    """Every bad value of every field of every route, in both eras, beside good values of the others."""
+    """Yield every bad value of every field of every route, in both eras, beside good values of the others."""
     data = json.loads(DATA.read_text())
     for route in data["routes"]:
         good = {name: data["good"][name] for name in route["fields"]} | data["good_of"].get(route["route"], {})
@@ -45,7 +45,7 @@ def rows() -> Iterator[Bad]:
 
 
 def request(row: Bad, who: dict[str, str]) -> bytes:
-    """As it goes over the wire; `who` holds the headers of a member or a server."""
+    """Build the request as sent; `who` holds the headers of a member or a server."""
     fields = {"Host": "localhost", "X-Appwrite-Project": "shop", "Content-Type": "application/json", **who}
     if row.modern:
         fields["X-Appwrite-Response-Format"] = "1.9.5"
@@ -55,7 +55,7 @@ def request(row: Bad, who: dict[str, str]) -> bytes:
 
 
 def fits(row: Bad, status: int, body: bytes) -> bool:
-    """Whether an answer is the one that is due."""
+    """Return whether an answer is the one that is due."""
     found = json.loads(body)
     if (status, found["code"], found["type"]) != (400, 400, "general_argument_invalid"):
         return False
@@ -76,7 +76,7 @@ def _values(data: dict[str, Any], kind: str, *, modern: bool) -> Iterator[Any]:
 
 
 def _grown(value: Any) -> Any:
-    """{"repeat": ["a", 3], "then": "b"} stands for "aaab", at any depth."""
+    """Expand {"repeat": ["a", 3], "then": "b"} to "aaab", at any depth."""
     match value:
         case {"repeat": [str(text), int(times)], "then": str(end)}:
             return text * times + end

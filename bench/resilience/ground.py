@@ -1,4 +1,4 @@
-"""What a figure stands on: throw-away servers on free ports, the schema, and the project `shop`."""
+"""Ground of a figure: throw-away servers on free ports, the schema, and the project `shop`."""
 
 import secrets
 import tempfile
@@ -17,7 +17,7 @@ PROJECT = "shop"
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """`environment` is what the programs of the service are started with."""
+    """Servers of a figure; `environment` is for the programs of the service."""
 
     environment: dict[str, str]
     settings: Settings
@@ -26,7 +26,7 @@ class Ground:
 
 @asynccontextmanager
 async def ground() -> AsyncIterator[Ground]:
-    """All of it ends with the block. The rate limits count and refuse nobody."""
+    """Start all servers; they end with the block. The rate limits count and refuse nothing."""
     with tempfile.TemporaryDirectory(prefix="figure-") as folder:
         postgres = servers.start_postgres(Path(folder), throwaway=True)
         try:

@@ -32,14 +32,14 @@ _CALLERS, _SECONDS, _SIGN_INS = 16, 10.0, 0.1
 
 @dataclass
 class Load:
-    """`row` says what it was, once it is over."""
+    """Load from a process of its own; `row` describes it once it is over."""
 
     row: Row | None = None
 
 
 @asynccontextmanager
 async def half_load(address: str, emails: Sequence[str], seed: int) -> AsyncIterator[Load]:
-    """The block runs beside it; nobody of the block may be among its people."""
+    """Run the load beside the block, which must not use its users."""
     words = ("-m", "bench.resilience.half_load", address, str(seed))
     running = await asyncio.create_subprocess_exec(
         *tied(signal.SIGKILL), sys.executable, *words,
@@ -88,7 +88,7 @@ class SignedInUsers:
         self.statuses[answer.status] += 1
 
     async def all_they_can(self) -> float:
-        """Calls a second."""
+        """Return calls a second."""
 
         async def caller() -> None:
             while time.monotonic() < until:
@@ -111,7 +111,7 @@ class SignedInUsers:
 
 
 async def load(address: str, seed: int, emails: Sequence[str]) -> None:
-    """Prints calls a second at most; after SIGINT what it asked and was told."""
+    """Print calls a second at most; after SIGINT the requests made and the answers received."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
     unbounded, jar = aiohttp.TCPConnector(limit=0), aiohttp.DummyCookieJar()

@@ -30,7 +30,7 @@ _BODY = {"secret": "0f" * 128, "password": "another horse", "passwordAgain": "an
 
 
 async def measure(count: int, seed: int) -> list[Row]:
-    """Servers of its own, all on 127.0.0.1."""
+    """Measure on servers of its own, all on 127.0.0.1."""
     with tempfile.TemporaryDirectory(prefix="accounts-figure-") as state:
         postgres = servers.start_postgres(Path(state), throwaway=True)
         valkey = servers.start_valkey(Path(state), throwaway=True)
@@ -50,7 +50,7 @@ def environment(postgres: str, redis: str) -> dict[str, str]:
 
 
 async def bursts(given: dict[str, str], count: int, seed: int) -> list[Row]:
-    """One row with Redis, one without; on servers that somebody else has started."""
+    """Measure one row with Redis and one without, on servers that the caller has started."""
     await migrations.migrate(given["DATABASE_URL"])
     pool = Pool(given["DATABASE_URL"], size=1)
     try:
@@ -75,7 +75,7 @@ async def _part(what: str, settings: dict[str, str], rounds: int, name: str) -> 
 
 @asynccontextmanager
 async def _two(settings: dict[str, str]) -> AsyncIterator[list[aiohttp.ClientSession]]:
-    """Two API processes, and a client for each."""
+    """Start two API processes, and a client for each."""
     async with AsyncExitStack() as stack:
         clients = []
         for _ in range(2):
@@ -86,7 +86,7 @@ async def _two(settings: dict[str, str]) -> AsyncIterator[list[aiohttp.ClientSes
 
 
 async def _burst(clients: list[aiohttp.ClientSession], user_id: str) -> int:
-    """How many of a hundred were looked at."""
+    """Return how many of a hundred were not refused by the limit."""
     statuses = await asyncio.gather(*(_guess(clients[number % 2], user_id) for number in range(BURST)))
     assert set(statuses) <= {401, 429}, Counter(statuses)
     return statuses.count(401)
@@ -99,7 +99,7 @@ async def _guess(client: aiohttp.ClientSession, user_id: str) -> int:
 
 
 async def _memory(given: dict[str, str], many: int) -> list[Row]:
-    """What so many windows take, each of one call."""
+    """Measure the memory of so many windows, each of one call."""
     redis, pool = Redis.from_url(given["REDIS_URL"]), Pool(given["DATABASE_URL"], size=1)
     try:
         await redis.flushdb()
@@ -129,7 +129,7 @@ async def _in_redis(redis: Redis, batches: list[list[str]]) -> Row:
 
 
 async def _in_postgres(pool: Pool, batches: list[list[str]]) -> list[Row]:
-    """Their room, and whether calls take expired ones away faster than they can make new ones."""
+    """Measure their space, and whether calls delete expired ones faster than they can add new ones."""
     for batch in batches:
         await rate_limit_windows.Store(pool).count(batch, [LIMIT] * len(batch), [HOUR] * len(batch))
     size = (await pool.fetchrow("select (pg_total_relation_size('windows') / 1048576)::int"))[0]

@@ -35,7 +35,7 @@ _MIB = 2**20
 
 
 async def measure(count: int, seed: int) -> list[Row]:
-    """Servers of its own, all on 127.0.0.1."""
+    """Measure on servers of its own, all on 127.0.0.1."""
     with tempfile.TemporaryDirectory(prefix="accounts-figure-") as state:
         postgres = servers.start_postgres(Path(state), throwaway=True)
         valkey = servers.start_valkey(Path(state), throwaway=True)
@@ -48,7 +48,7 @@ async def measure(count: int, seed: int) -> list[Row]:
 
 
 async def flood(given: dict[str, str], seconds: float, seed: int, *, attackers: int) -> list[Row]:
-    """The reader alone, then beside the flood."""
+    """Measure the reader alone, then beside the flood."""
     await migrations.migrate(given["DATABASE_URL"])
     pool = Pool(given["DATABASE_URL"], size=1)
     try:
@@ -90,7 +90,7 @@ def _rows(alone: list[float], beside: list[float], grown: float, statuses: Count
 
 
 async def _read(api: Api, member: dict[str, str], seconds: float) -> list[float]:
-    """How long each read took, one after the other at an even pace."""
+    """Return the duration of each read, one after the other at an even rate."""
     took, until = [], time.monotonic() + seconds
     while (asked := time.monotonic()) < until:
         answer = await api.call("GET", "/v1/account", headers=member)
@@ -108,7 +108,7 @@ async def _attack(api: Api, name: str, statuses: Counter[int]) -> None:
 
 
 async def attack(address: str, attackers: int, seed: str) -> None:
-    """Until SIGINT; then prints how often each status came."""
+    """Attack until SIGINT; then print the number of answers by status."""
     statuses: Counter[int] = Counter()
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
@@ -129,7 +129,7 @@ def _percentile(values: list[float], part: float) -> float:
 
 
 def _memory(pid: int, *, peak: bool = False) -> float:
-    """Resident MiB now, or the most that it ever was."""
+    """Return the resident MiB, now or at their peak."""
     wanted = "VmHWM:" if peak else "VmRSS:"
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(wanted)) * 1024 / _MIB

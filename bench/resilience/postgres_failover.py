@@ -1,4 +1,4 @@
-"""G6: how soon writes succeed after Postgres was restarted, and after a standby has taken over; nobody waits for long.
+"""G6: time until writes succeed after a restart of Postgres, and after a standby has taken over.
 
 `count` restarts (immediate, as a crash) and a quarter as many failovers to a synchronous standby, all under load.
 """
@@ -20,7 +20,7 @@ _RESTART, _FAILOVER, _ANSWER = 3.0, 5.0, 5.0
 
 
 async def measure(count: int, seed: int) -> list[Row]:
-    """Nothing here is drawn by chance; `seed` is taken because every figure has one."""
+    """Measure; nothing here is random, `seed` is taken because every figure has one."""
     del seed
     with tempfile.TemporaryDirectory() as folder:
         async with start_cluster(Path(folder), apis=2, workers=2, standby=True) as cluster:
@@ -56,7 +56,7 @@ async def _restart(cluster: Cluster, run: Load) -> float:
 
 
 async def _fail_over(cluster: Cluster, run: Load) -> float:
-    """The standby is in step before; afterwards the old primary, copied anew, is the standby."""
+    """Promote the standby once it is in step; afterwards the old primary, copied anew, is the standby."""
     await cluster.keep_in_step()
     await run.goes_on()
     with cluster.fault():

@@ -24,7 +24,7 @@ _SHARE = 0.005
 
 @dataclass
 class Run:
-    """`kills` by what was killed; mails are counted when they are acknowledged."""
+    """One run: `kills` by kind of process; mails are counted when they are acknowledged."""
 
     cluster: Cluster
     chance: random.Random
@@ -38,7 +38,7 @@ class Run:
 
     @property
     def ahead(self) -> bool:
-        """More kills than the mails that they are to be among."""
+        """Stay ahead of the mails that the kills are to be among."""
         return self.kills.total() > self.mails / _MAILS_A_KILL + 20
 
     @property
@@ -47,7 +47,7 @@ class Run:
 
 
 async def measure(count: int, seed: int) -> list[Row]:
-    """`count` is the number of kills; ten times as many mails are accepted meanwhile."""
+    """Measure; `count` is the number of kills, ten times as many mails are accepted meanwhile."""
     with tempfile.TemporaryDirectory(prefix="accounts-g02-") as folder:
         async with start_cluster(Path(folder), apis=2, workers=2) as cluster:
             run = Run(cluster, random.Random(seed), count)
@@ -77,7 +77,7 @@ async def _torment(run: Run, members: list[tuple[Client, Member]]) -> None:
 
 
 async def _kill_again_and_again(run: Run, what: str, process: ManagedProcess) -> None:
-    """At any moment: sometimes before it is ready, more often in mid-work."""
+    """Kill at any moment: sometimes before it is ready, more often while it works."""
     while not run.over:
         await asyncio.sleep(run.chance.uniform(0, _LIFE) + run.ahead)
         await process.kill()
@@ -100,7 +100,7 @@ async def _kill_redis(run: Run) -> None:
 
 
 async def _ask(run: Run, members: list[tuple[Client, Member]], number: int) -> None:
-    """Mails of all kinds, at the pace of the kills."""
+    """Request mails of all kinds, at the pace of the kills."""
     turn = 0
     while run.mails < run.wanted:
         if run.mails > _MAILS_A_KILL * (run.kills.total() + 2) and not run.over:
@@ -136,7 +136,7 @@ async def _tell(run: Run) -> None:
 
 
 def _rows(run: Run, history: History) -> list[Row]:
-    """`void` is the rightful end of a recovery for an address that nobody has."""
+    """Make the table's rows; `void` is the correct end of a recovery for an address without account."""
     lost, others = sifted(history)
     states = Counter(row.state for row in history.rows)
     copies = Counter(message.message_id for message in history.messages)

@@ -1,4 +1,4 @@
-"""G11: addresses that some reader takes for another host than we do, judged by a browser's own parser (WHATWG)."""
+"""G11: addresses that another parser reads as another host, judged by a browser's own parser (WHATWG)."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ _PROOF = {"userId": "ann", "secret": "f" * 8, "expire": "1"}
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """`wrong` are addresses that we would mail and a browser opens elsewhere, or reads another secret from."""
+    """Result; `wrong` are addresses that we would mail and a browser opens elsewhere, or reads another secret from."""
 
     tried: int
     allowed: int
@@ -44,7 +44,7 @@ def _passes(url: str) -> bool:
 
 
 def _agrees(bare: Any, mailed: Any) -> bool:
-    """A browser opens both at one listed host, stably, and reads exactly the secret that we put in."""
+    """Return whether a browser opens both at one listed host, stably, and reads exactly our secret."""
     if not bare or not mailed or bare["host"] != mailed["host"] or mailed["secrets"] != [_PROOF["secret"]]:
         return False
     host = bare["host"]
@@ -56,7 +56,7 @@ def _agrees(bare: Any, mailed: Any) -> bool:
 
 
 async def _browser(urls: list[str]) -> list[Any]:
-    """How a browser reads each; one process reads them all."""
+    """Parse all addresses as a browser does, in one process."""
     program = await asyncio.create_subprocess_exec(
         node(), _ORACLE, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )

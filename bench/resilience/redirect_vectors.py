@@ -1,4 +1,4 @@
-"""Addresses made to be misread, grown from the known tricks by fixed mutations (reliability.md S25 to S27)."""
+"""Addresses made to be misread, grown from the known tricks by fixed mutations (S25 to S27)."""
 
 import json
 import random
@@ -66,7 +66,7 @@ def seeds() -> list[str]:
 
 
 def vectors(count: int, seed: int) -> list[str]:
-    """The seeds, then every mutation by hand, then chance until there are `count`; each stands once."""
+    """Yield the seeds, then every mutation by hand, then random ones until there are `count`, each once."""
     chance = random.Random(seed)
     found = dict.fromkeys([*seeds(), *_by_hand()])
     pool = list(found)
@@ -76,7 +76,7 @@ def vectors(count: int, seed: int) -> list[str]:
 
 
 def _by_hand() -> Iterator[str]:
-    """Each trick at each joint of a plain address."""
+    """Apply each trick at each joint of a plain address."""
     parts = ("https", "://", "app", ".", "example.com", ":8443", "/a", "?b=c", "#d")
     for grain in _GRAINS:
         for joint in range(len(parts) + 1):
@@ -101,7 +101,7 @@ def _by_hand() -> Iterator[str]:
 
 
 def _mutated(address: str, chance: random.Random) -> str:
-    """One to three changes: a grain put in or over, a piece doubled or taken out, a case turned, an escape."""
+    """Make one to three changes: a character put in or over, a piece doubled or removed, a case changed, an escape."""
     for _ in range(chance.randrange(1, 4)):
         at = chance.randrange(len(address) + 1)
         to = min(len(address), at + chance.randrange(1, 6))

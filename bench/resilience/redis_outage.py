@@ -27,7 +27,7 @@ _DELAY = 10.0
 
 @dataclass
 class Run:
-    """`looked_at` counts guesses by account and by what went on; `down` is (from, to) in time.monotonic()."""
+    """One run: `looked_at` counts guesses by account and phase; `down` is (from, to) in time.monotonic()."""
 
     cluster: Cluster
     clients: list[Client]
@@ -35,7 +35,7 @@ class Run:
     down: tuple[float, float] = (0.0, 0.0)
 
     async def guess(self, phase: str, *victims: str) -> None:
-        """More often than the limit allows, over both APIs in turn."""
+        """Guess more often than the limit allows, over both APIs alternately."""
         for victim in victims:
             for number in range(3 * _LIMIT):
                 body = {"email": victim, "password": "not the password"}
@@ -46,7 +46,7 @@ class Run:
 
 
 async def measure(count: int, seed: int) -> list[Row]:  # noqa: ARG001 - nothing here is left to chance
-    """Two APIs, two workers, limits on."""
+    """Measure with two APIs and two workers, limits on."""
     with tempfile.TemporaryDirectory(prefix="accounts-g05-") as folder:
         async with start_cluster(Path(folder), apis=2, workers=2, LIMITS="on") as cluster:
             run = Run(cluster, [cluster.client(0), cluster.client(1)])
@@ -64,7 +64,7 @@ async def measure(count: int, seed: int) -> list[Row]:  # noqa: ARG001 - nothing
 
 
 async def _break(run: Run, victims: list[str], count: int) -> None:
-    """The first account is guessed at from the start, the second only once Redis is down."""
+    """Stop Redis; the first account is guessed at from the start, the second only while Redis is down."""
     valkey = run.cluster.valkey
     await run.guess("before", victims[0])
     await asyncio.sleep(_FAIR)

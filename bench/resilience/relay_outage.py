@@ -21,7 +21,7 @@ _MAILS, _MAILS_A_SECOND, _DRAINED = 2000, 20, 120.0
 
 
 async def measure(count: int, seed: int) -> list[Row]:  # noqa: ARG001 - nothing here is left to chance
-    """Once with one worker and once with two; `count` seconds each."""
+    """Measure with one worker and with two; `count` seconds each."""
     rows = []
     for workers in (1, 2):
         with tempfile.TemporaryDirectory(prefix="accounts-g04-") as folder:
@@ -60,7 +60,7 @@ async def _outage(folder: Path, count: int, workers: int) -> list[Row]:
 
 
 async def _shorten_waits(cluster: Cluster, divisor: float) -> None:
-    """The same workers under the same names."""
+    """Restart the workers under the same names."""
     if divisor <= 1:
         return
     for process in cluster.workers:

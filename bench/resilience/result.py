@@ -1,4 +1,4 @@
-"""What a figure came to, as a table to read and to keep."""
+"""Result of a figure, as a table to read and to keep."""
 
 import platform
 import subprocess
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`goal` in the words of the promise; `met` is None where there is nothing to meet."""
+    """One row; `goal` in the words of the promise; `met` is None where there is no goal."""
 
     what: str
     value: str
@@ -21,7 +21,7 @@ class Row:
 
 
 def table(name: str, rows: Sequence[Row], *, seed: int, count: int, seconds: float) -> str:
-    """Markdown, under a line that says when and with what it was measured."""
+    """Format as Markdown, under a line with date and environment."""
     mark = {True: "yes", False: "**no**", None: ""}
     lines = [
         f"{name}, {datetime.now(UTC):%Y-%m-%d}, seed {seed}, count {count}, {seconds:.0f} s; {_versions()}",

@@ -29,7 +29,7 @@ _NOTICE = "1"
 
 @dataclass
 class Run:
-    """`trees` are the releases; each process that is replaced comes back as the next of them."""
+    """One run: `trees` are the releases; each process that is replaced comes back as the next of them."""
 
     cluster: Cluster
     before: Front
@@ -39,7 +39,7 @@ class Run:
 
 
 async def measure(count: int, seed: int) -> list[Row]:
-    """`count` is the number of processes that are told to stop and started again."""
+    """Measure; `count` is the number of processes that are stopped and started again."""
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="accounts-g21-") as folder:
         trees = [ROOT, _older(Path(folder) / "before")]
@@ -59,7 +59,7 @@ async def measure(count: int, seed: int) -> list[Row]:
 
 
 def _older(folder: Path) -> Path:
-    """The release before, out of this tree's own history; this tree itself where there is none."""
+    """Check out the release before from this tree's own history; this tree itself where there is none."""
     asked = subprocess.run(["git", "archive", _BEFORE], cwd=ROOT, capture_output=True, check=False)
     if asked.returncode:
         return ROOT
@@ -69,7 +69,7 @@ def _older(folder: Path) -> Path:
 
 
 async def _replace(run: Run, chance: random.Random) -> None:
-    """In rounds through all processes, so that both releases always run side by side."""
+    """Replace in rounds through all processes, so that both releases always run side by side."""
     while len(run.codes) < run.wanted:
         for process in chance.sample(run.cluster.processes, len(run.cluster.processes)):
             if len(run.codes) >= run.wanted:
@@ -91,7 +91,7 @@ def _sides(processes: list[ManagedProcess]) -> str:
 
 
 def _rows(run: Run, acts: list[Act], history: History) -> list[Row]:
-    """The release before ends mails without an event; all else holds for both."""
+    """Make the rows; the release before ends mails without an event, all else holds for both."""
     errors = [act for act in acts if act.unclear]
     lost, rest = sifted(history, but="without an event")
     # An error outside a fault is one, and told as such.

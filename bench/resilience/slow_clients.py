@@ -24,16 +24,16 @@ _LOOK = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """`seconds` from the connection's beginning; None if the service still held it at the end."""
+    """Closed connection; `seconds` from its beginning, None if the service still held it at the end."""
 
     way: str
     seconds: float | None
 
 
 class Watch:
-    """Notes the moment at which each connection ended, as the kernel tells it; `late` is how late it was itself.
+    """Watcher of the moment at which each connection ended, by the kernel; `late` is its own delay.
 
-    Nothing of it waits for the clients' turns, and none of them looks: two thousand that did would be late themselves.
+    It doesn't wait for the clients' own tasks, and they don't watch: two thousand that did would be late themselves.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Watch:
 
     @contextlib.contextmanager
     def over(self, client: socket.socket) -> Iterator["asyncio.Future[float]"]:
-        """The moment at which it ended."""
+        """Wait for the end of a connection; return its moment."""
         number = client.fileno()
         self._gone[number] = ended = asyncio.get_running_loop().create_future()
         self._poll.register(number, _GONE)
@@ -76,7 +76,7 @@ class Watch:
 
 
 async def slow(port: int, way: str, watch: Watch, *, patience: float) -> Closed:
-    """One connection, dripped into twice a second; what it is told is not read."""
+    """Open one connection and drip bytes into it twice a second; answers are not read."""
     start, drop = WAYS[way]
     client = socket.socket()
     client.setblocking(False)  # noqa: FBT003 - the library's own signature
@@ -98,6 +98,6 @@ async def slow(port: int, way: str, watch: Watch, *, patience: float) -> Closed:
 
 
 def _send(client: socket.socket, piece: bytes) -> None:
-    """As far as there is somebody, and room."""
+    """Send as much as the connection accepts."""
     with contextlib.suppress(ConnectionError, BlockingIOError):
         client.send(piece)

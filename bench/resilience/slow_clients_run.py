@@ -24,7 +24,7 @@ _LONGEST = 15.0
 
 
 async def measure(count: int, seed: int) -> list[Row]:
-    """`count` slow clients at any time; nothing here is drawn by chance."""
+    """Measure with `count` slow clients at any time; nothing here is random."""
     del seed
     async with ground() as laid, processes.api(laid.environment) as (_process, address):
         port = int(address.rpartition(":")[2])
@@ -40,7 +40,7 @@ async def measure(count: int, seed: int) -> list[Row]:
 
 
 async def _again(port: int, way: str, watch: Watch, end: float, *, delay: float) -> list[Closed]:
-    """One after another until the time is over."""
+    """Open one connection after another until the time is over."""
     await asyncio.sleep(delay)
     found = []
     while time.monotonic() < end:
@@ -49,7 +49,7 @@ async def _again(port: int, way: str, watch: Watch, end: float, *, delay: float)
 
 
 async def _good(address: str, end: float) -> tuple[list[float], int]:
-    """Fifty requests a second by a client that behaves; how long each took, and how many failed."""
+    """Send fifty requests a second as a normal client; return durations and the number of failures."""
     waits, failed = [], 0
     headers = {"X-Appwrite-Project": PROJECT}
     async with aiohttp.ClientSession(address, headers=headers) as client:

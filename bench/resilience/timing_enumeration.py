@@ -1,4 +1,4 @@
-"""G10: can the time of an answer tell who has an account? Each route is asked in turn for somebody and for nobody.
+"""G10: does the time of an answer tell which addresses have an account? Each route, with and without.
 
 AUC is the chance that an answer about somebody took longer than one about nobody: 0.5 is blind, 1 and 0 are certain.
 Postgres is told to analyze before each question, as its daemon does within a minute of the first rows: until then it
@@ -51,7 +51,7 @@ People = Mapping[str, Sequence[Somebody]]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request about each kind of somebody, and about nobody.
+    """Request about each kind of user, and about an address without one.
 
     `told`: the status says it anyway, so its time has nothing to hide, and a tenth as often is enough to see it.
     """
@@ -108,7 +108,7 @@ def _marked(part: str, rows: Sequence[Row]) -> list[Row]:
 
 
 async def ask(address: str, pool: Pool, count: int, seed: int, questions: Sequence[Question]) -> AsyncIterator[Row]:
-    """A row for each question and kind of somebody; `count` times asked of each class. All people are new ones."""
+    """Measure a row for each question and kind of user; `count` requests of each class, all users are new."""
     chance, people = random.Random(seed), await _crowd(pool)
     await projects.change(pool, PROJECT, limits=_never_full())
     headers = {"X-Appwrite-Project": PROJECT}
@@ -131,14 +131,14 @@ async def ask(address: str, pool: Pool, count: int, seed: int, questions: Sequen
 
 
 def _never_full() -> dict[str, list[int]]:
-    """Numbers with which each window is counted as ever, those in Postgres too, and refuses nobody however often."""
+    """Set limits that count each window as ever, in Postgres too, and refuse nothing."""
     declared = [(limit.rule, limit.by in {"ip", "network", "project"}) for route in routes() for limit in route.limits]
     declared += [(rule, rule is mail_quotas.BY_ADDRESS) for rule in mail_quotas.RULES]
     return {rule.name: [10**6, 1] if crowded else [1000, HOUR] for rule, crowded in declared}
 
 
 async def _crowd(pool: Pool) -> People:
-    """Accounts with a password and a proved address; such as are blocked; such as have no password; and nobody.
+    """Make accounts with a password and a verified address, blocked ones, ones without password, and none.
 
     Nobody is as many as the others and asked for as often, so that what is counted about each grows alike.
     """
@@ -165,13 +165,13 @@ def _stranger() -> Somebody:
 
 
 def _strangers() -> Iterator[Somebody]:
-    """Always new ones, for a route that makes them somebody."""
+    """Make new addresses, for a route that gives them an account."""
     while True:
         yield _stranger()
 
 
 async def _rule(client: aiohttp.ClientSession, people: People, pool: Pool, *, private: bool) -> None:
-    """Until the API has seen the project's rule, which takes it a second."""
+    """Wait until the API has read the project's rule, which takes it a second."""
     await projects.change(pool, PROJECT, private_signup=private)
     while True:
         async with client.post("/v1/account", json=_sign_up(people[_PROBE][0])) as answer:
@@ -187,7 +187,7 @@ async def _times(  # noqa: PLR0917 - all of them are what is measured
     count: int,
     chance: random.Random,
 ) -> dict[str, list[float]]:
-    """Seconds that answers took, by class; asked in turn, and each time in another order."""
+    """Return the seconds of answers by class; the classes alternate, each round in another order."""
     times: dict[str, list[float]] = defaultdict(list)
     for number in range(count):
         turn = [(kind, people[kind][number % _PEOPLE]) for kind in question.kinds] + [(_NOBODY, next(nobodies))]
@@ -202,7 +202,7 @@ async def _times(  # noqa: PLR0917 - all of them are what is measured
 
 
 def auc(longer: Sequence[float], shorter: Sequence[float]) -> float:
-    """The chance that one of the first is the longer, by ranks; a tie counts half."""
+    """Compute the chance that one of the first is longer, by ranks; a tie counts half."""
     ordered = sorted([(value, 1) for value in longer] + [(value, 0) for value in shorter])
     wins, below, place = 0.0, 0, 0
     while place < len(ordered):
@@ -219,7 +219,7 @@ def auc(longer: Sequence[float], shorter: Sequence[float]) -> float:
 
 
 def deviation(count: int) -> float:
-    """Of the AUC of two classes that are one, `count` of each."""
+    """Compute the deviation of the AUC of two equal classes, `count` of each."""
     return math.sqrt((2 * count + 1) / 12) / count
 
 

@@ -1,7 +1,7 @@
 """G8: one secret, ten requests at once, over two API processes: exactly one of them may have been let in.
 
-The five routes that use a mailed secret up take turns, each race with an account of its own. Passwords are hashed at
-the real price, which is why a race for a recovery takes longest: 10,000 races take about a quarter of an hour.
+The five routes that redeem a mailed secret run one after the other, each race with an account of its own. Passwords are
+hashed at full cost, so a race for a recovery takes longest: 10,000 races take about a quarter of an hour.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _AT_ONCE = 10
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A route that uses a secret up; `moved` for the proof of an address that came in another's place."""
+    """Route that redeems a secret; `moved` for the proof of an address that came in another's place."""
 
     name: str
     kind: Kind
@@ -53,7 +53,7 @@ WAYS = (
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """Where races are run: the API at several addresses, and the database behind it."""
+    """Ground of the races: the API at several addresses, and the database behind it."""
 
     client: aiohttp.ClientSession
     addresses: Sequence[str]
@@ -84,7 +84,7 @@ async def measure(count: int, seed: int) -> list[Row]:
 async def races(
     addresses: Sequence[str], pool: Pool, settings: Settings, count: int, *, beside: int = 4
 ) -> Counter[str]:
-    """How many races of each way did not end as they must; so many are run side by side."""
+    """Run races of each route side by side; return the number of wrong outcomes."""
     faults: Counter[str] = Counter()
     waiting = iter(range(count))
     passwords = PasswordHashPool(threads=1)
@@ -103,7 +103,7 @@ async def races(
 
 
 async def _race(track: Track, way: Way) -> bool:
-    """Whether one of the ten was let in, the others were told that the secret is none, and it happened once.
+    """Return whether exactly one of ten succeeded, the others got the token error, and it happened once.
 
     On a machine that is too busy to hash ten passwords in time a loser may be told to come again.
     """

@@ -1,4 +1,4 @@
-"""What a figure says while it is taken, and of what it found: on standard error, beside the table."""
+"""Progress and findings of a figure on standard error, beside the table."""
 
 import sys
 
@@ -13,7 +13,7 @@ def say(line: str) -> None:
 
 
 def sifted(history: History, *, but: str = "") -> tuple[list[str], list[str]]:
-    """What a history breaks, told: mails lost (I1), and all else. Lines that end in `but` don't count."""
+    """Sort a history's breaches into lost mails (I1) and the rest. Lines that end in `but` don't count."""
     found = [line for line in breaches(history) if not (but and line.endswith(but))]
     for line in found[:_MOST]:
         say(line)

@@ -108,7 +108,7 @@ async def _kill_and_start(run: Run, lane: int) -> None:
 
 
 def _victim(run: Run, lane: int, name: str) -> ManagedProcess:
-    """It hears a bell of its own, so that a mail can be put into its hands."""
+    """Start a worker with a queue of its own, so that a mail can be given to it."""
     return run.cluster.add_worker(
         name,
         DATABASE_URL=run.cluster.postgres.url(DATABASE),
@@ -134,13 +134,13 @@ async def _in_hand(run: Run, victim: ManagedProcess, lane: int) -> str:
             rule = run.cluster.sink.rules[-1]
             await users.create(run.pool, "shop", user_id=name, email=address, name="", password_hash=None)
             mail = await asked(run.pool, address)
-            # With more patience than Bell has: this one must be heard.
+            # Enqueued with a longer timeout than JobQueue has: this job must arrive.
             await redis.enqueue_job(SEND_MAIL, str(mail), _job_id=str(mail))
             await until(lambda rule=rule: rule.left == 0, seconds=60, what="nobody took the mail")
             row = await run.pool.fetchrow("select lease_by from mails where id = $1", mail)
             if row and row[0] == victim.environment["WORKER_ID"]:
                 return address
-            # On a busy machine somebody else was sooner, and is not to wait for the relay's answer now.
+            # On a busy machine another worker may have been sooner; it must not wait for the relay's answer now.
             run.void += 1
             for session in run.cluster.sink.sessions:
                 if address in session.recipients:

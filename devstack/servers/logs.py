@@ -1,4 +1,4 @@
-"""What servers and programs write of themselves."""
+"""Logs of servers and programs."""
 
 from pathlib import Path
 from typing import BinaryIO

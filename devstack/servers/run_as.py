@@ -1,4 +1,4 @@
-"""Who runs a server, and where its data lie accordingly: Postgres refuses to be run by root."""
+"""User that runs a server, and the folder of its data accordingly: Postgres refuses to be run by root."""
 
 import contextlib
 import hashlib

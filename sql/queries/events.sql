@@ -1,5 +1,5 @@
 -- name: record_event(project_id, id, name, user_id, token_id, ip, user_agent)
--- Not ready while nobody knows yet whom it concerns: the worker that finds out settles it.
+-- Not ready while its user is unknown: the worker that finds the user makes it ready.
 insert into events (project_id, id, name, user_id, token_id, ready, ip, user_agent)
 values (:project_id, :id, :name, :user_id, :token_id, :user_id::text is not null, :ip, :user_agent);
 
@@ -9,12 +9,12 @@ where project_id = :project_id and token_id = :token_id and not ready
 returning id;
 
 -- name: take_events(most) -> PendingEvent*
--- The oldest that wait: a hundred rows at once cost little more than one.
+-- The oldest: a hundred rows at once cost little more than one.
 delete from events where id in (
     select id from events where ready order by at limit :most for update skip locked
 )
 returning project_id, id, name, user_id, ip, user_agent, at;
 
 -- name: has_late_event(seconds)
--- One whose bell was lost.
+-- An event whose job was lost.
 select 1 from events where ready and at < now() - make_interval(secs => :seconds) limit 1;

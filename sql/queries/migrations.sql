@@ -1,5 +1,5 @@
 -- name: lock_migrations(number)
--- Held until the connection closes: five that start at once go one after the other.
+-- Held until the connection closes, so that of several starting processes one migrates at a time.
 select pg_advisory_lock(:number);
 
 -- name: make_ledger()

@@ -1,6 +1,6 @@
 -- name: list_outbox(states, project_id, letter, older, newer, after, most) -> MailSummary*
--- Newest first: ids grow with time. A null narrows nothing; `older` and `newer` are ages in seconds. The last event says
--- how a mail stands; a worker of an earlier release left none for its end. What a worker ended by itself was no try.
+-- Newest first: ids grow with time. A null filters nothing; `older` and `newer` are ages in seconds. The last event has
+-- the state of a mail; a worker of an earlier release wrote none at its end. A mail ended unsent counts no attempt.
 select m.project_id, m.id, m.letter, m.recipient, m.state, m.attempts,
     m.attempts - coalesce(e.worker <> '' and e.name in ('void', 'expired', 'cancelled'), false)::int as tries, m.created_at,
     extract(epoch from now() - m.created_at)::float8 as age,
@@ -20,7 +20,7 @@ where (:states::text[] is null or m.state = any(:states)) and (:project_id::text
 order by m.id desc limit :most;
 
 -- name: choose_mails(states, project_id, letter, older, newer, after, most) -> MailId*
--- The same choice, oldest first: what has waited longest goes out first.
+-- The same filter, oldest first, so that the mail that waited longest is sent first.
 select id from mails
 where state = any(:states::text[]) and (:project_id::text is null or project_id = :project_id)
     and (:letter::text is null or letter = :letter)
@@ -40,8 +40,8 @@ select at, name, attempt, worker, server, stage, code, fault from mail_events
 where project_id = :project_id and mail_id = :mail_id order by id;
 
 -- name: retry_mails(ids) -> ActionResult*
--- Due at once, and its event. A mail that ended without being sent gets up again if there is still a use in sending it.
--- A row that a worker has locked is passed by: waiting for several of them might be a deadlock.
+-- Due at once, with its event. A mail that ended unsent is reopened if it is still of use. Rows locked by a worker are
+-- skipped: waiting for several might deadlock.
 with asked as (
     select m.project_id, m.id, m.state,
         case
@@ -75,7 +75,7 @@ left join mails m on m.id = i.id left join asked a on a.id = i.id
 order by i.place;
 
 -- name: cancel_mails(ids) -> ActionResult*
--- What waits, and what a worker let its lease run out for: should that worker come back, its fence stops it.
+-- Pending mails, and those whose lease ran out: should its worker come back, the fencing token stops it.
 with asked as (
     select m.project_id, m.id,
         case
@@ -104,12 +104,12 @@ select state, count(*) as count, extract(epoch from now() - min(created_at))::fl
 from mails where :project_id::text is null or project_id = :project_id group by state;
 
 -- name: count_waiting(project_id) -> WaitingCount*
--- Why what is pending waits; '' has not been tried yet.
+-- Pending mails by the cause of their wait; '' was not tried yet.
 select coalesce(last_cause, '') as cause, count(*) as count
 from mails where state = 'pending' and (:project_id::text is null or project_id = :project_id) group by last_cause;
 
 -- name: count_outcomes(project_id, seconds) -> OutcomeCount*
--- `suspected`: the final dot went out and no answer came back, so that the next try may have made a second mail.
+-- `suspected`: no reply came after the final dot, so that the next attempt may have sent a second mail.
 select name, count(*) as count,
     count(*) filter (where name = 'waits' and stage = 'dot' and coalesce(code, 0) = 0) as suspected
 from mail_events
@@ -117,7 +117,7 @@ where at > now() - make_interval(secs => :seconds) and (:project_id::text is nul
 group by name;
 
 -- name: count_by_server(project_id, seconds) -> ServerCount*
--- How each mail server fared lately; `sent_ago` in seconds.
+-- Recent outcomes of each mail server; `sent_ago` in seconds.
 select server, count(*) filter (where name = 'sent') as sent, count(*) filter (where name = 'waits') as waits,
     count(*) filter (where name = 'failed') as failed,
     extract(epoch from now() - max(at) filter (where name = 'sent'))::float8 as sent_ago
@@ -127,7 +127,7 @@ where at > now() - make_interval(secs => :seconds) and server <> ''
 group by server order by server;
 
 -- name: list_own_mails(project_id, user_id, since, most, skipped) -> MemberMail*
--- `since` is when the account was made: an id may have been somebody else's before.
+-- `since` is the account's creation: the id may have been another user's before.
 select m.id, m.letter, m.recipient, m.state, m.attempts, m.created_at,
     coalesce(m.ended_at, e.at, m.created_at) as changed_at, coalesce(e.stage, '') as stage, m.last_code, m.last_fault
 from mails m left join lateral (

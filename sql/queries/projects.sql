@@ -19,12 +19,11 @@ select p.id, p.name, p.created_at, p.sender_name, p.sender_address, p.locale, p.
 from projects p order by p.id;
 
 -- name: claim_project_id(id)
--- Until the end of the transaction nobody else makes a project whose id differs from this one in capitals at most.
+-- Until the end of the transaction no other creates a project whose id differs at most in capitals.
 select pg_advisory_xact_lock(hashtext('projects'), hashtext(lower(:id)));
 
 -- name: create_project(id, name)
--- Not where one is whose id is the same but for capitals: cookies have names in small letters, and could not tell
--- the two apart.
+-- Not if there is one whose id differs only in capitals: cookie names are in lower case and could not tell them apart.
 insert into projects (id, name)
 select :id, :name where not exists (select from projects where lower(id) = lower(:id::text));
 
@@ -47,7 +46,7 @@ from projects o, jsonb_populate_record(o, :changes::jsonb) n
 where p.id = :id and o.id = p.id;
 
 -- name: set_limit(id, rule, numbers)
--- A rule's own numbers; null takes them away.
+-- A rule's own numbers; null removes them.
 update projects set limits = case when :numbers::jsonb is null then limits - :rule::text
     else limits || jsonb_build_object(:rule::text, :numbers::jsonb) end
 where id = :id;

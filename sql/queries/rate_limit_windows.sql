@@ -1,5 +1,5 @@
 -- name: count_in_windows(names, limits, seconds) -> Window*
--- One a window, in the order of the names.
+-- One row a window, in the order of the names.
 select before, wait, counted_at from count_in_windows(:names::text[], :limits::int[], :seconds::int[]);
 
 -- name: give_back(names, limits, moments)
@@ -20,7 +20,7 @@ delete from window_resets where at < now() - interval '31 days';
 select name, at from window_resets where at > :since order by at;
 
 -- name: find_windows(names, seconds) -> Held*
--- One a name, in their order; an empty one where there is none.
+-- One row a name, in their order; an empty one where there is none.
 select c.calls as before, case when c.calls = 0 then g.span * 1000000::bigint
     else (extract(epoch from c.oldest - now()) * 1000000)::bigint + g.span * 1000000::bigint end as wait
 from unnest(:names::text[], :seconds::int[]) with ordinality g (name, span, place)

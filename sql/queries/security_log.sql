@@ -1,9 +1,9 @@
 -- name: file_logs(rows)
--- Many rows in one statement; a row that was filed before stays as it is.
+-- Many rows in one statement; a row written before stays as it is.
 insert into logs select * from jsonb_populate_recordset(null::logs, :rows::jsonb) on conflict do nothing;
 
 -- name: list_logs(project_id, user_id, since, names, hidden, most, skipped) -> Log*
--- `since` is when the account was made: an id may have been somebody else's before.
+-- `since` is the account's creation: the id may have been another user's before.
 select user_id, name, ip, at, country_code, os_code, os_name, os_version, client_type, client_code, client_name,
     client_version, client_engine, client_engine_version, device_name, device_brand, device_model
 from logs

@@ -1,11 +1,11 @@
 -- name: make_user(project_id, ids, email, email_verified, name, password_hash) -> User?
--- Under the first of the ids that is free. Nothing if none is, or if the address is taken, or reserved and not proved.
+-- Under the first free id. No row if none is, or if the address is taken, or reserved and not verified.
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at
 from make_user(:project_id, :ids, :email, :email_verified, :name, :password_hash);
 
 -- name: ensure_user(project_id, ids, email) -> Ensured
--- Whoever has the address that has just been proved, locked; made now if it is nobody's.
+-- The user of an address that was just verified, locked; created if there is none.
 select (e.account).project_id, (e.account).id, (e.account).email, (e.account).email_version,
     (e.account).email_verified, (e.account).name, (e.account).password_hash, (e.account).password_updated_at,
     (e.account).status, (e.account).labels, (e.account).prefs, (e.account).created_at, (e.account).updated_at,
@@ -23,13 +23,13 @@ select project_id, id, email, email_version, email_verified, name, password_hash
 from users where project_id = :project_id and email = :email;
 
 -- name: lock_user(project_id, id) -> User?
--- Every act on a user begins with this row, so that acts on one user never cross.
+-- Every act on a user locks this row first, so that acts on one user never interleave.
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at
 from users where project_id = :project_id and id = :id for update;
 
 -- name: claim_user(project_id, id, email) -> User?
--- The same for an act that may give the user this address. Locks come after all that a statement reads, so that the
+-- The same for an act that may give the user this address. A statement locks after it has read everything, so the
 -- address is locked before the row.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at
@@ -37,8 +37,8 @@ from claim_address(:project_id, :email, :id), users u
 where u.project_id = :project_id and u.id = :id for update of u;
 
 -- name: lock_member(project_id, id, session_id) -> Member?
--- A member's own act begins with the user's row too, and with the session's: one that ends meanwhile acts no more.
--- The user is locked first, as by all that ends sessions.
+-- A member's own act locks the user's row and the session's: a session that ends meanwhile can act no more. The user
+-- comes first, as in every act that ends sessions.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at,
     s.id as session_id
@@ -47,7 +47,7 @@ where u.project_id = :project_id and u.id = :id and s.id = :session_id and s.exp
 for update of u for key share of s;
 
 -- name: claim_member(project_id, id, session_id, email) -> Member?
--- Both.
+-- claim_user and lock_member in one.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at,
     s.id as session_id
@@ -73,19 +73,19 @@ from sessions s join users u on u.project_id = s.project_id and u.id = s.user_id
 where s.project_id = :project_id and s.user_id = :user_id and s.id = :session_id and s.expires_at > now();
 
 -- name: change_password(project_id, id, password_hash, email_verified)
--- A recovery also proves the address, a change of password leaves that as it is (email_verified null).
+-- A recovery also verifies the address, a change of password leaves that as it is (email_verified null).
 update users set password_hash = :password_hash, password_updated_at = now(), updated_at = now(),
     email_verified = coalesce(:email_verified, email_verified),
     proved_by_holder = coalesce(:email_verified, proved_by_holder)
 where project_id = :project_id and id = :id;
 
 -- name: rehash_password(project_id, id, earlier_hash, password_hash)
--- The same password under today's parameters; nothing if it was changed meanwhile.
+-- The same password hashed with today's parameters; no row if it was changed meanwhile.
 update users set password_hash = :password_hash
 where project_id = :project_id and id = :id and password_hash = :earlier_hash;
 
 -- name: keep_password(project_id, user_id, password_hash, kept)
--- An earlier password, so that it is not chosen again; of all only as many as the project asks for, today's counted.
+-- An earlier password, so that it is not chosen again; as many as the project asks for, the current one counted.
 with gone as (
     delete from password_history h
     where h.project_id = :project_id and h.user_id = :user_id and h.id not in (
@@ -101,7 +101,7 @@ select password_hash from password_history where project_id = :project_id and us
 order by id desc limit :most;
 
 -- name: verify_email(project_id, id, by_holder)
--- Who has proved it once as the holder stays that.
+-- A user who has verified it as the holder stays the holder.
 update users set email_verified = true, updated_at = now(),
     proved_by_holder = :by_holder or (email_verified and proved_by_holder)
 where project_id = :project_id and id = :id;
@@ -125,8 +125,8 @@ returning project_id, id, email, email_version, email_verified, name, password_h
     status, labels, prefs, created_at, updated_at, accessed_at;
 
 -- name: change_email(project_id, id, email, password_hash) -> User?
--- Every token made for the earlier address is void by its version. A first password comes with the first address.
--- Nothing for an address that somebody else has or may still take back: it is locked, so that this holds.
+-- Every token for the former address is void by its version. A first password comes with the first address.
+-- No row for an address that another user has or may still take back; the address is locked, so that this holds.
 update users set email = :email, email_version = email_version + 1, email_verified = false, updated_at = now(),
     password_hash = coalesce(:password_hash, password_hash),
     password_updated_at = case when :password_hash::text is null then password_updated_at else now() end
@@ -136,9 +136,9 @@ returning project_id, id, email, email_version, email_verified, name, password_h
     status, labels, prefs, created_at, updated_at, accessed_at;
 
 -- name: secure_user(project_id, id, email) -> User?
--- Somebody else may know the password; its date tells a login that is on its way. The address is the one that the link
--- was mailed to, and so it is proved. Where another account has it by now, this one has none: whoever is to be kept
--- out reads what is mailed to the address that it has. It is locked, so that nobody gets it meanwhile.
+-- Another person may know the password; its date stops a login in progress. The address is the one that the link was
+-- mailed to, and so it is verified. If another account has it by now, this one has none: the attacker reads the mails
+-- to its present address. The address is locked, so that no other account gets it meanwhile.
 update users u set password_hash = null, password_updated_at = now(), updated_at = now(),
     email = case when not k.taken then :email end, email_version = u.email_version + (k.moved)::int,
     email_verified = case when k.moved then not k.taken else u.email_verified end,
@@ -152,7 +152,7 @@ returning u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at;
 
 -- name: void_password(project_id, id)
--- Somebody else may know it. Its date tells a login that is on its way.
+-- Another person may know it. Its date stops a login in progress.
 update users set password_hash = null, password_updated_at = now(), updated_at = now()
 where project_id = :project_id and id = :id;
 
@@ -162,8 +162,8 @@ returning project_id, id, email, email_version, email_verified, name, password_h
     status, labels, prefs, created_at, updated_at, accessed_at;
 
 -- name: close_user(project_id, id) -> User?
--- Blocked for good by who has its session. A proof that came from somebody else goes with it: whoever reads the mailbox
--- may have opened a link that a stranger had asked for, and must not lose the address to that stranger.
+-- Blocked for good by the member. A verification that was not the member's own is withdrawn: the mailbox's owner may
+-- have opened a link that another person had requested, and must not lose the address to that person.
 update users set status = 'blocked', email_verified = email_verified and proved_by_holder, updated_at = now()
 where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
@@ -173,7 +173,7 @@ returning project_id, id, email, email_version, email_verified, name, password_h
 select email_verified and proved_by_holder from users where project_id = :project_id and id = :id;
 
 -- name: set_email_verified(project_id, id, email_verified) -> User?
--- An operator's word for it, either way.
+-- Set by an operator, either way.
 update users set email_verified = :email_verified, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at;
@@ -184,13 +184,13 @@ returning project_id, id, email, email_version, email_verified, name, password_h
     status, labels, prefs, created_at, updated_at, accessed_at;
 
 -- name: delete_user(project_id, id)
--- The user's sessions and tokens go with it.
+-- The user's sessions and tokens are deleted with it.
 delete from users where project_id = :project_id and id = :id;
 
 -- name: list_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, created_from, created_until, by, descending, cursor, moment, word, limit, offset) -> User*
--- Null narrows nothing. Words are looked for with strpos, which knows no wildcard. What is ordered by stands in
--- `by`: for one value of it all but one of the cases are constants, so that the plan is as short as the name of a
--- column would make it. The cursor is a user; `moment` and `word` are what that user is ordered by.
+-- Null filters nothing. Words are searched with strpos, which has no wildcards. The order is `by`: for one value of it
+-- all but one of the cases are constants, so that the plan is as short as with the name of a column. The cursor is a
+-- user; `moment` and `word` are that user's sort keys.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at
 from users u cross join lateral (
@@ -225,7 +225,7 @@ order by
 limit :limit offset :offset;
 
 -- name: count_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, created_from, created_until, most)
--- Never more than `most`: nobody waits for a million rows to be counted.
+-- At most `most`: counting a million rows would take too long.
 select count(*) from (
     select 1 from users u
     where u.project_id = :project_id

@@ -21,8 +21,8 @@ _API_POINTS = (
 )  # fmt: skip
 _WORKER_POINTS = (
     "worker.claim.before", "worker.claim.after", "smtp.connect.before", "smtp.rcpt.after", "smtp.data.after",
-    "smtp.half", "smtp.dot.before", "smtp.dot.after", "worker.mark.before", "db.confirm_mail.after",
-    "worker.mark.after",
+    "smtp.half", "smtp.dot.before", "smtp.dot.after", "worker.record.before", "db.confirm_mail.after",
+    "worker.record.after",
 )  # fmt: skip
 # Between the last byte of a mail and our note of the relay's yes: there, and nowhere else, a death makes a duplicate.
 _WINDOW = frozenset({"smtp.dot.before", "smtp.dot.after"})

@@ -1,4 +1,4 @@
-"""From a claimed mail to the bytes that go over the wire: its link, its letter, its headers."""
+"""Compose a claimed mail: link, letter and headers, as the bytes to send."""
 
 from urllib.parse import urlencode
 
@@ -11,7 +11,7 @@ from service.store.outbox import Claim
 from service.store.tokens import Kind, Token
 from worker.mail import mime, templates
 
-# Where a link leads that was asked for without an address, and the project has no page for it: to ours. The one of a
+# Our own pages, for links requested without an address by a project that has no page of its own. The page of a
 # private sign-up asks for the password.
 _SIGN_UP = "/auth/sign-up"
 _PAGES = {
@@ -24,11 +24,11 @@ _PAGES = {
 
 
 class ForbiddenTarget(Exception):
-    """The link leads to a host that is no longer allowed."""
+    """Link to a host that is no longer allowed."""
 
 
 def token_of(claim: Claim) -> Token | None:
-    """The claim's live token; None for a letter without one, or one that is gone."""
+    """Build the claim's live token; None for a letter without one, or one that is gone."""
     if not (claim.token_id and claim.kind and claim.kid and claim.token_created_at and claim.token_expires_at):
         return None
     return Token(
@@ -39,7 +39,7 @@ def token_of(claim: Claim) -> Token | None:
 
 
 def fault(claim: Claim, sender: str) -> str:
-    """Why no letter can be written as its project is set, for the operator who can set it otherwise; "" if it can."""
+    """Describe for the operator the project setting that prevents a letter; "" if none does."""
     if not email_addresses.is_plain(claim.sender_address or sender):
         return "the project's sender address is none: `projects set --sender-address`"
     if not all(map(email_addresses.is_header_text, (claim.sender_name, claim.project_name))):
@@ -54,7 +54,7 @@ def fault(claim: Claim, sender: str) -> str:
 
 
 def compose(claim: Claim, token: Token | None, ring: KeyRing, *, sender: str, public_url: str) -> bytes:
-    """The whole message; a retry writes the same bytes. Raises Forbidden."""
+    """Compose the whole message; a retry gives the same bytes. Raises ForbiddenTarget."""
     facts = claim.facts
     device = user_agents.parse(facts.get("user_agent", ""))
     shared = {
@@ -102,12 +102,12 @@ def _link(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> str:
 
 
 def is_sign_up(token: Token) -> bool:
-    """A private sign-up's: its account is made when it is used, under the id that was asked for."""
+    """Return whether a token is a private sign-up's: its use makes the account, under the id requested."""
     return token.kind == Kind.VERIFICATION and token.user_id is None
 
 
 def _target(claim: Claim, token: Token, public_url: str) -> str:
-    """The address that was asked for, if it is still allowed; else the operator's or our own, which need no check."""
+    """Choose the requested address, if it is still allowed; else the project's or our own, which need no check."""
     if url := claim.facts.get("url"):
         try:
             return redirect_policy.check(url, claim.hostnames, plain_http=claim.plain_http)

@@ -1,7 +1,7 @@
-"""A letter as the bytes that go over the wire: RFC 5322 headers and two quoted-printable parts.
+"""Encode a letter as MIME: RFC 5322 headers and two quoted-printable parts.
 
 Built by hand because EmailMessage costs thirty times as much and still lets NUL and bidi overrides into a
-header; tests compare the outcome with Python's own parser. The same arguments always give the same bytes, so
+header; tests compare the result with Python's own parser. The same arguments always give the same bytes, so
 that a retried mail is a true duplicate.
 """
 
@@ -32,10 +32,10 @@ def build(
     date: datetime,
     reply_to: str | None = None,
 ) -> bytes:
-    """A letter as a message ready to send: CRLF only, ASCII only, no line of a part over 76 characters.
+    """Build a message ready to send: CRLF only, ASCII only, no line of a part over 76 characters.
 
     `message_id` is the one fixed when the mail was accepted, `date` is aware and the same for every attempt. Raises
-    ValueError for a control character in a header value, for what is no address, for a body not Unicode.
+    ValueError for a control character in a header value, for an invalid address, for a body that is not Unicode.
     """
     if not email_addresses.is_plain(recipient) or MESSAGE_ID.fullmatch(message_id) is None or date.tzinfo is None:
         raise ValueError("a message needs one plain recipient, a Message-ID and an aware date")
@@ -64,7 +64,7 @@ def build(
 
 @lru_cache(maxsize=512)
 def _sender_lines(name: str, address: str, reply_to: str | None) -> str:
-    """From and Reply-To, which are the same for all mails of a project."""
+    """Build From and Reply-To, which are the same for all mails of a project."""
     for given in (address, reply_to):
         if given is not None and not email_addresses.is_plain(given):
             raise ValueError("a sender needs one plain address")
@@ -76,7 +76,7 @@ def _sender_lines(name: str, address: str, reply_to: str | None) -> str:
 
 
 def _phrase(name: str, used: int) -> str:
-    """A display name: quoted when that is enough, else as encoded words."""
+    """Write a display name: quoted if that is enough, else as encoded words."""
     quoted = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if _plain(name) and used + len(quoted) <= LONGEST_LINE:
         return quoted if name else ""
@@ -85,7 +85,7 @@ def _phrase(name: str, used: int) -> str:
 
 @lru_cache(maxsize=1024)
 def _words(text: str, used: int) -> str:
-    """Header text after a field name `used` characters long."""
+    """Write header text after a field name `used` characters long."""
     text = text.strip(" ")
     if _plain(text) and used + len(text) <= LONGEST_LINE:
         return text
@@ -93,14 +93,14 @@ def _words(text: str, used: int) -> str:
 
 
 def _plain(text: str) -> bool:
-    """Whether a reader sees this text unchanged when it stands in a header as it is."""
+    """Return whether a header may hold this text as it is. Raises ValueError for control characters."""
     if not email_addresses.is_header_text(text):
         raise ValueError("a header value holds a control character")
     return text.isascii() and "=?" not in text and "  " not in text
 
 
 def _encoded_words(text: str) -> str:
-    """RFC 2047 words, one a line, never cutting a character in two."""
+    """Encode RFC 2047 words, one a line, never splitting a character."""
     chunks, chunk = [], b""
     for character in text:
         encoded = character.encode()
@@ -113,7 +113,7 @@ def _encoded_words(text: str) -> str:
 
 
 def _quoted_printable(text: str) -> bytes:
-    """A body ending in CRLF: b2a_qp breaks its long lines as the first newline it meets is written."""
+    """Encode a body that ends in CRLF: b2a_qp breaks long lines with the kind of newline it finds first."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
     if not lines.endswith("\r\n"):
         lines += "\r\n"

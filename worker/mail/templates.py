@@ -1,8 +1,8 @@
-"""The letters we write: templates/<letter>/{subject.txt,body.txt,body.html} in the reader's language.
+"""Render letters: templates/<letter>/{subject.txt,body.txt,body.html} in the reader's language.
 
-English stands in the templates, service/i18n.py knows the others. Everything is compiled, and written on
-trial in every language, when the shelf is opened: a broken template or translation stops the start, not a mail.
-No text a user chose (name, raw user agent) may reach a letter: anybody can have one sent to anybody.
+The templates are English, service/i18n.py has the translations. All are compiled and rendered in every language when
+they are loaded: a broken template or translation stops the start, not a mail. No text that a user chose (name, raw
+user agent) may reach a letter: any client can have one sent to any address.
 """
 
 import re
@@ -35,7 +35,7 @@ LINK = re.compile(r"(?!(?:javascript|data|vbscript|file|blob):)[a-z][a-z0-9+.-]*
 DEVICE = re.compile(r"(?:[A-Za-z0-9 ,()+/-]|\.(?=[0-9])){1,64}")
 CODE = re.compile(r"[0-9]{6}")
 PHRASE = re.compile(r"[A-Za-z]{1,20} [A-Za-z]{1,20}")  # two words of our own list
-GAP = re.compile(r"\n{3,}")  # empty blocks leave more blank lines than a letter wants
+GAP = re.compile(r"\n{3,}")  # empty blocks leave blank lines
 UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 TRIAL = MappingProxyType({
     "era": "modern", "project": "Trial", "link": "https://example.com/?a=1&b=2", "lifetime_seconds": 3600,
@@ -46,7 +46,7 @@ TRIAL = MappingProxyType({
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What one mail says: a subject of one line, and the same text twice."""
+    """Text of one mail: a subject of one line, and the body as text and as HTML."""
 
     subject: str
     text: str
@@ -55,17 +55,17 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class TemplateRegistry:
-    """All letters and languages, ready to write."""
+    """All letters and languages, loaded."""
 
     letters: Mapping[str, tuple[Template, Template, Template]]
     catalogues: Mapping[str, Catalogue]
 
 
 def render(letter: str, /, *, locale: str, **facts: object) -> Letter:
-    """Write a letter. An unknown locale gets its language ("de-AT" reads de), else English.
+    """Render a letter. An unknown locale gets its language (de for "de-AT"), else English.
 
     Facts: `project`, `era` ("legacy" or "modern": which subject); where there is a secret `link` or `code`, with
-    `expires` (aware) and `lifetime_seconds`; for letters that say who asked `ip`, `device` (a label of ours,
+    `expires` (aware) and `lifetime_seconds`; for letters that name the requester `ip`, `device` (a label of ours,
     never the raw header) and `requested_at` (aware), and for those that sign in `phrase`, each None or absent when
     unknown. Raises LookupError for a letter we don't have, ValueError for a link that isn't plain printable
     ASCII, a code that isn't six digits or a moment that is none, jinja2's UndefinedError when a fact is missing.
@@ -75,7 +75,7 @@ def render(letter: str, /, *, locale: str, **facts: object) -> Letter:
 
 @cache
 def load_templates(folder: Path = TEMPLATES) -> TemplateRegistry:
-    """Open the shelf: call it once at start so that whatever is broken is found then."""
+    """Load and test all templates. Called at the start, so that a broken one is found then."""
     environment = Environment(
         loader=FileSystemLoader(folder),
         extensions=["jinja2.ext.i18n"],
@@ -101,7 +101,7 @@ def load_templates(folder: Path = TEMPLATES) -> TemplateRegistry:
 
 
 def render_letter(opened: TemplateRegistry, letter: str, /, *, locale: str, facts: Mapping[str, object]) -> Letter:
-    """Write a letter from a given shelf; see render."""
+    """Render a letter from a given registry; see render."""
     templates = opened.letters.get(letter)
     if templates is None:
         raise LookupError(f"there is no letter {letter!r}")
@@ -114,7 +114,7 @@ def render_letter(opened: TemplateRegistry, letter: str, /, *, locale: str, fact
 
 
 def _prepared(facts: Mapping[str, object]) -> dict[str, object]:
-    """The facts as the templates want them: moments as text, a lifetime in its unit, the rest checked."""
+    """Prepare the facts for a template: times as text, a lifetime in its unit, the rest checked."""
     ready = {"ip": None, "device": None, "requested_at": None, "phrase": None, **facts}
     link = str(ready.get("link", ""))
     if "link" in ready and LINK.fullmatch(link) is None:
@@ -136,7 +136,7 @@ def _prepared(facts: Mapping[str, object]) -> dict[str, object]:
 
 
 def _moment(given: object) -> str:
-    """A moment every reader understands, whatever the language and time zone; ISO text will do."""
+    """Format a time, given as datetime or ISO text, in UTC."""
     moment = given if isinstance(given, datetime) else datetime.fromisoformat(str(given))
     if moment.tzinfo is None:
         raise ValueError("a letter's moments must be aware")
@@ -144,7 +144,7 @@ def _moment(given: object) -> str:
 
 
 def _known_ip(given: object) -> str | None:
-    """An address only if it is one; it came from outside."""
+    """Return an IP address if it is one; it came from a client."""
     try:
         return None if given is None else str(ip_address(str(given)))
     except ValueError:
@@ -152,7 +152,7 @@ def _known_ip(given: object) -> str | None:
 
 
 def _span(seconds: int) -> tuple[int, str]:
-    """A lifetime in the largest unit that divides it: 604800 is 7 days, 5400 is 90 minutes."""
+    """Convert a lifetime to the largest unit that divides it: 604800 is 7 days, 5400 is 90 minutes."""
     for unit, size in UNITS:
         if seconds >= size and seconds % size == 0:
             return seconds // size, unit
@@ -161,20 +161,20 @@ def _span(seconds: int) -> tuple[int, str]:
 
 @pass_context
 def _one(context: Context, sentence: str, /, **variables: object) -> str:
-    """What {% trans %} calls. A translation is ours and trusted; its variables are escaped in HTML."""
+    """Translate for {% trans %}. A translation is ours and trusted; its variables are escaped in HTML."""
     catalogue: Catalogue = context["catalogue"]
     return _filled(context, catalogue.one(sentence), variables)
 
 
 @pass_context
 def _several(context: Context, sentence: str, plurals: str, number: int, /, **variables: object) -> str:
-    """The same for a sentence with a number in it."""
+    """Translate a sentence with a number in it."""
     catalogue: Catalogue = context["catalogue"]
     return _filled(context, catalogue.several(sentence, plurals, number), {"num": number, **variables})
 
 
 def _filled(context: Context, sentence: str, variables: dict[str, object]) -> str:
-    """A sentence with its variables in place; escaping them here is quicker than Markup's own `%`."""
+    """Fill in a sentence's variables; escaping them here is quicker than Markup's own `%`."""
     if not context.eval_ctx.autoescape:
         return sentence % variables
     escaped = {name: escape(value) for name, value in variables.items()}
@@ -182,7 +182,7 @@ def _filled(context: Context, sentence: str, variables: dict[str, object]) -> st
 
 
 def _try(opened: TemplateRegistry, letter: str, spoken: str) -> None:
-    """Write a letter on trial, for both eras, so that a missing fact or a bad placeholder shows at start."""
+    """Render a letter in both eras, so that a missing fact or a bad placeholder is found at the start."""
     for era in ("legacy", "modern"):
         for seconds in (60, 120, 3_600, 7_200, 86_400, 604_800):
             facts = {**TRIAL, "era": era, "lifetime_seconds": seconds}

@@ -1,4 +1,4 @@
-"""The way out: reused connections to one SMTP server or several, and how a mail can fare there."""
+"""Send mails over SMTP: reused connections to one relay server or several, with failover."""
 
 from service.settings import Deadlines
 from worker.smtp.circuit_breaker import OURS, State

@@ -1,4 +1,4 @@
-"""Leaves a server alone that fails again and again, until a probe finds it well."""
+"""Circuit breaker: stop using a server that keeps failing until a probe succeeds."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,12 +8,12 @@ from worker.smtp.outcomes import GREETING, DeliveryFailure
 State = Literal["closed", "open", "half_open"]
 TRIES = 5
 REST = 10.0
-# Where a fault of ours concerns the server and not one letter: whether it lets us in, and whether it lets us send.
+# Stages at which a fault of ours blocks every mail and not one letter: connection, sign-in, permission to send.
 OURS = GREETING | {"mail"}
 
 
 def is_counted(fault: DeliveryFailure) -> bool:
-    """Whether the server failed as a whole, and not for one recipient, one letter, or one connection that rested."""
+    """Return whether the server failed as a whole, not for one recipient, one letter, or one stale connection."""
     if fault.reused and fault.code in (0, 421):
         return False
     return fault.cause == "server" or (fault.cause == "ours" and fault.stage in OURS)
@@ -21,18 +21,18 @@ def is_counted(fault: DeliveryFailure) -> bool:
 
 @dataclass(slots=True)
 class CircuitBreaker:
-    """Opens after `TRIES` failures in a row; then one probe each `REST` seconds. Times are the loop's."""
+    """Breaker that opens after `TRIES` failures in a row; then one probe each `rest` seconds. Times are the loop's."""
 
     rest: float = REST
     state: State = "closed"
     failures: int = 0
     probe_at: float = 0.0
     last: str = ""
-    # Senders that were refused and recipients that were failed, since it last worked.
+    # Senders refused and recipients failed since the last success.
     _known: set[bytes] = field(default_factory=set)
 
     def allows(self, now: float) -> bool:
-        """Whether a mail may go there. If nobody probes, a mail does it, one for each rest."""
+        """Return whether a mail may be sent. If probes are overdue a mail stands in for one, one each `rest`."""
         if self.state == "closed":
             return True
         if self.probe_overdue(now):
@@ -41,13 +41,13 @@ class CircuitBreaker:
         return False
 
     def probe_overdue(self, now: float) -> bool:
-        """Whether a probe is so late that nobody seems to make them."""
+        """Return whether a probe is so late that none seems to be running."""
         return self.state == "open" and now > self.probe_at + self.rest
 
     def record_failure(
         self, fault: DeliveryFailure, now: float, *, sender: bytes = b"", recipient: bytes = b""
     ) -> bool:
-        """Count a failure; whether it opened the breaker.
+        """Count a failure; return whether it opened the breaker.
 
         A refused sender address, and a failure once a recipient was named, count once for each: others may pass.
         """
@@ -71,12 +71,12 @@ class CircuitBreaker:
         return not known
 
     def record_success(self) -> bool:
-        """The server did its part for a mail; whether that closed the breaker."""
+        """Record that the server did its part for a mail; return whether that closed the breaker."""
         was, self.state, self.failures = self.state, "closed", 0
         self._known.clear()
         return was != "closed"
 
     def half_close(self) -> None:
-        """A probe went well. The next failure opens it again: to greet is less than to carry."""
+        """Close after a successful probe, but open again at the next failure: a greeting proves less than a mail."""
         self.state, self.failures = "closed", TRIES - 1
         self._known.clear()

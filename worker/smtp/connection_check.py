@@ -1,4 +1,4 @@
-"""A dialogue with each relay up to where a mail would begin: TLS, names and signing in, with nothing sent."""
+"""Check each relay server up to MAIL: TLS, host names and sign-in, with nothing sent."""
 
 import asyncio
 from dataclasses import asdict, dataclass
@@ -9,13 +9,13 @@ from worker.smtp.connection_pool import Bounds, ConnectionPool
 from worker.smtp.outcomes import DeliveryFailure
 from worker.smtp.smtp_url import SmtpUrl
 
-# Whoever asks waits for it, so a step has no more than this here, however patient the settings are.
+# The operator waits for the result, so no step has longer than this, whatever the settings allow.
 _LONGEST = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """`look` is what may pass by itself; `wrong` needs an operator."""
+    """Result for one relay: `look` may pass by itself; `wrong` needs an operator."""
 
     relay: str
     state: Literal["well", "look", "wrong"]
@@ -23,7 +23,7 @@ class CheckResult:
 
 
 async def check_connections(servers: tuple[SmtpUrl, ...], deadlines: Deadlines) -> list[CheckResult]:
-    """One verdict a relay, in their order. Raises OSError for a `ca` file that holds no certificate."""
+    """Check all servers at once; results in their order. Raises OSError for a `ca` file that holds no certificate."""
     short = Deadlines(**{step: min(seconds, _LONGEST) for step, seconds in asdict(deadlines).items()})
     return list(await asyncio.gather(*(_try(server, short) for server in servers)))
 

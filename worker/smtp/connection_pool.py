@@ -1,7 +1,8 @@
-"""The open connections to one server, each used by one mail at a time, the last used first."""
+"""Pool the open sessions of one server, each used by one mail at a time, the last used first."""
 
 import asyncio
 import ssl
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakSet
@@ -17,21 +18,69 @@ from worker.smtp.smtp_url import SmtpUrl
 if TYPE_CHECKING:
     from worker.smtp.oauth import AccessTokens
 
-# Seconds of rest after which a connection is given back to the server, which may count them.
+# Seconds without use after which a connection is closed: the server may limit their number.
 _LONGEST_REST = 60.0
+# Seconds after which the limit grows by one. Each trial may cost a 421, so it is not done often.
+GROWTH = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Connections at a time, mails over each, and seconds of rest after which one must prove that it lives."""
+    """Connections at a time, mails over each, and idle seconds after which one is tested before its next use."""
 
     connections: int
     mails: int
     idle: float
 
 
+class ConcurrencyLimit:
+    """Semaphore whose `limit` adapts between 1 and `most`: fewer mails at a time after the server refused one more."""
+
+    def __init__(self, most: int) -> None:
+        self.most = self.limit = most
+        self.busy = 0
+        self._changed_at = 0.0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def acquire(self) -> None:
+        """Wait for a slot, first come first served."""
+        loop = asyncio.get_running_loop()
+        if self.limit < self.most and loop.time() > self._changed_at + GROWTH:
+            self._set(self.limit + 1, loop.time())
+        if self.busy < self.limit and not self._waiting:
+            self.busy += 1
+            return
+        slot = loop.create_future()
+        self._waiting.append(slot)
+        try:
+            await slot
+        except asyncio.CancelledError:
+            if not slot.cancelled():
+                self.release()
+            raise
+
+    def release(self) -> None:
+        self.busy -= 1
+        self._wake()
+
+    def shrink(self, limit: int, now: float) -> None:
+        """Allow no more than `limit` (at least one) until `GROWTH` seconds have passed."""
+        self._set(max(1, min(limit, self.most)), now)
+
+    def _set(self, limit: int, now: float) -> None:
+        self.limit, self._changed_at = limit, now
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting and self.busy < self.limit:
+            slot = self._waiting.popleft()
+            if not slot.done():
+                self.busy += 1
+                slot.set_result(None)
+
+
 class ConnectionPool:
-    """Makes them, lends them, takes them back."""
+    """Sessions of one server: opened, lent out, released."""
 
     def __init__(self, server: SmtpUrl, bounds: Bounds, deadlines: Deadlines) -> None:
         """Raise OSError when the server's `ca` file holds no certificate."""
@@ -45,26 +94,26 @@ class ConnectionPool:
         self._context = None if server.tls == "none" else ssl.create_default_context(cafile=server.ca)
 
     @property
-    def welcomed(self) -> int:
-        """How many the server has greeted and not ended yet, whether in use or idle."""
+    def greeted(self) -> int:
+        """Number of open sessions that the server has greeted, in use or idle."""
         return sum(each.alive and each.stage not in ("connect", "banner") for each in self._opened)
 
-    async def idle_session(self) -> SmtpSession | None:
-        """The connection used last that still lives; a round trip proves it only after a long rest."""
+    async def acquire_idle(self) -> SmtpSession | None:
+        """Take the most recently used session that still works; only after long idling a NOOP tests it."""
         while self._idle:
             connection = self._idle.pop()
             if connection.mails >= self._bounds.mails:
                 await connection.quit()
                 continue
-            rested = asyncio.get_running_loop().time() - connection.used_at
-            fresh = rested < self._bounds.idle
+            idle_for = asyncio.get_running_loop().time() - connection.used_at
+            fresh = idle_for < self._bounds.idle
             if connection.alive and (fresh or await connection.accepts(b"NOOP")):
                 return connection
             connection.abort()
         return None
 
     async def open(self) -> SmtpSession | DeliveryFailure:
-        """A connection ready for MAIL FROM: TLS as configured, never less, and signed in."""
+        """Open a session that is ready for MAIL: encrypted exactly as configured, and signed in."""
         if self.closed:
             return TemporaryFailure(0, "the relay is closing", "connect")
         server = self._server
@@ -80,7 +129,7 @@ class ConnectionPool:
         self._opened.add(connection)
         try:
             await connection.greet(server, self._tokens)
-        except Exception as error:  # noqa: BLE001 - whatever it was, it becomes one of our answers
+        except Exception as error:  # noqa: BLE001 - every error becomes a DeliveryFailure
             fault = of_error(error, connection.stage)
         except BaseException:
             connection.abort()
@@ -90,27 +139,27 @@ class ConnectionPool:
         connection.abort()
         return fault
 
-    def put_back(self, connection: SmtpSession) -> None:
+    def release(self, connection: SmtpSession) -> None:
         if self.closed:
             connection.abort()
         elif connection.alive:
             connection.used_at = asyncio.get_running_loop().time()
             self._idle.append(connection)
 
-    async def tidy(self) -> None:
-        """Say goodbye on connections that nobody has needed for long."""
+    async def close_unused(self) -> None:
+        """End sessions that have been idle for long."""
         oldest = asyncio.get_running_loop().time() - _LONGEST_REST
         while self._idle and self._idle[0].used_at < oldest:
             await self._idle.pop(0).quit()
 
     async def close(self) -> None:
-        """Say goodbye on every idle connection; busy ones end with their mail, later mails get TemporaryFailure."""
+        """End every idle session; busy ones end with their mail, later mails get TemporaryFailure."""
         self.closed = True
         idle, self._idle = self._idle, []
         await asyncio.gather(*(connection.quit() for connection in idle))
 
-    def drop_idle(self) -> None:
-        """Without a word: the server is not well."""
+    def abort_idle(self) -> None:
+        """Close idle connections without QUIT, after the server failed."""
         while self._idle:
             self._idle.pop().abort()
 

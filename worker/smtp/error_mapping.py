@@ -1,4 +1,4 @@
-"""What it means when a dialogue breaks off: by a cut, by silence, by a certificate we don't trust."""
+"""Map exceptions of a session (cut, timeout, certificate) to delivery failures."""
 
 import re
 import ssl
@@ -9,18 +9,18 @@ from service import outages
 from worker.smtp.outcomes import Cause, DeliveryFailure, Stage, TemporaryFailure, one_line
 from worker.smtp.reply_codes import of_reply
 
-# How servers say that they dislike the name after EHLO.
+# Words by which servers refuse the name after EHLO.
 _OUR_NAME = re.compile(
     r"\b(?:helo|ehlo)\b|\bhost ?names?\b|\bdomain names?\b|\binvalid (?:domain|name)\b|fully.qualified|\bfqdn\b"
     r"|reverse (?:dns|name|lookup)|\bptr\b",
     re.IGNORECASE,
 )
-# OpenSSL's word for it sends nobody to SMTP_URL.
+# OpenSSL's message would lead no operator to SMTP_URL.
 _PLAIN = "it does not begin with TLS: smtps:// is for ports that do (465), smtp:// for STARTTLS (587)"
 
 
 def of_error(error: Exception, stage: Stage) -> DeliveryFailure:
-    """Any exception of a dialogue as the answer it means."""
+    """Map any exception of a session to the failure it means."""
     if isinstance(error, DeliveryFailure):
         return error
     if isinstance(error, aiosmtplib.SMTPResponseException):
@@ -32,7 +32,7 @@ def of_error(error: Exception, stage: Stage) -> DeliveryFailure:
     elif tls is not None:
         reason = getattr(tls, "verify_message", "") or getattr(tls, "reason", "") or "the encryption broke off"
         text = _PLAIN if reason == "WRONG_VERSION_NUMBER" else one_line(reason)
-        # What breaks later was no question of trust, and its place must stay: after the dot the mail may be sent.
+        # A later TLS error is no question of trust and keeps its stage: after the dot the mail may have been sent.
         if stage in ("banner", "tls"):
             stage, cause = "tls", _whose(tls)
     elif isinstance(error, TimeoutError):
@@ -42,7 +42,7 @@ def of_error(error: Exception, stage: Stage) -> DeliveryFailure:
         text = one_line(meant or f"there is no connection: {error.strerror or type(error).__name__}")
     elif isinstance(error, aiosmtplib.SMTPException):
         text = one_line(error.message) or type(error).__name__
-        # Neither a cut nor a silence: something that we need isn't offered there.
+        # Neither cut nor timeout: the server lacks something that is configured.
         if stage in ("tls", "auth") and not isinstance(error, aiosmtplib.SMTPServerDisconnected):
             cause = "ours"
     else:
@@ -53,11 +53,11 @@ def of_error(error: Exception, stage: Stage) -> DeliveryFailure:
 def _of_response(error: aiosmtplib.SMTPResponseException, stage: Stage) -> DeliveryFailure:
     fault = of_reply(error.code, error.message, stage)
     if stage == "ehlo" and _OUR_NAME.search(fault.text):
-        # Even 421 and 450 pass only once we call ourselves something else.
+        # Even with 421 or 450 a retry helps only under another name.
         fault.cause = "ours"
     return fault
 
 
 def _whose(fault: ssl.SSLError) -> Cause:
-    """A certificate or a protocol that doesn't fit needs an operator; a handshake that was cut short passes."""
+    """Return "ours" for a certificate or protocol that an operator must fix, "server" for a handshake that was cut."""
     return "server" if isinstance(fault, ssl.SSLEOFError | ssl.SSLZeroReturnError) else "ours"

@@ -1,6 +1,6 @@
-"""Access tokens for XOAUTH2: asked for over HTTP, kept until shortly before they end, shared by all connections.
+"""Access tokens for XOAUTH2: fetched over HTTP, cached until shortly before they expire, shared by all connections.
 
-Nothing of a token or a client's secret gets into a fault: of what a token server says only its error code is told.
+A failure holds nothing of a token or a client secret: of a token server's answer only its error code is kept.
 """
 
 import asyncio
@@ -16,16 +16,16 @@ from worker.smtp import oauth_grants
 from worker.smtp.oauth_grants import Grant, InvalidGrantFile
 from worker.smtp.outcomes import Cause, TemporaryFailure
 
-# Seconds for an answer of the token server, and at least between two tokens that a relay refuses.
+# Seconds for an answer of the token server; least seconds between two tokens that a relay refuses.
 _PATIENCE, _AGAIN = 10.0, 60.0
 # A token is renewed so long before its end, or when a tenth of its life is left if that is less.
 _SLACK = 300.0
-# What a token is good for where its server doesn't say (RFC 6749 5.1 leaves it open).
+# Lifetime of a token whose server gives none (RFC 6749 5.1 leaves it open).
 _UNTOLD = 300.0
 _LONGEST = 64 * 1024
 _TOKEN = re.compile(r"[!-~]{1,16384}")
 _CODE = re.compile(r"[a-z_]{1,40}")
-# Microsoft tells by a number what is wrong: a wrong secret, an expired one, an unknown application.
+# Microsoft gives the cause as a number: a wrong secret, an expired one, an unknown application.
 _AADSTS = re.compile(r"\bAADSTS\d{4,9}\b")
 _PASSING = frozenset({"server_error", "temporarily_unavailable", "slow_down"})
 
@@ -37,7 +37,7 @@ class _Kept:
 
 
 class AccessTokens:
-    """Those of one mailbox. The file is read for each new token, so that a changed secret needs no restart."""
+    """Tokens of one mailbox. The grant file is read for each new token: a changed secret needs no restart."""
 
     def __init__(self, path: str, user: str) -> None:
         self._path = path
@@ -48,7 +48,7 @@ class AccessTokens:
         self._failed_at = self._refused_at = float("-inf")
 
     async def get(self) -> str:
-        """A token that is good for a while; callers at the same time share one request. Raises TemporaryFailure."""
+        """Return a valid token; concurrent callers share one request. Raises TemporaryFailure."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         async with self._asking:
@@ -62,7 +62,7 @@ class AccessTokens:
         raise TemporaryFailure(0, text, "auth", cause)
 
     def another(self, refused: str) -> bool:
-        """Throw away a token that the relay refused; whether asking anew is worth it, which it is once a minute."""
+        """Discard a token that the relay refused; return whether to fetch another, at most once a minute."""
         if self._kept is None or self._kept.value != refused:
             return True
         now = asyncio.get_running_loop().time()
@@ -80,7 +80,7 @@ class AccessTokens:
             async with asyncio.timeout(_PATIENCE):
                 status, body = await _post(grant, self._user)
             answer = _read(status, body, asked)
-        except Exception as error:  # noqa: BLE001 - whatever it was, there is no token
+        except Exception as error:  # noqa: BLE001 - any error means that there is no token
             answer = _of_error(error)
         if isinstance(answer, _Kept):
             self._kept = answer
@@ -89,7 +89,7 @@ class AccessTokens:
 
 
 async def _post(grant: Grant, user: str) -> tuple[int, bytes]:
-    """Status and body; a redirect isn't followed, it would carry the secret elsewhere."""
+    """Return status and body. Redirects are not followed: they would carry the secret elsewhere."""
     # In a thread, because reading all the system's certificates takes a while.
     trusted = await asyncio.to_thread(ssl.create_default_context, cafile=grant.ca)
     async with (
@@ -131,7 +131,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _seconds(life: object) -> float:
-    """Some servers write the number as text."""
+    """Read a lifetime; some servers write the number as text."""
     try:
         seconds = float(life) if isinstance(life, int | float | str) else _UNTOLD
     except ValueError:
@@ -140,7 +140,7 @@ def _seconds(life: object) -> float:
 
 
 def _of_error(error: Exception) -> tuple[str, Cause]:
-    """Only what is ours is told in its own words, since those of others may quote what was sent."""
+    """Describe an error; only our own are quoted, others may hold what was sent."""
     if isinstance(error, InvalidGrantFile):
         return str(error), "ours"
     if isinstance(error, TimeoutError):

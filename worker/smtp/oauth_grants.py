@@ -1,4 +1,4 @@
-"""How an access token is asked for: what the file of an SMTP URL's ?oauth= says (RFC 6749 4.4, RFC 7523)."""
+"""Grant file of an SMTP URL's ?oauth=: the request for an access token (RFC 6749 4.4, RFC 7523)."""
 
 import json
 import re
@@ -13,7 +13,7 @@ import jwt
 from jwt.algorithms import RSAAlgorithm
 
 LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|::1")
-# What a service account asks for in a mailbox's name; Google has no narrower scope for SMTP.
+# Google has no narrower scope for SMTP.
 _GOOGLE_SCOPE = "https://mail.google.com/"
 _JWT_SECONDS = 3600
 _TOML_KEYS = frozenset({"token_url", "client_id", "client_secret", "scope", "ca"})
@@ -21,7 +21,7 @@ _TOML_KEYS = frozenset({"token_url", "client_id", "client_secret", "scope", "ca"
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """A registered application that may send as the mailbox; `ca` is a PEM file trusted instead of the system's."""
+    """Registered application that may send as the mailbox; `ca` is a PEM file trusted instead of the system's."""
 
     token_url: str
     client_id: str
@@ -30,7 +30,7 @@ class ClientCredentials:
     ca: str | None = None
 
     def form(self, _user: str) -> dict[str, str]:
-        """The request's body."""
+        """Build the request's body."""
         form = {
             "grant_type": "client_credentials",
             "client_id": self.client_id,
@@ -41,7 +41,7 @@ class ClientCredentials:
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
-    """A Google service account with domain-wide delegation: it signs that it acts for the mailbox."""
+    """Google service account with domain-wide delegation: it signs that it acts for the mailbox."""
 
     token_url: str
     client_email: str
@@ -50,7 +50,7 @@ class ServiceAccount:
     ca: None = None
 
     def form(self, user: str) -> dict[str, str]:
-        """The request's body; the claim is by this machine's clock, which Google wants within minutes of its own."""
+        """Build the request's body; its time is this machine's, which must be within minutes of Google's."""
         now = int(time.time())
         claims = {
             "iss": self.client_email,
@@ -69,18 +69,18 @@ Grant = ClientCredentials | ServiceAccount
 
 
 class InvalidGrantFile(Exception):
-    """The message says why, and quotes nothing of the file."""
+    """Unusable grant file; the message says why, and quotes nothing of it."""
 
 
 def read_grant(path: str) -> Grant:
-    """What the file says now. Raises UnfitFile."""
+    """Read the file. Raises InvalidGrantFile."""
     try:
         text = Path(path).read_text()
     except (OSError, ValueError):
         text = ""
     grant, problem = _parse(text)
     if grant is None or problem:
-        # Raised here and not where it was met, lest the original, which quotes the file, hang on it.
+        # Raised here so that the original error, which quotes the file, is not its context.
         raise InvalidGrantFile(problem)
     return grant
 
@@ -122,7 +122,7 @@ def _client_credentials(found: dict[str, Any]) -> tuple[Grant | None, str]:
 
 
 def _words(found: dict[str, Any], names: tuple[str, ...]) -> str:
-    """What is missing or no text, if anything is."""
+    """Return the problem if one of the names is missing or no text, else ""."""
     for name in names:
         value = found.get(name)
         if not isinstance(value, str) or not value.strip():
@@ -133,7 +133,7 @@ def _words(found: dict[str, Any], names: tuple[str, ...]) -> str:
 
 
 def _address(url: str) -> str:
-    """What is wrong with the token server's address: a secret goes there, so it is https but for this machine."""
+    """Return the problem with the token server's address, else "". Only this machine's may do without https."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port

@@ -1,8 +1,8 @@
-"""How a try can end: taken, refused for good, or later; and whose fault that is.
+"""Outcomes of one attempt: accepted, failed for good, failed for now; with the cause.
 
 PermanentFailure is final for that recipient; TemporaryFailure is everything else, our own faults included, because a
-wrong password or an expired certificate must not cost anybody their mail. Nothing secret leaves this file: the words
-of a server are cut to one line without links or long codes.
+wrong password or an expired certificate must not cost a user their mail. Nothing secret leaves this file: a server's
+reply is cut to one line without links or long codes.
 """
 
 import re
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 Stage = Literal["address", "connect", "tls", "banner", "ehlo", "auth", "mail", "rcpt", "fence", "data", "dot"]
-# Who has to change something: the server as a whole, which passes; this recipient; or we: by an operator, or, where
-# it is only the pace, by sending less.
+# Cause of a failure: the server as a whole, which passes; this recipient; ours, which needs an operator; or pace, we
+# send too fast.
 Cause = Literal["server", "recipient", "ours", "pace"]
 
 LONGEST_TEXT = 200
-# Until here a mail was offered to nobody: another server may have it in the same try.
+# At these stages no server has seen the mail: another one may be tried in the same attempt.
 GREETING = frozenset({"connect", "tls", "banner", "ehlo", "auth"})
 ENVELOPE = frozenset({"mail", "rcpt"})
 CONTENT = frozenset({"data", "dot"})
@@ -25,7 +25,7 @@ SECRETS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S*|[A-Za-z0-9_+/=-]{32,}")
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The mail is the server's now; `server` is host:port, `text` its answer as one harmless line."""
+    """The server accepted the mail; `server` is host:port, `text` its reply as one harmless line."""
 
     server: str
     code: int
@@ -33,10 +33,10 @@ class Accepted:
 
 
 class DeliveryFailure(Exception):
-    """What both other ends carry: the SMTP code (0 when none came), one harmless line, where, and whose fault.
+    """Failed attempt: SMTP code (0 when none came), one harmless line, stage and cause.
 
-    `server` is host:port of the one that was spoken to, empty where none was. `suspected`: nothing shows whose fault
-    it is, so it counts as ours once several recipients met it. `reused`: over a connection that had rested.
+    `server` is host:port, empty where none was reached. `suspected`: the reply shows no cause, so it counts as ours
+    once several recipients met it. `reused`: the session had been idle in the pool.
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class DeliveryFailure(Exception):
 
     @property
     def may_go_elsewhere(self) -> bool:
-        """Whether another server may be asked at once: neither is it the recipient's fault nor may it make two of it.
+        """True if another server may be tried at once: not for a recipient's fault, nor where that could send twice.
 
-        Once DATA was said only a clear no will do: without an answer the mail may be on its way.
+        After DATA only a clear refusal will do: without a reply the mail may be on its way.
         """
         if self.cause == "recipient":
             return False
@@ -67,20 +67,20 @@ class DeliveryFailure(Exception):
 
 
 class PermanentFailure(DeliveryFailure):
-    """Never, for this recipient: no further attempt."""
+    """Failure that is final for this recipient: no further attempt."""
 
 
 class TemporaryFailure(DeliveryFailure):
-    """Not now."""
+    """Failure after which the mail is tried again."""
 
     @property
     def maybe_sent(self) -> bool:
-        """The final dot went out and no answer came back: the next attempt may be a duplicate (RFC 1047)."""
+        """True if the final dot was sent and no reply came: the next attempt may be a duplicate (RFC 1047)."""
         return self.stage == "dot" and self.code == 0
 
 
 def printable(text: str) -> str:
-    """What a server said, as one line."""
+    """Join a server's reply to one printable line."""
     said = text[:2000]
     if not said.isprintable():
         said = "".join(character if character.isprintable() else " " for character in said)
@@ -88,5 +88,5 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The same, fit for a log: short, without links or anything as long as a secret."""
+    """Make a reply fit for a log: one short line without links or anything as long as a secret."""
     return SECRETS.sub("[cut]", printable(text))[:LONGEST_TEXT]

@@ -1,4 +1,4 @@
-"""The way out of a worker: the preferred server, others that stand in for it, and how fast mails may go."""
+"""Send over the preferred relay server, or over another if that fails, within the rate limits."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -12,26 +12,26 @@ from worker.smtp.health import ServerHealth
 from worker.smtp.outcomes import Accepted, DeliveryFailure, PermanentFailure, TemporaryFailure
 from worker.smtp.rate_limiter import RateLimiter
 from worker.smtp.relay_server import RelayServer
-from worker.smtp.session import Envelope, LeaseCheck, on_the_wire
+from worker.smtp.session import Envelope, LeaseCheck, dot_stuffed
 from worker.smtp.smtp_url import SmtpUrl
 
-_ROUND = 10.0
+_INTERVAL = 10.0
 _USUAL = Deadlines()
 
 
 @dataclass(frozen=True, slots=True)
 class RateReservation:
-    """One mail may go: when it was given out, and the server whose pace it counts in, if any takes mail."""
+    """Permission to send one mail: its time, and the server whose rate it counts against, if any accepts mail."""
 
     at: float
-    host: RelayServer | None
+    server: RelayServer | None
 
 
 class RelayPool:
-    """At most `connections` to each server, and `per_minute` mails in any minute (0: as fast as it goes).
+    """Relay servers in order of preference: `connections` to each, `per_minute` mails in any minute (0: no limit).
 
     A connection used for `mails_a_connection` mails is renewed; one idle for `idle` seconds must prove it lives.
-    Whoever uses it runs `keep` beside it. `recovered` is set when a server is well again; who waits for it clears it.
+    Its user also runs `run_probes`. `recovered` is set when a server works again; its reader clears it.
     """
 
     def __init__(
@@ -47,123 +47,130 @@ class RelayPool:
         """`rest` is the time between two probes. Raise OSError when a server's `ca` file holds no certificate."""
         self.recovered = asyncio.Event()
         bounds = Bounds(connections, mails_a_connection, idle)
-        # Set when it may have changed when the next mail may go.
-        self._paced = asyncio.Event()
-        self._hosts = [
+        # Set when the time of the next mail may have changed.
+        self._rates_changed = asyncio.Event()
+        self._servers = [
             RelayServer(
-                server, bounds, patience, ServerHealth(server.name, CircuitBreaker(rest), self.recovered, self._paced)
+                server,
+                bounds,
+                patience,
+                ServerHealth(server.name, CircuitBreaker(rest), self.recovered, self._rates_changed),
             )
-            for server, patience in zip(servers, _patience(deadlines, len(servers)), strict=True)
+            for server, patience in zip(servers, _with_failover(deadlines, len(servers)), strict=True)
         ]
-        self._pace = RateLimiter(per_minute)
+        self._rate_limiter = RateLimiter(per_minute)
         self._queue = asyncio.Lock()
-        self._round = min(_ROUND, rest)
+        self._interval = min(_INTERVAL, rest)
 
     def is_available(self) -> bool:
-        """Whether any server takes mail: while none does, nothing should be claimed."""
+        """Return whether any server accepts mail: while none does, nothing should be claimed."""
         now = asyncio.get_running_loop().time()
-        return any(host.health.takes_mail(now) for host in self._hosts)
+        return any(server.health.accepts_mail(now) for server in self._servers)
 
     def states(self) -> dict[str, State]:
-        """The breaker of each server, by host:port, the preferred one first."""
-        return {host.name: host.breaker.state for host in self._hosts}
+        """Return the circuit breaker's state of each server, by host:port, the preferred one first."""
+        return {server.name: server.breaker.state for server in self._servers}
 
     def rates(self) -> dict[str, float | None]:
-        """Mails a minute that each server is given, by host:port; None is no limit but that of `per_minute`."""
-        return {host.name: host.throttle.rate for host in self._hosts}
+        """Return the adaptive limit of each server in mails a minute, by host:port; None is no limit of its own."""
+        return {server.name: server.throttle.rate for server in self._servers}
 
     async def acquire_rate(self) -> RateReservation:
-        """Wait until a mail may go; asked before it is claimed. What comes back is for `waive`."""
+        """Wait until a mail may be sent. Call before the claim, so that no lease runs meanwhile."""
         async with self._queue:
-            host = await self._host_with_a_turn()
+            server = await self._reserve_server()
             try:
-                return RateReservation(await self._pace.acquire(), host)
+                return RateReservation(await self._rate_limiter.acquire(), server)
             except BaseException:
-                self._give_back(host)
+                self._release_server(server)
                 raise
 
-    async def _host_with_a_turn(self) -> RelayServer | None:
-        """The first server whose pace lets a mail go; None while no server takes mail."""
+    async def _reserve_server(self) -> RelayServer | None:
+        """Wait for the first server whose rate allows a mail; None while no server accepts mail."""
         loop = asyncio.get_running_loop()
-        while hosts := [host for host in self._hosts if host.health.takes_mail(loop.time())]:
+        while open_servers := [server for server in self._servers if server.health.accepts_mail(loop.time())]:
             now = loop.time()
-            ready = next((host for host in hosts if host.throttle.opens_at(now) <= now), None)
+            ready = next((server for server in open_servers if server.throttle.next_send_at(now) <= now), None)
             if ready:
-                ready.throttle.grant(now)
+                ready.throttle.reserve(now)
                 return ready
-            self._paced.clear()
-            await wait_until(self._paced, until=min(host.throttle.opens_at(now) for host in hosts))
+            self._rates_changed.clear()
+            await wait_until(
+                self._rates_changed, until=min(server.throttle.next_send_at(now) for server in open_servers)
+            )
         return None
 
-    def release_rate(self, turn: RateReservation) -> None:
-        """There was nothing to send after all: somebody else may go."""
-        self._pace.release(turn.at)
-        self._give_back(turn.host)
+    def release_rate(self, reservation: RateReservation) -> None:
+        """Return a reservation that was not used, for another mail."""
+        self._rate_limiter.release(reservation.at)
+        self._release_server(reservation.server)
 
-    def _give_back(self, host: RelayServer | None) -> None:
-        if host:
-            host.throttle.give_back()
-            self._paced.set()
+    def _release_server(self, server: RelayServer | None) -> None:
+        if server:
+            server.throttle.cancel()
+            self._rates_changed.set()
 
     async def send(
         self, sender: str, recipient: str, message: bytes, *, before_data: LeaseCheck | None = None
     ) -> Accepted:
-        """Hand one message for one recipient to the first server that takes it; `sender` "" is the null return path.
+        """Send one message to one recipient by the first server that accepts it; `sender` "" is the null return path.
 
-        `before_data` is awaited once the recipient is taken, just before DATA, at each server that gets so far:
-        False, or an exception of its own, abandons the mail with TemporaryFailure at stage "fence"; and again after 354
-        if that was seconds in coming. Once DATA was said another server is asked only after a clear no to it: what may
-        have been taken is offered nowhere else. Waiting for a free connection has no deadline of ours. Raises
+        `before_data` is awaited after RCPT, just before DATA, at each server that gets so far: False, or an exception
+        of its own, abandons the mail with TemporaryFailure at stage "fence"; and again if 354 took seconds to come.
+        After DATA another server is tried only if this one refused clearly: a mail that may have been accepted is
+        offered to no other. Waiting for a free connection has no deadline. Raises
         PermanentFailure or TemporaryFailure, and nothing else but CancelledError.
         """
         if not email_addresses.is_plain(recipient):
             raise PermanentFailure(0, "the recipient is not one plain address", "address", "recipient")
         if sender and not email_addresses.is_plain(sender):
             raise TemporaryFailure(0, "the sender is not one plain address", "address", "ours")
-        outcome = await self._deliver(Envelope(sender.encode(), recipient.encode(), on_the_wire(message), before_data))
+        outcome = await self._send_to_any_server(
+            Envelope(sender.encode(), recipient.encode(), dot_stuffed(message), before_data)
+        )
         if isinstance(outcome, DeliveryFailure):
             raise outcome
         return outcome
 
-    async def _deliver(self, mail: Envelope) -> Accepted | DeliveryFailure:
-        """The first yes, the first fault that is final for this try, or the last of those that are not."""
+    async def _send_to_any_server(self, envelope: Envelope) -> Accepted | DeliveryFailure:
+        """Return the first acceptance, else the first failure that ends this attempt, else the last failure."""
         fault: DeliveryFailure | None = None
-        for host in self._hosts:
-            outcome = await host.deliver(mail)
+        for server in self._servers:
+            outcome = await server.deliver(envelope)
             if isinstance(outcome, Accepted):
                 return outcome
             fault = outcome or fault
             if outcome and not outcome.may_go_elsewhere:
                 break
-        idle = next((host for host in self._hosts if host.breaker.state == "closed"), self._hosts[0])
+        idle = next((server for server in self._servers if server.breaker.state == "closed"), self._servers[0])
         return fault or idle.circuit_open_failure()
 
     async def run_probes(self) -> None:
-        """Probe the servers that are left alone, give back connections that rest; until cancelled."""
+        """Probe the servers whose circuit is open, and close unused connections; until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for host in self._hosts:
-                # Each for itself: one that is silent for minutes keeps no other from being found well.
-                group.create_task(self._keep(host))
+            for server in self._servers:
+                # A task each: a server that is silent for minutes must not delay the probes of the others.
+                group.create_task(self._maintain(server))
 
-    async def _keep(self, host: RelayServer) -> None:
+    async def _maintain(self, server: RelayServer) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            host.health.opened.clear()
-            if _probe_at(host) <= loop.time():
-                await host.probe()
-            await host.connections.tidy()
-            await wait_until(host.health.opened, until=min(loop.time() + self._round, _probe_at(host)))
+            server.health.opened.clear()
+            if _probe_at(server) <= loop.time():
+                await server.probe()
+            await server.connections.close_unused()
+            await wait_until(server.health.opened, until=min(loop.time() + self._interval, _probe_at(server)))
 
     async def close(self) -> None:
-        """Say goodbye on every idle connection; busy ones end with their mail, later sends get TemporaryFailure."""
-        await asyncio.gather(*(host.connections.close() for host in self._hosts))
+        """End every idle session; busy ones end with their mail, later sends raise TemporaryFailure."""
+        await asyncio.gather(*(server.connections.close() for server in self._servers))
 
 
-def _patience(deadlines: Deadlines, servers: int) -> list[Deadlines]:
-    """Who has another behind it isn't waited for so long, lest mails that a spare could take wait for a black hole."""
+def _with_failover(deadlines: Deadlines, servers: int) -> list[Deadlines]:
+    """Shorten the deadlines of every server but the last: a silent one must not hold mails that a spare could take."""
     banner, ehlo = min(deadlines.banner, deadlines.failover), min(deadlines.ehlo, deadlines.failover)
     return [replace(deadlines, banner=banner, ehlo=ehlo)] * (servers - 1) + [deadlines]
 
 
-def _probe_at(host: RelayServer) -> float:
-    return host.breaker.probe_at if host.breaker.state == "open" else float("inf")
+def _probe_at(server: RelayServer) -> float:
+    return server.breaker.probe_at if server.breaker.state == "open" else float("inf")

@@ -1,7 +1,7 @@
-"""What a reply means: for good or for now, and whose fault (RFC 5321 4.2, RFC 3463, the registry of RFC 5248).
+"""Classify SMTP replies: permanent or temporary, and the cause (RFC 5321 4.2, RFC 3463, registry of RFC 5248).
 
-Final is only what speaks of this recipient and of nothing else. The enhanced status counts more than the code, and
-words that say what is wrong count more than both: servers choose codes freely.
+A reply is final only if it speaks of this recipient and of nothing else. The enhanced status counts more than the code,
+and words that name the cause count more than both: servers choose codes freely.
 """
 
 import re
@@ -41,7 +41,7 @@ _PASSING: MappingProxyType[Cause, tuple[str, ...]] = MappingProxyType({
 STATUSES = MappingProxyType({detail: cause for cause, details in _PASSING.items() for detail in details})
 # These with a 5 speak of the recipient: no such mailbox, no such domain, bad syntax, moved, takes no mail, disabled.
 FINAL = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"})
-# As answers to RCPT these do so too, where nothing in them speaks of us.
+# As replies to RCPT these speak of the recipient too, where nothing in them speaks of us.
 FINAL_CODES = frozenset({550, 551, 553, 556})
 OWNER = frozenset({"7.17", "7.18"})  # the mailbox or the domain is somebody else's now (RFC 7293)
 # Exchange Online: the recipient gets more than it takes in an hour; our address or tenant is blocked.
@@ -56,17 +56,17 @@ CODES: MappingProxyType[int, Cause] = MappingProxyType({
 
 
 def of_reply(code: int, text: str, stage: Stage) -> DeliveryFailure:
-    """A reply that wasn't the one hoped for, as the answer it means. Of a failed sign-in only numbers remain."""
+    """Classify a refusal. Of a failed sign-in only the numbers are kept, since the words may quote credentials."""
     line = one_line(text) or "without a word"
     if not 200 <= code <= 599:
         return TemporaryFailure(0, f"the reply makes no sense: {line}"[:LONGEST_TEXT], stage)
-    # What is judged is all that was said; what is told is cut, because it may quote the mail.
+    # The whole reply is classified; only the cut line is kept, because a reply may quote the mail.
     said = printable(text)
     status = ENHANCED.match(said)
     detail = status[2] if status else ""
     cause = _cause(code, detail, said, stage)
     if stage in GREETING or stage == "mail":
-        # No recipient was named yet, so it can't be theirs.
+        # No recipient was named yet, so it can't be the recipient's fault.
         own: Cause = "server" if code < 500 else "ours"
         told = _without_words(text) if stage == "auth" else line
         return TemporaryFailure(code, told, stage, own if cause in (None, "recipient") else cause)
@@ -80,13 +80,13 @@ def of_reply(code: int, text: str, stage: Stage) -> DeliveryFailure:
 
 
 def _without_words(text: str) -> str:
-    """Of a failed sign-in: a server may quote what it was given."""
+    """Describe a failed sign-in without the server's words, which may quote credentials."""
     status = ENHANCED.search(text)
     return f"the server did not let us sign in{f' ({status[0]})' if status else ''}"
 
 
 def _is_final(code: int, detail: str, said: str, stage: Stage) -> bool:
-    """Whether a 5xx that shows no fault of ours or of the server speaks of the recipient."""
+    """Return whether a 5xx that shows no fault of ours or of the server speaks of the recipient."""
     if detail in FINAL:
         return True
     if stage != "rcpt" or code not in FINAL_CODES:
@@ -96,7 +96,7 @@ def _is_final(code: int, detail: str, said: str, stage: Stage) -> bool:
 
 
 def _cause(code: int, detail: str, said: str, stage: Stage) -> Cause | None:
-    """Whose passing fault a reply tells of; None where nothing but its code and stage speaks."""
+    """Return the temporary cause that a reply names; None where only code and stage tell."""
     crowded = stage in GREETING and reply_texts.CROWDED.search(said) is not None
     rate = reply_texts.is_rate(said) and not crowded and reply_texts.OF_CONNECTION.search(said) is None
     if stage == "auth":

@@ -1,23 +1,23 @@
-"""Words by which relays say what they refuse.
+"""Patterns of words in relays' refusals.
 
-tests/integration/worker/data/replies.toml has the replies that they are taken from, and where those are from.
+tests/integration/worker/data/replies.toml has the replies that they are taken from, with their sources.
 """
 
 import re
 
 _any = "|".join
-# One connection more than the server bears at a time.
+# Too many connections at a time.
 CROWDED = re.compile(_any((
     r"too many (?!new )(?:\w+ ){0,3}(?:connections|sessions)",
     r"connections? (?:\w+ ){0,6}(?:limit|exceed)|number of sessions exceeds",
 )), re.IGNORECASE)  # fmt: skip
-# One connection has carried enough, or rested for too long: a new one may go on.
+# One connection has reached its own limit, or was idle for too long: a new one may go on.
 OF_CONNECTION = re.compile(_any((
     r"(?:messages?|mails|e-?mails|recipients|transactions|commands) (?:\w+ ){0,3}(?:connection|session|channel)",
     r"idle|timeout|too many errors",
 )), re.IGNORECASE)  # fmt: skip
 GREYLISTED = re.compile(r"gr[ea]y-?list", re.IGNORECASE)
-# One recipient gets too much at a time, from whomever.
+# One recipient gets too much at a time, from any sender.
 RECEIVING = re.compile(_any((
     r"(?:user|recipient|mailbox)\b.{0,60}\b(?:is receiving|can receive|receive limit)|recipient thread limit",
     r"messages? to \S+@\S+ deferred",
@@ -31,7 +31,7 @@ QUOTA = re.compile(r"(?:over|exceed\w*) (?:\w+ ){0,3}quota|quota (?:\w+ )?exceed
 TOO_BIG = re.compile(
     r"(?:message|mail|content|chunk|file|header)\b.{0,40}\b(?:size|too (?:big|large|long))", re.IGNORECASE
 )
-# More than it takes from us in some span of time: said by one of these, or by one of each of the three groups below.
+# Our rate is too high: said by one of these, or by one of each of the three groups below.
 RATE = re.compile(_any((
     r"throttl|submissionquota|rate[ -]?limit|unusual (?:rate|amount)|excessive volume|slow down",
     r"too (?:fast|quickly|frequent)|too (?:much|many) (?:e-?mails?|mails?|messages)",
@@ -45,7 +45,7 @@ _OF_SENDING = re.compile(_any((
     r"\b(?:sen[dt]\w*|submi\w+|daily|hourly|monthly|messages?|mails?|e-?mails?|relay|out(?:bound|going|mail))\b",
     r"\b(?:concurrent|thread|connections?|credits|your?|tenant|customer|per (?:second|minute|hour|day))\b",
 )), re.IGNORECASE)  # fmt: skip
-# Who we are, by whom we send and what: an operator has to change something.
+# Our identity, sender or content: an operator has to change something.
 OURS = re.compile(_any((
     r"relay(?:ing)?\b.{0,20}(?:denied|prohibited|not (?:permitted|allowed))|(?:unable|cannot|not allowed) to relay",
     r"\bsenders?\b.{0,60}\b(?:reject|denied|refused|not\b|invalid|verif|signature|identity|suspended|disabled|blocked)",
@@ -63,14 +63,14 @@ OURS = re.compile(_any((
     r"blocked (?:using|by|for|due)|block ?list|black ?list|whitelist|spamhaus",
     r"reputation|\bip\b.{0,40}(?:blocked|not authori[sz]ed|denied)",
 )), re.IGNORECASE)  # fmt: skip
-# The recipient is named as what is wrong.
+# The recipient is named as the cause.
 RECIPIENT = re.compile(_any((
     r"recipient (?:address )?(?:was )?(?:rejected|unknown|not found|refused)|invalid.{0,3}recipient",
     r"(?:unknown|no such|invalid|inactive) (?:user|recipient|mailbox|local|address)",
     r"(?:user|recipient|mailbox|account|address|addressee|domain)\b.{0,40}\b(?:unknown|not (?:found|exist|here|local))",
     r"(?:user|recipient|mailbox|account|address|domain)\b.{0,40}\b(?:does ?n.t exist|disabled|inactive|unavailable)",
 )), re.IGNORECASE)  # fmt: skip
-# Who sends is named, whatever the status says.
+# The sender is named, whatever the status says.
 SENDER = re.compile(r"\bsenders?\b|\brelay", re.IGNORECASE)
 # Neither the recipient nor we are named, but a rule: it may well be about us.
 POLICY = re.compile(
@@ -81,7 +81,7 @@ BUSY = re.compile(r"try (?:it )?(?:again )?later|temporar(?:y|ily)|server (?:is 
 
 
 def is_rate(line: str) -> bool:
-    """Whether a reply says that we send more than the server takes in some span of time."""
+    """Return whether a reply says that our rate is too high."""
     if RATE.search(line):
         return True
     return all(group.search(line) for group in (_MEASURE, _EXCEEDED, _OF_SENDING))

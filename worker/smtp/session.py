@@ -1,4 +1,4 @@
-"""One connection and what is said over it."""
+"""Speak SMTP over one connection: greet, TLS, AUTH, commands, content."""
 
 import asyncio
 import re
@@ -21,11 +21,11 @@ from worker.smtp.smtp_url import SmtpUrl
 if TYPE_CHECKING:
     from worker.smtp.oauth import AccessTokens
 
-# Seconds for the check before DATA, which is a question to Postgres at most.
+# Seconds for the lease check before DATA, at most one statement to Postgres.
 _FENCE = 30.0
 LeaseCheck = Callable[[], Awaitable[bool]]
-# Where a crash can be rehearsed. The banner is part of connect, and greet is all until ready for MAIL. Half of the
-# content is written at half, all but the dot after content, the dot too before dot; after dot its answer is in.
+# Failpoints. The banner is part of connect; greet covers everything until ready for MAIL. At half, half of the content
+# is written; after content, all but the dot; before dot, the dot too; after dot, its reply has come.
 _STEPS = (
     "greet", "connect", "ehlo", "starttls", "auth", "mail", "rcpt", "fence", "data", "content", "dot", "rset", "noop",
     "quit",
@@ -35,7 +35,7 @@ CROSSINGS = (*(f"smtp.{step}.{side}" for step in _STEPS for side in ("before", "
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """An envelope that was checked, and content as it goes over the wire, final dot included."""
+    """Checked sender and recipient, and the content as sent, final dot included."""
 
     sender: bytes
     recipient: bytes
@@ -44,12 +44,11 @@ class Envelope:
 
 
 class SmtpSession:
-    """One SMTP session; `stage` says where its dialogue stands, for whoever has to explain a fault.
+    """One SMTP session; `stage` is the step that an error belongs to.
 
-    While it `owes_content` the server takes whatever comes for a mail: then it can only be dropped.
-
-    Commands go straight to aiosmtplib's protocol: its own mail() and rcpt() parse each address anew, cut what
-    they dislike, and cost more than the dialogue itself.
+    While `awaiting_content` is set the server reads everything as content: then the session can only be aborted.
+    Commands go straight to aiosmtplib's protocol: its own mail() and rcpt() parse each address again, cut parts of
+    it, and cost more than the exchange itself.
     """
 
     def __init__(self, smtp: aiosmtplib.SMTP, deadlines: Deadlines) -> None:
@@ -71,29 +70,29 @@ class SmtpSession:
         return self.smtp.protocol
 
     async def greet(self, server: SmtpUrl, tokens: "AccessTokens | None" = None) -> None:
-        """Connect, encrypt and sign in; aiosmtplib raises on whatever isn't a yes."""
+        """Connect, encrypt and sign in; raises aiosmtplib's errors for every refusal."""
         await _reach("greet.before")
         await self._connect(server)
-        await self._take("ehlo", "ehlo", self.smtp.ehlo)
+        await self._step("ehlo", "ehlo", self.smtp.ehlo)
         if server.tls == "starttls":
-            await self._take("starttls", "tls", lambda: self.smtp.starttls(timeout=self._seconds["tls"]))
-            await self._take("ehlo", "ehlo", self.smtp.ehlo)
+            await self._step("starttls", "tls", lambda: self.smtp.starttls(timeout=self._seconds["tls"]))
+            await self._step("ehlo", "ehlo", self.smtp.ehlo)
         if server.username:
-            await self._take("auth", "auth", lambda: sign_in(self.smtp, server, tokens))
+            await self._step("auth", "auth", lambda: sign_in(self.smtp, server, tokens))
         await _reach("greet.after")
 
     async def _connect(self, server: SmtpUrl) -> None:
-        """Up to the banner; the handshake of implicit TLS comes before it and has its share of the time."""
+        """Connect and read the banner; a handshake of implicit TLS comes first and adds its own deadline."""
         self.stage = "connect"
         await _reach("connect.before")
         async with self._within("connect"):
-            line = await dial(server.host, server.port)
+            line = await open_socket(server.host, server.port)
         self.stage = "banner"
         async with self._within("banner", extra=self._seconds["tls"] if server.tls == "implicit" else 0):
             await self.smtp.connect(sock=line)
         await _reach("connect.after")
 
-    async def _take(self, step: str, stage: Stage, act: Callable[[], Awaitable[object]]) -> None:
+    async def _step(self, step: str, stage: Stage, act: Callable[[], Awaitable[object]]) -> None:
         self.stage = stage
         await _reach(f"{step}.before")
         async with self._within(stage):
@@ -104,7 +103,7 @@ class SmtpSession:
         return asyncio.timeout(self._seconds[step] + extra)
 
     async def command(self, stage: Stage, command: bytes, *, wanted: int = 2) -> None:
-        """Say one line; a reply whose first digit isn't `wanted` is raised as the answer it means."""
+        """Send one line; raises the DeliveryFailure that the reply means if its first digit isn't `wanted`."""
         self.stage = stage
         if failpoints.armed:
             await failpoints.reach(f"smtp.{stage}.before")
@@ -125,8 +124,8 @@ class SmtpSession:
             raise TemporaryFailure(0, "the check before DATA said no", "fence", "ours")
 
     async def send_content(self, content: bytes) -> tuple[int, str]:
-        """Everything after 354, up to the server's word on it, which is the answer."""
-        # Until the last of it has left us the final dot can't have been seen.
+        """Send the content after 354 and return code and text of the reply; raises DeliveryFailure for a refusal."""
+        # Until the last byte has left this process the server can't have seen the final dot.
         self.stage = "data"
         protocol = self.protocol
         async with self._within("block"):
@@ -134,7 +133,7 @@ class SmtpSession:
                 await self._write_in_steps(content)
             else:
                 protocol.write(content)
-            await _drained(protocol)
+            await _drain(protocol)
         self.stage = "dot"
         self.awaiting_content = False
         async with self._within("dot"):
@@ -156,7 +155,7 @@ class SmtpSession:
         await failpoints.reach("smtp.dot.before")
 
     async def accepts(self, command: bytes) -> bool:
-        """Whether the server is there and says yes to a command without consequences."""
+        """Return whether the server accepts a command without consequences: NOOP or RSET."""
         step = command.decode().lower()
         try:
             async with self._within("noop"):
@@ -177,32 +176,32 @@ class SmtpSession:
                 await _reach("quit.before")
                 await self.protocol.execute_command(b"QUIT")
                 await _reach("quit.after")
-        except Exception:  # noqa: BLE001, S110 - they may have left first; we leave all the same
+        except Exception:  # noqa: BLE001, S110 - the server may have closed first
             pass
         finally:
             self.abort()
         await asyncio.sleep(0)  # the transport closes its socket in the loop's next round
 
     def abort(self) -> None:
-        """Cut at once, without the farewells of TLS, which a dead peer would draw out."""
+        """Close at once, without TLS's closing handshake, which a dead peer would delay."""
         transport = cast("asyncio.WriteTransport | None", self.smtp.transport)
         self.smtp.close()
         if transport is not None:
             transport.abort()
 
 
-async def dial(host: str, port: int) -> socket.socket:
-    """A connection to the first address that answers; IPv6 and IPv4 take turns, a quarter of a second apart."""
+async def open_socket(host: str, port: int) -> socket.socket:
+    """Connect to the first address that answers, IPv6 and IPv4 alternately, 0.25 s apart (RFC 8305)."""
     loop = asyncio.get_running_loop()
     addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=0.25)
 
 
-async def _drained(protocol: SMTPProtocol) -> None:
-    """Wait until what was written is the system's or the connection is lost; under TLS the last 64 KiB may be late."""
-    # Not 0, at which the loops' TLS pauses for ever.
+async def _drain(protocol: SMTPProtocol) -> None:
+    """Wait until the kernel has what was written or the connection is lost; TLS may hold back its last 64 KiB."""
+    # Not 0: at that the event loop's TLS would pause for ever.
     cast("asyncio.WriteTransport", protocol.transport).set_write_buffer_limits(high=1)
-    # What StreamWriter.drain() asks of a protocol; but a StreamWriter closes the connection that it is made of.
+    # StreamWriter.drain() does the same, but a StreamWriter closes the connection that it is made of.
     await protocol._drain_helper()  # noqa: SLF001
 
 
@@ -211,8 +210,8 @@ async def _reach(point: str) -> None:
         await failpoints.reach(f"smtp.{point}")
 
 
-def on_the_wire(message: bytes) -> bytes:
-    """CRLF only, leading dots doubled, the final dot at its end."""
+def dot_stuffed(message: bytes) -> bytes:
+    """Encode content for DATA (RFC 5321 4.5.2): CRLF only, leading dots doubled, the final dot at its end."""
     if not message.count(b"\r\n") == message.count(b"\n") == message.count(b"\r"):
         message = re.sub(rb"\r\n|\r|\n", b"\r\n", message)
     if not message.endswith(b"\r\n"):

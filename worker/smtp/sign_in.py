@@ -1,4 +1,4 @@
-"""AUTH (RFC 4954): by password with a method that the server offers, or by an access token."""
+"""Sign in by AUTH (RFC 4954): by password with a method that the server offers, or by an access token."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 async def sign_in(smtp: aiosmtplib.SMTP, server: SmtpUrl, tokens: "AccessTokens | None") -> None:
-    """Raises what aiosmtplib raises, and TemporaryFailure where no token can be had."""
+    """Sign in. Raises aiosmtplib's errors, and TemporaryFailure if there is no access token."""
     if tokens is None:
         await _by_password(smtp, server)
     else:
@@ -19,9 +19,9 @@ async def sign_in(smtp: aiosmtplib.SMTP, server: SmtpUrl, tokens: "AccessTokens 
 
 
 async def _by_password(smtp: aiosmtplib.SMTP, server: SmtpUrl) -> None:
-    """One try by the first method that the server has: each wrong one counts towards locking us out.
+    """Try the first method that the server offers, once: each wrong password counts towards a lockout.
 
-    Only 504 lets the next be tried: the server offered what it doesn't have, and looked at no password.
+    Only after 504 the next is tried: the server lacks that method, and has checked no password.
     """
     methods = {"plain": smtp.auth_plain, "login": smtp.auth_login, "cram-md5": smtp.auth_crammd5}
     offered = [method for name, method in methods.items() if name in smtp.server_auth_methods]
@@ -38,7 +38,7 @@ async def _by_password(smtp: aiosmtplib.SMTP, server: SmtpUrl) -> None:
 
 
 async def _by_token(smtp: aiosmtplib.SMTP, user: str, tokens: "AccessTokens") -> None:
-    """A token may have been withdrawn before its time, so after 535 there is one more try with another."""
+    """Try a token, and after 535 one more: it may have been revoked before its time."""
     if "xoauth2" not in smtp.server_auth_methods:
         raise aiosmtplib.SMTPNotSupported("the server does not offer AUTH XOAUTH2")
     token = await tokens.get()

@@ -1,4 +1,4 @@
-"""Which servers, as SMTP_URL says."""
+"""Parse SMTP_URL."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -18,9 +18,9 @@ HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*")
 
 @dataclass(frozen=True, slots=True)
 class SmtpUrl:
-    """Where mail goes and how: `ca` is a PEM file trusted instead of the system's, `helo` our own name there.
+    """One relay server: `ca` is a PEM file trusted instead of the system's, `helo` our name at EHLO.
 
-    `oauth` is a file that says how to get access tokens, which then stand for a password.
+    `oauth` is the grant file of access tokens, which replace a password.
     """
 
     host: str
@@ -34,21 +34,21 @@ class SmtpUrl:
 
     @property
     def name(self) -> str:
-        """host:port, for logs and histories."""
+        """The server as host:port, for logs and histories."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def parse_urls(text: str, *, helo: str | None = None) -> tuple[SmtpUrl, ...]:
-    """Read one SMTP URL or several, parted by white space, which unlike a comma can't stand in a password.
+    """Read one SMTP URL or several, separated by white space, which unlike a comma can't be part of a password.
 
-    The first is preferred, the others stand in for it. Each looks like smtp://user:password@host:587 or
+    The first is preferred, the others are its spares. Each looks like smtp://user:password@host:587 or
     smtps://host:465, the password percent-encoded. smtp:// means STARTTLS or nothing unless it says ?tls=none, which
     takes credentials only to this machine. Ports: 587, smtps 465, tls=none 25. ?ca=FILE trusts that PEM file only,
-    ?helo=NAME is our own name there, `helo` where a URL has none. ?oauth=FILE signs in by access tokens instead of a
-    password (grants.py); the file is read here to see that it is fit.
+    ?helo=NAME is our name at EHLO, `helo` where a URL has none. ?oauth=FILE signs in by access tokens instead of a
+    password (oauth_grants.py); the file is read here to check it.
     Raises ValueError with a text that repeats no part of a URL: any part may be a piece of the password.
     """
-    # Raised here and not in an except clause, lest the original, which quotes the URL, hang on it.
+    # Raised here and not in an except clause, so that the original, which quotes the URL, is not its context.
     read = [_read(url) for url in text.split() or [""]]
     for number, (_, problem) in enumerate(read, 1):
         if problem:
@@ -60,7 +60,7 @@ def parse_urls(text: str, *, helo: str | None = None) -> tuple[SmtpUrl, ...]:
 
 
 def _read(url: str) -> tuple[SmtpUrl, str]:
-    """The server, and what is wrong with the URL, if anything is."""
+    """Return the server and the problem with its URL, "" if there is none."""
     server, problem = SmtpUrl("", 0), UNREADABLE
     try:
         parts = urlsplit(url)
@@ -84,7 +84,7 @@ def _read(url: str) -> tuple[SmtpUrl, str]:
 
 
 def _problem(parts: SplitResult, options: list[tuple[str, str]], server: SmtpUrl) -> str:
-    """What is wrong with an SMTP URL, in words that quote nothing of it; empty when all is well."""
+    """Describe the problem with an SMTP URL without quoting it; "" if there is none."""
     names = [name for name, _ in options]
     tls = dict(options).get("tls", "required")
     plain = tls == "none"

@@ -170,7 +170,7 @@ async def test_a_refusal_for_the_rate_waits_under_its_own_name(pool: Pool, sink:
     await worker.deliver(mail)
     row = await pool.fetchrow("select state, last_cause, last_code from mails")
     assert tuple(row) == ("pending", "pace", 454)
-    assert worker.recorder.counts.since_start["waits_pace"] == 1
+    assert worker.recorder.metrics.since_start["waits_pace"] == 1
     await due_now(pool)
     await worker.deliver(mail)
     assert await state(pool, mail) == "sent"
@@ -408,7 +408,7 @@ async def test_the_sweep_takes_many_and_survives_a_bad_one(pool: Pool, database:
     sweeping = poller(patient, delivery)
     await sweeping.poll_due()
     # The round is over; what it began may not be, on a busy machine.
-    await asyncio.gather(*sweeping.under_way.values())
+    await asyncio.gather(*sweeping.deliveries.values())
     await patient.close()
     assert (await state(pool, bad), len(sink.mails)) == ("pending", len(good))
 

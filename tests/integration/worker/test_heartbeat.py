@@ -22,13 +22,13 @@ from worker.worker_name import WorkerName
 @pytest.fixture
 def heartbeat(a_worker, tmp_path: Path) -> Heartbeat:
     worker = a_worker("one")
-    return Heartbeat(tmp_path / "alive", WorkerName("one"), worker.relay, worker.job_queue, worker.recorder.counts)
+    return Heartbeat(tmp_path / "alive", WorkerName("one"), worker.relay, worker.job_queue, worker.recorder.metrics)
 
 
 async def test_the_heart_beats(heartbeat: Heartbeat):
     """The file holds all that is counted, and `check` shows it; no file, no life."""
     assert read_heartbeat(heartbeat.path) == {"alive": False, "heartbeat": None, "counts": None}
-    heartbeat.counts.add("sent", 3)
+    heartbeat.metrics.add("sent", 3)
     heartbeat.write()
     seen = read_heartbeat(heartbeat.path)
     assert seen["alive"]
@@ -82,7 +82,7 @@ async def test_f60_a_loop_that_is_held_up_is_told(heartbeat: Heartbeat, caplog):
     await asyncio.sleep(TURN / 5)
     time.sleep(HELD_UP + TURN + 0.2)  # noqa: ASYNC251 - that is the fault
     async with asyncio.timeout(PATIENCE):
-        while not heartbeat.counts.since_start["loop_held_up"]:  # noqa: ASYNC110 - a counter rings no bell
+        while not heartbeat.metrics.since_start["event_loop_stalls"]:  # noqa: ASYNC110 - a counter rings no bell
             await asyncio.sleep(0.02)
     assert "held up" in caplog.text
     beating.cancel()

@@ -53,7 +53,7 @@ async def test_a_try_that_failed_says_why(pool: Pool, sink: Sink, a_worker, ann:
     first, second = await history(pool, mail)
     assert first == ("waits", 1, "one", server, "rcpt", 450, "4.2.0 greylisted")
     assert second[:4] == ("sent", 2, "one", server)
-    counts = worker.recorder.counts.since_start
+    counts = worker.recorder.metrics.since_start
     assert (counts["attempts"], counts["waits_recipient"], counts["sent"]) == (2, 1, 1)
 
 
@@ -93,7 +93,7 @@ async def test_a_lost_lease_names_who_lost_it(pool: Pool, sink: Sink, a_worker, 
     await due_now(pool)
     await two.deliver(mail)
     assert [event[:3] for event in await history(pool, mail)] == [("lost", 1, "one"), ("sent", 2, "two")]
-    assert two.recorder.counts.since_start["leases_taken_over"] == 1
+    assert two.recorder.metrics.since_start["leases_taken_over"] == 1
 
 
 async def test_a_worker_that_comes_back_says_what_it_lost(pool: Pool, ann: users.User):
@@ -129,7 +129,7 @@ async def test_no_answer_after_the_dot_is_a_suspected_duplicate(pool: Pool, sink
     await worker.deliver(mail)
     ((name, _, _, _, stage, code, _),) = await history(pool, mail)
     assert (name, stage, code) == ("waits", "dot", 0)
-    assert worker.recorder.counts.since_start["duplicates_suspected"] == 1
+    assert worker.recorder.metrics.since_start["duplicates_suspected"] == 1
 
 
 async def test_no_wait_outlasts_the_deadline(pool: Pool, sink: Sink, a_worker, ann: users.User):
@@ -214,7 +214,7 @@ async def test_f31_nothing_is_claimed_while_no_relay_is_well(pool: Pool, sink: S
     await pool.execute("update mails set deadline_at = now() where id = $1", late)
     await poller(pool, away).update_backlog()
     assert [await state(pool, each) for each in (mail, late)] == ["pending", "expired"]
-    assert away.recorder.counts.snapshot()["backlog_pending"] == 2
+    assert away.recorder.metrics.snapshot()["backlog_pending"] == 2
 
 
 async def test_f31_what_waited_for_the_relay_goes_out_when_it_is_back(pool: Pool, a_worker, ann: users.User):
@@ -227,7 +227,7 @@ async def test_f31_what_waited_for_the_relay_goes_out_when_it_is_back(pool: Pool
     watching = asyncio.create_task(poller(pool, away).resume_after_outage())
     away.relay.recovered.set()
     async with asyncio.timeout(PATIENCE):
-        while away.recorder.counts.since_start["mails_hastened"] < 3:  # noqa: ASYNC110 - a counter rings no bell
+        while away.recorder.metrics.since_start["mails_rescheduled"] < 3:  # noqa: ASYNC110 - a counter rings no bell
             await asyncio.sleep(0.02)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)

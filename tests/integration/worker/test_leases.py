@@ -37,7 +37,7 @@ async def test_f02_a_claim_without_an_answer_is_given_back(pool: Pool, sink: Sin
     await due_now(pool)
     await found.poll_due()
     # The round is over; what it began may not be, on a busy machine.
-    await asyncio.gather(*found.under_way.values())
+    await asyncio.gather(*found.deliveries.values())
     assert (await state(pool, mail), len(sink.mails)) == ("sent", 1)
     assert [step[0] for step in await history(pool, mail)] == ["sent"]
     assert not worker.recorder.leases.unconfirmed
@@ -58,7 +58,7 @@ async def test_f02_what_is_in_hand_is_not_given_back(pool: Pool, a_worker, ann: 
     """A second ring for a mail that this worker sends right now may be what got no answer: the first goes on."""
     mail, worker = await asked(pool), a_worker()
     leases = worker.recorder.leases
-    claim = await leases.claim(mail)
+    claim = await worker.claim(mail)
     assert claim
     leases.unconfirmed.add(mail)
     with leases.holding(claim, 0.0):
@@ -67,7 +67,7 @@ async def test_f02_what_is_in_hand_is_not_given_back(pool: Pool, a_worker, ann: 
     worker.recorder.journal.append(receipt := SentEntry(Lease(mail, claim.attempts), 250, ""))
     await worker.recorder.release_unconfirmed()
     assert (await state(pool, mail), leases.unconfirmed) == ("sending", {mail})
-    worker.recorder.journal.drop(receipt)
+    worker.recorder.journal.remove(receipt)
     await worker.recorder.release_unconfirmed()
     assert (await state(pool, mail), leases.unconfirmed) == ("pending", set())
 

@@ -49,7 +49,7 @@ async def test_f52_killed_between_the_relays_yes_and_the_mark(
     """The next process under that name tells what was sent from its receipts: no second mail."""
     mail = await asked(pool)
     await due_now(pool)
-    armed = setting | {"FAILPOINTS": "worker.mark.before:exit"}
+    armed = setting | {"FAILPOINTS": "worker.record.before:exit"}
     async with processes.worker(armed, heartbeat=tmp_path / "alive") as dying:
         assert await asyncio.wait_for(dying.process.wait(), PATIENCE) == 137
     assert (await state(pool, mail), len(sink.mails)) == ("sending", 1)

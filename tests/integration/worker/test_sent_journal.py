@@ -99,7 +99,7 @@ async def test_at_its_start_a_worker_tells_what_it_had_sent(
     assert await history(pool, sent) == [("sent", 1, "one", RELAY, "", 250, "")]
     assert identity.journal
     assert identity.journal.stat().st_size == 0
-    assert woken.counts.since_start["receipts_replayed"] == 1
+    assert woken.metrics.since_start["journal_entries_replayed"] == 1
     await a_worker().deliver(sent)
     assert sink.mails == []
 
@@ -128,7 +128,7 @@ async def test_f52_a_mail_that_could_not_be_marked_is_marked_by_the_sweep(
 ):
     """Whatever comes between the relay's yes and the row: the receipt is open, and the next round tells it."""
     mail, worker = await asked(pool), a_worker()
-    failpoints.arm(f"worker.mark.before:{action}:1")
+    failpoints.arm(f"worker.record.before:{action}:1")
     try:
         await asyncio.gather(asyncio.create_task(worker.deliver(mail)), return_exceptions=True)
     finally:

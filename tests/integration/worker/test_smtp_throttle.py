@@ -11,16 +11,16 @@ from testkit.sink import Sink
 from testkit.sink import Stage as SinkStage
 from tests.integration.worker.relays import ANN, BOB, MESSAGE, SENDER, SHORT, outcome, relay
 from worker.smtp import Deadlines, RelayPool
-from worker.smtp.adaptive_rate import FASTER, FLOOR, LAPSE, STEP, UNKNOWN, AdaptiveRate
 from worker.smtp.circuit_breaker import TRIES
+from worker.smtp.health import QUIET, RECIPIENTS, SenderRefusals
+from worker.smtp.rate_limiter import FASTER, FLOOR, LAPSE, STEP, UNKNOWN, AdaptiveRate
 from worker.smtp.relay_server import RelayServer
-from worker.smtp.sender_refusals import QUIET, RECIPIENTS, SenderRefusals
 
 LONG = 1000.0  # a rest that no test lives to see the end of
 
 
 def host(opened: RelayPool, number: int = 0) -> RelayServer:
-    return opened._hosts[number]
+    return opened._servers[number]
 
 
 def state(opened: RelayPool) -> list[str]:
@@ -46,20 +46,20 @@ def calls(caplog: pytest.LogCaptureFixture) -> list[tuple[str, int]]:
 def test_without_a_refusal_there_is_no_limit() -> None:
     """However many, however fast."""
     throttle = AdaptiveRate()
-    assert [throttle.enter(0.0) for _ in range(1000)] == [True] * 1000
-    assert (throttle.rate, throttle.opens_at(0.0)) == (None, 0.0)
+    assert [throttle.admit(0.0) for _ in range(1000)] == [True] * 1000
+    assert (throttle.rate, throttle.next_send_at(0.0)) == (None, 0.0)
 
 
 def test_a_refusal_halves_the_pace_down_to_a_floor() -> None:
     """From what was taken in the last minute to half of it, and so on, but never below one mail a minute."""
     throttle = AdaptiveRate()
     for number in range(240):
-        throttle.accepted(number / 4)
-    assert throttle.slow(60.0, 60.0)
+        throttle.record_accepted(number / 4)
+    assert throttle.reduce(60.0, 60.0)
     assert throttle.rate == 120.0
-    assert throttle.opens_at(60.0) == 60.5
+    assert throttle.next_send_at(60.0) == 60.5
     for number in range(10):
-        throttle.slow(61.0 + number, 61.0 + number)
+        throttle.reduce(61.0 + number, 61.0 + number)
     assert throttle.rate == FLOOR == 1.0
 
 
@@ -68,50 +68,50 @@ def test_where_little_was_taken_a_pace_is_assumed(taken: int) -> None:
     """The very first mail may be refused for the pace, because others share the limit: that tells nothing of ours."""
     throttle = AdaptiveRate()
     for _ in range(taken):
-        throttle.accepted(0.0)
-    throttle.slow(30.0, 30.0)
+        throttle.record_accepted(0.0)
+    throttle.reduce(30.0, 30.0)
     assert throttle.rate == UNKNOWN / 2 == 30.0
 
 
 def test_those_on_their_way_count_once() -> None:
     """Ten mails that were under way when the server had enough are one sign, not ten."""
     throttle = AdaptiveRate()
-    assert [throttle.slow(5.0, 10.0 + number) for number in range(10)] == [True] + [False] * 9
+    assert [throttle.reduce(5.0, 10.0 + number) for number in range(10)] == [True] + [False] * 9
     assert throttle.rate == 30.0
 
 
 def test_the_pace_recovers_by_steps_and_is_lifted() -> None:
     """Half as much again after each step in which a mail was taken and none refused; in the end without limit."""
     throttle = AdaptiveRate()
-    throttle.slow(0.0, 0.0)
-    assert not throttle.accepted(STEP - 1)
+    throttle.reduce(0.0, 0.0)
+    assert not throttle.record_accepted(STEP - 1)
     assert throttle.rate == 30.0
-    assert not throttle.accepted(STEP)
+    assert not throttle.record_accepted(STEP)
     assert throttle.rate == 30.0 * FASTER == 45.0
-    assert throttle.accepted(2 * STEP)
-    assert (throttle.rate, throttle.opens_at(2 * STEP)) == (None, 0.0)
+    assert throttle.record_accepted(2 * STEP)
+    assert (throttle.rate, throttle.next_send_at(2 * STEP)) == (None, 0.0)
 
 
 def test_a_pace_that_nobody_needs_lapses() -> None:
     """After a while without a refusal nothing is left of it: a quiet night slows no morning."""
     throttle = AdaptiveRate()
-    throttle.slow(0.0, 0.0)
-    assert throttle.opens_at(LAPSE) == 2.0
-    assert throttle.opens_at(LAPSE + 1) == 0.0
+    throttle.reduce(0.0, 0.0)
+    assert throttle.next_send_at(LAPSE) == 2.0
+    assert throttle.next_send_at(LAPSE + 1) == 0.0
     assert throttle.rate is None
 
 
 def test_a_turn_is_used_once() -> None:
     """A turn that was given out lets one mail in; one that was given back is the next one's."""
     throttle = AdaptiveRate()
-    throttle.slow(0.0, 0.0)
-    throttle.grant(0.0)
-    assert [throttle.enter(0.0), throttle.enter(0.0)] == [True, False]
-    throttle.grant(0.0)
-    throttle.give_back()
-    assert throttle.enter(0.0) is False
-    assert throttle.opens_at(0.0) == 4.0
-    assert [throttle.enter(4.0), throttle.enter(4.0)] == [True, False]
+    throttle.reduce(0.0, 0.0)
+    throttle.reserve(0.0)
+    assert [throttle.admit(0.0), throttle.admit(0.0)] == [True, False]
+    throttle.reserve(0.0)
+    throttle.cancel()
+    assert throttle.admit(0.0) is False
+    assert throttle.next_send_at(0.0) == 4.0
+    assert [throttle.admit(4.0), throttle.admit(4.0)] == [True, False]
 
 
 # --- the pace of a real server -----------------------------------------------------------------------------
@@ -152,7 +152,7 @@ async def test_admission_waits_for_the_pace() -> None:
         assert not waiting.done()
         async with asyncio.timeout(PATIENCE):
             turn = await waiting
-        assert turn.host is host(opened)
+        assert turn.server is host(opened)
         await opened.send(SENDER, ANN, MESSAGE)
     assert len(sink.mails) == 1
 
@@ -188,7 +188,7 @@ async def test_at_the_floor_an_operator_is_called(caplog: pytest.LogCaptureFixtu
         assert calls(caplog) == []
         assert "the mail server is given fewer mails" in [record.message for record in caplog.records]
         host(opened).throttle.rate = FLOOR
-        host(opened).throttle.grant(asyncio.get_running_loop().time())
+        host(opened).throttle.reserve(asyncio.get_running_loop().time())
         await outcome(opened)
     assert calls(caplog) == [("dot", 454)]
 
@@ -289,12 +289,10 @@ async def test_three_recipients_make_it_ours(caplog: pytest.LogCaptureFixture) -
 def test_suspects_are_gathered_by_kind_and_told_once_a_day() -> None:
     """Each kind has its own three; after a call a kind is left alone for a day."""
     suspects = SenderRefusals()
-    met = [
-        suspects.are_enough(("dot", code), b"%d" % number, 0.0) for number in range(RECIPIENTS) for code in (550, 554)
-    ]
+    met = [suspects.record(("dot", code), b"%d" % number, 0.0) for number in range(RECIPIENTS) for code in (550, 554)]
     assert met == [False, False, False, False, True, True]
-    assert not any(suspects.are_enough(("dot", 550), b"%d" % number, QUIET - 1) for number in range(10))
-    assert [suspects.are_enough(("dot", 550), b"%d" % number, QUIET) for number in range(3)] == [False, False, True]
+    assert not any(suspects.record(("dot", 550), b"%d" % number, QUIET - 1) for number in range(10))
+    assert [suspects.record(("dot", 550), b"%d" % number, QUIET) for number in range(3)] == [False, False, True]
 
 
 # --- another server after a clear no -----------------------------------------------------------------------
