@@ -10,6 +10,8 @@ from testkit.sources import ROOT, texts
 _PAGES = sorted((*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")))
 _LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
 _NAMED = re.compile(r"\bdocs/([\w/-]+\.md)(?:#([\w-]+))?")
+# A document in running text; a name alone in quotes is part of a path.
+_DOCUMENT = re.compile(r"(?<![\w/.\-\"'])[\w./-]*[\w-]\.md\b")
 
 
 def anchors(page: Path) -> set[str]:
@@ -38,3 +40,22 @@ def test_pages_that_are_named_exist():
         for name, anchor in _NAMED.findall(text)
         if is_missing(ROOT / "docs" / name, anchor)
     ]
+
+
+def documents_outside(text: str) -> list[str]:
+    """Documents that a text names and the repository does not have, by their path from the root."""
+    return [name for name in _DOCUMENT.findall(text) if not (ROOT / name).exists()]
+
+
+@pytest.mark.parametrize("folder", ["service", "worker", "devstack", "testkit", "bench", "tests", "templates"])
+def test_no_other_document_is_named(folder: str):
+    """A reader of code has every document that it names, under the path that it gives."""
+    found = [f"{path} names {name}" for path, text in texts() if path.parts[0] == folder
+             for name in documents_outside(text)]  # fmt: skip
+    assert not found, "\n".join(found)
+
+
+def test_a_planted_document_is_found():
+    """The checker sees a document of another place, and leaves the project's own alone."""
+    planted = "notes" + ".md"
+    assert documents_outside(f"As {planted} has it (docs/contract.md#errors, README.md).") == [planted]

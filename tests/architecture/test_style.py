@@ -27,6 +27,29 @@ def sql_in(tree: ast.Module) -> list[str]:
     ]
 
 
+_RELATIVE = re.compile(r"(?:What|Who|Whom|Whose|Whether|How|Where|When|Which)\b")
+
+
+def relative_docstrings(tree: ast.Module) -> list[str]:
+    """Docstrings that begin with a relative clause."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    texts = (ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, kinds))
+    return [text for text in texts if _RELATIVE.match(text)]
+
+
+@pytest.mark.parametrize("folder", ["service", "worker", "devstack", "testkit", "bench"])
+def test_a_docstring_is_a_noun_phrase_or_an_imperative(folder: str):
+    """It names the thing or the action, as "Return the oldest mail" does and "What is oldest" does not."""
+    found = [f"{module}: {text}" for module, tree in modules(folder).items() for text in relative_docstrings(tree)]
+    assert not found, "\n".join(found)
+
+
+def test_a_planted_relative_clause_is_found():
+    """The checker sees what it is there to see."""
+    assert relative_docstrings(ast.parse('def f():\n    """Whether it is so."""'))
+    assert not relative_docstrings(ast.parse('"""Whole numbers."""'))
+
+
 def test_every_name_is_a_noun_of_the_matter():
     """A file called utils, common or base has no home for what is in it: a noun is missing."""
     found = [module for module in modules("service", "worker") if _EMPTY_NAMES & {*module.split(".")}]

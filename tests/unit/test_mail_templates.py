@@ -82,7 +82,7 @@ class Reader(HTMLParser):
     ],
 )
 def test_subjects_follow_the_era(letter: str, era: str, subject: str) -> None:
-    """The English subjects are those of contract.md 2.17, to the letter."""
+    """The English subjects are those of the official service, to the letter."""
     assert render(letter, era=era).subject == subject
 
 
