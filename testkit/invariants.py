@@ -1,4 +1,4 @@
-"""The invariants I1 to I10 (reliability.md 3.2): each says in words what a history breaks, of a good one nothing."""
+"""The invariants I1 to I10: each says in words what a history breaks, of a good one nothing."""
 
 import hashlib
 from collections import Counter, defaultdict

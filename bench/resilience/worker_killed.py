@@ -124,7 +124,7 @@ def _redis(run: Run, lane: int) -> str:
 
 
 async def _in_hand(run: Run, victim: ManagedProcess, lane: int) -> str:
-    """Whom the mail is to that the victim now holds, while the relay keeps it waiting."""
+    """Return the recipient of the mail that the victim now holds, while the relay keeps it waiting."""
     redis = connect(_redis(run, lane), timeout=20)
     try:
         while True:
