@@ -14,7 +14,7 @@ from service.db import Pool, transaction
 from service.deadlines import GRACE, Deadline
 from service.http import request_timeout as requests
 from service.http.middleware import SERVICES
-from service.http.request_timeout import ANSWER, begin
+from service.http.request_timeout import begin
 from testkit.api import Api
 from testkit.patience import stretched
 
@@ -61,10 +61,26 @@ async def test_nothing_takes_longer_than_promised():
     plain, waited, slow = await asyncio.gather(
         hang(EMPTY_PAYLOAD), hang(EMPTY_PAYLOAD, waited=3.0), hang(late, waited=0.1)
     )
-    assert plain >= ANSWER
-    assert ANSWER - 3.0 <= waited < plain
-    assert slow >= ANSWER + 1
-    assert max(plain, slow) < stretched(2 * ANSWER)
+    assert plain >= 4.5
+    assert 1.5 <= waited < plain
+    assert slow >= 5.5
+    assert max(plain, slow) < stretched(9)
+
+
+async def test_the_seconds_are_those_promised():
+    """4.5 s after the last byte, whenever it comes; 16.5 s in all for a body that never ends."""
+    loop = asyncio.get_running_loop()
+    body = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
+    for content, seconds in ((EMPTY_PAYLOAD, 4.5), (body, 16.5)):
+        before = loop.time()
+        deadline = begin(Asked(content, Connection()))
+        assert before + seconds <= deadline.until <= loop.time() + seconds
+        deadline.end()
+    deadline = begin(Asked(body, Connection()))
+    before = loop.time()
+    body.feed_eof()
+    assert before + 4.5 <= deadline.until <= loop.time() + 4.5
+    deadline.end()
 
 
 async def test_who_is_cancelled_by_somebody_else_is_cancelled():

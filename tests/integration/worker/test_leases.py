@@ -99,3 +99,25 @@ async def test_f02_a_letter_that_postgres_held_up_waits_a_moment(pool: Pool, sin
     await worker.deliver(mail)
     assert await state(pool, mail) == "pending"
     assert (await pool.fetchrow("select due_at - now() < interval '3 seconds' from mails"))[0]
+
+
+@pytest.mark.parametrize("end", ["finish", "reschedule"])
+async def test_a_lost_claim_changes_nothing(pool: Pool, ann: users.User, end: str):
+    """The attempt number fences: once another worker has claimed the mail, the first can neither end nor postpone it."""
+    mail = await asked(pool)
+    lost = await outbox.claim(pool, mail, worker="one", lease=-1)
+    held = await outbox.claim(pool, mail, worker="two", lease=60)
+    assert lost
+    assert held
+    assert held.attempts == lost.attempts + 1
+    before = tuple(await pool.fetchrow("select * from mails")), await history(pool, mail)
+    assert not await _end(pool, lost, end, worker="one")
+    assert (tuple(await pool.fetchrow("select * from mails")), await history(pool, mail)) == before
+    assert await _end(pool, held, end, worker="two"), "whoever holds the mail can"
+
+
+async def _end(pool: Pool, claim: outbox.Claim, end: str, *, worker: str) -> bool:
+    report = outbox.AttemptReport(worker, fault="550 no")
+    if end == "finish":
+        return await outbox.finish(pool, claim, state="failed", report=report)
+    return await outbox.reschedule(pool, claim, seconds=60, cause="server", report=report)
