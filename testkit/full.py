@@ -1,7 +1,8 @@
 """Tests of faults that run only when all are requested: FAULTS=full."""
 
 import os
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 import pytest
@@ -18,6 +19,15 @@ def full(test: Test) -> Test:
     for mark in _MARKS:
         test = mark(test)
     return test
+
+
+def half_of(points: Sequence[str], *, always: Collection[str]) -> list[str]:
+    """All points with FAULTS=full; else half of them in their order: `always`, and others by chance."""
+    if FULL:
+        return list(points)
+    others = [point for point in points if point not in always]
+    kept = {*always, *random.sample(others, (len(points) + 1) // 2 - len(always))}
+    return [point for point in points if point in kept]
 
 
 def rarely(*values: object) -> Any:

@@ -31,7 +31,7 @@ from service.store.projects import Project
 from testkit import processes
 from tests.fuzz.callers import PASSWORD, PROOFS, Cast
 
-REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "3200"))
+REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "1600"))
 log = logging.getLogger(__name__)
 ACTORS = ("guest", "member", "jwt", "key")
 # These hash a password each time they get that far; a hash costs as much as ten other requests.

@@ -9,12 +9,6 @@ def test_every_row_has_a_test_or_says_why_not():
     assert [row for row, entry in matrix().items() if row not in tests and len(entry.get("why", "")) < 40] == []
 
 
-def test_the_matrix_is_whole():
-    """Four groups of rows: Postgres, Redis, SMTP, processes."""
-    groups = [range(1, 14), range(21, 29), range(31, 43), range(51, 65)]
-    assert list(matrix()) == [f"F{number:02}" for group in groups for number in group]
-
-
 def test_no_test_is_named_after_a_row_that_is_not_there():
     """A misspelt row would prove nothing."""
     assert fault_tests().keys() <= matrix().keys()

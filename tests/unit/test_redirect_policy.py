@@ -31,16 +31,9 @@ def answer(url: str, *hostnames: str, plain_http: bool = False) -> str | None:
     return None
 
 
-def test_all_vectors_are_there() -> None:
-    """None of the 91 known tricks gets lost from the file."""
-    assert len(VECTORS) == 91
-    assert sum(expected is None for expected, _ in VECTORS) == 9
-
-
-@pytest.mark.parametrize(("expected", "url"), VECTORS)
-def test_vector(expected: str | None, url: str) -> None:
+def test_vectors() -> None:
     """Every known trick to smuggle in a foreign host gets exactly the answer noted beside it."""
-    assert answer(url) == expected
+    assert {url: answer(url) for _, url in VECTORS} == {url: expected for expected, url in VECTORS}
 
 
 @pytest.mark.parametrize(
@@ -103,14 +96,12 @@ def test_more_tricks(expected: str | None, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ['"', "<", ">", "`", "{", "}", "|", "^", " ", "\\", "%", "%4", "%zz", "%0d", "%00", "%7F", "%1f"]
-)
-@pytest.mark.parametrize(
     "start", ["https://app.example.com/", "https://app.example.com/?a=", "https://app.example.com/#"]
 )
-def test_dangerous_character(start: str, bad: str) -> None:
+def test_dangerous_character(start: str) -> None:
     """No address holds what could end an attribute, nor a control character even in its escaped form."""
-    assert answer(start + bad) == FORM
+    for bad in ('"', "<", ">", "`", "{", "}", "|", "^", " ", "\\", "%", "%4", "%zz", "%0d", "%00", "%7F", "%1f"):
+        assert answer(start + bad) == FORM, bad
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ async def test_every_form_that_proxies_write(aiohttp_client: Any, api: Api, sett
     rows = [row for row in ROWS if row["header"] == header]
     found = {row["written_by"]: await believed(one, settings, (header, row["value"])) for row in rows}
     assert found == {row["written_by"]: row["address"] or PEER for row in rows}
-    assert len(rows) >= 20
+    assert rows
 
 
 @pytest.mark.parametrize("header", BOTH)

@@ -103,7 +103,7 @@ async def test_f02_a_letter_that_postgres_held_up_waits_a_moment(pool: Pool, sin
 
 @pytest.mark.parametrize("end", ["finish", "reschedule"])
 async def test_a_lost_claim_changes_nothing(pool: Pool, ann: users.User, end: str):
-    """The attempt number fences: once another worker has claimed the mail, the first can neither end nor postpone it."""
+    """The attempt number fences: once another worker has claimed the mail, the first can neither end nor delay it."""
     mail = await asked(pool)
     lost = await outbox.claim(pool, mail, worker="one", lease=-1)
     held = await outbox.claim(pool, mail, worker="two", lease=60)
