@@ -11,10 +11,10 @@ from bench.rounds import Tally, Who, interleave
 from bench.rounds import rows as compared
 from bench.table import Row
 from service.crypto import key_derivation
-from service.db import transaction
-from service.queue import QUEUE, SEND_MAIL, JobQueue, connect
+from service.queue import QUEUE, JobQueue, connect
 from service.store import outbox, tokens
 from service.store.tokens import Kind
+from service.store.unit_of_work import unit_of_work
 
 GOAL = 1.0
 _HELD, _HOLDER, _HOLD = "bench:held", "bench", 3_600.0
@@ -62,7 +62,7 @@ async def _lay_out(ground: Ground, members: list[Member], kind: Kind) -> None:
 
     async def post(member: Member) -> None:
         known = kind is not Kind.RECOVERY
-        async with slots, transaction(ground.pool) as tx:
+        async with slots, unit_of_work(ground.pool, job_queue) as tx:
             token = await tokens.issue(
                 tx, PROJECT, kind=kind, email=member.email, email_version=1 if known else None,
                 user_id=member.user_id if known else None, kid=key_derivation.current(ground.settings.key_ring),
@@ -74,8 +74,6 @@ async def _lay_out(ground: Ground, members: list[Member], kind: Kind) -> None:
                 token_id=token.id,
             )  # fmt: skip
             await outbox.claim(tx, mail, worker=_HOLDER, lease=_HOLD)
-        async with slots:
-            await job_queue.enqueue(SEND_MAIL, mail)
 
     await asyncio.gather(*(post(member) for member in members))
     await redis.aclose(close_connection_pool=True)

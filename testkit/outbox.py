@@ -1,21 +1,18 @@
 """Mails in the outbox as the API posts them."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
-from service.db import Pool, transaction
+from service.db import Pool
 from service.store import events, outbox, tokens
-from service.store.events import Event
+from service.store.events import Actor, Event
 from service.store.tokens import Kind
+from service.store.unit_of_work import unit_of_work
 
 URL = "http://localhost/reset?from=mail"
 ANN = "ann@example.com"
 
 
-@dataclass(frozen=True)
-class Caller:
-    ip: str = "192.0.2.1"
-    user_agent: str = "UNKNOWN"
+CALLER = Actor("192.0.2.1", "UNKNOWN")
 
 
 async def asked(
@@ -24,7 +21,7 @@ async def asked(
     """Enqueue a mail as the API does: a recovery's for an address, a verification's for a user."""
     kind = Kind.VERIFICATION if user_id else Kind.RECOVERY
     facts = {"url": URL} | (era or {})
-    async with transaction(pool) as tx:
+    async with unit_of_work(pool, None) as tx:
         token = await tokens.issue(
             tx, "shop", kind=kind, email=email, kid="test", seconds=3600, user_id=user_id,
             email_version=1 if user_id else None,
@@ -33,5 +30,5 @@ async def asked(
             tx, "shop", letter=kind.value, recipient=email, user_id=user_id, locale="en", facts=facts,
             deadline_at=token.expires_at, sender="no-reply@accounts.test", token_id=token.id,
         )  # fmt: skip
-        await events.record(tx, "shop", event=Event.RECOVERY_CREATE, user_id=user_id, token_id=token.id, by=Caller())
+        await events.record(tx, "shop", event=Event.RECOVERY_CREATE, user_id=user_id, token_id=token.id, by=CALLER)
     return mail

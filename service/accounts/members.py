@@ -1,13 +1,13 @@
 """Start of a member's own change: the member's row, locked, and a session that still lives."""
 
-from service.db import Connection
 from service.errors import ScopeMissing, UserBlocked
 from service.http.context import RequestContext
 from service.store import users
+from service.store.unit_of_work import UnitOfWork
 from service.store.users import Member
 
 
-async def lock(ctx: RequestContext, tx: Connection, *, claimed: str | None = None) -> Member:
+async def lock(ctx: RequestContext, tx: UnitOfWork, *, claimed: str | None = None) -> Member:
     """Return the member as it is by now; `claimed` is an address to lock too, since the member may get it.
 
     The guards saw the session before the lock: it may have been ended while the act waited, by its owner from another

@@ -1,16 +1,24 @@
-"""Mails of a handler: a row in its own transaction, enqueued after COMMIT."""
+"""Mail that a request owes: a row of the outbox in the request's own transaction, sent by a worker after COMMIT.
 
-from uuid import UUID
+A notice tells an account's owner what was done to it, with a link that undoes it. Only a verified address gets the
+link: an unverified one may be another person's, who must not get the account by it.
+"""
+
+from typing import Literal
 
 from service.crypto import key_derivation
-from service.db import Connection
 from service.http.context import RequestContext
 from service.store import outbox, tokens
 from service.store.tokens import Kind, Token
+from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
+# How long what a notice tells of can be undone.
+UNDO_SECONDS = 72 * 3600
+Notice = Literal["email_changed", "password_changed", "new_device"]
 
-async def issue_token(ctx: RequestContext, tx: Connection, *, kind: Kind, user: User, seconds: int) -> Token:
+
+async def issue_token(ctx: RequestContext, tx: UnitOfWork, *, kind: Kind, user: User, seconds: int) -> Token:
     """Issue a token for a user's own address as it is now."""
     return await tokens.issue(
         tx,
@@ -25,48 +33,39 @@ async def issue_token(ctx: RequestContext, tx: Connection, *, kind: Kind, user: 
 
 
 async def enqueue(
-    ctx: RequestContext,
-    tx: Connection,
-    *,
-    letter: str,
-    token: Token,
-    url: str | None = None,
-    phrase: str = "",
-) -> UUID:
-    """Owe the mail with a token's secret. Without `url` the worker takes the project's page, or the service's."""
-    return await outbox.enqueue(
+    ctx: RequestContext, tx: UnitOfWork, *, letter: str, to: Token | User, url: str | None = None, phrase: str = ""
+) -> None:
+    """Owe a letter with a token's link, or one without a link to a user, who must have an address.
+
+    Without `url` the link leads to the project's page, or to this service's.
+    """
+    token = to if isinstance(to, Token) else None
+    facts = {
+        "modern": ctx.api_version.modern,  # a link's expiry looks like the answer's
+        "iso": ctx.api_version.iso,
+        "ip": ctx.client.ip,
+        "user_agent": ctx.client.user_agent,
+        **({"url": url, "phrase": phrase} if token else {}),
+    }
+    await outbox.enqueue(
         tx,
         ctx.project.id,
         letter=letter,
-        recipient=token.email,
-        user_id=token.user_id,
-        token_id=token.id,
-        locale=_locale(ctx),
-        facts=_request_facts(ctx) | {"url": url, "phrase": phrase},
-        deadline_at=token.expires_at,
+        recipient=to.email or "",
+        user_id=to.user_id if isinstance(to, Token) else to.id,
+        token_id=token.id if token else None,
+        locale=ctx.client.locale or ctx.project.locale,
+        facts=facts,
+        deadline_at=token.expires_at if token else None,
         sender=ctx.services.settings.mail_from,
     )
 
 
-async def enqueue_notice(ctx: RequestContext, tx: Connection, *, letter: str, recipient: str, user: User) -> UUID:
-    """Owe a mail without a link; it is tried for three days."""
-    return await outbox.enqueue_notice(
-        tx,
-        ctx.project.id,
-        letter=letter,
-        recipient=recipient,
-        user_id=user.id,
-        locale=_locale(ctx),
-        facts=_request_facts(ctx),
-        sender=ctx.services.settings.mail_from,
-    )
-
-
-def _locale(ctx: RequestContext) -> str:
-    return ctx.client.locale or ctx.project.locale
-
-
-def _request_facts(ctx: RequestContext) -> dict[str, object]:
-    """Collect the facts of the request for the letter; a link's expiry looks like the answer's."""
-    era = {"modern": ctx.api_version.modern, "iso": ctx.api_version.iso}
-    return era | {"ip": ctx.client.ip, "user_agent": ctx.client.user_agent}
+async def notify(ctx: RequestContext, tx: UnitOfWork, *, letter: Notice, user: User) -> None:
+    """Owe a notice; `user` as it was before. Nothing is owed to a user without an address."""
+    if user.email_verified:
+        kind = Kind.EMAIL_UNDO if letter == "email_changed" else Kind.ACCOUNT_UNDO
+        token = await issue_token(ctx, tx, kind=kind, user=user, seconds=UNDO_SECONDS)
+        await enqueue(ctx, tx, letter=letter, to=token)
+    elif user.email is not None:
+        await enqueue(ctx, tx, letter=letter, to=user)

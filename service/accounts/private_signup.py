@@ -19,11 +19,9 @@ from service import ids
 from service.accounts import mail_quotas, outgoing_mail, password_policy
 from service.crypto import key_derivation
 from service.crypto.secret import Secret
-from service.db import transaction
 from service.errors import AccountError, VerificationTokenInvalid
 from service.http import responses, session_cookies
 from service.http.context import RequestContext
-from service.queue import RECORD_LOG, SEND_MAIL
 from service.store import events, signups, tokens, users
 from service.store.events import Event
 from service.store.signups import Signup
@@ -34,7 +32,7 @@ from service.store.users import User
 async def start(ctx: RequestContext, *, user_id: str | None, email: str, name: str, password_hash: str) -> web.Response:
     """Start a sign-up. Returns the account as the link would make it, with its id unless it gets taken."""
     await mail_quotas.charge(ctx, email)
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         token = await tokens.issue(
             tx,
             ctx.project.id,
@@ -45,8 +43,7 @@ async def start(ctx: RequestContext, *, user_id: str | None, email: str, name: s
             seconds=ctx.project.verification_seconds,
         )
         await signups.record(tx, ctx.project.id, token_id=token.id, name=name, password_hash=password_hash)
-        mail = await outgoing_mail.enqueue(ctx, tx, letter="verification", token=token)
-    await ctx.services.job_queue.enqueue(SEND_MAIL, mail)
+        await outgoing_mail.enqueue(ctx, tx, letter="verification", to=token)
     _mark(ctx, token)
     return responses.json(responses.user(ctx, _future_user(token, name)), 201)
 
@@ -82,7 +79,7 @@ async def complete(ctx: RequestContext, found: Token, password: Secret | None) -
         raise VerificationTokenInvalid
     # Outside the transaction, so that no lock waits for a hash.
     password_hash = await _password(ctx, found, asked, password)
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         user = await users.register(
             tx,
             ctx.project.id,
@@ -95,8 +92,7 @@ async def complete(ctx: RequestContext, found: Token, password: Secret | None) -
         if token is None or user is None:
             raise VerificationTokenInvalid
         await tokens.revoke_all(tx, user, by_address=True)
-        event = await events.record(tx, ctx.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=ctx.client)
-    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+        await events.record(tx, ctx.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=ctx.client)
     return replace(token, user_id=user.id)
 
 

@@ -4,14 +4,16 @@ Nothing here depends on the web stack: the command line makes the same changes.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from uuid import UUID
 
 from service import ids
-from service.db import Connection, Pool, transaction
+from service.db import Pool
 from service.errors import EmailExists, EmailTaken, SessionNotFound, UserNotFound
+from service.queue import JobQueue
 from service.store import events, outbox, sessions, tokens, users
 from service.store.events import Actor, Event
+from service.store.unit_of_work import UnitOfWork, unit_of_work
 from service.store.users import Status, User
 
 
@@ -22,14 +24,10 @@ class AdminContext:
     pool: Pool
     project_id: str
     by: Actor
+    job_queue: JobQueue | None
 
-
-@dataclass(frozen=True, slots=True)
-class AdminResult:
-    """The user as it is now, and the event to enqueue."""
-
-    user: User
-    event: UUID
+    def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        return unit_of_work(self.pool, self.job_queue)
 
 
 async def create(
@@ -40,9 +38,9 @@ async def create(
     name: str | None,
     password_hash: str | None,
     email_verified: bool = False,
-) -> AdminResult:
+) -> User:
     """Create a user. Raises UserExists."""
-    async with transaction(operator.pool) as tx:
+    async with operator.unit_of_work() as tx:
         user = await users.create(
             tx,
             operator.project_id,
@@ -56,15 +54,15 @@ async def create(
         return await _finish(operator, tx, user, Event.BY_OPERATOR_CREATE)
 
 
-async def change_name(operator: AdminContext, user_id: str, *, name: str) -> AdminResult:
-    async with transaction(operator.pool) as tx:
+async def change_name(operator: AdminContext, user_id: str, *, name: str) -> User:
+    async with operator.unit_of_work() as tx:
         user = await users.change_name(tx, await _locked(operator, tx, user_id), name=name)
         return await _finish(operator, tx, user, Event.BY_OPERATOR_NAME)
 
 
-async def change_email(operator: AdminContext, user_id: str, *, email: str) -> AdminResult:
+async def change_email(operator: AdminContext, user_id: str, *, email: str) -> User:
     """Change the address, which is unproved then; no earlier link works, no mail is sent. Raises EmailExists."""
-    async with transaction(operator.pool) as tx:
+    async with operator.unit_of_work() as tx:
         before = await users.claim(tx, operator.project_id, user_id=user_id, email=email)
         if before is None:
             raise UserNotFound
@@ -77,9 +75,9 @@ async def change_email(operator: AdminContext, user_id: str, *, email: str) -> A
         return await _finish(operator, tx, user, Event.BY_OPERATOR_EMAIL)
 
 
-async def change_password(operator: AdminContext, user_id: str, *, password_hash: str, kept: int) -> AdminResult:
+async def change_password(operator: AdminContext, user_id: str, *, password_hash: str, kept: int) -> User:
     """Change the password. Every session and every open link ends; so many of the last passwords are remembered."""
-    async with transaction(operator.pool) as tx:
+    async with operator.unit_of_work() as tx:
         before = await _locked(operator, tx, user_id)
         await users.change_password(tx, before, password_hash=password_hash, kept=kept)
         await tokens.revoke_all(tx, before, by_address=True)
@@ -88,17 +86,17 @@ async def change_password(operator: AdminContext, user_id: str, *, password_hash
         return await _finish(operator, tx, await _locked(operator, tx, user_id), Event.BY_OPERATOR_PASSWORD)
 
 
-async def change_status(operator: AdminContext, user_id: str, *, status: Status) -> AdminResult:
+async def change_status(operator: AdminContext, user_id: str, *, status: Status) -> User:
     """Change the status. A block takes effect with the next request: each one reads the user's row."""
-    async with transaction(operator.pool) as tx:
+    async with operator.unit_of_work() as tx:
         user = await users.change_status(tx, await _locked(operator, tx, user_id), status=status)
         await tokens.revoke_all(tx, user, by_address=True)
         return await _finish(operator, tx, user, Event.BY_OPERATOR_STATUS)
 
 
-async def change_verification(operator: AdminContext, user_id: str, *, email_verified: bool) -> AdminResult:
+async def change_verification(operator: AdminContext, user_id: str, *, email_verified: bool) -> User:
     """Mark the address as proved or not. If not, it must be proved anew: no earlier link counts."""
-    async with transaction(operator.pool) as tx:
+    async with operator.unit_of_work() as tx:
         before = await _locked(operator, tx, user_id)
         user = await users.set_email_verified(tx, before, email_verified=email_verified)
         if not email_verified:
@@ -106,25 +104,25 @@ async def change_verification(operator: AdminContext, user_id: str, *, email_ver
         return await _finish(operator, tx, user, Event.BY_OPERATOR_VERIFICATION)
 
 
-async def change_labels(operator: AdminContext, user_id: str, *, labels: list[str]) -> AdminResult:
+async def change_labels(operator: AdminContext, user_id: str, *, labels: list[str]) -> User:
     """Replace the labels, each label once, in the given order."""
-    async with transaction(operator.pool) as tx:
+    async with operator.unit_of_work() as tx:
         before = await _locked(operator, tx, user_id)
         user = await users.change_labels(tx, before, labels=list(dict.fromkeys(labels)))
         return await _finish(operator, tx, user, Event.BY_OPERATOR_LABELS)
 
 
-async def change_prefs(operator: AdminContext, user_id: str, *, rewrite: Callable[[str], str]) -> AdminResult:
+async def change_prefs(operator: AdminContext, user_id: str, *, rewrite: Callable[[str], str]) -> User:
     """Change preferences; `rewrite` makes the new JSON text of the stored one."""
-    async with transaction(operator.pool) as tx:
+    async with operator.unit_of_work() as tx:
         before = await _locked(operator, tx, user_id)
         user = await users.change_prefs(tx, before, prefs=rewrite(before.prefs))
         return await _finish(operator, tx, user, Event.BY_OPERATOR_PREFS)
 
 
-async def delete(operator: AdminContext, user_id: str) -> AdminResult:
+async def delete(operator: AdminContext, user_id: str) -> User:
     """Delete a user with sessions, links and mails still to be sent; the log stays. The address is free again."""
-    async with transaction(operator.pool) as tx:
+    async with operator.unit_of_work() as tx:
         user = await _locked(operator, tx, user_id)
         await tokens.revoke_all(tx, user, by_address=True)
         await outbox.cancel_for_user(tx, operator.project_id, user_id=user.id)
@@ -132,28 +130,29 @@ async def delete(operator: AdminContext, user_id: str) -> AdminResult:
         return await _finish(operator, tx, user, Event.BY_OPERATOR_DELETE)
 
 
-async def close_session(operator: AdminContext, user_id: str, *, session_id: str) -> AdminResult:
+async def close_session(operator: AdminContext, user_id: str, *, session_id: str) -> User:
     """Close a session. Raises SessionNotFound."""
-    async with transaction(operator.pool) as tx:
+    async with operator.unit_of_work() as tx:
         user = await _locked(operator, tx, user_id)
         if not await sessions.close(tx, user, session_id=session_id):
             raise SessionNotFound
         return await _finish(operator, tx, user, Event.BY_OPERATOR_SESSIONS)
 
 
-async def close_sessions(operator: AdminContext, user_id: str) -> AdminResult:
-    async with transaction(operator.pool) as tx:
+async def close_sessions(operator: AdminContext, user_id: str) -> User:
+    async with operator.unit_of_work() as tx:
         user = await _locked(operator, tx, user_id)
         await sessions.close_all(tx, user)
         return await _finish(operator, tx, user, Event.BY_OPERATOR_SESSIONS)
 
 
-async def _locked(operator: AdminContext, tx: Connection, user_id: str) -> User:
+async def _locked(operator: AdminContext, tx: UnitOfWork, user_id: str) -> User:
     user = await users.lock(tx, operator.project_id, user_id=user_id)
     if user is None:
         raise UserNotFound
     return user
 
 
-async def _finish(operator: AdminContext, tx: Connection, user: User, name: Event) -> AdminResult:
-    return AdminResult(user, await events.record(tx, operator.project_id, event=name, user_id=user.id, by=operator.by))
+async def _finish(operator: AdminContext, tx: UnitOfWork, user: User, name: Event) -> User:
+    await events.record(tx, operator.project_id, event=name, user_id=user.id, by=operator.by)
+    return user

@@ -7,14 +7,12 @@ from pydantic import AfterValidator
 
 from service import ids
 from service.accounts import members, password_policy, private_signup
-from service.db import transaction
 from service.errors import IdentityNotFound, PasswordPersonal, UserExists
 from service.http import responses, schemas, session_cookies
 from service.http.context import RequestContext
 from service.http.fields import Name, NewEmail, NewPassword, NewUserId, sized
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public
-from service.queue import RECORD_LOG
 from service.rate_limiter import HOUR
 from service.store import events, tokens, users
 from service.store.events import Event
@@ -43,7 +41,7 @@ async def create_account(ctx: RequestContext) -> web.Response:
         return await private_signup.start(
             ctx, user_id=body.userId, email=body.email, name=body.name or "", password_hash=password_hash
         )
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         user = await users.create(
             tx,
             ctx.project.id,
@@ -52,8 +50,7 @@ async def create_account(ctx: RequestContext) -> web.Response:
             name=body.name or "",
             password_hash=password_hash,
         )
-        event = await events.record(tx, ctx.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=ctx.client)
-    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+        await events.record(tx, ctx.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=ctx.client)
     return responses.json(responses.user(ctx, user), 201)
 
 
@@ -74,10 +71,9 @@ class UpdateName(Body):
 async def update_name(ctx: RequestContext) -> web.Response:
     """Set the member's name."""
     body = await read(ctx, UpdateName)
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         user = await users.change_name(tx, await members.lock(ctx, tx), name=body.name)
-        event = await events.record(tx, ctx.project.id, event=Event.NAME_UPDATE, user_id=user.id, by=ctx.client)
-    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+        await events.record(tx, ctx.project.id, event=Event.NAME_UPDATE, user_id=user.id, by=ctx.client)
     return responses.json(responses.user(ctx, user))
 
 
@@ -99,11 +95,10 @@ async def update_status(ctx: RequestContext) -> web.Response:
 
 async def _block(ctx: RequestContext, name: Event) -> User:
     """Block the account. Its sessions stay and open nothing, so that their holders get the reason."""
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         user = await users.close(tx, await members.lock(ctx, tx))
         await tokens.revoke_all(tx, user, by_address=user.email_verified)
-        event = await events.record(tx, ctx.project.id, event=name, user_id=user.id, by=ctx.client)
-    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+        await events.record(tx, ctx.project.id, event=name, user_id=user.id, by=ctx.client)
     if not ctx.by_jwt:
         session_cookies.clear(ctx)
     return user

@@ -4,24 +4,19 @@ All sessions end, the password is void, no later link works, and the address tha
 account's again. Its reader then chooses a password by a recovery.
 """
 
-from uuid import UUID
-
 from aiohttp import web
 
 from service.accounts import outgoing_mail
-from service.db import Connection, transaction
 from service.errors import TokenInvalid, UserBlocked
 from service.http import html_pages
 from service.http.context import RequestContext
 from service.http.fields import TokenSecret, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, public
-from service.queue import RECORD_LOG, SEND_MAIL
 from service.rate_limiter import HOUR
 from service.store import events, sessions, tokens, users
 from service.store.events import Event
 from service.store.tokens import Kind, Token
-from service.store.users import User
 
 
 class UndoRequest(Body):
@@ -76,7 +71,7 @@ async def _secure_account(ctx: RequestContext, kind: Kind) -> web.Response:
 
 
 async def _restore_email(ctx: RequestContext, found: Token) -> web.Response:
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         user = await users.claim(tx, ctx.project.id, user_id=found.user_id or "", email=found.email)
         token = await tokens.redeem_undo_link(tx, found)
         if user is None or token is None:
@@ -87,15 +82,8 @@ async def _restore_email(ctx: RequestContext, found: Token) -> web.Response:
         now = await users.secure(tx, user, email=token.email)
         await tokens.revoke_all(tx, now, by_address=now.email_verified)
         await tokens.revoke_undo_links(tx, now, since=token.created_at)
-        mails = await _notify_new_address(ctx, tx, user) if now.email != user.email else []
-        event = await events.record(tx, ctx.project.id, event=Event.DISAVOWAL, user_id=user.id, by=ctx.client)
-    await ctx.services.job_queue.enqueue(SEND_MAIL, *mails)
-    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+        if user.email not in (None, now.email) and user.email_verified:
+            # The address that the account loses was verified: its owner is told, and gets no link.
+            await outgoing_mail.enqueue(ctx, tx, letter="email_changed", to=user)
+        await events.record(tx, ctx.project.id, event=Event.DISAVOWAL, user_id=user.id, by=ctx.client)
     return html_pages.render_page(ctx, "disavowed", restored=now.email not in (None, user.email))
-
-
-async def _notify_new_address(ctx: RequestContext, tx: Connection, before: User) -> list[UUID]:
-    """Notify the address that the account loses, without a link: its proof may have been made in good faith."""
-    if before.email is None or not before.email_verified:
-        return []
-    return [await outgoing_mail.enqueue_notice(ctx, tx, letter="email_changed", recipient=before.email, user=before)]

@@ -1,22 +1,19 @@
 """Changes of a member's password and address."""
 
-from uuid import UUID
-
 from aiohttp import web
 
-from service.accounts import mail_quotas, members, outgoing_mail, password_policy, security_notices
-from service.db import Connection, transaction
+from service.accounts import mail_quotas, members, outgoing_mail, password_policy
 from service.errors import CredentialsInvalid, EmailTaken, PasswordPersonal, PasswordReused
 from service.http import responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import NewEmail, NewPassword, OldPassword, check_new_password
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member
-from service.queue import RECORD_LOG, SEND_MAIL
 from service.rate_limiter import HOUR
 from service.store import events, sessions, tokens, users
 from service.store.events import Event
 from service.store.tokens import Kind
+from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
 
@@ -45,17 +42,16 @@ async def update_password(ctx: RequestContext) -> web.Response:
         earlier=await password_policy.previous_hashes(ctx, ctx.pool, ctx.member),
     )
     told = await mail_quotas.may_notify(ctx, ctx.member)
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         user = await _unchanged(ctx, tx)
         await users.change_password(tx, user, password_hash=password_hash, kept=ctx.project.password_history)
         if await users.is_proved_by_holder(tx, user):
             await tokens.revoke_all(tx, user, by_address=True)
         await sessions.close_others(tx, user, kept=ctx.member.session_id)
-        event = await events.record(tx, ctx.project.id, event=Event.PASSWORD_UPDATE, user_id=user.id, by=ctx.client)
-        mails = await security_notices.enqueue(ctx, tx, letter="password_changed", user=user) if told else []
+        await events.record(tx, ctx.project.id, event=Event.PASSWORD_UPDATE, user_id=user.id, by=ctx.client)
+        if told:
+            await outgoing_mail.notify(ctx, tx, letter="password_changed", user=user)
         changed = await users.find(tx, ctx.project.id, user_id=user.id)
-    await ctx.services.job_queue.enqueue(SEND_MAIL, *mails)
-    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
     return responses.json(responses.user(ctx, changed or user))
 
 
@@ -86,22 +82,21 @@ async def update_email(ctx: RequestContext) -> web.Response:
         raise EmailTaken
     await mail_quotas.charge(ctx, body.email)
     told = await mail_quotas.may_notify(ctx, ctx.member)
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         before = await _unchanged(ctx, tx, claimed=body.email)
         if body.email == before.email:
             raise EmailTaken
         proved = await users.is_proved_by_holder(tx, before)
         user = await users.change_email(tx, before, email=body.email, password_hash=first_hash)
         await tokens.revoke_all(tx, before, by_address=proved)
-        mails = await _announce(ctx, tx, user)
-        mails += await security_notices.enqueue(ctx, tx, letter="email_changed", user=before) if told else []
-        event = await events.record(tx, ctx.project.id, event=Event.EMAIL_UPDATE, user_id=user.id, by=ctx.client)
-    await ctx.services.job_queue.enqueue(SEND_MAIL, *mails)
-    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+        await _announce(ctx, tx, user)
+        if told:
+            await outgoing_mail.notify(ctx, tx, letter="email_changed", user=before)
+        await events.record(tx, ctx.project.id, event=Event.EMAIL_UPDATE, user_id=user.id, by=ctx.client)
     return responses.json(responses.user(ctx, user))
 
 
-async def _unchanged(ctx: RequestContext, tx: Connection, *, claimed: str | None = None) -> User:
+async def _unchanged(ctx: RequestContext, tx: UnitOfWork, *, claimed: str | None = None) -> User:
     """Return the member, locked; the proof of the password was seen before the lock and must still hold.
 
     The date tells, not the hash: the same password under today's parameters is no change.
@@ -112,9 +107,9 @@ async def _unchanged(ctx: RequestContext, tx: Connection, *, claimed: str | None
     return user
 
 
-async def _announce(ctx: RequestContext, tx: Connection, user: User) -> list[UUID]:
+async def _announce(ctx: RequestContext, tx: UnitOfWork, user: User) -> None:
     """Mail a link to the new address."""
     token = await outgoing_mail.issue_token(
         ctx, tx, kind=Kind.VERIFICATION, user=user, seconds=ctx.project.verification_seconds
     )
-    return [await outgoing_mail.enqueue(ctx, tx, letter="verification", token=token)]
+    await outgoing_mail.enqueue(ctx, tx, letter="verification", to=token)

@@ -76,5 +76,5 @@ async def show_magic_url(ctx: RequestContext) -> web.Response:
 @contract(takes=passwordless.UpdateMagicUrl)
 async def confirm_magic_url(ctx: RequestContext) -> web.Response:
     """Sign this browser in, as PUT /v1/account/sessions/magic-url does."""
-    await sessions.set_session_cookies(ctx, await passwordless.open_by_link(ctx))
+    sessions.set_session_cookies(ctx, await passwordless.open_by_link(ctx))
     return html_pages.render_page(ctx, "signed_in")

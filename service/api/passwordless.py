@@ -6,7 +6,6 @@ the id that it asked for, or a fresh one; the link and the code work under that 
 
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 from aiohttp import web
 
@@ -14,18 +13,17 @@ from service import ids
 from service.accounts import mail_quotas, outgoing_mail, security_phrases
 from service.api.sessions import OpenedSession, open_session, session_response
 from service.crypto import key_derivation
-from service.db import Connection, transaction
 from service.errors import AnonymousDenied, LoginTokenInvalid, UserBlocked
 from service.http import responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import NewEmail, NewUserId, TokenSecret, Url, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, public
-from service.queue import RECORD_LOG, SEND_MAIL
 from service.rate_limiter import HOUR
 from service.store import events, sessions, tokens, users
 from service.store.events import Event
 from service.store.tokens import Kind, Token
+from service.store.unit_of_work import UnitOfWork
 from service.store.users import Ensured, User
 
 
@@ -36,12 +34,11 @@ async def create_anonymous_session(ctx: RequestContext) -> web.Response:
     """Create a user without address, password or name, and a session for it."""
     if ctx.found_member is not None:
         raise AnonymousDenied
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         user = await users.create(tx, ctx.project.id, user_id=ids.new(), email=None, name="", password_hash=None)
-        created = await events.record(tx, ctx.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=ctx.client)
+        await events.record(tx, ctx.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=ctx.client)
         opened = await open_session(ctx, tx, user, provider="anonymous")
-    await ctx.services.job_queue.enqueue(RECORD_LOG, created)
-    return await session_response(ctx, opened)
+    return session_response(ctx, opened)
 
 
 class CreateMagicUrl(Body):
@@ -60,10 +57,9 @@ async def create_magic_url(ctx: RequestContext) -> web.Response:
     body = await read(ctx, CreateMagicUrl)
     await mail_quotas.charge(ctx, body.email)
     phrase = security_phrases.generate() if body.phrase else ""
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         token = await _issue_token(ctx, tx, Kind.MAGIC_URL, body.email, body.userId)
-        mail = await outgoing_mail.enqueue(ctx, tx, letter="magic_url", token=token, url=body.url, phrase=phrase)
-    await ctx.services.job_queue.enqueue(SEND_MAIL, mail)
+        await outgoing_mail.enqueue(ctx, tx, letter="magic_url", to=token, url=body.url, phrase=phrase)
     return responses.json(_token_response(ctx, token, phrase), 201)
 
 
@@ -82,10 +78,9 @@ async def create_email_token(ctx: RequestContext) -> web.Response:
     body = await read(ctx, CreateEmailToken)
     await mail_quotas.charge(ctx, body.email)
     phrase = security_phrases.generate() if body.phrase else ""
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         token = await _issue_token(ctx, tx, Kind.OTP, body.email, body.userId)
-        mail = await outgoing_mail.enqueue(ctx, tx, letter="otp", token=token, phrase=phrase)
-    await ctx.services.job_queue.enqueue(SEND_MAIL, mail)
+        await outgoing_mail.enqueue(ctx, tx, letter="otp", to=token, phrase=phrase)
     return responses.json(_token_response(ctx, token, phrase), 201)
 
 
@@ -95,7 +90,7 @@ def _token_response(ctx: RequestContext, token: Token, phrase: str) -> dict[str,
     )
 
 
-async def _issue_token(ctx: RequestContext, tx: Connection, kind: Kind, email: str, user_id: str | None) -> Token:
+async def _issue_token(ctx: RequestContext, tx: UnitOfWork, kind: Kind, email: str, user_id: str | None) -> Token:
     seconds = ctx.project.otp_seconds if kind is Kind.OTP else ctx.project.magic_url_seconds
     return await tokens.issue(
         tx,
@@ -119,7 +114,7 @@ class UpdateMagicUrl(Body):
 @contract(takes=UpdateMagicUrl, gives=schemas.SESSION, status=201, raises=(LoginTokenInvalid,))
 async def update_magic_url(ctx: RequestContext) -> web.Response:
     """Sign in with the secret of a mailed link."""
-    return await session_response(ctx, await open_by_link(ctx))
+    return session_response(ctx, await open_by_link(ctx))
 
 
 async def open_by_link(ctx: RequestContext) -> OpenedSession:
@@ -141,7 +136,7 @@ async def create_token_session(ctx: RequestContext) -> web.Response:
         found = await tokens.find_by_code(
             ctx.pool, ctx.project.id, requested_user_id=body.userId, code=body.secret.reveal(), ring=ctx.services.ring
         )
-    return await session_response(ctx, await _sign_in(ctx, found))
+    return session_response(ctx, await _sign_in(ctx, found))
 
 
 async def _find_link(ctx: RequestContext, user_id: str, secret: str) -> Token | None:
@@ -158,7 +153,7 @@ async def _sign_in(ctx: RequestContext, found: Token | None) -> OpenedSession:
     """
     if found is None:
         raise LoginTokenInvalid
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         user = await _lock_or_create_owner(tx, found)
         token = await tokens.redeem_by_address(tx, found)
         if token is None:
@@ -166,14 +161,12 @@ async def _sign_in(ctx: RequestContext, found: Token | None) -> OpenedSession:
         if user.status == "blocked":
             raise UserBlocked
         proved = replace(user, email_verified=True)
-        told = await _prove(ctx, tx, user)
+        await _prove(ctx, tx, user)
         await tokens.revoke_all(tx, user, by_address=True)
-        opened = await open_session(ctx, tx, proved, provider="magic-url" if token.kind == Kind.MAGIC_URL else "email")
-    await ctx.services.job_queue.enqueue(RECORD_LOG, *told)
-    return opened
+        return await open_session(ctx, tx, proved, provider="magic-url" if token.kind == Kind.MAGIC_URL else "email")
 
 
-async def _lock_or_create_owner(tx: Connection, token: Token) -> Ensured:
+async def _lock_or_create_owner(tx: UnitOfWork, token: Token) -> Ensured:
     """Lock the owner, or create one; the id that was asked for is used if it is still free."""
     user_ids = [token.requested_user_id or ids.new(), ids.new()]
     user = await users.create_verified_if_absent(tx, token.project_id, user_ids=user_ids, email=token.email)
@@ -182,22 +175,18 @@ async def _lock_or_create_owner(tx: Connection, token: Token) -> Ensured:
     return user
 
 
-async def _prove(ctx: RequestContext, tx: Connection, user: Ensured) -> list[UUID]:
+async def _prove(ctx: RequestContext, tx: UnitOfWork, user: Ensured) -> None:
     """Note that the mailbox's reader is in now, and alone; return the events to enqueue."""
     if not (user.created or (user.email_verified and user.proved_by_holder)):
         await _secure_unverified_account(tx, user)
     if not (user.email_verified and user.proved_by_holder):
         await users.verify_email(tx, user, by_holder=True)
-    if user.created:
-        event = Event.ACCOUNT_CREATE
-    elif not user.email_verified:
-        event = Event.VERIFICATION_UPDATE
-    else:
-        return []
-    return [await events.record(tx, ctx.project.id, event=event, user_id=user.id, by=ctx.client)]
+    if user.created or not user.email_verified:
+        event = Event.ACCOUNT_CREATE if user.created else Event.VERIFICATION_UPDATE
+        await events.record(tx, ctx.project.id, event=event, user_id=user.id, by=ctx.client)
 
 
-async def _secure_unverified_account(tx: Connection, user: User) -> None:
+async def _secure_unverified_account(tx: UnitOfWork, user: User) -> None:
     """Secure an account whose address was never proved: its maker chose the password and opened the sessions.
 
     That may have been an attacker who waited for the owner of the address (docs/security.md S68).

@@ -7,14 +7,12 @@ from aiohttp import web
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from service.accounts import members
-from service.db import transaction
 from service.errors import ArgumentInvalid
 from service.http import json_body, responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import check_prefs, empty_list_is_object
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member
-from service.queue import RECORD_LOG
 from service.rate_limiter import HOUR
 from service.store import events, users
 from service.store.events import Event
@@ -45,12 +43,11 @@ class UpdatePrefs(Body):
 async def update_prefs(ctx: RequestContext) -> web.Response:
     """Change the preferences. Legacy: the given keys change, null removes one. Modern: the object is replaced."""
     body = await read(ctx, UpdatePrefs)
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         member = await members.lock(ctx, tx)
         prefs = serialize(body.prefs, member.prefs, merge=not ctx.api_version.modern)
         user = await users.change_prefs(tx, member, prefs=prefs)
-        event = await events.record(tx, ctx.project.id, event=Event.PREFS_UPDATE, user_id=user.id, by=ctx.client)
-    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+        await events.record(tx, ctx.project.id, event=Event.PREFS_UPDATE, user_id=user.id, by=ctx.client)
     return responses.json(responses.user(ctx, user))
 
 

@@ -5,9 +5,8 @@ from dataclasses import replace
 from aiohttp import web
 
 from service import ids
-from service.accounts import mail_quotas, outgoing_mail, password_policy, security_notices
+from service.accounts import mail_quotas, outgoing_mail, password_policy
 from service.crypto import key_derivation
-from service.db import transaction
 from service.errors import (
     AccountError,
     ArgumentInvalid,
@@ -22,7 +21,6 @@ from service.http.context import RequestContext
 from service.http.fields import Email, Hidden, NewPassword, TokenSecret, Url, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, public
-from service.queue import RECORD_LOG, SEND_MAIL
 from service.rate_limiter import HOUR
 from service.store import events, sessions, tokens, users
 from service.store.events import Event
@@ -47,7 +45,7 @@ async def create_recovery(ctx: RequestContext) -> web.Response:
     body = await read(ctx, CreateRecovery)
     user = await _revealed(ctx, body.email)
     await mail_quotas.charge(ctx, body.email)
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         token = await tokens.issue(
             tx,
             ctx.project.id,
@@ -56,16 +54,10 @@ async def create_recovery(ctx: RequestContext) -> web.Response:
             kid=key_derivation.current(ctx.services.ring),
             seconds=ctx.project.recovery_seconds,
         )
-        mail = await outgoing_mail.enqueue(ctx, tx, letter="recovery", token=token, url=body.url)
+        await outgoing_mail.enqueue(ctx, tx, letter="recovery", to=token, url=body.url)
         await events.record(
-            tx,
-            ctx.project.id,
-            event=Event.RECOVERY_CREATE,
-            user_id=None,
-            token_id=token.id,
-            by=ctx.client,
+            tx, ctx.project.id, event=Event.RECOVERY_CREATE, user_id=None, token_id=token.id, by=ctx.client
         )
-    await ctx.services.job_queue.enqueue(SEND_MAIL, mail)
     told = tokens.with_public_id(ctx.services.ring, token)
     return responses.json(responses.token(ctx, told, user_id=user.id if user else ids.new()), 201)
 
@@ -112,7 +104,7 @@ async def update_recovery(ctx: RequestContext) -> web.Response:
         raise RecoveryTokenInvalid
     # Hashed only now, so that junk costs no hash, and outside the transaction, so that no lock waits for it.
     password_hash = await _accepted(ctx, found, body.password.reveal())
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         user = await users.lock(tx, ctx.project.id, user_id=body.userId)
         token = await tokens.redeem(tx, found)
         if user is None or token is None or user.status == "blocked":
@@ -122,18 +114,8 @@ async def update_recovery(ctx: RequestContext) -> web.Response:
         )
         await tokens.revoke_all(tx, user, by_address=True)
         await sessions.close_all(tx, user)
-        event = await events.record(
-            tx,
-            ctx.project.id,
-            event=Event.RECOVERY_UPDATE,
-            user_id=user.id,
-            by=ctx.client,
-        )
-        mails = await security_notices.enqueue(
-            ctx, tx, letter="password_changed", user=replace(user, email_verified=True)
-        )
-    await ctx.services.job_queue.enqueue(SEND_MAIL, *mails)
-    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+        await events.record(tx, ctx.project.id, event=Event.RECOVERY_UPDATE, user_id=user.id, by=ctx.client)
+        await outgoing_mail.notify(ctx, tx, letter="password_changed", user=replace(user, email_verified=True))
     return responses.json(responses.token(ctx, token, user_id=user.id))
 
 

@@ -1,25 +1,23 @@
 """Sign-in and sign-out."""
 
 from dataclasses import dataclass
-from uuid import UUID
 
 from aiohttp import web
 
-from service.accounts import mail_quotas, members, security_notices
+from service.accounts import mail_quotas, members, outgoing_mail
 from service.clientinfo import countries, user_agents
 from service.crypto.secret import Secret
-from service.db import Connection, transaction
 from service.errors import ArgumentInvalid, CredentialsInvalid, Overloaded, SessionNotFound, UserBlocked
 from service.http import device_cookie, list_queries, responses, schemas, session_cookies
 from service.http.context import RequestContext
 from service.http.fields import Email, OldPassword
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public
-from service.queue import RECORD_LOG, SEND_MAIL
 from service.rate_limiter import HOUR
 from service.store import events, sessions, users
 from service.store.events import Event
 from service.store.sessions import ClientInfo, Session
+from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
 
@@ -45,7 +43,7 @@ async def create_session(ctx: RequestContext) -> web.Response:
         raise UserBlocked
     fresh = await _renewed(ctx, user, body.password)
     told = await _should_notify(ctx, user)
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         now = await users.lock(tx, ctx.project.id, user_id=user.id)
         # Another login may have replaced the hash meanwhile: the password is the same as long as its date is.
         if now is None or now.status == "blocked" or now.password_updated_at != user.password_updated_at:
@@ -53,9 +51,9 @@ async def create_session(ctx: RequestContext) -> web.Response:
         if fresh:
             await users.rehash_password(tx, user, password_hash=fresh)
         opened = await open_session(ctx, tx, now, provider="email")
-        mails = await security_notices.enqueue(ctx, tx, letter="new_device", user=now) if told else []
-    await ctx.services.job_queue.enqueue(SEND_MAIL, *mails)
-    return await session_response(ctx, opened)
+        if told:
+            await outgoing_mail.notify(ctx, tx, letter="new_device", user=now)
+    return session_response(ctx, opened)
 
 
 async def _renewed(ctx: RequestContext, user: User, password: Secret) -> str | None:
@@ -81,11 +79,10 @@ class OpenedSession:
 
     session: Session
     secret: Secret
-    event: UUID
     verified: bool
 
 
-async def open_session(ctx: RequestContext, tx: Connection, user: User, *, provider: str) -> OpenedSession:
+async def open_session(ctx: RequestContext, tx: UnitOfWork, user: User, *, provider: str) -> OpenedSession:
     """Open a session in the transaction that holds the user's row, for a client that has proved to be that user."""
     place = ClientInfo(ctx.client.ip, countries.code(ctx.client.ip), user_agents.parse(ctx.client.user_agent))
     session, secret = await sessions.open_session(
@@ -97,19 +94,18 @@ async def open_session(ctx: RequestContext, tx: Connection, user: User, *, provi
         seconds=ctx.project.session_seconds,
     )
     await users.update_accessed_at(tx, user)
-    event = await events.record(tx, ctx.project.id, event=Event.SESSION_CREATE, user_id=user.id, by=ctx.client)
-    return OpenedSession(session, Secret(secret), event, user.email_verified)
+    await events.record(tx, ctx.project.id, event=Event.SESSION_CREATE, user_id=user.id, by=ctx.client)
+    return OpenedSession(session, Secret(secret), user.email_verified)
 
 
-async def session_response(ctx: RequestContext, opened: OpenedSession) -> web.Response:
-    """Make the response after COMMIT: cookies and session. Only a server with a key gets the secret in the body."""
-    value = await set_session_cookies(ctx, opened)
+def session_response(ctx: RequestContext, opened: OpenedSession) -> web.Response:
+    """After COMMIT: the cookies and the session. Only a server that holds a key gets the secret in the body."""
+    value = set_session_cookies(ctx, opened)
     return responses.json(responses.session(ctx, opened.session, current=True, secret=value if ctx.key else ""), 201)
 
 
-async def set_session_cookies(ctx: RequestContext, opened: OpenedSession) -> str:
-    """Set the cookies after COMMIT, enqueue the log, and return their value. A server gets none."""
-    await ctx.services.job_queue.enqueue(RECORD_LOG, opened.event)
+def set_session_cookies(ctx: RequestContext, opened: OpenedSession) -> str:
+    """After COMMIT: set the cookies; the session cookie's value. A server gets none."""
     device_cookie.remember(ctx, opened.session.provider_uid, proven=opened.verified)
     value = session_cookies.encode(opened.session.user_id, opened.secret.reveal())
     if ctx.key is None:
@@ -143,17 +139,14 @@ async def get_session(ctx: RequestContext) -> web.Response:
 @contract(gives=schemas.SESSION, raises=(SessionNotFound,))
 async def update_session(ctx: RequestContext) -> web.Response:
     """Extend a session by the project's whole session time again."""
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         await members.lock(ctx, tx)
         session = await sessions.extend(
             tx, ctx.member, session_id=_session_id(ctx), seconds=ctx.project.session_seconds
         )
         if session is None:
             raise SessionNotFound
-        event = await events.record(
-            tx, ctx.project.id, event=Event.SESSION_UPDATE, user_id=ctx.member.id, by=ctx.client
-        )
-    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+        await events.record(tx, ctx.project.id, event=Event.SESSION_UPDATE, user_id=ctx.member.id, by=ctx.client)
     return responses.json(responses.session(ctx, session, current=_is_current(ctx, session)))
 
 
@@ -164,14 +157,11 @@ async def update_session(ctx: RequestContext) -> web.Response:
 async def delete_session(ctx: RequestContext) -> web.Response:
     """End one of the member's sessions; `current` is the one that asks, a JWT's too."""
     session_id = _session_id(ctx)
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         await members.lock(ctx, tx)
         if not await sessions.close(tx, ctx.member, session_id=session_id):
             raise SessionNotFound
-        event = await events.record(
-            tx, ctx.project.id, event=Event.SESSION_DELETE, user_id=ctx.member.id, by=ctx.client
-        )
-    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+        await events.record(tx, ctx.project.id, event=Event.SESSION_DELETE, user_id=ctx.member.id, by=ctx.client)
     if session_id == ctx.member.session_id and not ctx.by_jwt:
         session_cookies.clear(ctx)
     return responses.nothing()
@@ -189,16 +179,13 @@ async def delete_sessions(ctx: RequestContext) -> web.Response:
     """End all of the member's sessions; with `current` false all but the one that asks."""
     body = await read(ctx, DeleteSessions)
     keeps = body.current is False
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         await members.lock(ctx, tx)
         if keeps:
             await sessions.close_others(tx, ctx.member, kept=ctx.member.session_id)
         else:
             await sessions.close_all(tx, ctx.member)
-        event = await events.record(
-            tx, ctx.project.id, event=Event.SESSION_DELETE, user_id=ctx.member.id, by=ctx.client
-        )
-    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+        await events.record(tx, ctx.project.id, event=Event.SESSION_DELETE, user_id=ctx.member.id, by=ctx.client)
     if not keeps and not ctx.by_jwt:
         session_cookies.clear(ctx)
     return responses.nothing()

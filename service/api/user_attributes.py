@@ -15,7 +15,6 @@ from service.http.context import RequestContext
 from service.http.fields import Labels, Name, NewEmail, NewPassword, ident, unfit
 from service.http.request_body import Body, BodyContext, read
 from service.http.routing import contract, users_read, users_write
-from service.queue import RECORD_LOG
 from service.store.users import Status
 
 _STATUS: dict[Any, Status] = {False: "blocked", True: "active"}
@@ -31,9 +30,7 @@ class UpdateName(Body):
 async def update_user_name(ctx: RequestContext) -> web.Response:
     """Set a user's name; it may be empty."""
     body = await read(ctx, UpdateName)
-    return await user_response(
-        ctx, await user_admin.change_name(admin_context(ctx), ident(ctx, "userId"), name=body.name)
-    )
+    return user_response(ctx, await user_admin.change_name(admin_context(ctx), ident(ctx, "userId"), name=body.name))
 
 
 class UpdateUserEmail(Body):
@@ -45,9 +42,7 @@ class UpdateUserEmail(Body):
 async def update_user_email(ctx: RequestContext) -> web.Response:
     """Set a user's address, which is unproved then. Every earlier link is dead; no mail is sent."""
     body = await read(ctx, UpdateUserEmail)
-    return await user_response(
-        ctx, await user_admin.change_email(admin_context(ctx), ident(ctx, "userId"), email=body.email)
-    )
+    return user_response(ctx, await user_admin.change_email(admin_context(ctx), ident(ctx, "userId"), email=body.email))
 
 
 class UpdateUserPassword(Body):
@@ -72,7 +67,7 @@ async def update_user_password(ctx: RequestContext) -> web.Response:
         earlier=await password_policy.previous_hashes(ctx, ctx.pool, user),
     )
     kept = ctx.project.password_history
-    return await user_response(
+    return user_response(
         ctx, await user_admin.change_password(admin_context(ctx), user.id, password_hash=line, kept=kept)
     )
 
@@ -100,7 +95,7 @@ class UpdateUserStatus(Body):
 async def update_user_status(ctx: RequestContext) -> web.Response:
     """Block a user at once, or let it in again. Every open link is dead either way."""
     body = await read(ctx, UpdateUserStatus)
-    return await user_response(
+    return user_response(
         ctx, await user_admin.change_status(admin_context(ctx), ident(ctx, "userId"), status=body.status)
     )
 
@@ -114,10 +109,10 @@ class UpdateEmailVerification(Body):
 async def update_user_verification(ctx: RequestContext) -> web.Response:
     """Mark a user's address as proved or not. Taken back, no earlier link counts as a proof."""
     body = await read(ctx, UpdateEmailVerification)
-    done = await user_admin.change_verification(
+    user = await user_admin.change_verification(
         admin_context(ctx), ident(ctx, "userId"), email_verified=body.emailVerification
     )
-    return await user_response(ctx, done)
+    return user_response(ctx, user)
 
 
 class UpdateLabels(Body):
@@ -129,7 +124,7 @@ class UpdateLabels(Body):
 async def update_labels(ctx: RequestContext) -> web.Response:
     """Replace a user's labels."""
     body = await read(ctx, UpdateLabels)
-    return await user_response(
+    return user_response(
         ctx, await user_admin.change_labels(admin_context(ctx), ident(ctx, "userId"), labels=body.labels)
     )
 
@@ -150,10 +145,9 @@ class UpdateUserPrefs(Body):
 async def update_user_prefs(ctx: RequestContext) -> web.Response:
     """Change preferences as the member's own route does: legacy merges, modern replaces. Answers with them alone."""
     body = await read(ctx, UpdateUserPrefs)
-    done = await user_admin.change_prefs(
+    user = await user_admin.change_prefs(
         admin_context(ctx),
         ident(ctx, "userId"),
         rewrite=lambda earlier: serialize(body.prefs, earlier, merge=not ctx.api_version.modern),
     )
-    await ctx.services.job_queue.enqueue(RECORD_LOG, done.event)
-    return responses.json(orjson.Fragment(done.user.prefs))
+    return responses.json(orjson.Fragment(user.prefs))

@@ -10,7 +10,6 @@ from service.http import list_queries, responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import ident
 from service.http.routing import contract, users_read, users_write
-from service.queue import RECORD_LOG
 from service.store import sessions
 
 
@@ -28,8 +27,7 @@ async def list_user_sessions(ctx: RequestContext) -> web.Response:
 @contract(raises=(UserNotFound,))
 async def delete_user_sessions(ctx: RequestContext) -> web.Response:
     """End all of a user's sessions."""
-    done = await user_admin.close_sessions(admin_context(ctx), ident(ctx, "userId"))
-    await ctx.services.job_queue.enqueue(RECORD_LOG, done.event)
+    await user_admin.close_sessions(admin_context(ctx), ident(ctx, "userId"))
     return responses.nothing()
 
 
@@ -37,8 +35,7 @@ async def delete_user_sessions(ctx: RequestContext) -> web.Response:
 @contract(raises=(UserNotFound, SessionNotFound))
 async def delete_user_session(ctx: RequestContext) -> web.Response:
     """End one of a user's sessions."""
-    done = await user_admin.close_session(admin_context(ctx), ident(ctx, "userId"), session_id=ident(ctx, "sessionId"))
-    await ctx.services.job_queue.enqueue(RECORD_LOG, done.event)
+    await user_admin.close_session(admin_context(ctx), ident(ctx, "userId"), session_id=ident(ctx, "sessionId"))
     return responses.nothing()
 
 

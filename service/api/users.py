@@ -6,7 +6,7 @@ from aiohttp import web
 from pydantic import Field
 
 from service.accounts import password_policy, user_admin
-from service.accounts.user_admin import AdminContext, AdminResult
+from service.accounts.user_admin import AdminContext
 from service.crypto.password_hashing import Method, from_scrypt, method_of
 from service.errors import (
     ArgumentInvalid,
@@ -22,7 +22,6 @@ from service.http.context import RequestContext
 from service.http.fields import Hidden, Name, NewEmail, NewPassword, NewUserId, ident
 from service.http.request_body import Body, read
 from service.http.routing import contract, users_read, users_write
-from service.queue import RECORD_LOG
 from service.store import users
 from service.store.users import User
 
@@ -31,7 +30,7 @@ _COUNTED = 5000
 
 
 def admin_context(ctx: RequestContext) -> AdminContext:
-    return AdminContext(ctx.pool, ctx.project.id, ctx.client)
+    return AdminContext(ctx.pool, ctx.project.id, ctx.client, ctx.services.job_queue)
 
 
 async def find_or_raise(ctx: RequestContext) -> User:
@@ -42,10 +41,9 @@ async def find_or_raise(ctx: RequestContext) -> User:
     return user
 
 
-async def user_response(ctx: RequestContext, done: AdminResult, status: int = 200) -> web.Response:
+def user_response(ctx: RequestContext, user: User, status: int = 200) -> web.Response:
     """Enqueue the event after COMMIT, and render the user as it is now."""
-    await ctx.services.job_queue.enqueue(RECORD_LOG, done.event)
-    return responses.json(responses.managed_user(ctx, done.user), status)
+    return responses.json(responses.managed_user(ctx, user), status)
 
 
 @users_read.get("/v1/users")
@@ -173,16 +171,15 @@ def _unfit(ctx: RequestContext, method: Method) -> ArgumentInvalid:
 async def _create(
     ctx: RequestContext, body: CreateUser | ImportUser | ImportScryptUser, line: str | None
 ) -> web.Response:
-    done = await user_admin.create(
+    user = await user_admin.create(
         admin_context(ctx), user_id=body.userId, email=body.email, name=body.name, password_hash=line
     )
-    return await user_response(ctx, done, 201)
+    return user_response(ctx, user, 201)
 
 
 @users_write.delete("/v1/users/{userId}")
 @contract(raises=(UserNotFound,))
 async def delete_user(ctx: RequestContext) -> web.Response:
     """Delete a user for good, with its sessions and links; the address is free again."""
-    done = await user_admin.delete(admin_context(ctx), ident(ctx, "userId"))
-    await ctx.services.job_queue.enqueue(RECORD_LOG, done.event)
+    await user_admin.delete(admin_context(ctx), ident(ctx, "userId"))
     return responses.nothing()

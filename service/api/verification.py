@@ -3,18 +3,17 @@
 from aiohttp import web
 
 from service.accounts import mail_quotas, members, outgoing_mail, private_signup
-from service.db import Connection, transaction
 from service.errors import EmailMissing, EmailVerified, PasswordPersonal, VerificationTokenInvalid
 from service.http import responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import NewPassword, TokenSecret, Url, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public
-from service.queue import RECORD_LOG, SEND_MAIL
 from service.rate_limiter import HOUR
 from service.store import events, tokens, users
 from service.store.events import Event
 from service.store.tokens import Kind, Token
+from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
 
@@ -33,7 +32,7 @@ async def create_verification(ctx: RequestContext) -> web.Response:
     if ctx.member.email_verified and ctx.api_version.modern:
         raise EmailVerified
     await mail_quotas.charge(ctx, ctx.member.email)
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         user = await members.lock(ctx, tx)
         # An address that came meanwhile has a quota of its own, which this request has not used.
         if user.email is None or user.email != ctx.member.email:
@@ -43,16 +42,8 @@ async def create_verification(ctx: RequestContext) -> web.Response:
         token = await outgoing_mail.issue_token(
             ctx, tx, kind=Kind.VERIFICATION, user=user, seconds=ctx.project.verification_seconds
         )
-        mail = await outgoing_mail.enqueue(ctx, tx, letter="verification", token=token, url=body.url)
-        event = await events.record(
-            tx,
-            ctx.project.id,
-            event=Event.VERIFICATION_CREATE,
-            user_id=user.id,
-            by=ctx.client,
-        )
-    await ctx.services.job_queue.enqueue(SEND_MAIL, mail)
-    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+        await outgoing_mail.enqueue(ctx, tx, letter="verification", to=token, url=body.url)
+        await events.record(tx, ctx.project.id, event=Event.VERIFICATION_CREATE, user_id=user.id, by=ctx.client)
     return responses.json(responses.token(ctx, token, user_id=user.id), 201)
 
 
@@ -93,7 +84,7 @@ async def confirm(ctx: RequestContext) -> Token:
         raise VerificationTokenInvalid
     if found.user_id is None:
         return await private_signup.complete(ctx, found, body.password)
-    async with transaction(ctx.pool) as tx:
+    async with ctx.unit_of_work() as tx:
         holder = await _holder(ctx, tx, body.userId)
         user = holder or await users.lock(tx, ctx.project.id, user_id=body.userId)
         token = await tokens.redeem(tx, found)
@@ -101,18 +92,11 @@ async def confirm(ctx: RequestContext) -> Token:
             raise VerificationTokenInvalid
         await users.verify_email(tx, user, by_holder=holder is not None)
         await tokens.revoke_all(tx, user, by_address=True)
-        event = await events.record(
-            tx,
-            ctx.project.id,
-            event=Event.VERIFICATION_UPDATE,
-            user_id=user.id,
-            by=ctx.client,
-        )
-    await ctx.services.job_queue.enqueue(RECORD_LOG, event)
+        await events.record(tx, ctx.project.id, event=Event.VERIFICATION_UPDATE, user_id=user.id, by=ctx.client)
     return token
 
 
-async def _holder(ctx: RequestContext, tx: Connection, user_id: str) -> User | None:
+async def _holder(ctx: RequestContext, tx: UnitOfWork, user_id: str) -> User | None:
     """Return the user, locked, if the request comes with a live session of that account."""
     member = ctx.found_member
     return await users.lock_member(tx, member) if member and member.id == user_id else None

@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from service import db
@@ -13,14 +12,6 @@ from service.store import projects
 from service.store.projects import Project
 
 Command = Callable[[argparse.Namespace, Settings], Awaitable[object]]
-
-
-@dataclass(frozen=True, slots=True)
-class CliActor:
-    """Actor on the command line, for the log."""
-
-    ip: str = "127.0.0.1"
-    user_agent: str = "accounts-cli"
 
 
 class NotFound(Exception):

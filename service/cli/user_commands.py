@@ -5,9 +5,10 @@ from typing import Any
 
 from service import email_addresses
 from service.accounts.user_admin import AdminContext
-from service.cli.commands import CliActor, Command, NotFound, add_command, find_project
+from service.cli.commands import Command, NotFound, add_command, find_project
 from service.db import Pool
 from service.store import users
+from service.store.events import Actor
 from service.store.users import User
 
 
@@ -34,4 +35,4 @@ async def find_user(pool: Pool, project_id: str, named: str) -> User:
 
 
 def admin_context(pool: Pool, project_id: str) -> AdminContext:
-    return AdminContext(pool, project_id, CliActor())
+    return AdminContext(pool, project_id, Actor("127.0.0.1", "accounts-cli"), job_queue=None)

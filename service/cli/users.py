@@ -112,7 +112,7 @@ async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
         project = await find_project(pool, arguments.project)
         given = _checked(project, arguments)
         operator = admin_context(pool, arguments.project)
-        done = await user_admin.create(
+        user = await user_admin.create(
             operator,
             user_id=given["id"],
             email=given["email"],
@@ -121,8 +121,8 @@ async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
             email_verified=bool(arguments.verified),
         )
         if given["labels"]:
-            done = await user_admin.change_labels(operator, done.user.id, labels=given["labels"])
-    return shown(done.user)
+            user = await user_admin.change_labels(operator, user.id, labels=given["labels"])
+    return shown(user)
 
 
 async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
@@ -150,17 +150,13 @@ async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
 async def _block(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
-        return shown(
-            (await user_admin.change_status(admin_context(pool, user.project_id), user.id, status="blocked")).user
-        )
+        return shown(await user_admin.change_status(admin_context(pool, user.project_id), user.id, status="blocked"))
 
 
 async def _unblock(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
-        return shown(
-            (await user_admin.change_status(admin_context(pool, user.project_id), user.id, status="active")).user
-        )
+        return shown(await user_admin.change_status(admin_context(pool, user.project_id), user.id, status="active"))
 
 
 async def _delete(arguments: argparse.Namespace, settings: Settings) -> object:

@@ -33,7 +33,7 @@ class TransactionId:
 
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """Commit everything inside or nothing; enqueue jobs below the block, never inside.
+    """Commit everything inside or nothing; rows that need a job are written in a unit of work (service/store).
 
     An error out of it means that nothing was done, unless it is OutcomeUnknown.
     """

@@ -1,6 +1,7 @@
 """Request context: one request with the results of all guards. The only argument of a handler."""
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,9 @@ from service.http.forwarded import Forwarding
 from service.queue import JobQueue
 from service.rate_limiter import Decision, RateLimiter, Tally
 from service.settings import Settings
+from service.store.events import Actor
 from service.store.projects import ApiKey, Project, ProjectCache
+from service.store.unit_of_work import UnitOfWork, unit_of_work
 from service.store.users import Member
 
 
@@ -36,11 +39,9 @@ class Services:
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class Client(Actor):
     """The client as far as the socket and trusted proxies tell."""
 
-    ip: str
-    user_agent: str
     locale: str
     origin: str
 
@@ -91,3 +92,7 @@ class RequestContext:
     @property
     def pool(self) -> Pool:
         return self.services.pool
+
+    def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        """A transaction; the mails and events written in it get their jobs after COMMIT."""
+        return unit_of_work(self.pool, self.services.job_queue)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
 from uuid import UUID
 
 from service import ids
 from service.db import Executor, Queries
+from service.store.unit_of_work import UnitOfWork
 
 _sql = Queries("events")
 
@@ -61,13 +61,12 @@ DOCUMENTED = (
 )
 
 
-class Actor(Protocol):
+@dataclass(frozen=True, slots=True)
+class Actor:
     """Origin of a change."""
 
-    @property
-    def ip(self) -> str: ...
-    @property
-    def user_agent(self) -> str: ...
+    ip: str
+    user_agent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +86,18 @@ class EventId:
 
 
 async def record(
-    conn: Executor,
+    tx: UnitOfWork,
     project_id: str,
     *,
     event: Event,
     user_id: str | None,
     by: Actor,
     token_id: str | None = None,
-) -> UUID:
-    """Record an event and return its id. Without a user it waits for `assign_user`."""
+) -> None:
+    """Record an event. Without a user it has no job before `assign_user`."""
     event_id = ids.new_uuid()
     await _sql.run(
-        conn,
+        tx,
         "record_event",
         project_id=project_id,
         id=event_id,
@@ -108,7 +107,8 @@ async def record(
         ip=by.ip,
         user_agent=by.user_agent,
     )
-    return event_id
+    if user_id is not None:
+        tx.events.append(event_id)
 
 
 async def assign_user(conn: Executor, project_id: str, *, token_id: str, user_id: str | None) -> list[UUID]:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from service import ids
 from service.db import Executor, Queries
+from service.store.unit_of_work import UnitOfWork
 
 _sql = Queries("outbox")
 FinalState = Literal["failed", "expired", "cancelled", "void"]
@@ -94,22 +95,25 @@ class Backlog:
 
 
 async def enqueue(
-    conn: Executor,
+    tx: UnitOfWork,
     project_id: str,
     *,
     letter: str,
     recipient: str,
     locale: str,
     facts: dict[str, Any],
-    deadline_at: datetime,
     sender: str,
+    deadline_at: datetime | None = None,
     user_id: str | None = None,
     token_id: str | None = None,
 ) -> UUID:
-    """Accept a mail: once this transaction commits it will end in one of the states above. No secret in `facts`."""
+    """Accept a mail: once this transaction commits it will end in one of the states above. No secret in `facts`.
+
+    Without `deadline_at`, for a letter without a link, it is tried for three days.
+    """
     mail_id = ids.new_uuid()
     await _sql.run(
-        conn,
+        tx,
         "post_mail",
         project_id=project_id,
         id=mail_id,
@@ -120,42 +124,11 @@ async def enqueue(
         locale=locale,
         facts=facts,
         deadline_at=deadline_at,
-        message_id=_message_id(mail_id, sender),
+        # Fixed now, so that a duplicate can be told from a second mail (RFC 5322).
+        message_id=f"<{mail_id.hex}@{sender.rpartition('@')[2]}>",
     )
+    tx.mails.append(mail_id)
     return mail_id
-
-
-async def enqueue_notice(
-    conn: Executor,
-    project_id: str,
-    *,
-    letter: str,
-    recipient: str,
-    user_id: str,
-    locale: str,
-    facts: dict[str, Any],
-    sender: str,
-) -> UUID:
-    """Accept a letter that carries no link."""
-    mail_id = ids.new_uuid()
-    await _sql.run(
-        conn,
-        "post_notice",
-        project_id=project_id,
-        id=mail_id,
-        letter=letter,
-        user_id=user_id,
-        recipient=recipient,
-        locale=locale,
-        facts=facts,
-        message_id=_message_id(mail_id, sender),
-    )
-    return mail_id
-
-
-def _message_id(mail_id: UUID, sender: str) -> str:
-    """Make the Message-ID when the mail is accepted, so that a duplicate can be told from a second mail (RFC 5322)."""
-    return f"<{mail_id.hex}@{sender.rpartition('@')[2]}>"
 
 
 async def claim(conn: Executor, mail_id: UUID, *, worker: str, lease: float) -> Claim | None:

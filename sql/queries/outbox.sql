@@ -1,11 +1,8 @@
 -- name: post_mail(project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id)
-insert into mails (project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id)
-values (:project_id, :id, :letter, :user_id, :token_id, :recipient, :locale, :facts, :deadline_at, :message_id);
-
--- name: post_notice(project_id, id, letter, user_id, recipient, locale, facts, message_id)
 -- A letter without a link has no expiry of its own; it is tried for three days.
-insert into mails (project_id, id, letter, user_id, recipient, locale, facts, deadline_at, message_id)
-values (:project_id, :id, :letter, :user_id, :recipient, :locale, :facts, now() + interval '3 days', :message_id);
+insert into mails (project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id)
+values (:project_id, :id, :letter, :user_id, :token_id, :recipient, :locale, :facts,
+    coalesce(:deadline_at, now() + interval '3 days'), :message_id);
 
 -- name: claim_mail(id, worker, lease) -> Claim?
 -- One worker gets the mail, with everything that its letter needs; a lease that ran out is taken over from its worker.

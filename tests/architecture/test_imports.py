@@ -153,6 +153,37 @@ def test_the_kit_and_the_bench_import_no_tests():
     assert not found, "\n".join(found)
 
 
+def enqueued_by_hand(tree: ast.Module) -> list[str]:
+    """Mentions of the job queue in code that is to leave jobs to the unit of work."""
+    calls = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [call for call in calls if call.endswith("queue.enqueue")] + [
+        name
+        for name in imports(tree)
+        if name in {"service.db.transaction", "service.queue.SEND_MAIL", "service.queue.RECORD_LOG"}
+    ]
+
+
+def test_jobs_are_enqueued_by_the_unit_of_work():
+    """A handler or a use case opens no bare transaction and names no job, so it can neither forget nor misplace one."""
+    found = {module: enqueued_by_hand(tree) for module, tree in modules("service/api", "service/accounts").items()}
+    assert not {module: lines for module, lines in found.items() if lines}
+    assert len(found) > 20
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "async def f(ctx, mail):\n    await ctx.services.job_queue.enqueue('send_mail', mail)",
+        "async def f(queue, mail):\n    await queue.enqueue('send_mail', mail)",
+        "from service.db import Connection, transaction",
+        "from service.queue import RECORD_LOG",
+    ],
+)
+def test_a_job_enqueued_by_hand_is_found(source: str):
+    """The checker sees what it is there to see."""
+    assert enqueued_by_hand(ast.parse(source))
+
+
 def test_every_module_of_the_service_has_a_layer():
     """A new module or folder is put into a layer first."""
     assert [name for name in modules("service") if name not in {"service", *ENTRIES} and _layer(name) is None] == []

@@ -7,11 +7,12 @@ from uuid import UUID
 import pytest
 
 from service import ids
-from service.db import Pool, transaction
+from service.db import Pool
 from service.store import outbox, outbox_admin, projects, tokens, users
 from service.store.outbox import Lease
 from service.store.outbox_admin import MailFilter, MemberMail
 from service.store.tokens import Kind
+from service.store.unit_of_work import unit_of_work
 
 ANN = "ann@example.com"
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -23,7 +24,7 @@ def own(state: str, code: int | None = None, fault: str | None = None, stage: st
 
 async def posted(pool: Pool, **changes: Any) -> UUID:
     """A verification for ann as the API posts it, with columns changed afterwards."""
-    async with transaction(pool) as tx:
+    async with unit_of_work(pool, None) as tx:
         token = await tokens.issue(
             tx, "shop", kind=Kind.VERIFICATION, email=ANN, kid="test", seconds=3600, user_id="ann", email_version=1
         )

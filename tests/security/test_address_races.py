@@ -12,6 +12,7 @@ from service.db import Connection, Pool, run_with_retry, transaction
 from service.errors import EmailExists, EmailTaken, UserExists
 from service.settings import Settings
 from service.store import sessions, tokens, users
+from service.store.events import Actor
 from service.store.projects import Project
 from service.store.sessions import ClientInfo
 from service.store.tokens import Kind
@@ -203,7 +204,7 @@ async def test_accounts_that_swap_addresses_wait_for_nobody_in_a_ring(wide: Pool
     await user(wide, "bob", email=BOB, verified=False)
 
     async def swap(name: str, email: str) -> type[Exception]:
-        operator = user_admin.AdminContext(wide, "shop", None)
+        operator = user_admin.AdminContext(wide, "shop", Actor("", ""), None)
         with pytest.raises(EmailExists) as refused:
             await user_admin.change_email(operator, name, email=email)
         return refused.type

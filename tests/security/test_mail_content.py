@@ -19,6 +19,7 @@ from service.queue import JobQueue, connect
 from service.settings import Settings
 from service.store import outbox, projects, tokens, users
 from service.store.tokens import Kind
+from service.store.unit_of_work import unit_of_work
 from testkit.api import Api
 from testkit.sink import Mail, Sink
 from tests.integration.worker.conftest import staffed
@@ -60,11 +61,10 @@ class Post:
         told = {"modern": True, "ip": "192.0.2.1", "user_agent": "UNKNOWN", "phrase": "", "url": URL} | facts
         common = {"letter": letter, "recipient": ANN, "user_id": "ann", "locale": locale, "facts": told}
         sender = "no-reply@accounts.test"
-        if token is None:
-            return await outbox.enqueue_notice(self.pool, "shop", sender=sender, **common)
-        return await outbox.enqueue(
-            self.pool, "shop", sender=sender, token_id=token.id, deadline_at=token.expires_at, **common
-        )
+        if token:
+            common |= {"token_id": token.id, "deadline_at": token.expires_at}
+        async with unit_of_work(self.pool, None) as tx:
+            return await outbox.enqueue(tx, "shop", sender=sender, **common)
 
     async def see_through(self, mail_id: Any) -> str:
         """Try a mail until it has ended, eight times at most; its state then."""

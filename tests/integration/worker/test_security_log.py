@@ -1,14 +1,14 @@
 """Events become the security log: once each, with device and country, in monthly partitions."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
 
 from service.db import Pool, transaction
 from service.store import events, projects, security_log, users
-from service.store.events import Event
+from service.store.events import Actor, Event
+from service.store.unit_of_work import unit_of_work
 from worker.security_log import SecurityLogWriter
 
 CHROME = (
@@ -16,10 +16,7 @@ CHROME = (
 )
 
 
-@dataclass(frozen=True)
-class Caller:
-    ip: str = "8.8.8.8"
-    user_agent: str = CHROME
+CALLER = Actor("8.8.8.8", CHROME)
 
 
 class Undo(Exception):
@@ -31,9 +28,10 @@ async def ann(pool: Pool, project: projects.Project) -> users.User:
     return await users.create(pool, "shop", user_id="ann", email="ann@example.com", name="", password_hash=None)
 
 
-async def happen(pool: Pool, count: int = 1, *, by: Caller = Caller(), user_id: str | None = "ann") -> None:
+async def happen(pool: Pool, count: int = 1, *, by: Actor = CALLER, user_id: str | None = "ann") -> None:
     for _ in range(count):
-        await events.record(pool, "shop", event=Event.SESSION_CREATE, user_id=user_id, by=by, token_id="t")
+        async with unit_of_work(pool, None) as tx:
+            await events.record(tx, "shop", event=Event.SESSION_CREATE, user_id=user_id, by=by, token_id="t")
 
 
 async def test_an_event_becomes_a_log_row(pool: Pool, ann: users.User):
@@ -53,7 +51,7 @@ async def test_an_event_becomes_a_log_row(pool: Pool, ann: users.User):
 @pytest.mark.parametrize("agent", ["UNKNOWN", "", "\u202e<script>'\"", "x" * 512, "ä{}%s"])
 async def test_any_user_agent_is_filed(pool: Pool, ann: users.User, agent: str):
     """What a stranger's header holds never stops the log."""
-    await happen(pool, by=Caller(ip="127.0.0.1", user_agent=agent))
+    await happen(pool, by=Actor("127.0.0.1", agent))
     await SecurityLogWriter(pool).write_pending()
     assert (await pool.fetchrow("select country_code from logs"))[0] == "--"
 

@@ -1,0 +1,38 @@
+"""Unit of work: one transaction whose mails and events get their jobs after COMMIT.
+
+The store's functions that leave work for a worker take a UnitOfWork. So no caller can forget a job, and no job is
+enqueued for rows that were rolled back. A job that is lost on the way to Redis is found by the worker's poller.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from service.db import Connection, Pool, transaction
+from service.queue import RECORD_LOG, SEND_MAIL, JobQueue
+
+
+class UnitOfWork:
+    """Runs statements in one transaction; `mails` and `events` are the rows that need a job, in order of writing."""
+
+    mails: list[UUID]
+    events: list[UUID]
+
+    def __init__(self, connection: Connection) -> None:
+        self.fetchrow, self.fetch, self.execute = connection.fetchrow, connection.fetch, connection.execute
+        self.mails, self.events = [], []
+
+
+@asynccontextmanager
+async def unit_of_work(pool: Pool, job_queue: JobQueue | None) -> AsyncIterator[UnitOfWork]:
+    """Everything inside happens or nothing does. Raises as `transaction` does, and enqueues nothing then.
+
+    Without a queue, as on the command line, the poller finds the rows.
+    """
+    async with transaction(pool) as connection:
+        work = UnitOfWork(connection)
+        yield work
+    if job_queue is not None:
+        for function, rows in ((SEND_MAIL, work.mails), (RECORD_LOG, work.events)):
+            if rows:
+                await job_queue.enqueue(function, *rows)

@@ -1,0 +1,479 @@
+-- The whole schema after all migrations, for reading. Made by `python -m testkit.schema`; a test keeps it true.
+-- To change the schema write a migration. The monthly partitions of a table are made while the service runs.
+
+create table api_keys (
+    project_id text not null,
+    id text not null,
+    name text not null,
+    secret_hash bytea not null,
+    scopes text[] not null,
+    created_at timestamp with time zone default now() not null,
+    expires_at timestamp with time zone,
+    constraint api_keys_pkey PRIMARY KEY (project_id, id),
+    constraint api_keys_project_id_secret_hash_key UNIQUE (project_id, secret_hash),
+    constraint api_keys_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE
+);
+
+create table apps (
+    project_id text not null,
+    app text not null,
+    created_at timestamp with time zone default now() not null,
+    constraint apps_pkey PRIMARY KEY (project_id, app),
+    constraint apps_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    constraint apps_app_check CHECK ((app = lower(app)))
+);
+
+create table events (
+    project_id text not null,
+    id uuid not null,
+    name text not null,
+    user_id text,
+    token_id text,
+    ready boolean default true not null,
+    ip text not null,
+    user_agent text not null,
+    at timestamp with time zone default now() not null,
+    constraint events_pkey PRIMARY KEY (id, project_id)
+);
+CREATE INDEX events_due ON public.events USING btree (at) WHERE ready;
+CREATE INDEX events_of_token ON public.events USING btree (project_id, token_id) WHERE (token_id IS NOT NULL);
+
+create table logs (
+    project_id text not null,
+    id uuid not null,
+    user_id text,
+    name text not null,
+    ip text not null,
+    at timestamp with time zone not null,
+    country_code text not null,
+    os_code text not null,
+    os_name text not null,
+    os_version text not null,
+    client_type text not null,
+    client_code text not null,
+    client_name text not null,
+    client_version text not null,
+    client_engine text not null,
+    client_engine_version text not null,
+    device_name text not null,
+    device_brand text not null,
+    device_model text not null,
+    constraint logs_pkey PRIMARY KEY (project_id, id, at)
+) PARTITION BY RANGE (at);
+CREATE INDEX logs_of_user ON ONLY public.logs USING btree (project_id, user_id, at DESC);
+
+create table mail_events (
+    project_id text not null,
+    mail_id uuid not null,
+    id bigint generated always as identity not null,
+    at timestamp with time zone default clock_timestamp() not null,
+    name text not null,
+    attempt integer not null,
+    worker text default ''::text not null,
+    server text default ''::text not null,
+    stage text default ''::text not null,
+    code integer,
+    fault text default ''::text not null,
+    constraint mail_events_pkey PRIMARY KEY (project_id, mail_id, id),
+    constraint mail_events_mail_id_project_id_fkey FOREIGN KEY (mail_id, project_id) REFERENCES mails(id, project_id) ON DELETE CASCADE,
+    constraint mail_events_name_check CHECK ((name = ANY (ARRAY['waits'::text, 'lost'::text, 'retried'::text, 'sent'::text, 'failed'::text, 'expired'::text, 'cancelled'::text, 'void'::text])))
+);
+CREATE INDEX mail_events_by_age ON public.mail_events USING btree (at);
+
+create table mails (
+    project_id text not null,
+    id uuid not null,
+    letter text not null,
+    user_id text,
+    token_id text,
+    recipient text not null,
+    locale text not null,
+    facts jsonb default '{}'::jsonb not null,
+    state text default 'pending'::text not null,
+    attempts integer default 0 not null,
+    due_at timestamp with time zone default now() not null,
+    lease_by text,
+    deadline_at timestamp with time zone not null,
+    message_id text not null,
+    last_code integer,
+    last_fault text,
+    created_at timestamp with time zone default now() not null,
+    ended_at timestamp with time zone,
+    last_cause text,
+    constraint mails_pkey PRIMARY KEY (id, project_id),
+    constraint mails_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
+    constraint mails_last_cause_check CHECK ((last_cause = ANY (ARRAY['server'::text, 'recipient'::text, 'ours'::text, 'pace'::text]))) NOT VALID,
+    constraint mails_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'expired'::text, 'cancelled'::text, 'void'::text])))
+);
+CREATE INDEX mails_due ON public.mails USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
+CREATE INDEX mails_of_user ON public.mails USING btree (project_id, user_id, created_at);
+CREATE INDEX mails_waiting_for_server ON public.mails USING btree (created_at) WHERE ((state = 'pending'::text) AND (last_cause = 'server'::text));
+
+create table password_history (
+    project_id text not null,
+    user_id text not null,
+    id bigint generated always as identity not null,
+    password_hash text not null,
+    constraint password_history_pkey PRIMARY KEY (project_id, user_id, id),
+    constraint password_history_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE
+);
+
+create table platforms (
+    project_id text not null,
+    hostname text not null,
+    created_at timestamp with time zone default now() not null,
+    constraint platforms_pkey PRIMARY KEY (project_id, hostname),
+    constraint platforms_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    constraint platforms_hostname_check CHECK ((hostname = lower(hostname)))
+);
+
+create table projects (
+    id text not null,
+    name text not null,
+    created_at timestamp with time zone default now() not null,
+    sender_name text default ''::text not null,
+    sender_address text default ''::text not null,
+    locale text default 'en'::text not null,
+    verification_url text default ''::text not null,
+    modern_by_default boolean default false not null,
+    reveal_unknown_users boolean default false not null,
+    plain_http boolean default false not null,
+    password_min integer default 0 not null,
+    password_max integer default 256 not null,
+    session_seconds integer default 31536000 not null,
+    recovery_seconds integer default 3600 not null,
+    verification_seconds integer default 604800 not null,
+    magic_url_seconds integer default 3600 not null,
+    otp_seconds integer default 600 not null,
+    limits jsonb default '{}'::jsonb not null,
+    limits_dry_run boolean default false not null,
+    notify_new_device boolean default false not null,
+    private_signup boolean default false not null,
+    password_blocklist boolean default true not null,
+    password_personal_data boolean default true not null,
+    password_history integer default 0 not null,
+    special_use_domains boolean default false not null,
+    constraint projects_pkey PRIMARY KEY (id),
+    constraint projects_id_check CHECK ((id ~ '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}$'::text)),
+    constraint projects_magic_url_seconds_check CHECK ((magic_url_seconds > 0)),
+    constraint projects_otp_seconds_check CHECK ((otp_seconds > 0)),
+    constraint projects_password_history_check CHECK (((password_history >= 0) AND (password_history <= 32))),
+    constraint projects_password_max_check CHECK (((password_max >= 32) AND (password_max <= 256))),
+    constraint projects_password_min_check CHECK (((password_min >= 0) AND (password_min <= 64))),
+    constraint projects_recovery_seconds_check CHECK ((recovery_seconds > 0)),
+    constraint projects_session_seconds_check CHECK ((session_seconds > 0)),
+    constraint projects_verification_seconds_check CHECK ((verification_seconds > 0))
+);
+
+create table schema_migrations (
+    version integer not null,
+    name text not null,
+    checksum text not null,
+    applied_at timestamp with time zone default now() not null,
+    constraint schema_migrations_pkey PRIMARY KEY (version)
+);
+
+create table sessions (
+    project_id text not null,
+    user_id text not null,
+    id text not null,
+    secret_hash bytea not null,
+    provider text not null,
+    provider_uid text default ''::text not null,
+    ip text not null,
+    country_code text not null,
+    os_code text not null,
+    os_name text not null,
+    os_version text not null,
+    client_type text not null,
+    client_code text not null,
+    client_name text not null,
+    client_version text not null,
+    client_engine text not null,
+    client_engine_version text not null,
+    device_name text not null,
+    device_brand text not null,
+    device_model text not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    expires_at timestamp with time zone not null,
+    constraint sessions_pkey PRIMARY KEY (project_id, user_id, id),
+    constraint sessions_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE
+);
+
+create table sign_ups (
+    project_id text not null,
+    token_id text not null,
+    name text not null,
+    password_hash text not null,
+    constraint sign_ups_pkey PRIMARY KEY (project_id, token_id),
+    constraint sign_ups_project_id_token_id_fkey FOREIGN KEY (project_id, token_id) REFERENCES tokens(project_id, id) ON DELETE CASCADE
+);
+
+create table tokens (
+    project_id text not null,
+    id text not null,
+    kind text not null,
+    user_id text,
+    asked_as text,
+    email text not null,
+    email_version integer,
+    kid text not null,
+    attempts integer default 0 not null,
+    created_at timestamp with time zone default now() not null,
+    expires_at timestamp with time zone not null,
+    constraint tokens_pkey PRIMARY KEY (project_id, id),
+    constraint tokens_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
+    constraint tokens_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE,
+    constraint tokens_kind_check CHECK ((kind = ANY (ARRAY['recovery'::text, 'verification'::text, 'magic_url'::text, 'otp'::text, 'disavowal'::text, 'email_undo'::text]))) NOT VALID
+);
+CREATE INDEX tokens_asked_as ON public.tokens USING btree (project_id, asked_as);
+CREATE INDEX tokens_expired ON public.tokens USING btree (expires_at);
+CREATE INDEX tokens_of_address ON public.tokens USING btree (project_id, email);
+CREATE INDEX tokens_of_user ON public.tokens USING btree (project_id, user_id);
+
+create table users (
+    project_id text not null,
+    id text not null,
+    email text,
+    email_version integer default 1 not null,
+    email_verified boolean default false not null,
+    name text default ''::text not null,
+    password_hash text,
+    password_updated_at timestamp with time zone,
+    status text default 'unactivated'::text not null,
+    labels text[] default '{}'::text[] not null,
+    prefs text default '{}'::text not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    accessed_at timestamp with time zone default now() not null,
+    proved_by_holder boolean default true not null,
+    constraint users_pkey PRIMARY KEY (project_id, id),
+    constraint users_project_id_email_key UNIQUE (project_id, email),
+    constraint users_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
+    constraint users_email_check CHECK ((email = lower(email))),
+    constraint users_id_check CHECK ((id ~ '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}$'::text)),
+    constraint users_status_check CHECK ((status = ANY (ARRAY['unactivated'::text, 'active'::text, 'blocked'::text])))
+);
+CREATE INDEX users_by_age ON public.users USING btree (project_id, created_at, id);
+
+create table void_guesses (
+    slot integer not null,
+    guesses bigint default 0 not null,
+    constraint void_guesses_pkey PRIMARY KEY (slot)
+) WITH (fillfactor=50);
+
+create table window_resets (
+    name text not null,
+    at timestamp with time zone default clock_timestamp() not null,
+    constraint window_resets_pkey PRIMARY KEY (name)
+);
+
+create unlogged table windows (
+    name text not null,
+    calls timestamp with time zone[] default '{}'::timestamp with time zone[] not null,
+    expires_at timestamp with time zone not null,
+    many integer[] default '{}'::integer[] not null,
+    constraint windows_pkey PRIMARY KEY (name)
+);
+CREATE INDEX windows_expired ON public.windows USING btree (expires_at);
+
+CREATE OR REPLACE FUNCTION public.claim_address(project text, wanted text, mover text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+    former text;
+begin
+    select email into former from users where project_id = project and id = mover;
+    perform pg_advisory_xact_lock(key) from (
+        select distinct hashtextextended(project || ' ' || address, 0) as key
+        from unnest(array[wanted, former]) address where address is not null order by key
+    ) keys;
+    if former is distinct from (select email from users where project_id = project and id = mover) then
+        raise exception 'the account got another address meanwhile' using errcode = 'serialization_failure';
+    end if;
+    update users set email = null, email_version = email_version + 1, updated_at = now()
+    where project_id = project and email = wanted and status = 'blocked' and not email_verified
+        and id is distinct from mover;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.count_call(names text[], limits integer[], seconds integer[])
+ RETURNS TABLE(before integer, wait bigint)
+ LANGUAGE sql
+AS $function$
+    select c.before, c.wait from count_in_windows(names, limits, seconds) c;
+$function$;
+
+CREATE OR REPLACE FUNCTION public.count_in_windows(names text[], limits integer[], seconds integer[])
+ RETURNS TABLE(before integer, wait bigint, counted_at timestamp with time zone)
+ LANGUAGE plpgsql
+AS $function$
+declare
+    moment timestamptz;
+    locked int;
+begin
+    loop
+        insert into windows (name, expires_at)
+        select given, 'infinity' from unnest(names) given order by given on conflict do nothing;
+        select count(*) into locked from (
+            select 1 from windows w where w.name = any(names) order by w.name for update
+        ) rows;
+        -- Another call may have taken an expired one away in between.
+        exit when locked = cardinality(names);
+    end loop;
+    moment := clock_timestamp();
+    return query
+    with seen as (
+        select g.place, g.name, g.most, g.span, ceil(g.most / 1000.0)::int as share, c.calls, c.many, c.total
+        from unnest(names, limits, seconds) with ordinality g (name, most, span, place)
+        join windows w on w.name = g.name
+        cross join lateral (
+            select coalesce(array_agg(e.at order by e.at), '{}') as calls,
+                coalesce(array_agg(coalesce(e.many, 1) order by e.at), '{}') as many,
+                coalesce(sum(coalesce(e.many, 1)), 0)::int as total
+            from unnest(w.calls, w.many) e (at, many)
+            where e.at > moment - make_interval(secs => g.span)
+        ) c
+    ), verdict as (
+        select bool_and(s.total < s.most) as open from seen s
+    ), written as (
+        update windows w set
+            calls = case
+                when not v.open then s.calls
+                when s.many[cardinality(s.many)] < s.share then
+                    s.calls[:cardinality(s.calls) - 1] || greatest(moment, s.calls[cardinality(s.calls)])
+                else s.calls || moment end,
+            many = case
+                when not v.open then s.many
+                when s.many[cardinality(s.many)] < s.share then
+                    s.many[:cardinality(s.many) - 1] || s.many[cardinality(s.many)] + 1
+                else s.many || 1 end,
+            expires_at = moment + make_interval(secs => s.span)
+        from seen s, verdict v where w.name = s.name
+    )
+    select s.total, case when s.total = 0 then s.span * 1000000::bigint
+        else (extract(epoch from s.calls[1] - moment) * 1000000)::bigint + s.span * 1000000::bigint end,
+        case when v.open then moment end
+    from seen s, verdict v order by s.place;
+    -- Last, so that it never waits: each call takes a few away that nobody needs any more.
+    delete from windows w where w.name in (
+        select e.name from windows e where e.expires_at < moment limit 10 for update skip locked
+    );
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.ensure_user(project text, ids text[], address text)
+ RETURNS TABLE(account users, created boolean)
+ LANGUAGE plpgsql
+AS $function$
+begin
+    perform claim_address(project, address);
+    return query select u, false from users u where u.project_id = project and u.email = address for update;
+    if not found then
+        return query select u, true from make_user(project, ids, address, true, '', null) u;
+    end if;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.give_back(names text[], limits integer[], moments timestamp with time zone[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+    perform 1 from windows w where w.name = any(names) order by w.name for update;
+    with taken as (
+        select g.name, own.place, count(*)::int as many
+        from unnest(names, limits, moments) g (name, most, moment)
+        join windows w on w.name = g.name
+        cross join lateral (
+            select min(e.place) as place from unnest(w.calls) with ordinality e (at, place)
+            where e.at = g.moment or (g.most > 1000 and e.at > g.moment)
+        ) own
+        where own.place is not null
+        group by g.name, own.place
+    ), held as (
+        select w.name, e.place, e.at, coalesce(e.many, 1) - coalesce(t.many, 0) as many
+        from windows w
+        cross join lateral unnest(w.calls, w.many) with ordinality e (at, many, place)
+        left join taken t on t.name = w.name and t.place = e.place
+        where w.name in (select name from taken)
+    ), left_over as (
+        select h.name, coalesce(array_agg(h.at order by h.place) filter (where h.many > 0), '{}') as calls,
+            coalesce(array_agg(h.many order by h.place) filter (where h.many > 0), '{}') as many
+        from held h group by h.name
+    )
+    update windows w set calls = s.calls, many = s.many from left_over s where w.name = s.name;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.is_reserved(project text, address text, mover text DEFAULT NULL::text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    select exists (
+        select from tokens
+        where project_id = project and email = address and kind = 'email_undo' and expires_at > now()
+            and user_id is distinct from mover
+    )
+$function$;
+
+CREATE OR REPLACE FUNCTION public.keep_log_partitions(months_kept integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+declare
+    month date;
+    partition record;
+    changed int := 0;
+begin
+    if not pg_try_advisory_xact_lock(hashtext('keep_log_partitions')) then
+        return 0;
+    end if;
+    for ahead in 0..2 loop
+        month := date_trunc('month', now() at time zone 'UTC')::date + make_interval(months => ahead);
+        if to_regclass('logs_' || to_char(month, 'YYYYMM')) is null then
+            execute format(
+                'create table %I partition of logs for values from (%L) to (%L)',
+                'logs_' || to_char(month, 'YYYYMM'),
+                month::text || ' 00:00:00+00',
+                (month + interval '1 month')::date::text || ' 00:00:00+00'
+            );
+            changed := changed + 1;
+        end if;
+    end loop;
+    for partition in
+        select inhrelid::regclass::text as name from pg_inherits
+        where inhparent = 'logs'::regclass and inhrelid::regclass::text ~ '^logs_[0-9]{6}$'
+    loop
+        if to_date(right(partition.name, 6), 'YYYYMM')
+            < date_trunc('month', now() at time zone 'UTC')::date - make_interval(months => months_kept) then
+            execute format('drop table %I', partition.name);
+            changed := changed + 1;
+        end if;
+    end loop;
+    return changed;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.make_user(project text, ids text[], address text, proved boolean, given_name text, hash text)
+ RETURNS SETOF users
+ LANGUAGE plpgsql
+AS $function$
+declare
+    given_id text;
+    made users;
+begin
+    if address is not null then
+        perform claim_address(project, address);
+        if not proved and is_reserved(project, address) then
+            return;
+        end if;
+    end if;
+    foreach given_id in array ids loop
+        insert into users (project_id, id, email, email_verified, name, password_hash, password_updated_at)
+        values (project, given_id, address, proved, given_name, hash, case when hash is not null then now() end)
+        on conflict do nothing returning * into made;
+        if found then
+            return next made;
+            return;
+        end if;
+    end loop;
+end $function$;
