@@ -5,10 +5,10 @@ They hold only names, addresses of relays and states. Without Redis there are no
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
@@ -20,19 +20,13 @@ _STATES = ("closed", "open", "half_open")
 _ROUND, LIFE, _PATIENCE = 10.0, 30, 2.0
 
 
-class Relay(Protocol):
-    """Relays of a worker; the service imports nothing of the worker."""
-
-    def states(self) -> Mapping[str, str]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class RelayReporter:
-    """Reporter of one worker, under its name."""
+    """Reporter of one worker, under its name; `states` answers with the state of each relay."""
 
     redis: Any  # the library has one type for its synchronous and asynchronous answers
     worker: str
-    relay: Relay
+    states: Callable[[], Mapping[str, str]]
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -45,7 +39,7 @@ class RelayReporter:
         with suppress(Exception):
             async with asyncio.timeout(_PATIENCE):
                 at, _ = await self.redis.time()
-                await self.redis.hset(KEY, self.worker, orjson.dumps({"at": at, "relays": self.relay.states()}))
+                await self.redis.hset(KEY, self.worker, orjson.dumps({"at": at, "relays": self.states()}))
                 await self.redis.expire(KEY, LIFE)
 
     async def stop(self) -> None:

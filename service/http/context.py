@@ -94,5 +94,5 @@ class RequestContext:
         return self.services.pool
 
     def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        """A transaction; the mails and events written in it get their jobs after COMMIT."""
+        """Open a transaction; the mails and events written in it get their jobs after COMMIT."""
         return unit_of_work(self.pool, self.services.job_queue)

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from service.db import Executor, Queries
+from service.store.users import User
 
 _sql = Queries("security_log")
 
@@ -50,19 +51,8 @@ async def write(conn: Executor, entries: Sequence[tuple[Entry, Any]]) -> int:
     return await _sql.run(conn, "file_logs", rows=[asdict(entry) | asdict(device) for entry, device in entries])
 
 
-class Owner(Protocol):
-    """User whose log it is."""
-
-    @property
-    def project_id(self) -> str: ...
-    @property
-    def id(self) -> str: ...
-    @property
-    def created_at(self) -> datetime: ...
-
-
 async def page(
-    conn: Executor, owner: Owner, *, names: list[str] | None, most: int, skipped: int, hidden: Sequence[str] = ()
+    conn: Executor, owner: User, *, names: list[str] | None, most: int, skipped: int, hidden: Sequence[str] = ()
 ) -> list[Log]:
     """List entries, newest first; `names` narrows to those events, `hidden` ones are left out."""
     return await _sql.all(
@@ -79,7 +69,7 @@ async def page(
     )
 
 
-async def count(conn: Executor, owner: Owner, *, hidden: Sequence[str] = ()) -> int:
+async def count(conn: Executor, owner: User, *, hidden: Sequence[str] = ()) -> int:
     facts = {"project_id": owner.project_id, "user_id": owner.id, "since": owner.created_at, "hidden": list(hidden)}
     return int(await _sql.value(conn, "count_logs", **facts))
 

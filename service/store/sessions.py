@@ -3,11 +3,11 @@
 import secrets
 from dataclasses import astuple, dataclass
 from datetime import datetime
-from typing import Protocol
 
 from service import ids
 from service.crypto import key_derivation
 from service.db import Executor, Queries
+from service.store.users import User
 
 _sql = Queries("sessions")
 
@@ -38,15 +38,6 @@ class Session:
     expires_at: datetime
 
 
-class Owner(Protocol):
-    """User with a project and an id."""
-
-    @property
-    def project_id(self) -> str: ...
-    @property
-    def id(self) -> str: ...
-
-
 @dataclass(frozen=True, slots=True)
 class ClientInfo:
     """Client of a new session; `device` is a dataclass whose fields are in the order of Session's."""
@@ -57,7 +48,7 @@ class ClientInfo:
 
 
 async def open_session(
-    conn: Executor, user: Owner, *, provider: str, provider_uid: str, place: ClientInfo, seconds: int
+    conn: Executor, user: User, *, provider: str, provider_uid: str, place: ClientInfo, seconds: int
 ) -> tuple[Session, str]:
     """Open a session and return it with its secret, which is stored nowhere."""
     secret = secrets.token_hex(32)
@@ -80,31 +71,31 @@ async def open_session(
     return session, secret
 
 
-async def close(conn: Executor, user: Owner, *, session_id: str) -> bool:
+async def close(conn: Executor, user: User, *, session_id: str) -> bool:
     """Close a session. False where the user has no such session."""
     return await _sql.run(conn, "close_session", project_id=user.project_id, user_id=user.id, id=session_id) == 1
 
 
-async def close_all(conn: Executor, user: Owner) -> int:
+async def close_all(conn: Executor, user: User) -> int:
     return await _sql.run(conn, "close_all_sessions", project_id=user.project_id, user_id=user.id)
 
 
-async def find(conn: Executor, user: Owner, *, session_id: str) -> Session | None:
+async def find(conn: Executor, user: User, *, session_id: str) -> Session | None:
     return await _sql.one(conn, "find_session", Session, project_id=user.project_id, user_id=user.id, id=session_id)
 
 
-async def list_all(conn: Executor, user: Owner) -> list[Session]:
+async def list_all(conn: Executor, user: User) -> list[Session]:
     """List the live ones, oldest first."""
     return await _sql.all(conn, "list_sessions", Session, project_id=user.project_id, user_id=user.id)
 
 
-async def extend(conn: Executor, user: Owner, *, session_id: str, seconds: int) -> Session | None:
+async def extend(conn: Executor, user: User, *, session_id: str, seconds: int) -> Session | None:
     return await _sql.one(
         conn, "extend_session", Session, project_id=user.project_id, user_id=user.id, id=session_id, seconds=seconds
     )
 
 
-async def close_others(conn: Executor, user: Owner, *, kept: str) -> int:
+async def close_others(conn: Executor, user: User, *, kept: str) -> int:
     return await _sql.run(conn, "close_other_sessions", project_id=user.project_id, user_id=user.id, kept=kept)
 
 

@@ -8,12 +8,12 @@ import hmac
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
 
 from service import ids
 from service.crypto import key_derivation
 from service.crypto.key_derivation import KeyRing
 from service.db import Executor, Queries
+from service.store.users import User
 
 _sql = Queries("tokens")
 _ID, _PROOF, _CODE = 20, 118, 6
@@ -29,17 +29,6 @@ class Kind(StrEnum):
     # Scope of a notice's link: undo all changes, or a change of address too.
     ACCOUNT_UNDO = "disavowal"
     EMAIL_UNDO = "email_undo"
-
-
-class Owner(Protocol):
-    """User with a project, an id and maybe an address."""
-
-    @property
-    def project_id(self) -> str: ...
-    @property
-    def id(self) -> str: ...
-    @property
-    def email(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +189,7 @@ async def delete(conn: Executor, project_id: str, *, token_id: str) -> None:
     await _sql.run(conn, "drop_token", project_id=project_id, id=token_id)
 
 
-async def revoke_all(conn: Executor, owner: Owner, *, by_address: bool) -> None:
+async def revoke_all(conn: Executor, owner: User, *, by_address: bool) -> None:
     """Revoke earlier links and codes after a use, a new password, a new address, a block. Lock the user first.
 
     `by_address` also ends those that were asked for by the address alone. That is for operators and for members who
@@ -211,7 +200,7 @@ async def revoke_all(conn: Executor, owner: Owner, *, by_address: bool) -> None:
     await _sql.run(conn, "kill_tokens", project_id=owner.project_id, user_id=owner.id, email=email)
 
 
-async def revoke_undo_links(conn: Executor, owner: Owner, *, since: datetime | None = None) -> None:
+async def revoke_undo_links(conn: Executor, owner: User, *, since: datetime | None = None) -> None:
     """Revoke notices' links after an operator has stepped in, or one of them was used. Lock the user first.
 
     `since` keeps earlier ones: a thief of the account must not end its owner's by using a later one.

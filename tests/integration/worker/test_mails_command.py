@@ -378,7 +378,7 @@ async def test_status_without_redis_tells_what_postgres_knows(desk: Desk, pool: 
 async def test_a_worker_tells_of_its_relays(a_worker, redis: Redis):
     """For half a minute, and until it stops."""
     worker = a_worker("one")
-    told = reports.RelayReporter(redis, "one", worker.relay)
+    told = reports.RelayReporter(redis, "one", worker.relay.states)
     await told.publish()
     assert await reports.read(redis) == {"one": dict(worker.relay.states())}
     assert 0 < await redis.ttl(reports.KEY) <= reports.LIFE
