@@ -56,7 +56,7 @@ where t.typnamespace = 'public'::regnamespace and t.typtype in ('e', 'd', 'r') o
 
 
 async def schema(connection: Connection) -> str:
-    """The statements that make the schema, sorted by name. Raises LookupError for a kind of object not known here."""
+    """Return the statements that make the schema, sorted by name. Raises LookupError for a kind of object not known here."""
     if others := [row[0] for row in await connection.fetch(_OTHERS)]:
         raise LookupError(f"views, sequences or types that are not written yet: {others}")
     tables = [await _table(connection, row) for row in await connection.fetch(_TABLES)]
@@ -65,7 +65,7 @@ async def schema(connection: Connection) -> str:
 
 
 async def _table(connection: Connection, table: dict[str, str]) -> str:
-    """A table with its indexes and triggers."""
+    """Write a table with its indexes and triggers."""
     lines = [_column(row) for row in await connection.fetch(_COLUMNS, table["oid"])]
     lines += [
         f"constraint {row['name']} {row['definition']}" for row in await connection.fetch(_CONSTRAINTS, table["oid"])

@@ -99,13 +99,13 @@ async def open_session(ctx: RequestContext, tx: UnitOfWork, user: User, *, provi
 
 
 def session_response(ctx: RequestContext, opened: OpenedSession) -> web.Response:
-    """After COMMIT: the cookies and the session. Only a server that holds a key gets the secret in the body."""
+    """Make the response after COMMIT: cookies and session. Only a server with a key gets the secret in the body."""
     value = set_session_cookies(ctx, opened)
     return responses.json(responses.session(ctx, opened.session, current=True, secret=value if ctx.key else ""), 201)
 
 
 def set_session_cookies(ctx: RequestContext, opened: OpenedSession) -> str:
-    """After COMMIT: set the cookies; the session cookie's value. A server gets none."""
+    """Set the cookies after COMMIT and return the session cookie's value. A server gets none."""
     device_cookie.remember(ctx, opened.session.provider_uid, proven=opened.verified)
     value = session_cookies.encode(opened.session.user_id, opened.secret.reveal())
     if ctx.key is None:

@@ -8,7 +8,9 @@ from aiohttp import web
 from service.clientinfo import countries
 from service.errors import AccountError
 from service.http.context import RequestContext
-from service.store import outbox_admin
+from service.http.schemas import users
+from service.http.schemas.mails import Mail
+from service.http.schemas.sessions import Device
 from service.store.events import Event
 from service.store.outbox_admin import MemberMail
 from service.store.security_log import Log
@@ -18,9 +20,8 @@ from service.store.users import User
 from service.version import VERSION
 
 _JSON = "application/json; charset=UTF-8"
-# Formats in which a field appeared; some SDKs crash without it, and no older format knows it.
-_TOKENS_OF_PROVIDERS, _IMPERSONATOR = (0, 13), (1, 9)
-_STATUS = {"unactivated": 0, "active": 1, "blocked": 2}
+# Format in which these fields appeared; some SDKs crash without them, and no older format knows them.
+_TOKENS_OF_PROVIDERS = (0, 13)
 _MODERN_EVENTS = {
     Event.ACCOUNT_CREATE: "user.create",
     Event.ACCOUNT_DELETE: "user.delete",
@@ -50,23 +51,8 @@ _MODERN_EVENTS = {
 }
 # Names in the log for an actor with an API key or on the command line.
 _OPERATOR = "keyProject"
-_DEVICE = (
-    "os_code",
-    "os_name",
-    "os_version",
-    "client_type",
-    "client_code",
-    "client_name",
-    "client_version",
-    "client_engine",
-    "client_engine_version",
-    "device_name",
-    "device_brand",
-    "device_model",
-)
-_DEVICE_NAMES = tuple(
-    (field, field.split("_")[0] + "".join(word.title() for word in field.split("_")[1:])) for field in _DEVICE
-)
+# Attribute and name on the wire of what a session and a log entry tell of a device.
+_DEVICE = [(name, about.alias or name) for name, about in Device.model_fields.items() if not name.startswith("country")]
 
 
 def json(body: object, status: int = 200) -> web.Response:
@@ -88,67 +74,18 @@ def error(fault: AccountError, *, modern: bool) -> web.Response:
 
 def user(ctx: RequestContext, found: User) -> dict[str, Any]:
     """Render a user for itself (docs/contract.md#user)."""
-    time, prefs = ctx.api_version.time, orjson.Fragment(found.prefs)
-    if not ctx.api_version.modern:
-        return {
-            "$id": found.id,
-            "name": found.name,
-            "registration": time(found.created_at),
-            "status": _STATUS[found.status],
-            "passwordUpdate": time(found.password_updated_at),
-            "email": found.email or "",
-            "emailVerification": found.email_verified,
-            "prefs": prefs,
-        }
-    late = {"impersonator": False} if ctx.api_version.format >= _IMPERSONATOR else {}
-    return {
-        "$id": found.id,
-        "$createdAt": time(found.created_at),
-        "$updatedAt": time(found.updated_at),
-        "name": found.name,
-        "registration": time(found.created_at),
-        "status": found.status != "blocked",
-        "labels": found.labels,
-        "passwordUpdate": time(found.password_updated_at),
-        "email": found.email or "",
-        "phone": "",
-        "emailVerification": found.email_verified,
-        "phoneVerification": False,
-        "mfa": False,
-        "prefs": prefs,
-        "targets": _targets(ctx, found),
-        "accessedAt": time(found.accessed_at),
-        **late,
-    }
+    schema = users.User if ctx.api_version.modern else users.UserLegacy
+    return schema.render(ctx.api_version, found)
 
 
 def managed_user(ctx: RequestContext, found: User) -> dict[str, Any]:
     """Render a user for operators. The modern model has room for a hash; it stays empty."""
-    shown = user(ctx, found)
-    return shown | {"password": "", "hash": "", "hashOptions": {}} if ctx.api_version.modern else shown
-
-
-def _targets(ctx: RequestContext, found: User) -> list[dict[str, Any]]:
-    if not found.email:
-        return []
-    made, changed = ctx.api_version.time(found.created_at), ctx.api_version.time(found.updated_at)
-    return [
-        {
-            "$id": f"email-{found.id}"[:36],
-            "$createdAt": made,
-            "$updatedAt": changed,
-            "name": "",
-            "userId": found.id,
-            "providerId": None,
-            "providerType": "email",
-            "identifier": found.email,
-            "expired": False,
-        }
-    ]
+    schema = users.ManagedUser if ctx.api_version.modern else users.UserLegacy
+    return schema.render(ctx.api_version, found)
 
 
 def _device(row: Session | Log) -> dict[str, str]:
-    return {name: getattr(row, field) for field, name in _DEVICE_NAMES}
+    return {name: getattr(row, field) for field, name in _DEVICE}
 
 
 def _country(ctx: RequestContext, code: str) -> dict[str, str]:
@@ -223,14 +160,5 @@ def log(ctx: RequestContext, found: Log, owner: User) -> dict[str, Any]:
 
 
 def mail(ctx: RequestContext, found: MemberMail) -> dict[str, Any]:
-    """Render a mail for its member. Leases are internal: a mail that is being sent is still pending."""
-    time = ctx.api_version.time
-    return {
-        "$id": str(found.id),
-        "$createdAt": time(found.created_at),
-        "$updatedAt": time(found.changed_at),
-        "kind": found.letter,
-        "recipient": outbox_admin.mask_address(found.recipient),
-        "state": "pending" if found.state == "sending" else found.state,
-        "reason": found.reason,
-    }
+    """Render a mail for the member that it was sent to."""
+    return Mail.render(ctx.api_version, found)

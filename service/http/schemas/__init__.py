@@ -1,6 +1,7 @@
-"""Schemas of responses, in both renderings, for the API document; responses.py fills them.
+"""Schemas of responses, in both renderings, for the API document.
 
-No response is made through them, so none pays for validation; tests hold the two together.
+Users and mails are rendered by them too (`Answer.render`), without validation, so that no response pays for it. The
+other responses are made in responses.py, and tests hold them to their schemas.
 """
 
 from typing import Annotated, Any

@@ -1,10 +1,16 @@
 """Parts of every schema."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from functools import lru_cache
+from operator import attrgetter
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from service.http.api_version import ApiVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +37,92 @@ class Parameter:
     schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
 
 
+Convert = Callable[[ApiVersion, Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class From:
+    """Attribute of the row that a field's value comes from, if it has another name; "" for the row itself."""
+
+    attribute: str
+
+
+@dataclass(frozen=True, slots=True)
+class Is:
+    """Value of a field that is the same in every response. One literal needs none."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class As:
+    """Conversion of a field's value for the API version of the request."""
+
+    convert: Convert
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """First format that knows the field."""
+
+    format: tuple[int, int]
+
+
 class Answer(BaseModel):
     """A response; every field is always there, and no other."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
 
+    @classmethod
+    def render(cls, version: ApiVersion, row: object) -> dict[str, Any]:
+        """Make the response's JSON object of a row, without validation."""
+        constants, fields = _fields(cls, version.format)
+        found = constants.copy()
+        for name, read, convert in fields:
+            found[name] = convert(version, read(row)) if convert else read(row)
+        return found
+
+
+# Name on the wire, access to the row, conversion.
+_Reader = tuple[str, Callable[[Any], Any], Convert | None]
+
+
+@lru_cache(256)
+def _fields(model: type[Answer], known: tuple[int, int]) -> tuple[dict[str, Any], list[_Reader]]:
+    """All fields that a format knows, in order, with the values of constants; and readers of the others."""
+    found: dict[str, Any] = {}
+    fields: list[_Reader] = []
+    for attribute, about in model.model_fields.items():
+        notes = {type(note): note for note in about.metadata}
+        if Since in notes and notes[Since].format > known:
+            continue
+        name = about.alias or attribute
+        literals = get_args(about.annotation) if get_origin(about.annotation) is Literal else ()
+        found[name] = notes[Is].value if Is in notes else next(iter(literals), None)
+        if not (Is in notes or len(literals) == 1 or about.annotation is NoneType):
+            source = notes[From].attribute if From in notes else attribute
+            fields.append((name, attrgetter(source) if source else _row, notes[As].convert if As in notes else None))
+    return found, fields
+
+
+def _row(row: Any) -> Any:
+    return row
+
 
 Id = Annotated[str, Field(examples=["66e1c3d2a4b5968778a9"], min_length=1, max_length=36)]
-Seconds = Annotated[int, Field(description="Unix seconds; 0 is never", examples=[1_592_981_250], ge=0)]
+_AS_TIME = As(ApiVersion.time)
+Seconds = Annotated[int, Field(description="Unix seconds; 0 is never", examples=[1_592_981_250], ge=0), _AS_TIME]
 Iso = Annotated[
     str, Field(examples=["2020-10-15T06:38:00.000+00:00"], pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00$")
 ]
 Never = Annotated[Literal[""], Field(description="Never")]
 Zero = Annotated[Literal[0], Field(description="Never, in Unix seconds")]
 # Formats from 0.12 to below 1.0 know the modern fields, but Unix seconds.
-Time = Iso | Seconds
-MaybeTime = Iso | Never | Seconds
-Address = Annotated[str, Field(description='"" for an account without an address', examples=["ann@example.com"])]
+Time = Annotated[Iso | Seconds, _AS_TIME]
+MaybeTime = Annotated[Iso | Never | Seconds, _AS_TIME]
+Address = Annotated[
+    str,
+    Field(description='"" for an account without an address', examples=["ann@example.com"]),
+    As(lambda _version, email: email or ""),
+]
 Name = Annotated[str, Field(examples=["Ann"], max_length=128)]

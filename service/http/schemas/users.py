@@ -2,35 +2,64 @@
 
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import ConfigDict, Field, RootModel
 
-from service.http.schemas.parts import Address, Answer, Id, MaybeTime, Name, Schema, Seconds, Time
+from service.http.api_version import ApiVersion
+from service.http.schemas.parts import (
+    Address,
+    Answer,
+    As,
+    From,
+    Id,
+    Is,
+    MaybeTime,
+    Name,
+    Schema,
+    Seconds,
+    Since,
+    Time,
+)
+from service.store import users
 
-Prefs = Annotated[dict[str, Any], Field(description="The app's own object", examples=[{"theme": "pink"}])]
+Prefs = Annotated[
+    dict[str, Any],
+    Field(description="The app's own object", examples=[{"theme": "pink"}]),
+    As(lambda _version, prefs: orjson.Fragment(prefs)),
+]
+_STATUS = {"unactivated": 0, "active": 1, "blocked": 2}
 
 
 class Target(Answer):
     """An address for messages to a user: the account's own."""
 
-    id: Annotated[Id, Field(alias="$id")]
+    id: Annotated[Id, Field(alias="$id"), As(lambda _version, user_id: f"email-{user_id}"[:36])]
     created_at: Annotated[Time, Field(alias="$createdAt")]
     updated_at: Annotated[Time, Field(alias="$updatedAt")]
-    name: Annotated[str, Field(examples=[""])]
-    user_id: Id
+    name: Annotated[str, Field(examples=[""]), Is("")]
+    user_id: Annotated[Id, From("id")]
     provider_id: None
     provider_type: Literal["email"]
-    identifier: Address
+    identifier: Annotated[Address, From("email")]
     expired: Literal[False]
+
+
+def _targets(version: ApiVersion, user: users.User) -> list[dict[str, Any]]:
+    return [Target.render(version, user)] if user.email else []
 
 
 class UserLegacy(Answer):
     id: Annotated[Id, Field(alias="$id")]
     name: Name
-    registration: Seconds
-    status: Annotated[Literal[0, 1, 2], Field(description="0 unactivated, 1 active, 2 blocked")]
-    password_update: Seconds
+    registration: Annotated[Seconds, From("created_at")]
+    status: Annotated[
+        Literal[0, 1, 2],
+        Field(description="0 unactivated, 1 active, 2 blocked"),
+        As(lambda _version, status: _STATUS[status]),
+    ]
+    password_update: Annotated[Seconds, From("password_updated_at")]
     email: Address
-    email_verification: bool
+    email_verification: Annotated[bool, From("email_verified")]
     prefs: Prefs
 
 
@@ -39,19 +68,23 @@ class User(Answer):
     created_at: Annotated[Time, Field(alias="$createdAt")]
     updated_at: Annotated[Time, Field(alias="$updatedAt")]
     name: Name
-    registration: Time
-    status: Annotated[bool, Field(description="False where the account is blocked", examples=[True])]
+    registration: Annotated[Time, From("created_at")]
+    status: Annotated[
+        bool,
+        Field(description="False where the account is blocked", examples=[True]),
+        As(lambda _version, status: status != "blocked"),
+    ]
     labels: Annotated[list[str], Field(examples=[[]])]
-    password_update: MaybeTime
+    password_update: Annotated[MaybeTime, From("password_updated_at")]
     email: Address
     phone: Literal[""]
-    email_verification: bool
+    email_verification: Annotated[bool, From("email_verified")]
     phone_verification: Literal[False]
     mfa: Literal[False]
     prefs: Prefs
-    targets: list[Target]
+    targets: Annotated[list[Target], From(""), As(_targets)]
     accessed_at: Time
-    impersonator: Annotated[Literal[False], Field(description="From format 1.9 on")] = False
+    impersonator: Annotated[Literal[False], Field(description="From format 1.9 on"), Since((1, 9))] = False
 
 
 class ManagedUser(User):
@@ -59,7 +92,7 @@ class ManagedUser(User):
 
     password: Literal[""]
     hash: Literal[""]
-    hash_options: Annotated[dict[str, Any], Field(max_length=0, examples=[{}])]
+    hash_options: Annotated[dict[str, Any], Field(max_length=0, examples=[{}]), Is({})]
 
 
 class UserListLegacy(Answer):
