@@ -17,6 +17,6 @@ async def monitor(count: Callable[[], None] | None = None) -> None:
         await asyncio.sleep(TURN)
         late = time.monotonic() - before - TURN
         if late > HELD_UP:
-            log.warning("the loop was held up", extra={"seconds": round(late, 1)})
+            log.warning("The event loop was blocked", extra={"event": "event_loop.blocked", "seconds": round(late, 1)})
             if count:
                 count()

@@ -95,7 +95,7 @@ def _trap(word: str) -> Trap:
 async def reach(name: str) -> None:
     """Act as armed: exit with 137, raise ConnectionResetError, be cancelled, wait."""
     if not _reached:
-        log.warning("failpoints are armed: this process fails on purpose")
+        log.warning("Failpoints are armed: this process fails on purpose", extra={"event": "failpoints.armed"})
     _reached[name] += 1
     for trace in _traces:
         with trace.open("a") as file:

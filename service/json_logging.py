@@ -1,10 +1,15 @@
-"""Log lines: one JSON object each, with the id of the request or job they belong to."""
+"""Log lines: one JSON object each.
+
+`timestamp`, `level`, `logger`, `event` (a stable id, docs/log-events.md), `message`, `request_id` within a request,
+then the event's own keys; an error adds `exception`, its class, and `stack`, its innermost frames.
+"""
 
 import logging
 import os
 import sys
 import time
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import TextIO
 
 import orjson
@@ -24,19 +29,21 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
-            "at": round(record.created, 3),
+            "timestamp": _timestamp(record.created),
             "level": record.levelname.lower(),
-            "from": record.name,
-            "says": _fit(record.getMessage()),
+            "logger": record.name,
         }
+        if event := record.__dict__.get("event"):
+            line["event"] = event
+        line["message"] = _fit(record.getMessage())
         if request_id := REQUEST_ID.get():
-            line["request"] = request_id
+            line["request_id"] = request_id
         for name, value in record.__dict__.items():
             if name not in _STANDARD:
                 line[name] = _fit(value)
         if record.exc_info and record.exc_info[0]:
-            line["error"] = record.exc_info[0].__name__
-            line["where"] = _location(record)
+            line["exception"] = record.exc_info[0].__name__
+            line["stack"] = _stack(record)
         written = orjson.dumps(line).decode()
         return written if written.isascii() else written.translate(_ESCAPES)
 
@@ -56,7 +63,12 @@ def _fit(value: object) -> object:
     return str(value)[:_CUT].encode("utf-8", "backslashreplace").decode()[:_CUT]
 
 
-def _location(record: logging.LogRecord) -> list[str]:
+def _timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _stack(record: logging.LogRecord) -> list[str]:
     """Return the innermost frames. Neither messages nor locals of a traceback are logged: they may hold a secret."""
     frames = []
     step = record.exc_info[2] if record.exc_info else None
@@ -107,8 +119,15 @@ class CountingHandler(logging.Handler):
         self._untold += 1
 
     def _report_dropped(self) -> str:
-        said = {"at": round(time.time(), 3), "level": "warning", "from": __name__, "says": "lines could not be written"}
-        return orjson.dumps(said | {"count": self._untold}).decode()
+        line = {
+            "timestamp": _timestamp(time.time()),
+            "level": "warning",
+            "logger": __name__,
+            "event": "logging.lines_dropped",
+            "message": "Log lines could not be written",
+            "count": self._untold,
+        }
+        return orjson.dumps(line).decode()
 
 
 def dropped_lines() -> int:

@@ -29,11 +29,12 @@ class ServerUnavailable(OSError):
 
 
 class Outage:
-    """Outage of one peer, from the results of calls; `fell` and `back` are the log's lines."""
+    """State of one dependency as its calls show it; logs the events `name`.unavailable and `name`.available."""
 
-    def __init__(self, server: str, *, fell: str, back: str, meanwhile: str = "") -> None:
+    def __init__(self, server: str, name: str, *, fell: str, back: str, meanwhile: str = "") -> None:
+        """`fell` and `back` are the messages of the two events."""
         self.ongoing = False
-        self.server, self._fell, self._back = server, fell, back
+        self.server, self._name, self._fell, self._back = server, name, fell, back
         self._facts = {"server": server} | ({"meanwhile": meanwhile} if meanwhile else {})
         self._since = self._failed_at = self._told_at = 0.0
         self._failures = 0
@@ -50,7 +51,8 @@ class Outage:
         if now - self._told_at >= _REPEAT or (kind not in self._told and len(self._told) < _MOST):
             self._told.add(kind)
             self._told_at = now
-            log.warning(self._fell, extra=self._facts | {"fault": fault, "failures": self._failures})
+            event = {"event": f"{self._name}.unavailable"}
+            log.warning(self._fell, extra=event | self._facts | {"fault": fault, "failures": self._failures})
 
     def record_success(self, *, sure: bool = False) -> None:
         """Record a call that worked. A lucky one between two that fail ends no outage, unless the caller is `sure`."""
@@ -59,8 +61,15 @@ class Outage:
         now = time.monotonic()
         if sure or now - self._failed_at >= _STEADY:
             self.ongoing, self._told_at = False, 0.0
-            facts = {"server": self.server, "seconds": round(now - self._since, 1), "failures": self._failures}
-            log.warning(self._back, extra=facts)
+            log.warning(
+                self._back,
+                extra={
+                    "event": f"{self._name}.available",
+                    "server": self.server,
+                    "seconds": round(now - self._since, 1),
+                    "failures": self._failures,
+                },
+            )
 
 
 class Peers:
@@ -75,13 +84,16 @@ def peers_of(settings: Settings) -> Peers:
 
 
 def of_postgres(url: str) -> Outage:
-    return Outage(address(url, 5432), fell="postgres is not available", back="postgres is available again")
+    return Outage(address(url, 5432), "postgres", fell="Postgres is not available", back="Postgres is available again")
 
 
 def of_redis(url: str) -> Outage:
-    meanwhile = "limits are counted without it, and workers find in postgres what they were not rung for"
     return Outage(
-        address(url, 6379), fell="redis is not available", back="redis is available again", meanwhile=meanwhile
+        address(url, 6379),
+        "redis",
+        fell="Redis is not available",
+        back="Redis is available again",
+        meanwhile="rate limits are counted in Postgres, and workers poll Postgres for mails",
     )
 
 

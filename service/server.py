@@ -39,9 +39,10 @@ async def serve(settings: Settings, *, share_port: bool = False) -> None:
         await _listen(
             web.TCPSite(api, settings.host, settings.port, reuse_port=share_port, backlog=1024), settings.port, settings
         )
-        log.info("serving", extra={"host": settings.host, "port": settings.port, "health_port": settings.health_port})
+        ports = {"port": settings.port, "health_port": settings.health_port}
+        log.info("The service accepts requests", extra={"event": "service.started", "host": settings.host, **ports})
         await stop.wait()
-        log.info("stopping")
+        log.info("The service is stopping", extra={"event": "service.stopping"})
         readiness.stopping = True
         await asyncio.sleep(settings.stop_delay)
     finally:
@@ -50,7 +51,7 @@ async def serve(settings: Settings, *, share_port: bool = False) -> None:
         for watch in watching:
             await _end(watch)
         await readiness.close()
-    log.info("stopped")
+    log.info("The service has stopped", extra={"event": "service.stopped"})
 
 
 def spare_startup() -> None:

@@ -21,7 +21,9 @@ async def recover(pool: Pool, identity: WorkerName, recorder: OutcomeRecorder) -
             await _recover_once(pool, identity, recorder)
         except Exception as error:
             if not pool.note(error) and (kind := type(error).__name__) != logged:
-                log.exception("a worker can't settle what it left behind")
+                log.exception(
+                    "The worker can't recover the mails of its last run", extra={"event": "worker.recovery_failed"}
+                )
                 logged = kind
             await asyncio.sleep(1)
         else:
@@ -39,7 +41,10 @@ async def _recover_once(pool: Pool, identity: WorkerName, recorder: OutcomeRecor
     released = await outbox.release_of_worker(pool, worker=identity.name)
     if released:
         recorder.metrics.add("mails_recovered", released)
-        log.info("took back mails", extra={"count": released})
+        log.info(
+            "The worker released the mails that it held when it last ended",
+            extra={"event": "worker.mails_released", "count": released},
+        )
 
 
 async def _replay(pool: Pool, path: Path, worker: str, recorder: OutcomeRecorder) -> None:
@@ -51,4 +56,7 @@ async def _replay(pool: Pool, path: Path, worker: str, recorder: OutcomeRecorder
     recorder.metrics.add("journal_entries_replayed", replayed)
     recorder.metrics.add("journal_entries_unreadable", unreadable)
     if replayed or unreadable:
-        log.info("receipts were replayed", extra={"worker": worker, "sent": replayed, "unreadable": unreadable})
+        log.info(
+            "The worker recorded the sent mails of a journal",
+            extra={"event": "sent_journal.replayed", "worker": worker, "sent": replayed, "unreadable": unreadable},
+        )

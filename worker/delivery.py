@@ -67,7 +67,10 @@ class Delivery:
         self.recorder.metrics.add("attempts")
         if claim.stolen:
             self.recorder.metrics.add("leases_taken_over")
-            log.warning("took over a lease that ran out", extra={"mail": str(claim.id), "attempt": claim.attempts})
+            log.warning(
+                "The worker took over a mail whose lease had expired",
+                extra={"event": "mail.lease_taken_over", "mail": str(claim.id), "attempt": claim.attempts},
+            )
         with self.recorder.leases.holding(claim, claimed_at) as lease:
             return await self._send_and_record(claim, lease)
 

@@ -36,7 +36,10 @@ class Heartbeat:
 
     def __post_init__(self) -> None:
         self._outage = Outage(
-            str(self.path), fell="the heartbeat could not be written", back="the heartbeat is written again"
+            str(self.path),
+            "heartbeat",
+            fell="The worker can't write its heartbeat file",
+            back="The worker writes its heartbeat file again",
         )
 
     async def run(self) -> None:
@@ -51,7 +54,7 @@ class Heartbeat:
         snapshot = self.snapshot()
         if time.monotonic() - self._logged_at >= _LOG_INTERVAL:
             self._logged_at = time.monotonic()
-            log.info("counts", extra=snapshot)
+            log.info("The worker's counters", extra={"event": "worker.metrics"} | snapshot)
         new = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         try:
             new.write_bytes(orjson.dumps(snapshot))

@@ -40,8 +40,12 @@ async def run_worker(settings: Settings) -> None:
     stop, hurry = asyncio.Event(), asyncio.Event()
 
     def request_stop() -> None:
-        log.info("stopping at once" if stop.is_set() else "stopping")
-        (hurry if stop.is_set() else stop).set()
+        if stop.is_set():
+            log.info("The worker stops at once", extra={"event": "worker.stopping_now"})
+            hurry.set()
+        else:
+            log.info("The worker is stopping", extra={"event": "worker.stopping"})
+            stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, request_stop)
@@ -61,7 +65,7 @@ async def run_worker(settings: Settings) -> None:
         await redis.aclose(close_connection_pool=True)
         await pool.close()
         identity.release()
-    log.info("stopped", extra={"worker": identity.name})
+    log.info("The worker has stopped", extra={"event": "worker.stopped", "worker": identity.name})
 
 
 async def _run(  # noqa: PLR0917 - all parts that a worker is built of
@@ -88,7 +92,7 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
     heartbeat_task, report_task = asyncio.create_task(heartbeat.run()), asyncio.create_task(reports.run())
     gc.collect()
     gc.freeze()  # objects of the start live as long as the process: no full collection needs to visit them
-    log.info("working", extra={"worker": identity.name})
+    log.info("The worker has started", extra={"event": "worker.started", "worker": identity.name})
     try:
         if await _finished_before(stop, recover(pool, identity, recorder)):
             poller_task = asyncio.create_task(poller.run())
@@ -138,4 +142,7 @@ async def _release_leases(recorder: OutcomeRecorder) -> None:
         async with asyncio.timeout(2):
             await recorder.release_all()
     except Exception as error:  # noqa: BLE001 - leases run out by themselves
-        log.warning("mails wait for the leases of this worker", extra={"cause": type(error).__name__})
+        log.warning(
+            "The worker could not release its mails; they wait until its leases expire",
+            extra={"event": "worker.release_failed", "cause": type(error).__name__},
+        )

@@ -66,7 +66,10 @@ class OutcomeRecorder:
         self.journal.remove(entry)
         self.metrics.add("sent" if marked else "sent_unrecorded")
         if log.isEnabledFor(logging.INFO):
-            log.info("mail ended", extra={"mail": str(entry.lease.id), "state": "sent", "code": entry.code})
+            log.info(
+                "The relay accepted the mail",
+                extra={"event": "mail.sent", "mail": str(entry.lease.id), "code": entry.code},
+            )
         if failpoints.armed:
             await failpoints.reach("worker.record.after")
 
@@ -100,7 +103,11 @@ class OutcomeRecorder:
         if db.find_fault(error) is not None or isinstance(error, OSError):
             await self._reschedule(claim, "ours", AttemptReport(self.leases.worker, fault=fault), seconds=_SHORT_WAIT)
             return
-        log.error("mail could not be written", exc_info=error, extra={"mail": str(claim.id)})
+        log.error(
+            "An unexpected error kept the worker from sending the mail",
+            exc_info=error,
+            extra={"event": "mail.unexpected_error", "mail": str(claim.id)},
+        )
         report = AttemptReport(self.leases.worker, stage=_LETTER, fault=fault)
         if claim.attempts >= _COMPOSE_ATTEMPTS and (claim.last_fault or "").startswith(f"{_LETTER}: "):
             await self._finish(claim, "failed", report)
@@ -136,7 +143,10 @@ class OutcomeRecorder:
             return
         self.metrics.add(state)
         if log.isEnabledFor(logging.INFO):
-            log.info("mail ended", extra={"mail": str(claim.id), "state": state} | _facts(report))
+            log.info(
+                "The mail ended without being sent",
+                extra={"event": "mail.not_sent", "mail": str(claim.id), "state": state} | _facts(report),
+            )
 
     async def _reschedule(self, claim: Claim, cause: Cause, report: AttemptReport, *, seconds: float = 0) -> None:
         """Reschedule after `seconds`, by default this attempt's wait, give or take a fifth as jitter."""
@@ -147,13 +157,16 @@ class OutcomeRecorder:
             return
         self.metrics.add(f"waits_{cause}")
         facts = {"mail": str(claim.id), "cause": cause, "seconds": round(seconds, 1)} | _facts(report)
-        log.warning("mail waits", extra=facts)
+        log.warning("The mail waits for another attempt", extra={"event": "mail.rescheduled"} | facts)
 
     async def _write_if_held(self, claim: Claim, act: Callable[[], Awaitable[bool]]) -> bool:
         """Write if the lease is still ours; False if another worker has claimed the mail since."""
         written = await self._retry_while_leased(act)
         if not written:
-            log.warning("mail is not ours any more", extra={"mail": str(claim.id), "attempt": claim.attempts})
+            log.warning(
+                "Another worker has claimed the mail; this attempt is not recorded",
+                extra={"event": "mail.lease_lost", "mail": str(claim.id), "attempt": claim.attempts},
+            )
         return written
 
     async def _retry_while_leased(self, act: Callable[[], Awaitable[bool]], *, secure: bool = False) -> bool:

@@ -94,7 +94,10 @@ class OutboxPoller:
             await self.delivery.deliver(mail_id)
         except Exception as error:
             if not self.pool.note(error):
-                log.exception("a swept mail was left for the next round", extra={"mail": str(mail_id)})
+                log.exception(
+                    "The worker could not try a mail that it found by polling; it tries again",
+                    extra={"event": "poller.delivery_failed", "mail": str(mail_id)},
+                )
         else:
             self.delivery.recorder.metrics.add("mails_polled")
 
@@ -112,7 +115,10 @@ class OutboxPoller:
                 await self._reschedule_now()
             except Exception as error:  # the mails come due by themselves
                 if not self.pool.note(error):
-                    log.exception("nothing could be hastened")
+                    log.exception(
+                        "The worker could not reschedule the mails that wait for the relay",
+                        extra={"event": "poller.reschedule_failed"},
+                    )
 
     async def maintain_relays(self) -> None:
         """Run the relays' probes, again after any error."""
@@ -120,13 +126,16 @@ class OutboxPoller:
             try:
                 await self.delivery.relay.run_probes()
             except Exception:
-                log.exception("the relay's keeper stumbled")
+                log.exception("The worker could not probe the relays", extra={"event": "relay.probe_failed"})
             await asyncio.sleep(POLL_INTERVAL)
 
     async def _reschedule_now(self) -> None:
         while number := await outbox.reschedule_now(self.pool, stages=OURS, most=_RESCHEDULE_BATCH):
             self.delivery.recorder.metrics.add("mails_rescheduled", number)
-            log.info("what waited for the relay goes out", extra={"count": number})
+            log.info(
+                "The worker tries the mails that waited for the relay",
+                extra={"event": "poller.mails_rescheduled", "count": number},
+            )
 
     async def update_backlog(self) -> None:
         """Update the backlog; while no relay is available end the mails that have expired."""
@@ -153,7 +162,7 @@ async def _run_every(seconds: float, act: Callable[[], Awaitable[None]], pool: P
         except Exception as error:
             away = pool.note(error)
             if not away and (kind := type(error).__name__) != logged:
-                log.exception("a round of the sweep failed")
+                log.exception("A periodic task of the worker failed", extra={"event": "poller.task_failed"})
                 logged = kind
         else:
             logged = ""

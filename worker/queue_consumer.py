@@ -80,7 +80,10 @@ class QueueConsumer:
         try:
             self.delivery.recorder.metrics.add("redis_keys_repaired", await repair_queue(redis))
         except Exception as error:  # noqa: BLE001 - most likely Redis is away, which is logged already
-            log.debug("nothing could be mended", extra={"cause": type(error).__name__})
+            log.debug(
+                "The worker could not repair the queue",
+                extra={"event": "queue.repair_failed", "cause": type(error).__name__},
+            )
         finally:
             await redis.aclose(close_connection_pool=True)
 
@@ -119,7 +122,9 @@ class QueueConsumer:
             await act(*arguments)
         except Exception as error:
             if not self.delivery.pool.note(error):
-                log.exception("a job failed; the sweep will take it up")
+                log.exception(
+                    "A job failed; the worker finds its work again by polling", extra={"event": "queue.job_failed"}
+                )
 
 
 def _retrieve_exception(job: asyncio.Task[Any]) -> None:

@@ -16,7 +16,9 @@ async def repair_queue(redis: ArqRedis) -> int:
     """Delete keys and members that arq can't read; return their number. Raises redis-py's errors."""
     if await redis.type(QUEUE) not in (b"zset", b"none"):
         await redis.delete(QUEUE)
-        log.warning("the queue was no queue, and is thrown away")
+        log.warning(
+            "The key of the queue held something else; the worker deleted it", extra={"event": "queue.key_deleted"}
+        )
         return 1
     repaired, seen = 0, 0
     while members := await redis.zrange(QUEUE, seen, seen + _BATCH - 1):
@@ -26,7 +28,10 @@ async def repair_queue(redis: ArqRedis) -> int:
         seen += len(members) - len(bad)
         repaired += len(bad)
     if repaired:
-        log.warning("jobs that were none are thrown away", extra={"count": repaired})
+        log.warning(
+            "The queue held entries that are no jobs; the worker deleted them",
+            extra={"event": "queue.entries_deleted", "count": repaired},
+        )
     return repaired
 
 

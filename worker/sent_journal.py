@@ -38,7 +38,12 @@ class SentJournal:
         self._file = None if path is None else _open(path)
         self._size = 0
         self.open: dict[Lease, SentEntry] = {}
-        self._outage = Outage(str(path), fell="a receipt could not be written", back="receipts are written again")
+        self._outage = Outage(
+            str(path),
+            "sent_journal",
+            fell="The worker can't write its journal of sent mails",
+            back="The worker writes its journal of sent mails again",
+        )
 
     def append(self, entry: SentEntry) -> None:
         """Append an entry. Never raises: a full disk makes a crash worse, but stops no mail."""
@@ -84,7 +89,10 @@ class SentJournal:
             self._size = os.write(file, "".join(f"{_format_line(entry)}\n" for entry in self.open.values()).encode())
             new.replace(self._path)
         except OSError as error:
-            log.warning("the receipts could not be shortened", extra={"cause": type(error).__name__})
+            log.warning(
+                "The worker could not compact its journal of sent mails",
+                extra={"event": "sent_journal.compact_failed", "cause": type(error).__name__},
+            )
         else:
             os.close(self._file)
             self._file = file

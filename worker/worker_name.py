@@ -57,9 +57,10 @@ async def acquire(wanted: str, state: Path, stop: asyncio.Event) -> WorkerName |
         return await _wait(folder, wanted, stop) if wanted else _first_free(folder, host)
     except OSError as error:
         name = wanted or f"{host}-{os.getpid()}"
-        log.warning("WORKER_STATE can't be used: after a crash mails wait for their leases", extra={
-            "worker": name, "cause": type(error).__name__,
-        })  # fmt: skip
+        log.warning(
+            "The worker can't use WORKER_STATE; after a crash its mails wait until its leases expire",
+            extra={"event": "worker.state_unusable", "worker": name, "cause": type(error).__name__},
+        )
         return WorkerName(name)
 
 
@@ -86,7 +87,10 @@ async def _wait(folder: Path, name: str, stop: asyncio.Event) -> WorkerName | No
         if found := _lock(folder, name):
             return found
         if not logged:
-            log.warning("another process has this WORKER_ID: waiting for its end", extra={"worker": name})
+            log.warning(
+                "Another process has this WORKER_ID; the worker waits until it ends",
+                extra={"event": "worker.name_in_use", "worker": name},
+            )
             logged = True
         await wait_until(stop, until=asyncio.get_running_loop().time() + _RETRY)
     return None

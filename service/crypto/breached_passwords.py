@@ -73,7 +73,10 @@ class BreachedPasswords:
         try:
             return self._in_folder(digest) if self._path.is_dir() else self._in_file(digest)
         except OSError as error:
-            log.warning("breached passwords can't be read", extra={"cause": type(error).__name__})
+            log.warning(
+                "The breached passwords can't be read; a password was accepted without them",
+                extra={"event": "breached_passwords.unreadable", "cause": type(error).__name__},
+            )
             return False
 
     def _in_folder(self, digest: bytes) -> bool:

@@ -141,7 +141,7 @@ class Pool:
         if fault in OUTAGES:
             self._outage.record_failure(fault_in_words(error))
         elif find_fault(error):
-            log.warning("postgres is too busy", extra={"cause": type(error).__name__})
+            log.warning("Postgres is too busy", extra={"event": "postgres.overloaded", "cause": type(error).__name__})
         return find_fault(error) is not None
 
     def _answered(self) -> None:

@@ -60,7 +60,10 @@ async def run_with_retry(work: Callable[[], Awaitable[Result]]) -> Result:
                 pause = act.pause(error)
                 if pause is None:
                     raise
-                log.warning("run again after a fault of postgres", extra={"cause": type(error).__name__})
+                log.warning(
+                    "A fault of Postgres undid the work; it is run again",
+                    extra={"event": "postgres.work_retried", "cause": type(error).__name__},
+                )
             await asyncio.sleep(pause)
     finally:
         _STATE.reset(token)

@@ -114,7 +114,10 @@ async def _resolve_outcome(pool: Pool, stamp: TransactionId, number: str, lost: 
                 await asyncio.sleep(_PAUSE)
     except Exception as error:  # noqa: BLE001 - no error here changes that the outcome is unknown
         outcome = type(error).__name__
-    log.warning("a connection was lost during commit", extra={"cause": type(lost).__name__, "outcome": outcome})
+    log.warning(
+        "The connection to Postgres was lost during a COMMIT",
+        extra={"event": "postgres.commit_interrupted", "cause": type(lost).__name__, "outcome": outcome},
+    )
     if outcome == "aborted":
         raise lost
     if outcome != "committed":

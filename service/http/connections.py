@@ -73,7 +73,10 @@ class SampledLog:
         if self.last_written > _LINES_A_SECOND:
             self.suppressed += 1
             return
-        log.warning("refused", extra={"why": why, "ip": ip, "unsaid": self.suppressed})
+        log.warning(
+            "The client's request is not well-formed HTTP",
+            extra={"event": "request.malformed", "reason": why, "ip": ip, "suppressed": self.suppressed},
+        )
         self.suppressed = 0
 
 
@@ -126,7 +129,9 @@ class Connection(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError
         if status >= 500:
-            log.error("unexpected", exc_info=exc)
+            log.error(
+                "The HTTP server failed with an unexpected error", exc_info=exc, extra={"event": "http_server.failed"}
+            )
         else:
             self._server.sampled.warn(type(exc).__name__, request.remote)
         answer = self._server.refuse(AccountError() if status >= 500 else ArgumentInvalid(_MALFORMED))

@@ -64,8 +64,8 @@ class Forwarding:
         shape = re.sub(r"[A-Za-z]+", "a", re.sub(r"[0-9]+", "9", element[: 4 * _SHAPE]))
         shape = re.sub(r"[^\x21-\x7e]", "?", shape)[:_SHAPE]
         log.warning(
-            "the client's address can't be read; the proxy's is taken",
-            extra={"header": self._header, "why": why, "shape": shape},
+            "The client's address can't be read from the proxy's header; the proxy's own is used",
+            extra={"event": "client_address.unreadable", "header": self._header, "reason": why, "shape": shape},
         )
 
 

@@ -113,7 +113,10 @@ async def _respond(ctx: RequestContext, route: Route | None) -> web.Response:
     except asyncio.CancelledError:
         if not deadline.is_ours():
             raise
-        log.warning("no answer in time", extra={"route": route.name if route else None})
+        log.warning(
+            "The request did not end by its deadline",
+            extra={"event": "request.timed_out", "route": route.name if route else None},
+        )
         return _refuse(ctx, route, Overloaded(retry_after=1))
     else:
         ctx.ended = True
@@ -162,7 +165,7 @@ def _fault_of(error: Exception, pool: db.Pool) -> AccountError:
     """Map any error: a fault of Postgres is 503, all else is a server error without details."""
     if (fault := db.find_fault(error)) and pool.note(error):
         return fault
-    log.error("unexpected", exc_info=error)
+    log.error("The request failed with an unexpected error", exc_info=error, extra={"event": "request.failed"})
     return AccountError()
 
 
@@ -228,8 +231,9 @@ def _rate(ctx: RequestContext) -> Iterable[tuple[str, str]]:
 def _log_request(ctx: RequestContext, route: Route | None, status: int, seconds: float) -> None:
     """Log the route's pattern and never the path: a path may hold a secret that the client misplaced."""
     access.info(
-        "answered",
+        "The request was handled",
         extra={
+            "event": "request.handled",
             "method": ctx.request.method,
             "route": route.name if route else None,
             "status": status,

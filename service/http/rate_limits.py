@@ -74,7 +74,15 @@ def is_refused(ctx: RequestContext, tally: Tally) -> bool:
         return False
     if ctx.project.limits_dry_run:
         found = next(verdict for verdict in tally.verdicts if not verdict.allowed)
-        log.warning("would refuse", extra={"project": ctx.project.id, "rule": found.rule, "limit": found.limit})
+        log.warning(
+            "The client is over a rate limit and is let through: the project's limits are a dry run",
+            extra={
+                "event": "rate_limit.dry_run_exceeded",
+                "project": ctx.project.id,
+                "rule": found.rule,
+                "limit": found.limit,
+            },
+        )
         return False
     return True
 

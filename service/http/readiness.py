@@ -55,9 +55,16 @@ class Readiness:
         self._seen = True
         fault = self._judge(findings)
         if bool(fault) != self._told:
-            log.warning("not ready" if fault else "ready again", extra={"fault": fault})
             self._told = bool(fault)
+            self._log_change(fault)
         return fault
+
+    @staticmethod
+    def _log_change(fault: str) -> None:
+        if fault:
+            log.warning("The service is not ready", extra={"event": "service.not_ready", "fault": fault})
+        else:
+            log.warning("The service is ready again", extra={"event": "service.ready"})
 
     def _judge(self, findings: database_health.DatabaseHealth) -> str:
         if findings.read_only:

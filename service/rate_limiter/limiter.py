@@ -114,7 +114,10 @@ class RateLimiter:
             async with asyncio.timeout(_GIVING):
                 await self._store.give_back(names, limits, [place.moment for place in places])
         except Exception as error:  # noqa: BLE001 - the work is done: an error of Postgres does not change its response
-            log.warning("places in windows are not given back", extra={"cause": type(error).__name__})
+            log.warning(
+                "A call that should not count against its rate limits stays counted",
+                extra={"event": "rate_limit.refund_failed", "cause": type(error).__name__},
+            )
 
     def key_of(self, project_id: str, rule: Rule, value: str) -> str:
         """Make a window's key, of one size however long the value is."""
@@ -144,7 +147,10 @@ class RateLimiter:
         try:
             resets = await self._store.resets(self._since - _OVERLAP)
         except Exception as error:  # noqa: BLE001 - a refusal stands, whether or not this can be looked up
-            log.warning("resets of windows can't be looked up", extra={"cause": type(error).__name__})
+            log.warning(
+                "The operator's resets of rate limits can't be read",
+                extra={"event": "rate_limit.resets_unreadable", "cause": type(error).__name__},
+            )
             return False
         emptied = {reset.name for reset in resets}
         if emptied and await self.redis.empty([*emptied]):

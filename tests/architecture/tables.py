@@ -18,6 +18,7 @@ from service.http.routing import Limit, Route
 from service.rate_limiter import DAY, HOUR, Only, Rule
 from service.settings import Settings
 from testkit.sources import ROOT
+from tests.architecture.log_events import actions, log_events
 
 DOCS = ROOT / "docs"
 _COUNTED = {
@@ -251,6 +252,13 @@ def _shown(entry: dict[str, Any]) -> str:
     return "<br>".join(lines)
 
 
+def log_events_table() -> list[tuple[str, ...]]:
+    """One row an event, by id."""
+    todo = actions()
+    rows = [(f"`{found.event}`", found.level, found.message, todo[found.event]) for found in log_events()]
+    return [("Event", "Level", "Message", "What an operator does"), *rows]
+
+
 TABLES = {
     "settings": settings,
     "errors": errors_table,
@@ -258,8 +266,9 @@ TABLES = {
     "limits": limits_table,
     "reliability": reliability_table,
     "security": security_table,
-    "asvs-counts": asvs_counts,
+    "asvs:counts": asvs_counts,
     "asvs": asvs_table,
+    "log-events": log_events_table,
 }
 
 
@@ -277,5 +286,5 @@ def written(name: str, text: str) -> str:
 
 
 def page(name: str) -> Path:
-    """A page may hold several tables: what stands behind a hyphen tells them apart."""
-    return DOCS / f"{name.partition('-')[0]}.md"
+    """A page may hold several tables: what stands behind a colon tells them apart."""
+    return DOCS / f"{name.partition(':')[0]}.md"

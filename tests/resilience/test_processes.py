@@ -101,7 +101,7 @@ async def test_f53_stopped_for_longer_than_its_lease(tmp_path: Path):
         await other.start()
         await until(lambda: len(cluster.sink.mails) == 2, what="nobody took them over")
         paused.resume()
-        await until(lambda: sum("not ours any more" in line for line in paused.written) == 2, what="it gave up neither")
+        await until(lambda: sum("mail.lease_lost" in line for line in paused.written) == 2, what="it gave up neither")
         await cluster.all_ended()
         assert len(cluster.sink.mails) == 2
         assert breaches(await gather(cluster)) == []

@@ -152,7 +152,7 @@ async def test_f22_all_of_its_data_are_lost(cluster: Cluster, lose: Callable[[Cl
 
 def about_redis(cluster: Cluster) -> list[str]:
     """The lines of the worker's log about an outage of Redis."""
-    return [line for line in cluster.workers[0].written if '"redis is ' in line]
+    return [line for line in cluster.workers[0].written if '"event":"redis.' in line]
 
 
 async def outage_is_over(cluster: Cluster) -> None:
@@ -160,7 +160,7 @@ async def outage_is_over(cluster: Cluster) -> None:
 
     async def over() -> bool:
         lines = about_redis(cluster)
-        return not lines or "redis is available again" in lines[-1]
+        return not lines or "redis.available" in lines[-1]
 
     await until(over, seconds=stretched(NOTICED), what="the worker takes Redis for gone")
 
@@ -328,7 +328,7 @@ async def test_f27_somebody_wrote_under_our_keys(cluster: Cluster):
     assert await guess(cluster, victim) == [401] * (LIMIT - 3) + [429] * 5  # Postgres knows of the three
     await cluster.valkey.command("SET", QUEUE, "garbage")
     await until(
-        lambda: any("the queue was no queue" in line for line in cluster.workers[0].written), seconds=stretched(SWEPT)
+        lambda: any("queue.key_deleted" in line for line in cluster.workers[0].written), seconds=stretched(SWEPT)
     )
     await heard(cluster)
     await mailed(cluster)

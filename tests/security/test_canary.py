@@ -200,7 +200,7 @@ async def test_g18_no_secret_is_anywhere(
     places["what was refused"] = "\n".join(canaries.answers)
     assert len(canaries.secrets) >= 15
     assert [hit for place, text in places.items() for hit in canaries.found_in(place, text)] == []
-    assert '"says":"answered"' in places["the API's log"]
+    assert '"event":"request.handled"' in places["the API's log"]
     assert places["the table users"]
     assert places["the table tokens"]
 

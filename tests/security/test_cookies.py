@@ -123,7 +123,7 @@ async def test_s63_five_thousand_sessions_of_junk(settings: Settings, api: Api):
     found = [json.loads(line) for line in log.getvalue().splitlines()]
     assert statuses == {401: 5000}
     assert len(found) == 5000
-    assert {line["says"] for line in found} == {"answered"}
+    assert {line["event"] for line in found} == {"request.handled"}
 
 
 def request_with(value: str, number: int, chance: random.Random) -> bytes:

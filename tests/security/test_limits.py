@@ -377,7 +377,7 @@ async def test_a_dry_run_counts_and_refuses_nobody(api: Api, pool: Pool, caplog:
     found = [await api.call("PUT", "/v1/account/recovery", json=PROOF) for _ in range(12)]
     assert [answer.status for answer in found] == [401] * 12
     assert found[-1].headers["X-RateLimit-Remaining"] == "89", "a full window of others is not shown"
-    told = [record for record in caplog.records if record.message == "would refuse"]
+    told = [record for record in caplog.records if getattr(record, "event", "") == "rate_limit.dry_run_exceeded"]
     assert [(record.project, record.rule) for record in told] == [("shop", "update_recovery.userId")] * 2
 
 

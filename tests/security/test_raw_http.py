@@ -69,7 +69,7 @@ async def test_s80_every_request_has_its_answer(port: int, row: dict[str, Any]):
     if told.status == 405:
         assert "GET" in told.headers["allow"]
     written_lines = log.getvalue().splitlines()
-    assert len([line for line in written_lines if '"says":"answered"' in line or '"says":"refused"' in line]) == 1
+    assert sum(json.loads(line)["event"] in ("request.handled", "request.malformed") for line in written_lines) == 1
     assert all(len(line.encode()) <= 300 and json.loads(line) for line in written_lines)
     assert "Traceback" not in log.getvalue()
 
@@ -119,7 +119,7 @@ async def test_s80_a_request_that_ends_its_connection(port: int, lines: bytes, a
             assert (told.status, told.headers["connection"]) == (400 if body else 401, "close")
             assert await reader.read() == b""
     writer.close()
-    assert log.getvalue().count('"says":"answered"') + log.getvalue().count('"says":"refused"') == 1
+    assert log.getvalue().count('"event":"request.handled"') + log.getvalue().count('"event":"request.malformed"') == 1
 
 
 async def test_s82_requests_in_a_row_are_answered_in_order(port: int):
@@ -136,13 +136,13 @@ async def test_s84_a_flood_of_bad_requests_is_few_lines(port: int):
     with edge.lines() as log:
         for _ in range(200):
             assert (await edge.ask(port, BAD)).status == 400
-        while '"unsaid":0' in log.getvalue().splitlines()[-1]:
+        while '"suppressed":0' in log.getvalue().splitlines()[-1]:
             await edge.ask(port, BAD)
     found = [json.loads(line) for line in log.getvalue().splitlines()]
-    assert {(line["says"], line["ip"]) for line in found} == {("refused", "127.0.0.1")}
-    assert all(line["why"] for line in found)
-    assert sum(1 + line["unsaid"] for line in found) >= 200
-    assert any(line["unsaid"] for line in found)
+    assert {(line["event"], line["ip"]) for line in found} == {("request.malformed", "127.0.0.1")}
+    assert all(line["reason"] for line in found)
+    assert sum(1 + line["suppressed"] for line in found) >= 200
+    assert any(line["suppressed"] for line in found)
     assert all(len(line) <= 300 for line in log.getvalue().splitlines())
 
 
@@ -167,9 +167,9 @@ async def test_s85_a_line_a_request_and_no_more(settings: Settings, project: Pro
             for path in (b"/a%0d%0ab", b"/%1b[31m", b'/"}', b"/" + b"a" * 7000, b"/%00", "/\u2028".encode()[:1]):
                 await edge.ask(port, b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n")
     found = [json.loads(line) for line in log.getvalue().splitlines()]
-    answered = [line for line in found if line["says"] in ("answered", "refused")]
+    answered = [line for line in found if line["event"] in ("request.handled", "request.malformed")]
     assert len(answered) == len(HOSTILE) + 6
-    assert all(line["from"] == "service.http.forwarded" for line in found if line not in answered)
+    assert all(line["event"] == "client_address.unreadable" for line in found if line not in answered)
     assert all(len(line) < 512 for line in log.getvalue().splitlines())
     assert "evil" not in log.getvalue()
     assert "\x1b" not in log.getvalue()

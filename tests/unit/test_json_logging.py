@@ -54,7 +54,8 @@ def test_f63_a_full_disk_is_counted_and_told_when_there_is_room(tmp_path: Path):
         os.close(room)
         os.close(handler._file)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [line["says"] for line in lines] == ["one", "lines could not be written", "four", "five"]
+    assert [line["message"] for line in lines] == ["one", "Log lines could not be written", "four", "five"]
+    assert lines[1]["event"] == "logging.lines_dropped"
     assert (lines[1]["count"], handler.dropped) == (2, 2)
 
 
@@ -69,8 +70,8 @@ def test_f63_half_a_line_spoils_no_other(pipe: tuple[int, int]):
     log.warning("last")
     read += os.read(reading, 1 << 20)
     os.close(reading)
-    says = [json.loads(line)["says"] for line in read.split(b"\n") if line.endswith(b"}")]
-    assert says[-2:] == ["lines could not be written", "last"]
+    messages = [json.loads(line)["message"] for line in read.split(b"\n") if line.endswith(b"}")]
+    assert messages[-2:] == ["Log lines could not be written", "last"]
 
 
 class Unspeakable:

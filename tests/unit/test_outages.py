@@ -14,11 +14,11 @@ from service.outages import Outage, describe_network_error
 
 @pytest.fixture
 def outage() -> Outage:
-    return Outage("one:1", fell="it is away", back="it is back")
+    return Outage("one:1", "peer", fell="it is away", back="it is back")
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records]
+    return [record.event for record in caplog.records]
 
 
 def test_a_fall_is_one_line_and_the_recovery_is_one(outage: Outage, caplog: pytest.LogCaptureFixture):
@@ -27,7 +27,8 @@ def test_a_fall_is_one_line_and_the_recovery_is_one(outage: Outage, caplog: pyte
         outage.record_failure("refuses connections")
     outage.record_success(sure=True)
     outage.record_success(sure=True)
-    assert told(caplog) == ["it is away", "it is back"]
+    assert told(caplog) == ["peer.unavailable", "peer.available"]
+    assert [record.getMessage() for record in caplog.records] == ["it is away", "it is back"]
     assert {record.levelname for record in caplog.records} == {"WARNING"}
     assert {record.server for record in caplog.records} == {"one:1"}
     assert (caplog.records[0].fault, caplog.records[1].failures) == ("refuses connections", 1000)
@@ -38,7 +39,7 @@ def test_it_is_told_again_when_it_falls_again(outage: Outage, caplog: pytest.Log
     for _ in range(2):
         outage.record_failure("refuses connections")
         outage.record_success(sure=True)
-    assert told(caplog) == ["it is away", "it is back"] * 2
+    assert told(caplog) == ["peer.unavailable", "peer.available"] * 2
 
 
 def test_another_fault_of_the_same_outage_is_told(outage: Outage, caplog: pytest.LogCaptureFixture):
@@ -53,7 +54,7 @@ def test_what_works_between_two_failures_is_no_recovery(outage: Outage, caplog: 
     for _ in range(100):
         outage.record_failure("gives no answer in time")
         outage.record_success()
-    assert told(caplog) == ["it is away"]
+    assert told(caplog) == ["peer.unavailable"]
 
 
 def test_a_long_outage_is_told_again_each_minute(outage: Outage, caplog: pytest.LogCaptureFixture):
@@ -62,7 +63,7 @@ def test_a_long_outage_is_told_again_each_minute(outage: Outage, caplog: pytest.
     outage._told_at -= outages._REPEAT
     outage.record_failure("refuses connections")
     outage.record_failure("refuses connections")
-    assert told(caplog) == ["it is away"] * 2
+    assert told(caplog) == ["peer.unavailable"] * 2
     assert caplog.records[-1].failures == 2
 
 

@@ -11,7 +11,6 @@ from worker.smtp.rate_limiter import FLOOR, AdaptiveRate
 from worker.smtp.session import Envelope
 
 log = logging.getLogger(__name__)
-CALL = "the mail server needs an operator"
 # The alert that stands until the rate is without limit again, whatever is sent meanwhile.
 _PACE = ("pace", 0, b"pace")
 # Different recipients after which an operator is alerted, and seconds until that kind is counted again.
@@ -74,7 +73,10 @@ class ServerHealth:
         if isinstance(outcome, Accepted) and self.throttle.record_accepted(asyncio.get_running_loop().time()):
             self._reported.discard(_PACE)
             self.rates_changed.set()
-            log.info("the mail server is given any number of mails again", extra={"server": self.name})
+            log.info(
+                "The relay is sent mails without a rate limit again",
+                extra={"event": "relay.rate_restored", "server": self.name},
+            )
 
     def record_failure(self, fault: DeliveryFailure, mail: Envelope | None, began: float) -> bool:
         """Record a failure that is not the recipient's, of a mail or a probe; return whether it opened the breaker."""
@@ -84,18 +86,18 @@ class ServerHealth:
         if fault.cause == "pace":
             self._reduce_rate(fault, began, now, facts)
         elif self._is_new_fault(fault, sender, recipient, now):
-            log.error(CALL, extra=facts)
+            self._call_operator(facts)
         # An open circuit stays open until the server greets, whatever it replies instead.
         counts = is_counted(fault) or self.breaker.state != "closed"
         if not counts or not self.breaker.record_failure(fault, now, sender=sender, recipient=recipient):
             return False
-        log.warning("the mail server is left alone", extra=facts)
+        log.warning("The relay fails; the worker sends it no mails", extra={"event": "relay.circuit_open"} | facts)
         self.opened.set()
         self.rates_changed.set()
         return True
 
     def record_recovery(self) -> None:
-        log.info("the mail server is back", extra={"server": self.name})
+        log.info("The relay works again", extra={"event": "relay.circuit_closed", "server": self.name})
         self.recovered.set()
         self.rates_changed.set()
 
@@ -119,7 +121,16 @@ class ServerHealth:
         self.rates_changed.set()
         rate = self.throttle.rate or FLOOR
         if before is None:
-            log.warning("the mail server is given fewer mails", extra=facts | {"per_minute": round(rate, 1)})
+            log.warning(
+                "The relay asked for fewer mails; the worker sends it fewer a minute",
+                extra={"event": "relay.rate_lowered"} | facts | {"per_minute": round(rate, 1)},
+            )
         if (refusal.code >= 500 or rate <= FLOOR) and _PACE not in self._reported:
             self._reported.add(_PACE)
-            log.error(CALL, extra=facts)
+            self._call_operator(facts)
+
+    @staticmethod
+    def _call_operator(facts: dict[str, object]) -> None:
+        log.error(
+            "The relay refuses the worker's mails; an operator has to act", extra={"event": "relay.refused"} | facts
+        )

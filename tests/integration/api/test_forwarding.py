@@ -94,8 +94,8 @@ async def test_what_can_not_be_read_is_said_once(
                 await believed(one, settings, ("X-Forwarded-For", value))
         await believed(one, settings)
         await believed(one, settings)
-    told = [record for record in caplog.records if "address can't be read" in record.message]
-    assert [(record.why, record.shape) for record in told] == [
+    told = [record for record in caplog.records if record.event == "client_address.unreadable"]
+    assert [(record.reason, record.shape) for record in told] == [
         ("not an address", "a-a9.a.a:9"),
         ("no such header", ""),
     ]

@@ -21,14 +21,14 @@ from tests.conftest import POSTGRES, database_url, run_sql
 ASK = {"email": "ann@example.com", "url": "http://localhost/reset"}
 
 
-def lines(process: Process, *words: str) -> list[dict[str, Any]]:
-    """Those that say one of the words."""
+def lines(process: Process, *events: str) -> list[dict[str, Any]]:
+    """Log lines of one of the events."""
     found = [json.loads(line) for line in process.lines if line.startswith("{")]
-    return [line for line in found if line["says"] in words]
+    return [line for line in found if line.get("event") in events]
 
 
-def said(process: Process, level: str = "warning") -> list[str]:
-    return [json.loads(line)["says"] for line in process.lines if f'"level":"{level}"' in line]
+def events(process: Process, level: str = "warning") -> list[str]:
+    return [json.loads(line).get("event") for line in process.lines if f'"level":"{level}"' in line]
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def test_an_api_where_nothing_was_migrated_says_so_once(unmigrated: str, e
     setting = environment | ports | {"DATABASE_URL": unmigrated}
     health, api = f"http://127.0.0.1:{ports['HEALTH_PORT']}/ready", f"http://127.0.0.1:{ports['PORT']}/v1/account"
     async with processes.program("service", "serve", environment=setting) as running, aiohttp.ClientSession() as client:
-        await until(lambda: lines(running, "serving"), what="it does not serve")
+        await until(lambda: lines(running, "service.started"), what="it does not serve")
         for _ in range(5):
             async with client.get(health) as answer:
                 assert (answer.status, "run `python -m service migrate`" in (await answer.json())["fault"]) == (
@@ -55,16 +55,16 @@ async def test_an_api_where_nothing_was_migrated_says_so_once(unmigrated: str, e
                 )
             async with client.get(api, headers={"X-Appwrite-Project": "shop"}) as answer:
                 assert answer.status == 503
-        (told,) = lines(running, "postgres is not available")
+        (told,) = lines(running, "postgres.unavailable")
         assert "run `python -m service migrate`" in told["fault"]
         await migrations.migrate(unmigrated)
-        await until(lambda: lines(running, "postgres is available again"), what="the recovery is not told")
+        await until(lambda: lines(running, "postgres.available"), what="the recovery is not told")
         async with client.get(health) as answer:
             assert answer.status == 200
     # Half migrated it is not ready either, but for another reason.
-    wanted = {"postgres is not available", "postgres is available again", "not ready", "ready again"}
-    assert (len(said(running)), set(said(running)) - wanted) == (len(set(said(running))), set())
-    assert said(running, "error") == []
+    wanted = {"postgres.unavailable", "postgres.available", "service.not_ready", "service.ready"}
+    assert (len(events(running)), set(events(running)) - wanted) == (len(set(events(running))), set())
+    assert events(running, "error") == []
 
 
 async def test_a_worker_where_nothing_was_migrated_says_so_once(
@@ -73,12 +73,12 @@ async def test_a_worker_where_nothing_was_migrated_says_so_once(
     """No stack trace a second: one line that says what to do, one when it is done, and then it works."""
     setting = environment | {"DATABASE_URL": unmigrated, "WORKER_STATE": str(tmp_path / "state")}
     async with processes.worker(setting, heartbeat=tmp_path / "alive") as running:
-        (told,) = await until(lambda: lines(running, "postgres is not available"), what="it says nothing")
+        (told,) = await until(lambda: lines(running, "postgres.unavailable"), what="it says nothing")
         assert "run `python -m service migrate`" in told["fault"]
         await migrations.migrate(unmigrated)
-        await until(lambda: lines(running, "postgres is available again"), what="the recovery is not told")
-    assert said(running) == ["postgres is not available", "postgres is available again"]
-    assert said(running, "error") == []
+        await until(lambda: lines(running, "postgres.available"), what="the recovery is not told")
+    assert events(running) == ["postgres.unavailable", "postgres.available"]
+    assert events(running, "error") == []
 
 
 @pytest.mark.parametrize("words", [("service", "serve"), ("worker",)], ids=["api", "worker"])
@@ -95,14 +95,14 @@ async def test_another_password_of_redis_is_one_warning_at_start(
             "WORKER_STATE": str(tmp_path / "state"), "WORKER_HEARTBEAT": str(tmp_path / "alive"),
         }  # fmt: skip
         async with processes.program(*words, environment=setting) as running:
-            (told,) = await until(lambda: lines(running, "redis is not available"), what="it says nothing")
+            (told,) = await until(lambda: lines(running, "redis.unavailable"), what="it says nothing")
             assert (told["server"], told["fault"]) == (
                 f"127.0.0.1:{store.port}",
                 "refuses the password: mend REDIS_URL",
             )
             await store.command("ACL", "SETUSER", "app", ">hidden")
-            await until(lambda: lines(running, "redis is available again"), what="the recovery is not told")
-        assert said(running) == ["redis is not available", "redis is available again"]
+            await until(lambda: lines(running, "redis.available"), what="the recovery is not told")
+        assert events(running) == ["redis.unavailable", "redis.available"]
         assert not [line for line in running.lines if "hidden" in line]
     finally:
         store.stop()
@@ -121,12 +121,12 @@ async def test_a_password_that_redis_wants_and_nobody_gave_is_one_warning(
             "WORKER_STATE": str(tmp_path / "state"), "WORKER_HEARTBEAT": str(tmp_path / "alive"),
         }  # fmt: skip
         async with processes.program(*words, environment=setting) as running:
-            (told,) = await until(lambda: lines(running, "redis is not available"), what="it says nothing")
+            (told,) = await until(lambda: lines(running, "redis.unavailable"), what="it says nothing")
             assert told["fault"] == "wants a password: REDIS_URL has none"
             await store.command("ACL", "SETUSER", "default", "nopass")
-            await until(lambda: lines(running, "redis is available again"), what="the recovery is not told")
-        assert said(running) == ["redis is not available", "redis is available again"]
-        assert said(running, "error") == []
+            await until(lambda: lines(running, "redis.available"), what="the recovery is not told")
+        assert events(running) == ["redis.unavailable", "redis.available"]
+        assert events(running, "error") == []
     finally:
         store.stop()
 
@@ -142,7 +142,7 @@ async def test_redis_away_is_one_line_however_many_ask(environment: dict[str, st
             headers = {"X-Appwrite-Project": "shop"}
             async with client.post(f"{address}/v1/account/recovery", headers=headers, json=ASK) as answer:
                 assert answer.status == 201
-    assert said(running) == ["redis is not available"]
+    assert events(running) == ["redis.unavailable"]
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1"])
@@ -153,7 +153,7 @@ async def test_a_host_that_cannot_be_bound_is_named(environment: dict[str, str],
     assert await running.ended() == 6
     assert running.lines[-1].startswith(f"can't listen on {host}:{ports['HEALTH_PORT']}: ")
     assert "HOST" in running.lines[-1]
-    assert said(running) == []
+    assert events(running) == []
 
 
 async def test_start_and_stop_have_a_line(environment: dict[str, str], project, redis, tmp_path: Path):
@@ -163,10 +163,11 @@ async def test_start_and_stop_have_a_line(environment: dict[str, str], project, 
     beat = tmp_path / "alive"
     async with processes.worker(environment | {"WORKER_STATE": str(tmp_path / "state")}, heartbeat=beat) as worker:
         pass
-    words = ("serving", "working", "stopping", "stopped")
-    assert [line["says"] for line in lines(api, *words)] == ["serving", "stopping", "stopped"]
-    assert [line["says"] for line in lines(worker, *words)] == ["working", "stopping", "stopped"]
-    assert said(api) + said(worker) == []
+    wanted = [f"service.{name}" for name in ("started", "stopping", "stopped")]
+    assert [line["event"] for line in lines(api, *wanted)] == wanted
+    wanted = [f"worker.{name}" for name in ("started", "stopping", "stopped")]
+    assert [line["event"] for line in lines(worker, *wanted)] == wanted
+    assert events(api) + events(worker) == []
 
 
 async def test_a_certificate_that_cannot_be_read_is_unfit(environment: dict[str, str], tmp_path: Path):

@@ -464,7 +464,7 @@ async def test_the_secret_is_in_the_mail_and_nowhere_else(  # noqa: PLR0917 - py
     ]
     proof = parameters_of(link_of(sink.mails[0]))["secret"][20:]
     lines = "\n".join(worker.lines) + caplog.text
-    assert "mail ended" in lines
+    assert '"event":"mail.sent"' in lines
     for place in ("\n".join(tables), lines, seen):
         for start in range(0, len(proof) - 24, 12):
             assert proof[start : start + 24] not in place

@@ -94,7 +94,7 @@ async def test_f53_paused_past_its_lease_and_resumed(  # noqa: PLR0917 - pytest 
             await asyncio.sleep(LEASE / 2 + 1)  # the fault itself: a worker must be gone for so long
         finally:
             paused.send(signal.SIGCONT)
-        await until(lambda: any("not ours any more" in line for line in paused.lines))
+        await until(lambda: any("mail.lease_lost" in line for line in paused.lines))
     assert len(sink.mails) == 1
     assert [event[0] for event in await history(pool, mail)] == ["lost", "sent"]
 
@@ -137,5 +137,5 @@ async def test_f54_postgres_is_waited_for(setting: dict[str, str], tmp_path: Pat
     """A worker that starts without Postgres lives and says so; told to stop while it waits, it stops."""
     away = setting | {"DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing"}
     async with processes.worker(away, heartbeat=tmp_path / "alive") as waiting:
-        await until(lambda: any("postgres is not available" in line for line in waiting.lines))
+        await until(lambda: any("postgres.unavailable" in line for line in waiting.lines))
         assert await waiting.end() == 0

@@ -331,7 +331,7 @@ async def test_a_refused_name_is_not_one_connection_too_many(caplog: pytest.LogC
         assert (await outcome(opened)).cause == "ours"
         busy.cancel()
         await asyncio.wait({busy})
-    assert [record.message for record in caplog.records] == ["the mail server needs an operator"]
+    assert [record.event for record in caplog.records] == ["relay.refused"]
     assert sink.connections == 2
 
 

@@ -419,7 +419,7 @@ async def test_an_operator_is_called_once_a_change(caplog: pytest.LogCaptureFixt
             await fail(opened, 3)
             await opened.send(SENDER, ANN, MESSAGE)
     calls = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert [record.message for record in calls] == ["the mail server needs an operator"] * 2
+    assert [record.event for record in calls] == ["relay.refused"] * 2
     assert {(record.server, record.stage, record.code) for record in calls} == {(f"127.0.0.1:{sink.port}", "mail", 550)}
 
 
@@ -431,8 +431,8 @@ async def test_an_outage_is_two_lines(caplog: pytest.LogCaptureFixture) -> None:
         async with sink:
             await recovered(opened)
             await opened.close()
-    lines = [(record.levelname, record.message) for record in caplog.records if record.name.startswith("worker.smtp")]
-    assert lines == [("WARNING", "the mail server is left alone"), ("INFO", "the mail server is back")]
+    lines = [(record.levelname, record.event) for record in caplog.records if record.name.startswith("worker.smtp")]
+    assert lines == [("WARNING", "relay.circuit_open"), ("INFO", "relay.circuit_closed")]
 
 
 async def test_f42_one_poison_recipient_among_a_thousand() -> None:

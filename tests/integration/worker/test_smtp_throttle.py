@@ -36,7 +36,7 @@ def calls(caplog: pytest.LogCaptureFixture) -> list[tuple[str, int]]:
     return [
         (record.stage, record.code)  # type: ignore[attr-defined] # extra of the line
         for record in caplog.records
-        if record.message == "the mail server needs an operator"
+        if record.event == "relay.refused"
     ]
 
 
@@ -186,7 +186,7 @@ async def test_at_the_floor_an_operator_is_called(caplog: pytest.LogCaptureFixtu
         sink.script("dot", "454 Throttling failure: Daily message quota exceeded")
         await outcome(opened)
         assert calls(caplog) == []
-        assert "the mail server is given fewer mails" in [record.message for record in caplog.records]
+        assert "relay.rate_lowered" in [record.event for record in caplog.records]
         host(opened).throttle.rate = FLOOR
         host(opened).throttle.reserve(asyncio.get_running_loop().time())
         await outcome(opened)
