@@ -56,7 +56,7 @@ where t.typnamespace = 'public'::regnamespace and t.typtype in ('e', 'd', 'r') o
 
 
 async def schema(connection: Connection) -> str:
-    """Return the statements that make the schema, sorted by name. Raises LookupError for a kind of object not known here."""
+    """Return the statements that make the schema, sorted by name. LookupError: an unknown kind of object."""
     if others := [row[0] for row in await connection.fetch(_OTHERS)]:
         raise LookupError(f"views, sequences or types that are not written yet: {others}")
     tables = [await _table(connection, row) for row in await connection.fetch(_TABLES)]
