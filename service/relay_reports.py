@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from service.outages import Outage
+
 KEY = "accounts:relays"
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 _SERVER = re.compile(r"[!-~]{1,300}")
@@ -22,11 +24,16 @@ _ROUND, LIFE, _PATIENCE = 10.0, 30, 2.0
 
 @dataclass(frozen=True, slots=True)
 class RelayReporter:
-    """Reporter of one worker, under its name; `states` answers with the state of each relay."""
+    """Reporter of one worker, under its name; `states` answers with the state of each relay.
+
+    It writes to Redis every ten seconds, so that it is the one to notice that an outage is over: the worker's other
+    writes may be hours away.
+    """
 
     redis: Any  # the library has one type for its synchronous and asynchronous answers
     worker: str
     states: Callable[[], Mapping[str, str]]
+    outage: Outage
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -41,6 +48,7 @@ class RelayReporter:
                 at, _ = await self.redis.time()
                 await self.redis.hset(KEY, self.worker, orjson.dumps({"at": at, "relays": self.states()}))
                 await self.redis.expire(KEY, LIFE)
+            self.outage.record_success()
 
     async def stop(self) -> None:
         """Withdraw the report: a stopped worker has no relays."""

@@ -78,7 +78,7 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
     hurry: asyncio.Event,
 ) -> None:
     relay, metrics, job_queue = relay_of(settings), Metrics(), JobQueue(redis, peers.redis)
-    reports = RelayReporter(redis, identity.name, relay.states)
+    reports = RelayReporter(redis, identity.name, relay.states, peers.redis)
     recorder = OutcomeRecorder(pool, Leases(pool, identity.name), SentJournal(identity.journal), metrics)
     slots = DeliverySlots(settings.worker_jobs)
     delivery = Delivery(

@@ -162,7 +162,7 @@ async def outage_is_over(cluster: Cluster) -> None:
         lines = about_redis(cluster)
         return not lines or "redis.available" in lines[-1]
 
-    await until(over, seconds=stretched(NOTICED), what="the worker takes Redis for gone")
+    await until(over, seconds=stretched(SWEPT), what="the worker takes Redis for gone")
 
 
 async def test_f23_it_hangs(cluster: Cluster):

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from devstack.servers import free_port
-from service import ids, queue
+from service import ids, outages, queue
 from service import relay_reports as reports
 from service.__main__ import main
 from service.cli import durations
@@ -378,12 +378,23 @@ async def test_status_without_redis_tells_what_postgres_knows(desk: Desk, pool: 
 async def test_a_worker_tells_of_its_relays(a_worker, redis: Redis):
     """For half a minute, and until it stops."""
     worker = a_worker("one")
-    told = reports.RelayReporter(redis, "one", worker.relay.states)
+    told = reports.RelayReporter(redis, "one", worker.relay.states, outages.of_redis("redis://127.0.0.1"))
     await told.publish()
     assert await reports.read(redis) == {"one": dict(worker.relay.states())}
     assert 0 < await redis.ttl(reports.KEY) <= reports.LIFE
     await told.stop()
     assert await reports.read(redis) == {}
+
+
+async def test_the_report_notices_that_redis_is_back(
+    a_worker, redis: Redis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    """A worker whose one write failed may write nothing for hours: its log says all the same that it is over."""
+    monkeypatch.setattr(outages, "_STEADY", 0.0)
+    outage = outages.of_redis("redis://127.0.0.1")
+    outage.record_failure("has no memory left")
+    await reports.RelayReporter(redis, "one", a_worker("one").relay.states, outage).publish()
+    assert [record.event for record in caplog.records] == ["redis.unavailable", "redis.available"]
 
 
 async def test_last_and_tries(desk: Desk, pool: Pool, ann: users.User):
