@@ -109,7 +109,8 @@ async def _relays(arguments: argparse.Namespace, settings: Settings) -> list[Fin
     """Check the relays with the worker's function, which the entry point passes in: nothing here knows SMTP."""
     try:
         return [
-            Finding("relay", each.state, f"{each.relay}: {each.says}") for each in await arguments.try_relays(settings)
+            Finding("relay", each.state, f"{each.relay}: {each.message}")
+            for each in await arguments.try_relays(settings)
         ]
     except (ValueError, OSError) as fault:
         return [Finding("relay", "wrong", f"SMTP_URL: {fault}")]

@@ -114,11 +114,11 @@ async def test_commands_name_what_is_wrong_with_redis(
     host = urlsplit(url.format(port=valkey.port, password=password)).hostname
     wanted = f"redis at {host}:{valkey.port} {REDIS_STATES[url]}"
     code, out, _ = await type_("doctor")
-    assert (code, f"about: redis\nstate: wrong\nsays: {wanted}\n" in out) == (7, True), out
+    assert (code, f"about: redis\nstate: wrong\nmessage: {wanted}\n" in out) == (7, True), out
     for command in ("limits show shop", "limits reset shop"):
         code, _, err = await type_(*command.split(), "--email", "a@example.com")
         assert (code, err.splitlines()[0]) == (0, wanted), command
-    code, out, err = await type_.run(worker_main, "mails", "status")
+    code, out, err = await type_("mails", "status")
     assert (code, out.splitlines()[-1], err) == (0, f"breakers: not known, {wanted}", "")
 
 
@@ -141,7 +141,7 @@ async def test_redis_is_reached_by_a_local_socket(
     monkeypatch.setenv("REDIS_URL", f"unix://{path}")
     wanted = f"redis at {path} has no socket there: is it running?"
     _, out, _ = await type_("doctor")
-    assert f"about: redis\nstate: wrong\nsays: {wanted}\n" in out
+    assert f"about: redis\nstate: wrong\nmessage: {wanted}\n" in out
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -73,7 +73,7 @@ async def test_a_database_of_another_state(  # noqa: PLR0917 - fixtures, and wha
         code, found = await doctor(capsys)
     finally:
         await run_sql(database_url("postgres"), f"drop database {name} with (force)")
-    told = " ".join(finding["says"] for finding in found if finding["about"] == "postgres")
+    told = " ".join(finding["message"] for finding in found if finding["about"] == "postgres")
     assert code == UNWELL
     assert says in told
 

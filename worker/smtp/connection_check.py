@@ -19,7 +19,7 @@ class CheckResult:
 
     relay: str
     state: Literal["well", "look", "wrong"]
-    says: str
+    message: str
 
 
 async def check_connections(servers: tuple[SmtpUrl, ...], deadlines: Deadlines) -> list[CheckResult]:

@@ -115,7 +115,7 @@ async def test_relays_are_tried_without_a_mail(setting: pytest.MonkeyPatch, caps
         setting.setenv("SMTP_URL", " ".join(urls))
         code, found = await tried(capsys)
         assert (code, [verdict["state"] for verdict in found]) == (1, ["well", "wrong", "look"])
-        assert found[0]["says"] == "greets localhost, signed in with a password"
+        assert found[0]["message"] == "greets localhost, signed in with a password"
         assert PASSWORD not in str(found)
         setting.setenv("SMTP_URL", urls[0])
         assert (await tried(capsys))[0] == 0
@@ -132,11 +132,11 @@ async def test_the_token_is_tried_too(
         path.write_text(f'token_url = "{tokens.url}"\nclient_id = "i"\nclient_secret = "s3cret"\n')
         setting.setenv("SMTP_URL", f"smtp://ann@127.0.0.1:{sink.port}?tls=none&oauth={path}")
         code, (verdict,) = await tried(capsys)
-        assert (code, verdict["says"]) == (0, "greets localhost, signed in with an access token")
+        assert (code, verdict["message"]) == (0, "greets localhost, signed in with an access token")
         tokens.answers = [(401, {"error": "invalid_client"})]
         code, (verdict,) = await tried(capsys)
         assert (code, verdict["state"]) == (1, "wrong")
-        assert verdict["says"] == "auth: the token server gave no token: 401 invalid_client"
+        assert verdict["message"] == "auth: the token server gave no token: 401 invalid_client"
 
 
 async def test_an_unfit_file_is_named(
