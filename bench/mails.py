@@ -11,13 +11,14 @@ from bench.rounds import Tally, Who, interleave
 from bench.rounds import rows as compared
 from bench.table import Row
 from service.crypto import key_derivation
-from service.queue import QUEUE, JobQueue, connect
+from service.queue import QUEUE, SEND_MAIL, connect
 from service.store import outbox, tokens
 from service.store.tokens import Kind
 from service.store.unit_of_work import unit_of_work
 
 GOAL = 1.0
 _HELD, _HOLDER, _HOLD = "bench:held", "bench", 3_600.0
+_PATIENCE = 60.0
 _FACTS = {"url": "http://localhost/open", "modern": False, "ip": "127.0.0.1", "user_agent": AGENT}
 _LIFE = {Kind.RECOVERY: 3_600, Kind.VERIFICATION: 604_800}
 
@@ -56,13 +57,14 @@ async def measure(
 
 async def _lay_out(ground: Ground, members: list[Member], kind: Kind) -> None:
     """Insert rows and jobs as the API does, but held back: the rows by a lease, the jobs in another queue."""
-    redis = connect(ground.settings.redis_url.get_secret_value())
+    # A busy machine may be slow here: this is no part of what is measured.
+    redis = connect(ground.settings.redis_url.get_secret_value(), timeout=_PATIENCE)
     redis.default_queue_name = _HELD
-    job_queue, slots = JobQueue(redis), asyncio.Semaphore(4)
+    slots = asyncio.Semaphore(4)
 
     async def post(member: Member) -> None:
         known = kind is not Kind.RECOVERY
-        async with slots, unit_of_work(ground.pool, job_queue) as tx:
+        async with slots, unit_of_work(ground.pool, None) as tx:
             token = await tokens.issue(
                 tx, PROJECT, kind=kind, email=member.email, email_version=1 if known else None,
                 user_id=member.user_id if known else None, kid=key_derivation.current(ground.settings.key_ring),
@@ -74,11 +76,10 @@ async def _lay_out(ground: Ground, members: list[Member], kind: Kind) -> None:
                 token_id=token.id,
             )  # fmt: skip
             await outbox.claim(tx, mail, worker=_HOLDER, lease=_HOLD)
+        await redis.enqueue_job(SEND_MAIL, str(mail), _job_id=str(mail))
 
     await asyncio.gather(*(post(member) for member in members))
     await redis.aclose(close_connection_pool=True)
-    if job_queue.failed_enqueues:
-        raise RuntimeError("not every job could be laid out")
 
 
 async def _work(ground: Ground, post: Post, count: int) -> float:
