@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import gc
 import logging
 import signal
 import socket
@@ -33,7 +32,7 @@ async def serve(settings: Settings, *, share_port: bool = False) -> None:
     side = web.AppRunner(_health_app(readiness), access_log=None, shutdown_timeout=1)
     await api.setup()
     await side.setup()
-    spare_startup()
+    event_loop_monitor.spare_startup()
     try:
         await _listen(web.TCPSite(side, settings.host, settings.health_port), settings.health_port, settings)
         await _listen(
@@ -52,16 +51,6 @@ async def serve(settings: Settings, *, share_port: bool = False) -> None:
             await _end(watch)
         await readiness.close()
     log.info("The service has stopped", extra={"event": "service.stopped"})
-
-
-def spare_startup() -> None:
-    """Take everything made so far out of the garbage collector's rounds: it lives as long as the process.
-
-    A full round over it takes 60 ms with the interpreter locked. Any thread can be the one to run it, and in a password
-    hash's thread, which has a low priority, a busy machine makes seconds of that.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 async def _end(task: "asyncio.Task[None]") -> None:

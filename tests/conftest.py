@@ -1,7 +1,6 @@
 """Postgres and Valkey for all tests, started by the first process; each test process has a database of its own."""
 
 import asyncio
-import gc
 import os
 import shutil
 import tempfile
@@ -17,6 +16,7 @@ from redis.asyncio import Redis
 from devstack import servers
 from service.app import make
 from service.db import Pool, connect
+from service.event_loop_monitor import spare_startup
 from service.json_logging import JsonLines
 from service.settings import Settings
 from service.store import migrations, projects
@@ -51,8 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_finish() -> None:
     """A full round of the garbage collector over thousands of tests takes seconds on a busy machine."""
-    gc.collect()
-    gc.freeze()
+    spare_startup()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,7 +1,6 @@
 """Run one worker: build its parts, run them until it is stopped, close them in order."""
 
 import asyncio
-import gc
 import logging
 import signal
 from collections.abc import Coroutine
@@ -10,6 +9,7 @@ from typing import Any
 
 from arq.connections import ArqRedis
 
+from service import event_loop_monitor
 from service.db import Pool
 from service.outages import Peers
 from service.queue import JobQueue, connect
@@ -90,8 +90,7 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
     consumer = QueueConsumer(url, delivery, log_writer, settings.worker_jobs, identity.name, peers.redis)
     heartbeat = Heartbeat(settings.worker_heartbeat, identity, relay, job_queue, metrics)
     heartbeat_task, report_task = asyncio.create_task(heartbeat.run()), asyncio.create_task(reports.run())
-    gc.collect()
-    gc.freeze()  # objects of the start live as long as the process: no full collection needs to visit them
+    event_loop_monitor.spare_startup()
     log.info("The worker has started", extra={"event": "worker.started", "worker": identity.name})
     try:
         if await _finished_before(stop, recover(pool, identity, recorder)):
