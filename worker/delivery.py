@@ -7,11 +7,12 @@ from uuid import UUID
 
 from service import db, email_addresses, failpoints
 from service.crypto.key_derivation import KeyRing
-from service.db import Connection, Pool, transaction
-from service.queue import RECORD_LOG, JobQueue
+from service.db import Executor, Pool
+from service.queue import JobQueue
 from service.store import events, outbox, tokens, users
 from service.store.outbox import Claim, FinalState, Lease
 from service.store.tokens import Kind, Token
+from service.store.unit_of_work import unit_of_work
 from service.store.users import User
 from worker.concurrency import DeliverySlots
 from worker.leases import LEASE
@@ -165,7 +166,7 @@ class Delivery:
     async def _assign_user(self, claim: Claim, token: Token) -> Token:
         """Assign a link that was requested by address to the address's user; delete it if there is none."""
         assigned = None
-        async with transaction(self.pool) as tx:
+        async with unit_of_work(self.pool, self.job_queue) as tx:
             user = await self._find_user(tx, token)
             if user:
                 assigned = await tokens.assign_user(
@@ -175,8 +176,7 @@ class Delivery:
             else:
                 await tokens.delete(tx, token.project_id, token_id=token.id)
             user_id = user.id if user else None
-            ready = await events.assign_user(tx, token.project_id, token_id=token.id, user_id=user_id)
-        await self.job_queue.enqueue(RECORD_LOG, *ready)
+            tx.events += await events.assign_user(tx, token.project_id, token_id=token.id, user_id=user_id)
         if assigned is None:
             raise (
                 NothingToSend("void", "no account has this address")
@@ -185,7 +185,7 @@ class Delivery:
             )
         return assigned
 
-    async def _find_user(self, tx: Connection, token: Token) -> User | None:
+    async def _find_user(self, tx: Executor, token: Token) -> User | None:
         """Find and lock the user of the token's address, which may have changed hands since the claim."""
         # A user locked by another transaction may give the address up: then the second query finds its new one.
         for _ in range(2):
