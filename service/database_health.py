@@ -47,7 +47,7 @@ class Clock:
 
 
 async def find_server_state(conn: Executor) -> ServerState | None:
-    return await _sql.one(conn, "condition", ServerState)
+    return await _sql.one(conn, "get_server_state", ServerState)
 
 
 async def newest_migration(conn: Executor) -> int:
@@ -58,7 +58,7 @@ async def newest_migration(conn: Executor) -> int:
 async def check(conn: Executor, clock: Clock) -> DatabaseHealth:
     """Read the state of the schema and set the clock. Raises the error that keeps Postgres from answering."""
     asked = time.monotonic()
-    findings = await _sql.one(conn, "examine_database", DatabaseHealth)
+    findings = await _sql.one(conn, "get_database_health", DatabaseHealth)
     assert findings is not None  # noqa: S101 - a select without `from` has a row
     clock.set(findings.clock, asked=asked)
     return findings

@@ -113,15 +113,17 @@ async def record(
 
 async def assign_user(conn: Executor, project_id: str, *, token_id: str, user_id: str | None) -> list[UUID]:
     """Set the user of a token's waiting events, None for no account; they are ready to be filed now."""
-    settled = await _sql.all(conn, "settle_events", EventId, project_id=project_id, token_id=token_id, user_id=user_id)
+    settled = await _sql.all(
+        conn, "assign_events_user", EventId, project_id=project_id, token_id=token_id, user_id=user_id
+    )
     return [event.id for event in settled]
 
 
 async def dequeue(conn: Executor, *, most: int) -> list[PendingEvent]:
     """Remove and return the oldest pending events; in the transaction that files them."""
-    return await _sql.all(conn, "take_events", PendingEvent, most=most)
+    return await _sql.all(conn, "dequeue_events", PendingEvent, most=most)
 
 
 async def has_overdue(conn: Executor, *, seconds: float) -> bool:
     """Tell whether one has waited for longer: its job was lost."""
-    return bool(await _sql.value(conn, "has_late_event", seconds=seconds))
+    return bool(await _sql.value(conn, "has_overdue_event", seconds=seconds))

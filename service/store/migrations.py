@@ -69,7 +69,7 @@ async def migrate(url: str, folder: Path = SQL / "migrations", *, patience: floa
                 await _sql.value(connection, "lock_migrations", number=_LOCK)
         except TimeoutError:
             raise Busy from None
-        await connection.execute(_sql.statements["make_ledger"].sql)
+        await connection.execute(_sql.statements["create_migrations_table"].sql)
         done = {row.version: row.checksum for row in await _sql.all(connection, "applied_migrations", Applied)}
         _check_drift(migrations, done)
         missing = [migration for migration in migrations if migration.version not in done]

@@ -114,7 +114,7 @@ async def enqueue(
     mail_id = ids.new_uuid()
     await _sql.run(
         tx,
-        "post_mail",
+        "enqueue_mail",
         project_id=project_id,
         id=mail_id,
         letter=letter,
@@ -138,14 +138,14 @@ async def claim(conn: Executor, mail_id: UUID, *, worker: str, lease: float) -> 
 
 async def assign_user(conn: Executor, claim: Claim, *, user_id: str) -> None:
     """Set the user whose mail it turned out to be."""
-    await _sql.run(conn, "own_mail", project_id=claim.project_id, id=claim.id, user_id=user_id)
+    await _sql.run(conn, "assign_mail_user", project_id=claim.project_id, id=claim.id, user_id=user_id)
 
 
 async def renew(conn: Executor, leases: list[Lease], *, worker: str, lease: float) -> list[Lease]:
     """Renew leases and return those that are still this worker's; another has claimed the rest."""
     return await _sql.all(
         conn,
-        "renew_mails",
+        "renew_leases",
         Lease,
         ids=[held.id for held in leases],
         attempts=[held.attempts for held in leases],
@@ -157,24 +157,24 @@ async def renew(conn: Executor, leases: list[Lease], *, worker: str, lease: floa
 async def mark_sent(conn: Executor, sent: Lease, *, worker: str, server: str, code: int, answer: str = "") -> bool:
     """Record that the relay accepted it. False if it had ended otherwise, or was claimed once more, meanwhile."""
     facts = {"id": sent.id, "attempt": sent.attempts, "worker": worker, "server": server}
-    return await _sql.run(conn, "confirm_mail", **facts, code=code, answer=answer) == 1
+    return await _sql.run(conn, "record_mail_sent", **facts, code=code, answer=answer) == 1
 
 
 async def finish(conn: Executor, claim: Claim, *, state: FinalState, report: AttemptReport) -> bool:
     """End a mail. False if this worker has lost it."""
     facts = {"project_id": claim.project_id, "id": claim.id, "attempts": claim.attempts, "state": state}
-    return await _sql.run(conn, "end_mail", **facts, **asdict(report)) == 1
+    return await _sql.run(conn, "finish_mail", **facts, **asdict(report)) == 1
 
 
 async def reschedule(conn: Executor, claim: Claim, *, seconds: float, cause: Cause, report: AttemptReport) -> bool:
     """Reschedule a mail after a failed attempt. False if this worker has lost it."""
     facts = {"project_id": claim.project_id, "id": claim.id, "attempts": claim.attempts}
-    return await _sql.run(conn, "postpone_mail", **facts, seconds=seconds, cause=cause, **asdict(report)) == 1
+    return await _sql.run(conn, "reschedule_mail", **facts, seconds=seconds, cause=cause, **asdict(report)) == 1
 
 
 async def fail_unreadable(conn: Executor, mail_id: UUID, *, worker: str, tries: int, fault: str) -> bool:
     """Fail a row that no claim could be made of, after that many attempts."""
-    return await _sql.run(conn, "bury_mail", id=mail_id, worker=worker, tries=tries, fault=fault) == 1
+    return await _sql.run(conn, "fail_unreadable_mail", id=mail_id, worker=worker, tries=tries, fault=fault) == 1
 
 
 async def list_due(conn: Executor, *, seconds: float, most: int, patience: float = 0) -> list[UUID]:
@@ -185,7 +185,7 @@ async def list_due(conn: Executor, *, seconds: float, most: int, patience: float
 
 async def list_expired(conn: Executor, *, most: int) -> list[UUID]:
     """List mails that waited beyond their deadline."""
-    return [mail.id for mail in await _sql.all(conn, "list_late_mails", DueMail, most=most)]
+    return [mail.id for mail in await _sql.all(conn, "list_expired_mails", DueMail, most=most)]
 
 
 async def reschedule_now(conn: Executor, *, stages: Collection[str], most: int) -> int:
@@ -193,27 +193,27 @@ async def reschedule_now(conn: Executor, *, stages: Collection[str], most: int) 
 
     Safe for all workers to do at the same time.
     """
-    return await _sql.run(conn, "hasten_mails", stages=list(stages), most=most)
+    return await _sql.run(conn, "reschedule_mails_now", stages=list(stages), most=most)
 
 
 async def release_of_worker(conn: Executor, *, worker: str) -> int:
     """Release mails that this worker held when it died; return how many."""
-    return await _sql.run(conn, "free_mails_of", worker=worker)
+    return await _sql.run(conn, "release_mails_of_worker", worker=worker)
 
 
 async def release(conn: Executor, ids: list[UUID], *, worker: str) -> int:
     """Undo claims of this worker whose answer was lost; return how many of them had been made."""
-    return await _sql.run(conn, "give_back_mails", ids=ids, worker=worker)
+    return await _sql.run(conn, "release_mails", ids=ids, worker=worker)
 
 
 async def release_all(conn: Executor, *, worker: str, kept: list[UUID]) -> int:
     """Release everything that this worker holds, but `kept`; return how many."""
-    return await _sql.run(conn, "hand_back_mails", worker=worker, kept=kept)
+    return await _sql.run(conn, "release_all_mails", worker=worker, kept=kept)
 
 
 async def cancel_for_user(conn: Executor, project_id: str, *, user_id: str) -> int:
     """Cancel a user's mails that are still to be sent; return how many."""
-    return await _sql.run(conn, "cancel_mails_of", project_id=project_id, user_id=user_id)
+    return await _sql.run(conn, "cancel_mails_of_user", project_id=project_id, user_id=user_id)
 
 
 async def backlog(conn: Executor) -> Backlog:
@@ -222,4 +222,4 @@ async def backlog(conn: Executor) -> Backlog:
 
 async def delete_finished(conn: Executor, *, days: int, most: int) -> int:
     """Delete mails that ended longer ago, so many at a time."""
-    return await _sql.run(conn, "drop_ended_mails", days=days, most=most)
+    return await _sql.run(conn, "delete_finished_mails", days=days, most=most)

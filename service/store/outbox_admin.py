@@ -197,7 +197,7 @@ async def page(conn: Executor, choice: MailFilter, *, after: UUID | None, most: 
 
 async def select_ids(conn: Executor, choice: MailFilter, *, after: UUID | None, most: int) -> list[UUID]:
     """List ids, oldest first; the filter names its states."""
-    chosen = await _sql.all(conn, "choose_mails", MailId, **asdict(choice), after=after, most=most)
+    chosen = await _sql.all(conn, "select_mails", MailId, **asdict(choice), after=after, most=most)
     return [each.id for each in chosen]
 
 

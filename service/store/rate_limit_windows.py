@@ -49,7 +49,7 @@ class Store:
 
     async def give_back(self, names: Sequence[str], limits: Sequence[int], moments: Sequence[datetime]) -> None:
         """Take the calls of these moments out of the windows again."""
-        await _sql.value(self.conn, "give_back", names=list(names), limits=list(limits), moments=list(moments))
+        await _sql.value(self.conn, "refund_attempts", names=list(names), limits=list(limits), moments=list(moments))
 
     async def resets(self, since: datetime) -> list[Reset]:
         """List windows that an operator has emptied since then."""
@@ -63,7 +63,7 @@ async def find(conn: Executor, names: Sequence[str], seconds: Sequence[int]) -> 
 
 async def reset(conn: Executor, names: Sequence[str]) -> int:
     """Empty windows, for API processes to learn of; return how many there were."""
-    emptied = await _sql.run(conn, "forget_windows", names=list(names))
-    await _sql.run(conn, "note_resets", names=list(names))
-    await _sql.run(conn, "drop_old_resets")
+    emptied = await _sql.run(conn, "delete_windows", names=list(names))
+    await _sql.run(conn, "record_resets", names=list(names))
+    await _sql.run(conn, "delete_old_resets")
     return emptied

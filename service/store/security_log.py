@@ -48,7 +48,9 @@ class Entry:
 
 async def write(conn: Executor, entries: Sequence[tuple[Entry, Any]]) -> int:
     """File entries with their devices."""
-    return await _sql.run(conn, "file_logs", rows=[asdict(entry) | asdict(device) for entry, device in entries])
+    return await _sql.run(
+        conn, "write_security_log", rows=[asdict(entry) | asdict(device) for entry, device in entries]
+    )
 
 
 async def page(

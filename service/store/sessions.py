@@ -54,7 +54,7 @@ async def open_session(
     secret = secrets.token_hex(32)
     session = await _sql.one(
         conn,
-        "open_session",
+        "create_session",
         Session,
         project_id=user.project_id,
         user_id=user.id,
@@ -73,11 +73,11 @@ async def open_session(
 
 async def close(conn: Executor, user: User, *, session_id: str) -> bool:
     """Close a session. False where the user has no such session."""
-    return await _sql.run(conn, "close_session", project_id=user.project_id, user_id=user.id, id=session_id) == 1
+    return await _sql.run(conn, "delete_session", project_id=user.project_id, user_id=user.id, id=session_id) == 1
 
 
 async def close_all(conn: Executor, user: User) -> int:
-    return await _sql.run(conn, "close_all_sessions", project_id=user.project_id, user_id=user.id)
+    return await _sql.run(conn, "delete_all_sessions", project_id=user.project_id, user_id=user.id)
 
 
 async def find(conn: Executor, user: User, *, session_id: str) -> Session | None:
@@ -96,8 +96,8 @@ async def extend(conn: Executor, user: User, *, session_id: str, seconds: int) -
 
 
 async def close_others(conn: Executor, user: User, *, kept: str) -> int:
-    return await _sql.run(conn, "close_other_sessions", project_id=user.project_id, user_id=user.id, kept=kept)
+    return await _sql.run(conn, "delete_other_sessions", project_id=user.project_id, user_id=user.id, kept=kept)
 
 
 async def delete_expired(conn: Executor) -> int:
-    return await _sql.run(conn, "drop_expired_sessions")
+    return await _sql.run(conn, "delete_expired_sessions")

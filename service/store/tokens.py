@@ -123,7 +123,7 @@ async def assign_user(
 ) -> Token | None:
     return await _sql.one(
         conn,
-        "adopt_token",
+        "assign_token_user",
         Token,
         project_id=project_id,
         id=token_id,
@@ -165,28 +165,28 @@ async def find_by_code(
 
 async def refund_attempt(conn: Executor, token: Token) -> None:
     """Refund the attempt that a right secret cost, after a refusal for another reason."""
-    await _sql.run(conn, "forgive_attempt", project_id=token.project_id, id=token.id)
+    await _sql.run(conn, "refund_attempt", project_id=token.project_id, id=token.id)
 
 
 async def redeem_by_address(conn: Executor, token: Token) -> Token | None:
     """Redeem a token that signs its address's owner in, or up; None if it has been used or has expired."""
-    return await _sql.one(conn, "take_by_address", Token, project_id=token.project_id, id=token.id)
+    return await _sql.one(conn, "redeem_token_by_address", Token, project_id=token.project_id, id=token.id)
 
 
 async def redeem(conn: Executor, token: Token) -> Token | None:
     """Redeem a token; None if it has been used, has expired, or the address has changed since. Lock the user first."""
-    return await _sql.one(conn, "take_token", Token, project_id=token.project_id, id=token.id, user_id=token.user_id)
+    return await _sql.one(conn, "redeem_token", Token, project_id=token.project_id, id=token.id, user_id=token.user_id)
 
 
 async def redeem_undo_link(conn: Executor, token: Token) -> Token | None:
     """Redeem a notice's link, whatever the user's address is by now. Lock the user first."""
     return await _sql.one(
-        conn, "take_disavowal", Token, project_id=token.project_id, id=token.id, user_id=token.user_id
+        conn, "redeem_undo_link", Token, project_id=token.project_id, id=token.id, user_id=token.user_id
     )
 
 
 async def delete(conn: Executor, project_id: str, *, token_id: str) -> None:
-    await _sql.run(conn, "drop_token", project_id=project_id, id=token_id)
+    await _sql.run(conn, "delete_token", project_id=project_id, id=token_id)
 
 
 async def revoke_all(conn: Executor, owner: User, *, by_address: bool) -> None:
@@ -197,7 +197,7 @@ async def revoke_all(conn: Executor, owner: User, *, by_address: bool) -> None:
     Links of notices stay: a thief of the account must not be able to kill its owner's way back.
     """
     email = owner.email if by_address else None
-    await _sql.run(conn, "kill_tokens", project_id=owner.project_id, user_id=owner.id, email=email)
+    await _sql.run(conn, "revoke_tokens", project_id=owner.project_id, user_id=owner.id, email=email)
 
 
 async def revoke_undo_links(conn: Executor, owner: User, *, since: datetime | None = None) -> None:
@@ -205,8 +205,8 @@ async def revoke_undo_links(conn: Executor, owner: User, *, since: datetime | No
 
     `since` keeps earlier ones: a thief of the account must not end its owner's by using a later one.
     """
-    await _sql.run(conn, "kill_disavowals", project_id=owner.project_id, user_id=owner.id, since=since)
+    await _sql.run(conn, "revoke_undo_links", project_id=owner.project_id, user_id=owner.id, since=since)
 
 
 async def delete_expired(conn: Executor) -> int:
-    return await _sql.run(conn, "drop_expired_tokens")
+    return await _sql.run(conn, "delete_expired_tokens")

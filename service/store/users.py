@@ -93,7 +93,7 @@ async def create(
 ) -> User:
     """Create a user. Raises UserExists for a taken id or address, and for one that its former owner may reclaim."""
     facts = {"email_verified": False, "name": name, "password_hash": password_hash}
-    user = await _sql.one(conn, "make_user", User, project_id=project_id, ids=[user_id], email=email, **facts)
+    user = await _sql.one(conn, "create_user", User, project_id=project_id, ids=[user_id], email=email, **facts)
     if user is None:
         raise UserExists
     return user
@@ -104,7 +104,7 @@ async def register(
 ) -> User | None:
     """Register a user for an address that was just proved, under the first free id; None if the address is taken."""
     facts = {"email_verified": True, "name": name, "password_hash": password_hash}
-    return await _sql.one(conn, "make_user", User, project_id=project_id, ids=user_ids, email=email, **facts)
+    return await _sql.one(conn, "create_user", User, project_id=project_id, ids=user_ids, email=email, **facts)
 
 
 async def create_verified_if_absent(
@@ -157,7 +157,7 @@ async def change_password(
     """Change the password of `user`, as it was before, locked; so many of its last passwords are remembered."""
     await _sql.run(
         conn,
-        "keep_password",
+        "record_password",
         project_id=user.project_id,
         user_id=user.id,
         password_hash=user.password_hash,
@@ -200,7 +200,7 @@ async def verify_email(conn: Executor, user: User, *, by_holder: bool) -> None:
 
 
 async def update_accessed_at(conn: Executor, user: User) -> None:
-    await _sql.run(conn, "touch_user", project_id=user.project_id, id=user.id)
+    await _sql.run(conn, "record_user_access", project_id=user.project_id, id=user.id)
 
 
 async def lock_by_email(conn: Executor, project_id: str, *, email: str) -> User | None:
@@ -238,7 +238,7 @@ async def remove_password(conn: Executor, user: User) -> None:
 
 async def secure(conn: Executor, user: User, *, email: str) -> User:
     """Void the password and restore the proved address, unless another user has it by now. Claim first."""
-    return _require(await _sql.one(conn, "secure_user", User, project_id=user.project_id, id=user.id, email=email))
+    return _require(await _sql.one(conn, "restore_user", User, project_id=user.project_id, id=user.id, email=email))
 
 
 async def change_status(conn: Executor, user: User, *, status: Status) -> User:
@@ -247,7 +247,7 @@ async def change_status(conn: Executor, user: User, *, status: Status) -> User:
 
 async def close(conn: Executor, user: User) -> User:
     """Block a user for good, as its own member does: an address proved by another person counts as unproved."""
-    return _require(await _sql.one(conn, "close_user", User, project_id=user.project_id, id=user.id))
+    return _require(await _sql.one(conn, "disable_user", User, project_id=user.project_id, id=user.id))
 
 
 async def is_proved_by_holder(conn: Executor, user: User) -> bool:

@@ -1,4 +1,4 @@
--- name: condition() -> ServerState
+-- name: get_server_state() -> ServerState
 -- The server itself: works before any migration.
 select current_setting('server_version_num')::int / 10000 as release,
        extract(epoch from clock_timestamp())::float8 as clock,
@@ -7,7 +7,7 @@ select current_setting('server_version_num')::int / 10000 as release,
 -- name: newest_migration()
 select coalesce(max(version), 0) from schema_migrations;
 
--- name: examine_database() -> DatabaseHealth
+-- name: get_database_health() -> DatabaseHealth
 -- The clock comes last, so that the time of the queries before it is no part of the difference.
 select pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean as read_only,
     coalesce((select max(version) from schema_migrations), 0) as version,

@@ -2,7 +2,7 @@
 -- Held until the connection closes, so that of several starting processes one migrates at a time.
 select pg_advisory_lock(:number);
 
--- name: make_ledger()
+-- name: create_migrations_table()
 create table if not exists schema_migrations (
     version     int primary key,
     name        text not null,

@@ -1,4 +1,4 @@
--- name: post_mail(project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id)
+-- name: enqueue_mail(project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id)
 -- A letter without a link has no expiry of its own; it is tried for three days.
 insert into mails (project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id)
 values (:project_id, :id, :letter, :user_id, :token_id, :recipient, :locale, :facts,
@@ -32,17 +32,17 @@ left join tokens t on t.project_id = c.project_id and t.id = c.token_id
 left join users u on u.project_id = c.project_id and u.email = c.recipient
     and (u.status <> 'blocked' or u.email_verified);
 
--- name: own_mail(project_id, id, user_id)
+-- name: assign_mail_user(project_id, id, user_id)
 update mails set user_id = :user_id where id = :id and project_id = :project_id;
 
--- name: renew_mails(ids, attempts, worker, lease) -> Lease*
+-- name: renew_leases(ids, attempts, worker, lease) -> Lease*
 -- Extends the leases that are still this worker's, and returns them.
 update mails m set due_at = now() + make_interval(secs => :lease)
 from unnest(:ids::uuid[], :attempts::int[]) as held (id, attempts)
 where m.id = held.id and m.attempts = held.attempts and m.state = 'sending' and m.lease_by = :worker
 returning m.id, m.attempts;
 
--- name: confirm_mail(id, attempt, worker, server, code, answer)
+-- name: record_mail_sent(id, attempt, worker, server, code, answer)
 -- A relay accepted this attempt. Valid until another attempt begins, whichever worker holds the lease.
 with confirmed as (
     update mails set state = 'sent', lease_by = null, last_code = :code, last_fault = null, ended_at = now()
@@ -52,7 +52,7 @@ with confirmed as (
 insert into mail_events (project_id, mail_id, name, attempt, worker, server, code, fault)
 select project_id, id, 'sent', attempts, :worker, :server, :code::int, :answer from confirmed;
 
--- name: end_mail(project_id, id, attempts, state, worker, server, stage, code, fault)
+-- name: finish_mail(project_id, id, attempts, state, worker, server, stage, code, fault)
 with ended as (
     update mails set state = :state, lease_by = null, last_code = :code, ended_at = now(),
         last_fault = concat_ws(': ', nullif(:stage::text, ''), :fault::text)
@@ -62,7 +62,7 @@ with ended as (
 insert into mail_events (project_id, mail_id, name, attempt, worker, server, stage, code, fault)
 select project_id, id, :state, attempts, :worker, :server, :stage, :code::int, :fault from ended;
 
--- name: postpone_mail(project_id, id, attempts, seconds, cause, worker, server, stage, code, fault)
+-- name: reschedule_mail(project_id, id, attempts, seconds, cause, worker, server, stage, code, fault)
 -- Due again, at its deadline at the latest; no row if another worker has claimed it since.
 with postponed as (
     update mails set state = 'pending', lease_by = null, last_code = :code, last_cause = :cause,
@@ -74,7 +74,7 @@ with postponed as (
 insert into mail_events (project_id, mail_id, name, attempt, worker, server, stage, code, fault)
 select project_id, id, 'waits', attempts, :worker, :server, :stage, :code::int, :fault from postponed;
 
--- name: bury_mail(id, worker, tries, fault)
+-- name: fail_unreadable_mail(id, worker, tries, fault)
 -- A row that can't be read, and so has no claim.
 with buried as (
     update mails set state = 'failed', lease_by = null, last_fault = :fault, last_cause = 'ours', ended_at = now()
@@ -90,12 +90,12 @@ select id from mails where state in ('pending', 'sending') and due_at < now() - 
     and (state = 'pending' or due_at < now() - make_interval(secs => :patience))
 order by due_at limit :most;
 
--- name: list_late_mails(most) -> DueMail*
+-- name: list_expired_mails(most) -> DueMail*
 -- Mails past their deadline, which can be ended without a relay.
 select id from mails where state in ('pending', 'sending') and due_at <= now() and deadline_at <= now()
 order by due_at limit :most;
 
--- name: hasten_mails(stages, most)
+-- name: reschedule_mails_now(stages, most)
 -- Mails that waited only for the relay become due as of their creation, so that the oldest goes first. A fault of ours
 -- at one of these stages concerned all mails: now that the relay works again it has been fixed.
 with theirs as (
@@ -109,7 +109,7 @@ with theirs as (
 update mails m set due_at = m.created_at from (select * from theirs union all select * from ours) w
 where m.id = w.id and m.project_id = w.project_id;
 
--- name: free_mails_of(worker)
+-- name: release_mails_of_worker(worker)
 -- A worker that starts again under its name releases at once the mails that it held when it died. A mail held by three
 -- workers that died may be the cause: it waits a minute, and is not rescheduled when a relay recovers.
 with mine as (
@@ -125,17 +125,17 @@ with mine as (
 insert into mail_events (project_id, mail_id, name, attempt, worker)
 select project_id, id, 'lost', attempts, :worker from freed;
 
--- name: give_back_mails(ids, worker)
+-- name: release_mails(ids, worker)
 -- Claims whose answer a worker never got, so that nothing was sent; the attempt is counted all the same.
 update mails set state = 'pending', lease_by = null, due_at = now()
 where id = any(:ids::uuid[]) and state = 'sending' and lease_by = :worker;
 
--- name: hand_back_mails(worker, kept)
+-- name: release_all_mails(worker, kept)
 -- Mails that a stopping worker has claimed and not sent, so that they need not wait for its leases.
 update mails set state = 'pending', lease_by = null, due_at = now()
 where state = 'sending' and lease_by = :worker and not id = any(:kept::uuid[]);
 
--- name: cancel_mails_of(project_id, user_id)
+-- name: cancel_mails_of_user(project_id, user_id)
 -- A worker that is about to send one checks its lease once more.
 with cancelled as (
     update mails set state = 'cancelled', lease_by = null, last_fault = 'its account was deleted', ended_at = now()
@@ -152,7 +152,7 @@ select count(*) filter (where state = 'pending') as pending, count(*) filter (wh
     coalesce(greatest(extract(epoch from now() - min(due_at) filter (where state = 'pending')), 0), 0)::float8 as overdue
 from mails where state in ('pending', 'sending');
 
--- name: drop_ended_mails(days, most)
+-- name: delete_finished_mails(days, most)
 -- Ended mails are kept for questions, then deleted, since they hold an address.
 delete from mails where (id, project_id) in (
     select id, project_id from mails

@@ -19,7 +19,7 @@ where (:states::text[] is null or m.state = any(:states)) and (:project_id::text
     and (:after::uuid is null or m.id < :after)
 order by m.id desc limit :most;
 
--- name: choose_mails(states, project_id, letter, older, newer, after, most) -> MailId*
+-- name: select_mails(states, project_id, letter, older, newer, after, most) -> MailId*
 -- The same filter, oldest first, so that the mail that waited longest is sent first.
 select id from mails
 where state = any(:states::text[]) and (:project_id::text is null or project_id = :project_id)

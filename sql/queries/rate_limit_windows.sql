@@ -2,17 +2,17 @@
 -- One row a window, in the order of the names.
 select before, wait, counted_at from count_in_windows(:names::text[], :limits::int[], :seconds::int[]);
 
--- name: give_back(names, limits, moments)
+-- name: refund_attempts(names, limits, moments)
 select give_back(:names::text[], :limits::int[], :moments::timestamptz[]);
 
--- name: forget_windows(names)
+-- name: delete_windows(names)
 delete from windows where name = any(:names::text[]);
 
--- name: note_resets(names)
+-- name: record_resets(names)
 insert into window_resets (name) select unnest(:names::text[])
 on conflict (name) do update set at = excluded.at;
 
--- name: drop_old_resets()
+-- name: delete_old_resets()
 -- No window is longer.
 delete from window_resets where at < now() - interval '31 days';
 

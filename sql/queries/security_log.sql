@@ -1,4 +1,4 @@
--- name: file_logs(rows)
+-- name: write_security_log(rows)
 -- Many rows in one statement; a row written before stays as it is.
 insert into logs select * from jsonb_populate_recordset(null::logs, :rows::jsonb) on conflict do nothing;
 

@@ -1,4 +1,4 @@
--- name: open_session(project_id, user_id, id, secret_hash, provider, provider_uid, ip, country_code, device, seconds) -> Session
+-- name: create_session(project_id, user_id, id, secret_hash, provider, provider_uid, ip, country_code, device, seconds) -> Session
 insert into sessions (project_id, user_id, id, secret_hash, provider, provider_uid, ip, country_code,
     os_code, os_name, os_version, client_type, client_code, client_name, client_version, client_engine,
     client_engine_version, device_name, device_brand, device_model, expires_at)
@@ -9,10 +9,10 @@ returning project_id, user_id, id, provider, provider_uid, ip, country_code, os_
     client_type, client_code, client_name, client_version, client_engine, client_engine_version,
     device_name, device_brand, device_model, created_at, updated_at, expires_at;
 
--- name: close_session(project_id, user_id, id)
+-- name: delete_session(project_id, user_id, id)
 delete from sessions where project_id = :project_id and user_id = :user_id and id = :id;
 
--- name: close_all_sessions(project_id, user_id)
+-- name: delete_all_sessions(project_id, user_id)
 delete from sessions where project_id = :project_id and user_id = :user_id;
 
 -- name: find_session(project_id, user_id, id) -> Session?
@@ -34,8 +34,8 @@ returning project_id, user_id, id, provider, provider_uid, ip, country_code, os_
     client_type, client_code, client_name, client_version, client_engine, client_engine_version,
     device_name, device_brand, device_model, created_at, updated_at, expires_at;
 
--- name: close_other_sessions(project_id, user_id, kept)
+-- name: delete_other_sessions(project_id, user_id, kept)
 delete from sessions where project_id = :project_id and user_id = :user_id and id <> :kept;
 
--- name: drop_expired_sessions()
+-- name: delete_expired_sessions()
 delete from sessions where expires_at < now() - interval '1 day';

@@ -3,7 +3,7 @@ insert into tokens (project_id, id, kind, user_id, asked_as, email, email_versio
 values (:project_id, :id, :kind, :user_id, :requested_user_id, :email, :email_version, :kid, now() + make_interval(secs => :seconds))
 returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at;
 
--- name: adopt_token(project_id, id, user_id, email_version) -> Token?
+-- name: assign_token_user(project_id, id, user_id, email_version) -> Token?
 -- Assigns the user of the address, once only.
 update tokens set user_id = :user_id, email_version = :email_version
 where project_id = :project_id and id = :id and user_id is null
@@ -39,17 +39,17 @@ with counted as (
 )
 select project_id, id, kind, user_id, requested_user_id, email, email_version, kid, created_at, expires_at from counted;
 
--- name: forgive_attempt(project_id, id)
+-- name: refund_attempt(project_id, id)
 update tokens set attempts = attempts - 1 where project_id = :project_id and id = :id and attempts > 0;
 
--- name: take_by_address(project_id, id) -> Token?
+-- name: redeem_token_by_address(project_id, id) -> Token?
 -- A token of an address without a user yet: exactly one of any number of concurrent calls gets it.
 delete from tokens
 where project_id = :project_id and id = :id and user_id is null and kind in ('magic_url', 'otp', 'verification')
     and expires_at > now()
 returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at;
 
--- name: take_token(project_id, id, user_id) -> Token?
+-- name: redeem_token(project_id, id, user_id) -> Token?
 -- With the user's row locked: exactly one of any number of concurrent calls gets it, and only for the address that it
 -- was mailed to.
 delete from tokens t using users u
@@ -58,26 +58,26 @@ where t.project_id = :project_id and t.id = :id and t.user_id = :user_id and t.e
     and u.email = t.email and u.email_version = t.email_version
 returning t.project_id, t.id, t.kind, t.user_id, t.asked_as as requested_user_id, t.email, t.email_version, t.kid, t.created_at, t.expires_at;
 
--- name: take_disavowal(project_id, id, user_id) -> Token?
+-- name: redeem_undo_link(project_id, id, user_id) -> Token?
 -- With the user's row locked. The address may have changed: that is what the link undoes.
 delete from tokens
 where project_id = :project_id and id = :id and user_id = :user_id and kind in ('disavowal', 'email_undo')
     and expires_at > now()
 returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at;
 
--- name: drop_token(project_id, id)
+-- name: delete_token(project_id, id)
 delete from tokens where project_id = :project_id and id = :id;
 
--- name: kill_tokens(project_id, user_id, email)
+-- name: revoke_tokens(project_id, user_id, email)
 -- The user's own tokens; with an address also those requested by it that have no user yet.
 delete from tokens
 where project_id = :project_id and kind not in ('disavowal', 'email_undo')
     and (user_id = :user_id or (user_id is null and email = :email));
 
--- name: kill_disavowals(project_id, user_id, since)
+-- name: revoke_undo_links(project_id, user_id, since)
 delete from tokens where project_id = :project_id and user_id = :user_id and kind in ('disavowal', 'email_undo')
     and (:since::timestamptz is null or created_at >= :since);
 
--- name: drop_expired_tokens()
+-- name: delete_expired_tokens()
 -- Kept a day longer, so that an expired link can still be told from an invented one.
 delete from tokens where expires_at < now() - interval '1 day';

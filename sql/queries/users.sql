@@ -1,4 +1,4 @@
--- name: make_user(project_id, ids, email, email_verified, name, password_hash) -> User?
+-- name: create_user(project_id, ids, email, email_verified, name, password_hash) -> User?
 -- Under the first free id. No row if none is, or if the address is taken, or reserved and not verified.
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at
@@ -47,7 +47,7 @@ where u.project_id = :project_id and u.id = :id and s.id = :session_id and s.exp
 for update of u for key share of s;
 
 -- name: claim_member(project_id, id, session_id, email) -> Member?
--- claim_user and lock_member in one.
+-- The work of claim_user and lock_member in one statement.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at,
     s.id as session_id
@@ -84,7 +84,7 @@ where project_id = :project_id and id = :id;
 update users set password_hash = :password_hash
 where project_id = :project_id and id = :id and password_hash = :earlier_hash;
 
--- name: keep_password(project_id, user_id, password_hash, kept)
+-- name: record_password(project_id, user_id, password_hash, kept)
 -- An earlier password, so that it is not chosen again; as many as the project asks for, the current one counted.
 with gone as (
     delete from password_history h
@@ -106,7 +106,7 @@ update users set email_verified = true, updated_at = now(),
     proved_by_holder = :by_holder or (email_verified and proved_by_holder)
 where project_id = :project_id and id = :id;
 
--- name: touch_user(project_id, id)
+-- name: record_user_access(project_id, id)
 update users set accessed_at = now() where project_id = :project_id and id = :id;
 
 -- name: lock_user_by_email(project_id, email) -> User?
@@ -135,7 +135,7 @@ where project_id = :project_id and id = :id and not is_reserved(:project_id, :em
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at;
 
--- name: secure_user(project_id, id, email) -> User?
+-- name: restore_user(project_id, id, email) -> User?
 -- Another person may know the password; its date stops a login in progress. The address is the one that the link was
 -- mailed to, and so it is verified. If another account has it by now, this one has none: the attacker reads the mails
 -- to its present address. The address is locked, so that no other account gets it meanwhile.
@@ -161,7 +161,7 @@ update users set status = :status, updated_at = now() where project_id = :projec
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at;
 
--- name: close_user(project_id, id) -> User?
+-- name: disable_user(project_id, id) -> User?
 -- Blocked for good by the member. A verification that was not the member's own is withdrawn: the mailbox's owner may
 -- have opened a link that another person had requested, and must not lose the address to that person.
 update users set status = 'blocked', email_verified = email_verified and proved_by_holder, updated_at = now()

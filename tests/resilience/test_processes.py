@@ -16,12 +16,12 @@ from testkit.waiting import until
 
 # Where an API dies: before the transaction, in it, on either side of COMMIT, and of the ring.
 _API_POINTS = (
-    "db.begin.before", "db.post_mail.after", "db.commit.before", "db.commit.after", "redis.enqueue.before",
+    "db.begin.before", "db.enqueue_mail.after", "db.commit.before", "db.commit.after", "redis.enqueue.before",
     "redis.enqueue.after",
 )  # fmt: skip
 _WORKER_POINTS = (
     "worker.claim.before", "worker.claim.after", "smtp.connect.before", "smtp.rcpt.after", "smtp.data.after",
-    "smtp.half", "smtp.dot.before", "smtp.dot.after", "worker.record.before", "db.confirm_mail.after",
+    "smtp.half", "smtp.dot.before", "smtp.dot.after", "worker.record.before", "db.record_mail_sent.after",
     "worker.record.after",
 )  # fmt: skip
 # Between the last byte of a mail and our note of the relay's yes: there, and nowhere else, a death makes a duplicate.

@@ -85,7 +85,7 @@ async def test_f02_a_wait_is_written_down_when_postgres_is_back(pool: Pool, sink
     """The relay said "later" and Postgres was away for a moment: the row says so, no lease has to run out first."""
     mail, worker = await asked(pool), a_worker()
     sink.script("rcpt", "451 4.3.0 later", times=1)
-    failpoints.arm("db.postpone_mail.before:raise:1")
+    failpoints.arm("db.reschedule_mail.before:raise:1")
     await worker.deliver(mail)
     assert await state(pool, mail) == "pending"
     assert [step[0] for step in await history(pool, mail)] == ["waits"]
@@ -95,7 +95,7 @@ async def test_f02_a_letter_that_postgres_held_up_waits_a_moment(pool: Pool, sin
     """It is no fault of the letter, however many times it was tried before: nobody waits for minutes."""
     mail, worker = await asked(pool), a_worker()
     await pool.execute("update mails set attempts = 5")
-    failpoints.arm("db.adopt_token.before:raise:1")
+    failpoints.arm("db.assign_token_user.before:raise:1")
     await worker.deliver(mail)
     assert await state(pool, mail) == "pending"
     assert (await pool.fetchrow("select due_at - now() < interval '3 seconds' from mails"))[0]
