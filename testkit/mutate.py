@@ -1,91 +1,41 @@
 """Mutate one module and run tests against each mutant: `python -m testkit.mutate MODULE --tests FILE…`.
 
-The work is done in a copy of the repository, so that the programs that tests start run the mutant too. Mutants are
-small: another comparison, `and` for `or`, a condition turned round, a number one greater, a return value gone.
+The tests run in a copy of the repository, so that the programs that they start run the mutant too. Mutants that change
+nothing which a test could see are listed in testkit/mutate.toml, with the reason, and don't count.
 """
 
 import argparse
-import ast
-import copy
 import random
-import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
+import time
+import tomllib
 from pathlib import Path
 
-from testkit.sources import ROOT, tracked
-
-_COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
-    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
-}  # fmt: skip
-_SECONDS = 300  # a mutant that hangs is killed
+from testkit.mutants import Mutant, mutants
+from testkit.mutation_runs import mutation_runs
+from testkit.sources import ROOT
 
 
-def mutants(source: str) -> Iterator[tuple[str, str]]:
-    """Each mutant's description and source."""
-    tree = ast.parse(source)
-    for number, node in enumerate(ast.walk(tree)):
-        for change in range(_changes(node)):
-            mutant = copy.deepcopy(tree)
-            changed = list(ast.walk(mutant))[number]
-            before = ast.unparse(changed)
-            _mutate(changed, change)
-            after = ast.unparse(changed)
-            yield f"line {getattr(node, 'lineno', 0)}: {before[:60]!r} -> {after[:60]!r}", ast.unparse(mutant)
+def _equivalent(module: Path) -> dict[str, str]:
+    """Reasons by change."""
+    return tomllib.loads((ROOT / "testkit/mutate.toml").read_text()).get(str(module), {})
 
 
-def _changes(node: ast.AST) -> int:
-    match node:
-        case ast.Compare(ops=ops):
-            return len(ops)
-        case ast.BoolOp():
-            return 1 + len(node.values)  # the other operator, or one operand less
-        case ast.If() | ast.IfExp() | ast.While() | ast.UnaryOp(op=ast.Not()) | ast.BinOp(op=ast.Add() | ast.Sub()):
-            return 1
-        case ast.Return(value=value):
-            return int(value is not None and not (isinstance(value, ast.Constant) and value.value is None))
-        case ast.Constant(value=bool() | int() | float()):
-            return 1
-    return 0
-
-
-def _mutate(node: ast.AST, change: int) -> None:
-    match node:
-        case ast.Compare():
-            node.ops[change] = _COMPARISONS[type(node.ops[change])]()
-        case ast.BoolOp() if change == 0:
-            node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-        case ast.BoolOp():
-            del node.values[change - 1]
-        case ast.If() | ast.IfExp() | ast.While():
-            node.test = ast.UnaryOp(ast.Not(), node.test)
-        case ast.UnaryOp():
-            node.op = ast.UAdd()
-            node.operand = ast.Call(ast.Name("bool"), [node.operand], [])
-        case ast.BinOp():
-            node.op = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
-        case ast.Return():
-            node.value = ast.Constant(None)
-        case ast.Constant():
-            node.value = not node.value if isinstance(node.value, bool) else node.value + 1
-
-
-def _copy(into: Path) -> None:
-    for path in tracked():
-        target = into / path.relative_to(ROOT)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, target)
-
-
-def _passes(folder: Path, tests: list[str]) -> bool:
-    words = [sys.executable, "-m", "pytest", *tests, "-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider"]
-    try:
-        return subprocess.run(words, cwd=folder, capture_output=True, timeout=_SECONDS, check=False).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+def _survivors(module: Path, tests: list[str], chosen: list[Mutant]) -> list[Mutant]:
+    survived, unchanged = [], (ROOT / module).read_text()
+    with mutation_runs(module) as runs:
+        # The second time as for a mutant: chosen, sorted and with the libraries there before.
+        if not runs.measure(tests) or runs.kills(unchanged, frozenset().union(*(each.lines for each in chosen))):
+            sys.exit(f"the tests fail without a mutation:\n{runs.log.read_text()[-4000:]}")
+        for number, mutant in enumerate(chosen, 1):
+            started = time.monotonic()
+            if runs.kills(mutant.source, mutant.lines):
+                word = "killed"
+            else:
+                word = "SURVIVED"
+                survived.append(mutant)
+            print(f"{number}/{len(chosen)} {word} {mutant} ({time.monotonic() - started:.1f} s)", flush=True)
+    return survived
 
 
 def main() -> int:
@@ -94,22 +44,20 @@ def main() -> int:
     parser.add_argument("--tests", nargs="+", required=True)
     parser.add_argument("--most", type=int, default=sys.maxsize, help="so many mutants, by chance")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="mutants whose line holds this text")
     asked = parser.parse_args()
-    source = (ROOT / asked.module).read_text()
-    found = list(mutants(source))
-    chosen = random.Random(asked.seed).sample(found, min(asked.most, len(found)))
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        _copy(Path(folder))
-        if not _passes(Path(folder), asked.tests):
-            parser.error("the tests fail without a mutation")
-        survived = []
-        for number, (description, mutant) in enumerate(chosen, 1):
-            (Path(folder) / asked.module).write_text(mutant)
-            if alive := _passes(Path(folder), asked.tests):
-                survived.append(description)
-            print(f"{number}/{len(chosen)} {'SURVIVED' if alive else 'killed'} {description}", flush=True)
+    equivalent = _equivalent(asked.module)
+    found = list(mutants((ROOT / asked.module).read_text()))
+    for change in equivalent.keys() - {mutant.change for mutant in found}:
+        parser.error(f"testkit/mutate.toml: {asked.module} has no mutant {change!r}")
+    counted = [mutant for mutant in found if mutant.change not in equivalent and asked.only in str(mutant)]
+    chosen = random.Random(asked.seed).sample(counted, min(asked.most, len(counted)))
+    survived = _survivors(asked.module, asked.tests, chosen)
+    for mutant in survived:
+        print(f"survived: {mutant}")
     killed = len(chosen) - len(survived)
-    print(f"{asked.module}: {killed} of {len(chosen)} killed, {killed / max(1, len(chosen)):.0%}; {len(found)} in all")
+    print(f"{asked.module}: killed {killed} of {len(chosen)} ({killed / max(1, len(chosen)):.0%})", end="")
+    print(f"; {len(found)} mutants, {len(found) - len(counted)} left out")
     return 0
 
 

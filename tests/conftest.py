@@ -36,7 +36,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if hasattr(config, "workerinput"):
+    if POSTGRES in os.environ:  # started by the first process, or by testkit.mutate
         return
     state = Path(tempfile.mkdtemp(prefix="accounts-test-"))
     config.started = []
@@ -87,6 +87,8 @@ def worker_number(worker_id: str) -> int:
 def database(worker_number: int) -> str:
     """The test worker's own database, made from the migrated template."""
     name = f"accounts_{worker_number}"
+    # A mutation run's earlier processes had one of this name.
+    asyncio.run(run_sql(os.environ[POSTGRES], f"drop database if exists {name} with (force)"))
     asyncio.run(run_sql(os.environ[POSTGRES], f"create database {name} template template_accounts"))
     return database_url(name)
 
