@@ -5,6 +5,7 @@ import json
 import random
 import socket
 import struct
+import time
 import warnings
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
@@ -93,11 +94,12 @@ SLOW = [
 
 async def test_s82_no_form_takes_long(port: int):
     """Codecs, types and parts that readers take time over by the square: ten rounds of all in what one alone took."""
+    started = time.process_time()  # of this process, client and server, whatever else runs
     for _ in range(10):
-        async with asyncio.timeout(2.0):
-            for told in [await edge.ask(port, request) for request in SLOW]:
-                assert told.status in (400, 413)
-                assert told.data["type"] == "general_argument_invalid"
+        for answer in [await edge.ask(port, request) for request in SLOW]:
+            assert answer.status in (400, 413)
+            assert answer.data["type"] == "general_argument_invalid"
+    assert time.process_time() - started < 20.0
 
 
 @pytest.mark.parametrize("kind", [*(f"{FORM}; charset={name}" for name in (

@@ -234,7 +234,8 @@ async def test_without_redis_calls_are_counted_all_the_same(aiohttp_client, api:
     alone = Api(await aiohttp_client(app, cookie_jar=DummyCookieJar()))
     first = await alone.call("POST", "/v1/account/recovery", json=ASK)
     assert (first.status, first.headers["X-RateLimit-Remaining"]) == (201, "99")
-    found = await statuses(alone, [ASK] * 29)
+    # A few at a time: each call writes windows in Postgres, and on a busy machine 29 at once meet the deadline.
+    found = [status for size in (4,) * 7 + (1,) for status in await statuses(alone, [ASK] * size)]
     assert sorted(found) == [201] * 9 + [429] * 20
     assert app[SERVICES].limits.redis.fallbacks >= 30 + 10, "ten got as far as the budget of the mailbox"
     assert app[SERVICES].job_queue.failed_enqueues == 10
