@@ -143,7 +143,8 @@ class Delivery:
         token = compose.token_of(claim)
         if token is None:
             # The link may have died before its event had a user.
-            await events.assign_user(self.pool, claim.project_id, token_id=claim.token_id or "", user_id=claim.user_id)
+            async with unit_of_work(self.pool, self.job_queue) as tx:
+                await events.assign_user(tx, claim.project_id, token_id=claim.token_id or "", user_id=claim.user_id)
             raise NothingToSend("cancelled", "its link was used or made void")
         if token.kind in (Kind.MAGIC_URL, Kind.OTP):
             if claim.user_status == "blocked":
@@ -176,7 +177,7 @@ class Delivery:
             else:
                 await tokens.delete(tx, token.project_id, token_id=token.id)
             user_id = user.id if user else None
-            tx.events += await events.assign_user(tx, token.project_id, token_id=token.id, user_id=user_id)
+            await events.assign_user(tx, token.project_id, token_id=token.id, user_id=user_id)
         if assigned is None:
             raise (
                 NothingToSend("void", "no account has this address")

@@ -111,12 +111,12 @@ async def record(
         tx.events.append(event_id)
 
 
-async def assign_user(conn: Executor, project_id: str, *, token_id: str, user_id: str | None) -> list[UUID]:
+async def assign_user(tx: UnitOfWork, project_id: str, *, token_id: str, user_id: str | None) -> None:
     """Set the user of a token's waiting events, None for no account; they are ready to be filed now."""
     settled = await _sql.all(
-        conn, "assign_events_user", EventId, project_id=project_id, token_id=token_id, user_id=user_id
+        tx, "assign_events_user", EventId, project_id=project_id, token_id=token_id, user_id=user_id
     )
-    return [event.id for event in settled]
+    tx.events += [event.id for event in settled]
 
 
 async def dequeue(conn: Executor, *, most: int) -> list[PendingEvent]:

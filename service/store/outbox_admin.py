@@ -11,6 +11,7 @@ from typing import Literal
 from uuid import UUID
 
 from service.db import Executor, Queries
+from service.store.unit_of_work import UnitOfWork
 
 _sql = Queries("outbox_admin")
 STATES = ("pending", "sending", "sent", "failed", "expired", "cancelled", "void")
@@ -210,9 +211,11 @@ async def history(conn: Executor, mail: Mail) -> list[MailEvent]:
     return await _sql.all(conn, "list_mail_events", MailEvent, project_id=mail.project_id, mail_id=mail.id)
 
 
-async def retry(conn: Executor, mail_ids: list[UUID]) -> list[ActionResult]:
+async def retry(tx: UnitOfWork, mail_ids: list[UUID]) -> list[ActionResult]:
     """Make mails due at once; one result for each, in their order. Never one that is being sent, or was."""
-    return await _sql.all(conn, "retry_mails", ActionResult, ids=mail_ids)
+    results = await _sql.all(tx, "retry_mails", ActionResult, ids=mail_ids)
+    tx.mails += [result.id for result in results if result.verdict == "done"]
+    return results
 
 
 async def cancel(conn: Executor, mail_ids: list[UUID]) -> list[ActionResult]:

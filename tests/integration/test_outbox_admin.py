@@ -107,7 +107,8 @@ def test_addresses_are_masked_wherever_they_stand(text: str, shown: str):
 async def test_who_may_be_tried_again(pool: Pool, changes: dict[str, Any], verdict: str, state: str):
     """What is being sent or was sent is left alone; what has ended gets up only while its link and deadline live."""
     mail = await posted(pool, **changes)
-    (steered,) = await outbox_admin.retry(pool, [mail])
+    async with unit_of_work(pool, None) as tx:
+        (steered,) = await outbox_admin.retry(tx, [mail])
     row = await pool.fetchrow("select state, due_at <= now() as due, ended_at, lease_by, attempts from mails")
     told = [tuple(each) for each in await pool.fetch("select name, attempt from mail_events")]
     assert (steered.verdict, row["state"]) == (verdict, state)
@@ -157,7 +158,9 @@ async def test_a_row_in_a_workers_hand_is_passed_by(pool: Pool):
     unknown = ids.new_uuid()
     async with pool.connection() as other, other.transaction():
         await other.execute("select from mails where id = $1 for update", held)
-        steered = await outbox_admin.retry(pool, [held, unknown, free])
+        async with unit_of_work(pool, None) as tx:
+            steered = await outbox_admin.retry(tx, [held, unknown, free])
+            assert tx.mails == [free]
     assert [(each.id, each.verdict) for each in steered] == [(held, "busy"), (unknown, "unknown"), (free, "done")]
 
 

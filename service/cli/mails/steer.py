@@ -1,8 +1,8 @@
 """Changing commands: retry mails, or cancel them."""
 
 import argparse
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -10,19 +10,16 @@ from service.cli.commands import UsageError, database, find_project
 from service.cli.exit_codes import MISSING
 from service.cli.mails import filters
 from service.cli.mails.output import REFUSED, CommandResult
-from service.db import Connection, Pool, transaction
-from service.queue import RECORD_LOG, SEND_MAIL, JobQueue, connect
+from service.db import Pool
+from service.queue import JobQueue, connect
 from service.settings import DatastoreSettings
 from service.store import events, outbox_admin, users
 from service.store.outbox_admin import ActionResult, MailFilter
+from service.store.unit_of_work import UnitOfWork, unit_of_work
 
-# The result for each mail, and the events that can be filed now.
-Outcome = tuple[list[ActionResult], list[UUID]]
-Action = Callable[[Connection, list[UUID]], Awaitable[Outcome]]
+Action = Callable[[UnitOfWork, list[UUID]], Awaitable[list[ActionResult]]]
 # Mails in one transaction, well within a statement's time.
 _BATCH = 200
-# Jobs in one call; the poller finds the rest, and the operator need not wait for very many.
-_ENQUEUE_BATCH = 50
 _SENTENCES = {
     "sending": "it is being sent",
     "busy": "a worker has it in hand at this moment",
@@ -44,7 +41,7 @@ class _RolledBack(Exception):
 
 async def retry(arguments: argparse.Namespace, settings: DatastoreSettings) -> CommandResult:
     """Make mails due at once, and enqueue them."""
-    return await _steer(arguments, settings, _retry, word="retried", usual=["pending", "failed"])
+    return await _steer(arguments, settings, outbox_admin.retry, word="retried", usual=["pending", "failed"])
 
 
 async def cancel(arguments: argparse.Namespace, settings: DatastoreSettings) -> CommandResult:
@@ -56,15 +53,9 @@ async def _steer(
     arguments: argparse.Namespace, settings: DatastoreSettings, act: Action, *, word: str, usual: list[str]
 ) -> CommandResult:
     found: list[ActionResult] = []
-    filed: list[UUID] = []
-    async with database(settings) as pool:
+    async with database(settings) as pool, _queue(settings) as job_queue:
         async for batch in _batches(pool, arguments, usual):
-            steered, settled = await _act(pool, act, batch, dry_run=arguments.dry_run)
-            found += steered
-            filed += settled
-    done = [each.id for each in found if each.verdict == "done"]
-    if not arguments.dry_run:
-        await _enqueue(settings, done if word == "retried" else [], filed)
+            found += await _act(pool, job_queue, act, batch, dry_run=arguments.dry_run)
     return _result(found, word=word, dry_run=arguments.dry_run)
 
 
@@ -88,43 +79,32 @@ async def _batches(pool: Pool, arguments: argparse.Namespace, usual: list[str]) 
         last = batch[-1]
 
 
-async def _act(pool: Pool, act: Action, mails: list[UUID], *, dry_run: bool) -> Outcome:
-    outcome: Outcome = [], []
-    with contextlib.suppress(_RolledBack):
-        async with transaction(pool) as tx:
-            outcome = await act(tx, mails)
+async def _act(pool: Pool, job_queue: JobQueue, act: Action, mails: list[UUID], *, dry_run: bool) -> list[ActionResult]:
+    results: list[ActionResult] = []
+    with suppress(_RolledBack):
+        async with unit_of_work(pool, job_queue) as tx:
+            results = await act(tx, mails)
             if dry_run:
                 raise _RolledBack
-    return outcome
+    return results
 
 
-async def _retry(tx: Connection, mails: list[UUID]) -> Outcome:
-    return await outbox_admin.retry(tx, mails), []
+async def _cancel(tx: UnitOfWork, mails: list[UUID]) -> list[ActionResult]:
+    results = await outbox_admin.cancel(tx, mails)
+    for mail in results:
+        if mail.verdict == "done" and mail.unowned_token and mail.project_id and mail.recipient:
+            # The event of a request by address waits for a worker to find its user, which now none will.
+            user = await users.find_by_email(tx, mail.project_id, email=mail.recipient)
+            owner = user.id if user and user.status != "blocked" else None
+            await events.assign_user(tx, mail.project_id, token_id=mail.unowned_token, user_id=owner)
+    return results
 
 
-async def _cancel(tx: Connection, mails: list[UUID]) -> Outcome:
-    steered = await outbox_admin.cancel(tx, mails)
-    return steered, [event for each in steered for event in await _file_event(tx, each)]
-
-
-async def _file_event(tx: Connection, mail: ActionResult) -> list[UUID]:
-    """Release the event of a request by address: it waits for the worker to find its user, which now none will."""
-    if mail.verdict != "done" or not (mail.unowned_token and mail.project_id and mail.recipient):
-        return []
-    user = await users.find_by_email(tx, mail.project_id, email=mail.recipient)
-    owner = user.id if user and user.status != "blocked" else None
-    return await events.assign_user(tx, mail.project_id, token_id=mail.unowned_token, user_id=owner)
-
-
-async def _enqueue(settings: DatastoreSettings, mails: list[UUID], filed: list[UUID]) -> None:
+@asynccontextmanager
+async def _queue(settings: DatastoreSettings) -> AsyncIterator[JobQueue]:
     redis = connect(settings.redis_url.get_secret_value())
-    job_queue = JobQueue(redis)
     try:
-        for function, rows in ((SEND_MAIL, mails), (RECORD_LOG, filed)):
-            for row in rows[:_ENQUEUE_BATCH]:
-                await job_queue.enqueue(function, row)
-                if job_queue.failed_enqueues:
-                    return
+        yield JobQueue(redis)
     finally:
         await redis.aclose(close_connection_pool=True)
 
