@@ -42,8 +42,7 @@ class RedisWindows:
         except Exception as error:  # noqa: BLE001 - whatever the error of Redis, Postgres counts
             self._record_failure(error)
             return None
-        if self._outage.ongoing:
-            self._outage.record_success()
+        self._outage.record_success()
         return answer
 
     async def refund(self, entries: Sequence[tuple[str, str]]) -> None:

@@ -207,6 +207,56 @@ def test_host(expected: bool, host: str, name: str) -> None:
     assert redirect_policy.host_allowed(host, [name]) is expected
 
 
+@pytest.mark.parametrize(
+    ("expected", "url"),
+    [
+        (True, "https://any.example.com"),
+        (True, "HTTP://any.example.com:65535/p?a=1"),
+        (True, "https://any.example.com/" + "a" * (2048 - 24)),
+        (False, "https://any.example.com/" + "a" * (2049 - 24)),
+        (False, "https://any.example.com:65536/"),
+        (False, "ftp://any.example.com/"),
+        (False, "any.example.com"),
+        (False, ""),
+    ],
+)
+def test_an_operators_page(expected: bool, url: str) -> None:
+    """An operator's page may be on any host, in the form that may be mailed."""
+    assert redirect_policy.is_page(url) is expected
+
+
+@pytest.mark.parametrize(
+    ("expected", "url"),
+    [
+        (True, "http://any.example.com/"),
+        (True, "HTTP://any.example.com/"),
+        (False, "https://any.example.com/"),
+        (False, "http://localhost:3000/"),
+        (False, "http://[::1]/"),
+        (False, "no address"),
+    ],
+)
+def test_a_page_that_eavesdroppers_read(expected: bool, url: str) -> None:
+    """Plain http is open unless it stays on this machine."""
+    assert redirect_policy.is_open(url) is expected
+
+
+def test_localhost_stands_for_loopback() -> None:
+    """Where localhost is listed, each loopback address is; no other name stands for them, nor it for another host."""
+    assert redirect_policy.host_allowed("127.0.0.1", ["localhost"])
+    assert redirect_policy.host_allowed("[::1]", ["LocalHost"])
+    assert not redirect_policy.host_allowed("127.0.0.1", ["app.example.com"])
+    assert not redirect_policy.host_allowed("app.example.com", ["localhost"])
+
+
+def test_a_long_host() -> None:
+    """A wildcard covers names of 253 characters, the most that DNS knows, and no longer ones."""
+    long = "a." * 120 + "b.example.com"
+    assert len(long) == 253
+    assert redirect_policy.host_allowed(long, ["*.example.com"])
+    assert not redirect_policy.host_allowed(long.replace("b.", "bb."), ["*.example.com"])
+
+
 def test_no_hosts() -> None:
     """A project without hosts gets no mail anywhere."""
     assert redirect_policy.host_allowed("localhost", ()) is False
