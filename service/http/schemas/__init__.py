@@ -1,17 +1,18 @@
 """Schemas of responses, in both renderings, for the API document.
 
-Users and mails are rendered by them too (`Answer.render`), without validation, so that no response pays for it. The
-other responses are made in responses.py, and tests hold them to their schemas.
+Users, sessions, tokens, mails and entries of the security log are rendered by them too (`Schema.render`), without
+validation, so that no response pays for it.
 """
 
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, RootModel
 
-from service.http.schemas.mails import MAIL_LIST
+from service.http.schemas.mails import MAIL, MAIL_LIST
 from service.http.schemas.parameters import OLD_PAGING, QUERIES, TOTAL, USER_QUERIES
 from service.http.schemas.parts import Answer, Parameter, Schema
-from service.http.schemas.sessions import LOG_LIST, SESSION, SESSION_LIST
+from service.http.schemas.security_log import LOG, LOG_LIST
+from service.http.schemas.sessions import SESSION, SESSION_LIST
 from service.http.schemas.tokens import JWT, TOKEN
 from service.http.schemas.users import IDENTITY_LIST, MANAGED_USER, PREFERENCES, USER, USER_LIST
 from service.version import VERSION
@@ -20,7 +21,9 @@ __all__ = [
     "DOCUMENT",
     "IDENTITY_LIST",
     "JWT",
+    "LOG",
     "LOG_LIST",
+    "MAIL",
     "MAIL_LIST",
     "MANAGED_USER",
     "OLD_PAGING",

@@ -59,4 +59,5 @@ class MailList(Answer):
     mails: list[Mail]
 
 
+MAIL = Schema(Mail)
 MAIL_LIST = Schema(MailList, (MailListLegacy,))

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
 from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from service.http.api_version import ApiVersion
+
+# Format since which no answer has had another rendering.
+_SETTLED = (0, 13)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,13 @@ class Schema:
     @property
     def renderings(self) -> tuple[type[BaseModel], ...]:
         return (self.modern, *self.older)
+
+    def render(self, version: ApiVersion, row: object, **given: object) -> dict[str, Any]:
+        """Make the JSON object of a row; `given` has the fields that the row lacks."""
+        if not version.modern:
+            return render((*self.older, self.modern)[0], version, row, **given)
+        between = self.older[1:] if version.format < _SETTLED else ()
+        return render((*between, self.modern)[0], version, row, **given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +82,31 @@ class Answer(BaseModel):
     """A response; every field is always there, and no other."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
-
-    @classmethod
-    def render(cls, version: ApiVersion, row: object) -> dict[str, Any]:
-        """Make the response's JSON object of a row, without validation."""
-        constants, fields = _fields(cls, version.format)
-        found = constants.copy()
-        for name, read, convert in fields:
-            found[name] = convert(version, read(row)) if convert else read(row)
-        return found
+    # Fields that a response has at its end, in this order: in the class, inherited ones come first.
+    last: ClassVar[tuple[str, ...]] = ()
 
 
-# Name on the wire, access to the row, conversion.
-_Reader = tuple[str, Callable[[Any], Any], Convert | None]
+def render(model: type[BaseModel], version: ApiVersion, row: object, **given: object) -> dict[str, Any]:
+    """Make the JSON object of a row, without validation; `given` has the fields that the row lacks."""
+    constants, fields = _fields(model, version.format)
+    found = constants.copy()
+    for attribute, name, read, convert in fields:
+        value = given[attribute] if attribute in given else read(row)
+        found[name] = convert(version, value) if convert else value
+    return found
+
+
+# Attribute, name on the wire, access to the row, conversion.
+_Reader = tuple[str, str, Callable[[Any], Any], Convert | None]
 
 
 @lru_cache(256)
-def _fields(model: type[Answer], known: tuple[int, int]) -> tuple[dict[str, Any], list[_Reader]]:
+def _fields(model: type[BaseModel], known: tuple[int, int]) -> tuple[dict[str, Any], list[_Reader]]:
     """All fields that a format knows, in order, with the values of constants; and readers of the others."""
     found: dict[str, Any] = {}
     fields: list[_Reader] = []
-    for attribute, about in model.model_fields.items():
+    last = {attribute: place for place, attribute in enumerate(getattr(model, "last", ()), 1)}
+    for attribute, about in sorted(model.model_fields.items(), key=lambda field: last.get(field[0], 0)):
         notes = {type(note): note for note in about.metadata}
         if Since in notes and notes[Since].format > known:
             continue
@@ -101,7 +115,8 @@ def _fields(model: type[Answer], known: tuple[int, int]) -> tuple[dict[str, Any]
         found[name] = notes[Is].value if Is in notes else next(iter(literals), None)
         if not (Is in notes or len(literals) == 1 or about.annotation is NoneType):
             source = notes[From].attribute if From in notes else attribute
-            fields.append((name, attrgetter(source) if source else _row, notes[As].convert if As in notes else None))
+            read = attrgetter(source) if source else _row
+            fields.append((attribute, name, read, notes[As].convert if As in notes else None))
     return found, fields
 
 

@@ -1,16 +1,17 @@
-"""Sessions and the security log, which share the fields of a device."""
+"""Sessions, and the fields of a device, which the security log has too."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from service.http.schemas.parts import Address, Answer, Id, Name, Never, Schema, Seconds, Time, Zero
+from service.http.schemas.parts import Answer, As, From, Id, Never, Schema, Seconds, Time, Zero
 
 Ip = Annotated[str, Field(examples=["127.0.0.1"])]
 Provider = Literal["email", "anonymous", "magic-url"]
 ProviderUid = Annotated[
     str, Field(description="The address that proved who it is, or empty", examples=["ann@example.com"])
 ]
+_FACTORS = {"email": "password", "anonymous": "anonymous"}
 Count = Annotated[int, Field(ge=0, description="How many there are; 0 with `total=false`", examples=[1])]
 
 
@@ -33,10 +34,13 @@ class Device(Answer):
     country_name: Annotated[str, Field(description="In the reader's language", examples=["Unknown"])]
 
 
+Device.last = ("ip", "time", *Device.model_fields, "current", "factors", "secret", "mfa_updated_at")
+
+
 class SessionLegacy(Device):
     id: Annotated[Id, Field(alias="$id")]
     user_id: Id
-    expire: Seconds
+    expire: Annotated[Seconds, From("expires_at")]
     provider: Provider
     provider_uid: ProviderUid
     provider_token: Literal[""]
@@ -51,12 +55,17 @@ class _Session(Device):
     created_at: Annotated[Time, Field(alias="$createdAt")]
     updated_at: Annotated[Time, Field(alias="$updatedAt")]
     user_id: Id
-    expire: Time
+    expire: Annotated[Time, From("expires_at")]
     provider: Provider
     provider_uid: ProviderUid
     ip: Ip
     current: Annotated[bool, Field(description="The session that asks", examples=[True])]
-    factors: Annotated[list[Literal["password", "email", "anonymous"]], Field(examples=[["password"]])]
+    factors: Annotated[
+        list[Literal["password", "email", "anonymous"]],
+        Field(examples=[["password"]]),
+        From("provider"),
+        As(lambda _version, provider: [_FACTORS.get(provider, "email")]),
+    ]
     secret: Annotated[str, Field(description="Empty, except for who asks with an API key", examples=[""])]
     mfa_updated_at: Literal[""]
 
@@ -71,7 +80,7 @@ class Session(_Session):
     """A sign-in, with its device."""
 
     provider_access_token: Literal[""]
-    provider_access_token_expiry: Never | Zero
+    provider_access_token_expiry: Annotated[Never | Zero, From(""), As(lambda version, _session: version.time(None))]
     provider_refresh_token: Literal[""]
 
 
@@ -87,39 +96,5 @@ class SessionList(Answer):
     sessions: list[Session]
 
 
-class LogLegacy(Device):
-    event: Annotated[str, Field(examples=["account.sessions.create"])]
-    ip: Ip
-    time: Seconds
-
-
-class Log(Device):
-    event: Annotated[str, Field(examples=["session.create"])]
-    user_id: Id
-    user_email: Address
-    user_name: Name
-    mode: Literal["default"]
-    user_type: Annotated[str, Field(examples=["user"])]
-    ip: Ip
-    time: Time
-
-
-class LogListLegacy(Answer):
-    logs: list[LogLegacy]
-
-
-class LogListBetween(Answer):
-    """A list of log entries in formats from 0.12 to below 0.13."""
-
-    sum: Count
-    logs: list[Log]
-
-
-class LogList(Answer):
-    total: Count
-    logs: list[Log]
-
-
 SESSION = Schema(Session, (SessionLegacy, SessionBetween))
 SESSION_LIST = Schema(SessionList, (SessionListLegacy,))
-LOG_LIST = Schema(LogList, (LogListLegacy, LogListBetween))

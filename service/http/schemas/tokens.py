@@ -4,10 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from service.http.schemas.parts import Answer, Id, Schema, Seconds, Time
+from service.http.schemas.parts import Answer, From, Id, Is, Schema, Seconds, Time
 
 Nothing = Annotated[
-    str, Field(description="Empty: the secret is in the mail and nowhere else", max_length=0, examples=[""])
+    str,
+    Field(description="Empty: the secret is in the mail and nowhere else", max_length=0, examples=[""]),
+    Is(""),
 ]
 
 
@@ -15,7 +17,7 @@ class TokenLegacy(Answer):
     id: Annotated[Id, Field(alias="$id")]
     user_id: Id
     secret: Nothing
-    expire: Seconds
+    expire: Annotated[Seconds, From("expires_at")]
 
 
 class Token(Answer):
@@ -23,7 +25,7 @@ class Token(Answer):
     created_at: Annotated[Time, Field(alias="$createdAt")]
     user_id: Id
     secret: Nothing
-    expire: Time
+    expire: Annotated[Time, From("expires_at")]
     phrase: Annotated[str, Field(description="Words that stand in the mail too, when asked for", examples=[""])]
 
 

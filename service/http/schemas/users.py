@@ -19,6 +19,7 @@ from service.http.schemas.parts import (
     Seconds,
     Since,
     Time,
+    render,
 )
 from service.store import users
 
@@ -45,7 +46,7 @@ class Target(Answer):
 
 
 def _targets(version: ApiVersion, user: users.User) -> list[dict[str, Any]]:
-    return [Target.render(version, user)] if user.email else []
+    return [render(Target, version, user)] if user.email else []
 
 
 class UserLegacy(Answer):
