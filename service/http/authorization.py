@@ -39,7 +39,7 @@ async def find_project(ctx: RequestContext) -> None:
     Raises ArgumentInvalid where it is named twice and differently: each proxy might believe another one.
     """
     request = ctx.request
-    named = {name for name in request.headers.getall("X-Appwrite-Project", ()) if name}
+    named = {*request.headers.getall("X-Appwrite-Project", ())} - {""}
     if "project=" in request.rel_url.raw_query_string:
         named |= {*request.query.getall("project", ())}
     if len(named) > 1:

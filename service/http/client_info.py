@@ -19,7 +19,7 @@ def client_of(request: web.Request, forwarding: Forwarding) -> Client:
     return Client(
         ip=forwarding.address(request),
         user_agent=agent_of(headers.get("User-Agent", "UNKNOWN")),
-        locale=locale if _LOCALE.fullmatch(locale) else "",
+        locale=locale if locale and _LOCALE.fullmatch(locale) else "",
         origin=_origin(headers.get("Origin", "")),
     )
 

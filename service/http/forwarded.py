@@ -10,6 +10,7 @@ import ipaddress
 import logging
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal
 
 from aiohttp import web
@@ -71,7 +72,13 @@ class Forwarding:
 
 def peer_of(request: web.BaseRequest) -> str:
     """Return the address at the other end of the connection; 0.0.0.0 for a unix socket."""
-    found = _address(request.remote or "")
+    return _peer(request.remote or "")
+
+
+@lru_cache(1024)
+def _peer(remote: str) -> str:
+    """Format the socket's address, which the kernel has made and no client can make long."""
+    found = _address(remote)
     return str(found) if found else "0.0.0.0"  # noqa: S104 - no address is bound
 
 

@@ -81,13 +81,14 @@ async def answer(request: web.Request, route: Route | None, match: web.UrlMappin
     """Produce the response to a request; every one leaves through here."""
     started = time.perf_counter()
     services = request.app[SERVICES]
-    request_id = ids.new()
+    request_id = ids.new_request_id()
     token = REQUEST_ID.set(request_id)
     client = client_of(request, services.forwarding)
     ctx = RequestContext(request, services, request_id, client, match)
     try:
         response = await _respond(ctx, route)
-        await rate_limits.refund_by_outcome(ctx, response.status)
+        if ctx.tallies:
+            await rate_limits.refund_by_outcome(ctx, response.status)
         _finish(ctx, response)
         if request_target.ends_connection(request):
             response.force_close()
@@ -185,8 +186,12 @@ def _preflight(ctx: RequestContext) -> web.Response:
 
 def _finish(ctx: RequestContext, response: web.Response) -> None:
     headers = response.headers
-    for name, value in security_headers.headers(ctx.services.settings.public_url).items():
-        headers.setdefault(name, value)  # a page states its own policy
+    usual = security_headers.headers(ctx.services.settings.public_url)
+    if len(headers) == 1 and "Content-Type" in headers:
+        headers.extend(usual)
+    else:
+        for name, value in usual.items():
+            headers.setdefault(name, value)  # a page states its own policy
     headers["X-Request-Id"] = ctx.request_id
     if ctx.client.origin:
         headers.update(_cors(ctx))

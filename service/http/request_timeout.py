@@ -13,19 +13,18 @@ ANSWER, BODY = 4.5, 12.0
 
 def begin(request: web.BaseRequest) -> Deadline:
     """Start the one deadline of a request, from its last byte on."""
-    now = asyncio.get_running_loop().time()
-    arrived = _take_arrival(request, now)
+    arrived = _take_arrival(request)
     if request.content.is_eof():
-        return Deadline(arrived + ANSWER)
-    deadline = Deadline(now + BODY + ANSWER)
+        return Deadline((arrived or asyncio.get_running_loop().time()) + ANSWER)
+    deadline = Deadline(asyncio.get_running_loop().time() + BODY + ANSWER)
     request.content.on_eof(lambda: deadline.move(asyncio.get_running_loop().time() + ANSWER))
     return deadline
 
 
-def _take_arrival(request: web.BaseRequest, now: float) -> float:
-    """Return when the bytes arrived, a while ago in a busy process; for a pipelined request, when its turn came."""
+def _take_arrival(request: web.BaseRequest) -> float:
+    """Return when the bytes arrived, a while ago in a busy process; 0 for a pipelined request, whose turn is now."""
     connection = request.protocol
-    arrived: float = getattr(connection, "arrived", 0.0) or now
-    if hasattr(connection, "arrived"):
-        connection.arrived = 0.0
+    arrived: float = getattr(connection, "arrived", 0.0)
+    if arrived:
+        connection.arrived = 0.0  # type: ignore[attr-defined] # of connections.Connection
     return arrived

@@ -44,11 +44,16 @@ def presented(ctx: RequestContext) -> tuple[str, str] | None:
     """Read the session of a request: cookie, else legacy cookie, else header, else fallback cookie."""
     name = f"a_session_{ctx.project.id}"
     if jar := kept(ctx):
-        for wanted in (name.lower(), f"{name.lower()}_legacy", name, f"{name}_legacy"):
+        for wanted in _names(name):
             if found := decode(jar.get(wanted, "")):
                 return found
     given = ctx.request.headers
     return decode(given.get("X-Appwrite-Session", "")) or _from_fallback(given.get("X-Fallback-Cookies", ""), name)
+
+
+@lru_cache(1024)
+def _names(name: str) -> tuple[str, ...]:
+    return (name.lower(), f"{name.lower()}_legacy", name, f"{name}_legacy")
 
 
 def kept(ctx: RequestContext) -> dict[str, str]:
