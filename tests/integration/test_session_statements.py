@@ -1,0 +1,110 @@
+"""Statements about sessions: each touches exactly the rows that it names."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from service.clientinfo.user_agents import Device
+from service.db import Pool
+from service.store import projects, sessions, users
+from service.store.sessions import ClientInfo, Session
+from service.store.users import User
+
+DEVICE = Device(
+    "WIN", "Windows", "10", "browser", "CH", "Chrome", "70.0", "Blink", "71.0", "desktop", "Acme", "A1"
+)  # fmt: skip
+
+
+@pytest.fixture
+async def owners(pool: Pool, project: projects.Project) -> list[User]:
+    """Ann and Eve of the project shop, and a user of the project `other` who has Ann's id."""
+    await projects.create(pool, "other", name="Other")
+    return [
+        await users.create(pool, at, user_id=name, email=f"{name}@example.com", name="", password_hash=None)
+        for at, name in (("shop", "ann"), ("shop", "eve"), ("other", "ann"))
+    ]
+
+
+async def opened(pool: Pool, user: User, seconds: int = 60) -> Session:
+    place = ClientInfo("192.0.2.1", "de", DEVICE)
+    session, secret = await sessions.open_session(
+        pool, user, provider="email", provider_uid="ann@example.com", place=place, seconds=seconds
+    )
+    assert len(bytes.fromhex(secret)) == 32
+    return session
+
+
+async def left(pool: Pool) -> set[str]:
+    return {row[0] for row in await pool.fetch("select id from sessions")}
+
+
+async def test_a_session_is_read_as_it_was_opened(pool: Pool, owners: list[User]):
+    """Each fact of the client in its own column; another user, of another project too, reads nothing."""
+    session = await opened(pool, owners[0])
+    assert (session.os_code, session.client_name, session.client_engine_version) == ("WIN", "Chrome", "71.0")
+    assert (session.device_name, session.device_brand, session.device_model) == ("desktop", "Acme", "A1")
+    ann, *others = owners
+    assert await sessions.find(pool, ann, session_id=session.id) == session
+    assert await sessions.list_all(pool, ann) == [session]
+    for other in others:
+        assert await sessions.find(pool, other, session_id=session.id) is None
+        assert await sessions.list_all(pool, other) == []
+        assert await sessions.extend(pool, other, session_id=session.id, seconds=900) is None
+        assert await sessions.close(pool, other, session_id=session.id) is False
+    assert await sessions.list_all(pool, ann) == [session]
+
+
+async def test_an_expired_session_is_not_read(pool: Pool, owners: list[User]):
+    """Neither alone, nor in the list, nor is its life made longer again."""
+    session, live = await opened(pool, owners[0], seconds=0), await opened(pool, owners[0])
+    assert await sessions.find(pool, owners[0], session_id=session.id) is None
+    assert await sessions.list_all(pool, owners[0]) == [live]
+    assert await sessions.extend(pool, owners[0], session_id=session.id, seconds=60) is None
+
+
+async def test_one_session_is_extended(pool: Pool, owners: list[User]):
+    """It ends so many seconds from now; the user's other session ends when it did."""
+    session, other = await opened(pool, owners[0]), await opened(pool, owners[0])
+    extended = await sessions.extend(pool, owners[0], session_id=session.id, seconds=900)
+    assert extended
+    assert extended.id == session.id
+    assert (extended.expires_at - extended.updated_at).total_seconds() == 900
+    assert await sessions.find(pool, owners[0], session_id=session.id) == extended
+    assert await sessions.find(pool, owners[0], session_id=other.id) == other
+    assert await sessions.list_all(pool, owners[0]) == [extended, other], "the oldest first"
+
+
+async def close_one(pool: Pool, ann: User, kept: str, ended: str) -> int:
+    return await sessions.close(pool, ann, session_id=ended)
+
+
+async def close_others(pool: Pool, ann: User, kept: str, ended: str) -> int:
+    return await sessions.close_others(pool, ann, kept=kept)
+
+
+@pytest.mark.parametrize("close", [close_one, close_others])
+async def test_closing_spares_the_session_kept_and_other_users(
+    pool: Pool, owners: list[User], close: Callable[..., Awaitable[int]]
+):
+    """One of the user's two sessions ends, and says so once."""
+    kept, ended, *others = [await opened(pool, owner) for owner in (owners[0], *owners)]
+    assert await close(pool, owners[0], kept.id, ended.id) == 1
+    assert await close(pool, owners[0], kept.id, ended.id) == 0
+    assert await left(pool) == {kept.id, *(session.id for session in others)}
+
+
+async def test_closing_all_spares_other_users(pool: Pool, owners: list[User]):
+    """Another user's stay, and those of the same user id in another project."""
+    _, _, *others = [await opened(pool, owner) for owner in (owners[0], *owners)]
+    assert await sessions.close_all(pool, owners[0]) == 2
+    assert await left(pool) == {session.id for session in others}
+
+
+async def test_an_expired_session_is_deleted_a_day_later(pool: Pool, owners: list[User]):
+    """A row stays for a day after its end."""
+    young, old = await opened(pool, owners[0]), await opened(pool, owners[0])
+    for hours, session in ((23, young), (25, old)):
+        ended = "update sessions set expires_at = now() - make_interval(hours => $1) where id = $2"
+        await pool.execute(ended, hours, session.id)
+    assert await sessions.delete_expired(pool) == 1
+    assert await left(pool) == {young.id}
