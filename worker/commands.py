@@ -89,5 +89,5 @@ def _try_relays(servers: tuple[SmtpUrl, ...], settings: Settings, *, as_json: bo
     if as_json:
         print(orjson.dumps([asdict(verdict) for verdict in verdicts]).decode())
     else:
-        print("\n".join(f"{verdict.state:5} {verdict.relay}  {verdict.message}" for verdict in verdicts))
-    return 0 if all(verdict.state == "well" for verdict in verdicts) else NOT_LET_IN
+        print("\n".join(f"{verdict.state:4} {verdict.relay}  {verdict.message}" for verdict in verdicts))
+    return 0 if all(verdict.state == "ok" for verdict in verdicts) else NOT_LET_IN

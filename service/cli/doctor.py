@@ -21,7 +21,7 @@ _PATIENCE, _APART = 5.0, 2.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding; `look` is for a setting that suits a trial and not production."""
+    """One finding; `warn` is for a setting that suits a trial and not production."""
 
     about: str
     state: proxy_check.State
@@ -44,7 +44,7 @@ async def _doctor(arguments: argparse.Namespace, settings: Settings) -> object:
     if arguments.through:
         found += [Finding(*told) for told in await asyncio.to_thread(proxy_check.check, arguments.through, settings)]
     answer = [asdict(finding) for finding in found]
-    if any(finding.state == "wrong" for finding in found):
+    if any(finding.state == "fail" for finding in found):
         raise CheckFailed(answer)
     return answer
 
@@ -61,8 +61,8 @@ def _settings(settings: Settings) -> list[Finding]:
         ("SMTP_URL", "tls=none" not in relay.query or relay.hostname in _LOOPBACK,
          "has tls=none: mails with secrets go over the wire in the clear"),
     )  # fmt: skip
-    faults = [Finding(name, "look", fault) for name, fine, fault in checks if not fine]
-    return faults or [Finding("settings", "well", "fit for the world")]
+    faults = [Finding(name, "warn", fault) for name, fine, fault in checks if not fine]
+    return faults or [Finding("settings", "ok", "fit for the world")]
 
 
 async def _postgres(settings: Settings) -> list[Finding]:
@@ -74,19 +74,19 @@ async def _postgres(settings: Settings) -> list[Finding]:
             version = await database_health.newest_migration(pool) if found and found.has_ledger else 0
             alike = await projects.alike(pool) if version else []
     except Exception as error:  # noqa: BLE001 - any error is the finding
-        return [Finding("postgres", "wrong", db.explain(error, settings.database_url.get_secret_value()))]
+        return [Finding("postgres", "fail", db.explain(error, settings.database_url.get_secret_value()))]
     if found is None:
-        return [Finding("postgres", "wrong", "does not answer")]
+        return [Finding("postgres", "fail", "does not answer")]
     due, apart = migrations.load()[-1].version, found.clock - (sent + received) / 2
     checks = (
         (found.release >= _OLDEST_POSTGRES, f"is release {found.release}: {_OLDEST_POSTGRES} or newer is needed"),
         (version == due, f"has schema {version}, this code needs {due}: run `python -m service migrate`"),
         (abs(apart) - (received - sent) <= _APART, f"its clock is {apart:+.1f} s from this machine's"),
     )
-    faults = [Finding("postgres", "wrong", fault) for fine, fault in checks if not fine]
-    sound = Finding("postgres", "well", f"release {found.release}, schema {version}, may be written")
+    faults = [Finding("postgres", "fail", fault) for fine, fault in checks if not fine]
+    sound = Finding("postgres", "ok", f"release {found.release}, schema {version}, may be written")
     says = "have one cookie: who signs in to one is signed out of the other"
-    return [*(faults or [sound]), *(Finding("projects", "look", f"{', '.join(each.ids)} {says}") for each in alike)]
+    return [*(faults or [sound]), *(Finding("projects", "warn", f"{', '.join(each.ids)} {says}") for each in alike)]
 
 
 async def _redis(settings: Settings) -> list[Finding]:
@@ -95,14 +95,14 @@ async def _redis(settings: Settings) -> list[Finding]:
         async with asyncio.timeout(_PATIENCE):
             memory, server = await redis.info("memory"), await redis.info("server")
     except Exception as error:  # noqa: BLE001 - any error is the finding
-        return [Finding("redis", "wrong", redis_errors.explain(error, settings.redis_url.get_secret_value()))]
+        return [Finding("redis", "fail", redis_errors.explain(error, settings.redis_url.get_secret_value()))]
     finally:
         await redis.aclose(close_connection_pool=True)
     policy, most = memory.get("maxmemory_policy", ""), int(memory.get("maxmemory", 0))
     if policy not in ("noeviction", ""):
         says = f"throws keys away ({policy}): windows of limits would be forgotten; set maxmemory-policy noeviction"
-        return [Finding("redis", "wrong" if most else "look", says)]
-    return [Finding("redis", "well", f"release {server.get('redis_version', '?')}, keeps its keys")]
+        return [Finding("redis", "fail" if most else "warn", says)]
+    return [Finding("redis", "ok", f"release {server.get('redis_version', '?')}, keeps its keys")]
 
 
 async def _relays(arguments: argparse.Namespace, settings: Settings) -> list[Finding]:
@@ -113,4 +113,4 @@ async def _relays(arguments: argparse.Namespace, settings: Settings) -> list[Fin
             for each in await arguments.try_relays(settings)
         ]
     except (ValueError, OSError) as fault:
-        return [Finding("relay", "wrong", f"SMTP_URL: {fault}")]
+        return [Finding("relay", "fail", f"SMTP_URL: {fault}")]

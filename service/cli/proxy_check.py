@@ -19,7 +19,7 @@ _INVENTED = "203.0.113.77"
 _SENT = {"X-Forwarded-For": _INVENTED, "Forwarded": f"for={_INVENTED}"}
 _ANSWERS = {"believed": str, "peer": str, "forwarded": dict, "header": str, "trusted_hops": int}
 _TIMEOUT = 10
-State = Literal["well", "look", "wrong"]
+State = Literal["ok", "warn", "fail"]
 Finding = tuple[str, State, str]
 
 
@@ -30,9 +30,9 @@ def check(url: str, settings: Settings) -> list[Finding]:
         status, body = _get(scheme, host, port, settings)
         found = orjson.loads(body) if status == http.client.OK else None
     except (OSError, ValueError, http.client.HTTPException) as error:
-        return [("through", "wrong", f"{url} can't be asked: {type(error).__name__}")]
+        return [("through", "fail", f"{url} can't be asked: {type(error).__name__}")]
     if not _is_told(found):
-        return [("through", "wrong", f"{url} answered {status}: not this service, other SECRET_KEYS, or another clock")]
+        return [("through", "fail", f"{url} answered {status}: not this service, other SECRET_KEYS, or another clock")]
     return list(_judge(found))
 
 
@@ -71,17 +71,17 @@ def _judge(found: dict[str, Any]) -> Iterator[Finding]:
     header, trusted, believed = found["header"], found["trusted_hops"], found["believed"]
     added = {name: _added(name, hops) for name, hops in found["forwarded"].items()}
     proxies = len(added.get(header, ()))
-    yield "client address", "well", f"{believed} is believed, the connection is {found['peer']}'s"
+    yield "client address", "ok", f"{believed} is believed, the connection is {found['peer']}'s"
     other = next((name for name, hops in added.items() if hops and not proxies), "")
     if other:
-        yield "FORWARDED_HEADER", "wrong", f"is {header}, but the proxies write {other}: {other} is right here"
+        yield "FORWARDED_HEADER", "fail", f"is {header}, but the proxies write {other}: {other} is right here"
         proxies = len(added[other])
     if believed == _INVENTED:
-        yield "TRUSTED_HOPS", "wrong", f"is {trusted}: clients choose their own address; {proxies} is right here"
+        yield "TRUSTED_HOPS", "fail", f"is {trusted}: clients choose their own address; {proxies} is right here"
     elif trusted != proxies:
-        yield "TRUSTED_HOPS", "wrong", f"is {trusted}, but {proxies} addresses are added: {proxies} is right here"
+        yield "TRUSTED_HOPS", "fail", f"is {trusted}, but {proxies} addresses are added: {proxies} is right here"
     else:
-        yield "TRUSTED_HOPS", "well", f"{trusted} is right here"
+        yield "TRUSTED_HOPS", "ok", f"{trusted} is right here"
     yield from _unread(other or header, added.get(other or header, [])[:1])
 
 
@@ -94,4 +94,4 @@ def _unread(header: str, outermost: list[str]) -> Iterator[Finding]:
     """Check that the outermost proxy wrote an address: otherwise all clients count as one proxy, and share windows."""
     for element in outermost:
         if forwarded.parse_element(element, "Forwarded" if header == "Forwarded" else "X-Forwarded-For") is None:
-            yield header, "wrong", f"says {element[:80]!r} of its client, which is no address: the proxy's is taken"
+            yield header, "fail", f"says {element[:80]!r} of its client, which is no address: the proxy's is taken"

@@ -36,11 +36,11 @@ def of(found: list[dict[str, str]], about: str) -> list[str]:
     return [finding["state"] for finding in found if finding["about"] == about]
 
 
-async def test_a_sound_service_is_well(trial, pool: Pool, redis: Any, capsys: pytest.CaptureFixture[str]):
+async def test_a_sound_service_is_ok(trial, pool: Pool, redis: Any, capsys: pytest.CaptureFixture[str]):
     """Postgres migrated and writable, Redis there: code 0."""
     code, found = await doctor(capsys)
     assert code == 0
-    assert (of(found, "postgres"), of(found, "redis"), of(found, "settings")) == (["well"], ["well"], ["well"])
+    assert (of(found, "postgres"), of(found, "redis"), of(found, "settings")) == (["ok"], ["ok"], ["ok"])
 
 
 async def test_what_is_away_is_named(trial, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
@@ -49,7 +49,7 @@ async def test_what_is_away_is_named(trial, monkeypatch: pytest.MonkeyPatch, cap
     monkeypatch.setenv("REDIS_URL", "redis://:hidden@127.0.0.1:1")
     code, found = await doctor(capsys)
     assert code == UNWELL
-    assert (of(found, "postgres"), of(found, "redis")) == (["wrong"], ["wrong"])
+    assert (of(found, "postgres"), of(found, "redis")) == (["fail"], ["fail"])
     assert [str(found).count(f"{name} at 127.0.0.1:1 refuses connections") for name in ("postgres", "redis")] == [1, 1]
     assert "hidden" not in str(found)
 
@@ -85,23 +85,23 @@ async def test_a_redis_that_forgets(trial, redis: Any, capsys: pytest.CaptureFix
         code, found = await doctor(capsys)
     finally:
         await redis.config_set("maxmemory-policy", "noeviction")
-    assert (code, of(found, "redis")) == (0, ["look"])
+    assert (code, of(found, "redis")) == (0, ["warn"])
 
 
 async def test_relays_are_tried_by_the_worker(
     trial, pool: Pool, redis: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    """A relay that lets us in is well, one that doesn't is wrong, and one that can't be reached is `look`."""
+    """A relay that lets us in is `ok`, one that doesn't is `fail`, and one that can't be reached is `warn`."""
     async with Sink(users={"ann": "good"}) as sink:
-        for password, code, state in (("good", 0, "well"), ("bad", UNWELL, "wrong")):
+        for password, code, state in (("good", 0, "ok"), ("bad", UNWELL, "fail")):
             monkeypatch.setenv("SMTP_URL", f"smtp://ann:{password}@127.0.0.1:{sink.port}?tls=none")
             told, found = await doctor(capsys)
             assert (told, of(found, "relay")) == (code, [state])
     told, found = await doctor(capsys)
-    assert (told, of(found, "relay")) == (0, ["look"])
+    assert (told, of(found, "relay")) == (0, ["warn"])
     monkeypatch.setenv("SMTP_URL", "smtp://ann:hidden@127.0.0.1:99999")
     told, found = await doctor(capsys)
-    assert (told, of(found, "relay")) == (UNWELL, ["wrong"])
+    assert (told, of(found, "relay")) == (UNWELL, ["fail"])
     assert "hidden" not in str(found)
 
 
@@ -112,7 +112,7 @@ async def test_settings_for_a_trial(trial, monkeypatch: pytest.MonkeyPatch, caps
     code, found = await doctor(capsys)
     assert code == 0
     assert {name: of(found, name) for name in ("PUBLIC_URL", "LIMITS", "SMTP_URL")} == {
-        "PUBLIC_URL": ["look"], "LIMITS": ["look"], "SMTP_URL": ["look"],
+        "PUBLIC_URL": ["warn"], "LIMITS": ["warn"], "SMTP_URL": ["warn"],
     }  # fmt: skip
 
 
@@ -123,15 +123,15 @@ async def test_s74_the_right_number_of_hops(
     settings: Settings, api: Api, capsys: pytest.CaptureFixture[str], trusted: int, proxies: int
 ):
     """The doctor asks through all proxies, with an address that it made up, and says which number is right."""
-    state = "well" if trusted == proxies else "wrong"
+    state = "ok" if trusted == proxies else "fail"
     async with (
         edge.edge(settings.model_copy(update={"trusted_hops": trusted})) as port,
         edge.running(_chain(port, proxies), settings) as runner,
     ):
         code, found = await doctor(capsys, "--through", f"http://127.0.0.1:{runner.addresses[0][1]}")
     assert of(found, "TRUSTED_HOPS") == [state], found
-    assert code == (0 if state == "well" else UNWELL)
-    assert state == "well" or f"{proxies} is right here" in str(found)
+    assert code == (0 if state == "ok" else UNWELL)
+    assert state == "ok" or f"{proxies} is right here" in str(found)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ async def test_s74_the_right_header(  # noqa: PLR0917 - fixtures, and what is tr
     own = settings.model_copy(update={"trusted_hops": 1, "forwarded_header": read})
     async with edge.edge(own) as port, edge.running(_chain(port, 1, written), settings) as runner:
         code, found = await doctor(capsys, "--through", f"http://127.0.0.1:{runner.addresses[0][1]}")
-    assert [each["about"] for each in found if each["state"] == "wrong"] == wrong, found
+    assert [each["about"] for each in found if each["state"] == "fail"] == wrong, found
     assert code == (UNWELL if wrong else 0)
 
 
@@ -195,14 +195,14 @@ async def test_s90_nobody_else_is_told(api: Api, settings: Settings):
 
 
 async def test_a_wrong_address_is_a_finding(trial, pool: Pool, redis: Any, capsys: pytest.CaptureFixture[str]):
-    """Nobody there is wrong; what is no address is a slip of the tongue."""
+    """An address where nothing listens is `fail`; text that is no address is a usage error."""
     code, found = await doctor(capsys, "--through", "http://127.0.0.1:1")
-    assert (code, of(found, "through")) == (UNWELL, ["wrong"])
+    assert (code, of(found, "through")) == (UNWELL, ["fail"])
     assert await asyncio.to_thread(main, ["doctor", "--through", "localhost"]) == 2
     for words in ("http://[", "http://localhost:99999", "https://localhost:x", "http://", "javascript:1", ""):
         assert await asyncio.to_thread(main, ["doctor", "--through", words or " "]) == 2
     _, found = await doctor(capsys, "--through", f"http://{'a' * 70}.test")
-    assert of(found, "through") == ["wrong"]
+    assert of(found, "through") == ["fail"]
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"", b"[]", b"{}", b'{"believed":"1.2.3.4"}', b"\xff"])
@@ -218,4 +218,4 @@ async def test_another_service_is_a_finding(  # noqa: PLR0917 - fixtures, and wh
     app.router.add_get("/{anything:.*}", answer)
     server = await aiohttp_server(app)
     code, found = await doctor(capsys, "--through", f"http://127.0.0.1:{server.port}")
-    assert (code, of(found, "through")) == (UNWELL, ["wrong"])
+    assert (code, of(found, "through")) == (UNWELL, ["fail"])

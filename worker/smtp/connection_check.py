@@ -15,10 +15,10 @@ _LONGEST = 20.0
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """Result for one relay: `look` may pass by itself; `wrong` needs an operator."""
+    """Result for one relay: `warn` may pass by itself; `fail` needs an operator."""
 
     relay: str
-    state: Literal["well", "look", "wrong"]
+    state: Literal["ok", "warn", "fail"]
     message: str
 
 
@@ -32,8 +32,8 @@ async def _try(server: SmtpUrl, deadlines: Deadlines) -> CheckResult:
     connections = ConnectionPool(server, Bounds(1, 1, 0), deadlines)
     opened = await connections.open()
     if isinstance(opened, DeliveryFailure):
-        return CheckResult(server.name, "wrong" if opened.cause == "ours" else "look", str(opened))
+        return CheckResult(server.name, "fail" if opened.cause == "ours" else "warn", str(opened))
     await opened.quit()
     how = "an access token" if server.oauth else "a password"
     signed = f"signed in with {how}" if server.username else "no sign-in is asked for"
-    return CheckResult(server.name, "well", f"greets {server.helo or 'localhost'}, {signed}")
+    return CheckResult(server.name, "ok", f"greets {server.helo or 'localhost'}, {signed}")

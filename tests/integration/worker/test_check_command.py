@@ -114,7 +114,7 @@ async def test_relays_are_tried_without_a_mail(setting: pytest.MonkeyPatch, caps
         urls = [f"smtp://ann:{QUOTED}@127.0.0.1:{sink.port}?tls=none" for sink in (well, wrong, busy)]
         setting.setenv("SMTP_URL", " ".join(urls))
         code, found = await tried(capsys)
-        assert (code, [verdict["state"] for verdict in found]) == (1, ["well", "wrong", "look"])
+        assert (code, [verdict["state"] for verdict in found]) == (1, ["ok", "fail", "warn"])
         assert found[0]["message"] == "greets localhost, signed in with a password"
         assert PASSWORD not in str(found)
         setting.setenv("SMTP_URL", urls[0])
@@ -135,7 +135,7 @@ async def test_the_token_is_tried_too(
         assert (code, verdict["message"]) == (0, "greets localhost, signed in with an access token")
         tokens.answers = [(401, {"error": "invalid_client"})]
         code, (verdict,) = await tried(capsys)
-        assert (code, verdict["state"]) == (1, "wrong")
+        assert (code, verdict["state"]) == (1, "fail")
         assert verdict["message"] == "auth: the token server gave no token: 401 invalid_client"
 
 
