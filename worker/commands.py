@@ -23,6 +23,7 @@ from service.cli import exit_codes, mails
 from service.cli.commands import Parser
 from service.clientinfo import user_agents
 from service.settings import InvalidSettings, Settings, WorkerSettings
+from service.version import VERSION
 from worker.mail import templates
 from worker.main import relay_of, run_worker
 from worker.smtp import SmtpUrl, check_connections, parse_urls
@@ -33,6 +34,7 @@ _MOVED = "`python -m worker mails` is `python -m service mails` now; the old nam
 
 def parser() -> argparse.ArgumentParser:
     root = Parser(prog="python -m worker", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    root.add_argument("--version", action="version", version=VERSION, help="print the version")
     root.add_argument("--json", action="store_true", help="answer in JSON")
     words = root.add_subparsers(dest="command", metavar="COMMAND", help="run if not given")
     for name, text in (("run", "work until told to stop"), ("check", "say whether the worker of this machine lives")):

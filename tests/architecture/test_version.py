@@ -1,10 +1,12 @@
 """The version stands in pyproject.toml alone; the changelog has an entry for it."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 
-from service.__main__ import main
+import service.__main__
+import worker.__main__
 from service.version import VERSION
 from testkit.sources import ROOT
 
@@ -18,8 +20,9 @@ def test_the_changelog_has_this_version():
     assert releases == sorted(releases, key=lambda release: release[1], reverse=True)
 
 
-def test_the_command_prints_the_version(capsys: pytest.CaptureFixture[str]):
-    """`python -m service --version` needs no settings and no other word."""
+@pytest.mark.parametrize("main", [service.__main__.main, worker.__main__.main], ids=["service", "worker"])
+def test_the_commands_print_the_version(main: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]):
+    """`python -m service --version` and `python -m worker --version` need no settings and no other word."""
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert (ended.value.code, capsys.readouterr().out) == (0, f"{VERSION}\n")
