@@ -114,7 +114,7 @@ async def test_commands_name_what_is_wrong_with_redis(
     host = urlsplit(url.format(port=valkey.port, password=password)).hostname
     wanted = f"redis at {host}:{valkey.port} {REDIS_STATES[url]}"
     code, out, _ = await type_("doctor")
-    assert (code, f"about: redis\nstate: wrong\nmessage: {wanted}\n" in out) == (7, True), out
+    assert (code, f"about: redis\nstate: fail\nmessage: {wanted}\n" in out) == (7, True), out
     for command in ("limits show shop", "limits reset shop"):
         code, _, err = await type_(*command.split(), "--email", "a@example.com")
         assert (code, err.splitlines()[0]) == (0, wanted), command
@@ -135,13 +135,13 @@ async def test_redis_is_reached_by_a_local_socket(
     async with await asyncio.start_unix_server(lead, path):
         monkeypatch.setenv("REDIS_URL", f"unix://:{urlsplit(valkey.url()).password}@{path}?db=0")
         _, out, _ = await type_("doctor")
-        assert "about: redis\nstate: well\n" in out
+        assert "about: redis\nstate: ok\n" in out
         assert (await type_("limits", "reset", "shop", "--email", "a@example.com"))[0::2] == (0, "")
     path.unlink(missing_ok=True)
     monkeypatch.setenv("REDIS_URL", f"unix://{path}")
     wanted = f"redis at {path} has no socket there: is it running?"
     _, out, _ = await type_("doctor")
-    assert f"about: redis\nstate: wrong\nmessage: {wanted}\n" in out
+    assert f"about: redis\nstate: fail\nmessage: {wanted}\n" in out
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
