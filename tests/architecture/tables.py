@@ -216,7 +216,7 @@ def asvs_list() -> dict[str, int]:
 
 
 def asvs_counts() -> list[tuple[str, ...]]:
-    """How many of a level are shown by tests, shown but for a deviation, not met, not ours."""
+    """Count of a level's requirements: shown by tests, shown but for a deviation, not met, not ours."""
     rows = []
     for level in (1, 2, 3):
         kinds = [_kind(entry) for entry in asvs().values() if entry["level"] == level]

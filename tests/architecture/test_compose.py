@@ -38,7 +38,7 @@ def holes(value: Any) -> list[re.Match[str]]:
 
 
 def filled(text: str, given: dict[str, str]) -> str:
-    """What compose makes of a value; raises KeyError where it would refuse to start."""
+    """A value as compose fills it in; raises KeyError where compose would refuse to start."""
 
     def fill(hole: re.Match[str]) -> str:
         return given.get(hole["name"]) or hole["rest"] if hole["kind"] == "-" else given[hole["name"]]
@@ -92,7 +92,7 @@ def test_the_settings_can_be_used(compose: dict[str, Any], name: str, monkeypatc
 
 
 def test_no_secret_has_a_default(compose: dict[str, Any]):
-    """Who forgets a password or key is told so by compose; nobody runs with one that the whole world knows."""
+    """A password or key that is not set keeps compose from starting; there is no default that the world knows."""
     found = holes(compose)
     assert {hole["name"] for hole in found if hole["kind"] == "?"} == {*_SECRETS}
     assert not [hole[0] for hole in found if hole["name"] in _SECRETS and hole["kind"] != "?"]
@@ -128,7 +128,7 @@ def test_only_what_is_meant_to_is_published(compose: dict[str, Any]):
 
 
 def test_commands_and_checks_exist(compose: dict[str, Any], dockerfile: str):
-    """What the containers run are commands of ours, and the API's check asks the port that the API listens on."""
+    """The containers run commands of ours, and the API's check asks the port that the API listens on."""
     parsers = {"service": service.__main__.parser, "worker": worker.commands.parser}
     lines = [compose[name]["command"] for name in _OURS]
     lines += [

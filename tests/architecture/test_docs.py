@@ -96,7 +96,7 @@ def test_nothing_private_is_public():
 
 
 def private(path: str, text: str) -> list[str]:
-    """What a file tells that it should not."""
+    """Private things that a file gives away."""
     if path == "tests/architecture/test_docs.py":
         return []
     found = [*_MACHINE.findall(text), *_REGISTRY.findall(text)]

@@ -92,7 +92,7 @@ def imports(tree: ast.Module) -> set[str]:
 
 
 def breaches(module: str, tree: ast.Module) -> list[str]:
-    """What a module imports and must not."""
+    """Imports that a module must not have."""
     return [
         f"{module} imports {name}: {why}"
         for name in sorted(imports(tree))
@@ -143,7 +143,7 @@ def test_every_import_follows_an_arrow():
 
 
 def test_the_kit_and_the_bench_import_no_tests():
-    """What is shared by tests, bench and figures stands in testkit/."""
+    """Code that tests, bench and figures share stands in testkit/."""
     found = [
         f"{module} imports {name}: {why}"
         for module, tree in modules("testkit", "bench").items()

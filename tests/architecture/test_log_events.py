@@ -35,7 +35,7 @@ def test_messages_are_sentences():
 
 
 def test_no_event_hides_a_key_of_every_line():
-    """What an event adds has names of its own."""
+    """Fields of an event have names of their own."""
     for path in [path for folder in ("service", "worker") for path in (ROOT / folder).rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.keyword) and node.arg == "extra":

@@ -19,7 +19,7 @@ def name_of(migration: Migration) -> str:
 
 
 def faults(found: list[Migration], landed: dict[str, str]) -> list[str]:
-    """What is wrong with the migrations that are there, given those that have landed."""
+    """Faults of the migrations that are there, given those that have landed."""
     there = {name_of(migration): migration.checksum for migration in found}
     gone = [f"{name} has landed and is gone. Put it back." for name in sorted(landed.keys() - there.keys())]
     changed = [

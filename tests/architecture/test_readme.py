@@ -128,6 +128,6 @@ async def _has_no_more_rights(url: str) -> None:
 
 
 def test_the_commands_that_run_are_the_two_programs():
-    """What is put under a supervisor is what the block prepared."""
+    """The commands for a supervisor are those that the block prepared."""
     assert "service serve" in blocks()[1]
     assert "-m worker" in blocks()[1]

@@ -100,7 +100,7 @@ async def test_its_columns_are_the_fields(pool: Pool, noun: str, statement: Stat
 
 
 def _without_none(hint: Any) -> Any:
-    """What a hint comes down to: `str | None` and a Literal of words to str, list[str] to list."""
+    """A hint in its plainest form: `str | None` and a Literal of words as str, list[str] as list."""
     if get_origin(hint) in (Union, types.UnionType):
         (hint,) = [part for part in get_args(hint) if part is not type(None)]
     if get_origin(hint) is Literal:

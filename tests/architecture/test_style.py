@@ -1,4 +1,4 @@
-"""What the linter can't know of our manners: names that say nothing, and SQL outside sql/."""
+"""Style rules beyond the linter: names that mean nothing, docstrings, and SQL outside sql/."""
 
 import ast
 import re
@@ -37,7 +37,7 @@ def relative_docstrings(tree: ast.Module) -> list[str]:
     return [text for text in texts if _RELATIVE.match(text)]
 
 
-@pytest.mark.parametrize("folder", ["service", "worker", "devstack", "testkit", "bench"])
+@pytest.mark.parametrize("folder", ["service", "worker", "devstack", "testkit", "bench", "tests"])
 def test_a_docstring_is_a_noun_phrase_or_an_imperative(folder: str):
     """It names the thing or the action, as "Return the oldest mail" does and "What is oldest" does not."""
     found = [f"{module}: {text}" for module, tree in modules(folder).items() for text in relative_docstrings(tree)]

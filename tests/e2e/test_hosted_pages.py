@@ -141,7 +141,7 @@ async def test_a_code_signs_in(deployment: Deployment, client: Api, pool: Pool):
 
 
 async def test_a_code_for_somebody(deployment: Deployment, client: Api):
-    """Who has an account signs in to it, whatever id was asked for."""
+    """A code signs the owner of an account in to it, whatever id was asked for."""
     user = await client.sign_up()
     asked = await ask_code(client, "other")
     assert asked.data["userId"] == "other", "nobody learns that there is an account"

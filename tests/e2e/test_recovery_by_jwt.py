@@ -62,7 +62,7 @@ async def test_a_guest_is_told_so(deployment: Deployment):
 
 
 async def asked(method: Callable[..., Any], *arguments: str) -> Any:
-    """What the SDK, which knows no asyncio, makes of the answer."""
+    """An answer as the SDK, which knows no asyncio, returns it."""
     return await asyncio.to_thread(method, *arguments)
 
 
@@ -75,7 +75,7 @@ async def refused(method: Callable[..., Any], *arguments: str) -> tuple[int, str
 
 
 def seen(error: type[Any]) -> tuple[int, str]:
-    """How an error of ours looks to the old era."""
+    """One of our errors as a client of the old SDKs sees it."""
     return error().render(legacy=True)
 
 

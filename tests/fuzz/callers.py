@@ -1,4 +1,4 @@
-"""Who calls the service while it is fuzzed, and what they may know: real users, sessions, JWTs, keys and links."""
+"""Callers of the service while it is fuzzed, with real users, sessions, JWTs, keys and links."""
 
 import contextlib
 from dataclasses import dataclass, field

@@ -170,7 +170,7 @@ CHECKS = _checks()
 
 
 def weight_of(operation: dict[str, Any], kind: str) -> int:
-    """How much of the budget: little where each call costs a hash, or where this one is refused at the door."""
+    """Share of the budget: little where each call costs a hash, or where an early check refuses this caller."""
     ways = {name for way in operation["security"] for name in way}
     if {"Project": []} in operation["security"]:
         welcome = True

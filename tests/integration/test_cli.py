@@ -178,7 +178,7 @@ def test_the_program_itself():
 
 
 async def test_a_port_that_is_taken_is_named(environment: dict[str, str], pool: Pool):
-    """Who can't listen says so, and where, and does not blame the database."""
+    """A process that can't listen names the port, and does not blame the database."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         words = environment | {"HOST": "127.0.0.1", "PORT": port, "HEALTH_PORT": str(free_port())}

@@ -1,4 +1,4 @@
-"""What a command may be told: numbers, names and choices have bounds, and what is outside of them writes nothing."""
+"""Bounds of a command's numbers, names and choices; a value outside of them writes nothing."""
 
 import pytest
 
@@ -41,7 +41,7 @@ async def test_who_names_no_command_is_shown_all(type_: Terminal, words: str):
     ],
 )  # fmt: skip
 async def test_numbers_names_and_choices_have_bounds(type_: Terminal, pool: Pool, words: str):
-    """What is out of bounds is wrong words (2), says so without a traceback, and nothing is written."""
+    """A value out of bounds is a usage error (2) without a traceback, and nothing is written."""
     await type_.json("projects", "create", "shop")
     before = await pool.fetch("select * from projects")
     code, out, err = await type_(*(word.replace("\\n", "\n") for word in words.split(" ")))

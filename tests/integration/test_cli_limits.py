@@ -39,7 +39,7 @@ async def test_numbers_are_set_and_taken_back(type_: Terminal, pool: Pool):
 
 
 async def test_all_rules_are_shown(type_: Terminal, pool: Pool):
-    """What stands in the code, what the project has set, and the budgets of mailboxes."""
+    """The defaults, the project's own rules and the budgets of mailboxes are shown."""
     await projects.create(pool, "shop", name="Shop")
     await type_.json("limits", "set", "shop", "mail.day", "5/1d")
     rules = {rule["rule"]: rule for rule in await type_.json("limits", "show", "shop")}

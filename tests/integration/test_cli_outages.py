@@ -1,4 +1,4 @@
-"""What every command says of a Postgres that can't be used: which, what is wrong, what to do. Code 6, in one line."""
+"""Every command names the Postgres it can't use, the fault and the remedy: code 6, in one line."""
 
 import asyncio
 import os
@@ -167,7 +167,7 @@ async def test_a_schema_of_a_newer_release(type_: Terminal, pool: Pool):
 
 
 async def test_another_migration_is_named(database: str, monkeypatch: pytest.MonkeyPatch):
-    """Who waits in vain for it learns what for."""
+    """A command that waits in vain for another migration names it."""
     other = await db.connect(database)
     try:
         await other.execute("select pg_advisory_lock($1)", migrations._LOCK)

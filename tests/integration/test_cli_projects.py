@@ -1,4 +1,4 @@
-"""What `projects set` and `platforms add` take: nothing that a letter can't be made of, and each thing in one form."""
+"""Values that `projects set` and `platforms add` take: all fit for a letter, and each in one form."""
 
 import pytest
 

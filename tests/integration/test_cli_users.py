@@ -83,7 +83,7 @@ async def test_a_user_is_made_and_shown(terminal: Terminal, pool: Pool):
     ],
 )
 async def test_wrong_words(terminal: Terminal, pool: Pool, words: list[str], stdin: str | None):
-    """What the API would refuse is refused here, and a password in the command is no word of it: code 2."""
+    """A value that the API would refuse is refused here; no password stands in a command: code 2."""
     await users.create(pool, "shop", user_id="ann", email=None, name="", password_hash=None)
     assert await terminal.type("users", *words, stdin=stdin) == 2
     assert terminal.err

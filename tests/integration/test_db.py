@@ -96,7 +96,7 @@ async def test_a_connection_that_was_cut_is_replaced(two: Pool, pool: Pool):
 
 
 async def test_a_connection_cut_in_use_is_replaced(two: Pool, pool: Pool):
-    """Who was using it gets an error that means "try again", the next caller a new connection."""
+    """The user of a connection that is cut gets an error that means "try again", the next caller a new one."""
     with pytest.raises(Exception) as failure:  # noqa: PT011, PT012 - any of Postgres's; the block is what is cut
         async with two.connection() as connection:
             dead = await pid(connection)
@@ -151,7 +151,7 @@ async def test_a_waiter_who_leaves_leaks_nothing(database: str):
 
 
 async def test_a_broken_connection_makes_room_for_a_waiter(database: str):
-    """Who waits for a connection that broke opens a new one instead."""
+    """A caller that waits for a connection that broke opens a new one instead."""
     pool = Pool(database, size=1, patience=5)
     held = await pool.acquire()
     waiting = asyncio.create_task(pool.fetchrow("select 5"))

@@ -154,7 +154,7 @@ async def test_f07_a_new_connection_has_as_long_as_a_statement(database: str):
 
 
 async def test_f07_the_queue_for_connections_is_bounded(database: str):
-    """Who finds it full is told at once to come again; who gave up leaves no trace in it."""
+    """A caller that finds the queue full is refused at once; one that gave up leaves no trace in it."""
     pool = Pool(database, size=1, patience=0.5)
     held = await pool.acquire()
     waiting = [asyncio.create_task(pool.acquire()) for _ in range(WAITING)]
@@ -246,7 +246,7 @@ def test_hosts_are_told_apart(url: str, found: list[str]):
 
 
 async def test_f08_no_connection_left_is_told_in_time(tmp_path: Path):
-    """Who has none waits as long as for a free one; who has some makes do with those."""
+    """A pool without connections waits as long as for a free one; a pool with some makes do with those."""
     async with postgres_server(tmp_path, max_connections="5", superuser_reserved_connections="0") as server:
         one, two = Pool(server.url(), size=4), Pool(server.url(), size=4)
         held = await one.acquire()

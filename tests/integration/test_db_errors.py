@@ -1,4 +1,4 @@
-"""What a fault of Postgres means, and that an act is run again only where it certainly left nothing behind."""
+"""Meanings of Postgres's faults; an act runs again only where it certainly left nothing behind."""
 
 import asyncio
 import errno
@@ -58,7 +58,7 @@ def test_what_the_library_raises_has_a_meaning_too():
 
 
 async def test_the_way_to_postgres_has_errors_of_its_own():
-    """What the socket says is raised as Postgres's, with its words: a client, a disk or Redis raise none of these."""
+    """An error of the socket is raised as Postgres's: a client, a disk or Redis raise none of these."""
     url = f"postgres://u:p@127.0.0.1:{free_port()}/x"
     pool = Pool(url, size=1)
     for ask in (lambda: connect(url), lambda: pool.fetchrow("select 1"), pool.acquire):
@@ -167,7 +167,7 @@ async def test_a_transaction_counts_once_it_has_written(pool: Pool, statement: s
 
 
 async def test_an_act_that_was_undone_leaves_nothing(pool: Pool):
-    """What failed inside its transaction is run again from the start and is there once."""
+    """An act that failed inside its transaction is run again from the start and is there once."""
     runs = 0
 
     async def work() -> None:
@@ -184,7 +184,7 @@ async def test_an_act_that_was_undone_leaves_nothing(pool: Pool):
 
 
 async def test_acts_side_by_side_do_not_mix(pool: Pool):
-    """What one request has written says nothing of another."""
+    """The writes of one request have no effect on the retries of another."""
     wrote = asyncio.Event()
 
     async def writes() -> None:

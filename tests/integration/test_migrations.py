@@ -128,7 +128,7 @@ async def test_a_database_ahead_of_its_code_is_refused(empty: str, folder: Path)
 
 
 async def test_waiting_for_another_migration_is_bounded(empty: str, folder: Path):
-    """Who can't get the lock gives up, and leaves no lock behind."""
+    """A migration that can't get the lock gives up, and leaves no lock behind."""
     other = await db.connect(empty)
     try:
         await other.execute(f"select pg_advisory_lock({migrations._LOCK})")

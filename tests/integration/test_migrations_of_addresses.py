@@ -1,4 +1,4 @@
-"""What happens to addresses that an earlier release kept in Unicode."""
+"""Migration of addresses that an earlier release kept in Unicode."""
 
 import shutil
 from pathlib import Path

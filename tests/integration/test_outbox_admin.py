@@ -105,7 +105,7 @@ def test_addresses_are_masked_wherever_they_stand(text: str, shown: str):
     ],
 )
 async def test_who_may_be_tried_again(pool: Pool, changes: dict[str, Any], verdict: str, state: str):
-    """What is being sent or was sent is left alone; what has ended gets up only while its link and deadline live."""
+    """A mail that is being sent or was sent is left alone; an ended one is retried while its link and deadline live."""
     mail = await posted(pool, **changes)
     async with unit_of_work(pool, None) as tx:
         (steered,) = await outbox_admin.retry(tx, [mail])

@@ -51,7 +51,7 @@ class CountingStore:
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is asked is tested here, not how long a busy machine waits for Redis."""
+    """Patience with Redis: the rules are tested here, not the time that a busy machine takes."""
     monkeypatch.setattr(redis_windows, "_PATIENCE", 10.0)
 
 
@@ -139,7 +139,7 @@ async def test_what_is_remembered_is_asked_again_soon(
 async def test_the_newest_full_windows_are_remembered(
     alone: RateLimiter, store: CountingStore, monkeypatch: pytest.MonkeyPatch
 ):
-    """Where there are too many, the oldest goes."""
+    """Beyond the maximum the oldest window goes."""
     monkeypatch.setattr(limiter, "_NOTES", 2)
     monkeypatch.setattr(limiter, "_NEWS", 60.0)
     one = replace(TWO, limit=1)

@@ -145,7 +145,7 @@ async def test_without_a_queue_only_the_rows_are_written(pool: Pool):
 
 
 async def test_a_lost_job_does_not_fail_the_request(pool: Pool, queue: RecordedQueue):
-    """What is committed is answered as done, whatever Redis does."""
+    """A committed act is answered as done, whatever Redis does."""
     failpoints.arm("redis.enqueue.before:raise")
     async with unit_of_work(pool, queue) as tx:
         await owe(tx)

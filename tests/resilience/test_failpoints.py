@@ -74,7 +74,7 @@ def chosen(found: Counter[str], action: str) -> tuple[list[str], int]:
 
 
 async def crash(stage: Stage, traps: list[str], enough: int) -> dict[str, list[str]]:
-    """What is wrong, by trap. A few are left when enough were met; all of them are tried in full."""
+    """Faults by failpoint. A few are left when enough were met; all of them are tried in full."""
     wrong = {}
     for trap in traps:
         if lines := await stage.round(trap):

@@ -6,7 +6,7 @@ from testkit.full import full
 
 
 def told(name: str, rows: list[Row], count: int) -> list[str]:
-    """What was missed."""
+    """The goals that were missed."""
     print(table(name, rows, seed=1, count=count, seconds=0))  # noqa: T201 - a figure is there to be read
     return [row.what for row in rows if row.met is False]
 

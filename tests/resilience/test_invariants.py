@@ -122,7 +122,7 @@ def test_every_invariant_has_its_planted_breach():
 
 
 def test_a_breach_does_not_tell_the_secret():
-    """What reports a leak must not be one."""
+    """A report of a leak does not contain the secret."""
     history = good()
     history.places["the table logs"] = "correct horse battery"
     assert "horse" not in "".join(breaches(history))

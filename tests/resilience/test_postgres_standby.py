@@ -62,7 +62,7 @@ async def test_f05_what_the_standby_has_not_got_is_not_acknowledged(tmp_path: Pa
 
 
 async def test_f05_an_asynchronous_standby_takes_over_without_what_it_missed(tmp_path: Path):
-    """What docs/operations.md warns of: one that is behind takes over as it is, and the service goes on."""
+    """A promoted standby that is behind takes over as it is, and the service goes on (docs/operations.md)."""
     async with start_cluster(tmp_path, workers=0, standby=True) as cluster:
         client = cluster.client()
         ann = await client.sign_up("ann")

@@ -40,7 +40,7 @@ async def recover(cluster: Cluster, member: Member, times: int = 1) -> list[str]
 
 
 async def relaunch(process: ManagedProcess) -> int:
-    """What a supervisor does: started again as soon as it has ended; its exit code."""
+    """Restart a process as a supervisor does, as soon as it has ended; return its exit code."""
     code = await process.gone()
     await process.start()
     return code

@@ -10,7 +10,7 @@ from testkit.proxy import Proxy
 
 @pytest.fixture
 def heard() -> asyncio.Queue[bytes]:
-    """What arrived at the server behind the proxy; the last word of a connection is empty."""
+    """Data that arrived at the server behind the proxy; the last chunk of a connection is empty."""
     return asyncio.Queue()
 
 
@@ -125,7 +125,7 @@ async def test_the_way_back_is_cut_too(proxy: Proxy):
 
 
 async def test_corruption_changes_one_byte(proxy: Proxy):
-    """What arrives is as long as what was sent, and not the same."""
+    """Corrupted data is as long as the data sent, and not the same."""
     proxy.change(corrupt=1)
     answer = await said(proxy, b"hello", count=5)
     assert answer != b"hello"

@@ -85,7 +85,7 @@ async def guess(cluster: Cluster, email: str, times: int = LIMIT + 2) -> list[in
 
 
 async def degraded(cluster: Cluster) -> list[str]:
-    """What the health port says of Redis; the API must be ready in any case."""
+    """Redis's state on the health port; the API must be ready in any case."""
     async with aiohttp.ClientSession() as client, client.get(f"{cluster.apis[0].health}/ready") as answer:
         assert answer.status == 200
         return (await answer.json())["degraded"]

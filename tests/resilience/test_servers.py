@@ -48,7 +48,7 @@ async def test_read_only_refuses_writes_in_old_sessions(tmp_path: Path):
 
 
 async def test_a_standby_takes_over(tmp_path: Path):
-    """What the primary had, the promoted standby has; the old one can follow it afterwards."""
+    """A promoted standby has the primary's data; the old primary can follow it afterwards."""
     async with postgres_server(tmp_path / "a") as old:
         await old.run("create table t as select 1 as a")
         async with standby_of(old, tmp_path / "b") as new:

@@ -69,7 +69,7 @@ def keys_of(model: str) -> dict[str, str]:
 
 
 def faults(sdk: Native, model: str, answer: Any) -> Iterator[str]:
-    """Where this SDK's model would find another thing than it insists on."""
+    """Fields in which an answer differs from what this SDK's model insists on."""
     if model not in sdk.keys:
         return
     for name, kind in keys_of(sdk.keys[model]).items():

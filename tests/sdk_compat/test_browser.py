@@ -1,4 +1,4 @@
-"""What only a browser can show: CORS, cookies and fallback cookies between two origins."""
+"""Behaviour that only a browser shows: CORS, cookies and fallback cookies between two origins."""
 
 import pytest
 
@@ -38,7 +38,7 @@ async def test_cookies_alone_and_fallback_alone(sdk: Sdk, start: Start):
 
 @web_sdks
 async def test_another_site_uses_the_fallback(sdk: Sdk, start: Start):
-    """Where page and API are different sites the browser keeps no cookie, and the session lives all the same."""
+    """A page of another site than the API's keeps no cookie, and the session lives all the same."""
     it = await start(sdk)
     it.settings["endpoint"] = it.settings["endpoint"].replace("localhost", "127.0.0.1")
     await sign_in(it)

@@ -76,7 +76,7 @@ async def test_account(api: Api, pool: Pool, sdk: Native):
 
 @each_sdk
 async def test_guests(api: Api, pool: Pool, sdk: Native):
-    """Who is not signed in asks for links and codes, and signs out of all sessions at once."""
+    """A guest asks for links and codes, and signs out of all sessions at once."""
     talk = await talk_of(api, pool, sdk)
     path = "/account/tokens/magic-url" if sdk.since(1, 5) else "/account/sessions/magic-url"
     asked = {"userId": "unique()", "email": "ann@example.com", "url": None, "phrase": None}

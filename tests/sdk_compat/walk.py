@@ -19,13 +19,13 @@ def snake(name: str) -> str:
 
 
 def _leaves(method: str) -> bool:
-    """Whether it sends the person to another address."""
+    """True if the step sends the person to another address."""
     return "OAuth2" in method
 
 
 @dataclass
 class Postbox:
-    """What a person finds in his mailbox, each mail once, in the order of its coming; notices are passed over."""
+    """A person's mailbox: each mail once, in the order of its coming; notices are passed over."""
 
     sink: Sink
     read: set[int] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""What several of these need beside tests/conftest.py."""
+"""Fixtures that several of these tests need beside tests/conftest.py."""
 
 import pytest
 from aiohttp import DummyCookieJar
@@ -26,7 +26,7 @@ def post(pool: Pool, settings: Settings) -> Post:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where counting is what is tested, and not how long a busy machine waits for Redis."""
+    """Patience with Redis: counting is tested, not the time that a busy machine takes."""
     monkeypatch.setattr(redis_windows, "_PATIENCE", 10.0)
 
 

@@ -1,4 +1,4 @@
-"""Who gets an address is decided under its lock: nothing goes by what was true before it waited (S67, S69)."""
+"""The owner of an address is decided under its lock: nothing read before the wait counts (S67, S69)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -63,7 +63,7 @@ async def member(pool: Pool, name: str) -> Member:
 
 
 async def steal(tx: Connection, victim: Member) -> None:
-    """What PATCH /v1/account/email does of a proved account: the old address stays reserved."""
+    """The writes of PATCH /v1/account/email for a verified account: the old address stays reserved."""
     locked = await users.lock_member(tx, victim, claimed=EVE)
     assert locked
     await users.change_email(tx, locked, email=EVE)

@@ -159,7 +159,7 @@ async def change_email(api: Api, pool: Pool, member: dict[str, str], user_id: st
 async def test_s68_a_stranger_ends_no_link_that_the_mailbox_has(
     api: Api, pool: Pool, post: Post, act: Any, confirmed: bool
 ):
-    """Who signed up with an address and never proved it acts: the owner's link and code to sign in stay good.
+    """A client that signed up with an unproved address acts: the owner's link and code to sign in stay good.
 
     A link to sign up and one of a recovery are the owner's too, as long as there is the account that it is for. A
     proof by who reads the mailbox makes no owner of the stranger.

@@ -1,4 +1,4 @@
-"""What OWASP ASVS wants written down stands in docs/asvs.md; here it is held against the code and the schema."""
+"""Documents that OWASP ASVS requires stand in docs/asvs.md; here they are held against code and schema."""
 
 import ast
 import re
@@ -26,7 +26,7 @@ def table(heading: str) -> list[list[str]]:
 
 
 def named(cell: str) -> set[str]:
-    """What stands in a cell between backticks."""
+    """The names between backticks in a cell."""
     return set(re.findall(r"`([^`]+)`", cell))
 
 

@@ -1,4 +1,4 @@
-"""What OWASP ASVS asks of the code itself: read from its syntax trees, so that no path through it is left out."""
+"""Requirements of OWASP ASVS on the code itself, read from its syntax trees, so that no path is left out."""
 
 import ast
 import importlib
@@ -28,7 +28,7 @@ _HOSTILE = ("a", "a.", "a-", "1", "%61", "[", "x@", "\\", "$", "xn--", "\u0130",
 
 
 def ours() -> dict[str, ast.Module]:
-    """What production installs; the local servers of development stay at home."""
+    """Modules that production installs; the local servers of development are not among them."""
     return {name: tree for name, tree in modules("service", "worker").items() if not name.startswith("devstack")}
 
 

@@ -302,7 +302,7 @@ async def test_s44_one_source_each(api: Api, pool: Pool, member: dict[str, str],
 
 @pytest.mark.parametrize("modern", [False, True])
 async def test_s44_parameters_come_from_one_place(api: Api, member: dict[str, str], modern: bool):
-    """What a body has to say is not heard in the query, in a header, or in a cookie."""
+    """A parameter of the body is not read from the query, from a header, or from a cookie."""
     query = "/v1/account/sessions?email=ann@example.com&password=correct+horse"
     answer = await api.call("POST", query, json={}, modern=modern)
     assert (answer.status, answer.data["message"]) == (400, 'Param "email" is not optional.')

@@ -104,7 +104,7 @@ async def test_s24_a_mailbox_gets_ten_mails_however_one_tries(
 
 
 async def test_s24_a_refusal_tells_nothing(api: Api):
-    """Whether or not anybody has the address, the eleventh mail is refused in the same words."""
+    """The eleventh mail is refused in the same words for an address with an account and one without."""
     await api.sign_up(VICTIM)
     for email in (VICTIM, "nobody@example.com"):
         answers = []

@@ -30,7 +30,7 @@ _PIECE = 16
 
 @dataclass
 class Canaries:
-    """What must stand nowhere, by what it is; `answers` are what was told to those who were refused."""
+    """Values that must stand nowhere, by kind; `answers` are the bodies that refused clients got."""
 
     secrets: dict[str, str] = field(default_factory=dict)
     answers: list[str] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Journey:
         return (await self.sink.wait_for(before + 1))[before]
 
     def of_link(self, name: str, mail: Any) -> dict[str, str]:
-        """What its link carries; the token's id, the beginning of the secret, is none."""
+        """The secret in its link; the token's id, the beginning of the secret, is none."""
         found = parameters_of(link_of(mail))
         self.canaries.note(name, found["secret"][20:])
         return {"userId": found["userId"], "secret": found["secret"]}
@@ -136,7 +136,7 @@ class Journey:
         self.of_link("a notice's link", next(filter(is_notice, mails)))
 
     async def _serve(self) -> None:
-        """What a server sends and is sent."""
+        """Bytes that a server sends and receives."""
         server = await key(self.pool, "users.read", "users.write", "sessions.write")
         self.canaries.note("an API key", server["X-Appwrite-Key"].removeprefix("key_"))
         third = self.canaries.note("a password set by a server", "Drittes-Passwort-58!")
@@ -213,7 +213,7 @@ def test_g18_the_search_finds_what_is_there():
 
 
 class Broken(Exception):
-    """What a library might raise: with all that it was given."""
+    """An error as a library might raise it: with all that it was given."""
 
 
 @pytest.mark.parametrize("modern", [False, True])

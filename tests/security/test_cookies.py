@@ -21,7 +21,7 @@ LOGIN = {"email": "ann@example.com", "password": "correct horse"}
 
 
 async def test_s56_no_session_is_fixed_beforehand(api: Api, pool: Pool):
-    """Who signs in gets a secret of its own, whatever session, real or made up, the request brought along."""
+    """A sign-in makes a secret of its own, whatever session, real or made up, the request brought along."""
     await api.sign_up()
     await api.sign_up("eve@example.com")
     planted = await api.sign_in("eve@example.com")

@@ -1,4 +1,4 @@
-"""Which pages may read our answers: the project's own, by name, and no other (docs/security.md S60)."""
+"""Pages that may read our answers: the project's own, by name, and no other (docs/security.md S60)."""
 
 import json
 from pathlib import Path
@@ -58,7 +58,7 @@ async def test_s60_a_preflight_tells_nothing(api: Api, row: dict[str, Any]):
 
 
 async def test_s60_another_projects_page_is_a_strangers(api: Api, pool: Pool):
-    """What one project allows is no other's to read."""
+    """A page that one project allows is not allowed by another."""
     await projects.create(pool, "other", name="Other")
     headers = {"X-Appwrite-Project": "other", "Origin": "https://app.example.com"}
     answer = await api.call("GET", "/v1/account", headers=headers, modern=True)

@@ -1,4 +1,4 @@
-"""What a stranger's page can make its visitor's browser do: nothing (docs/security.md S59)."""
+"""A foreign page can make its visitor's browser do nothing here (docs/security.md S59)."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the doctor sees: servers away or unfit, settings for a trial, clients taken for somebody else (S74, S90)."""
+"""Findings of the doctor: servers away or unfit, settings for a trial, misread client addresses (S74, S90)."""
 
 import asyncio
 import json
@@ -106,7 +106,7 @@ async def test_relays_are_tried_by_the_worker(
 
 
 async def test_settings_for_a_trial(trial, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """What is right on one's own machine and wrong in the world is pointed at, and is no fault."""
+    """A setting that is right on a developer's machine and wrong in production is `warn`, and no fault."""
     for name, value in (("PUBLIC_URL", "http://accounts.example.com"), ("LIMITS", "off"), ("SMTP_URL", "")):
         monkeypatch.setenv(name, value)
     code, found = await doctor(capsys)
@@ -209,7 +209,7 @@ async def test_a_wrong_address_is_a_finding(trial, pool: Pool, redis: Any, capsy
 async def test_another_service_is_a_finding(  # noqa: PLR0917 - fixtures, and what is tried
     trial, pool: Pool, redis: Any, capsys: pytest.CaptureFixture[str], aiohttp_server: Any, body: bytes
 ):
-    """Who answers 200 to everything is not this service."""
+    """A server that answers 200 to everything is not this service."""
 
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(body=body)

@@ -1,4 +1,4 @@
-"""Where our processes connect to: Postgres, Redis, the relay, and nobody else (docs/security.md S88)."""
+"""Connections of our processes: Postgres, Redis, the relay, and no others (docs/security.md S88)."""
 
 import asyncio
 import os
@@ -44,7 +44,7 @@ def place(text: str) -> tuple[str, int]:
 
 
 def peers_of(process: int) -> Peers:
-    """Whom a process is connected to by itself: what came in on a port of its own is left out."""
+    """Peers that a process connected to; connections that came in on a port of its own are left out."""
     own, found, served = sockets(process), set(), set()
     for kind in ("tcp", "tcp6", "udp", "udp6"):
         for row in rows(process, kind):
@@ -60,7 +60,7 @@ def peers_of(process: int) -> Peers:
 
 @asynccontextmanager
 async def watched(*pids: int) -> AsyncIterator[list[Peers]]:
-    """What was seen of each process, hundreds of times a second."""
+    """Connections of each process, sampled hundreds of times a second."""
     seen: list[Peers] = [set() for _ in pids]
 
     async def look() -> None:

@@ -46,7 +46,7 @@ class ObservedService:
         await self.pool.execute("delete from windows")
 
     async def seen(self, method: str, path: str, body: dict[str, Any], *, modern: bool) -> dict[str, object]:
-        """What a client can tell of a request, but for its time: and what that time is made of."""
+        """Everything but time that a client can observe of a request, and the work that its time is made of."""
         await self.open_windows()
         self.asked.clear()
         self.hashed.clear()

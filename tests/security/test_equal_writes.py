@@ -1,4 +1,4 @@
-"""What a guess writes says nothing of what is there: a commit that waits for the disk takes longer than none."""
+"""The writes of a guess are equal for every address: a commit that waits for the disk takes longer than none."""
 
 import pytest
 

@@ -124,7 +124,7 @@ AMBIGUOUS = [
 
 @pytest.mark.parametrize("body", AMBIGUOUS)
 async def test_s82_multipart_has_one_reading(port: int, body: bytes):
-    """What two readers could take apart differently, and what is coded, has no fields."""
+    """A part that two readers could split differently, or that is encoded, has no fields."""
     told = await edge.ask(port, raw(body, PARTS))
     assert (told.status, told.data["message"]) == (400, MISSING)
 

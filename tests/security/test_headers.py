@@ -1,4 +1,4 @@
-"""What every answer carries, whatever route, method, status or mistake it is of (docs/security.md S11, S65, S83)."""
+"""Headers of every answer, whatever its route, method, status or fault (docs/security.md S11, S65, S83)."""
 
 from typing import Any
 

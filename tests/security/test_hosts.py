@@ -1,4 +1,4 @@
-"""Where a request says it goes to: it changes no link, and may be limited to our own names (docs/security.md S28)."""
+"""The Host of a request changes no link, and may be limited to our own names (docs/security.md S28)."""
 
 import email
 import email.policy

@@ -1,4 +1,4 @@
-"""What is written into searches, orders, cursors and ids is a value, and never a piece of a statement (S45)."""
+"""Input of searches, orders, cursors and ids is a value, and never a piece of a statement (S45)."""
 
 from pathlib import Path
 from urllib.parse import quote

@@ -131,7 +131,7 @@ async def test_s55_recoveries_of_the_owner_go_through(behind: Api, pool: Pool):
 
 
 async def test_s55_an_unproved_address_earns_no_mails(behind: Api):
-    """Who signed up with somebody else's address has signed in with it, and can send it no more than a stranger."""
+    """A user signed in to an account with another's unproved address can send it no more mails than a guest."""
     mark = await known(behind)
     ask = {"email": ANN, "url": "http://localhost/reset"}
     for number in range(12):

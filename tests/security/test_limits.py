@@ -126,7 +126,7 @@ async def test_s74_a_thousand_claimed_addresses_are_one(api: Api):
 
 
 async def test_s74_behind_a_proxy_only_its_own_word_counts(behind: Api):
-    """What stands left of the trusted hop is the client's invention; junk there makes it the peer."""
+    """Elements left of the trusted hop are the client's invention; junk there makes it the peer."""
     for number in range(10):
         headers = {"X-Forwarded-For": f"192.0.2.{number}, junk, 203.0.113.7"}
         assert (await behind.call("POST", "/v1/account", json={}, headers=headers)).status == 400
@@ -220,7 +220,7 @@ async def test_s54_one_network_gets_no_further_than_its_own_limit(behind: Api, p
 async def test_s78_without_redis_processes_count_together(
     aiohttp_client, api: Api, away: Settings, method: str, body: dict
 ):
-    """Where a secret or a mailbox is at stake, two processes that lost Redis let through ten of forty, not twenty."""
+    """For a secret or a mailbox, two processes that lost Redis let through ten of forty, not twenty."""
     both = [Api(await aiohttp_client(make(away), cookie_jar=DummyCookieJar())) for _ in range(2)]
     path = "/v1/account/recovery"
     answers = await asyncio.gather(*(both[number % 2].call(method, path, json=body) for number in range(40)))
@@ -283,7 +283,7 @@ async def test_s78_a_wide_window_is_one_small_row(pool: Pool):
 
 
 async def test_s78_left_over_windows_go_away(pool: Pool):
-    """What has expired is removed by whoever counts next: an outage leaves nothing for ever."""
+    """An expired window is removed by whoever counts next: an outage leaves nothing for ever."""
     store = rate_limit_windows.Store(pool)
     for number in range(5):
         await store.count([f"old{number}"], [10], [1])
@@ -315,7 +315,7 @@ async def test_s78_a_redis_that_forgets_gives_no_new_guesses(api: Api, redis: Re
 
 
 async def test_s78_half_of_the_processes_without_redis(aiohttp_client, api: Api, away: Settings):
-    """Where one process sees Redis and another does not, they let ten through together, not ten each."""
+    """A process that sees Redis and one that does not let ten through together, not ten each."""
     both = [api, Api(await aiohttp_client(make(away), cookie_jar=DummyCookieJar()))]
     asked = (both[number % 2].call("PUT", "/v1/account/recovery", json=PROOF) for number in range(40))
     assert [answer.status for answer in await asyncio.gather(*asked)].count(401) == 10

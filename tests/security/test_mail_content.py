@@ -1,4 +1,4 @@
-"""What our mails can be made to say, to whom, and what reaches the wire (docs/security.md S30 to S37).
+"""Bounds of a mail's content, its recipients and its bytes on the wire (docs/security.md S30 to S37).
 
 Bytes of a message alone are tried in tests/unit/test_mime.py, letters alone in tests/unit/test_mail_templates.py,
 TLS and the dialogue in tests/integration/worker/test_smtp.py; here is the whole way from a row to the wire.
@@ -201,7 +201,7 @@ async def test_s31_a_poisoned_sender_reaches_no_wire(post: Post, poison: str):
 
 
 async def test_s32_templates_are_never_made_of_text(post: Post):
-    """What looks like a template is shown as it stands, in subject, sender and both parts."""
+    """Text that looks like a template is shown as it stands, in subject, sender and both parts."""
     for text in hostile.TEMPLATES:
         await post.pool.execute("update projects set name = $1, sender_name = $1 where id = 'shop'", text)
         mail = await post.send("magic_url", user_agent=text, phrase=text)

@@ -1,4 +1,4 @@
-"""What is done to an account is told to its owner, who can undo it."""
+"""An owner gets a notice of changes to the account, and can undo them."""
 
 import email
 import email.policy
@@ -45,7 +45,7 @@ async def posted(pool: Pool) -> list[tuple[str, str, bool]]:
 
 
 async def link(pool: Pool, settings: Settings, kind: Kind, email: str = ANN) -> str:
-    """What the newest letter of that kind carries."""
+    """The link in the newest letter of that kind."""
     row = await pool.fetchrow(
         f"select {_TOKEN} from tokens where kind = $1 and email = $2 order by created_at desc, id desc limit 1",
         kind.value, email,
@@ -159,14 +159,14 @@ async def test_nobody_gets_an_address_that_may_come_back(api: Api, pool: Pool, s
 
 
 async def test_its_own_account_may_have_it_again_at_once(api: Api, pool: Pool):
-    """Who changed it oneself can change it back."""
+    """An owner who changed the address can change it back at once."""
     member = await proved(api, pool)
     await change_email(api, member)
     await change_email(api, member, ANN)
 
 
 async def test_an_address_that_was_proved_meanwhile_stays(api: Api, pool: Pool, settings: Settings):
-    """Who reads the mailbox may have begun anew by a mailed link: the address stays there.
+    """A mailbox's reader who has begun anew by a mailed link keeps the address.
 
     The account that was taken over has none then: nobody gets into it by a recovery, the thief least of all.
     """
@@ -183,7 +183,7 @@ async def test_an_address_that_was_proved_meanwhile_stays(api: Api, pool: Pool, 
 
 
 async def test_the_thiefs_own_letter_ends_no_earlier_one(api: Api, pool: Pool, settings: Settings):
-    """Who has proved a stolen account's new address gets letters too: using one leaves its first owner the way back."""
+    """The thief who proved a stolen account's new address gets letters too: using one leaves the owner's undo link."""
     member = await proved(api, pool)
     await change_email(api, member)
     address = await link(pool, settings, Kind.EMAIL_UNDO)
@@ -244,7 +244,7 @@ async def test_a_link_is_for_its_own_act(api: Api, pool: Pool, settings: Setting
 
 
 async def test_a_blocked_account_stays_blocked(api: Api, pool: Pool, settings: Settings):
-    """What an operator, or the thief by deleting it, has blocked is for operators to open; the link is kept."""
+    """An account blocked by an operator, or by the thief who deleted it, only operators unblock; the link is kept."""
     member = await proved(api, pool)
     await change_password(api, member)
     await api.call("DELETE", "/v1/account", headers=member, json={})

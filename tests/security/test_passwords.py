@@ -1,4 +1,4 @@
-"""What may be a password, wherever one is set: its length, common, breached, personal and old ones (S48 to S53)."""
+"""Passwords that may be set: bounds of length, common, breached, personal and old ones (S48 to S53)."""
 
 import hashlib
 import random
@@ -120,7 +120,7 @@ async def test_s48_a_bad_password_is_refused(api: Api, post: Post, setting: Set,
 @each_set
 @pytest.mark.parametrize(("modern", "password"), ACCEPTED.values(), ids=ACCEPTED)
 async def test_s48_a_good_password_is_taken_as_it_is(api: Api, post: Post, setting: Set, modern: bool, password: str):
-    """What is within the bounds signs in afterwards, to its last code point and in either era; nothing near it does."""
+    """A password within the bounds signs in, to its last code point and in either API version; nothing near it does."""
     assert (await setting(api, post, password, modern=modern)).status in (200, 201)
     for era in (False, True):
         for tried, status in (
@@ -135,7 +135,7 @@ async def test_s48_a_good_password_is_taken_as_it_is(api: Api, post: Post, setti
 @pytest.mark.parametrize("length", [0, 1, 256, 257])
 @eras
 async def test_s48_a_login_hears_any_length(api: Api, length: int, modern: bool):
-    """Where a password is proved 1 to 256 code points are heard: it may have been set under other rules."""
+    """A sign-in accepts passwords of 1 to 256 code points: they may have been set under other rules."""
     await api.sign_up(ANN)
     body = {"email": ANN, "password": "\N{HORSE}" * length}
     answer = await api.call("POST", "/v1/account/sessions", json=body, modern=modern)

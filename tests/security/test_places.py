@@ -38,7 +38,7 @@ async def logins(api: Api, body: dict, times: int, *, ip: str = OWNER, **headers
 
 
 def counted(rows: Iterable) -> dict[str, int]:
-    """How many calls each rule's windows hold."""
+    """Calls that each rule's windows hold."""
     found: dict[str, int] = {}
     for name, calls in rows:
         rule = name.split(":")[2]

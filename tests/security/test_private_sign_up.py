@@ -1,4 +1,4 @@
-"""What a private sign-up's secret is good for, and what ends it (S05, S13, S15, S18)."""
+"""Uses of a private sign-up's secret, and the acts that end it (S05, S13, S15, S18)."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ async def private(pool: Pool, project: projects.Project) -> None:
 
 
 async def proof_of(pool: Pool, settings: Settings, email: str = ANN) -> Proof:
-    """What the mail to this address carries, of its last sign-up."""
+    """Proof in the mail to this address, of its last sign-up."""
     row = await pool.fetchrow("select id from tokens where email = $1 order by created_at desc limit 1", email)
     columns = ", ".join(tokens.Token.__dataclass_fields__).replace("requested_user_id", "asked_as")
     token = tokens.Token(*await pool.fetchrow(f"select {columns} from tokens where id = $1", row[0]))
@@ -137,7 +137,7 @@ async def test_the_page_asks_for_the_password(api: Api, pool: Pool, settings: Se
 
 
 async def test_the_letter_leads_to_the_page_that_asks(api: Api, pool: Pool, settings: Settings):
-    """Where the project has no page of its own; a proof for an account that is there leads to the one that does not."""
+    """A letter of a project without a page leads to ours that asks; a proof for an existing account to the other."""
     await ask(api)
     (mail,) = await pool.fetch("select id from mails")
     claim = await outbox.claim(pool, mail[0], worker="w", lease=30)
@@ -198,7 +198,7 @@ async def test_a_taken_id_is_replaced_and_not_told(api: Api, pool: Pool, setting
 
 
 async def test_signing_in_by_mail_ends_what_was_asked_for(api: Api, pool: Pool, settings: Settings):
-    """Who proves the address by a code has an account without a password; no earlier sign-up gives it one."""
+    """An address proved by a code has an account without a password; no earlier sign-up gives it one."""
     await api.sign_up(ANN, "a strangers horse")
     strangers = await proof_of(pool, settings)
     await api.call("POST", "/v1/account/tokens/email", json={"email": ANN, "userId": "unique()"})

@@ -1,4 +1,4 @@
-"""Where we connect to, and what we are made of (docs/security.md S88, S89)."""
+"""Outgoing connections and dependencies (docs/security.md S88, S89)."""
 
 import asyncio
 import re
@@ -68,7 +68,7 @@ def test_s89_every_package_is_locked_by_hash(lock: str):
 
 
 def test_s89_nothing_is_older_than_its_floor():
-    """What production installs is past the faults that are known."""
+    """Every package of production is past the faults that are known."""
     text = (ROOT / "requirements.lock").read_text()
     for name, floor in FLOORS.items():
         found = re.search(rf"^{name}==([\d.]+)", text, re.MULTILINE)

@@ -29,7 +29,7 @@ def logged() -> "Log":
 
 
 class Log:
-    """What the server has written since."""
+    """Lines that the server has written since."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._start = path, path.stat().st_size

@@ -95,7 +95,7 @@ async def test_s68_a_recovery_leaves_nobody_else_in(api: Api, post: Post):
 
 @pytest.mark.parametrize("way", SIGN_INS, ids=lambda way: f"{way.kind} {way.path}")
 async def test_s68_a_proved_account_keeps_what_it_has(api: Api, pool: Pool, post: Post, way):
-    """Where the address was proved before, a sign-in by mail is one more session: nobody loses a password by it."""
+    """A sign-in by mail to a proved address is one more session: nobody loses a password by it."""
     ann = (await api.sign_up(ANN))["$id"]
     await pool.execute("update users set email_verified = true")
     member = await api.sign_in()

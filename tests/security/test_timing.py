@@ -1,4 +1,4 @@
-"""How long an answer takes tells nothing (S01 to S09; the figure G10 in short)."""
+"""The time of an answer tells nothing (S01 to S09; the figure G10 in short)."""
 
 import random
 import re

@@ -56,7 +56,7 @@ async def test_s12_a_code_is_guessed_for_three_people_at_most(api: Api, pool: Po
 
 
 async def test_s12_a_right_secret_costs_no_attempt_when_the_password_is_refused(api: Api, ann: str, post: Post):
-    """Who holds the link may choose a bad password as often as it takes to find a good one."""
+    """The holder of a link may choose a bad password as often as it takes to find a good one."""
     proof = await post.issue(Kind.RECOVERY, ann)
     same = {"password": "ann@example.com", "passwordAgain": "ann@example.com"}
     for _ in range(6):

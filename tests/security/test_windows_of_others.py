@@ -1,4 +1,4 @@
-"""What a stranger learns of others from windows, and what identities of one's own making are good for.
+"""Rate-limit windows tell a client nothing of other users, and made-up identities gain it nothing.
 
 Neither an answer nor its headers may tell what the owner of an address has done.
 """

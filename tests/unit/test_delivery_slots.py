@@ -72,7 +72,7 @@ async def test_what_is_under_way_is_waited_for():
 
 @pytest.mark.parametrize("hurried", [True, False])
 async def test_what_takes_too_long_is_cut_off(hurried: bool):
-    """When the time is over, or a second signal says that it is."""
+    """Work that takes too long is cut off at the end of the time, or at a second signal."""
     slots, hurry = DeliverySlots(2), asyncio.Event()
 
     async def work() -> None:

@@ -38,7 +38,7 @@ async def test_known_hashes(passwords: PasswordHashPool, password: str, method: 
 
 
 async def test_our_own(passwords: PasswordHashPool):
-    """What we make ourselves is up to date."""
+    """A hash of our own parameters is up to date."""
     line = await passwords.hash("correct horse")
     assert method_of(line) == "argon2"
     assert not passwords.is_outdated(line)

@@ -194,7 +194,7 @@ def test_an_older_key_is_honoured_until_it_is_retired():
 
 
 def test_a_remembered_token_still_expires():
-    """What was verified once is forgotten when its time is over."""
+    """A verified token is forgotten when its time is over."""
     jwts = Jwts(RING)
     token = jwts.sign("shop", user_id="ann", session_id="s1", seconds=1)
     found = jwts.verify("shop", token)

@@ -1,4 +1,4 @@
-"""What is derived from the server's keys."""
+"""Keys derived from the server's keys."""
 
 import hashlib
 import hmac

@@ -37,7 +37,7 @@ NOW = "2026-01-01T00:00:00Z"
     ],
 )
 def test_both_spellings(text: str, expected: Query):
-    """What SDKs up to 1.4 and from 1.5 on write means the same."""
+    """Queries as SDKs up to 1.4 write them mean the same as those of SDKs from 1.5 on."""
     assert parse(text) == expected
 
 

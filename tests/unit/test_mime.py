@@ -173,7 +173,7 @@ def test_no_control_character_in_a_header(forbidden: str) -> None:
     ],
 )  # fmt: skip
 def test_only_one_plain_address(address: str) -> None:
-    """What isn't one plain addr-spec is no recipient, whatever else it may smuggle."""
+    """Anything but one plain addr-spec is no recipient, whatever else it may smuggle."""
     assert not email_addresses.is_plain(address)
     with pytest.raises(ValueError, match="plain"):
         build(recipient=address)

@@ -1,4 +1,4 @@
-"""How the log is told of a peer that falls and comes back, and how it is named."""
+"""Log lines of a peer that falls and comes back, and the name that they give it."""
 
 import errno
 import socket
@@ -114,7 +114,7 @@ def test_a_password_that_is_not_encoded_is_not_shown(url: str):
     ],
 )
 def test_errors_of_the_way_have_words(error: Exception, start: str):
-    """What an operator can look for; empty for what is none."""
+    """Words for an error of the connection that an operator can look for; empty for any other."""
     assert describe_network_error(error, "X_URL").startswith(start)
     assert bool(describe_network_error(error, "X_URL")) is bool(start)
 

@@ -43,7 +43,7 @@ async def test_the_parameters_are_owasps_floor(passwords: PasswordHashPool):
 
 
 async def test_nobodys_password_is_never_right(passwords: PasswordHashPool):
-    """Where there is no hash the answer is no, whatever is asked."""
+    """An account without a hash accepts no password."""
     assert await passwords.verify(None, "anything") is False
     assert await passwords.verify("", "anything") is False
 

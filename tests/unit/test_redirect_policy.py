@@ -23,7 +23,7 @@ VECTORS = [(ANSWERS[line[:6].strip()], json.loads(line[7:])) for line in _LINES 
 
 
 def answer(url: str, *hostnames: str, plain_http: bool = False) -> str | None:
-    """What the client is told, or None if the very same address came back."""
+    """The message that the client gets, or None if the very same address came back."""
     try:
         assert redirect_policy.check(url, set(hostnames) or APP, plain_http=plain_http) is url
     except ValueError as error:
@@ -242,7 +242,7 @@ def test_a_page_that_eavesdroppers_read(expected: bool, url: str) -> None:
 
 
 def test_localhost_stands_for_loopback() -> None:
-    """Where localhost is listed, each loopback address is; no other name stands for them, nor it for another host."""
+    """A listed localhost covers each loopback address; no other name stands for them, nor it for another host."""
     assert redirect_policy.host_allowed("127.0.0.1", ["localhost"])
     assert redirect_policy.host_allowed("[::1]", ["LocalHost"])
     assert not redirect_policy.host_allowed("127.0.0.1", ["app.example.com"])

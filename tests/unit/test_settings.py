@@ -136,7 +136,7 @@ def test_the_public_address_is_an_origin(monkeypatch: pytest.MonkeyPatch, url: s
 
 @pytest.mark.parametrize("address", ["", "x", "a@", "@b", "a b@c", "a@b\nX: y", "A <a@b.c>"])
 def test_the_sender_is_one_address(monkeypatch: pytest.MonkeyPatch, address: str):
-    """What stands in From must not be able to add a header."""
+    """The sender in From can't add a header."""
     (fault,) = faults(monkeypatch, MAIL_FROM=address)
     assert fault.startswith("MAIL_FROM: an address such as")
 

@@ -7,7 +7,7 @@ from testkit.patience import PATIENCE
 
 
 def test_zones_are_there_without_the_systems():
-    """Where no folder of zones exists Python finds those of the package tzdata."""
+    """Without a folder of zones Python finds those of the package tzdata."""
     asks = (
         "import zoneinfo; from datetime import datetime; assert not zoneinfo.TZPATH;"
         "print(datetime(2026, 7, 1, tzinfo=zoneinfo.ZoneInfo('Europe/Berlin')).utcoffset())"

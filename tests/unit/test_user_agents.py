@@ -1,4 +1,4 @@
-"""What a User-Agent tells, in the words and codes clients know."""
+"""Client details of a User-Agent, in the words and codes clients know."""
 
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_known() -> None:
 
 
 def test_only_the_beginning_counts() -> None:
-    """What stands after 512 characters is never looked at, however much it is."""
+    """Text after 512 characters is never read, however much it is."""
     assert told(CHROME.ljust(512) + " Edg/124.0.0.0" * 100_000) == told(CHROME)
     assert told(" " * 512 + CHROME) == "|" * 11
 

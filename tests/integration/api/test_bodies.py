@@ -54,7 +54,7 @@ _MULTIPART = "multipart/form-data; boundary=x"
     ],
 )
 async def test_junk_is_an_empty_object(api: Api, content_type: str, body: bytes):
-    """What no reader understands is answered with the missing parameter, never with a fault of ours."""
+    """A body that no reader understands is answered with the missing parameter, never with a fault of ours."""
     sent = {"Content-Type": content_type}
     answer = await api.call("POST", "/v1/account", data=body, headers=sent)
     assert (answer.status, answer.data["message"]) == (400, 'Param "email" is not optional.')

@@ -1,4 +1,4 @@
-"""How a session travels: two cookies, X-Fallback-Cookies, X-Appwrite-Session."""
+"""Carriers of a session: two cookies, X-Fallback-Cookies, X-Appwrite-Session."""
 
 import base64
 import json

@@ -24,7 +24,7 @@ INSERT = "insert into projects (id, name) values ('late', '')"
 
 @dataclass
 class Connection:
-    """What a deadline looks at of a connection: when the bytes came."""
+    """The part of a connection that a deadline reads: when the bytes came."""
 
     arrived: float = 0.0
 
@@ -174,7 +174,7 @@ async def test_hashes_count(api: Api, pool: Pool, monkeypatch: pytest.MonkeyPatc
 async def test_a_right_password_is_not_refused_for_a_hash_of_tomorrow(
     api: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ):
-    """Where there is no time to replace an outdated hash, the sign-in stands and the next one replaces it."""
+    """A sign-in without time to replace an outdated hash succeeds; the next one replaces the hash."""
     await api.sign_up()
     old = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4)).decode()
     await pool.execute("update users set password_hash = $1", old)

@@ -117,5 +117,5 @@ async def test_nothing_is_loaded_or_run(answer, seen: Seen):
     ],
 )
 def test_kinds_in_words(schema: dict[str, object], words: str):
-    """What may be sent is said in a few words."""
+    """A parameter's type is described in a few words."""
     assert docs.kind_of(schema) == words

@@ -76,7 +76,7 @@ async def test_json_stays_strict(api: Api, server: dict[str, str]):
 
 
 async def test_a_modern_zero_blocks(api: Api, server: dict[str, str]):
-    """What is false for every client of the modern era never lets a user in, in JSON neither."""
+    """A value that is false for every modern client never lets a user in, in JSON neither."""
     answer = await api.call("PATCH", "/v1/users/ann/status", json={"status": 0}, headers=server, modern=True)
     assert (answer.status, answer.data["status"]) == (200, False)
 

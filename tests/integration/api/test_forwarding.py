@@ -48,7 +48,7 @@ async def test_every_form_that_proxies_write(aiohttp_client: Any, api: Api, sett
 
 @pytest.mark.parametrize("header", BOTH)
 async def test_only_one_of_the_two_headers_counts(aiohttp_client: Any, api: Api, settings: Settings, header: str):
-    """What a proxy does not write it passes on as it came: the other header is never read, with the first or not."""
+    """A proxy passes on the header it does not write: that header is never read, with the other one or without."""
     one = await behind(aiohttp_client, settings, header)
     said = {"X-Forwarded-For": "198.51.100.1", "Forwarded": "for=198.51.100.1"}
     wrote = {"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=203.0.113.7"}

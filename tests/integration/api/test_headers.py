@@ -1,4 +1,4 @@
-"""What every answer carries, and what a browser is told before it asks."""
+"""Headers of every answer, and the answers to a browser's preflight."""
 
 import pytest
 from pydantic import SecretStr

@@ -77,7 +77,7 @@ NOT_SERVED = {
 
 
 def test_no_route_is_without_a_limit():
-    """What writes is bounded: by network where anybody may call, by member where a member may."""
+    """Every route that writes has a limit: by network where anybody may call, by member where a member may."""
     bound = {"public": {"ip", "network"}, "member": {"user"}}
     free = {
         route.name
@@ -253,7 +253,7 @@ def without_redis(api: Api) -> Iterator[None]:
 
 
 async def test_f21_an_outage_opens_no_full_window(api: Api, redis: Redis):
-    """Who had ten calls before Redis went has none while it is away: Postgres has counted them too."""
+    """A client that had ten calls before Redis went has none while it is away: Postgres has counted them too."""
     await statuses(api, [ASK] * 11)
     with without_redis(api):
         assert await statuses(api, [ASK] * 2) == [429] * 2

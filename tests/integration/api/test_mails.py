@@ -1,4 +1,4 @@
-"""What became of the member's own mails: enough for an app to say so, nothing that is somebody else's."""
+"""The outcome of a member's own mails: enough for an app to show, nothing of another user's."""
 
 import json
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Which refusal comes first where several stand against a call (docs/contract.md#order-of-checks)."""
+"""Order of refusals where several apply to a call (docs/contract.md#order-of-checks)."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ async def test_jwt_or_origin(api: Api, modern: bool, first: tuple[int, str]):
 
 @pytest.mark.parametrize("modern", [False, True])
 async def test_origin_then_scope(api: Api, modern: bool):
-    """Who may not ask from there is not told whether signing in would help."""
+    """A client of a refused origin does not learn whether signing in would help."""
     assert await _types(api, "/v1/account/verification", modern=modern, headers=FOREIGN) == (
         403, "general_unknown_origin",
     )  # fmt: skip

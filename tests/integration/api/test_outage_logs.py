@@ -1,4 +1,4 @@
-"""What a process tells its log: its start and its end, and peers that fall and come back, each by one line."""
+"""Log lines of a process: its start, its end, and one line for each peer that falls or comes back."""
 
 import asyncio
 import json
@@ -85,7 +85,7 @@ async def test_a_worker_where_nothing_was_migrated_says_so_once(
 async def test_another_password_of_redis_is_one_warning_at_start(
     words: tuple[str, ...], environment: dict[str, str], project, tmp_path: Path
 ):
-    """Which server refuses it, without the password; and one line when it is right."""
+    """A refused password is one warning that names the server and not the password; one line when it is right."""
     store = Store(tmp_path / "store")
     store.start()
     try:

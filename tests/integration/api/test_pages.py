@@ -178,7 +178,7 @@ async def test_other_methods_are_refused(api: Api, kind: Kind, method: str):
     ],
 )  # fmt: skip
 async def test_a_broken_link_is_said_to_be(api: Api, kind: Kind, query: dict[str, str]):
-    """What the confirmation would not take is refused before there is a button, and by the button too."""
+    """A link that the confirmation would refuse is refused before there is a button, and by the button too."""
     asked = await visit(api, PAGES[kind], {"project": "shop", **query})
     assert (asked.status, Page(asked.data).heading, Page(asked.data).form) == (400, "This link is incomplete", "")
     sent = await api.call("POST", PAGES[kind], params={"project": "shop"}, data=query, headers={"Origin": OWN})
@@ -209,7 +209,7 @@ async def test_guesses_are_limited(api: Api, kind: Kind):
 
 
 async def test_blocked_visitors_are_told(api: Api, pool: Pool):
-    """Who is signed in to a blocked account gets that answer as a page."""
+    """A user signed in to a blocked account gets that answer as a page."""
     await api.sign_up()
     member = await api.sign_in()
     await pool.execute("update users set status = 'blocked'")

@@ -163,7 +163,7 @@ async def test_f02_a_restart_under_load(place: Place, how: str):
 
 @pytest.mark.parametrize(("way", "arrives"), [("up", True), ("up", False), ("down", False)])
 async def test_f03_a_cut_during_commit_is_answered_with_the_truth(place: Place, way, arrives: bool):
-    """Whether COMMIT arrived or not: one answer, one token, one event, and never a second mail."""
+    """A cut during COMMIT gives one answer, one token, one event and never a second mail, in either outcome."""
     place.proxy.cut_at(b"COMMIT", way=way, arrives=arrives)
     assert (await place.ask()).status == 201
     assert not place.proxy.cues

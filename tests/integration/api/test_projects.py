@@ -14,7 +14,7 @@ LOGIN = {"email": "ann@example.com", "password": "correct horse"}
 
 @pytest.mark.parametrize("project_id", ["shop", "Shop", "SHOP", "sHoP"])
 async def test_an_id_is_taken_in_all_capitals(pool: Pool, project: projects.Project, project_id: str):
-    """What differs from an id in capitals only is the same id: 409, and nothing is changed."""
+    """An id that differs in capitals only is the same id: 409, and nothing is changed."""
     with pytest.raises(ProjectExists) as refused:
         await projects.create(pool, project_id, name="Other")
     assert refused.value.render(legacy=False)[0] == 409

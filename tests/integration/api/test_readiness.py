@@ -1,4 +1,4 @@
-"""Whether the API may get requests, how it begins and how it stops: asked of real processes."""
+"""Readiness of the API, its start and its stop, asked of real processes."""
 
 import asyncio
 import base64

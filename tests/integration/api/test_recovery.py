@@ -17,7 +17,7 @@ ASK = {"email": "ann@example.com", "url": "http://localhost/reset"}
 
 
 async def link_for(pool: Pool, settings: Settings, user_id: str, *, project: str = "shop", **facts) -> dict[str, str]:
-    """What the mail would carry: a token that a worker has given to its owner, and its secret."""
+    """The content of the mail: a token that a worker has given to its owner, and its secret."""
     token = await tokens.issue(
         pool, project, kind=facts.get("kind", Kind.RECOVERY), email=facts.get("email", "ann@example.com"),
         kid="test", seconds=3600, user_id=user_id, email_version=1,
@@ -68,7 +68,7 @@ async def test_a_recovery_changes_the_password(api: Api, pool: Pool, settings: S
 
 
 async def test_a_recovery_ends_every_session_and_link(api: Api, pool: Pool, settings: Settings):
-    """Who was in, is out; every other link of the account is dead, a verification's too."""
+    """A recovery ends every session; every other link of the account is dead, a verification's too."""
     user = await api.sign_up()
     member = await api.sign_in()
     earlier = await link_for(pool, settings, user["$id"])

@@ -54,7 +54,7 @@ async def test_legacy_shows_the_ten_newest(api: Api, pool: Pool):
 
 
 async def test_s66_an_id_had_another_owner_before(api: Api, pool: Pool):
-    """Who gets the id of an account that was deleted does not get its log: addresses and devices of somebody else."""
+    """A new owner of a deleted account's id does not get its log: addresses and devices of another user."""
     body = {"userId": "ann", "email": "ann@example.com", "password": "correct horse"}
     for _ in range(2):
         await pool.execute("delete from users")
@@ -145,7 +145,7 @@ async def test_the_country_is_named_in_the_readers_language(api: Api, pool: Pool
 
 
 async def test_a_modern_entry_names_its_user(api: Api, pool: Pool):
-    """Who did it stands in the entry, as it is today."""
+    """A modern entry names its user as the user is today."""
     member = await a_long_log(api, pool, 1)
     answer = await api.call("GET", PATH, headers=member, modern=True)
     (entry,) = answer.data["logs"]

@@ -79,7 +79,7 @@ async def test_modern_refuses_a_second_session(api: Api):
 
 
 async def test_blocked_is_said_only_to_the_owner(api: Api, pool: Pool):
-    """Who knows the password learns of the block (401 legacy, 403 modern); who does not gets the usual answer."""
+    """A user who knows the password learns of the block (401 legacy, 403 modern); others get the usual answer."""
     await api.sign_up()
     await pool.execute("update users set status = 'blocked'")
     old = await api.call("POST", "/v1/account/sessions", json=LOGIN)

@@ -43,7 +43,7 @@ async def test_head_is_get_without_a_body(api: Api, path: str):
 
 
 async def test_head_of_a_mailed_link_uses_nothing_up(api: Api, post: Post):
-    """What looks whether a link is alive does not open it: the page's button still works."""
+    """A HEAD request for a link does not use it up: the page's button still works."""
     user = await api.sign_up()
     for way in WAYS:
         proof = await post.issue(way.kind, user["$id"])
@@ -109,7 +109,7 @@ async def test_a_pages_form_goes_to_ourselves(api: Api, post: Post):
      ("http://localhost.evil.test", 403), ("http://127.0.0.1.evil.test", 403), ("http://a.localhost", 403)],
 )  # fmt: skip
 async def test_localhost_is_the_visitors_own_machine(api: Api, origin: str, found: int):
-    """Where `localhost` is listed, 127.0.0.1 and [::1] are it: pages may act, and links may lead there."""
+    """A listed `localhost` covers 127.0.0.1 and [::1]: pages may act, and links may lead there."""
     await api.sign_up()
     answer = await api.call("POST", "/v1/account/sessions", json=LOGIN, headers={"Origin": origin})
     assert answer.status == found
@@ -119,6 +119,6 @@ async def test_localhost_is_the_visitors_own_machine(api: Api, origin: str, foun
 
 @pytest.mark.parametrize("listed", ["app.example.com", "*.localhost", "127.0.0.1", "[::1]", "LOCALHOST"])
 def test_another_machine_is_not_localhost(listed: str):
-    """Where `localhost` is not listed nothing of it is allowed; 127.0.0.1 and [::1] alone stand for themselves."""
+    """Without a listed `localhost` nothing of it is allowed; 127.0.0.1 and [::1] alone stand for themselves."""
     for host in ("localhost", "127.0.0.1", "[::1]"):
         assert redirect_policy.host_allowed(host, [listed]) is (listed in ("LOCALHOST", host))

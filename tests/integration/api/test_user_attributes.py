@@ -1,4 +1,4 @@
-"""What an operator changes takes effect at once, ends what it must end, and stands in the member's own log."""
+"""An operator's change takes effect at once, ends what it must end, and stands in the member's own log."""
 
 import asyncio
 

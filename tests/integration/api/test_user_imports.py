@@ -56,7 +56,7 @@ async def test_an_imported_hash_opens(api: Api, pool: Pool, name: str):
 
 
 async def test_bcrypt_looks_at_72_bytes(api: Api, pool: Pool):
-    """Who had a longer password elsewhere gets in with it; after that all of it counts."""
+    """An imported password beyond 72 bytes gets its user in; after that all of it counts."""
     long = "x" * 72 + "tail"
     await _import(api, pool, "bcrypt", {"password": bcrypt.hashpw(long[:72].encode(), bcrypt.gensalt(4)).decode()})
     assert (await _login(api, long)).status == 201
@@ -94,7 +94,7 @@ async def test_bcrypt_looks_at_72_bytes(api: Api, pool: Pool):
     ],
 )
 async def test_unfit_hashes(api: Api, pool: Pool, route: str, facts: dict[str, object]):
-    """What is no such hash, or would cost more to prove than a server should spend, is refused (S53)."""
+    """A malformed hash, or one that would cost a server too much to prove, is refused (S53)."""
     for modern in (True, False):
         answer = await _import(api, pool, route, facts, modern=modern)
         assert (answer.status, answer.data["type"]) == (400, "general_argument_invalid")

@@ -194,7 +194,7 @@ async def test_conditions_add_up(api: Api, pool: Pool, user_ids):
     ],
 )  # fmt: skip
 async def test_wrong_queries(api: Api, pool: Pool, text: str):
-    """What is no query, or none that is known here, is 400 general_query_invalid."""
+    """An unknown or malformed query is 400 general_query_invalid."""
     answer = await _list(api, await api_keys.key(pool), text)
     assert (answer.status, answer.data["type"]) == (400, "general_query_invalid")
 

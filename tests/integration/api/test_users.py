@@ -137,7 +137,7 @@ async def test_taken_is_taken(api: Api, pool: Pool, body):
     ],
 )  # fmt: skip
 async def test_malformed_users(api: Api, pool: Pool, body):
-    """What does not fit is refused before anything is written, in both eras."""
+    """A malformed user is refused before anything is written, in both API versions."""
     server = await api_keys.key(pool)
     for modern in (True, False):
         answer = await api.call("POST", "/v1/users", headers=server, json=body, modern=modern)

@@ -123,7 +123,7 @@ async def test_the_data_of_postgres_stay_for_the_next_start(tmp_path):
 
 @as_root
 async def test_root_without_user_namespaces_gets_another_uid(without_user_namespaces, tmp_path):
-    """Where root may not make a user namespace, Postgres runs as another account, and its data stay too."""
+    """Without a user namespace for root, Postgres runs as another account, and its data stay too."""
     await survives_a_stop(tmp_path)
     server = start_postgres(tmp_path)
     with closing_server(server):

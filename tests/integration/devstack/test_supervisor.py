@@ -234,7 +234,7 @@ def test_a_worker_that_falls_is_started_again(tmp_path):
 
 @pytest.mark.parametrize("role", ["migrate", "create_project", "allow_localhost", "worker", "api"])
 def test_a_failed_start_ends_with_what_was_said(tmp_path, role):
-    """What can't start is named with its last lines; nothing is left running, and the status is 1."""
+    """A program that can't start is named with its last lines; nothing is left running, and the status is 1."""
     with supervisor(tmp_path, **{role: BROKEN}) as process:
         said = read_all(process)
     assert process.returncode == 1

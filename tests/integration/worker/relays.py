@@ -1,4 +1,4 @@
-"""What the tests of worker/smtp share: an envelope, a relay to a sink, and a look at how a mail fared."""
+"""Shared parts of the tests of worker/smtp: an envelope, a relay to a sink, a mail's outcome."""
 
 import asyncio
 from collections.abc import AsyncIterator

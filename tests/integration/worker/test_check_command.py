@@ -126,7 +126,7 @@ async def test_relays_are_tried_without_a_mail(setting: pytest.MonkeyPatch, caps
 async def test_the_token_is_tried_too(
     setting: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Whether a token can be had, and why not, before any mail waits for it."""
+    """The check reports that a token can be had, or the reason, before any mail waits for it."""
     async with Sink(users={"ann": "token-1"}, mechanisms="XOAUTH2") as sink, TokenServer() as tokens:
         path = tmp_path / "oauth.toml"
         path.write_text(f'token_url = "{tokens.url}"\nclient_id = "i"\nclient_secret = "s3cret"\n')
@@ -142,7 +142,7 @@ async def test_the_token_is_tried_too(
 async def test_an_unfit_file_is_named(
     setting: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """What would keep a worker from starting is said as it would say it."""
+    """A file that would keep a worker from starting is reported as the worker would report it."""
     setting.setenv("SMTP_URL", f"smtp://ann@127.0.0.1?oauth={tmp_path / 'nothing'}")
     assert await asyncio.to_thread(main, ["check", "--relay"]) == 5
     assert "the oauth file can't be read" in capsys.readouterr().err

@@ -164,7 +164,7 @@ async def test_a_refusal_that_names_no_recipient_waits_until_the_deadline(
 
 
 async def test_a_refusal_for_the_rate_waits_under_its_own_name(pool: Pool, sink: Sink, a_worker, ann: users.User):
-    """What waits because the relay takes fewer mails is told from what waits for the relay or for an operator."""
+    """A mail that waits for the relay's rate is distinct from one that waits for the relay or an operator."""
     sink.script("dot", "454 Throttling failure: Maximum sending rate exceeded", times=1)
     mail, worker = await asked(pool), a_worker()
     await worker.deliver(mail)
@@ -201,7 +201,7 @@ ENDINGS = {
 
 @pytest.mark.parametrize(("change", "end"), ENDINGS.values(), ids=ENDINGS)
 async def test_nothing_is_sent_when(pool: Pool, sink: Sink, a_worker, ann: users.User, change: str, end: str):  # noqa: PLR0917 - pytest passes them by name
-    """What changed since the mail was accepted counts: it ends in its own state and nothing goes out."""
+    """A change since the mail was accepted counts: the mail ends in its own state and nothing goes out."""
     mail = await asked(pool)
     await pool.execute(change)
     await a_worker().deliver(mail)
@@ -356,7 +356,7 @@ async def test_a_late_worker_asks_before_the_words_go_out(pool: Pool, a_worker, 
 
 
 async def test_a_lease_is_renewed_while_it_is_sent(pool: Pool, sink: Sink, a_worker, ann: users.User):
-    """What a live worker holds stays its own, however slow the relay is."""
+    """A live worker's lease stays its own, however slow the relay is."""
     sink.script("rcpt", action="hang", times=1)
     mail, one = await asked(pool), a_worker("one")
     stuck = asyncio.create_task(one.deliver(mail))

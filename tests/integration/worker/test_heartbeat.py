@@ -42,7 +42,7 @@ async def test_the_heart_beats(heartbeat: Heartbeat):
 
 
 async def test_an_old_beat_is_no_life(heartbeat: Heartbeat):
-    """Whose loop has not turned for half a minute is given up; a file without counts is read all the same."""
+    """A worker whose loop has not run for half a minute is dead; a file without counts is read all the same."""
     heartbeat.path.write_bytes(b"")
     assert read_heartbeat(heartbeat.path)["alive"]
     then = time.time() - 31
@@ -51,7 +51,7 @@ async def test_an_old_beat_is_no_life(heartbeat: Heartbeat):
 
 
 async def test_a_full_disk_does_not_stop_the_heart(heartbeat: Heartbeat, caplog):
-    """Where nothing can be written a warning is all that comes of it."""
+    """A heartbeat that can't be written is a warning and no more."""
     heartbeat.path = heartbeat.path / "below"
     heartbeat.path.parent.write_text("a file")
     heartbeat.write()
@@ -59,7 +59,7 @@ async def test_a_full_disk_does_not_stop_the_heart(heartbeat: Heartbeat, caplog)
 
 
 async def test_what_is_owed_is_counted(pool: Pool, a_worker, ann):
-    """How many wait and for how long, as Postgres has it."""
+    """Count and age of the waiting mails are those of Postgres."""
     await asked(pool)
     await pool.execute("update mails set created_at = now() - interval '1 hour', due_at = now() - interval '1 minute'")
     await outbox.claim(pool, await asked(pool), worker="one", lease=30)
@@ -71,7 +71,7 @@ async def test_what_is_owed_is_counted(pool: Pool, a_worker, ann):
 
 
 def test_an_unknown_name_is_not_counted():
-    """Who watches knows every name: a misspelt one is an error, not a count of its own."""
+    """An unknown name is an error, not a counter of its own."""
     with pytest.raises(KeyError):
         Metrics().add("sentt")
 

@@ -79,7 +79,7 @@ async def test_every_end_has_its_event(pool: Pool, a_worker, ann: users.User, ch
 
 
 async def test_a_deleted_accounts_mails_are_cancelled_with_events(pool: Pool, ann: users.User):
-    """Who deletes an account ends its mails, and the history says so."""
+    """Deleting an account cancels its mails, and their events record it."""
     mail = await asked(pool, user_id="ann")
     assert await outbox.cancel_for_user(pool, "shop", user_id="ann") == 1
     assert await outbox.cancel_for_user(pool, "shop", user_id="ann") == 0
@@ -97,7 +97,7 @@ async def test_a_lost_lease_names_who_lost_it(pool: Pool, sink: Sink, a_worker, 
 
 
 async def test_a_worker_that_comes_back_says_what_it_lost(pool: Pool, ann: users.User):
-    """What it takes back at once was lost once, and is not lost again by the next claim."""
+    """A mail that a worker takes back at once was lost once, and is not lost again by the next claim."""
     mail = await asked(pool)
     await outbox.claim(pool, mail, worker="one", lease=30)
     assert await outbox.release_of_worker(pool, worker="one") == 1

@@ -224,7 +224,7 @@ async def test_a_mails_life_is_readable(desk: Desk, pool: Pool, ann: users.User)
     ],
 )  # fmt: skip
 async def test_a_life_ends_with_how_it_stands(desk: Desk, pool: Pool, ann: users.User, changes: str, line: str):
-    """What comes next where it has not ended; and an end that a worker of an earlier release left no event of."""
+    """A history without an end shows the next step; an end that an earlier release left without an event is shown."""
     mail = await asked(pool)
     await pool.execute(f"update mails set {changes}")
     _, out, _ = await desk("show", mail)
@@ -234,7 +234,7 @@ async def test_a_life_ends_with_how_it_stands(desk: Desk, pool: Pool, ann: users
 async def test_retry_makes_due_and_rings(
     desk: Desk, pool: Pool, redis: Redis, ann: users.User, monkeypatch: pytest.MonkeyPatch
 ):
-    """What waits is due at once, what failed gets up again, a worker is told; each has its event."""
+    """Retry makes a waiting mail due, revives a failed one and enqueues its job; each has its event."""
     monkeypatch.setattr(queue, "_PATIENCE", 10.0)  # how long a busy machine waits for Redis is not the question
     waiting, failed = await asked(pool), await asked(pool, state="failed", last_fault="ours: KeyError")
     await pool.execute("update mails set due_at = now() + interval '1 hour'")
@@ -313,7 +313,7 @@ async def test_without_redis_a_retry_is_only_later(
 
 
 async def test_status(desk: Desk, pool: Pool, ann: users.User):
-    """How the outbox stands: states, the oldest that waits, why, and the last hour's tries, losses and duplicates."""
+    """State of the outbox: counts, the oldest that waits, why, and the last hour's tries, losses and duplicates."""
     mail = await asked(pool, last_cause="server")
     await pool.execute("update mails set created_at = created_at - interval '2 hours 1 minute'")
     await asked(pool, state="sent")

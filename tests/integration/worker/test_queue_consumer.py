@@ -31,7 +31,7 @@ from worker.smtp import RelayPool, SmtpUrl
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a ring does is tested here, not how long a busy machine waits for Redis."""
+    """Patience with Redis: a job's effect is tested here, not the time that a busy machine takes."""
     monkeypatch.setattr(queue, "_PATIENCE", 10.0)
 
 
@@ -75,7 +75,7 @@ async def consumer(pool: Pool, settings: Settings, redis: Redis, redis_url: str,
 
 
 async def push(redis: Redis, job_id: str, raw: bytes) -> None:
-    """What somebody who has taken over Redis can write."""
+    """A job that an attacker who has taken over Redis can write."""
     await redis.set(f"arq:job:{job_id}", raw)
     await redis.zadd(QUEUE, {job_id: int(time.time() * 1000)})
 

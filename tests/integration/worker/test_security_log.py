@@ -50,7 +50,7 @@ async def test_an_event_becomes_a_log_row(pool: Pool, ann: users.User):
 
 @pytest.mark.parametrize("agent", ["UNKNOWN", "", "\u202e<script>'\"", "x" * 512, "ä{}%s"])
 async def test_any_user_agent_is_filed(pool: Pool, ann: users.User, agent: str):
-    """What a stranger's header holds never stops the log."""
+    """A client's header, whatever it holds, never stops the log."""
     await happen(pool, by=Actor("127.0.0.1", agent))
     await SecurityLogWriter(pool).write_pending()
     assert (await pool.fetchrow("select country_code from logs"))[0] == "--"

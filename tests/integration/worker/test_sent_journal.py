@@ -1,4 +1,4 @@
-"""What a relay took stands in a file before Postgres is asked, so that a crash in between sends nothing twice."""
+"""A mail that a relay took is in a file before Postgres is asked, so that a crash in between sends nothing twice."""
 
 import asyncio
 from pathlib import Path

@@ -236,7 +236,7 @@ async def test_the_fence_is_asked_last() -> None:
 
 
 async def test_f53_the_fence_is_asked_again_when_354_was_long_in_coming(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who was stopped between the check and the content checks anew; the half said mail costs its connection only."""
+    """A worker that was stopped between check and content checks anew; the partial mail costs its connection only."""
     monkeypatch.setattr(relay_server, "_LONG_AGO", 0.2)
     answers = [True, False, True, True, True]
     async with Sink() as sink, relay(sink) as opened:
@@ -290,7 +290,7 @@ async def test_a_method_that_is_offered_and_missing() -> None:
 
 @pytest.mark.parametrize("helo", ["accounts.example.com", "[192.0.2.1]", "[IPv6:2001:db8::1]"])
 async def test_ehlo_says_the_name_that_was_set(helo: str) -> None:
-    """What is said after EHLO is what the settings say, or localhost, and never the machine's own name."""
+    """The name after EHLO is that of the settings, or localhost, and never the machine's own."""
     async with Sink() as sink:
         async with relay(sink, server=SmtpUrl("127.0.0.1", sink.port, tls="none", helo=helo)) as opened:
             await opened.send(SENDER, ANN, MESSAGE)

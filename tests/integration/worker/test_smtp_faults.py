@@ -121,7 +121,7 @@ async def test_f35_each_step_has_its_deadline(step: SinkStage) -> None:
 
 
 async def test_f35_an_address_that_is_a_black_hole() -> None:
-    """Where nobody answers at all the deadline is that of the connection, which is short."""
+    """An address that never replies meets the connection's deadline, which is short."""
     with socket.socket() as full, socket.socket() as one, socket.socket() as two:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -249,7 +249,7 @@ def trace(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_the_crossings_are_the_registrys() -> None:
-    """What the dialogue passes and what the crash matrix runs through are one list."""
+    """The failpoints of the dialogue and those of the crash matrix are one list."""
     assert set(CROSSINGS) == {name for name in failpoints.names() if name.startswith("smtp.")}
 
 
@@ -273,7 +273,7 @@ async def test_every_crossing_is_a_failpoint(trace: Path) -> None:
 
 @pytest.mark.parametrize("point", ["smtp.connect.after", "smtp.rcpt.before", "smtp.half", "smtp.dot.after"])
 async def test_a_failpoint_breaks_the_dialogue(point: str) -> None:
-    """What is raised at a crossing is told as a cut there, and the connection isn't used again."""
+    """An error raised at a failpoint is reported as a cut there, and the connection isn't used again."""
     async with Sink() as sink, relay(sink) as opened:
         failpoints.arm(f"{point}:raise:1")
         try:

@@ -90,7 +90,7 @@ async def test_many_connections_ask_once(tokens: TokenServer, write: Write) -> N
 
 
 async def test_who_asks_may_be_cut_off(tokens: TokenServer, write: Write) -> None:
-    """When the mail that asked is cancelled another asks anew."""
+    """A request for a token whose mail is cancelled is made anew by another mail."""
     tokens.open.clear()
     source = AccessTokens(str(write()), USER)
     first, second = asyncio.create_task(source.get()), asyncio.create_task(source.get())
@@ -173,7 +173,7 @@ async def test_a_second_535_calls_the_operator(
 async def test_no_token(  # noqa: PLR0917 - fixtures, and what is tried
     tokens: TokenServer, write: Write, status: int, body: object, cause: str, says: str
 ) -> None:
-    """Whose fault it is when none is given, in words without a secret; AUTH isn't said, and the next mail goes out."""
+    """A refused token names its cause without a secret; AUTH isn't sent, and the next mail goes out."""
     tokens.answers = [(status, body)]
     async with takes("token-1") as sink, relay(server=by_token(sink, write())) as opened:
         fault = await outcome(opened)

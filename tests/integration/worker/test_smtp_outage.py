@@ -220,7 +220,7 @@ async def test_f31_what_opens_it(stage: SinkStage, reply: str, action: Any) -> N
     [("rcpt", "450 4.2.0 greylisted"), ("rcpt", "550 5.1.1 nobody"), ("dot", "554 5.7.1 spam"), ("rcpt", "530 who")],
 )
 async def test_f31_what_does_not_open_it(stage: SinkStage, reply: str) -> None:
-    """What a server thinks of one recipient or letter says nothing against the server."""
+    """A server's reply about one recipient or letter opens no circuit breaker."""
     async with Sink() as sink, relay(sink, rest=LONG) as opened:
         sink.script(stage, reply, recipient=BOB)
         await fail(opened, 3 * TRIES, recipient=BOB)
@@ -377,7 +377,7 @@ async def test_f31_before_data_another_is_asked(stage: SinkStage, reply: str, ac
     ],
 )
 async def test_f37_from_data_on_no_other_is_asked(stage: SinkStage, reply: str, action: Any) -> None:
-    """What may have been sent, and what is the recipient's matter, is never offered to a second server."""
+    """A mail that may have been sent, or that its recipient's server refused, is never offered to a second server."""
     async with Sink() as first, Sink() as second, relay(first, second, deadlines=SHORT) as opened:
         first.script(stage, reply, action=action)
         fault = await outcome(opened)
@@ -386,7 +386,7 @@ async def test_f37_from_data_on_no_other_is_asked(stage: SinkStage, reply: str, 
 
 
 async def test_a_stopped_mail_goes_nowhere() -> None:
-    """Where the fence says no, no other server is asked."""
+    """A mail whose fence refuses goes to no other server."""
 
     async def no() -> bool:
         return False
@@ -397,7 +397,7 @@ async def test_a_stopped_mail_goes_nowhere() -> None:
 
 
 async def test_the_last_fault_is_told() -> None:
-    """When no server took a mail the answer is the last one's; one that was left alone has nothing to say."""
+    """A mail that no server took has the last one's answer; a server that was left alone has none."""
     async with Sink() as first, away() as second, relay(first, second, rest=LONG) as opened:
         first.script("mail", "451 4.3.0 ill")
         faults = await fail(opened, TRIES + 1)

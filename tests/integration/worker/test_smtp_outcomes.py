@@ -98,7 +98,7 @@ NOT_FINAL: list[tuple[SinkStage, str, Cause]] = [
 
 
 async def answered(stage: SinkStage, reply: str) -> DeliveryFailure:
-    """What one such reply is told as; nothing was taken, and the next mail goes out as ever."""
+    """The result of one such reply; nothing was taken, and the next mail goes out as ever."""
     async with Sink() as sink, relay(sink) as opened:
         sink.script(stage, reply, times=1)
         fault = await outcome(opened)
@@ -160,7 +160,7 @@ async def test_f39_a_yes_to_another_question(stage: SinkStage, reply: str) -> No
 
 
 async def test_a_yes_says_whose() -> None:
-    """What took the mail is told: server, code and its words as one harmless line."""
+    """The server that took a mail is reported: name, code and reply as one harmless line."""
     async with Sink() as sink, relay(sink) as opened:
         sink.script("dot", "250-2.0.0 Ok:\x07\n250 queued as 4XyZ, see https://relay.test/4XyZ")
         accepted = await opened.send(SENDER, ANN, MESSAGE)
@@ -182,7 +182,7 @@ async def test_f42_a_refused_recipient_keeps_the_connection() -> None:
 
 
 async def test_answers_hold_no_secrets() -> None:
-    """What a server quotes of a mail is cut from the answer: links, secrets, control characters, length."""
+    """A server's quotes of a mail are cut from the answer: links, secrets, control characters, length."""
     secret = "0f" * 128
     async with Sink() as sink, relay(sink) as opened:
         sink.script(

@@ -22,7 +22,7 @@ async def test_f41_a_limit_of_connections_is_learnt() -> None:
 
 
 async def test_f41_no_room_at_all_is_an_outage() -> None:
-    """When others hold every connection of the server, it is left alone like one that is down: no storm of 421s."""
+    """A server without a free connection is left alone like one that is down: no storm of 421s."""
     async with Sink(most_sessions=0) as sink, relay(sink, connections=10, rest=1000.0) as opened:
         await asyncio.gather(*(outcome(opened) for _ in range(100)))
         assert not opened.is_available()

@@ -1,4 +1,4 @@
-"""What real relays say, judged one by one; the table is tests/integration/worker/data/replies.toml."""
+"""Replies of real relays, judged one by one; the table is tests/integration/worker/data/replies.toml."""
 
 import tomllib
 from pathlib import Path

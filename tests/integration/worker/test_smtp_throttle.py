@@ -180,7 +180,7 @@ async def test_a_never_for_the_rate_calls_an_operator_once(caplog: pytest.LogCap
 
 
 async def test_at_the_floor_an_operator_is_called(caplog: pytest.LogCaptureFixture) -> None:
-    """Where even one mail a minute is too many, somebody has to know; one slow-down is a warning."""
+    """A rate under one mail a minute calls an operator; one slow-down is a warning."""
     caplog.set_level(logging.INFO)
     async with Sink() as sink, relay(sink, rest=LONG) as opened:
         sink.script("dot", "454 Throttling failure: Daily message quota exceeded")
@@ -222,7 +222,7 @@ async def test_a_probe_that_is_told_to_slow_down_leaves_it_open() -> None:
     ],
 )
 async def test_a_reused_connection_is_replaced(stage: SinkStage, reply: str, action: Any) -> None:
-    """What a connection met that had rested is asked anew over a fresh one, and nothing is held against the server."""
+    """A fault of an idle connection is retried over a fresh one, and nothing is held against the server."""
     async with Sink() as sink, relay(sink, connections=1, deadlines=SHORT, rest=LONG) as opened:
         for number in range(2 * TRIES):
             await opened.send(SENDER, f"first{number}@example.org", MESSAGE)
@@ -262,7 +262,7 @@ async def test_one_recipient_opens_nothing(stage: SinkStage, reply: str, action:
 
 
 async def test_greylisting_of_many_opens_nothing() -> None:
-    """What a server says to each recipient by itself is never held against it, however many they are."""
+    """A server's reply to each recipient by itself is never held against it, however many they are."""
     async with Sink() as sink, relay(sink, rest=LONG) as opened:
         sink.script("rcpt", "450 4.7.1 Greylisted, see https://example.org")
         for number in range(3 * TRIES):
