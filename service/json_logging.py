@@ -1,4 +1,4 @@
-"""Log lines: one JSON object each.
+"""Log lines: one JSON object each, or one line of text (service/text_logging.py).
 
 `timestamp`, `level`, `logger`, `event` (a stable id, docs/log-events.md), `message`, `request_id` within a request,
 then the event's own keys; an error adds `exception`, its class, and `stack`, its innermost frames.
@@ -11,9 +11,11 @@ import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TextIO
+from typing import Literal, TextIO
 
 import orjson
+
+from service import text_logging
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 # A hostile value can make a line long, but never fill the log.
@@ -45,8 +47,18 @@ class JsonLines(logging.Formatter):
         if record.exc_info and record.exc_info[0]:
             line["exception"] = record.exc_info[0].__name__
             line["stack"] = _stack(record)
+        return self.render(line)
+
+    @staticmethod
+    def render(line: dict[str, object]) -> str:
         written = orjson.dumps(line).decode()
         return written if written.isascii() else written.translate(_ESCAPES)
+
+
+class TextLines(JsonLines):
+    """The same fields for people: same cuts, no control characters."""
+
+    render = staticmethod(text_logging.render)
 
 
 def _fit(value: object) -> object:
@@ -95,8 +107,10 @@ class CountingHandler(logging.Handler):
     Nothing is kept to be tried again: a buffer would fail once more when the process ends, and spoil its exit code.
     """
 
-    def __init__(self, file: int) -> None:
+    def __init__(self, file: int, formatter: JsonLines | None = None) -> None:
         super().__init__()
+        self._lines = formatter or JsonLines()
+        self.setFormatter(self._lines)
         self.dropped = 0
         self._file, self._untold, self._torn = file, 0, False
 
@@ -129,7 +143,7 @@ class CountingHandler(logging.Handler):
         self._untold += 1
 
     def _report_dropped(self) -> str:
-        line = {
+        line: dict[str, object] = {
             "timestamp": _timestamp(time.time()),
             "level": "warning",
             "logger": __name__,
@@ -137,7 +151,7 @@ class CountingHandler(logging.Handler):
             "message": "Log lines could not be written",
             "count": self._untold,
         }
-        return orjson.dumps(line).decode()
+        return self._lines.render(line)
 
 
 def dropped_lines() -> int:
@@ -145,10 +159,12 @@ def dropped_lines() -> int:
     return sum(handler.dropped for handler in logging.getLogger().handlers if isinstance(handler, CountingHandler))
 
 
-def configure_logging(stream: TextIO = sys.stderr, *, level: str = "info") -> None:
-    """Send every logger's lines there, to a stream that has a file."""
-    handler = CountingHandler(stream.fileno())
-    handler.setFormatter(JsonLines())
+def configure_logging(
+    stream: TextIO = sys.stderr, *, level: str = "info", form: Literal["text", "json", ""] = ""
+) -> None:
+    """Send every logger's lines there, to a stream that has a file; "" is text for a terminal and JSON for all else."""
+    is_text = form == "text" or (not form and stream.isatty())
+    handler = CountingHandler(stream.fileno(), TextLines() if is_text else JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # None of this is in our lines, and finding it out costs time with each (the manual of logging says so).
     logging._srcfile = None  # noqa: SLF001 - the manual's own way

@@ -153,7 +153,11 @@ class Settings(DatastoreSettings):
         description="Breached passwords that no user may choose: a file or folder as Have I Been Pwned's downloader "
         "writes it, SHA-1 and sorted. Empty for none; the common ones are refused without it",
     )
-    limits: Literal["on", "off"] = Field("on", description="off counts, but refuses no request (conformance runs)")
+    limits: Literal["on", "observe-addresses", "off"] = Field(
+        "on",
+        description="observe-addresses counts calls of a client address, but refuses none of them (`./dev run`, where "
+        "everybody has one address); off counts, but refuses no request at all (conformance runs)",
+    )
     smtp_connections: int = Field(10, ge=1, le=100, description="Connections a worker keeps to each relay, at most")
     smtp_per_minute: int = Field(
         0,
@@ -188,6 +192,11 @@ class Settings(DatastoreSettings):
     mail_days: int = Field(30, ge=1, le=3650, description="Days an ended mail's row is kept; it holds an address")
     log_months: int = Field(12, ge=1, le=120, description="Months of security log kept; older partitions go")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lines below are dropped")
+    log_format: Literal["", "text", "json"] = Field(
+        "",
+        description="json is one object a line, with ISO times; text is for people; empty is text where standard error "
+        "is a terminal, else json",
+    )
 
     @field_validator("secret_keys", mode="before")
     @classmethod

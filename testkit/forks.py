@@ -42,7 +42,7 @@ def live(words: dict[str, str]) -> None:
     os.environ.update(words)
     failpoints.arm(words.get("FAILPOINTS", ""))
     settings = WorkerSettings.read()
-    json_logging.configure_logging(level=settings.log_level)
+    json_logging.configure_logging(level=settings.log_level, form=settings.log_format)
     code = 1
     try:
         asyncio.run(both(settings))

@@ -67,7 +67,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return exit_codes.UNFIT
     if arguments.command == "check":
         return _try_relays(servers, settings, as_json=arguments.json)
-    json_logging.configure_logging(level=settings.log_level)
+    json_logging.configure_logging(level=settings.log_level, form=settings.log_format)
     templates.load_templates()
     user_agents.load_patterns()
     uvloop.run(run_worker(settings))

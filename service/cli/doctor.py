@@ -56,7 +56,7 @@ def _settings(settings: Settings) -> list[Finding]:
         ("PUBLIC_URL", public.scheme == "https" or public.hostname in _LOOPBACK,
          "is not https: cookies and links go over the wire in the clear"),
         ("MAIL_FROM", not settings.mail_from.endswith("@localhost"), "is no real address: relays will refuse it"),
-        ("LIMITS", settings.limits == "on", "is off: a client may guess without end"),
+        ("LIMITS", settings.limits == "on", "is not on: a client may guess without end"),
         ("SMTP_URL", relay.scheme in ("smtp", "smtps") and bool(relay.hostname), "names no relay: workers won't start"),
         ("SMTP_URL", "tls=none" not in relay.query or relay.hostname in _LOOPBACK,
          "has tls=none: mails with secrets go over the wire in the clear"),

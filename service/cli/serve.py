@@ -18,7 +18,7 @@ def add(verbs: Any) -> None:
 async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
     from service.server import serve  # noqa: PLC0415 - the web stack is not loaded to list projects
 
-    json_logging.configure_logging(level=settings.log_level)
+    json_logging.configure_logging(level=settings.log_level, form=settings.log_format)
     await serve(settings, share_port=arguments.share_port)
 
 

@@ -69,7 +69,16 @@ async def check_origin(ctx: RequestContext, route: Route) -> None:
         return
     is_ours = origin_allowed(ctx, is_write=is_write) and not (is_write and _is_cross_site(ctx, route))
     if not is_ours and not await _is_server(ctx):
+        ctx.services.refused_origins.note(ctx.found_project, _shown_origin(ctx))
         raise OriginUnknown
+
+
+def _shown_origin(ctx: RequestContext) -> str:
+    """Return the origin that was refused, for the log: without a Referer's path, which may hold a secret."""
+    if ctx.client.origin:
+        return ctx.client.origin
+    page = _ADDRESS.match(ctx.request.headers.get("Referer", ""))
+    return f"{page['scheme']}://{page['host']}{page['port'] or ''}" if page else "unknown"
 
 
 async def _is_server(ctx: RequestContext) -> bool:

@@ -14,6 +14,7 @@ from service.db import Pool
 from service.errors import AccountError
 from service.http.api_version import LEGACY, ApiVersion
 from service.http.forwarded import Forwarding
+from service.http.refused_origins import RefusedOrigins
 from service.queue import JobQueue
 from service.rate_limiter import Decision, RateLimiter, Tally
 from service.settings import Settings
@@ -36,6 +37,7 @@ class Services:
     limits: RateLimiter
     job_queue: JobQueue
     forwarding: Forwarding
+    refused_origins: RefusedOrigins = field(default_factory=RefusedOrigins, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,6 +242,7 @@ def _log_request(ctx: RequestContext, route: Route | None, status: int, seconds:
             "method": ctx.request.method,
             "route": route.name if route else None,
             "status": status,
+            "type": ctx.fault.type if ctx.fault else None,
             "ms": round(seconds * 1000, 2),
             "project": ctx.found_project.id if ctx.found_project else None,
             "key": ctx.key.id if ctx.key else None,

@@ -72,10 +72,10 @@ def is_refused(ctx: RequestContext, tally: Tally) -> bool:
     """Tell whether a window is full and limits are enforced, not only observed."""
     if tally.allowed or ctx.services.settings.limits == "off":
         return False
-    if ctx.project.limits_dry_run:
+    if ctx.project.limits_dry_run or _is_observed(ctx, tally):
         found = next(verdict for verdict in tally.verdicts if not verdict.allowed)
         log.warning(
-            "The client is over a rate limit and is let through: the project's limits are a dry run",
+            "The client is over a rate limit and is let through: the limit is a dry run",
             extra={
                 "event": "rate_limit.dry_run_exceeded",
                 "project": ctx.project.id,
@@ -85,6 +85,13 @@ def is_refused(ctx: RequestContext, tally: Tally) -> bool:
         )
         return False
     return True
+
+
+def _is_observed(ctx: RequestContext, tally: Tally) -> bool:
+    """Tell whether only windows of the client's address are full, and those are observed."""
+    return ctx.services.settings.limits == "observe-addresses" and all(
+        window.by_address or verdict.allowed for window, verdict in _headers_of(tally)
+    )
 
 
 def _refusal(tally: Tally) -> Decision:

@@ -65,11 +65,12 @@ def check(url: str, hostnames: Collection[str], *, plain_http: bool = False) -> 
 def host_allowed(host: str, hostnames: Collection[str]) -> bool:
     """Tell if host, as it stands in an address but without port, is in hostnames (exact, or `*.suffix`).
 
-    `localhost` stands for the loopback addresses too: each leads to the machine on which the browser runs.
+    `localhost` stands for the loopback addresses and `*.localhost` (RFC 6761) too: each leads to the machine on which
+    the browser runs.
     """
     host = host.lower()
     names = {name.lower() for name in hostnames}
-    return any(_covers(name, host) for name in names) or ("localhost" in names and host in _LOOPBACK)
+    return any(_covers(name, host) for name in (*names, *(_LOOPBACK if "localhost" in names else ())))
 
 
 def _covers(name: str, host: str) -> bool:

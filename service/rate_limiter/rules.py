@@ -25,12 +25,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A rule for one value. `own` if the caller alone is counted in it: its numbers may be shown."""
+    """A rule for one value. `own` if the caller alone is counted in it: its numbers may be shown.
+
+    `by_address` if the value is a client's address, or a network of such.
+    """
 
     rule: Rule
     value: str
     own: bool = False
     only: Only = None
+    by_address: bool = False
 
 
 @dataclass(frozen=True, slots=True)

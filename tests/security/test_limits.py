@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from ipaddress import IPv6Address
+from typing import Any
 
 import pytest
 from aiohttp import DummyCookieJar
@@ -379,6 +380,26 @@ async def test_a_dry_run_counts_and_refuses_nobody(api: Api, pool: Pool, caplog:
     assert found[-1].headers["X-RateLimit-Remaining"] == "89", "a full window of others is not shown"
     told = [record for record in caplog.records if getattr(record, "event", "") == "rate_limit.dry_run_exceeded"]
     assert [(record.project, record.rule) for record in told] == [("shop", "update_recovery.userId")] * 2
+
+
+async def test_observed_addresses_refuse_nobody_and_other_windows_do(
+    aiohttp_client: Any, settings: Settings, project: projects.Project, redis: Redis, caplog: pytest.LogCaptureFixture
+):
+    """LIMITS=observe-addresses is for one machine, where everybody has one address: an eleventh sign-up passes.
+
+    Guesses at one account are refused as ever.
+    """
+    observing = settings.model_copy(update={"limits": "observe-addresses"})
+    api = Api(await aiohttp_client(make(observing), cookie_jar=DummyCookieJar()))
+    found = [
+        await api.call("POST", "/v1/account", json={"email": f"u{number}@example.com", "password": "correct horse 9"})
+        for number in range(12)
+    ]
+    assert [answer.status for answer in found] == [201] * 12
+    told = [record for record in caplog.records if getattr(record, "event", "") == "rate_limit.dry_run_exceeded"]
+    assert [(record.project, record.rule) for record in told] == [("shop", "create_account.ip")] * 2
+    guesses = [await api.call("PUT", "/v1/account/recovery", json=PROOF) for _ in range(12)]
+    assert [answer.status for answer in guesses] == [401] * 10 + [429] * 2
 
 
 async def test_g09_bursts_over_two_processes(environment: dict[str, str], pool: Pool, redis: Redis):

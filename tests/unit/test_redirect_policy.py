@@ -245,6 +245,9 @@ def test_localhost_stands_for_loopback() -> None:
     """A listed localhost covers each loopback address; no other name stands for them, nor it for another host."""
     assert redirect_policy.host_allowed("127.0.0.1", ["localhost"])
     assert redirect_policy.host_allowed("[::1]", ["LocalHost"])
+    assert redirect_policy.host_allowed("shop.localhost", ["localhost"])
+    assert not redirect_policy.host_allowed("shop.localhost.example.com", ["localhost"])
+    assert not redirect_policy.host_allowed("shop.localhost", ["app.example.com"])
     assert not redirect_policy.host_allowed("127.0.0.1", ["app.example.com"])
     assert not redirect_policy.host_allowed("app.example.com", ["localhost"])
 
