@@ -1,6 +1,5 @@
 """Identifiers, made in Python so that they are known before a transaction begins."""
 
-import random
 import secrets
 import time
 from uuid import UUID
@@ -10,16 +9,7 @@ from uuid_utils.compat import uuid7
 
 def new() -> str:
     """Make 20 lower-case hex characters: 44 bits of milliseconds, 36 random bits, so that indexes grow at one end."""
-    return _format(secrets.randbits(36))
-
-
-def new_request_id() -> str:
-    """Make an id of that form for the log, without a system call: it names no row, and guessing it opens nothing."""
-    return _format(random.getrandbits(36))
-
-
-def _format(tail: int) -> str:
-    return f"{time.time_ns() // 1_000_000 & 0xFFF_FFFF_FFFF:011x}{tail:09x}"
+    return f"{time.time_ns() // 1_000_000 & 0xFFF_FFFF_FFFF:011x}{secrets.randbits(36):09x}"
 
 
 def new_uuid() -> UUID:
