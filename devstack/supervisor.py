@@ -78,7 +78,7 @@ async def _open(
     valkey = servers.start_valkey(state)
     stack.callback(valkey.stop)
     smtp, page = free(ports.smtp, "SMTP"), free(ports.page, "the mailbox")
-    mailbox = await stack.enter_async_context(open_mailbox(smtp_port=smtp, page_port=page))
+    mailbox = await stack.enter_async_context(open_mailbox(smtp_port=smtp, page_port=page, folder=state / "mails"))
     env = _environment(state, postgres, valkey, smtp=mailbox.smtp_port, api=free(ports.api, "the API"))
     print_line("Migrating, starting the API and a worker ...")
     await call(commands.migrate, env=env)

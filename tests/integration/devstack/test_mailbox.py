@@ -53,7 +53,7 @@ async def test_the_list_has_the_newest_mail_last(mailbox, http):
     mails = await (await http.get("/api/mails")).json()
     assert [(mail["n"], mail["subject"]) for mail in mails] == [(1, "one"), (2, "two")]
     assert mails[0]["to"] == ["hidden@example.com"]
-    assert {"n", "at", "from", "to", "subject", "text"} == set(mails[0])
+    assert {"n", "at", "from", "name", "to", "subject", "text"} == set(mails[0])
 
 
 async def test_the_list_is_filtered(mailbox, http):
@@ -198,3 +198,27 @@ async def test_an_open_smtp_connection_does_not_hold_up_the_end(http):
     client.close()
     writer.close()
     await writer.wait_closed()
+
+
+def luminance(color):
+    """Relative luminance (WCAG 2.2)."""
+    parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize("text", ["ink", "faint", "mark"])
+@pytest.mark.parametrize("ground", ["page", "soft"])
+def test_the_page_is_read_in_light_and_dark(scheme, text, ground):
+    """Every text colour has a contrast of 4.5 to 1 with both grounds (WCAG AA)."""
+    style = (PAGES / "mailbox.css").read_text()
+    colors = {name: pair for name, *pair in re.findall(r"--(\w+): light-dark\((#\w{6}), (#\w{6})\)", style)}
+    bright, dark = sorted((luminance(colors[name][scheme]) for name in (text, ground)), reverse=True)
+    assert (bright + 0.05) / (dark + 0.05) >= 4.5
+
+
+def test_deleting_all_asks_first():
+    """The page asks before it does what can't be undone."""
+    script = (PAGES / "mailbox.js").read_text()
+    assert script.index("window.confirm(") < script.index('method: "DELETE"')
