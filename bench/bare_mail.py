@@ -19,7 +19,9 @@ import uvloop
 from bench.programs import Order, obey
 from service import ids
 from worker.mail import templates
+from worker.mail.branding import Branding
 
+_BRANDING = Branding("Bench")
 _LIFE = {"recovery": 3_600, "verification": 604_800}
 
 
@@ -32,14 +34,14 @@ def _facts(letter: str, recipient: str) -> dict[str, Any]:
         parameters["email"] = recipient
     parameters |= {"secret": secrets.token_hex(128), "expire": str(int(expires.timestamp()))}
     return {
-        "project": "Bench", "link": f"http://localhost/open?{urlencode(parameters)}", "expires": expires,
+        "recipient": recipient, "link": f"http://localhost/open?{urlencode(parameters)}", "expires": expires,
         "lifetime_seconds": _LIFE[letter], "era": "legacy", "ip": "127.0.0.1", "requested_at": asked,
         "device": "Firefox, GNU/Linux",
     }  # fmt: skip
 
 
 def _message(letter: str, recipient: str, facts: dict[str, Any]) -> EmailMessage:
-    written = templates.render(letter, locale="en", **facts)
+    written = templates.render(letter, locale="en", branding=_BRANDING, **facts)
     message = EmailMessage()
     message["From"] = "Bench Team <no-reply@accounts.example>"
     message["To"] = recipient

@@ -7,7 +7,9 @@ import gettext
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from babel import Locale
 from babel.messages.pofile import PoFileError, read_po
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -19,13 +21,14 @@ def _germanic(number: int) -> int:
     return int(number != 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
-    """One language: its code, its translations by the English text, and the plural form for a number."""
+    """One language: its code, its translations by the English text, the plural form for a number, and its direction."""
 
     language: str
     sentences: Mapping[str, tuple[str, ...]]
     plural: Callable[[int], int]
+    direction: Literal["ltr", "rtl"] = "ltr"
 
     def one(self, sentence: str) -> str:
         return self.sentences.get(sentence, (sentence,))[0]
@@ -65,4 +68,5 @@ def _read(path: Path) -> Catalogue:
         source = message.id if isinstance(message.id, str) else message.id[0]
         if source and not message.fuzzy and forms and all(forms):
             sentences[source] = forms
-    return Catalogue(path.stem, sentences, gettext.c2py(catalogue.plural_expr))
+    direction = Locale.parse(path.stem, sep="-").text_direction
+    return Catalogue(path.stem, sentences, gettext.c2py(catalogue.plural_expr), "rtl" if direction == "rtl" else "ltr")

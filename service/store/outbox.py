@@ -58,6 +58,7 @@ class Claim:
     user_id: str | None
     email_version: int | None
     user_status: str | None
+    prefs: str | None
 
 
 @dataclass(frozen=True, slots=True)

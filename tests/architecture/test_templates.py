@@ -46,6 +46,12 @@ def test_a_letter_has_its_three_files(letter: str):
     assert sorted(path.name for path in (TEMPLATES / letter).iterdir()) == sorted(FILES)
 
 
+def test_the_page_about_letters_lists_them():
+    """docs/letters.md has a row for each letter."""
+    rows = re.findall(r"^\| `(\w+)` \|", (TEMPLATES.parent / "docs" / "letters.md").read_text(), re.MULTILINE)
+    assert rows == _LETTERS
+
+
 def test_letters_are_those_that_are_posted():
     """A letter that nobody posts is dead, one that nobody wrote would fail in the worker."""
     assert posted() == {*_LETTERS}

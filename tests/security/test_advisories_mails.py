@@ -11,10 +11,16 @@ from testkit.sink import Sink
 from testkit.sources import modules
 from tests.security.installed import at_least
 from worker.mail import templates
+from worker.mail.branding import Branding
 from worker.smtp import RelayPool, SmtpUrl, TemporaryFailure
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
-FACTS = {"era": "modern", "link": "https://app.example.com/?secret=1", "lifetime_seconds": 3600}
+FACTS = {
+    "era": "modern",
+    "recipient": "ann@example.com",
+    "link": "https://app.example.com/?secret=1",
+    "lifetime_seconds": 3600,
+}
 FACTS |= {"expires": "2026-11-23T19:30:00+01:00"}
 
 
@@ -23,7 +29,7 @@ def test_a_format_is_no_way_out():
     """Jinja's sandbox was left by an indirect `str.format`. Here no text is made a template, sandboxed or not."""
     at_least("jinja2", 3, 1, 6)
     text = "{{ ('{0.__init__.__globals__}'|format)(x) }}{0.__class__.__mro__}"
-    written = templates.render("recovery", locale="en", project=text, **FACTS)
+    written = templates.render("recovery", locale="en", branding=Branding(text), **FACTS)
     assert text in written.text
     assert text in written.subject
 
@@ -33,7 +39,7 @@ def test_an_attribute_is_no_way_out():
     """Jinja's sandbox was left by the `attr` filter. Here nothing in the code makes a template of a string at all."""
     at_least("jinja2", 3, 1, 6)
     text = "{{ ''|attr('format')|attr('__globals__') }}"
-    assert text in templates.render("otp", locale="en", project=text, code="012345", **FACTS).text
+    assert text in templates.render("otp", locale="en", branding=Branding(text), code="012345", **FACTS).text
     for module, tree in modules("service", "worker").items():
         names = {getattr(node, "attr", "") for node in ast.walk(tree)}
         assert not names & {"from_string", "render_template_string"}, module

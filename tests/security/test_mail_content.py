@@ -229,6 +229,33 @@ async def test_s34_no_letter_repeats_what_a_stranger_wrote(post: Post, letter: s
         expect_plain(mail, post.sink)
 
 
+@pytest.mark.parametrize(
+    ("prefs", "zone"),
+    [
+        ('{"timezone": "Asia/Tokyo"}', "Japan Standard Time"), ('{"timezone": "WIN at evil.test"}', "UTC"),
+        ('{"x": "\\u0000", "timezone": "Asia/Tokyo"}', "Japan Standard Time"),
+        ('{"x": "\\ud800", "timezone": "Asia/Tokyo"}', "UTC"), ('{"timezone": 1e999}', "UTC"),
+        ('"timezone"', "UTC"), ("{}", "UTC"),
+    ],
+)  # fmt: skip
+async def test_s34_preferences_name_a_zone_and_nothing_else(post: Post, prefs: str, zone: str):
+    """A letter's times are in the zone of the user's preferences; whatever else stands there, it is sent."""
+    await post.pool.execute("update users set prefs = $1 where id = 'ann'", prefs)
+    shown = texts(await post.send())
+    assert f" {zone})" in shown
+    assert "evil" not in shown
+
+
+async def test_a_retried_mail_has_the_same_bytes(post: Post):
+    """A mail that is sent twice is one mail for its reader: a true duplicate."""
+    mail_id = await post.write("verification")
+    assert await post.see_through(mail_id) == "sent"
+    await post.pool.execute("update mails set state = 'pending', ended_at = null")
+    assert await post.see_through(mail_id) == "sent"
+    first, second = post.sink.mails
+    assert first.content == second.content
+
+
 async def test_s36_a_letter_of_dots_is_one_letter(post: Post):
     """Lines that are a dot or begin with one neither end a mail nor lose a dot, and no line is too long."""
     dots = ".. . .MAIL FROM:<eve@evil.test>"

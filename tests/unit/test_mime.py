@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from service import email_addresses
 from tests.unit.test_email_addresses import PATIENT, WRITTEN
 from worker.mail import mime, templates
+from worker.mail.branding import Branding
 from worker.mail.templates import Letter
 
 MAIL = UUID("01939a4e-8a3e-7c3c-9a51-5f0f7a3f9f01")
@@ -231,7 +232,8 @@ def test_a_real_letter_survives() -> None:
         "recovery",
         locale="fr",
         era="modern",
-        project="Café & Söhne",
+        branding=Branding("Café & Söhne"),
+        recipient="ann@example.com",
         link=link,
         expires=DATE,
         lifetime_seconds=3600,

@@ -9,7 +9,8 @@ from service.links import link_builder, redirect_policy
 from service.store import tokens
 from service.store.outbox import Claim
 from service.store.tokens import Kind, Token
-from worker.mail import mime, templates
+from worker.mail import dates, mime, templates
+from worker.mail.branding import Branding
 
 # Our own pages, for links requested without an address by a project that has no page of its own. The page of a
 # private sign-up asks for the password.
@@ -58,16 +59,18 @@ def compose(claim: Claim, token: Token | None, ring: KeyRing, *, sender: str, pu
     facts = claim.facts
     device = user_agents.parse(facts.get("user_agent", ""))
     shared = {
-        "project": claim.project_name,
+        "recipient": claim.recipient,
+        "zone": dates.zone_of(claim.prefs),
         "era": "modern" if facts.get("modern") else "legacy",
         "ip": facts.get("ip"),
         "requested_at": claim.created_at,
         "device": f"{device.client_name}, {device.os_name}" if device.client_name and device.os_name else None,
-        "phrase": facts.get("phrase") or None,
+        "phrase": facts.get("phrase"),
     }
     if token:
         shared |= _of_token(claim, token, ring, public_url)
-    letter = templates.render(claim.letter, locale=claim.locale, **shared)
+    branding = Branding(claim.project_name)
+    letter = templates.render(claim.letter, locale=claim.locale, branding=branding, **shared)
     return mime.build(
         letter,
         sender_name=claim.sender_name or f"{claim.project_name} Team",
@@ -82,7 +85,7 @@ def _of_token(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> dic
     lifetime = round((token.expires_at - token.created_at).total_seconds())
     facts: dict[str, object] = {"expires": token.expires_at, "lifetime_seconds": lifetime}
     if token.kind == Kind.OTP:
-        return facts | {"code": tokens.secret_of(ring, token)}
+        return facts | {"code": tokens.secret_of(ring, token), "code_host": _code_host(claim.hostnames)}
     return facts | {"link": _link(claim, token, ring, public_url)}
 
 
@@ -99,6 +102,17 @@ def _link(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> str:
     if token.kind == Kind.MAGIC_URL:
         parameters["project"] = claim.project_id
     return link_builder.build(_target(claim, token, public_url), parameters)
+
+
+def _code_host(hostnames: list[str]) -> str | None:
+    """Choose the host to bind a code to (WICG, origin-bound one-time codes): the one that has all others below it.
+
+    A browser then offers the code on that site and on no other. A project of several sites binds its codes to none.
+    """
+    # A machine of a developer is no site: localhost and numeric addresses.
+    public = [host for host in hostnames if not (host.endswith(("localhost", "]")) or host[-1:].isdigit())]
+    shortest = min(public, key=len, default=None)
+    return shortest if all(host == shortest or host.endswith(f".{shortest}") for host in public) else None
 
 
 def is_sign_up(token: Token) -> bool:
