@@ -50,7 +50,7 @@ async def test_a_request_names_its_project(api: Api, modern: bool):
 
 
 async def test_a_project_may_speak_modern(api: Api, pool: Pool):
-    """Where a request names no version the project's own holds."""
+    """A request that names no version gets the project's own."""
     assert await _refusal(api, "GET", "/v1/account", EVIL, modern=False) != "general_unknown_origin"
     await projects.create(pool, "new", name="New")
     await projects.change(pool, "new", modern_by_default=True)
