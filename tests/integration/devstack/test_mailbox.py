@@ -219,6 +219,6 @@ def test_the_page_is_read_in_light_and_dark(scheme, text, ground):
 
 
 def test_deleting_all_asks_first():
-    """The page asks before it does what can't be undone."""
+    """A click alone deletes nothing: the page asks first."""
     script = (PAGES / "mailbox.js").read_text()
     assert script.index("window.confirm(") < script.index('method: "DELETE"')
