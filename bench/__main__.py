@@ -48,7 +48,12 @@ async def measure(size: Size, state: Path) -> list[Row]:
         rows: list[Row] = []
         async with api(place) as (program, port):
             rows += await reads.measure(
-                place, members[: size.sessions], api=(program, port), rounds=size.rounds, seconds=size.seconds, say=note
+                place,
+                members[: size.sessions],
+                api=(program, port),
+                rounds=size.rounds,
+                seconds=size.seconds,
+                report=note,
             )
             read = program.memory()
             rows += await post(place, members, size=size, port=port)
@@ -76,7 +81,7 @@ async def post(place: Ground, members: list[Member], *, size: Size, port: int) -
             for kind, goal in ((Kind.VERIFICATION, mails.GOAL), (Kind.RECOVERY, None)):
                 rows += await mails.measure(
                     place, members[: size.mails], kind=kind, post=way, rounds=size.rounds, slots=size.slots, goal=goal,
-                    say=note,
+                    report=note,
                 )  # fmt: skip
             rows += await waits.measure(members[: size.waits], port=port, sink=sink)
             most, shared = program.memory()
@@ -96,7 +101,7 @@ def main(words: Sequence[str] | None = None) -> int:
     size = QUICK if parser.parse_args(words).quick else Size()
     with tempfile.TemporaryDirectory(prefix="accounts-bench-") as folder, on_core(measured=False):
         rows = asyncio.run(measure(size, Path(folder)))
-    table.show(rows, rounds=size.rounds, say=print)
+    table.show(rows, rounds=size.rounds, report=print)
     return 0
 
 

@@ -27,15 +27,15 @@ _LIFE = {"recovery": 3_600, "verification": 604_800}
 
 def _facts(letter: str, recipient: str) -> dict[str, Any]:
     """Build facts for the template, of the same lengths as the worker's."""
-    asked = datetime.now(UTC)
-    expires = asked + timedelta(seconds=_LIFE[letter])
+    requested_at = datetime.now(UTC)
+    expires = requested_at + timedelta(seconds=_LIFE[letter])
     parameters = {"userId": ids.new()}
     if letter == "recovery":
         parameters["email"] = recipient
     parameters |= {"secret": secrets.token_hex(128), "expire": str(int(expires.timestamp()))}
     return {
         "recipient": recipient, "link": f"http://localhost/open?{urlencode(parameters)}", "expires": expires,
-        "lifetime_seconds": _LIFE[letter], "era": "legacy", "ip": "127.0.0.1", "requested_at": asked,
+        "lifetime_seconds": _LIFE[letter], "era": "legacy", "ip": "127.0.0.1", "requested_at": requested_at,
         "device": "Firefox, GNU/Linux",
     }  # fmt: skip
 

@@ -35,7 +35,7 @@ class Post:
 
 async def measure(
     ground: Ground, members: list[Member], *, kind: Kind, post: Post, rounds: int, slots: int, goal: float | None,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> list[Row]:  # fmt: skip
     """Send each member a mail in each turn, by the worker and by the bare loop."""
     sizes: dict[Who, int] = {}
@@ -50,7 +50,7 @@ async def measure(
         sizes[who] = await _taken(post, members) // len(members)
         return Tally(len(members), seconds, cpu)
 
-    tallies = await interleave(take, rounds=rounds, slots=slots, name=f"{kind} mails", say=say)
+    tallies = await interleave(take, rounds=rounds, slots=slots, name=f"{kind} mails", report=report)
     note = f"({sizes['ours']} and {sizes['bare']} bytes a mail)"
     return compared(f"{kind} mails", tallies, unit="mail/s", goal=goal, note=note)
 

@@ -14,7 +14,7 @@ _CONNECTIONS, _TURNS = 24, 5
 
 async def measure(
     ground: Ground, members: list[Member], *, api: tuple[Program, int], rounds: int, seconds: float,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> list[Row]:  # fmt: skip
     """Measure both sides; `seconds` are those of each side in each round."""
     found: list[Row] = []
@@ -36,7 +36,7 @@ async def measure(
                 return Tally(answer["count"], answer["seconds"], program.cpu() - used)
 
             name = f"GET /v1/account by {way}"
-            tallies = await interleave(take, rounds=rounds, slots=_TURNS, name=name, say=say)
+            tallies = await interleave(take, rounds=rounds, slots=_TURNS, name=name, report=report)
             found += compared(name, tallies, unit="req/s", goal=goal)
     return found
 

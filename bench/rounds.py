@@ -32,7 +32,7 @@ class Tally:
 
 
 async def interleave(
-    take: Callable[[Who], Awaitable[Tally]], *, rounds: int, slots: int, name: str, say: Callable[[str], None]
+    take: Callable[[Who], Awaitable[Tally]], *, rounds: int, slots: int, name: str, report: Callable[[str], None]
 ) -> dict[Who, list[Tally]]:
     """Run the rounds; return a tally a round for each side. The first side alternates; a first turn is not counted."""
     for who in _SIDES:
@@ -45,7 +45,7 @@ async def interleave(
                 sums[who] = sums[who].plus(await take(who))
         for who in _SIDES:
             tallies[who].append(sums[who])
-        say(f"{name}, round {number + 1}: ours {sums['ours'].rate:.0f}/s, bare {sums['bare'].rate:.0f}/s")
+        report(f"{name}, round {number + 1}: ours {sums['ours'].rate:.0f}/s, bare {sums['bare'].rate:.0f}/s")
     return tallies
 
 

@@ -36,19 +36,19 @@ class Row:
         return f"{'>=' if least else '<='} {self.goal:g} {'met' if met else 'MISSED'}"
 
 
-def show(rows: Sequence[Row], *, rounds: int, say: Callable[[str], None]) -> None:
-    say(f"accounts bench, {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, {rounds} interleaved rounds")
+def show(rows: Sequence[Row], *, rounds: int, report: Callable[[str], None]) -> None:
+    report(f"accounts bench, {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, {rounds} interleaved rounds")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
-    say(f"Python {platform.python_version()}, {versions}")
-    say(f"{platform.system()} {platform.release()}, {os.cpu_count()} cores of {_processor()}; {placed()}")
-    say("access and job logs are on and go to files; every server is a throw-away one on this machine, no fsync\n")
-    say(f"{'':38}{'median':>9}  {'min':>8} - {'max':<8} {'unit':6} goal")
+    report(f"Python {platform.python_version()}, {versions}")
+    report(f"{platform.system()} {platform.release()}, {os.cpu_count()} cores of {_processor()}; {placed()}")
+    report("access and job logs are on and go to files; every server is a throw-away one on this machine, no fsync\n")
+    report(f"{'':38}{'median':>9}  {'min':>8} - {'max':<8} {'unit':6} goal")
     for row in rows:
         spread = (
             f"{_digits(min(row.figures)):>8} - {_digits(max(row.figures)):<8}" if len(row.figures) > 1 else " " * 19
         )
         line = f"{row.name:38}{_digits(row.median):>9}  {spread} {row.unit:6} {row.verdict()} {row.note}"
-        say(line.rstrip())
+        report(line.rstrip())
 
 
 def _digits(number: float) -> str:

@@ -13,10 +13,10 @@ from devstack.supervisor import Ports, run
 
 
 def main(words: list[str] | None = None) -> int:
-    asked = _parser().parse_args(words)
-    if asked.what == "mailbox":
-        return asyncio.run(_mailbox(smtp_port=asked.smtp_port, http_port=asked.http_port))
-    ports = Ports(api=asked.port, page=asked.mailbox_port, smtp=asked.smtp_port)
+    arguments = _parser().parse_args(words)
+    if arguments.what == "mailbox":
+        return asyncio.run(_mailbox(smtp_port=arguments.smtp_port, http_port=arguments.http_port))
+    ports = Ports(api=arguments.port, page=arguments.mailbox_port, smtp=arguments.smtp_port)
     return asyncio.run(run(Path(os.environ.get("LOCAL_STATE") or ROOT / ".local"), ports=ports))
 
 

@@ -56,7 +56,9 @@ class Program:
             began = clock()
             status = await process.wait()
             wait = FIRST_WAIT if clock() - began > STEADY else min(wait * 2, LONGEST_WAIT)
-            print_line(f"The {self.name} ended ({how_ended(status)}); it starts again in {wait:g} s. {self.said()}")
+            print_line(
+                f"The {self.name} ended ({how_ended(status)}); it starts again in {wait:g} s. {self.last_output()}"
+            )
             await asyncio.sleep(wait)
             process = await self.start()
 
@@ -73,7 +75,7 @@ class Program:
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
 
-    def said(self) -> str:
+    def last_output(self) -> str:
         return f"Its last lines in {short(self.log)}:\n{last_lines(self.log, since=self._since)}"
 
 
@@ -90,13 +92,13 @@ async def call(command: tuple[str, ...], *, env: Mapping[str, str], fine: tuple[
         start_new_session=True,
     )
     try:
-        said, _ = await process.communicate()
+        output, _ = await process.communicate()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode not in fine:
-        lines = "\n".join(f"    {line}" for line in said.decode(errors="replace").splitlines()[-12:])
+        lines = "\n".join(f"    {line}" for line in output.decode(errors="replace").splitlines()[-12:])
         raise ServerError(f"`{' '.join(command[1:])}` failed ({how_ended(process.returncode)}):\n{lines}")
 
 
@@ -105,7 +107,7 @@ async def until_ready(program: Program, ready: Callable[[], Awaitable[bool]]) ->
     while not await ready():
         status = program.process.returncode if program.process else None
         if status is not None:
-            raise ServerError(f"The {program.name} did not start ({how_ended(status)}). {program.said()}")
+            raise ServerError(f"The {program.name} did not start ({how_ended(status)}). {program.last_output()}")
         if asyncio.get_running_loop().time() > deadline:
-            raise ServerError(f"The {program.name} is not ready after {READY_PATIENCE:g} s. {program.said()}")
+            raise ServerError(f"The {program.name} is not ready after {READY_PATIENCE:g} s. {program.last_output()}")
         await asyncio.sleep(0.05)

@@ -36,9 +36,9 @@ class Clock:
         """Return seconds since 1970; this machine's own time before the first `set`."""
         return time.time() if self._start is None else self._start + time.monotonic()
 
-    def set(self, postgres_time: float, *, asked: float) -> None:
+    def set(self, postgres_time: float, *, sent_at: float) -> None:
         """Set Postgres's time, which is taken for the middle between `asked`, of the monotonic clock, and now."""
-        self._start = postgres_time - (asked + time.monotonic()) / 2
+        self._start = postgres_time - (sent_at + time.monotonic()) / 2
 
     @property
     def offset(self) -> float:
@@ -57,8 +57,8 @@ async def newest_migration(conn: Executor) -> int:
 
 async def check(conn: Executor, clock: Clock) -> DatabaseHealth:
     """Read the state of the schema and set the clock. Raises the error that keeps Postgres from answering."""
-    asked = time.monotonic()
+    sent_at = time.monotonic()
     findings = await _sql.one(conn, "get_database_health", DatabaseHealth)
     assert findings is not None  # noqa: S101 - a select without `from` has a row
-    clock.set(findings.clock, asked=asked)
+    clock.set(findings.clock, sent_at=sent_at)
     return findings

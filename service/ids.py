@@ -17,6 +17,6 @@ def new_uuid() -> UUID:
     return uuid7()
 
 
-def given(asked: str | None) -> str:
+def given(requested: str | None) -> str:
     """Return the id that a client chose, or a new one for `unique()` and for none."""
-    return asked if asked and asked != "unique()" else new()
+    return requested if requested and requested != "unique()" else new()

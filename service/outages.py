@@ -36,21 +36,21 @@ class Outage:
         self.ongoing = False
         self.server, self._name, self._fell, self._back = server, name, fell, back
         self._facts = {"server": server} | ({"meanwhile": meanwhile} if meanwhile else {})
-        self._since = self._failed_at = self._told_at = 0.0
+        self._since = self._failed_at = self._logged_at = 0.0
         self._failures = 0
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def record_failure(self, fault: str) -> None:
         """Record a failed call; text in brackets makes no other fault of it."""
         now, kind = time.monotonic(), fault.partition(" (")[0]
         if not self.ongoing:
             self.ongoing, self._since, self._failures = True, now, 0
-            self._told.clear()
+            self._logged.clear()
         self._failed_at = now
         self._failures += 1
-        if now - self._told_at >= _REPEAT or (kind not in self._told and len(self._told) < _MOST):
-            self._told.add(kind)
-            self._told_at = now
+        if now - self._logged_at >= _REPEAT or (kind not in self._logged and len(self._logged) < _MOST):
+            self._logged.add(kind)
+            self._logged_at = now
             event = {"event": f"{self._name}.unavailable"}
             log.warning(self._fell, extra=event | self._facts | {"fault": fault, "failures": self._failures})
 
@@ -60,7 +60,7 @@ class Outage:
             return
         now = time.monotonic()
         if sure or now - self._failed_at >= _STEADY:
-            self.ongoing, self._told_at = False, 0.0
+            self.ongoing, self._logged_at = False, 0.0
             log.warning(
                 self._back,
                 extra={

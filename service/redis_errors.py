@@ -29,8 +29,8 @@ def fault(error: BaseException) -> str:
     """Explain as `explain` does, without the address; Redis's message is left out, for it may hold a key's name."""
     for each in (error, error.__cause__, error.__context__):
         if isinstance(each, exceptions.RedisError):
-            said = str(each)
-            if found := next((words for starts, words in _ANSWERS if said.startswith(starts)), ""):
+            text = str(each)
+            if found := next((words for starts, words in _ANSWERS if text.startswith(starts)), ""):
                 return found
     if isinstance(error, exceptions.TimeoutError):
         error = TimeoutError()

@@ -60,8 +60,8 @@ class RelayReporter:
 async def read(redis: Any) -> dict[str, dict[str, str]]:
     """Read the state of each relay by worker, from valid reports. Raises RedisError."""
     now, _ = await redis.time()
-    told = {name.decode(errors="replace"): _read(raw, now) for name, raw in (await redis.hgetall(KEY)).items()}
-    return {worker: states for worker, states in sorted(told.items()) if states and _NAME.fullmatch(worker)}
+    reports = {name.decode(errors="replace"): _read(raw, now) for name, raw in (await redis.hgetall(KEY)).items()}
+    return {worker: states for worker, states in sorted(reports.items()) if states and _NAME.fullmatch(worker)}
 
 
 def _read(raw: bytes, now: int) -> dict[str, str]:

@@ -19,7 +19,7 @@ from testkit.patience import PATIENCE
 
 
 @dataclass(frozen=True)
-class Told:
+class Answer:
     """One answer; `headers` in small letters."""
 
     status: int
@@ -50,33 +50,33 @@ async def edge(settings: Settings) -> AsyncIterator[int]:
         yield runner.addresses[0][1]
 
 
-async def ask(port: int, raw: bytes) -> Told:
+async def ask(port: int, raw: bytes) -> Answer:
     """Send bytes and read one whole answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         async with asyncio.timeout(PATIENCE):
             writer.write(raw)
-            return await told(reader)
+            return await read_answer(reader)
     finally:
         writer.close()
 
 
-async def ask_all(port: int, raws: list[bytes]) -> list[Told]:
+async def ask_all(port: int, raws: list[bytes]) -> list[Answer]:
     """Many requests over one connection, written at once."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         async with asyncio.timeout(PATIENCE):
             writer.write(b"".join(raws))
-            return [await told(reader) for _ in raws]
+            return [await read_answer(reader) for _ in raws]
     finally:
         writer.close()
 
 
-async def told(reader: asyncio.StreamReader) -> Told:
+async def read_answer(reader: asyncio.StreamReader) -> Answer:
     start, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").rstrip().split("\r\n")
     fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     body = await reader.readexactly(int(fields.get("content-length", "0")))
-    return Told(int(start.split()[1]), fields, body)
+    return Answer(int(start.split()[1]), fields, body)
 
 
 @contextmanager

@@ -147,9 +147,9 @@ def known_to(secrets: Iterable[str]) -> set[str]:
 async def read_postgres(history: History, url: str) -> None:
     async with session(url) as connection:
         mails = await connection.fetch("select id, letter, state, message_id, token_id, user_id from mails")
-        told = {act.token for act in history.acts}
+        known = {act.token for act in history.acts}
         history.rows = [
-            Row(str(row[0]), row[1], row[2], row[3], _name(row[4] or "", told), row[5] or "") for row in mails
+            Row(str(row[0]), row[1], row[2], row[3], _name(row[4] or "", known), row[5] or "") for row in mails
         ]
         steps = await connection.fetch("select mail_id, name, stage, code from mail_events order by mail_id, id")
         history.steps = [Step(str(row[0]), row[1], row[2], row[3] or 0) for row in steps]
@@ -162,9 +162,9 @@ async def read_postgres(history: History, url: str) -> None:
             history.places[f"the table {table[0]}"] = text or ""
 
 
-def _name(token: str, told: set[str]) -> str:
+def _name(token: str, known: set[str]) -> str:
     """Return the name of a token by which an answer called it."""
-    return next(iter(names_of(token) & told), token)
+    return next(iter(names_of(token) & known), token)
 
 
 async def read_redis(history: History, url: str) -> None:

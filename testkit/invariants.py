@@ -51,10 +51,10 @@ def lost(history: History) -> Iterator[str]:
             yield f"mail {row.id} ({row.letter}) is marked sent and was never accepted"
         elif (row.id, row.state) not in steps:
             yield f"mail {row.id} ({row.letter}) ended as {row.state} without an event"
-    told = Counter(row.user for row in history.rows if row.letter == "email_changed")
+    notices = Counter(row.user for row in history.rows if row.letter == "email_changed")
     for user, count in Counter(act.user for act in history.acts if act.name == "email" and act.acknowledged).items():
-        if told[user] < count:
-            yield f"{user} changed the address {count} times and was told {told[user]} times"
+        if notices[user] < count:
+            yield f"{user} changed the address {count} times and was told {notices[user]} times"
 
 
 def doubled(history: History) -> Iterator[str]:

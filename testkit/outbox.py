@@ -15,7 +15,7 @@ ANN = "ann@example.com"
 CALLER = Actor("192.0.2.1", "UNKNOWN")
 
 
-async def asked(
+async def request_mail(
     pool: Pool, email: str = ANN, *, user_id: str | None = None, era: dict[str, bool] | None = None
 ) -> UUID:
     """Enqueue a mail as the API does: a recovery's for an address, a verification's for a user."""

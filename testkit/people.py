@@ -74,8 +74,8 @@ def delays(cluster: Cluster, history: History) -> list[Delay]:
     for message, mail in zip(history.messages, cluster.sink.mails, strict=True):
         arrived.setdefault(message.message_id, mail.at)
     letters = {row.token: arrived[row.message_id] for row in history.rows if row.message_id in arrived}
-    asked = [act for act in history.acts if act.acknowledged and act.token in letters]
-    return sorted((_delay(act, letters[act.token]) for act in asked), key=lambda delay: delay.at)
+    acts = [act for act in history.acts if act.acknowledged and act.token in letters]
+    return sorted((_delay(act, letters[act.token]) for act in acts), key=lambda delay: delay.at)
 
 
 def _delay(act: Act, arrived: float) -> Delay:
@@ -89,6 +89,6 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
-def tell(words: str) -> None:
+def show(words: str) -> None:
     """Print a measurement that is not asserted, for runs with -s."""
     sys.stderr.write(f"\n{words}\n")

@@ -59,11 +59,11 @@ class Post:
     async def issue(self, kind: Kind, user_id: str, *, email: str = ANN, version: int = 1, asked_as: str = "") -> Proof:
         ring = self.settings.key_ring
         owner = {} if kind in BY_ADDRESS else {"user_id": user_id, "email_version": version}
-        asked = {"requested_user_id": asked_as or user_id} if kind in BY_ADDRESS else {}
+        requested = {"requested_user_id": asked_as or user_id} if kind in BY_ADDRESS else {}
         token = await tokens.issue(
-            self.pool, self.project, kind=kind, email=email, kid=next(iter(ring)), seconds=600, **owner, **asked
+            self.pool, self.project, kind=kind, email=email, kid=next(iter(ring)), seconds=600, **owner, **requested
         )
-        return Proof(token.id, asked.get("requested_user_id", user_id), tokens.secret_of(ring, token))
+        return Proof(token.id, requested.get("requested_user_id", user_id), tokens.secret_of(ring, token))
 
 
 async def use(api: Api, way: Way, proof: Proof, **more: Any) -> Any:

@@ -82,10 +82,10 @@ class Leases:
     async def _renew(self, leases: list[Lease]) -> None:
         if failpoints.armed:
             await failpoints.reach("worker.renew.before")
-        asked = time.monotonic()
+        sent_at = time.monotonic()
         renewed = set(await outbox.renew(self.pool, leases, worker=self.worker, lease=LEASE))
         for lease in leases:
             if lease in self.held:
-                self.held[lease] = asked if lease in renewed else -math.inf
+                self.held[lease] = sent_at if lease in renewed else -math.inf
         if failpoints.armed:
             await failpoints.reach("worker.renew.after")

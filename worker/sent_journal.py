@@ -110,7 +110,7 @@ def read(path: Path) -> tuple[list[SentEntry], int]:
     except FileNotFoundError:
         return [], 0
     found = [match for line in lines if (match := _LINE.fullmatch(line))]
-    journal = [SentEntry(Lease(UUID(said[1]), int(said[2])), int(said[3]), said[4]) for said in found]
+    journal = [SentEntry(Lease(UUID(fields[1]), int(fields[2])), int(fields[3]), fields[4]) for fields in found]
     return journal, len(lines) - len(found)
 
 

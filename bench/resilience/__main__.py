@@ -39,14 +39,14 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("figure", choices=FIGURES, type=str.upper)
     parser.add_argument("--count", type=int, help="how many; the full number if not given")
     parser.add_argument("--seed", type=int, help="what chance is drawn from; printed, so that a run can be repeated")
-    asked = parser.parse_args(words)
-    module = importlib.import_module(f"bench.resilience.{FIGURES[asked.figure]}")
-    count = asked.count or module.COUNT
-    seed = random.SystemRandom().randrange(2**32) if asked.seed is None else asked.seed
-    print(f"{asked.figure}: count {count}, seed {seed}", file=sys.stderr)
+    arguments = parser.parse_args(words)
+    module = importlib.import_module(f"bench.resilience.{FIGURES[arguments.figure]}")
+    count = arguments.count or module.COUNT
+    seed = random.SystemRandom().randrange(2**32) if arguments.seed is None else arguments.seed
+    print(f"{arguments.figure}: count {count}, seed {seed}", file=sys.stderr)
     began = time.monotonic()
     rows = asyncio.run(module.measure(count, seed))
-    print(table(asked.figure, rows, seed=seed, count=count, seconds=time.monotonic() - began))
+    print(table(arguments.figure, rows, seed=seed, count=count, seconds=time.monotonic() - began))
     return int(any(row.met is False for row in rows))
 
 

@@ -31,9 +31,9 @@ async def measure(count: int, seed: int) -> list[Row]:
         for _ in range(count):
             for row in rows:
                 began = time.perf_counter()
-                told = await edge.ask(port, bad_inputs.request(row, who[row.who]))
+                answer = await edge.ask(port, bad_inputs.request(row, who[row.who]))
                 slowest = max(slowest, time.perf_counter() - began)
-                wrong += not bad_inputs.fits(row, told.status, told.body)
+                wrong += not bad_inputs.fits(row, answer.status, answer.body)
         changed = await _kept(laid.pool) != before
     others = _others()
     total = len(rows) + sum(others.values())

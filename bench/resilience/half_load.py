@@ -55,13 +55,13 @@ async def half_load(address: str, emails: Sequence[str], seed: int) -> AsyncIter
         yield load
     finally:
         running.send_signal(signal.SIGINT)
-        told, _ = await running.communicate()
-    load.row = _row(whole, json.loads(told))
+        output, _ = await running.communicate()
+    load.row = _row(whole, json.loads(output))
 
 
-def _row(whole: float, told: dict[str, float]) -> Row:
-    rate = told["good"] / told["seconds"]
-    failed = f"{told['bad']:.0f} of {told['asked']:.0f} failed"
+def _row(whole: float, result: dict[str, float]) -> Row:
+    rate = result["good"] / result["seconds"]
+    failed = f"{result['bad']:.0f} of {result['asked']:.0f} failed"
     value = f"{rate:.0f} of {whole:.0f} calls a second ({rate / whole:.0%}), {failed}"
     return Row("the load: reads of an account, and a sign-in for each nine", value)
 
@@ -125,8 +125,8 @@ async def load(address: str, seed: int, emails: Sequence[str]) -> None:
         await users.keep_on(whole / 2, stop)
         seconds = time.monotonic() - began
     good = users.statuses[200] + users.statuses[201]
-    asked = users.statuses.total()
-    print(json.dumps({"seconds": seconds, "good": good, "bad": asked - good, "asked": asked}))
+    requests = users.statuses.total()
+    print(json.dumps({"seconds": seconds, "good": good, "bad": requests - good, "asked": requests}))
 
 
 if __name__ == "__main__":

@@ -73,8 +73,8 @@ async def flood(given: dict[str, str], seconds: float, seed: int, *, attackers: 
             beside = await _read(api, member, seconds)
             grown = _memory(process.process.pid, peak=True) - before
             flooding.send_signal(signal.SIGINT)
-            told, _ = await flooding.communicate()
-    return _rows(alone, beside, grown, Counter({int(status): times for status, times in json.loads(told).items()}))
+            output, _ = await flooding.communicate()
+    return _rows(alone, beside, grown, Counter({int(status): times for status, times in json.loads(output).items()}))
 
 
 def _rows(alone: list[float], beside: list[float], grown: float, statuses: Counter[int]) -> list[Row]:
@@ -92,10 +92,10 @@ def _rows(alone: list[float], beside: list[float], grown: float, statuses: Count
 async def _read(api: Api, member: dict[str, str], seconds: float) -> list[float]:
     """Return the duration of each read, one after the other at an even rate."""
     took, until = [], time.monotonic() + seconds
-    while (asked := time.monotonic()) < until:
+    while (sent_at := time.monotonic()) < until:
         answer = await api.call("GET", "/v1/account", headers=member)
         assert answer.status == 200, answer.data
-        took.append(time.monotonic() - asked)
+        took.append(time.monotonic() - sent_at)
         await asyncio.sleep(PACE)
     return took
 

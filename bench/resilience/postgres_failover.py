@@ -7,8 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.resilience.progress import report, sifted
 from bench.resilience.result import Row
-from bench.resilience.told import say, sifted
 from testkit.cluster import Cluster, start_cluster
 from testkit.history import gather
 from testkit.load import Load, load
@@ -51,7 +51,7 @@ async def _restart(cluster: Cluster, run: Load) -> float:
     with cluster.fault():
         await cluster.postgres.restart("immediate")
         took = await run.succeeds(time.monotonic())
-    say(f"restart: {took:.2f} s")
+    report(f"restart: {took:.2f} s")
     return took
 
 
@@ -63,7 +63,7 @@ async def _fail_over(cluster: Cluster, run: Load) -> float:
         await cluster.postgres.stop("kill")
         await cluster.switch()
         took = await run.succeeds(time.monotonic())
-    say(f"failover: {took:.2f} s")
+    report(f"failover: {took:.2f} s")
     await run.goes_on()
     assert cluster.standby
     await cluster.standby.follow(cluster.postgres)

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.resilience.progress import report, sifted
 from bench.resilience.result import Row
-from bench.resilience.told import say, sifted
 from testkit.client import Client, Member
 from testkit.cluster import Cluster, ManagedProcess, start_cluster
 from testkit.history import History, gather
@@ -131,7 +131,7 @@ _KINDS: tuple[Callable[[Client, Member, str], Awaitable[object]], ...] = (
 
 async def _tell(run: Run) -> None:
     while not (run.over and run.mails >= run.wanted):
-        say(f"{dict(run.kills)} kills, {run.mails} mails accepted")
+        report(f"{dict(run.kills)} kills, {run.mails} mails accepted")
         await asyncio.sleep(15)
 
 

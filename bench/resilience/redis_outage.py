@@ -12,8 +12,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.resilience.progress import report, sifted
 from bench.resilience.result import Row
-from bench.resilience.told import say, sifted
 from testkit.client import Client
 from testkit.cluster import Cluster, start_cluster
 from testkit.history import gather
@@ -70,22 +70,22 @@ async def _break(run: Run, victims: list[str], count: int) -> None:
     await asyncio.sleep(_FAIR)
     valkey.stop(signal.SIGKILL)
     began = time.monotonic()
-    say("Redis is down")
+    report("Redis is down")
     await run.guess("down", *victims)
     await asyncio.sleep(max(0, began + count - time.monotonic()))
     valkey.start()
     run.down = began, time.monotonic()
-    say("Redis is back")
+    report("Redis is back")
     await run.guess("back", *victims)
     await asyncio.sleep(_FAIR)
     await valkey.wipe()
-    say("Redis is wiped")
+    report("Redis is wiped")
     await run.guess("wiped", *victims)
     await asyncio.sleep(_FAIR)
     valkey.stop(signal.SIGKILL)
     shutil.rmtree(valkey.folder / "valkey" / "data")
     valkey.start()
-    say("Redis has started with nothing in it")
+    report("Redis has started with nothing in it")
 
 
 async def _rows(run: Run, victims: list[str]) -> list[Row]:
@@ -94,13 +94,13 @@ async def _rows(run: Run, victims: list[str]) -> list[Row]:
     times = delays(run.cluster, history)
     away = [each.seconds for each in times if run.down[0] <= each.at <= run.down[1]]
     fair = [each.seconds for each in times if each.at < run.down[0]]
-    asked = sum(act.acknowledged and act.name == "recovery" for act in history.acts)
+    accepted = sum(act.acknowledged and act.name == "recovery" for act in history.acts)
     unclear = sum(act.unclear for act in history.acts)
     steady = all(process.running and len(process.past) == 1 for process in run.cluster.processes)
     return [
         Row("Redis was down", f"{run.down[1] - run.down[0]:.0f} s, then wiped, then started with nothing in it"),
-        Row("mails asked for", f"{asked}, {len(away)} of them meanwhile"),
-        Row("lost", str(asked - len(times)), "0", asked == len(times) and not lost),
+        Row("mails asked for", f"{accepted}, {len(away)} of them meanwhile"),
+        Row("lost", str(accepted - len(times)), "0", accepted == len(times) and not lost),
         Row("delay of a mail before, p99", f"{percentile(fair, 0.99):.1f} s"),
         Row("delay of a mail while it was down, median", f"{percentile(away, 0.5):.1f} s"),
         Row("the same, p99", f"{percentile(away, 0.99):.1f} s", f"{_DELAY:.0f} s", percentile(away, 0.99) <= _DELAY),
@@ -114,5 +114,5 @@ async def _rows(run: Run, victims: list[str]) -> list[Row]:
 def _guesses(run: Run, victim: str) -> Row:
     by_phase = {phase: number for (who, phase), number in run.looked_at.items() if who == victim}
     total = sum(by_phase.values())
-    said = ", ".join(f"{number} {phase}" for phase, number in by_phase.items())
-    return Row(f"guesses at an account ({said})", str(total), f"{2 * _LIMIT}", total <= 2 * _LIMIT)
+    phases = ", ".join(f"{number} {phase}" for phase, number in by_phase.items())
+    return Row(f"guesses at an account ({phases})", str(total), f"{2 * _LIMIT}", total <= 2 * _LIMIT)

@@ -9,8 +9,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from bench.resilience.progress import report, sifted
 from bench.resilience.result import Row
-from bench.resilience.told import say, sifted
 from testkit.client import Client
 from testkit.cluster import DATABASE, Cluster, start_cluster
 from testkit.history import History, gather
@@ -36,27 +36,27 @@ async def _outage(folder: Path, count: int, workers: int) -> list[Row]:
         people, client = await create_people(cluster, mails), cluster.client()
         await cluster.smtp.refuse()
         began = time.monotonic()
-        say(f"{workers} workers: the relay is away")
+        report(f"{workers} workers: the relay is away")
         await stream([client], people, seconds=count)
         vain = await cluster.postgres.run("select count(*) from mail_events where name = 'waits'", database=DATABASE)
         await cluster.smtp.up()
         back = time.monotonic()
-        say(f"{mails} mails accepted, {vain} tries in vain; the relay is back")
+        report(f"{mails} mails accepted, {vain} tries in vain; the relay is back")
         await cluster.all_ended(seconds=10 * _DRAINED)
         history = await gather(cluster)
         steady = all(process.running and len(process.past) <= 2 for process in cluster.processes)
         rows = _rows(cluster, history, client, back)
         for process in cluster.processes:
             await process.stop()
-    said = f"{workers} worker{'s' * (workers > 1)}"
+    label = f"{workers} worker{'s' * (workers > 1)}"
     shortened = f", waits divided by {COUNT / count:.0f}" if count < COUNT else ""
     first = [
-        Row(f"{said}: the relay was away{shortened}", f"{back - began:.0f} s"),
-        Row(f"{said}: mails accepted meanwhile", str(mails)),
-        Row(f"{said}: tries in vain", str(vain)),
+        Row(f"{label}: the relay was away{shortened}", f"{back - began:.0f} s"),
+        Row(f"{label}: mails accepted meanwhile", str(mails)),
+        Row(f"{label}: tries in vain", str(vain)),
     ]
-    last = Row(f"{said}: processes that ended by themselves", "0" if steady else "some", "0", steady)
-    return [*first, *(Row(f"{said}: {row.what}", row.value, row.goal, row.met) for row in rows), last]
+    last = Row(f"{label}: processes that ended by themselves", "0" if steady else "some", "0", steady)
+    return [*first, *(Row(f"{label}: {row.what}", row.value, row.goal, row.met) for row in rows), last]
 
 
 async def _shorten_waits(cluster: Cluster, divisor: float) -> None:
@@ -71,12 +71,12 @@ async def _shorten_waits(cluster: Cluster, divisor: float) -> None:
 
 def _rows(cluster: Cluster, history: History, client: Client, back: float) -> list[Row]:
     lost, others = sifted(history)
-    asked = sum(act.acknowledged for act in client.acts)
+    accepted = sum(act.acknowledged for act in client.acts)
     copies = Counter(message.message_id for message in history.messages)
     times = [mail.at - back for mail in cluster.sink.mails]
     extra = copies.total() - len(copies)
     return [
-        Row("lost", str(asked - len(copies)), "0", asked == len(copies) and not lost),
+        Row("lost", str(accepted - len(copies)), "0", accepted == len(copies) and not lost),
         Row("arrived more than once", str(extra), "0", extra == 0),
         Row("first mail after the return", f"{min(times):.1f} s"),
         Row("last mail after the return", f"{max(times):.1f} s", "2 min", max(times) <= _DRAINED),

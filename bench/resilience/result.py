@@ -40,5 +40,5 @@ def _versions() -> str:
         cwd=Path(__file__).parent, capture_output=True, text=True, check=False,
     ).stdout.strip()  # fmt: skip
     ours = f"commit {commit}, " if commit else ""
-    said = ", ".join(f"{package} {version(package)}" for package in packages)
-    return f"{ours}Python {sys.version.split()[0]}, {platform.machine()}, {said}"
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    return f"{ours}Python {sys.version.split()[0]}, {platform.machine()}, {versions}"

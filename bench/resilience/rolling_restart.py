@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.resilience.progress import report, sifted
 from bench.resilience.result import Row
-from bench.resilience.told import say, sifted
 from testkit.client import Act
 from testkit.cluster import Cluster, ManagedProcess, start_cluster
 from testkit.front import Front, front
@@ -60,10 +60,10 @@ async def measure(count: int, seed: int) -> list[Row]:
 
 def _older(folder: Path) -> Path:
     """Check out the release before from this tree's own history; this tree itself where there is none."""
-    asked = subprocess.run(["git", "archive", _BEFORE], cwd=ROOT, capture_output=True, check=False)
-    if asked.returncode:
+    archived = subprocess.run(["git", "archive", _BEFORE], cwd=ROOT, capture_output=True, check=False)
+    if archived.returncode:
         return ROOT
-    with tarfile.open(fileobj=io.BytesIO(asked.stdout)) as archive:
+    with tarfile.open(fileobj=io.BytesIO(archived.stdout)) as archive:
         archive.extractall(folder, filter="data")
     return folder
 
@@ -77,13 +77,13 @@ async def _replace(run: Run, chance: random.Random) -> None:
             # The release before has no STOP_DELAY: its operator tells the proxy first.
             if process.root != ROOT:
                 await run.before.leave_out(process)
-            told = time.monotonic()
+            stopped_at = time.monotonic()
             run.codes.append(await process.stop())
             process.root = run.trees[(run.trees.index(process.root) + 1) % len(run.trees)]
             await process.start()
             run.before.take_in(process)
             await until(lambda: len(run.before.ready) == len(run.cluster.apis), what="it is not taken in again")
-            say(f"{len(run.codes)} replaced since {told:.1f}; {_sides(run.cluster.processes)}")
+            report(f"{len(run.codes)} replaced since {stopped_at:.1f}; {_sides(run.cluster.processes)}")
 
 
 def _sides(processes: list[ManagedProcess]) -> str:
@@ -97,7 +97,7 @@ def _rows(run: Run, acts: list[Act], history: History) -> list[Row]:
     # An error outside a fault is one, and told as such.
     others = [line for line in rest if not line.startswith("I7:")]
     for act in errors:
-        say(f"at {act.at:.1f}: {act}")
+        report(f"at {act.at:.1f}: {act}")
     releases = "this release and the one before" if run.trees[0] != run.trees[1] else "this release only"
     mails = sum(act.acknowledged and act.name == "recovery" for act in acts)
     return [

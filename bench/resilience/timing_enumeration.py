@@ -34,7 +34,7 @@ from testkit import processes
 
 COUNT = 5_000
 GOAL = 0.02
-_PEOPLE, _WARM, _TOLD = 50, 20, 10
+_PEOPLE, _WARM, _REVEALED = 50, 20, 10
 _URL = {"url": "http://localhost/there"}
 _PASSWORDS = {"password": "a new horse", "passwordAgain": "a new horse"}
 _MEMBER, _BLOCKED, _PASSWORDLESS, _NOBODY, _PROBE = "", "blocked", "passwordless", "nobody", "probe"
@@ -53,7 +53,7 @@ People = Mapping[str, Sequence[Somebody]]
 class Question:
     """Request about each kind of user, and about an address without one.
 
-    `told`: the status says it anyway, so its time has nothing to hide, and a tenth as often is enough to see it.
+    `revealed`: the status says it anyway, so its time has nothing to hide, and a tenth as often is enough to see it.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Question:
     path: str
     body: Callable[[Somebody], dict[str, Any]]
     kinds: tuple[str, ...] = (_MEMBER,)
-    told: bool = False
+    revealed: bool = False
     private: bool = False
 
 
@@ -89,7 +89,7 @@ QUESTIONS = (
     Question("PUT verification", "PUT", "/v1/account/verification", _guess),
     Question("PUT magic URL", "PUT", "/v1/account/sessions/magic-url", _guess),
     Question("private sign-up", "POST", "/v1/account", _sign_up, private=True),
-    Question("sign-up, 409 or 201", "POST", "/v1/account", _sign_up, told=True),
+    Question("sign-up, 409 or 201", "POST", "/v1/account", _sign_up, revealed=True),
 )  # fmt: skip
 
 
@@ -120,11 +120,11 @@ async def ask(address: str, pool: Pool, count: int, seed: int, questions: Sequen
             await _rule(client, people, pool, private=private)
         for question in questions:
             await _rule(client, people, pool, private=question.private)
-            nobodies = _strangers() if question.told else itertools.cycle(people[_NOBODY])
+            nobodies = _strangers() if question.revealed else itertools.cycle(people[_NOBODY])
             await _times(client, question, people, nobodies, _WARM, chance)
             await pool.execute("analyze")
             await _times(client, question, people, nobodies, _WARM, chance)
-            often = max(count // _TOLD, _WARM) if question.told else count
+            often = max(count // _REVEALED, _WARM) if question.revealed else count
             times = await _times(client, question, people, nobodies, often, chance)
             for kind in question.kinds:
                 yield _row(question, kind, times[kind], times[_NOBODY])
@@ -228,6 +228,6 @@ def _row(question: Question, kind: str, somebody: list[float], nobody: list[floa
     middle = sorted(somebody)[len(somebody) // 2] * 1000
     what = f"{question.name}, {kind}" if kind else question.name
     value = f"AUC {found:.4f} ± {width:.4f}, median {middle:.1f} ms"
-    if question.told:
+    if question.revealed:
         return Row(what, value, "none: the status tells")
     return Row(what, value, f"within {GOAL} of 0.5", abs(found - 0.5) <= GOAL)

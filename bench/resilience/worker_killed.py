@@ -16,7 +16,7 @@ from service.db import Pool
 from service.queue import SEND_MAIL, connect
 from service.store import users
 from testkit.cluster import DATABASE, Cluster, ManagedProcess, start_cluster
-from testkit.outbox import asked
+from testkit.outbox import request_mail
 from testkit.waiting import until
 from worker.leases import RENEWAL
 
@@ -133,7 +133,7 @@ async def _in_hand(run: Run, victim: ManagedProcess, lane: int) -> str:
             run.cluster.sink.script(run.chance.choice(_STAGES), action="hang", recipient=address, times=1)
             rule = run.cluster.sink.rules[-1]
             await users.create(run.pool, "shop", user_id=name, email=address, name="", password_hash=None)
-            mail = await asked(run.pool, address)
+            mail = await request_mail(run.pool, address)
             # Enqueued with a longer timeout than JobQueue has: this job must arrive.
             await redis.enqueue_job(SEND_MAIL, str(mail), _job_id=str(mail))
             await until(lambda rule=rule: rule.left == 0, seconds=60, what="nobody took the mail")
@@ -158,13 +158,13 @@ async def _time(run: Run, address: str, killed: float) -> None:
     if seconds > _GOAL_OF_OTHERS:
         steps = await run.pool.fetch(_HISTORY, address)
         print(f"{address} came out after {seconds:.1f} s: {[tuple(step) for step in steps]}", file=sys.stderr)
-        said = [
+        lines = [
             line
             for process in run.cluster.workers
             for line in process.written
             if '"warning"' in line or '"error"' in line
         ]
-        print(*said, sep="\n", file=sys.stderr)
+        print(*lines, sep="\n", file=sys.stderr)
 
 
 async def _tell(run: Run) -> None:

@@ -96,8 +96,8 @@ def spawn(argv: list[str], *, log: Path, claim: int, ready: Callable[[int], bool
             return process
         time.sleep(0.01)
     process.kill()
-    said = last_lines(log, since=since)
-    raise ServerError(f"{log.stem.capitalize()} did not start (exit {process.wait()}):\n{said}")
+    output = last_lines(log, since=since)
+    raise ServerError(f"{log.stem.capitalize()} did not start (exit {process.wait()}):\n{output}")
 
 
 def run(argv: list[str], *kept: int) -> subprocess.CompletedProcess[str]:

@@ -74,18 +74,18 @@ async def complete(ctx: RequestContext, found: Token, password: Secret | None) -
     Raises VerificationTokenInvalid, and the refusals of a password, which cost the link no attempt.
     The address comes before the token, as everywhere; if the token is gone, no account has been made.
     """
-    asked = await signups.find(ctx.pool, ctx.project.id, token_id=found.id)
-    if asked is None:
+    signup = await signups.find(ctx.pool, ctx.project.id, token_id=found.id)
+    if signup is None:
         raise VerificationTokenInvalid
     # Outside the transaction, so that no lock waits for a hash.
-    password_hash = await _password(ctx, found, asked, password)
+    password_hash = await _password(ctx, found, signup, password)
     async with ctx.unit_of_work() as tx:
         user = await users.register(
             tx,
             ctx.project.id,
             user_ids=[found.requested_user_id or ids.new(), ids.new()],
             email=found.email,
-            name=asked.name,
+            name=signup.name,
             password_hash=password_hash,
         )
         token = await tokens.redeem_by_address(tx, found)
@@ -96,11 +96,11 @@ async def complete(ctx: RequestContext, found: Token, password: Secret | None) -
     return replace(token, user_id=user.id)
 
 
-async def _password(ctx: RequestContext, found: Token, asked: Signup, password: Secret | None) -> str | None:
+async def _password(ctx: RequestContext, found: Token, signup: Signup, password: Secret | None) -> str | None:
     """Return the hash of the password that the prover of the address has chosen; None if it can't be told."""
     if password is None:
-        return asked.password_hash if _asked_here(ctx, found) else None
-    about = (found.requested_user_id, asked.name, found.email)
+        return signup.password_hash if _requested_here(ctx, found) else None
+    about = (found.requested_user_id, signup.name, found.email)
     try:
         return await password_policy.hash_new_password(ctx, ctx.services.passwords, password.reveal(), about=about)
     except AccountError:
@@ -119,7 +119,7 @@ def _mark(ctx: RequestContext, token: Token) -> None:
     ctx.headers.append(("Set-Cookie", value))
 
 
-def _asked_here(ctx: RequestContext, token: Token) -> bool:
+def _requested_here(ctx: RequestContext, token: Token) -> bool:
     shown = session_cookies.kept(ctx).get(_name(ctx), "")
     return hmac.compare_digest(_proof(ctx, token).encode(), shown.encode())
 

@@ -41,7 +41,7 @@ async def update_password(ctx: RequestContext) -> web.Response:
         about=password_policy.personal_words(ctx.member),
         earlier=await password_policy.previous_hashes(ctx, ctx.pool, ctx.member),
     )
-    told = await mail_quotas.may_notify(ctx, ctx.member)
+    notify = await mail_quotas.may_notify(ctx, ctx.member)
     async with ctx.unit_of_work() as tx:
         user = await _unchanged(ctx, tx)
         await users.change_password(tx, user, password_hash=password_hash, kept=ctx.project.password_history)
@@ -49,7 +49,7 @@ async def update_password(ctx: RequestContext) -> web.Response:
             await tokens.revoke_all(tx, user, by_address=True)
         await sessions.close_others(tx, user, kept=ctx.member.session_id)
         await events.record(tx, ctx.project.id, event=Event.PASSWORD_UPDATE, user_id=user.id, by=ctx.client)
-        if told:
+        if notify:
             await outgoing_mail.notify(ctx, tx, letter="password_changed", user=user)
         changed = await users.find(tx, ctx.project.id, user_id=user.id)
     return responses.json(responses.user(ctx, changed or user))
@@ -81,7 +81,7 @@ async def update_email(ctx: RequestContext) -> web.Response:
     if body.email == ctx.member.email:  # it is in use, as the API document has it; an earlier proof stays
         raise EmailTaken
     await mail_quotas.charge(ctx, body.email)
-    told = await mail_quotas.may_notify(ctx, ctx.member)
+    notify = await mail_quotas.may_notify(ctx, ctx.member)
     async with ctx.unit_of_work() as tx:
         before = await _unchanged(ctx, tx, claimed=body.email)
         if body.email == before.email:
@@ -90,7 +90,7 @@ async def update_email(ctx: RequestContext) -> web.Response:
         user = await users.change_email(tx, before, email=body.email, password_hash=first_hash)
         await tokens.revoke_all(tx, before, by_address=proved)
         await _announce(ctx, tx, user)
-        if told:
+        if notify:
             await outgoing_mail.notify(ctx, tx, letter="email_changed", user=before)
         await events.record(tx, ctx.project.id, event=Event.EMAIL_UPDATE, user_id=user.id, by=ctx.client)
     return responses.json(responses.user(ctx, user))

@@ -58,8 +58,8 @@ async def create_recovery(ctx: RequestContext) -> web.Response:
         await events.record(
             tx, ctx.project.id, event=Event.RECOVERY_CREATE, user_id=None, token_id=token.id, by=ctx.client
         )
-    told = tokens.with_public_id(ctx.services.ring, token)
-    return responses.json(responses.token(ctx, told, user_id=user.id if user else ids.new()), 201)
+    shown = tokens.with_public_id(ctx.services.ring, token)
+    return responses.json(responses.token(ctx, shown, user_id=user.id if user else ids.new()), 201)
 
 
 async def _revealed(ctx: RequestContext, email: str) -> User | None:

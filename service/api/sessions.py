@@ -42,7 +42,7 @@ async def create_session(ctx: RequestContext) -> web.Response:
     if user.status == "blocked":
         raise UserBlocked
     fresh = await _renewed(ctx, user, body.password)
-    told = await _should_notify(ctx, user)
+    notify = await _should_notify(ctx, user)
     async with ctx.unit_of_work() as tx:
         now = await users.lock(tx, ctx.project.id, user_id=user.id)
         # Another login may have replaced the hash meanwhile: the password is the same as long as its date is.
@@ -51,7 +51,7 @@ async def create_session(ctx: RequestContext) -> web.Response:
         if fresh:
             await users.rehash_password(tx, user, password_hash=fresh)
         opened = await open_session(ctx, tx, now, provider="email")
-        if told:
+        if notify:
             await outgoing_mail.notify(ctx, tx, letter="new_device", user=now)
     return session_response(ctx, opened)
 

@@ -42,7 +42,7 @@ async def _doctor(arguments: argparse.Namespace, settings: Settings) -> object:
     if settings.smtp_url.get_secret_value():
         found += await _relays(arguments, settings)
     if arguments.through:
-        found += [Finding(*told) for told in await asyncio.to_thread(proxy_check.check, arguments.through, settings)]
+        found += [Finding(*each) for each in await asyncio.to_thread(proxy_check.check, arguments.through, settings)]
     answer = [asdict(finding) for finding in found]
     if any(finding.state == "fail" for finding in found):
         raise CheckFailed(answer)
@@ -85,8 +85,8 @@ async def _postgres(settings: Settings) -> list[Finding]:
     )
     faults = [Finding("postgres", "fail", fault) for fine, fault in checks if not fine]
     sound = Finding("postgres", "ok", f"release {found.release}, schema {version}, may be written")
-    says = "have one cookie: who signs in to one is signed out of the other"
-    return [*(faults or [sound]), *(Finding("projects", "warn", f"{', '.join(each.ids)} {says}") for each in alike)]
+    message = "have one cookie: who signs in to one is signed out of the other"
+    return [*(faults or [sound]), *(Finding("projects", "warn", f"{', '.join(each.ids)} {message}") for each in alike)]
 
 
 async def _redis(settings: Settings) -> list[Finding]:
@@ -100,8 +100,8 @@ async def _redis(settings: Settings) -> list[Finding]:
         await redis.aclose(close_connection_pool=True)
     policy, most = memory.get("maxmemory_policy", ""), int(memory.get("maxmemory", 0))
     if policy not in ("noeviction", ""):
-        says = f"throws keys away ({policy}): windows of limits would be forgotten; set maxmemory-policy noeviction"
-        return [Finding("redis", "fail" if most else "warn", says)]
+        message = f"throws keys away ({policy}): windows of limits would be forgotten; set maxmemory-policy noeviction"
+        return [Finding("redis", "fail" if most else "warn", message)]
     return [Finding("redis", "ok", f"release {server.get('redis_version', '?')}, keeps its keys")]
 
 

@@ -66,23 +66,23 @@ async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
         if not await projects.set_limit(pool, arguments.project, rule=arguments.rule, numbers=arguments.numbers):
             raise NotFound(f"no project {arguments.project}")
         project = await find_project(pool, arguments.project)
-    return {"project": project.id, **_said(project, _rules()[arguments.rule])}
+    return {"project": project.id, **_described(project, _rules()[arguments.rule])}
 
 
-def _said(project: Project, rule: Rule) -> dict[str, object]:
+def _described(project: Project, rule: Rule) -> dict[str, object]:
     found = counting.project_rules(project, [rule])
-    said = f"{found[0].limit} in {found[0].window} s" if found else "off"
-    return {"rule": rule.name, "limit": said, "default": rule.name not in project.limits}
+    limit = f"{found[0].limit} in {found[0].window} s" if found else "off"
+    return {"rule": rule.name, "limit": limit, "default": rule.name not in project.limits}
 
 
 async def _show(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool, _limits(settings, pool) as limits:
         project = await find_project(pool, arguments.project)
         if not (arguments.email or arguments.user or arguments.ip):
-            return [_said(project, rule) for rule in _rules().values()]
-        asked = list(_windows(project, arguments))
-        rules = [window.rule for _, counted in asked for window in counted]
-        return await _look(pool, limits, [name for each in asked for name in _names(limits, *each)], rules)
+            return [_described(project, rule) for rule in _rules().values()]
+        selected = list(_windows(project, arguments))
+        rules = [window.rule for _, counted in selected for window in counted]
+        return await _look(pool, limits, [name for each in selected for name in _names(limits, *each)], rules)
 
 
 async def _look(pool: Pool, limits: RateLimiter, names: list[str], rules: list[Rule]) -> list[dict[str, object]]:

@@ -31,7 +31,7 @@ def check(url: str, settings: Settings) -> list[Finding]:
         found = orjson.loads(body) if status == http.client.OK else None
     except (OSError, ValueError, http.client.HTTPException) as error:
         return [("through", "fail", f"{url} can't be asked: {type(error).__name__}")]
-    if not _is_told(found):
+    if not _is_answer(found):
         return [("through", "fail", f"{url} answered {status}: not this service, other SECRET_KEYS, or another clock")]
     return list(_judge(found))
 
@@ -62,7 +62,7 @@ def _get(scheme: str, host: str, port: int | None, settings: Settings) -> tuple[
         wire.close()
 
 
-def _is_told(found: object) -> TypeGuard[dict[str, Any]]:
+def _is_answer(found: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(found, dict) and all(isinstance(found.get(name), kind) for name, kind in _ANSWERS.items())
 
 

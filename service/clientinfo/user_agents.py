@@ -179,8 +179,8 @@ def _makes() -> Resolver:
 
 def _make(text: str, os_code: str) -> ua_parser.Device | None:
     """Find the make. A desktop has none, a program none either; a robot may pretend to be anything."""
-    told = os_code not in _DESKTOPS if os_code else text.startswith("Mozilla/")
-    return _makes()(text, ua_parser.Domain.DEVICE).device if told or _ROBOT.search(text) else None
+    has_device = os_code not in _DESKTOPS if os_code else text.startswith("Mozilla/")
+    return _makes()(text, ua_parser.Domain.DEVICE).device if has_device or _ROBOT.search(text) else None
 
 
 @lru_cache(REMEMBERED)

@@ -154,11 +154,11 @@ def _raw(text: str) -> bytes:
 
 def _argon2_is_bearable(stored: str) -> bool:
     try:
-        asked = extract_parameters(stored)
+        parameters = extract_parameters(stored)
     except InvalidHashError:
         return False
-    work = asked.memory_cost * asked.time_cost
-    return asked.memory_cost <= _MEMORY_CAP and work <= _ARGON2_WORK and asked.parallelism <= _LANES
+    work = parameters.memory_cost * parameters.time_cost
+    return parameters.memory_cost <= _MEMORY_CAP and work <= _ARGON2_WORK and parameters.parallelism <= _LANES
 
 
 def _scrypt_parameters(stored: str) -> tuple[int, int, int, bytes, bytes] | None:

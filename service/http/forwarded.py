@@ -40,7 +40,7 @@ class Forwarding:
 
     def __init__(self, header: Header, trusted_hops: int) -> None:
         self._header, self._trusted_hops = header, trusted_hops
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def address(self, request: web.BaseRequest) -> str:
         """Return the client's address: the socket's peer without trusted proxies, or if their header is unreadable."""
@@ -59,9 +59,9 @@ class Forwarding:
 
     def _tell(self, why: str, element: str) -> None:
         """Log the element's form and not its text: a client may have written it."""
-        if why in self._told:
+        if why in self._logged:
             return
-        self._told.add(why)
+        self._logged.add(why)
         shape = re.sub(r"[A-Za-z]+", "a", re.sub(r"[0-9]+", "9", element[: 4 * _SHAPE]))
         shape = re.sub(r"[^\x21-\x7e]", "?", shape)[:_SHAPE]
         log.warning(

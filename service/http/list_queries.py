@@ -97,11 +97,11 @@ def wants_total(ctx: RequestContext) -> bool:
 def paging(ctx: RequestContext) -> tuple[int, int]:
     """Read limit and offset, for lists that know no other query; raises QueryInvalid."""
     most, skipped = USUAL, 0
-    asked = read(ctx)
+    queries = read(ctx)
     if not ctx.api_version.iso:  # 0.12 to 0.15 have them as parameters
         given = ctx.request.query
-        asked += [parse(f"{name}({given[name]})") for name in ("limit", "offset") if name in given]
-    for query in asked:
+        queries += [parse(f"{name}({given[name]})") for name in ("limit", "offset") if name in given]
+    for query in queries:
         match query.method:
             case "limit":
                 most = number(query, most=MOST)

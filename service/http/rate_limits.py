@@ -98,8 +98,8 @@ def _refusal(tally: Tally) -> Decision:
     """Choose the refusal to show. A full window that others share shows neither its name nor its reset."""
     if own := _tightest(verdict for window, verdict in _headers_of(tally) if window.own and not verdict.allowed):
         return own
-    told = next(verdict for window, verdict in _headers_of(tally) if not window.own)
-    return replace(told, allowed=False, remaining=0, reset=told.window)
+    shared = next(verdict for window, verdict in _headers_of(tally) if not window.own)
+    return replace(shared, allowed=False, remaining=0, reset=shared.window)
 
 
 def _headers_of(tally: Tally) -> Iterable[tuple[Window, Decision]]:

@@ -30,7 +30,7 @@ class Readiness:
         self._pool = Pool(self._url, size=1, name="accounts-health", outage=self._peers.postgres)
         self._redis = queue.connect(settings.redis_url.get_secret_value(), timeout=0.5)
         self._version = migrations.load()[-1].version
-        self._seen, self._told = False, False
+        self._seen, self._reported = False, False
         self._where = f"postgres at {self._peers.postgres.server}"
 
     async def live(self, _request: web.Request) -> web.Response:
@@ -54,8 +54,8 @@ class Readiness:
             return explain(error, self._url)
         self._seen = True
         fault = self._judge(findings)
-        if bool(fault) != self._told:
-            self._told = bool(fault)
+        if bool(fault) != self._reported:
+            self._reported = bool(fault)
             self._log_change(fault)
         return fault
 

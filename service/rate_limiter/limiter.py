@@ -72,18 +72,18 @@ class RateLimiter:
         # Windows that Postgres has just found full: until when that is trusted, and when a place falls free.
         self._full: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-        self._asked, self._since = -_NEWS, datetime(2000, 1, 1, tzinfo=UTC)
+        self._resets_read_at, self._since = -_NEWS, datetime(2000, 1, 1, tzinfo=UTC)
 
     async def count(self, project_id: str, windows: Sequence[Window]) -> Tally:
         """Count this call in all windows or, if one is full, in none. Raises database errors."""
         rules = [window.rule for window in windows]
         names = [self.key_of(project_id, window.rule, window.value) for window in windows]
         call_id = secrets.token_urlsafe(8)
-        told = await self.redis.count(call_id, names, rules)
-        if told and not full(windows, told):
-            return await self._count_in_postgres(windows, names, call_id, told)
-        if told and not await self._apply_resets(names):
-            return tally(windows, told)
+        in_redis = await self.redis.count(call_id, names, rules)
+        if in_redis and not full(windows, in_redis):
+            return await self._count_in_postgres(windows, names, call_id, in_redis)
+        if in_redis and not await self._apply_resets(names):
+            return tally(windows, in_redis)
         async with self._wait_for_turn(names):
             recalled = self._recall(names)
             return (
@@ -91,16 +91,16 @@ class RateLimiter:
             )
 
     async def _count_in_postgres(
-        self, windows: Sequence[Window], names: Sequence[str], call_id: str, told: Sequence[Usage] | None
+        self, windows: Sequence[Window], names: Sequence[str], call_id: str, in_redis: Sequence[Usage] | None
     ) -> Tally:
         """Count in Postgres a call that Redis has counted, or knows nothing certain of."""
         rules = [window.rule for window in windows]
         found = await self._store.count(names, [rule.limit for rule in rules], [rule.window for rule in rules])
-        used = [_larger(row, told[place] if told else None) for place, row in enumerate(found)]
+        used = [_larger(row, in_redis[place] if in_redis else None) for place, row in enumerate(found)]
         moment = found[0].counted_at
         if moment is None:
             self._remember_full(names, rules, used)
-            if told:
+            if in_redis:
                 await self.redis.refund([(name, call_id) for name in names])
             return tally(windows, used)
         places = [CountedCall(name, rule.limit, call_id, moment) for name, rule in zip(names, rules, strict=True)]
@@ -141,9 +141,9 @@ class RateLimiter:
 
     async def _apply_resets(self, names: Sequence[str]) -> bool:
         """Apply in Redis the resets by an operator that Redis has missed; tell whether there were any."""
-        if time.monotonic() - self._asked < _NEWS:
+        if time.monotonic() - self._resets_read_at < _NEWS:
             return False
-        self._asked = time.monotonic()
+        self._resets_read_at = time.monotonic()
         try:
             resets = await self._store.resets(self._since - _OVERLAP)
         except Exception as error:  # noqa: BLE001 - a refusal stands, whether or not this can be looked up
@@ -179,6 +179,6 @@ class RateLimiter:
 _ENDLESS = 2**31
 
 
-def _larger(row: WindowUsage, told: Usage | None) -> Usage:
+def _larger(row: WindowUsage, in_redis: Usage | None) -> Usage:
     """Take Redis's usage where it knows of more calls because Postgres has lost some."""
-    return told if told and told.before > row.before else Usage(row.before, row.wait)
+    return in_redis if in_redis and in_redis.before > row.before else Usage(row.before, row.wait)

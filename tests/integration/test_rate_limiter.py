@@ -177,14 +177,14 @@ async def test_an_operators_resets_reach_redis(
     monkeypatch.setattr(limiter, "_NEWS", 60.0)
     mine, other = limits.key_of("shop", TWO, "x"), limits.key_of("shop", TWO, "y")
     for _ in range(2):
-        limits._asked = -60.0
+        limits._resets_read_at = -60.0
         assert await allowed(limits, 3) == [True, True, False]
         await rate_limit_windows.reset(pool, [other])
-        limits._asked = -60.0
+        limits._resets_read_at = -60.0
         await pool.execute("delete from windows")
         assert await allowed(limits, 1) == [False], "Redis has counted them"
         await rate_limit_windows.reset(pool, [mine])
-        limits._asked = -60.0
+        limits._resets_read_at = -60.0
         assert await allowed(limits, 3) == [True, True, False]
         await pool.execute("delete from windows; delete from window_resets")
         await redis.flushdb()

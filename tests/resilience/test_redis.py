@@ -26,7 +26,7 @@ from testkit.full import full
 from testkit.history import Rule, gather
 from testkit.invariants import breaches
 from testkit.patience import stretched
-from testkit.people import Person, ask, create_people, delays, percentile, stream, tell
+from testkit.people import Person, ask, create_people, delays, percentile, show, stream
 from testkit.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -175,9 +175,9 @@ async def test_f23_it_hangs(cluster: Cluster):
         await until(
             lambda: len(about_redis(cluster)) > before, seconds=stretched(NOTICED), what="the worker has not noticed"
         )
-        tell(f"noticed after {time.monotonic() - started:.1f} s")
+        show(f"noticed after {time.monotonic() - started:.1f} s")
         await mailed(cluster)
-        tell(slowest(cluster, started))
+        show(slowest(cluster, started))
     finally:
         cluster.valkey.resume()
     await heard(cluster)
@@ -305,13 +305,13 @@ async def test_f26_it_is_slow_and_cut_off(cluster: Cluster):
     finally:
         await cluster.redis.up()
     acts = [act for act in cluster.clients[0].acts if act.name == "recovery" and act.at >= started]
-    tell(
+    show(
         f"p99 {p99(act for act in acts if act.at < turned)} ms fair, {p99(act for act in acts if act.at >= turned)} ms"
     )
     await heard(cluster)
     await is_right(cluster)
     late = [each.seconds for each in delays(cluster, await gather(cluster)) if each.at > turned]
-    tell(f"p99 of the mails' delay: {percentile(late, 0.99):.1f} s")
+    show(f"p99 of the mails' delay: {percentile(late, 0.99):.1f} s")
 
 
 def p99(acts: Iterable[Act]) -> int:
@@ -359,7 +359,7 @@ async def drain(cluster: Cluster, count: int) -> None:
 
         await mailed(cluster, 1)
         await until(drained, what="the queue is not drained")
-        tell(f"{count / (time.monotonic() - started):.0f} stale ids a second")
+        show(f"{count / (time.monotonic() - started):.0f} stale ids a second")
     await is_right(cluster)
 
 

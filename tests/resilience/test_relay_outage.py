@@ -10,7 +10,7 @@ from testkit.cluster import Cluster, start_cluster
 from testkit.full import FULL, full
 from testkit.history import gather
 from testkit.invariants import breaches
-from testkit.people import ask, create_people, tell
+from testkit.people import ask, create_people, show
 from testkit.waiting import until
 
 # Seconds: what the promise gives the backlog of an outage, and a thousand mails beside a bad one.
@@ -43,7 +43,7 @@ async def test_f31_the_relay_is_away(tmp_path: Path, workers: int):
         await cluster.smtp.up()
         began = time.monotonic()
         await cluster.all_ended(seconds=DRAINED)
-        tell(f"{tried} tries in vain; drained {time.monotonic() - began:.1f} s after the relay's return")
+        show(f"{tried} tries in vain; drained {time.monotonic() - began:.1f} s after the relay's return")
         await each_once(cluster, 60)
         await until(lambda: logged(cluster, "relay.circuit_closed"), what="no breaker has closed")
 
@@ -72,7 +72,7 @@ async def test_f41_it_takes_two_connections_at_a_time(tmp_path: Path, workers: i
         await ask(clients, people)
         await cluster.all_ended(seconds=DRAINED)
         await each_once(cluster, 100)
-        tell(f"{cluster.sink.turned_away} connections were turned away")
+        show(f"{cluster.sink.turned_away} connections were turned away")
         assert cluster.sink.turned_away < 50, "a storm"
 
 
@@ -84,7 +84,7 @@ async def test_f41_it_takes_ten_mails_a_minute(tmp_path: Path):
         await ask([cluster.client()], await create_people(cluster, 15))
         await cluster.all_ended()
         await each_once(cluster, 15)
-        tell(f"{cluster.sink.turned_away} mails were turned away")
+        show(f"{cluster.sink.turned_away} mails were turned away")
         assert cluster.sink.turned_away <= 2
 
 

@@ -202,14 +202,14 @@ KINDS = ["application/json", FORM, PARTS, "application/octet-stream", "nonsense"
 MEGABYTES = 4
 
 
-async def flood(port: int, name: str, kind: str) -> edge.Told | None:
+async def flood(port: int, name: str, kind: str) -> edge.Answer | None:
     """Four megabytes, or as many as are taken; None if the connection was cut before its answer could be read."""
     wave, start, more = FLOODS[name]
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         async with asyncio.timeout(edge.PATIENCE):
             writer.write(raw(start, kind, more, length=False))
-            answer = asyncio.create_task(edge.told(reader))
+            answer = asyncio.create_task(edge.read_answer(reader))
             try:
                 for _ in range(MEGABYTES * 2**20 // len(wave)):
                     writer.write(wave)

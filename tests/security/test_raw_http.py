@@ -30,7 +30,7 @@ def written(row: dict[str, Any]) -> bytes:
     return row["raw"].replace("{fill}", text * count).encode("latin-1")
 
 
-def check(told: edge.Told) -> None:
+def check(told: edge.Answer) -> None:
     """Whoever refuses, the answer looks the same."""
     assert told.headers["x-content-type-options"] == "nosniff"
     assert told.headers["cache-control"] == "no-store"
@@ -57,7 +57,7 @@ async def test_s80_every_request_has_its_answer(port: int, row: dict[str, Any]):
         try:
             async with asyncio.timeout(edge.PATIENCE):
                 writer.write(written(row))
-                told = await edge.told(reader)
+                told = await edge.read_answer(reader)
                 if told.headers.get("connection") == "close" or told.status != 204:
                     writer.write_eof()
         finally:
@@ -84,9 +84,9 @@ async def test_s80_nothing_behind_a_refusal_is_read(port: int):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     async with asyncio.timeout(edge.PATIENCE):
         writer.write(GOOD % b"")
-        assert (await edge.told(reader)).status == 401
+        assert (await edge.read_answer(reader)).status == 401
         writer.write(BAD + GOOD % b"")
-        assert (await edge.told(reader)).status == 400
+        assert (await edge.read_answer(reader)).status == 400
         assert await reader.read() == b""
     writer.close()
 
@@ -113,7 +113,7 @@ async def test_s80_a_request_that_ends_its_connection(port: int, lines: bytes, a
         async with asyncio.timeout(edge.PATIENCE):
             body = b"0\r\n\r\n" if b"Transfer" in lines else b""
             writer.write(GOOD % lines + body + (b"" if apart else GOOD % b""))
-            told = await edge.told(reader)
+            told = await edge.read_answer(reader)
             if apart:
                 writer.write(GOOD % b"")
             assert (told.status, told.headers["connection"]) == (400 if body else 401, "close")
@@ -127,7 +127,7 @@ async def test_s82_requests_in_a_row_are_answered_in_order(port: int):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     async with asyncio.timeout(edge.PATIENCE):
         writer.write(GOOD % b"" * 100)
-        assert [(await edge.told(reader)).status for _ in range(100)] == [401] * 100
+        assert [(await edge.read_answer(reader)).status for _ in range(100)] == [401] * 100
     writer.close()
 
 

@@ -37,7 +37,7 @@ async def idle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> by
 
 async def after_an_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
     writer.write(GOOD)
-    assert (await edge.told(reader)).status == 401
+    assert (await edge.read_answer(reader)).status == 401
     return await reader.read()
 
 
@@ -139,9 +139,9 @@ async def test_s81_more_than_there_is_room_for(desk: connections.Runner):
         for _reader, writer in held:
             writer.write(GOOD)
         for reader, _writer in held:
-            assert (await edge.told(reader)).status == 401
+            assert (await edge.read_answer(reader)).status == 401
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        refused = await edge.told(reader)
+        refused = await edge.read_answer(reader)
         assert await reader.read() == b""
         writer.close()
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")

@@ -14,7 +14,7 @@ _COUNT = 40
 
 
 @pytest.mark.parametrize(
-    "question", [one for one in timing_enumeration.QUESTIONS if not one.told], ids=lambda one: one.name
+    "question", [one for one in timing_enumeration.QUESTIONS if not one.revealed], ids=lambda one: one.name
 )
 async def test_s09_somebody_and_nobody_take_as_long(
     environment: dict[str, str], pool: Pool, project: Project, question: timing_enumeration.Question

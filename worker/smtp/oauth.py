@@ -21,7 +21,7 @@ _PATIENCE, _AGAIN = 10.0, 60.0
 # A token is renewed so long before its end, or when a tenth of its life is left if that is less.
 _SLACK = 300.0
 # Lifetime of a token whose server gives none (RFC 6749 5.1 leaves it open).
-_UNTOLD = 300.0
+_DEFAULT_LIFE = 300.0
 _LONGEST = 64 * 1024
 _TOKEN = re.compile(r"[!-~]{1,16384}")
 _CODE = re.compile(r"[a-z_]{1,40}")
@@ -73,13 +73,13 @@ class AccessTokens:
 
     async def _ask(self) -> None:
         self._kept = None
-        asked = asyncio.get_running_loop().time()
+        requested_at = asyncio.get_running_loop().time()
         answer: _Kept | tuple[str, Cause]
         try:
             grant = oauth_grants.read_grant(self._path)
             async with asyncio.timeout(_PATIENCE):
                 status, body = await _post(grant, self._user)
-            answer = _read(status, body, asked)
+            answer = _read(status, body, requested_at)
         except Exception as error:  # noqa: BLE001 - any error means that there is no token
             answer = _of_error(error)
         if isinstance(answer, _Kept):
@@ -104,15 +104,15 @@ async def _post(grant: Grant, user: str) -> tuple[int, bytes]:
         return response.status, body
 
 
-def _read(status: int, body: bytes, asked: float) -> _Kept | tuple[str, Cause]:
-    told = _object(body)
+def _read(status: int, body: bytes, requested_at: float) -> _Kept | tuple[str, Cause]:
+    answer = _object(body)
     if status == 200:
-        token, life = told.get("access_token"), told.get("expires_in", _UNTOLD)
+        token, life = answer.get("access_token"), answer.get("expires_in", _DEFAULT_LIFE)
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             return "the token server's answer holds no token", "ours"
         seconds = _seconds(life)
-        return _Kept(token, asked + seconds - min(_SLACK, seconds / 10))
-    code, number = told.get("error"), _AADSTS.search(str(told.get("error_description", "")))
+        return _Kept(token, requested_at + seconds - min(_SLACK, seconds / 10))
+    code, number = answer.get("error"), _AADSTS.search(str(answer.get("error_description", "")))
     words = [str(status)]
     if isinstance(code, str) and _CODE.fullmatch(code):
         words.append(code)
@@ -124,19 +124,19 @@ def _read(status: int, body: bytes, asked: float) -> _Kept | tuple[str, Cause]:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        told = orjson.loads(body)
+        answer = orjson.loads(body)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def _seconds(life: object) -> float:
     """Read a lifetime; some servers write the number as text."""
     try:
-        seconds = float(life) if isinstance(life, int | float | str) else _UNTOLD
+        seconds = float(life) if isinstance(life, int | float | str) else _DEFAULT_LIFE
     except ValueError:
-        return _UNTOLD
-    return min(seconds, 86400.0) if seconds > 0 else _UNTOLD
+        return _DEFAULT_LIFE
+    return min(seconds, 86400.0) if seconds > 0 else _DEFAULT_LIFE
 
 
 def _of_error(error: Exception) -> tuple[str, Cause]:

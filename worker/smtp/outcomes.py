@@ -81,10 +81,10 @@ class TemporaryFailure(DeliveryFailure):
 
 def printable(text: str) -> str:
     """Join a server's reply to one printable line."""
-    said = text[:2000]
-    if not said.isprintable():
-        said = "".join(character if character.isprintable() else " " for character in said)
-    return " ".join(said.split())
+    line = text[:2000]
+    if not line.isprintable():
+        line = "".join(character if character.isprintable() else " " for character in line)
+    return " ".join(line.split())
 
 
 def one_line(text: str) -> str:

@@ -104,8 +104,8 @@ class RelayServer:
 
     def _reduce_concurrency(self, fault: DeliveryFailure) -> bool:
         """Return whether the server had only too many connections; if so, reduce their limit for a while."""
-        said = fault.code == 421 or (fault.code >= 400 and reply_texts.CROWDED.search(fault.text) is not None)
-        if fault.stage not in GREETING or fault.cause != "server" or not said:
+        crowded = fault.code == 421 or (fault.code >= 400 and reply_texts.CROWDED.search(fault.text) is not None)
+        if fault.stage not in GREETING or fault.cause != "server" or not crowded:
             return False
         # The connection that it has just refused is not among them.
         working = self.connections.greeted

@@ -61,20 +61,20 @@ def of_reply(code: int, text: str, stage: Stage) -> DeliveryFailure:
     if not 200 <= code <= 599:
         return TemporaryFailure(0, f"the reply makes no sense: {line}"[:LONGEST_TEXT], stage)
     # The whole reply is classified; only the cut line is kept, because a reply may quote the mail.
-    said = printable(text)
-    status = ENHANCED.match(said)
+    reply = printable(text)
+    status = ENHANCED.match(reply)
     detail = status[2] if status else ""
-    cause = _cause(code, detail, said, stage)
+    cause = _cause(code, detail, reply, stage)
     if stage in GREETING or stage == "mail":
         # No recipient was named yet, so it can't be the recipient's fault.
         own: Cause = "server" if code < 500 else "ours"
-        told = _without_words(text) if stage == "auth" else line
-        return TemporaryFailure(code, told, stage, own if cause in (None, "recipient") else cause)
+        shown = _without_words(text) if stage == "auth" else line
+        return TemporaryFailure(code, shown, stage, own if cause in (None, "recipient") else cause)
     if cause:
         return TemporaryFailure(code, line, stage, cause)
     if code < 500:
         return TemporaryFailure(code, line, stage, "server" if code < 400 or stage == "data" else "recipient")
-    if _is_final(code, detail, said, stage):
+    if _is_final(code, detail, reply, stage):
         return PermanentFailure(code, line, stage, "recipient")
     return TemporaryFailure(code, line, stage, "ours", suspected=True)
 
@@ -85,36 +85,36 @@ def _without_words(text: str) -> str:
     return f"the server did not let us sign in{f' ({status[0]})' if status else ''}"
 
 
-def _is_final(code: int, detail: str, said: str, stage: Stage) -> bool:
+def _is_final(code: int, detail: str, reply: str, stage: Stage) -> bool:
     """Return whether a 5xx that shows no fault of ours or of the server speaks of the recipient."""
     if detail in FINAL:
         return True
     if stage != "rcpt" or code not in FINAL_CODES:
         return False
-    about_a_rule = (detail.startswith("7.") and detail not in OWNER) or reply_texts.POLICY.search(said) is not None
-    return not about_a_rule or reply_texts.RECIPIENT.search(said) is not None
+    about_a_rule = (detail.startswith("7.") and detail not in OWNER) or reply_texts.POLICY.search(reply) is not None
+    return not about_a_rule or reply_texts.RECIPIENT.search(reply) is not None
 
 
-def _cause(code: int, detail: str, said: str, stage: Stage) -> Cause | None:
+def _cause(code: int, detail: str, reply: str, stage: Stage) -> Cause | None:
     """Return the temporary cause that a reply names; None where only code and stage tell."""
-    crowded = stage in GREETING and reply_texts.CROWDED.search(said) is not None
-    rate = reply_texts.is_rate(said) and not crowded and reply_texts.OF_CONNECTION.search(said) is None
+    crowded = stage in GREETING and reply_texts.CROWDED.search(reply) is not None
+    rate = reply_texts.is_rate(reply) and not crowded and reply_texts.OF_CONNECTION.search(reply) is None
     if stage == "auth":
         # Words about signing in are in every answer to it: only those about a rate say more than its code.
         return "pace" if rate else "server" if crowded or code < 500 else "ours"
-    named = detail in FINAL and reply_texts.SENDER.search(said) is None
+    named = detail in FINAL and reply_texts.SENDER.search(reply) is None
     signs: tuple[tuple[bool, Cause | None], ...] = (
-        (detail in RECEIVING or reply_texts.RECEIVING.search(said) is not None, "recipient"),
-        (reply_texts.TOO_BIG.search(said) is not None, "ours"),
-        (reply_texts.GREYLISTED.search(said) is not None, "recipient"),
+        (detail in RECEIVING or reply_texts.RECEIVING.search(reply) is not None, "recipient"),
+        (reply_texts.TOO_BIG.search(reply) is not None, "ours"),
+        (reply_texts.GREYLISTED.search(reply) is not None, "recipient"),
         (crowded, "server"),
-        (reply_texts.MAILBOX_FULL.search(said) is not None, "recipient"),
+        (reply_texts.MAILBOX_FULL.search(reply) is not None, "recipient"),
         (rate, "pace"),
         (named, None),
         (detail in STATUSES, STATUSES.get(detail)),
-        (BLOCKED.fullmatch(detail) is not None or reply_texts.OURS.search(said) is not None, "ours"),
+        (BLOCKED.fullmatch(detail) is not None or reply_texts.OURS.search(reply) is not None, "ours"),
         (detail.startswith("1."), None),
-        (reply_texts.QUOTA.search(said) is not None, "recipient"),
-        (code >= 500 and reply_texts.BUSY.search(said) is not None, "server"),
+        (reply_texts.QUOTA.search(reply) is not None, "recipient"),
+        (code >= 500 and reply_texts.BUSY.search(reply) is not None, "server"),
     )
     return next((cause for holds, cause in signs if holds), CODES.get(code))

@@ -48,7 +48,7 @@ def cause(stage: str, code: int | None, text: str) -> str:
 
 def history(mail: Facts, steps: list[dict[str, Any]]) -> list[str]:
     """Format a mail and its events, in order."""
-    told = [(step["at"], _value(step)) for step in steps]
+    facts = [(step["at"], _value(step)) for step in steps]
     accepted = f"accepted: {mail['letter']} for {mail['project_id']}, to {mail['recipient']}"
     return [
         f"mail {mail['id']}",
@@ -57,7 +57,7 @@ def history(mail: Facts, steps: list[dict[str, Any]]) -> list[str]:
         f"message id: {mail['message_id']}",
         f"of use until: {_at(mail['deadline_at'])}",
         "",
-        *(f"{_at(at)}  {words}" for at, words in [(mail["created_at"], accepted), *told]),
+        *(f"{_at(at)}  {words}" for at, words in [(mail["created_at"], accepted), *facts]),
         *_now(mail),
     ]
 
@@ -93,18 +93,18 @@ def _now(mail: Facts) -> list[str]:
     return [f"now: next try in {span}" if ahead else f"now: due for {span}"]
 
 
-def status(told: Facts) -> list[str]:
-    oldest, lately = told["oldest_pending_age"], told["last_hour"]
+def status(facts: Facts) -> list[str]:
+    oldest, lately = facts["oldest_pending_age"], facts["last_hour"]
     return [
-        f"mails: {_counts(told['states'])}",
+        f"mails: {_counts(facts['states'])}",
         f"oldest still to be sent: {'-' if oldest is None else durations.format_duration(oldest)}",
-        f"pending by cause: {_counts(told['waiting'])}",
+        f"pending by cause: {_counts(facts['waiting'])}",
         f"tries of the last hour: {_counts(lately['tries'])}",
         f"ended or steered without a try: {_counts(lately['without_a_try'])}",
         f"leases lost: {lately['leases_lost']}",
         f"suspected duplicates: {lately['suspected_duplicates']}",
-        *(_relay(relay) for relay in told["relays"]),
-        *([f"breakers: not known, {told['unknown']}"] if told["unknown"] else []),
+        *(_relay(relay) for relay in facts["relays"]),
+        *([f"breakers: not known, {facts['unknown']}"] if facts["unknown"] else []),
     ]
 
 

@@ -28,15 +28,15 @@ def serve(arguments: argparse.Namespace) -> int:
     settings = None
     try:
         settings = DatastoreSettings.read()
-        said: CommandResult = asyncio.run(arguments.act(arguments, settings))
+        result: CommandResult = asyncio.run(arguments.act(arguments, settings))
     except Exception as error:
         code = exit_codes.code_of(error)
         if not code:
             raise
         print(exit_codes.describe(error, code, settings), file=sys.stderr)  # noqa: T201 - a command line prints
         return code
-    print(_json(said.data) if arguments.json else "\n".join(said.lines))  # noqa: T201 - a command line prints
-    return said.code
+    print(_json(result.data) if arguments.json else "\n".join(result.lines))  # noqa: T201 - a command line prints
+    return result.code
 
 
 def _json(data: object) -> str:

@@ -27,13 +27,13 @@ def add(verbs: Any) -> None:
     shown.add_argument("mail", type=UUID, metavar="ID")
     for made in (listed, shown):
         made.add_argument("--recipients", action="store_true", help="show addresses in full: they are personal data")
-    told = _verb(
+    status = _verb(
         words,
         "status",
         show.show_status,
         _STATUS,
     )
-    told.add_argument("--project", metavar="ID", help="of this project alone")
+    status.add_argument("--project", metavar="ID", help="of this project alone")
     text = "make mails due at once; those that ended without being sent get up again if they still can"
     _add_action(words, "retry", steer.retry, text, usual="pending or failed")
     _add_action(words, "cancel", steer.cancel, "end mails that are still to be sent", usual="pending")

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from service import queue, redis_errors
-from service import relay_reports as reports
+from service import queue, redis_errors, relay_reports
 from service.cli.commands import NotFound, database, find_project
 from service.cli.mails import filters, lines
 from service.cli.mails.output import CommandResult
@@ -75,13 +74,13 @@ async def show_status(arguments: argparse.Namespace, settings: DatastoreSettings
         waiting = await outbox_admin.count_waiting(pool, project_id=project_id)
         outcomes = await outbox_admin.count_outcomes(pool, project_id=project_id, seconds=_LATELY)
         servers = await outbox_admin.count_by_server(pool, project_id=project_id, seconds=_LATELY)
-    told, unknown = await _reports(settings)
+    reports, unknown = await _reports(settings)
     status = {
         "states": {each.state: each.count for each in states},
         "oldest_pending_age": _oldest(states),
         "waiting": {each.cause or "untried": each.count for each in waiting},
         "last_hour": _lately(outcomes),
-        "relays": list(_relays(servers, told)),
+        "relays": list(_relays(servers, reports)),
         "unknown": unknown,
     }
     return CommandResult(status, lines.status(status))
@@ -92,19 +91,19 @@ async def _reports(settings: DatastoreSettings) -> tuple[dict[str, dict[str, str
     url = settings.redis_url.get_secret_value()
     redis = queue.connect(url)
     try:
-        return await reports.read(redis), ""
+        return await relay_reports.read(redis), ""
     except Exception as error:  # noqa: BLE001 - whatever the error of Redis, the facts of Postgres are shown
         return {}, redis_errors.explain(error, url)
     finally:
         await redis.aclose(close_connection_pool=True)
 
 
-def _relays(servers: list[ServerCount], told: dict[str, dict[str, str]]) -> Iterator[dict[str, Any]]:
+def _relays(servers: list[ServerCount], reports: dict[str, dict[str, str]]) -> Iterator[dict[str, Any]]:
     """List the relays of the workers, the preferred one first, then others that were used lately."""
     known = {each.server: each for each in servers}
-    for server in dict.fromkeys((*(name for states in told.values() for name in states), *known)):
+    for server in dict.fromkeys((*(name for states in reports.values() for name in states), *known)):
         counts = asdict(known.get(server) or ServerCount(server, 0, 0, 0, None))
-        yield counts | {"breakers": {worker: states[server] for worker, states in told.items() if server in states}}
+        yield counts | {"breakers": {worker: states[server] for worker, states in reports.items() if server in states}}
 
 
 def _oldest(states: list[StateCount]) -> float | None:

@@ -138,7 +138,7 @@ def test_a_clock_goes_on_by_itself():
     """Told once, it needs neither Postgres nor this machine's own time, which somebody may set."""
     clock = Clock()
     assert abs(clock.now() - time.time()) < 60
-    clock.set(time.time() + 3600, asked=time.monotonic())
+    clock.set(time.time() + 3600, sent_at=time.monotonic())
     assert 3540 < clock.offset < 3660
     earlier = clock.now()
     assert clock.now() >= earlier
@@ -149,7 +149,7 @@ async def test_f61_a_machine_whose_clock_is_off_is_not_ready(settings: Settings,
     readiness = Readiness(settings)
     assert await readiness.check() == ""
     for off, fit in ((0.0, True), (60.0, False), (-3600.0, False)):
-        readiness.clock.set(time.time() + off, asked=time.monotonic())
+        readiness.clock.set(time.time() + off, sent_at=time.monotonic())
         fault = readiness._judge(DatabaseHealth(read_only=False, version=9999, clock=0))
         assert (fault == "") is fit
     await readiness.close()
@@ -162,7 +162,7 @@ async def test_f61_jwts_live_by_the_clock_of_postgres(aiohttp_client, settings, 
     clock = Clock()
     wrong = Api(await aiohttp_client(make(settings, clock.now), cookie_jar=DummyCookieJar()))
     member = {"Cookie": cookie_of(await right.call("POST", "/v1/account/sessions/anonymous"))}
-    clock.set(time.time() + off, asked=time.monotonic())
+    clock.set(time.time() + off, sent_at=time.monotonic())
     token = (await wrong.call("POST", "/v1/account/jwt", headers=member)).data["jwt"]
     part = token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))

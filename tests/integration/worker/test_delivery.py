@@ -19,7 +19,7 @@ from service.store.outbox import Lease
 from testkit import processes
 from testkit.api import Api
 from testkit.letters import link_of, parameters_of
-from testkit.outbox import ANN, URL, asked
+from testkit.outbox import ANN, URL, request_mail
 from testkit.patience import PATIENCE
 from testkit.sink import Sink
 from worker.delivery import Delivery
@@ -42,7 +42,7 @@ async def due_now(pool: Pool) -> None:
 
 async def test_a_mail_is_sent_once(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """Claimed, sent, marked; the token and the event now know their user; a second call does nothing."""
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     await worker.deliver(mail)
     await worker.deliver(mail)
     (sent,) = sink.mails
@@ -60,7 +60,7 @@ async def test_a_mail_is_sent_once(pool: Pool, sink: Sink, a_worker, ann: users.
 
 async def test_the_link_is_the_callers_with_our_parameters(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """The url as it was accepted, then userId, email, secret, expire; and the id that every attempt shares."""
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await a_worker().deliver(mail)
     link = link_of(sink.mails[0])
     assert link.startswith("http://localhost/reset?from=mail&userId=ann&email=ann%40example.com&secret=")
@@ -75,14 +75,14 @@ async def test_a_links_expiry_looks_like_the_answers(pool: Pool, sink: Sink, a_w
         ({"modern": True, "iso": True}, ISO),
         ({"modern": True}, ISO),  # of the release before
     ):  # fmt: skip
-        await a_worker().deliver(await asked(pool, era=era))
+        await a_worker().deliver(await request_mail(pool, era=era))
         assert re.fullmatch(form, parameters_of(link_of(sink.mails[-1]))["expire"]), era
 
 
 async def test_a_temporary_refusal_waits_and_is_sent_later(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """450: pending again, due after the first wait; before that nobody sends it, afterwards the same bytes go."""
     sink.script("rcpt", "450 4.2.0 greylisted", times=1)
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     await worker.deliver(mail)
     row = await pool.fetchrow("select *, extract(epoch from due_at - now()) as wait from mails")
     assert (row["state"], row["last_code"], row["lease_by"]) == ("pending", 450, None)
@@ -98,7 +98,7 @@ async def test_a_temporary_refusal_waits_and_is_sent_later(pool: Pool, sink: Sin
 async def test_each_wait_is_longer(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """The waits follow the schedule and then repeat its last one, a fifth up or down."""
     sink.script("rcpt", "450 4.2.0 greylisted")
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     for attempt in range(1, len(WAITS) + 3):
         await due_now(pool)
         await worker.deliver(mail)
@@ -111,7 +111,7 @@ async def test_each_wait_is_longer(pool: Pool, sink: Sink, a_worker, ann: users.
 async def test_the_same_mail_is_byte_for_byte_the_same(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """Cut off after the final dot it may have arrived: the second attempt is a true duplicate."""
     sink.script("dot", action="cut", keep=True, times=1)
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     await worker.deliver(mail)
     assert await state(pool, mail) == "pending"
     await due_now(pool)
@@ -125,7 +125,7 @@ async def test_a_refusal_of_the_recipient_is_final(pool: Pool, sink: Sink, a_wor
     """550 at RCPT: failed, never tried again; the others go on."""
     sink.script("rcpt", "550 5.1.1 no such user", recipient=ANN)
     await users.create(pool, "shop", user_id="bob", email="bob@example.com", name="", password_hash=None)
-    mail, other, worker = await asked(pool), await asked(pool, "bob@example.com"), a_worker()
+    mail, other, worker = await request_mail(pool), await request_mail(pool, "bob@example.com"), a_worker()
     await worker.deliver(mail)
     row = await pool.fetchrow("select * from mails where id = $1", mail)
     assert (row["state"], row["last_code"], row["ended_at"] is not None) == ("failed", 550, True)
@@ -145,7 +145,7 @@ async def test_a_refusal_that_names_no_recipient_waits_until_the_deadline(
 ):
     """A 5xx after the dot that is not about the recipient waits by the schedule and ends as expired."""
     sink.script("dot", reply)
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     for attempt in range(1, len(WAITS) + 3):
         await due_now(pool)
         await worker.deliver(mail)
@@ -166,7 +166,7 @@ async def test_a_refusal_that_names_no_recipient_waits_until_the_deadline(
 async def test_a_refusal_for_the_rate_waits_under_its_own_name(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """A mail that waits for the relay's rate is distinct from one that waits for the relay or an operator."""
     sink.script("dot", "454 Throttling failure: Maximum sending rate exceeded", times=1)
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     await worker.deliver(mail)
     row = await pool.fetchrow("select state, last_cause, last_code from mails")
     assert tuple(row) == ("pending", "pace", 454)
@@ -178,7 +178,7 @@ async def test_a_refusal_for_the_rate_waits_under_its_own_name(pool: Pool, sink:
 
 async def test_our_own_faults_wait(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """A relay that is away costs nobody the mail: it waits until the relay is back."""
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     await sink.close()
     await worker.deliver(mail)
     assert await state(pool, mail) == "pending"
@@ -202,7 +202,7 @@ ENDINGS = {
 @pytest.mark.parametrize(("change", "end"), ENDINGS.values(), ids=ENDINGS)
 async def test_nothing_is_sent_when(pool: Pool, sink: Sink, a_worker, ann: users.User, change: str, end: str):  # noqa: PLR0917 - pytest passes them by name
     """A change since the mail was accepted counts: the mail ends in its own state and nothing goes out."""
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await pool.execute(change)
     await a_worker().deliver(mail)
     row = await pool.fetchrow("select * from mails")
@@ -217,7 +217,7 @@ async def test_nothing_is_sent_when(pool: Pool, sink: Sink, a_worker, ann: users
 )  # fmt: skip
 async def test_a_verification_is_for_the_address_as_it_was(pool: Pool, sink: Sink, a_worker, ann, change: str):
     """The address or the account has changed since: cancelled."""
-    mail = await asked(pool, user_id="ann")
+    mail = await request_mail(pool, user_id="ann")
     await pool.execute(change)
     await a_worker().deliver(mail)
     assert (await state(pool, mail), sink.mails) == ("cancelled", [])
@@ -228,7 +228,7 @@ async def test_for_nobody_the_event_is_filed_all_the_same(pool: Pool, a_worker, 
     """An unknown or blocked address: void, the token gone, and the log has the event with no user."""
     if block:
         await pool.execute("update users set status = 'blocked'")
-    mail = await asked(pool, ANN if block else "nobody@example.com")
+    mail = await request_mail(pool, ANN if block else "nobody@example.com")
     await a_worker().deliver(mail)
     assert await state(pool, mail) == "void"
     assert (await pool.fetchrow("select count(*) from tokens"))[0] == 0
@@ -240,7 +240,7 @@ async def test_for_nobody_the_event_is_filed_all_the_same(pool: Pool, a_worker, 
 
 async def test_a_letter_that_can_not_be_written_gives_up(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """A fault of ours is tried five times, then failed; it never stops other mails."""
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     await pool.execute("update mails set letter = 'nonsense'")
     for _ in range(5):
         assert await state(pool, mail) == "pending"
@@ -251,7 +251,7 @@ async def test_a_letter_that_can_not_be_written_gives_up(pool: Pool, sink: Sink,
 
 async def test_a_key_that_is_not_here_yet_is_waited_for(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """A newer API may make links with a key that this worker has only after its restart."""
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await pool.execute("update tokens set kid = 'later'")
     await a_worker().deliver(mail)
     assert (await state(pool, mail), sink.mails) == ("pending", [])
@@ -261,7 +261,7 @@ async def test_a_key_that_is_not_here_yet_is_waited_for(pool: Pool, sink: Sink, 
 async def test_tidying_forgets_what_ended_long_ago(pool: Pool, a_worker, ann: users.User):
     """An ended mail is kept for its days and then forgotten; one that is still owed stays whatever its age."""
     for ended in ("now() - interval '31 days'", "now() - interval '29 days'", "null"):
-        mail = await asked(pool)
+        mail = await request_mail(pool)
         state_now = "pending" if ended == "null" else "sent"
         await pool.execute(
             f"update mails set state = '{state_now}', ended_at = {ended}, created_at = now() - interval '40 days' "
@@ -273,7 +273,7 @@ async def test_tidying_forgets_what_ended_long_ago(pool: Pool, a_worker, ann: us
 
 async def test_a_busy_postgres_fails_no_mail(pool: Pool, a_worker, ann: users.User):
     """Being busy is no fault of the letter: however often it was tried, it waits on."""
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await pool.execute("update mails set attempts = 20")
 
     class Busy:
@@ -310,7 +310,7 @@ async def test_what_was_mailed_is_what_put_accepts(api: Api, pool: Pool, sink: S
 
 async def test_two_workers_send_one_mail(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """However many are rung for it, one claims it."""
-    mail, workers = await asked(pool), [a_worker("one"), a_worker("two")]
+    mail, workers = await request_mail(pool), [a_worker("one"), a_worker("two")]
     await asyncio.gather(*(worker.deliver(mail) for worker in workers * 5))
     assert (len(sink.mails), await state(pool, mail)) == (1, "sent")
 
@@ -318,7 +318,7 @@ async def test_two_workers_send_one_mail(pool: Pool, sink: Sink, a_worker, ann: 
 async def test_a_lease_that_ran_out_is_anyones(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """The second worker sends it; when the first wakes up at last, its word does not count."""
     sink.script("rcpt", action="hang", times=1)
-    mail, one, two = await asked(pool), a_worker("one"), a_worker("two")
+    mail, one, two = await request_mail(pool), a_worker("one"), a_worker("two")
     stuck = asyncio.create_task(one.deliver(mail))
     await sink.wait_for(lambda sink: any(line.startswith("RCPT") for line in sink.commands))
     await two.deliver(mail)
@@ -335,7 +335,7 @@ async def test_a_lease_that_ran_out_is_anyones(pool: Pool, sink: Sink, a_worker,
 
 async def test_a_late_worker_asks_before_the_words_go_out(pool: Pool, a_worker, ann: users.User, sink: Sink):
     """Held up for half a lease it asks Postgres, and sends nothing that is another's by now."""
-    mail, one, two = await asked(pool), a_worker("one"), a_worker("two")
+    mail, one, two = await request_mail(pool), a_worker("one"), a_worker("two")
     lease = Lease(mail, 1)
 
     class HeldUp:
@@ -358,7 +358,7 @@ async def test_a_late_worker_asks_before_the_words_go_out(pool: Pool, a_worker, 
 async def test_a_lease_is_renewed_while_it_is_sent(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """A live worker's lease stays its own, however slow the relay is."""
     sink.script("rcpt", action="hang", times=1)
-    mail, one = await asked(pool), a_worker("one")
+    mail, one = await request_mail(pool), a_worker("one")
     stuck = asyncio.create_task(one.deliver(mail))
     await sink.wait_for(lambda sink: any(line.startswith("RCPT") for line in sink.commands))
     await due_now(pool)
@@ -371,7 +371,7 @@ async def test_a_lease_is_renewed_while_it_is_sent(pool: Pool, sink: Sink, a_wor
 
 async def test_a_worker_that_comes_back_takes_its_own_again(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """Under the name it kept it need not wait for its own lease; another's it leaves alone."""
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await outbox.claim(pool, mail, worker="one", lease=30)
     assert await outbox.release_of_worker(pool, worker="two") == 0
     assert await outbox.release_of_worker(pool, worker="one") == 1
@@ -385,7 +385,7 @@ def poller(pool: Pool, delivery: Delivery) -> OutboxPoller:
 
 async def test_the_sweep_finds_a_lost_job(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """A mail and an event whose bell nobody heard are overdue, and swept."""
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await due_now(pool)
     await pool.execute("update events set at = now() - interval '2 seconds'")
     found = poller(pool, a_worker())
@@ -398,8 +398,8 @@ async def test_the_sweep_finds_a_lost_job(pool: Pool, sink: Sink, a_worker, ann:
 @pytest.mark.usefixtures("ann")
 async def test_the_sweep_takes_many_and_survives_a_bad_one(pool: Pool, database: str, sink: Sink, a_worker):
     """More than one batch is swept in one round; one mail's trouble is not the others'."""
-    bad = await asked(pool)
-    good = [await asked(pool) for _ in range(110)]
+    bad = await request_mail(pool)
+    good = [await request_mail(pool) for _ in range(110)]
     await pool.execute("update mails set letter = 'nonsense' where id = $1", bad)
     await due_now(pool)
     patient = Pool(database, size=4, patience=30)
@@ -416,7 +416,7 @@ async def test_the_sweep_takes_many_and_survives_a_bad_one(pool: Pool, database:
 async def test_without_redis_the_sweep_delivers(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """Redis away delays and loses nothing."""
     delivery = a_worker(redis_url=f"redis://127.0.0.1:{free_port()}/0")
-    await asked(pool)
+    await request_mail(pool)
     sweeping = asyncio.create_task(poller(pool, delivery).run())
     try:
         await sink.wait_for(1)

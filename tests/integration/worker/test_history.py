@@ -8,7 +8,7 @@ import pytest
 
 from service.db import Pool
 from service.store import outbox, users
-from testkit.outbox import ANN, asked
+from testkit.outbox import ANN, request_mail
 from testkit.patience import PATIENCE
 from testkit.sink import Sink
 from testkit.waiting import until
@@ -33,7 +33,7 @@ async def history(pool: Pool, mail: UUID) -> list[tuple]:
 
 async def test_a_sent_mail_says_where_it_went(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """The end names worker, relay, attempt, and what the relay answered."""
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await a_worker("one").deliver(mail)
     ((name, attempt, worker, server, stage, code, fault),) = await history(pool, mail)
     assert (name, attempt, worker, server, stage, code) == ("sent", 1, "one", f"127.0.0.1:{sink.port}", "", 250)
@@ -43,7 +43,7 @@ async def test_a_sent_mail_says_where_it_went(pool: Pool, sink: Sink, a_worker, 
 async def test_a_try_that_failed_says_why(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """Stage, code, the relay's line and whose fault it was; then the next try and its end."""
     sink.script("rcpt", "450 4.2.0 greylisted", times=1)
-    mail, worker = await asked(pool), a_worker("one")
+    mail, worker = await request_mail(pool), a_worker("one")
     await worker.deliver(mail)
     row = await pool.fetchrow("select last_cause, last_code, last_fault from mails")
     assert tuple(row) == ("recipient", 450, "rcpt: 4.2.0 greylisted")
@@ -60,7 +60,7 @@ async def test_a_try_that_failed_says_why(pool: Pool, sink: Sink, a_worker, ann:
 async def test_a_refusal_says_why(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """The end of a refused mail carries the relay's words."""
     sink.script("rcpt", "550 5.1.1 no such user")
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await a_worker("one").deliver(mail)
     assert await history(pool, mail) == [
         ("failed", 1, "one", f"127.0.0.1:{sink.port}", "rcpt", 550, "5.1.1 no such user")
@@ -70,7 +70,7 @@ async def test_a_refusal_says_why(pool: Pool, sink: Sink, a_worker, ann: users.U
 @pytest.mark.parametrize(("change", "end"), ENDINGS.values(), ids=ENDINGS)
 async def test_every_end_has_its_event(pool: Pool, a_worker, ann: users.User, change: str, end: str):
     """Whatever ends a mail before it is sent: one event, named as the state, and why."""
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await pool.execute(change)
     await a_worker("one").deliver(mail)
     ((name, attempt, worker, _server, _stage, code, fault),) = await history(pool, mail)
@@ -80,7 +80,7 @@ async def test_every_end_has_its_event(pool: Pool, a_worker, ann: users.User, ch
 
 async def test_a_deleted_accounts_mails_are_cancelled_with_events(pool: Pool, ann: users.User):
     """Deleting an account cancels its mails, and their events record it."""
-    mail = await asked(pool, user_id="ann")
+    mail = await request_mail(pool, user_id="ann")
     assert await outbox.cancel_for_user(pool, "shop", user_id="ann") == 1
     assert await outbox.cancel_for_user(pool, "shop", user_id="ann") == 0
     assert await history(pool, mail) == [("cancelled", 0, "", "", "", None, "its account was deleted")]
@@ -88,7 +88,7 @@ async def test_a_deleted_accounts_mails_are_cancelled_with_events(pool: Pool, an
 
 async def test_a_lost_lease_names_who_lost_it(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """Whoever takes over writes that the worker before it was lost, and counts it."""
-    mail, two = await asked(pool), a_worker("two")
+    mail, two = await request_mail(pool), a_worker("two")
     assert await outbox.claim(pool, mail, worker="one", lease=30)
     await due_now(pool)
     await two.deliver(mail)
@@ -98,7 +98,7 @@ async def test_a_lost_lease_names_who_lost_it(pool: Pool, sink: Sink, a_worker, 
 
 async def test_a_worker_that_comes_back_says_what_it_lost(pool: Pool, ann: users.User):
     """A mail that a worker takes back at once was lost once, and is not lost again by the next claim."""
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await outbox.claim(pool, mail, worker="one", lease=30)
     assert await outbox.release_of_worker(pool, worker="one") == 1
     claim = await outbox.claim(pool, mail, worker="one", lease=30)
@@ -109,7 +109,7 @@ async def test_a_worker_that_comes_back_says_what_it_lost(pool: Pool, ann: users
 
 async def test_f57_a_worker_of_the_release_before_writes_no_events(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """Its claims and ends stand as they are: what it lost is taken over by its name, what it sent is not sent again."""
-    lost, done, new = await asked(pool), await asked(pool), a_worker("new")
+    lost, done, new = await request_mail(pool), await request_mail(pool), a_worker("new")
     await pool.execute(OLD_CLAIM, lost)
     await pool.execute(OLD_CLAIM, done)
     await pool.execute(OLD_END, done)
@@ -125,7 +125,7 @@ async def test_f57_a_worker_of_the_release_before_writes_no_events(pool: Pool, s
 async def test_no_answer_after_the_dot_is_a_suspected_duplicate(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """Stage dot, code 0: the history says where a second mail may have come from, and it is counted."""
     sink.script("dot", action="cut", keep=True, times=1)
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     await worker.deliver(mail)
     ((name, _, _, _, stage, code, _),) = await history(pool, mail)
     assert (name, stage, code) == ("waits", "dot", 0)
@@ -135,7 +135,7 @@ async def test_no_answer_after_the_dot_is_a_suspected_duplicate(pool: Pool, sink
 async def test_no_wait_outlasts_the_deadline(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """A mail is due again when it is of no more use at the latest, so that its end is told in time."""
     sink.script("rcpt", "450 4.2.0 greylisted")
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     await pool.execute("update mails set attempts = 8, deadline_at = now() + interval '1 minute'")
     await worker.deliver(mail)
     row = await pool.fetchrow("select due_at = deadline_at from mails")
@@ -144,7 +144,7 @@ async def test_no_wait_outlasts_the_deadline(pool: Pool, sink: Sink, a_worker, a
 
 async def test_f58_rung_for_a_hundred_times_and_out_of_order(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """Every ring is a question: each mail goes out once, however often and in whatever order it is asked."""
-    posted, workers = [await asked(pool) for _ in range(5)], [a_worker("one"), a_worker("two")]
+    posted, workers = [await request_mail(pool) for _ in range(5)], [a_worker("one"), a_worker("two")]
     rings = [(worker, mail) for _ in range(50) for worker in workers for mail in posted]
     await asyncio.gather(*(worker.deliver(mail) for worker, mail in reversed(rings)))
     assert len(sink.mails) == len(posted)
@@ -155,7 +155,7 @@ async def test_f58_rung_for_a_hundred_times_and_out_of_order(pool: Pool, sink: S
 @pytest.mark.usefixtures("ann")
 async def test_f59_a_poison_letter_is_tried_five_times(pool: Pool, sink: Sink, a_worker):
     """It waits longer each time, then fails with its event; a good mail beside it goes out at once."""
-    bad, good, worker = await asked(pool), await asked(pool), a_worker()
+    bad, good, worker = await request_mail(pool), await request_mail(pool), a_worker()
     await pool.execute("update mails set letter = 'nonsense' where id = $1", bad)
     for attempt in range(1, 6):
         await due_now(pool)
@@ -170,7 +170,7 @@ async def test_f59_a_poison_letter_is_tried_five_times(pool: Pool, sink: Sink, a
 @pytest.mark.usefixtures("ann")
 async def test_f59_a_row_that_can_not_be_read_is_buried(pool: Pool, sink: Sink, a_worker, caplog):
     """No claim can be made of it, so it waits for its lease each time; the fifth try ends it."""
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     await pool.execute("update mails set facts = '{\"a\": 1e400}'")
     for _ in range(5):
         assert (await history(pool, mail))[-1:] != [("failed",)]
@@ -183,7 +183,7 @@ async def test_f59_a_row_that_can_not_be_read_is_buried(pool: Pool, sink: Sink, 
 
 async def test_f59_who_may_have_killed_three_workers_has_to_wait(pool: Pool, ann: users.User):
     """A worker that starts again takes its mails back at once, but not one for ever that ends it each time."""
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     for round_ in range(3):
         await pool.execute("update mails set due_at = now()")
         assert await outbox.claim(pool, mail, worker="one", lease=30)
@@ -205,7 +205,7 @@ class Away:
 
 async def test_f31_nothing_is_claimed_while_no_relay_is_well(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """Neither a ring nor the sweep costs a try; what can't be of use any more is ended all the same."""
-    mail, late = await asked(pool), await asked(pool)
+    mail, late = await request_mail(pool), await request_mail(pool)
     away = replace(a_worker(), relay=Away())
     await away.deliver(mail)
     await due_now(pool)
@@ -219,7 +219,7 @@ async def test_f31_nothing_is_claimed_while_no_relay_is_well(pool: Pool, sink: S
 
 async def test_f31_what_waited_for_the_relay_goes_out_when_it_is_back(pool: Pool, a_worker, ann: users.User):
     """All of it is due at once, the oldest first; what waits for a recipient waits on."""
-    greylisted, *waiting = [await asked(pool) for _ in range(4)]
+    greylisted, *waiting = [await request_mail(pool) for _ in range(4)]
     later = "update mails set due_at = now() + interval '15 minutes', last_cause = $1"
     await pool.execute(later, "server")
     await pool.execute(f"{later} where id = $2", "recipient", greylisted)
@@ -247,7 +247,7 @@ async def test_f31_what_waited_for_our_own_fault_at_the_relay_goes_out_too(
     pool: Pool, ann: users.User, fault: str | None, hastened: bool
 ):
     """Once the relay lets us in nobody waits for a quarter of an hour; other faults of ours are another matter."""
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     later = "update mails set due_at = now() + interval '15 minutes', last_cause = 'ours', last_fault = $1"
     await pool.execute(later, fault)
     assert await outbox.reschedule_now(pool, stages=OURS, most=10) == hastened
@@ -258,7 +258,7 @@ async def test_f31_what_waited_for_our_own_fault_at_the_relay_goes_out_too(
 async def test_f34_a_wrong_password_put_right_brings_all_mails_out(pool: Pool, sink: Sink, a_worker):
     """535 until the breaker opens; a probe that signs in closes it, and the mails go without waiting their time."""
     sink.users = {"shop": "right"}
-    waiting, worker = [await asked(pool) for _ in range(TRIES)], a_worker()
+    waiting, worker = [await request_mail(pool) for _ in range(TRIES)], a_worker()
     worker = replace(worker, relay=RelayPool(_as_shop(sink), connections=2, rest=0.05))
     sweep = poller(pool, worker)
 
@@ -284,7 +284,7 @@ async def test_f34_a_wrong_password_put_right_brings_all_mails_out(pool: Pool, s
 
 async def test_f34_a_worker_that_starts_lets_nobody_wait_for_the_relay(pool: Pool, a_worker, ann: users.User):
     """Its operator may have put right what was wrong: settings are read at the start."""
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await pool.execute("update mails set due_at = now() + interval '15 minutes', last_cause = 'server'")
     watching = asyncio.create_task(poller(pool, a_worker()).resume_after_outage())
     await until(lambda: outbox.list_due(pool, seconds=0, most=10), what="nothing was hastened")

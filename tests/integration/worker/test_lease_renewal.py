@@ -9,13 +9,13 @@ import pytest
 from service.db import Pool, PostgresGone, transaction
 from service.store import outbox, users
 from service.store.outbox import Claim, Lease
-from testkit.outbox import asked
+from testkit.outbox import request_mail
 from testkit.waiting import until
 from worker.leases import LEASE, RENEWAL, Leases
 
 
 async def _claimed(pool: Pool, *, worker: str = "one") -> Claim:
-    claim = await outbox.claim(pool, await asked(pool), worker=worker, lease=LEASE)
+    claim = await outbox.claim(pool, await request_mail(pool), worker=worker, lease=LEASE)
     assert claim
     return claim
 

@@ -8,7 +8,7 @@ from service import failpoints
 from service.db import Pool, PostgresGone
 from service.store import outbox, users
 from service.store.outbox import Lease
-from testkit.outbox import asked
+from testkit.outbox import request_mail
 from testkit.sink import Sink
 from tests.integration.worker.test_delivery import due_now, poller, state
 from tests.integration.worker.test_history import history
@@ -24,7 +24,7 @@ def disarmed():
 
 async def test_f02_a_claim_without_an_answer_is_given_back(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """It counted, and nobody would renew its lease: the next round gives it back, and nobody has lost it."""
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     failpoints.arm("db.claim_mail.after:raise:1")
     with pytest.raises(PostgresGone):
         await worker.deliver(mail)
@@ -45,7 +45,7 @@ async def test_f02_a_claim_without_an_answer_is_given_back(pool: Pool, sink: Sin
 
 async def test_f02_a_claim_that_did_not_count_is_no_harm(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """The connection was lost before: the row is as it was, and another worker may have it."""
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     failpoints.arm("db.claim_mail.before:raise:1")
     with pytest.raises(PostgresGone):
         await worker.deliver(mail)
@@ -56,7 +56,7 @@ async def test_f02_a_claim_that_did_not_count_is_no_harm(pool: Pool, sink: Sink,
 
 async def test_f02_what_is_in_hand_is_not_given_back(pool: Pool, a_worker, ann: users.User):
     """A second ring for a mail that this worker sends right now may be what got no answer: the first goes on."""
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     leases = worker.recorder.leases
     claim = await worker.claim(mail)
     assert claim
@@ -74,7 +74,7 @@ async def test_f02_what_is_in_hand_is_not_given_back(pool: Pool, a_worker, ann: 
 
 async def test_f02_anothers_is_not_given_back(pool: Pool, a_worker, ann: users.User):
     """Whoever has claimed it since keeps it."""
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     assert await outbox.claim(pool, mail, worker="two", lease=30)
     worker.recorder.leases.unconfirmed.add(mail)
     await worker.recorder.release_unconfirmed()
@@ -83,7 +83,7 @@ async def test_f02_anothers_is_not_given_back(pool: Pool, a_worker, ann: users.U
 
 async def test_f02_a_wait_is_written_down_when_postgres_is_back(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """The relay said "later" and Postgres was away for a moment: the row says so, no lease has to run out first."""
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     sink.script("rcpt", "451 4.3.0 later", times=1)
     failpoints.arm("db.reschedule_mail.before:raise:1")
     await worker.deliver(mail)
@@ -93,7 +93,7 @@ async def test_f02_a_wait_is_written_down_when_postgres_is_back(pool: Pool, sink
 
 async def test_f02_a_letter_that_postgres_held_up_waits_a_moment(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """It is no fault of the letter, however many times it was tried before: nobody waits for minutes."""
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     await pool.execute("update mails set attempts = 5")
     failpoints.arm("db.assign_token_user.before:raise:1")
     await worker.deliver(mail)
@@ -104,7 +104,7 @@ async def test_f02_a_letter_that_postgres_held_up_waits_a_moment(pool: Pool, sin
 @pytest.mark.parametrize("end", ["finish", "reschedule"])
 async def test_a_lost_claim_changes_nothing(pool: Pool, ann: users.User, end: str):
     """The attempt number fences: once another worker has claimed the mail, the first can neither end nor delay it."""
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     lost = await outbox.claim(pool, mail, worker="one", lease=-1)
     held = await outbox.claim(pool, mail, worker="two", lease=60)
     assert lost

@@ -22,7 +22,7 @@ from service.db import Pool
 from service.queue import QUEUE
 from service.store import outbox, outbox_admin, projects, users
 from service.store.outbox_admin import MailFilter
-from testkit.outbox import asked as posted
+from testkit.outbox import request_mail as posted
 from testkit.patience import PATIENCE
 from testkit.sources import ROOT
 
@@ -66,7 +66,7 @@ async def ann(pool: Pool, project: projects.Project) -> users.User:
     return await users.create(pool, "shop", user_id="ann", email=ANN, name="Ann", password_hash=None)
 
 
-async def asked(pool: Pool, email: str = ANN, *, user_id: str | None = None, **changes: Any) -> UUID:
+async def request_mail(pool: Pool, email: str = ANN, *, user_id: str | None = None, **changes: Any) -> UUID:
     """A mail as the API posts it, then columns of it changed."""
     mail = await posted(pool, email, user_id=user_id)
     for column, value in changes.items():
@@ -144,10 +144,10 @@ async def test_no_database_is_six(desk: Desk, monkeypatch: pytest.MonkeyPatch):
 
 async def test_a_list_is_narrowed_and_paged(desk: Desk, pool: Pool, ann: users.User):
     """Newest first, by state, project, letter and age; pages follow each other by the last id."""
-    first = await asked(pool, user_id="ann")
-    failed = await asked(pool, state="failed", last_code=550, last_fault="rcpt: 5.1.1 unknown")
+    first = await request_mail(pool, user_id="ann")
+    failed = await request_mail(pool, state="failed", last_code=550, last_fault="rcpt: 5.1.1 unknown")
     await happened(pool, failed, "failed", stage="rcpt", code=550, fault="5.1.1 unknown")
-    last = await asked(pool)
+    last = await request_mail(pool)
 
     async def listed(*words: object) -> list[str]:
         return [mail["id"] for mail in await desk.json("list", *words)]
@@ -172,7 +172,7 @@ async def test_a_list_is_narrowed_and_paged(desk: Desk, pool: Pool, ann: users.U
 
 async def test_addresses_are_masked_unless_asked_for(desk: Desk, pool: Pool, ann: users.User):
     """Recipients are personal data, also where a relay repeats them; and no relay moves an operator's cursor."""
-    mail = await asked(pool, state="failed", last_code=550, last_fault=f"rcpt: {SECRET_TEXT}")
+    mail = await request_mail(pool, state="failed", last_code=550, last_fault=f"rcpt: {SECRET_TEXT}")
     await happened(pool, mail, "failed", stage="rcpt", code=550, fault=SECRET_TEXT, worker="w", server="relay.test:587")
     for words in (("list",), ("show", mail)):
         for format_ in ((), ("--json",)):
@@ -187,7 +187,7 @@ async def test_addresses_are_masked_unless_asked_for(desk: Desk, pool: Pool, ann
 
 async def test_a_mails_life_is_readable(desk: Desk, pool: Pool, ann: users.User):
     """One line a step, in order: who tried, where, what came of it and why."""
-    mail = await asked(pool, state="sent", attempts=4)
+    mail = await request_mail(pool, state="sent", attempts=4)
     relay = {"worker": "web-1", "server": "relay.test:587"}
     await happened(pool, mail, "waits", 1, **relay, stage="rcpt", code=451, fault="4.7.1 greylisted")
     await happened(pool, mail, "waits", 2, **relay, stage="dot", code=0, fault="no answer in time")
@@ -225,7 +225,7 @@ async def test_a_mails_life_is_readable(desk: Desk, pool: Pool, ann: users.User)
 )  # fmt: skip
 async def test_a_life_ends_with_how_it_stands(desk: Desk, pool: Pool, ann: users.User, changes: str, line: str):
     """A history without an end shows the next step; an end that an earlier release left without an event is shown."""
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await pool.execute(f"update mails set {changes}")
     _, out, _ = await desk("show", mail)
     assert out.splitlines()[-1] == line
@@ -236,7 +236,7 @@ async def test_retry_makes_due_and_rings(
 ):
     """Retry makes a waiting mail due, revives a failed one and enqueues its job; each has its event."""
     monkeypatch.setattr(queue, "_PATIENCE", 10.0)  # how long a busy machine waits for Redis is not the question
-    waiting, failed = await asked(pool), await asked(pool, state="failed", last_fault="ours: KeyError")
+    waiting, failed = await request_mail(pool), await request_mail(pool, state="failed", last_fault="ours: KeyError")
     await pool.execute("update mails set due_at = now() + interval '1 hour'")
     answer = await desk.json("retry", waiting, failed)
     assert answer == {"retried": [str(waiting), str(failed)], "refused": [], "dry_run": False}
@@ -248,10 +248,10 @@ async def test_retry_makes_due_and_rings(
 
 async def test_what_cannot_be_tried_again_is_told_why(desk: Desk, pool: Pool, ann: users.User):
     """3; each one's reason; the others are done all the same; a live lease and a sent mail are never touched."""
-    good, sent = await asked(pool), await asked(pool, state="sent")
-    sending = await asked(pool)
+    good, sent = await request_mail(pool), await request_mail(pool, state="sent")
+    sending = await request_mail(pool)
     assert await outbox.claim(pool, sending, worker="w", lease=30)
-    dead = await asked(pool, state="failed", token_id="gone")
+    dead = await request_mail(pool, state="failed", token_id="gone")
     code, out, _ = await desk("retry", good, sent, sending, dead)
     assert code == REFUSED == 3
     assert out.splitlines() == [
@@ -266,7 +266,7 @@ async def test_what_cannot_be_tried_again_is_told_why(desk: Desk, pool: Pool, an
 
 async def test_a_dry_run_tells_all_and_does_nothing(desk: Desk, pool: Pool, redis: Redis, ann: users.User):
     """The same answer as the real one, and not a row, an event or a bell of it."""
-    mail, sent = await asked(pool, state="failed"), await asked(pool, state="sent")
+    mail, sent = await request_mail(pool, state="failed"), await request_mail(pool, state="sent")
     before = await pool.fetch("select * from mails order by id")
     for verb, done in (("retry", [str(mail)]), ("cancel", [])):
         answer = await desk.json(verb, mail, sent, "--dry-run", code=REFUSED)
@@ -279,8 +279,8 @@ async def test_a_dry_run_tells_all_and_does_nothing(desk: Desk, pool: Pool, redi
 async def test_a_choice_steers_all_that_fit(desk: Desk, pool: Pool, ann: users.User, monkeypatch: pytest.MonkeyPatch):
     """In as many steps as it takes; retry without a state means pending and failed, cancel means pending."""
     monkeypatch.setattr("service.cli.mails.steer._BATCH", 2)
-    failed = [await asked(pool, state="failed") for _ in range(5)]
-    cancelled, pending = await asked(pool, state="cancelled"), await asked(pool)
+    failed = [await request_mail(pool, state="failed") for _ in range(5)]
+    cancelled, pending = await request_mail(pool, state="cancelled"), await request_mail(pool)
     answer = await desk.json("retry", "--project", "shop")
     assert answer["retried"] == [str(mail) for mail in (*failed, pending)]
     assert (await states(pool))[cancelled] == "cancelled"
@@ -295,8 +295,8 @@ async def test_who_asked_for_a_cancelled_recovery_still_stands_in_the_log(
     desk: Desk, pool: Pool, redis: Redis, ann: users.User
 ):
     """No worker will find out any more whom its event concerns; the desk does, so that the event can be filed."""
-    await asked(pool)
-    await asked(pool, "nobody@example.com")
+    await request_mail(pool)
+    await request_mail(pool, "nobody@example.com")
     assert len((await desk.json("cancel", "--state", "pending"))["cancelled"]) == 2
     rows = await pool.fetch("select user_id, ready from events")
     assert {tuple(row) for row in rows} == {("ann", True), (None, True)}
@@ -307,16 +307,16 @@ async def test_without_redis_a_retry_is_only_later(
 ):
     """The row is what counts: the sweep finds it."""
     monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}")
-    mail = await asked(pool, state="failed")
+    mail = await request_mail(pool, state="failed")
     assert (await desk.json("retry", mail))["retried"] == [str(mail)]
     assert await states(pool) == {mail: "pending"}
 
 
 async def test_status(desk: Desk, pool: Pool, ann: users.User):
     """State of the outbox: counts, the oldest that waits, why, and the last hour's tries, losses and duplicates."""
-    mail = await asked(pool, last_cause="server")
+    mail = await request_mail(pool, last_cause="server")
     await pool.execute("update mails set created_at = created_at - interval '2 hours 1 minute'")
-    await asked(pool, state="sent")
+    await request_mail(pool, state="sent")
     await happened(pool, mail, "waits", stage="dot", code=0)
     await happened(pool, mail, "lost", worker="w")
     await happened(pool, mail, "retried")
@@ -335,7 +335,7 @@ async def test_status(desk: Desk, pool: Pool, ann: users.User):
 
 async def test_status_names_relays_and_breakers(desk: Desk, pool: Pool, redis: Redis, ann: users.User):
     """Each relay by host:port: its breaker at every worker that lives, what it took lately, and when it last did."""
-    mail = await asked(pool, state="sent")
+    mail = await request_mail(pool, state="sent")
     one, two, old = "one.test:587", "two.test:587", "old.test:25"
     await happened(pool, mail, "waits", worker="web-1", server=one, stage="connect", code=0, fault="refused")
     await happened(pool, mail, "sent", 2, worker="web-2", server=two, code=250, fault="queued")
@@ -400,21 +400,23 @@ async def test_the_report_notices_that_redis_is_back(
 async def test_last_and_tries(desk: Desk, pool: Pool, ann: users.User):
     """LAST of a sent mail is its sending, whatever was before; what no relay was asked to take has no try."""
     relay = {"worker": "web-1", "server": "relay.test:587"}
-    sent = await asked(pool, state="sent", attempts=2, last_code=250)
+    sent = await request_mail(pool, state="sent", attempts=2, last_code=250)
     await happened(pool, sent, "waits", 1, **relay, stage="rcpt", code=451, fault="4.7.1 greylisted")
     await happened(pool, sent, "sent", 2, **relay, code=250, fault="2.0.0 queued")
-    void = await asked(pool, "nobody@example.com", state="void", attempts=1, last_fault="no account has this address")
+    void = await request_mail(
+        pool, "nobody@example.com", state="void", attempts=1, last_fault="no account has this address"
+    )
     await happened(pool, void, "void", 1, worker="web-1", fault="no account has this address")
-    expired = await asked(pool, state="expired", attempts=3, last_code=451)
+    expired = await request_mail(pool, state="expired", attempts=3, last_code=451)
     await happened(pool, expired, "waits", 2, **relay, stage="rcpt", code=451, fault="4.7.1 greylisted")
     await happened(pool, expired, "expired", 3, worker="web-1", fault="it could not be sent while it was of use")
-    cancelled = await asked(pool, state="cancelled", attempts=1, last_fault="an operator cancelled it")
+    cancelled = await request_mail(pool, state="cancelled", attempts=1, last_fault="an operator cancelled it")
     await happened(pool, cancelled, "waits", 1, **relay, stage="rcpt", code=451, fault="4.7.1 greylisted")
     await happened(pool, cancelled, "cancelled", 1, fault="an operator cancelled it")
-    lost = await asked(pool, state="pending", attempts=1)
+    lost = await request_mail(pool, state="pending", attempts=1)
     await happened(pool, lost, "lost", 1, worker="web-1")
     await happened(pool, lost, "retried", 1)
-    older = await asked(pool, state="sent", attempts=1, last_code=250)  # by a worker that left no event
+    older = await request_mail(pool, state="sent", attempts=1, last_code=250)  # by a worker that left no event
     await pool.execute("update mails set ended_at = now() where state not in ('pending', 'sending')")
     _, out, _ = await desk("list")
     rows = {row.split()[0]: row.split(maxsplit=8) for row in out.splitlines()[1:]}

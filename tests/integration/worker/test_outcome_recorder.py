@@ -12,7 +12,7 @@ from service import failpoints
 from service.db import Pool, PostgresGone
 from service.store import outbox, users
 from service.store.outbox import Claim, Lease
-from testkit.outbox import asked
+from testkit.outbox import request_mail
 from tests.integration.worker.test_delivery import state
 from worker.leases import LEASE, Leases
 from worker.metrics import NAMES, Metrics
@@ -35,7 +35,7 @@ def disarmed():
 
 @pytest.fixture
 async def claim(pool: Pool, ann: users.User) -> Claim:
-    return await _claim(pool, await asked(pool))
+    return await _claim(pool, await request_mail(pool))
 
 
 async def _claim(pool: Pool, mail: UUID, *, worker: str = "one") -> Claim:
@@ -215,7 +215,7 @@ async def test_a_worker_that_stops_releases_all_and_says_what_is_in_doubt(
     pool: Pool, recorder: OutcomeRecorder, claim: Claim
 ):
     """Interrupted mails are due at once with a line in their history; journal entries stay; others are free."""
-    plain, accepted = await _claim(pool, await asked(pool)), await _claim(pool, await asked(pool))
+    plain, accepted = await _claim(pool, await request_mail(pool)), await _claim(pool, await request_mail(pool))
     recorder.interrupted.append(claim)
     recorder.journal.append(SentEntry(Lease(accepted.id, accepted.attempts), 250, ""))
     await recorder.release_all()

@@ -11,7 +11,7 @@ import pytest
 from service.db import Pool
 from service.store import users
 from testkit import processes
-from testkit.outbox import asked
+from testkit.outbox import request_mail
 from testkit.patience import PATIENCE, stretched
 from testkit.sink import Sink
 from testkit.waiting import until
@@ -47,7 +47,7 @@ async def test_f52_killed_between_the_relays_yes_and_the_mark(
     pool: Pool, sink: Sink, setting: dict[str, str], ann: users.User, tmp_path: Path
 ):
     """The next process under that name tells what was sent from its receipts: no second mail."""
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await due_now(pool)
     armed = setting | {"FAILPOINTS": "worker.record.before:exit"}
     async with processes.worker(armed, heartbeat=tmp_path / "alive") as dying:
@@ -64,7 +64,7 @@ async def test_f52_killed_in_mid_dialogue(
 ):
     """Started again it has the same name, takes its mail back at once and sends it; the history says what was lost."""
     sink.script("rcpt", action="hang", times=1)
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await due_now(pool)
     async with processes.worker(setting, heartbeat=tmp_path / "alive") as killed:
         await sink.wait_for(rcpt_said)
@@ -81,7 +81,7 @@ async def test_f53_paused_past_its_lease_and_resumed(  # noqa: PLR0917 - pytest 
 ):
     """Its clock goes on while it is stopped, so it asks before DATA, learns that the mail is another's, and aborts."""
     sink.script("rcpt", "250 ok", action="drip", pause=0.5, times=1)
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await due_now(pool)
     async with processes.worker(setting, heartbeat=tmp_path / "alive") as paused:
         await sink.wait_for(rcpt_said)
@@ -104,7 +104,7 @@ async def test_f56_told_to_stop_twice_a_worker_hands_its_mail_back(
 ):
     """A second signal does not wait for the relay: the mail is anybody's at once, and the worker ends in order."""
     sink.script("rcpt", action="hang", times=1)
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await due_now(pool)
     async with processes.worker(setting, heartbeat=tmp_path / "alive") as stopped:
         await sink.wait_for(rcpt_said)
@@ -122,7 +122,7 @@ async def test_f56_what_may_have_been_sent_is_told_so(
 ):
     """Stopped while it waits for the word after the dot: handed back too, as a suspected duplicate."""
     sink.script("dot", action="hang", times=1)
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await due_now(pool)
     async with processes.worker(setting, heartbeat=tmp_path / "alive") as stopped:
         await sink.wait_for(lambda sink: any(line.startswith("DATA") for line in sink.commands))

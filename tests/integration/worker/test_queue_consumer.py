@@ -18,7 +18,7 @@ from service.db import Pool
 from service.queue import QUEUE, RECORD_LOG, SEND_MAIL, JobQueue, connect, deserialize, serialize
 from service.settings import Settings
 from service.store import projects, users
-from testkit.outbox import asked
+from testkit.outbox import request_mail
 from testkit.patience import PATIENCE
 from testkit.sink import Sink
 from tests.integration.worker.conftest import staffed
@@ -89,7 +89,7 @@ async def emptied(redis: Redis) -> None:
 
 async def rung(consumer: RunningConsumer, pool: Pool) -> None:
     """A mail that is rung for is sent: the worker lives."""
-    mail, before = await asked(pool), len(consumer.sink.mails)
+    mail, before = await request_mail(pool), len(consumer.sink.mails)
     await consumer.job_queue.enqueue(SEND_MAIL, mail)
     await consumer.sink.wait_for(before + 1)
     assert not consumer.listening.done()
@@ -105,7 +105,7 @@ async def test_a_ring_sends_a_mail_and_files_the_log(consumer: RunningConsumer, 
 
 async def test_ringing_often_sends_once(consumer: RunningConsumer, pool: Pool, redis: Redis):
     """A thousand rings for one id are one mail; for an id that is nobody's nothing at all."""
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     for _ in range(50):
         await consumer.job_queue.enqueue(SEND_MAIL, mail)
     await consumer.job_queue.enqueue(SEND_MAIL, *(uuid4() for _ in range(20)))
@@ -170,7 +170,7 @@ def test_what_is_written_is_read():
 
 async def test_an_unknown_function_leaves_the_row_to_the_sweep(consumer: RunningConsumer, pool: Pool, redis: Redis):
     """A newer API's job is dropped by an older worker; the mail is not: it is due, and swept."""
-    mail = await asked(pool)
+    mail = await request_mail(pool)
     await push(redis, str(mail), serialize({"t": None, "f": "send_letter", "a": [str(mail)], "k": {}, "et": 1}))
     await emptied(redis)
     await rung(consumer, pool)
@@ -292,7 +292,7 @@ async def test_redis_may_be_restarted(pool: Pool, settings: Settings, redis: Red
         async with listening(pool, settings, server.url) as consumer:
             await rung(consumer, pool)
             server.stop()
-            missed = await asked(pool)
+            missed = await request_mail(pool)
             await consumer.job_queue.enqueue(SEND_MAIL, missed)
             assert consumer.job_queue.failed_enqueues >= 1
             await due_now(pool)
@@ -308,7 +308,7 @@ async def test_stopping_finishes_what_was_begun(pool: Pool, settings: Settings, 
     """Told to stop in the middle of a dialogue, a worker sees it through and marks it."""
     async with listening(pool, settings, redis_url) as consumer:
         consumer.sink.script("rcpt", "250 ok", action="drip", pause=0.05)
-        mail = await asked(pool)
+        mail = await request_mail(pool)
         await consumer.job_queue.enqueue(SEND_MAIL, mail)
         await consumer.sink.wait_for(lambda sink: any(line.startswith("RCPT") for line in sink.commands))
         consumer.stop.set()

@@ -13,7 +13,7 @@ from service.queue import JobQueue, connect
 from service.settings import Settings
 from service.store import outbox, users
 from service.store.outbox import Lease
-from testkit.outbox import asked
+from testkit.outbox import request_mail
 from testkit.patience import PATIENCE
 from testkit.proxy import Proxy
 from testkit.sink import Sink
@@ -84,7 +84,7 @@ async def test_at_its_start_a_worker_tells_what_it_had_sent(
     pool: Pool, sink: Sink, a_worker, ann: users.User, identity: WorkerName
 ):
     """Before it takes anything back: sent stays sent, and what another has claimed since is left to that one."""
-    sent, taken, pending = [await asked(pool) for _ in range(3)]
+    sent, taken, pending = [await request_mail(pool) for _ in range(3)]
     journal = SentJournal(identity.journal)
     for mail in (sent, taken):
         assert await outbox.claim(pool, mail, worker="one", lease=30)
@@ -106,7 +106,7 @@ async def test_at_its_start_a_worker_tells_what_it_had_sent(
 
 async def test_receipts_of_a_name_that_nobody_has_are_told_too(pool: Pool, ann: users.User, identity: WorkerName):
     """Fewer workers than before a crash, or a host with a new name: what was sent is not sent again."""
-    mail, path = await asked(pool), identity.journal
+    mail, path = await request_mail(pool), identity.journal
     assert path
     await outbox.claim(pool, mail, worker="gone", lease=30)
     gone = SentJournal(path.with_name("gone.receipts"))
@@ -127,7 +127,7 @@ async def test_f52_a_mail_that_could_not_be_marked_is_marked_by_the_sweep(
     pool: Pool, sink: Sink, a_worker, ann: users.User, action: str
 ):
     """Whatever comes between the relay's yes and the row: the receipt is open, and the next round tells it."""
-    mail, worker = await asked(pool), a_worker()
+    mail, worker = await request_mail(pool), a_worker()
     failpoints.arm(f"worker.record.before:{action}:1")
     try:
         await asyncio.gather(asyncio.create_task(worker.deliver(mail)), return_exceptions=True)
@@ -146,7 +146,7 @@ async def test_f02_postgres_away_when_a_mail_was_sent(  # noqa: PLR0917 - pytest
     """The receipt goes to the disk and the mark waits for Postgres: nothing is sent twice, nothing is forgotten."""
     place, job_queue = urlsplit(database), connect(redis_url)
     assert place.port
-    path, mail = tmp_path / "one.receipts", await asked(pool)
+    path, mail = tmp_path / "one.receipts", await request_mail(pool)
     async with Proxy("127.0.0.1", place.port) as proxy:
         own = Pool(database.replace(f":{place.port}/", f":{proxy.port}/"), size=2)
         relay = RelayPool(SmtpUrl("127.0.0.1", sink.port, tls="none"))

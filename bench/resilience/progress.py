@@ -8,7 +8,7 @@ from testkit.invariants import breaches
 _MOST = 40
 
 
-def say(line: str) -> None:
+def report(line: str) -> None:
     print(line, file=sys.stderr)
 
 
@@ -16,5 +16,5 @@ def sifted(history: History, *, but: str = "") -> tuple[list[str], list[str]]:
     """Sort a history's breaches into lost mails (I1) and the rest. Lines that end in `but` don't count."""
     found = [line for line in breaches(history) if not (but and line.endswith(but))]
     for line in found[:_MOST]:
-        say(line)
+        report(line)
     return [line for line in found if line.startswith("I1:")], [line for line in found if not line.startswith("I1:")]
