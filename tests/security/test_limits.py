@@ -142,9 +142,12 @@ def test_s75_ten_thousand_addresses_of_a_64_are_one():
     spelled |= {"2001:DB8:1:2::1", "2001:0db8:0001:0002:0000:0000:0000:0001"}
     wide = replace(TEN, name="ten.wide", limit=100)
     assert {tuple(windows_of_address(TEN, ip)) for ip in spelled} == {
-        (Window(TEN, "2001:db8:1:2::", own=True), Window(wide, "2001:db8:1::/48", own=True))
+        (
+            Window(TEN, "2001:db8:1:2::", own=True, by_address=True),
+            Window(wide, "2001:db8:1::/48", own=True, by_address=True),
+        )
     }
-    alone = [Window(TEN, "192.0.2.1", own=True)]
+    alone = [Window(TEN, "192.0.2.1", own=True, by_address=True)]
     assert windows_of_address(TEN, "::ffff:192.0.2.1") == windows_of_address(TEN, "192.0.2.1") == alone
 
 
