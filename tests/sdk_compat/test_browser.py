@@ -52,7 +52,7 @@ async def test_another_site_uses_the_fallback(sdk: Sdk, start: Start):
 async def test_a_foreign_page_is_told_nothing(sdk: Sdk, start: Start):
     """A page that is none of the project's can't even read a refusal: its browser keeps the answer from it."""
     it = await start(sdk)
-    foreign = it.page.replace("localhost", "foreign.localhost")
+    foreign = it.page.replace("localhost", "foreign.example")
     await it.driver.ask(act="open", address=foreign)
     answer = await it.driver.ask(act="call", method="get", args={}, settings=it.settings, positional=not sdk.modern)
     assert (answer["ok"], answer["type"]) == (False, None)

@@ -15,6 +15,7 @@ const home = join(dirname(fileURLToPath(import.meta.url)), "..", "node_modules",
 const flags = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--host-resolver-rules=MAP foreign.example 127.0.0.1", // a page of another site, on this machine
 ];
 
 // Unpacks into a folder of its own and then moves it: two that start at once don't meet a half-written file.
