@@ -60,7 +60,7 @@ def test_what_works_between_two_failures_is_no_recovery(outage: Outage, caplog: 
 def test_a_long_outage_is_told_again_each_minute(outage: Outage, caplog: pytest.LogCaptureFixture):
     """Whoever looks at the log now sees that it lasts."""
     outage.record_failure("refuses connections")
-    outage._told_at -= outages._REPEAT
+    outage._logged_at -= outages._REPEAT
     outage.record_failure("refuses connections")
     outage.record_failure("refuses connections")
     assert told(caplog) == ["peer.unavailable"] * 2
