@@ -74,8 +74,11 @@ async def test_an_event_waits_until_it_is_known_whom_it_concerns(pool: Pool, ann
     await log_writer.write_pending()
     assert (await pool.fetchrow("select count(*) from logs"))[0] == 0
     assert not await events.has_overdue(pool, seconds=-1)
-    assert len(await events.assign_user(pool, "shop", token_id="t", user_id=None)) == 1
-    assert await events.assign_user(pool, "shop", token_id="t", user_id="ann") == [], "once only"
+    async with unit_of_work(pool, None) as tx:
+        await events.assign_user(tx, "shop", token_id="t", user_id=None)
+        assert len(tx.events) == 1
+        await events.assign_user(tx, "shop", token_id="t", user_id="ann")
+        assert len(tx.events) == 1, "once only"
     await log_writer.write_pending()
     assert (await pool.fetchrow("select user_id from logs"))[0] is None
 
