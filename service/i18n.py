@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from babel import Locale
 from babel.messages.pofile import PoFileError, read_po
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 SOURCE = "en"
+# Babel knows them too, but loads the whole data of each language for it: 2 MB.
+_RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
 
 
 def _germanic(number: int) -> int:
@@ -68,5 +69,6 @@ def _read(path: Path) -> Catalogue:
         source = message.id if isinstance(message.id, str) else message.id[0]
         if source and not message.fuzzy and forms and all(forms):
             sentences[source] = forms
-    direction = Locale.parse(path.stem, sep="-").text_direction
-    return Catalogue(path.stem, sentences, gettext.c2py(catalogue.plural_expr), "rtl" if direction == "rtl" else "ltr")
+    language = path.stem.partition("-")[0]
+    direction: Literal["ltr", "rtl"] = "rtl" if language in _RIGHT_TO_LEFT else "ltr"
+    return Catalogue(path.stem, sentences, gettext.c2py(catalogue.plural_expr), direction)
