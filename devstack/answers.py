@@ -2,7 +2,6 @@
 
 import base64
 import json
-from typing import Any
 
 from aiohttp import web
 
@@ -44,7 +43,3 @@ def number(request: web.Request, name: str, default: float) -> float:
 
 def refusal(kind: type[web.HTTPException], message: str) -> web.HTTPException:
     return kind(text=json.dumps({"message": message}), content_type="application/json", headers=EVERYWHERE)
-
-
-def json_answer(value: Any, *, status: int = 200) -> web.Response:
-    return web.json_response(value, status=status)

@@ -18,7 +18,7 @@ from aiohttp import web
 from aiosmtpd.smtp import SMTP
 
 from devstack import html_check, mails
-from devstack.answers import EVERYWHERE, json_answer, letter_page, number, refusal
+from devstack.answers import EVERYWHERE, letter_page, number, refusal
 from devstack.mail_files import MailFiles
 from devstack.mailpit_routes import MailpitRoutes
 from devstack.mails import Mail
@@ -140,17 +140,17 @@ def _application(box: Mailbox, host: str = "") -> web.Application:
     """Routes of the page and of the JSON beside it."""
 
     async def listed(request: web.Request) -> web.Response:
-        return json_answer([_brief(mail) for mail in box.find(**_filter(request))])
+        return web.json_response([_brief(mail) for mail in box.find(**_filter(request))])
 
     async def one(request: web.Request) -> web.Response:
-        return json_answer(_whole(_get(box, request)))
+        return web.json_response(_whole(_get(box, request)))
 
     async def awaited(request: web.Request) -> web.Response:
         patience = min(number(request, "timeout", 5.0), LONGEST_WAIT)
         try:
-            return json_answer(_whole(await box.wait(**_filter(request), timeout=patience)))
+            return web.json_response(_whole(await box.wait(**_filter(request), timeout=patience)))
         except TimeoutError:
-            return json_answer({"message": f"no such mail within {patience:g} s"}, status=404)
+            return web.json_response({"message": f"no such mail within {patience:g} s"}, status=404)
 
     async def cleared(_request: web.Request) -> web.Response:
         box.clear()
@@ -162,7 +162,7 @@ def _application(box: Mailbox, host: str = "") -> web.Application:
         return letter_page(_get(box, request))
 
     async def checked(request: web.Request) -> web.Response:
-        return json_answer(html_check.check(_get(box, request).html or ""))
+        return web.json_response(html_check.check(_get(box, request).html or ""))
 
     app = web.Application(middlewares=[_only_for((*_OURS, host) if host else _OURS)])
     app.add_routes(

@@ -30,9 +30,8 @@ def page(found: Sequence[Mail], *, total: int, start: int, limit: int) -> dict[s
 
 def message(mail: Mail) -> dict[str, Any]:
     inline = [each for each in mail.attachments if each.content_id]
-    fields = _common(mail)
     return {
-        **fields,
+        **_common(mail),
         "ReturnPath": mail.header("return-path").strip("<> ") or mail.sender,
         "ListUnsubscribe": {"Header": mail.header("list-unsubscribe"), "Links": [], "Errors": "", "HeaderPost": ""},
         "Date": _date(mail),

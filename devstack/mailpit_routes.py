@@ -5,7 +5,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from devstack import mailpit
-from devstack.answers import EVERYWHERE, json_answer, letter_page, number
+from devstack.answers import EVERYWHERE, letter_page, number
 from devstack.mails import Mail
 
 
@@ -51,10 +51,10 @@ class MailpitRoutes:
         return web.Response(text="ok")
 
     async def show(self, request: web.Request) -> web.Response:
-        return json_answer(mailpit.message(self._one(request)))
+        return web.json_response(mailpit.message(self._one(request)))
 
     async def headers(self, request: web.Request) -> web.Response:
-        return json_answer(mailpit.headers(self._one(request)))
+        return web.json_response(mailpit.headers(self._one(request)))
 
     async def raw(self, request: web.Request) -> web.Response:
         return web.Response(body=self._one(request).content, content_type="text/plain")
@@ -79,7 +79,7 @@ class MailpitRoutes:
 
     def _paged(self, request: web.Request, mails: list[Mail]) -> web.Response:
         start, limit = int(number(request, "start", 0)), int(number(request, "limit", 50))
-        return json_answer(mailpit.page(mails, total=len(self._find()), start=start, limit=limit))
+        return web.json_response(mailpit.page(mails, total=len(self._find()), start=start, limit=limit))
 
     def _one(self, request: web.Request) -> Mail:
         name = request.match_info["id"]
