@@ -7,24 +7,11 @@ from pathlib import Path
 
 import aiosmtplib
 import pytest
-from aiohttp import ClientSession
 
 from devstack import mailbox as module
 from devstack.mailbox import open_mailbox
 
 PAGES = Path(module.__file__).with_name("pages")
-
-
-@pytest.fixture
-async def mailbox():
-    async with open_mailbox() as box:
-        yield box
-
-
-@pytest.fixture
-async def http(mailbox):
-    async with ClientSession(f"http://127.0.0.1:{mailbox.page_port}") as session:
-        yield session
 
 
 def a_mail(*, to="ada@example.com", subject="Hello", text="Hi Ada", html=None):

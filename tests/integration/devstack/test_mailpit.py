@@ -2,11 +2,8 @@
 
 from email.message import EmailMessage
 
-import pytest
-from aiohttp import ClientSession
-
 from devstack import mailbox as module
-from devstack.mailbox import Mailbox, open_mailbox
+from devstack.mailbox import Mailbox
 
 _SUMMARY = {
     "ID", "MessageID", "Read", "From", "To", "Cc", "Bcc", "ReplyTo", "Subject", "Created", "Username", "Tags", "Size",
@@ -15,18 +12,6 @@ _SUMMARY = {
 _MESSAGE = (_SUMMARY - {"Read", "Created", "Snippet"}) | {
     "ReturnPath", "ListUnsubscribe", "Date", "Text", "HTML", "Inline",
 }  # fmt: skip
-
-
-@pytest.fixture
-async def mailbox():
-    async with open_mailbox() as box:
-        yield box
-
-
-@pytest.fixture
-async def http(mailbox):
-    async with ClientSession(f"http://127.0.0.1:{mailbox.page_port}") as session:
-        yield session
 
 
 async def take(box, subject="Hello", *, to="ada@example.com", text="Hi Ada", html="<p>Hi <b>Ada</b></p>", **headers):
