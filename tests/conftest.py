@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from aiohttp import DummyCookieJar
 from redis.asyncio import Redis
 
 from devstack import servers
+from service import failpoints
 from service.app import make
 from service.db import Pool, connect
 from service.event_loop_monitor import spare_startup
@@ -153,3 +154,10 @@ async def api(aiohttp_client: Any, settings: Settings, project: projects.Project
     """The application on real Postgres and Redis, with the project `shop`."""
     client = await aiohttp_client(make(settings), cookie_jar=DummyCookieJar())
     return Api(client)
+
+
+@pytest.fixture
+def disarmed() -> Iterator[None]:
+    """End of each failpoint that the test has armed."""
+    yield
+    failpoints.disarm()

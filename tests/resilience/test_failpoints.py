@@ -25,17 +25,12 @@ from testkit.postgres import session
 from testkit.sink import Sink
 from testkit.sources import modules
 
+pytestmark = pytest.mark.usefixtures("disarmed")
+
 _SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.randrange(1, 2**31)
 _FULL = os.environ.get("FAULTS") == "full"
 _ROUNDS = int(os.environ.get("FAULTS_ROUNDS", "1"))
 _SAMPLE = 8
-
-
-@pytest.fixture(autouse=True)
-def disarmed():
-    """No test leaves a trap behind."""
-    yield
-    failpoints.disarm()
 
 
 @pytest.fixture

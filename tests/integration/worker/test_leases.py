@@ -14,12 +14,7 @@ from tests.integration.worker.test_delivery import due_now, poller, state
 from tests.integration.worker.test_history import history
 from worker.sent_journal import SentEntry
 
-
-@pytest.fixture(autouse=True)
-def disarmed():
-    """No test leaves a trap behind."""
-    yield
-    failpoints.disarm()
+pytestmark = pytest.mark.usefixtures("disarmed")
 
 
 async def test_f02_a_claim_without_an_answer_is_given_back(pool: Pool, sink: Sink, a_worker, ann: users.User):

@@ -20,17 +20,12 @@ from worker.outcomes import WAITS, OutcomeRecorder
 from worker.sent_journal import SentEntry, SentJournal
 from worker.smtp import PermanentFailure, TemporaryFailure
 
+pytestmark = pytest.mark.usefixtures("disarmed")
+
 
 @pytest.fixture
 def recorder(pool: Pool) -> OutcomeRecorder:
     return OutcomeRecorder(pool, Leases(pool, "one"), SentJournal(None), Metrics())
-
-
-@pytest.fixture(autouse=True)
-def disarmed():
-    """No test leaves a trap behind."""
-    yield
-    failpoints.disarm()
 
 
 @pytest.fixture
