@@ -8,10 +8,12 @@ from pathlib import Path
 
 import jinja2
 import pytest
+from babel import Locale
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from markupsafe import escape
 
+from service import i18n
 from testkit.processes import ROOT
 from worker.mail import dates, stylesheet, templates
 from worker.mail.branding import Branding, choose_accent, contrast
@@ -487,6 +489,14 @@ def test_right_to_left(tmp_path: Path) -> None:
     assert f"שלום <bdi>{MASKED}</bdi>," in written.html
     assert "\u2068" not in written.subject
     assert 'dir="rtl"' not in render("otp").html
+
+
+def test_directions_are_those_of_cldr() -> None:
+    """Each language that we call right to left is, and of those that we have no other is."""
+    for language in i18n._RIGHT_TO_LEFT:
+        assert Locale.parse(language).text_direction == "rtl"
+    for catalogue in templates.load_templates().catalogues.values():
+        assert Locale.parse(catalogue.language, sep="-").text_direction == catalogue.direction
 
 
 def test_styles_are_inlined_at_the_start_alone(tmp_path: Path) -> None:
