@@ -7,7 +7,7 @@ from pydantic import AfterValidator
 
 from service import ids
 from service.accounts import members, password_policy, private_signup
-from service.errors import IdentityNotFound, PasswordPersonal, UserExists
+from service.errors import PasswordPersonal, UserExists
 from service.http import responses, schemas, session_cookies
 from service.http.context import RequestContext
 from service.http.fields import Name, NewEmail, NewPassword, NewUserId, sized
@@ -102,17 +102,3 @@ async def _block(ctx: RequestContext, name: Event) -> User:
     if not ctx.by_jwt:
         session_cookies.clear(ctx)
     return user
-
-
-@member.get("/v1/account/identities")
-@contract(gives=schemas.IDENTITY_LIST)
-async def list_identities(ctx: RequestContext) -> web.Response:
-    """Return an empty list: no account has an identity of another provider."""
-    return responses.json({ctx.api_version.count: 0, "identities": []})
-
-
-@member.delete("/v1/account/identities/{identityId}")
-@contract(raises=(IdentityNotFound,))
-async def delete_identity(_call: RequestContext) -> web.Response:
-    """Refuse: there is no identity to delete."""
-    raise IdentityNotFound

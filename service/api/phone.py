@@ -9,42 +9,42 @@ from service.http.routing import contract, member, public, users_write
 
 
 @public.post("/v1/account/tokens/phone", "/v1/account/sessions/phone")
-@contract(raises=(PhoneDisabled,))
+@contract(refuses=PhoneDisabled)
 async def create_phone_token(_call: RequestContext) -> web.Response:
     """Refuse to send a code that signs in."""
     raise PhoneDisabled
 
 
 @public.put("/v1/account/sessions/phone")
-@contract(raises=(PhoneDisabled,))
+@contract(refuses=PhoneDisabled)
 async def update_phone_session(_call: RequestContext) -> web.Response:
     """Refuse to sign in with that code."""
     raise PhoneDisabled
 
 
 @member.patch("/v1/account/phone")
-@contract(raises=(PhoneDisabled,))
+@contract(refuses=PhoneDisabled)
 async def update_phone(_call: RequestContext) -> web.Response:
     """Refuse to set the member's number."""
     raise PhoneDisabled
 
 
 @member.post("/v1/account/verifications/phone", "/v1/account/verification/phone")
-@contract(raises=(PhoneDisabled,))
+@contract(refuses=PhoneDisabled)
 async def create_phone_verification(_call: RequestContext) -> web.Response:
     """Refuse to send a code that proves the number."""
     raise PhoneDisabled
 
 
 @public.put("/v1/account/verifications/phone", "/v1/account/verification/phone")
-@contract(raises=(PhoneDisabled,))
+@contract(refuses=PhoneDisabled)
 async def update_phone_verification(_call: RequestContext) -> web.Response:
     """Refuse to prove the number."""
     raise PhoneDisabled
 
 
 @users_write.patch("/v1/users/{userId}/phone")
-@contract(raises=(UserNotFound, PhoneDisabled))
+@contract(raises=(UserNotFound,), refuses=PhoneDisabled)
 async def update_user_phone(ctx: RequestContext) -> web.Response:
     """Refuse to set a user's number."""
     await find_or_raise(ctx)
@@ -52,7 +52,7 @@ async def update_user_phone(ctx: RequestContext) -> web.Response:
 
 
 @users_write.patch("/v1/users/{userId}/verification/phone")
-@contract(raises=(UserNotFound, PhoneDisabled))
+@contract(raises=(UserNotFound,), refuses=PhoneDisabled)
 async def update_user_phone_verification(ctx: RequestContext) -> web.Response:
     """Refuse to mark a user's number as proved."""
     await find_or_raise(ctx)

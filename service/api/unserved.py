@@ -8,28 +8,28 @@ from service.http.routing import contract, public, users_read, users_write
 
 
 @public.post("/v1/account/sessions/id-token")
-@contract(raises=(RouteNotFound,))
+@contract(refuses=RouteNotFound)
 async def create_id_token_session(_call: RequestContext) -> web.Response:
     """Refuse to sign in with a token of another provider: not one of /v1/account/sessions/{sessionId}."""
     raise RouteNotFound
 
 
 @users_write.post("/v1/users/md5", "/v1/users/sha", "/v1/users/phpass", "/v1/users/scrypt-modified")
-@contract(raises=(RouteNotFound,))
+@contract(refuses=RouteNotFound)
 async def import_other_user(_call: RequestContext) -> web.Response:
     """Refuse a hash that is too weak or too rare to be known here."""
     raise RouteNotFound
 
 
 @users_write.post("/v1/users/{userId}/sessions")
-@contract(raises=(RouteNotFound,))
+@contract(refuses=RouteNotFound)
 async def create_user_session(_call: RequestContext) -> web.Response:
     """Refuse to sign a user in without any proof."""
     raise RouteNotFound
 
 
-@users_read.get("/v1/users/identities", "/v1/users/usage")
-@contract(raises=(RouteNotFound,))
-async def list_user_identities(_call: RequestContext) -> web.Response:
-    """Refuse: no user has an identity of another provider, and no use is counted; neither is the id of a user."""
+@users_read.get("/v1/users/usage")
+@contract(refuses=RouteNotFound)
+async def get_usage(_call: RequestContext) -> web.Response:
+    """Refuse: no use is counted. The word is no user's id here."""
     raise RouteNotFound

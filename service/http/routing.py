@@ -42,13 +42,17 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """Body, response and errors of a route; `raises` is for the handler's own: access, limits and body imply theirs."""
+    """Body, response and errors of a route; `raises` is for the handler's own: access, limits and body imply theirs.
+
+    A route that `refuses` has no success. It is there so that SDKs get this error and no other route takes the path.
+    """
 
     request: "type[Body] | None" = None
     response: "Schema | None" = None
     status: int = 204
     raises: "tuple[type[AccountError], ...]" = ()
     query: "tuple[Parameter, ...]" = ()
+    refuses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +101,17 @@ def contract(
     status: int | None = None,
     raises: "tuple[type[AccountError], ...]" = (),
     query: "tuple[Parameter, ...]" = (),
+    refuses: "type[AccountError] | None" = None,
 ) -> Callable[[Handler], Handler]:
-    """Declare the body that the handler reads, its response and status, and its own errors."""
+    """Declare the body that the handler reads, its response and status, and its own errors.
+
+    `refuses` is the error of a handler that has no success.
+    """
+    own = (*raises, refuses) if refuses else raises
 
     def declare(handler: Handler) -> Handler:
-        _contracts[handler] = Contract(takes, gives, status or (200 if gives else 204), raises, query)
+        status_ = status or (200 if gives else 204)
+        _contracts[handler] = Contract(takes, gives, status_, own, query, refuses=refuses is not None)
         return handler
 
     return declare

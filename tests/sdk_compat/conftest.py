@@ -1,7 +1,8 @@
 """A service for official SDKs, and a page in another origin that has loaded a web one."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import Protocol
 
 import pytest
 from aiohttp import web
@@ -13,7 +14,11 @@ from tests.e2e.conftest import Deployment, deployment  # noqa: F401 - pytest fin
 from tests.sdk_compat.sdks import HERE, PACKAGES, Sdk, driven
 from tests.sdk_compat.walk import Postbox, Walk
 
-Start = Callable[[Sdk], Awaitable[Walk]]
+_SCOPES = {"account": ["sessions.write"], "users": ["users.read", "users.write"], "client": ["sessions.write"]}
+
+
+class Start(Protocol):
+    async def __call__(self, sdk: Sdk, service: str = "account") -> Walk: ...
 
 
 @pytest.fixture
@@ -24,19 +29,21 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 async def start(deployment: Deployment, pool: Pool) -> AsyncIterator[Start]:  # noqa: F811 - the fixture imported above
-    """Sets out with an SDK; its driver ends with the test."""
-    key = await projects.create_api_key(pool, "shop", key_id="walker", name="walker", scopes=["sessions.write"])
+    """Sets out with an SDK; its driver ends with the test. The key has the scopes that the service needs."""
     async with AsyncExitStack() as stack:
 
-        async def set_out(sdk: Sdk) -> Walk:
+        async def set_out(sdk: Sdk, service: str = "account") -> Walk:
+            key = await projects.create_api_key(
+                pool, "shop", key_id=f"walker-{service}", name="walker", scopes=_SCOPES[service]
+            )
             page = await stack.enter_async_context(page_with(sdk)) if sdk.language == "web" else None
             address = f"http://localhost:{page.port}/" if page else ""
             driver = await stack.enter_async_context(driven(sdk, page=address))
             # The service says that it is at localhost: with the page there too, its cookies are first-party.
             endpoint = deployment.address.replace("127.0.0.1", "localhost") + "/v1"
             settings = {"endpoint": endpoint, "project": "shop"}
-            methods = (await driver.ask(settings=settings))["methods"]
-            return Walk(sdk, driver, deployment, Postbox(deployment.sink), settings, key, address, frozenset(methods))
+            methods = frozenset((await driver.ask(service=service, settings=settings))["methods"])
+            return Walk(sdk, service, driver, deployment, Postbox(deployment.sink), settings, key, address, methods)
 
         yield set_out
 

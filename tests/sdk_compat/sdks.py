@@ -34,6 +34,11 @@ class Sdk:
     def name(self) -> str:
         return f"{self.language} {self.version}"
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Services that it has and this service answers."""
+        return ("account",) if self.language == "web" else ("account", "users")
+
 
 SDKS = (
     Sdk("python", "0.5.1", modern=False),

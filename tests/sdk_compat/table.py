@@ -12,11 +12,13 @@ PATH = ROOT / "docs" / "clients.md"
 WRITING = "ACCOUNTS_WRITE_CLIENTS"
 _ABSENT = "–"
 Rows = dict[str, dict[str, str]]
+# Service and era of the SDKs.
+Tables = dict[tuple[str, bool], Rows]
 _INTRODUCTION = """# SDK methods
 
-The tests in `tests/sdk_compat` call every account method of each official SDK against a running service.
-The web SDKs run in a real browser across two origins. A test compares the results with this page;
-`python -m tests.sdk_compat.write_docs` writes it.
+The tests in `tests/sdk_compat` call every method of `Account` and `Users` of each official SDK against a
+running service. The web SDKs have no `Users` and run in a real browser across two origins. A test compares the
+results with this page; `python -m tests.sdk_compat.write_docs` writes it.
 
 - `works`: the method does what the SDK's documentation says, or what the API document says if the two
   differ.
@@ -25,15 +27,23 @@ The web SDKs run in a real browser across two origins. A test compares the resul
   that this service doesn't have: OAuth2, second factors, passkeys, push and teams.
 
 Accounts have no identities of other providers, so lists of identities are empty and there is none to
-delete. The Python SDKs spell the names with underscores.
+delete. The Python SDKs spell the names with underscores. `client.ping()` of today's web and node SDKs works, too.
 """
-_TITLES = {False: "## SDKs of the API document", True: "## Today's SDKs"}
+_TITLES = {
+    ("account", False): "## SDKs of the API document",
+    ("account", True): "## Today's SDKs",
+    ("users", False): "## Users API by SDKs of the API document",
+    ("users", True): "## Users API by today's SDKs",
+}
+_OF_USERS = """
+A server with an API key of the scopes `users.read` and `users.write` calls these.
+"""
 
 
-def check(sdk: Sdk, outcomes: Mapping[str, str]) -> None:
+def check(sdk: Sdk, service: str, outcomes: Mapping[str, str]) -> None:
     """The column of an SDK says what has just been seen; where the table is being made, it is made to."""
     tables = _read()
-    rows = tables[sdk.modern]
+    rows = tables[service, sdk.modern]
     if os.environ.get(WRITING):
         for method in {*rows, *outcomes}:
             rows.setdefault(method, {})[sdk.name] = outcomes.get(method, _ABSENT)
@@ -43,15 +53,17 @@ def check(sdk: Sdk, outcomes: Mapping[str, str]) -> None:
     assert told == outcomes, "docs/clients.md is out of date: python -m tests.sdk_compat.write_docs"
 
 
-def _read() -> dict[bool, Rows]:
-    tables: dict[bool, Rows] = {False: {}, True: {}}
-    rows, names = tables[False], []
+def _read() -> Tables:
+    tables: Tables = {place: {} for place in _TITLES}
+    places = {title: place for place, title in _TITLES.items()}
+    rows: Rows = {}
+    names: list[str] = []
     for line in PATH.read_text().splitlines() if PATH.exists() else ():
         cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")]
         if line == native.TITLE:
             break
         if line.startswith("## "):
-            rows = tables[line == _TITLES[True]]
+            rows = tables[places[line]]
         elif line.startswith("| method"):
             names = cells[1:]
         elif re.match(r"\| `", line):
@@ -59,15 +71,16 @@ def _read() -> dict[bool, Rows]:
     return tables
 
 
-def _write(tables: Mapping[bool, Rows]) -> str:
+def _write(tables: Tables) -> str:
     parts = [_INTRODUCTION]
-    for modern, rows in tables.items():
-        names = [sdk.name for sdk in SDKS if sdk.modern == modern]
+    for (service, modern), rows in tables.items():
+        names = [sdk.name for sdk in SDKS if sdk.modern == modern and service in sdk.services]
         lines = [f"| method | {' | '.join(names)} |", "| --- " * (len(names) + 1) + "|"]
         lines += [
             f"| `{method}` | {' | '.join(row.get(name, _ABSENT) for name in names)} |"
             for method, row in sorted(rows.items(), key=lambda item: (item[0].lower(), item[0]))
             if any(row.get(name, _ABSENT) != _ABSENT for name in names)
         ]
-        parts.append(f"\n{_TITLES[modern]}\n\n" + "\n".join(lines) + "\n")
+        prose = _OF_USERS if service == "users" else ""
+        parts.append(f"\n{_TITLES[service, modern]}\n{prose}\n" + "\n".join(lines) + "\n")
     return "".join([*parts, native.tables()])

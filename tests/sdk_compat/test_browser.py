@@ -54,6 +54,8 @@ async def test_a_foreign_page_is_told_nothing(sdk: Sdk, start: Start):
     it = await start(sdk)
     foreign = it.page.replace("localhost", "foreign.example")
     await it.driver.ask(act="open", address=foreign)
-    answer = await it.driver.ask(act="call", method="get", args={}, settings=it.settings, positional=not sdk.modern)
+    answer = await it.driver.ask(
+        act="call", service="account", method="get", args={}, settings=it.settings, positional=not sdk.modern
+    )
     assert (answer["ok"], answer["type"]) == (False, None)
     assert "fetch" in answer["message"]

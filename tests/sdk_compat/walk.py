@@ -1,4 +1,4 @@
-"""A walk: one SDK calls every account method it has, in the order in which an app would, and each outcome is noted."""
+"""A walk: one SDK calls every method of a service, in the order in which an app would, and each outcome is noted."""
 
 import re
 from dataclasses import dataclass, field
@@ -57,10 +57,11 @@ class Postbox:
 class Walk:
     """`settings` is what the app has set on its client: endpoint, project, and who it speaks for.
 
-    `page` is the address of a browser's page.
+    `service` is the SDK's class in lower case, `page` the address of a browser's page.
     """
 
     sdk: Sdk
+    service: str
     driver: Driver
     deployment: Deployment
     post: Postbox
@@ -104,8 +105,9 @@ class Walk:
             return None
         act = "leave" if self.in_browser and _leaves(method) else "call"
         return await self.driver.ask(
-            act=act, method=method, args=parameters, settings=self.settings, positional=not self.sdk.modern
-        )
+            act=act, service=self.service, method=method, args=parameters, settings=self.settings,
+            positional=not self.sdk.modern,
+        )  # fmt: skip
 
     def speak(self, **who: str) -> None:
         """From now on the client is set up for a key, a session or a JWT; a browser has its cookies."""

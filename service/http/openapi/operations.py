@@ -44,6 +44,8 @@ def make(route: Route, number: int, routes: list[Route], *, components: Schemas,
         parts["x-scope"] = route.scope
     if number:
         parts["x-same-as"] = route.name
+    if terms.refuses:
+        parts["x-refuses"] = True
     return parts
 
 
@@ -87,6 +89,8 @@ def _responses(route: Route, routes: list[Route], components: Schemas, common: r
     refused = {
         str(status): refusals.response(status, kinds, route, common) for status, kinds in refusals.of(route).items()
     }
+    if route.contract.refuses:
+        return refused
     return {str(route.contract.status): _success(route, routes, components), **refused}
 
 
@@ -101,7 +105,7 @@ def _success(route: Route, routes: list[Route], components: Schemas) -> Json:
         "examples": {model.__name__: {"value": components.sample(model)} for model in gives.renderings},
     }
     answer = {"description": gives.modern.__doc__ or gives.modern.__name__, **headers(names)}
-    answer["content"] = {"application/json": content}
+    answer["content"] = {gives.media: content}
     return answer | ({"links": links} if (links := _links(route, routes)) else {})
 
 

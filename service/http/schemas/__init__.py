@@ -4,7 +4,7 @@ Users, sessions, tokens, mails and entries of the security log are rendered by t
 validation, so that no response pays for it.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, RootModel
 
@@ -27,6 +27,7 @@ __all__ = [
     "MAIL_LIST",
     "MANAGED_USER",
     "OLD_PAGING",
+    "PONG",
     "PREFERENCES",
     "QUERIES",
     "SESSION",
@@ -57,4 +58,9 @@ class Document(RootModel[dict[str, Any]]):
     model_config = ConfigDict(json_schema_extra={"examples": [{"openapi": "3.1.0"}]})
 
 
+class Pong(RootModel[Literal["Pong!"]]):
+    """The service answers, and this client may ask it."""
+
+
 DOCUMENT = Schema(Document)
+PONG = Schema(Pong, media="text/plain")

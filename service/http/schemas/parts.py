@@ -25,6 +25,7 @@ class Schema:
 
     modern: type[BaseModel]
     older: tuple[type[BaseModel], ...] = ()
+    media: str = "application/json"
 
     @property
     def renderings(self) -> tuple[type[BaseModel], ...]:

@@ -16,7 +16,8 @@ each_route = pytest.mark.parametrize("route", _ROUTES, ids=[route.name for route
 
 
 def _path(route, user_id: str = "ann") -> str:
-    return route.paths[0].replace("{userId}", user_id).replace("{sessionId}", "anything")
+    path = route.paths[0].replace("{userId}", user_id)
+    return path.replace("{sessionId}", "anything").replace("{identityId}", "anything")
 
 
 # Whatever a route of ours may want, so that nothing but the caller is at fault.
@@ -200,3 +201,14 @@ async def test_deleting_a_user(api: Api, pool: Pool):
     assert "users.delete" in events
     assert "account.create" in events
     assert (await api.sign_up())["$id"] != user["$id"]
+
+
+async def test_the_identities_of_users_are_no_user(api: Api, pool: Pool):
+    """`GET /v1/users/identities` is an empty list, also where a user has that word as its id."""
+    key = await api_keys.key(pool)
+    made = {"userId": "identities", "email": "ann@example.com"}
+    assert (await api.call("POST", "/v1/users", headers=key, modern=True, json=made)).status == 201
+    answer = await api.call("GET", "/v1/users/identities", headers=key, modern=True)
+    assert (answer.status, answer.data) == (200, {"total": 0, "identities": []})
+    legacy = await api.call("GET", "/v1/users/identities", headers=key)
+    assert legacy.data == {"sum": 0, "identities": []}

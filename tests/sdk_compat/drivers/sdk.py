@@ -11,7 +11,9 @@ from typing import Any
 from appwrite.client import Client
 from appwrite.exception import AppwriteException
 from appwrite.services.account import Account
+from appwrite.services.users import Users
 
+_SERVICES = {"account": Account, "users": Users}
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -20,8 +22,8 @@ def snake(name: str) -> str:
     return _HUMP.sub("_", name).lower()
 
 
-def methods() -> list[str]:
-    return [name for name in vars(Account) if not name.startswith("_")]
+def methods(service: type) -> list[str]:
+    return [name for name in vars(service) if not name.startswith("_")]
 
 
 def client_of(settings: dict[str, str]) -> Client:
@@ -33,7 +35,8 @@ def client_of(settings: dict[str, str]) -> Client:
 
 def call(asked: dict[str, Any]) -> dict[str, Any]:
     """The value as JSON would have it, models as their dictionaries, bytes as text; or the error's parts."""
-    method = getattr(Account(client_of(asked["settings"])), snake(asked["method"]))
+    service = _SERVICES[asked["service"]](client_of(asked["settings"]))
+    method = getattr(service, snake(asked["method"]))
     try:
         value = method(**{snake(name): value for name, value in asked["args"].items()})
     except AppwriteException as error:
@@ -49,6 +52,6 @@ def call(asked: dict[str, Any]) -> dict[str, Any]:
 
 for line in sys.stdin:
     question = json.loads(line)
-    answer = call(question) if question.get("method") else {"methods": methods()}
+    answer = call(question) if question.get("method") else {"methods": methods(_SERVICES[question["service"]])}
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()

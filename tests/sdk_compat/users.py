@@ -1,0 +1,121 @@
+"""The walks of a server that holds a key for the Users API.
+
+The users' own sessions come from plain HTTP: a key of these scopes signs nobody in.
+"""
+
+import hashlib
+from typing import Any
+
+import aiohttp
+import bcrypt
+from argon2 import PasswordHasher
+
+from testkit.api import Api
+from tests.sdk_compat.not_served import ROUTE
+from tests.sdk_compat.walk import Walk
+
+UNA, RUTH = "una@example.com", "ruth@example.com"
+NO_PHONE = (503, "general_phone_disabled")
+_PROOF = {"type": "totp"}
+NOT_SERVED: dict[str, dict[str, Any]] = {
+    "createSession": {}, "createToken": {}, "createJWT": {}, "listMemberships": {}, "updateImpersonator":
+    {"impersonator": True}, "updateMfa": {"mfa": True}, "updateMFA": {"mfa": True},
+    "deleteMfaAuthenticator": _PROOF, "deleteMFAAuthenticator": _PROOF, "getMfaChallenge": {"challengeId": "c"},
+    "listMfaFactors": {}, "listMFAFactors": {}, "getMfaRecoveryCodes": {}, "getMFARecoveryCodes": {},
+    "createMfaRecoveryCodes": {}, "createMFARecoveryCodes": {}, "updateMfaRecoveryCodes": {},
+    "updateMFARecoveryCodes": {}, "listPasskeys": {}, "getPasskey": {"passkeyId": "none"},
+    "updatePasskey": {"passkeyId": "none", "name": "x"}, "deletePasskey": {"passkeyId": "none"}, "listTargets": {},
+    "createTarget": {"targetId": "t", "providerType": "email", "identifier": UNA}, "getTarget": {"targetId": "t"},
+    "updateTarget": {"targetId": "t", "identifier": UNA}, "deleteTarget": {"targetId": "t"},
+}  # fmt: skip
+
+
+async def walk(it: Walk) -> None:
+    """Today's SDKs."""
+    it.speak(key=it.key)
+    una = {"userId": "una", "email": UNA, "password": "first horse", "name": "Una"}
+    assert (await it.works("create", **una))["$id"] == "una"
+    await it.refused("create", 409, "user_already_exists", **una)
+    await _read(it, {"queries": ['{"method":"limit","values":[5]}'], "search": "una"})
+    await _change(it, status=False, verification="updateEmailVerification")
+    assert (await it.works("updateLabels", userId="una", labels=["vip"]))["labels"] == ["vip"]
+    assert await it.works("updatePrefs", userId="una", prefs={"theme": "blue"}) == {"theme": "blue"}
+    await it.refused("updatePhone", *NO_PHONE, userId="una", number="+12025550123")
+    await it.refused("updatePhoneVerification", *NO_PHONE, userId="una", phoneVerification=True)
+    await _sessions(it, "listSessions")
+    await it.works("listLogs", userId="una")
+    assert (await it.works("listIdentities"))["total"] == 0
+    await it.refused("deleteIdentity", 404, "user_identity_not_found", identityId="none")
+    await _import(it)
+    for method, parameters in NOT_SERVED.items():
+        await it.refused(method, 404, ROUTE, userId="una", **parameters)
+    await _delete(it)
+
+
+async def walk_legacy(it: Walk) -> None:
+    """SDKs that the API document was written for."""
+    it.speak(key=it.key)
+    una = {"email": UNA, "password": "first horse", "name": "Una"}
+    user_id = (await it.works("create", **una))["$id"]
+    await it.refused("create", 409, "user_already_exists", **una)
+    await _read(it, {"search": "una"}, user_id)
+    await _change(it, user_id, status=2, verification="updateVerification")
+    assert await it.works("updatePrefs", userId=user_id, prefs={"theme": "blue"}) == {"theme": "blue"}
+    await _sessions(it, "getSessions", user_id)
+    await it.works("getLogs", userId=user_id)
+    await _delete(it, user_id)
+
+
+async def _read(it: Walk, queries: dict[str, Any], user_id: str = "una") -> None:
+    assert [user["$id"] for user in (await it.works("list", **queries))["users"]] == [user_id]
+    assert (await it.works("get", userId=user_id))["email"] == UNA
+    await it.refused("get", 404, "user_not_found", userId="nobody")
+    assert await it.works("getPrefs", userId=user_id) == {}
+
+
+async def _change(it: Walk, user_id: str = "una", *, status: object, verification: str) -> None:
+    assert (await it.works("updateName", userId=user_id, name="Una B."))["name"] == "Una B."
+    assert (await it.works("updateEmail", userId=user_id, email=RUTH))["email"] == RUTH
+    await it.works("updatePassword", userId=user_id, password="second horse")
+    assert (await it.works(verification, userId=user_id, emailVerification=True))["emailVerification"] is True
+    assert (await it.works("updateStatus", userId=user_id, status=status))["status"] == status
+    await it.works("updateStatus", userId=user_id, status=True if it.sdk.modern else 1)
+
+
+async def _sessions(it: Walk, lists: str, user_id: str = "una") -> None:
+    await it.refused("deleteSession", 404, "user_session_not_found", userId=user_id, sessionId="none")
+    for one in (True, False):
+        await _sign_in(it)
+        [session] = (await it.works(lists, userId=user_id))["sessions"]
+        if one:
+            await it.works("deleteSession", userId=user_id, sessionId=session["$id"])
+        else:
+            await it.works("deleteSessions", userId=user_id)
+        assert (await it.works(lists, userId=user_id))["sessions"] == []
+
+
+async def _sign_in(it: Walk) -> None:
+    async with aiohttp.ClientSession(it.deployment.address, cookie_jar=aiohttp.DummyCookieJar()) as client:
+        await Api(client).sign_in(RUTH, "second horse")
+
+
+async def _import(it: Walk) -> None:
+    """Hashes of other systems; those that are too weak or too rare have no route."""
+    argon2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1).hash("old horse")
+    known = bcrypt.hashpw(b"old horse", bcrypt.gensalt(4)).decode()
+    digest = hashlib.scrypt(b"old horse", salt=b"salt", n=2**14, r=8, p=1, dklen=64).hex()
+    scrypt = {"passwordSalt": "salt", "passwordCpu": 2**14, "passwordMemory": 8, "passwordParallel": 1}
+    await it.works("createArgon2User", userId="argon2", email="argon2@example.com", password=argon2)
+    await it.works("createBcryptUser", userId="bcrypt", email="bcrypt@example.com", password=known)
+    about = {"userId": "scrypt", "email": "scrypt@example.com", "password": digest, "passwordLength": 64}
+    await it.works("createScryptUser", **about, **scrypt)
+    weak = {"userId": "weak", "email": "weak@example.com", "password": "5f4dcc3b5aa765d61d8327deb882cf99"}
+    for method in ("createMD5User", "createPHPassUser", "createSHAUser"):
+        await it.refused(method, 404, ROUTE, **weak)
+    modified = {"passwordSalt": "salt", "passwordSaltSeparator": "Bw==", "passwordSignerKey": "key"}
+    await it.refused("createScryptModifiedUser", 404, ROUTE, **weak, **modified)
+
+
+async def _delete(it: Walk, user_id: str = "una") -> None:
+    await it.works("delete", userId=user_id)
+    await it.refused("get", 404, "user_not_found", userId=user_id)
