@@ -1,7 +1,8 @@
 """Small changes of a module's source, each of which a test should notice.
 
 Another comparison, `and` for `or`, an operand less, a condition negated, a number one greater, a return value gone.
-Keywords that guard against a programmer's slip alone are left as they are: `strict`, `frozen`, `slots`.
+Keywords that guard against a programmer's slip alone are left as they are: `strict`, `frozen`, `slots`. So is False
+where None would do for it, which the type check refuses.
 """
 
 import ast
@@ -75,8 +76,10 @@ def _changes(node: ast.AST) -> int:
             return 1 + len(node.values)  # the other operator, or one operand less
         case ast.If() | ast.IfExp() | ast.While() | ast.UnaryOp(op=ast.Not()) | ast.BinOp(op=ast.Add() | ast.Sub()):
             return 1
-        case ast.Return(value=value):
-            return int(value is not None and not (isinstance(value, ast.Constant) and value.value is None))
+        case ast.Return(value=None | ast.Constant(value=None | False)):
+            return 0
+        case ast.Return():
+            return 1
         case ast.Constant(value=bool() | int() | float()):
             return 1
     return 0

@@ -67,7 +67,7 @@ async def check_origin(ctx: RequestContext, route: Route) -> None:
     is_write = route.method in _WRITES
     if not (is_write or ctx.api_version.modern):
         return
-    is_ours = origin_allowed(ctx, is_write=is_write) and not (is_write and _is_cross_site(ctx, route))
+    is_ours = origin_allowed(ctx) and not (is_write and _is_cross_site(ctx, route))
     if not is_ours and not await _is_server(ctx):
         ctx.services.refused_origins.note(ctx.found_project, _shown_origin(ctx))
         raise OriginUnknown
@@ -106,18 +106,21 @@ def _is_cross_site(ctx: RequestContext, route: Route) -> bool:
     return sends_form and "Cookie" in headers and not route.page
 
 
-def origin_allowed(ctx: RequestContext, *, is_write: bool = False) -> bool:
-    """Match the origin with the project's platforms. Legacy writes without Origin are judged by their Referer."""
+def origin_allowed(ctx: RequestContext) -> bool:
+    """Match the origin with the project's platforms. Legacy writes without Origin are judged by their Referer.
+
+    Legacy reads are asked about only where they have an Origin.
+    """
     origin = ctx.client.origin
-    if not origin and is_write and not ctx.api_version.modern:
+    if not origin and not ctx.api_version.modern:
         origin = ctx.request.headers.get("Referer", "")
     if not origin:
         return True
+    # "" where there is none: that is no allowed host, nor an app's.
     host = _host_of(origin)
-    own = _host_of(ctx.services.settings.public_url)
+    if redirect_policy.host_allowed(host, (_host_of(ctx.services.settings.public_url),)):
+        return True
     project = ctx.found_project
-    if not host or redirect_policy.host_allowed(host, (own,)):
-        return bool(host)
     return project is not None and (
         redirect_policy.host_allowed(host, project.hostnames) or _is_app(origin, project.apps)
     )
@@ -208,7 +211,7 @@ async def check_blocked(ctx: RequestContext, _route: Route) -> None:
 
 
 async def check_no_session(ctx: RequestContext, route: Route) -> None:
-    if route.opens_session and ctx.found_member is not None and ctx.api_version.modern:
+    if route.opens_session and ctx.found_member is not None:
         raise SessionExists
 
 

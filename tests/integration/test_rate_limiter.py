@@ -13,9 +13,9 @@ from service import outages
 from service.db import Pool
 from service.errors import Overloaded
 from service.outages import Outage, ServerUnavailable
-from service.rate_limiter import HOUR, Decision, RateLimiter, Rule, Window, limiter, redis_windows
+from service.rate_limiter import DAY, HOUR, Decision, RateLimiter, Rule, Window, limiter, redis_windows
 from service.rate_limiter.redis_windows import RedisWindows
-from service.rate_limiter.rules import Usage
+from service.rate_limiter.rules import Usage, tally
 from service.store import rate_limit_windows
 from testkit.waiting import until
 
@@ -168,6 +168,29 @@ async def test_a_refund_frees_its_own_place(limits: RateLimiter, redis: Redis):
     await limits.refund(first.places)
     assert await redis.zcard(first.places[0].name) == 1
     assert await allowed(limits, 2) == [True, False]
+
+
+async def test_what_postgres_refuses_counts_in_redis_no_more(limits: RateLimiter, alone: RateLimiter, redis: Redis):
+    """A Redis that has lost its calls lets one pass; Postgres refuses it, and then it is counted nowhere."""
+    await allowed(alone, 2)
+    assert await allowed(limits, 2) == [False, False]
+    assert await redis.zcard(limits.key_of("shop", TWO, "x")) == 0
+
+
+def test_a_started_second_is_waited_for():
+    """A client that comes back when it was told to finds a place free."""
+    (verdict,) = tally(X, [Usage(2, 1_000_001)]).verdicts
+    assert verdict == Decision(allowed=False, limit=2, remaining=0, reset=2, window=HOUR, rule="two")
+
+
+def test_a_window_is_shared_unless_it_is_said_to_be_the_callers():
+    """Numbers of a shared window are shown to nobody, and LIMITS=observe-addresses lets nobody through it."""
+    assert (X[0].own, X[0].by_address) == (False, False)
+
+
+def test_lengths_of_windows():
+    """In seconds, as docs and headers state them."""
+    assert (HOUR, DAY) == (3600, 86_400)
 
 
 async def test_an_operators_resets_reach_redis(

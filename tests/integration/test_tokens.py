@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,6 +12,7 @@ from service.store import projects, tokens, users
 from service.store.tokens import Kind, Token
 
 RING = {"new": bytes(range(32)), "old": bytes(range(32, 64))}
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -38,6 +40,18 @@ async def test_a_secret_is_256_hex_and_always_the_same(pool: Pool, ann: users.Us
     assert bytes.fromhex(secret)
     assert secret.startswith(token.id)
     assert secret == tokens.secret_of(dict(RING), replace(token))
+
+
+def test_secrets_outlive_a_release():
+    """What one release has mailed the next one opens: the same row and key make the same characters in both."""
+    token = Token("shop", "0" * 20, "recovery", "ann", None, "ann@example.com", 1, "new", LONG_AGO, LONG_AGO)
+    nobodys = replace(token, kind="magic_url", user_id=None, email_version=None)
+    assert [key_derivation.digest(tokens.secret_of(RING, each)).hex() for each in (token, nobodys)] == [
+        "bedea9ae02d16c7707521a4b866cca3e9f4a454c525cbf4dd805b7494fbba84d",
+        "27088404751f8a4c8a4a4f8b5ba500237461e82ce8d96f7bc7d25d7c0deb58ca",
+    ]
+    assert tokens.secret_of(RING, replace(nobodys, kind="otp")) == "203697"
+    assert tokens.with_public_id(RING, token) == replace(token, id="1308871eb7292d72889b")
 
 
 async def test_a_secret_depends_on_all_it_is_bound_to(pool: Pool, ann: users.User):
@@ -73,6 +87,16 @@ async def test_only_the_right_secret_finds_the_token(pool: Pool, ann: users.User
     assert await found(pool, secret, project="other") is None
     assert await found(pool, secret, user="eve") is None
     assert await found(pool, secret) == token
+
+
+async def test_what_stands_in_for_a_missing_secret_opens_nothing(pool: Pool, ann: users.User):
+    """For an unknown user something else is compared, so that it takes as long; to know it is to know no secret."""
+    stand_in = key_derivation.expand(RING["new"], 118).hex()
+    token = await a_token(pool)
+    await pool.execute("update tokens set id = $1", stand_in[:20])
+    assert await found(pool, stand_in, user="eve") is None
+    assert await found(pool, stand_in) is None
+    assert await found(pool, tokens.secret_of(RING, replace(token, id=stand_in[:20])))
 
 
 async def test_a_rotated_key_still_opens_and_a_retired_one_does_not(pool: Pool, ann: users.User):
@@ -146,9 +170,10 @@ async def test_killing_spares_other_users(pool: Pool, ann: users.User):
 
 
 async def test_expired_tokens_are_tidied_away_a_day_later(pool: Pool, ann: users.User):
-    """A day after its end a token's row goes."""
-    await a_token(pool)
-    old = await a_token(pool)
-    await pool.execute("update tokens set expires_at = now() - interval '25 hours' where id = $1", old.id)
+    """A day after its end a token's row goes, and not before."""
+    _, late, old = [await a_token(pool) for _ in range(3)]
+    for hours, token in ((23, late), (25, old)):
+        ended = "update tokens set expires_at = now() - make_interval(hours => $1) where id = $2"
+        await pool.execute(ended, hours, token.id)
     assert await tokens.delete_expired(pool) == 1
-    assert (await pool.fetchrow("select count(*) from tokens"))[0] == 1
+    assert old.id not in {row[0] for row in await pool.fetch("select id from tokens")}

@@ -134,7 +134,12 @@ def test_plain_http_is_for_loopback(expected: str | None, url: str) -> None:
 
 
 def test_plain_http_switch() -> None:
-    """A project may allow plain http for all its hosts, which opens no other host and no other scheme."""
+    """A project may allow plain http for all its hosts, which opens no other host and no other scheme.
+
+    Who doesn't say so allows none.
+    """
+    with pytest.raises(ValueError, match=HTTPS):
+        redirect_policy.check("http://app.example.com/", APP)
     assert answer("http://app.example.com/", plain_http=True) is None
     assert answer("http://evil.test/", plain_http=True) == HOST
     assert answer("ftp://app.example.com/", plain_http=True) == HTTPS
@@ -188,6 +193,7 @@ def test_length() -> None:
         (False, "evil.test\n.example.com", "*.example.com"),
         (False, "*.example.com", "*.example.com"),
         (False, "aexample.com", "*.example.com"),
+        (False, "a.example.net", "*.example.com"),
         (False, "a.example.com.", "*.example.com"),
         (False, "a.example.com", "*"),
         (False, "a.example.com", "*."),

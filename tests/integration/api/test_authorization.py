@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from service.db import Pool
+from service.settings import Settings
 from service.store import projects
-from testkit import api_keys
+from testkit import api_keys, edge
 from testkit.api import Api, cookie_of
 
 EVIL = {"Origin": "https://evil.test"}
@@ -64,6 +65,8 @@ async def test_origins_of_reads_and_writes(api: Api, modern: bool):
     member = await _member(api)
     read = await _refusal(api, "GET", "/v1/account", member | EVIL, modern=modern)
     assert read == ("general_unknown_origin" if modern else "")
+    linked = {"Sec-Fetch-Site": "cross-site", "Referer": "https://evil.test/page"}
+    assert await _refusal(api, "GET", "/v1/account", member | linked, modern=modern) == "", "any page may link here"
     for headers, fine in (
         ({}, True),
         ({"Origin": "http://localhost:3000"}, True),
@@ -94,6 +97,24 @@ async def test_a_form_without_origin(api: Api, modern: bool):
 
 
 @both
+async def test_a_form_of_our_own_page(api: Api, modern: bool):
+    """A mailed link's page is confirmed by a form, beside whatever cookies the browser holds."""
+    headers, proof = await _member(api) | FORM, f"userId=ann&secret={'0' * 256}"
+    answer = await api.call("POST", "/auth/verification", headers=headers, modern=modern, data=proof)
+    assert (answer.status, answer.content_type) == (401, "text/html"), "of the secret"
+
+
+@both
+async def test_the_services_own_origin(api: Api, pool: Pool, modern: bool):
+    """Pages at PUBLIC_URL may act for a project that lists no page at all."""
+    await projects.create(pool, "bare", name="Bare")
+    for origin, fine in (("http://localhost:8080", True), ("https://app.example.com", False), ("null", False)):
+        headers = {"X-Appwrite-Project": "bare", "Origin": origin}
+        found = await _refusal(api, "POST", "/v1/account/sessions/anonymous", headers, modern=modern, json={})
+        assert found == ("" if fine else "general_unknown_origin"), origin
+
+
+@both
 async def test_a_servers_origin_is_free(api: Api, pool: Pool, modern: bool):
     """A real key alone proves a server; beside a cookie, of another project or without its project it proves none."""
     key, body = await api_keys.key(pool), {"userId": "unique()", "email": f"ann{modern}@example.com"}
@@ -119,6 +140,7 @@ async def test_apps_and_hosts(api: Api, pool: Pool):
         ("ios://com.example.app", False),
         ("appwrite-ios://shop.app", False),
         ("no address", False),
+        ("null", False),
     ):
         found = await _refusal(api, "GET", "/v1/account", {"Origin": origin}, modern=True)
         assert found == ("general_unauthorized_scope" if fine else "general_unknown_origin"), origin
@@ -144,9 +166,20 @@ async def test_keys_and_their_scopes(api: Api, pool: Pool, modern: bool):
     assert await _refusal(api, "GET", "/v1/users", expired, modern=modern) == "project_key_expired"
 
 
+async def test_a_key_that_is_no_text(settings: Settings, project: projects.Project):
+    """Any bytes may stand in a header; those that are no key's are nobody's."""
+    head = b"GET /v1/users HTTP/1.1\r\nHost: localhost\r\nX-Appwrite-Project: shop\r\nX-Appwrite-Key: \xff\r\n\r\n"
+    async with edge.edge(settings) as port:
+        told = await edge.ask(port, head)
+    assert (told.status, told.data["type"]) == (401, "general_unauthorized_scope")
+
+
 @both
 async def test_a_key_on_account_routes(api: Api, pool: Pool, modern: bool):
-    """Legacy: a member's key is ignored, and a key alone opens none. Modern: a key replaces the member."""
+    """Legacy: a member's key is ignored, and a key alone opens none. Modern: a key replaces the member.
+
+    A member's route is never a key's, whatever scopes its row names.
+    """
     key, member = await api_keys.key(pool, "sessions.write", "users.read"), await _member(api)
     anonymous = "/v1/account/sessions/anonymous"
     alone = await _refusal(api, "POST", anonymous, key, modern=modern, json={})
@@ -155,6 +188,8 @@ async def test_a_key_on_account_routes(api: Api, pool: Pool, modern: bool):
     assert together == ("general_unauthorized_scope" if modern else "")
     users = await _refusal(api, "GET", "/v1/users", member | key, modern=modern)
     assert users == ("" if modern else "general_unauthorized_scope")
+    odd = await api_keys.key(pool, "account")
+    assert await _refusal(api, "GET", "/v1/account", odd, modern=modern) == "general_unauthorized_scope"
 
 
 async def test_the_user_agent_that_a_server_names(api: Api, pool: Pool):

@@ -31,10 +31,13 @@ async def test_a_refused_origin_is_logged_beside_what_is_listed(api: Api, pool: 
 
 
 async def test_a_referers_path_is_not_logged(api: Api, caplog: pytest.LogCaptureFixture):
-    """Legacy writes are judged by the Referer; a page's address may hold a secret, its origin does not."""
-    await api.call("POST", "/v1/account/recovery", json=ASK, headers={"Referer": "https://a.example/x?secret=hidden"})
-    (line,) = refused(caplog)
-    assert line.origin == "https://a.example"
+    """Legacy writes are judged by the Referer; a page's address may hold a secret, its origin does not.
+
+    What is no page's address is logged as unknown.
+    """
+    for referer in ("https://a.example/x?secret=hidden", "https://b.example:8443?secret=hidden", "secret=hidden"):
+        await api.call("POST", "/v1/account/recovery", json=ASK, headers={"Referer": referer})
+    assert [line.origin for line in refused(caplog)] == ["https://a.example", "https://b.example:8443", "unknown"]
 
 
 async def test_an_accepted_origin_is_not_logged(api: Api, caplog: pytest.LogCaptureFixture):
