@@ -172,6 +172,30 @@ async def test_a_code_is_found_by_its_digits_alone(pool: Pool):
     assert await guess(pool, tokens.secret_of(RING, second), ring={"new": RING["new"]}) is None
 
 
+class CountingRing(dict[str, bytes]):
+    """Keys, and how often one was used."""
+
+    used = 0
+
+    def __getitem__(self, kid: str) -> bytes:
+        self.used += 1
+        return super().__getitem__(kid)
+
+
+async def test_a_guess_is_the_same_work_whatever_there_is_to_find(pool: Pool):
+    """The time of an answer tells neither how many codes there are nor whether a link is there."""
+    link = tokens.secret_of(RING, await a_token(pool))
+    for user, secret in (("ann", link), ("eve", link), ("ann", "0" * 256)):
+        ring = CountingRing(RING)
+        await tokens.find_by_secret(pool, "shop", kind=Kind.RECOVERY, user_id=user, secret=secret, ring=ring)
+        assert ring.used == 1, (user, secret)
+    for number in range(5):
+        ring = CountingRing(RING)
+        await guess(pool, "none", ring=ring)
+        assert ring.used == 3, number
+        await code(pool)
+
+
 async def test_guesses_at_a_code_in_parallel_are_five(pool: Pool):
     """Calls that waited for each other's count see it: the sixth is refused, though it has the right digits."""
     token = await code(pool)
