@@ -76,10 +76,8 @@ def _changes(node: ast.AST) -> int:
             return 1 + len(node.values)  # the other operator, or one operand less
         case ast.If() | ast.IfExp() | ast.While() | ast.UnaryOp(op=ast.Not()) | ast.BinOp(op=ast.Add() | ast.Sub()):
             return 1
-        case ast.Return(value=None | ast.Constant(value=None | False)):
-            return 0
-        case ast.Return():
-            return 1
+        case ast.Return(value=value):
+            return int(value is not None and ast.unparse(value) not in ("None", "False"))
         case ast.Constant(value=bool() | int() | float()):
             return 1
     return 0

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from service.db import Pool, transaction
-from service.store import outbox, projects
+from service.store import outbox, projects, users
 from service.store.outbox import AttemptReport, Claim, Lease
 from testkit.outbox import request_mail
 from testkit.patience import PATIENCE
@@ -169,6 +169,8 @@ async def test_a_worker_that_starts_again_releases_what_it_held(pool: Pool):
 
 async def test_a_users_mails_are_cancelled(pool: Pool):
     """Those still to be sent of that user in that project."""
+    for name in ("ann", "eve"):
+        await users.create(pool, "shop", user_id=name, email=f"{name}@example.com", name="", password_hash=None)
     pending, over, eves = [await request_mail(pool, user_id=name) for name in ("ann", "ann", "eve")]
     await copied(pool, pending)
     await ended(pool, over)

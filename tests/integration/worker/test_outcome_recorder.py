@@ -6,6 +6,7 @@ import random
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -99,7 +100,7 @@ async def test_what_is_no_fault_of_postgres_is_not_tried_again(recorder: Outcome
 
 
 async def test_the_lease_bounds_the_tries(recorder: OutcomeRecorder, monkeypatch: pytest.MonkeyPatch):
-    """While it lasts Postgres is asked again; beyond it the mail may be another worker's, so nothing is written late."""
+    """While it lasts Postgres is asked again; after that the mail may be another's: nothing is written late."""
     monkeypatch.setattr(outcomes, "LEASE", 1.0)
     monkeypatch.setattr(outcomes, "_RETRY", 0.01)
     tries = []
@@ -145,12 +146,11 @@ async def test_a_rehearsed_crash_stands_before_the_writing_and_after_it(
     pool: Pool, recorder: OutcomeRecorder, claim: Claim, point: str, left: str
 ):
     """Tests of crashes stop a worker there."""
+    entry = SentEntry(Lease(claim.id, claim.attempts), 250, "")
+    write = partial(recorder.record_sent, entry) if point.startswith("record") else recorder.release_all
     failpoints.arm(f"worker.{point}:raise")
     with pytest.raises(ConnectionResetError):
-        if point.startswith("record"):
-            await recorder.record_sent(SentEntry(Lease(claim.id, claim.attempts), 250, ""))
-        else:
-            await recorder.release_all()
+        await write()
     assert await state(pool, claim.id) == left
 
 
@@ -216,7 +216,7 @@ async def test_a_blocked_project_waits_for_its_operator(pool: Pool, recorder: Ou
 
 
 @pytest.mark.parametrize("error", [PostgresGone(), OutcomeUnknown(), OSError("no route")])
-async def test_an_outage_of_ours_costs_a_second(  # noqa: PLR0917 - three fixtures
+async def test_an_outage_of_ours_costs_a_second(
     pool: Pool, recorder: OutcomeRecorder, claim: Claim, caplog: pytest.LogCaptureFixture, error: Exception
 ):
     """Postgres or the machine was away for a moment, however many attempts there were before."""
