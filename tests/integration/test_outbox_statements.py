@@ -142,7 +142,7 @@ RELEASES = {
 
 @pytest.mark.parametrize("release", RELEASES.values(), ids=RELEASES)
 async def test_a_worker_releases_its_own(pool: Pool, release: Callable[..., Awaitable[int]]):
-    """What it holds, not what has ended or is another worker's by now."""
+    """Mails that it holds, none that has ended or is another worker's by now."""
     own, kept, over, theirs = [await claimed(pool, worker=name) for name in ("one", "one", "one", "two")]
     await ended(pool, over.id)
     before = await rest(pool, own.id)

@@ -43,7 +43,7 @@ async def test_a_secret_is_256_hex_and_always_the_same(pool: Pool, ann: users.Us
 
 
 def test_secrets_outlive_a_release():
-    """What one release has mailed the next one opens: the same row and key make the same characters in both."""
+    """The next release opens what this one has mailed: the same row and key make the same characters in both."""
     token = Token("shop", "0" * 20, "recovery", "ann", None, "ann@example.com", 1, "new", LONG_AGO, LONG_AGO)
     nobodys = replace(token, kind="magic_url", user_id=None, email_version=None)
     assert [key_derivation.digest(tokens.secret_of(RING, each)).hex() for each in (token, nobodys)] == [
