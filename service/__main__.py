@@ -14,7 +14,7 @@ import orjson
 import uvloop
 
 from service.cli import arguments as kinds
-from service.cli import doctor, exit_codes, keys, limits, mails, projects, serve, users
+from service.cli import doctor, exit_codes, keys, limits, mails, platforms, projects, serve, users
 from service.cli.commands import CheckFailed, Parser, PartialFailure
 from service.settings import Settings
 from service.version import VERSION
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=VERSION, help="print the version")
     root.add_argument("--json", action="store_true", help="answer in JSON")
     verbs = root.add_subparsers(required=True, metavar="COMMAND")
-    for noun in (serve, doctor, projects, limits, keys, users, mails):
+    for noun in (serve, doctor, projects, platforms, limits, keys, users, mails):
         noun.add(verbs)
     root.set_defaults(try_relays=_try_relays, serve=None)
     return root

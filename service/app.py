@@ -24,6 +24,7 @@ from service.queue import JobQueue, connect
 from service.rate_limiter import RateLimiter
 from service.settings import Settings
 from service.store import rate_limit_windows
+from service.store.branding import BrandingCache, LogoCache
 from service.store.projects import ProjectCache
 
 
@@ -66,6 +67,8 @@ def _services(settings: Settings, now: Callable[[], float], peers: outages.Peers
             ring=ring,
             pool=pool,
             projects=ProjectCache(pool),
+            branding=BrandingCache(pool),
+            logos=LogoCache(pool),
             passwords=passwords,
             jwts=Jwts(ring, now),
             limits=RateLimiter(

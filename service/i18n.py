@@ -6,10 +6,9 @@ English stands in the templates; templates/<language>.po holds the others, read 
 import gettext
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
-
-from babel.messages.pofile import PoFileError, read_po
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 SOURCE = "en"
@@ -47,6 +46,18 @@ def read(folder: Path) -> Mapping[str, Catalogue]:
     return catalogues
 
 
+@cache
+def languages(folder: Path = TEMPLATES) -> tuple[str, ...]:
+    """List the languages by their files, without reading them."""
+    return tuple(sorted({SOURCE, *(path.stem for path in folder.glob("*.po"))}))
+
+
+def is_known(locale: str) -> bool:
+    """Tell whether there is a language for a locale: `de-AT` reads de."""
+    name, known = locale.replace("_", "-").lower(), {language.lower() for language in languages()}
+    return name in known or name.partition("-")[0] in known
+
+
 def choose(known: Mapping[str, Catalogue], *wanted: str) -> Catalogue:
     """Choose the first known language, a region's by its language ("de-AT" reads de); else English."""
     for locale in wanted:
@@ -58,6 +69,8 @@ def choose(known: Mapping[str, Catalogue], *wanted: str) -> Catalogue:
 
 def _read(path: Path) -> Catalogue:
     """Read a .po file as it is; sentences marked fuzzy or left empty stay English."""
+    from babel.messages.pofile import PoFileError, read_po  # noqa: PLC0415 - a command needs no translation
+
     with path.open("rb") as file:
         try:
             catalogue = read_po(file, locale=path.stem.replace("-", "_"), abort_invalid=True)

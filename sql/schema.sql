@@ -23,6 +23,28 @@ create table apps (
     constraint apps_app_check CHECK ((app = lower(app)))
 );
 
+create table branding (
+    project_id text not null,
+    reply_to text default ''::text not null,
+    support_address text default ''::text not null,
+    app_url text default ''::text not null,
+    accent_color text default ''::text not null,
+    footer_text text default ''::text not null,
+    logo bytea,
+    logo_type text,
+    logo_digest text generated always as (encode(sha256(logo), 'hex'::text)) stored,
+    constraint branding_pkey PRIMARY KEY (project_id),
+    constraint branding_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    constraint branding_accent_color_check CHECK ((accent_color ~ '^(#[0-9a-f]{6})?$'::text)),
+    constraint branding_app_url_check CHECK (((app_url = ''::text) OR ((app_url ~ '^https?://'::text) AND (length(app_url) <= 2048)))),
+    constraint branding_check CHECK (((logo IS NULL) = (logo_type IS NULL))),
+    constraint branding_footer_text_check CHECK ((length(footer_text) <= 300)),
+    constraint branding_logo_check CHECK (((octet_length(logo) >= 1) AND (octet_length(logo) <= 65536))),
+    constraint branding_logo_type_check CHECK ((logo_type = ANY (ARRAY['image/png'::text, 'image/svg+xml'::text]))),
+    constraint branding_reply_to_check CHECK ((length(reply_to) <= 254)),
+    constraint branding_support_address_check CHECK ((length(support_address) <= 254))
+);
+
 create table events (
     project_id text not null,
     id uuid not null,

@@ -10,13 +10,15 @@ from service.crypto.key_derivation import KeyRing
 from service.db import Executor, Pool
 from service.queue import JobQueue
 from service.store import events, outbox, tokens, users
+from service.store.branding import LogoCache
 from service.store.outbox import Claim, FinalState, Lease
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import unit_of_work
 from service.store.users import User
 from worker.concurrency import DeliverySlots
 from worker.leases import LEASE
-from worker.mail import compose
+from worker.mail import branding, compose
+from worker.mail.branding import InlineImage
 from worker.outcomes import OutcomeRecorder
 from worker.sent_journal import SentEntry
 from worker.smtp import Accepted, PermanentFailure, RelayPool, TemporaryFailure
@@ -50,6 +52,10 @@ class Delivery:
     public_url: str
     slots: DeliverySlots
     recorder: OutcomeRecorder
+    logos: LogoCache = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.logos = LogoCache(self.pool)
 
     async def deliver(self, mail_id: UUID) -> None:
         """Send a mail if it is still due. Safe to call at any time, any number of times."""
@@ -124,10 +130,17 @@ class Delivery:
             raise NothingToSend("failed", "its recipient is no address that can be mailed")
         if fault := compose.fault(claim, self.sender):
             raise CannotSendYet(fault)
+        logo = await self._logo(claim)
         try:
-            return compose.compose(claim, token, self.ring, sender=self.sender, public_url=self.public_url)
+            return compose.compose(claim, token, self.ring, sender=self.sender, public_url=self.public_url, logo=logo)
         except compose.ForbiddenTarget:
             raise NothingToSend("cancelled", "its link leads to a host that is no longer allowed") from None
+
+    async def _logo(self, claim: Claim) -> InlineImage | None:
+        """Find the logo that the project had at the claim; None if it has another one by now, or none."""
+        digest = claim.logo_digest
+        logo = await self.logos.find(claim.project_id, digest) if digest else None
+        return branding.inline_image(logo, digest) if logo and digest else None
 
     async def _send(self, claim: Claim, lease: Lease, message: bytes) -> Accepted:
         """Send by a relay, and append the acceptance to the journal. Raises PermanentFailure, TemporaryFailure."""

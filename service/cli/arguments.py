@@ -4,12 +4,17 @@ import argparse
 import re
 from collections.abc import Callable, Sequence
 
+from service import i18n
+from service.cli import durations
+
 # No session, link or key needs more than ten years, and no terminal more rows.
 DAYS = 3650
 SECONDS = DAYS * 86_400
 ROWS = 10_000
 _LONGEST_NAME = 128
-_LOCALE = re.compile(r"[a-zA-Z]{2,3}([-_][a-zA-Z0-9]{2,8}){0,2}")
+# Language, script and region (RFC 5646).
+_LOCALE = re.compile(r"[a-zA-Z]{2,3}([-_][a-zA-Z]{4})?([-_]([a-zA-Z]{2}|[0-9]{3}))?")
+LIFETIME = f"A time such as 90s, 10m, 3h or 7d, or seconds: 1 to {SECONDS}."
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
@@ -38,10 +43,19 @@ def name_or_none(text: str) -> str:
 
 
 def locale(text: str) -> str:
-    """Parse a language, perhaps with its region."""
-    if not _LOCALE.fullmatch(text):
-        raise argparse.ArgumentTypeError("a language such as en, de or pt-BR")
+    """Parse a language that letters are in, perhaps with a region."""
+    if not (_LOCALE.fullmatch(text) and i18n.is_known(text)):
+        known = ", ".join(i18n.languages())
+        raise argparse.ArgumentTypeError(f"one of {known}; perhaps with a region, such as de-AT")
     return text
+
+
+def lifetime(text: str) -> int:
+    """Parse a time such as 7d, or seconds."""
+    try:
+        return int(durations.parse(text)) if text[-1:].isalpha() else whole(1, SECONDS)(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"a time such as 90s, 10m, 3h or 7d, or seconds: 1 to {SECONDS}") from None
 
 
 def check(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:

@@ -12,6 +12,8 @@ from service import email_addresses
 from service.links import redirect_policy
 
 Kind = Literal["web", "app"]
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+_LONGEST_FOOTER = 300
 _HOSTNAME = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 # A bundle id, a package name, or Flutter's name of an app on Windows and Linux.
 _APP_ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,253}[a-z0-9_])?")
@@ -21,20 +23,33 @@ _APP_ORIGIN = re.compile(
 )
 
 
-def sender_address(text: str) -> str:
-    """Parse a sender; empty is MAIL_FROM."""
+def own_address(text: str) -> str:
+    """Parse an address of the operator's own; empty takes it back."""
     try:
         return email_addresses.sender(text) if text else ""
     except ValueError:
         raise argparse.ArgumentTypeError("an address such as no-reply@example.com") from None
 
 
-def verification_url(text: str) -> str:
-    """Parse the page; empty is this service's own. Plain http is judged with the project's other settings."""
+def page(text: str) -> str:
+    """Parse a page; empty takes it back. Plain http is judged with the project's other settings."""
     if text and not redirect_policy.is_page(text):
-        raise argparse.ArgumentTypeError(
-            "an address such as https://app.example.com/verified, absolute and in plain ASCII"
-        )
+        raise argparse.ArgumentTypeError("an address such as https://app.example.com/, absolute and in plain ASCII")
+    return text
+
+
+def accent_color(text: str) -> str:
+    """Parse a colour; empty takes it back."""
+    if text and not _COLOR.fullmatch(text):
+        raise argparse.ArgumentTypeError("a colour such as #0b57d0")
+    return text.lower()
+
+
+def footer_text(text: str) -> str:
+    """Parse the footer, which is one line; empty takes it back."""
+    text = text.strip()
+    if len(text) > _LONGEST_FOOTER or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"one line of at most {_LONGEST_FOOTER} characters")
     return text
 
 

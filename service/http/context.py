@@ -18,6 +18,7 @@ from service.http.refused_origins import RefusedOrigins
 from service.queue import JobQueue
 from service.rate_limiter import Decision, RateLimiter, Tally
 from service.settings import Settings
+from service.store.branding import BrandingCache, LogoCache
 from service.store.events import Actor
 from service.store.projects import ApiKey, Project, ProjectCache
 from service.store.unit_of_work import UnitOfWork, unit_of_work
@@ -32,6 +33,8 @@ class Services:
     ring: KeyRing = field(repr=False)
     pool: Pool
     projects: ProjectCache
+    branding: BrandingCache
+    logos: LogoCache
     passwords: PasswordHashPool
     jwts: Jwts
     limits: RateLimiter

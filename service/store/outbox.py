@@ -47,6 +47,11 @@ class Claim:
     plain_http: bool
     verification_url: str
     hostnames: list[str]
+    reply_to: str
+    support_address: str
+    accent_color: str
+    footer_text: str
+    logo_digest: str | None
     kind: str | None
     token_user_id: str | None
     requested_user_id: str | None

@@ -1,18 +1,17 @@
 """Projects: their allowed hosts, their rules and their API keys."""
 
-import re
 import secrets
-import time
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from service.crypto import key_derivation
 from service.db import Connection, Executor, Pool, Queries, transaction
 from service.errors import AccountError
+from service.store.aging_cache import AgingCache
 
 _sql = Queries("projects")
-_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
 
 
 class ProjectExists(AccountError):
@@ -154,22 +153,8 @@ async def revoke_api_key(conn: Executor, project_id: str, *, key_id: str) -> boo
     return await _sql.run(conn, "revoke_api_key", project_id=project_id, id=key_id) == 1
 
 
-class ProjectCache:
-    """Cache of projects, at most a second old, so that a request costs no query for its project's rules."""
-
-    _AGE, _MOST = 1.0, 1024
+class ProjectCache(AgingCache[Project]):
+    """Cache of projects, so that a request costs no query for its project's rules."""
 
     def __init__(self, conn: Executor) -> None:
-        self._conn = conn
-        self._seen: dict[str, tuple[float, Project | None]] = {}
-
-    async def find(self, project_id: str) -> Project | None:
-        known = self._seen.get(project_id)
-        now = time.monotonic()
-        if known and now - known[0] < self._AGE:
-            return known[1]
-        project = await find(self._conn, project_id) if _ID.fullmatch(project_id) else None
-        if len(self._seen) >= self._MOST:
-            self._seen.clear()
-        self._seen[project_id] = (now, project)
-        return project
+        super().__init__(partial(find, conn))

@@ -25,11 +25,14 @@ select c.project_id, c.id, c.letter, c.recipient, c.locale, c.facts, c.attempts,
     c.last_fault, c.deadline_at <= now() as late, c.created_at,
     p.name as project_name, p.sender_name, p.sender_address, p.plain_http, p.verification_url,
     array(select hostname from platforms where project_id = c.project_id) as hostnames,
+    coalesce(b.reply_to, '') as reply_to, coalesce(b.support_address, '') as support_address,
+    coalesce(b.accent_color, '') as accent_color, coalesce(b.footer_text, '') as footer_text, b.logo_digest,
     t.kind, t.user_id as token_user_id, t.asked_as as requested_user_id, t.email as token_email, t.email_version as token_email_version, t.kid,
     t.created_at as token_created_at, t.expires_at as token_expires_at,
     u.id as user_id, u.email_version, u.status as user_status,
     case when strpos(u.prefs, '"timezone"') > 0 then u.prefs end as prefs
 from claimed c join projects p on p.id = c.project_id
+left join branding b on b.project_id = c.project_id
 left join tokens t on t.project_id = c.project_id and t.id = c.token_id
 left join users u on u.project_id = c.project_id and u.email = c.recipient
     and (u.status <> 'blocked' or u.email_verified);

@@ -3,6 +3,7 @@
 import inspect
 import re
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from service import errors
 from service.accounts import mail_quotas
 from service.app import routes
+from service.cli import project_options
 from service.errors import AccountError
 from service.http.routing import Limit, Route
 from service.rate_limiter import DAY, HOUR, Only, Rule
@@ -259,8 +261,21 @@ def log_events_table() -> list[tuple[str, ...]]:
     return [("Event", "Level", "Message", "What an operator does"), *rows]
 
 
+def project_options_table(group: str) -> list[tuple[str, ...]]:
+    """One row an option of `projects set`."""
+    rows = [
+        (f"`{option.flag} {option.values}`", f"`{option.usual}`" if option.usual else "empty", option.text)
+        for option in project_options.GROUPS[group]
+    ]
+    return [("Option", "New project", "Description"), *rows]
+
+
 TABLES = {
     "settings": settings,
+    **{
+        f"projects:{group.lower().replace(' ', '-')}": partial(project_options_table, group)
+        for group in project_options.GROUPS
+    },
     "errors": errors_table,
     "routes": routes_table,
     "limits": limits_table,

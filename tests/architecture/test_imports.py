@@ -12,7 +12,8 @@ _PRODUCT = ("service", "worker", "devstack")
 _FOLDERS = (*_PRODUCT, "testkit", "bench", "tests")
 # The layers of the service, the lowest first: each knows those before it, and none after it.
 LAYERS = (
-    ("service.settings", "service.errors", "service.ids", "service.deadlines", "service.email_addresses",
+    ("service.accent_colors", "service.settings", "service.errors", "service.ids", "service.deadlines",
+     "service.email_addresses",
      "service.endpoints", "service.failpoints", "service.heartbeat", "service.i18n", "service.json_logging",
      "service.event_loop_monitor", "service.outages", "service.redis_errors", "service.relay_reports",
      "service.text_logging", "service.version"),

@@ -11,9 +11,10 @@ import pytest
 
 from devstack.servers import free_port
 from service.cli.exit_codes import AWAY, EXISTS, MISSING, UNFIT
-from service.cli.projects import CHANGEABLE
+from service.cli.project_options import OPTIONS
 from service.db import Pool
 from testkit import processes
+from testkit.images import png
 from testkit.patience import PATIENCE
 from tests.integration.conftest import Terminal
 
@@ -87,16 +88,21 @@ async def test_a_projects_life(type_: Terminal):
     assert (await type_.json("projects", "set", "shop", "--plain-http", "off"))["plain_http"] is False
 
 
-async def test_every_rule_of_a_project_can_be_set(type_: Terminal):
-    """One option a column; nothing an operator may want to change needs SQL."""
-    values = {str: "fr", bool: "true", int: "32"}
-    own = {"sender_address": "x@example.com", "verification_url": "https://x.example.com/"}
+async def test_every_setting_of_a_project_can_be_set(type_: Terminal, tmp_path: Path):
+    """One option a column, a new project has what the option says; nothing an operator may change needs SQL."""
+    (tmp_path / "logo.png").write_bytes(png())
+    typed = {"N": ("32", 32), "on|off": ("true", True), "TIME": ("1h", 3600), "LANGUAGE": ("fr", "fr"),
+             "URL": ("https://x.example.com/", "https://x.example.com/"), "#RRGGBB": ("#ABCDEF", "#abcdef"),
+             "FILE": (str(tmp_path / "logo.png"), "image/png")}  # fmt: skip
     made = await type_.json("projects", "create", "shop")
-    for field in CHANGEABLE:
-        value = own.get(field.name, values[field.type])
-        changed = await type_.json("projects", "set", "shop", "--" + field.name.replace("_", "-"), value)
-        wanted = {str: value, bool: True, int: 32}[field.type]
-        assert changed[field.name] == wanted
+    fixed = {"id", "created_at", "limits", "hostnames", "apps"}
+    assert {option.name for option in OPTIONS} == made.keys() - fixed
+    for option in OPTIONS:
+        if option.name not in ("name", "logo"):
+            assert made[option.name] == (option.parse(option.usual) if option.usual else "")
+        value, wanted = typed.get(option.values, ("x@example.com", "x@example.com"))
+        changed = await type_.json("projects", "set", "shop", option.flag, value)
+        assert changed[option.name] == wanted
     assert changed.keys() == made.keys()
 
 

@@ -31,7 +31,13 @@ async def test_who_names_no_command_is_shown_all(type_: Terminal, words: str):
         *(f"projects set shop --password-max {number}" for number in ("31", "257")),
         *(f"projects set shop --password-history {number}" for number in ("-1", "33")),
         *(f"projects set shop --{life}-seconds {number}" for life in LIFETIMES for number in ("0", "-1", "315360001")),
-        "projects set shop --password-min 40 --password-max 39", "projects set shop --locale german_language",
+        "projects set shop --password-min 40 --password-max 39",
+        *(f"projects set shop --locale {name}" for name in ("german_language", "xx", "xx-klingon", "de-klingo", "a-b")),
+        *(f"projects set shop --otp-seconds {time}" for time in ("1w", "h", "1.5h", "-1h", "3651d", "1h30m")),
+        *(f"projects set shop --accent-color {color}" for color in ("red", "#fff", "#12345g", "0b57d0", "#0b57d000")),
+        "projects set shop --footer-text " + "x" * 301, "projects set shop --footer-text a\nb",
+        "projects set shop --logo /nowhere.png", "projects set shop --logo /dev/null",
+        "projects set shop --logo x.png --no-logo --app-url x",
         "projects set shop --name \n", "projects set shop", "projects create blog --name a\nb",
         "users list shop --limit 0",
         "users list shop --limit 99999999999999999999", "users logs shop ann --limit -1",
@@ -54,7 +60,7 @@ async def test_numbers_names_and_choices_have_bounds(type_: Terminal, pool: Pool
 @pytest.mark.parametrize(
     ("command", "said"),
     [("keys create", ["1 to 3650", *SCOPES]), ("users list", ["1 to 10000"]), ("users logs", ["1 to 10000"]),
-     ("projects set", ["0 to 64", "32 to 256", "0 to 32", "1 to 315360000", "on or off"])],
+     ("projects set", ["0 to 64", "32 to 256", "0 to 32", "1 to 315360000", "on|off"])],
 )  # fmt: skip
 async def test_help_says_the_bounds(type_: Terminal, command: str, said: list[str]):
     """Nobody has to try what a number may be."""

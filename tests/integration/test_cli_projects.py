@@ -11,6 +11,9 @@ from tests.integration.conftest import Terminal
 @pytest.mark.parametrize(
     ("option", "values"),
     [
+        ("--reply-to", ["notanaddress", "a@", "a@x.de, b@x.de", "a@x.de\r\nBcc: b@x.de"]),
+        ("--support-address", ["notanaddress", "mailto:a@x.de"]),
+        ("--app-url", ["banana", "javascript:alert(1)", "x-app://a/", "https://a b/"]),
         ("--sender-address", ["notanaddress", "a@", "a..b@x.de", "(a)@b.cd", "Ann <ann@x.de>", "é@x.de",
                               "a@x.de\r\nBcc: b@x.de"]),
         ("--verification-url", ["banana", "/verified", "//app.example.com", "app.example.com", "mailto:a@b.cd",
@@ -54,6 +57,8 @@ async def test_a_verification_page_is_read_by_nobody_on_the_way(type_: Terminal)
     changed = await type_.json("projects", "set", "shop", "--verification-url", url, "--plain-http", "on")
     assert (changed["verification_url"], changed["plain_http"]) == (url, True)
     assert (await type_("projects", "set", "shop", "--plain-http", "off"))[0] == WRONG
+    await type_("projects", "set", "shop", "--verification-url", "", "--plain-http", "off")
+    assert (await type_("projects", "set", "shop", "--app-url", "http://app.example.com/"))[0] == WRONG
     assert (await type_("projects", "set", "nowhere", "--name", "x"))[0] == MISSING
 
 

@@ -89,3 +89,20 @@ async def test_an_address_that_is_there_twice_is_left_alone(empty: str, earlier:
     await migrate(empty)
     found = await ask(empty, "select id, email from users order by id")
     assert found == [("new", "u@xn--mnchen-3ya.de"), ("old", "u@münchen.de")]
+
+
+async def test_what_an_old_release_kept_meanwhile_is_kept_in_ascii_too(empty: str, tmp_path: Path):  # noqa: F811 - a fixture
+    """An old release that ran beside the first migration could still keep Unicode: a later one finds it."""
+    for path in sorted((SQL / "migrations").glob("*.sql")):
+        if int(path.name[:4]) < 20:
+            shutil.copy(path, tmp_path)
+    await migrate(empty, tmp_path)
+    connection = await connect(empty)
+    await connection.execute("insert into projects (id, name) values ('shop', 'Shop')")
+    for user, email in (("late", "u@münchen.de"), ("old", "u@ü.de"), ("new", "u@xn--tda.de")):
+        await connection.execute("insert into users (project_id, id, email) values ('shop', $1, $2)", user, email)
+    await connection.close()
+    await migrate(empty)
+    found = await ask(empty, "select id, email from users order by id")
+    assert found == [("late", "u@xn--mnchen-3ya.de"), ("new", "u@xn--tda.de"), ("old", "u@ü.de")]
+    assert await ask(empty, "select proname from pg_proc where proname like 'ascii\\_%'") == []

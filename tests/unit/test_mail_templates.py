@@ -14,9 +14,10 @@ from babel.messages.pofile import read_po
 from markupsafe import escape
 
 from service import i18n
+from service.accent_colors import choose_accent, contrast
 from testkit.processes import ROOT
 from worker.mail import dates, stylesheet, templates
-from worker.mail.branding import Branding, choose_accent, contrast
+from worker.mail.branding import Branding
 from worker.mail.templates import Letter
 
 LINK = "https://app.example.com/reset?a=1&userId=u1&secret=" + "0f" * 128 + "&expire=1592981250"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from service import email_addresses
 from tests.unit.test_email_addresses import PATIENT, WRITTEN
 from worker.mail import mime, templates
-from worker.mail.branding import Branding
+from worker.mail.branding import Branding, InlineImage
 from worker.mail.templates import Letter
 
 MAIL = UUID("01939a4e-8a3e-7c3c-9a51-5f0f7a3f9f01")
@@ -41,6 +41,7 @@ def build(
     sender_address: str = "no-reply@example.com",
     recipient: str = "ann@example.org",
     reply_to: str | None = None,
+    image: InlineImage | None = None,
 ) -> bytes:
     return mime.build(
         Letter(subject, text, html),
@@ -50,6 +51,7 @@ def build(
         message_id=MESSAGE_ID,
         date=DATE,
         reply_to=reply_to,
+        image=image,
     )
 
 
@@ -241,3 +243,23 @@ def test_a_real_letter_survives() -> None:
     raw = build(subject=letter.subject, text=letter.text, html=letter.html)
     assert contents(parsed(raw)) == (letter.text, letter.html)
     assert f"\n{link}\n" in contents(parsed(raw))[0]
+
+
+@pytest.mark.parametrize(("media_type", "name"), [("image/png", "logo.png"), ("image/svg+xml", "logo.svg")])
+def test_an_image_travels_with_the_part_that_shows_it(media_type: str, name: str) -> None:
+    """Text first, then HTML and image together; the image's id is the one in the HTML; lines stay short."""
+    data = bytes(range(256)) * 20
+    html = '<img src="cid:logo.1@letters.invalid">\n'
+    raw = build(html=html, image=InlineImage("logo.1@letters.invalid", media_type, data))
+    message = parsed(raw)
+    text, both = (cast("EmailMessage", part) for part in message.iter_parts())
+    assert (message.get_content_type(), text.get_content_type()) == ("multipart/alternative", "text/plain")
+    assert (both.get_content_type(), both.get_param("type")) == ("multipart/related", "text/html")
+    page, image = (cast("EmailMessage", part) for part in both.iter_parts())
+    assert page.get_content().replace("\r\n", "\n") == html
+    assert (image["Content-ID"], image.get_content_type()) == ("<logo.1@letters.invalid>", media_type)
+    assert (image.get_content_disposition(), image.get_filename()) == ("inline", name)
+    assert image.get_payload(decode=True) == data
+    assert not str(both.get_boundary()).startswith(str(message.get_boundary()))
+    assert max(map(len, raw.partition(b"\r\n\r\n")[2].split(b"\r\n"))) <= 76
+    assert raw.count(b"\n") == raw.count(b"\r\n")

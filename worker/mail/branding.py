@@ -3,32 +3,28 @@
 The operator of a project sets it; no client can.
 """
 
-import re
 from dataclasses import dataclass, field
-from functools import cache
 
-_COLOR = re.compile(r"#[0-9a-f]{6}", re.IGNORECASE)
-DEFAULT_ACCENT = "#0b57d0"
-# The card that the button stands on, as in templates/base/letter.css and dark.css.
-CARD, DARK_CARD = "#ffffff", "#1f2228"
-EDGE, DARK_EDGE = "#5f6670", "#a3abb7"
-# WCAG 2.2: 1.4.11 for the edge of a control; 1.4.3, 4.5, is always met by black or white.
-EDGE_CONTRAST = 3.0
+from service.accent_colors import DEFAULT_ACCENT, Accent, choose_accent
+from service.store.branding import Logo
+from service.store.outbox import Claim
+
+# RFC 2392 wants an id that the world has once; that of the same bytes may be the same.
+_CONTENT_ID = "logo.{}@letters.invalid"
 
 
 @dataclass(frozen=True, slots=True)
-class Accent:
-    """Colours of a button that can be read and seen on a light card and on a dark one."""
+class InlineImage:
+    """Image that is sent with a letter; its HTML part names it as `cid:` and the id (RFC 2392)."""
 
-    fill: str
-    ink: str
-    edge: str
-    dark_edge: str
+    cid: str
+    media_type: str
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Branding:
-    """A project's face. `logo_cid` names the inline attachment with the logo; without it the name stands there.
+    """Branding of a letter. `logo_cid` names the inline attachment with the logo; without it the name stands there.
 
     Raises ValueError for a colour that isn't `#rrggbb`.
     """
@@ -44,27 +40,17 @@ class Branding:
         object.__setattr__(self, "accent", choose_accent(self.accent_color))
 
 
-@cache
-def choose_accent(color: str) -> Accent:
-    """Choose the better of black and white for the label, and an edge where the button would melt into its card."""
-    if _COLOR.fullmatch(color) is None:
-        raise ValueError("an accent colour has the form #rrggbb")
-    ink = max("#ffffff", "#000000", key=lambda ink: contrast(ink, color))
-    edge = color if contrast(color, CARD) >= EDGE_CONTRAST else EDGE
-    dark_edge = color if contrast(color, DARK_CARD) >= EDGE_CONTRAST else DARK_EDGE
-    return Accent(color, ink, edge, dark_edge)
+def of_claim(claim: Claim, logo: InlineImage | None) -> Branding:
+    """Return the branding of a claimed mail's project."""
+    return Branding(
+        claim.project_name,
+        claim.accent_color or DEFAULT_ACCENT,
+        claim.support_address,
+        claim.footer_text,
+        logo.cid if logo else None,
+    )
 
 
-def contrast(one: str, other: str) -> float:
-    """Compute the contrast of two colours, 1 to 21 (WCAG 2.2)."""
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def _luminance(color: str) -> float:
-    red, green, blue = (_linear(int(color[at : at + 2], 16) / 255) for at in (1, 3, 5))
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _linear(part: float) -> float:
-    return part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+def inline_image(logo: Logo, digest: str) -> InlineImage:
+    """Return the logo as an attachment of its letter."""
+    return InlineImage(_CONTENT_ID.format(digest[:32]), logo.media_type, logo.data)

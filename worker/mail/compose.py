@@ -9,8 +9,8 @@ from service.links import link_builder, redirect_policy
 from service.store import tokens
 from service.store.outbox import Claim
 from service.store.tokens import Kind, Token
-from worker.mail import dates, mime, templates
-from worker.mail.branding import Branding
+from worker.mail import branding, dates, mime, templates
+from worker.mail.branding import InlineImage
 
 # Our own pages, for links requested without an address by a project that has no page of its own. The page of a
 # private sign-up asks for the password.
@@ -43,6 +43,8 @@ def fault(claim: Claim, sender: str) -> str:
     """Describe for the operator the project setting that prevents a letter; "" if none does."""
     if not email_addresses.is_plain(claim.sender_address or sender):
         return "the project's sender address is none: `projects set --sender-address`"
+    if claim.reply_to and not email_addresses.is_plain(claim.reply_to):
+        return "the project's address for replies is none: `projects set --reply-to`"
     if not all(map(email_addresses.is_header_text, (claim.sender_name, claim.project_name))):
         return "the project's name, or its sender's, holds control characters: `projects set --name`, `--sender-name`"
     if (
@@ -54,7 +56,9 @@ def fault(claim: Claim, sender: str) -> str:
     return ""
 
 
-def compose(claim: Claim, token: Token | None, ring: KeyRing, *, sender: str, public_url: str) -> bytes:
+def compose(
+    claim: Claim, token: Token | None, ring: KeyRing, *, sender: str, public_url: str, logo: InlineImage | None = None
+) -> bytes:
     """Compose the whole message; a retry gives the same bytes. Raises ForbiddenTarget."""
     facts = claim.facts
     device = user_agents.parse(facts.get("user_agent", ""))
@@ -69,8 +73,7 @@ def compose(claim: Claim, token: Token | None, ring: KeyRing, *, sender: str, pu
     }
     if token:
         shared |= _of_token(claim, token, ring, public_url)
-    branding = Branding(claim.project_name)
-    letter = templates.render(claim.letter, locale=claim.locale, branding=branding, **shared)
+    letter = templates.render(claim.letter, locale=claim.locale, branding=branding.of_claim(claim, logo), **shared)
     return mime.build(
         letter,
         sender_name=claim.sender_name or f"{claim.project_name} Team",
@@ -78,6 +81,8 @@ def compose(claim: Claim, token: Token | None, ring: KeyRing, *, sender: str, pu
         recipient=claim.recipient,
         message_id=claim.message_id,
         date=claim.created_at,
+        reply_to=claim.reply_to or None,
+        image=logo,
     )
 
 

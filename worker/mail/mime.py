@@ -1,4 +1,4 @@
-"""Encode a letter as MIME: RFC 5322 headers and two quoted-printable parts.
+"""Encode a letter as MIME: RFC 5322 headers, two quoted-printable parts, and an image that the HTML part shows.
 
 Built by hand because EmailMessage costs thirty times as much and still lets NUL and bidi overrides into a
 header; tests compare the result with Python's own parser. The same arguments always give the same bytes, so
@@ -6,7 +6,7 @@ that a retried mail is a true duplicate.
 """
 
 import re
-from base64 import b64encode
+from base64 import b64encode, encodebytes
 from binascii import b2a_qp
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -14,12 +14,14 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from service import email_addresses
+from worker.mail.branding import InlineImage
 from worker.mail.templates import Letter
 
 LONGEST_LINE = 76
 # 39 bytes make 52 base64 characters, so that even after "Subject: " a word with its frame stays within 76.
 BYTES_A_WORD = 39
 MESSAGE_ID = re.compile(r"<[A-Za-z0-9._+-]{1,128}@[A-Za-z0-9.-]{1,253}>")
+_SUFFIXES = {"image/png": "png", "image/svg+xml": "svg"}
 
 
 def build(
@@ -31,6 +33,7 @@ def build(
     message_id: str,
     date: datetime,
     reply_to: str | None = None,
+    image: InlineImage | None = None,
 ) -> bytes:
     """Build a message ready to send: CRLF only, ASCII only, no line of a part over 76 characters.
 
@@ -39,7 +42,9 @@ def build(
     """
     if not email_addresses.is_plain(recipient) or MESSAGE_ID.fullmatch(message_id) is None or date.tzinfo is None:
         raise ValueError("a message needs one plain recipient, a Message-ID and an aware date")
-    boundary = "=_" + blake2b(message_id.encode(), digest_size=15).hexdigest()
+    mark = blake2b(message_id.encode(), digest_size=15).hexdigest()
+    # Neither boundary begins with the other (RFC 2046 5.1.2).
+    boundary, inner = f"=_{mark}", f"=_r{mark}"
     head = (
         f"{_sender_lines(sender_name, sender_address, reply_to)}"
         f"To: {recipient}\r\n"
@@ -51,15 +56,46 @@ def build(
         "X-Auto-Response-Suppress: All\r\n"
         f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'
     )
-    part = 'Content-Type: text/{}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
-    # "=_" can't occur in quoted-printable text, so the boundary never does.
+    html = _part("html", letter.html)
+    # "=_" can't occur in quoted-printable or base64 text, so the boundary never does.
     return b"".join((
-        f"{head}--{boundary}\r\n{part.format('plain')}".encode("ascii"),
-        _quoted_printable(letter.text),
-        f"\r\n--{boundary}\r\n{part.format('html')}".encode("ascii"),
-        _quoted_printable(letter.html),
+        f"{head}--{boundary}\r\n".encode("ascii"),
+        *_part("plain", letter.text),
+        f"\r\n--{boundary}\r\n".encode("ascii"),
+        *(_related(html, image, inner) if image else html),
         f"\r\n--{boundary}--\r\n".encode("ascii"),
     ))  # fmt: skip
+
+
+def _part(kind: str, text: str) -> tuple[bytes, bytes]:
+    head = f'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
+    return head.encode("ascii"), _quoted_printable(text)
+
+
+def _related(html: tuple[bytes, bytes], image: InlineImage, boundary: str) -> tuple[bytes, ...]:
+    """Put the HTML part and its image together (RFC 2387)."""
+    edge = f"--{boundary}\r\n".encode("ascii")
+    head = f'Content-Type: multipart/related; type="text/html";\r\n boundary="{boundary}"\r\n\r\n'
+    return (
+        head.encode("ascii"),
+        edge,
+        *html,
+        b"\r\n" + edge,
+        _encoded_image(image),
+        f"\r\n--{boundary}--\r\n".encode("ascii"),
+    )
+
+
+@lru_cache(maxsize=32)
+def _encoded_image(image: InlineImage) -> bytes:
+    """Encode an image once for all of its letters."""
+    head = (
+        f"Content-Type: {image.media_type}\r\n"
+        "Content-Transfer-Encoding: base64\r\n"
+        f"Content-ID: <{image.cid}>\r\n"
+        f'Content-Disposition: inline; filename="logo.{_SUFFIXES[image.media_type]}"\r\n\r\n'
+    )
+    return head.encode("ascii") + encodebytes(image.data).replace(b"\n", b"\r\n")
 
 
 @lru_cache(maxsize=512)

@@ -1,0 +1,130 @@
+"""Settings of a project, each with its option, its values and a sentence; docs/projects.md is made from them too."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from service.accent_colors import DEFAULT_ACCENT
+from service.cli import arguments as kinds
+from service.cli import logo_files, project_values
+from service.cli.commands import boolean
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of `projects set`. `name` is the setting's, `values` what may be typed, `usual` a new project's."""
+
+    name: str
+    parse: Callable[[str], Any]
+    values: str
+    usual: str
+    text: str
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+
+def _switch(name: str, text: str, *, usual: str = "off") -> Option:
+    return Option(name, boolean, "on|off", usual, text)
+
+
+def _lifetime(name: str, usual: str, text: str) -> Option:
+    return Option(name, kinds.lifetime, "TIME", usual, f"{text} {kinds.LIFETIME}")
+
+
+# Those of BRANDING are columns of the table `branding`, the others of `projects`.
+BRANDING = (
+    Option("reply_to", project_values.own_address, "ADDRESS", "", "Where answers to letters go; empty: to the sender."),
+    Option(
+        "support_address", project_values.own_address, "ADDRESS", "",
+        "Address for questions, shown in the footer of letters and on pages; empty for none.",
+    ),
+    Option("app_url", project_values.page, "URL", "", "The app's page, for \"back to the app\"; empty for none."),
+    Option(
+        "accent_color", project_values.accent_color, "#RRGGBB", "",
+        f"Colour of buttons; their label is black or white, whichever is read better. Empty for {DEFAULT_ACCENT}.",
+    ),
+    Option(
+        "footer_text", project_values.footer_text, "TEXT", "",
+        "One line below each letter, such as the company's name and address; empty for none.",
+    ),
+    Option(
+        "logo", logo_files.read, "FILE", "",
+        "Image in place of the project's name, sent with each letter: a PNG of at most 2000 by 2000 pixels or an SVG, "
+        "at most 64 KB. Gmail and Outlook don't show SVG, so take a PNG. --no-logo removes it.",
+    ),
+)  # fmt: skip
+GROUPS: dict[str, tuple[Option, ...]] = {
+    "Name and sender": (
+        Option("name", kinds.name, "NAME", "the id", "Name of the app, in letters and on pages."),
+        Option("sender_name", kinds.name_or_none, "NAME", "", 'Name that letters come from; empty for "NAME Team".'),
+        Option(
+            "sender_address", project_values.own_address, "ADDRESS", "",
+            "Address that letters come from; empty for MAIL_FROM.",
+        ),
+        Option("locale", kinds.locale, "LANGUAGE", "en", "Language of letters and pages for users who ask for none."),
+    ),
+    "Letters and pages": BRANDING,
+    "Links": (
+        Option(
+            "verification_url", project_values.page, "URL", "",
+            "Page that links of verification letters lead to; empty for a page of the service.",
+        ),
+        _switch("plain_http", "Let links lead to http:// pages of other machines. Only for private networks."),
+    ),
+    "Lifetimes": (
+        _lifetime("session_seconds", "365d", "How long a session lives."),
+        _lifetime("recovery_seconds", "1h", "How long a recovery link works."),
+        _lifetime("verification_seconds", "7d", "How long a verification link works."),
+        _lifetime("magic_url_seconds", "1h", "How long a magic URL works."),
+        _lifetime("otp_seconds", "10m", "How long a code works."),
+    ),
+    "Passwords": (
+        Option(
+            "password_min", kinds.whole(0, 64), "N", "0",
+            "Characters that a new password has at least, 0 to 64; 0 for the API's own rule.",
+        ),
+        Option("password_max", kinds.whole(32, 256), "N", "256", "Characters that it has at most, 32 to 256."),
+        Option(
+            "password_history", kinds.whole(0, 32), "N", "0",
+            "How many earlier passwords a new one must not repeat, 0 to 32.",
+        ),
+        _switch("password_blocklist", "Refuse common passwords.", usual="on"),
+        _switch("password_personal_data", "Refuse passwords made of the user's own name or address.", usual="on"),
+    ),
+    "Sign-up and sign-in": (
+        _switch("private_signup", "Sign-up does not tell whether an address has an account."),
+        _switch("notify_new_device", "Tell users by mail of a sign-in from a new device."),
+        _switch("special_use_domains", "Take addresses at .local, .internal, .test and names without a dot."),
+    ),
+    "API": (
+        _switch("modern_by_default", "Answer clients that name no response format as today's."),
+        _switch("limits_dry_run", "Count calls for rate limits, but refuse none. Only for trials."),
+        _switch("reveal_unknown_users", "Tell who has an account. Only for conformance runs."),
+    ),
+}  # fmt: skip
+OPTIONS = tuple(option for group in GROUPS.values() for option in group)
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add all options; one that isn't given leaves no attribute."""
+    for title, options in GROUPS.items():
+        group = parser.add_argument_group(title)
+        for option in options:
+            text = option.text.replace("%", "%%")
+            group.add_argument(
+                option.flag, type=option.parse, default=argparse.SUPPRESS, metavar=option.values, help=text
+            )
+        if options is BRANDING:
+            group.add_argument(
+                "--no-logo", dest="logo", action="store_const", const=None, default=argparse.SUPPRESS,
+                help="Remove the logo.",
+            )  # fmt: skip
+
+
+def given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that are to change."""
+    names = {option.name for option in OPTIONS}
+    return {name: value for name, value in vars(arguments).items() if name in names}
