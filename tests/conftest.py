@@ -22,6 +22,8 @@ from service.json_logging import JsonLines
 from service.settings import Settings
 from service.store import migrations, projects
 from testkit.api import TABLES, Api
+from testkit.browser import Browser, open_browser
+from testkit.drivers import Unfit, lacking
 
 # How long an example takes says something of the machine, and nothing of the rule.
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -154,6 +156,16 @@ async def api(aiohttp_client: Any, settings: Settings, project: projects.Project
     """The application on real Postgres and Redis, with the project `shop`."""
     client = await aiohttp_client(make(settings), cookie_jar=DummyCookieJar())
     return Api(client)
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """A real browser; each page that it opens has a profile of its own."""
+    try:
+        async with open_browser() as opened:
+            yield opened
+    except Unfit as unfit:
+        lacking(str(unfit))
 
 
 @pytest.fixture

@@ -1,0 +1,52 @@
+"""Pages in a real browser, checked by axe-core: nothing serious on any."""
+
+from email.message import EmailMessage
+
+from devstack.mailbox import open_mailbox
+from service.app import routes
+from testkit import gallery
+from testkit.accessibility import violations, violations_of
+from testkit.api import Api
+from testkit.browser import DESKTOP, PHONE, Browser
+
+PAGES = sorted(path for route in routes() if route.page and route.method == "GET" for path in route.paths)
+QUERY = "?project=shop&userId=ann&secret=1234567890"
+
+
+async def test_pages_of_the_service(api: Api, browser: Browser):
+    """A page opens for everybody: with a screen reader, a keyboard, or colours of their own."""
+    for path in PAGES:
+        assert await violations_of(browser, str(api.client.make_url(path)) + QUERY) == [], path
+
+
+def mail_with(html: str) -> bytes:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "Shop <no-reply@shop.example>", "ann@example.com", "Your code"
+    mail.set_content("012345 is your code.\n\nhttps://shop.example/account?secret=abc\n")
+    mail.add_alternative(html, subtype="html")
+    return mail.as_bytes()
+
+
+async def test_the_mailbox(browser: Browser):
+    """The mailbox is for everybody too: without mails, as a list, and with a mail open in each of its views."""
+    shown = next(iter(gallery.pages(languages=["en"], letters=["otp"])))
+    async with open_mailbox() as box:
+        address = f"http://localhost:{box.page_port}/"
+        assert await violations_of(browser, address) == []
+        await box.take(mail_with(shown.letter.html), sender="no-reply@shop.example", to=["ann@example.com"])
+        page = await browser.open()
+        await page.goto(address + "#1")
+        for scheme, viewport in (("light", DESKTOP), ("dark", PHONE)):
+            await page.adapt(scheme=scheme, viewport=viewport)
+            for view in ("Desktop", "Phone", "Text", "Source"):
+                await page.click(view)
+                assert await violations(page) == [], (scheme, view)
+        assert await page.faults() == []
+
+
+async def test_letters(browser: Browser):
+    """A letter is a page like another to those who read it aloud, enlarge it or turn its colours round."""
+    # The design is one for all; what the states add is the same in each letter.
+    shown = [page for page in gallery.pages(languages=["en"]) if page.state == "full" or page.name == "new_device"]
+    for page in shown:
+        assert await violations_of(browser, html=page.letter.html) == [], page.path
