@@ -1,41 +1,51 @@
-"""`python -m devstack run` is the whole service on one machine, `mailbox` the mailbox alone."""
+"""`python -m devstack run` is the whole service on one machine, `cli` its command line, `mailbox` the mailbox alone."""
 
 import argparse
 import asyncio
 import os
 import signal
 import sys
-from pathlib import Path
 
+from devstack import cli, lan
+from devstack.children import ROOT
 from devstack.mailbox import open_mailbox
-from devstack.programs import ROOT
-from devstack.supervisor import Ports, run
+from devstack.ports import USUAL, Ports
+from devstack.supervisor import run
 
 
 def main(words: list[str] | None = None) -> int:
-    arguments = _parser().parse_args(words)
+    words = sys.argv[1:] if words is None else words
+    state = ROOT / (os.environ.get("LOCAL_STATE") or ".local")
+    if words[:1] == ["cli"]:  # all further words are the service's
+        return cli.run(state, words[1:])
+    arguments = parser().parse_args(words)
     if arguments.what == "mailbox":
         return asyncio.run(_mailbox(smtp_port=arguments.smtp_port, http_port=arguments.http_port))
-    ports = Ports(api=arguments.port, page=arguments.mailbox_port, smtp=arguments.smtp_port)
-    return asyncio.run(run(Path(os.environ.get("LOCAL_STATE") or ROOT / ".local"), ports=ports))
+    named = {"api": arguments.port, "page": arguments.mailbox_port, "smtp": arguments.smtp_port}
+    given = {name: port for name, port in named.items() if port is not None}
+    return asyncio.run(run(state, ports=Ports(**given, wanted=frozenset(given)), host=arguments.host))
 
 
-def _parser() -> argparse.ArgumentParser:
-    usual = Ports()
-    parser = argparse.ArgumentParser(prog="python -m devstack", description=__doc__)
-    commands = parser.add_subparsers(dest="what", required=True)
+def parser() -> argparse.ArgumentParser:
+    """Make the parser; `./dev run --help` shows a text of its own (`dev`), since it installs nothing."""
+    made = argparse.ArgumentParser(prog="python -m devstack", description=__doc__)
+    commands = made.add_subparsers(dest="what", required=True)
     whole = commands.add_parser(
         "run",
         help="Postgres, Valkey, the API, a worker and the mailbox, until Ctrl-C",
         epilog="Data, secrets and logs stay in .local of the repository, or in the folder LOCAL_STATE.",
     )
-    whole.add_argument("--port", type=_port, default=usual.api, help="of the API (%(default)s)")
-    whole.add_argument("--mailbox-port", type=_port, default=usual.page, help="of its page (%(default)s)")
-    whole.add_argument("--smtp-port", type=_port, default=usual.smtp, help="of its SMTP (%(default)s)")
+    whole.add_argument("--port", type=_port, help=f"of the API (from {USUAL.api} on)")
+    whole.add_argument("--mailbox-port", type=_port, help=f"of its page (from {USUAL.page} on)")
+    whole.add_argument("--smtp-port", type=_port, help=f"of its SMTP (from {USUAL.smtp} on)")
+    whole.add_argument(
+        "--host", nargs="?", const=lan.AUTO, default="", metavar="ADDRESS", help="be reached by others in the LAN, too"
+    )
+    commands.add_parser("cli", add_help=False, help="a command of `python -m service` on the running demo")
     box = commands.add_parser("mailbox", help="take every mail by SMTP, show it on a page and as JSON")
-    box.add_argument("--smtp-port", type=_port, default=usual.smtp, help="%(default)s; 0 picks a free one")
-    box.add_argument("--http-port", type=_port, default=usual.page, help="%(default)s; 0 picks a free one")
-    return parser
+    box.add_argument("--smtp-port", type=_port, default=USUAL.smtp, help="%(default)s; 0 picks a free one")
+    box.add_argument("--http-port", type=_port, default=USUAL.page, help="%(default)s; 0 picks a free one")
+    return made
 
 
 def _port(word: str) -> int:

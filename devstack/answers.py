@@ -15,7 +15,7 @@ EVERYWHERE = {
     "Cache-Control": "no-store",
 }
 # A letter runs no script, loads nothing and sends no form; its links open beside it.
-_LETTER_POLICY = (
+LETTER_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
@@ -28,7 +28,7 @@ def letter_page(mail: Mail) -> web.Response:
         if each.content_id and each.media_type.startswith("image/"):
             data = f"data:{each.media_type};base64,{base64.b64encode(each.content).decode()}"
             html = html.replace(f"cid:{each.content_id}", data)
-    return web.Response(text=html, content_type="text/html", headers={"Content-Security-Policy": _LETTER_POLICY})
+    return web.Response(text=html, content_type="text/html", headers={"Content-Security-Policy": LETTER_POLICY})
 
 
 def number(request: web.Request, name: str, default: float) -> float:

@@ -8,7 +8,7 @@ is also on that address.
 import asyncio
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -102,9 +102,17 @@ class Mailbox:
 
 @asynccontextmanager
 async def open_mailbox(
-    *, smtp_port: int = 0, page_port: int = 0, folder: Path | None = None, host: str = ""
+    *,
+    smtp_port: int = 0,
+    page_port: int = 0,
+    folder: Path | None = None,
+    host: str = "",
+    routes: Iterable[web.RouteDef] = (),
 ) -> AsyncIterator[Mailbox]:
-    """Listen on 127.0.0.1 until the block ends; port 0 picks a free one, and the mailbox says which."""
+    """Listen on 127.0.0.1 until the block ends; port 0 picks a free one, and the mailbox says which.
+
+    `routes` are further pages beside the mailbox's own.
+    """
     box = Mailbox(folder)
     loop = asyncio.get_running_loop()
     sessions: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -115,7 +123,7 @@ async def open_mailbox(
         sessions.add(made)
         return made
 
-    runner = web.AppRunner(_application(box, host), access_log=None, shutdown_timeout=0.1)
+    runner = web.AppRunner(_application(box, host, routes), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", page_port).start()
@@ -136,7 +144,7 @@ async def open_mailbox(
         await runner.cleanup()
 
 
-def _application(box: Mailbox, host: str = "") -> web.Application:
+def _application(box: Mailbox, host: str, routes: Iterable[web.RouteDef]) -> web.Application:
     """Routes of the page and of the JSON beside it."""
 
     async def listed(request: web.Request) -> web.Response:
@@ -177,6 +185,7 @@ def _application(box: Mailbox, host: str = "") -> web.Application:
             web.get("/", _page("index.html", "text/html")),
             web.get("/mailbox.js", _page("mailbox.js", "text/javascript")),
             web.get("/mailbox.css", _page("mailbox.css", "text/css")),
+            *routes,
         ]
     )
     return app

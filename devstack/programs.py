@@ -1,113 +1,81 @@
-"""Our own programs as children: one run to its end, and those that are started again whenever they end."""
+"""The programs of the demo: commands that end, and programs that run until Ctrl-C."""
 
 import asyncio
-import contextlib
-import os
-import signal
-from asyncio.subprocess import Process
-from collections.abc import Awaitable, Callable, Mapping
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from devstack.servers import ServerError, last_lines, open_log, tied
-from devstack.terminal import how_ended, print_line, short
+import aiohttp
 
-ROOT = Path(__file__).resolve().parents[1]
-READY_PATIENCE = 60.0
-STOP_PATIENCE = 20.0
-# A program that lived this many seconds is restarted at once again; until then the waits double.
-STEADY = 30.0
-FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
+from devstack.children import Program, call
+
+PROJECT = "demo"
+# What `projects create` exits with when the project is there.
+EXISTS = 3
 
 
-class Program:
-    """A child that is started again whenever it ends, until it's told to stop."""
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Words of each command; tests put others in their place."""
 
-    def __init__(self, name: str, command: tuple[str, ...], *, env: Mapping[str, str], log: Path) -> None:
-        self.name = name
-        self.command = command
-        self.env = env
-        self.log = log
-        self.process: Process | None = None
-        self._since = 0
-
-    async def start(self) -> Process:
-        with open_log(self.log) as out:
-            self._since = out.tell()
-            self.process = await asyncio.create_subprocess_exec(
-                # Without us the servers are gone too, and an orderly end would only wait for them.
-                *tied(signal.SIGKILL),
-                *self.command,
-                cwd=ROOT,
-                env=self.env,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                # Ctrl-C reaches us alone; we end the programs one after the other.
-                start_new_session=True,
-            )
-        return self.process
-
-    async def keep(self) -> None:
-        """Start it again when it ends, later and later while it keeps ending."""
-        clock = asyncio.get_running_loop().time
-        wait = FIRST_WAIT
-        process = self.process or await self.start()
-        while True:
-            began = clock()
-            status = await process.wait()
-            wait = FIRST_WAIT if clock() - began > STEADY else min(wait * 2, LONGEST_WAIT)
-            print_line(
-                f"The {self.name} ended ({how_ended(status)}); it starts again in {wait:g} s. {self.last_output()}"
-            )
-            await asyncio.sleep(wait)
-            process = await self.start()
-
-    async def stop(self) -> None:
-        process = self.process
-        if process is None or process.returncode is not None:
-            return
-        process.terminate()
-        try:
-            async with asyncio.timeout(STOP_PATIENCE):
-                await process.wait()
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-
-    def last_output(self) -> str:
-        return f"Its last lines in {short(self.log)}:\n{last_lines(self.log, since=self._since)}"
-
-
-async def call(command: tuple[str, ...], *, env: Mapping[str, str], fine: tuple[int, ...] = (0,)) -> None:
-    """Run one command to its end."""
-    process = await asyncio.create_subprocess_exec(
-        *tied(signal.SIGKILL),
-        *command,
-        cwd=ROOT,
-        env=env,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
+    migrate: tuple[str, ...] = (sys.executable, "-m", "service", "migrate")
+    create_project: tuple[str, ...] = (
+        *(sys.executable, "-m", "service", "projects", "create", PROJECT),
+        *("--name", "Demo", "--json"),
     )
+    allow_host: tuple[str, ...] = (sys.executable, "-m", "service", "platforms", "add", PROJECT)
+    allow_plain_http: tuple[str, ...] = (
+        *(sys.executable, "-m", "service", "projects", "set", PROJECT),
+        *("--plain-http", "on"),
+    )
+    api: tuple[str, ...] = (sys.executable, "-m", "service", "serve")
+    worker: tuple[str, ...] = (sys.executable, "-m", "worker")
+
+
+OURS = Commands()
+
+
+def list_programs(commands: Commands, env: Mapping[str, str], *, logs: Path) -> tuple[Program, ...]:
+    """List what runs beside the servers, in the order of start; a further program is one more entry here.
+
+    The supervisor starts each, waits until it is ready, shows its log and, if it has one, its address (`url`), starts
+    it again when it ends, and stops it at Ctrl-C.
+    """
+    heartbeat = Path(env["WORKER_HEARTBEAT"])
+    # One of an earlier run would pass for a live worker.
+    heartbeat.unlink(missing_ok=True)
+    return (
+        Program(
+            "worker",
+            commands.worker,
+            env=env,
+            log=logs / "worker.log",
+            ready=lambda: asyncio.to_thread(heartbeat.exists),
+        ),
+        Program(
+            "API",
+            commands.api,
+            env=env,
+            log=logs / "api.log",
+            ready=lambda: answers(f"http://127.0.0.1:{env['HEALTH_PORT']}/ready"),
+        ),
+    )
+
+
+async def create_project(commands: Commands, env: Mapping[str, str], *, host: str) -> None:
+    """Make the demo's project, for pages on localhost and, where the LAN reaches us, on that host."""
+    await call(commands.create_project, env=env, fine=(0, EXISTS))
+    await call((*commands.allow_host, "localhost"), env=env)
+    if host:
+        await call((*commands.allow_host, f"[{host}]" if ":" in host else host), env=env)
+        await call(commands.allow_plain_http, env=env)
+
+
+async def answers(url: str) -> bool:
+    """Tell whether a GET of the address is answered 200."""
     try:
-        output, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode not in fine:
-        lines = "\n".join(f"    {line}" for line in output.decode(errors="replace").splitlines()[-12:])
-        raise ServerError(f"`{' '.join(command[1:])}` failed ({how_ended(process.returncode)}):\n{lines}")
-
-
-async def until_ready(program: Program, ready: Callable[[], Awaitable[bool]]) -> None:
-    deadline = asyncio.get_running_loop().time() + READY_PATIENCE
-    while not await ready():
-        status = program.process.returncode if program.process else None
-        if status is not None:
-            raise ServerError(f"The {program.name} did not start ({how_ended(status)}). {program.last_output()}")
-        if asyncio.get_running_loop().time() > deadline:
-            raise ServerError(f"The {program.name} is not ready after {READY_PATIENCE:g} s. {program.last_output()}")
-        await asyncio.sleep(0.05)
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session, session.get(url) as answer:
+            return answer.status == 200
+    except (aiohttp.ClientError, TimeoutError):
+        return False

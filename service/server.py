@@ -34,10 +34,11 @@ async def serve(settings: Settings, *, share_port: bool = False) -> None:
     await side.setup()
     event_loop_monitor.spare_startup()
     try:
-        await _listen(web.TCPSite(side, settings.host, settings.health_port), settings.health_port, settings)
-        await _listen(
-            web.TCPSite(api, settings.host, settings.port, reuse_port=share_port, backlog=1024), settings.port, settings
-        )
+        # A comma too many is no address; asyncio would take it for all of them.
+        hosts = [host for part in settings.host.split(",") if (host := part.strip())]
+        await _listen(web.TCPSite(side, hosts[0], settings.health_port), hosts[0], "HEALTH_PORT")
+        for host in hosts:
+            await _listen(web.TCPSite(api, host, settings.port, reuse_port=share_port, backlog=1024), host, "PORT")
         ports = {"port": settings.port, "health_port": settings.health_port}
         log.info("The service accepts requests", extra={"event": "service.started", "host": settings.host, **ports})
         await stop.wait()
@@ -60,13 +61,12 @@ async def _end(task: "asyncio.Task[None]") -> None:
         await asyncio.wait({task}, timeout=2)
 
 
-async def _listen(site: web.TCPSite, port: int, settings: Settings) -> None:
+async def _listen(site: web.TCPSite, host: str, setting: str) -> None:
     """Listen on a port. Raises ServerUnavailable, which names the setting to correct."""
-    name = "PORT" if port == settings.port else "HEALTH_PORT"
     try:
         await site.start()
     except OSError as error:
-        raise outages.ServerUnavailable(f"can't listen on {settings.host}:{port}: {_why(error, name)}") from None
+        raise outages.ServerUnavailable(f"can't listen on {host}:{site.port}: {_why(error, setting)}") from None
 
 
 def _why(error: OSError, name: str) -> str:

@@ -116,9 +116,14 @@ class Settings(DatastoreSettings):
         "makes new secrets, the others still open older ones"
     )
     mail_from: str = Field("no-reply@localhost", description="Sender address of projects that set none")
-    host: str = Field("127.0.0.1", description="Address the API listens on")
+    host: str = Field("127.0.0.1", pattern=r"[^,\s]", description="Addresses the API listens on, comma-separated")
     port: int = Field(8080, ge=0, le=65535, description="Port the API listens on")
-    health_port: int = Field(8081, ge=0, le=65535, description="Port of /live and /ready; never publish it")
+    health_port: int = Field(
+        8081,
+        ge=0,
+        le=65535,
+        description="Port of /live and /ready, on the first address of HOST; never publish it",
+    )
     stop_delay: float = Field(
         0,
         ge=0,

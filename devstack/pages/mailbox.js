@@ -1,7 +1,8 @@
 // Everything a mail says goes into the page as text, never as markup; its HTML stays in a sandboxed frame.
 const byId = (id) => document.getElementById(id);
-const views = { Desktop: "html", Phone: "html", Text: "text", Source: "raw" };
+const views = { Desktop: "html", Phone: "html", Text: "text", Headers: "headers", Source: "raw" };
 let mails = [];
+let found = null;
 let shown = null;
 let view = "Desktop";
 
@@ -18,11 +19,26 @@ async function ask(path, options) {
   return answer.status === 200 ? answer.json() : null;
 }
 
+// Puts new elements in the place of those before, and the keyboard's focus on the one that has the same label.
+function replace(place, made) {
+  const label = place.contains(document.activeElement) ? document.activeElement.dataset.label : undefined;
+  place.replaceChildren(...made);
+  if (label) [...place.querySelectorAll("[data-label]")].find((each) => each.dataset.label === label)?.focus();
+}
+
+// The numbers of the mails that the search finds, all fields and bodies; null where nothing is searched for.
+async function search() {
+  const query = byId("filter").value.trim();
+  const answer = query ? await ask(`/api/v1/search?limit=500&query=${encodeURIComponent(query)}`) : null;
+  if (query !== byId("filter").value.trim()) return; // a later search is under way
+  found = answer && new Set(answer.messages.map((message) => Number(message.ID)));
+  list();
+}
+
 function list() {
-  const wanted = byId("filter").value.toLowerCase();
-  const fits = (mail) => `${mail.name} ${mail.from} ${mail.to} ${mail.subject} ${mail.text || ""}`.toLowerCase().includes(wanted);
-  const rows = mails.filter(fits).reverse().map((mail) => {
-    const link = element("a", "", { href: `#${mail.n}` });
+  const shownMails = mails.filter((mail) => !found || found.has(mail.n));
+  const rows = shownMails.reverse().map((mail) => {
+    const link = element("a", "", { href: `#${mail.n}`, "data-label": mail.n });
     if (shown && shown.n === mail.n) link.setAttribute("aria-current", "true");
     link.append(
       element("strong", mail.subject || "(no subject)"),
@@ -33,15 +49,27 @@ function list() {
     row.append(link);
     return row;
   });
-  byId("mails").replaceChildren(...rows);
+  replace(byId("mails"), rows);
   byId("none").hidden = mails.length > 0;
+  byId("unfound").hidden = !mails.length || rows.length > 0;
+}
+
+async function copy(value) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(value);
+  // By plain http from another machine (--host) there is only the older way.
+  const field = element("textarea", value);
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  if (!done) throw new Error("refused");
 }
 
 function row(shownAs, label, value) {
   const made = element("div", "");
   const button = element("button", label, { type: "button" });
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(value).then(
+    await copy(value).then(
       () => { byId("copied").textContent = "Copied."; },
       () => { byId("copied").textContent = "The browser does not allow copying here; select the text instead."; },
     );
@@ -60,7 +88,7 @@ async function check(mail) {
 }
 
 function links(mail) {
-  const found = (mail.text || mail.html || "").match(/https?:\/\/[^\s<>"']+/g) || [];
+  const found = (mail.text || mail.html || "").match(/https?:\/\/[^\s<>"']*[^\s<>"'.,;:!?)]/g) || [];
   const unique = [...new Set(found)].slice(0, 20);
   const made = unique.map((href) =>
     row(element("a", href, { href, target: "_blank", rel: "noopener noreferrer" }), "Copy link", href));
@@ -73,26 +101,28 @@ function letter() {
   byId("letter").hidden = !shown;
   if (!shown) return;
   byId("subject").textContent = shown.subject || "(no subject)";
-  const facts = { From: author(shown), To: shown.to.join(", "), At: new Date(shown.at * 1000).toLocaleString() };
-  byId("envelope").replaceChildren(
-    ...Object.entries(facts).flatMap(([name, value]) => [element("dt", name), element("dd", value)]),
-  );
+  const at = new Date(shown.at * 1000).toLocaleString();
+  terms(byId("envelope"), [["From", author(shown)], ["To", shown.to.join(", ")], ["At", at]]);
   links(shown);
-  const there = Object.keys(views).filter((name) => shown[views[name]]);
+  const there = Object.keys(views).filter((name) => shown[views[name]]?.length);
   const now = there.includes(view) ? view : there[0];
-  byId("views").replaceChildren(
-    ...there.map((name) => {
-      const tab = element("button", name, { type: "button", "aria-pressed": String(name === now) });
-      tab.addEventListener("click", () => { view = name; letter(); });
-      return tab;
-    }),
-  );
-  const asHtml = views[now] === "html";
-  byId("html").hidden = !asHtml;
+  replace(byId("views"), there.map((name) => {
+    const tab = element("button", name, { type: "button", "aria-pressed": String(name === now), "data-label": name });
+    tab.addEventListener("click", () => { view = name; letter(); });
+    return tab;
+  }));
+  const part = views[now];
+  byId("html").hidden = part !== "html";
   byId("html").className = now === "Phone" ? "phone" : "";
-  byId("plain").hidden = asHtml;
-  if (asHtml) byId("html").src = `/mails/${shown.n}/html`;
-  else byId("plain").textContent = shown[views[now]];
+  byId("headers").hidden = part !== "headers";
+  byId("plain").hidden = part === "html" || part === "headers";
+  if (part === "html") byId("html").src = `/mails/${shown.n}/html`;
+  else if (part === "headers") terms(byId("headers"), shown.headers);
+  else byId("plain").textContent = shown[part];
+}
+
+function terms(place, pairs) {
+  place.replaceChildren(...pairs.flatMap(([name, value]) => [element("dt", name), element("dd", value)]));
 }
 
 function author(mail) {
@@ -113,6 +143,7 @@ async function refresh() {
   mails = (await ask("/api/mails")) || [];
   if (shown && !mails.some((mail) => mail.n === shown.n)) await open();
   byId("state").textContent = mails.length === 1 ? "1 mail" : `${mails.length} mails`;
+  await search();
   list();
 }
 
@@ -128,12 +159,16 @@ async function follow() {
   }
 }
 
-byId("filter").addEventListener("input", list);
+byId("filter").addEventListener("input", () => search().catch(() => {}));
 byId("clear").addEventListener("click", async () => {
-  if (!mails.length || !window.confirm(`Delete all ${mails.length} mails? They can't be brought back.`)) return;
+  if (!mails.length || !window.confirm(`Delete all mails (${mails.length})? They can't be brought back.`)) return;
   await ask("/api/mails", { method: "DELETE" });
   await refresh();
 });
-window.addEventListener("hashchange", open);
+window.addEventListener("hashchange", async () => {
+  await open();
+  // On a phone the list goes when a mail opens: what reads aloud goes on with the mail.
+  if (shown) byId("subject").focus();
+});
 await open().catch(() => {});
 follow();

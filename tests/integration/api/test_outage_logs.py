@@ -156,6 +156,20 @@ async def test_a_host_that_cannot_be_bound_is_named(environment: dict[str, str],
     assert events(running) == []
 
 
+async def test_several_addresses_are_listened_on(environment: dict[str, str], project, redis):
+    """HOST may list addresses: requests come in on each, and the health port is on the first one only."""
+    ports = processes.api_ports()
+    words = environment | ports | {"HOST": "127.0.0.1, 127.0.0.2,"}
+    async with processes.program("service", "serve", environment=words) as running, aiohttp.ClientSession() as client:
+        await processes.until_ready(running, f"http://127.0.0.1:{ports['HEALTH_PORT']}/ready")
+        for host in ("127.0.0.1", "127.0.0.2"):
+            async with client.get(f"http://{host}:{ports['PORT']}/v1/openapi.json") as answer:
+                assert answer.status == 200
+        for host, port in (("127.0.0.2", "HEALTH_PORT"), ("127.0.0.3", "PORT")):
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await client.get(f"http://{host}:{ports[port]}/live")
+
+
 async def test_start_and_stop_have_a_line(environment: dict[str, str], project, redis, tmp_path: Path):
     """Whoever reads the log sees when a process lived."""
     async with processes.api(environment) as (api, _):

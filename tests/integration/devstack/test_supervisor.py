@@ -19,10 +19,12 @@ ROOT = Path(__file__).parents[3]
 SUPERVISOR = textwrap.dedent("""
     import asyncio, json, sys
     from pathlib import Path
-    from devstack.supervisor import Commands, Ports, run
+    from devstack.ports import Ports
+    from devstack.programs import Commands
+    from devstack.supervisor import run
     state, commands, ports = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
     commands = Commands(**{name: tuple(words) for name, words in commands.items()})
-    sys.exit(asyncio.run(run(Path(state), ports=Ports(**ports), commands=commands)))
+    sys.exit(asyncio.run(run(Path(state), ports=Ports(**ports), host=sys.argv[4], commands=commands)))
 """)
 
 # Notes its life in the state folder. A mortal worker falls once, when everything is up.
@@ -67,17 +69,22 @@ def stand_in(role):
     return [sys.executable, "-I", "-S", "-c", STAND_IN, role]
 
 
+def note_words(name):
+    """A command that adds its further words to a file of the state folder."""
+    return ["sh", "-c", f'echo "$@" >>"$(dirname "$WORKER_HEARTBEAT")/{name}"', "sh"]
+
+
 def read_notes(state):
     return [json.loads(line) for line in (state / "notes").read_text().splitlines()]
 
 
 @contextmanager
-def supervisor(state, *, ports=None, **commands):
+def supervisor(state, *, ports=None, host="", **commands):
     """A supervisor in its own process; whatever the test does, it and its children are gone afterwards."""
     ports = {"api": 0, "page": 0, "smtp": 0} | (ports or {})
-    usual = {"migrate": QUICK, "create_project": EXISTS, "allow_localhost": QUICK}
+    usual = {"migrate": QUICK, "create_project": EXISTS, "allow_host": QUICK}
     usual |= {"api": stand_in("api"), "worker": stand_in("worker")}
-    argv = [sys.executable, "-c", SUPERVISOR, str(state), json.dumps(usual | commands), json.dumps(ports)]
+    argv = [sys.executable, "-c", SUPERVISOR, str(state), json.dumps(usual | commands), json.dumps(ports), host]
     with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             yield process
@@ -146,7 +153,6 @@ def test_one_signal_ends_all_of_it_in_order(tmp_path, sign):
         read_to(process, "Ctrl-C")
         children = children_of(process.pid)
         process.send_signal(sign)
-        process.send_signal(sign)
         assert read_all(process).split("\n") == ["Stopping ...", ""]
     assert process.returncode == 0
     assert len(children) == 4
@@ -155,6 +161,19 @@ def test_one_signal_ends_all_of_it_in_order(tmp_path, sign):
             os.kill(pid, 0)
     roles = [note["role"] for note in read_notes(tmp_path)]
     assert roles[-2:] == ["api stopped", "worker stopped"]
+
+
+def test_signals_that_come_together_count_as_one(tmp_path):
+    """A terminal that closes sends several at once: it stops once, says so once, and in order."""
+    with supervisor(tmp_path) as process:
+        read_to(process, "Ctrl-C")
+        process.send_signal(signal.SIGSTOP)  # what is sent now waits, and comes at once
+        for sign in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            process.send_signal(sign)
+        process.send_signal(signal.SIGCONT)
+        assert read_all(process) == "Stopping ...\n"
+    assert process.returncode == 0
+    assert [note["role"] for note in read_notes(tmp_path)][-2:] == ["api stopped", "worker stopped"]
 
 
 def test_ctrl_c_ends_a_start_that_hangs(tmp_path):
@@ -232,7 +251,7 @@ def test_a_worker_that_falls_is_started_again(tmp_path):
         assert process.poll() is None
 
 
-@pytest.mark.parametrize("role", ["migrate", "create_project", "allow_localhost", "worker", "api"])
+@pytest.mark.parametrize("role", ["migrate", "create_project", "allow_host", "worker", "api"])
 def test_a_failed_start_ends_with_what_was_said(tmp_path, role):
     """A program that can't start is named with its last lines; nothing is left running, and the status is 1."""
     with supervisor(tmp_path, **{role: BROKEN}) as process:
@@ -251,3 +270,94 @@ def test_without_postgres_it_ends(tmp_path):
         said = read_all(process)
     assert process.returncode == 1
     assert "Postgres ended by itself (exit 0)" in said
+
+
+def devstack(state, *words):
+    return subprocess.run(
+        [sys.executable, "-m", "devstack", *words], cwd=ROOT, env={**os.environ, "LOCAL_STATE": str(state)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_a_port_that_was_asked_for_is_not_exchanged(tmp_path):
+    """A port that is named and taken ends the run with exit code 2 and a message; nothing is started."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = devstack(tmp_path, "run", "--port", port)
+    assert done.returncode == 2
+    assert done.stdout == f"Port {port} for the API is taken. Name another one, or leave the option out.\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+
+
+def test_commands_run_with_the_settings_of_the_demo(tmp_path):
+    """`./dev cli` is the service's command line on the running demo, and says what to do where none runs."""
+    absent = devstack(tmp_path, "cli", "projects", "list")
+    assert absent.returncode == 5
+    assert "Start it with `./dev run`" in absent.stderr
+    with supervisor(tmp_path) as process:
+        said = read_to(process, "Ctrl-C")
+        assert "./dev cli projects show demo" in said
+        assert (tmp_path / "environment").stat().st_mode & 0o777 == 0o600
+        found = devstack(tmp_path, "cli", "projects", "list")
+        # The stand-in has migrated nothing: the command has reached the demo's own database.
+        assert (found.returncode, "migrate" in found.stderr) == (6, True)
+    assert devstack(tmp_path, "cli", "projects", "list").returncode == 5
+    assert not (tmp_path / "environment").exists()
+
+
+def test_a_killed_demo_is_not_taken_for_a_running_one(tmp_path):
+    """Settings that a killed supervisor left behind lead to servers that are gone: `./dev cli` says that none runs."""
+    with supervisor(tmp_path) as process:
+        read_to(process, "Ctrl-C")
+        process.kill()
+        process.wait()
+    assert (tmp_path / "environment").exists()
+    assert devstack(tmp_path, "cli", "projects", "list").returncode == 5
+
+
+def test_a_folder_of_the_caller_is_no_part_of_a_command(tmp_path):
+    """A command runs in the caller's folder, and a folder there that is called `service` is not taken for ours."""
+    here = tmp_path / "here"
+    for name in ("service", "devstack"):
+        (here / name).mkdir(parents=True)
+        (here / name / "__init__.py").write_text("raise SystemExit('not this one')")
+    with supervisor(tmp_path) as process:
+        read_to(process, "Ctrl-C")
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "devstack", "cli", "--version"], cwd=here, capture_output=True, text=True,
+            env={**os.environ, "LOCAL_STATE": str(tmp_path), "PYTHONPATH": str(ROOT)}, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_help_needs_no_environment(tmp_path):
+    """`./dev run --help` answers where nothing is installed, installs nothing, and names each option of the program."""
+    (tmp_path / "dev").write_bytes((ROOT / "dev").read_bytes())
+    done = subprocess.run(["bash", tmp_path / "dev", "run", "--help"], capture_output=True, text=True, check=False)
+    assert (done.returncode, list(tmp_path.iterdir())) == (0, [tmp_path / "dev"])
+    program = devstack(tmp_path, "run", "--help").stdout
+    assert set(re.findall(r"--[a-z-]+", done.stdout)) == set(re.findall(r"--[a-z-]+", program)) - {"--help"}
+
+
+def test_the_lan_reaches_what_it_is_told_to(tmp_path):
+    """--host opens API and mailbox on that address, too; links and the project name it, and a warning is shown."""
+    host = "127.0.0.2"  # stands for one that others reach
+    with supervisor(
+        tmp_path, host=host, allow_host=note_words("platforms"), allow_plain_http=note_words("set")
+    ) as process:
+        said = read_to(process, "Ctrl-C")
+        note = next(note for note in read_notes(tmp_path) if note["role"] == "api")
+        page = re.search(rf"Mailbox  http://{re.escape(host)}:(\d+) ", said)[1]
+        for address in ("127.0.0.1", host):
+            socket.create_connection((address, int(page)), timeout=10).close()
+    assert (note["HOST"], note["PUBLIC_URL"]) == (f"127.0.0.1,{host}", f"http://{host}:{note['PORT']}")
+    assert f"Warning: with --host everybody in the network of {host} reaches the API and the mailbox," in said
+    assert (tmp_path / "platforms").read_text() == f"localhost\n{host}\n"
+    assert (tmp_path / "set").read_text() == "\n"
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "nowhere"])
+def test_an_address_of_another_machine_is_no_host(tmp_path, host):
+    """--host names an address of this machine that others reach."""
+    done = devstack(tmp_path, "run", "--host", host)
+    assert (done.returncode, done.stdout.startswith(f"--host {host}: ")) == (1, True)
