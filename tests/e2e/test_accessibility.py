@@ -38,7 +38,7 @@ async def test_the_mailbox(browser: Browser):
         await page.goto(address + "#1")
         for scheme, viewport in (("light", DESKTOP), ("dark", PHONE)):
             await page.adapt(scheme=scheme, viewport=viewport)
-            for view in ("Desktop", "Phone", "Text", "Source"):
+            for view in ("Desktop", "Phone", "Text", "Headers", "Source"):
                 await page.click(view)
                 assert await violations(page) == [], (scheme, view)
         assert await page.faults() == []
