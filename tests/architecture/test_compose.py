@@ -155,6 +155,6 @@ def test_the_image_holds_what_production_runs(dockerfile: str):
     lets = (ROOT / ".dockerignore").read_text().splitlines()
     assert lets[1] == "*", "what is not named stays out"
     assert {line for line in lets if line.startswith("!")} == {
-        "!requirements.lock", "!pyproject.toml", "!LICENSE", "!service", "!worker", "!templates", "!sql",
+        "!requirements.lock", "!pyproject.toml", "!LICENSE", "!service", "!worker", "!templates", "!sql", "!docs",
     }  # fmt: skip
     assert "**/__pycache__" in lets

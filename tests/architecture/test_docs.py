@@ -13,7 +13,9 @@ from service.settings import Settings
 from testkit.sources import ROOT, texts
 from tests.architecture.tables import TABLES, page, written
 
-_PAGES = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")))
+_PAGES = sorted(
+    path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "guides").glob("*.md"))
+)
 each_page = pytest.mark.parametrize("path", _PAGES, ids=[path.name for path in _PAGES])
 _BLOCK = re.compile(r"^```(?:sh|bash|console|shell)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _VARIABLE = re.compile(r"(?<![\w/<$-])\$?([A-Z]+(?:_[A-Z]+)+)\b(?!\.)")
@@ -30,6 +32,8 @@ _OTHERS = frozenset(
         "ON_ERROR_STOP",
         "OWNER_PASSWORD",
         "API_PASSWORD",
+        "APPWRITE_KEY",
+        "YOUR_PROJECT",
     ]
 )
 _PARSERS = {"service": service.__main__.parser, "worker": worker.commands.parser}

@@ -53,7 +53,7 @@ def clone(tmp_path: Path) -> Path:
     """The release's folder, and programs that stand in for those of the machine."""
     folder = tmp_path / "clone"
     folder.mkdir()
-    for name in ("service", "worker", "sql", "templates", "pyproject.toml"):
+    for name in ("service", "worker", "sql", "templates", "docs", "pyproject.toml"):
         (folder / name).symlink_to(ROOT / name)
     (folder / ".venv" / "bin").mkdir(parents=True)
     write(folder / ".venv" / "bin" / "python", f'#!/bin/sh\nexec {sys.executable} "$@"\n')

@@ -57,6 +57,16 @@ def command_of(sdk: Sdk, page: str) -> tuple[list[str], dict[str, str]]:
     return [node(), str(driver), page if sdk.language == "web" else sdk.package], environment
 
 
+def link_packages(folder: Path) -> None:
+    """Make a folder in which Node finds today's SDKs by the names that apps use."""
+    if not node() or not PACKAGES.exists():
+        lacking("Node 20 or the SDKs are not installed; ./dev test installs them")
+    (folder / "package.json").write_text('{"type": "module"}')
+    (folder / "node_modules").mkdir()
+    for name, installed in {"appwrite": "appwrite-28", "node-appwrite": "node-appwrite-27"}.items():
+        (folder / "node_modules" / name).symlink_to(PACKAGES / installed)
+
+
 @asynccontextmanager
 async def driven(sdk: Sdk, *, page: str = "") -> AsyncIterator[Driver]:
     """The SDK's driver; it ends with the block. `page` is the address of a page that has loaded a web SDK."""
