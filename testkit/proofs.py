@@ -14,20 +14,21 @@ ANN = "ann@example.com"
 
 @dataclass(frozen=True)
 class Way:
-    """A route on which a mailed secret is used up."""
+    """A route on which a mailed secret is used up, and the status of its success."""
 
     kind: Kind
     method: str
     path: str
+    status: int
 
 
 WAYS = (
-    Way(Kind.RECOVERY, "PUT", "/v1/account/recovery"),
-    Way(Kind.VERIFICATION, "PUT", "/v1/account/verification"),
-    Way(Kind.VERIFICATION, "PUT", "/v1/account/verifications/email"),
-    Way(Kind.MAGIC_URL, "PUT", "/v1/account/sessions/magic-url"),
-    Way(Kind.MAGIC_URL, "POST", "/v1/account/sessions/token"),
-    Way(Kind.OTP, "POST", "/v1/account/sessions/token"),
+    Way(Kind.RECOVERY, "PUT", "/v1/account/recovery", 200),
+    Way(Kind.VERIFICATION, "PUT", "/v1/account/verification", 200),
+    Way(Kind.VERIFICATION, "PUT", "/v1/account/verifications/email", 200),
+    Way(Kind.MAGIC_URL, "PUT", "/v1/account/sessions/magic-url", 201),
+    Way(Kind.MAGIC_URL, "POST", "/v1/account/sessions/token", 201),
+    Way(Kind.OTP, "POST", "/v1/account/sessions/token", 201),
 )
 # Requested by an address: they have no user until they are redeemed.
 BY_ADDRESS = (Kind.MAGIC_URL, Kind.OTP)

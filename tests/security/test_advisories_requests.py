@@ -39,9 +39,9 @@ async def test_headers_and_trailers_are_bounded(port: int):
     """The class of: aiohttp kept headers or trailers without end. Here too many are refused, and the service lives."""
     at_least("aiohttp", 3, 13, 4)
     many = b"".join(b"X-%d: %s\r\n" % (number, b"a" * 900) for number in range(40))
-    assert (await edge.ask(port, HEAD + many + b"Content-Length: 2\r\n\r\n{}")).status in (400, 431)
+    assert (await edge.ask(port, HEAD + many + b"Content-Length: 2\r\n\r\n{}")).status == 400
     trailers = b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" + many + b"\r\n"
-    assert (await edge.ask(port, HEAD + trailers)).status in (400, 413)
+    assert (await edge.ask(port, HEAD + trailers)).status == 400
     assert (await edge.ask(port, HEAD + b"Content-Length: 2\r\n\r\n{}")).status == 400
 
 
@@ -59,7 +59,7 @@ async def test_a_body_is_bounded(port: int):
 async def test_chunks_are_bounded(port: int):
     """The class of: thousands of tiny chunks that keep aiohttp busy. Here the sum of them is bounded like any body."""
     chunks = b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 99_000 + b"0\r\n\r\n"
-    assert (await edge.ask(port, HEAD + chunks)).status in (400, 413)
+    assert (await edge.ask(port, HEAD + chunks)).status == 413
     assert (await edge.ask(port, HEAD + b"Content-Length: 2\r\n\r\n{}")).status == 400
 
 
@@ -101,12 +101,17 @@ def test_nothing_is_fetched():
 
 
 @pytest.mark.advisory("PYSEC-2024-60")
-@pytest.mark.parametrize("text", ["a" * 65_000, "\u0130" * 20_000, "xn--" + "a" * 60_000, "." * 65_000], ids=len)
-async def test_length_comes_before_work(api: Api, text: str):
+@pytest.mark.parametrize(
+    ("text", "status"),
+    # As JSON, the second is larger than a body may be.
+    [("a" * 65_000, 400), ("\u0130" * 20_000, 413), ("xn--" + "a" * 60_000, 400), ("." * 65_000, 400)],
+    ids=["ascii", "unicode", "punycode", "dots"],
+)
+async def test_length_comes_before_work(api: Api, text: str, status: int):
     """A name took time by the square of its length (idna). Here what is too long is refused unread; 3.7 is past."""
     at_least("idna", 3, 7)
     for body in (
         {"email": f"a@{text}.test", "url": "http://localhost/x"},
         {"email": "a@example.com", "url": f"http://{text}/"},
     ):
-        assert (await api.call("POST", "/v1/account/recovery", json=body)).status in (400, 413)
+        assert (await api.call("POST", "/v1/account/recovery", json=body)).status == status

@@ -34,7 +34,7 @@ async def test_a_deleted_account_has_no_sessions(api: Api, pool: Pool, ann: str)
     await api.sign_up("bob@example.com")
     other = await api.sign_in("bob@example.com")
     assert (await api.call("DELETE", "/v1/account", headers=other)).status == 204
-    assert await status(api, other) in (401, 403)
+    assert await status(api, other) == 401
 
 
 @pytest.mark.advisory("CVE-2026-97056")
@@ -74,12 +74,12 @@ async def test_nobody_blocked_gets_in(api: Api, pool: Pool, ann: str, post: Post
     body = {"status": False}
     answer = await api.call("PATCH", f"/v1/users/{ann}/status", json=body, headers=await key(pool), modern=True)
     assert answer.status == 200
-    assert {await status(api, member), await status(api, jwt)} <= {401, 403}
+    assert [await status(api, member), await status(api, jwt)] == [401, 401]
     for way in (RECOVERY, MAGIC_URL, CODE):
         answer = await use(api, way, await post.issue(way.kind, ann))
-        assert answer.status in (401, 403), way
+        assert answer.status == 401, way
     login = {"email": "ann@example.com", "password": "correct horse"}
-    assert (await api.call("POST", "/v1/account/sessions", json=login)).status in (401, 403)
+    assert (await api.call("POST", "/v1/account/sessions", json=login)).status == 401
 
 
 JUNK = ["%", "%ff", "e30=", "bnVsbA==", "W10=", '{"id":1}', "=" * 400, "a" * 7000, "eyJpZCI6WzFdfQ=="]
@@ -107,5 +107,5 @@ async def test_a_cookie_changes_nothing_it_stands_beside(api: Api, ann: str):
     """The class of: one malformed cookie that hides or breaks the session's. Here the session is found among junk."""
     member = (await api.sign_in())["Cookie"]
     for before in ("a=b=c", "=x", "x", '"', "a_session_shopx=1", "A_SESSION_OTHER=%"):
-        assert await status(api, {"Cookie": f"{before}; {member}"}) in (200, 401)
+        assert await status(api, {"Cookie": f"{before}; {member}"}) == 200, before
     assert await status(api, {"Cookie": f"theme=dark; {member}; last=1"}) == 200

@@ -133,7 +133,7 @@ async def test_no_step_is_skipped(api: Api, ann: str, secret: Any):
     """The class of: Keycloak's reset flow finished without its first step. Here without a token there is no reset."""
     body = {"userId": ann, "secret": secret, "password": "another horse", "passwordAgain": "another horse"}
     answer = await api.call("PUT", "/v1/account/recovery", json=body)
-    assert answer.status in (400, 401)
+    assert answer.status == (401 if isinstance(secret, str) and secret else 400)
     await api.sign_in()
 
 

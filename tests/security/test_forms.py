@@ -72,6 +72,7 @@ def squarely_slow() -> bytes:
     return b"-" + bytes(chance.choice(b"abcdefghijk") for _ in range(96_000))
 
 
+MANY_FIELDS = raw(b"&" * 98_000, FORM)
 SLOW = [
     raw(squarely_slow(), f"{FORM}; charset=punycode"),
     raw(b"email=" + b"%62" * 32_000, f"{FORM}; charset=punycode"),
@@ -86,7 +87,7 @@ SLOW = [
     *(raw(parts(*[part(b"a", f'Content-Disposition: form-data; name="email{junk}')] * 11), PARTS) for junk in (
         '"; ' + '"' * 7900, "[" * 7900, '"; filename*=' + "punycode''" + "b" * 7800, "\\" * 7900, '"' + ";x*1=a" * 1200,
     )),
-    raw(b"&" * 98_000, FORM), raw(b"=" * 98_000, FORM), raw(b"[" * 98_000, FORM), raw(b"a[" * 49_000 + b"=", FORM),
+    MANY_FIELDS, raw(b"=" * 98_000, FORM), raw(b"[" * 98_000, FORM), raw(b"a[" * 49_000 + b"=", FORM),
     raw(b"%" * 98_000, FORM), raw(b"email[]=" * 900, FORM), raw(b"\r\n--" * 24_000, PARTS), raw(b"--x" * 32_000, PARTS),
     raw(b"\r\n" * 49_000, PARTS), raw(parts(part(b"", "")) + b"--x\r\n" * 19_000, PARTS),
 ]  # fmt: skip
@@ -96,8 +97,9 @@ async def test_s82_no_form_takes_long(port: int):
     """Codecs, types and parts that readers take time over by the square: ten rounds of all in what one alone took."""
     started = time.process_time()  # of this process, client and server, whatever else runs
     for _ in range(10):
-        for answer in [await edge.ask(port, request) for request in SLOW]:
-            assert answer.status in (400, 413)
+        for request in SLOW:
+            answer = await edge.ask(port, request)
+            assert answer.status == (413 if request == MANY_FIELDS else 400)
             assert answer.data["type"] == "general_argument_invalid"
     assert time.process_time() - started < 20.0
 

@@ -85,7 +85,7 @@ async def test_s65_no_route_at_all(api: Api, path: str):
     for method in ("GET", "POST", "DELETE", "OPTIONS"):
         answer = await api.call(method, path)
         check(answer)
-        assert answer.status in (204, 404)
+        assert answer.status == (204 if method == "OPTIONS" else 404)
 
 
 @pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "MKCOL", "SEARCH", "PURGE", "LINK", "M-SEARCH"])

@@ -108,7 +108,7 @@ async def test_s77_a_right_link_or_code_gives_its_place_back(
     ann = (await api.sign_up())["$id"]
     proof = await Post(pool, settings).issue(way.kind, ann)
     before = await in_postgres(pool)
-    assert (await use(api, way, proof)).status in (200, 201)
+    assert (await use(api, way, proof)).status == way.status
     assert await in_postgres(pool) == before
     assert (await use(api, way, proof)).status == 401
     assert sum((await in_postgres(pool)).values()) == sum(before.values()) + 2
@@ -196,7 +196,7 @@ async def test_s24_an_address_that_can_not_be_had_costs_its_owner_nothing(behind
     member = await behind.sign_in()
     for _ in range(5):
         answer = await call(behind, "PATCH", "/v1/account/email", RIGHT | {"email": email}, **member)
-        assert answer.status in (400, 409)
+        assert answer.status == 400
     found = await in_postgres(pool)
     assert not [rule for rule in found if rule.startswith("mail.")]
     assert found["update_email.ip"] == 5

@@ -160,7 +160,8 @@ async def test_s13_of_ten_uses_at_once_one_makes_the_account(api: Api, pool: Poo
 async def test_links_of_several_sign_ups_at_once_wait_for_nobody(api: Api, pool: Pool, settings: Settings):
     """Five sign-ups of one address, a code for it besides, all used at once: one account, and no two lock each other.
 
-    What they lock has one order: the user first, then tokens.
+    What they lock has one order: the user first, then tokens. Whichever of links and code is first makes the account,
+    so that the one success is a link's 200 or the code's 201.
     """
     before = await deadlocks(pool)
     for number in range(8):

@@ -46,7 +46,7 @@ class Scene:
 
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None, **headers: Any) -> None:
         answer = await self.api.call(method, path, json=body or {}, headers=headers)
-        assert answer.status in (200, 201, 204), answer.data
+        assert answer.status == {"POST": 201, "DELETE": 204}.get(method, 200), answer.data
 
     async def by_member(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
         await self.call(method, path, body, **self.mine)
@@ -67,7 +67,7 @@ class Scene:
 
     async def by_proof(self, way: Way, proof: Proof | None = None) -> None:
         answer = await use(self.api, way, proof or self.proofs[way.kind])
-        assert answer.status in (200, 201), answer.data
+        assert answer.status == way.status, answer.data
 
 
 @dataclass(frozen=True)

@@ -145,4 +145,5 @@ async def test_s46_a_thousand_requests_of_worst_cases(port: int):
                 f"POST /v1/account/recovery?queries[]=limit HTTP/1.1\r\nHost: localhost\r\nX-Appwrite-Project: shop\r\n"
                 f"{more}{name}: {header}\r\nContent-Length: {len(body)}\r\n\r\n"
             )
-            assert (await edge.ask(port, raw.encode("latin-1") + body)).status in (400, 401, 403, 413)
+            status = {"X-Appwrite-JWT": 401, "Origin": 403, "Referer": 403}.get(name, 400)
+            assert (await edge.ask(port, raw.encode("latin-1") + body)).status == status, (name, text[:20])

@@ -70,7 +70,10 @@ async def visit(api: Api) -> dict[str, str]:
 
 
 async def answered(asking: Awaitable[Any]) -> Any:
-    """The answer, which comes in time whatever happens, and says when to come again if it is 503."""
+    """The answer, which comes in time whatever happens: the route's success, or a 503 that says when to come again.
+
+    Which of the two it is depends on where the request was when Postgres failed.
+    """
     async with asyncio.timeout(stretched(IN_TIME)):
         answer = await asking
     assert answer.status != 503 or answer.headers["Retry-After"] == "1"
