@@ -194,7 +194,7 @@ class Client:
         for mail in self.sink.mails:
             secret = parameters_of(link_of(mail)).get("secret", "") if b"http" in mail.content else ""
             self.secrets |= {secret} - {""}
-            if token in names_of(secret[:20]):
+            if token in names_of(tokens.target_id(secret)):
                 yield secret
 
     async def use_recovery(self, member: Member, token: str) -> bool:

@@ -10,8 +10,8 @@ from service.accounts import outgoing_mail
 from service.errors import TokenInvalid, UserBlocked
 from service.http import html_pages
 from service.http.context import RequestContext
-from service.http.fields import TokenSecret, UserId
-from service.http.request_body import Body, read
+from service.http.link_proof import LinkProof
+from service.http.request_body import read
 from service.http.routing import contract, limited, public
 from service.rate_limiter import HOUR
 from service.store import events, sessions, tokens, users
@@ -19,21 +19,16 @@ from service.store.events import Event
 from service.store.tokens import Kind, Token
 
 
-class UndoRequest(Body):
-    userId: UserId  # noqa: N815 - the contract's spelling
-    secret: TokenSecret
-
-
 @public.get("/auth/disavowal", page=True)
 async def show_account_undo(ctx: RequestContext) -> web.Response:
     """Ask whether to end all sessions and void the password."""
-    return await html_pages.confirmation_page(ctx, "disavowal", UndoRequest)
+    return await html_pages.confirmation_page(ctx, "disavowal", LinkProof)
 
 
 @public.post("/auth/disavowal", page=True)
 @limited(10, HOUR, by="userId", only="failures")
 @limited(100, HOUR, by="ip", only="failures")
-@contract(takes=UndoRequest)
+@contract(takes=LinkProof)
 async def confirm_account_undo(ctx: RequestContext) -> web.Response:
     """End all sessions and void the password; an address that was changed since comes back."""
     return await _secure_account(ctx, Kind.ACCOUNT_UNDO)
@@ -42,13 +37,13 @@ async def confirm_account_undo(ctx: RequestContext) -> web.Response:
 @public.get("/auth/email-undo", page=True)
 async def show_email_undo(ctx: RequestContext) -> web.Response:
     """Ask whether to put the old address back."""
-    return await html_pages.confirmation_page(ctx, "email_undo", UndoRequest)
+    return await html_pages.confirmation_page(ctx, "email_undo", LinkProof)
 
 
 @public.post("/auth/email-undo", page=True)
 @limited(10, HOUR, by="userId", only="failures")
 @limited(100, HOUR, by="ip", only="failures")
-@contract(takes=UndoRequest)
+@contract(takes=LinkProof)
 async def confirm_email_undo(ctx: RequestContext) -> web.Response:
     """Put the old address back, end all sessions and void the password."""
     return await _secure_account(ctx, Kind.EMAIL_UNDO)
@@ -56,7 +51,7 @@ async def confirm_email_undo(ctx: RequestContext) -> web.Response:
 
 async def _secure_account(ctx: RequestContext, kind: Kind) -> web.Response:
     """Secure the account. Raises TokenInvalid, and UserBlocked, which costs the link no attempt."""
-    body = await read(ctx, UndoRequest)
+    body = await read(ctx, LinkProof)
     ring = ctx.services.ring
     found = await tokens.find_by_secret(
         ctx.pool, ctx.project.id, kind=kind, user_id=body.userId, secret=body.secret.reveal(), ring=ring

@@ -13,6 +13,7 @@ from service import ids
 from service.accounts import mail_quotas, outgoing_mail, security_phrases
 from service.api.sessions import OpenedSession, open_session, session_response
 from service.crypto import key_derivation
+from service.crypto.secret import Secret
 from service.errors import AnonymousDenied, LoginTokenInvalid, UserBlocked
 from service.http import responses, schemas
 from service.http.context import RequestContext
@@ -114,13 +115,13 @@ class UpdateMagicUrl(Body):
 @contract(takes=UpdateMagicUrl, gives=schemas.SESSION, status=201, raises=(LoginTokenInvalid,))
 async def update_magic_url(ctx: RequestContext) -> web.Response:
     """Sign in with the secret of a mailed link."""
-    return session_response(ctx, await open_by_link(ctx))
-
-
-async def open_by_link(ctx: RequestContext) -> OpenedSession:
-    """Open a session for the user whom the body names, by a link's secret. Raises LoginTokenInvalid."""
     body = await read(ctx, UpdateMagicUrl)
-    return await _sign_in(ctx, await _find_link(ctx, body.userId, body.secret.reveal()))
+    return session_response(ctx, await open_by_link(ctx, user_id=body.userId, secret=body.secret))
+
+
+async def open_by_link(ctx: RequestContext, *, user_id: str | None, secret: Secret) -> OpenedSession:
+    """Open a session by a link's secret, of that user if one is named. Raises LoginTokenInvalid."""
+    return await _sign_in(ctx, await _find_link(ctx, user_id, secret.reveal()))
 
 
 @public.post("/v1/account/sessions/token", opens_session=True)
@@ -139,7 +140,7 @@ async def create_token_session(ctx: RequestContext) -> web.Response:
     return session_response(ctx, await _sign_in(ctx, found))
 
 
-async def _find_link(ctx: RequestContext, user_id: str, secret: str) -> Token | None:
+async def _find_link(ctx: RequestContext, user_id: str | None, secret: str) -> Token | None:
     return await tokens.find_by_secret(
         ctx.pool, ctx.project.id, kind=Kind.MAGIC_URL, user_id=user_id, secret=secret, ring=ctx.services.ring
     )

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from service.accounts import mail_quotas, members, outgoing_mail, private_signup
+from service.crypto.secret import Secret
 from service.errors import EmailMissing, EmailVerified, PasswordPersonal, VerificationTokenInvalid
 from service.http import responses, schemas
 from service.http.context import RequestContext
@@ -61,32 +62,32 @@ class UpdateVerification(Body):
 @contract(takes=UpdateVerification, gives=schemas.TOKEN, raises=(VerificationTokenInvalid, PasswordPersonal))
 async def update_verification(ctx: RequestContext) -> web.Response:
     """Prove the address with the secret that was mailed to it."""
-    token = await confirm(ctx)
+    body = await read(ctx, UpdateVerification)
+    token = await confirm(ctx, user_id=body.userId, secret=body.secret, password=body.password)
     return responses.json(responses.token(ctx, token, user_id=token.user_id or ""))
 
 
-async def confirm(ctx: RequestContext) -> Token:
-    """Use up the token that the body names: its address is proved. Raises VerificationTokenInvalid.
+async def confirm(ctx: RequestContext, *, user_id: str | None, secret: Secret, password: Secret | None = None) -> Token:
+    """Use up the token of a secret: its address is proved. Raises VerificationTokenInvalid.
 
     No session ends by it, for the link may well be opened in another browser than the one that signed up. But without
     the account's session it does not say that the maker of the account is the one who reads the mailbox.
     """
-    body = await read(ctx, UpdateVerification)
     found = await tokens.find_by_secret(
         ctx.pool,
         ctx.project.id,
         kind=Kind.VERIFICATION,
-        user_id=body.userId,
-        secret=body.secret.reveal(),
+        user_id=user_id,
+        secret=secret.reveal(),
         ring=ctx.services.ring,
     )
     if found is None:
         raise VerificationTokenInvalid
     if found.user_id is None:
-        return await private_signup.complete(ctx, found, body.password)
+        return await private_signup.complete(ctx, found, password)
     async with ctx.unit_of_work() as tx:
-        holder = await _holder(ctx, tx, body.userId)
-        user = holder or await users.lock(tx, ctx.project.id, user_id=body.userId)
+        holder = await _holder(ctx, tx, found.user_id)
+        user = holder or await users.lock(tx, ctx.project.id, user_id=found.user_id)
         token = await tokens.redeem(tx, found)
         if user is None or token is None or user.status == "blocked":
             raise VerificationTokenInvalid

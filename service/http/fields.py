@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, GetPydanticSchema, ValidationInfo
 from pydantic_core import PydanticCustomError, core_schema
 
 from service import email_addresses
+from service.crypto import link_secrets
 from service.crypto.secret import Secret
 from service.errors import ArgumentInvalid
 from service.http.context import RequestContext
@@ -200,6 +201,18 @@ TokenSecret = Annotated[
     AfterValidator(Secret),
     _example("5f4dcc3b5aa765d61d83", minLength=1, maxLength=256, description="From the mail"),
 ]
+
+
+def _implied(value: str | None, info: ValidationInfo) -> str | None:
+    """Accept no user beside a short secret, which links to pages of ours carry alone."""
+    secret: Secret | None = info.data.get("secret")
+    if value is None and secret is not None and link_secrets.form_of(secret.reveal()) != "short":
+        raise unfit("Value must be the id of the mail")
+    return value
+
+
+# Stands below the secret in its body.
+LinkUserId = Annotated[UserId | None, Field(default=None, validate_default=True), AfterValidator(_implied)]
 
 
 def _labels(values: list[str]) -> list[str]:

@@ -58,7 +58,8 @@ async def confirmation_page(ctx: RequestContext, page: str, model: type[Body], *
 def form_page(ctx: RequestContext, page: str, proof: Body, *, status: int = 200, **facts: bool) -> web.Response:
     """Render a form whose button sends the link's secret and the user's input."""
     action = f"{request_target.canonical(ctx.request.path)}?{urlencode({'project': ctx.project.id})}"
-    fields = {name: value.reveal() if isinstance(value, Secret) else value for name, value in proof}
+    known = {name: value for name, value in proof if value is not None}
+    fields = {name: value.reveal() if isinstance(value, Secret) else value for name, value in known.items()}
     answer = render_page(ctx, page, status=status, action=action, fields=fields, **facts)
     # Under no-referrer a browser sends the form with `Origin: null`, as any foreign page can. This one tells no more
     # than our origin, so the secret in the address stays here.

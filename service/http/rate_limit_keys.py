@@ -66,7 +66,7 @@ def _value(ctx: RequestContext, limit: Limit) -> str:
 def _field_value(ctx: RequestContext, field: str) -> str:
     """Return a parameter that a route with such a limit takes."""
     value = getattr(ctx.parameters, field)
-    return value.reveal() if isinstance(value, Secret) else str(value)
+    return value.reveal() if isinstance(value, Secret) else str(value or "")
 
 
 def guess_key(user_id: str, secret: str) -> str:

@@ -1,7 +1,7 @@
 """One-time tokens. The row is stored, the secret is derived from it whenever it is needed.
 
-On the wire a secret has 256 hex characters: the token's id (20), then 118 bytes of HMAC. So a guess attacks one
-token, five wrong ones kill that token alone, and a client can't use up a link that another one asked for.
+A link's secret names its token (service/crypto/link_secrets.py). So a guess attacks one token, five wrong ones kill
+that token alone, and a client can't use up a link that another one asked for.
 """
 
 import hmac
@@ -10,13 +10,14 @@ from datetime import datetime
 from enum import StrEnum
 
 from service import ids
-from service.crypto import key_derivation
+from service.crypto import key_derivation, link_secrets
 from service.crypto.key_derivation import KeyRing
+from service.crypto.link_secrets import Form
 from service.db import Executor, Queries
 from service.store.users import User
 
 _sql = Queries("tokens")
-_ID, _PROOF, _CODE = 20, 118, 6
+_CODE = 6
 # A code is compared with so many tokens (the statement says why).
 _CANDIDATES = 3
 
@@ -55,11 +56,11 @@ def with_public_id(ring: KeyRing, token: Token) -> Token:
 
 def public_id(key: bytes, token_id: str) -> str:
     """Derive 20 hex characters; the key's holder can still tell which row an answer was about."""
-    return key_derivation.derive(key, "shown", token_id).hex()[:_ID]
+    return key_derivation.derive(key, "shown", token_id).hex()[: link_secrets.ID]
 
 
-def secret_of(ring: KeyRing, token: Token) -> str:
-    """Derive the secret: 256 hex characters, or six digits; the same for API and worker and for every retry.
+def secret_of(ring: KeyRing, token: Token, *, form: Form = "long") -> str:
+    """Derive a link's secret, or the six digits of a code; the same for API and worker and for every retry.
 
     KeyError if the key has been retired.
     """
@@ -68,23 +69,20 @@ def secret_of(ring: KeyRing, token: Token) -> str:
             key_derivation.derive(ring[token.kid], "otp", token.project_id, token.id, token.email)[:8]
         )
         return f"{number % 10**_CODE:0{_CODE}}"
-    proof = key_derivation.expand(
-        ring[token.kid],
-        _PROOF,
-        "token",
-        token.kind,
-        token.project_id,
-        token.id,
-        token.user_id or "",
-        token.email,
-        str(token.email_version),
-    )
-    return token.id + proof.hex()
+    return link_secrets.make(form, ring[token.kid], token.id, *_bound(token))
+
+
+def _bound(token: Token) -> tuple[str, ...]:
+    """List what a link's secret depends on: a token changed by hand has another."""
+    owner = (token.user_id or "", token.email, str(token.email_version))
+    return (token.kind, token.project_id, token.id, *owner)
 
 
 def target_id(secret: str) -> str:
     """Return the row at which a guess at a link is aimed, present or not; empty for a code, which names none."""
-    return secret[:_ID] if len(secret) > _CODE else ""
+    if len(secret) <= _CODE:
+        return ""
+    return link_secrets.token_id(secret) or secret[: link_secrets.ID]
 
 
 async def issue(
@@ -133,18 +131,26 @@ async def assign_user(
 
 
 async def find_by_secret(
-    conn: Executor, project_id: str, *, kind: Kind, user_id: str, secret: str, ring: KeyRing
+    conn: Executor, project_id: str, *, kind: Kind, user_id: str | None, secret: str, ring: KeyRing
 ) -> Token | None:
-    """Find the live token that this user's secret opens, or None; the attempt counts either way."""
-    token = await _sql.one(conn, "count_attempt", Token, project_id=project_id, id=secret[:_ID], kind=kind)
-    known = token is not None and user_id in (token.user_id, token.requested_user_id) and token.kid in ring
+    """Find the live token that this secret opens, or None; the attempt counts either way.
+
+    With `user_id` it has to be that user's. A text that is no secret is refused without a query.
+    """
+    form, id_ = link_secrets.form_of(secret), link_secrets.token_id(secret)
+    if form is None or id_ is None:
+        return None
+    token = await _sql.one(conn, "count_attempt", Token, project_id=project_id, id=id_, kind=kind)
+    known = token is not None and token.kid in ring and _is_owner(token, user_id)
     # The same work for a missing token: the time does not tell which part was wrong.
-    expected = (
-        secret_of(ring, token)
-        if known and token
-        else key_derivation.expand(ring[key_derivation.current(ring)], _PROOF).hex()
-    )
+    kid, bound = (token.kid, _bound(token)) if known and token else (key_derivation.current(ring), ())
+    expected = link_secrets.make(form, ring[kid], id_, *bound)
     return token if hmac.compare_digest(expected.encode(), secret.encode()) and known else None
+
+
+def _is_owner(token: Token, user_id: str | None) -> bool:
+    owners = {token.user_id, token.requested_user_id} - {None}
+    return bool(owners) if user_id is None else user_id in owners
 
 
 async def find_by_code(

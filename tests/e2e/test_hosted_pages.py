@@ -53,7 +53,7 @@ async def test_a_new_address_is_proved_on_our_page(deployment: Deployment, clien
     member = await change_email(client)
     mails = await both(deployment)
     link = link_of(mails["new@example.com"])
-    assert list(parameters_of(link)) == ["project", "userId", "secret", "expire"]
+    assert list(parameters_of(link)) == ["project", "secret"]
     answer = await follow(client, link)
     assert (answer.status, Page(answer.data).heading) == (200, "Your e-mail address is confirmed")
     account = await client.call("GET", "/v1/account", headers=member)

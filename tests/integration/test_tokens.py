@@ -3,10 +3,12 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from service.crypto import key_derivation
+from service.crypto import key_derivation, link_secrets
+from service.crypto.link_secrets import Form
 from service.db import Pool, transaction
 from service.store import projects, tokens, users
 from service.store.tokens import Kind, Token
@@ -28,8 +30,14 @@ async def a_token(pool: Pool, **facts) -> Token:
     return await tokens.issue(pool, "shop", **(given | facts))
 
 
-async def found(pool: Pool, secret: str, *, ring=RING, project="shop", kind=Kind.RECOVERY, user="ann") -> Token | None:
+async def found(
+    pool: Pool, secret: str, *, ring=RING, project="shop", kind=Kind.RECOVERY, user: str | None = "ann"
+) -> Token | None:
     return await tokens.find_by_secret(pool, project, kind=kind, user_id=user, secret=secret, ring=ring)
+
+
+async def attempts(pool: Pool) -> int:
+    return (await pool.fetchrow("select attempts from tokens"))[0]
 
 
 async def test_a_secret_is_256_hex_and_always_the_same(pool: Pool, ann: users.User):
@@ -89,14 +97,53 @@ async def test_only_the_right_secret_finds_the_token(pool: Pool, ann: users.User
     assert await found(pool, secret) == token
 
 
-async def test_what_stands_in_for_a_missing_secret_opens_nothing(pool: Pool, ann: users.User):
+@pytest.mark.parametrize("form", ["long", "short"])
+async def test_what_stands_in_for_a_missing_secret_opens_nothing(pool: Pool, ann: users.User, form: Form):
     """For an unknown user something else is compared, so that it takes as long; to know it is to know no secret."""
-    stand_in = key_derivation.expand(RING["new"], 118).hex()
     token = await a_token(pool)
-    await pool.execute("update tokens set id = $1", stand_in[:20])
+    stand_in = link_secrets.make(form, RING["new"], token.id)
     assert await found(pool, stand_in, user="eve") is None
     assert await found(pool, stand_in) is None
-    assert await found(pool, tokens.secret_of(RING, replace(token, id=stand_in[:20])))
+    assert await found(pool, tokens.secret_of(RING, token, form=form))
+
+
+@pytest.mark.parametrize("form", ["long", "short"])
+async def test_either_form_opens_its_token(pool: Pool, ann: users.User, form: Form):
+    """A link mailed by the release before opens, and so does a short one, with the user's id or without it."""
+    token = await a_token(pool)
+    secret = tokens.secret_of(RING, token, form=form)
+    assert await found(pool, secret) == token
+    assert await found(pool, secret, user=None) == token
+    assert await found(pool, secret, user="eve") is None
+    assert await found(pool, secret, kind=Kind.VERIFICATION) is None
+    assert await found(pool, secret, project="other") is None
+
+
+async def test_guesses_in_either_form_are_counted_together(pool: Pool, ann: users.User):
+    """Two forms are no second helping: after five wrong ones, whatever they look like, neither opens the token."""
+    token = await a_token(pool)
+    long, short = (tokens.secret_of(RING, token, form=form) for form in ("long", "short"))
+    wrong = [long[:-1] + ("0" if long[-1] != "0" else "1"), short[:-1] + ("A" if short[-1] != "A" else "B")]
+    for number in range(5):
+        assert await found(pool, wrong[number % 2]) is None
+    assert await attempts(pool) == 5
+    assert (await found(pool, long), await found(pool, short)) == (None, None)
+    assert tokens.target_id(long) == tokens.target_id(short) == token.id
+
+
+@pytest.mark.parametrize("secret", ["", "1234567", "f" * 255, "f" * 257, "F" * 256, "A" * 35, "A" * 37, "A" * 34 + "==",
+                                    "é" * 36, "A" * 36 + "\n", "0" * 20])  # fmt: skip
+async def test_a_text_of_neither_form_is_refused_without_a_query(secret: str):
+    """Without a connection to Postgres there is an answer all the same."""
+    nowhere: Any = None
+    assert await found(nowhere, secret) is None
+
+
+@pytest.mark.parametrize("form", ["long", "short"])
+async def test_a_link_to_nobody_opens_nothing(pool: Pool, ann: users.User, form: Form):
+    """A token whose user no worker has found yet has no secret that was mailed, so none may fit."""
+    token = await a_token(pool, user_id=None, email_version=None)
+    assert await found(pool, tokens.secret_of(RING, token, form=form), user=None) is None
 
 
 async def test_a_rotated_key_still_opens_and_a_retired_one_does_not(pool: Pool, ann: users.User):
@@ -114,13 +161,14 @@ async def test_attempts_are_counted_before_anyone_looks(pool: Pool, ann: users.U
     secret = tokens.secret_of(RING, await a_token(pool))
     wrong = secret[:20] + "0" * 236
     await asyncio.gather(*(found(pool, wrong) for _ in range(20)))
-    assert (await pool.fetchrow("select attempts from tokens"))[0] == 5
+    assert await attempts(pool) == 5
     assert await found(pool, secret) is None
 
 
-async def test_an_expired_token_is_not_found(pool: Pool, ann: users.User):
+@pytest.mark.parametrize("form", ["long", "short"])
+async def test_an_expired_token_is_not_found(pool: Pool, ann: users.User, form: Form):
     """The database's clock decides."""
-    secret = tokens.secret_of(RING, await a_token(pool))
+    secret = tokens.secret_of(RING, await a_token(pool), form=form)
     await pool.execute("update tokens set expires_at = now()")
     assert await found(pool, secret) is None
 

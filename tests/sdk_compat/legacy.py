@@ -95,7 +95,7 @@ async def _address(it: Walk) -> None:
     assert (await it.works("get"))["emailVerification"] is True
     user = await it.works("updateEmail", email=PROVED, password="second horse")
     assert (user["email"], user["emailVerification"]) == (PROVED, False)
-    await it.works("updateVerification", **await it.post.proof(PROVED))
+    await it.works("updateVerification", userId=user["$id"], secret=await it.post.secret(PROVED))
     assert (await it.works("get"))["emailVerification"] is True
 
 

@@ -42,9 +42,13 @@ class Postbox:
         return next((n for n in fits if "there is nothing to do" not in text_of(sink.mails[n])), None)
 
     async def proof(self, address: str) -> dict[str, str]:
-        """The userId and secret of the link in the next mail."""
+        """The userId and secret of the link in the next mail, which leads to the app's page."""
         parameters = parameters_of(link_of(await self.next(address)))
         return {"userId": parameters["userId"], "secret": parameters["secret"]}
+
+    async def secret(self, address: str) -> str:
+        """The secret of the link in the next mail, which may lead to a page of the service."""
+        return parameters_of(link_of(await self.next(address)))["secret"]
 
     async def code(self, address: str) -> str:
         """The six digits in the next mail."""

@@ -95,7 +95,19 @@ def _of_token(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> dic
 
 
 def _link(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> str:
-    """contract.md 2.17; the recovery link also carries the address, as the API document says."""
+    """Make the link of a letter (docs/contract.md#links). Mails of the release before have no `short_links`."""
+    short, page = bool(claim.facts.get("short_links")), _app_page(claim)
+    if page is None:
+        own = public_url + (_SIGN_UP if is_sign_up(token) else _PAGES[claim.letter])
+        proof = {"project": claim.project_id}
+        if short:
+            return f"{own}?{urlencode(proof | {'secret': tokens.secret_of(ring, token, form='short')})}"
+        page = f"{own}?{urlencode(proof)}"
+    return link_builder.build(page, _parameters(claim, token, ring, short=short))
+
+
+def _parameters(claim: Claim, token: Token, ring: KeyRing, *, short: bool) -> dict[str, str]:
+    """Make the contract's parameters; the recovery link also carries the address, as the API document says."""
     expires = token.expires_at
     # Mails of the release before have no `iso`.
     iso = claim.facts.get("iso", claim.facts.get("modern"))
@@ -103,10 +115,10 @@ def _link(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> str:
     parameters = {"userId": token.user_id or token.requested_user_id or ""}
     if claim.letter == "recovery":
         parameters["email"] = token.email
-    parameters |= {"secret": tokens.secret_of(ring, token), "expire": stamp}
+    parameters |= {"secret": tokens.secret_of(ring, token, form="short" if short and iso else "long"), "expire": stamp}
     if token.kind == Kind.MAGIC_URL:
         parameters["project"] = claim.project_id
-    return link_builder.build(_target(claim, token, public_url), parameters)
+    return parameters
 
 
 def _code_host(hostnames: list[str]) -> str | None:
@@ -125,14 +137,11 @@ def is_sign_up(token: Token) -> bool:
     return token.kind == Kind.VERIFICATION and token.user_id is None
 
 
-def _target(claim: Claim, token: Token, public_url: str) -> str:
-    """Choose the requested address, if it is still allowed; else the project's or our own, which need no check."""
+def _app_page(claim: Claim) -> str | None:
+    """Return the requested address, if it is still allowed, or the project's page, which needs no check."""
     if url := claim.facts.get("url"):
         try:
             return redirect_policy.check(url, claim.hostnames, plain_http=claim.plain_http)
         except ValueError:
             raise ForbiddenTarget from None
-    if claim.letter == "verification" and claim.verification_url:
-        return claim.verification_url
-    page = _SIGN_UP if is_sign_up(token) else _PAGES[claim.letter]
-    return f"{public_url}{page}?{urlencode({'project': claim.project_id})}"
+    return claim.verification_url or None if claim.letter == "verification" else None
