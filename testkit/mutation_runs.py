@@ -110,7 +110,7 @@ class MutationRuns:
     def make_template(self) -> None:
         def run() -> int:
             conftest = importlib.import_module("tests.conftest")
-            asyncio.run(conftest._make_template())
+            asyncio.run(conftest.make_template(os.environ["ACCOUNTS_TEST_POSTGRES"]))
             return 0
 
         assert self._fork(run, _MEASURE), self.log.read_text()

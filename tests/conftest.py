@@ -1,12 +1,14 @@
-"""Postgres and Valkey for all tests, started by the first process; each test process has a database of its own."""
+"""Postgres and Valkey for the tests that need them: each test process starts its own for the first such test."""
 
 import asyncio
 import os
-import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import hypothesis
 import pytest
@@ -29,7 +31,7 @@ from testkit.drivers import Unfit, lacking
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
 POSTGRES, VALKEY = "ACCOUNTS_TEST_POSTGRES", "ACCOUNTS_TEST_VALKEY"
-POSTGRES_LOG = f"{POSTGRES}_LOG"
+TEMPLATE = "template_accounts"
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -38,39 +40,67 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.pluginmanager.get_plugin("logging-plugin").report_handler.setFormatter(JsonLines())
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    if POSTGRES in os.environ:  # started by the first process, or by testkit.mutate
-        return
-    state = Path(tempfile.mkdtemp(prefix="accounts-test-"))
-    config.started = []
-    config.state = state
-    for start, variable in ((servers.start_postgres, POSTGRES), (servers.start_valkey, VALKEY)):
-        server = start(state, throwaway=True)
-        config.started.append(server)
-        os.environ[variable] = server.url
-        os.environ[f"{variable}_LOG"] = str(server.log)
-    asyncio.run(_make_template())
-
-
 def pytest_collection_finish() -> None:
     """A full round of the garbage collector over thousands of tests takes seconds on a busy machine."""
     spare_startup()
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    for server in reversed(getattr(config, "started", [])):
-        server.stop()
-    if state := getattr(config, "state", None):
-        shutil.rmtree(state, ignore_errors=True)
+@dataclass(frozen=True)
+class Shared:
+    """A server of this test process: its address (of Postgres with the database `postgres`), and its log."""
+
+    url: str
+    log: Path
+
+    def database(self, name: str) -> str:
+        """Address of one of Postgres's databases."""
+        return self.url.rpartition("/")[0] + "/" + name
+
+    @asynccontextmanager
+    async def new_database(self, template: str = "template0") -> AsyncIterator[str]:
+        """Make a database that lives as long as the context; yield its address."""
+        name = f"test_{uuid4().hex}"
+        await run_sql(self.url, f"create database {name} template {template}")
+        try:
+            yield self.database(name)
+        finally:
+            await run_sql(self.url, f"drop database {name} with (force)")
 
 
-async def _make_template() -> None:
-    await run_sql(os.environ[POSTGRES], "create database template_accounts")
-    await migrations.migrate(database_url("template_accounts"))
+@contextmanager
+def _started(start: Callable[..., servers.Server]) -> Iterator[Shared]:
+    with tempfile.TemporaryDirectory(prefix="accounts-test-", ignore_cleanup_errors=True) as state:
+        server = start(Path(state), throwaway=True)
+        try:
+            yield Shared(server.url, server.log)
+        finally:
+            server.stop()
 
 
-def database_url(name: str) -> str:
-    return os.environ[POSTGRES].rpartition("/")[0] + "/" + name
+@pytest.fixture(scope="session")
+def shared_postgres() -> Iterator[Shared]:
+    """Postgres with the migrated database `template_accounts`, for the whole test process."""
+    if POSTGRES in os.environ:  # testkit.mutate has one for all of its runs
+        yield Shared(os.environ[POSTGRES], Path(os.environ[f"{POSTGRES}_LOG"]))
+        return
+    with _started(servers.start_postgres) as server:
+        asyncio.run(make_template(server.url))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shared_valkey() -> Iterator[Shared]:
+    """Valkey for the whole test process."""
+    if VALKEY in os.environ:  # as above
+        yield Shared(os.environ[VALKEY], Path(os.environ[f"{VALKEY}_LOG"]))
+        return
+    with _started(servers.start_valkey) as server:
+        yield server
+
+
+async def make_template(url: str) -> None:
+    await run_sql(url, f"create database {TEMPLATE}")
+    await migrations.migrate(f"{url.rpartition('/')[0]}/{TEMPLATE}")
 
 
 async def run_sql(url: str, statement: str) -> str:
@@ -82,23 +112,18 @@ async def run_sql(url: str, statement: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def worker_number(worker_id: str) -> int:
-    return int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 15
-
-
-@pytest.fixture(scope="session")
-def database(worker_number: int) -> str:
-    """The test worker's own database, made from the migrated template."""
-    name = f"accounts_{worker_number}"
+def database(shared_postgres: Shared) -> str:
+    """The test process's own database, made from the migrated template."""
+    name = "accounts"
     # A mutation run's earlier processes had one of this name.
-    asyncio.run(run_sql(os.environ[POSTGRES], f"drop database if exists {name} with (force)"))
-    asyncio.run(run_sql(os.environ[POSTGRES], f"create database {name} template template_accounts"))
-    return database_url(name)
+    asyncio.run(run_sql(shared_postgres.url, f"drop database if exists {name} with (force)"))
+    asyncio.run(run_sql(shared_postgres.url, f"create database {name} template {TEMPLATE}"))
+    return shared_postgres.database(name)
 
 
 @pytest.fixture(scope="session")
-def redis_url(worker_number: int) -> str:
-    return os.environ[VALKEY].rpartition("/")[0] + f"/{worker_number}"
+def redis_url(shared_valkey: Shared) -> str:
+    return shared_valkey.url
 
 
 @pytest.fixture

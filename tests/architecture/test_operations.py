@@ -11,7 +11,7 @@ from service.settings import Settings
 from service.store import migrations, projects
 from testkit.api import Api
 from testkit.sources import ROOT
-from tests.conftest import database_url, run_sql
+from tests.conftest import Shared, run_sql
 
 _BLOCKS = re.findall(r"^```sql\n(.*?)^```", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE | re.DOTALL)
 _SET_UP, *_PEEKS = _BLOCKS
@@ -19,21 +19,22 @@ _STATEMENTS = [statement for block in _PEEKS for statement in block.strip().remo
 
 
 @pytest.fixture
-async def roles(worker_number: int) -> AsyncIterator[tuple[str, str]]:
+async def roles(shared_postgres: Shared) -> AsyncIterator[tuple[str, str]]:
     """A database set up as the page says, under names of this test's own: the owner's URL and the API's."""
-    owner, api = f"house_{worker_number}", f"house_{worker_number}_api"
+    owner, api = "house", "house_api"
     renamed = re.sub(r"\baccounts_api\b", api, re.sub(r"\baccounts\b", owner, _SET_UP))
     before, after = renamed.split(f"\\connect {owner}\n")
     for statement in before.strip().split("\n"):
-        await run_sql(database_url("postgres"), statement)
-    await run_sql(database_url(owner), after)
-    yield _as(owner, "change this", owner), _as(api, "and this", owner)
+        await run_sql(shared_postgres.url, statement)
+    url = shared_postgres.database(owner)
+    await run_sql(url, after)
+    yield _as(owner, "change this", url), _as(api, "and this", url)
     for statement in (f"drop database {owner} with (force)", f"drop role {api}", f"drop role {owner}"):
-        await run_sql(database_url("postgres"), statement)
+        await run_sql(shared_postgres.url, statement)
 
 
-def _as(role: str, password: str, database: str) -> str:
-    return re.sub(r"//[^@/]*@", f"//{role}:{password.replace(' ', '%20')}@", database_url(database))
+def _as(role: str, password: str, url: str) -> str:
+    return re.sub(r"//[^@/]*@", f"//{role}:{password.replace(' ', '%20')}@", url)
 
 
 async def test_the_two_roles_are_enough(

@@ -1,7 +1,6 @@
 """Every command names the Postgres it can't use, the fault and the remedy: code 6, in one line."""
 
 import asyncio
-import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from service import db
 from service.db import Pool
 from service.store import migrations
 from testkit.valkey import Store
-from tests.conftest import POSTGRES, database_url, run_sql
+from tests.conftest import TEMPLATE, Shared, run_sql
 from tests.integration.conftest import Terminal
 from worker.__main__ import main as worker_main
 
@@ -45,24 +44,24 @@ STATES = {
 
 
 @pytest.fixture(scope="module")
-def places() -> Iterator[dict[str, str]]:
+def places(shared_postgres: Shared) -> Iterator[dict[str, str]]:
     """A URL for each state."""
-    server, role = urlsplit(os.environ[POSTGRES]), f"nobody_{secrets.token_hex(4)}"
+    server, role = urlsplit(shared_postgres.url), f"nobody_{secrets.token_hex(4)}"
     hidden = f"{server.username}:hidden"
     at = f"{server.hostname}:{server.port}"
     for statement in (f"create role {role} login password 'hidden'", f"create database empty_{role}"):
-        asyncio.run(run_sql(os.environ[POSTGRES], statement))
+        asyncio.run(run_sql(shared_postgres.url, statement))
     yield {
         "away": f"postgres://u:hidden@127.0.0.1:{free_port()}/x",
-        "another password": f"postgres://{hidden}@{at}/template_accounts",
-        "another database": database_url("nowhere"),
-        "not migrated": database_url(f"empty_{role}"),
-        "read only": database_url("postgres") + "?default_transaction_read_only=on",
+        "another password": f"postgres://{hidden}@{at}/{TEMPLATE}",
+        "another database": shared_postgres.database("nowhere"),
+        "not migrated": shared_postgres.database(f"empty_{role}"),
+        "read only": shared_postgres.url + "?default_transaction_read_only=on",
         "no rights": f"postgres://{role}:hidden@{at}/accounts_rights",
         "no such host": f"postgres://{hidden}@nowhere.invalid:5432/x",
     }
     for statement in (f"drop database empty_{role}", f"drop role {role}"):
-        asyncio.run(run_sql(os.environ[POSTGRES], statement))
+        asyncio.run(run_sql(shared_postgres.url, statement))
 
 
 async def typed(type_: Terminal, words: list[str]) -> tuple[int, str, str]:

@@ -1,18 +1,16 @@
 """Migrations: in order, once, and never a changed one."""
 
 import asyncio
-import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from service import db
 from service.store import migrations
 from service.store.migrations import MigrationDrift, migrate
-from tests.conftest import POSTGRES, database_url, run_sql
+from tests.conftest import Shared
 
 FILES = {
     "0001_things.sql": "create table things (id int primary key);\ninsert into things values (1);",
@@ -21,12 +19,10 @@ FILES = {
 
 
 @pytest.fixture
-async def empty() -> AsyncIterator[str]:
+async def empty(shared_postgres: Shared) -> AsyncIterator[str]:
     """A database of this test's own."""
-    name = f"migrations_{uuid4().hex}"
-    await run_sql(os.environ[POSTGRES], f"create database {name} template template0")
-    yield database_url(name)
-    await run_sql(os.environ[POSTGRES], f"drop database {name} with (force)")
+    async with shared_postgres.new_database() as url:
+        yield url
 
 
 @pytest.fixture

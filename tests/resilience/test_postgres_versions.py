@@ -4,7 +4,6 @@ They are those of the last release that knew four migrations. What a newer migra
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from service.db.error_mapping import DatabaseFault, classify
 from service.db.statements import _read
 from service.store import migrations
 from testkit.waiting import until
-from tests.conftest import POSTGRES, database_url, run_sql
+from tests.conftest import Shared
 
 _OLD = Path(__file__).parent / "data" / "queries-0004"
 _KNOWN = 4
@@ -42,15 +41,13 @@ _BY_TYPE = {
 
 
 @pytest.fixture
-async def old(tmp_path: Path) -> AsyncIterator[str]:
+async def old(tmp_path: Path, shared_postgres: Shared) -> AsyncIterator[str]:
     """The address of a database with the schema of the release before."""
     for path in sorted((SQL / "migrations").glob("*.sql"))[:_KNOWN]:
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    name = f"before_{uuid4().hex}"
-    await run_sql(os.environ[POSTGRES], f"create database {name} template template0")
-    await migrations.migrate(database_url(name), tmp_path)
-    yield database_url(name)
-    await run_sql(os.environ[POSTGRES], f"drop database {name} with (force)")
+    async with shared_postgres.new_database() as url:
+        await migrations.migrate(url, tmp_path)
+        yield url
 
 
 async def ask(conn: Any, noun: str, name: str, /, **facts: Any) -> list[Any]:

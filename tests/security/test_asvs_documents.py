@@ -7,7 +7,7 @@ from service.app import routes
 from service.db import connect
 from service.settings import Settings
 from testkit.sources import ROOT, modules
-from tests.conftest import database_url
+from tests.conftest import TEMPLATE, Shared
 
 _CRYPTOGRAPHY = {"hashlib", "hmac", "argon2", "bcrypt", "jwt", "ssl", "secrets", "random", "uuid_utils"}
 _ELSEWHERE = {
@@ -110,18 +110,12 @@ def test_lines_go_where_is_written_down():
     assert "UTC" in rows[0][2]
 
 
-async def test_a_new_database_lets_nobody_in(database: str, worker_number: int):
+async def test_a_new_database_lets_nobody_in(shared_postgres: Shared):
     """A migrated database holds no project, no account and no key: who gets in is made by somebody first."""
-    template = await connect(database_url("postgres"))
-    name = f"nobody_{worker_number}"
-    try:
-        await template.execute(f"create database {name} template template_accounts")
-        fresh = await connect(database_url(name))
+    async with shared_postgres.new_database(TEMPLATE) as url:
+        fresh = await connect(url)
         try:
             for each in ("projects", "users", "sessions", "api_keys", "tokens", "platforms"):
                 assert await fresh.fetchval(f"select count(*) from {each}") == 0, each
         finally:
             await fresh.close()
-    finally:
-        await template.execute(f"drop database if exists {name} with (force)")
-        await template.close()

@@ -16,7 +16,7 @@ from service.settings import Settings
 from testkit import edge
 from testkit.api import Api
 from testkit.sink import Sink
-from tests.conftest import database_url, run_sql
+from tests.conftest import Shared, run_sql
 
 
 @pytest.fixture
@@ -59,20 +59,16 @@ async def test_a_database_of_another_state(  # noqa: PLR0917 - fixtures, and wha
     trial,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    worker_number: int,
+    shared_postgres: Shared,
     read_only: str,
     says: str,
 ):
     """One that was never migrated, and one that may only be read, are wrong and say so."""
-    name = f"doctor_{worker_number}"
-    await run_sql(database_url("postgres"), f"create database {name}")
-    try:
-        monkeypatch.setenv("DATABASE_URL", database_url(name))
+    async with shared_postgres.new_database() as url:
+        monkeypatch.setenv("DATABASE_URL", url)
         setting = f"default_transaction_read_only to {read_only}"
-        await run_sql(database_url("postgres"), f"alter database {name} set {setting}")
+        await run_sql(shared_postgres.url, f"alter database {url.rpartition('/')[2]} set {setting}")
         code, found = await doctor(capsys)
-    finally:
-        await run_sql(database_url("postgres"), f"drop database {name} with (force)")
     told = " ".join(finding["message"] for finding in found if finding["about"] == "postgres")
     assert code == UNWELL
     assert says in told

@@ -1,7 +1,6 @@
 """Postgres writes down what it refuses, values and all: nobody's address may be among that."""
 
 import asyncio
-import os
 from pathlib import Path
 
 import bcrypt
@@ -14,7 +13,7 @@ from service.store.tokens import Kind
 from testkit import api_keys
 from testkit.api import Api
 from testkit.proofs import WAYS, Post, use
-from tests.conftest import POSTGRES_LOG
+from tests.conftest import Shared
 from tests.security.test_private_sign_up import proof_of
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
@@ -24,8 +23,8 @@ _BCRYPT = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4)).decode()
 
 
 @pytest.fixture
-def logged() -> "Log":
-    return Log(Path(os.environ[POSTGRES_LOG]))
+def logged(shared_postgres: Shared) -> "Log":
+    return Log(shared_postgres.log)
 
 
 class Log:

@@ -1,8 +1,7 @@
 """Log lines of a process: its start, its end, and one line for each peer that falls or comes back."""
 
-import asyncio
 import json
-import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from testkit import processes
 from testkit.processes import Process
 from testkit.valkey import Store
 from testkit.waiting import until
-from tests.conftest import POSTGRES, database_url, run_sql
+from tests.conftest import Shared
 
 ASK = {"email": "ann@example.com", "url": "http://localhost/reset"}
 
@@ -32,12 +31,10 @@ def events(process: Process, level: str = "warning") -> list[str]:
 
 
 @pytest.fixture
-def unmigrated(worker_number: int):
+async def unmigrated(shared_postgres: Shared) -> AsyncIterator[str]:
     """A database without a table."""
-    name = f"unmigrated_{worker_number}"
-    asyncio.run(run_sql(os.environ[POSTGRES], f"create database {name}"))
-    yield database_url(name)
-    asyncio.run(run_sql(os.environ[POSTGRES], f"drop database {name} (force)"))
+    async with shared_postgres.new_database() as url:
+        yield url
 
 
 async def test_an_api_where_nothing_was_migrated_says_so_once(unmigrated: str, environment: dict[str, str], redis):
