@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 
 from aiohttp import web
 
@@ -19,11 +20,14 @@ LETTER_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
+_DOCTYPE = re.compile(r"\s*(?:<!doctype[^>]*>)?", re.IGNORECASE)
+# In the frame a link would lead nowhere: the mailbox lets no other page into it.
+_BESIDE = '<base target="_blank">'
 
 
 def letter_page(mail: Mail) -> web.Response:
     """Answer the HTML for a sandboxed frame, with the images that are attached to it."""
-    html = mail.html or ""
+    html = _DOCTYPE.sub(lambda found: found[0] + _BESIDE, mail.html or "", count=1)
     for each in mail.attachments:
         if each.content_id and each.media_type.startswith("image/"):
             data = f"data:{each.media_type};base64,{base64.b64encode(each.content).decode()}"

@@ -141,6 +141,16 @@ async def test_the_html_of_a_mail_is_caged(mailbox, http):
     assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
+@pytest.mark.parametrize("doctype", ["", "<!DOCTYPE html>", "\n<!doctype html PUBLIC '-//W3C//DTD XHTML 1.0'>"])
+async def test_links_of_a_letter_open_beside_it(mailbox, http, doctype):
+    """The button of a letter works in the mailbox, and the letter keeps its mode and its language."""
+    await send(mailbox, a_mail(html=doctype + '<html lang="de"><a href="https://shop.example/">Shop</a></html>'))
+    html = await (await http.get("/mails/1/html")).text()
+    assert html.strip() == doctype.strip() + (
+        '<base target="_blank"><html lang="de"><a href="https://shop.example/">Shop</a></html>'
+    )
+
+
 async def test_a_mail_without_html_has_no_html_page(mailbox, http):
     """A text mail is never served as HTML."""
     await send(mailbox, a_mail(text="<script>alert(1)</script>"))

@@ -23,9 +23,8 @@ function keep(page) {
   return { page: pages.length - 1 };
 }
 
-// What it finds that is serious or critical: rule, element, advice. A page without scripts is checked too, and a page's
-// own policy stays in force: the code comes by the debugger's way and not as a part of the page. Frames are pages of
-// their own.
+// What it finds that is serious or critical: rule, element, advice. A page's own policy stays in force: the code comes by
+// the debugger's way and not as a part of the page. It needs a browser with scripts. Frames are pages of their own.
 const findings = async () => {
   const found = await window.axe.run(document, { resultTypes: ["violations"], iframes: false });
   return found.violations

@@ -1,0 +1,57 @@
+// All that the app asks of the service, by the official SDK. Take this file, and the forms of index.html.
+//
+// With a bundler (`npm install appwrite`) the next line is: import { Account, Client, ID } from "appwrite";
+const { Account, Client, ID } = window.Appwrite;
+import { ENDPOINT, PROJECT } from "./config.js"; // such as "https://accounts.example.com/v1" and "shop"
+
+// Mails and the service's pages come in the language of the browser.
+const client = new Client().setEndpoint(ENDPOINT).setProject(PROJECT).setLocale(navigator.language);
+const account = new Account(client);
+
+// Links in mails lead to pages of this app. Its host has to be listed: `python -m service platforms add PROJECT HOST`.
+const page = (path) => new URL(path, location.origin).href;
+
+export async function signUp({ name, email, password }) {
+  await account.create({ userId: ID.unique(), email, password, name });
+  await signIn({ email, password });
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  // Times in later mails are of this zone, also where another device causes them.
+  await account.updatePrefs({ prefs: { locale: navigator.language, timezone: timeZone } });
+  await askVerification();
+}
+
+export const signIn = ({ email, password }) => account.createEmailPasswordSession({ email, password });
+
+export const signOut = () => account.deleteSession({ sessionId: "current" });
+
+// The mailed link leads to /verify?userId=…&secret=…
+export const askVerification = () => account.createEmailVerification({ url: page("/verify") });
+
+export const verify = ({ userId, secret }) => account.updateEmailVerification({ userId, secret });
+
+// The answer is the same for every address: nobody can find out who has an account.
+export const askRecovery = ({ email }) => account.createRecovery({ email, url: page("/reset") });
+
+export const reset = ({ userId, secret, password }) => account.updateRecovery({ userId, secret, password });
+
+// The answer has a `userId`, to be sent back with the code, and a `phrase` that the mail shows too.
+export const askCode = ({ email }) => account.createEmailToken({ userId: ID.unique(), email, phrase: true });
+
+// Without `url` the link leads to a page of the service, for apps that have none.
+export const askLink = ({ email, hosted }) =>
+  account.createMagicURLToken({ userId: ID.unique(), email, phrase: true, url: hosted ? undefined : page("/magic") });
+
+// Of a code or of a link.
+export const useSecret = ({ userId, secret }) => account.createSession({ userId, secret });
+
+export const getAccount = () => account.get();
+
+export const listSessions = async () => (await account.listSessions()).sessions;
+
+export const endSession = (sessionId) => account.deleteSession({ sessionId });
+
+// The SDK has no method for the security log, but its client asks any route of the service.
+export async function listLog() {
+  const address = new URL(`${ENDPOINT}/account/logs`);
+  return (await client.call("get", address, { "X-Appwrite-Project": PROJECT })).logs;
+}

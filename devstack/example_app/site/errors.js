@@ -1,0 +1,40 @@
+// What people read when the service refuses. An error's `type` never changes; its `message` is for developers.
+// All types: docs/errors.md of the service, or /docs#errors where it runs.
+
+const SENTENCES = {
+  user_invalid_credentials: "The e-mail address or the password is wrong.",
+  user_already_exists: "There is an account with this e-mail address. Sign in, or ask for a new password.",
+  user_email_already_exists: "There is an account with this e-mail address. Sign in, or ask for a new password.",
+  user_email_already_verified: "The address is confirmed already.",
+  user_invalid_token: "This code or link is wrong, used up or too old. Ask for a new one.",
+  user_session_already_exists: "You are signed in already. Sign out first.",
+  user_blocked: "This account is blocked.",
+  general_unauthorized_scope: "Please sign in first.",
+  general_rate_limit_exceeded: "Too many tries. Wait a while, then try again.",
+  password_personal_data: "The password contains your name or address. Choose another one.",
+  password_recently_used: "You have had this password before. Choose another one.",
+  general_server_error: "The service is busy. Try again in a moment.",
+};
+
+// The field that a person has to change.
+const FIELDS = {
+  user_invalid_credentials: "password",
+  user_already_exists: "email",
+  user_email_already_exists: "email",
+  password_personal_data: "password",
+  password_recently_used: "password",
+  user_invalid_token: "secret",
+};
+
+export function explain(error) {
+  // Browsers keep it from the page why a request failed: no network, or a host that the project doesn't list.
+  if (error instanceof TypeError) {
+    return { text: "The service can't be reached. Does it run, and is this page's host one of the project's platforms?" };
+  }
+  const argument = error.type === "general_argument_invalid" && /`(\w+)`/.exec(error.message);
+  return {
+    text: SENTENCES[error.type] ?? error.message,
+    type: error.type,
+    field: argument ? argument[1] : FIELDS[error.type],
+  };
+}
