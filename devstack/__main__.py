@@ -21,7 +21,9 @@ def main(words: list[str] | None = None) -> int:
     arguments = parser().parse_args(words)
     if arguments.what == "mailbox":
         return asyncio.run(_mailbox(smtp_port=arguments.smtp_port, http_port=arguments.http_port))
-    named = {"api": arguments.port, "page": arguments.mailbox_port, "smtp": arguments.smtp_port}
+    named = {
+        "api": arguments.port, "page": arguments.mailbox_port, "smtp": arguments.smtp_port, "app": arguments.app_port,
+    }  # fmt: skip
     given = {name: port for name, port in named.items() if port is not None}
     return asyncio.run(run(state, ports=Ports(**given, wanted=frozenset(given)), host=arguments.host))
 
@@ -32,12 +34,13 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(dest="what", required=True)
     whole = commands.add_parser(
         "run",
-        help="Postgres, Valkey, the API, a worker and the mailbox, until Ctrl-C",
+        help="Postgres, Valkey, the API, a worker, the mailbox and the example app, until Ctrl-C",
         epilog="Data, secrets and logs stay in .local of the repository, or in the folder LOCAL_STATE.",
     )
     whole.add_argument("--port", type=_port, help=f"of the API (from {USUAL.api} on)")
     whole.add_argument("--mailbox-port", type=_port, help=f"of its page (from {USUAL.page} on)")
     whole.add_argument("--smtp-port", type=_port, help=f"of its SMTP (from {USUAL.smtp} on)")
+    whole.add_argument("--app-port", type=_port, help=f"of the example app (from {USUAL.app} on)")
     whole.add_argument(
         "--host", nargs="?", const=lan.AUTO, default="", metavar="ADDRESS", help="be reached by others in the LAN, too"
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from devstack.servers import free_port
 from devstack.terminal import print_line
 
-_NAMES = {"api": "the API", "page": "the mailbox", "smtp": "SMTP"}
+_NAMES = {"api": "the API", "page": "the mailbox", "smtp": "SMTP", "app": "the example app"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class Ports:
     api: int = 8080
     page: int = 8025
     smtp: int = 1025
+    app: int = 8030
     wanted: frozenset[str] = frozenset()
 
 

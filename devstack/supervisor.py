@@ -11,6 +11,7 @@ from pathlib import Path
 
 from devstack import environment, servers
 from devstack.children import Program, call, until_ready
+from devstack.example_app import open_example_app
 from devstack.gallery import Gallery
 from devstack.lan import origin, own_address
 from devstack.log_follower import follow
@@ -84,17 +85,30 @@ async def _open(
     for program in programs:
         await until_ready(program)
     stack.enter_context(environment.shared(state, settings))
-    announce(settings["PUBLIC_URL"])
-    places = _places(settings["PUBLIC_URL"], mailbox, programs, host=host)
-    welcome(state, PROJECT, places, api=settings["PUBLIC_URL"], lan=host)
+    api = settings["PUBLIC_URL"]
+    app = await stack.enter_async_context(
+        open_example_app(
+            endpoint=f"{api}/v1",
+            project=PROJECT,
+            mailbox=origin(host, mailbox.page_port),
+            port=choose(ports, "app", host),
+            host=host,
+        )
+    )
+    announce(api)
+    places = _places(api, mailbox, programs, app=app, host=host)
+    welcome(state, PROJECT, places, api=api, lan=host)
     await _stay(stack, (postgres, valkey), programs)
 
 
-def _places(api: str, mailbox: Mailbox, programs: Iterable[Program], *, host: str) -> Iterator[tuple[str, str]]:
+def _places(
+    api: str, mailbox: Mailbox, programs: Iterable[Program], *, app: int, host: str
+) -> Iterator[tuple[str, str]]:
     """List what a browser can open."""
     page = origin(host, mailbox.page_port)
     yield "API", api
     yield "Docs", f"{api}/docs"
+    yield "App", f"{origin(host, app)}   (an example with the official web SDK, to copy from devstack/example_app/site)"
     yield "Mailbox", f"{page}   (takes every mail sent to localhost:{mailbox.smtp_port})"
     yield "Letters", f"{page}/gallery/   (each letter in each language, made at the first look)"
     for program in programs:

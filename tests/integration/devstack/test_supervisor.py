@@ -11,6 +11,7 @@ import sys
 import textwrap
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -81,7 +82,7 @@ def read_notes(state):
 @contextmanager
 def supervisor(state, *, ports=None, host="", **commands):
     """A supervisor in its own process; whatever the test does, it and its children are gone afterwards."""
-    ports = {"api": 0, "page": 0, "smtp": 0} | (ports or {})
+    ports = {"api": 0, "page": 0, "smtp": 0, "app": 0} | (ports or {})
     usual = {"migrate": QUICK, "create_project": EXISTS, "allow_host": QUICK}
     usual |= {"api": stand_in("api"), "worker": stand_in("worker")}
     argv = [sys.executable, "-c", SUPERVISOR, str(state), json.dumps(usual | commands), json.dumps(ports), host]
@@ -133,6 +134,9 @@ def test_it_says_where_everything_is(tmp_path):
         assert f"http://localhost:{note['PORT']}" == note["PUBLIC_URL"]
         assert f"API      {note['PUBLIC_URL']}\n" in said
         assert re.search(r"Mailbox  http://localhost:\d+ ", said)
+        app = re.search(r"App      (http://localhost:\d+) ", said)[1]
+        with urlopen(f"{app}/config.js") as answer:  # noqa: S310 - an address of ours
+            assert f'ENDPOINT = "{note["PUBLIC_URL"]}/v1"' in answer.read().decode()
         assert "Project  demo " in said
         assert f"curl -s {note['PUBLIC_URL']}/v1/account " in said
         assert re.fullmatch(r"smtp://127\.0\.0\.1:\d+\?tls=none", note["SMTP_URL"])
