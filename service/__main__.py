@@ -5,28 +5,36 @@ Exit codes: 0 done, 2 wrong words, 3 it exists already, 4 there is no such thing
 """
 
 import argparse
+import importlib
 import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 import uvloop
 
 from service.cli import arguments as kinds
-from service.cli import doctor, exit_codes, keys, limits, mails, platforms, projects, serve, users
+from service.cli import exit_codes, output, program
 from service.cli.commands import CheckFailed, Parser, PartialFailure
 from service.settings import Settings
 from service.version import VERSION
 
+# Each command by its module in service/cli: only the one that is given is loaded.
+_COMMANDS = {
+    "serve": "serve", "migrate": "serve", "doctor": "doctor", "projects": "projects", "platforms": "platforms",
+    "limits": "limits", "keys": "keys", "users": "users", "mails": "mails",
+}  # fmt: skip
 
-def parser() -> argparse.ArgumentParser:
+
+def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Make the parser for these words; it has all commands unless the words name one."""
     root = Parser(prog="python -m service", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     root.add_argument("--version", action="version", version=VERSION, help="print the version")
     root.add_argument("--json", action="store_true", help="answer in JSON")
     verbs = root.add_subparsers(required=True, metavar="COMMAND")
-    for noun in (serve, doctor, projects, platforms, limits, keys, users, mails):
-        noun.add(verbs)
+    named = _COMMANDS.get(next((word for word in words if word != "--json"), ""))
+    for module in dict.fromkeys([named] if named else _COMMANDS.values()):
+        importlib.import_module(f"service.cli.{module}").add(verbs)
     root.set_defaults(try_relays=_try_relays, serve=None)
     return root
 
@@ -39,22 +47,9 @@ async def _try_relays(settings: Settings) -> list[Any]:
     return await check_connections(servers, settings.smtp_timeouts)
 
 
-def show(answer: object, *, as_json: bool) -> None:
-    if answer is None:
-        return
-    if as_json:
-        print(orjson.dumps(answer, default=str, option=orjson.OPT_INDENT_2).decode())
-        return
-    for number, entry in enumerate(answer if isinstance(answer, list) else [answer]):
-        print("\n" * bool(number) + "\n".join(f"{name}: {_plain(value)}" for name, value in entry.items()))
-
-
-def _plain(value: object) -> object:
-    return (", ".join(map(str, value)) or "-") if isinstance(value, list) else value
-
-
 def main(words: Sequence[str] | None = None) -> int:
-    words, root = sys.argv[1:] if words is None else words, parser()
+    words = sys.argv[1:] if words is None else words
+    root = parser(words)
     kinds.check(root, words)
     arguments = root.parse_args(words)
     logging.getLogger().addHandler(logging.NullHandler())  # a command reports its own errors
@@ -74,9 +69,9 @@ def main(words: Sequence[str] | None = None) -> int:
             raise
         print(exit_codes.describe(error, code, settings), file=sys.stderr)
         return code
-    show(answer, as_json=arguments.json)
+    output.show(answer, as_json=arguments.json)
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program.run(main))

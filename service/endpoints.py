@@ -26,6 +26,11 @@ def address(url: str, port: int) -> str:
     return ",".join(host if _port(host) is not None else f"{host}:{port}" for host in parts.hosts)
 
 
+def path(url: str) -> str:
+    """Return the path of a URL with its slash; "" without one."""
+    return _parts(url).path
+
+
 def is_readable(url: str) -> bool:
     """Tell whether hosts and ports are well-formed: a password that is not percent-encoded breaks them."""
     parts = _parts(url)

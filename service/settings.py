@@ -26,6 +26,7 @@ _NAME = re.compile(r"[a-z0-9._-]{1,253}")
 _KEY = re.compile(r"[0-9a-fA-F]{64,128}")
 # The value that the documentation shows: a service that runs with it has no secret at all.
 _SAMPLES = ("0123456789abcdef", "deadbeef", "changeme")
+_REDIS_DATABASE = re.compile(r"/?|/[0-9]{1,5}")
 _UNREADABLE = "its hosts can't be read: of the password / # ? @ : and % stand percent-encoded, ports are 1 to 65535"
 
 KeyRing = dict[str, bytes]
@@ -77,7 +78,9 @@ class DatastoreSettings(BaseSettings):
         description="Postgres 15 or newer, postgres://user:password@host/name; of several hosts, "
         "host:port,host:port, the one that may be written to is used"
     )
-    redis_url: SecretStr = Field(description="Redis 7 or Valkey; redis://, rediss:// or unix://")
+    redis_url: SecretStr = Field(
+        description="Redis 7 or Valkey; redis://host:6379/0 (the path is the database), rediss:// or unix://"
+    )
 
     @field_validator("database_url", "redis_url")
     @classmethod
@@ -88,6 +91,15 @@ class DatastoreSettings(BaseSettings):
             raise ValueError("starts with " + " or ".join(f"{s}://" for s in allowed[info.field_name]))
         if not endpoints.is_readable(value.get_secret_value()):
             raise ValueError(_UNREADABLE)
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _has_database(cls, value: SecretStr) -> SecretStr:
+        """Refuse a database that is no number: the client would take 0 in silence."""
+        url = value.get_secret_value()
+        if not url.lower().startswith("unix:") and not _REDIS_DATABASE.fullmatch(endpoints.path(url)):
+            raise ValueError("its path is the number of a database, such as redis://host:6379/0")
         return value
 
     @classmethod

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from service import heartbeat
+from service.cli import program
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -21,4 +22,4 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program.run(main))

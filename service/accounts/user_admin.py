@@ -6,15 +6,18 @@ Nothing here depends on the web stack: the command line makes the same changes.
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from service import ids
 from service.db import Pool
 from service.errors import EmailExists, EmailTaken, SessionNotFound, UserNotFound
-from service.queue import JobQueue
 from service.store import events, outbox, sessions, tokens, users
 from service.store.events import Actor, Event
 from service.store.unit_of_work import UnitOfWork, unit_of_work
 from service.store.users import Status, User
+
+if TYPE_CHECKING:
+    from service.queue import JobQueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class AdminContext:
     pool: Pool
     project_id: str
     by: Actor
-    job_queue: JobQueue | None
+    job_queue: "JobQueue | None"
 
     def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
         return unit_of_work(self.pool, self.job_queue)

@@ -1,6 +1,7 @@
 """Parts of all commands: a verb with its function, a group of verbs, a pool for one command, failures."""
 
 import argparse
+import importlib
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -49,6 +50,10 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(rest)}")
         return found, rest
 
+    def print_help(self, file: Any = None) -> None:
+        """Print the help; argparse would hide that nobody reads it any more."""
+        (file or sys.stdout).write(self.format_help())
+
     def error(self, message: str) -> NoReturn:
         if self._subparsers is None:
             super().error(message)
@@ -63,14 +68,23 @@ def add_command(verbs: Any, name: str, act: Command, text: str) -> argparse.Argu
     return made
 
 
+def lazily(module: str, name: str) -> Command:
+    """Return a command whose module is loaded when it runs, for what takes long to load."""
+
+    async def act(arguments: argparse.Namespace, settings: Settings) -> object:
+        return await getattr(importlib.import_module(module), name)(arguments, settings)
+
+    return act
+
+
 def add_group(verbs: Any, name: str, text: str) -> Any:
     return verbs.add_parser(name, help=text, description=text).add_subparsers(required=True, metavar="COMMAND")
 
 
 def boolean(text: str) -> bool:
-    if text not in ("on", "off", "true", "false"):
+    if text not in ("on", "off", "yes", "no", "true", "false"):
         raise argparse.ArgumentTypeError("on or off")
-    return text in ("on", "true")
+    return text in ("on", "yes", "true")
 
 
 @asynccontextmanager

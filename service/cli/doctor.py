@@ -4,12 +4,12 @@ import argparse
 import asyncio
 import time
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from service import database_health, db, queue, redis_errors
-from service.cli import proxy_check
+from service import database_health, db
 from service.cli.commands import CheckFailed, add_command, database
+from service.cli.tables import Listing
 from service.settings import Settings
 from service.store import migrations, projects
 
@@ -24,7 +24,7 @@ class Finding:
     """One finding; `warn` is for a setting that suits a trial and not production."""
 
     about: str
-    state: proxy_check.State
+    state: Literal["ok", "warn", "fail"]
     message: str
 
 
@@ -42,11 +42,17 @@ async def _doctor(arguments: argparse.Namespace, settings: Settings) -> object:
     if settings.smtp_url.get_secret_value():
         found += await _relays(arguments, settings)
     if arguments.through:
-        found += [Finding(*each) for each in await asyncio.to_thread(proxy_check.check, arguments.through, settings)]
-    answer = [asdict(finding) for finding in found]
+        found += await asyncio.to_thread(_proxies, arguments.through, settings)
+    answer = Listing([asdict(finding) for finding in found], ("state", "about", "message"))
     if any(finding.state == "fail" for finding in found):
         raise CheckFailed(answer)
     return answer
+
+
+def _proxies(url: str, settings: Settings) -> list[Finding]:
+    from service.cli import proxy_check  # noqa: PLC0415 - it imports the web stack
+
+    return [Finding(*each) for each in proxy_check.check(url, settings)]
 
 
 def _settings(settings: Settings) -> list[Finding]:
@@ -90,6 +96,8 @@ async def _postgres(settings: Settings) -> list[Finding]:
 
 
 async def _redis(settings: Settings) -> list[Finding]:
+    from service import queue, redis_errors  # noqa: PLC0415 - the parser needs neither
+
     redis = queue.connect(settings.redis_url.get_secret_value())
     try:
         async with asyncio.timeout(_PATIENCE):

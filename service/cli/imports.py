@@ -1,17 +1,18 @@
 """Import of users, one JSON object a line; existing ones are left alone, so that it can run again."""
 
 import argparse
+import os
+import stat
 import sys
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
 from service.accounts import user_admin
 from service.accounts.user_admin import AdminContext
 from service.cli.commands import PartialFailure, UsageError, database, find_project
+from service.cli.progress import Progress
 from service.cli.user_commands import admin_context
-from service.crypto.password_hashing import method_of
 from service.errors import ArgumentInvalid, UserExists
 from service.settings import Settings
 from service.store.projects import Project
@@ -30,35 +31,56 @@ def add(made: argparse.ArgumentParser) -> None:
 
 
 async def run(arguments: argparse.Namespace, settings: Settings) -> object:
-    """Import each line in a transaction of its own; raises PartialFailure if one could not be taken."""
-    imported, refused, existing = 0, [], 0
+    """Import each line in a transaction of its own; raises PartialFailure if one could not be taken.
+
+    People see each refused line when it is refused, programs all of them at the end.
+    """
+    imported, refused, existing, read = 0, [], 0, 0
     async with database(settings) as pool:
         project = await find_project(pool, arguments.project)
         operator = admin_context(pool, project.id)
-        for number, text in enumerate(_lines(arguments.file), 1):
-            try:
-                await _take(operator, project, text)
-                imported += 1
-            except (ArgumentInvalid, UserExists) as fault:
-                existing += isinstance(fault, UserExists)
-                refused.append(f"line {number}: {fault.render(legacy=False)[1]}")
-    answer = {"imported": imported, "refused": refused}
+        with _open(arguments.file) as file:
+            progress = Progress(_size(file))
+            for number, text in enumerate(file, 1):
+                read += len(text)
+                if not text.strip():
+                    continue
+                try:
+                    await _take(operator, project, text)
+                    imported += 1
+                except (ArgumentInvalid, UserExists) as fault:
+                    existing += isinstance(fault, UserExists)
+                    refused.append(f"line {number}: {fault.render(legacy=False)[1]}")
+                    if not arguments.json:
+                        progress.line(refused[-1])
+                progress.advance(read, f"{imported} imported, {len(refused)} refused")
+            progress.clear()
+    answer = {"imported": imported, "refused": refused if arguments.json else len(refused)}
     if refused:
         raise PartialFailure(answer, exists_only=existing == len(refused))
     return answer
 
 
-def _lines(path: str) -> Iterator[bytes]:
-    """Read the lines that are not empty."""
+def _open(path: str) -> BinaryIO:
+    """Open a file, or standard input for `-`. Raises UsageError where it can't be read."""
     try:
-        with sys.stdin.buffer if path == "-" else open(path, "rb") as file:  # noqa: PTH123 - or standard input
-            yield from (line for line in file if line.strip())
+        return sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: PTH123 - the caller closes it
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
 
 
+def _size(file: BinaryIO) -> int | None:
+    """Return the bytes of a file; None for a pipe or a terminal."""
+    try:
+        found = os.fstat(file.fileno())
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
 async def _take(operator: AdminContext, project: Project, text: bytes) -> None:
     from service.cli import user_input  # noqa: PLC0415 - the web stack is not loaded to list projects
+    from service.crypto.password_hashing import method_of  # noqa: PLC0415 - nor are the hashes
 
     line = user_input.check_line(project, _object(text))
     password_hash = line.hash.reveal() if line.hash else None

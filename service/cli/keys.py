@@ -7,8 +7,10 @@ from typing import Any
 
 from service import ids
 from service.cli import arguments as kinds
+from service.cli import confirmation
 from service.cli.commands import NotFound, add_command, add_group, database, find_project
-from service.http.routing import SCOPES
+from service.cli.tables import Listing
+from service.scopes import SCOPES
 from service.settings import Settings
 from service.store import projects
 
@@ -21,9 +23,9 @@ def add(verbs: Any) -> None:
     create.add_argument(
         "--scopes",
         type=_scopes,
-        default=[],
+        required=True,
         metavar="A,B",
-        help=f"comma-separated, of {', '.join(SCOPES)}; a key without any opens nothing",
+        help=f"what the key opens, comma-separated, of {', '.join(SCOPES)} (docs/keys.md)",
     )
     create.add_argument(
         "--days",
@@ -35,11 +37,14 @@ def add(verbs: Any) -> None:
     revoke = add_command(words, "revoke", _revoke, "make a key useless at once")
     revoke.add_argument("project")
     revoke.add_argument("key", help="the key's id")
+    confirmation.add(revoke)
 
 
 def _scopes(text: str) -> list[str]:
-    """Parse comma-separated scopes, each once."""
+    """Parse comma-separated scopes, each once and one at least."""
     given = list(dict.fromkeys(scope.strip() for scope in text.split(",") if scope.strip()))
+    if not given:
+        raise argparse.ArgumentTypeError(f"a key without scopes opens nothing; there are {', '.join(SCOPES)}")
     if unknown := [scope for scope in given if scope not in SCOPES]:
         raise argparse.ArgumentTypeError(f"no scope {', '.join(unknown)}; there are {', '.join(SCOPES)}")
     return given
@@ -59,10 +64,12 @@ async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
 async def _list(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         await find_project(pool, arguments.project)
-        return [asdict(key) for key in await projects.list_api_keys(pool, arguments.project)]
+        found = await projects.list_api_keys(pool, arguments.project)
+    return Listing([asdict(key) for key in found], ("id", "name", "scopes", "created_at", "expires_at", "expired"))
 
 
 async def _revoke(arguments: argparse.Namespace, settings: Settings) -> object:
+    confirmation.ask(arguments, f"Revoke the key {arguments.key} of {arguments.project}?")
     async with database(settings) as pool:
         if not await projects.revoke_api_key(pool, arguments.project, key_id=arguments.key):
             raise NotFound(f"{arguments.project} has no key {arguments.key}")

@@ -6,6 +6,7 @@ from typing import Any
 from service.cli import project_values
 from service.cli.commands import NotFound, UsageError, add_command, add_group, database, find_project
 from service.cli.projects import shown
+from service.cli.tables import Listing
 from service.db import Pool
 from service.settings import Settings
 from service.store import projects
@@ -13,6 +14,7 @@ from service.store import projects
 
 def add(verbs: Any) -> None:
     words = add_group(verbs, "platforms", "who a project's clients are: hosts of its pages and links, and its apps")
+    add_command(words, "list", _list, "list a project's platforms").add_argument("project")
     for name, act, text in (
         ("add", _add, "allow a hostname or *.suffix, or an app"),
         ("remove", _remove, "forbid it again"),
@@ -21,6 +23,14 @@ def add(verbs: Any) -> None:
         made.add_argument("project")
         made.add_argument("platform", help="a hostname, *.suffix; with --kind app an app's id, or its own origin")
         made.add_argument("--kind", choices=("web", "app"), default="web", help="web if not given")
+
+
+async def _list(arguments: argparse.Namespace, settings: Settings) -> object:
+    async with database(settings) as pool:
+        project = await find_project(pool, arguments.project)
+    rows = [{"kind": "web", "platform": hostname} for hostname in project.hostnames]
+    rows += [{"kind": "app", "platform": app} for app in project.apps]
+    return Listing(rows, ("kind", "platform"))
 
 
 async def _add(arguments: argparse.Namespace, settings: Settings) -> object:

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from service.cli import arguments as kinds
-from service.cli import project_options
+from service.cli import project_deletion, project_options
 from service.cli.commands import NotFound, UsageError, add_command, add_group, database, find_project
+from service.cli.tables import Listing
 from service.db import Pool, transaction
 from service.links import redirect_policy
 from service.settings import Settings
@@ -22,7 +23,7 @@ _SVG_NOTE = "note: Gmail and Outlook don't show SVG. Their readers see the proje
 
 
 def add(verbs: Any) -> None:
-    words = add_group(verbs, "projects", "create, list, show and change projects")
+    words = add_group(verbs, "projects", "create, list, show, change and delete projects")
     create = add_command(words, "create", _create, "create a project")
     create.add_argument("id", type=_project_id, help="1 to 36 of a-z A-Z 0-9 . _ -")
     create.add_argument(
@@ -33,6 +34,7 @@ def add(verbs: Any) -> None:
     change = add_command(words, "set", _set, "change a project's settings")
     change.add_argument("id")
     project_options.add(change)
+    project_deletion.add(words)
 
 
 def _project_id(text: str) -> str:
@@ -50,7 +52,9 @@ async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
 async def _list(_arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         faces = {face.project_id: face for face in await branding.list_all(pool)}
-        return [_facts(project, faces[project.id]) for project in await projects.list_all(pool) if project.id in faces]
+        found = await projects.list_all(pool)
+    rows = [_facts(project, faces[project.id]) for project in found if project.id in faces]
+    return Listing(rows, ("id", "name", "locale", "hostnames", "apps", "created_at"))
 
 
 async def _show(arguments: argparse.Namespace, settings: Settings) -> object:

@@ -7,6 +7,7 @@ from typing import Any
 from service.accounts import user_admin
 from service.cli import arguments as kinds
 from service.cli.commands import database
+from service.cli.tables import Listing
 from service.cli.user_commands import add_user_command, admin_context, find_user
 from service.settings import Settings
 from service.store import security_log, sessions
@@ -26,7 +27,8 @@ def add(words: Any) -> None:
 async def _sessions(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         found = await sessions.list_all(pool, await find_user(pool, arguments.project, arguments.user))
-    return [{name: value for name, value in asdict(session).items() if name != "project_id"} for session in found]
+    rows = [{name: value for name, value in asdict(session).items() if name != "project_id"} for session in found]
+    return Listing(rows, ("id", "provider", "ip", "country_code", "client_name", "os_name", "created_at", "expires_at"))
 
 
 async def _end_sessions(arguments: argparse.Namespace, settings: Settings) -> object:
@@ -45,4 +47,5 @@ async def _logs(arguments: argparse.Namespace, settings: Settings) -> object:
         user = await find_user(pool, arguments.project, arguments.user)
         names = [event.value for event in Event]
         found = await security_log.page(pool, user, names=names, most=arguments.limit, skipped=0)
-    return [{name: value for name, value in asdict(entry).items() if name != "user_id"} for entry in found]
+    rows = [{name: value for name, value in asdict(entry).items() if name != "user_id"} for entry in found]
+    return Listing(rows, ("at", "name", "ip", "country_code", "client_name", "os_name"))

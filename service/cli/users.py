@@ -10,10 +10,10 @@ import orjson
 
 from service.accounts import user_admin
 from service.cli import arguments as kinds
-from service.cli import imports, user_sessions
+from service.cli import confirmation, imports, user_sessions
 from service.cli.commands import add_group, boolean, database, find_project
+from service.cli.tables import Listing
 from service.cli.user_commands import add_user_command, admin_context, find_user
-from service.crypto.password_hashing import PasswordHashPool
 from service.db import Pool
 from service.settings import Settings
 from service.store import users
@@ -45,9 +45,12 @@ def add(verbs: Any) -> None:
         ("show", _show, "show a user"),
         ("block", _block, "block a user at once"),
         ("unblock", _unblock, "let a blocked user in again"),
-        ("delete", _delete, "delete a user for good; the address is free again"),
     ):
         add_user_command(words, name, act, text, of_user=True)
+    deletion = add_user_command(
+        words, "delete", _delete, "delete a user for good; the address is free again", of_user=True
+    )
+    confirmation.add(deletion)
     user_sessions.add(words)
     imports.add(add_user_command(words, "import", imports.run, "make users whose passwords are known as hashes"))
 
@@ -66,7 +69,7 @@ async def _list(arguments: argparse.Namespace, settings: Settings) -> object:
         after = await find_user(pool, arguments.project, arguments.after) if arguments.after else None
         page = Page(descending=arguments.newest, cursor=after, limit=arguments.limit)
         found = await users.page(pool, arguments.project, wanted=UserFilter(search=arguments.search), page=page)
-    return [shown(user) for user in found]
+    return Listing([shown(user) for user in found], ("id", "email", "name", "status", "email_verified", "created_at"))
 
 
 async def _show(arguments: argparse.Namespace, settings: Settings) -> object:
@@ -92,6 +95,7 @@ async def _hash(
     """Hash a given password, judged as the API does; None without one. Raises AccountError."""
     from service.accounts import password_policy  # noqa: PLC0415 - the web stack is not loaded to list projects
     from service.cli import user_input  # noqa: PLC0415 - nor here
+    from service.crypto.password_hashing import PasswordHashPool  # noqa: PLC0415 - nor here
 
     if given["password"] is None:
         return None
@@ -162,5 +166,6 @@ async def _unblock(arguments: argparse.Namespace, settings: Settings) -> object:
 async def _delete(arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
+        confirmation.ask(arguments, f"Delete {user.email or user.id} with all sessions and open links?")
         await user_admin.delete(admin_context(pool, arguments.project), user.id)
     return {"deleted": user.id}

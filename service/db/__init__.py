@@ -3,6 +3,7 @@
 from service.db.connections import ACQUIRE, Connection, connect
 from service.db.error_mapping import (
     DatabaseFault,
+    ForeignKeyViolation,
     OutcomeUnknown,
     PostgresGone,
     PostgresHung,
@@ -25,6 +26,7 @@ __all__ = [
     "Connection",
     "DatabaseFault",
     "Executor",
+    "ForeignKeyViolation",
     "OutcomeUnknown",
     "Pool",
     "PostgresGone",

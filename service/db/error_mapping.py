@@ -13,6 +13,7 @@ from service import failpoints
 from service.errors import Overloaded
 
 UniqueViolation = asyncpg.UniqueViolationError
+ForeignKeyViolation = asyncpg.ForeignKeyViolationError
 TooManyConnections = asyncpg.TooManyConnectionsError
 
 

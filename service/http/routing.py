@@ -155,7 +155,5 @@ class RouteGroup:
 # A server with a key may open public routes if the key has their scope; an account's own routes are a member's alone.
 public, member = RouteGroup("public", "sessions.write"), RouteGroup("member", "account")
 users_read, users_write = RouteGroup("key", "users.read"), RouteGroup("key", "users.write")
-# All scopes of keys.
-SCOPES = ("sessions.write", "users.read", "users.write")
 # Routes without a project, the same for all clients.
 without_guards = RouteGroup("open", "")

@@ -6,10 +6,13 @@ enqueued for rows that were rolled back. A job that is lost on the way to Redis 
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from service.db import Connection, Pool, transaction
-from service.queue import RECORD_LOG, SEND_MAIL, JobQueue
+
+if TYPE_CHECKING:
+    from service.queue import JobQueue
 
 
 class UnitOfWork:
@@ -24,7 +27,7 @@ class UnitOfWork:
 
 
 @asynccontextmanager
-async def unit_of_work(pool: Pool, job_queue: JobQueue | None) -> AsyncIterator[UnitOfWork]:
+async def unit_of_work(pool: Pool, job_queue: "JobQueue | None") -> AsyncIterator[UnitOfWork]:
     """Everything inside happens or nothing does. Raises as `transaction` does, and enqueues nothing then.
 
     Without a queue, as on the command line, the poller finds the rows.
@@ -33,6 +36,8 @@ async def unit_of_work(pool: Pool, job_queue: JobQueue | None) -> AsyncIterator[
         work = UnitOfWork(connection)
         yield work
     if job_queue is not None:
+        from service.queue import RECORD_LOG, SEND_MAIL  # noqa: PLC0415 - a command without a queue loads none
+
         for function, rows in ((SEND_MAIL, work.mails), (RECORD_LOG, work.events)):
             if rows:
                 await job_queue.enqueue(function, *rows)

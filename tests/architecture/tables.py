@@ -18,6 +18,7 @@ from service.cli import project_options
 from service.errors import AccountError
 from service.http.routing import Limit, Route
 from service.rate_limiter import DAY, HOUR, Only, Rule
+from service.scopes import SCOPES
 from service.settings import Settings
 from testkit.sources import ROOT
 from tests.architecture.log_events import actions, log_events
@@ -270,8 +271,25 @@ def project_options_table(group: str) -> list[tuple[str, ...]]:
     return [("Option", "New project", "Description"), *rows]
 
 
+def scopes_table() -> list[tuple[str, ...]]:
+    """One row a scope of keys, with its routes; those that only refuse are left out."""
+    opened = [route for route in routes() if route.access in ("public", "key") and not route.contract.refuses]
+    rows = [
+        (
+            f"`{scope}`",
+            text,
+            "<br>".join(
+                f"`{route.method} {route.paths[0]}`" for route in sorted(opened, key=_place) if route.scope == scope
+            ),
+        )
+        for scope, text in SCOPES.items()
+    ]
+    return [("Scope", "Lets a server", "Routes"), *rows]
+
+
 TABLES = {
     "settings": settings,
+    "keys": scopes_table,
     **{
         f"projects:{group.lower().replace(' ', '-')}": partial(project_options_table, group)
         for group in project_options.GROUPS

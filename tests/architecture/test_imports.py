@@ -15,7 +15,7 @@ LAYERS = (
     ("service.accent_colors", "service.settings", "service.errors", "service.ids", "service.deadlines",
      "service.email_addresses",
      "service.endpoints", "service.failpoints", "service.heartbeat", "service.i18n", "service.json_logging",
-     "service.event_loop_monitor", "service.outages", "service.redis_errors", "service.relay_reports",
+     "service.event_loop_monitor", "service.outages", "service.redis_errors", "service.relay_reports", "service.scopes",
      "service.text_logging", "service.version"),
     ("service.crypto", "service.db", "service.rate_limiter", "service.queue", "service.clientinfo", "service.links"),
     ("service.store", "service.database_health"),

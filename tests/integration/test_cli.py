@@ -20,8 +20,8 @@ from tests.integration.conftest import Terminal
 
 ROOT = Path(__file__).parent.parent.parent
 COMMANDS = [
-    "serve", "migrate", "projects create", "projects list", "projects show", "projects set", "platforms add",
-    "platforms remove", "keys create", "keys list", "keys revoke",
+    "serve", "migrate", "projects create", "projects list", "projects show", "projects set", "projects delete",
+    "platforms add", "platforms list", "platforms remove", "keys create", "keys list", "keys revoke",
 ]  # fmt: skip
 
 
@@ -38,7 +38,7 @@ async def test_every_command_explains_itself(type_: Terminal, command: str):
     "words",
     ["", "nothing", "projects", "projects create", "projects set shop --nothing 1", "projects set shop --plain-http 5",
      "projects set shop --password-min many", "platforms add shop a.b --kind host",
-     "keys create shop", "keys create shop --name x --days soon"],
+     "keys create shop", "keys create shop --name x", "keys create shop --name x --scopes users.read --days soon"],
 )  # fmt: skip
 async def test_wrong_words_are_two(type_: Terminal, words: str):
     """2, the usage, and nothing done."""
@@ -110,8 +110,9 @@ async def test_what_is_not_there_is_four(type_: Terminal):
     """4, and one line that says what is missing."""
     await type_("projects", "create", "shop")
     for words in ("projects show nowhere", "projects set nowhere --name x", "platforms add nowhere a.b",
-                  "platforms remove shop a.b", "keys create nowhere --name x", "keys list nowhere",
-                  "keys revoke shop 0000"):  # fmt: skip
+                  "platforms remove shop a.b", "keys create nowhere --name x --scopes users.read",
+                  "keys list nowhere", "keys revoke shop 0000", "platforms list nowhere",
+                  "projects delete nowhere --yes"):  # fmt: skip
         code, out, err = await type_(*words.split())
         assert (code, out) == (MISSING, "") == (4, ""), words
         assert len(err.splitlines()) == 1
@@ -139,12 +140,16 @@ async def test_a_key_is_shown_once_and_stored_as_a_digest(type_: Terminal, pool:
     assert (await pool.fetchrow("select count(*) from api_keys"))[0] == 0
 
 
-async def test_plain_output_is_a_line_a_fact(type_: Terminal):
-    """Without --json people read it; with it, before or after the command, programs do."""
+async def test_people_get_lines_and_tables(type_: Terminal):
+    """A line a fact, a table for several; with --json, before or after the command, programs get all facts."""
     await type_("projects", "create", "shop", "--name", "Shop")
     _, out, _ = await type_("projects", "show", "shop")
     assert out.splitlines()[:2] == ["id: shop", "name: Shop"]
     assert "hostnames: -" in out
+    assert "plain_http: no" in out
+    _, out, _ = await type_("projects", "list")
+    assert out.splitlines()[0].split() == ["ID", "NAME", "LOCALE", "HOSTNAMES", "APPS", "CREATED", "AT"]
+    assert out.splitlines()[1].split()[:5] == ["shop", "Shop", "en", "-", "-"]
     _, out, _ = await type_("--json", "projects", "show", "shop")
     assert json.loads(out)["id"] == "shop"
 

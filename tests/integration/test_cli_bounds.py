@@ -4,7 +4,7 @@ import pytest
 
 from service.app import routes
 from service.db import Pool
-from service.http.routing import SCOPES
+from service.scopes import SCOPES
 from tests.integration.conftest import Terminal
 
 LIFETIMES = ("session", "recovery", "verification", "magic-url", "otp")
@@ -24,9 +24,11 @@ async def test_who_names_no_command_is_shown_all(type_: Terminal, words: str):
 @pytest.mark.parametrize(
     "words",
     [
-        *(f"keys create shop --name x --days {days}" for days in ("0", "-1", "3651", "1.5", "9" * 20, "٣")),
-        *(f"keys create shop --name x --scopes {scopes}" for scopes in ("users.delete", "users.read,nothing", "*")),
-        "keys create shop --name \n", "keys create shop --name " + "x" * 129, "keys create shop --name a\nb",
+        *(f"keys create shop --name x --scopes users.read --days {days}" for days in ("0", "-1", "3651", "1.5")),
+        *(f"keys create shop --name x --scopes {scope}" for scope in ("users.delete", "users.read,nothing", "*", ",")),
+        "keys create shop --name x --scopes users.read --days ٣",
+        "keys create shop --name x --scopes users.read --days " + "9" * 20,
+        *(f"keys create shop --scopes users.read --name {name}" for name in ("\n", "x" * 129, "a\nb")),
         *(f"projects set shop --password-min {number}" for number in ("-1", "65", "x", "1e1", "99999999999")),
         *(f"projects set shop --password-max {number}" for number in ("31", "257")),
         *(f"projects set shop --password-history {number}" for number in ("-1", "33")),

@@ -95,6 +95,11 @@ async def test_apps(type_: Terminal):
         "capacitor://localhost", "com.example.my_app", "com.example.myapp", "my_app", "tauri://localhost",
     ]  # fmt: skip
     assert found["hostnames"] == []
+    await type_("platforms", "add", "shop", "localhost")
+    assert await type_.json("platforms", "list", "shop") == [
+        {"kind": "web", "platform": "localhost"}, *({"kind": "app", "platform": app} for app in found["apps"]),
+    ]  # fmt: skip
+    assert (await type_("platforms", "list", "shop"))[1].splitlines()[:2] == ["KIND  PLATFORM", "web   localhost"]
     assert (await type_("platforms", "remove", "shop", "my_app"))[0] == MISSING
     assert (await type_("platforms", "remove", "shop", "com.example.my-app", "--kind", "app"))[0] == MISSING
     assert (await type_.json("platforms", "remove", "shop", "MY_APP", "--kind", "app"))["apps"] == found["apps"][

@@ -166,6 +166,9 @@ async def test_import(terminal: Terminal, pool: Pool, tmp_path: Path):
     answer = orjson.loads(terminal.out)
     assert answer["imported"] == 1
     assert [refusal.partition(":")[0] for refusal in answer["refused"]] == [f"line {number}" for number in range(1, 5)]
+    assert await terminal.type("users", "import", "shop", "-", stdin="[]\n\n{\n") == 2
+    assert [line.partition(":")[0] for line in terminal.err.splitlines()] == ["line 1", "line 3"]
+    assert terminal.out == "imported: 0\nrefused: 2\n"
 
 
 async def test_the_other_nouns_still_answer(terminal: Terminal):
@@ -174,7 +177,7 @@ async def test_the_other_nouns_still_answer(terminal: Terminal):
     assert orjson.loads(terminal.out)["name"] == "Blog"
     assert await terminal.type("projects", "create", "blog") == 3
     assert await terminal.type("projects", "set", "blog", "--plain-http", "on", "--password-min", "10") == 0
-    assert "plain_http: True" in terminal.out
+    assert "plain_http: yes" in terminal.out
     assert await terminal.type("platforms", "add", "blog", "*.Example.com") == 0
     assert "hostnames: *.example.com" in terminal.out
     assert await terminal.type("platforms", "remove", "blog", "nowhere.test") == 4

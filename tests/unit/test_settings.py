@@ -224,3 +224,18 @@ def test_an_unfit_process_does_not_start(module: str):
     }
     assert "hidden" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("path", ["/abc", "/0/1", "/-1", "/1.5", "/0#x", "//", "/ 0", "/٣"])
+def test_a_redis_database_is_a_number(monkeypatch: pytest.MonkeyPatch, path: str):
+    """The client would take database 0 in silence for any other path."""
+    (fault,) = faults(monkeypatch, REDIS_URL=f"redis://:hidden-2@redis{path}")
+    assert fault.startswith("REDIS_URL: its path is the number of a database")
+    assert "hidden" not in fault
+
+
+@pytest.mark.parametrize("url", ["redis://redis", "redis://redis/", "rediss://redis:6380/15", "redis://redis/0?timeout=1",
+                                 "unix:///run/redis/redis.sock?db=2"])  # fmt: skip
+def test_a_redis_database_may_be_left_out(monkeypatch: pytest.MonkeyPatch, url: str):
+    """No path is database 0; a socket's path is the socket's."""
+    assert read(monkeypatch, REDIS_URL=url).redis_url.get_secret_value() == url

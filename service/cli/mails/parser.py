@@ -4,11 +4,14 @@ import argparse
 from typing import Any
 from uuid import UUID
 
+from service.cli import confirmation
 from service.cli.arguments import whole
-from service.cli.commands import Command, add_command, add_group
-from service.cli.mails import filters, show, steer
+from service.cli.commands import Command, add_command, add_group, lazily
+from service.cli.mails import filters
 from service.cli.mails.output import serve
 
+# They need the queue.
+_SHOW, _STEER = "service.cli.mails.show", "service.cli.mails.steer"
 _STATUS = "count mails by state, say how each relay fares, and what happened in the last hour"
 _LIMIT = "at most so many, 1 to 1000; 50 if not given"
 _EXITS = """\
@@ -19,24 +22,27 @@ are unfit, 6 Postgres can't be used as it is.
 
 def add(verbs: Any) -> None:
     words = add_group(verbs, "mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs")
-    listed = _verb(words, "list", show.list_mails, "list mails, newest first")
+    listed = _verb(words, "list", lazily(_SHOW, "list_mails"), "list mails, newest first")
     filters.add(listed)
     listed.add_argument("--limit", type=whole(1, 1000), default=50, metavar="N", help=_LIMIT)
     listed.add_argument("--after", type=UUID, metavar="ID", help="those that come after this mail in the list")
-    shown = _verb(words, "show", show.show_mail, "show a mail and all that happened to it")
+    shown = _verb(words, "show", lazily(_SHOW, "show_mail"), "show a mail and all that happened to it")
     shown.add_argument("mail", type=UUID, metavar="ID")
     for made in (listed, shown):
         made.add_argument("--recipients", action="store_true", help="show addresses in full: they are personal data")
     status = _verb(
         words,
         "status",
-        show.show_status,
+        lazily(_SHOW, "show_status"),
         _STATUS,
     )
     status.add_argument("--project", metavar="ID", help="of this project alone")
     text = "make mails due at once; those that ended without being sent get up again if they still can"
-    _add_action(words, "retry", steer.retry, text, usual="pending or failed")
-    _add_action(words, "cancel", steer.cancel, "end mails that are still to be sent", usual="pending")
+    _add_action(words, "retry", lazily(_STEER, "retry"), text, usual="pending or failed")
+    cancel = _add_action(
+        words, "cancel", lazily(_STEER, "cancel"), "end mails that are still to be sent", usual="pending"
+    )
+    confirmation.add(cancel)
 
 
 def _verb(words: Any, name: str, act: Command, text: str) -> argparse.ArgumentParser:
@@ -46,9 +52,10 @@ def _verb(words: Any, name: str, act: Command, text: str) -> argparse.ArgumentPa
     return made
 
 
-def _add_action(words: Any, name: str, act: Command, text: str, *, usual: str) -> None:
+def _add_action(words: Any, name: str, act: Command, text: str, *, usual: str) -> argparse.ArgumentParser:
     made = _verb(words, name, act, text)
     made.add_argument("mails", type=UUID, nargs="*", metavar="ID", help="these; or options that say which")
     filters.add(made)
     made.add_argument("--dry-run", action="store_true", help="tell what would be done, and do nothing")
     made.epilog = f"Options without --state mean those that are {usual}.\n\n{_EXITS}"
+    return made

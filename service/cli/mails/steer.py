@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
+from service.cli import confirmation
 from service.cli.commands import UsageError, database, find_project
 from service.cli.exit_codes import MISSING
 from service.cli.mails import filters
@@ -46,6 +47,8 @@ async def retry(arguments: argparse.Namespace, settings: DatastoreSettings) -> C
 
 async def cancel(arguments: argparse.Namespace, settings: DatastoreSettings) -> CommandResult:
     """Cancel mails that are still to be sent."""
+    if not arguments.dry_run:
+        confirmation.ask(arguments, "Cancel all of these mails? --dry-run lists them.")
     return await _steer(arguments, settings, _cancel, word="cancelled", usual=["pending"])
 
 

@@ -1,0 +1,24 @@
+"""Ends of a program that are no errors of its own: a reader that has seen enough, and Ctrl-C."""
+
+import os
+import sys
+from collections.abc import Callable
+
+# As a shell reports a program that a closed pipe (SIGPIPE) or Ctrl-C (SIGINT) has ended.
+CLOSED_PIPE, INTERRUPTED = 128 + 13, 128 + 2
+
+
+def run(main: Callable[[], int]) -> int:
+    """Run a program and write out what it has printed. `… | head` closes the pipe early."""
+    try:
+        try:
+            return main()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
+    except KeyboardInterrupt:
+        print(file=sys.stderr)  # noqa: T201 - the shell's prompt begins a line of its own
+        return INTERRUPTED

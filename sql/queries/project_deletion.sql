@@ -1,0 +1,38 @@
+-- name: count_rows(project_id, most) -> Extent
+-- Users, keys and owed mails of a project, counted no further than `most`.
+select
+    (select count(*) from (select from users where project_id = :project_id limit :most) u)::int as users,
+    (select count(*) from (select from api_keys where project_id = :project_id limit :most) k)::int as keys,
+    (select count(*) from (
+        select from mails where project_id = :project_id and state in ('pending', 'sending') limit :most
+    ) m)::int as owed_mails;
+
+-- name: delete_mails(project_id, most)
+delete from mails where (id, project_id) in (
+    select id, project_id from mails where project_id = :project_id limit :most
+);
+
+-- name: delete_tokens(project_id, most)
+delete from tokens where (project_id, id) in (
+    select project_id, id from tokens where project_id = :project_id limit :most
+);
+
+-- name: delete_users(project_id, most)
+-- With their sessions.
+delete from users where (project_id, id) in (
+    select project_id, id from users where project_id = :project_id limit :most
+);
+
+-- name: delete_events(project_id, most)
+delete from events where (id, project_id) in (
+    select id, project_id from events where project_id = :project_id limit :most
+);
+
+-- name: delete_logs(project_id, most)
+delete from logs where (project_id, id, at) in (
+    select project_id, id, at from logs where project_id = :project_id limit :most
+);
+
+-- name: delete_project(project_id)
+-- With its platforms, apps, keys and branding; refused while it has users, tokens or mails.
+delete from projects where id = :project_id;
