@@ -4,14 +4,18 @@ English stands in the templates; templates/<language>.po holds the others, read 
 """
 
 import gettext
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
+import orjson
+
 TEMPLATES = Path(__file__).parent.parent / "templates"
 SOURCE = "en"
+_LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,2}")
 # Babel knows them too, but loads the whole data of each language for it: 2 MB.
 _RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
 
@@ -65,6 +69,16 @@ def choose(known: Mapping[str, Catalogue], *wanted: str) -> Catalogue:
         if found := known.get(name) or known.get(name.partition("-")[0]):
             return found
     return known[SOURCE]
+
+
+def preferred(prefs: str) -> str:
+    """Return the locale that a user's preferences name as `locale`; "" if they name none."""
+    try:
+        known = orjson.loads(prefs or "{}")
+    except orjson.JSONDecodeError:
+        return ""
+    locale = known.get("locale") if isinstance(known, dict) else None
+    return locale if isinstance(locale, str) and _LOCALE.fullmatch(locale) else ""
 
 
 def _read(path: Path) -> Catalogue:

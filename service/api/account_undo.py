@@ -1,28 +1,32 @@
 """Undo of a change to an account by the link of a notice, for an owner who did not make it.
 
 All sessions end, the password is void, no later link works, and the address that the notice was mailed to is the
-account's again. Its reader then chooses a password by a recovery.
+account's again. The page then asks its reader for a new password, as the link of a recovery would.
 """
 
 from aiohttp import web
 
 from service.accounts import outgoing_mail
+from service.crypto.secret import Secret
 from service.errors import TokenInvalid, UserBlocked
-from service.http import html_pages
+from service.http import form_pages, html_pages, mailed_links
 from service.http.context import RequestContext
 from service.http.link_proof import LinkProof
+from service.http.mailed_links import MailedLink
 from service.http.request_body import read
 from service.http.routing import contract, limited, public
 from service.rate_limiter import HOUR
 from service.store import events, sessions, tokens, users
 from service.store.events import Event
 from service.store.tokens import Kind, Token
+from service.store.unit_of_work import UnitOfWork
+from service.store.users import User
 
 
 @public.get("/auth/disavowal", page=True)
 async def show_account_undo(ctx: RequestContext) -> web.Response:
     """Ask whether to end all sessions and void the password."""
-    return await html_pages.confirmation_page(ctx, "disavowal", LinkProof)
+    return await form_pages.confirmation_page(ctx, "disavowal", Kind.ACCOUNT_UNDO)
 
 
 @public.post("/auth/disavowal", page=True)
@@ -37,7 +41,7 @@ async def confirm_account_undo(ctx: RequestContext) -> web.Response:
 @public.get("/auth/email-undo", page=True)
 async def show_email_undo(ctx: RequestContext) -> web.Response:
     """Ask whether to put the old address back."""
-    return await html_pages.confirmation_page(ctx, "email_undo", LinkProof)
+    return await form_pages.confirmation_page(ctx, "email_undo", Kind.EMAIL_UNDO)
 
 
 @public.post("/auth/email-undo", page=True)
@@ -81,4 +85,20 @@ async def _restore_email(ctx: RequestContext, found: Token) -> web.Response:
             # The address that the account loses was verified: its owner is told, and gets no link.
             await outgoing_mail.enqueue(ctx, tx, letter="email_changed", to=user)
         await events.record(tx, ctx.project.id, event=Event.DISAVOWAL, user_id=user.id, by=ctx.client)
-    return html_pages.render_page(ctx, "disavowed", restored=now.email not in (None, user.email))
+        way_in = await _issue_recovery(ctx, tx, now) if now.email == token.email else None
+    mailed_links.forget(ctx)
+    return _secured_page(ctx, way_in, restored=now.email not in (None, user.email))
+
+
+async def _issue_recovery(ctx: RequestContext, tx: UnitOfWork, user: User) -> Token:
+    """Issue the token of a recovery that is not mailed: the link of a notice has proved the same mailbox."""
+    seconds = ctx.project.recovery_seconds
+    return await outgoing_mail.issue_token(ctx, tx, kind=Kind.RECOVERY, user=user, seconds=seconds)
+
+
+def _secured_page(ctx: RequestContext, recovery: Token | None, *, restored: bool) -> web.Response:
+    """Ask for a new password; without a recovery another account has the address, and nothing can be done here."""
+    if recovery is None:
+        return html_pages.render_page(ctx, "disavowed_without_address")
+    link = MailedLink(recovery, Secret(tokens.secret_of(ctx.services.ring, recovery, form="short")))
+    return form_pages.password_page(ctx, "disavowed", link, path="/auth/recovery", restored=restored)

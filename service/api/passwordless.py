@@ -56,12 +56,20 @@ class CreateMagicUrl(Body):
 async def create_magic_url(ctx: RequestContext) -> web.Response:
     """Mail a link that signs in, with or without an account; without `url` it leads to a page of this service."""
     body = await read(ctx, CreateMagicUrl)
-    await mail_quotas.charge(ctx, body.email)
     phrase = security_phrases.generate() if body.phrase else ""
-    async with ctx.unit_of_work() as tx:
-        token = await _issue_token(ctx, tx, Kind.MAGIC_URL, body.email, body.userId)
-        await outgoing_mail.enqueue(ctx, tx, letter="magic_url", to=token, url=body.url, phrase=phrase)
+    token = await enqueue_link(ctx, body.email, user_id=body.userId, url=body.url, phrase=phrase)
     return responses.json(_token_response(ctx, token, phrase), 201)
+
+
+async def enqueue_link(
+    ctx: RequestContext, email: str, *, user_id: str | None = None, url: str | None = None, phrase: str = ""
+) -> Token:
+    """Owe an address a link that signs in."""
+    await mail_quotas.charge(ctx, email)
+    async with ctx.unit_of_work() as tx:
+        token = await _issue_token(ctx, tx, Kind.MAGIC_URL, email, user_id)
+        await outgoing_mail.enqueue(ctx, tx, letter="magic_url", to=token, url=url, phrase=phrase)
+    return token
 
 
 class CreateEmailToken(Body):
@@ -77,12 +85,18 @@ class CreateEmailToken(Body):
 async def create_email_token(ctx: RequestContext) -> web.Response:
     """Mail a code of six digits that signs in."""
     body = await read(ctx, CreateEmailToken)
-    await mail_quotas.charge(ctx, body.email)
     phrase = security_phrases.generate() if body.phrase else ""
-    async with ctx.unit_of_work() as tx:
-        token = await _issue_token(ctx, tx, Kind.OTP, body.email, body.userId)
-        await outgoing_mail.enqueue(ctx, tx, letter="otp", to=token, phrase=phrase)
+    token = await enqueue_code(ctx, body.email, user_id=body.userId, phrase=phrase)
     return responses.json(_token_response(ctx, token, phrase), 201)
+
+
+async def enqueue_code(ctx: RequestContext, email: str, *, user_id: str | None = None, phrase: str = "") -> Token:
+    """Owe an address a code that signs in."""
+    await mail_quotas.charge(ctx, email)
+    async with ctx.unit_of_work() as tx:
+        token = await _issue_token(ctx, tx, Kind.OTP, email, user_id)
+        await outgoing_mail.enqueue(ctx, tx, letter="otp", to=token, phrase=phrase)
+    return token
 
 
 def _token_response(ctx: RequestContext, token: Token, phrase: str) -> dict[str, Any]:
@@ -132,12 +146,18 @@ async def create_token_session(ctx: RequestContext) -> web.Response:
     """Sign in with the secret of a mailed link or with a mailed code."""
     body = await read(ctx, UpdateMagicUrl)
     if len(body.secret.reveal()) > 6:
-        found = await _find_link(ctx, body.userId, body.secret.reveal())
+        opened = await _sign_in(ctx, await _find_link(ctx, body.userId, body.secret.reveal()))
     else:
-        found = await tokens.find_by_code(
-            ctx.pool, ctx.project.id, requested_user_id=body.userId, code=body.secret.reveal(), ring=ctx.services.ring
-        )
-    return session_response(ctx, await _sign_in(ctx, found))
+        opened = await open_by_code(ctx, body.userId, body.secret.reveal())
+    return session_response(ctx, opened)
+
+
+async def open_by_code(ctx: RequestContext, user_id: str, code: str) -> OpenedSession:
+    """Open a session by a code that was asked for under this id. Raises LoginTokenInvalid."""
+    found = await tokens.find_by_code(
+        ctx.pool, ctx.project.id, requested_user_id=user_id, code=code, ring=ctx.services.ring
+    )
+    return await _sign_in(ctx, found)
 
 
 async def _find_link(ctx: RequestContext, user_id: str | None, secret: str) -> Token | None:

@@ -7,6 +7,7 @@ from aiohttp import web
 from service import ids
 from service.accounts import mail_quotas, outgoing_mail, password_policy
 from service.crypto import key_derivation
+from service.crypto.secret import Secret
 from service.errors import (
     AccountError,
     ArgumentInvalid,
@@ -18,7 +19,7 @@ from service.errors import (
 )
 from service.http import responses, schemas
 from service.http.context import RequestContext
-from service.http.fields import Email, Hidden, NewPassword, TokenSecret, Url, UserId
+from service.http.fields import Email, Hidden, LegacyUrl, NewPassword, TokenSecret, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, public
 from service.rate_limiter import HOUR
@@ -30,7 +31,7 @@ from service.store.users import User
 
 class CreateRecovery(Body):
     email: Email
-    url: Url
+    url: LegacyUrl = None
 
 
 @public.post("/v1/account/recovery")
@@ -38,28 +39,34 @@ class CreateRecovery(Body):
 @limited(100, HOUR, by="ip")
 @contract(takes=CreateRecovery, gives=schemas.TOKEN, status=201, raises=(UserNotFound,))
 async def create_recovery(ctx: RequestContext) -> web.Response:
-    """Mail the owner of an address a link for choosing a new password.
+    """Mail the owner of an address a link for choosing a new password; without `url` it leads to a page of ours.
 
-    The same rows are written for every address: the worker finds out whose it is.
+    Legacy clients must name the page. The same rows are written for every address: the worker finds out whose it is.
     """
     body = await read(ctx, CreateRecovery)
     user = await _revealed(ctx, body.email)
-    await mail_quotas.charge(ctx, body.email)
+    token = await enqueue_link(ctx, body.email, url=body.url)
+    shown = tokens.with_public_id(ctx.services.ring, token)
+    return responses.json(responses.token(ctx, shown, user_id=user.id if user else ids.new()), 201)
+
+
+async def enqueue_link(ctx: RequestContext, email: str, *, url: str | None = None) -> Token:
+    """Owe the owner of an address, if it has one, a link for choosing a new password."""
+    await mail_quotas.charge(ctx, email)
     async with ctx.unit_of_work() as tx:
         token = await tokens.issue(
             tx,
             ctx.project.id,
             kind=Kind.RECOVERY,
-            email=body.email,
+            email=email,
             kid=key_derivation.current(ctx.services.ring),
             seconds=ctx.project.recovery_seconds,
         )
-        await outgoing_mail.enqueue(ctx, tx, letter="recovery", to=token, url=body.url)
+        await outgoing_mail.enqueue(ctx, tx, letter="recovery", to=token, url=url)
         await events.record(
             tx, ctx.project.id, event=Event.RECOVERY_CREATE, user_id=None, token_id=token.id, by=ctx.client
         )
-    shown = tokens.with_public_id(ctx.services.ring, token)
-    return responses.json(responses.token(ctx, shown, user_id=user.id if user else ids.new()), 201)
+    return token
 
 
 async def _revealed(ctx: RequestContext, email: str) -> User | None:
@@ -92,20 +99,26 @@ async def update_recovery(ctx: RequestContext) -> web.Response:
         raise ArgumentInvalid('Param "passwordAgain" is not optional.')
     if body.passwordAgain is not None and body.passwordAgain != body.password:
         raise ArgumentInvalid("Passwords must match")
+    token = await set_password(ctx, user_id=body.userId, secret=body.secret, password=body.password)
+    return responses.json(responses.token(ctx, token, user_id=body.userId))
+
+
+async def set_password(ctx: RequestContext, *, user_id: str | None, secret: Secret, password: Secret) -> Token:
+    """Use a recovery's secret up. Raises RecoveryTokenInvalid, and the refusals of a password."""
     found = await tokens.find_by_secret(
         ctx.pool,
         ctx.project.id,
         kind=Kind.RECOVERY,
-        user_id=body.userId,
-        secret=body.secret.reveal(),
+        user_id=user_id,
+        secret=secret.reveal(),
         ring=ctx.services.ring,
     )
-    if found is None:
+    if found is None or found.user_id is None:
         raise RecoveryTokenInvalid
     # Hashed only now, so that junk costs no hash, and outside the transaction, so that no lock waits for it.
-    password_hash = await _accepted(ctx, found, body.password.reveal())
+    password_hash = await _accepted(ctx, found, password.reveal())
     async with ctx.unit_of_work() as tx:
-        user = await users.lock(tx, ctx.project.id, user_id=body.userId)
+        user = await users.lock(tx, ctx.project.id, user_id=found.user_id)
         token = await tokens.redeem(tx, found)
         if user is None or token is None or user.status == "blocked":
             raise RecoveryTokenInvalid
@@ -116,7 +129,7 @@ async def update_recovery(ctx: RequestContext) -> web.Response:
         await sessions.close_all(tx, user)
         await events.record(tx, ctx.project.id, event=Event.RECOVERY_UPDATE, user_id=user.id, by=ctx.client)
         await outgoing_mail.notify(ctx, tx, letter="password_changed", user=replace(user, email_verified=True))
-    return responses.json(responses.token(ctx, token, user_id=user.id))
+    return token
 
 
 async def _accepted(ctx: RequestContext, found: Token, password: str) -> str:

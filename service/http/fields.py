@@ -82,9 +82,23 @@ def _url(text: str, info: ValidationInfo) -> str:
         raise unfit(str(error)) from None
 
 
+def _needed_by_legacy(value: str | None, info: ValidationInfo) -> str | None:
+    context: BodyContext = info.context  # type: ignore[assignment] # read() passes nothing else
+    if value is None and not context.api_version.modern:
+        raise PydanticCustomError("missing", "Field required")
+    return value
+
+
 def _new_password(text: str, info: ValidationInfo) -> str:
     ctx: RequestContext = info.context  # type: ignore[assignment] # read() passes nothing else
     if fault := _password_fault(ctx, text):
+        raise unfit(fault)
+    return text
+
+
+def _page_password(text: str, info: ValidationInfo) -> str:
+    ctx: RequestContext = info.context  # type: ignore[assignment] # read() passes nothing else
+    if fault := _password_fault(ctx, text, by_page=True):
         raise unfit(fault)
     return text
 
@@ -95,13 +109,20 @@ def check_new_password(context: BodyContext, name: str, text: str) -> None:
         raise ArgumentInvalid(describe_error(context, name, "unfit", fault))
 
 
-def _password_fault(context: BodyContext, text: str) -> str:
-    """Apply the length of the API version, 6 to 32 or 8 to 256 (docs/contract.md#user); a project may demand more."""
-    least, most = (8, 256) if context.api_version.modern else (6, 32)
-    least, most = max(least, context.project.password_min), min(most, context.project.password_max)
+def _password_fault(context: BodyContext, text: str, *, by_page: bool = False) -> str:
+    least, most = password_bounds(context, by_page=by_page)
     if not least <= len(text) <= most or not is_text(text):
         return f"Password must be between {least} and {most} chars"
     return ""
+
+
+def password_bounds(context: BodyContext, *, by_page: bool = False) -> tuple[int, int]:
+    """Return the lengths of the API version, 6 to 32 or 8 to 256 (docs/contract.md#user); a project may demand more.
+
+    A page of ours takes as many characters as today's clients, whatever the project's own are.
+    """
+    least, most = (8, 256) if context.api_version.modern else (6, 256 if by_page else 32)
+    return max(least, context.project.password_min), min(most, context.project.password_max)
 
 
 def _old_password(text: str) -> str:
@@ -159,6 +180,8 @@ Url = Annotated[
     AfterValidator(_url),
     _example("http://localhost/welcome", format="uri", description="A page on one of the project's hostnames"),
 ]
+# Modern clients may leave it out: then a link leads to a page of ours.
+LegacyUrl = Annotated[Url | None, AfterValidator(_needed_by_legacy), Field(validate_default=True)]
 NewPassword = Annotated[
     Secret,
     _TEXT,
@@ -172,6 +195,8 @@ NewPassword = Annotated[
         description="Legacy: 6 to 32 characters, modern: 8 to 256",
     ),
 ]
+# Typed on a page of ours.
+PagePassword = Annotated[Secret, _TEXT, AfterValidator(_page_password), AfterValidator(Secret)]
 OldPassword = Annotated[
     Secret,
     _TEXT,
@@ -192,6 +217,15 @@ UserId = Annotated[
     AfterValidator(sized(1, 36)),
     AfterValidator(_plain),
     _example("66e1c3d2a4b5968778a9", minLength=1, maxLength=36),
+]
+# Six digits as a person types or pastes them: "012 345" is one code.
+TypedCode = Annotated[
+    Secret,
+    _TEXT,
+    AfterValidator(lambda text: "".join(text.split())),
+    AfterValidator(sized(1, 6)),
+    AfterValidator(_plain),
+    AfterValidator(Secret),
 ]
 TokenSecret = Annotated[
     Secret,

@@ -14,6 +14,7 @@ from service.errors import ArgumentInvalid
 # Every list that is read here, with what joins its lines into one.
 LISTS: Mapping[str, str] = MappingProxyType(
     {
+        "Accept": ", ",
         "Accept-Language": ", ",
         "Content-Encoding": ", ",
         "Cookie": "; ",

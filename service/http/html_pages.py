@@ -1,18 +1,17 @@
-"""HTML pages of the service: a form with a button, a result, an error. The texts are in templates/pages."""
+"""HTML pages of the service, as templates/pages has them, in the reader's language and under a policy of their own."""
 
 from base64 import b64encode
 from hashlib import sha256
-from urllib.parse import urlencode
+from typing import Any
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from service import i18n
-from service.crypto.secret import Secret
-from service.errors import AccountError
-from service.http import headers, request_body, request_target
+from service.http import headers
 from service.http.context import RequestContext
-from service.http.request_body import Body
+from service.links import main_host
 
 
 def _open() -> Environment:
@@ -35,54 +34,60 @@ def _open() -> Environment:
 
 _ENVIRONMENT = _open()
 _CATALOGUES = i18n.read(i18n.TEMPLATES)
-_STYLE = b64encode(sha256(_ENVIRONMENT.get_template("pages/style.css").render().encode()).digest()).decode()
-_POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
 
 
-def refusal_page(ctx: RequestContext, fault: AccountError) -> web.Response:
-    """Render an error as a page. It names the next step, and repeats nothing that came with the request."""
-    status, _message = fault.render(legacy=not ctx.api_version.modern)
-    answer = render_page(ctx, "refusal", status=status, reason=fault.type)
-    if fault.retry_after:
-        answer.headers["Retry-After"] = str(fault.retry_after)
-    return answer
+def _source(file: str) -> str:
+    """Return the hash by which a policy allows one of our files inside a page."""
+    text = _ENVIRONMENT.get_template(f"pages/{file}").render()
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-async def confirmation_page(ctx: RequestContext, page: str, model: type[Body], **facts: bool) -> web.Response:
-    ctx.body = dict(ctx.request.query)
-    return form_page(ctx, page, await request_body.read(ctx, model), **facts)
+_STYLE, _SCRIPT = _source("style.css"), _source("password.js")
 
 
-def form_page(ctx: RequestContext, page: str, proof: Body, *, status: int = 200, **facts: bool) -> web.Response:
-    """Render a form whose button sends the link's secret and the user's input."""
-    action = f"{request_target.canonical(ctx.request.path)}?{urlencode({'project': ctx.project.id})}"
-    known = {name: value for name, value in proof if value is not None}
-    fields = {name: value.reveal() if isinstance(value, Secret) else value for name, value in known.items()}
-    answer = render_page(ctx, page, status=status, action=action, fields=fields, **facts)
-    # Under no-referrer a browser sends the form with `Origin: null`, as any foreign page can. This one tells no more
-    # than our origin, so the secret in the address stays here.
-    answer.headers["Referrer-Policy"] = "strict-origin"
-    return answer
+def render_page(
+    ctx: RequestContext, page: str, *, status: int = 200, locale: str = "", scripted: bool = False, **facts: Any
+) -> web.Response:
+    """Render a page; `locale` is that of its reader's preferences, `scripted` allows the script for passwords.
 
-
-def render_page(ctx: RequestContext, page: str, *, status: int = 200, **facts: object) -> web.Response:
-    catalogue = _catalogue(ctx)
+    A page with a form may tell its origin. Under no-referrer a browser sends a form with `Origin: null`, as any foreign
+    page can.
+    """
+    catalogue = _catalogue(ctx, locale)
+    name = ctx.found_project.name if ctx.found_project else ""
     html = _ENVIRONMENT.get_template(f"pages/{page}.html").render(
         language=catalogue.language,
+        direction=catalogue.direction,
         gettext=catalogue.one,
         ngettext=catalogue.several,
-        project=ctx.found_project.name if ctx.found_project else "",
+        # A name in another direction than the page's stays in one piece.
+        project=Markup("<bdi>{}</bdi>").format(name) if name and catalogue.direction == "rtl" else name,
+        project_name=name,
+        home=_home(ctx),
         **facts,
     )
-    policy = {"Content-Security-Policy": _POLICY}
-    return web.Response(text=html, status=status, content_type="text/html", charset="utf-8", headers=policy)
+    policies = {"Content-Security-Policy": _policy(scripted=scripted)}
+    if facts.get("action"):
+        policies["Referrer-Policy"] = "strict-origin"
+    return web.Response(text=html, status=status, content_type="text/html", charset="utf-8", headers=policies)
 
 
-def _catalogue(ctx: RequestContext) -> i18n.Catalogue:
-    """Choose the language that the request names, else that of the browser, else the project's."""
+def _home(ctx: RequestContext) -> str:
+    """Return the address of the app that a page leads back to; "" where only the user knows it."""
+    host = main_host.find(ctx.found_project.hostnames) if ctx.found_project else None
+    return f"https://{host}/" if host else ""
+
+
+def _policy(*, scripted: bool) -> str:
+    script = f"script-src {_SCRIPT}; " if scripted else ""
+    return (
+        f"default-src 'none'; {script}style-src {_STYLE}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
+
+
+def _catalogue(ctx: RequestContext, preferred: str) -> i18n.Catalogue:
+    """Choose the language that the request names, else the user's, else that of the browser, else the project's."""
     accepted = headers.joined(ctx.request, "Accept-Language")[:256].split(",")
-    preferred = [entry.partition(";")[0] for entry in accepted]
+    of_browser = [entry.partition(";")[0] for entry in accepted]
     project = ctx.found_project.locale if ctx.found_project else ""
-    return i18n.choose(_CATALOGUES, ctx.client.locale, *preferred, project)
+    return i18n.choose(_CATALOGUES, ctx.client.locale, preferred, *of_browser, project)

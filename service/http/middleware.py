@@ -13,7 +13,7 @@ from service import db, ids
 from service.errors import AccountError, BodyTooLarge, MethodNotAllowed, Overloaded, RouteNotFound
 from service.http import (
     authorization,
-    html_pages,
+    form_pages,
     proxy_probe,
     rate_limits,
     request_target,
@@ -23,6 +23,7 @@ from service.http import (
 )
 from service.http.client_info import client_of
 from service.http.context import RequestContext, Services
+from service.http.headers import joined
 from service.http.routing import Route
 from service.json_logging import REQUEST_ID
 
@@ -157,9 +158,15 @@ async def _handle(ctx: RequestContext, route: Route) -> web.Response:
 def _refuse(ctx: RequestContext, route: Route | None, fault: AccountError) -> web.Response:
     """Render an error in the form that the route's readers understand."""
     ctx.fault = fault
-    if route and route.page:
-        return html_pages.refusal_page(ctx, fault)
+    if route.page if route else _is_by_person(ctx.request):
+        return form_pages.refusal_page(ctx, fault)
     return responses.error(fault, modern=ctx.api_version.modern)
+
+
+def _is_by_person(request: web.Request) -> bool:
+    """Tell whether a browser asks for a page that is none; programs ask under /v1, or for anything."""
+    path = request_target.canonical(request.rel_url.raw_path)
+    return "text/html" in joined(request, "Accept") and path != "/v1" and not path.startswith("/v1/")
 
 
 def _fault_of(error: Exception, pool: db.Pool) -> AccountError:

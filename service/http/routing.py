@@ -80,14 +80,15 @@ _limits: dict[Handler, tuple[Limit, ...]] = {}
 _contracts: dict[Handler, Contract] = {}
 
 
-def limited(limit: int, window: int, *, by: By, only: Only = None) -> Callable[[Handler], Handler]:
+def limited(limit: int, window: int, *, by: By, only: Only = None, shared: str = "") -> Callable[[Handler], Handler]:
     """Allow at most `limit` calls in any `window` seconds; all of a route's limits are counted in one call.
 
-    `only` names the calls that stay counted: the others are refunded when they are answered.
+    `only` names the calls that stay counted: the others are refunded when they are answered. `shared` names a route
+    that does the same: both count in its windows.
     """
 
     def declare(handler: Handler) -> Handler:
-        rule = Rule(f"{handler.__name__}.{by}", limit, window)
+        rule = Rule(f"{shared or handler.__name__}.{by}", limit, window)
         _limits[handler] = (Limit(rule, by, only), *_limits.get(handler, ()))
         return handler
 

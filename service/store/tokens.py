@@ -137,10 +137,33 @@ async def find_by_secret(
 
     With `user_id` it has to be that user's. A text that is no secret is refused without a query.
     """
+    id_ = link_secrets.token_id(secret)
+    if id_ is None:
+        return None
+    token = await _sql.one(conn, "count_attempt", Token, project_id=project_id, id=id_, kind=kind)
+    return _opened(token, user_id=user_id, secret=secret, ring=ring)
+
+
+async def find_unused(
+    conn: Executor, project_id: str, *, kind: Kind, user_id: str | None, secret: str, ring: KeyRing
+) -> Token | None:
+    """Find the live token that a link's secret opens, as `find_by_secret` does; nothing is counted or written.
+
+    For pages that only show something: who looks at a link, a mail scanner too, uses nothing of it up. Guesses need no
+    count here, because the proof in a link's secret has at least 136 bits. Never for codes.
+    """
+    id_ = link_secrets.token_id(secret)
+    if id_ is None:
+        return None
+    token = await _sql.one(conn, "find_live_token", Token, project_id=project_id, id=id_, kind=kind)
+    return _opened(token, user_id=user_id, secret=secret, ring=ring)
+
+
+def _opened(token: Token | None, *, user_id: str | None, secret: str, ring: KeyRing) -> Token | None:
+    """Return the token if the secret is its own."""
     form, id_ = link_secrets.form_of(secret), link_secrets.token_id(secret)
     if form is None or id_ is None:
         return None
-    token = await _sql.one(conn, "count_attempt", Token, project_id=project_id, id=id_, kind=kind)
     known = token is not None and token.kid in ring and _is_owner(token, user_id)
     # The same work for a missing token: the time does not tell which part was wrong.
     kid, bound = (token.kid, _bound(token)) if known and token else (key_derivation.current(ring), ())

@@ -22,6 +22,11 @@ with counted as (
 )
 select project_id, id, kind, user_id, requested_user_id, email, email_version, kid, created_at, expires_at from counted;
 
+-- name: find_live_token(project_id, id, kind) -> Token?
+select project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at
+from tokens
+where project_id = :project_id and id = :id and kind = :kind and attempts < 5 and expires_at > now();
+
 -- name: count_code_attempts(project_id, requested_user_id) -> Token*
 -- A code is too short to name its token: the guess counts for each token it may be meant for, the newest three. With all
 -- of them a client that requests codes for a thousand users under one id would guess a thousand times at once.

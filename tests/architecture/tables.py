@@ -100,7 +100,8 @@ def _limit(limit: Limit) -> str:
 
 
 def limits_table() -> list[tuple[str, ...]]:
-    """One row a rule: those of the routes, by path, and those of mails."""
+    """One row a rule: those of the routes, by path, and those of mails. A page shares the rules of its API route."""
+    limits = {limit.rule.name: limit for route in sorted(routes(), key=_place) for limit in route.limits}
     rows = [
         (
             f"`{limit.rule.name}`",
@@ -109,8 +110,7 @@ def limits_table() -> list[tuple[str, ...]]:
             _staying(limit.only),
             "yes" if limit.by in ("ip", "network", "user") else "no",
         )
-        for route in sorted(routes(), key=_place)
-        for limit in route.limits
+        for limit in limits.values()
     ]
     mails = [(f"`{rule.name}`", _number(rule), "see below", _staying("successes"), "no") for rule in mail_quotas.RULES]
     return [("Rule", "Number", "Counted by", "Calls that stay counted", "Shown in headers"), *rows, *mails]

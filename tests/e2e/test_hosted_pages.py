@@ -12,6 +12,7 @@ from service.db import Pool
 from service.store import projects
 from testkit.api import Api, cookie_of
 from testkit.forms import Page
+from testkit.hosted_pages import follow_link
 from testkit.letters import link_of, parameters_of, text_of
 from testkit.sink import Mail
 from tests.e2e.conftest import Deployment
@@ -27,11 +28,7 @@ async def follow(client: Api, link: str) -> Any:
     """Open a link of ours; then what its button answers."""
     assert link.startswith("http://localhost:8080/auth/"), "the worker's PUBLIC_URL"
     parts = urlsplit(link)
-    asked = await client.call("GET", f"{parts.path}?{parts.query}", headers={"X-Appwrite-Project": None})
-    assert asked.status == 200, asked.data
-    page = Page(asked.data)
-    sent = {"X-Appwrite-Project": None, "Origin": "http://localhost:8080"}
-    return await client.call("POST", page.form, data=page.fields, headers=sent)
+    return await follow_link(client, f"{parts.path}?{parts.query}")
 
 
 async def change_email(client: Api) -> dict[str, str]:

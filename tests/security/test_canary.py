@@ -18,6 +18,7 @@ from service.store import projects, users
 from testkit import edge, processes
 from testkit.api import Api
 from testkit.api_keys import key
+from testkit.hosted_pages import open_link
 from testkit.letters import link_of, parameters_of, text_of
 from testkit.sink import Mail, Sink
 from tests.integration.worker.test_delivery import everything_in
@@ -126,9 +127,8 @@ class Journey:
     async def _recover(self) -> None:
         mail = await self.mailed("POST", "/v1/account/recovery", {"email": ANN, "url": URL})
         proof = self.of_link("a recovery", mail)
-        page = {"X-Appwrite-Project": None}
-        address = f"/auth/verification?project=shop&userId={proof['userId']}&secret={proof['secret']}"
-        assert (await self.api.call("GET", address, headers=page)).status == 200
+        address = f"/auth/recovery?project=shop&userId={proof['userId']}&secret={proof['secret']}"
+        assert (await open_link(self.api, address)).status == 200
         second = self.canaries.note("the second password", "Zweites-Passwort-47!")
         body = proof | {"password": second, "passwordAgain": second}
         assert (await self.api.call("PUT", "/v1/account/recovery", json=body)).status == 200

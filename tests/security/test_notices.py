@@ -3,7 +3,6 @@
 import email
 import email.policy
 import re
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from service.db import Pool
@@ -13,6 +12,7 @@ from service.store.tokens import Kind, Token
 from testkit.api import Api, cookie_of
 from testkit.api_keys import key
 from testkit.forms import Page
+from testkit.hosted_pages import follow_link, open_link, press
 from tests.security.test_known_device import mark_of
 from worker.mail import compose
 
@@ -57,15 +57,6 @@ async def link(pool: Pool, settings: Settings, kind: Kind, email: str = ANN) -> 
     return f"/auth/{page}?project=shop&userId={token.user_id}&secret={secret}&expire=1"
 
 
-async def follow(api: Api, address: str) -> Any:
-    """Open the link and press its button."""
-    asked = await api.call("GET", address, headers={"X-Appwrite-Project": None})
-    assert asked.status == 200, asked.data
-    page = Page(asked.data)
-    sent = {"X-Appwrite-Project": None, "Origin": "http://localhost:8080"}
-    return await api.call("POST", page.form, data=page.fields, headers=sent)
-
-
 async def test_a_new_password_is_told(api: Api, pool: Pool):
     """By its change and by a recovery: a letter with a link, in the act's own transaction."""
     await change_password(api, await proved(api, pool))
@@ -103,15 +94,27 @@ async def test_a_disavowal_ends_all_that_somebody_else_began(api: Api, pool: Poo
     await change_password(api, member)
     address = await link(pool, settings, Kind.ACCOUNT_UNDO)
     await api.call("POST", "/v1/account/recovery", json={"email": ANN, "url": "http://localhost/reset"})
-    answer = await follow(api, address)
+    answer = await follow_link(api, address)
     assert (answer.status, Page(answer.data).heading) == (200, DONE)
     assert (await api.call("GET", "/v1/account", headers=member)).status == 401
     login = {"email": ANN, "password": "eves own horse"}
     assert (await api.call("POST", "/v1/account/sessions", json=login)).status == 401
-    assert (await pool.fetchrow("select count(*) from tokens"))[0] == 0
+    assert await lives(pool) == ["recovery"], "the page's own"
     assert (await pool.fetchrow("select email from users"))[0] == ANN
     assert (await pool.fetchrow("select name from events order by at desc limit 1"))[0] == "account.disavowal"
-    assert Page((await follow(api, address)).data).heading == GONE
+    assert Page((await follow_link(api, address)).data).heading == GONE
+    page = Page(answer.data)
+    assert page.form == "/auth/recovery?project=shop"
+    done = await press(api, page, typed={"password": "anns new horse"})
+    assert (done.status, Page(done.data).heading) == (200, "Your password is changed")
+    login = {"email": ANN, "password": "anns new horse"}
+    assert (await api.call("POST", "/v1/account/sessions", json=login)).status == 201
+    assert Page((await press(api, page, typed={"password": "eves last horse"})).data).heading == GONE
+
+
+async def lives(pool: Pool) -> list[str]:
+    """The kinds of all tokens that there are."""
+    return [row[0] for row in await pool.fetch("select kind from tokens order by kind")]
 
 
 async def test_looking_at_the_link_does_nothing(api: Api, pool: Pool, settings: Settings):
@@ -120,7 +123,7 @@ async def test_looking_at_the_link_does_nothing(api: Api, pool: Pool, settings: 
     await change_email(api, member)
     address = await link(pool, settings, Kind.EMAIL_UNDO)
     for _ in range(20):
-        assert (await api.call("GET", address, headers={"X-Appwrite-Project": None})).status == 200
+        assert (await open_link(api, address)).status == 200
     assert (await api.call("GET", "/v1/account", headers=member)).data["email"] == EVE
 
 
@@ -134,15 +137,18 @@ async def test_a_stolen_address_comes_back(api: Api, pool: Pool, settings: Setti
     await change_password(api, member)
     theirs = await link(pool, settings, Kind.EMAIL_UNDO, EVE)
     await api.call("POST", "/v1/account/recovery", json={"email": "eve2@evil.example", "url": "http://localhost/reset"})
-    answer = await follow(api, address)
+    answer = await follow_link(api, address)
     assert (answer.status, Page(answer.data).heading) == (200, DONE)
     row = await pool.fetchrow("select email, email_verified, password_hash from users")
     assert row
     assert tuple(row) == (ANN, True, None)
     assert (await api.call("GET", "/v1/account", headers=member)).status == 401
-    assert Page((await follow(api, theirs)).data).heading == GONE, "the thief's own notice undoes nothing"
-    left = await pool.fetch("select user_id, email from tokens")
-    assert [tuple(row) for row in left] == [(None, "eve2@evil.example")], "nobody has proved it"
+    assert Page((await follow_link(api, theirs)).data).heading == GONE, "the thief's own notice undoes nothing"
+    left = await pool.fetch("select kind, email from tokens order by email")
+    assert [tuple(row) for row in left] == [
+        ("recovery", ANN),  # the page's own
+        ("recovery", "eve2@evil.example"),  # nobody has proved that address
+    ]
 
 
 async def test_nobody_gets_an_address_that_may_come_back(api: Api, pool: Pool, settings: Settings):
@@ -154,7 +160,7 @@ async def test_nobody_gets_an_address_that_may_come_back(api: Api, pool: Pool, s
     other = await proved(api, pool, "bob@example.com")
     body = {"email": ANN, "password": PASSWORD}
     assert (await api.call("PATCH", "/v1/account/email", json=body, headers=other)).status == 400
-    assert (await follow(api, await link(pool, settings, Kind.EMAIL_UNDO))).status == 200
+    assert (await follow_link(api, await link(pool, settings, Kind.EMAIL_UNDO))).status == 200
     assert (await pool.fetchrow("select count(*) from users where email = $1", ANN))[0] == 1
 
 
@@ -173,7 +179,7 @@ async def test_an_address_that_was_proved_meanwhile_stays(api: Api, pool: Pool, 
     member = await proved(api, pool)
     await change_email(api, member)
     await pool.execute("insert into users (project_id, id, email, email_verified) values ('shop', 'u2', $1, true)", ANN)
-    answer = await follow(api, await link(pool, settings, Kind.EMAIL_UNDO))
+    answer = await follow_link(api, await link(pool, settings, Kind.EMAIL_UNDO))
     assert (answer.status, Page(answer.data).heading) == (200, DONE)
     assert "old e-mail address" not in answer.data
     row = await pool.fetchrow("select email, email_verified, password_hash from users where id <> 'u2'")
@@ -189,8 +195,8 @@ async def test_the_thiefs_own_letter_ends_no_earlier_one(api: Api, pool: Pool, s
     address = await link(pool, settings, Kind.EMAIL_UNDO)
     await pool.execute("update users set email_verified = true")  # the thief proves the new address
     await change_password(api, member)
-    assert Page((await follow(api, await link(pool, settings, Kind.ACCOUNT_UNDO, EVE))).data).heading == DONE
-    assert Page((await follow(api, address)).data).heading == DONE
+    assert Page((await follow_link(api, await link(pool, settings, Kind.ACCOUNT_UNDO, EVE))).data).heading == DONE
+    assert Page((await follow_link(api, address)).data).heading == DONE
     row = await pool.fetchrow("select email, email_verified, password_hash from users")
     assert row
     assert tuple(row) == (ANN, True, None)
@@ -206,13 +212,13 @@ async def test_whichever_letter_is_opened_first_is_enough(api: Api, pool: Pool, 
     address = await link(pool, settings, Kind.ACCOUNT_UNDO)
     await change_email(api, member, password="eves own horse")
     await pool.execute("update users set email_verified = true")
-    answer = await follow(api, address)
+    answer = await follow_link(api, address)
     assert Page(answer.data).heading == DONE
     assert "old e-mail address" in answer.data
     row = await pool.fetchrow("select email, email_verified, password_hash from users")
     assert row
     assert tuple(row) == (ANN, True, None)
-    assert (await pool.fetchrow("select count(*) from tokens"))[0] == 0
+    assert await lives(pool) == ["recovery"]
 
 
 async def test_who_loses_an_address_again_is_told(api: Api, pool: Pool, settings: Settings):
@@ -222,7 +228,7 @@ async def test_who_loses_an_address_again_is_told(api: Api, pool: Pool, settings
         await pool.execute("delete from users")
         await change_email(api, await proved(api, pool))
         await pool.execute("update users set email_verified = $1", verified)
-        await follow(api, await link(pool, settings, Kind.EMAIL_UNDO))
+        await follow_link(api, await link(pool, settings, Kind.EMAIL_UNDO))
         told = [mail for mail in await posted(pool) if mail[1] == EVE and mail[0] != "verification"]
         assert told == [("email_changed", EVE, False)] * verified
 
@@ -232,8 +238,11 @@ async def test_a_link_is_for_its_own_act(api: Api, pool: Pool, settings: Setting
     member = await proved(api, pool)
     await change_password(api, member)
     address = await link(pool, settings, Kind.ACCOUNT_UNDO)
-    crossed = await follow(api, address.replace("/auth/disavowal", "/auth/email-undo"))
-    assert Page(crossed.data).heading == GONE
+    crossed = address.replace("/auth/disavowal", "/auth/email-undo")
+    assert Page((await open_link(api, crossed)).data).heading == GONE
+    page = Page((await open_link(api, address)).data)
+    page.form = "/auth/email-undo?project=shop"
+    assert Page((await press(api, page)).data).heading == GONE
     proof = dict(parse_qsl(urlsplit(address).query))
     body = {"userId": proof["userId"], "secret": proof["secret"], "password": "x" * 9, "passwordAgain": "x" * 9}
     for method, path in (
@@ -250,9 +259,9 @@ async def test_a_blocked_account_stays_blocked(api: Api, pool: Pool, settings: S
     await api.call("DELETE", "/v1/account", headers=member, json={})
     address = await link(pool, settings, Kind.ACCOUNT_UNDO)
     for _ in range(7):
-        assert Page((await follow(api, address)).data).heading == "This account is blocked"
+        assert Page((await follow_link(api, address)).data).heading == "This account is blocked"
     await pool.execute("update users set status = 'active'")
-    assert (await follow(api, address)).status == 200
+    assert (await follow_link(api, address)).status == 200
 
 
 async def test_the_link_ends_after_three_days(api: Api, pool: Pool, settings: Settings):
@@ -263,7 +272,7 @@ async def test_the_link_ends_after_three_days(api: Api, pool: Pool, settings: Se
     assert row[0] == 72 * 3600
     address = await link(pool, settings, Kind.ACCOUNT_UNDO)
     await pool.execute("update tokens set expires_at = now() - interval '1 second'")
-    assert Page((await follow(api, address)).data).heading == GONE
+    assert Page((await follow_link(api, address)).data).heading == GONE
 
 
 async def test_a_new_device_is_told_where_the_project_wants_it(api: Api, pool: Pool, settings: Settings):
@@ -278,7 +287,7 @@ async def test_a_new_device_is_told_where_the_project_wants_it(api: Api, pool: P
     again = await api.call("POST", "/v1/account/sessions", json=login, headers={"Cookie": mark_of(first)})
     assert (first.status, again.status) == (201, 201)
     assert await posted(pool) == [("new_device", ANN, True)]
-    answer = await follow(api, await link(pool, settings, Kind.ACCOUNT_UNDO))
+    answer = await follow_link(api, await link(pool, settings, Kind.ACCOUNT_UNDO))
     assert Page(answer.data).heading == DONE
     assert (await api.call("GET", "/v1/account", headers={"Cookie": cookie_of(again)})).status == 401
 
@@ -302,7 +311,7 @@ async def test_an_operators_word_is_the_last(api: Api, pool: Pool, settings: Set
     user_id = (await pool.fetchrow("select id from users"))[0]
     body = {"email": "ann.new@example.com"}
     assert (await api.call("PATCH", f"/v1/users/{user_id}/email", json=body, headers=server, modern=True)).status == 200
-    assert Page((await follow(api, address)).data).heading == GONE
+    assert Page((await follow_link(api, address)).data).heading == GONE
 
 
 async def test_the_workers_letter_leads_to_the_page(api: Api, pool: Pool, settings: Settings):
@@ -316,4 +325,4 @@ async def test_the_workers_letter_leads_to_the_page(api: Api, pool: Pool, settin
     text = email.message_from_bytes(written, policy=email.policy.default).get_body(("plain",)).get_content()
     (address,) = re.findall(r"http://localhost:8080(/auth/email-undo\?\S+)", text)
     assert "Ann" not in text
-    assert (await follow(api, address)).status == 200
+    assert (await follow_link(api, address)).status == 200

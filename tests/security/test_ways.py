@@ -99,6 +99,10 @@ PROVED: dict[str, tuple[Act, Expected]] = {
         lambda s: s.by_proof(RECOVERY),
         Expected(("account.recovery.update",), TOLD_PASSWORD, (), tokens=UNDO),
     ),
+    "password: by the page of a recovery": (
+        lambda s: s.by_page("recovery", s.proofs[Kind.RECOVERY]),
+        Expected(("account.recovery.update",), TOLD_PASSWORD, (), tokens=UNDO),
+    ),
     "password: by the Users API": (
         lambda s: s.by_server("PATCH", "/{ann}/password", {"password": NEW}),
         Expected(("users.update.password",), (), (), tokens=()),
@@ -173,6 +177,10 @@ PROVED: dict[str, tuple[Act, Expected]] = {
     ),
     "session opened: by the page": (
         lambda s: s.by_page("magic-url", s.proofs[Kind.MAGIC_URL]),
+        Expected(("account.sessions.create",), opened=1, tokens=UNDO),
+    ),
+    "session opened: by the page of a code": (
+        lambda s: s.by_page("code", s.proofs[Kind.OTP]),
         Expected(("account.sessions.create",), opened=1, tokens=UNDO),
     ),
     "session ended: by itself": (

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from service import email_addresses
 from service.clientinfo import user_agents
 from service.crypto.key_derivation import KeyRing
-from service.links import link_builder, redirect_policy
+from service.links import link_builder, main_host, redirect_policy
 from service.store import tokens
 from service.store.outbox import Claim
 from service.store.tokens import Kind, Token
@@ -16,6 +16,7 @@ from worker.mail.branding import InlineImage
 # private sign-up asks for the password.
 _SIGN_UP = "/auth/sign-up"
 _PAGES = {
+    "recovery": "/auth/recovery",
     "verification": "/auth/verification",
     "magic_url": "/auth/magic-url",
     "password_changed": "/auth/disavowal",
@@ -90,7 +91,8 @@ def _of_token(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> dic
     lifetime = round((token.expires_at - token.created_at).total_seconds())
     facts: dict[str, object] = {"expires": token.expires_at, "lifetime_seconds": lifetime}
     if token.kind == Kind.OTP:
-        return facts | {"code": tokens.secret_of(ring, token), "code_host": _code_host(claim.hostnames)}
+        # A browser offers the code on that site and on no other (WICG, origin-bound one-time codes).
+        return facts | {"code": tokens.secret_of(ring, token), "code_host": main_host.find(claim.hostnames)}
     return facts | {"link": _link(claim, token, ring, public_url)}
 
 
@@ -121,20 +123,12 @@ def _parameters(claim: Claim, token: Token, ring: KeyRing, *, short: bool) -> di
     return parameters
 
 
-def _code_host(hostnames: list[str]) -> str | None:
-    """Choose the host to bind a code to (WICG, origin-bound one-time codes): the one that has all others below it.
-
-    A browser then offers the code on that site and on no other. A project of several sites binds its codes to none.
-    """
-    # A machine of a developer is no site: localhost and numeric addresses.
-    public = [host for host in hostnames if not (host.endswith(("localhost", "]")) or host[-1:].isdigit())]
-    shortest = min(public, key=len, default=None)
-    return shortest if all(host == shortest or host.endswith(f".{shortest}") for host in public) else None
-
-
 def is_sign_up(token: Token) -> bool:
-    """Return whether a token is a private sign-up's: its use makes the account, under the id requested."""
-    return token.kind == Kind.VERIFICATION and token.user_id is None
+    """Return whether a token is a private sign-up's: its use makes the account, under the id requested.
+
+    Without such an id it is for the owner of the address, whom the worker looks up as for a recovery.
+    """
+    return token.kind == Kind.VERIFICATION and token.user_id is None and token.requested_user_id is not None
 
 
 def _app_page(claim: Claim) -> str | None:

@@ -95,9 +95,15 @@ def test_what_a_body_names_is_counted_for_checked_bodies():
 
 
 def test_no_two_rules_share_a_name():
-    """A rule's name is its window: two routes under one name would count each other's calls."""
-    names = [limit.rule.name for route in routes() for limit in route.limits]
-    assert len(names) == len(set(names))
+    """A rule's name is its window: only a page and the route whose work it does count each other's calls."""
+    counted: dict[str, list[tuple[object, bool]]] = {}
+    for route in routes():
+        for limit in route.limits:
+            counted.setdefault(limit.rule.name, []).append((limit, route.page))
+    for name, uses in counted.items():
+        assert len({limit for limit, _ in uses}) == 1, name
+        assert [page for _, page in uses].count(False) <= 1, name
+        assert [page for _, page in uses].count(True) <= 1, name
 
 
 async def test_exactly_ten_of_thirty_get_through(aiohttp_client, api: Api, settings: Settings, pool: Pool):

@@ -3,17 +3,22 @@
 import hashlib
 from base64 import b64encode
 from typing import Any
+from urllib.parse import quote
 
+import orjson
 import pytest
+from aiohttp import DummyCookieJar
 
+from service.app import make
 from service.db import Pool
+from service.http import session_cookies
 from service.settings import Settings
 from service.store import projects, tokens
 from service.store.tokens import Kind, Token
 from testkit.api import Api, cookie_of
 from testkit.forms import Page
+from testkit.hosted_pages import OWN, open_link, press
 
-OWN = "http://localhost:8080"
 PAGES = {Kind.VERIFICATION: "/auth/verification", Kind.MAGIC_URL: "/auth/magic-url"}
 CONFIRM = {Kind.VERIFICATION: "/v1/account/verification", Kind.MAGIC_URL: "/v1/account/sessions/magic-url"}
 GONE = "This link is no longer valid"
@@ -48,14 +53,8 @@ async def proof(api: Api, pool: Pool, settings: Settings, kind: Kind) -> dict[st
 
 
 async def visit(api: Api, path: str, query: dict[str, str], **headers: str) -> Any:
-    """GET as a browser does it: the project is in the address alone."""
-    return await api.call("GET", path, params=query, headers={"X-Appwrite-Project": None, **headers})
-
-
-async def press(api: Api, page: Page, *, origin: str = OWN, **headers: str) -> Any:
-    """The button of a page."""
-    sent = {"X-Appwrite-Project": None, "Origin": origin, **headers}
-    return await api.call("POST", page.form, data=page.fields, headers=sent)
+    """Open a link; its redirect is followed."""
+    return await open_link(api, path, query=query, **headers)
 
 
 @pytest.fixture(params=list(PAGES))
@@ -66,8 +65,8 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 async def test_get_never_consumes(api: Api, pool: Pool, settings: Settings, kind: Kind):
     """Whatever opens the link, and however often, the secret still works afterwards (docs/security.md S21)."""
     query = await proof(api, pool, settings, kind)
-    for _again in range(20):
-        answer = await visit(api, PAGES[kind], query)
+    for number in range(40):
+        answer = await open_link(api, PAGES[kind], query=query, method="HEAD" if number % 2 else "GET")
         assert (answer.status, answer.content_type) == (200, "text/html")
         assert "Set-Cookie" not in answer.headers
     row = await pool.fetchrow("select attempts from tokens")
@@ -77,13 +76,48 @@ async def test_get_never_consumes(api: Api, pool: Pool, settings: Settings, kind
     assert (await api.call("PUT", CONFIRM[kind], json=body)).status == (201 if kind is Kind.MAGIC_URL else 200)
 
 
+async def test_the_secret_leaves_the_address_at_once(api: Api, pool: Pool, settings: Settings, kind: Kind):
+    """The link leads to an address without it; a cookie of that page alone holds it for a quarter of an hour."""
+    query = await proof(api, pool, settings, kind)
+    sent = {"X-Appwrite-Project": None}
+    answer = await api.call("GET", PAGES[kind], params=query, headers=sent, allow_redirects=False)
+    assert (answer.status, answer.headers["Location"]) == (303, f"{PAGES[kind]}?project=shop")
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    (cookie,) = answer.headers.getall("Set-Cookie")
+    assert cookie.partition("; ")[2] == f"Path={PAGES[kind]}; Max-Age=900; HttpOnly; SameSite=Lax"
+    without = await api.call("GET", answer.headers["Location"], headers=sent)
+    assert (without.status, Page(without.data).heading) == (400, "This link is incomplete")
+    assert query["secret"] not in without.data
+
+
+async def test_https_keeps_the_secret_to_itself(aiohttp_client: Any, api: Api, settings: Settings, kind: Kind):
+    """Under an https PUBLIC_URL the cookie is sent by https only."""
+    own = settings.model_copy(update={"public_url": "https://accounts.example.net"})
+    behind = Api(await aiohttp_client(make(own), cookie_jar=DummyCookieJar()))
+    answer = await behind.call(
+        "GET", PAGES[kind], params={"project": "shop", "userId": "a", "secret": "b"}, allow_redirects=False
+    )
+    assert answer.headers["Set-Cookie"].endswith("; HttpOnly; Secure; SameSite=Lax")
+
+
+@pytest.mark.parametrize("kept", ["", "x", "e30=", "eyJpZCI6ImEifQ==", session_cookies.encode("a" * 37, "b"),
+                                  session_cookies.encode("a", "b\0"), session_cookies.encode("a", "b" * 257)],
+)  # fmt: skip
+async def test_a_cookie_of_no_link_is_none(api: Api, kind: Kind, kept: str):
+    """A cookie is checked as a link is."""
+    sent = {"X-Appwrite-Project": None, "Cookie": f"link_shop={quote(kept, safe='')}"}
+    answer = await api.call("GET", f"{PAGES[kind]}?project=shop", headers=sent)
+    assert (answer.status, Page(answer.data).heading) == (400, "This link is incomplete")
+
+
 async def test_the_button_confirms_once(api: Api, pool: Pool, settings: Settings):
     """The form of the page proves the address; sent again, it says that the link is done for."""
     query = await proof(api, pool, settings, Kind.VERIFICATION)
     page = Page((await visit(api, "/auth/verification", query)).data)
     assert page.fields == {"userId": query["userId"], "secret": query["secret"]}
-    assert page.form == "/auth/verification?project=shop", "the secret leaves the address"
+    assert page.form == "/auth/verification?project=shop"
     answer = await press(api, page)
+    assert "link_shop=; Path=/auth/verification; Max-Age=0" in answer.headers["Set-Cookie"], "it is used up"
     assert (answer.status, Page(answer.data).heading) == (200, "Your e-mail address is confirmed")
     member = await api.sign_in()
     assert (await api.call("GET", "/v1/account", headers=member)).data["emailVerification"] is True
@@ -98,7 +132,7 @@ async def test_the_button_signs_in_once(api: Api, pool: Pool, settings: Settings
     answer = await press(api, page)
     assert (answer.status, Page(answer.data).heading) == (200, "You are signed in")
     names = [line.partition("=")[0] for line in answer.headers.getall("Set-Cookie")]
-    assert names == ["known_device_shop", "a_session_shop_legacy", "a_session_shop"]
+    assert names == ["link_shop", "known_device_shop", "a_session_shop_legacy", "a_session_shop"]
     account = await api.call("GET", "/v1/account", headers={"Cookie": cookie_of(answer)})
     assert (account.data["email"], account.data["emailVerification"]) == ("ann@example.com", True)
     again = await press(api, page)
@@ -142,21 +176,23 @@ async def test_headers_keep_the_secret_here(api: Api, pool: Pool, settings: Sett
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-async def test_what_comes_is_only_text(api: Api, pool: Pool, kind: Kind, hostile: str):
-    """Values of the query stand in the page as a form's values or not at all; so does an operator's project name."""
+async def test_what_comes_is_only_text(api: Api, pool: Pool, settings: Settings, kind: Kind, hostile: str):
+    """Values of the query don't stand in a page, an operator's project name only as text."""
     await projects.change(pool, "shop", name=hostile)
     query = {"project": "shop", "userId": hostile, "secret": hostile, "expire": hostile, "x": hostile}
     answer = await visit(api, PAGES[kind], query)
     page = Page(answer.data)
-    assert answer.status == 200
-    assert page.fields == {"userId": hostile, "secret": hostile}
-    assert page.form == f"{PAGES[kind]}?project=shop"
+    assert (answer.status, page.heading, page.form) == (401, GONE, f"{PAGES[kind]}/new?project=shop")
     clean = Page((await visit(api, PAGES[kind], {"project": "shop", "userId": "a", "secret": "b"})).data)
     assert page.tags == clean.tags
-    refused = await press(api, page)
-    assert refused.status == 401
-    assert Page(refused.data).tags == ["html", "head", *["meta"] * 4, "title", "style", "body", "main", "h1", "p",
-                                       "footer"]  # fmt: skip
+    asked = Page((await visit(api, PAGES[kind], await proof(api, pool, settings, kind))).data)
+    assert asked.tags == [
+        "html", "head", *["meta"] * 4, "title", "style", "body", "header", "bdi", "main", "h1", "p", "form",
+        *["input"] * 2, "button", "p",
+    ]  # fmt: skip
+    asked.fields = {"userId": hostile, "secret": hostile}
+    refused = await press(api, asked)
+    assert (refused.status, Page(refused.data).tags) == (401, clean.tags)
     unknown = await visit(api, PAGES[kind], query | {"project": hostile})
     assert (unknown.status, unknown.content_type) == (400, "text/html")
     assert hostile not in unknown.data
@@ -180,7 +216,8 @@ async def test_other_methods_are_refused(api: Api, kind: Kind, method: str):
 async def test_a_broken_link_is_said_to_be(api: Api, kind: Kind, query: dict[str, str]):
     """A link that the confirmation would refuse is refused before there is a button, and by the button too."""
     asked = await visit(api, PAGES[kind], {"project": "shop", **query})
-    assert (asked.status, Page(asked.data).heading, Page(asked.data).form) == (400, "This link is incomplete", "")
+    assert (asked.status, Page(asked.data).heading) == (400, "This link is incomplete")
+    assert Page(asked.data).fields == {"email": ""}, "a new link can be asked for"
     sent = await api.call("POST", PAGES[kind], params={"project": "shop"}, data=query, headers={"Origin": OWN})
     assert (sent.status, Page(sent.data).heading) == (400, "This link is incomplete")
 
@@ -198,9 +235,10 @@ async def test_foreign_pages_press_no_button(api: Api, pool: Pool, settings: Set
 
 async def test_guesses_are_limited(api: Api, kind: Kind):
     """Ten tries an hour for a user id, however it is spelled; the eleventh is told to wait, on a page."""
-    page = Page((await visit(api, PAGES[kind], {"project": "shop", "userId": "ann", "secret": "f" * 256})).data)
+    page = Page((await visit(api, PAGES[kind], {"project": "shop"})).data)
+    page.form = f"{PAGES[kind]}?project=shop"
     for number in range(10):
-        page.fields["userId"] = "ann" if number % 2 else "ANN"
+        page.fields = {"userId": "ann" if number % 2 else "ANN", "secret": "f" * 256}
         assert (await press(api, page)).status == 401
     answer = await press(api, page)
     assert (answer.status, answer.content_type, Page(answer.data).heading) == (429, "text/html", "Too many tries")
@@ -251,10 +289,12 @@ async def test_too_large_a_form(api: Api, kind: Kind):
         ("", "", "es"), ("de", "fr", "fr"), ("," * 4000, "", "es"), ("../de", "../fr", "es"),
     ],
 )  # fmt: skip
-async def test_pages_speak_the_visitors_language(api: Api, pool: Pool, accepted: str, locale: str, language: str):
+async def test_pages_speak_the_visitors_language(  # noqa: PLR0917 - pytest passes them by name
+    api: Api, pool: Pool, settings: Settings, accepted: str, locale: str, language: str
+):
     """The address's language wins, then the browser's, then the project's; only languages that we have."""
     await projects.change(pool, "shop", locale="es")
-    query = {"project": "shop", "userId": "a", "secret": "b", "locale": locale}
+    query = await proof(api, pool, settings, Kind.VERIFICATION) | {"locale": locale}
     answer = await visit(api, "/auth/verification", query, **({"Accept-Language": accepted} if accepted else {}))
     headings = {
         "en": "Confirm your e-mail address", "de": "Ihre E-Mail-Adresse bestätigen",
@@ -262,6 +302,22 @@ async def test_pages_speak_the_visitors_language(api: Api, pool: Pool, accepted:
     }  # fmt: skip
     page = Page(answer.data)
     assert (page.language, page.heading) == (language, headings[language])
+
+
+@pytest.mark.parametrize(
+    ("prefs", "locale", "language"),
+    [({"locale": "fr"}, "", "fr"), ({"locale": "fr"}, "de", "de"), ({"locale": ["fr"]}, "", "es"),
+     ({"locale": "xx"}, "", "es"), ({}, "", "es")],
+)  # fmt: skip
+async def test_pages_know_their_readers_language(  # noqa: PLR0917 - pytest passes them by name
+    api: Api, pool: Pool, settings: Settings, prefs: dict[str, Any], locale: str, language: str
+):
+    """The preferences of the link's user come before the browser's language; the page that follows keeps it."""
+    query = await proof(api, pool, settings, Kind.VERIFICATION) | {"locale": locale}
+    await pool.execute("update users set prefs = $1", orjson.dumps(prefs).decode())
+    page = Page((await visit(api, "/auth/verification", query, **{"Accept-Language": "es"})).data)
+    assert page.language == language
+    assert Page((await press(api, page, **{"Accept-Language": "es"})).data).language == language
 
 
 async def test_other_routes_answer_in_json(api: Api):

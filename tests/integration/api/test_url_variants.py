@@ -49,9 +49,10 @@ async def test_head_of_a_mailed_link_uses_nothing_up(api: Api, post: Post):
         proof = await post.issue(way.kind, user["$id"])
         # `GET /v1/account/sessions/{sessionId}` has the paths of the sign-ins, and is for members.
         own = 401 if way.path.startswith("/v1/account/sessions/") else 405
-        for path, status in (("/auth/verification", 200), ("/auth/magic-url", 200), (way.path, own)):
+        pages = [(page, 303) for page in ("/auth/verification", "/auth/magic-url", "/auth/recovery")]
+        for path, status in (*pages, (way.path, own)):
             link = f"{path}?userId={proof.user_id}&secret={proof.secret}&project=shop"
-            assert (await api.call("HEAD", link)).status == status
+            assert (await api.call("HEAD", link, allow_redirects=False)).status == status
         assert (await use(api, way, proof)).status == way.status
 
 
@@ -83,7 +84,7 @@ async def test_a_slash_too_many_is_the_same_route(api: Api, path: str):
     [("DELETE", "/v1/account/sessions/"), ("DELETE", "/v1/account/sessions//"), ("DELETE", "/v1/account//sessions"),
      ("DELETE", "/v1/account/"), ("DELETE", "/v1/account//"), ("GET", "/account"), ("GET", "//account"),
      ("GET", "//evil.test/v1/account"), ("GET", "/V1/account"), ("GET", "/v1/%2Faccount"), ("GET", "/v1%2F/account"),
-     ("GET", "/"), ("GET", "//"), ("GET", "/v1"), ("GET", "/v1/"), ("GET", "/v1//")],
+     ("GET", "/v1"), ("GET", "/v1/"), ("GET", "/v1//")],
 )  # fmt: skip
 async def test_an_empty_id_is_not_everything(api: Api, pool: Pool, method: str, path: str):
     """One session whose id is empty is not all sessions: behind the endpoint a slash too many is another path."""
@@ -95,13 +96,13 @@ async def test_an_empty_id_is_not_everything(api: Api, pool: Pool, method: str, 
 
 
 async def test_a_pages_form_goes_to_ourselves(api: Api, post: Post):
-    """A link with a slash too many gives a form for this server: `//auth/…` would be a server called auth."""
+    """A link with a slash too many leads to this server: `//auth/…` would be a server called auth."""
     user = await api.sign_up()
     proof = await post.issue(WAYS[1].kind, user["$id"])
     link = f"//auth/verification?userId={proof.user_id}&secret={proof.secret}&project=shop"
     answer = await edge.ask(api.client.port, f"GET {link} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-    assert answer.status == 200
-    assert b'action="/auth/verification?project=shop"' in answer.body
+    assert answer.status == 303
+    assert answer.headers["location"] == "/auth/verification?project=shop"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""The host that a mailed code is bound to."""
+"""The host that a mailed code is bound to, and to which pages lead back."""
 
 import pytest
 
-from worker.mail import compose
+from service.links import main_host
 
 
 @pytest.mark.parametrize(
@@ -14,9 +14,10 @@ from worker.mail import compose
         (["shop.example", "myshop.example"], None),
         (["localhost"], None),
         (["localhost", "127.0.0.1", "[::1]", "app.localhost", "shop.example"], "shop.example"),
+        (["*.shop.example"], None),
         ([], None),
     ],
 )
-def test_a_code_belongs_to_one_site(hostnames: list[str], host: str | None) -> None:
+def test_a_project_has_one_main_site(hostnames: list[str], host: str | None) -> None:
     """The host of which all others are subdomains; none for several sites, since only one can be named."""
-    assert compose._code_host(hostnames) == host
+    assert main_host.find(hostnames) == host
