@@ -1,4 +1,4 @@
-"""The programs of the demo: commands that end, and programs that run until Ctrl-C."""
+"""The programs of the demo."""
 
 import asyncio
 import sys
@@ -8,27 +8,16 @@ from pathlib import Path
 
 import aiohttp
 
-from devstack.children import Program, call
+from devstack.children import Program
 
 PROJECT = "demo"
-# What `projects create` exits with when the project is there.
-EXISTS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Commands:
     """Words of each command; tests put others in their place."""
 
-    migrate: tuple[str, ...] = (sys.executable, "-m", "service", "migrate")
-    create_project: tuple[str, ...] = (
-        *(sys.executable, "-m", "service", "projects", "create", PROJECT),
-        *("--name", "Demo", "--json"),
-    )
-    allow_host: tuple[str, ...] = (sys.executable, "-m", "service", "platforms", "add", PROJECT)
-    allow_plain_http: tuple[str, ...] = (
-        *(sys.executable, "-m", "service", "projects", "set", PROJECT),
-        *("--plain-http", "on"),
-    )
+    prepare: tuple[str, ...] = (sys.executable, "-m", "devstack.prepare")
     api: tuple[str, ...] = (sys.executable, "-m", "service", "serve")
     worker: tuple[str, ...] = (sys.executable, "-m", "worker")
 
@@ -61,15 +50,6 @@ def list_programs(commands: Commands, env: Mapping[str, str], *, logs: Path) -> 
             ready=lambda: answers(f"http://127.0.0.1:{env['HEALTH_PORT']}/ready"),
         ),
     )
-
-
-async def create_project(commands: Commands, env: Mapping[str, str], *, host: str) -> None:
-    """Make the demo's project, for pages on localhost and, where the LAN reaches us, on that host."""
-    await call(commands.create_project, env=env, fine=(0, EXISTS))
-    await call((*commands.allow_host, "localhost"), env=env)
-    if host:
-        await call((*commands.allow_host, f"[{host}]" if ":" in host else host), env=env)
-        await call(commands.allow_plain_http, env=env)
 
 
 async def answers(url: str) -> bool:

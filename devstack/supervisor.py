@@ -17,7 +17,7 @@ from devstack.lan import origin, own_address
 from devstack.log_follower import follow
 from devstack.mailbox import Mailbox, open_mailbox
 from devstack.ports import USUAL, Ports, PortTaken, choose, refuse_taken
-from devstack.programs import OURS, PROJECT, Commands, create_project, list_programs
+from devstack.programs import OURS, PROJECT, Commands, list_programs
 from devstack.servers import Server, ServerError, last_lines
 from devstack.terminal import how_ended, print_line, welcome
 
@@ -76,12 +76,11 @@ async def _open(
     )
     env = environment.for_programs(settings)
     print_line("Migrating, starting the API and a worker ...")
-    await call(commands.migrate, env=env)
+    await call((*commands.prepare, PROJECT, host), env=env)
     programs = list_programs(commands, env, logs=state / "log")
     for program in programs:
         await program.start()
         stack.push_async_callback(program.stop)
-    await create_project(commands, env, host=host)
     for program in programs:
         await until_ready(program)
     stack.enter_context(environment.shared(state, settings))

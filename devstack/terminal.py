@@ -36,7 +36,7 @@ Sign up:
   curl -s {api}/v1/account {headers} -d {body}
 """)
     if lan:
-        print_line(f"""Warning: with --host everybody in the network of {lan} reaches the API and the mailbox,
-and can read every mail in it. Use it only in a network that you trust.
+        print_line(f"""Warning: with --host everybody in the network of {lan} reaches the API, the example app and
+the mailbox, and can read every mail in it. Use it only in a network that you trust.
 """)
     print_line(f"Ctrl-C ends all of it; the data stay in {short(state)}.")

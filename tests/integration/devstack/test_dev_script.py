@@ -12,7 +12,12 @@ PYTHON = """\
 case "$*" in
   "-c import sys; print("*) echo 3.11 ;;
   "-m venv"*) for folder in "$@"; do :; done; mkdir -p "$folder/bin"; cp "$0" "$folder/bin/python" ;;
-  "-m pip install"*) cat pip.says; exit "$(cat pip.ends)" ;;
+  "-m pip install"*)
+    for lock in "$@"; do :; done
+    sed -n 's/^\\([a-z0-9-]*\\)==.*/Collecting \\1 (from -r x)/p' "$lock"
+    echo "Installing collected packages: many"
+    exit "$(cat pip.ends)" ;;
+  -) exit 1 ;;
   "-P -m devstack"*) echo "$PWD $PYTHONPATH $*" ;;
   "-m devstack"*) echo "devstack runs" ;;
 esac
@@ -25,8 +30,6 @@ def clone(tmp_path):
     """A folder with `dev` and a lock, and PYTHON for it."""
     (tmp_path / "dev").write_bytes((ROOT / "dev").read_bytes())
     (tmp_path / "requirements-embedded.lock").write_text("".join(f"{name}==1 \\\n    --hash=x\n" for name in NAMES))
-    says = [f"Collecting {name}==1 (from -r x)" for name in NAMES] + ["Installing collected packages: many"]
-    (tmp_path / "pip.says").write_text("\n".join([*says, ""]))
     (tmp_path / "pip.ends").write_text("0")
     (tmp_path / "programs").mkdir()
     write(tmp_path / "programs" / "python", PYTHON)

@@ -62,7 +62,7 @@ STAND_IN = textwrap.dedent("""
         signal.pause()
 """)
 
-QUICK, EXISTS, HANGING = ["true"], ["sh", "-c", "exit 3"], ["sleep", "1000"]
+QUICK, HANGING = ["true"], ["sh", "-c", "sleep 1000"]
 BROKEN = ["sh", "-c", "echo relation is not there; exit 7"]
 
 
@@ -83,8 +83,7 @@ def read_notes(state):
 def supervisor(state, *, ports=None, host="", **commands):
     """A supervisor in its own process; whatever the test does, it and its children are gone afterwards."""
     ports = {"api": 0, "page": 0, "smtp": 0, "app": 0} | (ports or {})
-    usual = {"migrate": QUICK, "create_project": EXISTS, "allow_host": QUICK}
-    usual |= {"api": stand_in("api"), "worker": stand_in("worker")}
+    usual = {"prepare": QUICK, "api": stand_in("api"), "worker": stand_in("worker")}
     argv = [sys.executable, "-c", SUPERVISOR, str(state), json.dumps(usual | commands), json.dumps(ports), host]
     with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
@@ -182,7 +181,7 @@ def test_signals_that_come_together_count_as_one(tmp_path):
 
 def test_ctrl_c_ends_a_start_that_hangs(tmp_path):
     """Somebody who changes their mind during the start isn't left with half of it."""
-    with supervisor(tmp_path, migrate=HANGING) as process:
+    with supervisor(tmp_path, prepare=HANGING) as process:
         read_to(process, "Migrating")
         children = children_of(process.pid)
         process.send_signal(signal.SIGINT)
@@ -255,7 +254,7 @@ def test_a_worker_that_falls_is_started_again(tmp_path):
         assert process.poll() is None
 
 
-@pytest.mark.parametrize("role", ["migrate", "create_project", "allow_host", "worker", "api"])
+@pytest.mark.parametrize("role", ["prepare", "worker", "api"])
 def test_a_failed_start_ends_with_what_was_said(tmp_path, role):
     """A program that can't start is named with its last lines; nothing is left running, and the status is 1."""
     with supervisor(tmp_path, **{role: BROKEN}) as process:
@@ -346,18 +345,15 @@ def test_help_needs_no_environment(tmp_path):
 def test_the_lan_reaches_what_it_is_told_to(tmp_path):
     """--host opens API and mailbox on that address, too; links and the project name it, and a warning is shown."""
     host = "127.0.0.2"  # stands for one that others reach
-    with supervisor(
-        tmp_path, host=host, allow_host=note_words("platforms"), allow_plain_http=note_words("set")
-    ) as process:
+    with supervisor(tmp_path, host=host, prepare=note_words("prepared")) as process:
         said = read_to(process, "Ctrl-C")
         note = next(note for note in read_notes(tmp_path) if note["role"] == "api")
         page = re.search(rf"Mailbox  http://{re.escape(host)}:(\d+) ", said)[1]
         for address in ("127.0.0.1", host):
             socket.create_connection((address, int(page)), timeout=10).close()
     assert (note["HOST"], note["PUBLIC_URL"]) == (f"127.0.0.1,{host}", f"http://{host}:{note['PORT']}")
-    assert f"Warning: with --host everybody in the network of {host} reaches the API and the mailbox," in said
-    assert (tmp_path / "platforms").read_text() == f"localhost\n{host}\n"
-    assert (tmp_path / "set").read_text() == "\n"
+    assert f"Warning: with --host everybody in the network of {host} reaches the API, the example app and" in said
+    assert (tmp_path / "prepared").read_text() == f"demo {host}\n"
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "nowhere"])
