@@ -1,14 +1,15 @@
-"""`python -m testkit.gallery FOLDER`: every letter in each language and state, as HTML and as text, with an index.
+"""`python -m testkit.gallery FOLDER`: every letter and hosted page in each language and state, with an index.
 
-For those who write, translate or design letters. `--screenshots` adds pictures of the HTML part at the width of a
-desktop and of a phone, light and dark, by the browser of the tests; `--language` and `--letter` choose some only.
+For those who write, translate or design them. A letter is written as HTML and as text. `--screenshots` adds pictures of
+the HTML at the width of a desktop and of a phone, light and dark, by the browser of the tests; `--language`, `--letter`
+and `--page` choose some only.
 """
 
 import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import escape
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from testkit.node import node
+from testkit.page_gallery import HostedPage, hosted_pages
 from testkit.processes import ROOT
 from worker.mail import templates
 from worker.mail.branding import Branding
@@ -81,33 +83,39 @@ def pages(*, languages: list[str] | None = None, letters: list[str] | None = Non
                 yield Page(language, name, state, templates.render(name, locale=language, branding=branding, **facts))
 
 
-def write(folder: Path, shown: list[Page]) -> None:
-    """Write the letters and their index."""
-    for page in shown:
-        path = folder / page.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.with_name(path.name + ".html").write_text(page.letter.html)
-        path.with_name(path.name + ".txt").write_text(f"Subject: {page.letter.subject}\n\n{page.letter.text}")
-    (folder / "index.html").write_text(index(shown))
+def write(folder: Path, letters: Sequence[Page], hosted: Sequence[HostedPage] = ()) -> None:
+    """Write the letters, the hosted pages and, last, their index."""
+    for page in (*letters, *hosted):
+        (folder / page.path).parent.mkdir(parents=True, exist_ok=True)
+    for page in letters:
+        (folder / f"{page.path}.html").write_text(page.letter.html)
+        (folder / f"{page.path}.txt").write_text(f"Subject: {page.letter.subject}\n\n{page.letter.text}")
+    for shown in hosted:
+        (folder / f"{shown.path}.html").write_text(shown.html)
+    (folder / "index.html").write_text(index(letters, hosted))
 
 
-def index(shown: list[Page]) -> str:
-    rows = "\n".join(
+def index(letters: Sequence[Page], hosted: Sequence[HostedPage]) -> str:
+    of_letters = "\n".join(
         f'<tr><td>{page.language}<td>{page.name}<td>{page.state}<td><a href="{page.path}.html">HTML</a> '
         f'<a href="{page.path}.txt">text</a><td dir="auto">{escape(page.letter.subject)}'
-        for page in shown
+        for page in letters
     )
-    head = "<tr><th>Language<th>Letter<th>State<th>Parts<th>Subject"
+    of_pages = "\n".join(
+        f'<tr><td>{page.language}<td>{page.name}<td>{page.state}<td><a href="{page.path}.html">HTML</a>'
+        for page in hosted
+    )
     return (
         '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
-        '<meta name="viewport" content="width=device-width"><title>Letters</title>'
+        '<meta name="viewport" content="width=device-width"><title>Letters and pages</title>'
         "<style>body{font:16px/1.5 system-ui;margin:2em}td,th{padding:.2em 1em .2em 0;text-align:start}</style>"
-        f"<h1>Letters</h1><table>{head}\n{rows}</table></html>\n"
+        f"<h1>Letters</h1><table><tr><th>Language<th>Letter<th>State<th>Parts<th>Subject\n{of_letters}</table>"
+        f"<h1>Pages</h1><table><tr><th>Language<th>Page<th>State<th>Parts\n{of_pages}</table></html>\n"
     )
 
 
-def take_pictures(folder: Path, shown: list[Page]) -> None:
-    """Take a picture of each letter at each width and in each colour scheme, beside the letter."""
+def take_pictures(folder: Path, shown: Sequence[Page | HostedPage]) -> None:
+    """Take a picture of each letter and page at each width and in each colour scheme, beside its HTML."""
     order = [
         {
             "page": str((folder / f"{page.path}.html").resolve()),
@@ -123,19 +131,26 @@ def take_pictures(folder: Path, shown: list[Page]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m testkit.gallery", description="Write every letter into a folder.")
+    parser = argparse.ArgumentParser(
+        prog="python -m testkit.gallery", description="Write letters and pages into a folder."
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument(
         "--screenshots", action="store_true", help="take pictures, too; `./dev test` brings the browser"
     )
     parser.add_argument("--language", action="append", help="of this language only; may be repeated")
-    parser.add_argument("--letter", action="append", help="this letter only; may be repeated")
+    parser.add_argument("--letter", action="append", default=[], help="this letter only; may be repeated")
+    parser.add_argument("--page", action="append", default=[], help="this page only; may be repeated")
     options = parser.parse_args(arguments)
-    shown = list(pages(languages=options.language, letters=options.letter))
-    write(options.folder, shown)
+    everything = not options.letter and not options.page
+    letters = list(pages(languages=options.language, letters=options.letter)) if everything or options.letter else []
+    hosted = [
+        page for page in hosted_pages(languages=options.language) if everything or page.name in options.page
+    ]  # fmt: skip
+    write(options.folder, letters, hosted)
     if options.screenshots:
-        take_pictures(options.folder, shown)
-    print(f"{len(shown)} letters: {options.folder / 'index.html'}")
+        take_pictures(options.folder, [*letters, *hosted])
+    print(f"{len(letters)} letters, {len(hosted)} pages: {options.folder / 'index.html'}")
 
 
 if __name__ == "__main__":
