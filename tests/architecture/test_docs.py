@@ -93,6 +93,28 @@ def test_variables_exist(path: Path):
     assert not {*_VARIABLE.findall(path.read_text())} - known
 
 
+def test_prose_is_wrapped():
+    """A line of prose has at most 120 characters; tables and code may have more."""
+    found = [
+        f"{path}:{number}"
+        for path, text in texts()
+        if path.suffix == ".md"
+        for number, line in prose(text)
+        if len(line) > 120
+    ]
+    assert not found, found
+
+
+def prose(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a page that are neither a table's nor code, with their numbers."""
+    code = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            code = not code
+        elif not code and not line.startswith("|"):
+            yield number, line
+
+
 def test_nothing_private_is_public():
     """No machine's paths, no registry's address and no person's e-mail address stands in a file of ours."""
     found = [f"{path}: {fault}" for path, text in texts() for fault in private(str(path), text)]

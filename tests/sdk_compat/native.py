@@ -1,6 +1,7 @@
 """The official SDKs that are not walked: how each asks, and which keys its models insist on (data/native.toml)."""
 
 import json
+import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -184,7 +185,10 @@ def tables() -> str:
             if not kind.endswith("?") and name not in shared[model]
         ]
         keys.append(f"| {sdk.label} | {models} | {sdk.missing} | {', '.join(own) or '–'} |")
-    everywhere = [f"- {name}: {' '.join(f'`{key}`' for key in found)}" for name, found in shared.items()]
+    everywhere = [
+        textwrap.fill(f"- {name}: {' '.join(f'`{key}`' for key in found)}", 120, subsequent_indent="  ")
+        for name, found in shared.items()
+    ]
     parts = [TITLE, _INTRODUCTION, *requests, "", _ON_KEYS, "", *everywhere, "", *keys]
     return "\n" + "\n".join(parts) + "\n"
 
