@@ -193,7 +193,7 @@ def test_every_module_of_the_service_has_a_layer():
 
 
 def test_no_two_folders_import_each_other():
-    """Not by way of others either, tests included."""
+    """No two folders import each other, not by way of others either, tests included."""
     names = modules(*_FOLDERS)
     edges: dict[str, set[str]] = {}
     for module, tree in names.items():

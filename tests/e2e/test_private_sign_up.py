@@ -29,7 +29,7 @@ async def login(api: Api, email: str, password: str) -> tuple[int, str]:
 async def mails(deployment: Deployment, email: str, count: int) -> list:
     """All that the mailbox has got, as soon as it is so many."""
     async with asyncio.timeout(PATIENCE):
-        while len(found := [mail for mail in deployment.sink.mails if mail.recipients == (email,)]) < count:  # noqa: ASYNC110 - Postgres and sockets ring no bell
+        while len(found := [mail for mail in deployment.sink.mails if mail.recipients == (email,)]) < count:  # noqa: ASYNC110 - Postgres and sockets can't be awaited
             await asyncio.sleep(0.05)
     return found
 

@@ -41,7 +41,7 @@ async def test_every_command_explains_itself(type_: Terminal, command: str):
      "keys create shop", "keys create shop --name x", "keys create shop --name x --scopes users.read --days soon"],
 )  # fmt: skip
 async def test_wrong_words_are_two(type_: Terminal, words: str):
-    """2, the usage, and nothing done."""
+    """Wrong arguments end with 2 and the usage."""
     code, _, err = await type_(*words.split())
     assert code == 2
     assert err.startswith("usage: python -m service")
@@ -107,7 +107,7 @@ async def test_every_setting_of_a_project_can_be_set(type_: Terminal, tmp_path: 
 
 
 async def test_what_is_not_there_is_four(type_: Terminal):
-    """4, and one line that says what is missing."""
+    """What isn't there ends with 4 and one line that names it."""
     await type_("projects", "create", "shop")
     for words in ("projects show nowhere", "projects set nowhere --name x", "platforms add nowhere a.b",
                   "platforms remove shop a.b", "keys create nowhere --name x --scopes users.read",
@@ -155,12 +155,12 @@ async def test_people_get_lines_and_tables(type_: Terminal):
 
 
 async def test_migrate_says_what_it_did(type_: Terminal):
-    """On a database that is up to date: nothing."""
+    """`migrate` lists what it applied: nothing on a database that is up to date."""
     assert await type_.json("migrate") == {"applied": []}
 
 
 async def test_unfit_settings_are_five(type_: Terminal, monkeypatch: pytest.MonkeyPatch):
-    """5, and every fault on a line."""
+    """Invalid settings end with 5 and a line for each."""
     monkeypatch.setenv("PORT", "x")
     monkeypatch.delenv("REDIS_URL")
     code, _, err = await type_("projects", "list")

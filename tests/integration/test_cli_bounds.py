@@ -12,7 +12,7 @@ LIFETIMES = ("session", "recovery", "verification", "magic-url", "otp")
 
 @pytest.mark.parametrize("words", ["", "nothing", "projects", "projects nothing", "keys", "users nothing"])
 async def test_who_names_no_command_is_shown_all(type_: Terminal, words: str):
-    """Each command with what it does, and the error last."""
+    """Without a command the help is shown, and the error comes last."""
     code, out, err = await type_(*words.split())
     _, helped, _ = await type_(*words.split()[:-1], *words.split()[-1:] * ("nothing" not in words), "--help")
     assert (code, out) == (2, "")

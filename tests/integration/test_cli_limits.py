@@ -82,7 +82,7 @@ async def test_windows_are_shown_and_emptied(type_: Terminal, api: Api, redis: R
     ],
 )  # fmt: skip
 async def test_wrong_words_change_nothing(type_: Terminal, pool: Pool, words: str, code: int):
-    """A rule or a project that is not there, numbers that are none."""
+    """A rule or project that isn't there, or numbers that are none, change nothing."""
     await projects.create(pool, "shop", name="Shop")
     assert (await type_(*words.split()))[0] == code
     found = await projects.find(pool, "shop")

@@ -116,7 +116,7 @@ async def test_apps(type_: Terminal):
      "file://x --kind app", "é.app --kind app"],
 )  # fmt: skip
 async def test_each_kind_has_its_grammar(type_: Terminal, pool: Pool, words: str):
-    """2 and one line that names the right form; nothing is kept."""
+    """A platform in a wrong form ends with 2 and one line; nothing is kept."""
     await type_("projects", "create", "shop")
     code, out, err = await type_("platforms", "add", "shop", *words.split())
     assert (code, out, len(err.splitlines())) == (WRONG, "", 1), err

@@ -28,7 +28,7 @@ async def pid(connection) -> int:
 
 async def until(condition) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - Postgres and sockets ring no bell
+        while not condition():  # noqa: ASYNC110 - Postgres and sockets can't be awaited
             await asyncio.sleep(0.01)
 
 

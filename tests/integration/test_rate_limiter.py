@@ -162,7 +162,7 @@ async def test_the_larger_number_of_the_two_counts(limits: RateLimiter, redis: R
 
 
 async def test_a_refund_frees_its_own_place(limits: RateLimiter, redis: Redis):
-    """One place for one call, in Redis and in Postgres."""
+    """A refund frees one place for one call, in Redis and in Postgres."""
     first = await limits.count("shop", X)
     await limits.count("shop", X)
     await limits.refund(first.places)
@@ -217,7 +217,7 @@ async def test_an_operators_resets_reach_redis(
 async def test_a_refusal_stands_where_resets_cant_be_read(
     limits: RateLimiter, store: CountingStore, pool: Pool, caplog: pytest.LogCaptureFixture
 ):
-    """The log has it; no call is let through for it."""
+    """Resets that can't be read are logged, and let no refused call through."""
     store.reads_fail = True
     await allowed(limits, 2)
     await pool.execute("delete from windows")

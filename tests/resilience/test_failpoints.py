@@ -203,8 +203,8 @@ async def test_hang_and_sleep_wait():
         await failpoints.reach("db.commit.after")
 
 
-async def test_a_ring_that_breaks_is_a_missed_bell(redis_url: str):
-    """At the doors of Redis a broken line is what it always is: counted, and nobody hears of it."""
+async def test_a_job_that_is_not_enqueued_is_counted(redis_url: str):
+    """A failpoint at Redis acts like a broken connection: the job is lost and counted, and the caller gets no error."""
     failpoints.arm("redis.enqueue.before:raise")
     redis = connect_redis(redis_url)
     job_queue = JobQueue(redis)

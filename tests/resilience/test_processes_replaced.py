@@ -74,7 +74,7 @@ async def test_f57_jobs_of_another_version(tmp_path: Path):
 
 
 async def test_f58_every_job_up_to_a_hundred_times(tmp_path: Path):
-    """In any order, to two workers: one mail each."""
+    """Jobs that come up to a hundred times, in any order, to two workers, send one mail each."""
     async with start_cluster(tmp_path, workers=2) as cluster:
         client, chance = cluster.client(), random.Random(58)
         ann = await client.sign_up("ann")

@@ -117,7 +117,7 @@ async def test_a_cut_after_so_many_bytes(proxy: Proxy, heard: asyncio.Queue[byte
 
 
 async def test_the_way_back_is_cut_too(proxy: Proxy):
-    """An answer that breaks off in the middle."""
+    """The proxy can also cut an answer in the middle."""
     proxy.change(cut_down=2)
     with pytest.raises(asyncio.IncompleteReadError) as found:
         await said(proxy, b"hello", count=5)

@@ -31,7 +31,7 @@ from testkit.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HOUR, LIMIT = 3600, 10
-# What the promise gives a worker to notice that Redis hangs, and a mail without a bell; three times as long here.
+# What the promise gives a worker to notice that Redis hangs, and a mail without a job; three times as long here.
 NOTICED, SWEPT = 15.0, 30.0
 _groups = itertools.count()
 
@@ -66,7 +66,7 @@ async def heard(cluster: Cluster) -> None:
     async def taken() -> bool:
         return await cluster.valkey.command("ZSCORE", QUEUE, ring) is None
 
-    await until(taken, seconds=stretched(SWEPT), what=f"nobody hears the bell: {cluster.workers[0].written[-10:]}")
+    await until(taken, seconds=stretched(SWEPT), what=f"nobody takes a job: {cluster.workers[0].written[-10:]}")
 
 
 async def is_right(cluster: Cluster, *rules: Rule) -> None:
@@ -166,7 +166,7 @@ async def outage_is_over(cluster: Cluster) -> None:
 
 
 async def test_f23_it_hangs(cluster: Cluster):
-    """Requests go on, the worker notices by its socket's deadline, mails are swept; then the bell is heard again."""
+    """Requests go on, the worker notices by its socket's deadline, mails are swept; then jobs are taken again."""
     await outage_is_over(cluster)
     before = len(about_redis(cluster))
     cluster.valkey.pause()
@@ -267,7 +267,7 @@ async def liar(error: str) -> AsyncIterator[int]:
     ids=["READONLY", "BUSY", "LOADING", "MOVED", "CLUSTERDOWN"],
 )
 async def test_f25_it_answers_that_it_can_not(cluster: Cluster, trouble: Callable[[Cluster], object]):
-    """Whatever its reason: requests go on, guesses are limited, mails arrive, and then the bell is heard again."""
+    """Whatever its reason: requests go on, guesses are limited, mails arrive, and then jobs are taken again."""
     victim = (await people(cluster, 1))[0].email
     async with trouble(cluster):
         assert await guess(cluster, victim) == [401] * LIMIT + [429] * 2
@@ -336,14 +336,14 @@ async def test_f27_somebody_wrote_under_our_keys(cluster: Cluster):
 
 
 async def test_f28_a_queue_of_ids_that_mean_nothing(cluster: Cluster):
-    """Each is a no-op, a mail asked for meanwhile does not wait behind them, a thousand and more go in a second."""
+    """Each is a no-op, and a mail that is asked for meanwhile is sent all the same."""
     await drain(cluster, 2_000)
 
 
 @full
 @pytest.mark.timeout(700)
 async def test_f28_a_hundred_thousand_ids_that_mean_nothing(cluster: Cluster):
-    """The same for as many as the promise names."""
+    """A hundred thousand ids that mean nothing are no-ops too, and a mail is sent all the same."""
     await drain(cluster, 100_000)
 
 

@@ -81,6 +81,7 @@ async def test_valkey_is_stopped_wiped_and_filled(tmp_path: Path):
             await redis.command("PING")
         redis.start()
         await redis.fill()
+        assert await redis.command("GET", "a") == b"1"
         with pytest.raises(OutOfMemoryError):
             await redis.command("SET", "b", "1")
         await redis.fill(full="0")

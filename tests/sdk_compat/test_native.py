@@ -94,7 +94,7 @@ async def test_guests(api: Api, pool: Pool, sdk: Native):
 
 @each_server
 async def test_users(api: Api, pool: Pool, sdk: Native):
-    """So does the Users API of the SDKs of servers."""
+    """The Users API answers each server SDK with what its models require."""
     talk, model = await talk_of(api, pool, sdk), "ManagedUser" if "ManagedUser" in sdk.keys else "User"
     made = {"userId": "ann", "email": ANN["email"], "phone": None, "password": ANN["password"], "name": None}
     await talk.call("POST", "/users", made, status=201, model=model)

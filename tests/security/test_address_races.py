@@ -98,7 +98,7 @@ async def move_by_operator(pool: Pool, number: int) -> str:
 async def all_wait(pool: Pool, count: int) -> None:
     """Until so many wait for a lock."""
     async with asyncio.timeout(60):
-        while (await pool.fetchrow("select count(*) from pg_locks where not granted"))[0] < count:  # noqa: ASYNC110 - Postgres rings no bell
+        while (await pool.fetchrow("select count(*) from pg_locks where not granted"))[0] < count:  # noqa: ASYNC110 - Postgres can't be awaited
             await asyncio.sleep(0.01)
 
 

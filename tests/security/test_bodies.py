@@ -188,7 +188,7 @@ async def test_s41_no_field_takes_what_is_no_text(api: Api, pool: Pool, member: 
 
 
 async def test_s41_prefs_and_labels(api: Api, pool: Pool, member: dict[str, str]):
-    """In keys and values of preferences at any depth, and in lists."""
+    """Invalid text is refused in keys and values of preferences, at any depth and in lists."""
     for bad in BAD_TEXTS:
         text = bad.decode("utf-8", "surrogateescape")
         for prefs in (

@@ -47,7 +47,7 @@ async def test_s60_whom_answers_are_for(api: Api, row: dict[str, Any]):
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: ascii(row["origin"]))
 async def test_s60_a_preflight_tells_nothing(api: Api, row: dict[str, Any]):
-    """Any page may ask what it would be allowed to send (the contract's 1.5); it hears for ten minutes, and no data."""
+    """Any page may ask what it would be allowed to send; the answer holds for ten minutes at most, and no data."""
     sent = {"Origin": row["origin"], "Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "x"}
     answer = await api.call("OPTIONS", "/v1/account/prefs", headers=sent)
     assert (answer.status, await answer.read()) == (204, b"")

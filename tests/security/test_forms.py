@@ -253,7 +253,7 @@ async def test_s82_a_client_that_breaks_off_is_no_fault_of_ours(port: int, kind:
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, abrupt)
             writer.close()
         async with asyncio.timeout(edge.PATIENCE):
-            while len(log.getvalue().splitlines()) < 20:  # noqa: ASYNC110 - the log rings no bell
+            while len(log.getvalue().splitlines()) < 20:  # noqa: ASYNC110 - the log can't be awaited
                 await asyncio.sleep(0.01)
     found = [json.loads(line) for line in log.getvalue().splitlines()]
     assert {(line["event"], line.get("status")) for line in found} == {("request.handled", 400)}, found

@@ -81,7 +81,7 @@ async def test_s65_every_route_however_it_is_asked(api: Api, route: Route):
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/v1/account/", "/v1/../v1", "/%00", "/.env"])
 async def test_s65_no_route_at_all(api: Api, path: str):
-    """404 is an answer like any other."""
+    """A path without a route has the security headers of every answer."""
     for method in ("GET", "POST", "DELETE", "OPTIONS"):
         answer = await api.call(method, path)
         check(answer)

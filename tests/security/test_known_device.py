@@ -187,7 +187,7 @@ def test_no_part_of_a_mark_can_be_changed(field: int):
 
 
 def test_a_mark_ends_after_half_a_year(monkeypatch: pytest.MonkeyPatch):
-    """An old device is a stranger again."""
+    """A mark ends after half a year, and one from the future is none."""
     tokens = known_devices.add_token(RING, "", "shop", email=ANN, proven=True)
     now = time.time()
     for later, found in ((SECONDS - 60, True), (SECONDS + 60, False), (-3600, False)):

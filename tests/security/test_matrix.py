@@ -44,7 +44,7 @@ def test_every_requirement_is_shown_or_says_why_not():
 
 
 def test_requirements_stand_in_order():
-    """As they are numbered, each once."""
+    """Requirements stand in the order of their numbers, each once."""
     numbers = [tuple(map(int, number.split("."))) for number in asvs()]
     assert numbers == sorted(set(numbers))
 

@@ -64,7 +64,7 @@ async def test_a_new_password_is_told(api: Api, pool: Pool):
 
 
 async def test_a_refused_change_tells_nothing(api: Api, pool: Pool):
-    """No letter without the act."""
+    """A change that is refused sends no notice."""
     member = await proved(api, pool)
     body = {"password": "eves own horse", "oldPassword": "wrong horse"}
     assert (await api.call("PATCH", "/v1/account/password", json=body, headers=member)).status == 401
@@ -128,7 +128,7 @@ async def test_looking_at_the_link_does_nothing(api: Api, pool: Pool, settings: 
 
 
 async def test_a_stolen_address_comes_back(api: Api, pool: Pool, settings: Settings):
-    """Whatever the thief did since: another address, another password, links of recovery and proof."""
+    """The notice's link gives the address back whatever the thief did since, and ends sessions, password and links."""
     member = await proved(api, pool)
     await change_email(api, member)
     address = await link(pool, settings, Kind.EMAIL_UNDO)
@@ -265,7 +265,7 @@ async def test_a_blocked_account_stays_blocked(api: Api, pool: Pool, settings: S
 
 
 async def test_the_link_ends_after_three_days(api: Api, pool: Pool, settings: Settings):
-    """Late is too late."""
+    """A notice's link ends after three days."""
     await change_password(api, await proved(api, pool))
     row = await pool.fetchrow("select extract(epoch from expires_at - created_at) from tokens")
     assert row

@@ -78,7 +78,7 @@ async def test_a_taken_address_is_not_written_down(api: Api, pool: Pool, setting
 async def test_a_private_sign_up_of_a_taken_address_is_not_written_down(
     api: Api, pool: Pool, settings: Settings, logged: Log
 ):
-    """Its link, used when the address is somebody's by then."""
+    """A sign-up link for an address that is taken by then leaves no address in the server's log."""
     await projects.change(pool, "shop", private_signup=True)
     await api.sign_up(TAKEN)
     proof = await proof_of(pool, settings, TAKEN)

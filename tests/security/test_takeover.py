@@ -153,7 +153,7 @@ async def test_s24_an_address_that_changes_meanwhile_gets_no_mail(api: Api, pool
 async def waiting(pool: Pool) -> None:
     """Until somebody waits for a lock."""
     async with asyncio.timeout(PATIENCE):
-        while not (await pool.fetchrow("select count(*) from pg_locks where not granted"))[0]:  # noqa: ASYNC110 - Postgres rings no bell
+        while not (await pool.fetchrow("select count(*) from pg_locks where not granted"))[0]:  # noqa: ASYNC110 - Postgres can't be awaited
             await asyncio.sleep(0.01)
 
 

@@ -82,7 +82,7 @@ def limit_headers(answer) -> dict[str, str]:
 
 
 async def test_s06_taken_answers_are_counted_by_network(behind: Api, pool: Pool):
-    """Anonymous accounts, fifty an hour, each with ten changes of address: ten answers tell of an address."""
+    """A network learns of ten taken addresses an hour, with however many anonymous accounts it asks."""
     await projects.set_limit(pool, "shop", rule="create_account.ip", numbers=[])
     for number in range(12):
         await behind.sign_up(f"u{number}@example.com")

@@ -141,12 +141,12 @@ def test_a_wrong_claim_is_refused(changes: dict[str, object]):
 
 @pytest.mark.parametrize("payload", [[], "x", 5, None, b"\xff", b"[" * 500, [claims()]])
 def test_a_payload_that_is_no_object_is_refused(payload: object):
-    """Lists, texts, junk."""
+    """A payload that is a list, a text or junk is refused."""
     refused(forge(payload if payload is not None else b"null"))
 
 
 def test_a_wrong_signature_is_refused():
-    """Empty, of another key, of another message, doubled, cut."""
+    """A signature is refused that is empty, of another key or message, doubled or cut."""
     good = forge()
     text, _, signature = good.rpartition(".")
     other = forge(claims(userId="eve"))

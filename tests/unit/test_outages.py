@@ -130,11 +130,11 @@ def test_a_redis_that_stops_breaks_connections_off(said: str):
 
 
 def test_a_peer_that_is_no_redis():
-    """The port of something else."""
+    """A peer that doesn't speak Redis's protocol is said to, with the setting to mend."""
     said = exceptions.InvalidResponse("Protocol Error: b'HTTP/1.1'")
     assert redis_errors.fault(said) == "speaks another protocol: mend REDIS_URL"
 
 
 def test_redis_own_words_are_not_repeated():
-    """They may hold the name of a key."""
+    """Redis's own error text is not repeated: it may hold the name of a key."""
     assert redis_errors.fault(ValueError("rl:secret")) == "can't be asked (ValueError)"

@@ -27,7 +27,7 @@ _HARMLESS = {"Services.passwords"}
 
 @pytest.mark.parametrize("show", [str, repr, ascii, format, "{}".format, "{!r:>40}".format, "%s".__mod__, "%r".__mod__])
 def test_it_shows_stars(show: Any):
-    """However it is printed; its length is not told either."""
+    """A secret is printed as three stars in every way, whatever its length."""
     assert show(Secret(TEXT)).strip() == "***" == show(Secret("")).strip()
 
 

@@ -112,7 +112,7 @@ async def test_the_log_in_each_era(api: Api, pool: Pool, version: str, modern: b
     ("status", "number", "flag"), [("unactivated", 0, True), ("active", 1, True), ("blocked", 2, False)]
 )
 async def test_status_is_a_number_and_later_a_flag(api: Api, pool: Pool, status: str, number: int, flag: bool):
-    """0, 1, 2 below 0.12; from there on whether the account is open."""
+    """`status` is 0, 1 or 2 in legacy, and true unless the account is blocked in modern."""
     body = {"email": "ann@example.com", "password": "correct horse"}
     await pool.execute("alter table users alter column status set default '" + status + "'")
     try:

@@ -36,7 +36,7 @@ async def apps(pool: Pool, project: projects.Project) -> None:
 
 @pytest.mark.parametrize("origin", OURS)
 async def test_a_projects_app_may_act(apps, api: Api, origin: str):
-    """In both eras, and a web view reads its answers."""
+    """A listed app may act in both API versions, and its web view may read the answers."""
     for modern in (False, True):
         answer = await api.call("GET", "/v1/account", headers={"Origin": origin}, modern=modern)
         assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (401, origin)
@@ -67,7 +67,7 @@ async def test_no_link_leads_to_an_app(apps, api: Api, url: str):
 
 
 async def test_an_app_that_was_added_as_a_host_goes_on(api: Api, pool: Pool):
-    """Rows of earlier releases, which knew hosts only."""
+    """An app's id that is listed as a host, as in rows of earlier releases, is allowed still."""
     await projects.add_platform(pool, "shop", hostname="com.example.app")
     for origin in ("appwrite-android://com.example.app", "capacitor://localhost", "https://com.example.app"):
         assert (await api.call("GET", "/v1/account", headers={"Origin": origin}, modern=True)).status == 401

@@ -116,7 +116,7 @@ async def test_a_commit_under_way_is_not_torn(pool: Pool):
         with pytest.raises(TimeoutError):
             await asyncio.create_task(_commit_late(pool))
         assert len(pool._idle) < pool._open, "nobody else gets the connection"
-        while len(pool._idle) < pool._open:  # noqa: ASYNC110 - a pool rings no bell
+        while len(pool._idle) < pool._open:  # noqa: ASYNC110 - a pool can't be awaited
             await asyncio.sleep(0.01)
     finally:
         failpoints.disarm()

@@ -125,7 +125,7 @@ async def test_a_project_may_reveal_for_a_conformance_run(api: Api, pool: Pool, 
     """With reveal_unknown_users: 404 for nobody, 401 or 403 for the blocked, the real id for everybody else."""
     await projects.change(pool, "shop", reveal_unknown_users=True)
     async with asyncio.timeout(PATIENCE):  # the directory of projects is a second behind
-        while (await ask(api, people["unknown"])).status == 201:  # noqa: ASYNC110 - Postgres and sockets ring no bell
+        while (await ask(api, people["unknown"])).status == 201:  # noqa: ASYNC110 - Postgres and sockets can't be awaited
             await asyncio.sleep(0.2)
     await pool.execute("delete from tokens")
     old, new = await ask(api, people["unknown"]), await ask(api, people["unknown"], modern=True)

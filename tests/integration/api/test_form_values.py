@@ -46,7 +46,7 @@ async def test_a_status(api: Api, server: dict[str, str], *, multipart: bool, mo
 @pytest.mark.parametrize("multipart", [False, True])
 @pytest.mark.parametrize(("text", "kept"), [("true", True), ("1", True), ("false", False), ("0", False)])
 async def test_a_boolean(api: Api, server: dict[str, str], multipart: bool, text: str, kept: bool):
-    """`true`, `false`, `1` and `0`, in both kinds of form."""
+    """In both kinds of form `true`, `false`, `1` and `0` are booleans."""
     data = form([("emailVerification", text)], multipart=multipart)
     answer = await api.call("PATCH", "/v1/users/ann/verification", data=data, headers=server, modern=True)
     assert (answer.status, answer.data["emailVerification"]) == (200, kept)
@@ -54,7 +54,7 @@ async def test_a_boolean(api: Api, server: dict[str, str], multipart: bool, text
 
 @pytest.mark.parametrize("text", ["yes", "on", "TRUE", "2", "-1", "1.0", " 1", "٠", ""])
 async def test_other_words_are_no_booleans(api: Api, server: dict[str, str], text: str):
-    """400 that names the field, and nothing changes."""
+    """Another word for a boolean gets a 400 that names the field, and nothing changes."""
     data = form([("emailVerification", text)], multipart=False)
     answer = await api.call("PATCH", "/v1/users/ann/verification", data=data, headers=server, modern=True)
     assert (answer.status, answer.data["type"]) == (400, "general_argument_invalid")
@@ -62,7 +62,7 @@ async def test_other_words_are_no_booleans(api: Api, server: dict[str, str], tex
 
 
 async def test_json_stays_strict(api: Api, server: dict[str, str]):
-    """There a boolean is a boolean and a number a number."""
+    """In JSON a boolean is a boolean and a number a number, never a text."""
     for value in ("true", "1", 1, 0):
         answer = await api.call(
             "PATCH", "/v1/users/ann/verification", json={"emailVerification": value}, headers=server
@@ -83,7 +83,7 @@ async def test_a_modern_zero_blocks(api: Api, server: dict[str, str]):
 
 @pytest.mark.parametrize("multipart", [False, True])
 async def test_numbers(api: Api, server: dict[str, str], multipart: bool):
-    """The four whole numbers of a scrypt import."""
+    """A form's whole numbers are numbers, as the four of a scrypt import; others are refused."""
     data = form(list(SCRYPT.items()), multipart=multipart)
     answer = await api.call("POST", "/v1/users/scrypt", data=data, headers=server, modern=True)
     assert (answer.status, answer.data["email"]) == (201, "bob@example.com"), answer.data
@@ -94,7 +94,7 @@ async def test_numbers(api: Api, server: dict[str, str], multipart: bool):
 @pytest.mark.parametrize("multipart", [False, True])
 @pytest.mark.parametrize("names", [("labels[]", "labels[]"), ("labels[0]", "labels[1]")])
 async def test_lists(api: Api, server: dict[str, str], multipart: bool, names: tuple[str, str]):
-    """Empty brackets count on, numbers from 0 count too."""
+    """A form's list is written with empty brackets, or with numbers from 0."""
     data = form(list(zip(names, ("vip", "1"), strict=True)), multipart=multipart)
     answer = await api.call("PUT", "/v1/users/ann/labels", data=data, headers=server, modern=True)
     assert (answer.status, answer.data["labels"]) == (200, ["vip", "1"])
@@ -104,7 +104,7 @@ async def test_lists(api: Api, server: dict[str, str], multipart: bool, names: t
     "fields", [[("labels", "vip")], [("labels[a]", "vip")], [("labels[1]", "vip")], [("labels[0][]", "vip")]]
 )
 async def test_what_is_no_list(api: Api, server: dict[str, str], fields: list[tuple[str, str]]):
-    """A word, names, a list that begins later, a list of lists."""
+    """A word, names, a list that begins later and a list of lists are refused where a list is wanted."""
     answer = await api.call("PUT", "/v1/users/ann/labels", data=form(fields, multipart=False), headers=server)
     assert (answer.status, answer.data["type"]) == (400, "general_argument_invalid")
 
@@ -132,7 +132,7 @@ async def test_text_that_looks_like_a_number_stays_text(api: Api, pool: Pool):
 
 @pytest.mark.parametrize("twice", ["email[]=ann@example.com&email[]=eve@example.com", "email[]=ann@example.com"])
 async def test_a_list_is_no_address(api: Api, twice: str):
-    """Brackets are not taken away from what has none."""
+    """A list is refused where one text is wanted, however many it holds."""
     answer = await api.call(
         "POST", "/v1/account/recovery", data=f"{twice}&url=http://localhost/x",
         headers={"Content-Type": "application/x-www-form-urlencoded"},

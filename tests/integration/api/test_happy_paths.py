@@ -110,7 +110,7 @@ async def test_magic_url_tells_nothing(api: Api, pool: Pool):
 
 
 async def test_prefs_keep_odd_keys_out(api: Api):
-    """Keys that break a client's parser are refused at any depth."""
+    """Keys that break a client's parser are refused at any depth, and so are NUL and what is no object."""
     await api.sign_up()
     member = await api.sign_in()
     for prefs in ({"a": [{"__proto__": 1}]}, {"constructor": 1}, [1], "x", {"a": "b\0"}):

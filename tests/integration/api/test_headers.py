@@ -87,7 +87,7 @@ async def test_unknown_methods_do_nothing(api: Api, method: str):
 
 
 async def test_an_unknown_route_is_told_in_each_eras_words(api: Api):
-    """404, the same type, with or without a project."""
+    """An unknown route is 404 with one type, with or without a project."""
     old, new = await api.call("GET", "/v1/nothing"), await api.call("GET", "/v1/nothing", modern=True)
     assert (old.data["message"], old.data["type"]) == ("Not Found", "general_route_not_found")
     assert (new.data["message"], new.data["type"]) == (

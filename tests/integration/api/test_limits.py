@@ -151,7 +151,7 @@ async def test_other_spellings_share_the_window(api: Api):
 
 
 async def test_both_paths_share_the_window(api: Api):
-    """An alias is the same route."""
+    """All paths of a route share one window."""
     login = {"email": "ann@example.com", "password": "wrong horse"}
     await statuses(api, [login] * 5, "/v1/account/sessions")
     await statuses(api, [login] * 5, "/v1/account/sessions/email")

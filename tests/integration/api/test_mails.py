@@ -147,7 +147,7 @@ async def test_nobody_sees_anothers_mails(api: Api, pool: Pool, member: dict[str
 
 
 async def test_a_jwt_reads_them_too(api: Api, member: dict[str, str]):
-    """As every other read of the account."""
+    """A JWT reads the account's mails, as every other read of the account."""
     await asked(api, member)
     jwt = (await api.call("POST", "/v1/account/jwt", json={}, headers=member)).data["jwt"]
     assert len((await seen(api, {"X-Appwrite-JWT": jwt}))["mails"]) == 1

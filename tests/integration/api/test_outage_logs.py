@@ -129,7 +129,7 @@ async def test_a_password_that_redis_wants_and_nobody_gave_is_one_warning(
 
 
 async def test_redis_away_is_one_line_however_many_ask(environment: dict[str, str], project, pool: Pool):
-    """Limits, bells and /ready share it."""
+    """The rate limiter, the job queue and /ready share one line about Redis."""
     away = f"redis://127.0.0.1:{free_port()}"
     async with (
         processes.api(environment | {"REDIS_URL": away, "LIMITS": "off"}) as (running, address),

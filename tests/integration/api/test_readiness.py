@@ -107,7 +107,7 @@ async def test_a_half_migrated_schema_is_told(settings: Settings, pool: Pool):
 
 
 async def test_f21_without_redis_it_is_ready_and_says_so(environment, project):
-    """Redis is only a doorbell: the process takes requests and reports itself degraded."""
+    """Without Redis the process takes requests and reports itself degraded."""
     async with serving(environment | {"REDIS_URL": f"redis://127.0.0.1:{free_port()}"}) as api:
         await until(lambda: api.says(200))
         assert (await api.ready())[1] == {"ready": True, "fault": "", "degraded": ["redis"]}
@@ -157,7 +157,7 @@ async def test_f61_a_machine_whose_clock_is_off_is_not_ready(settings: Settings,
 
 @pytest.mark.parametrize("off", [3600.0, -3600.0])
 async def test_f61_jwts_live_by_the_clock_of_postgres(aiohttp_client, settings, project, redis, off: float):
-    """A machine an hour off makes tokens that are right everywhere, and takes those of the others."""
+    """A process makes and checks JWTs by the time that Postgres told it, an hour off its machine's or not."""
     right = Api(await aiohttp_client(make(settings), cookie_jar=DummyCookieJar()))
     clock = Clock()
     wrong = Api(await aiohttp_client(make(settings, clock.now), cookie_jar=DummyCookieJar()))

@@ -127,7 +127,7 @@ async def test_a_log_is_its_members_own(api: Api, pool: Pool):
 
 
 async def test_only_a_member_reads_a_log(api: Api):
-    """A guest has none."""
+    """A guest reads no log: 401."""
     assert (await api.call("GET", PATH)).status == 401
 
 

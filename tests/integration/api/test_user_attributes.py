@@ -54,7 +54,7 @@ async def test_status_has_three_numbers(api: Api, pool: Pool, given, shown):
 
 @pytest.mark.parametrize("given", [3, -1, "blocked", "", None, [0], 1.0])
 async def test_status_is_nothing_else(api: Api, pool: Pool, given):
-    """Any other value is refused and changes nothing."""
+    """A status that the API version doesn't know is refused and changes nothing."""
     server = await api_keys.key(pool)
     user = await api.sign_up()
     answer = await api.call("PATCH", f"/v1/users/{user['$id']}/status", headers=server, json={"status": given})

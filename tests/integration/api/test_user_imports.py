@@ -116,7 +116,7 @@ async def test_a_planted_hash_costs_nothing(api: Api, pool: Pool):
 async def _somebody_waits(pool: Pool) -> None:
     """Until the login has proved the password and stands before the locked row."""
     async with asyncio.timeout(PATIENCE):
-        while not await pool.fetch("select from pg_locks where not granted"):  # noqa: ASYNC110 - Postgres rings no bell
+        while not await pool.fetch("select from pg_locks where not granted"):  # noqa: ASYNC110 - Postgres can't be awaited
             await asyncio.sleep(0.01)
 
 

@@ -74,7 +74,7 @@ async def test_an_older_address_is_not_proved(api: Api, pool: Pool, settings: Se
 
 
 async def test_asking_when_verified(api: Api, pool: Pool):
-    """Modern: 409. Legacy: another letter, as ever."""
+    """A verified member who asks again gets 409 in modern, and another letter in legacy."""
     await api.sign_up()
     member = await api.sign_in()
     await pool.execute("update users set email_verified = true")

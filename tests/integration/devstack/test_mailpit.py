@@ -84,7 +84,7 @@ async def test_search_is_mailpits(mailbox, http):
 
 
 async def test_deleting_is_mailpits(mailbox, http):
-    """By ids, by a search, and all without ids."""
+    """Mails are deleted by ids or by a search, and all of them without ids."""
     for subject in ("one", "two", "three", "four"):
         await take(mailbox, subject)
     assert await (await http.delete("/api/v1/messages", json={"IDs": ["1"]})).text() == "ok"
@@ -138,7 +138,7 @@ async def test_kept_mails_are_bounded(tmp_path, monkeypatch):
 
 
 async def test_the_html_check_names_what_clients_drop(mailbox, http):
-    """Each fault with who drops it; a plain letter has none."""
+    """Each thing that mail clients drop is named; a plain letter has none."""
     await take(mailbox, html="<form></form><div style='display: flex'></div><img src=https://a.example/x>")
     found = await (await http.get("/api/mails/1/check")).json()
     assert [fault["what"] for fault in found] == [

@@ -384,7 +384,7 @@ def poller(pool: Pool, delivery: Delivery) -> OutboxPoller:
 
 
 async def test_the_sweep_finds_a_lost_job(pool: Pool, sink: Sink, a_worker, ann: users.User):
-    """A mail and an event whose bell nobody heard are overdue, and swept."""
+    """A mail and an event whose jobs were lost are overdue, and the poller finds them."""
     mail = await request_mail(pool)
     await due_now(pool)
     await pool.execute("update events set at = now() - interval '2 seconds'")

@@ -82,7 +82,7 @@ async def test_f60_a_loop_that_is_held_up_is_told(heartbeat: Heartbeat, caplog):
     await asyncio.sleep(TURN / 5)
     time.sleep(HELD_UP + TURN + 0.2)  # noqa: ASYNC251 - that is the fault
     async with asyncio.timeout(PATIENCE):
-        while not heartbeat.metrics.since_start["event_loop_stalls"]:  # noqa: ASYNC110 - a counter rings no bell
+        while not heartbeat.metrics.since_start["event_loop_stalls"]:  # noqa: ASYNC110 - a counter can't be awaited
             await asyncio.sleep(0.02)
     assert "event_loop.blocked" in [record.event for record in caplog.records]
     beating.cancel()

@@ -227,7 +227,7 @@ async def test_f31_what_waited_for_the_relay_goes_out_when_it_is_back(pool: Pool
     watching = asyncio.create_task(poller(pool, away).resume_after_outage())
     away.relay.recovered.set()
     async with asyncio.timeout(PATIENCE):
-        while away.recorder.metrics.since_start["mails_rescheduled"] < 3:  # noqa: ASYNC110 - a counter rings no bell
+        while away.recorder.metrics.since_start["mails_rescheduled"] < 3:  # noqa: ASYNC110 - a counter can't be awaited
             await asyncio.sleep(0.02)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)

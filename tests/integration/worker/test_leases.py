@@ -68,7 +68,7 @@ async def test_f02_what_is_in_hand_is_not_given_back(pool: Pool, a_worker, ann: 
 
 
 async def test_f02_anothers_is_not_given_back(pool: Pool, a_worker, ann: users.User):
-    """Whoever has claimed it since keeps it."""
+    """A worker gives back no lease that another has claimed since."""
     mail, worker = await request_mail(pool), a_worker()
     assert await outbox.claim(pool, mail, worker="two", lease=30)
     worker.recorder.leases.unconfirmed.add(mail)

@@ -30,7 +30,7 @@ ANN = "ann@example.com"
 SECRET_TEXT = "550 <ann@example.com>: \x1b[2Jno such user"
 
 
-class Desk:
+class Terminal:
     """Types words and remembers what came: exit code, standard output, standard error."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,13 +52,13 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(
+async def terminal(
     database: str, redis_url: str, redis: Redis, *, monkeypatch: pytest.MonkeyPatch, capsys, project: projects.Project
-) -> Desk:
+) -> Terminal:
     """With nothing in the environment but where Postgres and Redis are."""
     monkeypatch.setenv("DATABASE_URL", database)
     monkeypatch.setenv("REDIS_URL", redis_url)
-    return Desk(capsys)
+    return Terminal(capsys)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ async def states(pool: Pool) -> dict[UUID, str]:
 @pytest.mark.parametrize("verb", ["", "list", "show", "status", "retry", "cancel"])
 async def test_every_command_explains_itself(capsys, verb: str):
     """--help answers 0 and the exit codes, without settings or servers."""
-    code, out, _ = await Desk(capsys)(*verb.split(), "--help")
+    code, out, _ = await Terminal(capsys)(*verb.split(), "--help")
     assert code == 0
     assert "usage: python -m service mails" in out
     assert not verb or ("Exit codes:" in out and "--json" in out)
@@ -103,9 +103,9 @@ async def test_every_command_explains_itself(capsys, verb: str):
      "show 5", "retry", "retry --dry-run", "cancel", "retry 5", "status --project", "list --letter none",
      "cancel 01999999-0000-7000-8000-000000000000 --state pending"],
 )  # fmt: skip
-async def test_wrong_words_are_two(desk: Desk, words: str):
+async def test_wrong_words_are_two(terminal: Terminal, words: str):
     """2 and a sentence; a wish without any choice is never taken for all mails."""
-    code, out, err = await desk(*words.split())
+    code, out, err = await terminal(*words.split())
     assert (code, out) == (WRONG, "") == (2, "")
     assert err
 
@@ -119,30 +119,30 @@ def test_spans(text: str, seconds: float):
     ]  # fmt: skip
 
 
-async def test_what_is_not_there_is_four(desk: Desk):
-    """4, and one line that says what is missing."""
+async def test_what_is_not_there_is_four(terminal: Terminal):
+    """What isn't there ends with 4 and one line that names it."""
     for words in (f"show {ids.new_uuid()}", "list --project nowhere", "status --project nowhere",
                   "retry --project nowhere", "cancel --project nowhere"):  # fmt: skip
-        code, out, err = await desk(*words.split())
+        code, out, err = await terminal(*words.split())
         assert (code, out, len(err.splitlines())) == (MISSING, "", 1) == (4, "", 1), words
-    assert (await desk.json("retry", ids.new_uuid(), code=MISSING))["refused"][0]["verdict"] == "unknown"
+    assert (await terminal.json("retry", ids.new_uuid(), code=MISSING))["refused"][0]["verdict"] == "unknown"
 
 
-async def test_unfit_settings_are_five(desk: Desk, monkeypatch: pytest.MonkeyPatch):
-    """5 names what is missing; nothing but the two addresses is asked for."""
+async def test_unfit_settings_are_five(terminal: Terminal, monkeypatch: pytest.MonkeyPatch):
+    """Without a server's address a command ends with 5 and names the setting; the relay's is not needed."""
     monkeypatch.delenv("REDIS_URL")
-    code, _, err = await desk("list")
+    code, _, err = await terminal("list")
     assert (code, "REDIS_URL is not set" in err, "SMTP_URL" in err) == (UNFIT, True, False) == (5, True, False)
 
 
-async def test_no_database_is_six(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+async def test_no_database_is_six(terminal: Terminal, monkeypatch: pytest.MonkeyPatch):
     """6, without a traceback and without the password of the address."""
     monkeypatch.setenv("DATABASE_URL", f"postgres://ann:hunter2@127.0.0.1:{free_port()}/none")
-    code, _, err = await desk("status")
+    code, _, err = await terminal("status")
     assert (code, err.startswith("postgres at 127.0.0.1:"), "hunter2" in err) == (AWAY, True, False) == (6, True, False)
 
 
-async def test_a_list_is_narrowed_and_paged(desk: Desk, pool: Pool, ann: users.User):
+async def test_a_list_is_narrowed_and_paged(terminal: Terminal, pool: Pool, ann: users.User):
     """Newest first, by state, project, letter and age; pages follow each other by the last id."""
     first = await request_mail(pool, user_id="ann")
     failed = await request_mail(pool, state="failed", last_code=550, last_fault="rcpt: 5.1.1 unknown")
@@ -150,7 +150,7 @@ async def test_a_list_is_narrowed_and_paged(desk: Desk, pool: Pool, ann: users.U
     last = await request_mail(pool)
 
     async def listed(*words: object) -> list[str]:
-        return [mail["id"] for mail in await desk.json("list", *words)]
+        return [mail["id"] for mail in await terminal.json("list", *words)]
 
     assert await listed() == [str(each) for each in (last, failed, first)]
     assert await listed("--limit", 2) == [str(last), str(failed)]
@@ -160,9 +160,9 @@ async def test_a_list_is_narrowed_and_paged(desk: Desk, pool: Pool, ann: users.U
     await pool.execute("update mails set created_at = created_at - interval '1 hour' where id = $1", first)
     assert await listed("--older-than", "30m") == [str(first)]
     assert await listed("--newer-than", "30m", "--state", "pending") == [str(last)]
-    (mail,) = await desk.json("list", "--state", "failed")
+    (mail,) = await terminal.json("list", "--state", "failed")
     assert (mail["stage"], mail["last_code"], mail["last_fault"]) == ("rcpt", 550, "5.1.1 unknown")
-    code, out, _ = await desk("list", "--limit", 2)
+    code, out, _ = await terminal("list", "--limit", 2)
     head, *rows, more = out.splitlines()
     assert (code, len(rows), more) == (0, 2, f"more: --after {failed}")
     assert head.split() == ["ID", "PROJECT", "LETTER", "RECIPIENT", "STATE", "AGE", "TRIES", "NEXT", "LAST"]
@@ -170,22 +170,22 @@ async def test_a_list_is_narrowed_and_paged(desk: Desk, pool: Pool, ann: users.U
     assert rows[0].split()[-2:] == ["0", "now"]
 
 
-async def test_addresses_are_masked_unless_asked_for(desk: Desk, pool: Pool, ann: users.User):
+async def test_addresses_are_masked_unless_asked_for(terminal: Terminal, pool: Pool, ann: users.User):
     """Recipients are personal data, also where a relay repeats them; and no relay moves an operator's cursor."""
     mail = await request_mail(pool, state="failed", last_code=550, last_fault=f"rcpt: {SECRET_TEXT}")
     await happened(pool, mail, "failed", stage="rcpt", code=550, fault=SECRET_TEXT, worker="w", server="relay.test:587")
     for words in (("list",), ("show", mail)):
         for format_ in ((), ("--json",)):
-            _, out, _ = await desk(*words, *format_)
+            _, out, _ = await terminal(*words, *format_)
             assert "a…@example.com" in out
             assert ANN not in out
             assert "\x1b" not in out
-            _, out, _ = await desk(*words, *format_, "--recipients")
+            _, out, _ = await terminal(*words, *format_, "--recipients")
             assert ANN in out
             assert "\x1b" not in out
 
 
-async def test_a_mails_life_is_readable(desk: Desk, pool: Pool, ann: users.User):
+async def test_a_mails_life_is_readable(terminal: Terminal, pool: Pool, ann: users.User):
     """One line a step, in order: who tried, where, what came of it and why."""
     mail = await request_mail(pool, state="sent", attempts=4)
     relay = {"worker": "web-1", "server": "relay.test:587"}
@@ -194,7 +194,7 @@ async def test_a_mails_life_is_readable(desk: Desk, pool: Pool, ann: users.User)
     await happened(pool, mail, "lost", 3, worker="web-1")
     await happened(pool, mail, "retried", 3)
     await happened(pool, mail, "sent", 4, worker="web-2", server="relay.test:587", code=250, fault="queued")
-    code, out, _ = await desk("show", mail)
+    code, out, _ = await terminal("show", mail)
     told = [line.partition("Z  ")[2] for line in out.splitlines() if "Z  " in line]
     assert (code, told) == (0, [
         "accepted: recovery for shop, to a…@example.com",
@@ -204,7 +204,7 @@ async def test_a_mails_life_is_readable(desk: Desk, pool: Pool, ann: users.User)
         "an operator asked for one more try",
         "try 4 by web-2 to relay.test:587: sent (250 queued)",
     ])  # fmt: skip
-    shown = await desk.json("show", mail)
+    shown = await terminal.json("show", mail)
     assert [step["name"] for step in shown["history"]] == ["waits", "waits", "lost", "retried", "sent"]
     assert "facts" not in shown
 
@@ -223,22 +223,22 @@ async def test_a_mails_life_is_readable(desk: Desk, pool: Pool, ann: users.User)
          "2026-01-02 00:00:00Z  failed (550 rcpt: no)"),
     ],
 )  # fmt: skip
-async def test_a_life_ends_with_how_it_stands(desk: Desk, pool: Pool, ann: users.User, changes: str, line: str):
+async def test_a_life_ends_with_how_it_stands(terminal: Terminal, pool: Pool, ann: users.User, changes: str, line: str):
     """A history without an end shows the next step; an end that an earlier release left without an event is shown."""
     mail = await request_mail(pool)
     await pool.execute(f"update mails set {changes}")
-    _, out, _ = await desk("show", mail)
+    _, out, _ = await terminal("show", mail)
     assert out.splitlines()[-1] == line
 
 
 async def test_retry_makes_due_and_rings(
-    desk: Desk, pool: Pool, redis: Redis, ann: users.User, monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, pool: Pool, redis: Redis, ann: users.User, monkeypatch: pytest.MonkeyPatch
 ):
     """Retry makes a waiting mail due, revives a failed one and enqueues its job; each has its event."""
     monkeypatch.setattr(queue, "_PATIENCE", 10.0)  # how long a busy machine waits for Redis is not the question
     waiting, failed = await request_mail(pool), await request_mail(pool, state="failed", last_fault="ours: KeyError")
     await pool.execute("update mails set due_at = now() + interval '1 hour'")
-    answer = await desk.json("retry", waiting, failed)
+    answer = await terminal.json("retry", waiting, failed)
     assert answer == {"retried": [str(waiting), str(failed)], "refused": [], "dry_run": False}
     rows = await pool.fetch("select state, due_at <= now() as due, ended_at from mails")
     assert {tuple(row) for row in rows} == {("pending", True, None)}
@@ -246,13 +246,13 @@ async def test_retry_makes_due_and_rings(
     assert {each.decode() for each in await redis.zrange(QUEUE, 0, -1)} == {str(waiting), str(failed)}
 
 
-async def test_what_cannot_be_tried_again_is_told_why(desk: Desk, pool: Pool, ann: users.User):
+async def test_what_cannot_be_tried_again_is_told_why(terminal: Terminal, pool: Pool, ann: users.User):
     """3; each one's reason; the others are done all the same; a live lease and a sent mail are never touched."""
     good, sent = await request_mail(pool), await request_mail(pool, state="sent")
     sending = await request_mail(pool)
     assert await outbox.claim(pool, sending, worker="w", lease=30)
     dead = await request_mail(pool, state="failed", token_id="gone")
-    code, out, _ = await desk("retry", good, sent, sending, dead)
+    code, out, _ = await terminal("retry", good, sent, sending, dead)
     assert code == REFUSED == 3
     assert out.splitlines() == [
         "retried: 1", f"  {good}",
@@ -260,59 +260,61 @@ async def test_what_cannot_be_tried_again_is_told_why(desk: Desk, pool: Pool, an
         f"  {dead}: its link was used, has expired or was made void",
     ]  # fmt: skip
     assert await states(pool) == {good: "pending", sent: "sent", sending: "sending", dead: "failed"}
-    code, out, _ = await desk("cancel", sending)
+    code, out, _ = await terminal("cancel", sending)
     assert (code, "it is being sent" in out) == (REFUSED, True)
 
 
-async def test_a_dry_run_tells_all_and_does_nothing(desk: Desk, pool: Pool, redis: Redis, ann: users.User):
-    """The same answer as the real one, and not a row, an event or a bell of it."""
+async def test_a_dry_run_tells_all_and_does_nothing(terminal: Terminal, pool: Pool, redis: Redis, ann: users.User):
+    """The same answer as the real one, and not a row, an event or a job of it."""
     mail, sent = await request_mail(pool, state="failed"), await request_mail(pool, state="sent")
     before = await pool.fetch("select * from mails order by id")
     for verb, done in (("retry", [str(mail)]), ("cancel", [])):
-        answer = await desk.json(verb, mail, sent, "--dry-run", code=REFUSED)
+        answer = await terminal.json(verb, mail, sent, "--dry-run", code=REFUSED)
         assert (answer["retried" if verb == "retry" else "cancelled"], answer["dry_run"]) == (done, True)
     assert await pool.fetch("select * from mails order by id") == before
     assert await pool.fetch("select from mail_events") == []
     assert await redis.keys("*") == []
 
 
-async def test_a_choice_steers_all_that_fit(desk: Desk, pool: Pool, ann: users.User, monkeypatch: pytest.MonkeyPatch):
+async def test_a_choice_steers_all_that_fit(
+    terminal: Terminal, pool: Pool, ann: users.User, monkeypatch: pytest.MonkeyPatch
+):
     """In as many steps as it takes; retry without a state means pending and failed, cancel means pending."""
     monkeypatch.setattr("service.cli.mails.steer._BATCH", 2)
     failed = [await request_mail(pool, state="failed") for _ in range(5)]
     cancelled, pending = await request_mail(pool, state="cancelled"), await request_mail(pool)
-    answer = await desk.json("retry", "--project", "shop")
+    answer = await terminal.json("retry", "--project", "shop")
     assert answer["retried"] == [str(mail) for mail in (*failed, pending)]
     assert (await states(pool))[cancelled] == "cancelled"
-    assert (await desk.json("retry", "--state", "cancelled"))["retried"] == [str(cancelled)]
-    answer = await desk.json("cancel", "--letter", "recovery", "--newer-than", "1h")
+    assert (await terminal.json("retry", "--state", "cancelled"))["retried"] == [str(cancelled)]
+    answer = await terminal.json("cancel", "--letter", "recovery", "--newer-than", "1h")
     assert len(answer["cancelled"]) == 7
     assert set((await states(pool)).values()) == {"cancelled"}
-    assert (await desk.json("cancel", "--letter", "recovery"))["cancelled"] == []
+    assert (await terminal.json("cancel", "--letter", "recovery"))["cancelled"] == []
 
 
 async def test_who_asked_for_a_cancelled_recovery_still_stands_in_the_log(
-    desk: Desk, pool: Pool, redis: Redis, ann: users.User
+    terminal: Terminal, pool: Pool, redis: Redis, ann: users.User
 ):
-    """No worker will find out any more whom its event concerns; the desk does, so that the event can be filed."""
+    """No worker will find out any more whom its event concerns; the terminal does, so that the event can be filed."""
     await request_mail(pool)
     await request_mail(pool, "nobody@example.com")
-    assert len((await desk.json("cancel", "--state", "pending"))["cancelled"]) == 2
+    assert len((await terminal.json("cancel", "--state", "pending"))["cancelled"]) == 2
     rows = await pool.fetch("select user_id, ready from events")
     assert {tuple(row) for row in rows} == {("ann", True), (None, True)}
 
 
 async def test_without_redis_a_retry_is_only_later(
-    desk: Desk, pool: Pool, ann: users.User, monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, pool: Pool, ann: users.User, monkeypatch: pytest.MonkeyPatch
 ):
     """The row is what counts: the sweep finds it."""
     monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}")
     mail = await request_mail(pool, state="failed")
-    assert (await desk.json("retry", mail))["retried"] == [str(mail)]
+    assert (await terminal.json("retry", mail))["retried"] == [str(mail)]
     assert await states(pool) == {mail: "pending"}
 
 
-async def test_status(desk: Desk, pool: Pool, ann: users.User):
+async def test_status(terminal: Terminal, pool: Pool, ann: users.User):
     """State of the outbox: counts, the oldest that waits, why, and the last hour's tries, losses and duplicates."""
     mail = await request_mail(pool, last_cause="server")
     await pool.execute("update mails set created_at = created_at - interval '2 hours 1 minute'")
@@ -321,7 +323,7 @@ async def test_status(desk: Desk, pool: Pool, ann: users.User):
     await happened(pool, mail, "lost", worker="w")
     await happened(pool, mail, "retried")
     for words in (("status",), ("status", "--project", "shop")):
-        status = await desk.json(*words)
+        status = await terminal.json(*words)
         assert status["states"] == {"pending": 1, "sent": 1}
         assert status["oldest_pending_age"] >= 7260
         assert status["waiting"] == {"server": 1}
@@ -329,11 +331,11 @@ async def test_status(desk: Desk, pool: Pool, ann: users.User):
             "tries": {"sent": 0, "waits": 1, "failed": 0, "lost": 1}, "without_a_try": {"retried": 1},
             "leases_lost": 1, "suspected_duplicates": 1,
         }  # fmt: skip
-        _, out, _ = await desk(*words)
+        _, out, _ = await terminal(*words)
         assert "oldest still to be sent: 2h" in out.splitlines()
 
 
-async def test_status_names_relays_and_breakers(desk: Desk, pool: Pool, redis: Redis, ann: users.User):
+async def test_status_names_relays_and_breakers(terminal: Terminal, pool: Pool, redis: Redis, ann: users.User):
     """Each relay by host:port: its breaker at every worker that lives, what it took lately, and when it last did."""
     mail = await request_mail(pool, state="sent")
     one, two, old = "one.test:587", "two.test:587", "old.test:25"
@@ -348,7 +350,7 @@ async def test_status_names_relays_and_breakers(desk: Desk, pool: Pool, redis: R
         )
     for name, junk in (("junk", "[1]"), ("junk 2", "{"), ("\x1b[2J", json.dumps({"at": now, "relays": {one: "open"}}))):
         await redis.hset(reports.KEY, name, junk)
-    status = await desk.json("status")
+    status = await terminal.json("status")
     assert status["unknown"] == ""
     assert [(each["server"], each["breakers"]) for each in status["relays"]] == [
         (one, {"web-1": "open", "web-2": "half_open"}), (two, {"web-1": "closed", "web-2": "closed"}), (old, {}),
@@ -358,7 +360,7 @@ async def test_status_names_relays_and_breakers(desk: Desk, pool: Pool, redis: R
         (1, 0, 0),
         (0, 0, 1),
     ]
-    _, out, _ = await desk("status")
+    _, out, _ = await terminal("status")
     assert [re.sub(r"\d+s ago", "0s ago", line) for line in out.splitlines() if line.startswith("relay ")] == [
         f"relay {one}: open at web-1, half_open at web-2; last hour: sent 0, waits 1, failed 0",
         f"relay {two}: closed at web-1, closed at web-2; last hour: sent 1, waits 0, failed 0; last sent 0s ago",
@@ -366,17 +368,19 @@ async def test_status_names_relays_and_breakers(desk: Desk, pool: Pool, redis: R
     ]
 
 
-async def test_status_without_redis_tells_what_postgres_knows(desk: Desk, pool: Pool, monkeypatch: pytest.MonkeyPatch):
-    """And says that the breakers are not known, and why."""
+async def test_status_without_redis_tells_what_postgres_knows(
+    terminal: Terminal, pool: Pool, monkeypatch: pytest.MonkeyPatch
+):
+    """Without Redis `status` shows what Postgres knows, and why the breakers are not known."""
     port = free_port()
     monkeypatch.setenv("REDIS_URL", f"redis://:hidden@127.0.0.1:{port}")
-    code, out, err = await desk("status")
+    code, out, err = await terminal("status")
     assert (code, err) == (0, "")
     assert out.splitlines()[-1].startswith(f"breakers: not known, redis at 127.0.0.1:{port} refuses connections")
 
 
 async def test_a_worker_tells_of_its_relays(a_worker, redis: Redis):
-    """For half a minute, and until it stops."""
+    """A worker's report of its relays is there for half a minute, and until the worker stops."""
     worker = a_worker("one")
     told = reports.RelayReporter(redis, "one", worker.relay.states, outages.of_redis("redis://127.0.0.1"))
     await told.publish()
@@ -397,7 +401,7 @@ async def test_the_report_notices_that_redis_is_back(
     assert [record.event for record in caplog.records] == ["redis.unavailable", "redis.available"]
 
 
-async def test_last_and_tries(desk: Desk, pool: Pool, ann: users.User):
+async def test_last_and_tries(terminal: Terminal, pool: Pool, ann: users.User):
     """LAST of a sent mail is its sending, whatever was before; what no relay was asked to take has no try."""
     relay = {"worker": "web-1", "server": "relay.test:587"}
     sent = await request_mail(pool, state="sent", attempts=2, last_code=250)
@@ -418,7 +422,7 @@ async def test_last_and_tries(desk: Desk, pool: Pool, ann: users.User):
     await happened(pool, lost, "retried", 1)
     older = await request_mail(pool, state="sent", attempts=1, last_code=250)  # by a worker that left no event
     await pool.execute("update mails set ended_at = now() where state not in ('pending', 'sending')")
-    _, out, _ = await desk("list")
+    _, out, _ = await terminal("list")
     rows = {row.split()[0]: row.split(maxsplit=8) for row in out.splitlines()[1:]}
     shown = {mail: (rows[str(mail)][6], rows[str(mail)][8:]) for mail in (sent, void, expired, cancelled, lost, older)}
     assert shown == {
@@ -432,16 +436,16 @@ async def test_last_and_tries(desk: Desk, pool: Pool, ann: users.User):
     for mail, line in ((void, "web-1: void (no account has this address)"),
                        (expired, "web-1: expired (it could not be sent while it was of use)"),
                        (cancelled, "cancelled (an operator cancelled it)")):  # fmt: skip
-        assert (await desk("show", mail))[1].splitlines()[-1].endswith(f"Z  {line}")
+        assert (await terminal("show", mail))[1].splitlines()[-1].endswith(f"Z  {line}")
 
 
-async def test_an_empty_outbox_can_be_looked_at(desk: Desk, pool: Pool):
-    """Nothing is an answer too."""
-    assert await desk.json("list") == []
-    assert (await desk.json("status"))["oldest_pending_age"] is None
-    assert (await desk("status"))[1].splitlines()[0] == "mails: none"
-    assert (await desk("list"))[0] == 0
-    assert (await desk.json("retry", "--state", "failed")) == {"retried": [], "refused": [], "dry_run": False}
+async def test_an_empty_outbox_can_be_looked_at(terminal: Terminal, pool: Pool):
+    """An empty outbox has an empty list and status, not an error."""
+    assert await terminal.json("list") == []
+    assert (await terminal.json("status"))["oldest_pending_age"] is None
+    assert (await terminal("status"))[1].splitlines()[0] == "mails: none"
+    assert (await terminal("list"))[0] == 0
+    assert (await terminal.json("retry", "--state", "failed")) == {"retried": [], "refused": [], "dry_run": False}
     assert await outbox_admin.page(pool, MailFilter(), after=None, most=1) == []
 
 

@@ -1,4 +1,4 @@
-"""The bell: a job carries an id and no authority, and nothing that comes by Redis can hurt (docs/security.md S86)."""
+"""The queue: a job carries an id and no authority, and nothing that comes by Redis can hurt (docs/security.md S86)."""
 
 import asyncio
 import pickle
@@ -41,7 +41,7 @@ async def ann(pool: Pool, project: projects.Project) -> users.User:
 
 
 class RunningConsumer:
-    """A listener at work, its bell, and the sink that its mails go to."""
+    """A consumer at work, its queue, and the sink that its mails go to."""
 
     def __init__(
         self, sink: Sink, job_queue: JobQueue, delivery: Delivery, stop: asyncio.Event, listening: asyncio.Task
@@ -83,7 +83,7 @@ async def push(redis: Redis, job_id: str, raw: bytes) -> None:
 async def emptied(redis: Redis) -> None:
     """Wait until the queue has been worked off."""
     async with asyncio.timeout(PATIENCE):
-        while await redis.zcard(QUEUE):  # noqa: ASYNC110 - Postgres and sockets ring no bell
+        while await redis.zcard(QUEUE):  # noqa: ASYNC110 - Postgres and sockets can't be awaited
             await asyncio.sleep(0.02)
 
 
@@ -99,7 +99,7 @@ async def test_a_ring_sends_a_mail_and_files_the_log(consumer: RunningConsumer, 
     """Rung for, a mail is sent, and its event is in the log a moment later."""
     await rung(consumer, pool)
     async with asyncio.timeout(PATIENCE):
-        while not await pool.fetchrow("select 1 from logs"):  # noqa: ASYNC110 - Postgres and sockets ring no bell
+        while not await pool.fetchrow("select 1 from logs"):  # noqa: ASYNC110 - Postgres and sockets can't be awaited
             await asyncio.sleep(0.02)
 
 
@@ -162,7 +162,7 @@ def test_only_our_jobs_are_read(raw: bytes):
 
 
 def test_what_is_written_is_read():
-    """JSON with an id and nothing else."""
+    """The worker reads what the API enqueues: JSON with an id and nothing else."""
     ident = str(uuid4())
     job = {"t": None, "f": SEND_MAIL, "a": (ident,), "k": {}, "et": 5}
     assert deserialize(serialize(job)) == {"t": None, "f": SEND_MAIL, "a": [ident], "k": {}, "et": 5}
@@ -286,7 +286,7 @@ async def test_f23_a_hung_redis_holds_up_one_ring_a_second(
 
 
 async def test_redis_may_be_restarted(pool: Pool, settings: Settings, redis: Redis, ann, tmp_path: Path):
-    """The worker hears the bell again once Redis is back; what was asked meanwhile is swept."""
+    """The worker gets jobs again once Redis is back; the poller finds what was asked meanwhile."""
     server = start_valkey(tmp_path)
     try:
         async with listening(pool, settings, server.url) as consumer:

@@ -156,7 +156,7 @@ async def test_f02_postgres_away_when_a_mail_was_sent(  # noqa: PLR0917 - pytest
         await sink.wait_for(1)
         await proxy.refuse()
         async with asyncio.timeout(PATIENCE):
-            while not read(path)[0]:  # noqa: ASYNC110 - a file rings no bell
+            while not read(path)[0]:  # noqa: ASYNC110 - a file can't be awaited
                 await asyncio.sleep(0.02)
         assert await state(pool, mail) == "sending"
         await proxy.up()

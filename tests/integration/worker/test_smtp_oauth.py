@@ -109,7 +109,7 @@ async def test_a_token_is_renewed_before_it_ends(tokens: TokenServer, write: Wri
     source = AccessTokens(str(write()), USER)
     assert await source.get() == "token-1"
     async with asyncio.timeout(PATIENCE):
-        while (token := await source.get()) == "token-1":  # noqa: ASYNC110 - the clock rings no bell
+        while (token := await source.get()) == "token-1":  # noqa: ASYNC110 - the clock can't be awaited
             await asyncio.sleep(0)
     assert token == "token-2"
 
@@ -339,7 +339,7 @@ def test_an_unfit_file_stops_the_start(tmp_path: Path, text: str, says: str) -> 
     ],
 )
 def test_an_unfit_url(write: Write, url: str, says: str) -> None:
-    """A token goes where a password may, and stands in for one."""
+    """`oauth` names one readable file, stands for the password of a named user, and goes only where a password may."""
     with pytest.raises(ValueError, match=says):
         parse_urls(url.format(write(), write()))
 

@@ -180,7 +180,7 @@ async def test_f31_without_a_keeper_a_mail_is_the_probe() -> None:
     async with away() as sink, relay(sink, rest=0.0) as opened:
         await fail(opened)
         async with sink, asyncio.timeout(10):
-            while not opened.is_available():  # noqa: ASYNC110 - the clock rings no bell
+            while not opened.is_available():  # noqa: ASYNC110 - the clock can't be awaited
                 await asyncio.sleep(0.001)
             await opened.send(SENDER, ANN, MESSAGE)
             assert state(opened, sink) == "closed"

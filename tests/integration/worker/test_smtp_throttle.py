@@ -44,7 +44,7 @@ def calls(caplog: pytest.LogCaptureFixture) -> list[tuple[str, int]]:
 
 
 def test_without_a_refusal_there_is_no_limit() -> None:
-    """However many, however fast."""
+    """Without a refusal there is no limit, however many mails go and however fast."""
     throttle = AdaptiveRate()
     assert [throttle.admit(0.0) for _ in range(1000)] == [True] * 1000
     assert (throttle.rate, throttle.next_send_at(0.0)) == (None, 0.0)

@@ -41,7 +41,7 @@ async def test_a_lost_cancel_does_not_keep_a_worker(pool: Pool, settings: Settin
     consumer = Deafened(redis_url, delivery, SecurityLogWriter(pool), jobs=1, name="test", outage=outage)
     listening = asyncio.create_task(consumer.run(stop))
     async with asyncio.timeout(PATIENCE):
-        while not await redis.keys("*health*"):  # noqa: ASYNC110 - Redis rings no bell for its own keys
+        while not await redis.keys("*health*"):  # noqa: ASYNC110 - Redis's own keys can't be awaited
             await asyncio.sleep(0.02)
     stop.set()
     try:

@@ -62,7 +62,7 @@ async def test_a_given_name_is_waited_for(tmp_path: Path, caplog):
     with holder(tmp_path, "post") as (other, _):
         waiting = asyncio.create_task(taken("post", tmp_path))
         async with asyncio.timeout(PATIENCE):
-            while not caplog.records:  # noqa: ASYNC110 - a log rings no bell
+            while not caplog.records:  # noqa: ASYNC110 - a log can't be awaited
                 await asyncio.sleep(0.02)
         assert not waiting.done()
         other.kill()
