@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from devstack.servers import free_port
-from service import outages
+from service import failpoints, outages
 from service.db import Pool
 from service.errors import Overloaded
 from service.outages import Outage, ServerUnavailable
@@ -271,6 +271,15 @@ async def test_the_script_answers_for_each_window(windows: RedisWindows, redis: 
     assert [usage.before for usage in read] == [2, 1, 0]
     assert await redis.zcard("w") == 2
     assert await windows.reset(["w", "v", "u"]) == 2
+
+
+@pytest.mark.usefixtures("disarmed")
+@pytest.mark.parametrize(("point", "counted"), [("before", 0), ("after", 1)])
+async def test_a_rehearsed_outage_of_redis(windows: RedisWindows, redis: Redis, point: str, counted: int):
+    """Tests of outages lose the question, or the answer about a call that Redis has counted."""
+    failpoints.arm(f"redis.limits.{point}:raise")
+    assert await windows.count("c1", ["w"], [TWO]) is None
+    assert await redis.zcard("w") == counted
 
 
 async def test_a_refund_waits_for_redis(lost: RedisWindows, redis: Redis):

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from service import failpoints
 from service.db import Pool, PostgresGone, transaction
 from service.store import outbox, users
 from service.store.outbox import Claim, Lease
@@ -105,3 +106,15 @@ async def test_a_lease_that_ends_while_it_is_renewed_stays_ended(pool: Pool, ann
 async def _waits_for_a_row(pool: Pool) -> bool:
     waiting = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
     return await pool.fetchrow(waiting) is not None
+
+
+@pytest.mark.usefixtures("ann", "disarmed")
+@pytest.mark.parametrize(("point", "renewed"), [("before", False), ("after", True)])
+async def test_a_rehearsed_crash_stands_before_a_renewal_and_after_it(pool: Pool, point: str, renewed: bool):
+    """Tests of crashes stop a worker there."""
+    leases, claim = Leases(pool, "one"), await _claimed(pool)
+    await pool.execute("update mails set due_at = now()")
+    failpoints.arm(f"worker.renew.{point}:raise")
+    with leases.holding(claim, 0.0), pytest.raises(ConnectionResetError):
+        await leases.renew()
+    assert (await pool.fetchrow("select due_at > now() from mails"))[0] is renewed
