@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -63,10 +64,14 @@ async def reschedule(pool: Pool, claim: Claim) -> bool:
 
 @pytest.mark.parametrize("end", [finish, reschedule])
 async def test_one_attempt_of_one_mail_ends(pool: Pool, end: Callable[[Pool, Claim], Awaitable[bool]]):
-    """Another mail of the worker stays, and one of the same id in another project; twice is once."""
+    """Another mail of the worker stays, and one of the same id in another project; twice is once.
+
+    An earlier attempt ends nothing.
+    """
     claim, _ = await claimed(pool), await claimed(pool)
     await copied(pool, claim.id)
     before = await rest(pool, claim.id)
+    assert await end(pool, replace(claim, attempts=0)) is False
     assert await end(pool, claim) is True
     assert await end(pool, claim) is False
     assert await rest(pool, claim.id) == before
