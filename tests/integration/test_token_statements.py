@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from service.db import Pool
+from service.db import Pool, transaction
 from service.store import projects, tokens, users
 from service.store.tokens import Kind, Token
+from testkit.waiting import until
 from tests.integration.test_tokens import RING, a_token, take
 
 BY_ADDRESS = {"user_id": None, "email_version": None}
@@ -154,6 +155,13 @@ async def test_a_guess_at_a_code_counts_for_the_live_codes_of_its_id(pool: Pool)
     assert sorted(await rows(pool, "attempts")) == [0, 0, 0, 0, 1, 5]
 
 
+async def test_a_guess_is_at_the_newest_three(pool: Pool):
+    """Of four live codes the oldest is not compared, and keeps its guesses."""
+    oldest, *_ = [await code(pool) for _ in range(4)]
+    assert await guess(pool, tokens.secret_of(RING, oldest)) is None
+    assert await rows(pool, "attempts") == [0, 1, 1, 1]
+
+
 async def test_a_spent_code_makes_room_for_an_older_one(pool: Pool):
     """The newest three that still have a guess are compared, of four with the newest spent."""
     issued = [await code(pool) for _ in range(4)]
@@ -203,6 +211,28 @@ async def test_guesses_at_a_code_in_parallel_are_five(pool: Pool):
     found = await asyncio.gather(*(guess(pool, secret) for _ in range(20)))
     assert await rows(pool, "attempts") == [5]
     assert [each for each in found if each] == [token] * 5
+
+
+async def test_a_guess_sees_what_it_waited_for(pool: Pool):
+    """A code that had its five guesses meanwhile is compared no more, whatever the statement saw when it began."""
+    secret = tokens.secret_of(RING, await code(pool))
+    async with transaction(pool) as tx:
+        await tx.execute("update tokens set attempts = 5")
+        guessing = asyncio.create_task(guess(pool, secret))
+        waiting = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        await until(lambda: pool.fetchrow(waiting))
+    assert await guessing is None
+    assert await rows(pool, "attempts") == [5]
+
+
+async def test_codes_of_another_project_take_no_room(pool: Pool):
+    """The newest three are this project's, however many another has under the same id."""
+    token = await code(pool)
+    for _ in range(3):
+        await tokens.issue(
+            pool, "other", kind=Kind.OTP, email=token.email, kid="new", seconds=60, requested_user_id="group"
+        )
+    assert await guess(pool, tokens.secret_of(RING, token)) == token
 
 
 async def test_a_refund_is_one_tokens(pool: Pool):
