@@ -160,7 +160,7 @@ async def postgres_server(folder: Path, **options: str) -> AsyncIterator[Postgre
     """Start a server with empty data; they are deleted with the block."""
     made = _made(folder, options)
     with locked(made.home / "lock") as claim:
-        await asyncio.to_thread(_initdb, made.bindir, made.home, guise=made.guise, claim=claim, throwaway=True)
+        await asyncio.to_thread(_initdb, made.bindir, made.home, guise=made.guise, claim=claim)
     try:
         await made.start()
         yield made
