@@ -8,10 +8,8 @@ import base64
 import email
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import unquote
 
 from redis.asyncio import Redis
@@ -85,15 +83,6 @@ class Rule:
     window: float
 
 
-@dataclass(frozen=True, slots=True)
-class Vitals:
-    """Bytes and numbers of one process, or of the database's connections."""
-
-    rss: int
-    files: int
-    connections: int = 0
-
-
 @dataclass
 class History:
     """`places` are texts in which no secret may stand, by what they are; `faults` are (from, to) as in Act.at."""
@@ -109,11 +98,10 @@ class History:
     rules: list[Rule] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
     places: dict[str, str] = field(default_factory=dict)
-    vitals: dict[str, tuple[Vitals, Vitals]] = field(default_factory=dict)
 
 
 async def gather(cluster: Cluster, *, rules: Iterable[Rule] = ()) -> History:
-    """All of it, of a cluster in which everything has ended; vitals are the test's to measure."""
+    """All of it, of a cluster in which everything has ended."""
     history = History(acts=read_log(cluster.log), faults=list(cluster.faults), rules=list(rules))
     history.messages = [message_of(mail) for mail in cluster.sink.mails]
     history.secrets = known_to(secret for client in cluster.clients for secret in client.secrets)
@@ -178,8 +166,3 @@ async def read_redis(history: History, url: str) -> None:
             history.places[f"the Redis key {name}"] = name + dump.decode("latin-1")
     finally:
         await redis.aclose()
-
-
-def vitals_of(pid: int, *, connections: int = 0) -> Vitals:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return Vitals(pages * os.sysconf("SC_PAGE_SIZE"), len(list(Path(f"/proc/{pid}/fd").iterdir())), connections)

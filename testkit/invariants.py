@@ -1,4 +1,4 @@
-"""The invariants I1 to I10: each says in words what a history breaks, of a good one nothing."""
+"""The invariants I1 to I9: each says in words what a history breaks, of a good one nothing."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from service.queue import QUEUE
 from service.store.events import Event
 from testkit.client import Act
-from testkit.history import History, Row, Vitals
+from testkit.history import History, Row
 from testkit.patience import stretched
 
 FINAL = frozenset({"sent", "failed", "expired", "cancelled", "void"})
@@ -29,7 +29,6 @@ _EVENTS = {
 _ANSWER, _RECOVERY, _SLACK = 5.0, 5.0, 1.5
 # Keys that may stay in Redis when everything has ended: the job queue, and keys with an expiry.
 _LASTING = frozenset({QUEUE})
-_SHARE, _RSS_SLACK, _FILES_SLACK = 0.05, 16 * 2**20, 3
 
 
 def breaches(history: History) -> list[str]:
@@ -186,21 +185,6 @@ def left(history: History) -> Iterator[str]:
     yield from (f"the Redis key {key} has no end" for key in history.lasting_keys if key not in _LASTING)
 
 
-def grown(history: History) -> Iterator[str]:
-    """I10: memory, files and connections are back to what they were, give or take a twentieth."""
-    for who, (before, after) in history.vitals.items():
-        yield from (f"{who} {line}" for line in _growth(before, after))
-
-
-def _growth(before: Vitals, after: Vitals) -> Iterator[str]:
-    if after.rss > before.rss * (1 + _SHARE) + _RSS_SLACK:
-        yield f"grew from {before.rss >> 20} to {after.rss >> 20} MiB"
-    if after.files > before.files * (1 + _SHARE) + _FILES_SLACK:
-        yield f"has {after.files} files open, and had {before.files}"
-    if after.connections > before.connections * (1 + _SHARE) + _FILES_SLACK:
-        yield f"has {after.connections} connections, and had {before.connections}"
-
-
 INVARIANTS: dict[str, Callable[[History], Iterator[str]]] = {
     "I1": lost,
     "I2": doubled,
@@ -211,5 +195,4 @@ INVARIANTS: dict[str, Callable[[History], Iterator[str]]] = {
     "I7": unanswered,
     "I8": leaked,
     "I9": left,
-    "I10": grown,
 }

@@ -107,7 +107,7 @@ async def _rows(run: Run, victims: list[str]) -> list[Row]:
         *(_guesses(run, victim) for victim in victims),
         Row("answers of 5xx, and none at all", str(unclear), "0", unclear == 0),
         Row("processes that ended by themselves", "0" if steady else "some", "0", steady),
-        Row("other breaches of I1 to I10", str(len(others)), "0", not others),
+        Row("other breaches of I1 to I9", str(len(others)), "0", not others),
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from devstack.servers import free_port
 from testkit.client import Act, Client, read_log
 from testkit.cluster import start_cluster
-from testkit.history import Filed, History, Message, Row, Rule, Step, Vitals, gather, known_to
+from testkit.history import Filed, History, Message, Row, Rule, Step, gather, known_to
 from testkit.invariants import INVARIANTS, breaches
 from testkit.sink import Sink
 
@@ -37,7 +37,6 @@ def good() -> History:
         lasting_keys=["accounts:jobs"],
         secrets={"correct horse battery"},
         places={"the log of service 0": "nothing to see"},
-        vitals={"worker 0": (Vitals(100 << 20, 20, 5), Vitals(104 << 20, 21, 5))},
         rules=[Rule("recovery", "email", 2, 60)],
     )  # fmt: skip
 
@@ -102,9 +101,6 @@ PLANTED: list[tuple[str, Callable[[History], object]]] = [
     ("I8", lambda history: history.places.update({"the table logs": "x correct horse battery y"})),
     ("I9", lambda history: history.leftovers.update({"events not filed": 1})),
     ("I9", lambda history: history.lasting_keys.append("rl:{shop}:x")),
-    ("I10", lambda history: history.vitals.update({"api 0": (Vitals(100 << 20, 20), Vitals(200 << 20, 20))})),
-    ("I10", lambda history: history.vitals.update({"api 0": (Vitals(1, 20), Vitals(1, 30))})),
-    ("I10", lambda history: history.vitals.update({"api 0": (Vitals(1, 20, 5), Vitals(1, 20, 15))})),
 ]  # fmt: skip
 
 
@@ -117,7 +113,7 @@ def test_a_planted_breach_is_found(invariant: str, plant: Callable[[History], ob
 
 
 def test_every_invariant_has_its_planted_breach():
-    """None of the ten is believed without having failed once."""
+    """None of the nine is believed without having failed once."""
     assert {invariant for invariant, _ in PLANTED} == set(INVARIANTS)
 
 
