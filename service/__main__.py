@@ -35,16 +35,23 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     named = _COMMANDS.get(next((word for word in words if word != "--json"), ""))
     for module in dict.fromkeys([named] if named else _COMMANDS.values()):
         importlib.import_module(f"service.cli.{module}").add(verbs)
-    root.set_defaults(try_relays=_try_relays, serve=None)
+    root.set_defaults(try_relays=_try_relays, send_letter=_send_letter, serve=None)
     return root
 
 
 async def _try_relays(settings: Settings) -> list[Any]:
     """Check the relays with the worker's own code, which only this command line knows."""
-    from worker.smtp import check_connections, parse_urls  # noqa: PLC0415 - no other command needs the worker
+    from worker.smtp import check_steps, parse_urls  # noqa: PLC0415 - no other command needs the worker
 
     servers = parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
-    return await check_connections(servers, settings.smtp_timeouts)
+    return await check_steps(servers, settings.smtp_timeouts)
+
+
+async def _send_letter(draft: Any, settings: Settings, **more: Any) -> Any:
+    """Send a letter that an operator tries, with the worker's own code."""
+    from worker import trial  # noqa: PLC0415 - no other command needs the worker
+
+    return await trial.send_letter(draft, settings, **more)
 
 
 def main(words: Sequence[str] | None = None) -> int:

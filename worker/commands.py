@@ -26,7 +26,7 @@ from service.settings import InvalidSettings, Settings, WorkerSettings
 from service.version import VERSION
 from worker.mail import templates
 from worker.main import relay_of, run_worker
-from worker.smtp import SmtpUrl, check_connections, parse_urls
+from worker.smtp import SmtpUrl, check_steps, parse_urls
 
 NOT_ALIVE = NOT_LET_IN = 1
 _MOVED = "`python -m worker mails` is `python -m service mails` now; the old name goes with the next release."
@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="answer in JSON")
         if name == "check":
             made.add_argument("--relay", action="store_true", help="whether the relays let us in; a mail isn't sent")
-    mails.add(words)
+    mails.add_outbox(words)
     root.set_defaults(command="run")
     return root
 
@@ -87,9 +87,9 @@ def _relays(settings: Settings) -> tuple[SmtpUrl, ...]:
 
 
 def _try_relays(servers: tuple[SmtpUrl, ...], settings: Settings, *, as_json: bool) -> int:
-    verdicts = asyncio.run(check_connections(servers, settings.smtp_timeouts))
+    steps = asyncio.run(check_steps(servers, settings.smtp_timeouts))
     if as_json:
-        print(orjson.dumps([asdict(verdict) for verdict in verdicts]).decode())
+        print(orjson.dumps([asdict(step) for step in steps]).decode())
     else:
-        print("\n".join(f"{verdict.state:4} {verdict.relay}  {verdict.message}" for verdict in verdicts))
-    return 0 if all(verdict.state == "ok" for verdict in verdicts) else NOT_LET_IN
+        print("\n".join(f"{step.state:4} {step.relay} {step.step}: {step.message}" for step in steps))
+    return 0 if all(step.passed for step in steps) else NOT_LET_IN

@@ -3,13 +3,13 @@
 import argparse
 import asyncio
 import time
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from service import database_health, db
+from service.cli import mail_checks
 from service.cli.commands import CheckFailed, add_command, database
-from service.cli.tables import Listing
+from service.cli.findings import Finding, listing
 from service.settings import Settings
 from service.store import migrations, projects
 
@@ -19,15 +19,6 @@ _OLDEST_POSTGRES = 15
 _PATIENCE, _APART = 5.0, 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One finding; `warn` is for a setting that suits a trial and not production."""
-
-    about: str
-    state: Literal["ok", "warn", "fail"]
-    message: str
-
-
 def add(verbs: Any) -> None:
     doctor = add_command(verbs, "doctor", _doctor, "look at settings, Postgres and Redis; code 7 if anything is wrong")
     doctor.add_argument(
@@ -35,15 +26,16 @@ def add(verbs: Any) -> None:
         metavar="URL",
         help="ask the running service at its public address which client address it believes, through all proxies",
     )
+    mail_checks.add_options(doctor)
 
 
 async def _doctor(arguments: argparse.Namespace, settings: Settings) -> object:
     found = [*_settings(settings), *await _postgres(settings), *await _redis(settings)]
     if settings.smtp_url.get_secret_value():
-        found += await _relays(arguments, settings)
+        found += await _mail(arguments, settings)
     if arguments.through:
         found += await asyncio.to_thread(_proxies, arguments.through, settings)
-    answer = Listing([asdict(finding) for finding in found], ("state", "about", "message"))
+    answer = listing(found)
     if any(finding.state == "fail" for finding in found):
         raise CheckFailed(answer)
     return answer
@@ -113,12 +105,18 @@ async def _redis(settings: Settings) -> list[Finding]:
     return [Finding("redis", "ok", f"release {server.get('redis_version', '?')}, keeps its keys")]
 
 
-async def _relays(arguments: argparse.Namespace, settings: Settings) -> list[Finding]:
-    """Check the relays with the worker's function, which the entry point passes in: nothing here knows SMTP."""
+async def _mail(arguments: argparse.Namespace, settings: Settings) -> list[Finding]:
+    """Check the relays, which only workers need to reach, and the senders of all projects."""
+    steps = await mail_checks.try_relays(arguments, settings)
+    found = [steps] if isinstance(steps, Finding) else [mail_checks.of_step(step) for step in steps]
+    return [*found, *await mail_checks.check_names(arguments, settings, await _senders(settings))]
+
+
+async def _senders(settings: Settings) -> list[str]:
+    """List the addresses that letters come from; MAIL_FROM alone where Postgres is away, which is a finding already."""
     try:
-        return [
-            Finding("relay", each.state, f"{each.relay}: {each.message}")
-            for each in await arguments.try_relays(settings)
-        ]
-    except (ValueError, OSError) as fault:
-        return [Finding("relay", "fail", f"SMTP_URL: {fault}")]
+        async with asyncio.timeout(_PATIENCE), database(settings) as pool:
+            found = [project.sender_address for project in await projects.list_all(pool)]
+    except Exception:  # noqa: BLE001 - see above
+        found = []
+    return [settings.mail_from, *filter(None, found)]

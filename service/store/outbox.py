@@ -9,7 +9,7 @@ Longer than other files: one function a statement, and a worker needs all of the
 """
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -131,7 +131,7 @@ async def enqueue(
         facts=facts,
         deadline_at=deadline_at,
         # Fixed now, so that a duplicate can be told from a second mail (RFC 5322).
-        message_id=f"<{mail_id.hex}@{sender.rpartition('@')[2]}>",
+        message_id=_message_id(mail_id, sender),
     )
     tx.mails.append(mail_id)
     return mail_id
@@ -140,6 +140,22 @@ async def enqueue(
 async def claim(conn: Executor, mail_id: UUID, *, worker: str, lease: float) -> Claim | None:
     """Claim a mail; None if it has ended or is another worker's. `lease` is in seconds."""
     return await _sql.one(conn, "claim_mail", Claim, id=mail_id, worker=worker, lease=lease)
+
+
+async def draft(
+    conn: Executor, project_id: str, *, letter: str, recipient: str, sender: str, locale: str = ""
+) -> Claim:
+    """Make the claim of a letter that an operator sends by hand; it is in no outbox. No project is ""."""
+    made = await _sql.one(
+        conn, "draft_mail", Claim, project_id=project_id, id=ids.new_uuid(), letter=letter, recipient=recipient,
+        locale=locale,
+    )  # fmt: skip
+    assert made is not None  # noqa: S101 - it selects from one row
+    return replace(made, message_id=_message_id(made.id, made.sender_address or sender))
+
+
+def _message_id(mail_id: UUID, sender: str) -> str:
+    return f"<{mail_id.hex}@{sender.rpartition('@')[2]}>"
 
 
 async def assign_user(conn: Executor, claim: Claim, *, user_id: str) -> None:

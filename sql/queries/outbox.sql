@@ -37,6 +37,23 @@ left join tokens t on t.project_id = c.project_id and t.id = c.token_id
 left join users u on u.project_id = c.project_id and u.email = c.recipient
     and (u.status <> 'blocked' or u.email_verified);
 
+-- name: draft_mail(project_id, id, letter, recipient, locale) -> Claim?
+-- What a claim of such a letter would hold, with no mail in the outbox; without such a project a sender of no project.
+select coalesce(p.id, '') as project_id, :id::uuid as id, :letter::text as letter, :recipient::text as recipient,
+    coalesce(nullif(:locale::text, ''), p.locale, 'en') as locale, '{}'::jsonb as facts, 1 as attempts, false as stolen,
+    '' as message_id, null::text as token_id, null::text as last_fault, false as late, now() as created_at,
+    coalesce(p.name, 'Accounts') as project_name, coalesce(p.sender_name, '') as sender_name,
+    coalesce(p.sender_address, '') as sender_address, coalesce(p.plain_http, false) as plain_http,
+    coalesce(p.verification_url, '') as verification_url,
+    array(select hostname from platforms where project_id = p.id) as hostnames,
+    coalesce(b.reply_to, '') as reply_to, coalesce(b.support_address, '') as support_address,
+    coalesce(b.accent_color, '') as accent_color, coalesce(b.footer_text, '') as footer_text, b.logo_digest,
+    null::text as kind, null::text as token_user_id, null::text as requested_user_id, null::text as token_email,
+    null::int as token_email_version, null::text as kid, null::timestamptz as token_created_at,
+    null::timestamptz as token_expires_at,
+    null::text as user_id, null::int as email_version, null::text as user_status, null::text as prefs
+from (select 1) one left join projects p on p.id = :project_id::text left join branding b on b.project_id = p.id;
+
 -- name: assign_mail_user(project_id, id, user_id)
 update mails set user_id = :user_id where id = :id and project_id = :project_id;
 

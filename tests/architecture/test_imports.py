@@ -65,6 +65,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "babel": ("service.clientinfo.countries", "service.i18n", "worker.mail.dates"),
     "bcrypt": ("service.crypto.password_hashing",),
     "css_inline": ("worker.mail.stylesheet",),
+    "dns": ("service.cli.dns_lookups",),
     "email_validator": ("service.email_addresses",),
     "iptocc": ("service.clientinfo.countries",),
     "jinja2": ("worker.mail", "service.http.html_pages", "service.http.docs"),

@@ -2,12 +2,13 @@
 
 from service.settings import Deadlines
 from worker.smtp.circuit_breaker import OURS, State
-from worker.smtp.connection_check import check_connections
 from worker.smtp.outcomes import Accepted, Cause, DeliveryFailure, PermanentFailure, TemporaryFailure
 from worker.smtp.relay import RateReservation, RelayPool
 from worker.smtp.smtp_url import SmtpUrl, parse_urls
+from worker.smtp.step_check import MEND, StepResult, check_steps, failed, shortened
 
 __all__ = [
+    "MEND",
     "OURS",
     "Accepted",
     "Cause",
@@ -18,7 +19,10 @@ __all__ = [
     "RelayPool",
     "SmtpUrl",
     "State",
+    "StepResult",
     "TemporaryFailure",
-    "check_connections",
+    "check_steps",
+    "failed",
     "parse_urls",
+    "shortened",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from uuid import UUID
 from service.cli import confirmation
 from service.cli.arguments import whole
 from service.cli.commands import Command, add_command, add_group, lazily
-from service.cli.mails import filters
+from service.cli.mails import filters, testing
 from service.cli.mails.output import serve
 
 # They need the queue.
@@ -21,6 +21,11 @@ are unfit, 6 Postgres can't be used as it is.
 
 
 def add(verbs: Any) -> None:
+    testing.add(add_outbox(verbs))
+
+
+def add_outbox(verbs: Any) -> Any:
+    """Add the commands that look after the outbox alone, and return their group."""
     words = add_group(verbs, "mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs")
     listed = _verb(words, "list", lazily(_SHOW, "list_mails"), "list mails, newest first")
     filters.add(listed)
@@ -43,6 +48,7 @@ def add(verbs: Any) -> None:
         words, "cancel", lazily(_STEER, "cancel"), "end mails that are still to be sent", usual="pending"
     )
     confirmation.add(cancel)
+    return words
 
 
 def _verb(words: Any, name: str, act: Command, text: str) -> argparse.ArgumentParser:

@@ -1,0 +1,63 @@
+"""Checks of the way out: relays, the name for EHLO, and the DNS records of senders."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Protocol
+
+from service.cli.findings import Finding, State
+from service.settings import Settings
+
+# Of more senders the operator asks one by one: each domain costs thirty lookups.
+_MOST_DOMAINS = 10
+
+
+class Step(Protocol):
+    """Result of the worker's check, which the entry point passes in: nothing here knows SMTP."""
+
+    @property
+    def relay(self) -> str: ...
+    @property
+    def step(self) -> str: ...
+    @property
+    def state(self) -> State: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def passed(self) -> bool: ...
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dkim-selector", dest="selectors", action="append", default=[], metavar="NAME",
+        help="selector of the relay's DKIM key, s= in DKIM-Signature; common ones are tried if none is given",
+    )  # fmt: skip
+    parser.add_argument("--dns-server", default="", metavar="ADDRESS", help="ask this DNS server, not the system's")
+
+
+async def try_relays(arguments: argparse.Namespace, settings: Settings) -> Sequence[Step] | Finding:
+    """Try each relay; a finding instead if SMTP_URL can't be used."""
+    try:
+        steps: Sequence[Step] = await arguments.try_relays(settings)
+    except (ValueError, OSError) as fault:
+        return Finding("relay", "fail", f"SMTP_URL: {fault}")
+    return steps
+
+
+def of_step(step: Step, state: State | None = None) -> Finding:
+    return Finding("relay", state or step.state, f"{step.relay} {step.step}: {step.message}")
+
+
+async def check_names(arguments: argparse.Namespace, settings: Settings, senders: Sequence[str]) -> list[Finding]:
+    """Look up the name for EHLO and the domains of senders."""
+    from service.cli import sender_dns  # noqa: PLC0415 - half a second that no other command should wait for
+    from service.cli.dns_lookups import DnsLookups  # noqa: PLC0415 - the same
+
+    dns = DnsLookups(arguments.dns_server)
+    domains = list(dict.fromkeys(sender.rpartition("@")[2] for sender in senders))
+    found = [await sender_dns.check_helo(settings.helo, dns=dns)]
+    for domain in domains[:_MOST_DOMAINS]:
+        found += await sender_dns.check_sender(domain, selectors=arguments.selectors, dns=dns)
+    if len(domains) > _MOST_DOMAINS:
+        rest = ", ".join(domains[_MOST_DOMAINS:][:3])
+        found.append(Finding("dns", "warn", f"{rest} and others were not looked up: `mails test --project ID` does"))
+    return found
