@@ -11,7 +11,9 @@ from testkit.page_gallery import hosted_pages
 
 async def test_hosted_pages(browser: Browser):
     """A page opens for everybody: with a screen reader, a keyboard, or colours of their own."""
-    for page in hosted_pages(languages=["en"]):
+    for page in hosted_pages(languages=["en", "ar"]):
+        if page.language == "ar" and page.state != "usual":
+            continue  # right to left changes the layout, and states add the same to it in each language
         assert await violations_of(browser, html=page.html) == [], page.path
 
 
