@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from testkit.drivers import FOLDER, PACKAGES, Driver, Unfit, driving, machine
@@ -64,10 +63,6 @@ class Page:
     async def check_accessibility(self) -> list[str]:
         """Run axe-core; testkit/accessibility.py says what it returns."""
         return list((await self._ask("check"))["findings"])
-
-    async def take_picture(self, path: Path) -> None:
-        """Write a picture of the whole page."""
-        await self._ask("picture", path=str(path.resolve()))
 
     async def adapt(self, *, scheme: str, viewport: dict[str, int]) -> None:
         """Change the colour scheme and the size of the window."""

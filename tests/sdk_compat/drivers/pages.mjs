@@ -64,13 +64,11 @@ const acts = {
     await page.setViewportSize(viewport);
   },
   close: async ({ page }) => page.context().close(),
-  picture: async ({ page }, { path }) => page.screenshot({ path, fullPage: true }),
 };
 
 async function answer({ act, page, ...asked }) {
   try {
-    const told = act === "open" ? await acts.open(asked) : await acts[act](pages[page], asked);
-    return told && !Buffer.isBuffer(told) ? told : {};
+    return (act === "open" ? await acts.open(asked) : await acts[act](pages[page], asked)) ?? {};
   } catch (error) {
     return { error: String(error.message ?? error) };
   }
