@@ -1,4 +1,4 @@
-"""The letters gallery at /gallery: every letter in each language and state, as its templates are now."""
+"""The gallery at /gallery: every letter and hosted page in each language and state, as the templates are now."""
 
 import asyncio
 import contextlib

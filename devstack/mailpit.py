@@ -1,6 +1,7 @@
 """Mailpit's v1 API on our mailbox, so that the test helpers people have work (https://mailpit.axllent.org/docs/api-v1/).
 
-List, search, message, headers, source and delete. Nothing is ever marked as read here, and no mail has a tag.
+List, search, message, headers, source, attachments and delete. Nothing is ever marked as read here, and no mail has a
+tag.
 """
 
 import re

@@ -24,6 +24,7 @@ class MailpitRoutes:
             web.get("/api/v1/message/{id}", self.show),
             web.get("/api/v1/message/{id}/headers", self.headers),
             web.get("/api/v1/message/{id}/raw", self.raw),
+            web.get(r"/api/v1/message/{id}/part/{part:[1-9]\d{0,3}}", self.part),
             web.get(r"/view/{id:\d+|latest}.txt", self.text),
             web.get(r"/view/{id:\d+|latest}{form:(?:\.html)?}", self.html),
             web.get("/livez", self.well),
@@ -58,6 +59,16 @@ class MailpitRoutes:
 
     async def raw(self, request: web.Request) -> web.Response:
         return web.Response(body=self._one(request).content, content_type="text/plain")
+
+    async def part(self, request: web.Request) -> web.Response:
+        """Answer an attachment as a file: a browser shows nothing of a stranger's here."""
+        attachments = self._one(request).attachments
+        number = int(request.match_info["part"])
+        if number > len(attachments):
+            raise _refused(web.HTTPNotFound, "Error: part not found")
+        found = attachments[number - 1]
+        headers = {"Content-Disposition": "attachment", "Content-Security-Policy": "sandbox; default-src 'none'"}
+        return web.Response(body=found.content, content_type=found.media_type, headers=headers)
 
     async def text(self, request: web.Request) -> web.Response:
         return web.Response(text=self._one(request).text or "", content_type="text/plain")

@@ -109,7 +109,7 @@ def _places(
     yield "Docs", f"{api}/docs"
     yield "App", f"{origin(host, app)}   (an example with the official web SDK, to copy from devstack/example_app/site)"
     yield "Mailbox", f"{page}   (takes every mail sent to localhost:{mailbox.smtp_port})"
-    yield "Letters", f"{page}/gallery/   (each letter in each language, made at the first look)"
+    yield "Letters", f"{page}/gallery/   (letters and pages in each language, made at the first look)"
     for program in programs:
         if program.url:
             yield program.name.capitalize(), program.url

@@ -49,21 +49,22 @@ def run(clone, *words, cwd=None):
 
 
 @pytest.fixture
-def without_uv(clone):
+def broken_uv(clone):
     write(clone / "programs" / "uv", "#!/bin/sh\nexit 1\n")
 
 
-@pytest.mark.usefixtures("without_uv")
+@pytest.mark.usefixtures("broken_uv")
 def test_an_installation_shows_how_far_it_is(clone):
     """Without a terminal each tenth package has a line, and the unpacking too; the next run installs nothing."""
     first, second = run(clone), run(clone)
     said = first.stderr.splitlines()
-    assert said[1:] == ["  10 of 20 packages", "  20 of 20 packages", "  20 packages are here; unpacking ..."]
+    assert said[1] == "  uv could not install it; trying pip ..."
+    assert said[2:] == ["  10 of 20 packages", "  20 of 20 packages", "  20 packages are here; unpacking ..."]
     assert (first.returncode, first.stdout) == (0, "devstack runs\n")
     assert (second.stderr, second.stdout) == ("", "devstack runs\n")
 
 
-@pytest.mark.usefixtures("without_uv")
+@pytest.mark.usefixtures("broken_uv")
 def test_a_failed_installation_is_tried_again(clone):
     """A failed installation ends the run, and the next run tries again instead of taking it for done."""
     (clone / "pip.ends").write_text("1")
@@ -82,7 +83,7 @@ def test_uv_installs_where_it_is_at_hand(clone):
     assert (done.returncode, done.stdout) == (0, f"uv {words}\ndevstack runs\n")
 
 
-@pytest.mark.usefixtures("without_uv")
+@pytest.mark.usefixtures("broken_uv")
 def test_a_command_runs_in_the_callers_folder(clone, tmp_path_factory):
     """Names of files that are given to `./dev cli` are the caller's."""
     here = tmp_path_factory.mktemp("here")

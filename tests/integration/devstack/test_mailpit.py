@@ -60,6 +60,12 @@ async def test_a_message_is_mailpits(mailbox, http):
         assert message["Attachments"] == []
     headers = await (await http.get("/api/v1/message/latest/headers")).json()
     assert headers["From"] == ["Grüße vom Laden <no-reply@example.com>"]
+    part = await http.get("/api/v1/message/1/part/1")
+    assert (await part.read(), part.content_type) == (b"<svg/>", "image/svg+xml")
+    assert (part.headers["Content-Disposition"], (await http.get("/api/v1/message/1/part/2")).status) == (
+        "attachment",
+        404,
+    )
     raw = await (await http.get("/api/v1/message/1/raw")).read()
     assert raw == mailbox.find()[0].content
     assert await (await http.get("/view/latest.txt")).text() == "Hi Ada\n"
