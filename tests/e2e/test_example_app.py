@@ -187,6 +187,7 @@ async def test_sessions(demo: Demo, browser: Browser):
     sessions = await second.read("#sessions li")
     assert len(sessions) == 2
     assert "this browser" in sessions[1]
+    assert "session.create" in (await second.read("#log tr"))[0]
     await second.click("End all other sessions")
     await second.see_text("All other sessions have ended.")
     await second.see_text(ANN)

@@ -111,7 +111,7 @@ function logRow(entry) {
 
 const deviceOf = ({ clientName, osName }) => [clientName, osName].filter(Boolean).join(" on ") || "Unknown device";
 
-const when = (time) => new Date(time).toLocaleString(navigator.language, { dateStyle: "medium", timeStyle: "short" });
+const when = (time) => new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 
 function element(tag, text) {
   const made = document.createElement(tag);
