@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from service.db import Pool
+from service.http import session_cookies
 from service.settings import Settings
 from service.store import projects
 from testkit import api_keys, edge
@@ -127,13 +128,15 @@ async def test_a_servers_origin_is_free(api: Api, pool: Pool, modern: bool):
 
 
 async def test_apps_and_hosts(api: Api, pool: Pool):
-    """An app's id counts for the SDKs' schemes, an app's origin for itself; neither with a port."""
+    """An app's id counts for the SDKs' schemes, an app's origin for itself; only a host may have a port."""
     for app in ("com.example.app", "capacitor://shop.app"):
         await projects.add_app(pool, "shop", app=app)
+    await projects.add_platform(pool, "shop", hostname="web.example.com")
     for origin, fine in (
         ("appwrite-ios://com.example.app", True),
         ("appwrite-ios://COM.example.app", True),
         ("capacitor://shop.app", True),
+        ("https://web.example.com:3000", True),
         ("CAPACITOR://shop.app", True),
         ("appwrite-ios://com.example.app:80", False),
         ("appwrite-ios://com.example.other", False),
@@ -208,7 +211,7 @@ async def test_a_jwt_beside_a_session(api: Api, modern: bool):
     jwt = {"X-Appwrite-JWT": (await api.call("POST", "/v1/account/jwt", headers=member)).data["jwt"]}
     assert await _refusal(api, "GET", "/v1/account", jwt, modern=modern) == ""
     assert bool(await _refusal(api, "GET", "/v1/account", member | jwt, modern=modern)) is modern
-    stale = {"Cookie": member["Cookie"][:-4] + "AAAA"}
+    stale = {"Cookie": f"a_session_shop={session_cookies.encode('nobody', 'ended')}"}
     assert await _refusal(api, "GET", "/v1/account", stale | jwt, modern=modern) == ""
     assert await _refusal(api, "GET", "/v1/account", {"X-Appwrite-JWT": "a.b.c"}, modern=modern) == "user_jwt_invalid"
     assert await _refusal(api, "POST", "/v1/account/jwt", jwt, modern=modern) != "", "a JWT makes no JWT"
