@@ -38,6 +38,10 @@ class Page:
     async def fill(self, label: str, value: str) -> None:
         await self._ask("fill", label=label, value=value)
 
+    async def press(self, key: str) -> None:
+        """Press a key, such as Tab, wherever the focus is."""
+        await self._ask("press", key=key)
+
     async def see(self, name: str, *, role: str = "heading") -> None:
         """Wait until an element of this role and name is shown."""
         await self._ask("see", role=role, name=name)

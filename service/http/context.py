@@ -14,6 +14,7 @@ from service.db import Pool
 from service.errors import AccountError
 from service.http.api_version import LEGACY, ApiVersion
 from service.http.forwarded import Forwarding
+from service.http.page_branding import UNBRANDED, PageBranding
 from service.http.refused_origins import RefusedOrigins
 from service.queue import JobQueue
 from service.rate_limiter import Decision, RateLimiter, Tally
@@ -65,6 +66,8 @@ class RequestContext:
     path: web.UrlMappingMatchInfo
     api_version: ApiVersion = LEGACY
     found_project: Project | None = None
+    # Of its pages; only they are given it.
+    branding: PageBranding = UNBRANDED
     found_member: Member | None = None
     key: ApiKey | None = None
     by_jwt: bool = False

@@ -1,6 +1,7 @@
 """HTML pages of the service, as templates/pages has them, in the reader's language and under a policy of their own."""
 
 from base64 import b64encode
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -11,7 +12,7 @@ from markupsafe import Markup
 from service import i18n
 from service.http import headers
 from service.http.context import RequestContext
-from service.links import main_host
+from service.http.page_branding import PageBranding
 
 
 def _open() -> Environment:
@@ -36,13 +37,12 @@ _ENVIRONMENT = _open()
 _CATALOGUES = i18n.read(i18n.TEMPLATES)
 
 
-def _source(file: str) -> str:
-    """Return the hash by which a policy allows one of our files inside a page."""
-    text = _ENVIRONMENT.get_template(f"pages/{file}").render()
+def _hash(text: str) -> str:
+    """Return the source by which a policy allows a style or a script inside a page."""
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-_STYLE, _SCRIPT = _source("style.css"), _source("password.js")
+_STYLE, _SCRIPT = (_hash(_ENVIRONMENT.get_template(f"pages/{file}").render()) for file in ("style.css", "password.js"))
 
 
 def render_page(
@@ -54,7 +54,7 @@ def render_page(
     page can.
     """
     catalogue = _catalogue(ctx, locale)
-    name = ctx.found_project.name if ctx.found_project else ""
+    name = ctx.branding.name
     html = _ENVIRONMENT.get_template(f"pages/{page}.html").render(
         language=catalogue.language,
         direction=catalogue.direction,
@@ -62,26 +62,25 @@ def render_page(
         ngettext=catalogue.several,
         # A name in another direction than the page's stays in one piece.
         project=Markup("<bdi>{}</bdi>").format(name) if name and catalogue.direction == "rtl" else name,
-        project_name=name,
-        home=_home(ctx),
+        brand=ctx.branding,
+        home=ctx.branding.home,
         **facts,
     )
-    policies = {"Content-Security-Policy": _policy(scripted=scripted)}
+    policies = {"Content-Security-Policy": _policy(ctx.branding, scripted=scripted)}
     if facts.get("action"):
         policies["Referrer-Policy"] = "strict-origin"
     return web.Response(text=html, status=status, content_type="text/html", charset="utf-8", headers=policies)
 
 
-def _home(ctx: RequestContext) -> str:
-    """Return the address of the app that a page leads back to; "" where only the user knows it."""
-    host = main_host.find(ctx.found_project.hostnames) if ctx.found_project else None
-    return f"https://{host}/" if host else ""
-
-
-def _policy(*, scripted: bool) -> str:
+@lru_cache(256)
+def _policy(branding: PageBranding, *, scripted: bool) -> str:
+    """Allow what stands in the page itself: our style, the project's, its logo, our script."""
     script = f"script-src {_SCRIPT}; " if scripted else ""
+    style = f"{_STYLE} {_hash(branding.style)}" if branding.style else _STYLE
+    image = "img-src data:; " if branding.logo else ""
     return (
-        f"default-src 'none'; {script}style-src {_STYLE}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        f"default-src 'none'; {script}style-src {style}; {image}"
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     )
 
 

@@ -14,6 +14,7 @@ from service.errors import AccountError, BodyTooLarge, MethodNotAllowed, Overloa
 from service.http import (
     authorization,
     form_pages,
+    page_branding,
     proxy_probe,
     rate_limits,
     request_target,
@@ -133,6 +134,9 @@ async def _open_request(ctx: RequestContext, route: Route | None) -> web.Respons
     await authorization.find_project(ctx)
     if ctx.request.method == "OPTIONS":
         return _preflight(ctx)
+    if ctx.found_project and _is_page(ctx, route):
+        services = ctx.services
+        ctx.branding = await page_branding.load(ctx.found_project, services.branding, services.logos)
     if route is None:
         if found := proxy_probe.show_client(ctx):
             return found
@@ -158,15 +162,17 @@ async def _handle(ctx: RequestContext, route: Route) -> web.Response:
 def _refuse(ctx: RequestContext, route: Route | None, fault: AccountError) -> web.Response:
     """Render an error in the form that the route's readers understand."""
     ctx.fault = fault
-    if route.page if route else _is_by_person(ctx.request):
+    if _is_page(ctx, route):
         return form_pages.refusal_page(ctx, fault)
     return responses.error(fault, modern=ctx.api_version.modern)
 
 
-def _is_by_person(request: web.Request) -> bool:
-    """Tell whether a browser asks for a page that is none; programs ask under /v1, or for anything."""
-    path = request_target.canonical(request.rel_url.raw_path)
-    return "text/html" in joined(request, "Accept") and path != "/v1" and not path.startswith("/v1/")
+def _is_page(ctx: RequestContext, route: Route | None) -> bool:
+    """Tell whether a person reads the answer, also where there is no route: programs ask under /v1, or for anything."""
+    if route:
+        return route.page
+    path = request_target.canonical(ctx.request.rel_url.raw_path)
+    return "text/html" in joined(ctx.request, "Accept") and path != "/v1" and not path.startswith("/v1/")
 
 
 def _fault_of(error: Exception, pool: db.Pool) -> AccountError:

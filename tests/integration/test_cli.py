@@ -107,7 +107,7 @@ async def test_every_setting_of_a_project_can_be_set(type_: Terminal, tmp_path: 
 
 
 async def test_what_is_not_there_is_four(type_: Terminal):
-    """What isn't there ends with 4 and one line that names it."""
+    """An object that isn't there is named in one line, with exit code 4."""
     await type_("projects", "create", "shop")
     for words in ("projects show nowhere", "projects set nowhere --name x", "platforms add nowhere a.b",
                   "platforms remove shop a.b", "keys create nowhere --name x --scopes users.read",

@@ -140,7 +140,7 @@ async def test_s24_a_mail_that_is_not_sent_costs_nothing(api: Api):
 
 
 async def test_s24_a_network_has_a_budget_too(api: Api, pool: Pool):
-    """What one network has mailed is counted together, whoever it is for, and ends at the project's number."""
+    """Mails of one network are counted together, whoever they are for, and end at the project's number."""
     await projects.set_limit(pool, "shop", rule="mail.ip", numbers=[5, 3600])
     asked = [await api.call("POST", "/v1/account/recovery", json=ASK | {"email": f"u{n}@a.test"}) for n in range(7)]
     assert [answer.status for answer in asked] == [201] * 5 + [429] * 2

@@ -52,7 +52,7 @@ def test_both_spellings(text: str, expected: Query):
     ],
 )  # fmt: skip
 def test_what_is_no_query(text: str):
-    """What is no query is refused, and never half understood."""
+    """A text that is no query is refused, and never half understood."""
     with pytest.raises(QueryInvalid):
         parse(text)
 

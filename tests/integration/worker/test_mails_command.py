@@ -120,7 +120,7 @@ def test_spans(text: str, seconds: float):
 
 
 async def test_what_is_not_there_is_four(terminal: Terminal):
-    """What isn't there ends with 4 and one line that names it."""
+    """An object that isn't there is named in one line, with exit code 4."""
     for words in (f"show {ids.new_uuid()}", "list --project nowhere", "status --project nowhere",
                   "retry --project nowhere", "cancel --project nowhere"):  # fmt: skip
         code, out, err = await terminal(*words.split())

@@ -49,6 +49,7 @@ const acts = {
     return keep(await opened);
   },
   fill: async ({ page }, { label, value }) => page.getByLabel(label, { exact: true }).fill(value),
+  press: async ({ page }, { key }) => page.keyboard.press(key),
   see: async ({ page }, { role, name }) => page.getByRole(role, { name, exact: true }).waitFor(),
   see_text: async ({ page }, { text }) => page.getByText(text, { exact: true }).first().waitFor(),
   read: async ({ page }, { selector }) => ({ texts: await page.locator(selector).allInnerTexts() }),
