@@ -1,0 +1,43 @@
+// Runs blocks of our pages in a browser: blocks.mjs PAGE MAILBOX, the addresses of a page that has loaded the web SDK and
+// of the mailbox.
+
+import { start } from "./browser.mjs";
+import { converse, say } from "./lines.mjs";
+
+const [home, mailbox] = process.argv.slice(2);
+const browser = await start();
+const page = await browser.newPage();
+
+// What a person does who is asked for a code: looks into the mailbox.
+page.on("dialog", async (dialog) => {
+  const answer = await fetch(`${mailbox}/api/wait?to=ada@example.com&timeout=30`);
+  await dialog.accept(/(?<!\d)\d{6}(?!\d)/.exec((await answer.json()).text)[0]);
+});
+
+const acts = {
+  async open(asked) {
+    await page.goto(home + asked.query);
+    return { ok: true };
+  },
+  async run(asked) {
+    const said = [];
+    const listen = (message) => said.push(message.text());
+    page.on("console", listen);
+    try {
+      await page.evaluate(`(async () => {${asked.code}\n})()`);
+      return { ok: true, said };
+    } catch (error) {
+      return { ok: false, said, message: String(error) };
+    } finally {
+      page.off("console", listen);
+    }
+  },
+};
+
+try {
+  await page.goto(home);
+  say({ ready: browser.version() });
+  await converse((asked) => acts[asked.act](asked));
+} finally {
+  await browser.close();
+}
