@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from devstack.servers import free_port
 from devstack.terminal import print_line
 
-_NAMES = {"api": "the API", "page": "the mailbox", "smtp": "SMTP", "app": "the example app"}
+_NAMES = {"api": "the API", "page": "the mailbox", "smtp": "SMTP", "app": "the example app", "try_it": "Swagger UI"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class Ports:
     page: int = 8025
     smtp: int = 1025
     app: int = 8030
+    try_it: int = 8035
     wanted: frozenset[str] = frozenset()
 
 

@@ -20,6 +20,7 @@ from devstack.ports import USUAL, Ports, PortTaken, choose, refuse_taken
 from devstack.programs import OURS, PROJECT, Commands, list_programs
 from devstack.servers import Server, ServerError, last_lines
 from devstack.terminal import how_ended, print_line, welcome
+from devstack.try_it import open_try_it
 
 PORT_TAKEN = 2
 
@@ -94,19 +95,23 @@ async def _open(
             host=host,
         )
     )
+    try_it = await stack.enter_async_context(
+        open_try_it(api=api, project=PROJECT, port=choose(ports, "try_it", host), host=host)
+    )
     announce(api)
-    places = _places(api, mailbox, programs, app=app, host=host)
+    places = _places(api, mailbox, programs, app=app, try_it=try_it, host=host)
     welcome(state, PROJECT, places, api=api, lan=host)
     await _stay(stack, (postgres, valkey), programs)
 
 
 def _places(
-    api: str, mailbox: Mailbox, programs: Iterable[Program], *, app: int, host: str
+    api: str, mailbox: Mailbox, programs: Iterable[Program], *, app: int, try_it: int, host: str
 ) -> Iterator[tuple[str, str]]:
     """List what a browser can open."""
     page = origin(host, mailbox.page_port)
     yield "API", api
     yield "Docs", f"{api}/docs"
+    yield "Try it", f"{origin(host, try_it)}   (Swagger UI for every route)"
     yield "App", f"{origin(host, app)}   (an example with the official web SDK, to copy from devstack/example_app/site)"
     yield "Mailbox", f"{page}   (takes every mail sent to localhost:{mailbox.smtp_port})"
     yield "Letters", f"{page}/gallery/   (letters and pages in each language, made at the first look)"

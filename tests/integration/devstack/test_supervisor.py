@@ -82,7 +82,7 @@ def read_notes(state):
 @contextmanager
 def supervisor(state, *, ports=None, host="", **commands):
     """A supervisor in its own process; whatever the test does, it and its children are gone afterwards."""
-    ports = {"api": 0, "page": 0, "smtp": 0, "app": 0} | (ports or {})
+    ports = {"api": 0, "page": 0, "smtp": 0, "app": 0, "try_it": 0} | (ports or {})
     usual = {"prepare": QUICK, "api": stand_in("api"), "worker": stand_in("worker")}
     argv = [sys.executable, "-c", SUPERVISOR, str(state), json.dumps(usual | commands), json.dumps(ports), host]
     with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
@@ -136,6 +136,9 @@ def test_it_says_where_everything_is(tmp_path):
         app = re.search(r"App      (http://localhost:\d+) ", said)[1]
         with urlopen(f"{app}/config.js") as answer:  # noqa: S310 - an address of ours
             assert f'ENDPOINT = "{note["PUBLIC_URL"]}/v1"' in answer.read().decode()
+        page = re.search(r"Try it   (http://localhost:\d+) ", said)[1]
+        with urlopen(page) as answer:  # noqa: S310 - an address of ours
+            assert f'data-api="{note["PUBLIC_URL"]}" data-project="demo"' in answer.read().decode()
         assert "Project  demo " in said
         assert f"curl -s {note['PUBLIC_URL']}/v1/account " in said
         assert re.fullmatch(r"smtp://127\.0\.0\.1:\d+\?tls=none", note["SMTP_URL"])
