@@ -8,12 +8,27 @@ from typing import Any
 from multidict import CIMultiDict
 
 from service import i18n
-from service.http import html_pages
+from service.http import html_pages, page_branding
+from service.http.page_branding import UNBRANDED, PageBranding
+from service.store.branding import Logo
 
 # Parts of other pages: what they hold is seen there.
 PARTS = frozenset(
     {"frame", "new_password", "password_field", "question", "request_form", "request_text", "result"},
 )
+_USUAL = PageBranding("Shop", "https://shop.example/")
+_LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" width="96" height="32"><rect width="96" height="32" rx="8"/></svg>'
+_BRANDINGS = {
+    "no-app": PageBranding("Shop"),
+    "branded": PageBranding(
+        "Shop",
+        "https://shop.example/",
+        page_branding._address(Logo("image/svg+xml", _LOGO)),
+        page_branding._style("#ffb300"),
+        "help@shop.example",
+        "Shop Ltd, 1 High Street, Exampleton",
+    ),
+}
 _RULES = SimpleNamespace(password_personal_data=True, password_blocklist=True, password_history=3)
 _FORM: Mapping[str, Any] = {"action": "/auth/page?project=shop", "fields": {"secret": "0f" * 18}}
 _PASSWORD = {**_FORM, "username": "ann@example.com", "fault": "", "least": 8, "most": 256, "rules": _RULES}
@@ -42,6 +57,7 @@ STATES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "recovery": {
         "usual": _PASSWORD,
         **{fault: {**_PASSWORD, "fault": fault} for fault in ("common", "personal", "reused", "length")},
+        "branded": _PASSWORD,
         "own-rules": {**_PASSWORD, "least": 12, "most": 64},
     },
     "refusal": {
@@ -87,7 +103,8 @@ def hosted_pages(*, languages: list[str] | None = None) -> Iterator[HostedPage]:
 
 def _context(name: str, state: str, language: str) -> Any:
     """Make as much of a request as a page looks at; the start page belongs to no project."""
-    hostnames = () if state == "no-app" else ("shop.example",)
-    project = None if name == "start" else SimpleNamespace(name="Shop", hostnames=hostnames, locale="")
+    branding = UNBRANDED if name == "start" else _BRANDINGS.get(state, _USUAL)
     request = SimpleNamespace(headers=CIMultiDict())
-    return SimpleNamespace(found_project=project, client=SimpleNamespace(locale=language), request=request)
+    return SimpleNamespace(
+        found_project=None, branding=branding, client=SimpleNamespace(locale=language), request=request
+    )
