@@ -20,7 +20,7 @@ class Entry:
     paths: tuple[str, ...]
     who: str
     parameters: list[Json]
-    body: Json | None
+    request_schema: Json | None
     sdk: str
     snippets: dict[str, str]
     answers: dict[str, list[tuple[str, Any]]]
