@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 
 from service import heartbeat
-from service.cli import program
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -16,10 +15,11 @@ def main(words: Sequence[str] | None = None) -> int:
         alive, line = heartbeat.describe(as_json="--json" in given)
         print(line)
         return 0 if alive else 1
-    from worker import commands  # noqa: PLC0415 - loading it takes longer than all of the check
+    from service.cli import program  # noqa: PLC0415 - loading them takes longer than all of the check
+    from worker import commands  # noqa: PLC0415 - as above
 
-    return commands.main(given)
+    return program.run(lambda: commands.main(given))
 
 
 if __name__ == "__main__":
-    sys.exit(program.run(main))
+    sys.exit(main())
