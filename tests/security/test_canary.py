@@ -89,7 +89,7 @@ class Journey:
         """The secret in its link; the token's id, the beginning of the secret, is none."""
         found = parameters_of(link_of(mail))
         self.canaries.note(name, found["secret"][20:])
-        return {"userId": found["userId"], "secret": found["secret"]}
+        return {name: found[name] for name in ("userId", "secret") if name in found}
 
     async def go(self) -> None:
         first = self.canaries.note("the first password", "Erstes-Passwort-93!")
