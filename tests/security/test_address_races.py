@@ -18,8 +18,9 @@ from service.store.sessions import ClientInfo
 from service.store.tokens import Kind
 from service.store.users import Member, User
 from testkit.api import Api
+from testkit.hosted_pages import follow_link
 from testkit.proofs import ANN, deadlocks
-from tests.security.test_notices import PASSWORD, change_email, follow, link, proved
+from tests.security.test_notices import PASSWORD, change_email, link, proved
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
 EVE, BOB = "eve@evil.example.com", "bob@example.com"
@@ -137,7 +138,7 @@ async def test_s67_a_thief_and_six_sign_ups_at_once(api: Api, pool: Pool, settin
             change_email(api, victim), *(api.call("POST", "/v1/account", json=body) for _ in range(6))
         )
         assert {answer.status for answer in told} == {409}
-        assert (await follow(api, await link(pool, settings, Kind.EMAIL_UNDO))).status == 200
+        assert (await follow_link(api, await link(pool, settings, Kind.EMAIL_UNDO))).status == 200
         assert [row[0] for row in await pool.fetch("select email from users")] == [ANN]
 
 
