@@ -22,6 +22,7 @@ from devstack.answers import EVERYWHERE, letter_page, number, refusal
 from devstack.mail_files import MailFiles
 from devstack.mailpit_routes import MailpitRoutes
 from devstack.mails import Mail
+from devstack.web_server import serve
 
 KEPT = 500
 KEPT_BYTES = 100_000_000
@@ -123,13 +124,7 @@ async def open_mailbox(
         sessions.add(made)
         return made
 
-    runner = web.AppRunner(_application(box, host, routes), access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", page_port).start()
-        box.page_port = runner.addresses[0][1]
-        if host:
-            await web.TCPSite(runner, host, box.page_port).start()
+    async with serve(_application(box, host, routes), port=page_port, host=host) as box.page_port:
         server = await loop.create_server(session, "127.0.0.1", smtp_port)
         box.smtp_port = server.sockets[0].getsockname()[1]
         try:
@@ -140,8 +135,6 @@ async def open_mailbox(
             for open_one in list(sessions):
                 if open_one.transport:
                     open_one.transport.close()
-    finally:
-        await runner.cleanup()
 
 
 def _application(box: Mailbox, host: str, routes: Iterable[web.RouteDef]) -> web.Application:

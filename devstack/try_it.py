@@ -12,6 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 from devstack.answers import EVERYWHERE
+from devstack.web_server import serve
 
 _PAGES = Path(__file__).with_name("pages")
 _KINDS = {
@@ -31,16 +32,8 @@ def _folder() -> Path:
 @asynccontextmanager
 async def open_try_it(*, api: str, project: str, port: int = 0, host: str = "") -> AsyncIterator[int]:
     """Serve the page for the API at that address on 127.0.0.1, and on `host` too; yields its port."""
-    runner = web.AppRunner(_application(api, project), access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        chosen: int = runner.addresses[0][1]
-        if host:
-            await web.TCPSite(runner, host, chosen).start()
+    async with serve(_application(api, project), port=port, host=host) as chosen:
         yield chosen
-    finally:
-        await runner.cleanup()
 
 
 def _application(api: str, project: str) -> web.Application:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from devstack.web_server import serve
+
 _FOLDER = Path(__file__).parent
 _SITE = _FOLDER / "site"
 _KINDS = {".js": "text/javascript", ".css": "text/css"}
@@ -24,16 +26,8 @@ async def open_example_app(
     `endpoint` is the address of the API with /v1; `mailbox` is that of the mailbox, for a link to it.
     """
     config = {"ENDPOINT": endpoint, "PROJECT": project, "MAILBOX": mailbox}
-    runner = web.AppRunner(_application(config), access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        chosen: int = runner.addresses[0][1]
-        if host:
-            await web.TCPSite(runner, host, chosen).start()
+    async with serve(_application(config), port=port, host=host) as chosen:
         yield chosen
-    finally:
-        await runner.cleanup()
 
 
 def _application(config: dict[str, str]) -> web.Application:
