@@ -1,8 +1,6 @@
 """HTML pages of the service, as templates/pages has them, in the reader's language and under a policy of their own."""
 
-from base64 import b64encode
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any
 
 from aiohttp import web
@@ -13,6 +11,7 @@ from service import i18n
 from service.http import headers
 from service.http.context import RequestContext
 from service.http.page_branding import PageBranding
+from service.http.security_headers import inline_source
 
 
 def _open() -> Environment:
@@ -37,12 +36,9 @@ _ENVIRONMENT = _open()
 _CATALOGUES = i18n.read(i18n.TEMPLATES)
 
 
-def _hash(text: str) -> str:
-    """Return the source by which a policy allows a style or a script inside a page."""
-    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
-
-
-_STYLE, _SCRIPT = (_hash(_ENVIRONMENT.get_template(f"pages/{file}").render()) for file in ("style.css", "password.js"))
+_STYLE, _SCRIPT = (
+    inline_source(_ENVIRONMENT.get_template(f"pages/{file}").render()) for file in ("style.css", "password.js")
+)
 
 
 def render_page(
@@ -76,7 +72,7 @@ def render_page(
 def _policy(branding: PageBranding, *, scripted: bool) -> str:
     """Allow what stands in the page itself: our style, the project's, its logo, our script."""
     script = f"script-src {_SCRIPT}; " if scripted else ""
-    style = f"{_STYLE} {_hash(branding.style)}" if branding.style else _STYLE
+    style = f"{_STYLE} {inline_source(branding.style)}" if branding.style else _STYLE
     image = "img-src data:; " if branding.logo else ""
     return (
         f"default-src 'none'; {script}style-src {style}; {image}"
