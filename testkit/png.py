@@ -7,6 +7,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from testkit.images import chunk
+
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _RGB = 3
 _MOST = 256
@@ -29,9 +31,7 @@ def shrink(picture: bytes) -> bytes:
         raise ValueError(f"{len(palette)} colours")
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
     parts = ((b"IHDR", header), (b"PLTE", b"".join(palette)), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b""))
-    return _SIGNATURE + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in parts
-    )
+    return _SIGNATURE + b"".join(chunk(kind, body) for kind, body in parts)
 
 
 def _chunks(picture: bytes) -> Iterator[tuple[bytes, bytes]]:
