@@ -6,9 +6,11 @@ link: an unverified one may be another person's, who must not get the account by
 
 from typing import Literal
 
+from service.accounts import mail_quotas
 from service.crypto import key_derivation
 from service.http.context import RequestContext
-from service.store import outbox, tokens
+from service.store import events, outbox, tokens
+from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
@@ -60,6 +62,22 @@ async def enqueue(
         deadline_at=token.expires_at if token else None,
         sender=ctx.services.settings.mail_from,
     )
+
+
+async def enqueue_link_to_owner(
+    ctx: RequestContext, email: str, *, letter: str, kind: Kind, event: Event, seconds: int, url: str | None = None
+) -> Token:
+    """Owe the owner of an address, if it has one, a link.
+
+    The same rows are written for every address: the worker finds out whose it is. Raises TooManyRequests.
+    """
+    await mail_quotas.charge(ctx, email)
+    async with ctx.unit_of_work() as tx:
+        kid = key_derivation.current(ctx.services.ring)
+        token = await tokens.issue(tx, ctx.project.id, kind=kind, email=email, kid=kid, seconds=seconds)
+        await enqueue(ctx, tx, letter=letter, to=token, url=url)
+        await events.record(tx, ctx.project.id, event=event, user_id=None, token_id=token.id, by=ctx.client)
+    return token
 
 
 async def notify(ctx: RequestContext, tx: UnitOfWork, *, letter: Notice, user: User) -> None:

@@ -135,7 +135,10 @@ async def update_magic_url(ctx: RequestContext) -> web.Response:
 
 async def open_by_link(ctx: RequestContext, *, user_id: str | None, secret: Secret) -> OpenedSession:
     """Open a session by a link's secret, of that user if one is named. Raises LoginTokenInvalid."""
-    return await _sign_in(ctx, await _find_link(ctx, user_id, secret.reveal()))
+    found = await tokens.find_by_secret(
+        ctx.pool, ctx.project.id, kind=Kind.MAGIC_URL, user_id=user_id, secret=secret.reveal(), ring=ctx.services.ring
+    )
+    return await _sign_in(ctx, found)
 
 
 @public.post("/v1/account/sessions/token", opens_session=True)
@@ -146,7 +149,7 @@ async def create_token_session(ctx: RequestContext) -> web.Response:
     """Sign in with the secret of a mailed link or with a mailed code."""
     body = await read(ctx, UpdateMagicUrl)
     if len(body.secret.reveal()) > 6:
-        opened = await _sign_in(ctx, await _find_link(ctx, body.userId, body.secret.reveal()))
+        opened = await open_by_link(ctx, user_id=body.userId, secret=body.secret)
     else:
         opened = await open_by_code(ctx, body.userId, body.secret.reveal())
     return session_response(ctx, opened)
@@ -158,12 +161,6 @@ async def open_by_code(ctx: RequestContext, user_id: str, code: str) -> OpenedSe
         ctx.pool, ctx.project.id, requested_user_id=user_id, code=code, ring=ctx.services.ring
     )
     return await _sign_in(ctx, found)
-
-
-async def _find_link(ctx: RequestContext, user_id: str | None, secret: str) -> Token | None:
-    return await tokens.find_by_secret(
-        ctx.pool, ctx.project.id, kind=Kind.MAGIC_URL, user_id=user_id, secret=secret, ring=ctx.services.ring
-    )
 
 
 async def _sign_in(ctx: RequestContext, found: Token | None) -> OpenedSession:

@@ -5,8 +5,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from service import ids
-from service.accounts import mail_quotas, outgoing_mail, password_policy
-from service.crypto import key_derivation
+from service.accounts import outgoing_mail, password_policy
 from service.crypto.secret import Secret
 from service.errors import (
     AccountError,
@@ -52,21 +51,10 @@ async def create_recovery(ctx: RequestContext) -> web.Response:
 
 async def enqueue_link(ctx: RequestContext, email: str, *, url: str | None = None) -> Token:
     """Owe the owner of an address, if it has one, a link for choosing a new password."""
-    await mail_quotas.charge(ctx, email)
-    async with ctx.unit_of_work() as tx:
-        token = await tokens.issue(
-            tx,
-            ctx.project.id,
-            kind=Kind.RECOVERY,
-            email=email,
-            kid=key_derivation.current(ctx.services.ring),
-            seconds=ctx.project.recovery_seconds,
-        )
-        await outgoing_mail.enqueue(ctx, tx, letter="recovery", to=token, url=url)
-        await events.record(
-            tx, ctx.project.id, event=Event.RECOVERY_CREATE, user_id=None, token_id=token.id, by=ctx.client
-        )
-    return token
+    seconds = ctx.project.recovery_seconds
+    return await outgoing_mail.enqueue_link_to_owner(
+        ctx, email, letter="recovery", kind=Kind.RECOVERY, event=Event.RECOVERY_CREATE, seconds=seconds, url=url
+    )
 
 
 async def _revealed(ctx: RequestContext, email: str) -> User | None:

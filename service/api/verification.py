@@ -3,7 +3,6 @@
 from aiohttp import web
 
 from service.accounts import mail_quotas, members, outgoing_mail, private_signup
-from service.crypto import key_derivation
 from service.crypto.secret import Secret
 from service.errors import EmailMissing, EmailVerified, PasswordPersonal, VerificationTokenInvalid
 from service.http import responses, schemas
@@ -51,21 +50,10 @@ async def create_verification(ctx: RequestContext) -> web.Response:
 
 async def enqueue_link(ctx: RequestContext, email: str) -> Token:
     """Owe the owner of an address, if it has one, a link that proves it; the worker finds out whose it is."""
-    await mail_quotas.charge(ctx, email)
-    async with ctx.unit_of_work() as tx:
-        token = await tokens.issue(
-            tx,
-            ctx.project.id,
-            kind=Kind.VERIFICATION,
-            email=email,
-            kid=key_derivation.current(ctx.services.ring),
-            seconds=ctx.project.verification_seconds,
-        )
-        await outgoing_mail.enqueue(ctx, tx, letter="verification", to=token)
-        await events.record(
-            tx, ctx.project.id, event=Event.VERIFICATION_CREATE, user_id=None, token_id=token.id, by=ctx.client
-        )
-    return token
+    seconds = ctx.project.verification_seconds
+    return await outgoing_mail.enqueue_link_to_owner(
+        ctx, email, letter="verification", kind=Kind.VERIFICATION, event=Event.VERIFICATION_CREATE, seconds=seconds
+    )
 
 
 class UpdateVerification(Body):

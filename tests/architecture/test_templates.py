@@ -13,7 +13,13 @@ from worker.mail.templates import FILES, TEMPLATES
 
 # `base` is what letters share, `pages` are for browsers.
 _LETTERS = sorted(path.name for path in TEMPLATES.iterdir() if path.is_dir() and path.name not in ("base", "pages"))
-_POSTING = ("outgoing_mail.enqueue", "outgoing_mail.notify", "outbox.draft", "replace")
+_POSTING = (
+    "outgoing_mail.enqueue",
+    "outgoing_mail.enqueue_link_to_owner",
+    "outgoing_mail.notify",
+    "outbox.draft",
+    "replace",
+)
 _LANGUAGES = sorted(TEMPLATES.glob("*.po"))
 _PLACE = re.compile(r"%\(\w+\)[sd]")
 
