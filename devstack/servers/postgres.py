@@ -33,6 +33,9 @@ def start_postgres(state: Path, /, *, port: int | None = None, throwaway: bool =
     options = "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c timezone=UTC -c log_timezone=UTC"
     if throwaway:
         options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
+        # A vacuum that cuts a table's empty end off locks the whole table. On a machine that stands still just then,
+        # an INSERT waits for it longer than a request may. The log names whoever waits for a lock.
+        options += " -c autovacuum=off -c log_lock_waits=on"
     with locked(home / "lock") as claim:
         if not data.exists():
             _initdb(bindir, home, guise=guise, claim=claim)
