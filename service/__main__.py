@@ -35,7 +35,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     named = _COMMANDS.get(next((word for word in words if word != "--json"), ""))
     for module in dict.fromkeys([named] if named else _COMMANDS.values()):
         importlib.import_module(f"service.cli.{module}").add(verbs)
-    root.set_defaults(try_relays=_try_relays, send_letter=_send_letter, serve=None)
+    root.set_defaults(try_relays=_try_relays, send_letter=_send_letter, smtp_server_of=_smtp_server_of, serve=None)
     return root
 
 
@@ -52,6 +52,13 @@ async def _send_letter(draft: Any, settings: Settings, **more: Any) -> Any:
     from worker import trial  # noqa: PLC0415 - no other command needs the worker
 
     return await trial.send_letter(draft, settings, **more)
+
+
+def _smtp_server_of(url: str) -> str:
+    """Check an SMTP URL as a worker does; return its host:port. Raises ValueError."""
+    from worker.smtp import parse_urls  # noqa: PLC0415 - no other command needs the worker
+
+    return parse_urls(url)[0].name
 
 
 def main(words: Sequence[str] | None = None) -> int:

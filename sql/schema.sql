@@ -149,6 +149,16 @@ create table platforms (
     constraint platforms_hostname_check CHECK ((hostname = lower(hostname)))
 );
 
+create table project_relays (
+    project_id text not null,
+    server text not null,
+    kid text not null,
+    sealed bytea not null,
+    constraint project_relays_pkey PRIMARY KEY (project_id),
+    constraint project_relays_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    constraint project_relays_sealed_check CHECK (((octet_length(sealed) >= 28) AND (octet_length(sealed) <= 4096)))
+);
+
 create table projects (
     id text not null,
     name text not null,

@@ -20,10 +20,12 @@ from worker.leases import LEASE
 from worker.mail import branding, compose
 from worker.mail.branding import InlineImage
 from worker.outcomes import OutcomeRecorder
+from worker.relays import Relays, UnusableRelay
 from worker.sent_journal import SentEntry
 from worker.smtp import Accepted, PermanentFailure, RelayPool, TemporaryFailure
 
 log = logging.getLogger(__name__)
+Relay = RelayPool | UnusableRelay
 # Attempts at a row that can't be read, which is our fault: a few, not for ever.
 _UNREADABLE_ATTEMPTS = 5
 
@@ -52,21 +54,24 @@ class Delivery:
     public_url: str
     slots: DeliverySlots
     recorder: OutcomeRecorder
+    relays: Relays = field(init=False)
     logos: LogoCache = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.logos = LogoCache(self.pool)
+        self.relays, self.logos = Relays(self.pool, self.ring, self.relay), LogoCache(self.pool)
 
     async def deliver(self, mail_id: UUID) -> None:
         """Send a mail if it is still due. Safe to call at any time, any number of times."""
-        if not self.relay.is_available():
+        route = await self.relays.route(mail_id)
+        if not route.is_open():
             return
-        async with self.slots.acquire(self.relay.acquire_rate) as reservation:
-            if reservation is not None and not await self.claim_and_send(mail_id):
-                self.relay.release_rate(reservation)
+        with route.taken():
+            async with self.slots.acquire(route.relay.acquire_rate) as reservation:
+                if reservation is not None and not await self.claim_and_send(mail_id, route.relay):
+                    route.relay.release_rate(reservation)
 
-    async def claim_and_send(self, mail_id: UUID) -> bool:
-        """Deliver without slot and rate limit; return whether the relay was tried."""
+    async def claim_and_send(self, mail_id: UUID, relay: Relay | None = None) -> bool:
+        """Deliver without slot and rate limit, by the shared relay if none is given; return whether it was tried."""
         claimed_at = time.monotonic()
         claim = await self.claim(mail_id)
         if claim is None:
@@ -79,7 +84,7 @@ class Delivery:
                 extra={"event": "mail.lease_taken_over", "mail": str(claim.id), "attempt": claim.attempts},
             )
         with self.recorder.leases.holding(claim, claimed_at) as lease:
-            return await self._send_and_record(claim, lease)
+            return await self._send_and_record(claim, lease, relay or self.relay)
 
     async def claim(self, mail_id: UUID) -> Claim | None:
         """Claim the row, if it is due. One that can't be read is tried again when its lease runs out, a few times."""
@@ -95,10 +100,10 @@ class Delivery:
                 )
             raise
 
-    async def _send_and_record(self, claim: Claim, lease: Lease) -> bool:
+    async def _send_and_record(self, claim: Claim, lease: Lease, relay: Relay) -> bool:
         try:
             message = await self._compose(claim)
-            accepted = await self._send(claim, lease, message)
+            accepted = await self._send(claim, lease, relay, message)
         except NothingToSend as end:
             await self.recorder.record_final(claim, end.state, fault=end.fault)
             return False
@@ -142,11 +147,11 @@ class Delivery:
         logo = await self.logos.find(claim.project_id, digest) if digest else None
         return branding.inline_image(logo, digest) if logo and digest else None
 
-    async def _send(self, claim: Claim, lease: Lease, message: bytes) -> Accepted:
+    async def _send(self, claim: Claim, lease: Lease, relay: Relay, message: bytes) -> Accepted:
         """Send by a relay, and append the acceptance to the journal. Raises PermanentFailure, TemporaryFailure."""
         address = claim.sender_address or self.sender
         with self.recorder.fenced(claim, lease) as lease_is_valid:
-            accepted = await self.relay.send(address, claim.recipient, message, before_data=lease_is_valid)
+            accepted = await relay.send(address, claim.recipient, message, before_data=lease_is_valid)
             # Nothing is awaited in between: an accepted mail is in the journal whatever happens next.
             self.recorder.journal.append(SentEntry(lease, accepted.code, accepted.server))
         return accepted

@@ -14,6 +14,7 @@ from service import event_loop_monitor, json_logging
 from service.outages import Outage
 from service.queue import JobQueue
 from worker.metrics import Metrics
+from worker.relays import Relays
 from worker.smtp import RelayPool
 from worker.worker_name import WorkerName
 
@@ -28,7 +29,7 @@ class Heartbeat:
 
     path: Path
     identity: WorkerName
-    relay: RelayPool
+    relay: RelayPool | Relays
     job_queue: JobQueue
     metrics: Metrics
     _logged_at: float = field(default_factory=time.monotonic)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,10 @@ from worker.metrics import Metrics
 from worker.outcomes import OutcomeRecorder
 from worker.poller import OutboxPoller
 from worker.queue_consumer import QueueConsumer
+from worker.relays import Relays
 from worker.security_log import SecurityLogWriter
 from worker.sent_journal import SentJournal
-from worker.smtp import RelayPool, parse_urls
+from worker.smtp import RelayPool, SmtpUrl, parse_urls
 from worker.worker_name import WorkerName, acquire, default_state
 
 log = logging.getLogger("worker")
@@ -78,17 +80,18 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
     hurry: asyncio.Event,
 ) -> None:
     relay, metrics, job_queue = relay_of(settings), Metrics(), JobQueue(redis, peers.redis)
-    reports = RelayReporter(redis, identity.name, relay.states, peers.redis)
     recorder = OutcomeRecorder(pool, Leases(pool, identity.name), SentJournal(identity.journal), metrics)
     slots = DeliverySlots(settings.worker_jobs)
     delivery = Delivery(
         pool, relay, job_queue, settings.key_ring, settings.mail_from, settings.public_url, slots, recorder
     )  # fmt: skip
+    delivery.relays = Relays(pool, settings.key_ring, relay, partial(_own_relay, settings), settings.helo)
+    reports = RelayReporter(redis, identity.name, delivery.relays.states, peers.redis)
     log_writer = SecurityLogWriter(pool)
     poller = OutboxPoller(pool, delivery, log_writer, settings.log_months, settings.mail_days)
     url = settings.redis_url.get_secret_value()
     consumer = QueueConsumer(url, delivery, log_writer, settings.worker_jobs, identity.name, peers.redis)
-    heartbeat = Heartbeat(settings.worker_heartbeat, identity, relay, job_queue, metrics)
+    heartbeat = Heartbeat(settings.worker_heartbeat, identity, delivery.relays, job_queue, metrics)
     heartbeat_task, report_task = asyncio.create_task(heartbeat.run()), asyncio.create_task(reports.run())
     event_loop_monitor.spare_startup()
     log.info("The worker has started", extra={"event": "worker.started", "worker": identity.name})
@@ -101,7 +104,7 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
             await cancel_and_wait(poller_task)
             await _release_leases(recorder)
     finally:
-        await relay.close()
+        await delivery.relays.close()
         await cancel_and_wait(heartbeat_task)
         await cancel_and_wait(report_task)
         await reports.stop()
@@ -117,6 +120,13 @@ def relay_of(settings: Settings) -> RelayPool:
         connections=settings.smtp_connections,
         per_minute=settings.smtp_per_minute,
         deadlines=settings.smtp_timeouts,
+    )
+
+
+def _own_relay(settings: Settings, server: SmtpUrl, recovered: asyncio.Event) -> RelayPool:
+    """Build a project's own relay: the limits a minute are the shared relay's, its own are found by its answers."""
+    return RelayPool(
+        server, connections=settings.smtp_connections, deadlines=settings.smtp_timeouts, recovered=recovered
     )
 
 

@@ -11,6 +11,7 @@ from service.db import Pool
 from service.store import events, outbox, security_log, sessions, tokens
 from worker.delivery import Delivery
 from worker.leases import LEASE, RENEWAL
+from worker.relays import run_probes
 from worker.security_log import SecurityLogWriter
 from worker.smtp import OURS
 
@@ -47,7 +48,7 @@ class OutboxPoller:
                 (BACKLOG_INTERVAL, self.update_backlog),
             ):
                 group.create_task(_run_every(seconds, act, self.pool))
-            group.create_task(self.maintain_relays())
+            group.create_task(run_probes(self.delivery.relay))
             group.create_task(self.resume_after_outage())
 
     async def poll_due(self) -> None:
@@ -58,10 +59,13 @@ class OutboxPoller:
             await self.log_writer.write_pending()
         self._note_postgres_is_back()
         due: list[UUID] = []
-        while self.delivery.relay.is_available() and not self.delivery.slots.is_closed():
+        while (choice := await self.delivery.relays.choose()) and not self.delivery.slots.is_closed():
+            grace = self._lease_grace()
             before, due = (
                 due,
-                await outbox.list_due(self.pool, seconds=GRACE, patience=self._lease_grace(), most=_BATCH),
+                await outbox.list_due(
+                    self.pool, seconds=GRACE, patience=grace, most=_BATCH, only=choice.only, but=choice.but
+                ),
             )
             # A hanging session delays no other mail: it goes on beside the next polls.
             if begun := [self._start_delivery(mail_id) for mail_id in due if mail_id not in self.deliveries]:
@@ -120,15 +124,6 @@ class OutboxPoller:
                         extra={"event": "poller.reschedule_failed"},
                     )
 
-    async def maintain_relays(self) -> None:
-        """Run the relays' probes, again after any error."""
-        while True:
-            try:
-                await self.delivery.relay.run_probes()
-            except Exception:
-                log.exception("The worker could not probe the relays", extra={"event": "relay.probe_failed"})
-            await asyncio.sleep(POLL_INTERVAL)
-
     async def _reschedule_now(self) -> None:
         while number := await outbox.reschedule_now(self.pool, stages=OURS, most=_RESCHEDULE_BATCH):
             self.delivery.recorder.metrics.add("mails_rescheduled", number)
@@ -138,9 +133,9 @@ class OutboxPoller:
             )
 
     async def update_backlog(self) -> None:
-        """Update the backlog; while no relay is available end the mails that have expired."""
+        """Update the backlog; while a relay is not available end the mails that have expired."""
         self.delivery.recorder.metrics.backlog = await outbox.backlog(self.pool)
-        if not self.delivery.relay.is_available():
+        if not self.delivery.relays.all_available():
             for mail_id in await outbox.list_expired(self.pool, most=_BATCH):
                 await self.delivery.claim_and_send(mail_id)
 

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import time
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,8 +11,9 @@ from service import database_health, db
 from service.cli import mail_checks
 from service.cli.commands import CheckFailed, add_command, database
 from service.cli.findings import Finding, listing
+from service.crypto.sealing import CannotUnseal
 from service.settings import Settings
-from service.store import migrations, projects
+from service.store import migrations, project_relays, projects
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _OLDEST_POSTGRES = 15
@@ -31,6 +33,7 @@ def add(verbs: Any) -> None:
 
 async def _doctor(arguments: argparse.Namespace, settings: Settings) -> object:
     found = [*_settings(settings), *await _postgres(settings), *await _redis(settings)]
+    found += await _own_relays(settings)
     if settings.smtp_url.get_secret_value():
         found += await _mail(arguments, settings)
     if arguments.through:
@@ -120,3 +123,16 @@ async def _senders(settings: Settings) -> list[str]:
     except Exception:  # noqa: BLE001 - see above
         found = []
     return [settings.mail_from, *filter(None, found)]
+
+
+async def _own_relays(settings: Settings) -> list[Finding]:
+    """Check that the passwords of projects' own servers can be read; without Postgres there are none to check."""
+    faults = []
+    with suppress(Exception):
+        async with asyncio.timeout(_PATIENCE), database(settings) as pool:
+            for relay in await project_relays.list_all(pool):
+                try:
+                    project_relays.url_of(settings.key_ring, relay)
+                except CannotUnseal as fault:
+                    faults.append(Finding("relay", "fail", f"{relay.server} of {relay.project_id}: {fault}"))
+    return faults

@@ -64,6 +64,11 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             "sender_address", project_values.own_address, "ADDRESS", "",
             "Address that letters come from; empty for MAIL_FROM.",
         ),
+        Option(
+            "smtp_url", project_values.smtp_url, "URL", "",
+            "SMTP server of the project's own, smtp://user@host:587 or smtps://user@host:465. The password is read "
+            "from standard input, kept encrypted, and never shown again. --no-smtp sends by SMTP_URL again.",
+        ),
         Option("locale", kinds.locale, "LANGUAGE", "en", "Language of letters and pages for users who ask for none."),
     ),
     "Letters and pages": BRANDING,
@@ -105,6 +110,7 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         _switch("reveal_unknown_users", "Tell who has an account. Only for conformance runs."),
     ),
 }  # fmt: skip
+_REMOVALS = {"--no-logo": "logo", "--no-smtp": "smtp_url"}
 OPTIONS = tuple(option for group in GROUPS.values() for option in group)
 
 
@@ -117,11 +123,12 @@ def add(parser: argparse.ArgumentParser) -> None:
             group.add_argument(
                 option.flag, type=option.parse, default=argparse.SUPPRESS, metavar=option.values, help=text
             )
-        if options is BRANDING:
-            group.add_argument(
-                "--no-logo", dest="logo", action="store_const", const=None, default=argparse.SUPPRESS,
-                help="Remove the logo.",
-            )  # fmt: skip
+        for flag, name in _REMOVALS.items():
+            if any(option.name == name for option in options):
+                text = f"Remove what --{name.replace('_', '-')} has set."
+                group.add_argument(
+                    flag, dest=name, action="store_const", const=None, default=argparse.SUPPRESS, help=text
+                )
 
 
 def given(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import argparse
 import re
 from ipaddress import IPv6Address
 from typing import Literal
+from urllib.parse import parse_qsl, urlsplit
 
 from service import email_addresses
 from service.links import redirect_policy
@@ -35,6 +36,18 @@ def page(text: str) -> str:
     """Parse a page; empty takes it back. Plain http is judged with the project's other settings."""
     if text and not redirect_policy.is_page(text):
         raise argparse.ArgumentTypeError("an address such as https://app.example.com/, absolute and in plain ASCII")
+    return text
+
+
+def smtp_url(text: str) -> str:
+    """Parse the URL of an SMTP server as far as it may stand in a command: without its password."""
+    parts = urlsplit(text)
+    if parts.password is not None:
+        raise argparse.ArgumentTypeError(
+            "leave the password out: here others can read it, so it is read from standard input"
+        )
+    if {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} & {"ca", "oauth"} or len(text.split()) != 1:
+        raise argparse.ArgumentTypeError("one server, without ca and oauth: a worker has no files of a project")
     return text
 
 

@@ -7,18 +7,19 @@ from dataclasses import asdict
 from typing import Any
 
 from service.cli import arguments as kinds
-from service.cli import project_deletion, project_options
+from service.cli import own_smtp, project_deletion, project_options
 from service.cli.commands import NotFound, UsageError, add_command, add_group, database, find_project
 from service.cli.tables import Listing
 from service.db import Pool, transaction
 from service.links import redirect_policy
 from service.settings import Settings
-from service.store import branding, projects
+from service.store import branding, project_relays, projects
 from service.store.branding import Branding
 from service.store.projects import Project
 
 _PROJECT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
 _BRANDING = {option.name for option in project_options.BRANDING} - {"logo"}
+_SENDER_NOTE = "note: letters come from MAIL_FROM, which the project's own server may refuse; set --sender-address.\n"
 _SVG_NOTE = "note: Gmail and Outlook don't show SVG. Their readers see the project's name; a PNG is shown by all.\n"
 
 
@@ -35,6 +36,7 @@ def add(verbs: Any) -> None:
     change.add_argument("id")
     project_options.add(change)
     project_deletion.add(words)
+    own_smtp.add(words)
 
 
 def _project_id(text: str) -> str:
@@ -52,8 +54,9 @@ async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
 async def _list(_arguments: argparse.Namespace, settings: Settings) -> object:
     async with database(settings) as pool:
         faces = {face.project_id: face for face in await branding.list_all(pool)}
+        relays = await _servers(pool)
         found = await projects.list_all(pool)
-    rows = [_facts(project, faces[project.id]) for project in found if project.id in faces]
+    rows = [_facts(project, faces[project.id], relays) for project in found if project.id in faces]
     return Listing(rows, ("id", "name", "locale", "hostnames", "apps", "created_at"))
 
 
@@ -67,12 +70,17 @@ async def shown(pool: Pool, project_id: str) -> dict[str, Any]:
     project, face = await find_project(pool, project_id), await branding.find(pool, project_id)
     if face is None:
         raise NotFound(f"no project {project_id}")
-    return _facts(project, face)
+    return _facts(project, face, await _servers(pool))
 
 
-def _facts(project: Project, face: Branding) -> dict[str, Any]:
+def _facts(project: Project, face: Branding, servers: dict[str, str]) -> dict[str, Any]:
     shown = {name: value for name, value in asdict(face).items() if name in _BRANDING}
-    return asdict(project) | shown | {"logo": face.logo_type or ""}
+    return asdict(project) | shown | {"logo": face.logo_type or "", "smtp_url": servers.get(project.id, "")}
+
+
+async def _servers(pool: Pool) -> dict[str, str]:
+    """Return the SMTP servers of projects' own, by host:port."""
+    return {relay.project_id: relay.server for relay in await project_relays.list_all(pool)}
 
 
 async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
@@ -81,16 +89,21 @@ async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
         raise UsageError("nothing to change; `projects set --help` lists the settings")
     async with database(settings) as pool:
         _check_together(await shown(pool, arguments.id) | changes, changes)
-        await _change(pool, arguments.id, changes)
-        if changes.get("logo") and changes["logo"].media_type == "image/svg+xml":
-            sys.stderr.write(_SVG_NOTE)
-        return await shown(pool, arguments.id)
+        if changes.get("smtp_url"):
+            changes["smtp_url"] = own_smtp.read(arguments)
+        await _change(pool, settings, arguments.id, changes)
+        answer = await shown(pool, arguments.id)
+    if changes.get("logo") and answer["logo"] == "image/svg+xml":
+        sys.stderr.write(_SVG_NOTE)
+    if answer["smtp_url"] and not answer["sender_address"]:
+        sys.stderr.write(_SENDER_NOTE)
+    return answer
 
 
-async def _change(pool: Pool, project_id: str, changes: dict[str, Any]) -> None:
-    """Change rules and branding at once. Raises NotFound."""
+async def _change(pool: Pool, settings: Settings, project_id: str, changes: dict[str, Any]) -> None:
+    """Change everything at once. Raises NotFound."""
     face = {name: value for name, value in changes.items() if name in _BRANDING}
-    rules = {name: value for name, value in changes.items() if name not in _BRANDING and name != "logo"}
+    rules = {name: value for name, value in changes.items() if name not in (*_BRANDING, "logo", "smtp_url")}
     async with transaction(pool) as tx:
         if not await projects.change(tx, project_id, **rules):
             raise NotFound(f"no project {project_id}")
@@ -98,6 +111,10 @@ async def _change(pool: Pool, project_id: str, changes: dict[str, Any]) -> None:
             await branding.change(tx, project_id, **face)
         if "logo" in changes:
             await branding.set_logo(tx, project_id, logo=changes["logo"])
+        if server := changes.get("smtp_url"):
+            await project_relays.save(tx, settings.key_ring, project_id, server=server.name, url=server.url)
+        elif "smtp_url" in changes:
+            await project_relays.remove(tx, project_id)
 
 
 def _check_together(rules: dict[str, Any], changes: dict[str, Any]) -> None:

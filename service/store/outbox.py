@@ -199,9 +199,27 @@ async def fail_unreadable(conn: Executor, mail_id: UUID, *, worker: str, tries: 
     return await _sql.run(conn, "fail_unreadable_mail", id=mail_id, worker=worker, tries=tries, fault=fault) == 1
 
 
-async def list_due(conn: Executor, *, seconds: float, most: int, patience: float = 0) -> list[UUID]:
-    """List mails overdue by so many seconds, the longest first; expired leases only after `patience` seconds."""
-    due = await _sql.all(conn, "list_due_mails", DueMail, seconds=seconds, patience=patience, most=most)
+async def find_project(conn: Executor, mail_id: UUID) -> str | None:
+    """Find the project of a mail; None if the mail is gone."""
+    project_id: str | None = await _sql.value(conn, "find_mail_project", id=mail_id)
+    return project_id
+
+
+async def list_due(
+    conn: Executor,
+    *,
+    seconds: float,
+    most: int,
+    patience: float = 0,
+    only: list[str] | None = None,
+    but: Collection[str] = (),
+) -> list[UUID]:
+    """List mails overdue by so many seconds, the longest first; expired leases only after `patience` seconds.
+
+    `only` and `but` are projects.
+    """
+    facts = {"seconds": seconds, "patience": patience, "only": only, "but": list(but), "most": most}
+    due = await _sql.all(conn, "list_due_mails", DueMail, **facts)
     return [mail.id for mail in due]
 
 

@@ -106,10 +106,15 @@ with buried as (
 insert into mail_events (project_id, mail_id, name, attempt, worker, fault)
 select project_id, id, 'failed', attempts, :worker, :fault from buried;
 
--- name: list_due_mails(seconds, patience, most) -> DueMail*
--- Mails whose job was lost, whose wait is over, or whose lease ran out longer ago than `patience`.
+-- name: find_mail_project(id)
+select project_id from mails where id = :id;
+
+-- name: list_due_mails(seconds, patience, only, but, most) -> DueMail*
+-- Mails whose job was lost, whose wait is over, or whose lease ran out longer ago than `patience`; of all projects but
+-- some, or of some only.
 select id from mails where state in ('pending', 'sending') and due_at < now() - make_interval(secs => :seconds)
     and (state = 'pending' or due_at < now() - make_interval(secs => :patience))
+    and (:only::text[] is null or project_id = any(:only)) and project_id <> all(:but::text[])
 order by due_at limit :most;
 
 -- name: list_expired_mails(most) -> DueMail*

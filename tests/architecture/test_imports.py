@@ -64,6 +64,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "asyncpg": ("service.db",),
     "babel": ("service.clientinfo.countries", "service.i18n", "worker.mail.dates"),
     "bcrypt": ("service.crypto.password_hashing",),
+    "cryptography": ("service.crypto.sealing",),
     "css_inline": ("worker.mail.stylesheet",),
     "dns": ("service.cli.dns_lookups",),
     "email_validator": ("service.email_addresses",),

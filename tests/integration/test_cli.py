@@ -21,6 +21,7 @@ from tests.integration.conftest import Terminal
 ROOT = Path(__file__).parent.parent.parent
 COMMANDS = [
     "serve", "migrate", "projects create", "projects list", "projects show", "projects set", "projects delete",
+    "projects reseal",
     "platforms add", "platforms list", "platforms remove", "keys create", "keys list", "keys revoke",
 ]  # fmt: skip
 
@@ -101,6 +102,8 @@ async def test_every_setting_of_a_project_can_be_set(type_: Terminal, tmp_path: 
         if option.name not in ("name", "logo"):
             assert made[option.name] == (option.parse(option.usual) if option.usual else "")
         value, wanted = typed.get(option.values, ("x@example.com", "x@example.com"))
+        if option.name == "smtp_url":
+            value, wanted = "smtp://relay.example.com", "relay.example.com:587"
         changed = await type_.json("projects", "set", "shop", option.flag, value)
         assert changed[option.name] == wanted
     assert changed.keys() == made.keys()

@@ -9,7 +9,7 @@ from service.settings import Settings
 from testkit.sources import ROOT, modules
 from tests.conftest import TEMPLATE, Shared
 
-_CRYPTOGRAPHY = {"hashlib", "hmac", "argon2", "bcrypt", "jwt", "ssl", "secrets", "random", "uuid_utils"}
+_CRYPTOGRAPHY = {"hashlib", "hmac", "argon2", "bcrypt", "jwt", "ssl", "secrets", "random", "uuid_utils", "cryptography"}
 _ELSEWHERE = {
     "FileHandler", "RotatingFileHandler", "TimedRotatingFileHandler", "WatchedFileHandler", "SysLogHandler",
     "HTTPHandler", "SMTPHandler", "SocketHandler", "DatagramHandler", "QueueHandler", "syslog", "openlog", "sentry_sdk",

@@ -25,6 +25,8 @@ _FOREIGN = {
     "cffi", "imaplib", "requests", "httpx", "urllib.request", "Crypto", "cryptography", "nacl",
 }  # fmt: skip
 _READS_XML = "service.cli.svg_check"
+# Each meets the requirements in one place: 1.5.1, and 11.3.
+_ALLOWED = {_READS_XML: {"xml"}, "service.crypto.sealing": {"cryptography"}}
 _HOSTILE = ("a", "a.", "a-", "1", "%61", "[", "x@", "\\", "$", "xn--", "\u0130", ":", "&a=", "/", "=", " ")
 
 
@@ -56,7 +58,7 @@ def words(tree: ast.Module) -> set[str]:
 def test_what_is_not_there_can_not_be_abused(forbidden: set[str]):
     """No program is started, no text becomes code or objects, no folder is served, no foreign format is read."""
     found = {name: met for name, tree in ours().items() if (met := words(tree) & forbidden)}
-    assert {name: met for name, met in found.items() if (name, met) != (_READS_XML, {"xml"})} == {}
+    assert {name: met for name, met in found.items() if _ALLOWED.get(name) != met} == {}
 
 
 def test_xml_is_read_in_one_place():

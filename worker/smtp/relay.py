@@ -43,9 +43,10 @@ class RelayPool:
         idle: float = 25.0,
         mails_a_connection: int = 100,
         rest: float = REST,
+        recovered: asyncio.Event | None = None,
     ) -> None:
         """`rest` is the time between two probes. Raise OSError when a server's `ca` file holds no certificate."""
-        self.recovered = asyncio.Event()
+        self.recovered = recovered or asyncio.Event()
         bounds = Bounds(connections, mails_a_connection, idle)
         # Set when the time of the next mail may have changed.
         self._rates_changed = asyncio.Event()

@@ -20,7 +20,8 @@ HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*")
 class SmtpUrl:
     """One relay server: `ca` is a PEM file trusted instead of the system's, `helo` our name at EHLO.
 
-    `oauth` is the grant file of access tokens, which replace a password.
+    `oauth` is the grant file of access tokens, which replace a password. `label` tells two
+    servers of one address apart.
     """
 
     host: str
@@ -31,14 +32,16 @@ class SmtpUrl:
     ca: str | None = None
     helo: str | None = None
     oauth: str | None = None
+    label: str = ""
 
     @property
     def name(self) -> str:
-        """The server as host:port, for logs and histories."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        """The server as host:port with its label, for logs and histories."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}{self.label}"
 
 
-def parse_urls(text: str, *, helo: str | None = None) -> tuple[SmtpUrl, ...]:
+def parse_urls(text: str, *, helo: str | None = None, label: str = "") -> tuple[SmtpUrl, ...]:
     """Read one SMTP URL or several, separated by white space, which unlike a comma can't be part of a password.
 
     The first is preferred, the others are its spares. Each looks like smtp://user:password@host:587 or
@@ -53,7 +56,7 @@ def parse_urls(text: str, *, helo: str | None = None) -> tuple[SmtpUrl, ...]:
     for number, (_, problem) in enumerate(read, 1):
         if problem:
             raise ValueError(problem if len(read) == 1 else f"server {number} of {len(read)}: {problem}")
-    servers = tuple(replace(server, helo=server.helo or helo) for server, _ in read)
+    servers = tuple(replace(server, helo=server.helo or helo, label=label) for server, _ in read)
     if len({server.name for server in servers}) != len(servers):
         raise ValueError("of several SMTP URLs two have the same host and port")
     return servers

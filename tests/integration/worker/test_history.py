@@ -13,6 +13,7 @@ from testkit.patience import PATIENCE
 from testkit.sink import Sink
 from testkit.waiting import until
 from tests.integration.worker.test_delivery import ENDINGS, due_now, poller, state
+from worker.relays import run_probes
 from worker.smtp import OURS, RelayPool, SmtpUrl
 from worker.smtp.circuit_breaker import TRIES
 
@@ -272,7 +273,7 @@ async def test_f34_a_wrong_password_put_right_brings_all_mails_out(pool: Pool, s
     assert not worker.relay.is_available()
     causes = await pool.fetch("select distinct last_cause from mails where due_at > now()")
     assert [row[0] for row in causes] == ["ours"]
-    minding = [asyncio.create_task(each) for each in (sweep.maintain_relays(), sweep.resume_after_outage())]
+    minding = [asyncio.create_task(each) for each in (run_probes(worker.relay), sweep.resume_after_outage())]
     try:
         await until(swept, what="nothing was hastened")
     finally:

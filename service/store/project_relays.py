@@ -1,0 +1,50 @@
+"""SMTP servers of projects that have their own; their URLs are sealed, for they hold passwords."""
+
+from dataclasses import dataclass, field
+
+from service.crypto import sealing
+from service.crypto.key_derivation import KeyRing
+from service.crypto.secret import Secret
+from service.db import Executor, Queries
+
+_sql = Queries("project_relays")
+_PURPOSE = "project relay"
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRelay:
+    """A project's server by host:port, with its URL as it is sealed."""
+
+    project_id: str
+    server: str
+    kid: str
+    sealed: bytes = field(repr=False)
+
+
+async def list_all(conn: Executor) -> list[ProjectRelay]:
+    return await _sql.all(conn, "list_project_relays", ProjectRelay)
+
+
+async def save(conn: Executor, ring: KeyRing, project_id: str, *, server: str, url: Secret) -> None:
+    """Set a project's server; the project must be there."""
+    kid, sealed = sealing.seal(ring, url, purpose=_PURPOSE, owner=project_id)
+    await _sql.run(conn, "set_project_relay", project_id=project_id, server=server, kid=kid, sealed=sealed)
+
+
+async def remove(conn: Executor, project_id: str) -> None:
+    """Send by the shared relay again."""
+    await _sql.run(conn, "remove_project_relay", project_id=project_id)
+
+
+async def reseal(conn: Executor, ring: KeyRing, relay: ProjectRelay) -> bool:
+    """Seal under the first key what is sealed under another; False if it was or has been changed. CannotUnseal."""
+    if relay.kid == next(iter(ring)):
+        return False
+    kid, sealed = sealing.seal(ring, url_of(ring, relay), purpose=_PURPOSE, owner=relay.project_id)
+    facts = {"kid": kid, "sealed": sealed, "former": relay.sealed}
+    return await _sql.run(conn, "replace_seal", project_id=relay.project_id, **facts) == 1
+
+
+def url_of(ring: KeyRing, relay: ProjectRelay) -> Secret:
+    """Return the URL. Raises CannotUnseal."""
+    return sealing.unseal(ring, relay.kid, relay.sealed, purpose=_PURPOSE, owner=relay.project_id)

@@ -1,0 +1,204 @@
+"""Mails of a project with an SMTP server of its own: by that server and no other, whatever becomes of the rest."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from uuid import UUID
+
+import pytest
+
+from devstack.servers import free_port
+from service import failpoints
+from service.crypto.secret import Secret
+from service.db import Pool
+from service.settings import Settings
+from service.store import project_relays, projects, tokens, users
+from service.store.outbox import enqueue
+from service.store.tokens import Kind
+from service.store.unit_of_work import unit_of_work
+from testkit.outbox import ANN, request_mail
+from testkit.sink import Sink
+from testkit.waiting import until
+from worker import relays
+from worker.delivery import Delivery
+from worker.poller import OutboxPoller
+from worker.security_log import SecurityLogWriter
+
+pytestmark = pytest.mark.usefixtures("ann")
+PASSWORD = "s3cret-of-the-shop"
+RING = {"test": bytes.fromhex("6f1c9d2e8b3a4750" * 4)}
+
+
+@pytest.fixture
+async def own() -> AsyncIterator[Sink]:
+    """The project's server, which asks for its password."""
+    async with Sink(users={"accounts": PASSWORD}) as sink:
+        yield sink
+
+
+@pytest.fixture
+async def worker(a_worker: Callable[..., Delivery]) -> AsyncIterator[Delivery]:
+    delivery = a_worker()
+    yield delivery
+    await delivery.relays.close()
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changes are looked for at each mail."""
+    monkeypatch.setattr(relays, "_AGE", 0.0)
+
+
+@pytest.fixture
+async def blog(pool: Pool) -> None:
+    """Another project, without a server of its own, and its user."""
+    await projects.create(pool, "blog", name="Blog")
+    await projects.add_platform(pool, "blog", hostname="localhost")
+    await users.create(pool, "blog", user_id="bob", email="bob@example.com", name="", password_hash=None)
+
+
+async def mail_of_blog(pool: Pool) -> UUID:
+    async with unit_of_work(pool, None) as tx:
+        token = await tokens.issue(
+            tx, "blog", kind=Kind.RECOVERY, email="bob@example.com", kid="test", seconds=3600, user_id=None,
+            email_version=None,
+        )  # fmt: skip
+        return await enqueue(
+            tx, "blog", letter="recovery", recipient="bob@example.com", locale="en", facts={"url": "http://localhost/"},
+            deadline_at=token.expires_at, sender="no-reply@accounts.test", token_id=token.id,
+        )  # fmt: skip
+
+
+async def give(pool: Pool, port: int, ring: dict[str, bytes] = RING) -> None:
+    """Set the shop's server."""
+    url = Secret(f"smtp://accounts:{PASSWORD}@127.0.0.1:{port}?tls=none")
+    await project_relays.save(pool, ring, "shop", server=f"127.0.0.1:{port}", url=url)
+
+
+async def states(pool: Pool) -> dict[str, str]:
+    return {row["project_id"]: row["state"] for row in await pool.fetch("select project_id, state from mails")}
+
+
+def poller(pool: Pool, delivery: Delivery) -> OutboxPoller:
+    return OutboxPoller(pool, delivery, SecurityLogWriter(pool), 12, 30)
+
+
+@pytest.mark.usefixtures("blog")
+async def test_each_project_has_its_way(
+    pool: Pool, sink: Sink, own: Sink, worker: Delivery, caplog: pytest.LogCaptureFixture
+):
+    """The shop's mail goes by its own server, signed in; the blog's by the shared one; no log line has the password."""
+    caplog.set_level(logging.DEBUG)
+    await give(pool, own.port)
+    await worker.deliver(await request_mail(pool))
+    await worker.deliver(await mail_of_blog(pool))
+    assert [mail.recipients for mail in own.mails] == [(ANN,)]
+    assert [mail.recipients for mail in sink.mails] == [("bob@example.com",)]
+    assert own.logins == [("accounts", True)]
+    name = f"127.0.0.1:{own.port}/shop"
+    assert (await pool.fetchrow("select server from mail_events where project_id = 'shop'"))[0] == name
+    assert list(worker.relays.states()) == [f"127.0.0.1:{sink.port}", name]
+    assert worker.relays.rates() == dict.fromkeys(worker.relays.states())
+    assert PASSWORD not in caplog.text
+
+
+@pytest.mark.usefixtures("blog")
+async def test_without_its_own_server_a_projects_mails_wait(pool: Pool, sink: Sink, worker: Delivery):
+    """They never go by the shared one; other projects' go on, found by the poller too."""
+    await give(pool, free_port())
+    mail = await request_mail(pool)
+    await worker.deliver(mail)
+    assert await states(pool) == {"shop": "pending"}
+    assert "connect" in (await pool.fetchrow("select last_fault from mails"))[0]
+    own = worker.relays._own["shop"].relay
+    assert isinstance(own, relays.RelayPool)
+    own._servers[0].breaker.state, own._servers[0].breaker.probe_at = "open", float("inf")
+    await mail_of_blog(pool)
+    await pool.execute("update mails set due_at = now() - interval '1 minute'")
+    before = (await pool.fetchrow("select attempts from mails where id = $1", mail))[0]
+    await poller(pool, worker).poll_due()
+    assert await states(pool) == {"shop": "pending", "blog": "sent"}
+    assert (await pool.fetchrow("select attempts from mails where id = $1", mail))[0] == before, "not even claimed"
+    assert [mail.recipients for mail in sink.mails] == [("bob@example.com",)]
+
+
+@pytest.mark.usefixtures("blog")
+async def test_without_the_shared_server_a_projects_own_works(pool: Pool, own: Sink, worker: Delivery):
+    """The outage of the one is none of the other's, by jobs and by polls."""
+    await give(pool, own.port)
+    shared = worker.relay._servers[0].breaker
+    shared.state, shared.probe_at = "open", float("inf")
+    other = await mail_of_blog(pool)
+    await worker.deliver(await request_mail(pool))
+    await request_mail(pool)
+    await pool.execute("update mails set due_at = now() - interval '1 minute' where state = 'pending'")
+    await worker.deliver(other)
+    await poller(pool, worker).poll_due()
+    assert len(own.mails) == 2
+    assert (await pool.fetchrow("select attempts from mails where id = $1", other))[0] == 0
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_change_is_used_at_once(pool: Pool, sink: Sink, own: Sink, worker: Delivery):
+    """Another server, or the shared one again; the old connection is closed."""
+    async with Sink(users={"accounts": PASSWORD}) as second:
+        for server in (own, second):
+            await give(pool, server.port)
+            await worker.deliver(await request_mail(pool))
+            assert len(server.mails) == 1
+        await project_relays.remove(pool, "shop")
+        await worker.deliver(await request_mail(pool))
+    assert len(sink.mails) == 1
+    assert list(worker.relays.states()) == [f"127.0.0.1:{sink.port}"]
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_key_that_is_missing_is_said_at_the_mail(
+    pool: Pool, sink: Sink, own: Sink, worker: Delivery, caplog: pytest.LogCaptureFixture
+):
+    """The mail waits and says why, and nothing goes by another server; it goes out when the operator has acted."""
+    await give(pool, own.port, {"gone": b"x" * 32})
+    await worker.deliver(await request_mail(pool))
+    row = await pool.fetchrow("select state, last_cause, last_fault from mails")
+    assert (row["state"], row["last_cause"]) == ("pending", "ours")
+    assert "the key gone is not among SECRET_KEYS" in row["last_fault"]
+    assert [record.event for record in caplog.records].count("relay.unusable") == 1
+    worker.relay.recovered.clear()
+    await give(pool, own.port)
+    await worker.relays.choose()
+    assert worker.relay.recovered.is_set(), "mails that waited for it are made due"
+    await pool.execute("update mails set due_at = now() - interval '1 second'")
+    await worker.deliver((await pool.fetchrow("select id from mails"))[0])
+    assert (len(own.mails), len(sink.mails)) == (1, 0)
+
+
+@pytest.mark.usefixtures("blog")
+async def test_a_server_that_hangs_leaves_room_for_others(pool: Pool, sink: Sink, own: Sink, worker: Delivery):
+    """Ten of its mails are in hand at a time; the eleventh stays due, unclaimed, and the blog's goes out."""
+    await give(pool, own.port)
+    own.script("banner", "", action="hang")
+    mails = [await request_mail(pool) for _ in range(12)]
+    hanging = [asyncio.create_task(worker.deliver(mail)) for mail in mails]
+    await until(lambda: "shop" in worker.relays._own and worker.relays._own["shop"].busy == 10)
+    await until(lambda: sum(task.done() for task in hanging) == 2)
+    assert (await worker.relays.choose()) == relays.Choice(None, ["shop"])
+    await worker.deliver(await mail_of_blog(pool))
+    assert len(sink.mails) == 1
+    for task in hanging:
+        task.cancel()
+    await asyncio.wait(hanging)
+    assert worker.relays._own["shop"].busy == 0
+
+
+async def test_without_such_projects_nothing_is_asked_for_a_mail(
+    pool: Pool, sink: Sink, worker: Delivery, disarmed: None
+):
+    """The usual installation pays one small query a second, and none a mail."""
+    failpoints.arm("db.find_mail_project.before:raise:1")
+    await worker.deliver(await request_mail(pool))
+    assert len(sink.mails) == 1
+
+
+def test_the_ring_is_the_settings(settings: Settings):
+    """The keys above are those of the tests' settings."""
+    assert settings.key_ring == RING

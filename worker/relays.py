@@ -1,0 +1,198 @@
+"""Relays of a worker: the one of SMTP_URL, and those of projects that have an SMTP server of their own.
+
+A project's mails never go by the shared relay while the project has its own, whatever becomes of that.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from service.crypto.key_derivation import KeyRing
+from service.crypto.sealing import CannotUnseal
+from service.db import Pool
+from service.store import outbox, project_relays
+from service.store.project_relays import ProjectRelay
+from worker.asyncio_tools import cancel_and_wait
+from worker.smtp import Accepted, RateReservation, RelayPool, SmtpUrl, State, TemporaryFailure, parse_urls
+
+log = logging.getLogger(__name__)
+Open = Callable[[SmtpUrl, asyncio.Event], RelayPool]
+# Seconds for which a project's server is believed to be the one that it was.
+_AGE = 1.0
+# Deliveries at a time by a project's own relay: one that hangs or is slow must leave room for the others.
+_MOST = 10
+# Seconds until probes that ended with an error are run again.
+_RESTART = 1.0
+
+
+class UnusableRelay:
+    """Stands for a project's relay that an operator has to mend: its mails wait, and their history says why."""
+
+    def __init__(self, server: str, fault: str) -> None:
+        self._server, self._fault = server, fault
+
+    def is_available(self) -> bool:
+        return True
+
+    async def acquire_rate(self) -> RateReservation:
+        return RateReservation(0.0, None)
+
+    def release_rate(self, reservation: RateReservation) -> None:
+        pass
+
+    async def send(self, *_mail: object, **_options: object) -> Accepted:
+        raise TemporaryFailure(0, self._fault, "connect", "ours", self._server)
+
+
+@dataclass(slots=True, eq=False)
+class Route:
+    """The way of a mail; `most` bounds its deliveries at a time."""
+
+    relay: RelayPool | UnusableRelay
+    most: int | None = None
+    settings: ProjectRelay | None = None
+    probes: "asyncio.Task[None] | None" = None
+    busy: int = 0
+
+    def is_open(self) -> bool:
+        return self.relay.is_available() and (self.most is None or self.busy < self.most)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        self.busy += 1
+        try:
+            yield
+        finally:
+            self.busy -= 1
+
+    async def close(self) -> None:
+        if self.probes:
+            await cancel_and_wait(self.probes)
+        if isinstance(self.relay, RelayPool):
+            await self.relay.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Projects whose mails can be sent now: `only` these, or all `but` those."""
+
+    only: list[str] | None
+    but: list[str]
+
+
+def _open_usual(server: SmtpUrl, recovered: asyncio.Event) -> RelayPool:
+    return RelayPool(server, recovered=recovered)
+
+
+@dataclass(slots=True)
+class Relays:
+    """Routes of all mails. Projects' own are opened when they are first seen, and again when they change."""
+
+    pool: Pool
+    ring: KeyRing = field(repr=False)
+    shared: RelayPool
+    open: Open = _open_usual
+    helo: str | None = None
+    _shared_route: Route = field(init=False)
+    _own: dict[str, Route] = field(default_factory=dict)
+    _closing: "set[asyncio.Task[None]]" = field(default_factory=set)
+    _read_at: float = float("-inf")
+    _reading: "asyncio.Task[None] | None" = None
+
+    def __post_init__(self) -> None:
+        self._shared_route = Route(self.shared)
+
+    async def route(self, mail_id: UUID) -> Route:
+        """Find the way of a mail. It costs a query only while any project has a relay of its own."""
+        await self._refresh()
+        if not self._own:
+            return self._shared_route
+        project_id = await outbox.find_project(self.pool, mail_id)
+        return self._own.get(project_id or "", self._shared_route)
+
+    async def choose(self) -> Choice | None:
+        """Choose the projects whose mails can be sent now; None if no relay takes any."""
+        await self._refresh()
+        open_ones = [project_id for project_id, route in self._own.items() if route.is_open()]
+        if self._shared_route.is_open():
+            return Choice(None, [project_id for project_id in self._own if project_id not in open_ones])
+        return Choice(open_ones, []) if open_ones else None
+
+    def all_available(self) -> bool:
+        return all(route.relay.is_available() for route in (self._shared_route, *self._own.values()))
+
+    def states(self) -> dict[str, State]:
+        """Return the circuit breaker's state of each server, the shared ones first."""
+        return {name: state for relay in self._pools() for name, state in relay.states().items()}
+
+    def rates(self) -> dict[str, float | None]:
+        return {name: rate for relay in self._pools() for name, rate in relay.rates().items()}
+
+    async def close(self) -> None:
+        """Close all relays; what is being sent is finished."""
+        await asyncio.gather(self.shared.close(), *(route.close() for route in self._own.values()), *self._closing)
+
+    def _pools(self) -> list[RelayPool]:
+        own = [route.relay for route in self._own.values()]
+        return [self.shared, *(relay for relay in own if isinstance(relay, RelayPool))]
+
+    async def _refresh(self) -> None:
+        """Read the projects' servers anew once a second; nobody goes by older ones meanwhile."""
+        if asyncio.get_running_loop().time() - self._read_at < _AGE:
+            return
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+            self._reading.add_done_callback(self._forget_reading)
+        # All who wait share one reading and its error: Postgres may be away.
+        await asyncio.shield(self._reading)
+
+    def _forget_reading(self, reading: "asyncio.Task[None]") -> None:
+        self._reading = None
+        if not reading.cancelled():
+            reading.exception()
+
+    async def _read(self) -> None:
+        began = asyncio.get_running_loop().time()
+        found = {relay.project_id: relay for relay in await project_relays.list_all(self.pool)}
+        known = {project_id: route.settings for project_id, route in self._own.items()}
+        if found != known:
+            for project_id in [each for each in known if found.get(each) != known[each]]:
+                self._close_later(self._own.pop(project_id))
+            self._own |= {each: self._opened(found[each]) for each in found if each not in self._own}
+            # Mails may have waited for that.
+            self.shared.recovered.set()
+        self._read_at = began
+
+    def _close_later(self, route: Route) -> None:
+        task = asyncio.create_task(route.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _opened(self, settings: ProjectRelay) -> Route:
+        """Open a project's relay. A fault is told at each of its mails, and in the log once."""
+        try:
+            url = project_relays.url_of(self.ring, settings).reveal()
+            (server,) = parse_urls(url, helo=self.helo, label=f"/{settings.project_id}")
+        except (CannotUnseal, ValueError) as error:
+            fault = str(error)
+        else:
+            relay = self.open(server, self.shared.recovered)
+            return Route(relay, _MOST, settings, asyncio.create_task(run_probes(relay)))
+        log.error(
+            "A project's own relay can't be used; its mails wait",
+            extra={"event": "relay.unusable", "project": settings.project_id, "fault": fault},
+        )
+        return Route(UnusableRelay(settings.server, f"the project's own relay: {fault}"), _MOST, settings)
+
+
+async def run_probes(relay: RelayPool) -> None:
+    """Run a relay's probes, again after any error."""
+    while True:
+        try:
+            await relay.run_probes()
+        except Exception:
+            log.exception("The worker could not probe the relays", extra={"event": "relay.probe_failed"})
+        await asyncio.sleep(_RESTART)
