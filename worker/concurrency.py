@@ -28,19 +28,24 @@ class DeliverySlots:
         if self.is_closed():
             yield None
             return
-        async with self._semaphore:
-            task = _current()
-            admitted = await self._admitted(task, admit)
-            if admitted is None:
-                yield None
-                return
-            self._busy.add(task)
-            try:
-                yield admitted
-            finally:
-                self._busy.discard(task)
-                if not self._busy:
-                    self._idle.set()
+        async with self._semaphore, self.admit(admit) as admitted:
+            yield admitted
+
+    @asynccontextmanager
+    async def admit(self, admit: Callable[[], Awaitable[T]]) -> AsyncIterator[T | None]:
+        """Do the same without a slot, for a delivery that is bounded otherwise; it is drained like the others."""
+        task = _current()
+        admitted = await self._admitted(task, admit)
+        if admitted is None:
+            yield None
+            return
+        self._busy.add(task)
+        try:
+            yield admitted
+        finally:
+            self._busy.discard(task)
+            if not self._busy:
+                self._idle.set()
 
     async def _admitted(self, task: Task, admit: Callable[[], Awaitable[T]]) -> T | None:
         if self.is_closed():

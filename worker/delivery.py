@@ -20,12 +20,11 @@ from worker.leases import LEASE
 from worker.mail import branding, compose
 from worker.mail.branding import InlineImage
 from worker.outcomes import OutcomeRecorder
-from worker.relays import Relays, UnusableRelay
+from worker.relays import Relays
 from worker.sent_journal import SentEntry
 from worker.smtp import Accepted, PermanentFailure, RelayPool, TemporaryFailure
 
 log = logging.getLogger(__name__)
-Relay = RelayPool | UnusableRelay
 # Attempts at a row that can't be read, which is our fault: a few, not for ever.
 _UNREADABLE_ATTEMPTS = 5
 
@@ -66,12 +65,12 @@ class Delivery:
         if not route.is_open():
             return
         with route.taken():
-            async with self.slots.acquire(route.relay.acquire_rate) as reservation:
-                if reservation is not None and not await self.claim_and_send(mail_id, route.relay):
+            async with route.slot(self.slots) as reservation:
+                if reservation is not None and not await self.claim_and_send(mail_id):
                     route.relay.release_rate(reservation)
 
-    async def claim_and_send(self, mail_id: UUID, relay: Relay | None = None) -> bool:
-        """Deliver without slot and rate limit, by the shared relay if none is given; return whether it was tried."""
+    async def claim_and_send(self, mail_id: UUID) -> bool:
+        """Deliver without slot and rate limit; return whether the relay was tried."""
         claimed_at = time.monotonic()
         claim = await self.claim(mail_id)
         if claim is None:
@@ -84,7 +83,7 @@ class Delivery:
                 extra={"event": "mail.lease_taken_over", "mail": str(claim.id), "attempt": claim.attempts},
             )
         with self.recorder.leases.holding(claim, claimed_at) as lease:
-            return await self._send_and_record(claim, lease, relay or self.relay)
+            return await self._send_and_record(claim, lease)
 
     async def claim(self, mail_id: UUID) -> Claim | None:
         """Claim the row, if it is due. One that can't be read is tried again when its lease runs out, a few times."""
@@ -100,10 +99,10 @@ class Delivery:
                 )
             raise
 
-    async def _send_and_record(self, claim: Claim, lease: Lease, relay: Relay) -> bool:
+    async def _send_and_record(self, claim: Claim, lease: Lease) -> bool:
         try:
             message = await self._compose(claim)
-            accepted = await self._send(claim, lease, relay, message)
+            accepted = await self._send(claim, lease, message)
         except NothingToSend as end:
             await self.recorder.record_final(claim, end.state, fault=end.fault)
             return False
@@ -147,9 +146,9 @@ class Delivery:
         logo = await self.logos.find(claim.project_id, digest) if digest else None
         return branding.inline_image(logo, digest) if logo and digest else None
 
-    async def _send(self, claim: Claim, lease: Lease, relay: Relay, message: bytes) -> Accepted:
-        """Send by a relay, and append the acceptance to the journal. Raises PermanentFailure, TemporaryFailure."""
-        address = claim.sender_address or self.sender
+    async def _send(self, claim: Claim, lease: Lease, message: bytes) -> Accepted:
+        """Send by the project's relay, and journal the acceptance. Raises PermanentFailure, TemporaryFailure."""
+        address, relay = claim.sender_address or self.sender, await self.relays.relay_of(claim.project_id)
         with self.recorder.fenced(claim, lease) as lease_is_valid:
             accepted = await relay.send(address, claim.recipient, message, before_data=lease_is_valid)
             # Nothing is awaited in between: an accepted mail is in the journal whatever happens next.

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from service.db import Pool
 from service.store import events, outbox, security_log, sessions, tokens
 from worker.delivery import Delivery
 from worker.leases import LEASE, RENEWAL
-from worker.relays import run_probes
+from worker.routes import run_probes
 from worker.security_log import SecurityLogWriter
 from worker.smtp import OURS
 
@@ -58,6 +58,8 @@ class OutboxPoller:
         if await events.has_overdue(self.pool, seconds=GRACE):
             await self.log_writer.write_pending()
         self._note_postgres_is_back()
+        if recovered := await self.delivery.relays.take_recovered():
+            await self._reschedule_now(only=recovered)
         due: list[UUID] = []
         while (choice := await self.delivery.relays.choose()) and not self.delivery.slots.is_closed():
             grace = self._lease_grace()
@@ -106,7 +108,7 @@ class OutboxPoller:
             self.delivery.recorder.metrics.add("mails_polled")
 
     async def resume_after_outage(self) -> None:
-        """Make the mails due that waited for the relay, the oldest first, whenever a relay has recovered.
+        """Make the mails due that waited for the shared relay, the oldest first, whenever that has recovered.
 
         Also when the worker starts: an operator may have fixed the settings that the relay refused.
         """
@@ -116,7 +118,7 @@ class OutboxPoller:
             await recovered.wait()
             recovered.clear()
             try:
-                await self._reschedule_now()
+                await self._reschedule_now(but=self.delivery.relays.own())
             except Exception as error:  # the mails come due by themselves
                 if not self.pool.note(error):
                     log.exception(
@@ -124,8 +126,8 @@ class OutboxPoller:
                         extra={"event": "poller.reschedule_failed"},
                     )
 
-    async def _reschedule_now(self) -> None:
-        while number := await outbox.reschedule_now(self.pool, stages=OURS, most=_RESCHEDULE_BATCH):
+    async def _reschedule_now(self, *, only: list[str] | None = None, but: Collection[str] = ()) -> None:
+        while number := await outbox.reschedule_now(self.pool, stages=OURS, most=_RESCHEDULE_BATCH, only=only, but=but):
             self.delivery.recorder.metrics.add("mails_rescheduled", number)
             log.info(
                 "The worker tries the mails that waited for the relay",

@@ -5,8 +5,7 @@ A project's mails never go by the shared relay while the project has its own, wh
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -16,63 +15,14 @@ from service.db import Pool
 from service.store import outbox, project_relays
 from service.store.project_relays import ProjectRelay
 from worker.asyncio_tools import cancel_and_wait
-from worker.smtp import Accepted, RateReservation, RelayPool, SmtpUrl, State, TemporaryFailure, parse_urls
+from worker.routes import Route, UnusableRelay, run_probes
+from worker.smtp import RelayPool, SmtpUrl, State, parse_urls
 
 log = logging.getLogger(__name__)
+# Opens the relay of a server; the event is to be set when that works again.
 Open = Callable[[SmtpUrl, asyncio.Event], RelayPool]
 # Seconds for which a project's server is believed to be the one that it was.
 _AGE = 1.0
-# Deliveries at a time by a project's own relay: one that hangs or is slow must leave room for the others.
-_MOST = 10
-# Seconds until probes that ended with an error are run again.
-_RESTART = 1.0
-
-
-class UnusableRelay:
-    """Stands for a project's relay that an operator has to mend: its mails wait, and their history says why."""
-
-    def __init__(self, server: str, fault: str) -> None:
-        self._server, self._fault = server, fault
-
-    def is_available(self) -> bool:
-        return True
-
-    async def acquire_rate(self) -> RateReservation:
-        return RateReservation(0.0, None)
-
-    def release_rate(self, reservation: RateReservation) -> None:
-        pass
-
-    async def send(self, *_mail: object, **_options: object) -> Accepted:
-        raise TemporaryFailure(0, self._fault, "connect", "ours", self._server)
-
-
-@dataclass(slots=True, eq=False)
-class Route:
-    """The way of a mail; `most` bounds its deliveries at a time."""
-
-    relay: RelayPool | UnusableRelay
-    most: int | None = None
-    settings: ProjectRelay | None = None
-    probes: "asyncio.Task[None] | None" = None
-    busy: int = 0
-
-    def is_open(self) -> bool:
-        return self.relay.is_available() and (self.most is None or self.busy < self.most)
-
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        self.busy += 1
-        try:
-            yield
-        finally:
-            self.busy -= 1
-
-    async def close(self) -> None:
-        if self.probes:
-            await cancel_and_wait(self.probes)
-        if isinstance(self.relay, RelayPool):
-            await self.relay.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +48,8 @@ class Relays:
     helo: str | None = None
     _shared_route: Route = field(init=False)
     _own: dict[str, Route] = field(default_factory=dict)
+    # Projects that have another route than before, until their mails are made due.
+    _rerouted: set[str] = field(default_factory=set)
     _closing: "set[asyncio.Task[None]]" = field(default_factory=set)
     _read_at: float = float("-inf")
     _reading: "asyncio.Task[None] | None" = None
@@ -110,8 +62,12 @@ class Relays:
         await self._refresh()
         if not self._own:
             return self._shared_route
-        project_id = await outbox.find_project(self.pool, mail_id)
-        return self._own.get(project_id or "", self._shared_route)
+        return self._route_of(await outbox.find_project(self.pool, mail_id) or "")
+
+    async def relay_of(self, project_id: str) -> RelayPool | UnusableRelay:
+        """Return the relay that a project has now: a mail may have waited for its turn since its route was found."""
+        await self._refresh()
+        return self._route_of(project_id).relay
 
     async def choose(self) -> Choice | None:
         """Choose the projects whose mails can be sent now; None if no relay takes any."""
@@ -120,6 +76,19 @@ class Relays:
         if self._shared_route.is_open():
             return Choice(None, [project_id for project_id in self._own if project_id not in open_ones])
         return Choice(open_ones, []) if open_ones else None
+
+    async def take_recovered(self) -> list[str]:
+        """Return the projects whose own relay works again, or is another, since this was asked last."""
+        await self._refresh()
+        recovered = [project_id for project_id, route in self._own.items() if route.recovered.is_set()]
+        for project_id in recovered:
+            self._own[project_id].recovered.clear()
+        found, self._rerouted = {*recovered, *self._rerouted}, set()
+        return sorted(found)
+
+    def own(self) -> list[str]:
+        """Return the projects that have a relay of their own, as far as it is known."""
+        return list(self._own)
 
     def all_available(self) -> bool:
         return all(route.relay.is_available() for route in (self._shared_route, *self._own.values()))
@@ -133,7 +102,12 @@ class Relays:
 
     async def close(self) -> None:
         """Close all relays; what is being sent is finished."""
+        if self._reading:
+            await cancel_and_wait(self._reading)
         await asyncio.gather(self.shared.close(), *(route.close() for route in self._own.values()), *self._closing)
+
+    def _route_of(self, project_id: str) -> Route:
+        return self._own.get(project_id, self._shared_route)
 
     def _pools(self) -> list[RelayPool]:
         own = [route.relay for route in self._own.values()]
@@ -158,12 +132,11 @@ class Relays:
         began = asyncio.get_running_loop().time()
         found = {relay.project_id: relay for relay in await project_relays.list_all(self.pool)}
         known = {project_id: route.settings for project_id, route in self._own.items()}
-        if found != known:
-            for project_id in [each for each in known if found.get(each) != known[each]]:
-                self._close_later(self._own.pop(project_id))
-            self._own |= {each: self._opened(found[each]) for each in found if each not in self._own}
-            # Mails may have waited for that.
-            self.shared.recovered.set()
+        changed = {each for each in found.keys() | known.keys() if found.get(each) != known.get(each)}
+        for project_id in changed & known.keys():
+            self._close_later(self._own.pop(project_id))
+        self._own |= {each: self._opened(found[each]) for each in changed & found.keys()}
+        self._rerouted |= changed
         self._read_at = began
 
     def _close_later(self, route: Route) -> None:
@@ -172,27 +145,18 @@ class Relays:
         task.add_done_callback(self._closing.discard)
 
     def _opened(self, settings: ProjectRelay) -> Route:
-        """Open a project's relay. A fault is told at each of its mails, and in the log once."""
+        """Open a project's relay. A fault is told at each of its mails, and in the log once; it concerns no other."""
+        recovered = asyncio.Event()
         try:
             url = project_relays.url_of(self.ring, settings).reveal()
             (server,) = parse_urls(url, helo=self.helo, label=f"/{settings.project_id}")
-        except (CannotUnseal, ValueError) as error:
+            relay = self.open(server, recovered)
+        except (CannotUnseal, ValueError, OSError) as error:
             fault = str(error)
         else:
-            relay = self.open(server, self.shared.recovered)
-            return Route(relay, _MOST, settings, asyncio.create_task(run_probes(relay)))
+            return Route(relay, settings, recovered, asyncio.create_task(run_probes(relay)))
         log.error(
             "A project's own relay can't be used; its mails wait",
             extra={"event": "relay.unusable", "project": settings.project_id, "fault": fault},
         )
-        return Route(UnusableRelay(settings.server, f"the project's own relay: {fault}"), _MOST, settings)
-
-
-async def run_probes(relay: RelayPool) -> None:
-    """Run a relay's probes, again after any error."""
-    while True:
-        try:
-            await relay.run_probes()
-        except Exception:
-            log.exception("The worker could not probe the relays", extra={"event": "relay.probe_failed"})
-        await asyncio.sleep(_RESTART)
+        return Route(UnusableRelay(settings.server, f"the project's own relay: {fault}"), settings)

@@ -41,7 +41,11 @@ def page(text: str) -> str:
 
 def smtp_url(text: str) -> str:
     """Parse the URL of an SMTP server as far as it may stand in a command: without its password."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        # Not the error's text, nor argparse's own: both quote the URL, and a password may be in it.
+        raise argparse.ArgumentTypeError("it can't be read as smtp://user@host:587") from None
     if parts.password is not None:
         raise argparse.ArgumentTypeError(
             "leave the password out: here others can read it, so it is read from standard input"

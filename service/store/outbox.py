@@ -228,12 +228,15 @@ async def list_expired(conn: Executor, *, most: int) -> list[UUID]:
     return [mail.id for mail in await _sql.all(conn, "list_expired_mails", DueMail, most=most)]
 
 
-async def reschedule_now(conn: Executor, *, stages: Collection[str], most: int) -> int:
+async def reschedule_now(
+    conn: Executor, *, stages: Collection[str], most: int, only: list[str] | None = None, but: Collection[str] = ()
+) -> int:
     """Make mails due that waited for the relay, `most` for its faults and `most` for local ones at these stages.
 
-    Safe for all workers to do at the same time.
+    `only` and `but` are projects. Safe for all workers to do at the same time.
     """
-    return await _sql.run(conn, "reschedule_mails_now", stages=list(stages), most=most)
+    facts = {"stages": list(stages), "only": only, "but": list(but), "most": most}
+    return await _sql.run(conn, "reschedule_mails_now", **facts)
 
 
 async def release_of_worker(conn: Executor, *, worker: str) -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from service.crypto import sealing
+from service.crypto import key_derivation, sealing
 from service.crypto.key_derivation import KeyRing
 from service.crypto.secret import Secret
 from service.db import Executor, Queries
@@ -38,7 +38,7 @@ async def remove(conn: Executor, project_id: str) -> None:
 
 async def reseal(conn: Executor, ring: KeyRing, relay: ProjectRelay) -> bool:
     """Seal under the first key what is sealed under another; False if it was or has been changed. CannotUnseal."""
-    if relay.kid == next(iter(ring)):
+    if relay.kid == key_derivation.current(ring):
         return False
     kid, sealed = sealing.seal(ring, url_of(ring, relay), purpose=_PURPOSE, owner=relay.project_id)
     facts = {"kid": kid, "sealed": sealed, "former": relay.sealed}

@@ -122,15 +122,17 @@ order by due_at limit :most;
 select id from mails where state in ('pending', 'sending') and due_at <= now() and deadline_at <= now()
 order by due_at limit :most;
 
--- name: reschedule_mails_now(stages, most)
+-- name: reschedule_mails_now(stages, only, but, most)
 -- Mails that waited only for the relay become due as of their creation, so that the oldest goes first. A fault of ours
 -- at one of these stages concerned all mails: now that the relay works again it has been fixed.
 with theirs as (
     select id, project_id from mails where state = 'pending' and last_cause = 'server' and due_at > now()
+        and (:only::text[] is null or project_id = any(:only)) and project_id <> all(:but::text[])
     order by created_at limit :most for update skip locked
 ), ours as (
     select id, project_id from mails where state = 'pending' and last_cause = 'ours' and due_at > now()
         and split_part(last_fault, ': ', 1) = any(:stages::text[])
+        and (:only::text[] is null or project_id = any(:only)) and project_id <> all(:but::text[])
     order by due_at limit :most for update skip locked
 )
 update mails m set due_at = m.created_at from (select * from theirs union all select * from ours) w

@@ -13,7 +13,7 @@ from testkit.patience import PATIENCE
 from testkit.sink import Sink
 from testkit.waiting import until
 from tests.integration.worker.test_delivery import ENDINGS, due_now, poller, state
-from worker.relays import run_probes
+from worker.routes import run_probes
 from worker.smtp import OURS, RelayPool, SmtpUrl
 from worker.smtp.circuit_breaker import TRIES
 

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -12,14 +14,16 @@ from service import failpoints
 from service.crypto.secret import Secret
 from service.db import Pool
 from service.settings import Settings
-from service.store import project_relays, projects, tokens, users
+from service.store import outbox, project_relays, projects, tokens, users
 from service.store.outbox import enqueue
 from service.store.tokens import Kind
 from service.store.unit_of_work import unit_of_work
 from testkit.outbox import ANN, request_mail
-from testkit.sink import Sink
+from testkit.sink import Mail, Sink
 from testkit.waiting import until
 from worker import relays
+from worker.asyncio_tools import cancel_and_wait
+from worker.concurrency import DeliverySlots
 from worker.delivery import Delivery
 from worker.poller import OutboxPoller
 from worker.security_log import SecurityLogWriter
@@ -69,14 +73,20 @@ async def mail_of_blog(pool: Pool) -> UUID:
         )  # fmt: skip
 
 
-async def give(pool: Pool, port: int, ring: dict[str, bytes] = RING) -> None:
+async def give(pool: Pool, port: int, ring: dict[str, bytes] = RING, *, url: str = "") -> None:
     """Set the shop's server."""
-    url = Secret(f"smtp://accounts:{PASSWORD}@127.0.0.1:{port}?tls=none")
-    await project_relays.save(pool, ring, "shop", server=f"127.0.0.1:{port}", url=url)
+    secret = Secret(url or f"smtp://accounts:{PASSWORD}@127.0.0.1:{port}?tls=none")
+    await project_relays.save(pool, ring, "shop", server=f"127.0.0.1:{port}", url=secret)
 
 
 async def states(pool: Pool) -> dict[str, str]:
     return {row["project_id"]: row["state"] for row in await pool.fetch("select project_id, state from mails")}
+
+
+async def polled(polls: OutboxPoller, server: Sink) -> list[Mail]:
+    """Poll, and return the mails of a server by then."""
+    await polls.poll_due()
+    return server.mails
 
 
 def poller(pool: Pool, delivery: Delivery) -> OutboxPoller:
@@ -163,13 +173,103 @@ async def test_a_key_that_is_missing_is_said_at_the_mail(
     assert (row["state"], row["last_cause"]) == ("pending", "ours")
     assert "the key gone is not among SECRET_KEYS" in row["last_fault"]
     assert [record.event for record in caplog.records].count("relay.unusable") == 1
-    worker.relay.recovered.clear()
     await give(pool, own.port)
-    await worker.relays.choose()
-    assert worker.relay.recovered.is_set(), "mails that waited for it are made due"
-    await pool.execute("update mails set due_at = now() - interval '1 second'")
-    await worker.deliver((await pool.fetchrow("select id from mails"))[0])
+    await until(partial(polled, poller(pool, worker), own))
     assert (len(own.mails), len(sink.mails)) == (1, 0)
+
+
+@pytest.mark.usefixtures("blog", "at_once")
+@pytest.mark.parametrize("fault", ["sealed", "ca"])
+async def test_a_server_that_cannot_be_used_stops_no_other_mail(
+    pool: Pool, sink: Sink, worker: Delivery, tmp_path: Path, fault: str
+):
+    """Whatever is in its row: it was changed, or its URL names a file that is no certificate."""
+    await give(pool, 1, url=f"smtp://127.0.0.1?ca={tmp_path / 'ca.pem'}")
+    (tmp_path / "ca.pem").touch()
+    if fault == "sealed":
+        await pool.execute("update project_relays set sealed = sealed || 'x'::bytea")
+    await worker.deliver(await request_mail(pool))
+    await worker.deliver(await mail_of_blog(pool))
+    assert await states(pool) == {"shop": "pending", "blog": "sent"}
+    assert (await pool.fetchrow("select last_cause from mails where project_id = 'shop'"))[0] == "ours"
+
+
+@pytest.mark.usefixtures("blog")
+async def test_only_the_mails_of_a_server_that_recovers_are_made_due(
+    pool: Pool, sink: Sink, own: Sink, worker: Delivery
+):
+    """A project's server that comes and goes is no reason to try the mails of others before their time."""
+    await give(pool, own.port)
+    mails = {"shop": await request_mail(pool), "blog": await mail_of_blog(pool)}
+    polls = poller(pool, worker)
+    await worker.relays.take_recovered()  # it is new, which makes its mails due as well
+    later = "update mails set due_at = now() + interval '15 minutes', last_cause = 'server', state = 'pending'"
+    await pool.execute(later)
+    worker.relays._own["shop"].recovered.set()
+    await until(partial(polled, polls, own))
+    assert await states(pool) == {"shop": "sent", "blog": "pending"}
+    await pool.execute(f"{later} where id = $1", mails["shop"])
+    watching = asyncio.create_task(polls.resume_after_outage())
+    await until(lambda: outbox.list_due(pool, seconds=0, most=10), what="nothing was made due")
+    await cancel_and_wait(watching)
+    assert await outbox.list_due(pool, seconds=0, most=10) == [mails["blog"]]
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_mail_that_waits_for_its_turn_goes_by_the_server_of_that_time(
+    pool: Pool, sink: Sink, own: Sink, worker: Delivery
+):
+    """The wait for a slot or for the rate may be long, and the project may have its own server by then."""
+    worker.slots = DeliverySlots(1)
+    go = asyncio.Event()
+
+    async def occupy() -> None:
+        async with worker.slots.acquire(worker.relay.acquire_rate):
+            await go.wait()
+
+    busy = asyncio.create_task(occupy())
+    await until(lambda: worker.slots._busy)
+    waiting = asyncio.create_task(worker.deliver(await request_mail(pool)))
+    await until(lambda: worker.relays._shared_route.busy == 1)
+    await give(pool, own.port)
+    go.set()
+    await asyncio.gather(busy, waiting)
+    assert (len(own.mails), len(sink.mails)) == (1, 0)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_mail_in_hand_is_finished_where_it_was_begun(pool: Pool, sink: Sink, own: Sink, worker: Delivery):
+    """The project's server is removed while it takes a mail: it is sent once, and recorded; the next goes elsewhere."""
+    await give(pool, own.port)
+    own.script("dot", "250 2.0.0 at long last", action="drip", times=1)
+    first = asyncio.create_task(worker.deliver(await request_mail(pool)))
+    await own.wait_for(1)
+    await project_relays.remove(pool, "shop")
+    await worker.deliver(await request_mail(pool))
+    await first
+    assert (len(own.mails), len(sink.mails)) == (1, 1)
+    sent = await pool.fetch("select server from mail_events where name = 'sent'")
+    assert {row["server"] for row in sent} == {f"127.0.0.1:{own.port}/shop", f"127.0.0.1:{sink.port}"}
+
+
+@pytest.mark.usefixtures("blog")
+@pytest.mark.parametrize("hanging", ["shop", "blog"])
+async def test_neither_relay_takes_the_slots_of_the_other(
+    pool: Pool, sink: Sink, own: Sink, worker: Delivery, hanging: str
+):
+    """With one slot in the worker, a mail to a server that hangs delays none that goes elsewhere."""
+    worker.slots = DeliverySlots(1)
+    await give(pool, own.port)
+    servers = {"shop": own, "blog": sink}
+    mails = {"shop": await request_mail(pool), "blog": await mail_of_blog(pool)}
+    servers[hanging].script("banner", "", action="hang")
+    stuck = asyncio.create_task(worker.deliver(mails.pop(hanging)))
+    await until(lambda: servers[hanging].connections)
+    ((other, mail),) = mails.items()
+    await worker.deliver(mail)
+    assert len(servers[other].mails) == 1
+    await worker.slots.drain(seconds=0, hurry=asyncio.Event())
+    assert stuck.done(), "a worker that stops waits for both alike"
 
 
 @pytest.mark.usefixtures("blog")
