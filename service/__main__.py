@@ -39,12 +39,11 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     return root
 
 
-async def _try_relays(settings: Settings) -> list[Any]:
-    """Check the relays with the worker's own code, which only this command line knows."""
-    from worker.smtp import check_steps, parse_urls  # noqa: PLC0415 - no other command needs the worker
+async def _try_relays(settings: Settings, own: Any = None) -> list[Any]:
+    """Check the relays with the worker's own code, which only this command line knows; or a project's own one."""
+    from worker import trial  # noqa: PLC0415 - no other command needs the worker
 
-    servers = parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
-    return await check_steps(servers, settings.smtp_timeouts)
+    return await trial.try_relays(settings, own)
 
 
 async def _send_letter(draft: Any, settings: Settings, **more: Any) -> Any:

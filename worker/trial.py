@@ -1,15 +1,34 @@
-"""Send one letter by hand, for an operator: composed and sent by the code of every mail, but from no outbox."""
+"""Try relays for an operator, and send one letter by hand: by the code of every mail, but from no outbox."""
 
 from dataclasses import replace
 
 from service.settings import Settings
+from service.store import project_relays
 from service.store.branding import Logo
 from service.store.outbox import Claim
+from service.store.project_relays import ProjectRelay
 from worker.mail import branding, compose
-from worker.smtp import DeliveryFailure, RelayPool, StepResult, TemporaryFailure, failed, parse_urls, shortened
+from worker.smtp import (
+    DeliveryFailure,
+    RelayPool,
+    SmtpUrl,
+    StepResult,
+    TemporaryFailure,
+    check_steps,
+    failed,
+    parse_urls,
+    shortened,
+)
 
 
-async def send_letter(draft: Claim, settings: Settings, *, logo: Logo | None) -> StepResult:
+async def try_relays(settings: Settings, own: ProjectRelay | None) -> list[StepResult]:
+    """Try each relay of SMTP_URL, or a project's own one. Raises ValueError, OSError, CannotUnseal."""
+    return await check_steps(_servers(settings, own), settings.smtp_timeouts)
+
+
+async def send_letter(
+    draft: Claim, settings: Settings, *, logo: Logo | None, own: ProjectRelay | None = None
+) -> StepResult:
     """Send a draft by the first relay that accepts it. Raises ValueError for a setting that prevents the letter."""
     if fault := compose.fault(draft, settings.mail_from):
         raise ValueError(fault)
@@ -17,8 +36,7 @@ async def send_letter(draft: Claim, settings: Settings, *, logo: Logo | None) ->
     message = compose.compose(
         draft, None, settings.key_ring, sender=settings.mail_from, public_url=settings.public_url, logo=image
     )
-    servers = parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
-    relay = RelayPool(*servers, connections=1, deadlines=shortened(settings.smtp_timeouts))
+    relay = RelayPool(*_servers(settings, own), connections=1, deadlines=shortened(settings.smtp_timeouts))
     try:
         accepted = await relay.send(draft.sender_address or settings.mail_from, draft.recipient, message)
     except DeliveryFailure as failure:
@@ -26,6 +44,13 @@ async def send_letter(draft: Claim, settings: Settings, *, logo: Logo | None) ->
     finally:
         await relay.close()
     return StepResult(accepted.server, "dot", "ok", f"{accepted.code} {accepted.text}")
+
+
+def _servers(settings: Settings, own: ProjectRelay | None) -> tuple[SmtpUrl, ...]:
+    if own is None:
+        return parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
+    url = project_relays.url_of(settings.key_ring, own).reveal()
+    return parse_urls(url, helo=settings.helo, label=f"/{own.project_id}")
 
 
 def _not_sent(fault: DeliveryFailure) -> StepResult:

@@ -1,14 +1,20 @@
 """Checks of the way out: relays, the name for EHLO, and the DNS records of senders."""
 
 import argparse
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
 from service.cli.findings import Finding, State
+from service.crypto import key_derivation
+from service.crypto.sealing import CannotUnseal
 from service.settings import Settings
+from service.store.project_relays import ProjectRelay
 
 # Of more senders the operator asks one by one: each domain costs thirty lookups.
 _MOST_DOMAINS = 10
+# Servers of projects' own that are tried at a time.
+_MOST_AT_A_TIME = 10
 
 
 class Step(Protocol):
@@ -34,13 +40,40 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dns-server", default="", metavar="ADDRESS", help="ask this DNS server, not the system's")
 
 
-async def try_relays(arguments: argparse.Namespace, settings: Settings) -> Sequence[Step] | Finding:
-    """Try each relay; a finding instead if SMTP_URL can't be used."""
+async def try_relays(
+    arguments: argparse.Namespace, settings: Settings, own: ProjectRelay | None = None
+) -> Sequence[Step] | Finding:
+    """Try each relay, or a project's own one; a finding instead if its URL can't be used."""
     try:
-        steps: Sequence[Step] = await arguments.try_relays(settings)
-    except (ValueError, OSError) as fault:
-        return Finding("relay", "fail", f"SMTP_URL: {fault}")
+        steps: Sequence[Step] = await arguments.try_relays(settings, own)
+    except (ValueError, OSError, CannotUnseal) as fault:
+        return Finding("relay", "fail", f"{f'{own.server}/{own.project_id}' if own else 'SMTP_URL'}: {fault}")
     return steps
+
+
+async def try_own_relays(
+    arguments: argparse.Namespace, settings: Settings, relays: Sequence[ProjectRelay]
+) -> list[Finding]:
+    """Try the servers of projects' own; each finding names server and project."""
+    limit = asyncio.Semaphore(_MOST_AT_A_TIME)
+
+    async def tried(relay: ProjectRelay) -> list[Finding]:
+        async with limit:
+            return [*of_steps(await try_relays(arguments, settings, relay)), *_sealed_under(relay, settings)]
+
+    return [finding for findings in await asyncio.gather(*map(tried, relays)) for finding in findings]
+
+
+def _sealed_under(relay: ProjectRelay, settings: Settings) -> list[Finding]:
+    """Warn of a password that can't be decrypted any more once its key is taken away."""
+    if relay.kid not in settings.key_ring or relay.kid == key_derivation.current(settings.key_ring):
+        return []
+    text = f"its password is encrypted under {relay.kid}; run `projects reseal` before you take that key away"
+    return [Finding("relay", "warn", f"{relay.server}/{relay.project_id}: {text}")]
+
+
+def of_steps(steps: Sequence[Step] | Finding) -> list[Finding]:
+    return [steps] if isinstance(steps, Finding) else [of_step(step) for step in steps]
 
 
 def of_step(step: Step, state: State | None = None) -> Finding:

@@ -25,6 +25,10 @@ async def list_all(conn: Executor) -> list[ProjectRelay]:
     return await _sql.all(conn, "list_project_relays", ProjectRelay)
 
 
+async def find(conn: Executor, project_id: str) -> ProjectRelay | None:
+    return await _sql.one(conn, "find_project_relay", ProjectRelay, project_id=project_id)
+
+
 async def save(conn: Executor, ring: KeyRing, project_id: str, *, server: str, url: Secret) -> None:
     """Set a project's server; the project must be there."""
     kid, sealed = sealing.seal(ring, url, purpose=_PURPOSE, owner=project_id)

@@ -11,8 +11,10 @@ from aiohttp import web
 from service.__main__ import main
 from service.cli.exit_codes import UNWELL
 from service.crypto import proxy_probe
+from service.crypto.secret import Secret
 from service.db import Pool
 from service.settings import Settings
+from service.store import project_relays, projects
 from testkit import edge
 from testkit.api import Api
 from testkit.sink import Sink
@@ -101,7 +103,37 @@ async def test_relays_are_tried_by_the_worker(
     assert "hidden" not in str(found)
 
 
-async def test_settings_for_a_trial(trial, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+async def test_servers_of_projects_are_tried_too(
+    trial, pool: Pool, redis: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Each by host, port and project: one that refuses the password or whose key is gone is `fail`, one away `warn`."""
+    secret = "s3cret-of-a-project"
+    old = {"old": bytes.fromhex("0a9b8c7d6e5f4321" * 4)}
+    monkeypatch.setenv("SECRET_KEYS", f"{trial['SECRET_KEYS']},old:{old['old'].hex()}")
+    monkeypatch.setenv("SMTP_URL", "")
+
+    async def give(project_id: str, port: int, ring: dict[str, bytes] = old) -> None:
+        await projects.create(pool, project_id, name=project_id)
+        url = Secret(f"smtp://ann:{secret}@127.0.0.1:{port}?tls=none")
+        await project_relays.save(pool, ring, project_id, server=f"127.0.0.1:{port}", url=url)
+
+    async with Sink(users={"ann": secret}) as well, Sink(users={"ann": "another"}) as wrong:
+        await give("away", 1)
+        await give("gone", 25, {"none": b"x" * 32})
+        await give("well", well.port)
+        await give("wrong", wrong.port)
+        told, found = await doctor(capsys)
+        lines = [(each["state"], each["message"].partition(":")[2]) for each in found if each["about"] == "relay"]
+        last = {words.split()[0].partition("/")[2]: state for state, words in lines if "encrypted" not in words}
+        assert last == {"away": "warn", "gone:": "fail", "well": "ok", "wrong": "fail"}
+        assert sum("run `projects reseal`" in words for _, words in lines) == 3
+        assert (told, well.logins, wrong.logins, well.mails) == (UNWELL, [("ann", True)], [("ann", False)], [])
+    assert secret not in str(found)
+
+
+async def test_settings_for_a_trial(
+    trial, pool: Pool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     """A setting that is right on a developer's machine and wrong in production is `warn`, and no fault."""
     for name, value in (("PUBLIC_URL", "http://accounts.example.com"), ("LIMITS", "off"), ("SMTP_URL", "")):
         monkeypatch.setenv(name, value)

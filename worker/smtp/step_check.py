@@ -19,11 +19,11 @@ _SOON = timedelta(days=14)
 # What mends a failure at a stage of the session.
 MEND: dict[Stage, str] = {
     "address": "correct the address",
-    "connect": "check host and port in SMTP_URL; a firewall may be in between, many hosts block 25, 465 and 587",
+    "connect": "check host and port of the relay; a firewall may be in between, many hosts block 25, 465 and 587",
     "banner": "check that the port speaks SMTP: smtps:// begins with TLS (465), smtp:// without (587)",
-    "tls": "the relay's certificate must be valid for the host in SMTP_URL; ?ca=FILE trusts another authority",
+    "tls": "the relay's certificate must be valid for the host in its URL; ?ca=FILE trusts another authority",
     "ehlo": "set SMTP_HELO to a host name that the DNS knows, best of the address that you connect from",
-    "auth": "check user and password in SMTP_URL, percent-encoded; some relays want an app password, or ?oauth=FILE",
+    "auth": "check user and password, in SMTP_URL percent-encoded; some relays want an app password, or ?oauth=FILE",
     "mail": "have the sender's domain verified at the relay, or change the sender: MAIL_FROM, --sender-address",
     "rcpt": "try another recipient; a relay that refuses them all does not relay for this user or address",
     "data": "read the reply: the relay refuses the message",
@@ -91,7 +91,7 @@ def _passed(server: SmtpUrl, step: Stage, session: SmtpSession | None) -> StepRe
         "tls": "encrypted, with a certificate that is valid",
         "banner": "speaks SMTP",
         "ehlo": f"accepts the name {server.helo or 'localhost'}",
-        "auth": f"signed in with {how}" if server.username else "asks for no sign-in: SMTP_URL names no user",
+        "auth": f"signed in with {how}" if server.username else "asks for no sign-in: its URL names no user",
     }[step]
     return StepResult(server.name, step, "ok", said)
 

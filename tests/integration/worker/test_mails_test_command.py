@@ -10,8 +10,10 @@ import pytest
 
 from service.__main__ import main
 from service.cli.exit_codes import MISSING, UNFIT, UNWELL, WRONG
+from service.crypto.secret import Secret
 from service.db import Pool
-from service.store import projects
+from service.settings import Settings
+from service.store import project_relays, projects
 from testkit.dns_server import DnsServer
 from testkit.sink import Sink, make_certificate, server_context
 
@@ -55,6 +57,36 @@ async def test_a_letter_is_sent_as_every_mail_is(setting, capsys, pool: Pool, pr
     assert message["Subject"] == "Testnachricht von Shop"
     assert message["Message-ID"].endswith("@shop.example>")
     assert await pool.fetch("select from mails") == []
+
+
+async def test_a_projects_own_server_is_tried_and_sends(setting, capsys, pool: Pool, project: projects.Project):
+    """It alone, signed in; lines name the project and never the password. Without --project the shared one is tried."""
+    ring, secret = Settings.read().key_ring, "s3cret-of-the-shop"
+    async with Sink() as shared, Sink(users={"shop": secret}) as own:
+        setting.setenv("SMTP_URL", f"smtp://127.0.0.1:{shared.port}?tls=none")
+        url = Secret(f"smtp://shop:{secret}@127.0.0.1:{own.port}?tls=none")
+        await project_relays.save(pool, ring, "shop", server=f"127.0.0.1:{own.port}", url=url)
+        code, found = await tried(capsys, "--to", TO, "--project", "shop")
+        assert (code, states(found)) == (0, ["ok connect", "ok banner", "ok ehlo", "ok auth", "ok letter"])
+        assert {each["message"].split(" ")[0] for each in found} == {f"127.0.0.1:{own.port}/shop"}
+        assert (len(own.mails), len(shared.mails), shared.connections) == (1, 0, 0)
+        own.users = {"shop": "another"}
+        code, found = await tried(capsys, "--to", TO, "--project", "shop")
+        assert (code, states(found)[-2:], len(own.mails)) == (UNWELL, ["fail auth", "fail letter"], 1)
+        assert secret not in str(found)
+        assert (await tried(capsys, "--to", TO))[0] == 0
+        assert len(shared.mails) == 1
+
+
+async def test_a_password_that_cannot_be_decrypted_is_said(setting, capsys, pool: Pool, project: projects.Project):
+    """Nothing is sent by another server instead."""
+    async with Sink() as shared:
+        setting.setenv("SMTP_URL", f"smtp://127.0.0.1:{shared.port}?tls=none")
+        url = Secret("smtp://127.0.0.1:25?tls=none")
+        await project_relays.save(pool, {"gone": b"x" * 32}, "shop", server="127.0.0.1:25", url=url)
+        code, found = await tried(capsys, "--to", TO, "--project", "shop")
+        assert (code, len(found), shared.connections) == (UNWELL, 1, 0)
+        assert found[0]["message"] == "127.0.0.1:25/shop: the key gone is not among SECRET_KEYS"
 
 
 async def test_without_a_recipient_nothing_is_sent(setting, capsys):
