@@ -9,13 +9,15 @@ import argparse
 import json
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from testkit.images import DARK_LOGO
 from testkit.node import node
 from testkit.page_gallery import HostedPage, hosted_pages
 from testkit.processes import ROOT
@@ -27,7 +29,10 @@ PICTURES = ROOT / "tests" / "sdk_compat" / "drivers" / "pictures.mjs"
 WIDTHS = (700, 375)
 SCHEMES = ("light", "dark")
 PROJECT = Branding("Shop")
-BRANDED = Branding("Shop", "#ffb300", "help@shop.example", "Shop Ltd, 1 High Street, Exampleton")
+# A browser has no attachments: the gallery's letters hold the logo themselves.
+_LOGO_CID = "logo@shop.example"
+LOGO = f"data:image/svg+xml;base64,{b64encode(DARK_LOGO.encode()).decode()}"
+BRANDED = Branding("Shop", "#ffb300", "help@shop.example", "Shop Ltd, 1 High Street, Exampleton", _LOGO_CID)
 _SENT = datetime(2026, 11, 23, 17, 30, tzinfo=UTC)
 _REQUEST = {
     "era": "modern", "recipient": "ann@example.com", "zone": "Europe/Berlin", "requested_at": _SENT,
@@ -80,7 +85,8 @@ def pages(*, languages: list[str] | None = None, letters: list[str] | None = Non
     for language in languages or sorted(catalogue.language for catalogue in opened.catalogues.values()):
         for name in letters or opened.letters:
             for state, branding, facts in states(name):
-                yield Page(language, name, state, templates.render(name, locale=language, branding=branding, **facts))
+                letter = templates.render(name, locale=language, branding=branding, **facts)
+                yield Page(language, name, state, replace(letter, html=letter.html.replace(f"cid:{_LOGO_CID}", LOGO)))
 
 
 def write(folder: Path, letters: Sequence[Page], hosted: Sequence[HostedPage] = ()) -> None:

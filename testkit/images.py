@@ -8,6 +8,13 @@ SVG = (
     '<style>.a{fill:url(#g)}</style><path class="a" d="M0 0h8v8z"/><use xlink:href="#g"/></svg>'
 )
 
+# A wordmark that can't be seen on dark ground.
+DARK_LOGO = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="124" height="40" fill="#1c1f24">'
+    '<path d="M4 14h24l2 22H2z"/><path d="M10 15v-4a6 6 0 0 1 12 0v4" fill="none" stroke="#1c1f24" stroke-width="3"/>'
+    '<text x="40" y="32" textLength="80" font-family="sans-serif" font-size="28" font-weight="700">Shop</text></svg>'
+)
+
 
 def png(width: int = 4, height: int = 3, *, more: bytes = b"") -> bytes:
     """Make a grey PNG; `more` is put between its data and its end."""

@@ -11,19 +11,19 @@ from service import i18n
 from service.http import html_pages, page_branding
 from service.http.page_branding import UNBRANDED, PageBranding
 from service.store.branding import Logo
+from testkit.images import DARK_LOGO
 
 # Parts of other pages: what they hold is seen there.
 PARTS = frozenset(
     {"frame", "new_password", "password_field", "question", "request_form", "request_text", "result"},
 )
 _USUAL = PageBranding("Shop", "https://shop.example/")
-_LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" width="96" height="32"><rect width="96" height="32" rx="8"/></svg>'
 _BRANDINGS = {
     "no-app": PageBranding("Shop"),
     "branded": PageBranding(
         "Shop",
         "https://shop.example/",
-        page_branding._address(Logo("image/svg+xml", _LOGO)),
+        page_branding._address(Logo("image/svg+xml", DARK_LOGO.encode())),
         page_branding._style("#ffb300"),
         "help@shop.example",
         "Shop Ltd, 1 High Street, Exampleton",

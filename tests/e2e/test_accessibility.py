@@ -48,3 +48,16 @@ async def test_letters(browser: Browser):
     shown = [page for page in gallery.pages(languages=["en"]) if page.state == "full" or page.name == "new_device"]
     for page in shown:
         assert await violations_of(browser, html=page.letter.html) == [], page.path
+
+
+async def test_a_dark_logo_is_seen_in_dark_mode(browser: Browser):
+    """A logo keeps the light ground for which it was drawn, on pages and in letters; in light mode it has no plate."""
+    letter = next(page for page in gallery.pages(languages=["en"], letters=["recovery"]) if page.state == "branded")
+    hosted = next(page for page in hosted_pages(languages=["en"]) if page.state == "branded")
+    page = await browser.open()
+    for html in (letter.letter.html, hosted.html):
+        await page.show(html)
+        for scheme, ground in (("light", "rgba(0, 0, 0, 0)"), ("dark", "rgb(243, 244, 246)")):
+            await page.adapt(scheme=scheme, viewport=PHONE)
+            assert await page.evaluate("getComputedStyle(document.querySelector('img')).backgroundColor") == ground
+            assert await page.evaluate("document.querySelector('img').naturalWidth") > 0
