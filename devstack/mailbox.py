@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiosmtpd.smtp import SMTP
 
-from devstack import html_check, mails
+from devstack import html_check, mailpit, mails
 from devstack.answers import EVERYWHERE, letter_page, number, refusal
 from devstack.mail_files import MailFiles
-from devstack.mailpit_routes import MailpitRoutes
+from devstack.mail_marks import MailMarks
+from devstack.mailpit.box import Box, Counts
 from devstack.mails import Mail
 from devstack.web_server import serve
 
@@ -43,7 +44,10 @@ class Mailbox:
     def __init__(self, folder: Path | None = None) -> None:
         self.smtp_port = 0
         self.page_port = 0
+        self.folder = str(folder or "")
+        self.counts = Counts()
         self._files = MailFiles(folder) if folder else None
+        self.marks = MailMarks(folder / "marks.json" if folder else None)
         stored, self._taken = self._files.load() if self._files else ([], 0)
         self._mails: deque[Mail] = deque(stored)
         self._bytes = sum(len(mail.content) for mail in stored)
@@ -74,6 +78,8 @@ class Mailbox:
         self._taken = mail.n
         self._mails.append(mail)
         self._bytes += len(content)
+        self.counts.accepted += 1
+        self.counts.accepted_bytes += len(content)
         self._drop_oldest()
         async with self._came:
             self._came.notify_all()
@@ -86,6 +92,8 @@ class Mailbox:
         if self._files:
             self._files.remove(gone, last=self._taken)
         numbers = {mail.n for mail in gone}
+        self.marks.forget(numbers)
+        self.counts.deleted += len(numbers)
         self._mails = deque(mail for mail in self._mails if mail.n not in numbers)
         self._bytes = sum(len(mail.content) for mail in self._mails)
 
@@ -97,6 +105,7 @@ class Mailbox:
         try:
             await self.take(envelope.content, sender=envelope.mail_from or "", to=list(envelope.rcpt_tos))
         except OSError as error:
+            self.counts.rejected += 1
             return f"452 The mail can't be kept: {error.strerror}"
         return "250 OK"
 
@@ -141,15 +150,16 @@ def _application(box: Mailbox, host: str, routes: Iterable[web.RouteDef]) -> web
     """Routes of the page and of the JSON beside it."""
 
     async def listed(request: web.Request) -> web.Response:
-        return web.json_response([_brief(mail) for mail in box.find(**_filter(request))])
+        return web.json_response([_brief(mail, box.marks) for mail in box.find(**_filter(request))])
 
     async def one(request: web.Request) -> web.Response:
-        return web.json_response(_whole(_get(box, request)))
+        return web.json_response(_whole(_get(box, request), box.marks))
 
     async def awaited(request: web.Request) -> web.Response:
         patience = min(number(request, "timeout", 5.0), LONGEST_WAIT)
         try:
-            return web.json_response(_whole(await box.wait(**_filter(request), timeout=patience)))
+            found = await box.wait(**_filter(request), timeout=patience)
+            return web.json_response(_whole(found, box.marks))
         except TimeoutError:
             return web.json_response({"message": f"no such mail within {patience:g} s"}, status=404)
 
@@ -174,7 +184,7 @@ def _application(box: Mailbox, host: str, routes: Iterable[web.RouteDef]) -> web
             web.delete("/api/mails", cleared),
             web.get(r"/mails/{n:\d{1,9}}/html", letter),
             web.get(r"/api/mails/{n:\d{1,9}}/check", checked),
-            *MailpitRoutes(box.find, box.remove).routes(),
+            *mailpit.routes(Box(box.find, box.remove, box.marks, box.counts, box.folder)),
             web.get("/", _page("index.html", "text/html")),
             web.get("/mailbox.js", _page("mailbox.js", "text/javascript")),
             web.get("/mailbox.css", _page("mailbox.css", "text/css")),
@@ -231,13 +241,13 @@ def _get(box: Mailbox, request: web.Request) -> Mail:
     return found
 
 
-def _whole(mail: Mail) -> dict[str, Any]:
-    return {**_brief(mail), "html": mail.html, "headers": mail.headers, "raw": mail.raw}
+def _whole(mail: Mail, marks: MailMarks) -> dict[str, Any]:
+    return {**_brief(mail, marks), "html": mail.html, "headers": mail.headers, "raw": mail.raw}
 
 
-def _brief(mail: Mail) -> dict[str, Any]:
+def _brief(mail: Mail, marks: MailMarks) -> dict[str, Any]:
     """Fields of the list: `from` and `to` are the envelope's, `name` is the display name of From."""
     return {
         "n": mail.n, "at": mail.at, "from": mail.sender, "name": mail.author.name, "to": mail.to,
-        "subject": mail.subject, "text": mail.text,
+        "subject": mail.subject, "text": mail.text, "read": marks.is_read(mail.n), "tags": marks.tags(mail.n),
     }  # fmt: skip

@@ -19,6 +19,13 @@ async function ask(path, options) {
   return answer.status === 200 ? answer.json() : null;
 }
 
+async function mark(ids, read) {
+  const answer = await fetch("/api/v1/messages", { method: "PUT", body: JSON.stringify({ IDs: ids.map(String), Read: read }) });
+  if (!answer.ok) throw new Error(`mark: ${answer.status}`);
+  for (const mail of mails) if (!ids.length || ids.includes(mail.n)) mail.read = read;
+  list();
+}
+
 // Puts new elements in the place of those before, and the keyboard's focus on the one that has the same label.
 function replace(place, made) {
   const label = place.contains(document.activeElement) ? document.activeElement.dataset.label : undefined;
@@ -40,11 +47,13 @@ function list() {
   const rows = shownMails.reverse().map((mail) => {
     const link = element("a", "", { href: `#${mail.n}`, "data-label": mail.n });
     if (shown && shown.n === mail.n) link.setAttribute("aria-current", "true");
+    if (!mail.read) link.className = "unread";
     link.append(
       element("strong", mail.subject || "(no subject)"),
       element("span", `${mail.name || mail.from} to ${mail.to.join(", ")}`),
       element("time", new Date(mail.at * 1000).toLocaleTimeString()),
     );
+    if (!mail.read) link.append(element("span", "unread", { class: "unseen" }));
     const row = element("li", "");
     row.append(link);
     return row;
@@ -52,6 +61,10 @@ function list() {
   replace(byId("mails"), rows);
   byId("none").hidden = mails.length > 0;
   byId("unfound").hidden = !mails.length || rows.length > 0;
+  const unread = mails.filter((mail) => !mail.read).length;
+  byId("state").textContent = `${mails.length} ${mails.length === 1 ? "mail" : "mails"}${unread ? `, ${unread} unread` : ""}`;
+  byId("all-read").hidden = !unread;
+  document.title = unread ? `(${unread}) Mailbox` : "Mailbox";
 }
 
 async function copy(value) {
@@ -102,7 +115,8 @@ function letter() {
   if (!shown) return;
   byId("subject").textContent = shown.subject || "(no subject)";
   const at = new Date(shown.at * 1000).toLocaleString();
-  terms(byId("envelope"), [["From", author(shown)], ["To", shown.to.join(", ")], ["At", at]]);
+  const tags = shown.tags.length ? [["Tags", shown.tags.join(", ")]] : [];
+  terms(byId("envelope"), [["From", author(shown)], ["To", shown.to.join(", ")], ["At", at], ...tags]);
   links(shown);
   const there = Object.keys(views).filter((name) => shown[views[name]]?.length);
   const now = there.includes(view) ? view : there[0];
@@ -135,14 +149,15 @@ async function open() {
   shown = /^\d+$/.test(number) ? await ask(`/api/mails/${number}`) : null;
   byId("copied").textContent = "";
   letter();
-  if (shown) await check(shown);
   list();
+  if (!shown) return;
+  await check(shown);
+  if (!shown.read) await mark([shown.n], true);
 }
 
 async function refresh() {
   mails = (await ask("/api/mails")) || [];
   if (shown && !mails.some((mail) => mail.n === shown.n)) await open();
-  byId("state").textContent = mails.length === 1 ? "1 mail" : `${mails.length} mails`;
   await search();
   list();
 }
@@ -164,6 +179,12 @@ byId("clear").addEventListener("click", async () => {
   if (!mails.length || !window.confirm(`Delete all mails (${mails.length})? They can't be brought back.`)) return;
   await ask("/api/mails", { method: "DELETE" });
   await refresh();
+});
+byId("all-read").addEventListener("click", () => mark([], true));
+byId("unread").addEventListener("click", async () => {
+  const { n } = shown;
+  location.hash = ""; // back to the list, or opening it again would mark it as read
+  await mark([n], false);
 });
 window.addEventListener("hashchange", async () => {
   await open();

@@ -116,3 +116,31 @@ async def test_nothing_is_deleted_unasked(browser: Browser, box: Mailbox):
         await page.click("Delete all")
         await until(lambda left=left: len(box.find()) == left)
         assert await page.evaluate("window.asked") == "Delete all mails (1)? They can't be brought back."
+
+
+async def test_unread_mails_are_told_from_read_ones(browser: Browser, box: Mailbox):
+    """Opening a mail marks it as read; it can be marked as unread again, and all as read; words say it, too."""
+    for subject in ("First", "Second"):
+        await receive(box, subject=subject)
+    page = await browser.open()
+    await page.goto(address(box))
+    await until(lambda: _says(page, "2 mails, 2 unread"))
+    assert await page.evaluate("document.title") == "(2) Mailbox"
+    await page.evaluate("document.querySelector('#mails a').click()")
+    await until(lambda: _says(page, "2 mails, 1 unread"))
+    assert await page.read("#mails a.unread strong") == ["First"]
+    assert await page.read("#mails a.unread .unseen") == ["unread"]
+    assert [box.marks.is_read(number) for number in (1, 2)] == [False, True]
+    await page.click("Mark as unread")
+    await until(lambda: _says(page, "2 mails, 2 unread"))
+    assert await page.evaluate("document.getElementById('letter').hidden")
+    assert not box.marks.is_read(2)
+    await page.click("Mark all as read")
+    await until(lambda: _says(page, "2 mails"))
+    assert [box.marks.is_read(number) for number in (1, 2)] == [True, True]
+    assert await page.evaluate("document.getElementById('all-read').hidden")
+    assert await page.faults() == []
+
+
+async def _says(page: Page, state: str) -> bool:
+    return await page.read("#state") == [state]

@@ -1,32 +1,18 @@
-"""HTML and CSS of the letters against what mail programs support (tests/unit/data/mail_client_support.json).
+"""HTML and CSS of the letters against what mail programs support (devstack/mail_client_support.json)."""
 
-The data are caniemail's, of the programs that most readers have. New HTML or CSS in a letter needs its line there.
-"""
-
-import json
 import re
-from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
-from testkit.gallery import Page, pages
+from devstack.html_features import Features, support
+from testkit.gallery import LOGO, Page, pages
 from worker.mail.templates import TEMPLATES
 
-SUPPORT = json.loads((Path(__file__).parent / "data" / "mail_client_support.json").read_text())["features"]
+SUPPORT = support().features
 # As old as HTML mail itself, so that nobody lists them; `mso-` is for Outlook alone and unknown to the others.
 ALWAYS = {
     "html", "head", "meta", "title", "a", "br", "b", "tbody", "tr", "td", "color", "margin", "mso-padding-alt",
     "class", "charset", "content", "name", "href", "src", "alt", "border", "bgcolor", "style",
-}  # fmt: skip
-NAMES = {
-    "tag": {"h1": "html-h1-h6", "b": "html-strong"},
-    "property": {
-        "border-color": "css-border", "border-top": "css-border", "font-family": "css-font",
-        "padding-left": "css-padding",
-        "supported-color-schemes": "css-color-scheme",
-    },
-    "attribute": {"cellpadding": "html-cellpadding"},
 }  # fmt: skip
 # What a reader gets where a feature is missing or works in part. Nothing may be lost but looks.
 FALLBACKS = {
@@ -73,69 +59,17 @@ FALLBACKS = {
 }
 
 
-class Features(HTMLParser):
-    """Collects the features of a page."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.found: set[str] = {"html-doctype", "html-comments"}
-        self.feed(html)
-
-    def add(self, kind: str, name: str) -> None:
-        prefix = "css" if kind == "property" else "html"
-        feature = NAMES[kind].get(name, f"{prefix}-{name}")
-        if name not in ALWAYS or feature in SUPPORT:
-            self.found.add(feature)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.add("tag", tag)
-        for name, value in attrs:
-            if tag == "meta":
-                self.found |= {"html-meta-color-scheme"} if value == "color-scheme" else set()
-                continue
-            self.add("attribute", name)
-            if name == "style":
-                self.add_rules(value or "")
-            if name == "href" and (value or "").startswith("mailto:"):
-                self.found.add("html-mailto-links")
-
-    def handle_data(self, data: str) -> None:
-        if self.cdata_elem == "style":
-            self.found |= {"css-selector-class", "css-selector-grouping"}
-            self.found |= {
-                "css-at-media" if "width" in rule else f"css-at-media-{rule}"
-                for rule in re.findall(r"@media \((\S+?):", data)
-            }
-            for rules in re.findall(r"\{([^{}]*)\}", data):
-                self.add_rules(rules)
-
-    def add_rules(self, rules: str) -> None:
-        for rule in filter(None, map(str.strip, rules.split(";"))):
-            name, value = (part.strip() for part in rule.split(":", 1))
-            self.add("property", name)
-            self.found |= {
-                f"css-unit-{'percent' if unit == '%' else unit}"
-                for unit in re.findall(r"\b\d+(px|em|rem|vw|vh|pt|%)", value)
-            }
-            self.found |= {"css-important"} if "!important" in value else set()
-            self.found |= {"css-display-none"} if (name, value) == ("display", "none") else set()
-            self.found |= {"css-sytem-ui"} if "system-ui" in value else set()
-
-
 ALL = list(pages())
 
 
 def test_every_feature_is_supported_or_has_a_fallback() -> None:
     """Mail programs know what our letters use, or the reader gets the fallback that is named here."""
-    used = set().union(
-        *(Features(page.letter.html).found for page in ALL),
-        Features('<img class="logo" style="display: block;height: 40px;border: 0;" height="40">').found,
-    )
-    assert used - SUPPORT.keys() == set()
-    lacking = {name for name in used if set(SUPPORT[name].values()) - {"y"}}
+    letters = [page.letter.html.replace(LOGO, "cid:logo") for page in ALL]
+    used = {name for letter in letters for name, count in Features(letter).found.items() if count}
+    assert used - SUPPORT.keys() - {f"{kind}-{name}" for kind in ("html", "css") for name in ALWAYS} == set()
+    lacking = {name for name in used & SUPPORT.keys() if set(SUPPORT[name].support) - {"y"}}
     assert lacking - FALLBACKS.keys() == set()
     assert FALLBACKS.keys() - lacking == set(), "a fallback for what is not used or not lacking"
-    assert SUPPORT.keys() - used == set(), "data of what is not used"
 
 
 def test_the_stylesheet_selects_by_class_alone() -> None:
@@ -145,7 +79,7 @@ def test_the_stylesheet_selects_by_class_alone() -> None:
     assert selectors
     assert [selector for selector in selectors if re.fullmatch(r"\s*\.[a-z]+\s*", selector) is None] == []
     html = "".join(page.letter.html for page in ALL)
-    used = set(" ".join(re.findall(r'class="([^"]*)"', html)).split()) | {"logo"}
+    used = set(" ".join(re.findall(r'class="([^"]*)"', html)).split())
     assert {selector.strip().removeprefix(".") for selector in selectors} == used
     assert {
         name for name in re.findall(r"\.([a-z]+)", (TEMPLATES / "base" / "dark.css").read_text()) if name != "dark"

@@ -40,7 +40,7 @@ async def test_the_list_has_the_newest_mail_last(mailbox, http):
     mails = await (await http.get("/api/mails")).json()
     assert [(mail["n"], mail["subject"]) for mail in mails] == [(1, "one"), (2, "two")]
     assert mails[0]["to"] == ["hidden@example.com"]
-    assert {"n", "at", "from", "name", "to", "subject", "text"} == set(mails[0])
+    assert {"n", "at", "from", "name", "to", "subject", "text", "read", "tags"} == set(mails[0])
 
 
 async def test_the_list_is_filtered(mailbox, http):
