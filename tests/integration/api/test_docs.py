@@ -13,7 +13,6 @@ import pytest
 from service import app
 from service.http import docs
 from service.http.docs import articles, reference
-from service.scopes import SCOPES
 from testkit.api import Api
 from testkit.documented import Documented
 from testkit.sources import ROOT
@@ -178,12 +177,6 @@ def test_the_guides_are_those_of_docs(site: dict[str, Seen]):
     assert "YOUR_PROJECT" in far
     assert not re.search(r"<pre[^>]*>(?:(?!</pre>).)*(?:localhost:8080|\bdemo\b)", far, re.DOTALL)
     assert "setProject(&quot;demo&quot;)" in (docs.page(ADDRESS, "guides/quick-start") or b"").decode()
-
-
-def test_the_guide_to_keys_lists_the_scopes():
-    """Each scope that a key may have has a row, in the product's order."""
-    text = (ROOT / "docs" / "guides" / "api-keys.md").read_text()
-    assert tuple(re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE)) == tuple(SCOPES)
 
 
 def test_nothing_is_made_before_it_is_read():
