@@ -77,7 +77,8 @@ async def _open(
     )
     env = environment.for_programs(settings)
     print_line("Migrating, starting the API and a worker ...")
-    await call((*commands.prepare, PROJECT, host), env=env)
+    app_port = choose(ports, "app", host)
+    await call((*commands.prepare, PROJECT, host, f"{origin(host, app_port)}/"), env=env)
     programs = list_programs(commands, env, logs=state / "log")
     for program in programs:
         await program.start()
@@ -91,7 +92,7 @@ async def _open(
             endpoint=f"{api}/v1",
             project=PROJECT,
             mailbox=origin(host, mailbox.page_port),
-            port=choose(ports, "app", host),
+            port=app_port,
             host=host,
         )
     )

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from redis.asyncio import Redis
@@ -12,6 +13,8 @@ from devstack.example_app import open_example_app
 from devstack.mailbox import Mailbox, open_mailbox
 from devstack.mails import Mail
 from service import i18n
+from service.db import Pool
+from service.store import branding
 from service.store.projects import Project
 from testkit import processes
 from testkit.accessibility import violations
@@ -123,6 +126,40 @@ async def test_sign_up_until_a_new_password(demo: Demo, browser: Browser, langua
     await app.see("Your account")
     assert await violations(app) == []
     assert await page.faults() + await app.faults() == []
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+async def test_a_new_password_on_our_page(demo: Demo, browser: Browser, pool: Pool, language: str):
+    """An app without a page for it: the letter leads to the service's own, in the reader's language, and that back."""
+    demo.language = language
+    await branding.change(pool, "shop", app_url=f"{demo.app}/")
+    page = await browser.open(language=language, viewport=PHONE)
+    await sign_up(page, demo, "correct horse")
+    await page.click("Sign out")
+    await page.see("Sign in")
+    await page.goto(demo.app + "/recover")
+    await page.fill("E-mail address", ANN)
+    await page.click("Open the link on the service's own page", role="checkbox")
+    await page.click("Mail me a link")
+    await demo.open_letter(page, "Reset your %(project)s password")
+    hosted = await demo.press(page, "Choose a new password")
+    await hosted.see(demo.words("Choose a new password"))
+    assert urlsplit(await hosted.address()).path == "/auth/recovery"
+    assert await hosted.evaluate("[document.documentElement.lang, document.documentElement.dir]") == [
+        language, "rtl" if language == "ar" else "ltr",
+    ]  # fmt: skip
+    assert await hosted.evaluate("document.getElementById('username').value") == ANN, "for the password manager"
+    assert await violations(hosted) == []
+    await hosted.fill(demo.words("New password"), "battery staple")
+    await hosted.click(demo.words("Save the password"))
+    await hosted.see(demo.words("Your password is changed"))
+    assert await violations(hosted) == []
+    await hosted.click(demo.words("Back to %(project)s"), role="link")
+    await sign_in(hosted, "correct horse")
+    await hosted.see_text("The e-mail address or the password is wrong.")
+    await sign_in(hosted, "battery staple")
+    await hosted.see("Your account")
+    assert await page.faults() + await hosted.faults() == []
 
 
 async def test_a_code(demo: Demo, browser: Browser):

@@ -30,7 +30,8 @@ export const askVerification = () => account.createEmailVerification({ url: page
 export const verify = ({ userId, secret }) => account.updateEmailVerification({ userId, secret });
 
 // The answer is the same for every address: nobody can find out who has an account.
-export const askRecovery = ({ email }) => account.createRecovery({ email, url: page("/reset") });
+// With `null` the link leads to a page of the service, for apps that have none; the SDK refuses `undefined` here.
+export const askRecovery = ({ email, hosted }) => account.createRecovery({ email, url: hosted ? null : page("/reset") });
 
 export const reset = ({ userId, secret, password }) => account.updateRecovery({ userId, secret, password });
 

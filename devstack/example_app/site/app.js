@@ -32,8 +32,8 @@ const actions = {
     await service.verify(given);
     go("/", "Your e-mail address is confirmed."); // to the account, if this browser is signed in
   },
-  async "ask-recovery"({ email }) {
-    await service.askRecovery({ email });
+  async "ask-recovery"({ email, hosted }) {
+    await service.askRecovery({ email, hosted });
     say(`If ${email} has an account here, a mail is on its way to it.`);
   },
   async reset({ password }) {

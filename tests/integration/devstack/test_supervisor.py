@@ -356,7 +356,8 @@ def test_the_lan_reaches_what_it_is_told_to(tmp_path):
             socket.create_connection((address, int(page)), timeout=10).close()
     assert (note["HOST"], note["PUBLIC_URL"]) == (f"127.0.0.1,{host}", f"http://{host}:{note['PORT']}")
     assert f"Warning: with --host everybody in the network of {host} reaches the API, the example app and" in said
-    assert (tmp_path / "prepared").read_text() == f"demo {host}\n"
+    app = re.search(rf"App      (http://{re.escape(host)}:\d+) ", said)[1]
+    assert (tmp_path / "prepared").read_text() == f"demo {host} {app}/\n"
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "nowhere"])
