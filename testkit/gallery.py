@@ -82,11 +82,21 @@ def states(letter: str) -> Iterator[tuple[str, Branding, dict[str, Any]]]:
 def pages(*, languages: list[str] | None = None, letters: list[str] | None = None) -> Iterator[Page]:
     """Render all letters, or those named, in all languages, or those named."""
     opened = templates.load_templates()
-    for language in languages or sorted(catalogue.language for catalogue in opened.catalogues.values()):
+    for language in languages or opened.catalogues:
         for name in letters or opened.letters:
             for state, branding, facts in states(name):
-                letter = templates.render(name, locale=language, branding=branding, **facts)
-                yield Page(language, name, state, replace(letter, html=letter.html.replace(f"cid:{_LOGO_CID}", LOGO)))
+                yield _page(language, name, state, branding, facts)
+
+
+def usual_pages(language: str) -> Iterator[Page]:
+    """Render all letters in their usual state."""
+    for name in templates.load_templates().letters:
+        yield _page(language, name, *next(states(name)))
+
+
+def _page(language: str, name: str, state: str, branding: Branding, facts: dict[str, Any]) -> Page:
+    letter = templates.render(name, locale=language, branding=branding, **facts)
+    return Page(language, name, state, replace(letter, html=letter.html.replace(f"cid:{_LOGO_CID}", LOGO)))
 
 
 def write(folder: Path, letters: Sequence[Page], hosted: Sequence[HostedPage] = ()) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from service.accounts import mail_quotas
 from service.crypto import key_derivation
+from service.http import client_info
 from service.http.context import RequestContext
 from service.store import events, outbox, tokens
 from service.store.events import Event
@@ -17,6 +18,8 @@ from service.store.users import User
 
 # How long what a notice tells of can be undone.
 UNDO_SECONDS = 72 * 3600
+# The browser's languages that a mail remembers.
+_ACCEPTED = 8
 Notice = Literal["email_changed", "password_changed", "new_device"]
 
 
@@ -49,6 +52,8 @@ async def enqueue(
         "ip": ctx.client.ip,
         "user_agent": ctx.client.user_agent,
         **({"url": url, "phrase": phrase} if token else {}),
+        # Without a locale that the client names, the worker asks the preferences of the user whose mail it is.
+        **({} if ctx.client.locale else {"accepted": client_info.accepted_languages(ctx.request)[:_ACCEPTED]}),
     }
     await outbox.enqueue(
         tx,

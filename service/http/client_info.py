@@ -1,27 +1,36 @@
 """The client's address behind trusted proxies, its user agent, origin and language."""
 
 import ipaddress
-import re
 
 from aiohttp import web
 
+from service import i18n
+from service.http import headers
 from service.http.context import Client
 from service.http.forwarded import Forwarding, parse_address
 
-_LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,2}")
 _AGENT = 512
+# Characters of Accept-Language that are read.
+_ACCEPTED = 256
 
 
 def client_of(request: web.Request, forwarding: Forwarding) -> Client:
-    headers = request.headers
+    given = request.headers
     locale = request.query.get("locale", "") if "locale" in request.rel_url.raw_query_string else ""
-    locale = locale or headers.get("X-Appwrite-Locale", "")
+    locale = locale or given.get("X-Appwrite-Locale", "")
     return Client(
         ip=forwarding.address(request),
-        user_agent=agent_of(headers.get("User-Agent", "UNKNOWN")),
-        locale=locale if locale and _LOCALE.fullmatch(locale) else "",
-        origin=_origin(headers.get("Origin", "")),
+        user_agent=agent_of(given.get("User-Agent", "UNKNOWN")),
+        locale=locale if i18n.is_locale(locale) else "",
+        origin=_origin(given.get("Origin", "")),
     )
+
+
+def accepted_languages(request: web.Request) -> list[str]:
+    """List what the browser asks for, in its order. Browsers write the first choice first, so no `q` is read."""
+    accepted = headers.joined(request, "Accept-Language")[:_ACCEPTED].split(",")
+    found = (entry.partition(";")[0].strip() for entry in accepted)
+    return [locale for locale in found if i18n.is_locale(locale)]
 
 
 def _origin(text: str) -> str:

@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from service import i18n
-from service.http import headers
+from service.http import client_info
 from service.http.context import RequestContext
 from service.http.page_branding import PageBranding
 from service.http.security_headers import inline_source
@@ -33,7 +33,7 @@ def _open() -> Environment:
 
 
 _ENVIRONMENT = _open()
-_CATALOGUES = i18n.read(i18n.TEMPLATES)
+_CATALOGUES = i18n.Catalogues(i18n.TEMPLATES)
 
 
 _STYLE, _SCRIPT = (
@@ -82,7 +82,6 @@ def _policy(branding: PageBranding, *, scripted: bool) -> str:
 
 def _catalogue(ctx: RequestContext, preferred: str) -> i18n.Catalogue:
     """Choose the language that the request names, else the user's, else that of the browser, else the project's."""
-    accepted = headers.joined(ctx.request, "Accept-Language")[:256].split(",")
-    of_browser = [entry.partition(";")[0] for entry in accepted]
+    of_browser = client_info.accepted_languages(ctx.request)
     project = ctx.found_project.locale if ctx.found_project else ""
     return i18n.choose(_CATALOGUES, ctx.client.locale, preferred, *of_browser, project)

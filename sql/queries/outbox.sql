@@ -7,7 +7,7 @@ values (:project_id, :id, :letter, :user_id, :token_id, :recipient, :locale, :fa
 -- name: claim_mail(id, worker, lease) -> Claim?
 -- One worker gets the mail, with everything that its letter needs; a lease that ran out is taken over from its worker.
 -- `attempts` is the fencing token: a later claim has a higher one.
--- `prefs` only where they name a time zone; they are the user's text and are read by the worker.
+-- `prefs` only where they name a time zone or a locale; they are the user's text and are read by the worker.
 -- A blocked account that never verified its address does not count as the address's user.
 with free as (
     select id, project_id, state, attempts, lease_by from mails
@@ -30,7 +30,7 @@ select c.project_id, c.id, c.letter, c.recipient, c.locale, c.facts, c.attempts,
     t.kind, t.user_id as token_user_id, t.asked_as as requested_user_id, t.email as token_email, t.email_version as token_email_version, t.kid,
     t.created_at as token_created_at, t.expires_at as token_expires_at,
     u.id as user_id, u.email_version, u.status as user_status,
-    case when strpos(u.prefs, '"timezone"') > 0 then u.prefs end as prefs
+    case when strpos(u.prefs, '"timezone"') > 0 or strpos(u.prefs, '"locale"') > 0 then u.prefs end as prefs
 from claimed c join projects p on p.id = c.project_id
 left join branding b on b.project_id = c.project_id
 left join tokens t on t.project_id = c.project_id and t.id = c.token_id

@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from babel import Locale
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from service import errors
+from service import errors, i18n
 from service.accounts import mail_quotas
 from service.app import routes
 from service.cli import project_options
@@ -287,9 +288,20 @@ def scopes_table() -> list[tuple[str, ...]]:
     return [("Scope", "Lets a server", "Routes"), *rows]
 
 
+def languages_table() -> list[tuple[str, ...]]:
+    """One row a language of letters and pages, by code."""
+    spoken = [Locale.parse(code, sep="-") for code in i18n.languages()]
+    rows = [
+        (f"`{code}`", str(locale.english_name), str(locale.display_name))
+        for code, locale in zip(i18n.languages(), spoken, strict=True)
+    ]
+    return [("Code", "Language", "In the language itself"), *rows]
+
+
 TABLES = {
     "settings": settings,
     "keys": scopes_table,
+    "letters:languages": languages_table,
     **{
         f"projects:{group.lower().replace(' ', '-')}": partial(project_options_table, group)
         for group in project_options.GROUPS

@@ -22,7 +22,7 @@ from testkit.browser import PHONE, Browser, Page
 from testkit.patience import PATIENCE
 
 ANN = "ann@example.com"
-CATALOGUES = i18n.read(i18n.TEMPLATES)
+CATALOGUES = i18n.Catalogues(i18n.TEMPLATES)
 pytestmark = pytest.mark.unlimited
 
 

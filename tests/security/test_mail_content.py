@@ -238,11 +238,22 @@ async def test_s34_no_letter_repeats_what_a_stranger_wrote(post: Post, letter: s
         ('"timezone"', "UTC"), ("{}", "UTC"),
     ],
 )  # fmt: skip
-async def test_s34_preferences_name_a_zone_and_nothing_else(post: Post, prefs: str, zone: str):
+async def test_s34_preferences_name_a_zone_of_the_list(post: Post, prefs: str, zone: str):
     """A letter's times are in the zone of the user's preferences; whatever else stands there, it is sent."""
     await post.pool.execute("update users set prefs = $1 where id = 'ann'", prefs)
     shown = texts(await post.send())
     assert f" {zone})" in shown
+    assert "evil" not in shown
+
+
+async def test_s34_preferences_choose_among_our_languages(post: Post):
+    """A locale in the preferences counts where the request named none; text that is no locale is passed over."""
+    await post.pool.execute("update users set prefs = $1 where id = 'ann'", '{"locale": "zh-HK"}')
+    assert 'lang="zh-Hant"' in texts(await post.send(accepted=["de"]))
+    assert 'lang="en"' in texts(await post.send())
+    await post.pool.execute("update users set prefs = $1 where id = 'ann'", '{"locale": "de><b>evil.test"}')
+    shown = texts(await post.send(accepted=["it"]))
+    assert 'lang="it"' in shown
     assert "evil" not in shown
 
 

@@ -67,7 +67,7 @@ PARSERS: dict[str, tuple[Callable[[str], object], str, str, int]] = {
     "a jar": (lambda text: session_cookies.kept(_asking({"Cookie": text})), "", "", 8000),
     "the fallback": (lambda text: session_cookies._from_fallback(text, "a_session_shop"), "{", "}", 8000),
     "a user agent": (_read_agent, "Mozilla/5.0 (Linux; Android 10; ", ")", 8000),
-    "a language": (client_info._LOCALE.fullmatch, "de", "", 8000),
+    "a language": (i18n.is_locale, "de", "", 8000),
     "a country's language": (countries.negotiate, "de-", "", 24),
     "an origin": (authorization._host_of, "http://", "", 8000),
     "a host": (request_target._HOST.fullmatch, "", "", 8000),
@@ -115,7 +115,7 @@ async def test_s46_a_token_is_measured_first(settings: Settings):
 
 async def test_s46_a_language_is_chosen_at_once():
     """As many languages as a header holds are looked through, and no more."""
-    catalogues = i18n.read(i18n.TEMPLATES)
+    catalogues = i18n.Catalogues(i18n.TEMPLATES)
     started = time.process_time()  # of this process, whatever else runs
     for text in texts("", "", 256):
         i18n.choose(catalogues, *text.split(","))

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import jinja2
 import pytest
-from babel import Locale
-from babel.messages.extract import extract_from_dir
-from babel.messages.pofile import read_po
 from markupsafe import escape
 
 from service import i18n
@@ -22,7 +19,7 @@ from worker.mail.templates import Letter
 
 LINK = "https://app.example.com/reset?a=1&userId=u1&secret=" + "0f" * 128 + "&expire=1592981250"
 EXPIRES = datetime(2026, 11, 23, 18, 30, tzinfo=UTC)
-LANGUAGES = ["en", "ar", "de", "es", "fr", "it", "nl", "pt"]
+LANGUAGES = i18n.languages()
 NOTICES = ["email_changed", "new_device", "password_changed"]
 LINKED = [*NOTICES, "magic_url", "recovery", "verification"]
 LETTERS = [*LINKED, "otp"]
@@ -97,20 +94,20 @@ def test_subjects_follow_the_era(letter: str, era: str, subject: str) -> None:
     assert render(letter, era=era).subject == subject
 
 
-@pytest.mark.parametrize("letter", LINKED)
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_link_stands_alone(letter: str, language: str) -> None:
+def test_the_link_stands_alone(language: str) -> None:
     """The text part has the link on a line of its own with raw `&`; the HTML part has it as button and as text."""
-    written = render(letter, locale=language)
-    assert written.text.split("\n").count(LINK) == 1
-    assert written.text.count("http") == 1
-    reader = Reader(written.html)
-    assert reader.links == [LINK, LINK]
-    assert reader.link_text.endswith(LINK)
-    assert "app.example.com<" in written.html.replace("</bdi>", "<"), "where the button leads"
-    assert "app.example.com" in written.text.replace(LINK, "")
-    assert "&amp;secret=" in written.html
-    assert reader.language == language
+    for letter in LINKED:
+        written = render(letter, locale=language)
+        assert written.text.split("\n").count(LINK) == 1, letter
+        assert written.text.count("http") == 1, letter
+        reader = Reader(written.html)
+        assert reader.links == [LINK, LINK], letter
+        assert reader.link_text.endswith(LINK), letter
+        assert "app.example.com<" in written.html.replace("</bdi>", "<"), "where the button leads"
+        assert "app.example.com" in written.text.replace(LINK, ""), letter
+        assert "&amp;secret=" in written.html, letter
+        assert reader.language == language, letter
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -138,35 +135,35 @@ def test_only_six_digits(code: str) -> None:
         render("otp", code=code)
 
 
-@pytest.mark.parametrize("letter", ["magic_url", "otp"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_phrase_is_shown_for_comparison(letter: str, language: str) -> None:
+def test_a_phrase_is_shown_for_comparison(language: str) -> None:
     """Letters that sign in show the app's security phrase where there is one, and say nothing of it where not."""
-    written = render(letter, locale=language, phrase="Silent Fox")
-    assert ": Silent Fox" in written.text.replace("\u2068", ""), "right to left it stands in isolates"
-    assert ": <bdi>Silent Fox</bdi></b>" in written.html
-    without = {None: render(letter, locale=language), "": render(letter, locale=language, phrase="")}
-    assert without[None] == without[""] == render(letter, locale=language, phrase="one of evil.test")
-    assert len(without[""].text.split("\n")) == len(written.text.split("\n")) - 3
+    for letter in ("magic_url", "otp"):
+        written = render(letter, locale=language, phrase="Silent Fox")
+        assert re.search("[:：] ?\u2068?Silent Fox", written.text), "right to left it stands in isolates"
+        assert re.search("[:：] ?<bdi>Silent Fox</bdi></b>", written.html), letter
+        without = {None: render(letter, locale=language), "": render(letter, locale=language, phrase="")}
+        assert without[None] == without[""] == render(letter, locale=language, phrase="one of evil.test"), letter
+        assert len(without[""].text.split("\n")) == len(written.text.split("\n")) - 3, letter
 
 
-@pytest.mark.parametrize("letter", NOTICES)
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_notice_to_an_unproved_address_holds_no_link(letter: str, language: str) -> None:
+def test_a_notice_to_an_unproved_address_holds_no_link(language: str) -> None:
     """It tells that, when and from where, and gives nothing that works: the address may be anybody's."""
-    known = {"ip": "192.0.2.1", "device": "Firefox 130.0, Linux", "requested_at": EXPIRES}
-    facts = {"era": "modern", "recipient": ADDRESS, "branding": Branding("Example"), **known}
-    written = templates.render(letter, locale=language, phrase="Silent Fox", email="new@example.com", **facts)
-    assert written == templates.render(letter, locale=language, **facts), "it takes no fact but these"
-    for part in (written.text, written.html):
-        assert "UTC" in part
-        assert "192.0.2.1" in part
-        assert "Firefox 130.0, Linux" in part
-    assert URL.search(written.text.replace(MASKED, "")) is None
-    assert Reader(written.html).links == []
-    linked = render(letter, locale=language, **known)
-    assert "Silent Fox" not in linked.html
-    assert len(linked.text) > len(LINK) + len(written.text) / 2
+    for letter in NOTICES:
+        known = {"ip": "192.0.2.1", "device": "Firefox 130.0, Linux", "requested_at": EXPIRES}
+        facts = {"era": "modern", "recipient": ADDRESS, "branding": Branding("Example"), **known}
+        written = templates.render(letter, locale=language, phrase="Silent Fox", email="new@example.com", **facts)
+        assert written == templates.render(letter, locale=language, **facts), "it takes no fact but these"
+        for part in (written.text, written.html):
+            assert "UTC" in part, letter
+            assert "192.0.2.1" in part, letter
+            assert "Firefox 130.0, Linux" in part, letter
+        assert URL.search(written.text.replace(MASKED, "")) is None, letter
+        assert Reader(written.html).links == [], letter
+        linked = render(letter, locale=language, **known)
+        assert "Silent Fox" not in linked.html, letter
+        assert len(linked.text) > len(LINK) + len(written.text) / 2, letter
 
 
 @pytest.mark.parametrize("letter", LETTERS)
@@ -179,46 +176,22 @@ def test_nothing_is_fetched(letter: str) -> None:
     assert "@import" not in render(letter).html
 
 
-@pytest.mark.parametrize("letter", LETTERS)
-def test_every_language_says_something_else(letter: str) -> None:
-    """Each catalogue is complete: no English sentence is left in another language's letter."""
+@pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
+def test_every_language_says_something_else(language: str) -> None:
+    """No English sentence is left in another language's letter."""
     known = {"ip": "192.0.2.1", "device": "Firefox", "requested_at": EXPIRES, "phrase": "Silent Fox"}
-    english = render(letter, **known)
-    sentences = [line for line in english.text.split("\n") if len(line.split()) > 2 and LINK not in line]
-    for language in LANGUAGES[1:]:
+    for letter in LETTERS:
+        english = render(letter, **known).text.split("\n")
+        sentences = [line for line in english if len(line.split()) > 2 and LINK not in line]
         text = render(letter, locale=language, **known).text
-        assert [sentence for sentence in sentences if sentence in text] == []
-
-
-def test_catalogues_match_the_templates() -> None:
-    """Every .po holds exactly the templates' sentences, all translated, with the same placeholders."""
-    options = {"**.html": {"trimmed": "true"}, "**.txt": {"trimmed": "true"}}
-    methods = [("**.html", "jinja2.ext.babel_extract"), ("**.txt", "jinja2.ext.babel_extract")]
-    found = extract_from_dir(templates.TEMPLATES, methods, options)
-    wanted = {entry[2] if isinstance(entry[2], str) else tuple(entry[2]) for entry in found}
-    paths = sorted(templates.TEMPLATES.glob("*.po"))
-    assert [path.stem for path in paths] == sorted(LANGUAGES[1:])
-    for path in paths:
-        with path.open("rb") as file:
-            catalogue = {message.id: message for message in read_po(file, locale=path.stem) if message.id}
-        assert set(catalogue) == wanted
-        for source, message in catalogue.items():
-            assert not message.fuzzy
-            sources = [source] if isinstance(source, str) else list(source)
-            forms = [message.string] if isinstance(message.string, str) else list(message.string or ())
-            assert all(forms)
-            assert placeholders(sources) == placeholders(forms)
-
-
-def placeholders(sentences: list[str]) -> set[str]:
-    return {name for sentence in sentences for name in re.findall(r"%\((\w+)\)s", sentence)}
+        assert [sentence for sentence in sentences if sentence in text] == [], letter
 
 
 @pytest.mark.parametrize(
     ("locale", "language"),
     [
-        ("de", "de"), ("de-AT", "de"), ("de_CH", "de"), ("DE", "de"), ("fr-CA", "fr"), ("ru", "en"), ("",
-        "en"), ("../de", "en"),
+        ("de", "de"), ("de-AT", "de"), ("de_CH", "de"), ("DE", "de"), ("fr-CA", "fr"), ("zh-HK", "zh-Hant"),
+        ("el", "en"), ("", "en"), ("../de", "en"),
     ],
 )  # fmt: skip
 def test_locale_falls_back(locale: str, language: str) -> None:
@@ -357,13 +330,10 @@ def test_naive_moments_are_refused() -> None:
         ("recovery/subject.txt", "{{ project }}", "{{ projekt }}"),
         ("verification/body.txt", "base/body.txt", "base/nothing.txt"),
         ("otp/body.txt", "{{ code }}", "{{ kode }}"),
-        ("es.po", "seguridad: %(phrase)s", "seguridad: %(frase)s"),
-        ("de.po", "%(amount)s Tagen", "%(menge)s Tagen"),
-        ("fr.po", 'msgid "Password Reset"', 'mgsid "Password Reset"'),
     ],
 )
 def test_a_broken_template_stops_the_start(tmp_path: Path, file: str, old: str, new: str) -> None:
-    """Bad syntax, an unknown fact, a missing file or a wrong placeholder is found when the shelf opens."""
+    """Bad syntax, an unknown fact or a missing file is found when the shelf opens."""
     folder = tmp_path / "templates"
     shutil.copytree(templates.TEMPLATES, folder)
     before = (folder / file).read_text()
@@ -382,14 +352,14 @@ def test_the_parts_say_the_same() -> None:
             assert line.replace("&", "&amp;") in html
 
 
-@pytest.mark.parametrize("letter", [*LETTERS, "already_registered"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_reader_is_greeted_with_the_masked_address(letter: str, language: str) -> None:
+def test_the_reader_is_greeted_with_the_masked_address(language: str) -> None:
     """A reader with several accounts in one mailbox sees which is meant; the whole address stands in no body."""
-    written = render(letter, locale=language)
-    assert MASKED in written.text
-    assert f"<bdi>{MASKED}</bdi>" in written.html
-    assert ADDRESS not in written.text + written.html
+    for letter in (*LETTERS, "already_registered"):
+        written = render(letter, locale=language)
+        assert MASKED in written.text, letter
+        assert f"<bdi>{MASKED}</bdi>" in written.html, letter
+        assert ADDRESS not in written.text + written.html, letter
 
 
 @pytest.mark.parametrize(
@@ -490,14 +460,6 @@ def test_right_to_left(tmp_path: Path) -> None:
     assert f"שלום <bdi>{MASKED}</bdi>," in written.html
     assert "\u2068" not in written.subject
     assert 'dir="rtl"' not in render("otp").html
-
-
-def test_directions_are_those_of_cldr() -> None:
-    """Each language that we call right to left is, and of those that we have no other is."""
-    for language in i18n._RIGHT_TO_LEFT:
-        assert Locale.parse(language).text_direction == "rtl"
-    for catalogue in templates.load_templates().catalogues.values():
-        assert Locale.parse(catalogue.language, sep="-").text_direction == catalogue.direction
 
 
 def test_styles_are_inlined_at_the_start_alone(tmp_path: Path) -> None:

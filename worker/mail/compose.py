@@ -2,7 +2,7 @@
 
 from urllib.parse import urlencode
 
-from service import email_addresses
+from service import email_addresses, i18n
 from service.clientinfo import user_agents
 from service.crypto.key_derivation import KeyRing
 from service.links import link_builder, main_host, redirect_policy
@@ -40,6 +40,16 @@ def token_of(claim: Claim) -> Token | None:
     )  # fmt: skip
 
 
+def locale_of(claim: Claim) -> str:
+    """Choose the locale that the request named, else that of the user's preferences, the browser, the project.
+
+    A mail that remembers no languages of the browser has the locale of its row: the request named it.
+    """
+    accepted = claim.facts.get("accepted")
+    wanted = [] if accepted is None else [i18n.preferred(claim.prefs or ""), *accepted]
+    return next(filter(i18n.is_known, wanted), claim.locale)
+
+
 def fault(claim: Claim, sender: str) -> str:
     """Describe for the operator the project setting that prevents a letter; "" if none does."""
     if not email_addresses.is_plain(claim.sender_address or sender):
@@ -74,7 +84,7 @@ def compose(
     }
     if token:
         shared |= _of_token(claim, token, ring, public_url)
-    letter = templates.render(claim.letter, locale=claim.locale, branding=branding.of_claim(claim, logo), **shared)
+    letter = templates.render(claim.letter, locale=locale_of(claim), branding=branding.of_claim(claim, logo), **shared)
     return mime.build(
         letter,
         sender_name=claim.sender_name or f"{claim.project_name} Team",

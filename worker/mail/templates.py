@@ -1,14 +1,13 @@
 """Render letters: templates/<letter>/{subject.txt,body.txt,body.html} in the reader's language.
 
-The templates are English, service/i18n.py has the translations. All are compiled and rendered in every language when
-they are loaded: a broken template or translation stops the start, not a mail.
+The templates are English, service/i18n.py has the translations. All are compiled, and rendered in English, when they
+are loaded: a broken template stops the start, not a mail. A language is read and checked with its first letter.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from itertools import product
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,7 +15,7 @@ from jinja2 import Environment, StrictUndefined, TemplateError, select_autoescap
 from markupsafe import escape
 
 from service import i18n
-from service.i18n import TEMPLATES, Catalogue
+from service.i18n import SOURCE, TEMPLATES, Catalogues
 from worker.mail import facts as letter_facts
 from worker.mail import skeletons
 from worker.mail.branding import Branding
@@ -45,10 +44,10 @@ class Letter:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TemplateRegistry:
-    """All letters and languages, loaded."""
+    """All letters, loaded, and all languages."""
 
     letters: Mapping[str, Templates]
-    catalogues: Mapping[str, Catalogue]
+    catalogues: Catalogues
 
 
 def render(letter: str, /, *, locale: str, branding: Branding, **facts: object) -> Letter:
@@ -84,9 +83,9 @@ def load_templates(folder: Path = TEMPLATES) -> TemplateRegistry:
     for path in sorted(folder.glob("*/subject.txt")):
         subject, text, html = (environment.get_template(f"{path.parent.name}/{file}") for file in FILES)
         letters[path.parent.name] = (subject, text, html)
-    opened = TemplateRegistry(letters, i18n.read(folder))
-    for name, spoken in product(letters, opened.catalogues):
-        _try(opened, name, spoken)
+    opened = TemplateRegistry(letters, Catalogues(folder))
+    for name in letters:
+        _try(opened, name)
     return opened
 
 
@@ -107,9 +106,9 @@ def render_letter(
     )
 
 
-def _try(opened: TemplateRegistry, letter: str, spoken: str) -> None:
+def _try(opened: TemplateRegistry, letter: str) -> None:
     """Render a letter in its shapes, so that a missing fact or a bad placeholder is found at the start."""
-    catalogue = opened.catalogues[spoken]
+    catalogue = opened.catalogues[SOURCE]
     full = dict(TRIAL)
     bare = {name: value for name, value in full.items() if name not in OPTIONAL}
     shapes = [full | {"lifetime_seconds": seconds} for seconds in (60, 120, 3_600, 7_200, 86_400, 604_800)]
@@ -120,4 +119,4 @@ def _try(opened: TemplateRegistry, letter: str, spoken: str) -> None:
             shape, _ = letter_facts.prepare(facts, language=catalogue.language)
             skeletons.make(opened.letters[letter], catalogue, branding, shape)
     except (LookupError, TypeError, ValueError, TemplateError) as error:
-        raise ValueError(f"letter {letter!r} in {spoken!r} is broken: {error}") from error
+        raise ValueError(f"letter {letter!r} is broken: {error}") from error

@@ -52,6 +52,19 @@ async def test_asking_leaves_a_token_a_mail_and_an_event(api: Api, pool: Pool):
     assert (event["user_id"], event["token_id"], event["ready"]) == (None, token["id"], False)
 
 
+@pytest.mark.parametrize(
+    ("named", "accepted"), [({}, ["pt-BR", "pt", "en"]), ({"X-Appwrite-Locale": "zh-TW"}, None)], ids=["browser", "app"]
+)
+async def test_a_mail_remembers_the_browsers_languages(
+    api: Api, pool: Pool, named: dict[str, str], accepted: list[str] | None
+):
+    """The worker needs them when the app names no locale: the user whose mail it is may prefer another one."""
+    browser = {"Accept-Language": "pt-BR,pt;q=0.9,en;q=0.8"}
+    await api.call("POST", "/v1/account/recovery", json=ASK, headers=browser | named)
+    mail = await pool.fetchrow("select locale, facts from mails")
+    assert (mail["locale"], mail["facts"].get("accepted")) == (named.get("X-Appwrite-Locale", "en"), accepted)
+
+
 async def test_a_recovery_changes_the_password(api: Api, pool: Pool, settings: Settings):
     """Afterwards only the new password opens the account, and its address is proved."""
     user = await api.sign_up()
