@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from service import db, ids
-from service.errors import AccountError, BodyTooLarge, MethodNotAllowed, Overloaded, RouteNotFound
+from service.errors import AccountError, BodyTooLarge, MethodNotAllowed, Overloaded, ProjectNotFound, RouteNotFound
 from service.http import (
     authorization,
     form_pages,
@@ -142,7 +142,13 @@ async def _open_request(ctx: RequestContext, route: Route | None) -> web.Respons
             return found
         raise _missing(ctx)
     await authorization.authorize(ctx, route)
-    return await _handle(ctx, route)
+    try:
+        return await _handle(ctx, route)
+    except db.ForeignKeyViolation:
+        # The project may have been deleted since the guards found it; what the handler wrote is undone.
+        if ctx.found_project and await ctx.services.projects.find_anew(ctx.found_project.id) is None:
+            raise ProjectNotFound from None
+        raise
 
 
 async def _handle(ctx: RequestContext, route: Route) -> web.Response:

@@ -20,9 +20,13 @@ class AgingCache(Generic[Row]):
 
     async def find(self, project_id: str) -> Row | None:
         known = self._seen.get(project_id)
-        now = time.monotonic()
-        if known and now - known[0] < self._AGE:
+        if known and time.monotonic() - known[0] < self._AGE:
             return known[1]
+        return await self.find_anew(project_id)
+
+    async def find_anew(self, project_id: str) -> Row | None:
+        """Find a row as it is now, and remember that."""
+        now = time.monotonic()
         row = await self._load(project_id) if _PROJECT_ID.fullmatch(project_id) else None
         if len(self._seen) >= self._MOST:
             self._seen.clear()
