@@ -1,32 +1,77 @@
-"""`python -m devstack.prepare PROJECT HOST APP`: migrate the demo's database and make its project, unless that is done.
+"""`python -m devstack.prepare PROJECT HOST APP NOTE`: migrate the demo's database and make its project, if need be.
 
 One process for what are several commands of the service, since each of them would load all of it anew.
 """
 
+import json
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
 
 from service.__main__ import main as command
-from service.cli.exit_codes import EXISTS
+from service.cli.exit_codes import EXISTS, MISSING
+from service.links import redirect_policy
 
 
-def main(project: str, host: str, app: str) -> int:
+class CommandFailed(Exception):
+    """A command ended with this exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def main(project: str, host: str, app: str, note: Path) -> int:
     """Return 0, or the exit code of the command that failed.
 
-    `host` is empty, or one that others in the LAN reach. `app` is where a new project's pages lead back to.
+    `host` is empty, or one that others in the LAN reach. `app` is where a new project's pages lead back to. `note` is a
+    file that holds the host of the run before: the project allows it no longer, unless it is given again.
     """
-    create = ["projects", "create", project, "--name", "Demo"]
-    steps = [["migrate"], create, ["platforms", "add", project, "localhost"]]
+    try:
+        _prepare(project, f"[{host}]" if ":" in host else host, app, note)
+    except CommandFailed as failure:
+        return failure.code
+    return 0
+
+
+def _prepare(project: str, host: str, app: str, note: Path) -> None:
+    _run("migrate")
+    is_new = _run("projects", "create", project, "--name", "Demo", fine=EXISTS) == 0
+    _run("platforms", "add", project, "localhost")
+    former = note.read_text() if note.exists() else ""
+    if former and former != host:
+        _take_back(project, former, host=host, app=app)
+        note.unlink()
     if host:
-        steps.append(["platforms", "add", project, f"[{host}]" if ":" in host else host])
-        steps.append(["projects", "set", project, "--plain-http", "on"])
-    is_new = False
-    for words in steps:
-        code = command(words)
-        if code not in (0, EXISTS):
-            return code
-        is_new = is_new or (words is create and code == 0)
-    return command(["projects", "set", project, "--app-url", app]) if is_new else 0
+        # Noted before it is allowed: a run that is interrupted here is cleared up by the next one.
+        note.write_text(host)
+        _run("platforms", "add", project, host)
+        _run("projects", "set", project, "--plain-http", "on")
+    if is_new:
+        _run("projects", "set", project, "--app-url", app)
+
+
+def _take_back(project: str, former: str, *, host: str, app: str) -> None:
+    """Undo what a run with another host has set; what a developer has set stays."""
+    _run("platforms", "remove", project, former, fine=MISSING)
+    with redirect_stdout(StringIO()) as shown:
+        _run("--json", "projects", "show", project)
+    urls = {name: json.loads(shown.getvalue())[name] for name in ("app_url", "verification_url")}
+    if f"://{former}:" in urls["app_url"]:
+        urls["app_url"] = app
+        _run("projects", "set", project, "--app-url", app)
+    if not host and not any(map(redirect_policy.is_open, urls.values())):
+        _run("projects", "set", project, "--plain-http", "off")
+
+
+def _run(*words: str, fine: int = 0) -> int:
+    """Run a command of the service; return 0, or the exit code that is `fine` as well. Raises CommandFailed."""
+    code = command(words)
+    if code not in (0, fine):
+        raise CommandFailed(code)
+    return code
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3], Path(sys.argv[4])))

@@ -78,7 +78,8 @@ async def _open(
     env = environment.for_programs(settings)
     print_line("Migrating, starting the API and a worker ...")
     app_port = choose(ports, "app", host)
-    await call((*commands.prepare, PROJECT, host, f"{origin(host, app_port)}/"), env=env)
+    app_url, note = f"{origin(host, app_port)}/", state / "lan_host"
+    await call((*commands.prepare, PROJECT, host, app_url, str(note)), env=env)
     programs = list_programs(commands, env, logs=state / "log")
     for program in programs:
         await program.start()

@@ -4,32 +4,71 @@ import asyncio
 import os
 import sys
 
-from service.store import projects
+import pytest
+
+from service.store import branding, projects
 from service.store.branding import BrandingCache
 
-
-async def prepare(environment, host="", app="http://localhost:8030/"):
-    argv = (sys.executable, "-m", "devstack.prepare", "demo", host, app)
-    process = await asyncio.create_subprocess_exec(*argv, env={**os.environ, **environment})
-    return await process.wait()
+LOCAL = "http://localhost:8030/"
 
 
-async def test_it_may_run_again_and_again(environment, pool):
-    """The first run makes the project, for localhost; a later one adds the host of --host, and nothing goes.
+@pytest.fixture
+def prepare(environment, tmp_path):
+    async def prepare(host="", app=LOCAL, **more):
+        argv = (sys.executable, "-m", "devstack.prepare", "demo", host, app, str(tmp_path / "lan_host"))
+        process = await asyncio.create_subprocess_exec(*argv, env={**os.environ, **environment, **more})
+        return await process.wait()
+
+    return prepare
+
+
+async def app_url(pool):
+    return (await BrandingCache(pool).find("demo")).app_url
+
+
+async def allowed(pool):
+    found = await projects.find(pool, "demo")
+    return sorted(found.hostnames), found.plain_http
+
+
+async def test_it_may_run_again_and_again(prepare, pool):
+    """The first run makes the project, for localhost; later ones change nothing.
 
     Pages lead back to the app of the first run: a developer may have set another one since.
     """
-    assert await prepare(environment) == 0
-    assert await prepare(environment, app="http://localhost:8031/") == 0
-    assert (await BrandingCache(pool).find("demo")).app_url == "http://localhost:8030/"
-    found = await projects.find(pool, "demo")
-    assert (found.name, found.hostnames, found.plain_http) == ("Demo", ["localhost"], False)
-    for host in ("192.0.2.20", "2001:db8::1"):
-        assert await prepare(environment, host) == 0
-    found = await projects.find(pool, "demo")
-    assert (sorted(found.hostnames), found.plain_http) == (["192.0.2.20", "[2001:db8::1]", "localhost"], True)
+    assert await prepare() == 0
+    assert await prepare(app="http://localhost:8031/") == 0
+    assert await app_url(pool) == LOCAL
+    assert (await projects.find(pool, "demo")).name == "Demo"
+    assert await allowed(pool) == (["localhost"], False)
 
 
-async def test_a_failure_ends_it(environment):
+async def test_the_host_of_the_lan_is_allowed_as_long_as_it_is_given(prepare, pool):
+    """--host is for one run: the next names another one or none. What a developer has added stays."""
+    assert await prepare("192.0.2.20", "http://192.0.2.20:8030/") == 0
+    await projects.add_platform(pool, "demo", hostname="own.example")
+    assert await allowed(pool) == (["192.0.2.20", "localhost", "own.example"], True)
+    assert await app_url(pool) == "http://192.0.2.20:8030/"
+    for _ in range(2):
+        assert await prepare("2001:db8::1", "http://[2001:db8::1]:8030/") == 0
+        assert await allowed(pool) == (["[2001:db8::1]", "localhost", "own.example"], True)
+        assert await app_url(pool) == "http://[2001:db8::1]:8030/"
+    for _ in range(2):
+        assert await prepare() == 0
+        assert await allowed(pool) == (["localhost", "own.example"], False)
+        assert await app_url(pool) == LOCAL
+
+
+async def test_what_a_developer_has_set_stays(prepare, pool):
+    """A host removed by hand is no failure; plain http stays on for a page of the developer's that needs it."""
+    assert await prepare("192.0.2.20") == 0
+    assert await projects.remove_platform(pool, "demo", hostname="192.0.2.20")
+    await branding.change(pool, "demo", app_url="http://own.example/")
+    assert await prepare() == 0
+    assert await allowed(pool) == (["localhost"], True)
+    assert await app_url(pool) == "http://own.example/"
+
+
+async def test_a_failure_ends_it(prepare):
     """The exit code is that of the command that failed."""
-    assert await prepare(environment | {"SECRET_KEYS": "short"}) == 5
+    assert await prepare(SECRET_KEYS="short") == 5

@@ -357,7 +357,7 @@ def test_the_lan_reaches_what_it_is_told_to(tmp_path):
     assert (note["HOST"], note["PUBLIC_URL"]) == (f"127.0.0.1,{host}", f"http://{host}:{note['PORT']}")
     assert f"Warning: with --host everybody in the network of {host} reaches the API, the example app and" in said
     app = re.search(rf"App      (http://{re.escape(host)}:\d+) ", said)[1]
-    assert (tmp_path / "prepared").read_text() == f"demo {host} {app}/\n"
+    assert (tmp_path / "prepared").read_text() == f"demo {host} {app}/ {tmp_path / 'lan_host'}\n"
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "nowhere"])
