@@ -9,15 +9,15 @@ import importlib
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Any
-
-import uvloop
+from typing import TYPE_CHECKING, Any
 
 from service.cli import arguments as kinds
-from service.cli import exit_codes, output, program
+from service.cli import output, program
 from service.cli.commands import CheckFailed, Parser, PartialFailure
-from service.settings import Settings
 from service.version import VERSION
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 # Each command by its module in service/cli: only the one that is given is loaded.
 _COMMANDS = {
@@ -39,14 +39,14 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     return root
 
 
-async def _try_relays(settings: Settings, own: Any = None) -> list[Any]:
+async def _try_relays(settings: "Settings", own: Any = None) -> list[Any]:
     """Check the relays with the worker's own code, which only this command line knows; or a project's own one."""
     from worker import trial  # noqa: PLC0415 - no other command needs the worker
 
     return await trial.try_relays(settings, own)
 
 
-async def _send_letter(draft: Any, settings: Settings, **more: Any) -> Any:
+async def _send_letter(draft: Any, settings: "Settings", **more: Any) -> Any:
     """Send a letter that an operator tries, with the worker's own code."""
     from worker import trial  # noqa: PLC0415 - no other command needs the worker
 
@@ -68,6 +68,16 @@ def main(words: Sequence[str] | None = None) -> int:
     logging.getLogger().addHandler(logging.NullHandler())  # a command reports its own errors
     if arguments.serve:  # needs fewer settings, and prints lines of its own
         return int(arguments.serve(arguments))
+    return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    # Two thirds of the time to start, which --help and a wrong word need not wait for.
+    import uvloop  # noqa: PLC0415 - see above
+
+    from service.cli import exit_codes  # noqa: PLC0415 - see above
+    from service.settings import Settings  # noqa: PLC0415 - see above
+
     settings = None
     try:
         settings = Settings.read()

@@ -6,9 +6,13 @@ whose international labels are written as A-labels (RFC 5891), 254 characters to
 
 import re
 import unicodedata
+from functools import cache
+from typing import TYPE_CHECKING
 
-import email_validator
-from email_validator import ValidatedEmail, validate_email
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from email_validator import ValidatedEmail
 
 LONGEST = 254  # RFC 5321 4.5.3.1.3, without its angle brackets
 LONGEST_LOCAL_PART, LONGEST_DOMAIN = 64, 253
@@ -26,8 +30,6 @@ _NO_HEADER = re.compile(
 # Names that no public mail server has: IANA's registry of special-use domains (RFC 6761), and `internal`, which ICANN
 # keeps for private networks. The registry's `example` and `example.com` stay: documentation and tests live on them.
 SPECIAL_USE = frozenset({"alt", "arpa", "internal", "invalid", "local", "localhost", "onion", "test"})
-# The rule is ours then, because a project may switch it off.
-email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
 class SpecialUse(ValueError):
@@ -119,6 +121,16 @@ def to_ascii(domain: str) -> str | None:
     return domain if _DOMAIN.fullmatch(domain) and len(domain) <= LONGEST_DOMAIN else None
 
 
-def _checked(address: str, *, public: bool) -> ValidatedEmail:
+def _checked(address: str, *, public: bool) -> "ValidatedEmail":
     """Validate an address. Raises ValueError; `public` domains have a dot and end in letters."""
-    return validate_email(address, check_deliverability=False, strict=True, globally_deliverable=public)
+    return _validator()(address, check_deliverability=False, strict=True, globally_deliverable=public)
+
+
+@cache
+def _validator() -> "Callable[..., ValidatedEmail]":
+    """Load the library: 40 ms, which a service spends on its own MAIL_FROM at the start, and most commands never."""
+    import email_validator  # noqa: PLC0415 - see above
+
+    # The rule is ours then, because a project may switch it off.
+    email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
+    return email_validator.validate_email

@@ -5,9 +5,12 @@ import logging
 import socket
 import ssl
 import time
+from typing import TYPE_CHECKING
 
 from service.endpoints import address
-from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 log = logging.getLogger(__name__)
 # Seconds between two lines of one outage; how long it must be over before that is told; texts that are told of one.
@@ -79,7 +82,7 @@ class Peers:
         self.postgres, self.redis = of_postgres(database_url), of_redis(redis_url)
 
 
-def peers_of(settings: Settings) -> Peers:
+def peers_of(settings: "Settings") -> Peers:
     return Peers(settings.database_url.get_secret_value(), settings.redis_url.get_secret_value())
 
 

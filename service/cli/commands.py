@@ -5,14 +5,14 @@ import importlib
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from service import db
-from service.settings import DatastoreSettings, Settings
-from service.store import projects
-from service.store.projects import Project
+if TYPE_CHECKING:
+    from service.db import Pool
+    from service.settings import DatastoreSettings, Settings
+    from service.store.projects import Project
 
-Command = Callable[[argparse.Namespace, Settings], Awaitable[object]]
+Command = Callable[[argparse.Namespace, "Settings"], Awaitable[object]]
 
 
 class NotFound(Exception):
@@ -71,7 +71,7 @@ def add_command(verbs: Any, name: str, act: Command, text: str) -> argparse.Argu
 def lazily(module: str, name: str) -> Command:
     """Return a command whose module is loaded when it runs, for what takes long to load."""
 
-    async def act(arguments: argparse.Namespace, settings: Settings) -> object:
+    async def act(arguments: argparse.Namespace, settings: "Settings") -> object:
         return await getattr(importlib.import_module(module), name)(arguments, settings)
 
     return act
@@ -88,17 +88,21 @@ def boolean(text: str) -> bool:
 
 
 @asynccontextmanager
-async def database(settings: DatastoreSettings) -> AsyncIterator[db.Pool]:
+async def database(settings: "DatastoreSettings") -> "AsyncIterator[Pool]":
     """Open a pool of one connection for one command."""
-    pool = db.Pool(settings.database_url.get_secret_value(), size=1, name="accounts-cli")
+    from service.db import Pool  # noqa: PLC0415 - --help and a wrong word need no database
+
+    pool = Pool(settings.database_url.get_secret_value(), size=1, name="accounts-cli")
     try:
         yield pool
     finally:
         await pool.close()
 
 
-async def find_project(pool: db.Pool, project_id: str) -> Project:
+async def find_project(pool: "Pool", project_id: str) -> "Project":
     """Find a project. Raises NotFound."""
+    from service.store import projects  # noqa: PLC0415 - as above
+
     project = await projects.find(pool, project_id)
     if project is None:
         raise NotFound(f"no project {project_id}")

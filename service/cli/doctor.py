@@ -3,16 +3,18 @@
 import argparse
 import asyncio
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from service import database_health, db
 from service.cli import mail_checks
 from service.cli.commands import CheckFailed, add_command, database
 from service.cli.findings import Finding, listing
-from service.settings import Settings
 from service.store import migrations, project_relays, projects
 from service.store.project_relays import ProjectRelay
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _OLDEST_POSTGRES = 15
@@ -30,7 +32,7 @@ def add(verbs: Any) -> None:
     mail_checks.add_options(doctor)
 
 
-async def _doctor(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _doctor(arguments: argparse.Namespace, settings: "Settings") -> object:
     found = [*_settings(settings), *await _postgres(settings), *await _redis(settings)]
     if settings.smtp_url.get_secret_value():
         found += await _mail(arguments, settings)
@@ -43,13 +45,13 @@ async def _doctor(arguments: argparse.Namespace, settings: Settings) -> object:
     return answer
 
 
-def _proxies(url: str, settings: Settings) -> list[Finding]:
+def _proxies(url: str, settings: "Settings") -> list[Finding]:
     from service.cli import proxy_check  # noqa: PLC0415 - it imports the web stack
 
     return [Finding(*each) for each in proxy_check.check(url, settings)]
 
 
-def _settings(settings: Settings) -> list[Finding]:
+def _settings(settings: "Settings") -> list[Finding]:
     """Check what needs no connection."""
     public, relay = urlsplit(settings.public_url), urlsplit(settings.smtp_url.get_secret_value())
     checks = (
@@ -65,7 +67,7 @@ def _settings(settings: Settings) -> list[Finding]:
     return faults or [Finding("settings", "ok", "fit for the world")]
 
 
-async def _postgres(settings: Settings) -> list[Finding]:
+async def _postgres(settings: "Settings") -> list[Finding]:
     try:
         async with asyncio.timeout(_PATIENCE), database(settings) as pool:
             sent = time.time()
@@ -89,7 +91,7 @@ async def _postgres(settings: Settings) -> list[Finding]:
     return [*(faults or [sound]), *(Finding("projects", "warn", f"{', '.join(each.ids)} {message}") for each in alike)]
 
 
-async def _redis(settings: Settings) -> list[Finding]:
+async def _redis(settings: "Settings") -> list[Finding]:
     from service import queue, redis_errors  # noqa: PLC0415 - the parser needs neither
 
     redis = queue.connect(settings.redis_url.get_secret_value())
@@ -107,13 +109,13 @@ async def _redis(settings: Settings) -> list[Finding]:
     return [Finding("redis", "ok", f"release {server.get('redis_version', '?')}, keeps its keys")]
 
 
-async def _mail(arguments: argparse.Namespace, settings: Settings) -> list[Finding]:
+async def _mail(arguments: argparse.Namespace, settings: "Settings") -> list[Finding]:
     """Check the relays, which only workers need to reach, and the senders of all projects."""
     steps = await mail_checks.try_relays(arguments, settings)
     return [*mail_checks.of_steps(steps), *await mail_checks.check_names(arguments, settings, await _senders(settings))]
 
 
-async def _senders(settings: Settings) -> list[str]:
+async def _senders(settings: "Settings") -> list[str]:
     """List the addresses that letters come from; MAIL_FROM alone where Postgres is away, which is a finding already."""
     try:
         async with asyncio.timeout(_PATIENCE), database(settings) as pool:
@@ -123,7 +125,7 @@ async def _senders(settings: Settings) -> list[str]:
     return [settings.mail_from, *filter(None, found)]
 
 
-async def _own_relays(settings: Settings) -> list[ProjectRelay]:
+async def _own_relays(settings: "Settings") -> list[ProjectRelay]:
     """List the SMTP servers of projects' own; none where Postgres is away or not migrated, which is a finding."""
     try:
         async with asyncio.timeout(_PATIENCE), database(settings) as pool:

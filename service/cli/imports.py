@@ -4,7 +4,7 @@ import argparse
 import os
 import stat
 import sys
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
@@ -14,8 +14,10 @@ from service.cli.commands import PartialFailure, UsageError, database, find_proj
 from service.cli.progress import Progress
 from service.cli.user_commands import admin_context
 from service.errors import ArgumentInvalid, UserExists
-from service.settings import Settings
 from service.store.projects import Project
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 _EPILOG = """\
 A line: {"email": "ann@example.com", "id": "ann", "name": "Ann", "verified": true, "hash": "$2b$12$..."}
@@ -30,7 +32,7 @@ def add(made: argparse.ArgumentParser) -> None:
     made.add_argument("file", nargs="?", default="-", help="- or nothing for standard input")
 
 
-async def run(arguments: argparse.Namespace, settings: Settings) -> object:
+async def run(arguments: argparse.Namespace, settings: "Settings") -> object:
     """Import each line in a transaction of its own; raises PartialFailure if one could not be taken.
 
     People see each refused line when it is refused, programs all of them at the end.

@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service import ids
 from service.cli import arguments as kinds
@@ -11,8 +11,10 @@ from service.cli import confirmation
 from service.cli.commands import NotFound, add_command, add_group, database, find_project
 from service.cli.tables import Listing
 from service.scopes import SCOPES
-from service.settings import Settings
 from service.store import projects
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 
 def add(verbs: Any) -> None:
@@ -50,7 +52,7 @@ def _scopes(text: str) -> list[str]:
     return given
 
 
-async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _create(arguments: argparse.Namespace, settings: "Settings") -> object:
     expires = None if arguments.days is None else datetime.now(UTC) + timedelta(days=arguments.days)
     async with database(settings) as pool:
         await find_project(pool, arguments.project)
@@ -61,14 +63,14 @@ async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
     return {"id": key_id, "key": key, "scopes": arguments.scopes, "expires_at": expires}
 
 
-async def _list(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _list(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         await find_project(pool, arguments.project)
         found = await projects.list_api_keys(pool, arguments.project)
     return Listing([asdict(key) for key in found], ("id", "name", "scopes", "created_at", "expires_at", "expired"))
 
 
-async def _revoke(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _revoke(arguments: argparse.Namespace, settings: "Settings") -> object:
     confirmation.ask(arguments, f"Revoke the key {arguments.key} of {arguments.project}?")
     async with database(settings) as pool:
         if not await projects.revoke_api_key(pool, arguments.project, key_id=arguments.key):

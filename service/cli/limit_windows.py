@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service import app, outages, queue
 from service.accounts import mail_quotas
@@ -16,9 +16,11 @@ from service.db import Pool
 from service.http import client_info
 from service.http import rate_limit_keys as counting
 from service.rate_limiter import RateLimiter, Rule, Usage, Window
-from service.settings import Settings
 from service.store import projects, rate_limit_windows
 from service.store.projects import Project
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 
 def _rules() -> dict[str, Rule]:
@@ -27,7 +29,7 @@ def _rules() -> dict[str, Rule]:
     return {rule.name: rule for rule in (*declared, *mail_quotas.RULES)}
 
 
-async def set_numbers(arguments: argparse.Namespace, settings: Settings) -> object:
+async def set_numbers(arguments: argparse.Namespace, settings: "Settings") -> object:
     if arguments.rule not in _rules():
         raise UsageError(f"no rule {arguments.rule}; `limits show PROJECT` lists them")
     async with database(settings) as pool:
@@ -43,7 +45,7 @@ def _described(project: Project, rule: Rule) -> dict[str, Any]:
     return {"rule": rule.name, "limit": limit, "default": rule.name not in project.limits}
 
 
-async def show(arguments: argparse.Namespace, settings: Settings) -> object:
+async def show(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool, _limits(settings, pool) as limits:
         project = await find_project(pool, arguments.project)
         if not (arguments.email or arguments.user or arguments.ip):
@@ -73,7 +75,7 @@ async def _look(pool: Pool, limits: RateLimiter, names: list[str], rules: list[R
     return answer
 
 
-async def reset(arguments: argparse.Namespace, settings: Settings) -> object:
+async def reset(arguments: argparse.Namespace, settings: "Settings") -> object:
     """Reset windows; API processes learn of it from Postgres, whether or not Redis could be notified."""
     if not (arguments.email or arguments.user or arguments.ip):
         raise UsageError("whose windows? --email, --user or --ip")
@@ -127,7 +129,7 @@ def _declared(project: Project, *by: str) -> list[Rule]:
 
 
 @asynccontextmanager
-async def _limits(settings: Settings, pool: Pool) -> AsyncIterator[RateLimiter]:
+async def _limits(settings: "Settings", pool: Pool) -> AsyncIterator[RateLimiter]:
     """Open the windows as the API sees them."""
     ring = settings.key_ring
     url = settings.redis_url.get_secret_value()

@@ -3,13 +3,15 @@
 import argparse
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from service.cli.findings import Finding, State
 from service.crypto import key_derivation
 from service.crypto.sealing import CannotUnseal
-from service.settings import Settings
 from service.store.project_relays import ProjectRelay
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 # Of more senders the operator asks one by one: each domain costs thirty lookups.
 _MOST_DOMAINS = 10
@@ -41,7 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 async def try_relays(
-    arguments: argparse.Namespace, settings: Settings, own: ProjectRelay | None = None
+    arguments: argparse.Namespace, settings: "Settings", own: ProjectRelay | None = None
 ) -> Sequence[Step] | Finding:
     """Try each relay, or a project's own one; a finding instead if its URL can't be used."""
     try:
@@ -52,7 +54,7 @@ async def try_relays(
 
 
 async def try_own_relays(
-    arguments: argparse.Namespace, settings: Settings, relays: Sequence[ProjectRelay]
+    arguments: argparse.Namespace, settings: "Settings", relays: Sequence[ProjectRelay]
 ) -> list[Finding]:
     """Try the servers of projects' own; each finding names server and project."""
     limit = asyncio.Semaphore(_MOST_AT_A_TIME)
@@ -64,7 +66,7 @@ async def try_own_relays(
     return [finding for findings in await asyncio.gather(*map(tried, relays)) for finding in findings]
 
 
-def _sealed_under(relay: ProjectRelay, settings: Settings) -> list[Finding]:
+def _sealed_under(relay: ProjectRelay, settings: "Settings") -> list[Finding]:
     """Warn of a password that can't be decrypted any more once its key is taken away."""
     if relay.kid not in settings.key_ring or relay.kid == key_derivation.current(settings.key_ring):
         return []
@@ -80,7 +82,7 @@ def of_step(step: Step, state: State | None = None) -> Finding:
     return Finding("relay", state or step.state, f"{step.relay} {step.step}: {step.message}")
 
 
-async def check_names(arguments: argparse.Namespace, settings: Settings, senders: Sequence[str]) -> list[Finding]:
+async def check_names(arguments: argparse.Namespace, settings: "Settings", senders: Sequence[str]) -> list[Finding]:
     """Look up the name for EHLO and the domains of senders."""
     from service.cli import sender_dns  # noqa: PLC0415 - half a second that no other command should wait for
     from service.cli.dns_lookups import DnsLookups  # noqa: PLC0415 - the same

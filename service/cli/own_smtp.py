@@ -4,14 +4,16 @@ import argparse
 import sys
 from dataclasses import dataclass
 from getpass import getpass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from service.cli.commands import PartialFailure, UsageError, add_command, database
 from service.crypto.sealing import CannotUnseal
 from service.crypto.secret import Secret
-from service.settings import Settings
 from service.store import project_relays
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 _TEXT = "encrypt the passwords of projects' SMTP servers under the first of SECRET_KEYS, before another is taken away"
 
@@ -42,7 +44,7 @@ def read(arguments: argparse.Namespace) -> Server:
         raise UsageError(f"--smtp-url: {fault}") from None
 
 
-async def _reseal(_arguments: argparse.Namespace, settings: Settings) -> object:
+async def _reseal(_arguments: argparse.Namespace, settings: "Settings") -> object:
     resealed, refused = [], []
     async with database(settings) as pool:
         for relay in await project_relays.list_all(pool):

@@ -1,15 +1,17 @@
 """Platforms of a project: hosts of its pages and links, and its apps."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.cli import project_values
 from service.cli.commands import NotFound, UsageError, add_command, add_group, database, find_project
 from service.cli.projects import shown
 from service.cli.tables import Listing
 from service.db import Pool
-from service.settings import Settings
 from service.store import projects
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 
 def add(verbs: Any) -> None:
@@ -25,7 +27,7 @@ def add(verbs: Any) -> None:
         made.add_argument("--kind", choices=("web", "app"), default="web", help="web if not given")
 
 
-async def _list(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _list(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         project = await find_project(pool, arguments.project)
     rows = [{"kind": "web", "platform": hostname} for hostname in project.hostnames]
@@ -33,7 +35,7 @@ async def _list(arguments: argparse.Namespace, settings: Settings) -> object:
     return Listing(rows, ("kind", "platform"))
 
 
-async def _add(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _add(arguments: argparse.Namespace, settings: "Settings") -> object:
     platform = _platform(arguments)
     async with database(settings) as pool:
         await find_project(pool, arguments.project)
@@ -44,7 +46,7 @@ async def _add(arguments: argparse.Namespace, settings: Settings) -> object:
         return await shown(pool, arguments.project)
 
 
-async def _remove(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _remove(arguments: argparse.Namespace, settings: "Settings") -> object:
     """Remove a platform, also one in the form of earlier releases, which would not be accepted now."""
     async with database(settings) as pool:
         if not await _find_and_remove(pool, arguments):

@@ -1,13 +1,15 @@
 """Delete a project with its users, keys, mails and security log."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.cli import confirmation
 from service.cli.commands import NotFound, add_command, database, find_project
 from service.cli.progress import Progress
-from service.settings import Settings
 from service.store import project_deletion
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 _COUNTED = 100_001
 _TEXT = "delete a project with its users, sessions, keys, mails and security log, for good"
@@ -19,7 +21,7 @@ def add(words: Any) -> None:
     confirmation.add(made)
 
 
-async def _delete(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _delete(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         await find_project(pool, arguments.id)
         extent = await project_deletion.extent(pool, arguments.id, most=_COUNTED)

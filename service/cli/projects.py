@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.cli import arguments as kinds
 from service.cli import own_smtp, project_deletion, project_options
@@ -12,10 +12,12 @@ from service.cli.commands import NotFound, UsageError, add_command, add_group, d
 from service.cli.tables import Listing
 from service.db import Pool, transaction
 from service.links import redirect_policy
-from service.settings import Settings
 from service.store import branding, project_relays, projects
 from service.store.branding import Branding
 from service.store.projects import Project
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 _PROJECT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
 _BRANDING = {option.name for option in project_options.BRANDING} - {"logo"}
@@ -45,13 +47,13 @@ def _project_id(text: str) -> str:
     return text
 
 
-async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _create(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         await projects.create(pool, arguments.id, name=arguments.name or arguments.id)
         return await shown(pool, arguments.id)
 
 
-async def _list(_arguments: argparse.Namespace, settings: Settings) -> object:
+async def _list(_arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         faces = {face.project_id: face for face in await branding.list_all(pool)}
         relays = await _servers(pool)
@@ -60,7 +62,7 @@ async def _list(_arguments: argparse.Namespace, settings: Settings) -> object:
     return Listing(rows, ("id", "name", "locale", "hostnames", "apps", "created_at"))
 
 
-async def _show(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _show(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         return await shown(pool, arguments.id)
 
@@ -83,7 +85,7 @@ async def _servers(pool: Pool) -> dict[str, str]:
     return {relay.project_id: relay.server for relay in await project_relays.list_all(pool)}
 
 
-async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _set(arguments: argparse.Namespace, settings: "Settings") -> object:
     changes = project_options.given(arguments)
     if not changes:
         raise UsageError("nothing to change; `projects set --help` lists the settings")
@@ -100,7 +102,7 @@ async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
     return answer
 
 
-async def _change(pool: Pool, settings: Settings, project_id: str, changes: dict[str, Any]) -> None:
+async def _change(pool: Pool, settings: "Settings", project_id: str, changes: dict[str, Any]) -> None:
     """Change everything at once. Raises NotFound."""
     face = {name: value for name, value in changes.items() if name in _BRANDING}
     rules = {name: value for name, value in changes.items() if name not in (*_BRANDING, "logo", "smtp_url")}

@@ -4,7 +4,7 @@ import http.client
 import ssl
 import time
 from collections.abc import Iterator
-from typing import Any, Literal, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 from urllib.parse import urlsplit
 
 import orjson
@@ -12,7 +12,9 @@ import orjson
 from service.cli.commands import UsageError
 from service.crypto import proxy_probe
 from service.http import forwarded
-from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 # RFC 5737: an address without a host. A client could write any other.
 _INVENTED = "203.0.113.77"
@@ -23,7 +25,7 @@ State = Literal["ok", "warn", "fail"]
 Finding = tuple[str, State, str]
 
 
-def check(url: str, settings: Settings) -> list[Finding]:
+def check(url: str, settings: "Settings") -> list[Finding]:
     """Check through a URL; findings have a subject, a state and a message. Raises UsageError for a bad URL."""
     scheme, host, port = _parts(url)
     try:
@@ -47,7 +49,7 @@ def _parts(url: str) -> tuple[str, str, int | None]:
     return scheme, host, port
 
 
-def _get(scheme: str, host: str, port: int | None, settings: Settings) -> tuple[int, bytes]:
+def _get(scheme: str, host: str, port: int | None, settings: "Settings") -> tuple[int, bytes]:
     wire = (
         http.client.HTTPSConnection(host, port, timeout=_TIMEOUT, context=ssl.create_default_context())
         if scheme == "https"

@@ -1,12 +1,14 @@
 """Commands that serve the API, and migrate the schema."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service import json_logging
 from service.cli.commands import add_command
-from service.settings import Settings
 from service.store import migrations
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 
 def add(verbs: Any) -> None:
@@ -15,12 +17,12 @@ def add(verbs: Any) -> None:
     add_command(verbs, "migrate", _migrate, "bring the database's schema up to date")
 
 
-async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
+async def _serve(arguments: argparse.Namespace, settings: "Settings") -> None:
     from service.server import serve  # noqa: PLC0415 - the web stack is not loaded to list projects
 
     json_logging.configure_logging(level=settings.log_level, form=settings.log_format)
     await serve(settings, share_port=arguments.share_port)
 
 
-async def _migrate(_arguments: argparse.Namespace, settings: Settings) -> object:
+async def _migrate(_arguments: argparse.Namespace, settings: "Settings") -> object:
     return {"applied": await migrations.migrate(settings.database_url.get_secret_value())}

@@ -2,16 +2,18 @@
 
 import argparse
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.accounts import user_admin
 from service.cli import arguments as kinds
 from service.cli.commands import database
 from service.cli.tables import Listing
 from service.cli.user_commands import add_user_command, admin_context, find_user
-from service.settings import Settings
 from service.store import security_log, sessions
 from service.store.events import Event
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 
 def add(words: Any) -> None:
@@ -24,14 +26,14 @@ def add(words: Any) -> None:
     log.add_argument("--limit", type=rows, default=25, metavar="N", help=text)
 
 
-async def _sessions(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _sessions(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         found = await sessions.list_all(pool, await find_user(pool, arguments.project, arguments.user))
     rows = [{name: value for name, value in asdict(session).items() if name != "project_id"} for session in found]
     return Listing(rows, ("id", "provider", "ip", "country_code", "client_name", "os_name", "created_at", "expires_at"))
 
 
-async def _end_sessions(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _end_sessions(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
         operator = admin_context(pool, arguments.project)
@@ -42,7 +44,7 @@ async def _end_sessions(arguments: argparse.Namespace, settings: Settings) -> ob
         return {"user": user.id, "sessions": len(await sessions.list_all(pool, user))}
 
 
-async def _logs(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _logs(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
         names = [event.value for event in Event]

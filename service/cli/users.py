@@ -4,7 +4,7 @@ import argparse
 import sys
 from dataclasses import asdict
 from getpass import getpass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -15,10 +15,12 @@ from service.cli.commands import add_group, boolean, database, find_project
 from service.cli.tables import Listing
 from service.cli.user_commands import add_user_command, admin_context, find_user
 from service.db import Pool
-from service.settings import Settings
 from service.store import users
 from service.store.projects import Project
 from service.store.users import Page, User, UserFilter
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 
 def add(verbs: Any) -> None:
@@ -63,7 +65,7 @@ def shown(user: User) -> dict[str, object]:
     return facts | {"has_password": user.password_hash is not None, "prefs": orjson.loads(user.prefs)}
 
 
-async def _list(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _list(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         await find_project(pool, arguments.project)
         after = await find_user(pool, arguments.project, arguments.after) if arguments.after else None
@@ -72,7 +74,7 @@ async def _list(arguments: argparse.Namespace, settings: Settings) -> object:
     return Listing([shown(user) for user in found], ("id", "email", "name", "status", "email_verified", "created_at"))
 
 
-async def _show(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _show(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         return shown(await find_user(pool, arguments.project, arguments.user))
 
@@ -90,7 +92,7 @@ def _checked(project: Project, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 async def _hash(
-    settings: Settings, project: Project, given: dict[str, Any], pool: Pool, user: User | None
+    settings: "Settings", project: Project, given: dict[str, Any], pool: Pool, user: User | None
 ) -> str | None:
     """Hash a given password, judged as the API does; None without one. Raises AccountError."""
     from service.accounts import password_policy  # noqa: PLC0415 - the web stack is not loaded to list projects
@@ -111,7 +113,7 @@ async def _hash(
         passwords.close()
 
 
-async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _create(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         project = await find_project(pool, arguments.project)
         given = _checked(project, arguments)
@@ -129,7 +131,7 @@ async def _create(arguments: argparse.Namespace, settings: Settings) -> object:
     return shown(user)
 
 
-async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _set(arguments: argparse.Namespace, settings: "Settings") -> object:
     """Set fields. The password is judged before any change; the address comes first, for it may be refused."""
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
@@ -151,19 +153,19 @@ async def _set(arguments: argparse.Namespace, settings: Settings) -> object:
         return shown(await find_user(pool, arguments.project, user.id))
 
 
-async def _block(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _block(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
         return shown(await user_admin.change_status(admin_context(pool, user.project_id), user.id, status="blocked"))
 
 
-async def _unblock(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _unblock(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
         return shown(await user_admin.change_status(admin_context(pool, user.project_id), user.id, status="active"))
 
 
-async def _delete(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _delete(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
         confirmation.ask(arguments, f"Delete {user.email or user.id} with all sessions and open links?")

@@ -1,14 +1,10 @@
 """Output of a command: JSON or lines on standard output, errors on standard error, and an exit code."""
 
 import argparse
-import asyncio
 import sys
 from dataclasses import dataclass
 
 import orjson
-
-from service.cli import exit_codes
-from service.settings import DatastoreSettings
 
 # Beside the codes of service.cli.exit_codes: part of the command can't be done in the present state.
 REFUSED = 3
@@ -25,6 +21,11 @@ class CommandResult:
 
 def serve(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
+    import asyncio  # noqa: PLC0415 - --help need not wait for these
+
+    from service.cli import exit_codes  # noqa: PLC0415 - as above
+    from service.settings import DatastoreSettings  # noqa: PLC0415 - as above
+
     settings = None
     try:
         settings = DatastoreSettings.read()

@@ -3,22 +3,24 @@
 import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service import queue, redis_errors, relay_reports
 from service.cli.commands import NotFound, database, find_project
 from service.cli.mails import filters, lines
 from service.cli.mails.output import CommandResult
-from service.settings import DatastoreSettings
 from service.store import outbox_admin
 from service.store.outbox_admin import Mail, MailEvent, MailSummary, OutcomeCount, ServerCount, StateCount
+
+if TYPE_CHECKING:
+    from service.settings import DatastoreSettings
 
 _LATELY = 3600.0
 # Events that end an attempt, for now or for good.
 _TRIES = ("sent", "waits", "failed", "lost")
 
 
-async def list_mails(arguments: argparse.Namespace, settings: DatastoreSettings) -> CommandResult:
+async def list_mails(arguments: argparse.Namespace, settings: "DatastoreSettings") -> CommandResult:
     choice = filters.read(arguments)
     async with database(settings) as pool:
         if choice.project_id is not None:
@@ -37,7 +39,7 @@ def _masked(facts: dict[str, Any], *, full: bool) -> dict[str, Any]:
     return facts if full else facts | {"recipient": outbox_admin.mask_address(facts["recipient"])}
 
 
-async def show_mail(arguments: argparse.Namespace, settings: DatastoreSettings) -> CommandResult:
+async def show_mail(arguments: argparse.Namespace, settings: "DatastoreSettings") -> CommandResult:
     """Show one mail. Raises NotFound."""
     full = arguments.recipients
     async with database(settings) as pool:
@@ -65,7 +67,7 @@ def _with_end(mail: Mail, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-async def show_status(arguments: argparse.Namespace, settings: DatastoreSettings) -> CommandResult:
+async def show_status(arguments: argparse.Namespace, settings: "DatastoreSettings") -> CommandResult:
     project_id = arguments.project
     async with database(settings) as pool:
         if project_id is not None:
@@ -86,7 +88,7 @@ async def show_status(arguments: argparse.Namespace, settings: DatastoreSettings
     return CommandResult(status, lines.status(status))
 
 
-async def _reports(settings: DatastoreSettings) -> tuple[dict[str, dict[str, str]], str]:
+async def _reports(settings: "DatastoreSettings") -> tuple[dict[str, dict[str, str]], str]:
     """Read the workers' reports of their relays, or the reason why there are none."""
     url = settings.redis_url.get_secret_value()
     redis = queue.connect(url)

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from service.cli import confirmation
@@ -13,10 +13,12 @@ from service.cli.mails import filters
 from service.cli.mails.output import REFUSED, CommandResult
 from service.db import Pool
 from service.queue import JobQueue, connect
-from service.settings import DatastoreSettings
 from service.store import events, outbox_admin, users
 from service.store.outbox_admin import ActionResult, MailFilter
 from service.store.unit_of_work import UnitOfWork, unit_of_work
+
+if TYPE_CHECKING:
+    from service.settings import DatastoreSettings
 
 Action = Callable[[UnitOfWork, list[UUID]], Awaitable[list[ActionResult]]]
 # Mails in one transaction, well within a statement's time.
@@ -40,12 +42,12 @@ class _RolledBack(Exception):
     """Rolls back the transaction of a dry run."""
 
 
-async def retry(arguments: argparse.Namespace, settings: DatastoreSettings) -> CommandResult:
+async def retry(arguments: argparse.Namespace, settings: "DatastoreSettings") -> CommandResult:
     """Make mails due at once, and enqueue them."""
     return await _steer(arguments, settings, outbox_admin.retry, word="retried", usual=["pending", "failed"])
 
 
-async def cancel(arguments: argparse.Namespace, settings: DatastoreSettings) -> CommandResult:
+async def cancel(arguments: argparse.Namespace, settings: "DatastoreSettings") -> CommandResult:
     """Cancel mails that are still to be sent."""
     if not arguments.dry_run:
         confirmation.ask(arguments, "Cancel all of these mails? --dry-run lists them.")
@@ -53,7 +55,7 @@ async def cancel(arguments: argparse.Namespace, settings: DatastoreSettings) -> 
 
 
 async def _steer(
-    arguments: argparse.Namespace, settings: DatastoreSettings, act: Action, *, word: str, usual: list[str]
+    arguments: argparse.Namespace, settings: "DatastoreSettings", act: Action, *, word: str, usual: list[str]
 ) -> CommandResult:
     found: list[ActionResult] = []
     async with database(settings) as pool, _queue(settings) as job_queue:
@@ -104,7 +106,7 @@ async def _cancel(tx: UnitOfWork, mails: list[UUID]) -> list[ActionResult]:
 
 
 @asynccontextmanager
-async def _queue(settings: DatastoreSettings) -> AsyncIterator[JobQueue]:
+async def _queue(settings: "DatastoreSettings") -> AsyncIterator[JobQueue]:
     redis = connect(settings.redis_url.get_secret_value())
     try:
         yield JobQueue(redis)

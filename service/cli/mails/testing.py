@@ -2,17 +2,19 @@
 
 import argparse
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service import email_addresses
 from service.cli import mail_checks
 from service.cli.commands import CheckFailed, add_command, database, find_project
 from service.cli.findings import Finding, listing
-from service.settings import Settings
 from service.store import outbox, project_relays
 from service.store.branding import Logo, LogoCache
 from service.store.outbox import Claim
 from service.store.project_relays import ProjectRelay
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 _TEXT = (
     "try the relays step by step and look up the sender's SPF, DKIM and DMARC records; with --to send a test message"
@@ -50,7 +52,7 @@ class _Trial:
     own: ProjectRelay | None
 
 
-async def _test(arguments: argparse.Namespace, settings: Settings) -> object:
+async def _test(arguments: argparse.Namespace, settings: "Settings") -> object:
     trial = await _trial(arguments, settings)
     steps = await mail_checks.try_relays(arguments, settings, trial.own)
     names = await mail_checks.check_names(arguments, settings, [trial.draft.sender_address or settings.mail_from])
@@ -68,7 +70,7 @@ async def _test(arguments: argparse.Namespace, settings: Settings) -> object:
     return listing(found)
 
 
-async def _trial(arguments: argparse.Namespace, settings: Settings) -> _Trial:
+async def _trial(arguments: argparse.Namespace, settings: "Settings") -> _Trial:
     """Make the test message. Raises NotFound for an unknown project."""
     async with database(settings) as pool:
         if arguments.project is not None:
@@ -81,7 +83,7 @@ async def _trial(arguments: argparse.Namespace, settings: Settings) -> _Trial:
         return _Trial(draft, logo, await project_relays.find(pool, project_id))
 
 
-async def _send(arguments: argparse.Namespace, settings: Settings, trial: _Trial) -> Finding:
+async def _send(arguments: argparse.Namespace, settings: "Settings", trial: _Trial) -> Finding:
     draft = trial.draft
     try:
         sent: mail_checks.Step = await arguments.send_letter(draft, settings, logo=trial.logo, own=trial.own)
