@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Each command by its module in service/cli: only the one that is given is loaded.
 _COMMANDS = {
     "serve": "serve", "migrate": "serve", "doctor": "doctor", "projects": "projects", "platforms": "platforms",
-    "limits": "limits", "keys": "keys", "users": "users", "mails": "mails",
+    "limits": "limits", "keys": "keys", "users": "users", "mails": "mails", "templates": "templates",
 }  # fmt: skip
 
 
@@ -36,6 +36,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     for module in dict.fromkeys([named] if named else _COMMANDS.values()):
         importlib.import_module(f"service.cli.{module}").add(verbs)
     root.set_defaults(try_relays=_try_relays, send_letter=_send_letter, smtp_server_of=_smtp_server_of, serve=None)
+    root.set_defaults(previews=_previews)
     return root
 
 
@@ -51,6 +52,13 @@ async def _send_letter(draft: Any, settings: "Settings", **more: Any) -> Any:
     from worker import trial  # noqa: PLC0415 - no other command needs the worker
 
     return await trial.send_letter(draft, settings, **more)
+
+
+def _previews() -> Any:
+    """Return the worker's module that renders letters without a mail."""
+    from worker import previews  # noqa: PLC0415 - no other command needs the worker
+
+    return previews
 
 
 def _smtp_server_of(url: str) -> str:

@@ -161,6 +161,13 @@ def preferred(prefs: str) -> str:
     return locale if isinstance(locale, str) and is_locale(locale) else ""
 
 
+def has_dates(locale: str) -> bool:
+    """Tell whether times can be written in a locale such as `pt-br`, whatever catalogues there are."""
+    from babel import localedata  # noqa: PLC0415 - only own templates need it
+
+    return bool(_LOCALE.fullmatch(locale) and localedata.exists(locale.replace("-", "_")))
+
+
 def _read(path: Path) -> Catalogue:
     """Read a .po file as it is; sentences marked fuzzy or left empty stay English. Raises ValueError."""
     from babel.messages.pofile import PoFileError, read_po  # noqa: PLC0415 - English needs no translation

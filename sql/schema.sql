@@ -242,6 +242,24 @@ create table sign_ups (
     constraint sign_ups_project_id_token_id_fkey FOREIGN KEY (project_id, token_id) REFERENCES tokens(project_id, id) ON DELETE CASCADE
 );
 
+create table template_overrides (
+    project_id text not null,
+    letter text not null,
+    locale text not null,
+    subject text,
+    body_text text,
+    body_html text,
+    changed_at timestamp with time zone default clock_timestamp() not null,
+    constraint template_overrides_pkey PRIMARY KEY (project_id, letter, locale),
+    constraint template_overrides_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    constraint template_overrides_body_html_check CHECK (((octet_length(body_html) >= 1) AND (octet_length(body_html) <= 65536))),
+    constraint template_overrides_body_text_check CHECK (((octet_length(body_text) >= 1) AND (octet_length(body_text) <= 16384))),
+    constraint template_overrides_check CHECK ((num_nonnulls(subject, body_text, body_html) > 0)),
+    constraint template_overrides_letter_check CHECK ((letter ~ '^[a-z_]{1,64}$'::text)),
+    constraint template_overrides_locale_check CHECK ((locale ~ '^([*]|[a-z]{2,3}(-[a-z0-9]{2,8}){0,2})$'::text)),
+    constraint template_overrides_subject_check CHECK (((octet_length(subject) >= 1) AND (octet_length(subject) <= 300)))
+);
+
 create table tokens (
     project_id text not null,
     id text not null,

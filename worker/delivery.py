@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from uuid import UUID
 
 from service import db, email_addresses, failpoints
@@ -15,10 +16,12 @@ from service.store.outbox import Claim, FinalState, Lease
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import unit_of_work
 from service.store.users import User
+from service.template_overrides.language import OverrideFault
 from worker.concurrency import DeliverySlots
 from worker.leases import LEASE
 from worker.mail import branding, compose
 from worker.mail.branding import InlineImage
+from worker.mail.overrides import OverrideCache
 from worker.outcomes import OutcomeRecorder
 from worker.relays import Relays
 from worker.sent_journal import SentEntry
@@ -55,9 +58,11 @@ class Delivery:
     recorder: OutcomeRecorder
     relays: Relays = field(init=False)
     logos: LogoCache = field(init=False, repr=False)
+    overrides: OverrideCache = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.relays, self.logos = Relays(self.pool, self.ring, self.relay), LogoCache(self.pool)
+        self.overrides = OverrideCache(self.pool)
 
     async def deliver(self, mail_id: UUID) -> None:
         """Send a mail if it is still due. Safe to call at any time, any number of times."""
@@ -135,10 +140,32 @@ class Delivery:
         if fault := compose.fault(claim, self.sender):
             raise CannotSendYet(fault)
         logo = await self._logo(claim)
+        override = await self.overrides.find(claim, compose.wanted_locales(claim))
+        make = partial(
+            compose.compose, claim, token, self.ring, sender=self.sender, public_url=self.public_url, logo=logo
+        )
         try:
-            return compose.compose(claim, token, self.ring, sender=self.sender, public_url=self.public_url, logo=logo)
+            return make(override=override)
+        except OverrideFault as fault:
+            await self._note_override_fault(claim, str(fault))
+            return make()
         except compose.ForbiddenTarget:
             raise NothingToSend("cancelled", "its link leads to a host that is no longer allowed") from None
+
+    async def _note_override_fault(self, claim: Claim, fault: str) -> None:
+        """Tell the operator that the project's own template is broken, and that ours goes out instead."""
+        log.warning(
+            "The project's own template can't be used; the letter is ours",
+            extra={
+                "event": "letter.override_failed",
+                "mail": str(claim.id),
+                "project": claim.project_id,
+                "letter": claim.letter,
+                "locale": compose.locale_of(claim),
+                "fault": fault,
+            },
+        )
+        await outbox.note_override_fault(self.pool, claim, fault=f"try {claim.attempts}: {fault}")
 
     async def _logo(self, claim: Claim) -> InlineImage | None:
         """Find the logo that the project had at the claim; None if it has another one by now, or none."""

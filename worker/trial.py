@@ -8,6 +8,7 @@ from service.store.branding import Logo
 from service.store.outbox import Claim
 from service.store.project_relays import ProjectRelay
 from worker.mail import branding, compose
+from worker.mail.templates import Letter
 from worker.smtp import (
     DeliveryFailure,
     RelayPool,
@@ -27,15 +28,26 @@ async def try_relays(settings: Settings, own: ProjectRelay | None) -> list[StepR
 
 
 async def send_letter(
-    draft: Claim, settings: Settings, *, logo: Logo | None, own: ProjectRelay | None = None
+    draft: Claim,
+    settings: Settings,
+    *,
+    logo: Logo | None,
+    own: ProjectRelay | None = None,
+    letter: Letter | None = None,
 ) -> StepResult:
-    """Send a draft by the first relay that accepts it. Raises ValueError for a setting that prevents the letter."""
+    """Send a draft, or this letter for it, by the first relay that accepts it.
+
+    Raises ValueError for a setting that prevents the letter.
+    """
     if fault := compose.fault(draft, settings.mail_from):
         raise ValueError(fault)
     image = branding.inline_image(logo, draft.logo_digest) if logo and draft.logo_digest else None
-    message = compose.compose(
-        draft, None, settings.key_ring, sender=settings.mail_from, public_url=settings.public_url, logo=image
-    )
+    if letter:
+        message = compose.message(draft, letter, sender=settings.mail_from, logo=image)
+    else:
+        message = compose.compose(
+            draft, None, settings.key_ring, sender=settings.mail_from, public_url=settings.public_url, logo=image
+        )
     relay = RelayPool(*_servers(settings, own), connections=1, deadlines=shortened(settings.smtp_timeouts))
     try:
         accepted = await relay.send(draft.sender_address or settings.mail_from, draft.recipient, message)

@@ -16,8 +16,6 @@ from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
-# How long what a notice tells of can be undone.
-UNDO_SECONDS = 72 * 3600
 # The browser's languages that a mail remembers.
 _ACCEPTED = 8
 Notice = Literal["email_changed", "password_changed", "new_device"]
@@ -89,7 +87,7 @@ async def notify(ctx: RequestContext, tx: UnitOfWork, *, letter: Notice, user: U
     """Owe a notice; `user` as it was before. Nothing is owed to a user without an address."""
     if user.email_verified:
         kind = Kind.EMAIL_UNDO if letter == "email_changed" else Kind.ACCOUNT_UNDO
-        token = await issue_token(ctx, tx, kind=kind, user=user, seconds=UNDO_SECONDS)
+        token = await issue_token(ctx, tx, kind=kind, user=user, seconds=tokens.UNDO_SECONDS)
         await enqueue(ctx, tx, letter=letter, to=token)
     elif user.email is not None:
         await enqueue(ctx, tx, letter=letter, to=user)

@@ -26,7 +26,10 @@ Cause = Literal["server", "recipient", "ours", "pace"]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A mail that a worker may send until the lease runs out, with the facts of its letter."""
+    """A mail that a worker may send until the lease runs out, with the facts of its letter.
+
+    `overrides` names the state of the project's own templates, None if it has none.
+    """
 
     project_id: str
     id: UUID
@@ -47,6 +50,7 @@ class Claim:
     plain_http: bool
     verification_url: str
     hostnames: list[str]
+    overrides: str | None
     reply_to: str
     support_address: str
     accent_color: str
@@ -156,6 +160,12 @@ async def draft(
 
 def _message_id(mail_id: UUID, sender: str) -> str:
     return f"<{mail_id.hex}@{sender.rpartition('@')[2]}>"
+
+
+async def note_override_fault(conn: Executor, claim: Claim, *, fault: str) -> None:
+    """Note that a mail goes out with our letter, since the project's own could not be made."""
+    facts = {"project_id": claim.project_id, "id": claim.id, "attempts": claim.attempts}
+    await _sql.run(conn, "note_override_fault", **facts, fault=fault)
 
 
 async def assign_user(conn: Executor, claim: Claim, *, user_id: str) -> None:

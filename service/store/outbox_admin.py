@@ -80,6 +80,7 @@ class Mail:
     deadline_at: datetime
     ended_at: datetime | None
     due_in: float | None
+    override_fault: str
 
 
 @dataclass(frozen=True, slots=True)

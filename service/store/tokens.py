@@ -20,6 +20,8 @@ _sql = Queries("tokens")
 _CODE = 6
 # A code is compared with so many tokens (the statement says why).
 _CANDIDATES = 3
+# How long what a notice reports can be undone.
+UNDO_SECONDS = 72 * 3600
 
 
 class Kind(StrEnum):

@@ -25,6 +25,8 @@ select c.project_id, c.id, c.letter, c.recipient, c.locale, c.facts, c.attempts,
     c.last_fault, c.deadline_at <= now() as late, c.created_at,
     p.name as project_name, p.sender_name, p.sender_address, p.plain_http, p.verification_url,
     array(select hostname from platforms where project_id = c.project_id) as hostnames,
+    (select extract(epoch from max(changed_at))::text || ' ' || count(*) from template_overrides
+        where project_id = c.project_id) as overrides,
     coalesce(b.reply_to, '') as reply_to, coalesce(b.support_address, '') as support_address,
     coalesce(b.accent_color, '') as accent_color, coalesce(b.footer_text, '') as footer_text, b.logo_digest,
     t.kind, t.user_id as token_user_id, t.asked_as as requested_user_id, t.email as token_email, t.email_version as token_email_version, t.kid,
@@ -46,6 +48,8 @@ select coalesce(p.id, '') as project_id, :id::uuid as id, :letter::text as lette
     coalesce(p.sender_address, '') as sender_address, coalesce(p.plain_http, false) as plain_http,
     coalesce(p.verification_url, '') as verification_url,
     array(select hostname from platforms where project_id = p.id) as hostnames,
+    (select extract(epoch from max(changed_at))::text || ' ' || count(*) from template_overrides
+        where project_id = p.id) as overrides,
     coalesce(b.reply_to, '') as reply_to, coalesce(b.support_address, '') as support_address,
     coalesce(b.accent_color, '') as accent_color, coalesce(b.footer_text, '') as footer_text, b.logo_digest,
     null::text as kind, null::text as token_user_id, null::text as requested_user_id, null::text as token_email,
@@ -53,6 +57,11 @@ select coalesce(p.id, '') as project_id, :id::uuid as id, :letter::text as lette
     null::timestamptz as token_expires_at,
     null::text as user_id, null::int as email_version, null::text as user_status, null::text as prefs
 from (select 1) one left join projects p on p.id = :project_id::text left join branding b on b.project_id = p.id;
+
+-- name: note_override_fault(project_id, id, attempts, fault)
+-- Among the facts of the letter, which `mails show` reads.
+update mails set facts = facts || jsonb_build_object('override_fault', :fault::text)
+where id = :id and project_id = :project_id and state = 'sending' and attempts = :attempts;
 
 -- name: assign_mail_user(project_id, id, user_id)
 update mails set user_id = :user_id where id = :id and project_id = :project_id;

@@ -32,7 +32,8 @@ order by id limit :most;
 -- name: find_mail(id) -> Mail?
 select project_id, id, letter, user_id, recipient, locale, state, attempts, lease_by, message_id, last_cause, last_code,
     last_fault, created_at, due_at, deadline_at, ended_at,
-    case when state in ('pending', 'sending') then extract(epoch from due_at - now())::float8 end as due_in
+    case when state in ('pending', 'sending') then extract(epoch from due_at - now())::float8 end as due_in,
+    coalesce(facts ->> 'override_fault', '') as override_fault
 from mails where id = :id;
 
 -- name: list_mail_events(project_id, mail_id) -> MailEvent*

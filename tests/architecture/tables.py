@@ -21,6 +21,7 @@ from service.http.routing import Limit, Route
 from service.rate_limiter import DAY, HOUR, Only, Rule
 from service.scopes import SCOPES
 from service.settings import Settings
+from service.template_overrides.values import DESCRIPTIONS, NOTICES, VALUES, purpose_of
 from testkit.sources import ROOT
 from tests.architecture.log_events import actions, log_events
 
@@ -298,8 +299,39 @@ def languages_table() -> list[tuple[str, ...]]:
     return [("Code", "Language", "In the language itself"), *rows]
 
 
+def template_values_table() -> list[tuple[str, ...]]:
+    """One row a value of own templates."""
+    rows = [
+        (f"`{name}`", text, "all" if name in _OF_ALL else ", ".join(f"`{each}`" for each in sorted(_having(name))))
+        for name, text in DESCRIPTIONS.items()
+    ]
+    return [("Value", "What it holds", "Letters"), *rows]
+
+
+def template_letters_table() -> list[tuple[str, ...]]:
+    """One row a letter that can have own templates, with the values that not all letters have."""
+    rows = [
+        (
+            f"`{letter}`",
+            ", ".join(f"`{name}`" for name in DESCRIPTIONS if name in values - _OF_ALL) or "none",
+            f"`{purpose_of(letter)}`{' if there is one' * (letter in NOTICES)}" if purpose_of(letter) else "nothing",
+        )
+        for letter, values in VALUES.items()
+    ]
+    return [("Letter", "Values beside those of all letters", "Text and HTML have to show"), *rows]
+
+
+_OF_ALL = frozenset.intersection(*VALUES.values())
+
+
+def _having(name: str) -> list[str]:
+    return [letter for letter, values in VALUES.items() if name in values]
+
+
 TABLES = {
     "settings": settings,
+    "templates:values": template_values_table,
+    "templates:letters": template_letters_table,
     "keys": scopes_table,
     "letters:languages": languages_table,
     **{

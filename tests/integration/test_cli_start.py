@@ -18,7 +18,7 @@ HEAVY = {
     "aiohttp", "aiosmtplib", "argon2", "arq", "babel", "bcrypt", "css_inline", "email_validator", "jinja2", "pydantic",
     "pydantic_settings", "redis", "ua_parser", "uvloop",
 }  # fmt: skip
-COMMANDS = ["projects", "platforms", "keys", "limits", "mails", "users", "serve", "doctor"]
+COMMANDS = ["projects", "platforms", "keys", "limits", "mails", "users", "templates", "serve", "doctor"]
 
 
 @pytest.mark.parametrize("words", ["", "--help", *COMMANDS])

@@ -8,9 +8,11 @@ from service.crypto.key_derivation import KeyRing
 from service.links import link_builder, main_host, redirect_policy
 from service.store import tokens
 from service.store.outbox import Claim
+from service.store.template_overrides import TemplateOverride
 from service.store.tokens import Kind, Token
 from worker.mail import branding, dates, mime, templates
 from worker.mail.branding import InlineImage
+from worker.mail.templates import Letter
 
 # Our own pages, for links requested without an address by a project that has no page of its own. The page of a
 # private sign-up asks for the password.
@@ -45,9 +47,15 @@ def locale_of(claim: Claim) -> str:
 
     A mail that remembers no languages of the browser has the locale of its row: the request named it.
     """
+    return wanted_locales(claim)[-1]
+
+
+def wanted_locales(claim: Claim) -> list[str]:
+    """List the locales that a reader wants, the best first, up to the first in which we have letters."""
     accepted = claim.facts.get("accepted")
-    wanted = [] if accepted is None else [i18n.preferred(claim.prefs or ""), *accepted]
-    return next(filter(i18n.is_known, wanted), claim.locale)
+    wanted = [] if accepted is None else [*filter(None, [i18n.preferred(claim.prefs or "")]), *accepted]
+    ours = next((place for place, locale in enumerate(wanted, 1) if i18n.is_known(locale)), 0)
+    return wanted[:ours] if ours else [*wanted, claim.locale]
 
 
 def fault(claim: Claim, sender: str) -> str:
@@ -68,9 +76,16 @@ def fault(claim: Claim, sender: str) -> str:
 
 
 def compose(
-    claim: Claim, token: Token | None, ring: KeyRing, *, sender: str, public_url: str, logo: InlineImage | None = None
+    claim: Claim,
+    token: Token | None,
+    ring: KeyRing,
+    *,
+    sender: str,
+    public_url: str,
+    logo: InlineImage | None = None,
+    override: TemplateOverride | None = None,
 ) -> bytes:
-    """Compose the whole message; a retry gives the same bytes. Raises ForbiddenTarget."""
+    """Compose the whole message; a retry gives the same bytes. Raises ForbiddenTarget, and OverrideFault."""
     facts = claim.facts
     device = user_agents.parse(facts.get("user_agent", ""))
     shared = {
@@ -84,7 +99,13 @@ def compose(
     }
     if token:
         shared |= _of_token(claim, token, ring, public_url)
-    letter = templates.render(claim.letter, locale=locale_of(claim), branding=branding.of_claim(claim, logo), **shared)
+    brand, locale = branding.of_claim(claim, logo), locale_of(claim)
+    letter = templates.render(claim.letter, locale=locale, branding=brand, override=override, **shared)
+    return message(claim, letter, sender=sender, logo=logo)
+
+
+def message(claim: Claim, letter: Letter, *, sender: str, logo: InlineImage | None) -> bytes:
+    """Give a letter the headers of its mail."""
     return mime.build(
         letter,
         sender_name=claim.sender_name or f"{claim.project_name} Team",

@@ -16,8 +16,9 @@ from markupsafe import escape
 
 from service import i18n
 from service.i18n import SOURCE, TEMPLATES, Catalogues
+from service.store.template_overrides import TemplateOverride
 from worker.mail import facts as letter_facts
-from worker.mail import skeletons
+from worker.mail import overrides, skeletons
 from worker.mail.branding import Branding
 from worker.mail.facts import OPTIONAL
 from worker.mail.skeletons import Templates
@@ -50,7 +51,9 @@ class TemplateRegistry:
     catalogues: Catalogues
 
 
-def render(letter: str, /, *, locale: str, branding: Branding, **facts: object) -> Letter:
+def render(
+    letter: str, /, *, locale: str, branding: Branding, override: TemplateOverride | None = None, **facts: object
+) -> Letter:
     """Render a letter. An unknown locale gets its language (de for "de-AT"), else English.
 
     Facts: `recipient`, shown masked; `era` ("legacy" or "modern": which subject); `zone`, an IANA name, else UTC;
@@ -58,9 +61,15 @@ def render(letter: str, /, *, locale: str, branding: Branding, **facts: object) 
     `device` (a label of ours, never the raw header) and `requested_at` (aware); for letters that sign in `phrase`,
     and for codes `code_host`, the host that may fill it in. All of the last two lines may be None or absent. Raises
     LookupError for a letter we don't have or without a recipient, ValueError for a link that isn't plain printable
-    ASCII, a code that isn't six digits or a moment that is none, jinja2's UndefinedError when a fact is missing.
+    ASCII, a code that isn't six digits or a moment that is none, jinja2's UndefinedError when a fact is missing,
+    OverrideFault for the project's own templates.
     """
-    return render_letter(load_templates(), letter, locale=locale, branding=branding, facts=facts)
+    ours = render_letter(load_templates(), letter, locale=locale, branding=branding, facts=facts)
+    if override is None:
+        return ours
+    catalogue = i18n.choose(load_templates().catalogues, locale)
+    own = overrides.render(override, catalogue=catalogue, branding=branding, facts=facts)
+    return Letter(own.get("subject", ours.subject), own.get("text", ours.text), own.get("html", ours.html))
 
 
 @cache

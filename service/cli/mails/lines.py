@@ -56,6 +56,11 @@ def history(mail: Facts, steps: list[dict[str, Any]]) -> list[str]:
         f"language: {mail['locale']}",
         f"message id: {mail['message_id']}",
         f"of use until: {_at(mail['deadline_at'])}",
+        *(
+            [f"own template: broken, our letter in its place ({mail['override_fault']})"]
+            if mail["override_fault"]
+            else []
+        ),
         "",
         *(f"{_at(at)}  {words}" for at, words in [(mail["created_at"], accepted), *facts]),
         *_now(mail),

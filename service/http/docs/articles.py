@@ -26,7 +26,7 @@ GUIDES = (
     "mobile-apps",
     "api-keys",
 )
-HANDBOOK = ("projects", "keys", "pages", "accounts", "limits", "contract", "clients")
+HANDBOOK = ("projects", "keys", "pages", "templates", "accounts", "limits", "contract", "clients")
 # Pages of the site that stand for other files of docs/.
 _ELSEWHERE = {"routes": "/docs/api", "errors": "/docs/errors"}
 _OWN = "http://localhost:8080"

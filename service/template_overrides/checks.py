@@ -1,0 +1,107 @@
+"""Checks of `templates set` beyond the language: every reader gets the link or code, and no other server does.
+
+A worker checks the first once more, in each letter that it makes (OverrideTemplate.render).
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from html import unescape
+from html.parser import HTMLParser
+from itertools import combinations
+
+from jinja2 import nodes
+
+from service.template_overrides.language import OverrideFault, OverrideTemplate, parse
+from service.template_overrides.values import NOTICES, SECRETS, Part, of_part
+
+# Values as a letter may have them; the secrets are like nothing that stands in a source.
+_SAMPLE: Mapping[str, str] = {
+    "account": "a•••@example.com", "accent_color": "#0b57d0", "accent_ink": "#ffffff", "footer_text": "Shop Ltd",
+    "language": "en", "logo": "cid:logo", "project": "Shop", "support_address": "help@example.com",
+    "device": "Firefox 130.0, Linux", "ip": "192.0.2.1", "requested_at": "1 January 2026", "expires": "2 January 2026",
+    "host": "example.com", "link": "https://example.com/?secret=Sample-7f1c2d93&a=1",
+    "code": "604918273550446688", "code_start": "604918273", "code_end": "550446688", "code_host": "example.com",
+    "phrase": "Silent Fox",
+}  # fmt: skip
+# Those that a letter may lack. In notices the link is one, and what belongs to it goes with it.
+_OPTIONAL = frozenset({"code_host", "device", "footer_text", "host", "ip", "logo", "phrase", "support_address"})
+_OF_LINK = frozenset({"expires", "host", "link"})
+# Elements whose text is read by no one but a program.
+_PROGRAMS = ("script", "style")
+
+
+def check(source: str, *, letter: str, part: Part) -> None:
+    """Parse a source and try it for all kinds of readers. Raises OverrideFault."""
+    template = parse(source, letter=letter, part=part)
+    outputs = {_rendered(template, lacking) for lacking in _readers(template)}
+    if part == "html":
+        for output in outputs:
+            _check_places(output)
+
+
+def _rendered(template: OverrideTemplate, lacking: frozenset[str]) -> str:
+    try:
+        return template.render({name: _SAMPLE[name] for name in of_part(template.letter, template.part) - lacking})
+    except OverrideFault as fault:
+        if not lacking or fault.line:
+            raise
+        raise OverrideFault(f"{fault}, for readers without {' and '.join(sorted(lacking))}") from None
+
+
+def _readers(template: OverrideTemplate) -> Iterator[frozenset[str]]:
+    """List what readers may lack: nothing, each combination of what the template asks for, and all of it."""
+    allowed = of_part(template.letter, template.part)
+    optional = (_OPTIONAL | _OF_LINK if template.letter in NOTICES else _OPTIONAL) & allowed
+    yield frozenset()
+    named = sorted(_tested(template.body) & optional)
+    for count in range(1, len(named) + 1):
+        for lacking in map(frozenset, combinations(named, count)):
+            # A notice has a link with all that belongs to it, or has none.
+            yield lacking | (_OF_LINK & allowed) if lacking & {"link", "expires"} else lacking
+    yield optional
+
+
+def _tested(body: Collection[nodes.Node]) -> set[str]:
+    """Collect the values that conditions ask for."""
+    tests = [test for node in body for test in _tests(node)]
+    names = [name.name for test in tests for name in test.find_all(nodes.Name)]
+    return {*names, *(test.name for test in tests if isinstance(test, nodes.Name))}
+
+
+def _tests(node: nodes.Node) -> Iterator[nodes.Node]:
+    ahead = [node]
+    while ahead:
+        each = ahead.pop()
+        if isinstance(each, nodes.If):
+            yield each.test
+            ahead.extend((*each.body, *each.elif_, *each.else_))
+
+
+def _check_places(html: str) -> None:
+    """Raise OverrideFault where a link or code stands in an address that leads or reports elsewhere."""
+    reader = _Places()
+    reader.feed(html)
+    reader.close()
+    if reader.faults:
+        raise OverrideFault(reader.faults[0])
+
+
+class _Places(HTMLParser):
+    """Finds secrets in attributes and style sheets: mail programs load pictures, and others count clicks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            found = _secret_in(value or "")
+            if found and not (name == "href" and value == _SAMPLE["link"]):
+                self.faults.append(f"{found} in {name} of <{tag}>; the link stands in href alone and whole")
+
+    def handle_data(self, data: str) -> None:
+        if self.cdata_elem in _PROGRAMS and (found := _secret_in(unescape(data))):
+            self.faults.append(f"{found} in <{self.cdata_elem}>")
+
+
+def _secret_in(text: str) -> str:
+    return next((name for name in sorted(SECRETS) if _SAMPLE[name] in text), "")
