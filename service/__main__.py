@@ -1,4 +1,4 @@
-"""`python -m service`: serve the API, migrate the database, manage projects, hostnames, API keys, users and mails.
+"""`python -m service`: serve the API, migrate the database, manage projects, hosts, API keys, users, mails and letters.
 
 Exit codes: 0 done, 2 wrong words, 3 it exists already, 4 there is no such thing, 5 the settings are unfit,
 6 Postgres or Redis can't be used as it is, or a port can't be had, 7 the doctor found something wrong.
@@ -13,28 +13,25 @@ from typing import TYPE_CHECKING, Any
 
 from service.cli import arguments as kinds
 from service.cli import output, program
+from service.cli.command_table import COMMANDS
 from service.cli.commands import CheckFailed, Parser, PartialFailure
 from service.version import VERSION
 
 if TYPE_CHECKING:
     from service.settings import Settings
 
-# Each command by its module in service/cli: only the one that is given is loaded.
-_COMMANDS = {
-    "serve": "serve", "migrate": "serve", "doctor": "doctor", "projects": "projects", "platforms": "platforms",
-    "limits": "limits", "keys": "keys", "users": "users", "mails": "mails", "templates": "templates",
-}  # fmt: skip
-
 
 def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """Make the parser for these words; it has all commands unless the words name one."""
+    """Make the parser for these words: the command that they name, or else all by their sentences alone."""
     root = Parser(prog="python -m service", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     root.add_argument("--version", action="version", version=VERSION, help="print the version")
     root.add_argument("--json", action="store_true", help="answer in JSON")
     verbs = root.add_subparsers(required=True, metavar="COMMAND")
-    named = _COMMANDS.get(next((word for word in words if word != "--json"), ""))
-    for module in dict.fromkeys([named] if named else _COMMANDS.values()):
-        importlib.import_module(f"service.cli.{module}").add(verbs)
+    if named := COMMANDS.get(next((word for word in words if word != "--json"), "")):
+        importlib.import_module(f"service.cli.{named.module}").add(verbs)
+    else:
+        for name, entry in COMMANDS.items():
+            verbs.add_parser(name, help=entry.text)
     root.set_defaults(try_relays=_try_relays, send_letter=_send_letter, smtp_server_of=_smtp_server_of, serve=None)
     root.set_defaults(previews=_previews)
     return root

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from service import database_health, db
 from service.cli import mail_checks
+from service.cli.command_table import COMMANDS
 from service.cli.commands import CheckFailed, add_command, database
 from service.cli.findings import Finding, listing
 from service.store import migrations, project_relays, projects
@@ -23,7 +24,7 @@ _PATIENCE, _APART = 5.0, 2.0
 
 
 def add(verbs: Any) -> None:
-    doctor = add_command(verbs, "doctor", _doctor, "look at settings, Postgres and Redis; code 7 if anything is wrong")
+    doctor = add_command(verbs, "doctor", _doctor, COMMANDS["doctor"].text)
     doctor.add_argument(
         "--through",
         metavar="URL",

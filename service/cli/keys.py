@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from service import ids
 from service.cli import arguments as kinds
 from service.cli import confirmation
+from service.cli.command_table import COMMANDS
 from service.cli.commands import NotFound, add_command, add_group, database, find_project
 from service.cli.tables import Listing
 from service.scopes import SCOPES
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Any) -> None:
-    words = add_group(verbs, "keys", "API keys of a project")
+    words = add_group(verbs, "keys", COMMANDS["keys"].text)
     create = add_command(words, "create", _create, "make a key; it is shown this once")
     create.add_argument("project")
     create.add_argument("--name", type=kinds.name, required=True, help="what `keys list` calls it")

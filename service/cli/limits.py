@@ -4,6 +4,7 @@ import argparse
 import re
 from typing import Any
 
+from service.cli.command_table import COMMANDS
 from service.cli.commands import add_command, add_group, lazily
 
 # It needs the web stack: routes declare the rules.
@@ -14,7 +15,7 @@ _MOST, _LONGEST = 100_000, 31 * 86_400
 
 
 def add(verbs: Any) -> None:
-    words = add_group(verbs, "limits", "rate limits: numbers of a project's own, and what its windows hold")
+    words = add_group(verbs, "limits", COMMANDS["limits"].text)
     change = add_command(words, "set", lazily(_WINDOWS, "set_numbers"), "give a project numbers of its own for a rule")
     change.add_argument("project")
     change.add_argument("rule", help="as `limits show` names it")

@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from service.cli import project_values
+from service.cli.command_table import COMMANDS
 from service.cli.commands import NotFound, UsageError, add_command, add_group, database, find_project
 from service.cli.projects import shown
 from service.cli.tables import Listing
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Any) -> None:
-    words = add_group(verbs, "platforms", "who a project's clients are: hosts of its pages and links, and its apps")
+    words = add_group(verbs, "platforms", COMMANDS["platforms"].text)
     add_command(words, "list", _list, "list a project's platforms").add_argument("project")
     for name, act, text in (
         ("add", _add, "allow a hostname or *.suffix, or an app"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from service.cli import arguments as kinds
 from service.cli import own_smtp, project_deletion, project_options
+from service.cli.command_table import COMMANDS
 from service.cli.commands import NotFound, UsageError, add_command, add_group, database, find_project
 from service.cli.tables import Listing
 from service.db import Pool, transaction
@@ -26,7 +27,7 @@ _SVG_NOTE = "note: Gmail and Outlook don't show SVG. Their readers see the proje
 
 
 def add(verbs: Any) -> None:
-    words = add_group(verbs, "projects", "create, list, show, change and delete projects")
+    words = add_group(verbs, "projects", COMMANDS["projects"].text)
     create = add_command(words, "create", _create, "create a project")
     create.add_argument("id", type=_project_id, help="1 to 36 of a-z A-Z 0-9 . _ -")
     create.add_argument(

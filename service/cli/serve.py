@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from service import json_logging
+from service.cli.command_table import COMMANDS
 from service.cli.commands import add_command
 from service.store import migrations
 
@@ -12,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Any) -> None:
-    serve = add_command(verbs, "serve", _serve, "serve the API until told to stop")
+    serve = add_command(verbs, "serve", _serve, COMMANDS["serve"].text)
     serve.add_argument("--share-port", action="store_true", help="let several processes listen on one port")
-    add_command(verbs, "migrate", _migrate, "bring the database's schema up to date")
+    add_command(verbs, "migrate", _migrate, COMMANDS["migrate"].text)
 
 
 async def _serve(arguments: argparse.Namespace, settings: "Settings") -> None:

@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from service import email_addresses, i18n
+from service.cli.command_table import COMMANDS
 from service.cli.commands import Command, add_command, add_group, lazily
 from service.store.template_overrides import ANY
 from service.template_overrides.values import PARTS, SOURCE_SIZES, VALUES
@@ -17,7 +18,7 @@ def _act(name: str) -> Command:
 
 
 def add(verbs: Any) -> None:
-    words = add_group(verbs, "templates", "a project's own templates of letters (docs/templates.md)")
+    words = add_group(verbs, "templates", COMMANDS["templates"].text)
     listed = add_command(words, "list", _act("list_templates"), "list own templates")
     listed.add_argument("--project", metavar="ID", help="of this project alone")
     shown = _letter(words, "show", _act("show"), "show an own template, or ours as a source to begin with")

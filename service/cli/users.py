@@ -11,6 +11,7 @@ import orjson
 from service.accounts import user_admin
 from service.cli import arguments as kinds
 from service.cli import confirmation, imports, user_sessions
+from service.cli.command_table import COMMANDS
 from service.cli.commands import add_group, boolean, database, find_project
 from service.cli.tables import Listing
 from service.cli.user_commands import add_user_command, admin_context, find_user
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Any) -> None:
-    words = add_group(
-        verbs, "users", "users of a project: passwords are read from standard input, never from the command"
-    )
+    words = add_group(verbs, "users", COMMANDS["users"].text)
     listed = add_user_command(words, "list", _list, "list users, oldest first")
     listed.add_argument("--search", metavar="TEXT", help="part of an id, an address or a name")
     rows = kinds.whole(1, kinds.ROWS)

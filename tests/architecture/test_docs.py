@@ -36,7 +36,8 @@ _OTHERS = frozenset(
         "YOUR_PROJECT",
     ]
 )
-_PARSERS = {"service": service.__main__.parser, "worker": worker.commands.parser}
+# The first loads only the command that the words name.
+_PARSERS = {"service": service.__main__.parser, "worker": lambda _: worker.commands.parser()}
 
 # What a public file must not tell: whose machine it was written on, and where packages came from.
 _MACHINE = re.compile(r"(?<![\w.~-])/(?:root|home/\w+|Users/\w+|work)/[\w.-]+")
@@ -78,7 +79,8 @@ def test_commands_exist(path: Path):
     for line in commands(path.read_text()):
         for module, rest in re.findall(r"-m (service|worker)(?![.\w])([^|;&>()\n]*)", line):
             try:
-                _PARSERS[module]().parse_args(shlex.split(rest, comments=True))
+                words = shlex.split(rest, comments=True)
+                _PARSERS[module](words).parse_args(words)
             except SystemExit as refusal:
                 assert not refusal.code, f"{path.name} shows {line!r}"  # noqa: PT017 - --help ends with 0
         for verb in re.findall(r"(?:^|\s)\./dev (\w+)", line):

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from service.cli import confirmation
 from service.cli.arguments import whole
+from service.cli.command_table import COMMANDS
 from service.cli.commands import Command, add_command, add_group, lazily
 from service.cli.mails import filters, testing
 from service.cli.mails.output import serve
@@ -26,7 +27,7 @@ def add(verbs: Any) -> None:
 
 def add_outbox(verbs: Any) -> Any:
     """Add the commands that look after the outbox alone, and return their group."""
-    words = add_group(verbs, "mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs")
+    words = add_group(verbs, "mails", COMMANDS["mails"].text)
     listed = _verb(words, "list", lazily(_SHOW, "list_mails"), "list mails, newest first")
     filters.add(listed)
     listed.add_argument("--limit", type=whole(1, 1000), default=50, metavar="N", help=_LIMIT)

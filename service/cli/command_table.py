@@ -1,0 +1,26 @@
+"""Commands of `python -m service`, in the order of --help: a module of service/cli, and a sentence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command that is loaded when it is given."""
+
+    module: str
+    text: str
+
+
+COMMANDS: Mapping[str, Entry] = {
+    "serve": Entry("serve", "serve the API until told to stop"),
+    "migrate": Entry("serve", "bring the database's schema up to date"),
+    "doctor": Entry("doctor", "look at settings, Postgres and Redis; code 7 if anything is wrong"),
+    "projects": Entry("projects", "create, list, show, change and delete projects"),
+    "platforms": Entry("platforms", "who a project's clients are: hosts of its pages and links, and its apps"),
+    "limits": Entry("limits", "rate limits: numbers of a project's own, and what its windows hold"),
+    "keys": Entry("keys", "API keys of a project"),
+    "users": Entry("users", "users of a project: passwords are read from standard input, never from the command"),
+    "mails": Entry("mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs"),
+    "templates": Entry("templates", "a project's own templates of letters (docs/templates.md)"),
+}
