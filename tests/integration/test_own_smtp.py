@@ -49,6 +49,7 @@ async def test_the_password_is_sealed_and_never_shown(type_: Terminal, pool: Poo
     ("url", "said"),
     [
         ("smtp://accounts:s3cret@relay.example.com", "leave the password out"),
+        ("smtp://accounts:s3cret[@relay.example.com", "can't be read"),
         ("smtp://accounts@a.example smtp://accounts@b.example", "one server"),
         ("smtp://accounts@a.example?oauth=/etc/x.json", "without ca and oauth"),
         ("smtp://a.example?ca=/etc/x.pem", "without ca and oauth"),

@@ -3,15 +3,16 @@
 import asyncio
 
 from service.cli.exit_codes import MISSING, WRONG
+from service.crypto.secret import Secret
 from service.db import Pool, transaction
-from service.store import branding, project_deletion, projects, users
+from service.store import branding, project_deletion, project_relays, projects, users
 from testkit.outbox import request_mail
 from testkit.waiting import until
 from tests.integration.conftest import Terminal
 
 TABLES = (
     "users", "sessions", "tokens", "mails", "mail_events", "events", "logs", "platforms", "apps", "api_keys",
-    "branding",
+    "branding", "project_relays",
 )  # fmt: skip
 # Country, system, client and device.
 _WHERE_FROM = ", ".join(["''"] * 13)
@@ -34,6 +35,9 @@ async def fill(pool: Pool, project_id: str) -> None:
     await projects.add_app(pool, project_id, app="com.example.app")
     await projects.create_api_key(pool, project_id, key_id="k", name="k", scopes=["users.read"])
     await branding.change(pool, project_id, footer_text="x")
+    await project_relays.save(
+        pool, {"k": b"x" * 32}, project_id, server="a.example:587", url=Secret("smtp://a.example")
+    )
     await users.create(pool, project_id, user_id="ann", email="ann@example.com", name="", password_hash=None)
     for statement in ROWS:
         await pool.execute(statement, project_id)

@@ -8,8 +8,10 @@ from uuid import UUID
 
 import pytest
 
+from service.crypto.secret import Secret
 from service.db import Pool
-from service.store import users
+from service.settings import Settings
+from service.store import project_relays, users
 from testkit import processes
 from testkit.outbox import request_mail
 from testkit.patience import PATIENCE, stretched
@@ -74,6 +76,30 @@ async def test_f52_killed_in_mid_dialogue(
     lost, sent = await history(pool, mail)
     assert (lost[0], sent[0], lost[2]) == ("lost", "sent", sent[2])
     assert len(sink.mails) == 1
+
+
+async def test_f52_killed_with_a_mail_of_a_project_that_has_its_own_server(  # noqa: PLR0917 - pytest passes them by name
+    pool: Pool, sink: Sink, setting: dict[str, str], settings: Settings, ann: users.User, tmp_path: Path
+):
+    """The server is set while a worker runs; its next process sends there once; no line or file has the password."""
+    secret = "s3cret-of-the-shop"
+    async with Sink(users={"shop": secret}) as own:
+        own.script("rcpt", action="hang", times=1)
+        async with processes.worker(setting, heartbeat=tmp_path / "alive") as killed:
+            url = Secret(f"smtp://shop:{secret}@127.0.0.1:{own.port}?tls=none")
+            await project_relays.save(pool, settings.key_ring, "shop", server=f"127.0.0.1:{own.port}", url=url)
+            named = f"127.0.0.1:{own.port}/shop"
+            await until(lambda: named in (tmp_path / "alive").read_text(), what="the heartbeat does not name it")
+            mail = await request_mail(pool)
+            await own.wait_for(rcpt_said)
+            await killed.end(signal.SIGKILL)
+        async with processes.worker(setting, heartbeat=tmp_path / "alive") as second:
+            await until_state(pool, mail, "sent")
+            told = "".join(killed.lines + second.lines) + (tmp_path / "alive").read_text()
+        assert (len(own.mails), len(sink.mails), secret in told) == (1, 0, False)
+    facts = await pool.fetch("select mail_events::text from mail_events")
+    assert named in str(facts)
+    assert secret not in str(facts)
 
 
 async def test_f53_paused_past_its_lease_and_resumed(  # noqa: PLR0917 - pytest passes them by name
