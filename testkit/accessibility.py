@@ -1,5 +1,7 @@
 """Accessibility of pages by axe-core: WCAG A and AA, and its best practices."""
 
+import re
+
 from testkit.browser import PHONE, Browser, Page
 
 
@@ -17,3 +19,13 @@ async def violations_of(browser: Browser, address: str = "", *, html: str = "", 
     found += [f"dark, phone: {violation}" for violation in await violations(page)]
     await page.close()
     return found
+
+
+async def violations_without_scripts(browser: Browser, address: str = "", *, html: str = "") -> list[str]:
+    """List the same of a page as it is in a browser without scripts; axe-core, a script, looks at a copy of that."""
+    page = await browser.open(javascript=False)
+    await (page.show(html) if html else page.goto(address))
+    copy = await page.evaluate("document.documentElement.outerHTML")
+    await page.close()
+    copy = re.sub(r"<script\b.*?</script>", "", copy, flags=re.DOTALL)
+    return await violations_of(browser, html="<!DOCTYPE html>" + re.sub(r"<(/?)noscript\b", r"<\1div", copy))

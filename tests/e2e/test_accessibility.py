@@ -4,7 +4,7 @@ from email.message import EmailMessage
 
 from devstack.mailbox import open_mailbox
 from testkit import gallery
-from testkit.accessibility import violations, violations_of
+from testkit.accessibility import violations, violations_of, violations_without_scripts
 from testkit.browser import DESKTOP, PHONE, Browser
 from testkit.page_gallery import hosted_pages
 
@@ -15,6 +15,13 @@ async def test_hosted_pages(browser: Browser):
         if page.language == "ar" and page.state != "usual":
             continue  # right to left changes the layout, and states add the same to it in each language
         assert await violations_of(browser, html=page.html) == [], page.path
+
+
+async def test_hosted_pages_without_scripts(browser: Browser):
+    """Pages are for everybody without scripts, too: what only a script could do is not offered."""
+    for page in hosted_pages(languages=["en"]):
+        if "<script" in page.html:  # the others are the same with scripts
+            assert await violations_without_scripts(browser, html=page.html) == [], page.path
 
 
 def mail_with(html: str) -> bytes:

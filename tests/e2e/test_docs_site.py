@@ -3,7 +3,7 @@
 import pytest
 
 from service.http import docs
-from testkit.accessibility import violations, violations_of
+from testkit.accessibility import violations, violations_of, violations_without_scripts
 from testkit.api import Api
 from testkit.browser import PHONE, Browser
 
@@ -16,6 +16,12 @@ KINDS = ("/docs", "/docs/api", "/docs/api/sessions", "/docs/errors", "/docs/guid
 async def test_pages_are_for_everybody(api: Api, browser: Browser, path: str):
     """With a screen reader, a keyboard or colours of their own."""
     assert await violations_of(browser, str(api.client.make_url(path))) == []
+
+
+@pytest.mark.parametrize("path", KINDS)
+async def test_pages_without_scripts_are_for_everybody(api: Api, browser: Browser, path: str):
+    """The search and the buttons that copy are scripts; the site is whole without."""
+    assert await violations_without_scripts(browser, str(api.client.make_url(path))) == []
 
 
 async def test_no_page_is_wider_than_a_phone(api: Api, browser: Browser):
