@@ -38,7 +38,13 @@ _REQUEST = {
     "era": "modern", "recipient": "ann@example.com", "zone": "Europe/Berlin", "requested_at": _SENT,
     "ip": "192.0.2.1", "device": "Firefox 130.0, Windows 11",
 }  # fmt: skip
-_LINK = "https://shop.example/account?userId=6754f8c9000a1b2c3d4e&secret=" + "0f" * 128 + "&expire=2026-11-23"
+# To a page of the service, and to a page of the app, whose secret has the length that its contract has.
+_SHORT = "https://accounts.shop.example/auth/{}?project=shop&secret=AZrgZ2a0c7Gq3mJ5xk2V1uYw8dNfBtLh4RsK"
+_LONG = "https://shop.example/account?userId=6754f8c9000a1b2c3d4e&secret=" + "0f" * 128 + "&expire=2026-11-23"
+_PATHS = {
+    "email_changed": "email-undo", "magic_url": "magic-url", "new_device": "disavowal", "password_changed": "disavowal",
+    "recovery": "recovery", "verification": "verification",
+}  # fmt: skip
 _LIFETIMES = {"verification": 7 * 86_400, "otp": 900, "email_changed": 72 * 3_600, "password_changed": 72 * 3_600,
               "new_device": 72 * 3_600}  # fmt: skip
 NOTICES = ("email_changed", "new_device", "password_changed")
@@ -64,13 +70,14 @@ def states(letter: str) -> Iterator[tuple[str, Branding, dict[str, Any]]]:
     secret: dict[str, Any] = {"expires": _SENT + timedelta(seconds=seconds), "lifetime_seconds": seconds}
     if letter == "otp":
         secret |= {"code": "012345", "code_host": "shop.example"}
-    elif letter != "already_registered":
-        secret["link"] = _LINK
+    elif letter in _PATHS:
+        secret["link"] = _SHORT.format(_PATHS[letter])
     if letter in ("otp", "magic_url"):
         secret["phrase"] = "Silent Fox"
     full = _REQUEST | secret
     yield "full", PROJECT, full
-    yield "legacy", PROJECT, full | {"era": "legacy", "phrase": None}
+    own = {} if letter in NOTICES or "link" not in full else {"link": _LONG}
+    yield "legacy", PROJECT, full | own | {"era": "legacy", "phrase": None}
     yield "unknown-device", PROJECT, full | {"device": None, "zone": None}
     yield "branded", BRANDED, full
     if letter in NOTICES:

@@ -1,10 +1,11 @@
-"""Make a browser's pictures small enough for the repository: 32 shades a channel, and a palette (PNG, RFC 2083).
+"""Make a browser's pictures small enough for the repository by a palette of 256 colours (PNG, RFC 2083).
 
 Pillow would do the same; one command is not worth a dependency of that size.
 """
 
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 
 from testkit.images import chunk
@@ -15,23 +16,28 @@ _MOST = 256
 
 
 def shrink(picture: bytes) -> bytes:
-    """Write an RGB picture of 8 bits anew. Raises ValueError for another kind, or one of more colours than fit."""
+    """Write an RGB picture of 8 bits anew with its most frequent colours. Raises ValueError for another kind."""
     chunks = list(_chunks(picture))
     width, height, *form = struct.unpack(">IIBBBBB", chunks[0][1])
     if form != [8, 2, 0, 0, 0]:
         raise ValueError("not an RGB picture of 8 bits")
     data = zlib.decompress(b"".join(body for kind, body in chunks if kind == b"IDAT"))
-    palette: dict[bytes, int] = {}
-    rows = bytearray()
-    for row in _rows(data, width * _RGB):
-        shades = bytes(round((value >> 3) * 255 / 31) for value in row)
-        rows.append(0)
-        rows += bytes(palette.setdefault(shades[at : at + 3], len(palette) % _MOST) for at in range(0, len(row), 3))
-    if len(palette) > _MOST:
-        raise ValueError(f"{len(palette)} colours")
+    rows = [
+        [row[at : at + _RGB] for at in range(0, len(row), _RGB)] for row in _rows(data, width * _RGB)
+    ]  # fmt: skip
+    found = Counter(color for row in rows for color in row)
+    palette = [color for color, _ in found.most_common(_MOST)]
+    places = {color: _nearest(color, palette) for color in found}
+    pixels = b"".join(b"\0" + bytes(places[color] for color in row) for row in rows)
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    parts = ((b"IHDR", header), (b"PLTE", b"".join(palette)), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b""))
+    parts = ((b"IHDR", header), (b"PLTE", b"".join(palette)), (b"IDAT", zlib.compress(pixels, 9)), (b"IEND", b""))
     return _SIGNATURE + b"".join(chunk(kind, body) for kind, body in parts)
+
+
+def _nearest(color: bytes, palette: list[bytes]) -> int:
+    """Return the place of the colour that is most alike; the colour itself where it is in the palette."""
+    distances = [sum((one - other) ** 2 for one, other in zip(color, each, strict=True)) for each in palette]
+    return distances.index(min(distances))
 
 
 def _chunks(picture: bytes) -> Iterator[tuple[bytes, bytes]]:

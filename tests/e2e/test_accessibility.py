@@ -6,7 +6,7 @@ from devstack.mailbox import open_mailbox
 from testkit import gallery
 from testkit.accessibility import violations, violations_of, violations_without_scripts
 from testkit.browser import DESKTOP, PHONE, Browser
-from testkit.page_gallery import hosted_pages
+from testkit.page_gallery import STATES, hosted_pages
 
 
 async def test_hosted_pages(browser: Browser):
@@ -68,3 +68,22 @@ async def test_a_dark_logo_is_seen_in_dark_mode(browser: Browser):
             await page.adapt(scheme=scheme, viewport=PHONE)
             assert await page.evaluate("getComputedStyle(document.querySelector('img')).backgroundColor") == ground
             assert await page.evaluate("document.querySelector('img').naturalWidth") > 0
+
+
+_OUTSIDE = """[...document.querySelectorAll('h1, p, a, li, label, input, button, td')].filter((each) => {
+  const { left, right, width } = each.getBoundingClientRect();
+  return width && (left < 0 || right > innerWidth || each.clientWidth && each.scrollWidth > each.clientWidth + 1);
+}).map((each) => each.outerHTML)"""
+
+
+async def test_nothing_is_cut_off_on_the_narrowest_phone(browser: Browser):
+    """At 320 pixels (WCAG 1.4.10) letters and pages of each language fit: nobody scrolls sideways, no word is cut."""
+    shown = {page.path: page.letter.html for page in gallery.pages() if page.state == "full"}
+    for hosted in hosted_pages():
+        if hosted.state == next(iter(STATES[hosted.name])):
+            shown[hosted.path] = hosted.html
+    page = await browser.open(viewport={"width": 320, "height": 600})
+    for path, html in shown.items():
+        await page.show(html)
+        assert await page.evaluate(_OUTSIDE) == [], path
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 320, path
