@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from service.db import Pool
+    from service.db import Executor, Pool
     from service.settings import DatastoreSettings, Settings
     from service.store.projects import Project
 
@@ -99,7 +99,7 @@ async def database(settings: "DatastoreSettings") -> "AsyncIterator[Pool]":
         await pool.close()
 
 
-async def find_project(pool: "Pool", project_id: str) -> "Project":
+async def find_project(pool: "Executor", project_id: str) -> "Project":
     """Find a project. Raises NotFound."""
     from service.store import projects  # noqa: PLC0415 - as above
 

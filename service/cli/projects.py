@@ -11,7 +11,7 @@ from service.cli import own_smtp, project_deletion, project_options
 from service.cli.command_table import COMMANDS
 from service.cli.commands import NotFound, UsageError, add_command, add_group, database, find_project
 from service.cli.tables import Listing
-from service.db import Pool, transaction
+from service.db import Executor, Pool, transaction
 from service.links import redirect_policy
 from service.store import branding, project_relays, projects
 from service.store.branding import Branding
@@ -68,7 +68,7 @@ async def _show(arguments: argparse.Namespace, settings: "Settings") -> object:
         return await shown(pool, arguments.id)
 
 
-async def shown(pool: Pool, project_id: str) -> dict[str, Any]:
+async def shown(pool: Executor, project_id: str) -> dict[str, Any]:
     """Return all settings of a project. Raises NotFound."""
     project, face = await find_project(pool, project_id), await branding.find(pool, project_id)
     if face is None:
@@ -81,7 +81,7 @@ def _facts(project: Project, face: Branding, servers: dict[str, str]) -> dict[st
     return asdict(project) | shown | {"logo": face.logo_type or "", "smtp_url": servers.get(project.id, "")}
 
 
-async def _servers(pool: Pool) -> dict[str, str]:
+async def _servers(pool: Executor) -> dict[str, str]:
     """Return the SMTP servers of projects' own, by host:port."""
     return {relay.project_id: relay.server for relay in await project_relays.list_all(pool)}
 
@@ -104,7 +104,7 @@ async def _set(arguments: argparse.Namespace, settings: "Settings") -> object:
 
 
 async def _change(pool: Pool, settings: "Settings", project_id: str, changes: dict[str, Any]) -> None:
-    """Change everything at once. Raises NotFound."""
+    """Change everything at once. Raises NotFound, and UsageError for settings that don't go together."""
     face = {name: value for name, value in changes.items() if name in _BRANDING}
     rules = {name: value for name, value in changes.items() if name not in (*_BRANDING, "logo", "smtp_url")}
     async with transaction(pool) as tx:
@@ -118,6 +118,8 @@ async def _change(pool: Pool, settings: "Settings", project_id: str, changes: di
             await project_relays.save(tx, settings.key_ring, project_id, server=server.name, url=server.url)
         elif "smtp_url" in changes:
             await project_relays.remove(tx, project_id)
+        # Once more, for another operator may have changed the others meanwhile; the next one waits for this to end.
+        _check_together(await shown(tx, project_id), changes)
 
 
 def _check_together(rules: dict[str, Any], changes: dict[str, Any]) -> None:

@@ -31,7 +31,9 @@ select :id, :name where not exists (select from projects where lower(id) = lower
 select array_agg(id order by id) as ids from projects group by lower(id) having count(*) > 1 order by lower(id);
 
 -- name: change_project(id, changes)
--- The changes are one JSON object, its names those of the columns; what it leaves out stays.
+-- The changes are one JSON object, its names those of the columns; what it leaves out stays. The row is locked before it
+-- is read, or a change of another column at the same time would be taken back.
+with former as (select p as row from projects p where p.id = :id for update)
 update projects p set
     name = n.name, sender_name = n.sender_name, sender_address = n.sender_address, locale = n.locale,
     verification_url = n.verification_url, modern_by_default = n.modern_by_default,
@@ -42,8 +44,8 @@ update projects p set
     limits_dry_run = n.limits_dry_run, notify_new_device = n.notify_new_device, private_signup = n.private_signup,
     password_blocklist = n.password_blocklist, password_personal_data = n.password_personal_data,
     password_history = n.password_history, special_use_domains = n.special_use_domains
-from projects o, jsonb_populate_record(o, :changes::jsonb) n
-where p.id = :id and o.id = p.id;
+from former, jsonb_populate_record(former.row, :changes::jsonb) n
+where p.id = :id;
 
 -- name: set_limit(id, rule, numbers)
 -- A rule's own numbers; null removes them.

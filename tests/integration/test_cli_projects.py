@@ -1,11 +1,16 @@
 """Values that `projects set` and `platforms add` take: all fit for a letter, and each in one form."""
 
+import asyncio
+
 import pytest
 
 from service.cli.exit_codes import MISSING, WRONG
-from service.db import Pool
+from service.db import Pool, transaction
 from service.store import projects
+from testkit.waiting import until
 from tests.integration.conftest import Terminal
+
+WAITING = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
 
 
 @pytest.mark.parametrize(
@@ -121,3 +126,21 @@ async def test_each_kind_has_its_grammar(type_: Terminal, pool: Pool, words: str
     code, out, err = await type_("platforms", "add", "shop", *words.split())
     assert (code, out, len(err.splitlines())) == (WRONG, "", 1), err
     assert (await pool.fetchrow("select (select count(*) from platforms) + (select count(*) from apps)"))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "kept"),
+    [
+        (["--session-seconds", "7d", "--footer-text", "Shop Ltd"], 0, {"session_seconds": 604_800, "password_min": 64}),
+        (["--password-max", "32"], WRONG, {"password_max": 256, "password_min": 64}),
+    ],
+)
+async def test_two_operators_at_once(type_: Terminal, pool: Pool, words: list[str], code: int, kept: dict[str, int]):
+    """A change waits for the one before it, takes none of its settings back, and is checked against them."""
+    await type_("projects", "create", "shop")
+    async with transaction(pool) as tx:
+        await projects.change(tx, "shop", password_min=64)
+        typed = asyncio.create_task(type_("projects", "set", "shop", *words))
+        await until(lambda: pool.fetchrow(WAITING))
+    assert (await typed)[0] == code
+    assert (await type_.json("projects", "show", "shop")).items() >= kept.items()
