@@ -24,3 +24,9 @@ def format_duration(seconds: float) -> str:
         if seconds >= 2 * _UNITS[unit]:
             return f"{int(seconds // _UNITS[unit])}{unit}"
     return f"{max(0, round(seconds))}s"
+
+
+def write(seconds: int) -> str:
+    """Write seconds as `parse` reads them, in the largest unit that leaves no rest: 90s, 10m, 365d."""
+    unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _UNITS[unit] == 0)
+    return f"{seconds // _UNITS[unit]}{unit}"

@@ -116,6 +116,8 @@ OPTIONS = tuple(option for group in GROUPS.values() for option in group)
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add all options; one that isn't given leaves no attribute."""
+    # With all of them a refused value would stand below thirty lines.
+    parser.usage = "%(prog)s [-h] [--json] [--SETTING VALUE ...] id"
     for title, options in GROUPS.items():
         group = parser.add_argument_group(title)
         for option in options:

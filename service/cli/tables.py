@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from service.cli import durations
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -26,7 +28,12 @@ def lines(answer: Listing | Mapping[str, Any]) -> list[str]:
     if isinstance(answer, Listing):
         head = [column.upper().replace("_", " ") for column in answer.columns]
         return table(head, ([plain(row[column]) for column in answer.columns] for row in answer.rows))
-    return [f"{name}: {plain(value)}" for name, value in answer.items()]
+    return [f"{name}: {_fact(name, value)}" for name, value in answer.items()]
+
+
+def _fact(name: str, value: object) -> str:
+    """Write times as they may be typed."""
+    return durations.write(value) if name.endswith("_seconds") and isinstance(value, int) else plain(value)
 
 
 def plain(value: object) -> str:

@@ -70,6 +70,15 @@ async def test_help_says_the_bounds(type_: Terminal, command: str, said: list[st
     assert [bounds for bounds in said if bounds not in " ".join(out.split())] == []
 
 
+async def test_a_refused_setting_is_said_in_few_lines(type_: Terminal):
+    """The usage does not list all settings before the fault; --help does."""
+    await type_.json("projects", "create", "shop")
+    code, _, err = await type_("projects", "set", "shop", "--sender-address", "nonsense")
+    assert code == 2
+    assert len(err.splitlines()) == 2
+    assert "--sender-address: an address" in err.splitlines()[-1]
+
+
 def test_scopes_are_those_of_the_routes():
     """A key can be made for every route that a key opens, and for nothing else."""
     assert {route.scope for route in routes() if route.access in ("public", "key")} == set(SCOPES)

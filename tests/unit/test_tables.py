@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
+from service.cli import arguments
 from service.cli.tables import Listing, lines, plain
 
 
@@ -15,6 +16,14 @@ def test_rows_are_a_table_of_their_columns():
 def test_one_object_is_a_line_a_fact():
     """In the order of its fields."""
     assert lines({"id": "shop", "hosts": ["a.b", "c.d"]}) == ["id: shop", "hosts: a.b, c.d"]
+
+
+def test_times_are_written_as_they_are_typed():
+    """In the largest unit that leaves no rest, so that it can be given to `projects set` again."""
+    times = {31_536_000: "365d", 604_800: "7d", 5400: "90m", 3600: "1h", 600: "10m", 90: "90s", 100_000: "100000s"}
+    for seconds, written in times.items():
+        assert lines({"otp_seconds": seconds}) == [f"otp_seconds: {written}"]
+        assert arguments.lifetime(written) == seconds
 
 
 def test_values():
