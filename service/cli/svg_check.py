@@ -1,6 +1,8 @@
 """Check of an SVG: drawing and nothing else. It is refused rather than cleaned."""
 
 import re
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import NoReturn
 from xml.parsers import expat
 
@@ -18,6 +20,9 @@ _ELEMENTS = frozenset(_DRAWING.split())
 # An address that isn't a part of this file, and what could hide one: an escape, a comment, a scheme's slashes.
 _OUTSIDE = re.compile(r"url\s*\((?!\s*['\"]?#[^)]*\))|\\|/[/*]", re.IGNORECASE)
 _LOCAL = re.compile(r"#[^\s\"'()<>]+")
+_REFERENCE = re.compile(r"""(?:url\s*\(\s*['"]?|\A)#([^\s"'()<>]+)""", re.IGNORECASE)
+# Elements that a reader draws: a few that use each other can make billions, which no browser survives.
+_MOST_DRAWN, _DEEPEST = 10_000, 16
 _ENTITY = "a doctype or an entity"
 
 
@@ -33,6 +38,16 @@ def check_svg(data: bytes) -> None:
     except expat.ExpatError as error:
         raise ValueError(f"line {error.lineno}: not well-formed XML") from None
     checker.check_styles()
+    checker.check_size()
+
+
+@dataclass(slots=True)
+class _Part:
+    """An element with all within it: how many they are, and how often they refer to other parts."""
+
+    id: str = ""
+    size: int = 1
+    used: "Counter[str]" = field(default_factory=Counter)
 
 
 class _Checker:
@@ -50,6 +65,9 @@ class _Checker:
         self.parser.CharacterDataHandler = self._text
         self._open: list[str] = []
         self._styles: list[str] = []
+        self._parts = [_Part()]
+        self._named: dict[str, _Part] = {}
+        self._sizes: dict[str, int] = {}
 
     def _refuse(self, found: str) -> NoReturn:
         raise ValueError(f"line {self.parser.CurrentLineNumber}: a logo has no {found}")
@@ -68,9 +86,16 @@ class _Checker:
         for attribute, value in attributes.items():
             self._check(attribute, value)
         self._open.append(local)
+        used = Counter(name for value in attributes.values() for name in _REFERENCE.findall(value))
+        self._parts.append(_Part(attributes.get("id", ""), used=used))
 
     def _end(self, _name: str) -> None:
         self._open.pop()
+        part = self._parts.pop()
+        if part.id and self._named.setdefault(part.id, part) is not part:
+            self._refuse(f"id {part.id[:40]} twice")
+        self._parts[-1].size += part.size
+        self._parts[-1].used.update(part.used)
 
     def _text(self, text: str) -> None:
         if self._open and self._open[-1] == "style":
@@ -88,3 +113,15 @@ class _Checker:
         css = "".join(self._styles)
         if _OUTSIDE.search(css) or "@" in css:
             raise ValueError("a logo's <style> has no import, address, comment or escape")
+
+    def check_size(self) -> None:
+        """Count what is drawn, with each part as often as it is used."""
+        if self._drawn(self._parts[0], 0) > _MOST_DRAWN:
+            raise ValueError(f"a logo draws at most {_MOST_DRAWN} elements, each as often as it is used")
+
+    def _drawn(self, part: _Part, depth: int) -> int:
+        if depth > _DEEPEST:
+            raise ValueError(f"a logo's parts use each other at most {_DEEPEST} deep, and none itself")
+        for name in part.used.keys() & self._named.keys() - self._sizes.keys():
+            self._sizes[name] = self._drawn(self._named[name], depth + 1)
+        return part.size + sum(count * self._sizes.get(name, 0) for name, count in part.used.items())

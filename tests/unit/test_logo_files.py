@@ -98,6 +98,42 @@ def test_what_is_no_plain_svg_is_refused(text: str, said: str):
         logo_files.check(text.encode())
 
 
+def nested(levels: int, used: str) -> str:
+    """Parts that draw the one before ten times each."""
+    parts = (f'<pattern id="p{level}">{used.format(level - 1) * 10}</pattern>' for level in range(levels))
+    return f"{HEAD}{''.join(parts)}</svg>"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (nested(5, '<use href="#p{}"/>'), "at most 10000 elements"),
+        (nested(5, "<path mask=\"url( '#p{}' )\"/>"), "10000"),
+        (nested(9, '<use xlink:href="#p{}"/>'), "10000"),
+        (f'{HEAD}<g id="a"><use href="#a"/></g></svg>', "none itself"),
+        (f'{HEAD}<g id="a"><use href="#b"/></g><g id="b"><use href="#a"/></g></svg>', "none itself"),
+        (HEAD + "".join(f'<use id="u{n}" href="#u{n + 1}"/>' for n in range(1200)) + "</svg>", "16 deep"),
+        (f'{HEAD}<g id="a"/><g id="a"/></svg>', "id a twice"),
+    ],
+)  # fmt: skip
+def test_an_svg_that_draws_without_end_is_refused(text: str, said: str):
+    """A few parts that use each other make billions of elements, and no browser gets through them."""
+    with pytest.raises(ValueError, match=said):
+        logo_files.check(text.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        nested(3, '<use href="#p{}"/>'), f"{HEAD}{'<g>' * 9000}{'</g>' * 9000}</svg>",
+        HEAD + '<linearGradient id="a"/>' + "<path fill='url(#a)'/>" * 2000 + "</svg>",
+    ],
+)  # fmt: skip
+def test_an_svg_may_use_its_parts_often(text: str):
+    """As an artist does: a gradient by many shapes, groups within groups."""
+    assert logo_files.check(text.encode()).media_type == "image/svg+xml"
+
+
 def test_an_svg_is_utf8():
     """A reader that guessed at another encoding would see another file than this check."""
     for encoding in ("utf-16", "latin-1"):
