@@ -25,8 +25,9 @@ class CommandFailed(Exception):
 def main(project: str, host: str, app: str, note: Path) -> int:
     """Return 0, or the exit code of the command that failed.
 
-    `host` is empty, or one that others in the LAN reach. `app` is where a new project's pages lead back to. `note` is a
-    file that holds the host of the run before: the project allows it no longer, unless it is given again.
+    `host` is empty, or one that others in the LAN reach. `app` is where the project's pages lead back to, unless a
+    developer has set another. `note` is a file that holds the host of the run before: the project allows it no longer,
+    unless it is given again. The file `app_url` beside it holds the `app` of the run before.
     """
     try:
         _prepare(project, f"[{host}]" if ":" in host else host, app, note)
@@ -41,28 +42,31 @@ def _prepare(project: str, host: str, app: str, note: Path) -> None:
     _run("platforms", "add", project, "localhost")
     former = note.read_text() if note.exists() else ""
     if former and former != host:
-        _take_back(project, former, host=host, app=app)
-        note.unlink()
+        _run("platforms", "remove", project, former, fine=MISSING)
     if host:
         # Noted before it is allowed: a run that is interrupted here is cleared up by the next one.
         note.write_text(host)
         _run("platforms", "add", project, host)
         _run("projects", "set", project, "--plain-http", "on")
-    if is_new:
+    _lead_back(project, app, note.with_name("app_url"), is_new=is_new)
+    if former and not host:
+        if not any(map(redirect_policy.is_open, _urls(project).values())):
+            _run("projects", "set", project, "--plain-http", "off")
+        note.unlink()
+
+
+def _lead_back(project: str, app: str, note: Path, *, is_new: bool) -> None:
+    """Make this run's app the project's, where that of the run before still is; what a developer has set stays."""
+    former = note.read_text() if note.exists() else ""
+    if is_new or (former and _urls(project)["app_url"] == former):
         _run("projects", "set", project, "--app-url", app)
+        note.write_text(app)
 
 
-def _take_back(project: str, former: str, *, host: str, app: str) -> None:
-    """Undo what a run with another host has set; what a developer has set stays."""
-    _run("platforms", "remove", project, former, fine=MISSING)
+def _urls(project: str) -> dict[str, str]:
     with redirect_stdout(StringIO()) as shown:
         _run("--json", "projects", "show", project)
-    urls = {name: json.loads(shown.getvalue())[name] for name in ("app_url", "verification_url")}
-    if f"://{former}:" in urls["app_url"]:
-        urls["app_url"] = app
-        _run("projects", "set", project, "--app-url", app)
-    if not host and not any(map(redirect_policy.is_open, urls.values())):
-        _run("projects", "set", project, "--plain-http", "off")
+    return {name: json.loads(shown.getvalue())[name] for name in ("app_url", "verification_url")}
 
 
 def _run(*words: str, fine: int = 0) -> int:

@@ -32,15 +32,23 @@ async def allowed(pool):
 
 
 async def test_it_may_run_again_and_again(prepare, pool):
-    """The first run makes the project, for localhost; later ones change nothing.
-
-    Pages lead back to the app of the first run: a developer may have set another one since.
-    """
+    """The first run makes the project, for localhost. Each run's pages lead back to its own app, whatever its port."""
     assert await prepare() == 0
     assert await prepare(app="http://localhost:8031/") == 0
+    assert await app_url(pool) == "http://localhost:8031/"
+    assert await prepare() == 0
     assert await app_url(pool) == LOCAL
     assert (await projects.find(pool, "demo")).name == "Demo"
     assert await allowed(pool) == (["localhost"], False)
+
+
+async def test_pages_lead_back_to_the_app_that_a_developer_has_set(prepare, pool):
+    """An address that no run has set stays, be it one on localhost."""
+    assert await prepare() == 0
+    await branding.change(pool, "demo", app_url="http://localhost:3000/")
+    for _ in range(2):
+        assert await prepare(app="http://localhost:8031/") == 0
+        assert await app_url(pool) == "http://localhost:3000/"
 
 
 async def test_the_host_of_the_lan_is_allowed_as_long_as_it_is_given(prepare, pool):
