@@ -10,7 +10,7 @@ Longer than other files: what is allowed, and its evaluation, are to be read sid
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from markupsafe import escape
@@ -52,7 +52,7 @@ class OverrideTemplate:
 
     letter: str
     part: Part
-    body: tuple[nodes.Node, ...]
+    body: tuple[nodes.Node, ...] = field(repr=False)
 
     def render(self, values: Mapping[str, str]) -> str:
         """Fill in the values; those of HTML are escaped. Raises OverrideFault for an output that can't be sent."""
