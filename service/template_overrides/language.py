@@ -31,6 +31,11 @@ _CHILDREN: Mapping[type[nodes.Node], tuple[type[nodes.Node], ...]] = {
     nodes.Template: _BODIES, nodes.If: (*_BODIES, *_TESTS), nodes.Output: _TEXTS, nodes.Filter: _TEXTS[1:],
     nodes.Not: _TESTS, nodes.And: _TESTS, nodes.Or: _TESTS, nodes.TemplateData: (), nodes.Name: (),
 }  # fmt: skip
+# What people try; all else has Jinja's own name.
+_WORDS: Mapping[type[nodes.Node], str] = {
+    nodes.Getattr: "a dot after a value", nodes.Getitem: "square brackets", nodes.Call: "a call", nodes.For: "a loop",
+    nodes.Const: "a constant", nodes.Assign: "`set`", nodes.Compare: "a comparison",
+}  # fmt: skip
 # Control characters but for tab and line breaks, and halves of characters.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _SPACE, _TAG_OR_SPACE = re.compile(r"\s"), re.compile(r"<[^<>]*>|\s")
@@ -142,7 +147,8 @@ def _fault(parent: nodes.Node, node: nodes.Node, depth: int, values: frozenset[s
         return f"nested more than {_DEEPEST} deep"
     if type(node) not in _CHILDREN[type(parent)]:
         where = "" if type(node) not in _CHILDREN else " here"
-        return f"{type(node).__name__} is not allowed{where}; there are text, values, if, not, and, or, and filters"
+        what = _WORDS.get(type(node), f"Jinja's {type(node).__name__}")
+        return f"{what} is not allowed{where}; there are text, values, if, not, and, or, and filters"
     if isinstance(node, nodes.Name) and (node.name not in values or node.ctx != "load"):
         return f"no value {node.name[:40]} here; see `templates show`"
     if isinstance(node, nodes.Filter):
