@@ -9,7 +9,7 @@ SITE = ROOT / "devstack" / "example_app" / "site"
 FILLED = [
     ("sign-in", "email", "username"), ("sign-in", "password", "current-password"),
     ("sign-up", "name", "name"), ("sign-up", "email", "username"), ("sign-up", "password", "new-password"),
-    ("ask-recovery", "email", "username"),
+    ("ask-recovery", "email", "username"), ("ask-recovery", "hosted", ""),
     ("reset", "email", "username"), ("reset", "password", "new-password"),
     ("ask-code", "email", "username"), ("enter-code", "secret", "one-time-code"),
     ("ask-link", "email", "username"), ("ask-link", "hosted", ""),
