@@ -10,7 +10,7 @@ from jinja2 import nodes
 
 from service.template_overrides import html_places
 from service.template_overrides.language import OverrideFault, OverrideTemplate, parse
-from service.template_overrides.values import NOTICES, SECRETS, Part, of_part
+from service.template_overrides.values import LINK, NOTICES, OPTIONAL, SECRETS, Part, of_part
 
 # Values as a letter may have them; the secrets are like nothing that stands in a source.
 _SAMPLE: Mapping[str, str] = {
@@ -21,9 +21,6 @@ _SAMPLE: Mapping[str, str] = {
     "code": "604918273550446688", "code_start": "604918273", "code_end": "550446688", "code_host": "example.com",
     "phrase": "Silent Fox",
 }  # fmt: skip
-# Those that a letter may lack. In notices the link is one, and what belongs to it goes with it.
-_OPTIONAL = frozenset({"code_host", "device", "footer_text", "host", "ip", "logo", "phrase", "support_address"})
-_OF_LINK = frozenset({"expires", "host", "link"})
 # What of it is found again whatever the filters and the signs around it make of it.
 _SECRETS = sorted({**{name: _SAMPLE[name] for name in SECRETS}, "link": "sample-7f1c2d93"}.items())
 
@@ -49,13 +46,13 @@ def _rendered(template: OverrideTemplate, lacking: frozenset[str]) -> str:
 def _readers(template: OverrideTemplate) -> Iterator[frozenset[str]]:
     """List what readers may lack: nothing, each combination of what the template asks for, and all of it."""
     allowed = of_part(template.letter, template.part)
-    optional = (_OPTIONAL | _OF_LINK if template.letter in NOTICES else _OPTIONAL) & allowed
+    optional = allowed & {*OPTIONAL, *(LINK if template.letter in NOTICES else ())}
     yield frozenset()
     named = sorted(_tested(template.body) & optional)
     for count in range(1, len(named) + 1):
         for lacking in map(frozenset, combinations(named, count)):
             # A notice has a link with all that belongs to it, or has none.
-            yield lacking | (_OF_LINK & allowed) if lacking & {"link", "expires"} else lacking
+            yield lacking | (LINK & allowed) if lacking & {"link", "expires"} else lacking
     yield optional
 
 

@@ -34,20 +34,22 @@ DESCRIPTIONS: Mapping[str, str] = {
 }
 _ALWAYS = frozenset({"account", "accent_color", "accent_ink", "footer_text", "language", "logo", "project",
                      "requested_at", "ip", "device", "support_address"})  # fmt: skip
-_LINK = frozenset({"expires", "host", "link"})
+LINK = frozenset({"expires", "host", "link"})
 _CODE = frozenset({"code", "code_end", "code_host", "code_start", "expires"})
 _PHRASE = frozenset({"phrase"})
 # The values of each letter. One that is not known is an empty text, and false in an `if`.
 VALUES: Mapping[str, frozenset[str]] = {
     "already_registered": _ALWAYS,
-    "email_changed": _ALWAYS | _LINK,
-    "magic_url": _ALWAYS | _LINK | _PHRASE,
-    "new_device": _ALWAYS | _LINK,
+    "email_changed": _ALWAYS | LINK,
+    "magic_url": _ALWAYS | LINK | _PHRASE,
+    "new_device": _ALWAYS | LINK,
     "otp": _ALWAYS | _CODE | _PHRASE,
-    "password_changed": _ALWAYS | _LINK,
-    "recovery": _ALWAYS | _LINK,
-    "verification": _ALWAYS | _LINK,
+    "password_changed": _ALWAYS | LINK,
+    "recovery": _ALWAYS | LINK,
+    "verification": _ALWAYS | LINK,
 }
+# Values that a letter may lack; in notices the link is one too, and all of LINK goes with it.
+OPTIONAL = ("host", "logo", "footer_text", "support_address", "phrase", "code_host", "device", "ip")
 # Letters that are of use without their link.
 NOTICES = frozenset({"email_changed", "new_device", "password_changed"})
 # Relays log subjects, and phones show them on a locked screen.

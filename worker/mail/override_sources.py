@@ -13,14 +13,12 @@ from operator import attrgetter
 
 from service.accent_colors import DARK_EDGE, Accent
 from service.i18n import Catalogue
-from service.template_overrides.values import NOTICES, VALUES
+from service.template_overrides.values import LINK, NOTICES, OPTIONAL, VALUES
 from worker.mail import skeletons
 from worker.mail.branding import Branding
 from worker.mail.facts import Shape
 from worker.mail.skeletons import Skeleton, Templates
 
-_OPTIONAL = ("link", "host", "logo", "footer_text", "support_address", "phrase", "code_host", "device", "ip")
-_OF_LINK = frozenset({"expires", "host", "link"})
 _LINE = re.compile(r"[^\n]*\n+")
 
 
@@ -51,7 +49,7 @@ def make(templates: Templates, letter: str, catalogue: Catalogue, shape: Shape) 
 
     @cache
     def rendered(absent: frozenset[str]) -> Skeleton:
-        present = shape.present - absent - (_OF_LINK if "link" in absent else set())
+        present = shape.present - absent - (LINK if "link" in absent else set())
         return skeletons.make(templates, catalogue, _branding(absent), replace(shape, present=present))
 
     def merged(cut: Callable[[Skeleton], tuple[str, ...]]) -> str:
@@ -59,7 +57,8 @@ def make(templates: Templates, letter: str, catalogue: Catalogue, shape: Shape) 
         return "".join(_written(lines)).rstrip("\n") + "\n"
 
     places = {name: f"{{{{ {name} }}}}" for name in shape.present}
-    optional = [name for name in _OPTIONAL if name in VALUES[letter] and (name != "link" or letter in NOTICES)]
+    may_lack = ("link", *OPTIONAL) if letter in NOTICES else OPTIONAL
+    optional = [name for name in may_lack if name in VALUES[letter]]
     subject = skeletons.fill(rendered(frozenset()).subject, places)
     text, html = merged(attrgetter("text")), merged(attrgetter("html"))
     return subject, text, html.replace("cid:{{ logo }}", "{{ logo }}")
