@@ -4,7 +4,7 @@ import argparse
 import re
 from collections.abc import Callable, Sequence
 
-from service import i18n
+from service import email_addresses, i18n
 from service.cli import durations
 
 # No session, link or key needs more than ten years, and no terminal more rows.
@@ -48,6 +48,14 @@ def locale(text: str) -> str:
         known = ", ".join(i18n.languages())
         raise argparse.ArgumentTypeError(f"one of {known}; perhaps with a region, such as de-AT")
     return text
+
+
+def recipient(text: str) -> str:
+    """Parse the address that a letter is sent to."""
+    try:
+        return email_addresses.canonical(text, special_use=True)
+    except ValueError:
+        raise argparse.ArgumentTypeError("an address such as ann@example.com") from None
 
 
 def lifetime(text: str) -> int:

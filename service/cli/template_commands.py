@@ -4,26 +4,22 @@ import argparse
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from service.cli import letter_drafts
 from service.cli.commands import CheckFailed, NotFound, UsageError, database, find_project
 from service.cli.findings import Finding, listing
+from service.cli.letter_drafts import LetterDraft
 from service.cli.tables import Listing
-from service.crypto.sealing import CannotUnseal
 from service.db import Pool
 from service.settings import Settings
-from service.store import outbox, project_relays, template_overrides, tokens
-from service.store.branding import Logo, LogoCache
+from service.store import template_overrides, tokens
 from service.store.outbox import Claim
-from service.store.project_relays import ProjectRelay
 from service.store.projects import Project
 from service.store.template_overrides import ANY, TemplateOverride, TooManyOverrides
 from service.template_overrides import checks
 from service.template_overrides.language import OverrideFault
 from service.template_overrides.values import PARTS, SOURCE_SIZES, VALUES, Part, of_part
-
-if TYPE_CHECKING:
-    from service.cli.mail_checks import Step
 
 _COLUMNS: dict[Part, str] = {"subject": "subject", "text": "body_text", "html": "body_html"}
 # In the subject of a letter that is sent for a look at it.
@@ -155,11 +151,10 @@ async def preview(arguments: argparse.Namespace, settings: Settings) -> object:
 async def send_test(arguments: argparse.Namespace, settings: Settings) -> object:
     draft, letter = await _rendered(arguments, settings)
     marked = replace(letter, subject=_TEST + letter.subject)
-    try:
-        sent: Step = await arguments.send_letter(draft.claim, settings, logo=draft.logo, own=draft.relay, letter=marked)
-    except (ValueError, OSError, CannotUnseal) as fault:
-        raise CheckFailed(listing([Finding("letter", "fail", f"not sent, {fault}")])) from None
-    answer = listing([Finding("letter", sent.state, f"{sent.relay} {sent.step}: {sent.message}")])
+    sent = await letter_drafts.send(arguments, settings, draft.letter, letter=marked)
+    if not isinstance(sent, Finding):
+        sent = Finding("letter", sent.state, f"{sent.relay} {sent.step}: {sent.message}")
+    answer = listing([sent])
     if sent.state == "fail":
         raise CheckFailed(answer)
     return answer
@@ -184,30 +179,31 @@ async def _own(pool: Pool, arguments: argparse.Namespace, locales: list[str]) ->
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A letter to nobody, with how long its link works, its logo, and the SMTP server of the project's own."""
+    """A letter to nobody, and how long its link works."""
 
-    claim: Claim
+    letter: LetterDraft
     seconds: int
-    logo: Logo | None
-    relay: ProjectRelay | None
+
+    @property
+    def claim(self) -> Claim:
+        return self.letter.claim
 
     def preview(self, arguments: argparse.Namespace, override: TemplateOverride | None) -> Any:
-        return arguments.previews().preview(self.claim, override, logo=self.logo, seconds=self.seconds)
+        return arguments.previews().preview(self.claim, override, logo=self.letter.logo, seconds=self.seconds)
 
 
 async def _draft(pool: Pool, arguments: argparse.Namespace, settings: Settings) -> _Draft:
     """Make a draft of the letter. Raises NotFound."""
     project = await find_project(pool, arguments.project)
-    claim = await outbox.draft(
+    letter = await letter_drafts.make(
         pool,
         project.id,
         letter=arguments.letter,
         recipient=getattr(arguments, "to", None) or "ann@example.com",
-        sender=settings.mail_from,
+        settings=settings,
         locale="" if arguments.locale == ANY else arguments.locale,
     )
-    logo = await LogoCache(pool).find(project.id, claim.logo_digest) if claim.logo_digest else None
-    return _Draft(claim, _lifetime(project, arguments.letter), logo, await project_relays.find(pool, project.id))
+    return _Draft(letter, _lifetime(project, arguments.letter))
 
 
 def _lifetime(project: Project, letter: str) -> int:

@@ -3,7 +3,8 @@
 import argparse
 from typing import Any
 
-from service import email_addresses, i18n
+from service import i18n
+from service.cli import arguments as kinds
 from service.cli.command_table import COMMANDS
 from service.cli.commands import Command, add_command, add_group, lazily
 from service.store.template_overrides import ANY
@@ -33,7 +34,7 @@ def add(verbs: Any) -> None:
     preview = _letter(words, "preview", _act("preview"), "render a letter with invented values")
     preview.add_argument("--part", choices=PARTS, help="only this part, as it is")
     test = _letter(words, "send-test", _act("send_test"), "send a letter with invented values")
-    test.add_argument("--to", type=_recipient, required=True, metavar="ADDRESS")
+    test.add_argument("--to", type=kinds.recipient, required=True, metavar="ADDRESS")
 
 
 def _letter(words: Any, name: str, act: Any, text: str) -> argparse.ArgumentParser:
@@ -49,10 +50,3 @@ def _locale(text: str) -> str:
     if locale != ANY and not i18n.has_dates(locale):
         raise argparse.ArgumentTypeError(_LOCALE)
     return locale
-
-
-def _recipient(text: str) -> str:
-    try:
-        return email_addresses.canonical(text, special_use=True)
-    except ValueError:
-        raise argparse.ArgumentTypeError("an address such as ann@example.com") from None

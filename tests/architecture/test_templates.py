@@ -14,7 +14,7 @@ _POSTING = (
     "outgoing_mail.enqueue",
     "outgoing_mail.enqueue_link_to_owner",
     "outgoing_mail.notify",
-    "outbox.draft",
+    "letter_drafts.make",
     "replace",
 )
 
