@@ -165,7 +165,7 @@ def has_dates(locale: str) -> bool:
     """Tell whether times can be written in a locale such as `pt-br`, whatever catalogues there are."""
     from babel import localedata  # noqa: PLC0415 - only own templates need it
 
-    return bool(_LOCALE.fullmatch(locale) and localedata.exists(locale.replace("-", "_")))
+    return is_locale(locale) and localedata.exists(locale.replace("-", "_"))
 
 
 def _read(path: Path) -> Catalogue:

@@ -57,9 +57,9 @@ async def _create(arguments: argparse.Namespace, settings: "Settings") -> object
 async def _list(_arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         faces = {face.project_id: face for face in await branding.list_all(pool)}
-        relays = await _servers(pool)
+        servers = {relay.project_id: relay.server for relay in await project_relays.list_all(pool)}
         found = await projects.list_all(pool)
-    rows = [_facts(project, faces[project.id], relays) for project in found if project.id in faces]
+    rows = [_facts(project, faces[project.id], servers.get(project.id, "")) for project in found if project.id in faces]
     return Listing(rows, ("id", "name", "locale", "hostnames", "apps", "created_at"))
 
 
@@ -73,17 +73,13 @@ async def shown(pool: Executor, project_id: str) -> dict[str, Any]:
     project, face = await find_project(pool, project_id), await branding.find(pool, project_id)
     if face is None:
         raise NotFound(f"no project {project_id}")
-    return _facts(project, face, await _servers(pool))
+    relay = await project_relays.find(pool, project_id)
+    return _facts(project, face, relay.server if relay else "")
 
 
-def _facts(project: Project, face: Branding, servers: dict[str, str]) -> dict[str, Any]:
+def _facts(project: Project, face: Branding, server: str) -> dict[str, Any]:
     shown = {name: value for name, value in asdict(face).items() if name in _BRANDING}
-    return asdict(project) | shown | {"logo": face.logo_type or "", "smtp_url": servers.get(project.id, "")}
-
-
-async def _servers(pool: Executor) -> dict[str, str]:
-    """Return the SMTP servers of projects' own, by host:port."""
-    return {relay.project_id: relay.server for relay in await project_relays.list_all(pool)}
+    return asdict(project) | shown | {"logo": face.logo_type or "", "smtp_url": server}
 
 
 async def _set(arguments: argparse.Namespace, settings: "Settings") -> object:
