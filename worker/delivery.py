@@ -25,7 +25,7 @@ from worker.mail.overrides import OverrideCache
 from worker.outcomes import OutcomeRecorder
 from worker.relays import Relays
 from worker.sent_journal import SentEntry
-from worker.smtp import Accepted, PermanentFailure, RelayPool, TemporaryFailure
+from worker.smtp import Accepted, PermanentFailure, TemporaryFailure
 
 log = logging.getLogger(__name__)
 # Attempts at a row that can't be read, which is our fault: a few, not for ever.
@@ -49,30 +49,27 @@ class Delivery:
     """Delivery of one mail at a time from the outbox to a relay."""
 
     pool: Pool
-    relay: RelayPool
+    relays: Relays
     job_queue: JobQueue
     ring: KeyRing = field(repr=False)
     sender: str
     public_url: str
     slots: DeliverySlots
     recorder: OutcomeRecorder
-    relays: Relays = field(init=False)
     logos: LogoCache = field(init=False, repr=False)
     overrides: OverrideCache = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.relays, self.logos = Relays(self.pool, self.ring, self.relay), LogoCache(self.pool)
-        self.overrides = OverrideCache(self.pool)
+        self.logos, self.overrides = LogoCache(self.pool), OverrideCache(self.pool)
 
     async def deliver(self, mail_id: UUID) -> None:
         """Send a mail if it is still due. Safe to call at any time, any number of times."""
         route = await self.relays.route(mail_id)
         if not route.is_open():
             return
-        with route.taken():
-            async with route.slot(self.slots) as reservation:
-                if reservation is not None and not await self.claim_and_send(mail_id):
-                    route.relay.release_rate(reservation)
+        async with route.slot(self.slots) as reservation:
+            if reservation is not None and not await self.claim_and_send(mail_id):
+                route.relay.release_rate(reservation)
 
     async def claim_and_send(self, mail_id: UUID) -> bool:
         """Deliver without slot and rate limit; return whether the relay was tried."""
@@ -171,7 +168,7 @@ class Delivery:
         """Find the logo that the project had at the claim; None if it has another one by now, or none."""
         digest = claim.logo_digest
         logo = await self.logos.find(claim.project_id, digest) if digest else None
-        return branding.inline_image(logo, digest) if logo and digest else None
+        return branding.inline_image(logo, digest)
 
     async def _send(self, claim: Claim, lease: Lease, message: bytes) -> Accepted:
         """Send by the project's relay, and journal the acceptance. Raises PermanentFailure, TemporaryFailure."""

@@ -79,19 +79,19 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
     stop: asyncio.Event,
     hurry: asyncio.Event,
 ) -> None:
-    relay, metrics, job_queue = relay_of(settings), Metrics(), JobQueue(redis, peers.redis)
+    metrics, job_queue = Metrics(), JobQueue(redis, peers.redis)
     recorder = OutcomeRecorder(pool, Leases(pool, identity.name), SentJournal(identity.journal), metrics)
     slots = DeliverySlots(settings.worker_jobs)
+    relays = Relays(pool, settings.key_ring, relay_of(settings), partial(_own_relay, settings), settings.helo)
     delivery = Delivery(
-        pool, relay, job_queue, settings.key_ring, settings.mail_from, settings.public_url, slots, recorder
+        pool, relays, job_queue, settings.key_ring, settings.mail_from, settings.public_url, slots, recorder
     )  # fmt: skip
-    delivery.relays = Relays(pool, settings.key_ring, relay, partial(_own_relay, settings), settings.helo)
-    reports = RelayReporter(redis, identity.name, delivery.relays.states, peers.redis)
+    reports = RelayReporter(redis, identity.name, relays.states, peers.redis)
     log_writer = SecurityLogWriter(pool)
     poller = OutboxPoller(pool, delivery, log_writer, settings.log_months, settings.mail_days)
     url = settings.redis_url.get_secret_value()
     consumer = QueueConsumer(url, delivery, log_writer, settings.worker_jobs, identity.name, peers.redis)
-    heartbeat = Heartbeat(settings.worker_heartbeat, identity, delivery.relays, job_queue, metrics)
+    heartbeat = Heartbeat(settings.worker_heartbeat, identity, relays, job_queue, metrics)
     heartbeat_task, report_task = asyncio.create_task(heartbeat.run()), asyncio.create_task(reports.run())
     event_loop_monitor.spare_startup()
     log.info("The worker has started", extra={"event": "worker.started", "worker": identity.name})
@@ -104,7 +104,7 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
             await cancel_and_wait(poller_task)
             await _release_leases(recorder)
     finally:
-        await delivery.relays.close()
+        await relays.close()
         await cancel_and_wait(heartbeat_task)
         await cancel_and_wait(report_task)
         await reports.stop()

@@ -48,7 +48,7 @@ class OutboxPoller:
                 (BACKLOG_INTERVAL, self.update_backlog),
             ):
                 group.create_task(_run_every(seconds, act, self.pool))
-            group.create_task(run_probes(self.delivery.relay))
+            group.create_task(run_probes(self.delivery.relays.shared))
             group.create_task(self.resume_after_outage())
 
     async def poll_due(self) -> None:
@@ -112,7 +112,7 @@ class OutboxPoller:
 
         Also when the worker starts: an operator may have fixed the settings that the relay refused.
         """
-        recovered = self.delivery.relay.recovered
+        recovered = self.delivery.relays.shared.recovered
         recovered.set()
         while True:
             await recovered.wait()

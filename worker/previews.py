@@ -18,7 +18,7 @@ _REQUESTED = datetime(2026, 1, 1, 9, tzinfo=UTC)
 
 def preview(draft: Claim, override: TemplateOverride | None, *, logo: Logo | None, seconds: int) -> Letter:
     """Render a draft's letter with invented values; a link or code lives for so many seconds. Raises OverrideFault."""
-    image = branding.inline_image(logo, draft.logo_digest) if logo and draft.logo_digest else None
+    image = branding.inline_image(logo, draft.logo_digest)
     facts = invented_facts(draft, seconds)
     return templates.render(
         draft.letter, locale=draft.locale, branding=branding.of_claim(draft, image), override=override, **facts

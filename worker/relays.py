@@ -33,6 +33,13 @@ class Choice:
     but: list[str]
 
 
+def own_server(ring: KeyRing, settings: ProjectRelay, *, helo: str | None) -> SmtpUrl:
+    """Read the URL of a project's own server. Raises CannotUnseal, ValueError."""
+    url = project_relays.url_of(ring, settings).reveal()
+    (server,) = parse_urls(url, helo=helo, label=f"/{settings.project_id}")
+    return server
+
+
 def _open_usual(server: SmtpUrl, recovered: asyncio.Event) -> RelayPool:
     return RelayPool(server, recovered=recovered)
 
@@ -148,9 +155,7 @@ class Relays:
         """Open a project's relay. A fault is told at each of its mails, and in the log once; it concerns no other."""
         recovered = asyncio.Event()
         try:
-            url = project_relays.url_of(self.ring, settings).reveal()
-            (server,) = parse_urls(url, helo=self.helo, label=f"/{settings.project_id}")
-            relay = self.open(server, recovered)
+            relay = self.open(own_server(self.ring, settings, helo=self.helo), recovered)
         except (CannotUnseal, ValueError, OSError) as error:
             fault = str(error)
         else:

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from service.store.project_relays import ProjectRelay
@@ -57,22 +57,19 @@ class Route:
         """Return whether a mail can be delivered now: the relay is available, and not busy with as many as it may."""
         return self.relay.is_available() and (self.settings is None or self.busy < _MOST)
 
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        self.busy += 1
-        try:
-            yield
-        finally:
-            self.busy -= 1
-
-    def slot(self, slots: DeliverySlots) -> AbstractAsyncContextManager[RateReservation | None]:
-        """Wait for a slot and for the relay's rate.
+    @asynccontextmanager
+    async def slot(self, slots: DeliverySlots) -> AsyncIterator[RateReservation | None]:
+        """Wait for a slot and for the relay's rate; busy from the start.
 
         An own relay takes none of the slots: one that hangs, or wants a mail a minute, must not delay other mails.
         """
-        if self.settings is None:
-            return slots.acquire(self.relay.acquire_rate)
-        return slots.admit(self.relay.acquire_rate)
+        acquire = slots.acquire if self.settings is None else slots.admit
+        self.busy += 1
+        try:
+            async with acquire(self.relay.acquire_rate) as reservation:
+                yield reservation
+        finally:
+            self.busy -= 1
 
     async def close(self) -> None:
         if self.probes:

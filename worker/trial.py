@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from service.settings import Settings
-from service.store import project_relays
 from service.store.branding import Logo
 from service.store.outbox import Claim
 from service.store.project_relays import ProjectRelay
 from worker.mail import branding, compose
 from worker.mail.templates import Letter
+from worker.relays import own_server
 from worker.smtp import (
     DeliveryFailure,
     RelayPool,
@@ -41,7 +41,7 @@ async def send_letter(
     """
     if fault := compose.fault(draft, settings.mail_from):
         raise ValueError(fault)
-    image = branding.inline_image(logo, draft.logo_digest) if logo and draft.logo_digest else None
+    image = branding.inline_image(logo, draft.logo_digest)
     if letter:
         message = compose.message(draft, letter, sender=settings.mail_from, logo=image)
     else:
@@ -61,8 +61,7 @@ async def send_letter(
 def _servers(settings: Settings, own: ProjectRelay | None) -> tuple[SmtpUrl, ...]:
     if own is None:
         return parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
-    url = project_relays.url_of(settings.key_ring, own).reveal()
-    return parse_urls(url, helo=settings.helo, label=f"/{own.project_id}")
+    return (own_server(settings.key_ring, own, helo=settings.helo),)
 
 
 def _not_sent(fault: DeliveryFailure) -> StepResult:

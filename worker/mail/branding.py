@@ -51,6 +51,8 @@ def of_claim(claim: Claim, logo: InlineImage | None) -> Branding:
     )
 
 
-def inline_image(logo: Logo, digest: str) -> InlineImage:
-    """Return the logo as an attachment of its letter."""
+def inline_image(logo: Logo | None, digest: str | None) -> InlineImage | None:
+    """Return the logo as an attachment of its letter; None without one."""
+    if not logo or not digest:
+        return None
     return InlineImage(_CONTENT_ID.format(digest[:32]), logo.media_type, logo.data)

@@ -1,7 +1,9 @@
 """Workers as they are put together in production, on the test's own Postgres, Redis and sink."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from worker.delivery import Delivery
 from worker.leases import Leases
 from worker.metrics import Metrics
 from worker.outcomes import OutcomeRecorder
+from worker.relays import Relays
 from worker.sent_journal import SentJournal
 from worker.smtp import Deadlines, RelayPool, SmtpUrl
 
@@ -26,7 +29,7 @@ def staffed(  # noqa: PLR0917 - what a mailer stands on
     recorder = OutcomeRecorder(pool, Leases(pool, name), SentJournal(journal), Metrics())
     return Delivery(
         pool,
-        relay,
+        Relays(pool, settings.key_ring, relay),
         job_queue,
         settings.key_ring,
         "no-reply@accounts.test",
@@ -34,6 +37,11 @@ def staffed(  # noqa: PLR0917 - what a mailer stands on
         DeliverySlots(100),
         recorder,
     )
+
+
+def sending_by(worker: Delivery, relay: Any) -> Delivery:
+    """The same worker with another shared relay."""
+    return replace(worker, relays=Relays(worker.pool, worker.ring, relay))
 
 
 @pytest.fixture

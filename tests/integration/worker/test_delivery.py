@@ -22,6 +22,7 @@ from testkit.letters import link_of, parameters_of
 from testkit.outbox import ANN, URL, request_mail
 from testkit.patience import PATIENCE
 from testkit.sink import Sink
+from tests.integration.worker.conftest import sending_by
 from worker.delivery import Delivery
 from worker.leases import LEASE
 from worker.outcomes import WAITS
@@ -282,7 +283,7 @@ async def test_a_busy_postgres_fails_no_mail(pool: Pool, a_worker, ann: users.Us
         async def send(self, *_arguments, before_data) -> None:
             raise Overloaded
 
-    await replace(a_worker(), relay=Busy()).claim_and_send(mail)
+    await sending_by(a_worker(), Busy()).claim_and_send(mail)
     assert await state(pool, mail) == "pending"
 
 
@@ -351,7 +352,7 @@ async def test_a_late_worker_asks_before_the_words_go_out(pool: Pool, a_worker, 
             assert not await before_data(), "to have asked for a lease is not to have it"
             raise TemporaryFailure(0, "the check before DATA said no", "fence")
 
-    await replace(one, relay=HeldUp()).claim_and_send(mail)
+    await sending_by(one, HeldUp()).claim_and_send(mail)
     assert (len(sink.mails), await state(pool, mail)) == (1, "sent")
 
 

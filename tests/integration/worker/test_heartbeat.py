@@ -22,7 +22,9 @@ from worker.worker_name import WorkerName
 @pytest.fixture
 def heartbeat(a_worker, tmp_path: Path) -> Heartbeat:
     worker = a_worker("one")
-    return Heartbeat(tmp_path / "alive", WorkerName("one"), worker.relay, worker.job_queue, worker.recorder.metrics)
+    return Heartbeat(
+        tmp_path / "alive", WorkerName("one"), worker.relays.shared, worker.job_queue, worker.recorder.metrics
+    )
 
 
 async def test_the_heart_beats(heartbeat: Heartbeat):

@@ -1,7 +1,6 @@
 """A mail's history: each try that failed, each worker that was lost and each end is a row, written with its state."""
 
 import asyncio
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -12,6 +11,7 @@ from testkit.outbox import ANN, request_mail
 from testkit.patience import PATIENCE
 from testkit.sink import Sink
 from testkit.waiting import until
+from tests.integration.worker.conftest import sending_by
 from tests.integration.worker.test_delivery import ENDINGS, due_now, poller, state
 from worker.routes import run_probes
 from worker.smtp import OURS, RelayPool, SmtpUrl
@@ -207,7 +207,7 @@ class Away:
 async def test_f31_nothing_is_claimed_while_no_relay_is_well(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """Neither a ring nor the sweep costs a try; what can't be of use any more is ended all the same."""
     mail, late = await request_mail(pool), await request_mail(pool)
-    away = replace(a_worker(), relay=Away())
+    away = sending_by(a_worker(), Away())
     await away.deliver(mail)
     await due_now(pool)
     await poller(pool, away).poll_due()
@@ -224,15 +224,15 @@ async def test_f31_what_waited_for_the_relay_goes_out_when_it_is_back(pool: Pool
     later = "update mails set due_at = now() + interval '15 minutes', last_cause = $1"
     await pool.execute(later, "server")
     await pool.execute(f"{later} where id = $2", "recipient", greylisted)
-    away = replace(a_worker(), relay=Away())
+    away = sending_by(a_worker(), Away())
     watching = asyncio.create_task(poller(pool, away).resume_after_outage())
-    away.relay.recovered.set()
+    away.relays.shared.recovered.set()
     async with asyncio.timeout(PATIENCE):
         while away.recorder.metrics.since_start["mails_rescheduled"] < 3:  # noqa: ASYNC110 - a counter can't be awaited
             await asyncio.sleep(0.02)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
-    assert not away.relay.recovered.is_set()
+    assert not away.relays.shared.recovered.is_set()
     assert await outbox.list_due(pool, seconds=0, most=10) == waiting
 
 
@@ -260,7 +260,7 @@ async def test_f34_a_wrong_password_put_right_brings_all_mails_out(pool: Pool, s
     """535 until the breaker opens; a probe that signs in closes it, and the mails go without waiting their time."""
     sink.users = {"shop": "right"}
     waiting, worker = [await request_mail(pool) for _ in range(TRIES)], a_worker()
-    worker = replace(worker, relay=RelayPool(_as_shop(sink), connections=2, rest=0.05))
+    worker = sending_by(worker, RelayPool(_as_shop(sink), connections=2, rest=0.05))
     sweep = poller(pool, worker)
 
     async def swept() -> bool:
@@ -270,17 +270,17 @@ async def test_f34_a_wrong_password_put_right_brings_all_mails_out(pool: Pool, s
     sink.script("auth", "535 5.7.8 no", times=TRIES)
     for mail in waiting:
         await worker.deliver(mail)
-    assert not worker.relay.is_available()
+    assert not worker.relays.shared.is_available()
     causes = await pool.fetch("select distinct last_cause from mails where due_at > now()")
     assert [row[0] for row in causes] == ["ours"]
-    minding = [asyncio.create_task(each) for each in (run_probes(worker.relay), sweep.resume_after_outage())]
+    minding = [asyncio.create_task(each) for each in (run_probes(worker.relays.shared), sweep.resume_after_outage())]
     try:
         await until(swept, what="nothing was hastened")
     finally:
         for task in minding:
             task.cancel()
         await asyncio.gather(*minding, return_exceptions=True)
-        await worker.relay.close()
+        await worker.relays.shared.close()
 
 
 async def test_f34_a_worker_that_starts_lets_nobody_wait_for_the_relay(pool: Pool, a_worker, ann: users.User):

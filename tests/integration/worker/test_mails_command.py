@@ -382,9 +382,9 @@ async def test_status_without_redis_tells_what_postgres_knows(
 async def test_a_worker_tells_of_its_relays(a_worker, redis: Redis):
     """A worker's report of its relays is there for half a minute, and until the worker stops."""
     worker = a_worker("one")
-    told = reports.RelayReporter(redis, "one", worker.relay.states, outages.of_redis("redis://127.0.0.1"))
+    told = reports.RelayReporter(redis, "one", worker.relays.shared.states, outages.of_redis("redis://127.0.0.1"))
     await told.publish()
-    assert await reports.read(redis) == {"one": dict(worker.relay.states())}
+    assert await reports.read(redis) == {"one": dict(worker.relays.shared.states())}
     assert 0 < await redis.ttl(reports.KEY) <= reports.LIFE
     await told.stop()
     assert await reports.read(redis) == {}
@@ -397,7 +397,7 @@ async def test_the_report_notices_that_redis_is_back(
     monkeypatch.setattr(outages, "_STEADY", 0.0)
     outage = outages.of_redis("redis://127.0.0.1")
     outage.record_failure("has no memory left")
-    await reports.RelayReporter(redis, "one", a_worker("one").relay.states, outage).publish()
+    await reports.RelayReporter(redis, "one", a_worker("one").relays.shared.states, outage).publish()
     assert [record.event for record in caplog.records] == ["redis.unavailable", "redis.available"]
 
 

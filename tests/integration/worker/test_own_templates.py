@@ -154,7 +154,7 @@ async def test_own_templates_cost_no_statement(  # noqa: PLR0917 - fixtures, and
 ):
     """Without them a mail costs none: its claim reads their state. A template costs one, and none while it stays."""
     one, seen = statements
-    worker = staffed(one, a_worker().relay, a_worker().job_queue, settings, "one")
+    worker = staffed(one, a_worker().relays.shared, a_worker().job_queue, settings, "one")
 
     async def asked() -> list[str]:
         """First words of the statements that look at own templates."""

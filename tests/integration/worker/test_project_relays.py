@@ -136,7 +136,7 @@ async def test_without_its_own_server_a_projects_mails_wait(pool: Pool, sink: Si
 async def test_without_the_shared_server_a_projects_own_works(pool: Pool, own: Sink, worker: Delivery):
     """The outage of the one is none of the other's, by jobs and by polls."""
     await give(pool, own.port)
-    shared = worker.relay._servers[0].breaker
+    shared = worker.relays.shared._servers[0].breaker
     shared.state, shared.probe_at = "open", float("inf")
     other = await mail_of_blog(pool)
     await worker.deliver(await request_mail(pool))
@@ -224,7 +224,7 @@ async def test_a_mail_that_waits_for_its_turn_goes_by_the_server_of_that_time(
     go = asyncio.Event()
 
     async def occupy() -> None:
-        async with worker.slots.acquire(worker.relay.acquire_rate):
+        async with worker.slots.acquire(worker.relays.shared.acquire_rate):
             await go.wait()
 
     busy = asyncio.create_task(occupy())
