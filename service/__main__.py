@@ -1,4 +1,4 @@
-"""`python -m service`: serve the API, migrate the database, manage projects, hosts, API keys, users, mails and letters.
+"""`python -m service`: serve the API, migrate the database, manage projects, hosts, keys, users, mails and letters.
 
 Exit codes: 0 done, 2 wrong words, 3 it exists already, 4 there is no such thing, 5 the settings are unfit,
 6 Postgres or Redis can't be used as it is, or a port can't be had, 7 the doctor found something wrong.

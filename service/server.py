@@ -12,14 +12,17 @@ from service import event_loop_monitor, outages
 from service.app import make
 from service.http import connections
 from service.http.readiness import Readiness
-from service.settings import Settings
+from service.settings import InvalidSettings, Settings
 
 log = logging.getLogger(__name__)
 _DRAIN = 10.0
 
 
 async def serve(settings: Settings, *, share_port: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT; then finish what has begun, ten seconds at most."""
+    """Serve until SIGTERM or SIGINT; then finish what has begun, ten seconds at most.
+
+    Raises InvalidSettings where rows are encrypted under keys that this process lacks.
+    """
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -27,6 +30,9 @@ async def serve(settings: Settings, *, share_port: bool = False) -> None:
     readiness = Readiness(settings, peers)
     # Checked once before the first request: JWTs live by Postgres's clock. An absent Postgres is waited for later.
     await readiness.check()
+    if readiness.missing_keys:
+        await readiness.close()
+        raise InvalidSettings([readiness.missing_keys])
     watching = [asyncio.create_task(readiness.watch()), asyncio.create_task(event_loop_monitor.monitor())]
     api = connections.runner(make(settings, readiness.clock.now, peers), settings, shutdown_timeout=_DRAIN)
     side = web.AppRunner(_health_app(readiness), access_log=None, shutdown_timeout=1)

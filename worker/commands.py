@@ -70,7 +70,11 @@ def main(words: Sequence[str] | None = None) -> int:
     json_logging.configure_logging(level=settings.log_level, form=settings.log_format)
     templates.load_templates()
     user_agents.load_patterns()
-    uvloop.run(run_worker(settings))
+    try:
+        uvloop.run(run_worker(settings))
+    except InvalidSettings as unfit:
+        print(exit_codes.describe(unfit, exit_codes.UNFIT), file=sys.stderr)
+        return exit_codes.UNFIT
     return 0
 
 

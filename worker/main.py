@@ -15,7 +15,8 @@ from service.db import Pool
 from service.outages import Peers
 from service.queue import JobQueue, connect
 from service.relay_reports import RelayReporter
-from service.settings import Settings
+from service.settings import InvalidSettings, Settings
+from service.store import sealed_rows
 from worker.asyncio_tools import cancel_and_wait
 from worker.concurrency import DeliverySlots
 from worker.crash_recovery import recover
@@ -35,10 +36,15 @@ from worker.worker_name import WorkerName, acquire, default_state
 log = logging.getLogger("worker")
 # Seconds for deliveries to finish when the worker is stopped.
 _DRAIN = 10.0
+# Seconds that Postgres has at the start to tell which keys its rows need.
+_PATIENCE = 5.0
 
 
 async def run_worker(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT; deliveries then have ten seconds to finish, none after a second signal."""
+    """Work until SIGTERM or SIGINT; deliveries then have ten seconds to finish, none after a second signal.
+
+    Raises InvalidSettings where rows are encrypted under keys that this worker lacks.
+    """
     stop, hurry = asyncio.Event(), asyncio.Event()
 
     def request_stop() -> None:
@@ -62,12 +68,28 @@ async def run_worker(settings: Settings) -> None:
     )  # fmt: skip
     redis = connect(settings.redis_url.get_secret_value())
     try:
+        await _require_keys(pool, settings)
         await _run(settings, identity, pool, redis, peers, stop, hurry)
     finally:
         await redis.aclose(close_connection_pool=True)
         await pool.close()
         identity.release()
     log.info("The worker has stopped", extra={"event": "worker.stopped", "worker": identity.name})
+
+
+async def _require_keys(pool: Pool, settings: Settings) -> None:
+    """Raise InvalidSettings where rows are encrypted under keys that this worker lacks.
+
+    An absent Postgres is waited for later; the hourly resealing then reports such rows.
+    """
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            missing = await sealed_rows.missing_keys(pool, settings.key_ring)
+    except Exception as error:  # noqa: BLE001 - whatever the error of Postgres
+        pool.note(error)
+        return
+    if missing:
+        raise InvalidSettings([missing])
 
 
 async def _run(  # noqa: PLR0917 - all parts that a worker is built of

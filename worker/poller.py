@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from service.db import Pool
-from service.store import events, outbox, security_log, sessions, tokens
+from service.store import events, outbox, sealed_rows, security_log, sessions, tokens
 from worker.delivery import Delivery
 from worker.leases import LEASE, RENEWAL
 from worker.routes import run_probes
@@ -43,6 +43,7 @@ class OutboxPoller:
         async with asyncio.TaskGroup() as group:
             for seconds, act in (
                 (PURGE_INTERVAL, self.purge),
+                (PURGE_INTERVAL, self.reseal),
                 (RENEWAL, self.delivery.recorder.leases.renew),
                 (POLL_INTERVAL, self.poll_due),
                 (BACKLOG_INTERVAL, self.update_backlog),
@@ -147,6 +148,20 @@ class OutboxPoller:
         await sessions.delete_expired(self.pool)
         while await outbox.delete_finished(self.pool, days=self.mail_days, most=_DELETE_BATCH) == _DELETE_BATCH:
             pass
+
+    async def reseal(self) -> None:
+        """Seal under the first of SECRET_KEYS what is sealed under another, so that an operator can take that away."""
+        done, refused = await sealed_rows.reseal(self.pool, self.delivery.ring)
+        if done:
+            log.info(
+                "The worker has encrypted secrets under the first key",
+                extra={"event": "secrets.resealed", "count": done},
+            )
+        for row in refused:
+            place = {"purpose": row.place.purpose, "project": row.place.project_id, "user": row.place.user_id}
+            log.error(
+                "An encrypted secret can't be read", extra={"event": "secrets.unreadable", **place, "fault": row.fault}
+            )
 
 
 async def _run_every(seconds: float, act: Callable[[], Awaitable[None]], pool: Pool) -> None:

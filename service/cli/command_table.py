@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, Entry] = {
     "platforms": Entry("platforms", "who a project's clients are: hosts of its pages and links, and its apps"),
     "limits": Entry("limits", "rate limits: numbers of a project's own, and what its windows hold"),
     "keys": Entry("keys", "API keys of a project"),
+    "secret-keys": Entry("secret_keys", "keys of SECRET_KEYS, before one of them is taken away"),
     "users": Entry("users", "users of a project: passwords are read from standard input, never from the command"),
     "mails": Entry("mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs"),
     "templates": Entry("templates", "a project's own templates of letters (docs/templates.md)"),

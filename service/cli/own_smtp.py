@@ -4,18 +4,10 @@ import argparse
 import sys
 from dataclasses import dataclass
 from getpass import getpass
-from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from service.cli.commands import PartialFailure, UsageError, add_command, database
-from service.crypto.sealing import CannotUnseal
+from service.cli.commands import UsageError
 from service.crypto.secret import Secret
-from service.store import project_relays
-
-if TYPE_CHECKING:
-    from service.settings import Settings
-
-_TEXT = "encrypt the passwords of projects' SMTP servers under the first of SECRET_KEYS, before another is taken away"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +16,6 @@ class Server:
 
     name: str
     url: Secret
-
-
-def add(words: Any) -> None:
-    add_command(words, "reseal", _reseal, _TEXT)
 
 
 def read(arguments: argparse.Namespace) -> Server:
@@ -42,18 +30,3 @@ def read(arguments: argparse.Namespace) -> Server:
         return Server(arguments.smtp_server_of(text), Secret(text))
     except ValueError as fault:
         raise UsageError(f"--smtp-url: {fault}") from None
-
-
-async def _reseal(_arguments: argparse.Namespace, settings: "Settings") -> object:
-    resealed, refused = [], []
-    async with database(settings) as pool:
-        for relay in await project_relays.list_all(pool):
-            try:
-                if await project_relays.reseal(pool, settings.key_ring, relay):
-                    resealed.append(relay.project_id)
-            except CannotUnseal as fault:
-                refused.append(f"{relay.project_id}: {fault}; set --smtp-url again")
-    answer = {"resealed": resealed, "refused": refused}
-    if refused:
-        raise PartialFailure(answer, exists_only=False)
-    return answer

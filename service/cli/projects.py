@@ -39,7 +39,6 @@ def add(verbs: Any) -> None:
     change.add_argument("id")
     project_options.add(change)
     project_deletion.add(words)
-    own_smtp.add(words)
 
 
 def _project_id(text: str) -> str:

@@ -12,10 +12,14 @@ def current(ring: KeyRing) -> str:
     return next(iter(ring))
 
 
+def join(*parts: str) -> bytes:
+    """Join texts, each with its length before it, so that no two lists of parts look alike."""
+    return b"".join(len(raw).to_bytes(4, "big") + raw for raw in (part.encode() for part in parts))
+
+
 def derive(key: bytes, *parts: str) -> bytes:
-    """Derive by HMAC-SHA-256 of the parts, each with its length before it so that no two lists of parts look alike."""
-    message = b"".join(len(raw).to_bytes(4, "big") + raw for raw in (part.encode() for part in parts))
-    return hmac.digest(key, message, "sha256")
+    """Derive by HMAC-SHA-256 of the joined parts."""
+    return hmac.digest(key, join(*parts), "sha256")
 
 
 def expand(key: bytes, length: int, *parts: str) -> bytes:

@@ -10,7 +10,7 @@ from service.database_health import Clock
 from service.db import Pool, PostgresHung, explain
 from service.outages import Peers, peers_of
 from service.settings import Settings
-from service.store import migrations
+from service.store import migrations, sealed_rows
 
 log = logging.getLogger(__name__)
 _MIGRATE = "run `python -m service migrate`"
@@ -30,6 +30,9 @@ class Readiness:
         self._pool = Pool(self._url, size=1, name="accounts-health", outage=self._peers.postgres)
         self._redis = queue.connect(settings.redis_url.get_secret_value(), timeout=0.5)
         self._version = migrations.load()[-1].version
+        self._ring = settings.key_ring
+        # Keys that rows need and this process has not, in words; None as long as Postgres has not been asked.
+        self.missing_keys: str | None = None
         self._seen, self._reported = False, False
         self._where = f"postgres at {self._peers.postgres.server}"
 
@@ -49,11 +52,11 @@ class Readiness:
         try:
             async with asyncio.timeout(_PATIENCE):
                 findings = await database_health.check(self._pool, self.clock)
+                fault = self._judge(findings) or await self._check_keys()
         except Exception as error:  # noqa: BLE001 - any error means that this Postgres can't serve
             self._pool.note(PostgresHung() if isinstance(error, TimeoutError) else error)
             return explain(error, self._url)
         self._seen = True
-        fault = self._judge(findings)
         if bool(fault) != self._reported:
             self._reported = bool(fault)
             self._log_change(fault)
@@ -75,6 +78,12 @@ class Readiness:
         if abs(self.clock.offset) > _OFF:
             return f"the clock of {self._where} is {self.clock.offset:+.1f} s from this machine's"
         return ""
+
+    async def _check_keys(self) -> str:
+        """Look for keys that rows need, until none is missing: what is sealed later has a key of this ring."""
+        if self.missing_keys != "":
+            self.missing_keys = await sealed_rows.missing_keys(self._pool, self._ring)
+        return self.missing_keys
 
     async def _ping_redis(self) -> bool:
         try:

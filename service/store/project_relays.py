@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from service.crypto import key_derivation, sealing
+from service.crypto import sealing
 from service.crypto.key_derivation import KeyRing
+from service.crypto.sealing import Place
 from service.crypto.secret import Secret
 from service.db import Executor, Queries
 
 _sql = Queries("project_relays")
+# Named in sql/queries/sealed_rows.sql too.
 _PURPOSE = "project relay"
 
 
@@ -31,7 +33,7 @@ async def find(conn: Executor, project_id: str) -> ProjectRelay | None:
 
 async def save(conn: Executor, ring: KeyRing, project_id: str, *, server: str, url: Secret) -> None:
     """Set a project's server; the project must be there."""
-    kid, sealed = sealing.seal(ring, url, purpose=_PURPOSE, owner=project_id)
+    kid, sealed = sealing.seal(ring, url, _place(project_id))
     await _sql.run(conn, "set_project_relay", project_id=project_id, server=server, kid=kid, sealed=sealed)
 
 
@@ -40,15 +42,10 @@ async def remove(conn: Executor, project_id: str) -> None:
     await _sql.run(conn, "remove_project_relay", project_id=project_id)
 
 
-async def reseal(conn: Executor, ring: KeyRing, relay: ProjectRelay) -> bool:
-    """Seal under the first key what is sealed under another; False if it was or has been changed. CannotUnseal."""
-    if relay.kid == key_derivation.current(ring):
-        return False
-    kid, sealed = sealing.seal(ring, url_of(ring, relay), purpose=_PURPOSE, owner=relay.project_id)
-    facts = {"kid": kid, "sealed": sealed, "former": relay.sealed}
-    return await _sql.run(conn, "replace_seal", project_id=relay.project_id, **facts) == 1
-
-
 def url_of(ring: KeyRing, relay: ProjectRelay) -> Secret:
     """Return the URL. Raises CannotUnseal."""
-    return sealing.unseal(ring, relay.kid, relay.sealed, purpose=_PURPOSE, owner=relay.project_id)
+    return sealing.unseal(ring, relay.kid, relay.sealed, _place(relay.project_id))
+
+
+def _place(project_id: str) -> Place:
+    return Place(_PURPOSE, project_id, "", project_id)

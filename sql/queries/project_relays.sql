@@ -8,9 +8,5 @@ select project_id, server, kid, sealed from project_relays where project_id = :p
 insert into project_relays (project_id, server, kid, sealed) values (:project_id, :server, :kid, :sealed)
 on conflict (project_id) do update set server = excluded.server, kid = excluded.kid, sealed = excluded.sealed;
 
--- name: replace_seal(project_id, kid, sealed, former)
--- Under a newer key, unless the relay was changed meanwhile.
-update project_relays set kid = :kid, sealed = :sealed where project_id = :project_id and sealed = :former;
-
 -- name: remove_project_relay(project_id)
 delete from project_relays where project_id = :project_id;

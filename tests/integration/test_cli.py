@@ -21,7 +21,7 @@ from tests.integration.conftest import Terminal
 ROOT = Path(__file__).parent.parent.parent
 COMMANDS = [
     "serve", "migrate", "projects create", "projects list", "projects show", "projects set", "projects delete",
-    "projects reseal",
+    "secret-keys status", "secret-keys reseal",
     "platforms add", "platforms list", "platforms remove", "keys create", "keys list", "keys revoke",
 ]  # fmt: skip
 

@@ -14,7 +14,6 @@ from tests.integration.conftest import Terminal
 PASSWORD = "s3cret/p@ss word"
 pytestmark = pytest.mark.usefixtures("typed", "shop")
 URL = "smtp://accounts@relay.example.com:587"
-KEYS = {"old": "6f1c9d2e8b3a4750" * 4, "new": "0a9b8c7d6e5f4321" * 4}
 
 
 @pytest.fixture
@@ -63,20 +62,3 @@ async def test_what_no_worker_could_use_is_refused(type_: Terminal, pool: Pool, 
     assert (code, out, said in err) == (WRONG, "", True), err
     assert "s3cret" not in err
     assert await project_relays.list_all(pool) == []
-
-
-async def test_keys_are_rotated(type_: Terminal, pool: Pool, monkeypatch: pytest.MonkeyPatch):
-    """`projects reseal` encrypts under the first key, once; what can't be opened any more is named."""
-    monkeypatch.setenv("SECRET_KEYS", f"old:{KEYS['old']}")
-    await type_("projects", "set", "shop", "--smtp-url", URL)
-    monkeypatch.setenv("SECRET_KEYS", f"new:{KEYS['new']},old:{KEYS['old']}")
-    assert await type_.json("projects", "reseal") == {"resealed": ["shop"], "refused": []}
-    assert await type_.json("projects", "reseal") == {"resealed": [], "refused": []}
-    ring = {kid: bytes.fromhex(key) for kid, key in KEYS.items()}
-    (row,) = await project_relays.list_all(pool)
-    assert row.kid == "new"
-    assert "s3cret" in project_relays.url_of(ring, row).reveal()
-    monkeypatch.setenv("SECRET_KEYS", f"old:{KEYS['old']}")
-    code, out, _ = await type_("projects", "reseal", "--json")
-    assert (code, json.loads(out)["resealed"]) == (WRONG, [])
-    assert "the key new is not among SECRET_KEYS" in json.loads(out)["refused"][0]

@@ -1,0 +1,98 @@
+"""Encrypted secrets while keys are rotated: what `secret-keys` tells, and when a start is refused."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from service.cli.exit_codes import UNWELL, WRONG
+from service.db import Pool
+from service.http.readiness import Readiness
+from service.server import serve
+from service.settings import InvalidSettings, Settings, WorkerSettings
+from service.store import project_relays, sealed_rows
+from tests.integration.conftest import Terminal
+from worker.main import run_worker
+
+URL = "smtp://accounts@relay.example.com:587"
+OLD, NEW = "old:" + "6f1c9d2e8b3a4750" * 4, "new:" + "0a9b8c7d6e5f4321" * 4
+
+
+@pytest.fixture
+async def sealed(type_: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The project shop, whose SMTP password was encrypted under the key `old`."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"s3cret\n")))
+    monkeypatch.setenv("SECRET_KEYS", OLD)
+    await type_("projects", "create", "shop")
+    await type_("projects", "set", "shop", "--smtp-url", URL)
+
+
+@pytest.fixture
+def only(monkeypatch: pytest.MonkeyPatch, sealed: None):
+    """Set SECRET_KEYS."""
+
+    def set_keys(*keys: str) -> Settings:
+        monkeypatch.setenv("SECRET_KEYS", ",".join(keys))
+        return Settings.read()
+
+    return set_keys
+
+
+async def test_status_counts_rows_by_key(type_: Terminal, only):
+    """Current, older, missing; a missing key is exit code 7."""
+    row = {"purpose": "project relay", "key": "old", "rows": 1}
+    only(OLD)
+    assert await type_.json("secret-keys", "status") == [row | {"state": "current"}]
+    only(NEW, OLD)
+    assert await type_.json("secret-keys", "status") == [row | {"state": "older"}]
+    only(NEW)
+    code, out, _ = await type_("secret-keys", "status", "--json")
+    assert (code, json.loads(out)) == (UNWELL, [row | {"state": "missing"}])
+
+
+async def test_reseal_encrypts_under_the_first_key_once(type_: Terminal, pool: Pool, only):
+    """The secret is the same; then the old key is not needed; what can't be opened is named."""
+    settings = only(NEW, OLD)
+    assert await type_.json("secret-keys", "reseal") == {"resealed": 1, "refused": []}
+    assert await type_.json("secret-keys", "reseal") == {"resealed": 0, "refused": []}
+    (row,) = await project_relays.list_all(pool)
+    assert row.kid == "new"
+    assert "s3cret" in project_relays.url_of(settings.key_ring, row).reveal()
+    assert await sealed_rows.missing_keys(pool, only(NEW).key_ring) == ""
+    only(OLD)
+    code, out, _ = await type_("secret-keys", "reseal", "--json")
+    assert (code, json.loads(out)["resealed"]) == (WRONG, 0)
+    assert "the key new is not among SECRET_KEYS" in json.loads(out)["refused"][0]
+
+
+async def test_a_row_that_cannot_be_opened_stops_no_other(type_: Terminal, pool: Pool, only):
+    """Every other row is sealed anew, also those that come after it."""
+    settings = only(NEW, OLD)
+    for project_id in ("blog", "zoo"):
+        await type_("projects", "create", project_id)
+        await pool.execute(
+            "insert into project_relays select $1, server, kid, sealed from project_relays where project_id = 'shop'",
+            project_id,
+        )
+    done, refused = await sealed_rows.reseal(pool, settings.key_ring)
+    assert (done, [each.place.project_id for each in refused]) == (1, ["blog", "zoo"])
+
+
+async def test_the_api_does_not_start_without_a_key_that_rows_need(only):
+    """The refusal names the key; a probe of a process that began before Postgres was there says the same."""
+    settings = only(NEW)
+    with pytest.raises(InvalidSettings, match="1 of project relay under old"):
+        await serve(settings)
+    readiness = Readiness(settings)
+    assert "under old" in await readiness.check()
+    await readiness.close()
+
+
+@pytest.mark.usefixtures("only")
+async def test_a_worker_does_not_start_without_a_key_that_rows_need(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """The refusal names the key."""
+    monkeypatch.setenv("SECRET_KEYS", NEW)
+    monkeypatch.setenv("WORKER_STATE", str(tmp_path))
+    with pytest.raises(InvalidSettings, match="1 of project relay under old"):
+        await run_worker(WorkerSettings.read())
