@@ -74,6 +74,12 @@ class PasswordReused(AccountError):
     status, type = 400, "password_recently_used"
 
 
+class EmailUnverified(AccountError):
+    """The account's email address is not verified."""
+
+    status, type = 400, "user_email_not_verified"
+
+
 class EmailTaken(AccountError):
     """A user with the same email can't be set here."""
 
@@ -129,6 +135,24 @@ class ScopeMissing(AccountError):
 
     status, type = 401, "general_unauthorized_scope"
     legacy_message = "User (role: guest) missing scope (account)"
+
+
+class MoreFactorsRequired(AccountError):
+    """More factors are required to complete the sign in process."""
+
+    status, type = 401, "user_more_factors_required"
+
+
+class ChallengeRequired(AccountError):
+    """A challenge passed within the last 30 minutes is required for this."""
+
+    status, type = 401, "user_challenge_required"
+
+
+class ReauthenticationRequired(AccountError):
+    """A sign-in, or a challenge passed, within the last 10 minutes is required for this."""
+
+    status, type = 401, "user_reauthentication_required"
 
 
 class SessionExists(AccountError):
@@ -217,6 +241,30 @@ class EmailVerified(AccountError):
     status, type = 409, "user_email_already_verified"
 
 
+class AuthenticatorNotFound(AccountError):
+    """The account has no such authenticator."""
+
+    status, type = 404, "user_authenticator_not_found"
+
+
+class AuthenticatorVerified(AccountError):
+    """The account's authenticator is already verified."""
+
+    status, type = 409, "user_authenticator_already_verified"
+
+
+class RecoveryCodesNotFound(AccountError):
+    """The account has no recovery codes."""
+
+    status, type = 404, "user_recovery_codes_not_found"
+
+
+class RecoveryCodesExist(AccountError):
+    """The account has recovery codes already. New ones take their place by an update."""
+
+    status, type = 409, "user_recovery_codes_already_exists"
+
+
 class IdentityNotFound(AccountError):
     """Identity could not be found."""
 
@@ -241,6 +289,12 @@ class TooManyRequests(AccountError):
 
     status, type = 429, "general_rate_limit_exceeded"
     legacy_message = "Too many requests"
+
+
+class FactorDisabled(AccountError):
+    """The requested factor is disabled by the MFA factors policy."""
+
+    status, type = 501, "user_auth_method_unsupported"
 
 
 class PhoneDisabled(AccountError):

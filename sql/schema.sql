@@ -23,6 +23,23 @@ create table apps (
     constraint apps_app_check CHECK ((app = lower(app)))
 );
 
+create table authenticators (
+    project_id text not null,
+    user_id text not null,
+    id text not null,
+    kid text not null,
+    sealed bytea not null,
+    last_step bigint default 0 not null,
+    created_at timestamp with time zone default now() not null,
+    verified_at timestamp with time zone,
+    removed_at timestamp with time zone,
+    constraint authenticators_pkey PRIMARY KEY (project_id, user_id, id),
+    constraint authenticators_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE,
+    constraint authenticators_sealed_check CHECK (((octet_length(sealed) >= 28) AND (octet_length(sealed) <= 256)))
+);
+CREATE UNIQUE INDEX authenticators_pending ON public.authenticators USING btree (project_id, user_id) WHERE ((verified_at IS NULL) AND (removed_at IS NULL));
+CREATE UNIQUE INDEX authenticators_verified ON public.authenticators USING btree (project_id, user_id) WHERE ((verified_at IS NOT NULL) AND (removed_at IS NULL));
+
 create table branding (
     project_id text not null,
     reply_to text default ''::text not null,
@@ -44,6 +61,24 @@ create table branding (
     constraint branding_reply_to_check CHECK ((length(reply_to) <= 254)),
     constraint branding_support_address_check CHECK ((length(support_address) <= 254))
 );
+
+create table challenges (
+    project_id text not null,
+    id text not null,
+    user_id text not null,
+    session_id text not null,
+    factor text not null,
+    kid text not null,
+    attempts integer default 0 not null,
+    read_at timestamp with time zone,
+    created_at timestamp with time zone default now() not null,
+    expires_at timestamp with time zone not null,
+    constraint challenges_pkey PRIMARY KEY (project_id, id),
+    constraint challenges_project_id_user_id_session_id_fkey FOREIGN KEY (project_id, user_id, session_id) REFERENCES sessions(project_id, user_id, id) ON DELETE CASCADE,
+    constraint challenges_factor_check CHECK ((factor = ANY (ARRAY['totp'::text, 'email'::text, 'phone'::text, 'recoveryCode'::text, 'custom'::text])))
+);
+CREATE INDEX challenges_expired ON public.challenges USING btree (expires_at);
+CREATE INDEX challenges_of_session ON public.challenges USING btree (project_id, user_id, session_id);
 
 create table events (
     project_id text not null,
@@ -131,6 +166,16 @@ CREATE INDEX mails_due ON public.mails USING btree (due_at) WHERE (state = ANY (
 CREATE INDEX mails_of_user ON public.mails USING btree (project_id, user_id, created_at);
 CREATE INDEX mails_waiting_for_server ON public.mails USING btree (created_at) WHERE ((state = 'pending'::text) AND (last_cause = 'server'::text));
 
+create table mfa_changes (
+    project_id text not null,
+    user_id text not null,
+    id bigint generated always as identity not null,
+    former boolean not null,
+    changed_at timestamp with time zone default now() not null,
+    constraint mfa_changes_pkey PRIMARY KEY (project_id, user_id, id),
+    constraint mfa_changes_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE
+);
+
 create table password_history (
     project_id text not null,
     user_id text not null,
@@ -185,6 +230,7 @@ create table projects (
     password_personal_data boolean default true not null,
     password_history integer default 0 not null,
     special_use_domains boolean default false not null,
+    mfa_factors text[] default '{totp,email,phone}'::text[] not null,
     constraint projects_pkey PRIMARY KEY (id),
     constraint projects_id_check CHECK ((id ~ '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}$'::text)),
     constraint projects_magic_url_seconds_check CHECK ((magic_url_seconds > 0)),
@@ -195,6 +241,19 @@ create table projects (
     constraint projects_recovery_seconds_check CHECK ((recovery_seconds > 0)),
     constraint projects_session_seconds_check CHECK ((session_seconds > 0)),
     constraint projects_verification_seconds_check CHECK ((verification_seconds > 0))
+);
+
+create table recovery_codes (
+    project_id text not null,
+    user_id text not null,
+    set_id text not null,
+    place smallint not null,
+    hash text not null,
+    created_at timestamp with time zone default now() not null,
+    used_at timestamp with time zone,
+    removed_at timestamp with time zone,
+    constraint recovery_codes_pkey PRIMARY KEY (project_id, user_id, set_id, place),
+    constraint recovery_codes_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE
 );
 
 create table schema_migrations (
@@ -229,6 +288,10 @@ create table sessions (
     created_at timestamp with time zone default now() not null,
     updated_at timestamp with time zone default now() not null,
     expires_at timestamp with time zone not null,
+    first_factor text default 'unknown'::text not null,
+    assurance smallint default 1 not null,
+    mfa_at timestamp with time zone,
+    factors text[] default '{}'::text[] not null,
     constraint sessions_pkey PRIMARY KEY (project_id, user_id, id),
     constraint sessions_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE
 );
@@ -275,7 +338,7 @@ create table tokens (
     constraint tokens_pkey PRIMARY KEY (project_id, id),
     constraint tokens_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
     constraint tokens_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE,
-    constraint tokens_kind_check CHECK ((kind = ANY (ARRAY['recovery'::text, 'verification'::text, 'magic_url'::text, 'otp'::text, 'disavowal'::text, 'email_undo'::text]))) NOT VALID
+    constraint tokens_kind_check CHECK ((kind = ANY (ARRAY['recovery'::text, 'verification'::text, 'magic_url'::text, 'otp'::text, 'disavowal'::text, 'email_undo'::text, 'verification_otp'::text, 'recovery_otp'::text, 'mfa_email'::text, 'mfa_phone'::text, 'mfa_custom'::text, 'phone_login'::text, 'phone_verification'::text, 'custom'::text, 'oauth2'::text, 'passkey'::text]))) NOT VALID
 );
 CREATE INDEX tokens_asked_as ON public.tokens USING btree (project_id, asked_as);
 CREATE INDEX tokens_expired ON public.tokens USING btree (expires_at);
@@ -298,6 +361,7 @@ create table users (
     updated_at timestamp with time zone default now() not null,
     accessed_at timestamp with time zone default now() not null,
     proved_by_holder boolean default true not null,
+    mfa boolean default false not null,
     constraint users_pkey PRIMARY KEY (project_id, id),
     constraint users_project_id_email_key UNIQUE (project_id, email),
     constraint users_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),

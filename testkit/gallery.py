@@ -23,6 +23,7 @@ from testkit.page_gallery import HostedPage, hosted_pages
 from testkit.processes import ROOT
 from worker.mail import templates
 from worker.mail.branding import Branding
+from worker.mail.facts import CHANGES
 from worker.mail.templates import Letter
 
 PICTURES = ROOT / "tests" / "sdk_compat" / "drivers" / "pictures.mjs"
@@ -46,8 +47,8 @@ _PATHS = {
     "recovery": "recovery", "verification": "verification",
 }  # fmt: skip
 _LIFETIMES = {"verification": 7 * 86_400, "otp": 900, "email_changed": 72 * 3_600, "password_changed": 72 * 3_600,
-              "new_device": 72 * 3_600}  # fmt: skip
-NOTICES = ("email_changed", "new_device", "password_changed")
+              "new_device": 72 * 3_600, "security_changed": 72 * 3_600, "mfa_challenge": 600}  # fmt: skip
+NOTICES = ("email_changed", "new_device", "password_changed", "security_changed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +69,14 @@ def states(letter: str) -> Iterator[tuple[str, Branding, dict[str, Any]]]:
     """List the states of a letter, the usual one first: its name, the project's branding, the facts."""
     seconds = _LIFETIMES.get(letter, 3_600)
     secret: dict[str, Any] = {"expires": _SENT + timedelta(seconds=seconds), "lifetime_seconds": seconds}
-    if letter == "otp":
+    if letter in ("otp", "mfa_challenge"):
         secret |= {"code": "012345", "code_host": "shop.example"}
     elif letter in _PATHS:
         secret["link"] = _SHORT.format(_PATHS[letter])
     if letter in ("otp", "magic_url"):
         secret["phrase"] = "Silent Fox"
+    if letter == "security_changed":
+        secret |= {"change": "recovery_code_used", "left": 7}
     full = _REQUEST | secret
     yield "full", PROJECT, full
     own = {} if letter in NOTICES or "link" not in full else {"link": _LONG}
@@ -82,6 +85,9 @@ def states(letter: str) -> Iterator[tuple[str, Branding, dict[str, Any]]]:
     yield "branded", BRANDED, full
     if letter in NOTICES:
         yield "without-link", PROJECT, _REQUEST
+    if letter == "security_changed":
+        for change in CHANGES:
+            yield change.replace("_", "-"), PROJECT, full | {"change": change}
     if letter in ("recovery", "verification", "magic_url"):
         yield "app", PROJECT, full | {"link": "shop-app://account?secret=" + "0f" * 128}
 

@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from service.db import Pool
-from service.store import events, outbox, sealed_rows, security_log, sessions, tokens
+from service.store import (
+    authenticators,
+    challenges,
+    events,
+    outbox,
+    recovery_codes,
+    sealed_rows,
+    security_log,
+    sessions,
+    tokens,
+    users,
+)
 from worker.delivery import Delivery
 from worker.leases import LEASE, RENEWAL
 from worker.routes import run_probes
@@ -146,6 +157,9 @@ class OutboxPoller:
         await security_log.maintain_partitions(self.pool, months=self.log_months)
         await tokens.delete_expired(self.pool)
         await sessions.delete_expired(self.pool)
+        await challenges.delete_expired(self.pool)
+        for delete_old in (authenticators.delete_old, recovery_codes.delete_old, users.delete_old_mfa_changes):
+            await delete_old(self.pool)
         while await outbox.delete_finished(self.pool, days=self.mail_days, most=_DELETE_BATCH) == _DELETE_BATCH:
             pass
 

@@ -4,6 +4,8 @@ A notice tells an account's owner what was done to it, with a link that undoes i
 link: an unverified one may be another person's, who must not get the account by it.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
 from service.accounts import mail_quotas
@@ -18,11 +20,13 @@ from service.store.users import User
 
 # The browser's languages that a mail remembers.
 _ACCEPTED = 8
-Notice = Literal["email_changed", "password_changed", "new_device"]
+Notice = Literal["email_changed", "password_changed", "new_device", "security_changed"]
 
 
-async def issue_token(ctx: RequestContext, tx: UnitOfWork, *, kind: Kind, user: User, seconds: int) -> Token:
-    """Issue a token for a user's own address as it is now."""
+async def issue_token(
+    ctx: RequestContext, tx: UnitOfWork, *, kind: Kind, user: User, seconds: int, token_id: str | None = None
+) -> Token:
+    """Issue a token for a user's own address as it is now; `token_id` where something else has that id too."""
     return await tokens.issue(
         tx,
         ctx.project.id,
@@ -32,15 +36,23 @@ async def issue_token(ctx: RequestContext, tx: UnitOfWork, *, kind: Kind, user: 
         email_version=user.email_version,
         kid=key_derivation.current(ctx.services.ring),
         seconds=seconds,
+        token_id=token_id,
     )
 
 
 async def enqueue(
-    ctx: RequestContext, tx: UnitOfWork, *, letter: str, to: Token | User, url: str | None = None, phrase: str = ""
+    ctx: RequestContext,
+    tx: UnitOfWork,
+    *,
+    letter: str,
+    to: Token | User,
+    url: str | None = None,
+    phrase: str = "",
+    about: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
     """Owe a letter with a token's link, or one without a link to a user, who must have an address.
 
-    Without `url` the link leads to the project's page, or to this service's.
+    Without `url` the link leads to the project's page, or to this service's. `about` are facts of this letter alone.
     """
     token = to if isinstance(to, Token) else None
     facts = {
@@ -52,6 +64,7 @@ async def enqueue(
         **({"url": url, "phrase": phrase} if token else {}),
         # Without a locale that the client names, the worker asks the preferences of the user whose mail it is.
         **({} if ctx.client.locale else {"accepted": client_info.accepted_languages(ctx.request)[:_ACCEPTED]}),
+        **about,
     }
     await outbox.enqueue(
         tx,
@@ -83,11 +96,18 @@ async def enqueue_link_to_owner(
     return token
 
 
-async def notify(ctx: RequestContext, tx: UnitOfWork, *, letter: Notice, user: User) -> None:
+async def notify(
+    ctx: RequestContext,
+    tx: UnitOfWork,
+    *,
+    letter: Notice,
+    user: User,
+    about: Mapping[str, object] = MappingProxyType({}),
+) -> None:
     """Owe a notice; `user` as it was before. Nothing is owed to a user without an address."""
     if user.email_verified:
         kind = Kind.EMAIL_UNDO if letter == "email_changed" else Kind.ACCOUNT_UNDO
         token = await issue_token(ctx, tx, kind=kind, user=user, seconds=tokens.UNDO_SECONDS)
-        await enqueue(ctx, tx, letter=letter, to=token)
+        await enqueue(ctx, tx, letter=letter, to=token, about=about)
     elif user.email is not None:
-        await enqueue(ctx, tx, letter=letter, to=user)
+        await enqueue(ctx, tx, letter=letter, to=user, about=about)

@@ -65,6 +65,7 @@ def _future_user(token: Token, name: str) -> User:
         created_at=at,
         updated_at=at,
         accessed_at=at,
+        mfa=False,
     )
 
 

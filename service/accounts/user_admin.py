@@ -54,13 +54,13 @@ async def create(
         )
         if email_verified:
             user = await users.set_email_verified(tx, user, email_verified=True)
-        return await _finish(operator, tx, user, Event.BY_OPERATOR_CREATE)
+        return await finish(operator, tx, user, Event.BY_OPERATOR_CREATE)
 
 
 async def change_name(operator: AdminContext, user_id: str, *, name: str) -> User:
     async with operator.unit_of_work() as tx:
-        user = await users.change_name(tx, await _locked(operator, tx, user_id), name=name)
-        return await _finish(operator, tx, user, Event.BY_OPERATOR_NAME)
+        user = await users.change_name(tx, await lock(operator, tx, user_id), name=name)
+        return await finish(operator, tx, user, Event.BY_OPERATOR_NAME)
 
 
 async def change_email(operator: AdminContext, user_id: str, *, email: str) -> User:
@@ -75,87 +75,89 @@ async def change_email(operator: AdminContext, user_id: str, *, email: str) -> U
             raise EmailExists from None
         await tokens.revoke_all(tx, before, by_address=True)
         await tokens.revoke_undo_links(tx, before)
-        return await _finish(operator, tx, user, Event.BY_OPERATOR_EMAIL)
+        return await finish(operator, tx, user, Event.BY_OPERATOR_EMAIL)
 
 
 async def change_password(operator: AdminContext, user_id: str, *, password_hash: str, kept: int) -> User:
     """Change the password. Every session and every open link ends; so many of the last passwords are remembered."""
     async with operator.unit_of_work() as tx:
-        before = await _locked(operator, tx, user_id)
+        before = await lock(operator, tx, user_id)
         await users.change_password(tx, before, password_hash=password_hash, kept=kept)
         await tokens.revoke_all(tx, before, by_address=True)
         await tokens.revoke_undo_links(tx, before)
         await sessions.close_all(tx, before)
-        return await _finish(operator, tx, await _locked(operator, tx, user_id), Event.BY_OPERATOR_PASSWORD)
+        return await finish(operator, tx, await lock(operator, tx, user_id), Event.BY_OPERATOR_PASSWORD)
 
 
 async def change_status(operator: AdminContext, user_id: str, *, status: Status) -> User:
     """Change the status. A block takes effect with the next request: each one reads the user's row."""
     async with operator.unit_of_work() as tx:
-        user = await users.change_status(tx, await _locked(operator, tx, user_id), status=status)
+        user = await users.change_status(tx, await lock(operator, tx, user_id), status=status)
         await tokens.revoke_all(tx, user, by_address=True)
-        return await _finish(operator, tx, user, Event.BY_OPERATOR_STATUS)
+        return await finish(operator, tx, user, Event.BY_OPERATOR_STATUS)
 
 
 async def change_verification(operator: AdminContext, user_id: str, *, email_verified: bool) -> User:
     """Mark the address as proved or not. If not, it must be proved anew: no earlier link counts."""
     async with operator.unit_of_work() as tx:
-        before = await _locked(operator, tx, user_id)
+        before = await lock(operator, tx, user_id)
         user = await users.set_email_verified(tx, before, email_verified=email_verified)
         if not email_verified:
             await tokens.revoke_all(tx, before, by_address=True)
-        return await _finish(operator, tx, user, Event.BY_OPERATOR_VERIFICATION)
+        return await finish(operator, tx, user, Event.BY_OPERATOR_VERIFICATION)
 
 
 async def change_labels(operator: AdminContext, user_id: str, *, labels: list[str]) -> User:
     """Replace the labels, each label once, in the given order."""
     async with operator.unit_of_work() as tx:
-        before = await _locked(operator, tx, user_id)
+        before = await lock(operator, tx, user_id)
         user = await users.change_labels(tx, before, labels=list(dict.fromkeys(labels)))
-        return await _finish(operator, tx, user, Event.BY_OPERATOR_LABELS)
+        return await finish(operator, tx, user, Event.BY_OPERATOR_LABELS)
 
 
 async def change_prefs(operator: AdminContext, user_id: str, *, rewrite: Callable[[str], str]) -> User:
     """Change preferences; `rewrite` makes the new JSON text of the stored one."""
     async with operator.unit_of_work() as tx:
-        before = await _locked(operator, tx, user_id)
+        before = await lock(operator, tx, user_id)
         user = await users.change_prefs(tx, before, prefs=rewrite(before.prefs))
-        return await _finish(operator, tx, user, Event.BY_OPERATOR_PREFS)
+        return await finish(operator, tx, user, Event.BY_OPERATOR_PREFS)
 
 
 async def delete(operator: AdminContext, user_id: str) -> User:
     """Delete a user with sessions, links and mails still to be sent; the log stays. The address is free again."""
     async with operator.unit_of_work() as tx:
-        user = await _locked(operator, tx, user_id)
+        user = await lock(operator, tx, user_id)
         await tokens.revoke_all(tx, user, by_address=True)
         await outbox.cancel_for_user(tx, operator.project_id, user_id=user.id)
         await users.delete(tx, user)
-        return await _finish(operator, tx, user, Event.BY_OPERATOR_DELETE)
+        return await finish(operator, tx, user, Event.BY_OPERATOR_DELETE)
 
 
 async def close_session(operator: AdminContext, user_id: str, *, session_id: str) -> User:
     """Close a session. Raises SessionNotFound."""
     async with operator.unit_of_work() as tx:
-        user = await _locked(operator, tx, user_id)
+        user = await lock(operator, tx, user_id)
         if not await sessions.close(tx, user, session_id=session_id):
             raise SessionNotFound
-        return await _finish(operator, tx, user, Event.BY_OPERATOR_SESSIONS)
+        return await finish(operator, tx, user, Event.BY_OPERATOR_SESSIONS)
 
 
 async def close_sessions(operator: AdminContext, user_id: str) -> User:
     async with operator.unit_of_work() as tx:
-        user = await _locked(operator, tx, user_id)
+        user = await lock(operator, tx, user_id)
         await sessions.close_all(tx, user)
-        return await _finish(operator, tx, user, Event.BY_OPERATOR_SESSIONS)
+        return await finish(operator, tx, user, Event.BY_OPERATOR_SESSIONS)
 
 
-async def _locked(operator: AdminContext, tx: UnitOfWork, user_id: str) -> User:
+async def lock(operator: AdminContext, tx: UnitOfWork, user_id: str) -> User:
+    """Return the user, locked. Raises UserNotFound."""
     user = await users.lock(tx, operator.project_id, user_id=user_id)
     if user is None:
         raise UserNotFound
     return user
 
 
-async def _finish(operator: AdminContext, tx: UnitOfWork, user: User, name: Event) -> User:
+async def finish(operator: AdminContext, tx: UnitOfWork, user: User, name: Event) -> User:
+    """Record the event of a change, and return the user."""
     await events.record(tx, operator.project_id, event=name, user_id=user.id, by=operator.by)
     return user

@@ -1,12 +1,13 @@
 """Undo of a change to an account by the link of a notice, for an owner who did not make it.
 
 All sessions end, the password is void, no later link works, and the address that the notice was mailed to is the
-account's again. The page then asks its reader for a new password, as the link of a recovery would.
+account's again. Second factors that came since the notice go, and those that went come back. The page then asks its
+reader for a new password, as the link of a recovery would.
 """
 
 from aiohttp import web
 
-from service.accounts import outgoing_mail
+from service.accounts import outgoing_mail, ownership
 from service.crypto.secret import Secret
 from service.errors import TokenInvalid, UserBlocked
 from service.http import form_pages, html_pages, mailed_links
@@ -81,6 +82,7 @@ async def _restore_email(ctx: RequestContext, found: Token) -> web.Response:
         now = await users.secure(tx, user, email=token.email)
         await tokens.revoke_all(tx, now, by_address=now.email_verified)
         await tokens.revoke_undo_links(tx, now, since=token.created_at)
+        await ownership.restore_factors(tx, now, since=token.created_at)
         if user.email not in (None, now.email) and user.email_verified:
             # The address that the account loses was verified: its owner is told, and gets no link.
             await outgoing_mail.enqueue(ctx, tx, letter="email_changed", to=user)

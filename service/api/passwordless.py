@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from service import ids
-from service.accounts import mail_quotas, outgoing_mail, security_phrases
+from service.accounts import mail_quotas, outgoing_mail, ownership, security_phrases, wrong_codes
 from service.api.sessions import OpenedSession, open_session, session_response
 from service.crypto import key_derivation
 from service.crypto.secret import Secret
@@ -21,11 +21,11 @@ from service.http.fields import NewEmail, NewUserId, TokenSecret, Url, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, public
 from service.rate_limiter import HOUR
-from service.store import events, sessions, tokens, users
+from service.store import events, tokens, users
 from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
-from service.store.users import Ensured, User
+from service.store.users import Ensured
 
 
 @public.post("/v1/account/sessions/anonymous", opens_session=True)
@@ -38,7 +38,7 @@ async def create_anonymous_session(ctx: RequestContext) -> web.Response:
     async with ctx.unit_of_work() as tx:
         user = await users.create(tx, ctx.project.id, user_id=ids.new(), email=None, name="", password_hash=None)
         await events.record(tx, ctx.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=ctx.client)
-        opened = await open_session(ctx, tx, user, provider="anonymous")
+        opened = await open_session(ctx, tx, user, provider="anonymous", first_factor="anonymous")
     return session_response(ctx, opened)
 
 
@@ -156,11 +156,14 @@ async def create_token_session(ctx: RequestContext) -> web.Response:
 
 
 async def open_by_code(ctx: RequestContext, user_id: str, code: str) -> OpenedSession:
-    """Open a session by a code that was asked for under this id. Raises LoginTokenInvalid."""
-    found = await tokens.find_by_code(
-        ctx.pool, ctx.project.id, requested_user_id=user_id, code=code, ring=ctx.services.ring
+    """Open a session by a code that was asked for under this id. Raises LoginTokenInvalid and TooManyRequests."""
+    asked = {"requested_user_id": user_id}
+    candidates = await tokens.count_code_attempts(ctx.pool, ctx.project.id, **asked)
+    known = any(wrong_codes.is_known(ctx, token.email) for token in candidates)
+    await wrong_codes.charge(ctx, known_device=known)
+    return await _sign_in(
+        ctx, tokens.match_code(candidates, ctx.project.id, **asked, code=code, ring=ctx.services.ring)
     )
-    return await _sign_in(ctx, found)
 
 
 async def _sign_in(ctx: RequestContext, found: Token | None) -> OpenedSession:
@@ -181,7 +184,8 @@ async def _sign_in(ctx: RequestContext, found: Token | None) -> OpenedSession:
         proved = replace(user, email_verified=True)
         await _prove(ctx, tx, user)
         await tokens.revoke_all(tx, user, by_address=True)
-        return await open_session(ctx, tx, proved, provider="magic-url" if token.kind == Kind.MAGIC_URL else "email")
+        provider = "magic-url" if token.kind == Kind.MAGIC_URL else "email"
+        return await open_session(ctx, tx, proved, provider=provider, first_factor="email")
 
 
 async def _lock_or_create_owner(tx: UnitOfWork, token: Token) -> Ensured:
@@ -196,19 +200,9 @@ async def _lock_or_create_owner(tx: UnitOfWork, token: Token) -> Ensured:
 async def _prove(ctx: RequestContext, tx: UnitOfWork, user: Ensured) -> None:
     """Note that the mailbox's reader is in now, and alone; return the events to enqueue."""
     if not (user.created or (user.email_verified and user.proved_by_holder)):
-        await _secure_unverified_account(tx, user)
+        await ownership.secure_unverified(tx, user)
     if not (user.email_verified and user.proved_by_holder):
         await users.verify_email(tx, user, by_holder=True)
     if user.created or not user.email_verified:
         event = Event.ACCOUNT_CREATE if user.created else Event.VERIFICATION_UPDATE
         await events.record(tx, ctx.project.id, event=event, user_id=user.id, by=ctx.client)
-
-
-async def _secure_unverified_account(tx: UnitOfWork, user: User) -> None:
-    """Secure an account whose address was never proved: its maker chose the password and opened the sessions.
-
-    That may have been an attacker who waited for the owner of the address (docs/security.md S68).
-    """
-    await sessions.close_all(tx, user)
-    if user.password_hash is not None:
-        await users.remove_password(tx, user)

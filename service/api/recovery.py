@@ -5,7 +5,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from service import ids
-from service.accounts import outgoing_mail, password_policy
+from service.accounts import outgoing_mail, ownership, password_policy
 from service.crypto.secret import Secret
 from service.errors import (
     AccountError,
@@ -81,7 +81,10 @@ class UpdateRecovery(Body):
 @limited(100, HOUR, by="ip", only="failures")
 @contract(takes=UpdateRecovery, gives=schemas.TOKEN, raises=(RecoveryTokenInvalid, PasswordPersonal, PasswordReused))
 async def update_recovery(ctx: RequestContext) -> web.Response:
-    """Choose the new password. It ends every session, proves the address and kills every other link."""
+    """Choose the new password. It ends every session, proves the address and kills every other link.
+
+    Second factors stay, unless the address had not been proved by the account's holder before.
+    """
     body = await read(ctx, UpdateRecovery)
     if body.passwordAgain is None and not ctx.api_version.modern:
         raise ArgumentInvalid('Param "passwordAgain" is not optional.')
@@ -110,6 +113,8 @@ async def set_password(ctx: RequestContext, *, user_id: str | None, secret: Secr
         token = await tokens.redeem(tx, found)
         if user is None or token is None or user.status == "blocked":
             raise RecoveryTokenInvalid
+        if not await users.is_proved_by_holder(tx, user):
+            await ownership.remove_factors(tx, user)
         await users.change_password(
             tx, user, password_hash=password_hash, kept=ctx.project.password_history, email_verified=True
         )

@@ -16,7 +16,7 @@ from service.http.routing import contract, limited, member, public
 from service.rate_limiter import HOUR
 from service.store import events, sessions, users
 from service.store.events import Event
-from service.store.sessions import ClientInfo, Session
+from service.store.sessions import ClientInfo, FirstFactor, Session
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
@@ -50,7 +50,7 @@ async def create_session(ctx: RequestContext) -> web.Response:
             raise CredentialsInvalid
         if fresh:
             await users.rehash_password(tx, user, password_hash=fresh)
-        opened = await open_session(ctx, tx, now, provider="email")
+        opened = await open_session(ctx, tx, now, provider="email", first_factor="password")
         if notify:
             await outgoing_mail.notify(ctx, tx, letter="new_device", user=now)
     return session_response(ctx, opened)
@@ -82,7 +82,9 @@ class OpenedSession:
     verified: bool
 
 
-async def open_session(ctx: RequestContext, tx: UnitOfWork, user: User, *, provider: str) -> OpenedSession:
+async def open_session(
+    ctx: RequestContext, tx: UnitOfWork, user: User, *, provider: str, first_factor: FirstFactor
+) -> OpenedSession:
     """Open a session in the transaction that holds the user's row, for a client that has proved to be that user."""
     place = ClientInfo(ctx.client.ip, countries.code(ctx.client.ip), user_agents.parse(ctx.client.user_agent))
     session, secret = await sessions.open_session(
@@ -92,6 +94,7 @@ async def open_session(ctx: RequestContext, tx: UnitOfWork, user: User, *, provi
         provider_uid=user.email or "",
         place=place,
         seconds=ctx.project.session_seconds,
+        first_factor=first_factor,
     )
     await users.update_accessed_at(tx, user)
     await events.record(tx, ctx.project.id, event=Event.SESSION_CREATE, user_id=user.id, by=ctx.client)
@@ -150,7 +153,7 @@ async def update_session(ctx: RequestContext) -> web.Response:
     return responses.json(responses.session(ctx, session, current=_is_current(ctx, session)))
 
 
-@member.delete("/v1/account/sessions/{sessionId}")
+@member.delete("/v1/account/sessions/{sessionId}", gated=False)
 @limited(100, HOUR, by="ip")
 @limited(100, HOUR, by="user")
 @contract(raises=(SessionNotFound,))

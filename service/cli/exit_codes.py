@@ -2,7 +2,15 @@
 
 from service import db, endpoints, outages
 from service.cli.commands import NotFound, UsageError
-from service.errors import AccountError, ArgumentInvalid, EmailExists, SessionNotFound, UserExists, UserNotFound
+from service.errors import (
+    AccountError,
+    ArgumentInvalid,
+    AuthenticatorNotFound,
+    EmailExists,
+    SessionNotFound,
+    UserExists,
+    UserNotFound,
+)
 from service.settings import DatastoreSettings, InvalidSettings
 from service.store import migrations
 from service.store.projects import ProjectExists
@@ -13,7 +21,7 @@ _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
     ((InvalidSettings,), UNFIT),
     ((ArgumentInvalid, UsageError), WRONG),
     ((ProjectExists, UserExists, EmailExists), EXISTS),
-    ((NotFound, UserNotFound, SessionNotFound), MISSING),
+    ((NotFound, UserNotFound, SessionNotFound, AuthenticatorNotFound), MISSING),
     ((TimeoutError, migrations.MigrationDrift, migrations.Busy, AccountError, OSError), AWAY),
 )
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from service import app, outages, queue
-from service.accounts import mail_quotas
+from service.accounts import mail_quotas, wrong_codes
 from service.cli.commands import NotFound, UsageError, database, find_project
 from service.cli.tables import Listing
 from service.crypto import key_derivation
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def _rules() -> dict[str, Rule]:
     """Collect every rule that a project may change, by name."""
     declared = [limit.rule for route in app.routes() for limit in route.limits]
-    return {rule.name: rule for rule in (*declared, *mail_quotas.RULES)}
+    return {rule.name: rule for rule in (*declared, *mail_quotas.RULES, *wrong_codes.RULES)}
 
 
 async def set_numbers(arguments: argparse.Namespace, settings: "Settings") -> object:
@@ -113,11 +113,12 @@ def _windows(project: Project, arguments: argparse.Namespace) -> Iterator[tuple[
     if user := arguments.user:
         found += [Window(rule, user) for rule in _declared(project, "user")]
         found += [Window(rule, counting.guess_key(user, "")) for rule in _declared(project, "userId")]
-        found += [Window(rule, user) for rule in counting.project_rules(project, [mail_quotas.BY_NEW_DEVICE])]
+        of_user = [mail_quotas.BY_NEW_DEVICE, *wrong_codes.OF_MEMBERS]
+        found += [Window(rule, user) for rule in counting.project_rules(project, of_user)]
     if ip := arguments.ip:
-        found += [
-            window for rule in _declared(project, "ip", "network") for window in counting.windows_of_address(rule, ip)
-        ]
+        of_address = _declared(project, "ip", "network")
+        of_address += counting.project_rules(project, [wrong_codes.OF_NETWORK])
+        found += [window for rule in of_address for window in counting.windows_of_address(rule, ip)]
     yield project.id, found
     yield mail_quotas.scope(project), mail_quotas.windows(project, email=email or "", ip=ip or "")
 

@@ -70,7 +70,7 @@ def _sealed_under(relay: ProjectRelay, settings: "Settings") -> list[Finding]:
     """Warn of a password that can't be decrypted any more once its key is taken away."""
     if relay.kid not in settings.key_ring or relay.kid == key_derivation.current(settings.key_ring):
         return []
-    text = f"its password is encrypted under {relay.kid}; run `projects reseal` before you take that key away"
+    text = f"its password is encrypted under {relay.kid}; run `secret-keys reseal` before you take that key away"
     return [Finding("relay", "warn", f"{relay.server}/{relay.project_id}: {text}")]
 
 

@@ -102,6 +102,11 @@ GROUPS: dict[str, tuple[Option, ...]] = {
     "Sign-up and sign-in": (
         _switch("private_signup", "Sign-up does not tell whether an address has an account."),
         _switch("notify_new_device", "Tell users by mail of a sign-in from a new device."),
+        Option(
+            "mfa_factors", project_values.mfa_factors, "A,B", "totp,email,phone",
+            "Second factors that users may have, of totp, email, phone and custom; none for none. Recovery codes can't "
+            "be switched off. For custom the app's server delivers the code.",
+        ),
         _switch("special_use_domains", "Take addresses at .local, .internal, .test and names without a dot."),
     ),
     "API": (

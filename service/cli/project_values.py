@@ -15,6 +15,7 @@ from service.links import redirect_policy
 Kind = Literal["web", "app"]
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _LONGEST_FOOTER = 300
+_FACTORS = ("totp", "email", "phone", "custom")
 _HOSTNAME = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 # A bundle id, a package name, or Flutter's name of an app on Windows and Linux.
 _APP_ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,253}[a-z0-9_])?")
@@ -53,6 +54,15 @@ def smtp_url(text: str) -> str:
     if {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} & {"ca", "oauth"} or len(text.split()) != 1:
         raise argparse.ArgumentTypeError("one server, without ca and oauth: a worker has no files of a project")
     return text
+
+
+def mfa_factors(text: str) -> list[str]:
+    """Parse comma-separated second factors, each once; `none` for none. Recovery codes are always allowed."""
+    given = list(dict.fromkeys(factor.strip().lower() for factor in text.split(",") if factor.strip()))
+    wanted = [factor for factor in given if factor not in ("recoverycode", "none")]
+    if not given or set(wanted) - {*_FACTORS} or ("none" in given and wanted):
+        raise argparse.ArgumentTypeError(f"some of {', '.join(_FACTORS)}, comma-separated; or none")
+    return [factor for factor in _FACTORS if factor in wanted]
 
 
 def accent_color(text: str) -> str:

@@ -15,7 +15,7 @@ from service.errors import (
     SessionExists,
     UserBlocked,
 )
-from service.http import api_version, client_info, request_body, session_cookies
+from service.http import api_version, client_info, request_body, second_factors, session_cookies
 from service.http.context import RequestContext
 from service.http.rate_limits import check_rate_limits
 from service.http.routing import Route
@@ -210,18 +210,32 @@ async def check_blocked(ctx: RequestContext, _route: Route) -> None:
         raise UserBlocked
 
 
+async def check_second_factor(ctx: RequestContext, route: Route) -> None:
+    second_factors.check_gate(ctx, route)
+    second_factors.check_proof(ctx, route)
+
+
 async def check_no_session(ctx: RequestContext, route: Route) -> None:
     if route.opens_session and ctx.found_member is not None:
         raise SessionExists
 
 
-LEGACY: tuple[Guard, ...] = (authenticate, check_project, check_origin, check_scope, check_blocked, check_rate_limits)
+LEGACY: tuple[Guard, ...] = (
+    authenticate,
+    check_project,
+    check_origin,
+    check_scope,
+    check_blocked,
+    check_second_factor,
+    check_rate_limits,
+)
 MODERN: tuple[Guard, ...] = (
     check_origin,
     check_project,
     authenticate,
     check_scope,
     check_blocked,
+    check_second_factor,
     check_rate_limits,
     check_no_session,
 )

@@ -235,6 +235,15 @@ TokenSecret = Annotated[
     AfterValidator(Secret),
     _example("5f4dcc3b5aa765d61d83", minLength=1, maxLength=256, description="From the mail"),
 ]
+# The code of a second factor, as a person types it.
+Otp = Annotated[
+    Secret,
+    _TEXT,
+    AfterValidator(sized(1, 256)),
+    AfterValidator(_plain),
+    AfterValidator(Secret),
+    _example("012345", minLength=1, maxLength=256, description="Six digits, or a recovery code"),
+]
 
 
 def _implied(value: str | None, info: ValidationInfo) -> str | None:

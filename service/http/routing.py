@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from service.http.request_body import Body
     from service.http.schemas import Parameter, Schema
 
-By = Literal["ip", "network", "email", "user", "userId", "project"]
+By = Literal["ip", "network", "email", "user", "userId", "challengeId", "project"]
 Access = Literal["public", "member", "key", "open"]
+# What a member must have proved lately, besides the session: a challenge in the last 30 minutes, always or where the
+# account asks for second factors; or a challenge or the sign-in in the last 10 (service/http/second_factors.py).
+Proof = Literal["fresh", "fresh_if_mfa", "recent"]
 Handler = Callable[["RequestContext"], Awaitable[web.Response]]
 
 
@@ -57,7 +60,10 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route: `scope` is what a key needs for it; a `page` answers people in HTML, its errors too."""
+    """One route: `scope` is what a key needs for it; a `page` answers people in HTML, its errors too.
+
+    A member's route is `gated` unless it leads to a second factor, or out: others are closed to sessions without one.
+    """
 
     method: str
     paths: tuple[str, ...]
@@ -68,6 +74,8 @@ class Route:
     scope: str
     page: bool
     contract: Contract
+    gated: bool = True
+    proof: Proof | None = None
 
     @property
     def name(self) -> str:
@@ -78,6 +86,7 @@ class Route:
 ROUTES: list[Route] = []
 _limits: dict[Handler, tuple[Limit, ...]] = {}
 _contracts: dict[Handler, Contract] = {}
+_proofs: dict[Handler, Proof] = {}
 
 
 def limited(limit: int, window: int, *, by: By, only: Only = None, shared: str = "") -> Callable[[Handler], Handler]:
@@ -90,6 +99,16 @@ def limited(limit: int, window: int, *, by: By, only: Only = None, shared: str =
     def declare(handler: Handler) -> Handler:
         rule = Rule(f"{shared or handler.__name__}.{by}", limit, window)
         _limits[handler] = (Limit(rule, by, only), *_limits.get(handler, ()))
+        return handler
+
+    return declare
+
+
+def requires(proof: Proof) -> Callable[[Handler], Handler]:
+    """Let only members in who have proved so much lately; checked before the limits are counted."""
+
+    def declare(handler: Handler) -> Handler:
+        _proofs[handler] = proof
         return handler
 
     return declare
@@ -124,30 +143,41 @@ class RouteGroup:
     def __init__(self, access: Access, scope: str = "account") -> None:
         self._access, self._scope = access, scope
 
-    def get(self, *paths: str, page: bool = False) -> Callable[[Handler], Handler]:
-        return self._register("GET", paths, page=page)
+    def get(self, *paths: str, page: bool = False, gated: bool = True) -> Callable[[Handler], Handler]:
+        return self._register("GET", paths, page=page, gated=gated)
 
-    def post(self, *paths: str, opens_session: bool = False, page: bool = False) -> Callable[[Handler], Handler]:
-        return self._register("POST", paths, opens_session=opens_session, page=page)
+    def post(
+        self, *paths: str, opens_session: bool = False, page: bool = False, gated: bool = True
+    ) -> Callable[[Handler], Handler]:
+        return self._register("POST", paths, opens_session=opens_session, page=page, gated=gated)
 
-    def put(self, *paths: str, opens_session: bool = False) -> Callable[[Handler], Handler]:
-        return self._register("PUT", paths, opens_session=opens_session)
+    def put(self, *paths: str, opens_session: bool = False, gated: bool = True) -> Callable[[Handler], Handler]:
+        return self._register("PUT", paths, opens_session=opens_session, gated=gated)
 
     def patch(self, *paths: str) -> Callable[[Handler], Handler]:
         return self._register("PATCH", paths)
 
-    def delete(self, *paths: str) -> Callable[[Handler], Handler]:
-        return self._register("DELETE", paths)
+    def delete(self, *paths: str, gated: bool = True) -> Callable[[Handler], Handler]:
+        return self._register("DELETE", paths, gated=gated)
 
     def _register(
-        self, method: str, paths: tuple[str, ...], *, opens_session: bool = False, page: bool = False
+        self,
+        method: str,
+        paths: tuple[str, ...],
+        *,
+        opens_session: bool = False,
+        page: bool = False,
+        gated: bool = True,
     ) -> Callable[[Handler], Handler]:
         def hang(handler: Handler) -> Handler:
             limits = _limits.get(handler, ())
             terms = _contracts.get(handler, Contract())
             ROUTES.append(
-                Route(method, paths, self._access, handler, limits, opens_session, self._scope, page, contract=terms)
-            )
+                Route(
+                    method, paths, self._access, handler, limits, opens_session, self._scope, page,
+                    contract=terms, gated=gated, proof=_proofs.get(handler),
+                )
+            )  # fmt: skip
             return handler
 
         return hang

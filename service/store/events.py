@@ -29,6 +29,14 @@ class Event(StrEnum):
     RECOVERY_UPDATE = "account.recovery.update"
     VERIFICATION_CREATE = "account.verification.create"
     VERIFICATION_UPDATE = "account.verification.update"
+    MFA_UPDATE = "account.update.mfa"
+    AUTHENTICATOR_CREATE = "account.authenticators.create"
+    AUTHENTICATOR_DELETE = "account.authenticators.delete"
+    RECOVERY_CODES_CREATE = "account.recoveryCodes.create"
+    CHALLENGE_CREATE = "account.challenges.create"
+    CHALLENGE_UPDATE = "account.challenges.update"
+    # A wrong answer.
+    CHALLENGE_FAILED = "account.challenges.failed"
     # A notice's link was used: the owner has undone a change.
     DISAVOWAL = "account.disavowal"
     # Changes by an operator, under the legacy Users API's names.
@@ -42,6 +50,9 @@ class Event(StrEnum):
     BY_OPERATOR_STATUS = "users.update.status"
     BY_OPERATOR_VERIFICATION = "users.update.verification"
     BY_OPERATOR_SESSIONS = "users.sessions.delete"
+    BY_OPERATOR_MFA = "users.update.mfa"
+    # The app's server was given the code of a custom factor.
+    BY_OPERATOR_CHALLENGE = "users.challenges.read"
 
 
 # Events of the legacy log (docs/contract.md#lists-and-queries): the API document has no others.

@@ -101,10 +101,17 @@ async def _apply_with_retry(connection: Connection, migration: Migration, patien
 
 
 async def _apply(connection: Connection, migration: Migration) -> None:
-    """Apply one in a transaction, unless the file's first line says otherwise (`create index concurrently`)."""
+    """Apply one in a transaction, unless the file's first line says otherwise.
+
+    Such a file has statements that need none (`create index concurrently`), or transactions of its own.
+    """
     facts = {"version": migration.version, "name": migration.name, "checksum": migration.checksum}
     if migration.sql.startswith("-- no-transaction"):
-        await connection.execute(migration.sql)
+        try:
+            await connection.execute(migration.sql)
+        except Exception:
+            await connection.execute("rollback")  # the file's own transaction; a warning where there is none
+            raise
         await _sql.run(connection, "record_migration", **facts)
         return
     async with connection.transaction():

@@ -47,6 +47,7 @@ class Project:
     password_personal_data: bool
     password_history: int
     special_use_domains: bool
+    mfa_factors: list[str]
     hostnames: list[str]
     apps: list[str]
 

@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import astuple, dataclass
 from datetime import datetime
+from typing import Literal
 
 from service import ids
 from service.crypto import key_derivation
@@ -10,6 +11,8 @@ from service.db import Executor, Queries
 from service.store.users import User
 
 _sql = Queries("sessions")
+# What a client proved to get its session. Unknown of sessions that an earlier release opened.
+FirstFactor = Literal["password", "email", "anonymous", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Session:
     created_at: datetime
     updated_at: datetime
     expires_at: datetime
+    factors: list[str]
+    mfa_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,14 @@ class ClientInfo:
 
 
 async def open_session(
-    conn: Executor, user: User, *, provider: str, provider_uid: str, place: ClientInfo, seconds: int
+    conn: Executor,
+    user: User,
+    *,
+    provider: str,
+    provider_uid: str,
+    place: ClientInfo,
+    seconds: int,
+    first_factor: FirstFactor = "unknown",
 ) -> tuple[Session, str]:
     """Open a session and return it with its secret, which is stored nowhere."""
     secret = secrets.token_hex(32)
@@ -62,6 +74,8 @@ async def open_session(
         secret_hash=key_derivation.digest(secret),
         provider=provider,
         provider_uid=provider_uid,
+        first_factor=first_factor,
+        factors=[] if first_factor == "unknown" else [first_factor],
         ip=place.ip,
         country_code=place.country_code,
         device=list(astuple(place.device)),  # type: ignore[call-overload]  # the store knows no device: any flat dataclass
@@ -93,6 +107,17 @@ async def extend(conn: Executor, user: User, *, session_id: str, seconds: int) -
     return await _sql.one(
         conn, "extend_session", Session, project_id=user.project_id, user_id=user.id, id=session_id, seconds=seconds
     )
+
+
+async def record_second_proof(conn: Executor, user: User, *, session_id: str, factor: str) -> Session | None:
+    """Note that a session has passed a challenge by a factor; None if it has ended."""
+    facts = {"project_id": user.project_id, "user_id": user.id, "id": session_id, "factor": factor}
+    return await _sql.one(conn, "record_second_proof", Session, **facts)
+
+
+async def raise_assurance(conn: Executor, user: User, *, session_id: str) -> None:
+    """Spare a session the second factor, for the member who has just switched it on; it is no passed challenge."""
+    await _sql.run(conn, "raise_assurance", project_id=user.project_id, user_id=user.id, id=session_id)
 
 
 async def close_others(conn: Executor, user: User, *, kept: str) -> int:

@@ -5,6 +5,7 @@ that token alone, and a client can't use up a link that another one asked for.
 """
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +14,7 @@ from service import ids
 from service.crypto import key_derivation, link_secrets
 from service.crypto.key_derivation import KeyRing
 from service.crypto.link_secrets import Form
+from service.crypto.secret import Secret
 from service.db import Executor, Queries
 from service.store.users import User
 
@@ -29,9 +31,15 @@ class Kind(StrEnum):
     VERIFICATION = "verification"
     MAGIC_URL = "magic_url"
     OTP = "otp"
+    # Code of an e-mail challenge, which has the token's id.
+    MFA_EMAIL = "mfa_email"
     # Scope of a notice's link: undo all changes, or a change of address too.
     ACCOUNT_UNDO = "disavowal"
     EMAIL_UNDO = "email_undo"
+
+
+# Kinds whose secret is six digits.
+CODES = frozenset({Kind.OTP, Kind.MFA_EMAIL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +74,16 @@ def secret_of(ring: KeyRing, token: Token, *, form: Form = "long") -> str:
 
     KeyError if the key has been retired.
     """
-    if token.kind == Kind.OTP:
-        number = int.from_bytes(
-            key_derivation.derive(ring[token.kid], "otp", token.project_id, token.id, token.email)[:8]
-        )
-        return f"{number % 10**_CODE:0{_CODE}}"
+    if token.kind in CODES:
+        return code_of(ring, token).reveal()
     return link_secrets.make(form, ring[token.kid], token.id, *_bound(token))
+
+
+def code_of(ring: KeyRing, token: Token) -> Secret:
+    """Derive the six digits of a code; another kind, user or address has others. KeyError if the key is retired."""
+    bound = (token.project_id, token.id, token.email) if token.kind == Kind.OTP else _bound(token)
+    number = int.from_bytes(key_derivation.derive(ring[token.kid], token.kind, *bound)[:8])
+    return Secret(f"{number % 10**_CODE:0{_CODE}}")
 
 
 def _bound(token: Token) -> tuple[str, ...]:
@@ -98,6 +110,7 @@ async def issue(
     user_id: str | None = None,
     requested_user_id: str | None = None,
     email_version: int | None = None,
+    token_id: str | None = None,
 ) -> Token:
     """Issue a token for the owner of an address; without user_id a worker, or the confirmation, finds that owner."""
     token = await _sql.one(
@@ -105,7 +118,7 @@ async def issue(
         "issue_token",
         Token,
         project_id=project_id,
-        id=ids.new(),
+        id=token_id or ids.new(),
         kind=kind,
         user_id=user_id,
         requested_user_id=requested_user_id,
@@ -182,9 +195,20 @@ async def find_by_code(
     conn: Executor, project_id: str, *, requested_user_id: str, code: str, ring: KeyRing
 ) -> Token | None:
     """Find the live token with these six digits; the attempt counts for the newest asked for under this id."""
-    candidates = await _sql.all(
-        conn, "count_code_attempts", Token, project_id=project_id, requested_user_id=requested_user_id
-    )
+    candidates = await count_code_attempts(conn, project_id, requested_user_id=requested_user_id)
+    return match_code(candidates, project_id, requested_user_id=requested_user_id, code=code, ring=ring)
+
+
+async def count_code_attempts(conn: Executor, project_id: str, *, requested_user_id: str) -> list[Token]:
+    """Count a guess for each live code that it may be meant for, and return their tokens."""
+    facts = {"project_id": project_id, "requested_user_id": requested_user_id}
+    return await _sql.all(conn, "count_code_attempts", Token, **facts)
+
+
+def match_code(
+    candidates: Sequence[Token], project_id: str, *, requested_user_id: str, code: str, ring: KeyRing
+) -> Token | None:
+    """Return the token that has these six digits."""
     found = None
     for token in candidates:
         if token.kid in ring and hmac.compare_digest(secret_of(ring, token).encode(), code.encode()):
@@ -192,6 +216,11 @@ async def find_by_code(
     for _ in range(_CANDIDATES - len(candidates)):  # the same work for codes that are not there
         key_derivation.derive(ring[key_derivation.current(ring)], "otp", project_id, requested_user_id, code)
     return found
+
+
+async def find_code(conn: Executor, project_id: str, *, kind: Kind, token_id: str) -> Token | None:
+    """Find the live token of a code by its id. The caller counts the guesses."""
+    return await _sql.one(conn, "find_live_token", Token, project_id=project_id, id=token_id, kind=kind)
 
 
 async def refund_attempt(conn: Executor, token: Token) -> None:

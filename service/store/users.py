@@ -32,11 +32,23 @@ class User:
     created_at: datetime
     updated_at: datetime
     accessed_at: datetime
+    mfa: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Member(User):
+    """User with the session that a request came with.
+
+    `assurance` is 2 once a second factor was proved. `is_fresh`: a challenge was passed in the last 30 minutes;
+    `is_recent`: that, or the sign-in, in the last 10. `has_totp` is known only of users whose `mfa` is on.
+    """
+
     session_id: str
+    first_factor: str
+    assurance: int
+    is_fresh: bool
+    is_recent: bool
+    has_totp: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +282,26 @@ async def set_email_verified(conn: Executor, user: User, *, email_verified: bool
 
 async def change_labels(conn: Executor, user: User, *, labels: list[str]) -> User:
     return _require(await _sql.one(conn, "change_labels", User, project_id=user.project_id, id=user.id, labels=labels))
+
+
+async def change_mfa(conn: Executor, user: User, *, mfa: bool) -> User:
+    return _require(await _sql.one(conn, "change_mfa", User, project_id=user.project_id, id=user.id, mfa=mfa))
+
+
+async def restore_mfa(conn: Executor, user: User, *, since: datetime) -> None:
+    """Undo the changes of `mfa` since a moment."""
+    await _sql.run(conn, "restore_mfa", project_id=user.project_id, id=user.id, since=since)
+    await _sql.run(conn, "delete_mfa_changes", project_id=user.project_id, user_id=user.id, since=since)
+
+
+async def forget_mfa(conn: Executor, user: User) -> None:
+    """Switch `mfa` off so that no undo brings it back."""
+    await _sql.run(conn, "switch_mfa_off", project_id=user.project_id, id=user.id)
+    await _sql.run(conn, "delete_mfa_changes", project_id=user.project_id, user_id=user.id, since=None)
+
+
+async def delete_old_mfa_changes(conn: Executor) -> int:
+    return await _sql.run(conn, "delete_old_mfa_changes")
 
 
 async def delete(conn: Executor, user: User) -> None:

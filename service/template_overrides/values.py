@@ -42,6 +42,7 @@ VALUES: Mapping[str, frozenset[str]] = {
     "already_registered": _ALWAYS,
     "email_changed": _ALWAYS | LINK,
     "magic_url": _ALWAYS | LINK | _PHRASE,
+    "mfa_challenge": _ALWAYS | _CODE,
     "new_device": _ALWAYS | LINK,
     "otp": _ALWAYS | _CODE | _PHRASE,
     "password_changed": _ALWAYS | LINK,

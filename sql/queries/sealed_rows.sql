@@ -1,6 +1,7 @@
 -- name: count_sealed_rows() -> SealedCount*
 -- Each table with sealed secrets stands here and in the next statement, under its purpose.
 select 'project relay' as purpose, kid, count(*)::int as rows from project_relays group by kid
+union all select 'totp', kid, count(*)::int from authenticators group by kid
 order by purpose, kid;
 
 -- name: list_rows_to_reseal(kid, purpose, project_id, user_id, row_id, most) -> SealedRow*
@@ -8,6 +9,7 @@ order by purpose, kid;
 select r.purpose, r.project_id, r.user_id, r.row_id, r.kid, r.sealed from (
     select 'project relay' as purpose, project_id, '' as user_id, project_id as row_id, kid, sealed
     from project_relays
+    union all select 'totp', project_id, user_id, id, kid, sealed from authenticators
 ) r
 where r.kid <> :kid and (r.purpose, r.project_id, r.user_id, r.row_id) > (:purpose, :project_id, :user_id, :row_id)
 order by r.purpose, r.project_id, r.user_id, r.row_id limit :most;
@@ -16,3 +18,7 @@ order by r.purpose, r.project_id, r.user_id, r.row_id limit :most;
 -- Nothing if the row was changed meanwhile.
 update project_relays set kid = :kid, sealed = :sealed
 where project_id = :project_id and project_id = :row_id and :user_id = '' and sealed = :former;
+
+-- name: reseal_authenticator(project_id, user_id, row_id, kid, sealed, former)
+update authenticators set kid = :kid, sealed = :sealed
+where project_id = :project_id and user_id = :user_id and id = :row_id and sealed = :former;

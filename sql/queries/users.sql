@@ -1,7 +1,7 @@
 -- name: create_user(project_id, ids, email, email_verified, name, password_hash) -> User?
 -- Under the first free id. No row if none is, or if the address is taken, or reserved and not verified.
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa
 from make_user(:project_id, :ids, :email, :email_verified, :name, :password_hash);
 
 -- name: ensure_user(project_id, ids, email) -> Ensured
@@ -9,30 +9,30 @@ from make_user(:project_id, :ids, :email, :email_verified, :name, :password_hash
 select (e.account).project_id, (e.account).id, (e.account).email, (e.account).email_version,
     (e.account).email_verified, (e.account).name, (e.account).password_hash, (e.account).password_updated_at,
     (e.account).status, (e.account).labels, (e.account).prefs, (e.account).created_at, (e.account).updated_at,
-    (e.account).accessed_at, (e.account).proved_by_holder, e.created
+    (e.account).accessed_at, (e.account).mfa, (e.account).proved_by_holder, e.created
 from ensure_user(:project_id, :ids, :email) e;
 
 -- name: find_user(project_id, id) -> User?
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa
 from users where project_id = :project_id and id = :id;
 
 -- name: find_user_by_email(project_id, email) -> User?
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa
 from users where project_id = :project_id and email = :email;
 
 -- name: lock_user(project_id, id) -> User?
 -- Every act on a user locks this row first, so that acts on one user never interleave.
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa
 from users where project_id = :project_id and id = :id for update;
 
 -- name: claim_user(project_id, id, email) -> User?
 -- The same for an act that may give the user this address. A statement locks after it has read everything, so the
 -- address is locked before the row.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
-    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa
 from claim_address(:project_id, :email, :id), users u
 where u.project_id = :project_id and u.id = :id for update of u;
 
@@ -40,8 +40,14 @@ where u.project_id = :project_id and u.id = :id for update of u;
 -- A member's own act locks the user's row and the session's: a session that ends meanwhile can act no more. The user
 -- comes first, as in every act that ends sessions.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
-    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at,
-    s.id as session_id
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
+    s.id as session_id, s.first_factor, s.assurance,
+    s.mfa_at > now() - interval '1800 s' is true as is_fresh,
+    greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
+    case when u.mfa then exists (
+        select from authenticators a where a.project_id = u.project_id and a.user_id = u.id
+            and a.verified_at is not null and a.removed_at is null
+    ) else false end as has_totp
 from users u join sessions s on s.project_id = u.project_id and s.user_id = u.id
 where u.project_id = :project_id and u.id = :id and s.id = :session_id and s.expires_at > now()
 for update of u for key share of s;
@@ -49,8 +55,14 @@ for update of u for key share of s;
 -- name: claim_member(project_id, id, session_id, email) -> Member?
 -- The work of claim_user and lock_member in one statement.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
-    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at,
-    s.id as session_id
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
+    s.id as session_id, s.first_factor, s.assurance,
+    s.mfa_at > now() - interval '1800 s' is true as is_fresh,
+    greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
+    case when u.mfa then exists (
+        select from authenticators a where a.project_id = u.project_id and a.user_id = u.id
+            and a.verified_at is not null and a.removed_at is null
+    ) else false end as has_totp
 from claim_address(:project_id, :email, :id),
     users u join sessions s on s.project_id = u.project_id and s.user_id = u.id
 where u.project_id = :project_id and u.id = :id and s.id = :session_id and s.expires_at > now()
@@ -59,16 +71,28 @@ for update of u for key share of s;
 -- name: find_member_by_secret(project_id, user_id, secret_hash) -> Member?
 -- The one query of an authenticated request.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
-    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at,
-    s.id as session_id
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
+    s.id as session_id, s.first_factor, s.assurance,
+    s.mfa_at > now() - interval '1800 s' is true as is_fresh,
+    greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
+    case when u.mfa then exists (
+        select from authenticators a where a.project_id = u.project_id and a.user_id = u.id
+            and a.verified_at is not null and a.removed_at is null
+    ) else false end as has_totp
 from sessions s join users u on u.project_id = s.project_id and u.id = s.user_id
 where s.project_id = :project_id and s.user_id = :user_id and s.secret_hash = :secret_hash and s.expires_at > now();
 
 -- name: find_member_by_session(project_id, user_id, session_id) -> Member?
 -- The same for a JWT, which names its session.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
-    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at,
-    s.id as session_id
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
+    s.id as session_id, s.first_factor, s.assurance,
+    s.mfa_at > now() - interval '1800 s' is true as is_fresh,
+    greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
+    case when u.mfa then exists (
+        select from authenticators a where a.project_id = u.project_id and a.user_id = u.id
+            and a.verified_at is not null and a.removed_at is null
+    ) else false end as has_totp
 from sessions s join users u on u.project_id = s.project_id and u.id = s.user_id
 where s.project_id = :project_id and s.user_id = :user_id and s.id = :session_id and s.expires_at > now();
 
@@ -111,18 +135,18 @@ update users set accessed_at = now() where project_id = :project_id and id = :id
 
 -- name: lock_user_by_email(project_id, email) -> User?
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa
 from users where project_id = :project_id and email = :email for update;
 
 -- name: change_name(project_id, id, name) -> User?
 update users set name = :name, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at;
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa;
 
 -- name: change_prefs(project_id, id, prefs) -> User?
 update users set prefs = :prefs, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at;
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa;
 
 -- name: change_email(project_id, id, email, password_hash) -> User?
 -- Every token for the former address is void by its version. A first password comes with the first address.
@@ -133,7 +157,7 @@ update users set email = :email, email_version = email_version + 1, email_verifi
 where project_id = :project_id and id = :id and not is_reserved(:project_id, :email, :id)
     and not exists (select from users where project_id = :project_id and email = :email and id <> :id)
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at;
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa;
 
 -- name: restore_user(project_id, id, email) -> User?
 -- Another person may know the password; its date stops a login in progress. The address is the one that the link was
@@ -149,7 +173,7 @@ from (
 ) k
 where u.project_id = :project_id and u.id = :id
 returning u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
-    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at;
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa;
 
 -- name: void_password(project_id, id)
 -- Another person may know it. Its date stops a login in progress.
@@ -159,7 +183,7 @@ where project_id = :project_id and id = :id;
 -- name: change_status(project_id, id, status) -> User?
 update users set status = :status, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at;
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa;
 
 -- name: disable_user(project_id, id) -> User?
 -- Blocked for good by the member. A verification that was not the member's own is withdrawn: the mailbox's owner may
@@ -167,7 +191,7 @@ returning project_id, id, email, email_version, email_verified, name, password_h
 update users set status = 'blocked', email_verified = email_verified and proved_by_holder, updated_at = now()
 where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at;
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa;
 
 -- name: is_proved_by_holder(project_id, id)
 select email_verified and proved_by_holder from users where project_id = :project_id and id = :id;
@@ -176,12 +200,41 @@ select email_verified and proved_by_holder from users where project_id = :projec
 -- Set by an operator, either way.
 update users set email_verified = :email_verified, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at;
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa;
 
 -- name: change_labels(project_id, id, labels) -> User?
 update users set labels = :labels, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at;
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa;
+
+-- name: change_mfa(project_id, id, mfa) -> User?
+-- What it was is kept for the undo link.
+with former as (
+    insert into mfa_changes (project_id, user_id, former)
+    select project_id, id, mfa from users where project_id = :project_id and id = :id
+)
+update users set mfa = :mfa, updated_at = now() where project_id = :project_id and id = :id
+returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa;
+
+-- name: restore_mfa(project_id, id, since)
+-- As it was before the first change since then.
+update users set mfa = c.former, updated_at = now()
+from (
+    select former from mfa_changes
+    where project_id = :project_id and user_id = :id and changed_at >= :since order by id limit 1
+) c
+where project_id = :project_id and id = :id;
+
+-- name: delete_mfa_changes(project_id, user_id, since)
+delete from mfa_changes where project_id = :project_id and user_id = :user_id
+    and (:since::timestamptz is null or changed_at >= :since);
+
+-- name: switch_mfa_off(project_id, id)
+update users set mfa = false where project_id = :project_id and id = :id;
+
+-- name: delete_old_mfa_changes()
+delete from mfa_changes where changed_at < now() - interval '72 hours';
 
 -- name: delete_user(project_id, id)
 -- The user's sessions and tokens are deleted with it.
@@ -192,7 +245,7 @@ delete from users where project_id = :project_id and id = :id;
 -- all but one of the cases are constants, so that the plan is as short as with the name of a column. The cursor is a
 -- user; `moment` and `word` are that user's sort keys.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
-    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa
 from users u cross join lateral (
     select
         case :by::text when 'created_at' then u.created_at when 'updated_at' then u.updated_at

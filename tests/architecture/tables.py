@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from service import errors, i18n
-from service.accounts import mail_quotas
+from service.accounts import mail_quotas, wrong_codes
 from service.app import routes
 from service.cli import project_options
 from service.errors import AccountError
@@ -28,7 +28,8 @@ from tests.architecture.log_events import actions, log_events
 DOCS = ROOT / "docs"
 _COUNTED = {
     "ip": "client address", "network": "client address, known devices too", "email": "`email` of the body",
-    "userId": "`userId` of the body", "user": "account", "project": "project",
+    "userId": "`userId` of the body", "challengeId": "`challengeId` of the body", "user": "account",
+    "project": "project",
 }  # fmt: skip
 
 
@@ -115,7 +116,9 @@ def limits_table() -> list[tuple[str, ...]]:
         for limit in limits.values()
     ]
     mails = [(f"`{rule.name}`", _number(rule), "see below", _staying("successes"), "no") for rule in mail_quotas.RULES]
-    return [("Rule", "Number", "Counted by", "Calls that stay counted", "Shown in headers"), *rows, *mails]
+    codes = [(f"`{rule.name}`", _number(rule), "see below", "those that fail", "no") for rule in wrong_codes.RULES]
+    head = ("Rule", "Number", "Counted by", "Calls that stay counted", "Shown in headers")
+    return [head, *rows, *mails, *codes]
 
 
 def _number(rule: Rule) -> str:

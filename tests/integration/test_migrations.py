@@ -166,3 +166,21 @@ async def test_a_file_may_ask_for_no_transaction(empty: str, folder: Path):
     assert await migrate(empty, folder) == ["0001_things", "0002_more", "0003_index"]
     assert await ledger(empty) == [1, 2, 3]
     assert await ask(empty, "select to_regclass('by_name')::text") == [("by_name",)]
+
+
+async def test_a_file_may_have_transactions_of_its_own(empty: str, folder: Path):
+    """One that waits in vain for a lock is rolled back alone; the whole file is tried again, so it may run twice."""
+    await migrate(empty, folder)
+    (folder / "0003_two.sql").write_text(
+        "-- no-transaction\nbegin; create table if not exists one (); commit;\n"
+        "begin; set local lock_timeout = '50ms'; alter table things add column if not exists wide int; commit;"
+    )
+    other = await db.connect(empty)
+    try:
+        await other.execute("begin; lock table things")
+        migrating = asyncio.create_task(migrate(empty, folder))
+        await other.execute("select pg_sleep(0.5); rollback")  # ten times as long as one try waits
+        assert await migrating == ["0003_two"]
+    finally:
+        await other.close()
+    assert await ask(empty, "select to_regclass('one')::text, (select count(wide) from things)") == [("one", 0)]

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 
 from testkit.api import Api
+from tests.sdk_compat import factors
 from tests.sdk_compat.not_served import NOT_SERVED, ROUTE
 from tests.sdk_compat.walk import Walk
 
@@ -24,6 +25,7 @@ async def walk(it: Walk) -> None:
     await _address(it)
     await _recovery(it)
     await _sessions(it)
+    await _factors(it)
     await _mailed(it)
     await _end(it)
     await _by_phone(it)
@@ -146,6 +148,19 @@ async def _sessions(it: Walk) -> None:
     await enter(it, "createAnonymousSession")
     assert (await it.works("get"))["email"] == ""
     await it.works("deleteSessions")
+    await left(it)
+
+
+async def _factors(it: Walk) -> None:
+    """By both names, for an account with a password and one of a mailed code."""
+    await sign_in(it, PROVED, "third horse")
+    await factors.walk(it, "MFA")
+    await it.works("deleteSession", sessionId="current")
+    await left(it)
+    token = await it.works("createEmailToken", userId="unique()", email="fay@example.com")
+    await enter(it, "createSession", userId=token["userId"], secret=await it.post.code("fay@example.com"))
+    await factors.walk(it, "Mfa")
+    await it.works("deleteSession", sessionId="current")
     await left(it)
 
 

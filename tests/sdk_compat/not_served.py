@@ -6,20 +6,11 @@ The answer is the one that the SDKs know for a route that is not there.
 from typing import Any
 
 ROUTE = "general_route_not_found"
-_ONE, _TYPE, _OTP = {"passkeyId": "none"}, {"type": "totp"}, {"type": "totp", "otp": "123456"}
+_ONE = {"passkeyId": "none"}
 NOT_SERVED: dict[str, dict[str, Any]] = {
     "listConsents": {}, "getConsent": {"consentId": "c"}, "deleteConsent": {"consentId": "c"},
     "listConsentTokens": {"consentId": "c"}, "getConsentToken": {"consentId": "c", "tokenId": "t"},
     "deleteConsentToken": {"consentId": "c", "tokenId": "t"}, "listMemberships": {},
-    "updateMFA": {"mfa": True}, "createMfaAuthenticator": _TYPE, "createMFAAuthenticator": _TYPE,
-    "updateMfaAuthenticator": _OTP, "updateMFAAuthenticator": _OTP,
-    "deleteMfaAuthenticator": _TYPE, "deleteMFAAuthenticator": _TYPE,
-    "createMfaChallenge": {"factor": "email"}, "createMFAChallenge": {"factor": "email"},
-    "updateMfaChallenge": {"challengeId": "c", "otp": "123456"},
-    "updateMFAChallenge": {"challengeId": "c", "otp": "123456"},
-    "listMfaFactors": {}, "listMFAFactors": {}, "getMfaRecoveryCodes": {}, "getMFARecoveryCodes": {},
-    "createMfaRecoveryCodes": {}, "createMFARecoveryCodes": {},
-    "updateMfaRecoveryCodes": {}, "updateMFARecoveryCodes": {},
     "listPasskeys": {}, "createPasskey": {}, "getPasskey": _ONE, "updatePasskey": _ONE | {"name": "x"},
     "deletePasskey": _ONE, "updatePasskeyVerification": _ONE | {"credential": {"id": "x"}},
     "createPasskeyToken": {}, "updatePasskeyToken": {"challengeId": "c", "credential": {"id": "x"}},

@@ -11,19 +11,15 @@ import bcrypt
 from argon2 import PasswordHasher
 
 from testkit.api import Api
+from tests.sdk_compat import factors
 from tests.sdk_compat.not_served import ROUTE
 from tests.sdk_compat.walk import Walk
 
 UNA, RUTH = "una@example.com", "ruth@example.com"
 NO_PHONE = (503, "general_phone_disabled")
-_PROOF = {"type": "totp"}
 NOT_SERVED: dict[str, dict[str, Any]] = {
     "createSession": {}, "createToken": {}, "createJWT": {}, "listMemberships": {}, "updateImpersonator":
-    {"impersonator": True}, "updateMfa": {"mfa": True}, "updateMFA": {"mfa": True},
-    "deleteMfaAuthenticator": _PROOF, "deleteMFAAuthenticator": _PROOF, "getMfaChallenge": {"challengeId": "c"},
-    "listMfaFactors": {}, "listMFAFactors": {}, "getMfaRecoveryCodes": {}, "getMFARecoveryCodes": {},
-    "createMfaRecoveryCodes": {}, "createMFARecoveryCodes": {}, "updateMfaRecoveryCodes": {},
-    "updateMFARecoveryCodes": {}, "listPasskeys": {}, "getPasskey": {"passkeyId": "none"},
+    {"impersonator": True}, "listPasskeys": {}, "getPasskey": {"passkeyId": "none"},
     "updatePasskey": {"passkeyId": "none", "name": "x"}, "deletePasskey": {"passkeyId": "none"}, "listTargets": {},
     "createTarget": {"targetId": "t", "providerType": "email", "identifier": UNA}, "getTarget": {"targetId": "t"},
     "updateTarget": {"targetId": "t", "identifier": UNA}, "deleteTarget": {"targetId": "t"},
@@ -43,6 +39,7 @@ async def walk(it: Walk) -> None:
     await it.refused("updatePhone", *NO_PHONE, userId="una", number="+12025550123")
     await it.refused("updatePhoneVerification", *NO_PHONE, userId="una", phoneVerification=True)
     await _sessions(it, "listSessions")
+    await _factors(it)
     await it.works("listLogs", userId="una")
     assert (await it.works("listIdentities"))["total"] == 0
     await it.refused("deleteIdentity", 404, "user_identity_not_found", identityId="none")
@@ -92,6 +89,14 @@ async def _sessions(it: Walk, lists: str, user_id: str = "una") -> None:
         else:
             await it.works("deleteSessions", userId=user_id)
         assert (await it.works(lists, userId=user_id))["sessions"] == []
+
+
+async def _factors(it: Walk) -> None:
+    await factors.walk_users(it, "Mfa", "una", email=RUTH, password="second horse")
+    await it.works("create", userId="uma", email="uma@example.com", password="first horse", name="Uma")
+    await factors.walk_users(it, "MFA", "uma", email="uma@example.com", password="first horse")
+    await it.refused("getMfaChallenge", 401, "user_invalid_token", userId="uma", challengeId="c")
+    await it.works("delete", userId="uma")
 
 
 async def _sign_in(it: Walk) -> None:

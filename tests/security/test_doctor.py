@@ -126,7 +126,7 @@ async def test_servers_of_projects_are_tried_too(
         lines = [(each["state"], each["message"].partition(":")[2]) for each in found if each["about"] == "relay"]
         last = {words.split()[0].partition("/")[2]: state for state, words in lines if "encrypted" not in words}
         assert last == {"away": "warn", "gone:": "fail", "well": "ok", "wrong": "fail"}
-        assert sum("run `projects reseal`" in words for _, words in lines) == 3
+        assert sum("run `secret-keys reseal`" in words for _, words in lines) == 3
         assert (told, well.logins, wrong.logins, well.mails) == (UNWELL, [("ann", True)], [("ann", False)], [])
     assert secret not in str(found)
 

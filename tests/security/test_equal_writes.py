@@ -38,7 +38,8 @@ async def written(pool: Pool, settings: Settings, kind: Kind, user_id: str, secr
     return added, changed, gone, committed
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+# Guesses at a code of a challenge count for the challenge.
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.MFA_EMAIL])
 async def test_s09_a_guess_writes_the_same_at_a_token_and_at_nothing(
     api: Api, pool: Pool, settings: Settings, post: Post, kind: Kind
 ):

@@ -36,6 +36,7 @@ HEADERS = {
 KINDS = {
     "recovery": Kind.RECOVERY, "verification": Kind.VERIFICATION, "magic_url": Kind.MAGIC_URL, "otp": Kind.OTP,
     "password_changed": Kind.ACCOUNT_UNDO, "new_device": Kind.ACCOUNT_UNDO, "email_changed": Kind.EMAIL_UNDO,
+    "security_changed": Kind.ACCOUNT_UNDO, "mfa_challenge": Kind.MFA_EMAIL,
     "already_registered": None, "relay_test": None,
 }  # fmt: skip
 

@@ -23,6 +23,7 @@ _PAGES = {
     "magic_url": "/auth/magic-url",
     "password_changed": "/auth/disavowal",
     "new_device": "/auth/disavowal",
+    "security_changed": "/auth/disavowal",
     "email_changed": "/auth/email-undo",
 }
 
@@ -96,6 +97,8 @@ def compose(
         "requested_at": claim.created_at,
         "device": f"{device.client_name}, {device.os_name}" if device.client_name and device.os_name else None,
         "phrase": facts.get("phrase"),
+        "change": facts.get("change"),
+        "left": facts.get("left"),
     }
     if token:
         shared |= _of_token(claim, token, ring, public_url)
@@ -121,7 +124,7 @@ def message(claim: Claim, letter: Letter, *, sender: str, logo: InlineImage | No
 def _of_token(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> dict[str, object]:
     lifetime = round((token.expires_at - token.created_at).total_seconds())
     facts: dict[str, object] = {"expires": token.expires_at, "lifetime_seconds": lifetime}
-    if token.kind == Kind.OTP:
+    if token.kind in tokens.CODES:
         # A browser offers the code on that site and on no other (WICG, origin-bound one-time codes).
         return facts | {"code": tokens.secret_of(ring, token), "code_host": main_host.find(claim.hostnames)}
     return facts | {"link": _link(claim, token, ring, public_url)}

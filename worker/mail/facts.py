@@ -21,9 +21,15 @@ DEVICE = re.compile(r"(?:[A-Za-z0-9 ,()+/-]|\.(?=[0-9])){1,64}")
 CODE = re.compile(r"[0-9]{6}")
 PHRASE = re.compile(r"[A-Za-z]{1,20} [A-Za-z]{1,20}")  # two words of our own list
 HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
+_NUMBER, _WORD = re.compile(r"[0-9]{1,4}"), re.compile(r"[a-z_]{1,32}")
+# What a notice about the account's security can tell of; each is a sentence of templates/base/change.txt.
+CHANGES = (
+    "mfa_on", "mfa_off", "authenticator_added", "authenticator_removed", "recovery_codes_made", "recovery_code_used",
+    "wrong_codes",
+)  # fmt: skip
 UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 # Present or not, they change what a letter says; the others are always needed where a template names them.
-OPTIONAL = ("host", "code_host", "requested_at", "ip", "device", "phrase")
+OPTIONAL = ("host", "code_host", "requested_at", "ip", "device", "phrase", "left")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class Shape:
     unit: str
     amount: int
     present: frozenset[str]
+    # What a notice about the account's security tells of.
+    change: str = ""
 
 
 def prepare(facts: Mapping[str, object], *, language: str) -> tuple[Shape, dict[str, str]]:
@@ -46,9 +54,10 @@ def prepare(facts: Mapping[str, object], *, language: str) -> tuple[Shape, dict[
     values["ip"] = _known_ip(facts.get("ip"))
     values["device"] = _matching(DEVICE, facts.get("device"))
     values["phrase"] = _matching(PHRASE, facts.get("phrase"))
+    values["left"] = _matching(_NUMBER, facts.get("left"))
     values = {name: value for name, value in values.items() if value}
     amount, unit = _span(int(float(str(facts.get("lifetime_seconds", 0)))))
-    return Shape(str(facts["era"]), unit, amount, frozenset(values)), values
+    return Shape(str(facts["era"]), unit, amount, frozenset(values), _matching(_WORD, facts.get("change"))), values
 
 
 def _masked(address: str) -> str:
@@ -93,7 +102,7 @@ def _known_ip(given: object) -> str:
 
 
 def _matching(form: re.Pattern[str], given: object) -> str:
-    text = str(given or "")
+    text = "" if given is None else str(given)
     return text if form.fullmatch(text) else ""
 
 

@@ -49,7 +49,7 @@ def make(templates: Templates, catalogue: Catalogue, branding: Branding, shape: 
     """Render a letter with a mark for each value."""
     marks = {name: f"<{_KEY}:{name}>" for name in shape.present}
     shared = dict.fromkeys(OPTIONAL) | {
-        "era": shape.era, "unit": shape.unit, "amount": shape.amount, "catalogue": catalogue,
+        "era": shape.era, "change": shape.change, "unit": shape.unit, "amount": shape.amount, "catalogue": catalogue,
         "language": catalogue.language, "direction": catalogue.direction,
         "side": "left" if catalogue.direction == "ltr" else "right", "gettext": _one, "ngettext": _several,
         "name": branding.name, "project": branding.name, "support_address": branding.support_address,

@@ -20,7 +20,7 @@ from service.store.template_overrides import TemplateOverride
 from worker.mail import facts as letter_facts
 from worker.mail import overrides, skeletons
 from worker.mail.branding import Branding
-from worker.mail.facts import OPTIONAL
+from worker.mail.facts import CHANGES, OPTIONAL
 from worker.mail.skeletons import Templates
 from worker.mail.stylesheet import InliningLoader
 
@@ -29,7 +29,7 @@ TRIAL = MappingProxyType({
     "era": "modern", "recipient": "a@example.com", "zone": "UTC", "link": "https://example.com/?a=1&b=2",
     "expires": datetime(2026, 1, 1, tzinfo=UTC), "requested_at": datetime(2026, 1, 1, tzinfo=UTC),
     "ip": "192.0.2.1", "device": "Firefox 130.0, Linux", "code": "012345", "code_host": "example.com",
-    "phrase": "Trial Phrase", "lifetime_seconds": 3_600,
+    "phrase": "Trial Phrase", "lifetime_seconds": 3_600, "left": 3,
 })  # fmt: skip
 _TRIAL_BRANDS = (Branding("Trial"), Branding("Trial", "#ffcc00", "help@example.com", "Trial", "logo"))
 
@@ -59,7 +59,8 @@ def render(
     Facts: `recipient`, shown masked; `era` ("legacy" or "modern": which subject); `zone`, an IANA name, else UTC;
     where there is a secret `link` or `code`, with `expires` (aware) and `lifetime_seconds`; the requester's `ip`,
     `device` (a label of ours, never the raw header) and `requested_at` (aware); for letters that sign in `phrase`,
-    and for codes `code_host`, the host that may fill it in. All of the last two lines may be None or absent. Raises
+    and for codes `code_host`, the host that may fill it in; for a notice about security `change`, one of CHANGES, and
+    the number of recovery codes `left`. All of the last three lines may be None or absent. Raises
     LookupError for a letter we don't have or without a recipient, ValueError for a link that isn't plain printable
     ASCII, a code that isn't six digits or a moment that is none, jinja2's UndefinedError when a fact is missing,
     OverrideFault for the project's own templates.
@@ -121,6 +122,7 @@ def _try(opened: TemplateRegistry, letter: str) -> None:
     full = dict(TRIAL)
     bare = {name: value for name, value in full.items() if name not in OPTIONAL}
     shapes = [full | {"lifetime_seconds": seconds} for seconds in (60, 120, 3_600, 7_200, 86_400, 604_800)]
+    shapes += [full | {"change": change} for change in CHANGES if letter == "security_changed"]
     try:
         for facts, branding in [(shape, _TRIAL_BRANDS[0]) for shape in shapes] + [
             (bare | {"era": "legacy"}, _TRIAL_BRANDS[1])

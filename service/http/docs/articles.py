@@ -21,12 +21,13 @@ GUIDES = (
     "verification",
     "password-reset",
     "sign-in-by-mail",
+    "second-factors",
     "cookies",
     "server-side-rendering",
     "mobile-apps",
     "api-keys",
 )
-HANDBOOK = ("projects", "keys", "pages", "templates", "accounts", "limits", "contract", "clients")
+HANDBOOK = ("projects", "keys", "pages", "templates", "accounts", "second-factors", "limits", "contract", "clients")
 # Pages of the site that stand for other files of docs/.
 _ELSEWHERE = {"routes": "/docs/api", "errors": "/docs/errors"}
 _OWN = "http://localhost:8080"

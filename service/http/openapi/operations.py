@@ -42,6 +42,8 @@ def make(route: Route, number: int, routes: list[Route], *, components: Schemas,
         parts["x-rate-limits"] = [_limit(limit) for limit in route.limits]
     if route.access == "key":
         parts["x-scope"] = route.scope
+    if route.proof:
+        parts["x-proof"] = route.proof
     if number:
         parts["x-same-as"] = route.name
     if terms.refuses:

@@ -9,13 +9,16 @@ from service.errors import (
     BodyEncoded,
     BodyTooLarge,
     BodyTooSlow,
+    ChallengeRequired,
     JwtAndCookie,
     JwtInvalid,
     KeyExpired,
     MethodNotAllowed,
+    MoreFactorsRequired,
     OriginUnknown,
     Overloaded,
     ProjectNotFound,
+    ReauthenticationRequired,
     RouteNotFound,
     ScopeMissing,
     SessionExists,
@@ -46,6 +49,10 @@ def _all(route: Route) -> Iterator[Refusal]:
     # The guards run on every route, so a bad JWT is refused where none is needed.
     yield ArgumentInvalid  # a project that is named twice
     yield from (ProjectNotFound, OriginUnknown, JwtInvalid, JwtAndCookie, KeyExpired, ScopeMissing, UserBlocked)
+    if route.access == "member" and route.gated:
+        yield MoreFactorsRequired
+    if route.proof:
+        yield ReauthenticationRequired if route.proof == "recent" else ChallengeRequired
     if route.limits:
         yield TooManyRequests
     if route.opens_session:

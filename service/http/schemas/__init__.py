@@ -9,6 +9,13 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, RootModel
 
 from service.http.schemas.mails import MAIL, MAIL_LIST
+from service.http.schemas.mfa import (
+    MFA_CHALLENGE,
+    MFA_CHALLENGE_SECRET,
+    MFA_FACTORS,
+    MFA_RECOVERY_CODES,
+    MFA_TYPE,
+)
 from service.http.schemas.parameters import OLD_PAGING, QUERIES, TOTAL, USER_QUERIES
 from service.http.schemas.parts import Answer, Parameter, Schema
 from service.http.schemas.security_log import LOG, LOG_LIST
@@ -26,6 +33,11 @@ __all__ = [
     "MAIL",
     "MAIL_LIST",
     "MANAGED_USER",
+    "MFA_CHALLENGE",
+    "MFA_CHALLENGE_SECRET",
+    "MFA_FACTORS",
+    "MFA_RECOVERY_CODES",
+    "MFA_TYPE",
     "OLD_PAGING",
     "PONG",
     "PREFERENCES",

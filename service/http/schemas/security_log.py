@@ -23,6 +23,13 @@ _MODERN_EVENTS = {
     Event.RECOVERY_UPDATE: "recovery.update",
     Event.VERIFICATION_CREATE: "verification.create",
     Event.VERIFICATION_UPDATE: "verification.update",
+    Event.MFA_UPDATE: "user.update",
+    Event.AUTHENTICATOR_CREATE: "user.update",
+    Event.AUTHENTICATOR_DELETE: "user.update",
+    Event.RECOVERY_CODES_CREATE: "user.update",
+    Event.CHALLENGE_CREATE: "challenge.create",
+    Event.CHALLENGE_UPDATE: "challenges.update",
+    Event.CHALLENGE_FAILED: "challenge.failed",
     Event.DISAVOWAL: "user.disavowal",
     Event.BY_OPERATOR_CREATE: "user.create",
     Event.BY_OPERATOR_DELETE: "user.delete",
@@ -34,6 +41,8 @@ _MODERN_EVENTS = {
     Event.BY_OPERATOR_STATUS: "user.update",
     Event.BY_OPERATOR_VERIFICATION: "user.update",
     Event.BY_OPERATOR_SESSIONS: "session.delete",
+    Event.BY_OPERATOR_MFA: "user.update",
+    Event.BY_OPERATOR_CHALLENGE: "challenge.read",
 }
 # Names in the log for an actor with an API key or on the command line.
 _OPERATOR = "keyProject"

@@ -4,15 +4,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from service.http.schemas.parts import Answer, As, From, Id, Never, Schema, Seconds, Time, Zero
+from service.http.api_version import ApiVersion
+from service.http.schemas.parts import Answer, As, From, Id, MaybeTime, Never, Schema, Seconds, Time, Zero
+from service.store import sessions
 
 Ip = Annotated[str, Field(examples=["127.0.0.1"])]
 Provider = Literal["email", "anonymous", "magic-url"]
 ProviderUid = Annotated[
     str, Field(description="The address that proved who it is, or empty", examples=["ann@example.com"])
 ]
+# Of sessions that an earlier release opened.
 _FACTORS = {"email": "password", "anonymous": "anonymous"}
 Count = Annotated[int, Field(ge=0, description="How many there are; 0 with `total=false`", examples=[1])]
+
+
+def _factors(_version: ApiVersion, session: sessions.Session) -> list[str]:
+    return session.factors or [_FACTORS.get(session.provider, "email")]
 
 
 class Device(Answer):
@@ -61,13 +68,18 @@ class _Session(Device):
     ip: Ip
     current: Annotated[bool, Field(description="The session that asks", examples=[True])]
     factors: Annotated[
-        list[Literal["password", "email", "anonymous"]],
-        Field(examples=[["password"]]),
-        From("provider"),
-        As(lambda _version, provider: [_FACTORS.get(provider, "email")]),
+        list[Literal["password", "email", "anonymous", "totp", "phone", "recoveryCode", "custom"]],
+        Field(examples=[["password"]], description="What was proved, in order"),
+        From(""),
+        As(_factors),
     ]
     secret: Annotated[str, Field(description="Empty, except for who asks with an API key", examples=[""])]
-    mfa_updated_at: Literal[""]
+    mfa_updated_at: Annotated[
+        MaybeTime,
+        Field(description='When a challenge was last passed; "" for never'),
+        From("mfa_at"),
+        As(lambda version, at: version.time(at) if at else ""),
+    ]
 
 
 class SessionBetween(_Session):

@@ -81,7 +81,7 @@ class User(Answer):
     phone: Literal[""]
     email_verification: Annotated[bool, From("email_verified")]
     phone_verification: Literal[False]
-    mfa: Literal[False]
+    mfa: Annotated[bool, Field(description="Whether a second factor is asked for", examples=[False])]
     prefs: Prefs
     targets: Annotated[list[Target], From(""), As(_targets)]
     accessed_at: Time

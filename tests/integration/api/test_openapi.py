@@ -13,13 +13,17 @@ import schemathesis
 from argon2 import PasswordHasher
 
 from service import app
+from service.crypto import totp
+from service.crypto.secret import Secret
 from service.db import Pool
 from service.http.routing import ROUTES, Route
 from service.settings import Settings
-from service.store import projects, tokens
+from service.store import authenticators, projects, tokens, users
 from service.store.tokens import Token
 from testkit.api import Api, cookie_of
 from testkit.documented import Documented
+from testkit.factors import AUTHENTICATOR, CHALLENGES, RECOVERY, App
+from testkit.factors import PATH as MFA
 from worker.security_log import SecurityLogWriter
 
 PASSWORD = {"email": "ann@example.com", "password": "correct horse"}
@@ -239,6 +243,7 @@ async def walk_users(walker: Walker) -> None:
     assert (await walker.call("GET", "/v1/users/identities")).data["identities"] == []
     await walker.call("GET", f"{user}/prefs")
     proof = {"email": "bea@example.com", "password": "another horse"}
+    await walk_user_factors(walker, "ann", proof)
     for path in (f"{user}/sessions", f"{user}/sessions/"):
         session = await walker.call("POST", "/v1/account/sessions", json=proof, headers={})
         assert len((await walker.call("GET", f"{user}/sessions")).data["sessions"]) == 1
@@ -246,6 +251,46 @@ async def walk_users(walker: Walker) -> None:
     await SecurityLogWriter(walker.pool).write_pending()
     assert (await walker.call("GET", f"{user}/logs")).data["logs"]
     await walker.call("DELETE", user, json={})
+
+
+async def walk_factors(walker: Walker) -> None:
+    await walker.call("POST", "/v1/account", json=PASSWORD, headers={})
+    await walker.pool.execute("update users set email_verified = true")
+    await walker.sign_in()
+    await walker.call("GET", f"{MFA}/factors")
+    made = await walker.call("POST", AUTHENTICATOR, json={})
+    app = App(walker.pool, Secret(made.data["secret"]))
+    await walker.call("PUT", AUTHENTICATOR, json={"otp": await app.code()})
+    await walker.call("PATCH", MFA, json={"mfa": True})
+    await walker.call("POST", RECOVERY, json={})
+    await walker.call("PATCH", RECOVERY, json={})
+    for path in (CHALLENGES, f"{MFA}/challenge"):
+        challenge = (await walker.call("POST", path, json={"factor": "totp"})).data["$id"]
+        await walker.call("PUT", path, json={"challengeId": challenge, "otp": await app.unused()})
+    await walker.call("DELETE", AUTHENTICATOR, json={})
+
+
+async def walk_user_factors(walker: Walker, user_id: str, proof: dict[str, str]) -> None:
+    path, ring = f"/v1/users/{user_id}/mfa", walker.settings.key_ring
+    user = await users.find(walker.pool, "shop", user_id=user_id)
+    assert user
+    await authenticators.create(walker.pool, ring, user, secret=totp.new_secret())
+    waiting = await authenticators.find(walker.pool, user)
+    assert waiting
+    await authenticators.verify(walker.pool, waiting, step=0)
+    assert (await walker.call("GET", f"{path}/factors")).data["totp"] is True
+    await walker.call("DELETE", f"{path}/authenticators/totp", json={})
+    for method in ("PATCH", "PUT"):
+        await walker.call(method, f"{path}/recovery-codes", json={})
+    await walker.call("PATCH", path, json={"mfa": False})
+    await walker.call("POST", "/v1/account/sessions", json=proof, headers={})
+    await walker.pool.execute(
+        "insert into challenges (project_id, id, user_id, session_id, factor, kid, expires_at) "
+        "select project_id, 'custom', user_id, id, 'custom', $1, expires_at from sessions",
+        next(iter(ring)),
+    )
+    assert len((await walker.call("GET", f"{path}/challenges/custom")).data["code"]) == 6
+    await walker.pool.execute("delete from sessions")
 
 
 async def walk_imports(walker: Walker) -> None:
@@ -261,7 +306,7 @@ async def walk_imports(walker: Walker) -> None:
         await walker.call("POST", f"/v1/users/{method}", json={"email": f"{method}@example.com", **body})
 
 
-WALKS = (walk_account, walk_sessions, walk_mails, walk_users)
+WALKS = (walk_account, walk_sessions, walk_mails, walk_factors, walk_users)
 
 
 @pytest.mark.parametrize("form", ERAS.values(), ids=ERAS)
@@ -275,7 +320,8 @@ async def test_answers_are_as_documented(api: Api, pool: Pool, settings: Setting
         await walk(walker)
     await walker.call("GET", "/v1/openapi.json")
     await walker.call("GET", "/v1/ping", headers={})
-    # There is no identity to delete, no SMS to send and nothing behind routes of others, so these have no success.
+    # There is no identity to delete, no SMS to send, no recovery code to show and nothing behind routes of others, so
+    # these have no success.
     unwalked = {operation.name for operation in documented.operations} - walker.walked
     assert unwalked == {
         "delete_identity", "create_id_token_session", "create_phone_token", "create_phone_token_2",
@@ -283,5 +329,6 @@ async def test_answers_are_as_documented(api: Api, pool: Pool, settings: Setting
         "update_phone_verification", "update_phone_verification_2", "update_user_phone",
         "update_user_phone_verification", "import_other_user", "import_other_user_2", "import_other_user_3",
         "import_other_user_4", "create_user_session", "get_usage", "delete_user_identity",
+        "get_mfa_recovery_codes", "get_user_mfa_recovery_codes",
     }  # fmt: skip
     assert unwalked == {operation.name for operation in documented.operations if "x-refuses" in operation.content}

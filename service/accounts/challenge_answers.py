@@ -1,0 +1,85 @@
+"""Answers to challenges: what each factor compares, and what it uses up in the transaction of a right answer."""
+
+from collections.abc import Awaitable, Callable
+
+from service.accounts import factors
+from service.crypto import recovery_codes as codes
+from service.crypto.secret import Secret
+from service.http.context import RequestContext
+from service.store import authenticators, challenges, recovery_codes, tokens, users
+from service.store.challenges import Challenge
+from service.store.tokens import Kind
+from service.store.unit_of_work import UnitOfWork
+from service.store.users import Member
+
+# Uses up what was right, in the transaction of the answer; False if another request has done so before.
+Use = Callable[[UnitOfWork, Member], Awaitable[bool]]
+
+
+async def check(ctx: RequestContext, challenge: Challenge | None, otp: str) -> Use | None:
+    """Compare an answer; None if it is wrong. Without a challenge the same is done for nothing."""
+    match challenge.factor if challenge else "email":
+        case "totp":
+            return await _totp(ctx, otp)
+        case "recoveryCode":
+            return await _recovery_code(ctx, otp)
+        case "custom" if challenge:
+            return await _custom(ctx, challenge, otp)
+    return await _email(ctx, challenge, otp)
+
+
+async def _totp(ctx: RequestContext, otp: str) -> Use | None:
+    found = await authenticators.find(ctx.pool, ctx.member)
+    step = factors.step_of(ctx, found, otp) if found and found.verified else None
+    if found is None or step is None:
+        return None
+
+    async def use(tx: UnitOfWork, _member: Member) -> bool:
+        return await authenticators.use_step(tx, found, step=step)
+
+    return use
+
+
+async def _recovery_code(ctx: RequestContext, otp: str) -> Use | None:
+    """Compare with the one code of that place; a code that was used costs a hash as well."""
+    typed = codes.parse(otp)
+    found = await recovery_codes.find(ctx.pool, ctx.member, place=codes.place_of(typed) if typed else -1)
+    right = await ctx.services.passwords.verify(found.hash if found else None, typed.reveal() if typed else "")
+    if found is None or not right:
+        return None
+
+    async def use(tx: UnitOfWork, _member: Member) -> bool:
+        return await recovery_codes.use(tx, found)
+
+    return use
+
+
+async def _custom(ctx: RequestContext, challenge: Challenge, otp: str) -> Use | None:
+    ring = ctx.services.ring
+    if challenge.kid not in ring or challenges.code_of(ring, challenge) != Secret(factors.digits_of(otp)):
+        return None
+
+    async def use(_tx: UnitOfWork, _member: Member) -> bool:
+        return True
+
+    return use
+
+
+async def _email(ctx: RequestContext, challenge: Challenge | None, otp: str) -> Use | None:
+    """Compare with the code that was mailed: it is good only for the address that the account has still."""
+    ring = ctx.services.ring
+    id_ = challenge.id if challenge else ""
+    token = await tokens.find_code(ctx.pool, ctx.project.id, kind=Kind.MFA_EMAIL, token_id=id_)
+    if token is None or token.kid not in ring or token.user_id != ctx.member.id:
+        return None
+    if tokens.code_of(ring, token) != Secret(factors.digits_of(otp)):
+        return None
+
+    async def use(tx: UnitOfWork, member: Member) -> bool:
+        if await tokens.redeem(tx, token) is None:
+            return False
+        # The session's holder reads the mailbox, so the address is the holder's own.
+        await users.verify_email(tx, member, by_holder=True)
+        return True
+
+    return use

@@ -1,0 +1,35 @@
+"""Return of an account to its owner: it loses all that another person may have planted in it (docs/accounts.md).
+
+Nothing here depends on the web stack.
+"""
+
+from datetime import datetime
+
+from service.store import authenticators, recovery_codes, sessions, users
+from service.store.unit_of_work import UnitOfWork
+from service.store.users import User
+
+
+async def secure_unverified(tx: UnitOfWork, user: User) -> None:
+    """Secure an account whose address was never proved: its maker chose the password and opened the sessions.
+
+    That may have been an attacker who waited for the owner of the address (docs/security.md S68). Lock the user first.
+    """
+    await sessions.close_all(tx, user)
+    if user.password_hash is not None:
+        await users.remove_password(tx, user)
+    await remove_factors(tx, user)
+
+
+async def remove_factors(tx: UnitOfWork, user: User) -> None:
+    """Remove all second factors for good: who added them did not own the address."""
+    await authenticators.delete_all(tx, user)
+    await recovery_codes.delete_all(tx, user)
+    await users.forget_mfa(tx, user)
+
+
+async def restore_factors(tx: UnitOfWork, user: User, *, since: datetime) -> None:
+    """Undo what was done to second factors since a notice: added ones go, removed ones come back."""
+    await authenticators.restore(tx, user, since=since)
+    await recovery_codes.restore(tx, user, since=since)
+    await users.restore_mfa(tx, user, since=since)
