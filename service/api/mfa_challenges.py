@@ -17,7 +17,7 @@ from service.errors import (
     ScopeMissing,
     TokenInvalid,
 )
-from service.http import responses, schemas
+from service.http import responses, schemas, second_factors
 from service.http.context import RequestContext
 from service.http.fields import Otp, UserId, unfit
 from service.http.request_body import Body, read
@@ -109,7 +109,11 @@ class UpdateChallenge(Body):
 @limited(10, HOUR, by="challengeId")
 @contract(takes=UpdateChallenge, gives=schemas.SESSION, raises=(TokenInvalid, FactorDisabled))
 async def update_mfa_challenge(ctx: RequestContext) -> web.Response:
-    """Prove the factor. The session has its second factor then, and stays the same one."""
+    """Prove the factor. The session has its second factor then, and stays the same one.
+
+    A factor that opened the session opens no more by being proved again; it shows only that it is the same person. An
+    answer that is refused for too many wrong ones uses up one of the challenge's five too: those are counted first.
+    """
     body = await read(ctx, UpdateChallenge)
     challenge = await challenges.count_attempt(ctx.pool, ctx.member, challenge_id=body.challengeId)
     is_recovery = challenge is not None and challenge.factor == "recoveryCode"
@@ -124,7 +128,13 @@ async def update_mfa_challenge(ctx: RequestContext) -> web.Response:
         user = await members.lock(ctx, tx)
         if not (await challenges.redeem(tx, challenge) and await use(tx, user)):
             raise TokenInvalid
-        session = await sessions.record_second_proof(tx, user, session_id=user.session_id, factor=challenge.factor)
+        session = await sessions.record_second_proof(
+            tx,
+            user,
+            session_id=user.session_id,
+            factor=challenge.factor,
+            assurance=second_factors.assurance_by(user, challenge.factor),
+        )
         if session is None:
             raise ScopeMissing
         await _record(ctx, tx, user, challenge)

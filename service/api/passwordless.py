@@ -156,7 +156,11 @@ async def create_token_session(ctx: RequestContext) -> web.Response:
 
 
 async def open_by_code(ctx: RequestContext, user_id: str, code: str) -> OpenedSession:
-    """Open a session by a code that was asked for under this id. Raises LoginTokenInvalid and TooManyRequests."""
+    """Open a session by a code that was asked for under this id. Raises LoginTokenInvalid and TooManyRequests.
+
+    A refusal for too many wrong codes uses up one of the code's five guesses too: they are counted first, so that
+    parallel ones count, and a code rarely outlives such a refusal.
+    """
     asked = {"requested_user_id": user_id}
     candidates = await tokens.count_code_attempts(ctx.pool, ctx.project.id, **asked)
     known = any(wrong_codes.is_known(ctx, token.email) for token in candidates)

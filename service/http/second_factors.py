@@ -45,6 +45,11 @@ def first_proof(member: Member) -> str:
     return "email" if member.first_factor == _UNKNOWN else member.first_factor
 
 
+def assurance_by(member: Member, factor: str) -> int:
+    """Return the assurance that a challenge passed by a factor gives: the first proof once more is no second one."""
+    return member.assurance if factor == first_proof(member) else PROVED
+
+
 def check_gate(ctx: RequestContext, route: Route) -> None:
     """Raise MoreFactorsRequired where the member's session, or that of the JWT, lacks its second factor."""
     if route.access == "member" and route.gated and ctx.found_member and is_gated(ctx.found_member, ctx.project):
@@ -63,5 +68,7 @@ def require(member: Member, project: Project, proof: Proof) -> None:
             raise ChallengeRequired
         case "fresh_if_mfa" if not member.is_fresh and is_asked_for(member, project):
             raise ChallengeRequired
+        case "recent" if is_gated(member, project):
+            raise MoreFactorsRequired
         case "recent" if not member.is_recent:
             raise ReauthenticationRequired

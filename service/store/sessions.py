@@ -109,10 +109,12 @@ async def extend(conn: Executor, user: User, *, session_id: str, seconds: int) -
     )
 
 
-async def record_second_proof(conn: Executor, user: User, *, session_id: str, factor: str) -> Session | None:
-    """Note that a session has passed a challenge by a factor; None if it has ended."""
+async def record_second_proof(
+    conn: Executor, user: User, *, session_id: str, factor: str, assurance: int = 2
+) -> Session | None:
+    """Note that a session has passed a challenge by a factor, which gives it an assurance; None if it has ended."""
     facts = {"project_id": user.project_id, "user_id": user.id, "id": session_id, "factor": factor}
-    return await _sql.one(conn, "record_second_proof", Session, **facts)
+    return await _sql.one(conn, "record_second_proof", Session, **facts, assurance=assurance)
 
 
 async def raise_assurance(conn: Executor, user: User, *, session_id: str) -> None:

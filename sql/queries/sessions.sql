@@ -34,9 +34,9 @@ returning project_id, user_id, id, provider, provider_uid, ip, country_code, os_
     client_type, client_code, client_name, client_version, client_engine, client_engine_version,
     device_name, device_brand, device_model, created_at, updated_at, expires_at, factors, mfa_at;
 
--- name: record_second_proof(project_id, user_id, id, factor) -> Session?
+-- name: record_second_proof(project_id, user_id, id, factor, assurance) -> Session?
 -- Each factor is shown once, behind the first proof, which older rows have in their provider only.
-update sessions set assurance = 2, mfa_at = now(), updated_at = now(), factors = case
+update sessions set assurance = greatest(assurance, :assurance), mfa_at = now(), updated_at = now(), factors = case
     when :factor::text = any(factors) then factors
     when factors = '{}' then array[
         case provider when 'email' then 'password' when 'anonymous' then 'anonymous' else 'email' end, :factor

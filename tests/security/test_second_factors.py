@@ -71,6 +71,20 @@ async def test_s94_a_thief_of_the_mailbox_sheds_no_factor(api: Api, pool: Pool, 
     assert (await thief.call("GET", "/v1/account")).data["type"] == GATED
 
 
+async def test_s92_a_mailbox_is_one_factor_however_often_it_is_proved(
+    api: Api, pool: Pool, settings: Settings, post: Post, member: Person
+):
+    """Whoever only reads the owner's mail signs in by one code, and a second code opens nothing more."""
+    user_id = (await member.call("GET", "/v1/account")).data["$id"]
+    by_code = await use(api, SIGN_IN, await post.issue(Kind.OTP, user_id))
+    thief = Person(api, pool, {"Cookie": cookie_of(by_code)})
+    challenge = await thief.challenge("email")
+    passed = await thief.answer(challenge, await mailed_code(pool, settings))
+    assert (passed.status, passed.data["factors"]) == (200, ["email"])
+    assert (await thief.call("GET", "/v1/account")).data["type"] == GATED
+    assert (await thief.call("PATCH", PATH, mfa=False)).data["type"] == GATED
+
+
 async def test_s94_an_undo_brings_removed_factors_back(api: Api, pool: Pool, settings: Settings, member: Person):
     """A thief in a fresh session removes the app, renews the codes and switches second factors off: all comes back.
 

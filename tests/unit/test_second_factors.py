@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from service.errors import ChallengeRequired, ReauthenticationRequired
+from service.errors import ChallengeRequired, MoreFactorsRequired, ReauthenticationRequired
 from service.http import second_factors
 from service.store.projects import Project
 from service.store.users import Member
@@ -57,6 +57,24 @@ def test_a_factor_that_the_project_does_not_allow_is_none():
 
 
 @pytest.mark.parametrize(
+    ("first", "factor", "assurance"),
+    [
+        ("password", "email", 2),
+        ("email", "totp", 2),
+        ("email", "recoveryCode", 2),
+        ("email", "email", 1),
+        ("unknown", "email", 1),
+        ("unknown", "totp", 2),
+    ],
+)
+def test_one_factor_twice_is_one_factor(first: str, factor: str, assurance: int):
+    """A challenge that proves once more what opened the session gives it no second factor, and takes none."""
+    member = replace(MEMBER, first_factor=first)
+    assert second_factors.assurance_by(member, factor) == assurance
+    assert second_factors.assurance_by(replace(member, assurance=2), factor) == 2
+
+
+@pytest.mark.parametrize(
     ("proof", "facts", "refusal"),
     [
         ("fresh", {}, ChallengeRequired),
@@ -66,12 +84,20 @@ def test_a_factor_that_the_project_does_not_allow_is_none():
         ("fresh_if_mfa", {"mfa": False}, None),
         ("fresh_if_mfa", {"email_verified": False}, None),
         ("fresh_if_mfa", {"is_fresh": True}, None),
-        ("recent", {}, ReauthenticationRequired),
-        ("recent", {"is_recent": True}, None),
+        ("recent", {}, MoreFactorsRequired),
+        ("recent", {"assurance": 2}, ReauthenticationRequired),
+        ("recent", {"mfa": False}, ReauthenticationRequired),
+        ("recent", {"mfa": False, "is_recent": True}, None),
+        ("recent", {"is_recent": True}, MoreFactorsRequired),
+        ("recent", {"is_recent": True, "assurance": 2}, None),
+        ("recent", {"is_recent": True, "first_factor": "email", "password_hash": None}, None),
     ],
 )
 def test_which_proofs_are_new_enough(proof: Any, facts: dict[str, Any], refusal: type[Exception] | None):
-    """Fresh: a challenge; recent: that or the sign-in. Without a factor to prove nothing is asked."""
+    """Fresh: a challenge; recent: that or the sign-in, in a session with its second factor.
+
+    Without a factor to prove none is asked for.
+    """
     member = replace(MEMBER, **facts)
     if refusal is None:
         second_factors.require(member, project(), proof)
