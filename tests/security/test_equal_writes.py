@@ -1,13 +1,17 @@
 """The writes of a guess are equal for every address: a commit that waits for the disk takes longer than none."""
 
+from collections.abc import Awaitable
+
 import pytest
+from asyncpg import Connection
 
 from service import ids
 from service.db import Pool
 from service.settings import Settings
-from service.store import tokens
+from service.store import challenges, tokens, users
 from service.store.tokens import Kind
 from testkit.api import Api
+from testkit.factors import Person, signed_in
 from testkit.proofs import ANN, Post
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
@@ -24,21 +28,27 @@ async def written(pool: Pool, settings: Settings, kind: Kind, user_id: str, secr
     """By one guess."""
     ring = settings.key_ring
     async with pool.connection() as connection:
-        block = connection.transaction()
-        await block.start()
-        # What this connection did before is counted as well until it is reported.
-        before = tuple(await connection.fetchrow(_WRITTEN))
         if kind is Kind.OTP:
-            await tokens.find_by_code(connection, "shop", requested_user_id=user_id, code=secret, ring=ring)
+            guess = tokens.find_by_code(connection, "shop", requested_user_id=user_id, code=secret, ring=ring)
         else:
-            await tokens.find_by_secret(connection, "shop", kind=kind, user_id=user_id, secret=secret, ring=ring)
-        *after, committed = tuple(await connection.fetchrow(_WRITTEN))
-        await block.commit()
+            guess = tokens.find_by_secret(connection, "shop", kind=kind, user_id=user_id, secret=secret, ring=ring)
+        return await written_by(connection, guess)
+
+
+async def written_by(connection: Connection, guess: Awaitable[object]) -> tuple[int, int, int, bool]:
+    """By one call on this connection."""
+    block = connection.transaction()
+    await block.start()
+    # What this connection did before is counted as well until it is reported.
+    before = tuple(await connection.fetchrow(_WRITTEN))
+    await guess
+    *after, committed = tuple(await connection.fetchrow(_WRITTEN))
+    await block.commit()
     added, changed, gone = (now - then for now, then in zip(after, before, strict=False))
     return added, changed, gone, committed
 
 
-# Guesses at a code of a challenge count for the challenge.
+# Guesses at a code of a challenge count for the challenge, see below.
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.MFA_EMAIL])
 async def test_s09_a_guess_writes_the_same_at_a_token_and_at_nothing(
     api: Api, pool: Pool, settings: Settings, post: Post, kind: Kind
@@ -57,6 +67,32 @@ async def test_s09_a_guess_writes_the_same_at_a_token_and_at_nothing(
     found["used"] = await written(pool, settings, kind, ann, wrong)
     found["never there"] = await written(pool, settings, kind, ann, "9" * len(wrong))
     assert set(found.values()) == {ONE_CHANGE}, found
+
+
+async def test_s09_an_answer_writes_the_same_at_a_challenge_and_at_nothing(api: Api, pool: Pool):
+    """Live, answered five times, expired, of another session, or never there: one row is changed and committed."""
+    await api.sign_up(ANN)
+    ann, other = await signed_in(api, pool), await signed_in(api, pool)
+    await ann.enrol()
+    live = await ann.challenge("totp")
+    found = {"live": await answered(pool, ann, live), "another session": await answered(pool, other, live)}
+    await pool.execute("update challenges set attempts = 5")
+    found["answered five times"] = await answered(pool, ann, live)
+    await pool.execute("update challenges set attempts = 0, expires_at = now()")
+    found["expired"] = await answered(pool, ann, live)
+    found["never there"] = await answered(pool, ann, ids.new())
+    assert set(found.values()) == {ONE_CHANGE}, found
+
+
+async def answered(pool: Pool, person: Person, challenge_id: str) -> tuple[int, int, int, bool]:
+    """By one answer to a challenge."""
+    session = (await person.call("GET", "/v1/account/sessions/current")).data
+    async with pool.connection() as connection:
+        member = await users.find_member_by_session(
+            connection, "shop", user_id=session["userId"], session_id=session["$id"]
+        )
+        assert member is not None
+        return await written_by(connection, challenges.count_attempt(connection, member, challenge_id=challenge_id))
 
 
 async def test_void_guesses_fill_nothing(api: Api, pool: Pool, settings: Settings):
