@@ -39,5 +39,5 @@ def invented_facts(draft: Claim, seconds: int) -> dict[str, object]:
     invented = {name: value for name, value in TRIAL.items() if name not in lacking}
     return invented | {
         "recipient": draft.recipient, "lifetime_seconds": seconds, "expires": _REQUESTED + timedelta(seconds=seconds),
-        "requested_at": _REQUESTED,
+        "requested_at": _REQUESTED, **({"change": "recovery_code_used"} if "left" in VALUES[draft.letter] else {}),
     }  # fmt: skip

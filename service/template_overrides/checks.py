@@ -10,7 +10,7 @@ from jinja2 import nodes
 
 from service.template_overrides import html_places
 from service.template_overrides.language import OverrideFault, OverrideTemplate, parse
-from service.template_overrides.values import LINK, NOTICES, OPTIONAL, SECRETS, Part, of_part
+from service.template_overrides.values import CHANGES, LINK, NOTICES, OPTIONAL, SECRETS, Part, of_part
 
 # Values as a letter may have them; the secrets are like nothing that stands in a source.
 _SAMPLE: Mapping[str, str] = {
@@ -19,7 +19,7 @@ _SAMPLE: Mapping[str, str] = {
     "device": "Firefox 130.0, Linux", "ip": "192.0.2.1", "requested_at": "1 January 2026", "expires": "2 January 2026",
     "host": "example.com", "link": "https://example.com/?secret=Sample-7f1c2d93&a=1",
     "code": "604918273550446688", "code_start": "604918273", "code_end": "550446688", "code_host": "example.com",
-    "phrase": "Silent Fox",
+    "phrase": "Silent Fox", "left": "7", **dict.fromkeys(CHANGES, "yes"),
 }  # fmt: skip
 # What of it is found again whatever the filters and the signs around it make of it.
 _SECRETS = sorted({**{name: _SAMPLE[name] for name in SECRETS}, "link": "sample-7f1c2d93"}.items())
@@ -35,20 +35,33 @@ def check(source: str, *, letter: str, part: Part) -> None:
 
 
 def _rendered(template: OverrideTemplate, lacking: frozenset[str]) -> str:
+    known = of_part(template.letter, template.part) - lacking
     try:
-        return template.render({name: _SAMPLE[name] for name in of_part(template.letter, template.part) - lacking})
+        return template.render({name: _SAMPLE[name] for name in known})
     except OverrideFault as fault:
-        if not lacking or fault.line:
+        without, told = sorted(lacking - CHANGES.keys()), sorted(known & CHANGES.keys())
+        if fault.line or not (without or told):
             raise
-        raise OverrideFault(f"{fault}, for readers without {' and '.join(sorted(lacking))}") from None
+        whom = [*(["without " + " and ".join(without)] if without else []), *(f"told of {each}" for each in told)]
+        raise OverrideFault(f"{fault}, for readers {' '.join(whom)}") from None
 
 
 def _readers(template: OverrideTemplate) -> Iterator[frozenset[str]]:
-    """List what readers may lack: nothing, each combination of what the template asks for, and all of it."""
+    """List what readers may lack. A notice about security tells each of no change, or of one."""
+    changes = of_part(template.letter, template.part) & CHANGES.keys()
+    tested = _tested(template.body)
+    for lacking in _lacking(template, tested):
+        yield lacking | changes
+        for change in sorted(tested & changes):
+            yield lacking | (changes - {change})
+
+
+def _lacking(template: OverrideTemplate, tested: set[str]) -> Iterator[frozenset[str]]:
+    """List what else they may lack: nothing, each combination of what the template asks for, and all of it."""
     allowed = of_part(template.letter, template.part)
     optional = allowed & {*OPTIONAL, *(LINK if template.letter in NOTICES else ())}
     yield frozenset()
-    named = sorted(_tested(template.body) & optional)
+    named = sorted(tested & optional)
     for count in range(1, len(named) + 1):
         for lacking in map(frozenset, combinations(named, count)):
             # A notice has a link with all that belongs to it, or has none.

@@ -11,6 +11,16 @@ OUTPUT_SIZES: Mapping[Part, int] = {"subject": 300, "text": 65_536, "html": 100_
 # Own templates of a project, so that a change of them stays cheap for workers.
 MOST = 500
 
+# What a notice about the account's security tells of. A letter has one of these, or one that a newer release knows.
+CHANGES: Mapping[str, str] = {
+    "mfa_on": "`yes` if second factors were switched on, else empty",
+    "mfa_off": "`yes` if they were switched off",
+    "authenticator_added": "`yes` if an authenticator app was added",
+    "authenticator_removed": "`yes` if it was removed",
+    "recovery_codes_made": "`yes` if new recovery codes were made",
+    "recovery_code_used": "`yes` if a recovery code was used",
+    "wrong_codes": "`yes` if wrong codes were entered again and again",
+}
 DESCRIPTIONS: Mapping[str, str] = {
     "account": "masked address that the letter goes to, `a•••@example.com`",
     "project": "name of the project",
@@ -31,6 +41,8 @@ DESCRIPTIONS: Mapping[str, str] = {
     "code_end": "the last three digits",
     "code_host": "site that the code belongs to; empty if the project has several",
     "phrase": "security phrase; empty unless one was requested",
+    **CHANGES,
+    "left": "number of recovery codes that are left; empty unless one was used",
 }
 _ALWAYS = frozenset({"account", "accent_color", "accent_ink", "footer_text", "language", "logo", "project",
                      "requested_at", "ip", "device", "support_address"})  # fmt: skip
@@ -47,12 +59,13 @@ VALUES: Mapping[str, frozenset[str]] = {
     "otp": _ALWAYS | _CODE | _PHRASE,
     "password_changed": _ALWAYS | LINK,
     "recovery": _ALWAYS | LINK,
+    "security_changed": _ALWAYS | LINK | CHANGES.keys() | {"left"},
     "verification": _ALWAYS | LINK,
 }
 # Values that a letter may lack; in notices the link is one too, and all of LINK goes with it.
-OPTIONAL = ("host", "logo", "footer_text", "support_address", "phrase", "code_host", "device", "ip")
+OPTIONAL = ("host", "logo", "footer_text", "support_address", "phrase", "code_host", "device", "ip", "left")
 # Letters that are of use without their link.
-NOTICES = frozenset({"email_changed", "new_device", "password_changed"})
+NOTICES = frozenset({"email_changed", "new_device", "password_changed", "security_changed"})
 # Relays log subjects, and phones show them on a locked screen.
 SECRETS = frozenset({"code", "code_end", "code_start", "link"})
 

@@ -7,7 +7,7 @@ import pytest
 
 from service.store.template_overrides import TemplateOverride
 from service.template_overrides import checks
-from service.template_overrides.values import NOTICES, PARTS, VALUES
+from service.template_overrides.values import CHANGES, NOTICES, PARTS, VALUES
 from testkit.claims import claim_of
 from worker import previews
 from worker.mail import templates
@@ -43,3 +43,21 @@ def test_a_source_makes_our_letter(letter: str, locale: str) -> None:
             for override in (None, own)
         ]
         assert letters[0] == letters[1], lacking
+
+
+@pytest.mark.parametrize("locale", ["en", "ar"])
+def test_a_source_tells_of_each_change(locale: str) -> None:
+    """Of a change that it does not know it says what ours does."""
+    draft = claim_of("security_changed", locale=locale)
+    source = previews.our_sources(draft, seconds=7200)
+    own = TemplateOverride("shop", draft.letter, locale, source.subject, source.text, source.html, draft.created_at)
+    told = set()
+    for change in (*CHANGES, "of_a_newer_release"):
+        facts: dict[str, Any] = {**previews.invented_facts(draft, 7200), "change": change}
+        ours, theirs = (
+            templates.render(draft.letter, locale=locale, branding=Branding("Shop"), override=override, **facts)
+            for override in (None, own)
+        )
+        assert ours == theirs, change
+        told.add(ours.text)
+    assert len(told) == len(CHANGES) + 1

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from service.template_overrides import checks, html_places, language
 from service.template_overrides.language import MOST_NODES, OverrideFault
 from service.template_overrides.values import (
+    CHANGES,
     DESCRIPTIONS,
     OUTPUT_SIZES,
     PARTS,
@@ -19,7 +20,7 @@ from service.template_overrides.values import (
     Part,
     of_part,
 )
-from worker.mail import templates
+from worker.mail import facts, templates
 
 LINK = "https://app.example.com/?secret=AbC&x=1"
 # Ways out of Jinja's sandboxes that were published, and ways to make a template expensive.
@@ -393,9 +394,28 @@ def test_a_fault_is_a_short_line() -> None:
     assert len(str(refused.value)) < 220
 
 
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("{% if mfa_on %}on{% else %}{{ link }}{% endif %}", "lacks its link.* told of mfa_on"),
+        ("{% if not wrong_codes %}{{ link }}{% endif %}", "lacks its link.* told of wrong_codes"),
+        ("{% if mfa_on or mfa_off %}{{ link }}{% endif %}", "lacks its link"),
+        ("{% if left %}{{ link }}{% endif %}", "lacks its link.* without left"),
+        ("{% if mfa_on and device %}{{ link }}{% elif not mfa_on %}{{ link }}{% endif %}", "without .*device"),
+    ],
+)
+def test_each_change_is_tried(source: str, fault: str) -> None:
+    """Whatever a notice about security tells of, and of a change that only a newer release knows, it has its link."""
+    with pytest.raises(OverrideFault, match=fault):
+        checks.check(f"Hello. {source}", letter="security_changed", part="text")
+    never = "{% if mfa_on and mfa_off %}Never.{% else %}{{ link }}{% endif %}"
+    checks.check(f"Hello. {never}", letter="security_changed", part="text")
+
+
 def test_every_letter_has_its_values() -> None:
     """A new letter gets its row in VALUES; the operator's own test message is always ours."""
-    assert set(VALUES) == set(templates.load_templates().letters) - {"relay_test", "security_changed"}
+    assert set(VALUES) == set(templates.load_templates().letters) - {"relay_test"}
+    assert set(CHANGES) == set(facts.CHANGES)
     assert set(DESCRIPTIONS) == set().union(*VALUES.values())
     for letter, part in ((letter, part) for letter in VALUES for part in PARTS):
         assert of_part(letter, part) <= VALUES[letter]

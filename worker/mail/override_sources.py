@@ -13,7 +13,7 @@ from operator import attrgetter
 
 from service.accent_colors import DARK_EDGE, Accent
 from service.i18n import Catalogue
-from service.template_overrides.values import LINK, NOTICES, OPTIONAL, VALUES
+from service.template_overrides.values import CHANGES, LINK, NOTICES, OPTIONAL, VALUES
 from worker.mail import skeletons
 from worker.mail.branding import Branding
 from worker.mail.facts import Shape
@@ -48,18 +48,24 @@ def make(templates: Templates, letter: str, catalogue: Catalogue, shape: Shape) 
     """Make the sources of a letter's subject, text and HTML. `shape` has all of its values."""
 
     @cache
-    def rendered(absent: frozenset[str]) -> Skeleton:
+    def rendered(absent: frozenset[str], change: str) -> Skeleton:
         present = shape.present - absent - (LINK if "link" in absent else set())
-        return skeletons.make(templates, catalogue, _branding(absent), replace(shape, present=present))
+        return skeletons.make(templates, catalogue, _branding(absent), replace(shape, present=present, change=change))
+
+    def telling_of(change: str, cut: Callable[[Skeleton], tuple[str, ...]]) -> _Lines:
+        return _merged(lambda absent: _lines(cut(rendered(absent, change)), places), optional, frozenset())
 
     def merged(cut: Callable[[Skeleton], tuple[str, ...]]) -> str:
-        lines = _merged(lambda absent: _lines(cut(rendered(absent)), places), optional, frozenset())
+        lines = telling_of("", cut)
+        for change in CHANGES if "left" in VALUES[letter] else ():
+            lines = _either(change, telling_of(change, cut), lines)
         return "".join(_written(lines)).rstrip("\n") + "\n"
 
     places = {name: f"{{{{ {name} }}}}" for name in shape.present}
     may_lack = ("link", *OPTIONAL) if letter in NOTICES else OPTIONAL
-    optional = [name for name in may_lack if name in VALUES[letter]]
-    subject = skeletons.fill(rendered(frozenset()).subject, places)
+    # The codes that are left come with their change.
+    optional = [name for name in may_lack if name in VALUES[letter] and name != "left"]
+    subject = skeletons.fill(rendered(frozenset(), "").subject, places)
     text, html = merged(attrgetter("text")), merged(attrgetter("html"))
     return subject, text, html.replace("cid:{{ logo }}", "{{ logo }}")
 
@@ -81,7 +87,11 @@ def _merged(render: Callable[[frozenset[str]], _Lines], names: list[str], absent
     if not names:
         return render(absent)
     name, *others = names
-    known, lacking = _merged(render, others, absent), _merged(render, others, absent | {name})
+    return _either(name, _merged(render, others, absent), _merged(render, others, absent | {name}))
+
+
+def _either(name: str, known: _Lines, lacking: _Lines) -> _Lines:
+    """Merge the letters of readers who have a value and of those who lack it."""
     changes = SequenceMatcher(None, known, lacking, autojunk=False).get_opcodes()
     merged: list[str | _Choice] = []
     for kind, a, b, c, d in changes:

@@ -11,7 +11,7 @@ from service.store.outbox import Claim
 from service.store.template_overrides import ANY, TemplateOverride
 from service.template_overrides import language
 from service.template_overrides.language import OverrideFault, OverrideTemplate
-from service.template_overrides.values import Part
+from service.template_overrides.values import CHANGES, Part
 from worker.mail import facts as letter_facts
 from worker.mail.branding import Branding
 
@@ -67,8 +67,8 @@ def _values(
     override: TemplateOverride, *, catalogue: Catalogue, branding: Branding, facts: Mapping[str, object]
 ) -> dict[str, str]:
     spoken = override.locale if override.locale != ANY and i18n.has_dates(override.locale) else catalogue.language
-    _, values = letter_facts.prepare(facts, language=spoken)
-    return values | {
+    shape, values = letter_facts.prepare(facts, language=spoken)
+    return values | ({shape.change: "yes"} if shape.change in CHANGES else {}) | {
         "language": spoken, "project": branding.name, "support_address": branding.support_address,
         "footer_text": branding.footer_text, "accent_color": branding.accent.fill, "accent_ink": branding.accent.ink,
         "logo": f"cid:{branding.logo_cid}" if branding.logo_cid else "",
