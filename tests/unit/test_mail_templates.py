@@ -20,7 +20,7 @@ from worker.mail.templates import Letter
 LINK = "https://app.example.com/reset?a=1&userId=u1&secret=" + "0f" * 128 + "&expire=1592981250"
 EXPIRES = datetime(2026, 11, 23, 18, 30, tzinfo=UTC)
 LANGUAGES = i18n.languages()
-NOTICES = ["email_changed", "new_device", "password_changed"]
+NOTICES = ["email_changed", "new_device", "password_changed", "security_changed"]
 LINKED = [*NOTICES, "magic_url", "recovery", "verification"]
 LETTERS = [*LINKED, "otp"]
 CODE = "012345"
@@ -228,6 +228,7 @@ def test_letters_say_who_asked(letter: str) -> None:
         assert "2001:db8::7" in part
         assert "Chrome 126.0, Windows 10" in part
     heading = "was changed\n" if letter.endswith("changed") else "New sign-in to your account\n"
+    heading = "Security of your account\n" if letter == "security_changed" else heading
     heading = heading if letter in NOTICES else "This request came from:\n"
     assert heading in full.text
     assert heading not in render(letter).text
