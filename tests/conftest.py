@@ -13,11 +13,13 @@ from uuid import uuid4
 import hypothesis
 import pytest
 from aiohttp import DummyCookieJar
+from argon2 import PasswordHasher
 from redis.asyncio import Redis
 
 from devstack import servers
 from service import failpoints
 from service.app import make
+from service.crypto import password_hashing
 from service.db import Pool, connect
 from service.event_loop_monitor import spare_startup
 from service.json_logging import JsonLines
@@ -75,6 +77,12 @@ def _started(start: Callable[..., servers.Server]) -> Iterator[Shared]:
             yield Shared(server.url, server.log)
         finally:
             server.stop()
+
+
+@pytest.fixture
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For rules that have nothing to do with what a hash costs."""
+    monkeypatch.setattr(password_hashing, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture(scope="session")

@@ -2,21 +2,13 @@
 
 import pytest
 from aiohttp import DummyCookieJar
-from argon2 import PasswordHasher
 
 from service.app import make
-from service.crypto import password_hashing
 from service.db import Pool
 from service.rate_limiter import redis_windows
 from service.settings import Settings
 from testkit.api import Api
 from testkit.proofs import ANN, Post
-
-
-@pytest.fixture
-def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For rules that have nothing to do with what a hash costs."""
-    monkeypatch.setattr(password_hashing, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture

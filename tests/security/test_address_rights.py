@@ -1,6 +1,7 @@
 """An address is kept by who has proved it; nobody else ends what is mailed to it, or acts after the end (S67, S68)."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -8,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from service.clientinfo import user_agents
+from service.crypto.secret import Secret
 from service.db import Pool
 from service.http.routing import ROUTES
 from service.settings import Settings
@@ -17,6 +19,8 @@ from service.store.security_log import Entry
 from service.store.tokens import Kind
 from testkit import api_keys
 from testkit.api import Api, cookie_of
+from testkit.factors import AUTHENTICATOR, CHALLENGES, PATH, App, Person
+from testkit.factors import RECOVERY as RECOVERY_CODES
 from testkit.proofs import ANN, WAYS, Post, use
 from tests.security.test_takeover import login, waiting
 
@@ -263,19 +267,58 @@ WRITES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("delete_session", "DELETE", "/v1/account/sessions/{other}", {}),
     ("delete_sessions", "DELETE", "/v1/account/sessions", {}),
     ("delete_sessions", "DELETE", "/v1/account/sessions", {"current": False}),
+    ("update_mfa", "PATCH", PATH, {"mfa": True}),
+    ("create_mfa_authenticator", "POST", AUTHENTICATOR, {}),
+    ("update_mfa_authenticator", "PUT", AUTHENTICATOR, {}),
+    ("delete_mfa_authenticator", "DELETE", AUTHENTICATOR, {}),
+    ("create_mfa_recovery_codes", "POST", RECOVERY_CODES, {}),
+    ("update_mfa_recovery_codes", "PATCH", RECOVERY_CODES, {}),
+    ("create_mfa_challenge", "POST", CHALLENGES, {"factor": "email"}),
+    ("update_mfa_challenge", "PUT", CHALLENGES, {}),
 )
+
+
+async def pending_app(person: Person) -> dict[str, Any]:
+    made = await person.call("POST", AUTHENTICATOR)
+    return {"otp": await App(person.pool, Secret(made.data["secret"])).code()}
+
+
+async def app_of(person: Person) -> dict[str, Any]:
+    await person.enrol()
+    return {}
+
+
+async def codes_of(person: Person) -> dict[str, Any]:
+    await person.enrol()
+    assert (await person.call("POST", RECOVERY_CODES)).status == 201
+    return {}
+
+
+async def challenge_of(person: Person) -> dict[str, Any]:
+    app = await person.enrol()
+    return {"challengeId": await person.challenge("totp"), "otp": await app.unused()}
+
+
+# What the member must have before, and what more the body holds then.
+PREPARED: dict[str, Callable[[Person], Awaitable[dict[str, Any]]]] = {
+    "update_mfa_authenticator": pending_app, "delete_mfa_authenticator": app_of,
+    "update_mfa_recovery_codes": codes_of, "update_mfa_challenge": challenge_of,
+}  # fmt: skip
 # Routes of members that write nothing of the account: a JWT is signed, the others are not served.
 WRITE_NOTHING = {"create_jwt", "delete_identity"}
 
 
 @pytest.mark.parametrize("by_jwt", [False, True])
-@pytest.mark.parametrize(("_name", "method", "path", "body"), WRITES)
+@pytest.mark.parametrize(("name", "method", "path", "body"), WRITES)
 async def test_s67_a_session_that_ends_meanwhile_acts_no_more(  # noqa: PLR0917 - pytest passes them by name
-    api: Api, pool: Pool, _name: str, method: str, path: str, body: dict[str, Any], by_jwt: bool
+    api: Api, pool: Pool, name: str, method: str, path: str, body: dict[str, Any], by_jwt: bool
 ):
     """Every write of a member waits for the account's row while that session is ended: it changes nothing."""
     await api.sign_up(ANN)
+    await pool.execute("update users set email_verified = $1", name == "create_mfa_challenge")
     stolen = await api.sign_in()
+    if name in PREPARED:
+        body = await PREPARED[name](Person(api, pool, stolen))
     session = (await api.call("GET", "/v1/account/sessions/current", headers=stolen)).data["$id"]
     await api.sign_in()
     other = (await pool.fetchrow("select id from sessions where id <> $1", session))[0]
@@ -300,5 +343,5 @@ def test_every_write_of_a_member_is_held_against_it():
 
 
 async def state(pool: Pool) -> dict[str, list[Any]]:
-    tables = ("users", "sessions", "tokens", "mails", "events")
+    tables = ("users", "sessions", "tokens", "mails", "events", "authenticators", "recovery_codes")
     return {table: await pool.fetch(f"select * from {table} order by 1, 2, 3") for table in tables}

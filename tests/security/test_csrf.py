@@ -97,7 +97,7 @@ async def test_s59_every_write_of_a_member_is_guarded(api: Api, pool: Pool, mode
     for route in app.routes():
         if route.access not in ("member", "public") or route.method == "GET":
             continue
-        path = route.paths[0].replace("{sessionId}", "current").replace("{identityId}", "x")
+        path = route.paths[0].replace("{sessionId}", "current").replace("{identityId}", "x").replace("{type}", "totp")
         for extra in ({}, {"X-Appwrite-Key": "x"}):
             headers = cookie | extra | {"Origin": "https://evil.test"}
             answer = await api.call(route.method, path, json={}, headers=headers, modern=modern)
@@ -132,5 +132,6 @@ async def test_s59_reading_changes_nothing(api: Api, pool: Pool):
         for method in ("GET", "HEAD", "OPTIONS"):
             for override in ({}, {"X-HTTP-Method-Override": "DELETE"}):
                 query = "?_method=DELETE&name=New&userId=x&secret=y"
-                await api.call(method, path.replace("{sessionId}", "current") + query, headers=cookie | override)
+                filled = path.replace("{sessionId}", "current").replace("{type}", "totp")
+                await api.call(method, filled + query, headers=cookie | override)
     assert await state(pool) == before

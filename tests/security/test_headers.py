@@ -54,6 +54,7 @@ async def ways(api: Api, route: Route, member: dict[str, str]) -> list[Any]:
     """The route asked well and badly."""
     path = route.paths[0].replace("{sessionId}", "current").replace("{userId}", "nobody")
     path = path.replace("{identityId}", "x").replace("{targetId}", "x")
+    path = path.replace("{type}", "totp").replace("{challengeId}", "x")
     json = {"Content-Type": "application/json"}
     asks: list[dict[str, Any]] = [
         {}, {"headers": member}, {"headers": member | json, "data": b"{}"}, {"headers": json, "data": b"{"},

@@ -76,6 +76,11 @@ NOT_SERVED = {
 }  # fmt: skip
 
 
+# Wrong answers are counted for the member (service/accounts/wrong_codes.py), recovery codes apart: one window for all
+# would let a thief keep the owner from them.
+COUNTED_WITHIN = {"update_mfa_challenge"}
+
+
 def test_no_route_is_without_a_limit():
     """Every route that writes has a limit: by network where anybody may call, by member where a member may."""
     bound = {"public": {"ip", "network"}, "member": {"user"}}
@@ -85,7 +90,7 @@ def test_no_route_is_without_a_limit():
         if route.method != "GET" and route.access in bound
         if not bound[route.access] & {limit.by for limit in route.limits}
     }
-    assert free - NOT_SERVED == set()
+    assert free - NOT_SERVED == COUNTED_WITHIN
 
 
 def test_what_a_body_names_is_counted_for_checked_bodies():

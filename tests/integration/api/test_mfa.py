@@ -13,6 +13,7 @@ from service.store import projects
 from testkit.api import Api, cookie_of
 from testkit.factors import AUTHENTICATOR, CHALLENGES, PATH, RECOVERY, App, Person, mailed_code, signed_in, verified
 
+pytestmark = pytest.mark.usefixtures("cheap")
 GATED = "user_more_factors_required"
 
 

@@ -309,6 +309,7 @@ async def walk_imports(walker: Walker) -> None:
 WALKS = (walk_account, walk_sessions, walk_mails, walk_factors, walk_users)
 
 
+@pytest.mark.usefixtures("cheap")
 @pytest.mark.parametrize("form", ERAS.values(), ids=ERAS)
 async def test_answers_are_as_documented(api: Api, pool: Pool, settings: Settings, documented: Documented, form: str):
     """Every route, called to its success in every era, answers as the document says."""

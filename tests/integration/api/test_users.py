@@ -1,5 +1,6 @@
 """Users by API key: who may, what is shown, making and deleting."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,14 +17,15 @@ each_route = pytest.mark.parametrize("route", _ROUTES, ids=[route.name for route
 
 
 def _path(route, user_id: str = "ann") -> str:
-    path = route.paths[0].replace("{userId}", user_id)
-    return path.replace("{sessionId}", "anything").replace("{identityId}", "anything")
+    path = route.paths[0].replace("{userId}", user_id).replace("{type}", "totp")
+    return re.sub(r"\{(sessionId|identityId|challengeId)\}", "anything", path)
 
 
 # Whatever a route of ours may want, so that nothing but the caller is at fault.
 _BODY = {
     "userId": "new", "email": "new@example.com", "name": "New", "password": "correct horse", "status": False,
     "emailVerification": True, "prefs": {"theme": "pink"}, "labels": ["vip"],
+    "mfa": True,
 }  # fmt: skip
 
 
