@@ -87,11 +87,12 @@ class Browser:
 
     async def open(
         self, *, language: str = "en", javascript: bool = True, scheme: str = "light",
-        viewport: dict[str, int] = DESKTOP,
+        viewport: dict[str, int] = DESKTOP, permissions: tuple[str, ...] = (),
     ) -> Page:  # fmt: skip
         """Open a page with a fresh profile, for a reader of this language in this colour scheme."""
         options = {
             "locale": language, "javaScriptEnabled": javascript, "colorScheme": scheme, "viewport": viewport,
+            "permissions": permissions,
         }  # fmt: skip
         answer = await self.driver.ask(act="open", options=options, patience=PATIENCE * 0.8)
         assert "error" not in answer, answer

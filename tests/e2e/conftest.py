@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from service.store.projects import Project
 from testkit import processes
+from testkit.example_app import Demo, open_demo
 from testkit.processes import Process
 from testkit.sink import Sink
 
@@ -34,3 +35,10 @@ async def deployment(
             processes.worker(settings, heartbeat=tmp_path / "alive") as worker,
         ):
             yield Deployment(address, api, worker, sink, settings)
+
+
+@pytest.fixture
+async def demo(environment: dict[str, str], project: Project, redis: Redis, tmp_path: Path) -> AsyncIterator[Demo]:
+    """The example app, for the project `shop`."""
+    async with open_demo(environment, heartbeat=tmp_path / "alive") as opened:
+        yield opened

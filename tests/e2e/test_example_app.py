@@ -1,98 +1,18 @@
 """The example app in a real browser, on another origin than the API, with the letters of a real worker."""
 
 import re
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from redis.asyncio import Redis
 
-from devstack.example_app import open_example_app
-from devstack.mailbox import Mailbox, open_mailbox
-from devstack.mails import Mail
-from service import i18n
 from service.db import Pool
 from service.store import branding
-from service.store.projects import Project
-from testkit import processes
 from testkit.accessibility import violations
 from testkit.browser import PHONE, Browser, Page
+from testkit.example_app import ANN, Demo, confirm_address, sign_in, sign_up
 from testkit.patience import PATIENCE
 
-ANN = "ann@example.com"
-CATALOGUES = i18n.Catalogues(i18n.TEMPLATES)
 pytestmark = pytest.mark.unlimited
-
-
-@dataclass
-class Demo:
-    """The parts of `./dev run`, for a reader of one language; `app` is the address of the example app."""
-
-    app: str
-    mailbox: Mailbox
-    language: str = "en"
-
-    def words(self, sentence: str) -> str:
-        return CATALOGUES[self.language].one(sentence).replace("%(project)s", "Shop")
-
-    async def open_letter(self, page: Page, subject: str) -> Mail:
-        """Open the mailbox at a letter once it is there."""
-        mail = await self.mailbox.wait(to=ANN, subject=self.words(subject), timeout=PATIENCE)
-        await page.goto(f"http://localhost:{self.mailbox.page_port}/#{mail.n}")
-        await page.see(mail.subject)
-        assert await violations(page) == []
-        return mail
-
-    async def press(self, page: Page, label: str) -> Page:
-        """Press the button of the open letter; returns the page that it opens."""
-        return await page.follow(self.words(label), frame="#html")
-
-
-@pytest.fixture
-async def demo(environment: dict[str, str], project: Project, redis: Redis, tmp_path: Path) -> AsyncIterator[Demo]:
-    async with open_mailbox() as mailbox:
-        settings = environment | {"SMTP_URL": f"smtp://127.0.0.1:{mailbox.smtp_port}?tls=none"}
-        async with processes.api(settings) as (_, address):
-            public = address.replace("127.0.0.1", "localhost")
-            async with (
-                processes.worker(settings | {"PUBLIC_URL": public}, heartbeat=tmp_path / "alive"),
-                open_example_app(endpoint=f"{public}/v1", project="shop") as port,
-            ):
-                yield Demo(f"http://localhost:{port}", mailbox)
-
-
-async def sign_up(page: Page, demo: Demo, password: str) -> None:
-    await page.goto(demo.app + "/sign-up")
-    assert await violations(page) == []
-    await page.fill("Name", "Ann")
-    await page.fill("E-mail address", ANN)
-    await page.fill("Password", password)
-    await page.click("Create account")
-    await page.see("Your account")
-
-
-async def sign_in(page: Page, password: str) -> None:
-    await page.see("Sign in")
-    await page.fill("E-mail address", ANN)
-    await page.fill("Password", password)
-    await page.click("Sign in")
-
-
-async def confirm_address(page: Page, demo: Demo) -> None:
-    await demo.open_letter(page, "Confirm your e-mail address for %(project)s")
-    app = await demo.press(page, "Confirm your e-mail address")
-    await app.see("Confirm your e-mail address")
-    assert await app.address() == demo.app + "/verify", "the secret has left the address bar"
-    assert await violations(app) == []
-    await app.click("Confirm")
-    await app.see("Your account")
-    await app.see_text("Your e-mail address is confirmed.")
-    await app.see_text("yes")
-    assert await app.read("[data-fact]") == ["Ann", ANN, "yes"]
-    await app.click("Sign out")
-    await app.see("Sign in")
 
 
 async def choose_password(page: Page, demo: Demo, password: str) -> Page:
@@ -117,7 +37,10 @@ async def test_sign_up_until_a_new_password(demo: Demo, browser: Browser, langua
     demo.language = language
     page = await browser.open(language=language, viewport=PHONE)
     await sign_up(page, demo, "correct horse")
-    await confirm_address(page, demo)
+    confirmed = await confirm_address(page, demo)
+    assert await confirmed.read("[data-fact]") == ["Ann", ANN, "yes"]
+    await confirmed.click("Sign out")
+    await confirmed.see("Sign in")
     app = await choose_password(page, demo, "battery staple")
     await sign_in(app, "correct horse")
     await app.see_text("The e-mail address or the password is wrong.")
@@ -175,7 +98,7 @@ async def test_a_code(demo: Demo, browser: Browser):
     assert phrase in (mail.text or "")
     await page.fill("Code", "12 34 56")
     await page.click("Sign in")
-    await page.see_text("This code or link is wrong, used up or too old. Ask for a new one.")
+    await page.see_text("This code or link is wrong, used already or too old. Try again, or ask for a new one.")
     await page.fill("Code", re.findall(r"^\d{6}", mail.text or "", re.MULTILINE)[0])
     await page.click("Sign in")
     await page.see("Your account")

@@ -1,6 +1,7 @@
-"""The SDK's file that the example app brings, against the package of npm that the tests install."""
+"""Files of others that the example app brings; the SDK's against the package of npm that the tests install."""
 
 import json
+import re
 import tomllib
 from hashlib import sha256
 
@@ -9,18 +10,24 @@ from testkit.processes import ROOT
 from tests.sdk_compat.sdks import SDKS
 
 APP = ROOT / "devstack" / "example_app"
-VENDORED = tomllib.loads((APP / "vendor" / "versions.toml").read_text())["appwrite"]
+RECORDED = tomllib.loads((APP / "vendor" / "versions.toml").read_text())
+VENDORED = RECORDED["appwrite"]
 
 
-def test_the_file_has_the_recorded_hash():
-    """A file of others is never edited."""
-    assert sha256((APP / "vendor" / VENDORED["file"]).read_bytes()).hexdigest() == VENDORED["sha256"]
+def test_each_file_has_the_recorded_hash_and_its_licence():
+    """A file of others is never edited, and comes with its licence."""
+    for recorded in RECORDED.values():
+        assert sha256((APP / "vendor" / recorded["file"]).read_bytes()).hexdigest() == recorded["sha256"]
+        assert (APP / "vendor" / recorded["license_file"]).read_text().startswith(("Copyright", "MIT License"))
 
 
-def test_the_page_loads_it():
-    """The app runs with the version that is recorded, and no other is kept."""
-    assert f'src="/vendor/{VENDORED["file"]}"' in (APP / "site" / "index.html").read_text()
-    assert [path.name for path in (APP / "vendor").glob("*.js")] == [VENDORED["file"]]
+def test_the_app_loads_what_is_recorded():
+    """The app runs with the versions that are recorded, and no other is kept."""
+    site = "".join(path.read_text() for path in (APP / "site").iterdir())
+    loaded = set(re.findall(r"/vendor/([\w.-]+)", site))
+    assert (
+        loaded == {path.name for path in (APP / "vendor").glob("*.js")} == {each["file"] for each in RECORDED.values()}
+    )
 
 
 def test_it_is_the_package_of_npm():

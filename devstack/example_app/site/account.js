@@ -51,6 +51,33 @@ export const listSessions = async () => (await account.listSessions()).sessions;
 
 export const endSession = (sessionId) => account.deleteSession({ sessionId });
 
+// Second factors. `uri` is for a QR picture, `secret` for typing; both are shown this once.
+export const addApp = () => account.createMFAAuthenticator({ type: "totp" });
+
+export const confirmApp = (otp) => account.updateMFAAuthenticator({ type: "totp", otp });
+
+export const removeApp = () => account.deleteMFAAuthenticator({ type: "totp" });
+
+// For a phone that is lost; shown this once. New ones take the place of earlier ones.
+export async function makeRecoveryCodes() {
+  try {
+    return (await account.createMFARecoveryCodes()).recoveryCodes;
+  } catch (error) {
+    if (error.type !== "user_recovery_codes_already_exists") throw error;
+    return (await account.updateMFARecoveryCodes()).recoveryCodes;
+  }
+}
+
+export const askForSecondFactor = (mfa) => account.updateMFA({ mfa });
+
+// Which this session can prove: { totp, email, phone, recoveryCode, custom }.
+export const listFactors = () => account.listMFAFactors();
+
+// A challenge with the factor "email" mails its code.
+export const startChallenge = async (factor) => (await account.createMFAChallenge({ factor })).$id;
+
+export const passChallenge = ({ challengeId, otp }) => account.updateMFAChallenge({ challengeId, otp });
+
 // The SDK has no method for the security log, but its client asks any route of the service.
 export async function listLog() {
   const address = new URL(`${ENDPOINT}/account/logs`);

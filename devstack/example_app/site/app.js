@@ -3,15 +3,11 @@
 import * as service from "./account.js";
 import { MAILBOX } from "./config.js";
 import { explain } from "./errors.js";
-
-// A mailed link has its secret in the address. Out of it at once: it would stay in history, logs and screenshots.
-const given = Object.fromEntries(new URLSearchParams(location.search));
-history.replaceState(null, "", location.pathname);
-
-const byId = (id) => document.getElementById(id);
-const main = document.querySelector("main");
+import { byId, element, given, go, main, say, show, when } from "./page.js";
+import * as secondFactors from "./second_factors.js";
 
 const actions = {
+  ...secondFactors.actions,
   async "sign-up"(fields) {
     await service.signUp(fields);
     go("/account", `A mail is on its way to ${fields.email}. Open its link to confirm the address.`);
@@ -69,14 +65,14 @@ const actions = {
 
 // What a page shows beyond its template.
 const fillers = {
-  "/": () => service.getAccount().then(() => go("/account", byId("notice").textContent), () => {}),
+  ...secondFactors.fillers,
+  "/": () => service.getAccount().then(() => go("/account", byId("notice").textContent), secondFactors.leadToChallenge),
   "/reset"() {
     byId("email").value = given.email ?? "";
   },
   async "/account"() {
     const [account, sessions, log] = await Promise.all([service.getAccount(), service.listSessions(), service.listLog()]);
-    const facts = { name: account.name || "–", email: account.email, confirmed: account.emailVerification ? "yes" : "not yet" };
-    for (const [name, text] of Object.entries(facts)) main.querySelector(`[data-fact=${name}]`).textContent = text;
+    show({ name: account.name || "–", email: account.email, confirmed: account.emailVerification ? "yes" : "not yet" });
     byId("ask-verification").hidden = account.emailVerification;
     byId("sessions").replaceChildren(...sessions.map(sessionItem));
     byId("log").replaceChildren(...log.map(logRow));
@@ -111,38 +107,23 @@ function logRow(entry) {
 
 const deviceOf = ({ clientName, osName }) => [clientName, osName].filter(Boolean).join(" on ") || "Unknown device";
 
-const when = (time) => new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-
-function element(tag, text) {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  return made;
-}
-
 function reveal(id, phrase) {
   byId(id).hidden = false;
   byId(id).querySelector("[data-phrase]").textContent = phrase;
 }
 
-const say = (text) => { byId("notice").textContent = text; };
-
-function go(path, notice = "") {
-  sessionStorage.notice = notice;
-  location.assign(path);
-}
-
 async function submit(event) {
   event.preventDefault();
   const form = event.target;
-  const button = form.querySelector("button");
+  const button = event.submitter ?? form.querySelector("button");
   if (button.getAttribute("aria-busy")) return; // a double click is one
   say("");
   complain(form, null);
   button.setAttribute("aria-busy", "true");
   try {
-    await actions[form.id](Object.fromEntries(new FormData(form)));
+    await actions[form.id](Object.fromEntries(new FormData(form, event.submitter)));
   } catch (error) {
-    complain(form, error);
+    if (!secondFactors.leadToChallenge(error)) complain(form, error);
   } finally {
     button.removeAttribute("aria-busy");
   }
@@ -182,6 +163,7 @@ async function open() {
   try {
     await fillers[template.dataset.path]?.();
   } catch (error) {
+    if (secondFactors.leadToChallenge(error)) return;
     if (error.code === 401) go("/", explain(error).text);
     else say(explain(error).text);
   }

@@ -18,7 +18,11 @@ async def site() -> AsyncIterator[ClientSession]:
 async def test_one_page_at_each_address(site: ClientSession):
     """Each address of a template is the page, so that a mailed link and a reload work."""
     home = await (await site.get("/")).text()
-    for path in ("/sign-up", "/recover", "/reset?userId=a&secret=b", "/code", "/link", "/magic", "/verify", "/account"):
+    paths = (
+        "/sign-up", "/recover", "/reset?userId=a&secret=b", "/code", "/link", "/magic", "/verify", "/account",
+        "/challenge", "/second-factors",
+    )  # fmt: skip
+    for path in paths:
         answer = await site.get(path)
         assert (answer.status, await answer.text()) == (200, home), path
     assert (await site.get("/elsewhere")).status == 404
@@ -26,14 +30,18 @@ async def test_one_page_at_each_address(site: ClientSession):
 
 async def test_files_and_settings(site: ClientSession):
     """All that the page loads is there, and nothing else; the address of the service comes with the start."""
-    for path in ("/app.js", "/account.js", "/errors.js", "/style.css", "/vendor/appwrite-28.0.0.js"):
+    scripts = (
+        "app", "account", "errors", "page", "qr", "second_factors", "vendor/appwrite-28.0.0",
+        "vendor/lean-qr-2.7.4",
+    )  # fmt: skip
+    for path in ("/style.css", *(f"/{name}.js" for name in scripts)):
         assert (await site.get(path)).status == 200, path
     assert await (await site.get("/config.js")).text() == (
         'export const ENDPOINT = "http://localhost:8080/v1";\n'
         'export const PROJECT = "demo";\n'
         'export const MAILBOX = "http://localhost:8025";\n'
     )
-    for path in ("/server.py", "/vendor/LICENSE", "/vendor/../server.py", "/%2e%2e/server.py"):
+    for path in ("/server.py", "/vendor/LICENSE.appwrite", "/vendor/../server.py", "/%2e%2e/server.py"):
         assert (await site.get(path)).status == 404, path
 
 
