@@ -20,12 +20,14 @@ from service.http.context import Services
 from service.http.forwarded import Forwarding
 from service.http.middleware import SERVICES, catch_unmatched, drop_server_header, entry
 from service.http.routing import ROUTES, Route
+from service.identity_providers.client import IdentityProviders
 from service.queue import JobQueue, connect
 from service.rate_limiter import RateLimiter
 from service.settings import Settings
 from service.store import rate_limit_windows
 from service.store.branding import BrandingCache, LogoCache
 from service.store.projects import ProjectCache
+from service.store.providers import ProviderCache
 
 
 def routes() -> list[Route]:
@@ -62,6 +64,7 @@ def _services(settings: Settings, now: Callable[[], float], peers: outages.Peers
         redis = connect(settings.redis_url.get_secret_value())
         passwords = PasswordHashPool(settings.hash_threads, breached=breached(settings))
         user_agents.load_patterns()
+        identity_providers = IdentityProviders(now)
         app[SERVICES] = Services(
             settings=settings,
             ring=ring,
@@ -79,9 +82,12 @@ def _services(settings: Settings, now: Callable[[], float], peers: outages.Peers
             ),
             job_queue=JobQueue(redis, peers.redis),
             forwarding=Forwarding(settings.forwarded_header, settings.trusted_hops),
+            providers=ProviderCache(pool, ring),
+            identity_providers=identity_providers,
         )
         yield
         passwords.close()
+        await identity_providers.close()
         await redis.aclose(close_connection_pool=True)
         await pool.close()
 

@@ -271,6 +271,36 @@ class IdentityNotFound(AccountError):
     status, type = 404, "user_identity_not_found"
 
 
+class OAuth2TokenInvalid(AccountError):
+    """The provider's ID token is not valid."""
+
+    status, type = 401, "user_oauth2_token_invalid"
+
+
+class OAuth2ProviderError(AccountError):
+    """The OAuth2 provider returned an error."""
+
+    status, type = 424, "user_oauth2_provider_error"
+
+
+class OAuth2ProviderFailure(AccountError):
+    """The OAuth2 provider couldn't complete the sign-in. Please try again."""
+
+    status, type = 424, "user_oauth2_provider_failure"
+
+
+class ProviderDisabled(AccountError):
+    """The provider is disabled. The operator can enable it."""
+
+    status, type = 412, "project_provider_disabled"
+
+
+class ProviderUnsupported(AccountError):
+    """The chosen provider is not supported."""
+
+    status, type = 400, "project_provider_unsupported"
+
+
 class KeyExpired(AccountError):
     """The project key has expired. Please generate a new key using the command line."""
 

@@ -231,6 +231,8 @@ create table projects (
     password_history integer default 0 not null,
     special_use_domains boolean default false not null,
     mfa_factors text[] default '{totp,email,phone}'::text[] not null,
+    provider_mfa text default 'ask'::text not null,
+    provider_tokens boolean default false not null,
     constraint projects_pkey PRIMARY KEY (id),
     constraint projects_id_check CHECK ((id ~ '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}$'::text)),
     constraint projects_magic_url_seconds_check CHECK ((magic_url_seconds > 0)),
@@ -238,9 +240,40 @@ create table projects (
     constraint projects_password_history_check CHECK (((password_history >= 0) AND (password_history <= 32))),
     constraint projects_password_max_check CHECK (((password_max >= 32) AND (password_max <= 256))),
     constraint projects_password_min_check CHECK (((password_min >= 0) AND (password_min <= 64))),
+    constraint projects_provider_mfa_check CHECK ((provider_mfa = ANY (ARRAY['ask'::text, 'trust'::text]))),
     constraint projects_recovery_seconds_check CHECK ((recovery_seconds > 0)),
     constraint projects_session_seconds_check CHECK ((session_seconds > 0)),
     constraint projects_verification_seconds_check CHECK ((verification_seconds > 0))
+);
+
+create table providers (
+    project_id text not null,
+    name text not null,
+    enabled boolean default false not null,
+    client_id text default ''::text not null,
+    kid text,
+    sealed bytea,
+    native boolean default false not null,
+    native_client_ids text[] default '{}'::text[] not null,
+    trust_email boolean default false not null,
+    issuer text default ''::text not null,
+    discovery_url text default ''::text not null,
+    authorization_endpoint text default ''::text not null,
+    token_endpoint text default ''::text not null,
+    userinfo_endpoint text default ''::text not null,
+    jwks_uri text default ''::text not null,
+    tenant text default ''::text not null,
+    team_id text default ''::text not null,
+    key_id text default ''::text not null,
+    scopes text[] default '{}'::text[] not null,
+    prompt text default ''::text not null,
+    max_age integer,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint providers_pkey PRIMARY KEY (project_id, name),
+    constraint providers_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    constraint providers_check CHECK (((kid IS NULL) = (sealed IS NULL))),
+    constraint providers_sealed_check CHECK (((octet_length(sealed) >= 28) AND (octet_length(sealed) <= 8192)))
 );
 
 create table recovery_codes (
@@ -344,6 +377,16 @@ CREATE INDEX tokens_asked_as ON public.tokens USING btree (project_id, asked_as)
 CREATE INDEX tokens_expired ON public.tokens USING btree (expires_at);
 CREATE INDEX tokens_of_address ON public.tokens USING btree (project_id, email);
 CREATE INDEX tokens_of_user ON public.tokens USING btree (project_id, user_id);
+
+create table used_id_tokens (
+    project_id text not null,
+    digest bytea not null,
+    expires_at timestamp with time zone not null,
+    constraint used_id_tokens_pkey PRIMARY KEY (project_id, digest),
+    constraint used_id_tokens_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    constraint used_id_tokens_digest_check CHECK ((octet_length(digest) = 32))
+);
+CREATE INDEX used_id_tokens_expired ON public.used_id_tokens USING btree (expires_at);
 
 create table users (
     project_id text not null,

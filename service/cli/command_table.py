@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, Entry] = {
     "doctor": Entry("doctor", "look at settings, Postgres and Redis; code 7 if anything is wrong"),
     "projects": Entry("projects", "create, list, show, change and delete projects"),
     "platforms": Entry("platforms", "who a project's clients are: hosts of its pages and links, and its apps"),
+    "providers": Entry("providers", "other providers that a project's users may sign in with"),
     "limits": Entry("limits", "rate limits: numbers of a project's own, and what its windows hold"),
     "keys": Entry("keys", "API keys of a project"),
     "secret-keys": Entry("secret_keys", "keys of SECRET_KEYS, before one of them is taken away"),

@@ -107,6 +107,15 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             "Second factors that users may have, of totp, email, phone and custom; none for none. Recovery codes can't "
             "be switched off. For custom the app's server delivers the code.",
         ),
+        Option(
+            "provider_mfa", project_values.provider_mfa, "ask|trust", "ask",
+            "Whether an account's second factor is asked for after a sign-in by another provider, or the provider is "
+            "trusted to have asked for one.",
+        ),
+        _switch(
+            "provider_tokens",
+            "Keep a provider's tokens, and show them to whoever holds the session: for apps that call its API.",
+        ),
         _switch("special_use_domains", "Take addresses at .local, .internal, .test and names without a dot."),
     ),
     "API": (

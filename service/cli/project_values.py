@@ -65,6 +65,12 @@ def mfa_factors(text: str) -> list[str]:
     return [factor for factor in _FACTORS if factor in wanted]
 
 
+def provider_mfa(text: str) -> str:
+    if text not in ("ask", "trust"):
+        raise argparse.ArgumentTypeError("ask or trust")
+    return text
+
+
 def accent_color(text: str) -> str:
     """Parse a colour; empty takes it back."""
     if text and not _COLOR.fullmatch(text):

@@ -16,12 +16,14 @@ from service.http.api_version import LEGACY, ApiVersion
 from service.http.forwarded import Forwarding
 from service.http.page_branding import UNBRANDED, PageBranding
 from service.http.refused_origins import RefusedOrigins
+from service.identity_providers.client import IdentityProviders
 from service.queue import JobQueue
 from service.rate_limiter import Decision, RateLimiter, Tally
 from service.settings import Settings
 from service.store.branding import BrandingCache, LogoCache
 from service.store.events import Actor
 from service.store.projects import ApiKey, Project, ProjectCache
+from service.store.providers import ProviderCache
 from service.store.unit_of_work import UnitOfWork, unit_of_work
 from service.store.users import Member
 
@@ -41,6 +43,8 @@ class Services:
     limits: RateLimiter
     job_queue: JobQueue
     forwarding: Forwarding
+    providers: ProviderCache
+    identity_providers: IdentityProviders
     refused_origins: RefusedOrigins = field(default_factory=RefusedOrigins, repr=False)
 
 

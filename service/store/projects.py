@@ -48,6 +48,8 @@ class Project:
     password_history: int
     special_use_domains: bool
     mfa_factors: list[str]
+    provider_mfa: str
+    provider_tokens: bool
     hostnames: list[str]
     apps: list[str]
 

@@ -184,7 +184,7 @@ def security_tests() -> dict[str, list[str]]:
     """The tests named after each row of the security matrix: test_s13_…, or test_s01_to_s09_… for several."""
     found: dict[str, list[str]] = {}
     for path, name in _tests():
-        if match := re.match(r"test_s(\d\d)_(?:to_s(\d\d)_)?", name):
+        if match := re.match(r"test_s(\d{2,3})_(?:to_s(\d{2,3})_)?", name):
             for number in range(int(match[1]), int(match[2] or match[1]) + 1):
                 found.setdefault(f"S{number:02}", []).append(f"{path}::{name}")
     return found

@@ -27,7 +27,10 @@ GUIDES = (
     "mobile-apps",
     "api-keys",
 )
-HANDBOOK = ("projects", "keys", "pages", "templates", "accounts", "second-factors", "limits", "contract", "clients")
+HANDBOOK = (
+    "projects", "keys", "pages", "templates", "accounts", "second-factors", "sign-in-providers", "limits", "contract",
+    "clients",
+)  # fmt: skip
 # Pages of the site that stand for other files of docs/.
 _ELSEWHERE = {"routes": "/docs/api", "errors": "/docs/errors"}
 _OWN = "http://localhost:8080"

@@ -1,0 +1,113 @@
+"""HTTP to providers, within bounds: 5 seconds, no redirects, no cookies, no proxy, little memory.
+
+No fault holds anything of a request or an answer: both may have secrets.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import orjson
+
+from service.identity_providers import addresses
+from service.identity_providers.faults import ProviderFailure, ProviderUnavailable
+
+DOCUMENT, ANSWER = 64 * 1024, 256 * 1024
+_TOTAL, _CONNECT, _AT_ONCE = 5.0, 2.0, 20
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "accounts"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer of a provider: `data` is its JSON, whatever the status."""
+
+    status: int
+    data: Any = field(repr=False)
+    cache_control: str
+
+    @property
+    def object(self) -> dict[str, Any]:
+        """The JSON object. Raises ProviderFailure for any other JSON."""
+        if not isinstance(self.data, dict):
+            raise ProviderFailure("its answer is no JSON object")
+        return self.data
+
+
+class Outbound:
+    """Connections of one process. `patience` is in seconds, for all of a call and the wait for one of 20 places."""
+
+    def __init__(self, patience: float = _TOTAL) -> None:
+        self._patience = patience
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def get(
+        self,
+        url: str,
+        *,
+        plain_http: bool,
+        most: int = ANSWER,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        return await self._call("GET", url, plain_http, most, {"params": query, "headers": headers})
+
+    async def post(
+        self, url: str, form: Mapping[str, str], *, plain_http: bool, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        return await self._call("POST", url, plain_http, ANSWER, {"data": form, "headers": headers})
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def _call(self, method: str, url: str, plain_http: bool, most: int, facts: dict[str, Any]) -> Answer:
+        if fault := addresses.fault(url, plain_http=plain_http):
+            raise ProviderFailure(f"its address is not to be used: {fault}")
+        try:
+            async with (
+                asyncio.timeout(self._patience),
+                self._places,
+                self._open().request(method, url, allow_redirects=False, **facts) as response,
+            ):
+                return _answer(response, await _body(response, most))
+        except TimeoutError:
+            raise ProviderUnavailable("it gave no answer in time") from None
+        except (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError):
+            raise ProviderUnavailable("its certificate or encryption is not to be trusted") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise ProviderUnavailable(f"it can't be asked: {type(error).__name__}") from None
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                headers=_HEADERS,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=self._patience, sock_connect=_CONNECT),
+                trust_env=False,
+                auto_decompress=False,
+            )
+        return self._session
+
+
+async def _body(response: aiohttp.ClientResponse, most: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > most:
+            raise ProviderFailure("its answer is too large")
+    return bytes(body)
+
+
+def _answer(response: aiohttp.ClientResponse, body: bytes) -> Answer:
+    """Read the JSON. Raises ProviderFailure, and ProviderUnavailable for a provider that says it can't now."""
+    if response.status >= 500 or response.status == 429:
+        raise ProviderUnavailable(f"it answered {response.status}")
+    if 300 <= response.status < 400:
+        raise ProviderFailure("it redirects")
+    try:
+        return Answer(response.status, orjson.loads(body), response.headers.get("Cache-Control", ""))
+    except ValueError:
+        raise ProviderFailure("its answer is no JSON") from None
