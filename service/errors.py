@@ -301,6 +301,12 @@ class ProviderUnsupported(AccountError):
     status, type = 400, "project_provider_unsupported"
 
 
+class ConsentNotFound(AccountError):
+    """Consent could not be found."""
+
+    status, type = 404, "user_consent_not_found"
+
+
 class KeyExpired(AccountError):
     """The project key has expired. Please generate a new key using the command line."""
 

@@ -6,5 +6,5 @@ from types import MappingProxyType
 SCOPES: Mapping[str, str] = MappingProxyType({
     "sessions.write": "Sign users up and in and use their links and codes, as a server-rendered app does.",
     "users.read": "Read all users, their sessions and their security logs.",
-    "users.write": "Create, import, change, block and delete users, and end their sessions.",
+    "users.write": "Create, import, change, block and delete users, sign them in, and end their sessions.",
 })  # fmt: skip

@@ -368,6 +368,7 @@ create table tokens (
     attempts integer default 0 not null,
     created_at timestamp with time zone default now() not null,
     expires_at timestamp with time zone not null,
+    secret_length smallint,
     constraint tokens_pkey PRIMARY KEY (project_id, id),
     constraint tokens_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
     constraint tokens_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE,

@@ -46,8 +46,11 @@ _PATHS = {
     "email_changed": "email-undo", "magic_url": "magic-url", "new_device": "disavowal", "password_changed": "disavowal",
     "recovery": "recovery", "verification": "verification",
 }  # fmt: skip
-_LIFETIMES = {"verification": 7 * 86_400, "otp": 900, "email_changed": 72 * 3_600, "password_changed": 72 * 3_600,
-              "new_device": 72 * 3_600, "security_changed": 72 * 3_600, "mfa_challenge": 600}  # fmt: skip
+_LIFETIMES = {
+    "verification": 7 * 86_400, "otp": 600, "otp_recovery": 600, "otp_verification": 600, "mfa_challenge": 600,
+    "email_changed": 72 * 3_600, "password_changed": 72 * 3_600, "new_device": 72 * 3_600,
+    "security_changed": 72 * 3_600,
+}  # fmt: skip
 NOTICES = ("email_changed", "new_device", "password_changed", "security_changed")
 
 
@@ -69,11 +72,11 @@ def states(letter: str) -> Iterator[tuple[str, Branding, dict[str, Any]]]:
     """List the states of a letter, the usual one first: its name, the project's branding, the facts."""
     seconds = _LIFETIMES.get(letter, 3_600)
     secret: dict[str, Any] = {"expires": _SENT + timedelta(seconds=seconds), "lifetime_seconds": seconds}
-    if letter in ("otp", "mfa_challenge"):
+    if letter.startswith("otp") or letter == "mfa_challenge":
         secret |= {"code": "012345", "code_host": "shop.example"}
     elif letter in _PATHS:
         secret["link"] = _SHORT.format(_PATHS[letter])
-    if letter in ("otp", "magic_url"):
+    if letter.startswith("otp") or letter == "magic_url":
         secret["phrase"] = "Silent Fox"
     if letter == "security_changed":
         secret |= {"change": "recovery_code_used", "left": 7}

@@ -26,7 +26,7 @@ LEFTOVERS = {
     "events not filed": "from events where ready",
     "events that wait for a token that is gone": """from events e where not ready and not exists (
         select from tokens t where t.project_id = e.project_id and t.id = e.token_id)""",
-    "links without a letter": """from tokens t where kind in ('recovery', 'verification', 'magic_url', 'otp')
+    "links without a letter": """from tokens t where kind not in ('custom', 'disavowal', 'email_undo')
         and not exists (select from mails m where m.project_id = t.project_id and m.token_id = t.id)""",
     "links of nobody whose letter has ended": """from tokens t where user_id is null and kind = 'recovery'
         and not exists (select from mails m where m.project_id = t.project_id and m.token_id = t.id

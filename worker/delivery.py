@@ -187,7 +187,7 @@ class Delivery:
             async with unit_of_work(self.pool, self.job_queue) as tx:
                 await events.assign_user(tx, claim.project_id, token_id=claim.token_id or "", user_id=claim.user_id)
             raise NothingToSend("cancelled", "its link was used or made void")
-        if token.kind in (Kind.MAGIC_URL, Kind.OTP):
+        if token.kind in tokens.BY_ADDRESS:
             if claim.user_status == "blocked":
                 # The row stays: its deletion would show in the time of an answer to a guessed code.
                 raise NothingToSend("void", "the account of this address is blocked")
@@ -206,7 +206,10 @@ class Delivery:
         return token
 
     async def _assign_user(self, claim: Claim, token: Token) -> Token:
-        """Assign a link that was requested by address to the address's user; delete it if there is none."""
+        """Assign a link that was requested by address to the address's user; delete it if there is none.
+
+        A code's row stays even then, until it expires: its deletion would show in the time of an answer to a guess.
+        """
         assigned = None
         async with unit_of_work(self.pool, self.job_queue) as tx:
             user = await self._find_user(tx, token)
@@ -215,7 +218,7 @@ class Delivery:
                     tx, token.project_id, token_id=token.id, user_id=user.id, email_version=user.email_version
                 )
                 await outbox.assign_user(tx, claim, user_id=user.id)
-            else:
+            elif token.kind not in tokens.CODES:
                 await tokens.delete(tx, token.project_id, token_id=token.id)
             user_id = user.id if user else None
             await events.assign_user(tx, token.project_id, token_id=token.id, user_id=user_id)

@@ -69,6 +69,10 @@ def _guess(about: Somebody) -> dict[str, Any]:
     return {"userId": about.user_id, "secret": ids.new() + "f" * 236}
 
 
+def _digits(about: Somebody) -> dict[str, Any]:
+    return {"userId": about.user_id, "secret": "123456"}
+
+
 def _sign_in(about: Somebody) -> dict[str, Any]:
     return {"email": about.email, "password": "the wrong horse"}
 
@@ -85,6 +89,16 @@ QUESTIONS = (
     Question(
         "code", "POST", "/v1/account/tokens/email", lambda about: {"email": about.email, "userId": "unique()"}
     ),
+    Question("recovery code", "POST", "/v1/account/recovery/otp", lambda about: {"email": about.email}),
+    Question(
+        "PUT recovery code", "PUT", "/v1/account/recovery/otp", lambda about: _digits(about) | _PASSWORDS,
+        kinds=_EVERY_KIND,
+    ),
+    Question(
+        "PUT verification code", "PUT", "/v1/account/verifications/email/otp", _digits,
+        kinds=_EVERY_KIND,
+    ),
+    Question("sign-in by digits", "POST", "/v1/account/sessions/token", _digits, kinds=_EVERY_KIND),
     Question("PUT recovery", "PUT", "/v1/account/recovery", lambda about: _guess(about) | _PASSWORDS),
     Question("PUT verification", "PUT", "/v1/account/verification", _guess),
     Question("PUT magic URL", "PUT", "/v1/account/sessions/magic-url", _guess),

@@ -1,6 +1,6 @@
 """G8: one secret, ten requests at once, over two API processes: exactly one of them may have been let in.
 
-The five routes that redeem a mailed secret run one after the other, each race with an account of its own. Passwords are
+The routes that redeem a mailed secret run one after the other, each race with an account of its own. Passwords are
 hashed at full cost, so a race for a recovery takes longest: 10,000 races take about a quarter of an hour.
 """
 
@@ -24,6 +24,7 @@ from service.store.users import User
 from testkit import processes
 
 COUNT = 10_000
+_RECOVERIES = (Kind.RECOVERY, Kind.RECOVERY_OTP)
 _AT_ONCE = 10
 
 
@@ -53,6 +54,11 @@ WAYS = (
     ),
     Way("PUT magic URL", Kind.MAGIC_URL, "PUT", "/v1/account/sessions/magic-url", "account.sessions.create"),
     Way("POST token session, a code", Kind.OTP, "POST", "/v1/account/sessions/token", "account.sessions.create"),
+    Way(
+        "PUT verification by code", Kind.VERIFICATION_OTP, "PUT", "/v1/account/verifications/email/otp",
+        "account.verification.update",
+    ),
+    Way("PUT recovery by code", Kind.RECOVERY_OTP, "PUT", "/v1/account/recovery/otp", "account.recovery.update"),
 )  # fmt: skip
 
 
@@ -130,7 +136,7 @@ async def _user(pool: Pool, *, moved: bool) -> User:
 
 
 async def _token(track: Track, kind: Kind, user: User) -> Token:
-    by_address = kind in (Kind.MAGIC_URL, Kind.OTP)
+    by_address = kind in tokens.BY_ADDRESS
     return await tokens.issue(
         track.pool,
         PROJECT,
@@ -139,14 +145,14 @@ async def _token(track: Track, kind: Kind, user: User) -> Token:
         kid=next(iter(track.settings.key_ring)),
         seconds=600,
         user_id=None if by_address else user.id,
-        requested_user_id=user.id if by_address else None,
+        requested_user_id=user.id if by_address or kind in tokens.CODES else None,
         email_version=None if by_address else user.email_version,
     )
 
 
 async def _use(track: Track, way: Way, user: User, secret: str, number: int) -> int:
     body = {"userId": user.id, "secret": secret}
-    if way.kind is Kind.RECOVERY:
+    if way.kind in _RECOVERIES:
         body |= {"password": _password(number), "passwordAgain": _password(number)}
     address = track.addresses[number % len(track.addresses)]
     headers = {"X-Appwrite-Project": PROJECT}
@@ -169,9 +175,9 @@ async def _happened_once(track: Track, way: Way, user: User, *, winner: int) -> 
     )
     sessions = await track.pool.fetchrow("select count(*) from sessions where user_id = $1", user.id)
     now = await users.find(track.pool, PROJECT, user_id=user.id)
-    signs_in = way.kind in (Kind.MAGIC_URL, Kind.OTP)
+    signs_in = way.kind in tokens.BY_ADDRESS
     if now is None or not now.email_verified or (events[0], left[0], sessions[0]) != (1, 0, int(signs_in)):
         return False
-    if way.kind is not Kind.RECOVERY:
+    if way.kind not in _RECOVERIES:
         return now.password_hash is None
     return await track.passwords.verify(now.password_hash, _password(winner))

@@ -20,8 +20,13 @@ MAILBOX_AND_NETWORK, BY_ADDRESS = Rule("mail.neighbour", 10, DAY), Rule("mail.ip
 # For a known device of one mailbox, and for all of them together: a client with the password can make many.
 BY_DEVICE, BY_DEVICES = Rule("mail.device", 5, HOUR), Rule("mail.devices", 50, HOUR)
 BY_NEW_DEVICE = Rule("notice.new_device", 5, HOUR)
+# Codes that recover an account can be guessed, three times each: so many for one mailbox, and as many for all of its
+# known devices together. Links, which can't be guessed, have no such rule.
+BY_RECOVERY_CODE = Rule("mail.recovery_code", 5, DAY)
+BY_RECOVERY_CODE_OF_DEVICES = Rule("mail.recovery_code.devices", 5, DAY)
 SHARED = (*BY_MAILBOX, MAILBOX_AND_NETWORK, BY_ADDRESS)
-RULES = (*SHARED, BY_DEVICE, BY_DEVICES, BY_NEW_DEVICE)
+BY_RECOVERY_CODES = (BY_RECOVERY_CODE, BY_RECOVERY_CODE_OF_DEVICES)
+RULES = (*SHARED, BY_DEVICE, BY_DEVICES, BY_NEW_DEVICE, *BY_RECOVERY_CODES)
 # Mailboxes belong to no project, and neither do networks that send.
 EVERYWHERE = ""
 
@@ -38,6 +43,14 @@ async def charge(ctx: RequestContext, email: str) -> None:
     else:
         tallied = await _may_mail(ctx, email)
     if tallied:
+        rate_limits.enforce(ctx, tallied)
+
+
+async def charge_recovery_code(ctx: RequestContext, email: str) -> None:
+    """Charge one more code that recovers the account of this address, as `charge` does and besides it."""
+    device = device_cookie.find(ctx, email)
+    rule = BY_RECOVERY_CODE_OF_DEVICES if device and device.verified else BY_RECOVERY_CODE
+    if tallied := await _may(ctx, ctx.project.id, of_recovery_codes(ctx.project, email, rule)):
         rate_limits.enforce(ctx, tallied)
 
 
@@ -81,6 +94,12 @@ def by_devices(project: Project, email: str) -> list[Window]:
     """List the windows of all known devices of a mailbox together."""
     mailbox = of_calls.mailbox_key(email)
     return [Window(rule, mailbox, only="successes") for rule in of_calls.project_rules(project, [BY_DEVICES])]
+
+
+def of_recovery_codes(project: Project, email: str, *rules: Rule) -> list[Window]:
+    """List the windows of codes that recover the account of an address."""
+    mailbox = of_calls.mailbox_key(email)
+    return [Window(rule, mailbox, only="successes") for rule in of_calls.project_rules(project, rules)]
 
 
 def _own(ctx: RequestContext, rule: Rule) -> list[Rule]:

@@ -32,6 +32,7 @@ async def issue_token(
         ctx.project.id,
         kind=kind,
         user_id=user.id,
+        requested_user_id=user.id if kind in tokens.CODES else None,  # by which a code is looked up
         email=user.email or "",
         email_version=user.email_version,
         kid=key_derivation.current(ctx.services.ring),
@@ -80,18 +81,35 @@ async def enqueue(
     )
 
 
-async def enqueue_link_to_owner(
-    ctx: RequestContext, email: str, *, letter: str, kind: Kind, event: Event, seconds: int, url: str | None = None
+async def enqueue_to_owner(
+    ctx: RequestContext,
+    email: str,
+    *,
+    letter: str,
+    kind: Kind,
+    event: Event,
+    seconds: int,
+    url: str | None = None,
+    requested_user_id: str | None = None,
+    phrase: str = "",
 ) -> Token:
-    """Owe the owner of an address, if it has one, a link.
+    """Owe the owner of an address, if it has one, a link, or a code that works under `requested_user_id`.
 
     The same rows are written for every address: the worker finds out whose it is. Raises TooManyRequests.
     """
     await mail_quotas.charge(ctx, email)
     async with ctx.unit_of_work() as tx:
         kid = key_derivation.current(ctx.services.ring)
-        token = await tokens.issue(tx, ctx.project.id, kind=kind, email=email, kid=kid, seconds=seconds)
-        await enqueue(ctx, tx, letter=letter, to=token, url=url)
+        token = await tokens.issue(
+            tx,
+            ctx.project.id,
+            kind=kind,
+            email=email,
+            requested_user_id=requested_user_id,
+            kid=kid,
+            seconds=seconds,
+        )
+        await enqueue(ctx, tx, letter=letter, to=token, url=url, phrase=phrase)
         await events.record(tx, ctx.project.id, event=event, user_id=None, token_id=token.id, by=ctx.client)
     return token
 

@@ -39,7 +39,7 @@ async def confirm_code(ctx: RequestContext) -> web.Response:
     addressee = await request_body.read(ctx, Addressee)
     try:
         body = await request_body.read(ctx, EnterCode)
-        opened = await passwordless.open_by_code(ctx, body.userId, body.secret.reveal())
+        opened = await passwordless.open_by_code(ctx, body.userId, body.secret)
     except (ArgumentInvalid, LoginTokenInvalid):
         return form_pages.code_page(ctx, addressee.userId, refused=True)
     sessions.set_session_cookies(ctx, opened)

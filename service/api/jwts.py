@@ -1,20 +1,22 @@
 """JWTs by which a server calls in the member's name."""
 
-from aiohttp import web
+from typing import Annotated
 
-from service.crypto.jwts import LIFETIME
-from service.errors import ArgumentInvalid, JwtDenied
+from aiohttp import web
+from pydantic import Field
+
+from service.crypto.jwts import LIFETIME, LONGEST
+from service.errors import JwtDenied
 from service.http import responses, schemas
 from service.http.context import RequestContext
+from service.http.fields import whole
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member
 from service.rate_limiter import HOUR
 
-_LONGEST = 3600
-
 
 class CreateJwt(Body):
-    duration: int | None = None
+    duration: Annotated[int, whole(1, LONGEST), Field(description="Seconds, 900 if absent")] | None = None
 
 
 @member.post("/v1/account/jwt", "/v1/account/jwts")
@@ -26,8 +28,6 @@ async def create_jwt(ctx: RequestContext) -> web.Response:
         raise JwtDenied
     body = await read(ctx, CreateJwt)
     seconds = LIFETIME if body.duration is None else body.duration
-    if not 1 <= seconds <= _LONGEST:
-        raise ArgumentInvalid(f"Invalid `duration` param: Value must be between 1 and {_LONGEST}")
     token = ctx.services.jwts.sign(
         ctx.project.id, user_id=ctx.member.id, session_id=ctx.member.session_id, seconds=seconds
     )

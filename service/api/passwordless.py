@@ -10,9 +10,10 @@ from typing import Any
 from aiohttp import web
 
 from service import ids
-from service.accounts import mail_quotas, outgoing_mail, ownership, security_phrases, wrong_codes
+from service.accounts import mail_quotas, mailed_codes, outgoing_mail, ownership, security_phrases
+from service.api import custom_tokens
 from service.api.sessions import OpenedSession, open_session, session_response
-from service.crypto import key_derivation
+from service.crypto import code_secrets, key_derivation
 from service.crypto.secret import Secret
 from service.errors import AnonymousDenied, LoginTokenInvalid, UserBlocked
 from service.http import responses, schemas
@@ -146,28 +147,26 @@ async def open_by_link(ctx: RequestContext, *, user_id: str | None, secret: Secr
 @limited(50, HOUR, by="ip", only="failures")
 @contract(takes=UpdateMagicUrl, gives=schemas.SESSION, status=201, raises=(LoginTokenInvalid,))
 async def create_token_session(ctx: RequestContext) -> web.Response:
-    """Sign in with the secret of a mailed link or with a mailed code."""
+    """Sign in with the secret of a mailed link, with a mailed code, or with a token that the app's server has made."""
     body = await read(ctx, UpdateMagicUrl)
-    if len(body.secret.reveal()) > 6:
-        opened = await open_by_link(ctx, user_id=body.userId, secret=body.secret)
-    else:
-        opened = await open_by_code(ctx, body.userId, body.secret.reveal())
-    return session_response(ctx, opened)
+    kinds = _kinds_of_code(body.secret.reveal())
+    if not kinds:
+        return session_response(ctx, await open_by_link(ctx, user_id=body.userId, secret=body.secret))
+    found = await mailed_codes.find_token(ctx, *kinds, user_id=body.userId, code=body.secret)
+    if found is not None and found.kind == Kind.CUSTOM:
+        return session_response(ctx, await custom_tokens.open_by_token(ctx, found))
+    return session_response(ctx, await _sign_in(ctx, found))
 
 
-async def open_by_code(ctx: RequestContext, user_id: str, code: str) -> OpenedSession:
-    """Open a session by a code that was asked for under this id. Raises LoginTokenInvalid and TooManyRequests.
+def _kinds_of_code(text: str) -> list[Kind]:
+    """List the kinds of code that a text may be; none for a link's secret."""
+    kinds = [Kind.OTP] if len(text) <= code_secrets.DIGITS else []
+    return [*kinds, Kind.CUSTOM] if code_secrets.may_be_custom(text) else kinds
 
-    A refusal for too many wrong codes uses up one of the code's five guesses too: they are counted first, so that
-    parallel ones count, and a code rarely outlives such a refusal.
-    """
-    asked = {"requested_user_id": user_id}
-    candidates = await tokens.count_code_attempts(ctx.pool, ctx.project.id, **asked)
-    known = any(wrong_codes.is_known(ctx, token.email) for token in candidates)
-    await wrong_codes.charge(ctx, known_device=known)
-    return await _sign_in(
-        ctx, tokens.match_code(candidates, ctx.project.id, **asked, code=code, ring=ctx.services.ring)
-    )
+
+async def open_by_code(ctx: RequestContext, user_id: str, code: Secret) -> OpenedSession:
+    """Open a session by a code that was asked for under this id. Raises LoginTokenInvalid and TooManyRequests."""
+    return await _sign_in(ctx, await mailed_codes.find_token(ctx, Kind.OTP, user_id=user_id, code=code))
 
 
 async def _sign_in(ctx: RequestContext, found: Token | None) -> OpenedSession:

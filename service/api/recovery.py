@@ -43,7 +43,7 @@ async def create_recovery(ctx: RequestContext) -> web.Response:
     Legacy clients must name the page. The same rows are written for every address: the worker finds out whose it is.
     """
     body = await read(ctx, CreateRecovery)
-    user = await _revealed(ctx, body.email)
+    user = await find_revealed(ctx, body.email)
     token = await enqueue_link(ctx, body.email, url=body.url)
     shown = tokens.with_public_id(ctx.services.ring, token)
     return responses.json(responses.token(ctx, shown, user_id=user.id if user else ids.new()), 201)
@@ -52,12 +52,12 @@ async def create_recovery(ctx: RequestContext) -> web.Response:
 async def enqueue_link(ctx: RequestContext, email: str, *, url: str | None = None) -> Token:
     """Owe the owner of an address, if it has one, a link for choosing a new password."""
     seconds = ctx.project.recovery_seconds
-    return await outgoing_mail.enqueue_link_to_owner(
+    return await outgoing_mail.enqueue_to_owner(
         ctx, email, letter="recovery", kind=Kind.RECOVERY, event=Event.RECOVERY_CREATE, seconds=seconds, url=url
     )
 
 
-async def _revealed(ctx: RequestContext, email: str) -> User | None:
+async def find_revealed(ctx: RequestContext, email: str) -> User | None:
     """Find the user, only where a project gives its users away for a conformance run."""
     if not ctx.project.reveal_unknown_users:
         return None
@@ -104,6 +104,11 @@ async def set_password(ctx: RequestContext, *, user_id: str | None, secret: Secr
         secret=secret.reveal(),
         ring=ctx.services.ring,
     )
+    return await redeem(ctx, found, password)
+
+
+async def redeem(ctx: RequestContext, found: Token | None, password: Secret) -> Token:
+    """Use a recovery's token up, a link's or a code's. Raises as `set_password` does."""
     if found is None or found.user_id is None:
         raise RecoveryTokenInvalid
     # Hashed only now, so that junk costs no hash, and outside the transaction, so that no lock waits for it.

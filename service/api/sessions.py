@@ -10,7 +10,7 @@ from service.crypto.secret import Secret
 from service.errors import ArgumentInvalid, CredentialsInvalid, Overloaded, SessionNotFound, UserBlocked
 from service.http import device_cookie, list_queries, responses, schemas, session_cookies
 from service.http.context import RequestContext
-from service.http.fields import Email, OldPassword
+from service.http.fields import Email, OldPassword, SessionSeconds
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public
 from service.rate_limiter import HOUR
@@ -24,6 +24,7 @@ from service.store.users import User
 class CreateSession(Body):
     email: Email
     password: OldPassword
+    duration: SessionSeconds | None = None
 
 
 @public.post("/v1/account/sessions", "/v1/account/sessions/email", opens_session=True)
@@ -50,7 +51,7 @@ async def create_session(ctx: RequestContext) -> web.Response:
             raise CredentialsInvalid
         if fresh:
             await users.rehash_password(tx, user, password_hash=fresh)
-        opened = await open_session(ctx, tx, now, provider="email", first_factor="password")
+        opened = await open_session(ctx, tx, now, provider="email", first_factor="password", seconds=body.duration)
         if notify:
             await outgoing_mail.notify(ctx, tx, letter="new_device", user=now)
     return session_response(ctx, opened)
@@ -83,17 +84,26 @@ class OpenedSession:
 
 
 async def open_session(
-    ctx: RequestContext, tx: UnitOfWork, user: User, *, provider: str, first_factor: FirstFactor
+    ctx: RequestContext,
+    tx: UnitOfWork,
+    user: User,
+    *,
+    provider: str,
+    first_factor: FirstFactor,
+    seconds: int | None = None,
 ) -> OpenedSession:
-    """Open a session in the transaction that holds the user's row, for a client that has proved to be that user."""
+    """Open a session in the transaction that holds the user's row, for a client that has proved to be that user.
+
+    It lasts the project's session time, or `seconds`.
+    """
     place = ClientInfo(ctx.client.ip, countries.code(ctx.client.ip), user_agents.parse(ctx.client.user_agent))
     session, secret = await sessions.open_session(
         tx,
         user,
         provider=provider,
-        provider_uid=user.email or "",
+        provider_uid="" if provider == "token" else user.email or "",  # an app's token proves no address
         place=place,
-        seconds=ctx.project.session_seconds,
+        seconds=seconds or ctx.project.session_seconds,
         first_factor=first_factor,
     )
     await users.update_accessed_at(tx, user)

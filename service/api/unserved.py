@@ -21,13 +21,6 @@ async def import_other_user(_call: RequestContext) -> web.Response:
     raise RouteNotFound
 
 
-@users_write.post("/v1/users/{userId}/sessions")
-@contract(refuses=RouteNotFound)
-async def create_user_session(_call: RequestContext) -> web.Response:
-    """Refuse to sign a user in without any proof."""
-    raise RouteNotFound
-
-
 @users_read.get("/v1/users/usage")
 @contract(refuses=RouteNotFound)
 async def get_usage(_call: RequestContext) -> web.Response:

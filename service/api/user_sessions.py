@@ -2,11 +2,11 @@
 
 from aiohttp import web
 
-from service.accounts import user_admin
+from service.accounts import user_admin, user_sign_in
 from service.api import security_log
 from service.api.users import admin_context, find_or_raise
-from service.errors import QueryInvalid, SessionNotFound, UserNotFound
-from service.http import list_queries, responses, schemas
+from service.errors import QueryInvalid, SessionNotFound, UserBlocked, UserNotFound
+from service.http import list_queries, responses, schemas, session_cookies
 from service.http.context import RequestContext
 from service.http.fields import ident
 from service.http.routing import contract, users_read, users_write
@@ -21,6 +21,17 @@ async def list_user_sessions(ctx: RequestContext) -> web.Response:
     total = len(found) if list_queries.wants_total(ctx) else 0
     rows = [responses.session(ctx, session, current=False) for session in found]
     return responses.json({ctx.api_version.count: total, "sessions": rows})
+
+
+@users_write.post("/v1/users/{userId}/sessions")
+@contract(gives=schemas.SESSION, status=201, raises=(UserNotFound, UserBlocked))
+async def create_user_session(ctx: RequestContext) -> web.Response:
+    """Sign a user in without any proof; the session's secret is in the answer and in no cookie."""
+    session, secret = await user_sign_in.open_session(
+        admin_context(ctx), ident(ctx, "userId"), seconds=ctx.project.session_seconds
+    )
+    value = session_cookies.encode(session.user_id, secret)
+    return responses.json(responses.session(ctx, session, current=False, secret=value), 201)
 
 
 @users_write.delete("/v1/users/{userId}/sessions")

@@ -28,6 +28,14 @@ class CreateVerification(Body):
 async def create_verification(ctx: RequestContext) -> web.Response:
     """Mail the member a link that proves the account's address."""
     body = await read(ctx, CreateVerification)
+    token = await enqueue_to_member(ctx, Kind.VERIFICATION, letter="verification", url=body.url)
+    return responses.json(responses.token(ctx, token, user_id=ctx.member.id), 201)
+
+
+async def enqueue_to_member(
+    ctx: RequestContext, kind: Kind, *, letter: str, url: str | None = None, phrase: str = ""
+) -> Token:
+    """Owe the member a link or code that proves the account's address. Raises EmailMissing, EmailVerified."""
     if ctx.member.email is None:
         raise EmailMissing
     if ctx.member.email_verified and ctx.api_version.modern:
@@ -40,18 +48,17 @@ async def create_verification(ctx: RequestContext) -> web.Response:
             raise EmailMissing
         if user.email_verified and ctx.api_version.modern:
             raise EmailVerified
-        token = await outgoing_mail.issue_token(
-            ctx, tx, kind=Kind.VERIFICATION, user=user, seconds=ctx.project.verification_seconds
-        )
-        await outgoing_mail.enqueue(ctx, tx, letter="verification", to=token, url=body.url)
+        seconds = ctx.project.verification_seconds if kind is Kind.VERIFICATION else ctx.project.otp_seconds
+        token = await outgoing_mail.issue_token(ctx, tx, kind=kind, user=user, seconds=seconds)
+        await outgoing_mail.enqueue(ctx, tx, letter=letter, to=token, url=url, phrase=phrase)
         await events.record(tx, ctx.project.id, event=Event.VERIFICATION_CREATE, user_id=user.id, by=ctx.client)
-    return responses.json(responses.token(ctx, token, user_id=user.id), 201)
+    return token
 
 
 async def enqueue_link(ctx: RequestContext, email: str) -> Token:
     """Owe the owner of an address, if it has one, a link that proves it; the worker finds out whose it is."""
     seconds = ctx.project.verification_seconds
-    return await outgoing_mail.enqueue_link_to_owner(
+    return await outgoing_mail.enqueue_to_owner(
         ctx, email, letter="verification", kind=Kind.VERIFICATION, event=Event.VERIFICATION_CREATE, seconds=seconds
     )
 
@@ -76,11 +83,7 @@ async def update_verification(ctx: RequestContext) -> web.Response:
 
 
 async def confirm(ctx: RequestContext, *, user_id: str | None, secret: Secret, password: Secret | None = None) -> Token:
-    """Use up the token of a secret: its address is proved. Raises VerificationTokenInvalid.
-
-    No session ends by it, for the link may well be opened in another browser than the one that signed up. But without
-    the account's session it does not say that the maker of the account is the one who reads the mailbox.
-    """
+    """Use up the token of a link's secret: its address is proved. Raises VerificationTokenInvalid."""
     found = await tokens.find_by_secret(
         ctx.pool,
         ctx.project.id,
@@ -93,9 +96,19 @@ async def confirm(ctx: RequestContext, *, user_id: str | None, secret: Secret, p
         raise VerificationTokenInvalid
     if found.user_id is None:
         return await private_signup.complete(ctx, found, password)
+    return await redeem(ctx, found)
+
+
+async def redeem(ctx: RequestContext, found: Token) -> Token:
+    """Use up a user's token, a link's or a code's: its address is proved. Raises VerificationTokenInvalid.
+
+    No session ends by it, for the link may well be opened in another browser than the one that signed up. But without
+    the account's session it does not say that the maker of the account is the one who reads the mailbox.
+    """
+    user_id = found.user_id or ""
     async with ctx.unit_of_work() as tx:
-        holder = await _holder(ctx, tx, found.user_id)
-        user = holder or await users.lock(tx, ctx.project.id, user_id=found.user_id)
+        holder = await _holder(ctx, tx, user_id)
+        user = holder or await users.lock(tx, ctx.project.id, user_id=user_id)
         token = await tokens.redeem(tx, found)
         if user is None or token is None or user.status == "blocked":
             raise VerificationTokenInvalid

@@ -110,6 +110,7 @@ def _windows(project: Project, arguments: argparse.Namespace) -> Iterator[tuple[
         found += [Window(rule, counting.mailbox_key(email)) for rule in _declared(project, "email")]
         found += [counting.windows_of_devices(rule, email) for rule in _declared(project, "email")]
         found += mail_quotas.by_devices(project, email)
+        found += mail_quotas.of_recovery_codes(project, email, *mail_quotas.BY_RECOVERY_CODES)
     if user := arguments.user:
         found += [Window(rule, user) for rule in _declared(project, "user")]
         found += [Window(rule, counting.guess_key(user, "")) for rule in _declared(project, "userId")]

@@ -208,8 +208,9 @@ async def _draft(pool: Pool, arguments: argparse.Namespace, settings: Settings) 
 
 def _lifetime(project: Project, letter: str) -> int:
     """Return how many seconds the link or code of a letter works."""
+    if letter.startswith("otp"):
+        return project.otp_seconds
     return {
-        "magic_url": project.magic_url_seconds, "otp": project.otp_seconds,
-        "mfa_challenge": project.otp_seconds, "recovery": project.recovery_seconds,
-        "verification": project.verification_seconds,
+        "magic_url": project.magic_url_seconds, "mfa_challenge": project.otp_seconds,
+        "recovery": project.recovery_seconds, "verification": project.verification_seconds,
     }.get(letter, tokens.UNDO_SECONDS)  # fmt: skip

@@ -13,7 +13,7 @@ from service.crypto import key_derivation
 from service.crypto.key_derivation import KeyRing
 from service.errors import JwtInvalid
 
-LIFETIME = 900
+LIFETIME, LONGEST = 900, 3600
 _TYPE = "session"
 _SIZE, _REMEMBERED = 4096, 4096
 # Seconds by which the clock of another process, which measures Postgres's for itself, may be ahead.

@@ -50,6 +50,17 @@ def sized(least: int, most: int) -> Callable[[str], str]:
     return check
 
 
+def whole(least: int, most: int) -> AfterValidator:
+    """Make the check of a whole number."""
+
+    def check(number: int) -> int:
+        if not least <= number <= most:
+            raise unfit(f"Value must be between {least} and {most}")
+        return number
+
+    return AfterValidator(check)
+
+
 def _email(text: str, info: ValidationInfo) -> str:
     """Check an address to look up; a user may have had it before the project excluded special-use domains."""
     context: BodyContext = info.context  # type: ignore[assignment] # fit() passes nothing else
@@ -256,6 +267,21 @@ def _implied(value: str | None, info: ValidationInfo) -> str | None:
 
 # Stands below the secret in its body.
 LinkUserId = Annotated[UserId | None, Field(default=None, validate_default=True), AfterValidator(_implied)]
+
+
+def _session_seconds(seconds: int, info: ValidationInfo) -> int:
+    context: BodyContext = info.context  # type: ignore[assignment] # read() passes nothing else
+    most = context.project.session_seconds
+    if not min(60, most) <= seconds <= most:
+        raise unfit(f"Value must be between {min(60, most)} and {most}")
+    return seconds
+
+
+SessionSeconds = Annotated[
+    int,
+    AfterValidator(_session_seconds),
+    _example(3600, minimum=1, description="Seconds, from 60 to the project's session time, which is the default"),
+]
 
 
 def _labels(values: list[str]) -> list[str]:

@@ -57,6 +57,11 @@ def token(ctx: RequestContext, found: Token, *, user_id: str, phrase: str = "") 
     return schemas.TOKEN.render(ctx.api_version, found, user_id=user_id, phrase=phrase)
 
 
+def custom_token(ctx: RequestContext, found: Token, *, secret: str) -> dict[str, Any]:
+    """Render a token for the app's server that has made it, with its secret."""
+    return schemas.CUSTOM_TOKEN.render(ctx.api_version, found, phrase="", secret=secret)
+
+
 def log(ctx: RequestContext, found: Log, owner: User) -> dict[str, Any]:
     """Render an entry of the security log (docs/contract.md#log)."""
     about = {"user_id": owner.id, "user_email": owner.email, "user_name": owner.name}

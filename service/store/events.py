@@ -53,6 +53,8 @@ class Event(StrEnum):
     BY_OPERATOR_MFA = "users.update.mfa"
     # The app's server was given the code of a custom factor.
     BY_OPERATOR_CHALLENGE = "users.challenges.read"
+    BY_OPERATOR_SESSION_CREATE = "users.sessions.create"
+    BY_OPERATOR_TOKEN = "users.tokens.create"  # noqa: S105 - the name of an event
 
 
 # Events of the legacy log (docs/contract.md#lists-and-queries): the API document has no others.

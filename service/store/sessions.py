@@ -12,7 +12,7 @@ from service.store.users import User
 
 _sql = Queries("sessions")
 # What a client proved to get its session. Unknown of sessions that an earlier release opened.
-FirstFactor = Literal["password", "email", "anonymous", "unknown"]
+FirstFactor = Literal["password", "email", "anonymous", "token", "server", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,13 @@ async def close_all(conn: Executor, user: User) -> int:
 
 async def find(conn: Executor, user: User, *, session_id: str) -> Session | None:
     return await _sql.one(conn, "find_session", Session, project_id=user.project_id, user_id=user.id, id=session_id)
+
+
+async def find_lasting(conn: Executor, user: User, *, seconds: int) -> Session | None:
+    """Find the newest session that lasts so many seconds more."""
+    return await _sql.one(
+        conn, "find_lasting_session", Session, project_id=user.project_id, user_id=user.id, seconds=seconds
+    )
 
 
 async def list_all(conn: Executor, user: User) -> list[Session]:

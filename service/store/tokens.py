@@ -1,7 +1,10 @@
 """One-time tokens. The row is stored, the secret is derived from it whenever it is needed.
 
 A link's secret names its token (service/crypto/link_secrets.py). So a guess attacks one token, five wrong ones kill
-that token alone, and a client can't use up a link that another one asked for.
+that token alone, and a client can't use up a link that another one asked for. A code names none: it is looked up under
+the user id that it was asked for with, and under its own kind only.
+
+Longer than other files: everything that is done with the rows of one table.
 """
 
 import hmac
@@ -11,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from service import ids
-from service.crypto import key_derivation, link_secrets
+from service.crypto import code_secrets, key_derivation, link_secrets
 from service.crypto.key_derivation import KeyRing
 from service.crypto.link_secrets import Form
 from service.crypto.secret import Secret
@@ -19,9 +22,6 @@ from service.db import Executor, Queries
 from service.store.users import User
 
 _sql = Queries("tokens")
-_CODE = 6
-# A code is compared with so many tokens (the statement says why).
-_CANDIDATES = 3
 # How long what a notice reports can be undone.
 UNDO_SECONDS = 72 * 3600
 
@@ -33,13 +33,26 @@ class Kind(StrEnum):
     OTP = "otp"
     # Code of an e-mail challenge, which has the token's id.
     MFA_EMAIL = "mfa_email"
+    VERIFICATION_OTP = "verification_otp"
+    RECOVERY_OTP = "recovery_otp"
+    # Made by an app's server for one of its users; mailed to nobody.
+    CUSTOM = "custom"
     # Scope of a notice's link: undo all changes, or a change of address too.
     ACCOUNT_UNDO = "disavowal"
     EMAIL_UNDO = "email_undo"
 
 
 # Kinds whose secret is six digits.
-CODES = frozenset({Kind.OTP, Kind.MFA_EMAIL})
+CODES = (Kind.OTP, Kind.VERIFICATION_OTP, Kind.RECOVERY_OTP, Kind.MFA_EMAIL)
+# Kinds that sign the owner of an address in. They have no user before they are used.
+BY_ADDRESS = (Kind.MAGIC_URL, Kind.OTP)
+# Live custom tokens of a user.
+CUSTOM_AT_ONCE = 5
+_GUESSES = 5
+# A recovery's code gives the whole account away.
+_GUESSES_OF_RECOVERY_OTP = 3
+# A code is compared with so many tokens (the statement says why).
+_CANDIDATES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +92,26 @@ def secret_of(ring: KeyRing, token: Token, *, form: Form = "long") -> str:
     return link_secrets.make(form, ring[token.kid], token.id, *_bound(token))
 
 
+def custom_secret(ring: KeyRing, token: Token, *, length: int) -> str:
+    """Derive the characters of a custom token. KeyError if the key has been retired."""
+    return code_secrets.characters(ring[token.kid], length, "custom", str(length), *_bound(token))
+
+
 def code_of(ring: KeyRing, token: Token) -> Secret:
     """Derive the six digits of a code; another kind, user or address has others. KeyError if the key is retired."""
     bound = (token.project_id, token.id, token.email) if token.kind == Kind.OTP else _bound(token)
-    number = int.from_bytes(key_derivation.derive(ring[token.kid], token.kind, *bound)[:8])
-    return Secret(f"{number % 10**_CODE:0{_CODE}}")
+    return Secret(code_secrets.digits(ring[token.kid], token.kind, *bound))
 
 
 def _bound(token: Token) -> tuple[str, ...]:
-    """List what a link's secret depends on: a token changed by hand has another."""
+    """List what a secret depends on: a token changed by hand has another."""
     owner = (token.user_id or "", token.email, str(token.email_version))
     return (token.kind, token.project_id, token.id, *owner)
 
 
 def target_id(secret: str) -> str:
     """Return the row at which a guess at a link is aimed, present or not; empty for a code, which names none."""
-    if len(secret) <= _CODE:
+    if len(secret) <= code_secrets.DIGITS:
         return ""
     return link_secrets.token_id(secret) or secret[: link_secrets.ID]
 
@@ -111,8 +128,12 @@ async def issue(
     requested_user_id: str | None = None,
     email_version: int | None = None,
     token_id: str | None = None,
+    secret_length: int | None = None,
 ) -> Token:
-    """Issue a token for the owner of an address; without user_id a worker, or the confirmation, finds that owner."""
+    """Issue a token for the owner of an address; without user_id a worker, or the confirmation, finds that owner.
+
+    `secret_length` is for custom tokens, whose secrets have the length that the app's server asked for.
+    """
     token = await _sql.one(
         conn,
         "issue_token",
@@ -126,6 +147,7 @@ async def issue(
         email_version=email_version,
         kid=kid,
         seconds=seconds,
+        secret_length=secret_length,
     )
     assert token is not None  # noqa: S101 - an insert that returns always has a row
     return token
@@ -191,36 +213,48 @@ def _is_owner(token: Token, user_id: str | None) -> bool:
     return bool(owners) if user_id is None else user_id in owners
 
 
-async def find_by_code(
-    conn: Executor, project_id: str, *, requested_user_id: str, code: str, ring: KeyRing
-) -> Token | None:
-    """Find the live token with these six digits; the attempt counts for the newest asked for under this id."""
-    candidates = await count_code_attempts(conn, project_id, requested_user_id=requested_user_id)
-    return match_code(candidates, project_id, requested_user_id=requested_user_id, code=code, ring=ring)
-
-
-async def count_code_attempts(conn: Executor, project_id: str, *, requested_user_id: str) -> list[Token]:
-    """Count a guess for each live code that it may be meant for, and return their tokens."""
-    facts = {"project_id": project_id, "requested_user_id": requested_user_id}
-    return await _sql.all(conn, "count_code_attempts", Token, **facts)
+async def count_code_attempts(
+    conn: Executor, project_id: str, *, kind: Kind, requested_user_id: str, length: int
+) -> list[Token]:
+    """Count a guess for each live code of this kind that it may be meant for, and return their tokens."""
+    return await _sql.all(
+        conn,
+        "count_code_attempts",
+        Token,
+        project_id=project_id,
+        requested_user_id=requested_user_id,
+        kind=kind,
+        length=length,
+        guesses=_GUESSES_OF_RECOVERY_OTP if kind is Kind.RECOVERY_OTP else _GUESSES,
+        most=_most(kind),
+    )
 
 
 def match_code(
-    candidates: Sequence[Token], project_id: str, *, requested_user_id: str, code: str, ring: KeyRing
+    candidates: Sequence[Token], project_id: str, *, kind: Kind, requested_user_id: str, code: str, ring: KeyRing
 ) -> Token | None:
-    """Return the token that has these six digits."""
+    """Return the token that has this code."""
     found = None
     for token in candidates:
-        if token.kid in ring and hmac.compare_digest(secret_of(ring, token).encode(), code.encode()):
+        if token.kid in ring and hmac.compare_digest(_code_of(ring, token, len(code)).encode(), code.encode()):
             found = token
-    for _ in range(_CANDIDATES - len(candidates)):  # the same work for codes that are not there
-        key_derivation.derive(ring[key_derivation.current(ring)], "otp", project_id, requested_user_id, code)
+    for _ in range(_most(kind) - len(candidates)):  # the same work for codes that are not there
+        key_derivation.derive(ring[key_derivation.current(ring)], kind, project_id, requested_user_id, code)
     return found
+
+
+def _most(kind: Kind) -> int:
+    """Return with how many tokens a code is compared."""
+    return CUSTOM_AT_ONCE if kind is Kind.CUSTOM else _CANDIDATES
 
 
 async def find_code(conn: Executor, project_id: str, *, kind: Kind, token_id: str) -> Token | None:
     """Find the live token of a code by its id. The caller counts the guesses."""
     return await _sql.one(conn, "find_live_token", Token, project_id=project_id, id=token_id, kind=kind)
+
+
+def _code_of(ring: KeyRing, token: Token, length: int) -> str:
+    return custom_secret(ring, token, length=length) if token.kind == Kind.CUSTOM else secret_of(ring, token)
 
 
 async def refund_attempt(conn: Executor, token: Token) -> None:
@@ -258,6 +292,13 @@ async def revoke_all(conn: Executor, owner: User, *, by_address: bool) -> None:
     """
     email = owner.email if by_address else None
     await _sql.run(conn, "revoke_tokens", project_id=owner.project_id, user_id=owner.id, email=email)
+
+
+async def revoke_oldest_custom(conn: Executor, owner: User) -> None:
+    """Revoke a user's oldest custom tokens, so that one more may be made. Lock the user first."""
+    await _sql.run(
+        conn, "revoke_oldest_custom_tokens", project_id=owner.project_id, user_id=owner.id, kept=CUSTOM_AT_ONCE - 1
+    )
 
 
 async def revoke_undo_links(conn: Executor, owner: User, *, since: datetime | None = None) -> None:

@@ -57,6 +57,8 @@ VALUES: Mapping[str, frozenset[str]] = {
     "mfa_challenge": _ALWAYS | _CODE,
     "new_device": _ALWAYS | LINK,
     "otp": _ALWAYS | _CODE | _PHRASE,
+    "otp_recovery": _ALWAYS | _CODE | _PHRASE,
+    "otp_verification": _ALWAYS | _CODE | _PHRASE,
     "password_changed": _ALWAYS | LINK,
     "recovery": _ALWAYS | LINK,
     "security_changed": _ALWAYS | LINK | CHANGES.keys() | {"left"},

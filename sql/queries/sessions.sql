@@ -21,6 +21,14 @@ select project_id, user_id, id, provider, provider_uid, ip, country_code, os_cod
     device_name, device_brand, device_model, created_at, updated_at, expires_at, factors, mfa_at
 from sessions where project_id = :project_id and user_id = :user_id and id = :id and expires_at > now();
 
+-- name: find_lasting_session(project_id, user_id, seconds) -> Session?
+select project_id, user_id, id, provider, provider_uid, ip, country_code, os_code, os_name, os_version,
+    client_type, client_code, client_name, client_version, client_engine, client_engine_version,
+    device_name, device_brand, device_model, created_at, updated_at, expires_at, factors, mfa_at
+from sessions
+where project_id = :project_id and user_id = :user_id and expires_at >= now() + make_interval(secs => :seconds)
+order by created_at desc, id desc limit 1;
+
 -- name: list_sessions(project_id, user_id) -> Session*
 select project_id, user_id, id, provider, provider_uid, ip, country_code, os_code, os_name, os_version,
     client_type, client_code, client_name, client_version, client_engine, client_engine_version,

@@ -1,6 +1,7 @@
--- name: issue_token(project_id, id, kind, user_id, requested_user_id, email, email_version, kid, seconds) -> Token
-insert into tokens (project_id, id, kind, user_id, asked_as, email, email_version, kid, expires_at)
-values (:project_id, :id, :kind, :user_id, :requested_user_id, :email, :email_version, :kid, now() + make_interval(secs => :seconds))
+-- name: issue_token(project_id, id, kind, user_id, requested_user_id, email, email_version, kid, seconds, secret_length) -> Token
+insert into tokens (project_id, id, kind, user_id, asked_as, email, email_version, kid, expires_at, secret_length)
+values (:project_id, :id, :kind, :user_id, :requested_user_id, :email, :email_version, :kid,
+    now() + make_interval(secs => :seconds), :secret_length)
 returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at;
 
 -- name: assign_token_user(project_id, id, user_id, email_version) -> Token?
@@ -27,15 +28,19 @@ select project_id, id, kind, user_id, asked_as as requested_user_id, email, emai
 from tokens
 where project_id = :project_id and id = :id and kind = :kind and attempts < 5 and expires_at > now();
 
--- name: count_code_attempts(project_id, requested_user_id) -> Token*
--- A code is too short to name its token: the guess counts for each token it may be meant for, the newest three. With all
+-- name: count_code_attempts(project_id, requested_user_id, kind, length, guesses, most) -> Token*
+-- A code is too short to name its token: the guess counts for each token it may be meant for, the newest ones. With all
 -- of them a client that requests codes for a thousand users under one id would guess a thousand times at once.
+-- A secret of 32 hex digits or more can't be guessed: its token is written as well, and the guess does not count, so
+-- that nobody who knows a user's id can use the user's tokens up.
 with counted as (
-    update tokens set attempts = attempts + 1
-    where project_id = :project_id and attempts < 5 and id in (
+    update tokens set attempts = attempts + case when secret_length >= 32 then 0 else 1 end
+    where project_id = :project_id and attempts < :guesses and id in (
         select id from tokens
-        where project_id = :project_id and asked_as = :requested_user_id and kind = 'otp' and attempts < 5 and expires_at > now()
-        order by created_at desc, id desc limit 3
+        where project_id = :project_id and asked_as = :requested_user_id and kind = :kind
+            and (secret_length is null or secret_length = :length)
+            and attempts < :guesses and expires_at > now()
+        order by created_at desc, id desc limit :most
     )
     returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at
 ), missed as (
@@ -56,11 +61,11 @@ returning project_id, id, kind, user_id, asked_as as requested_user_id, email, e
 
 -- name: redeem_token(project_id, id, user_id) -> Token?
 -- With the user's row locked: exactly one of any number of concurrent calls gets it, and only for the address that it
--- was mailed to.
+-- was mailed to. A custom token was mailed to none.
 delete from tokens t using users u
 where t.project_id = :project_id and t.id = :id and t.user_id = :user_id and t.expires_at > now()
     and u.project_id = t.project_id and u.id = t.user_id
-    and u.email = t.email and u.email_version = t.email_version
+    and (t.kind = 'custom' or (u.email = t.email and u.email_version = t.email_version))
 returning t.project_id, t.id, t.kind, t.user_id, t.asked_as as requested_user_id, t.email, t.email_version, t.kid, t.created_at, t.expires_at;
 
 -- name: redeem_undo_link(project_id, id, user_id) -> Token?
@@ -78,6 +83,14 @@ delete from tokens where project_id = :project_id and id = :id;
 delete from tokens
 where project_id = :project_id and kind not in ('disavowal', 'email_undo')
     and (user_id = :user_id or (user_id is null and email = :email));
+
+-- name: revoke_oldest_custom_tokens(project_id, user_id, kept)
+-- All but the newest, and those that open nothing any more. With the user's row locked.
+delete from tokens where project_id = :project_id and user_id = :user_id and kind = 'custom' and id not in (
+    select id from tokens
+    where project_id = :project_id and user_id = :user_id and kind = 'custom' and attempts < 5 and expires_at > now()
+    order by created_at desc, id desc limit :kept
+);
 
 -- name: revoke_undo_links(project_id, user_id, since)
 delete from tokens where project_id = :project_id and user_id = :user_id and kind in ('disavowal', 'email_undo')

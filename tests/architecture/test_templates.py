@@ -12,9 +12,10 @@ from worker.mail.templates import FILES, TEMPLATES
 _LETTERS = sorted(path.name for path in TEMPLATES.iterdir() if path.is_dir() and path.name not in ("base", "pages"))
 _POSTING = (
     "outgoing_mail.enqueue",
-    "outgoing_mail.enqueue_link_to_owner",
+    "outgoing_mail.enqueue_to_owner",
     "outgoing_mail.notify",
     "letter_drafts.make",
+    "verification.enqueue_to_member",
     "replace",
 )
 

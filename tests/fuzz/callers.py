@@ -26,6 +26,8 @@ PROOFS = {
     "update_verification": Kind.VERIFICATION,
     "update_magic_url": Kind.MAGIC_URL,
     "create_token_session": Kind.OTP,
+    "update_verification_otp": Kind.VERIFICATION_OTP,
+    "update_recovery_otp": Kind.RECOVERY_OTP,
 }
 
 
@@ -97,7 +99,9 @@ class Cast:
         """Id and secret as a mail would bring them."""
         kind, user = PROOFS[operation], await self.user()
         ring = self.settings.key_ring
-        whose = {"requested_user_id": user.id} if kind in (Kind.MAGIC_URL, Kind.OTP) else {"user_id": user.id}
+        whose = {} if kind in tokens.BY_ADDRESS else {"user_id": user.id}
+        if kind in {*tokens.BY_ADDRESS, *tokens.CODES}:
+            whose["requested_user_id"] = user.id
         token = await tokens.issue(
             self.pool, "shop", kind=kind, email=user.email or "", kid=key_derivation.current(ring), seconds=3600,
             email_version=user.email_version, **whose,

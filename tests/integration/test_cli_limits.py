@@ -72,6 +72,19 @@ async def test_windows_are_shown_and_emptied(type_: Terminal, api: Api, redis: R
     assert len(await redis.keys("rl:*")) > 3
 
 
+async def test_recovery_codes_of_a_mailbox_are_given_back(type_: Terminal, api: Api):
+    """Five a day, and five for its known devices: both are shown, and emptied with the other windows of the address."""
+    ask = {"email": "ann@example.com"}
+    for _ in range(6):
+        answer = await api.call("POST", "/v1/account/recovery/otp", json=ask, modern=True)
+    assert answer.status == 429
+    found = await type_.json("limits", "show", "shop", "--email", "ann@example.com")
+    used = {window["rule"]: (window["used"], window["limit"]) for window in found}
+    assert (used["mail.recovery_code"], used["mail.recovery_code.devices"]) == ((5, 5), (0, 5))
+    await type_.json("limits", "reset", "shop", "--email", "ann@example.com")
+    assert (await api.call("POST", "/v1/account/recovery/otp", json=ask, modern=True)).status == 201
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

@@ -8,6 +8,7 @@ import pytest
 from service.db import Pool, transaction
 from service.store import projects, tokens, users
 from service.store.tokens import Kind, Token
+from testkit.proofs import find_by_code
 from testkit.waiting import until
 from tests.integration.test_tokens import RING, a_token, take
 
@@ -138,7 +139,7 @@ async def code(pool: Pool, **facts) -> Token:
 
 
 async def guess(pool: Pool, secret: str, *, ring=RING) -> Token | None:
-    return await tokens.find_by_code(pool, "shop", requested_user_id="group", code=secret, ring=ring)
+    return await find_by_code(pool, kind=Kind.OTP, requested_user_id="group", code=secret, ring=ring)
 
 
 async def test_a_guess_at_a_code_counts_for_the_live_codes_of_its_id(pool: Pool):

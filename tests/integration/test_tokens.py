@@ -59,6 +59,11 @@ def test_secrets_outlive_a_release():
         "27088404751f8a4c8a4a4f8b5ba500237461e82ce8d96f7bc7d25d7c0deb58ca",
     ]
     assert tokens.secret_of(RING, replace(nobodys, kind="otp")) == "203697"
+    codes = [tokens.secret_of(RING, replace(token, kind=kind)) for kind in ("verification_otp", "recovery_otp")]
+    assert codes == ["327332", "966225"]
+    custom = replace(token, kind="custom", email="", email_version=None)
+    made = [tokens.custom_secret(RING, custom, length=length) for length in (6, 33)]
+    assert made == ["a29893", "344875a6fd89842385ddc246de7e9f92c"]
     assert tokens.with_public_id(RING, token) == replace(token, id="1308871eb7292d72889b")
 
 

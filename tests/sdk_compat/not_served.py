@@ -8,15 +8,9 @@ from typing import Any
 ROUTE = "general_route_not_found"
 _ONE = {"passkeyId": "none"}
 NOT_SERVED: dict[str, dict[str, Any]] = {
-    "listConsents": {}, "getConsent": {"consentId": "c"}, "deleteConsent": {"consentId": "c"},
-    "listConsentTokens": {"consentId": "c"}, "getConsentToken": {"consentId": "c", "tokenId": "t"},
-    "deleteConsentToken": {"consentId": "c", "tokenId": "t"}, "listMemberships": {},
     "listPasskeys": {}, "createPasskey": {}, "getPasskey": _ONE, "updatePasskey": _ONE | {"name": "x"},
     "deletePasskey": _ONE, "updatePasskeyVerification": _ONE | {"credential": {"id": "x"}},
     "createPasskeyToken": {}, "updatePasskeyToken": {"challengeId": "c", "credential": {"id": "x"}},
-    "createRecoveryOTP": {"email": "ann@example.com"},
-    "updateRecoveryOTP": {"userId": "ann", "secret": "123456", "password": "fourth horse"},
-    "createEmailVerificationOTP": {}, "updateEmailVerificationOTP": {"userId": "ann", "secret": "123456"},
     "createPushTarget": {"targetId": "t", "identifier": "x"},
     "updatePushTarget": {"targetId": "t", "identifier": "x"}, "deletePushTarget": {"targetId": "t"},
     "createOAuth2Session": {"provider": "google"}, "createOAuth2Token": {"provider": "google"},

@@ -18,8 +18,7 @@ from tests.sdk_compat.walk import Walk
 UNA, RUTH = "una@example.com", "ruth@example.com"
 NO_PHONE = (503, "general_phone_disabled")
 NOT_SERVED: dict[str, dict[str, Any]] = {
-    "createSession": {}, "createToken": {}, "createJWT": {}, "listMemberships": {}, "updateImpersonator":
-    {"impersonator": True}, "listPasskeys": {}, "getPasskey": {"passkeyId": "none"},
+    "updateImpersonator": {"impersonator": True}, "listPasskeys": {}, "getPasskey": {"passkeyId": "none"},
     "updatePasskey": {"passkeyId": "none", "name": "x"}, "deletePasskey": {"passkeyId": "none"}, "listTargets": {},
     "createTarget": {"targetId": "t", "providerType": "email", "identifier": UNA}, "getTarget": {"targetId": "t"},
     "updateTarget": {"targetId": "t", "identifier": UNA}, "deleteTarget": {"targetId": "t"},
@@ -40,8 +39,10 @@ async def walk(it: Walk) -> None:
     await it.refused("updatePhoneVerification", *NO_PHONE, userId="una", phoneVerification=True)
     await _sessions(it, "listSessions")
     await _factors(it)
+    await _ways_in(it)
     await it.works("listLogs", userId="una")
-    assert (await it.works("listIdentities"))["total"] == 0
+    for lists, of_user in (("listIdentities", {}), ("listMemberships", {"userId": "una"})):
+        assert (await it.works(lists, **of_user))["total"] == 0
     await it.refused("deleteIdentity", 404, "user_identity_not_found", identityId="none")
     await _import(it)
     for method, parameters in NOT_SERVED.items():
@@ -97,6 +98,24 @@ async def _factors(it: Walk) -> None:
     await factors.walk_users(it, "MFA", "uma", email="uma@example.com", password="first horse")
     await it.refused("getMfaChallenge", 401, "user_invalid_token", userId="uma", challengeId="c")
     await it.works("delete", userId="uma")
+
+
+async def _ways_in(it: Walk) -> None:
+    """Open the account by what a server makes for its user."""
+    session = await it.works("createSession", userId="una")
+    assert (session["provider"], session["current"]) == ("server", False)
+    assert await _account_id(it, {"X-Appwrite-Session": session["secret"]}) == "una"
+    made = await it.works("createJWT", userId="una", sessionId="recent", duration=60)
+    assert await _account_id(it, {"X-Appwrite-JWT": made["jwt"]}) == "una"
+    token = await it.works("createToken", userId="una", length=32, expire=60)
+    assert len(token["secret"]) == 32
+    await it.works("deleteSessions", userId="una")
+    await it.refused("createToken", 404, "user_not_found", userId="nobody")
+
+
+async def _account_id(it: Walk, headers: dict[str, str]) -> str:
+    async with aiohttp.ClientSession(it.deployment.address, cookie_jar=aiohttp.DummyCookieJar()) as client:
+        return str((await Api(client).call("GET", "/v1/account", modern=True, headers=headers)).data["$id"])
 
 
 async def _sign_in(it: Walk) -> None:

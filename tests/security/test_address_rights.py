@@ -25,7 +25,7 @@ from testkit.proofs import ANN, WAYS, Post, use
 from tests.security.test_takeover import login, waiting
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
-RECOVERY, VERIFICATION, _, MAGIC_URL, _, CODE = WAYS
+RECOVERY, VERIFICATION, _, MAGIC_URL, _, CODE, *_ = WAYS
 PASSWORD, OWN = "correct horse", "my own horse"
 
 
@@ -263,6 +263,7 @@ WRITES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("update_status", "PATCH", "/v1/account/status", {}),
     ("delete_account", "DELETE", "/v1/account", {}),
     ("create_verification", "POST", "/v1/account/verification", URL),
+    ("create_verification_otp", "POST", "/v1/account/verifications/email/otp", {}),
     ("update_session", "PATCH", "/v1/account/sessions/current", {}),
     ("delete_session", "DELETE", "/v1/account/sessions/{other}", {}),
     ("delete_sessions", "DELETE", "/v1/account/sessions", {}),
@@ -305,7 +306,7 @@ PREPARED: dict[str, Callable[[Person], Awaitable[dict[str, Any]]]] = {
     "update_mfa_recovery_codes": codes_of, "update_mfa_challenge": challenge_of,
 }  # fmt: skip
 # Routes of members that write nothing of the account: a JWT is signed, the others are not served.
-WRITE_NOTHING = {"create_jwt", "delete_identity"}
+WRITE_NOTHING = {"create_jwt", "delete_identity", "delete_consent", "delete_consent_token"}
 
 
 @pytest.mark.parametrize("by_jwt", [False, True])

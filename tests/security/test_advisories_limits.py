@@ -13,7 +13,7 @@ from testkit.api import Api
 from testkit.proofs import ANN, WAYS, Post, use
 
 pytestmark = [pytest.mark.usefixtures("cheap", "patient")]
-*_, CODE = WAYS
+*_, CODE = WAYS[:6]
 GUESS = {"email": ANN, "password": "wrong horse"}
 
 

@@ -10,7 +10,7 @@ from testkit.api_keys import key
 from testkit.proofs import WAYS, Post, use
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
-RECOVERY, _, _, MAGIC_URL, _, CODE = WAYS
+RECOVERY, _, _, MAGIC_URL, _, CODE, *_ = WAYS
 
 
 async def status(api: Api, headers: dict[str, str]) -> int:

@@ -14,7 +14,7 @@ from testkit.api_keys import key
 from testkit.proofs import ANN, WAYS, Post, Proof, Way, use
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
-RECOVERY, VERIFICATION, _, MAGIC_URL, _, CODE = WAYS
+RECOVERY, VERIFICATION, _, MAGIC_URL, _, CODE, *_ = WAYS
 URL = "http://localhost/reset"
 
 

@@ -114,17 +114,25 @@ class Journey:
         assert answer.status == 201
         self.canaries.cookie("a session by link", {"Cookie": answer.headers.getall("Set-Cookie")[-1].partition(";")[0]})
         body = {"email": ANN, "userId": "unique()"}
+        proof = await self._code("a code", "/v1/account/tokens/email", body)
+        assert (await self.api.call("POST", "/v1/account/sessions/token", json=proof, modern=True)).status == 201
+
+    async def _code(self, name: str, path: str, body: dict[str, Any]) -> dict[str, str]:
+        """Ask for a code; what its mail brings."""
         asked = len(self.sink.mails)
-        answer = await self.api.call("POST", "/v1/account/tokens/email", json=body, modern=True)
+        answer = await self.api.call("POST", path, json=body, modern=True)
         assert answer.status == 201
         mail = (await self.sink.wait_for(asked + 1))[asked]
         (code,) = re.findall(r"^(\d{6})\r?$", text_of(mail), re.MULTILINE)
         # Six digits stand in many a number: a code is looked for where it would be written as one.
-        self.canaries.note("a code", f'"{code}"')
-        proof = {"userId": answer.data["userId"], "secret": code}
-        assert (await self.api.call("POST", "/v1/account/sessions/token", json=proof, modern=True)).status == 201
+        self.canaries.note(name, f'"{code}"')
+        return {"userId": answer.data["userId"], "secret": code}
 
     async def _recover(self) -> None:
+        proof = await self._code("a recovery's code", "/v1/account/recovery/otp", {"email": ANN})
+        body = proof | {"password": self.canaries.note("the password set by a code", "Anderes-Passwort-29!")}
+        assert (await self.api.call("PUT", "/v1/account/recovery/otp", json=body, modern=True)).status == 200
+        await self.sink.wait_for(lambda sink: any(map(is_notice, sink.mails)), 30)
         mail = await self.mailed("POST", "/v1/account/recovery", {"email": ANN, "url": URL})
         proof = self.of_link("a recovery", mail)
         address = f"/auth/recovery?project=shop&userId={proof['userId']}&secret={proof['secret']}"
@@ -146,6 +154,11 @@ class Journey:
         answer = await self.api.call("POST", "/v1/account/sessions/email", json=body, headers=server, modern=True)
         assert answer.status == 201, answer.data
         self.canaries.note("a session of a server's", answer.data["secret"])
+        for way, body in (("tokens", {"length": 64}), ("sessions", {}), ("jwts", {})):
+            answer = await self.api.call("POST", f"/v1/users/bob/{way}", json=body, headers=server, modern=True)
+            assert answer.status == 201, answer.data
+            secret = answer.data["jwt"].rpartition(".")[2] if way == "jwts" else answer.data["secret"]
+            self.canaries.note(f"what a server made of {way}", secret)
 
     async def _err(self, member: dict[str, str], first: str) -> None:
         """Secrets in the wrong place, spelt wrongly, too late: refused, and not repeated."""

@@ -12,7 +12,7 @@ from service.store import challenges, tokens, users
 from service.store.tokens import Kind
 from testkit.api import Api
 from testkit.factors import Person, signed_in
-from testkit.proofs import ANN, Post
+from testkit.proofs import ANN, BY_ID, Post, find_by_code
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
 _WRITTEN = """
@@ -28,8 +28,8 @@ async def written(pool: Pool, settings: Settings, kind: Kind, user_id: str, secr
     """By one guess."""
     ring = settings.key_ring
     async with pool.connection() as connection:
-        if kind is Kind.OTP:
-            guess = tokens.find_by_code(connection, "shop", requested_user_id=user_id, code=secret, ring=ring)
+        if kind in BY_ID:
+            guess = find_by_code(connection, kind=kind, requested_user_id=user_id, code=secret, ring=ring)
         else:
             guess = tokens.find_by_secret(connection, "shop", kind=kind, user_id=user_id, secret=secret, ring=ring)
         return await written_by(connection, guess)
@@ -56,7 +56,7 @@ async def test_s09_a_guess_writes_the_same_at_a_token_and_at_nothing(
     """Live, guessed at five times, expired, used, of another user, or never there: one row is changed and committed."""
     ann = (await api.sign_up(ANN))["$id"]
     live = await post.issue(kind, ann)
-    wrong = "none" if kind is Kind.OTP else live.secret[:20] + "0" * 236
+    wrong = "wrong!" if kind in BY_ID else live.secret[:20] + "0" * 236
     found = {"live": await written(pool, settings, kind, ann, wrong)}
     found["nobody"] = await written(pool, settings, kind, ids.new(), wrong)
     await pool.execute("update tokens set attempts = 5")

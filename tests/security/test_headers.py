@@ -1,5 +1,6 @@
 """Headers of every answer, whatever its route, method, status or fault (docs/security.md S11, S65, S83)."""
 
+import re
 from typing import Any
 
 import pytest
@@ -53,8 +54,8 @@ def check(answer: Any) -> None:
 async def ways(api: Api, route: Route, member: dict[str, str]) -> list[Any]:
     """The route asked well and badly."""
     path = route.paths[0].replace("{sessionId}", "current").replace("{userId}", "nobody")
-    path = path.replace("{identityId}", "x").replace("{targetId}", "x")
-    path = path.replace("{type}", "totp").replace("{challengeId}", "x")
+    path = path.replace("{type}", "totp")
+    path = re.sub(r"\{(?:identityId|targetId|consentId|tokenId|challengeId)\}", "x", path)
     json = {"Content-Type": "application/json"}
     asks: list[dict[str, Any]] = [
         {}, {"headers": member}, {"headers": member | json, "data": b"{}"}, {"headers": json, "data": b"{"},

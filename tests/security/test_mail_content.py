@@ -35,6 +35,7 @@ HEADERS = {
 }  # fmt: skip
 KINDS = {
     "recovery": Kind.RECOVERY, "verification": Kind.VERIFICATION, "magic_url": Kind.MAGIC_URL, "otp": Kind.OTP,
+    "otp_verification": Kind.VERIFICATION_OTP, "otp_recovery": Kind.RECOVERY_OTP,
     "password_changed": Kind.ACCOUNT_UNDO, "new_device": Kind.ACCOUNT_UNDO, "email_changed": Kind.EMAIL_UNDO,
     "security_changed": Kind.ACCOUNT_UNDO, "mfa_challenge": Kind.MFA_EMAIL,
     "already_registered": None, "relay_test": None,

@@ -16,7 +16,7 @@ from testkit.proofs import ANN, WAYS, Post, use
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
 
 VICTIM = "victim@example.com"
-RECOVERY, VERIFICATION, _, *SIGN_INS = WAYS
+RECOVERY, VERIFICATION, _, *SIGN_INS = WAYS[:6]
 
 
 async def move(api: Api, member: dict[str, str], email: str, password: str = "correct horse"):
@@ -201,13 +201,14 @@ async def test_s69_of_fifty_at_once_one_gets_the_address(api: Api, pool: Pool):
 async def test_s70_there_and_back_again(api: Api, pool: Pool, settings: Settings, post: Post):
     """From A to B and back to A by the member's own changes: what was mailed to the first A is dead, row or no row.
 
-    What was asked for by the address alone is ended by who has proved it; else it is its mailbox's, as before.
+    What was asked for by the address alone is ended by who has proved it; else it is its mailbox's, as before. A custom
+    token was mailed to nobody.
     """
     ann = (await api.sign_up(ANN))["$id"]
     await pool.execute("update users set email_verified = true")
     proofs = [await post.issue(way.kind, ann) for way in WAYS]
     member = await api.sign_in()
-    rows = await pool.fetch("select * from tokens where user_id is not null")
+    rows = await pool.fetch("select * from tokens where user_id is not null and kind <> 'custom'")
     assert (await move(api, member, "b@example.com")).status == 200
     assert (await move(api, member, ANN)).status == 200
     for row in rows:  # as a backup that was played in would bring them back

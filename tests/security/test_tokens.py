@@ -17,7 +17,7 @@ from testkit.proofs import ANN, WAYS, Post, Proof, Way, use
 from tests.security.test_known_device import mark_of
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
-RECOVERY, VERIFICATION, _, MAGIC_URL, _, CODE = WAYS
+RECOVERY, VERIFICATION, _, MAGIC_URL, _, CODE, VERIFICATION_CODE, RECOVERY_CODE, *_ = WAYS
 each_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: f"{way.kind} {way.method} {way.path}")
 
 
@@ -28,20 +28,23 @@ def wrong(proof: Proof) -> dict[str, str]:
 
 @each_way
 async def test_s12_the_sixth_guess_is_too_late(api: Api, ann: str, post: Post, way: Way):
-    """Five wrong guesses kill a token: the right secret opens nothing any more."""
+    """Five wrong guesses kill a token, three a recovery's code: the right secret opens nothing any more."""
     proof = await post.issue(way.kind, ann)
-    for _ in range(5):
+    for _ in range(way.guesses):
         assert (await use(api, way, proof, body=wrong(proof))).status == 401
     assert (await use(api, way, proof)).status == 401
 
 
 @each_way
 async def test_s12_parallel_guesses_are_all_counted(api: Api, pool: Pool, ann: str, post: Post, way: Way):
-    """Of a hundred guesses at once five are looked at, as the counter says exactly; who waits too long comes again."""
+    """Of a hundred guesses at once five are looked at (of a recovery's code three), as the counter says exactly.
+
+    Who waits too long comes again.
+    """
     proof = await post.issue(way.kind, ann)
     answers = await asyncio.gather(*(use(api, way, proof, body=wrong(proof)) for _ in range(100)))
     assert {401} <= {answer.status for answer in answers} <= {401, 503}
-    assert (await pool.fetchrow("select attempts from tokens"))[0] == 5
+    assert (await pool.fetchrow("select attempts from tokens"))[0] == way.guesses
     assert (await use(api, way, proof)).status == 401
 
 
@@ -192,7 +195,7 @@ async def test_s17_everything_that_ends_tokens_ends_all(  # noqa: PLR0917 - pyte
     assert (await pool.fetchrow("select count(*) from users"))[0] == users
 
 
-@pytest.mark.parametrize("way", WAYS[:3], ids=lambda way: way.path)
+@pytest.mark.parametrize("way", [*WAYS[:3], VERIFICATION_CODE, RECOVERY_CODE], ids=lambda way: way.path)
 async def test_s18_a_secret_for_an_earlier_address_proves_nothing(api: Api, pool: Pool, ann: str, post: Post, way: Way):
     """Even one that nobody has killed: it was mailed to another address than the user's."""
     proof = await post.issue(way.kind, ann)

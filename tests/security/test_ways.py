@@ -22,7 +22,7 @@ from tests.integration.test_cli_users import Terminal
 from tests.security.test_private_sign_up import proof_of
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
-RECOVERY, VERIFICATION, _, MAGIC_URL, TOKEN, CODE = WAYS
+RECOVERY, VERIFICATION, _, MAGIC_URL, TOKEN, CODE, VERIFICATION_CODE, RECOVERY_CODE, CUSTOM = WAYS
 PASSWORD, NEW, NEXT = "correct horse", "another horse", "next@example.com"
 PAGE = {"X-Appwrite-Project": None, "Origin": "http://localhost:8080"}
 BCRYPT = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
@@ -97,6 +97,10 @@ PROVED: dict[str, tuple[Act, Expected]] = {
     ),
     "password: by a recovery": (
         lambda s: s.by_proof(RECOVERY),
+        Expected(("account.recovery.update",), TOLD_PASSWORD, (), tokens=UNDO),
+    ),
+    "password: by a recovery's code": (
+        lambda s: s.by_proof(RECOVERY_CODE),
         Expected(("account.recovery.update",), TOLD_PASSWORD, (), tokens=UNDO),
     ),
     "password: by the page of a recovery": (
@@ -175,6 +179,21 @@ PROVED: dict[str, tuple[Act, Expected]] = {
         lambda s: s.by_proof(CODE),
         Expected(("account.sessions.create",), opened=1, tokens=UNDO),
     ),
+    "session opened: by a token of the app's server": (
+        lambda s: s.by_proof(CUSTOM),
+        Expected(
+            ("account.sessions.create",), opened=1, tokens=tuple(kind for kind in Kind if kind is not Kind.CUSTOM)
+        ),
+    ),
+    "session opened: by the Users API": (
+        lambda s: s.by_server("POST", "/{ann}/sessions"),
+        Expected(("users.sessions.create",), opened=1),
+    ),
+    "token made: by the Users API": (
+        lambda s: s.by_server("POST", "/{ann}/tokens"),
+        Expected(("users.tokens.create",)),
+    ),
+    "JWT made: by the Users API": (lambda s: s.by_server("POST", "/{ann}/jwts"), Expected(())),
     "session opened: by the page": (
         lambda s: s.by_page("magic-url", s.proofs[Kind.MAGIC_URL]),
         Expected(("account.sessions.create",), opened=1, tokens=UNDO),
@@ -216,6 +235,11 @@ ENTERED = Expected(("account.sessions.create", "account.verification.update"), (
 # From an account whose address is unproved to one whose is proved.
 VERIFIED: dict[str, tuple[Act, Expected]] = {
     "by its link": (lambda s: s.by_proof(VERIFICATION), Expected(("account.verification.update",), tokens=UNDO)),
+    "by its code": (lambda s: s.by_proof(VERIFICATION_CODE), Expected(("account.verification.update",), tokens=UNDO)),
+    "by a recovery's code": (
+        lambda s: s.by_proof(RECOVERY_CODE),
+        Expected(("account.recovery.update",), TOLD_PASSWORD, (), tokens=UNDO),
+    ),
     "by the page": (
         lambda s: s.by_page("verification", s.proofs[Kind.VERIFICATION]),
         Expected(("account.verification.update",), tokens=UNDO),

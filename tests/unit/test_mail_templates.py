@@ -22,7 +22,8 @@ EXPIRES = datetime(2026, 11, 23, 18, 30, tzinfo=UTC)
 LANGUAGES = i18n.languages()
 NOTICES = ["email_changed", "new_device", "password_changed", "security_changed"]
 LINKED = [*NOTICES, "magic_url", "recovery", "verification"]
-LETTERS = [*LINKED, "otp"]
+CODED = ["otp", "otp_recovery", "otp_verification"]
+LETTERS = [*LINKED, *CODED]
 CODE = "012345"
 ADDRESS, MASKED = "ann@example.com", "a•••@example.com"
 UNTIL = "November 23, 2026, 6:30 PM UTC"
@@ -79,6 +80,10 @@ class Reader(HTMLParser):
         ("magic_url", "modern", "Your sign-in link for Example"),
         ("otp", "legacy", "OTP for Example Login"),
         ("otp", "modern", "Your sign-in code for Example"),
+        ("otp_verification", "legacy", "Verification code for Example"),
+        ("otp_verification", "modern", "Verification code for Example"),
+        ("otp_recovery", "legacy", "Password recovery code for Example"),
+        ("otp_recovery", "modern", "Password recovery code for Example"),
         ("email_changed", "legacy", "E-mail Address Changed"),
         ("email_changed", "modern", "The e-mail address of your Example account was changed"),
         ("password_changed", "legacy", "Password Changed"),
@@ -116,16 +121,17 @@ def test_the_code_stands_alone(language: str) -> None:
 
     The HTML part groups it for the eye alone: what is selected and copied has no gap.
     """
-    written = render("otp", locale=language)
-    assert re.findall(r"\d{6}", written.text) == [CODE]
-    assert written.text.split("\n")[0] == CODE
-    shown = re.sub(r"<[^>]+>", "", written.html.partition("</h1>")[2])
-    assert re.findall(r"\d{6}", shown) == [CODE]
-    assert re.search(r">012</span><span [^>]*padding-left: 12px;[^>]*>345<", written.html)
-    assert "http" not in written.text
-    assert Reader(written.html).links == []
-    assert Reader(written.html).language == language
-    assert CODE not in written.subject
+    for letter in CODED:
+        written = render(letter, locale=language)
+        assert re.findall(r"\d{6}", written.text) == [CODE]
+        assert written.text.split("\n")[0] == CODE
+        shown = re.sub(r"<[^>]+>", "", written.html.partition("</h1>")[2])
+        assert re.findall(r"\d{6}", shown) == [CODE]
+        assert re.search(r">012</span><span [^>]*padding-left: 12px;[^>]*>345<", written.html)
+        assert "http" not in written.text
+        assert Reader(written.html).links == []
+        assert Reader(written.html).language == language
+        assert CODE not in written.subject
 
 
 @pytest.mark.parametrize("code", ["", "12345", "1234567", "12345a", "１２３４５６", "12345\n", " 12345"])
@@ -136,9 +142,19 @@ def test_only_six_digits(code: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_a_code_says_what_it_is_for(language: str) -> None:
+    """People read codes out: subject, title and preview of each letter with a code are its own in every language."""
+    written = [render(letter, locale=language) for letter in CODED]
+    assert len({letter.subject for letter in written}) == len(CODED)
+    titles = {letter.html.partition("<title>")[2].partition("</title>")[0] for letter in written}
+    previews = {letter.html.partition('class="preheader"')[2].partition("&#847;")[0] for letter in written}
+    assert (len(titles), len(previews)) == (len(CODED), len(CODED))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_a_phrase_is_shown_for_comparison(language: str) -> None:
     """Letters that sign in show the app's security phrase where there is one, and say nothing of it where not."""
-    for letter in ("magic_url", "otp"):
+    for letter in ("magic_url", *CODED):
         written = render(letter, locale=language, phrase="Silent Fox")
         assert re.search("[:：] ?\u2068?Silent Fox", written.text), "right to left it stands in isolates"
         assert re.search("[:：] ?<bdi>Silent Fox</bdi></b>", written.html), letter

@@ -217,6 +217,7 @@ def test_letters_stay_below_the_size_at_which_gmail_cuts() -> None:
         ("recovery", "text", "Hello"), ("recovery", "text", "{{ link | lower }}"), ("otp", "text", "{{ code_start }}"),
         ("recovery", "html", "<!-- {{ link }} -->Hello"), ("recovery", "html", "Hello<!-- {{ link }}"),
         ("otp", "html", '<i title="{{ code }}">Hello</i>'), ("otp", "text", "{{ code_end }}{{ code_start }}"),
+        ("otp_recovery", "text", "{{ code_start }}"), ("otp_verification", "html", "Hello"),
         ("recovery", "text", "{% if device and not ip %}x{% else %}{{ link }}{% endif %}"),
     ],
 )  # fmt: skip

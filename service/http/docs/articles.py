@@ -22,8 +22,10 @@ GUIDES = (
     "password-reset",
     "sign-in-by-mail",
     "second-factors",
+    "codes",
     "cookies",
     "server-side-rendering",
+    "server-made-sessions",
     "mobile-apps",
     "api-keys",
 )

@@ -42,6 +42,8 @@ _PATHS = (
     Parameter("challengeId", "The id of a challenge", {**_ID, "examples": ["66e1c3d2a4b5968778a9"]}),
     Parameter("userId", "The id of a user", {**_ID, "examples": ["66e1c3d2a4b5968778a9"]}),
     Parameter("identityId", "The id of an identity", {**_ID, "examples": ["none"]}),
+    Parameter("consentId", "The id of a consent", {**_ID, "examples": ["none"]}),
+    Parameter("tokenId", "The id of a consent's token", {**_ID, "examples": ["none"]}),
 )
 ON_ALL = ("X-Request-Id",)
 COUNTED = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")

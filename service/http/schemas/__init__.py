@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, RootModel
 
+from service.http.schemas.empty_lists import CONSENT_LIST, MEMBERSHIP_LIST
 from service.http.schemas.mails import MAIL, MAIL_LIST
 from service.http.schemas.mfa import (
     MFA_CHALLENGE,
@@ -20,11 +21,13 @@ from service.http.schemas.parameters import OLD_PAGING, QUERIES, TOTAL, USER_QUE
 from service.http.schemas.parts import Answer, Parameter, Schema
 from service.http.schemas.security_log import LOG, LOG_LIST
 from service.http.schemas.sessions import SESSION, SESSION_LIST
-from service.http.schemas.tokens import JWT, TOKEN
+from service.http.schemas.tokens import CUSTOM_TOKEN, JWT, TOKEN
 from service.http.schemas.users import IDENTITY_LIST, MANAGED_USER, PREFERENCES, USER, USER_LIST
 from service.version import VERSION
 
 __all__ = [
+    "CONSENT_LIST",
+    "CUSTOM_TOKEN",
     "DOCUMENT",
     "IDENTITY_LIST",
     "JWT",
@@ -33,6 +36,7 @@ __all__ = [
     "MAIL",
     "MAIL_LIST",
     "MANAGED_USER",
+    "MEMBERSHIP_LIST",
     "MFA_CHALLENGE",
     "MFA_CHALLENGE_SECRET",
     "MFA_FACTORS",

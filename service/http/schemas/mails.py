@@ -27,7 +27,10 @@ class Mail(Answer):
     ]
     kind: Annotated[
         str,
-        Field(description="recovery, verification, magic_url, otp, email_changed", examples=["recovery"]),
+        Field(
+            description="recovery, otp_recovery, verification, otp_verification, magic_url, otp, email_changed",
+            examples=["recovery"],
+        ),
         From("letter"),
     ]
     recipient: Annotated[

@@ -43,6 +43,8 @@ _MODERN_EVENTS = {
     Event.BY_OPERATOR_SESSIONS: "session.delete",
     Event.BY_OPERATOR_MFA: "user.update",
     Event.BY_OPERATOR_CHALLENGE: "challenge.read",
+    Event.BY_OPERATOR_SESSION_CREATE: "session.create",
+    Event.BY_OPERATOR_TOKEN: "tokens.create",
 }
 # Names in the log for an actor with an API key or on the command line.
 _OPERATOR = "keyProject"

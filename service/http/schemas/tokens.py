@@ -29,9 +29,23 @@ class Token(Answer):
     phrase: Annotated[str, Field(description="Words that stand in the mail too, when asked for", examples=[""])]
 
 
+Shown = Annotated[str, Field(description="Lower-case hexadecimal characters", examples=["5f4dcc"])]
+
+
+class CustomTokenLegacy(TokenLegacy):
+    secret: Shown
+
+
+class CustomToken(Token):
+    """A token that is in no mail: the app's server has its secret."""
+
+    secret: Shown
+
+
 class Jwt(Answer):
     jwt: Annotated[str, Field(examples=["eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"], pattern=r"^[\w-]+\.[\w-]+\.[\w-]+$")]
 
 
 TOKEN = Schema(Token, (TokenLegacy,))
+CUSTOM_TOKEN = Schema(CustomToken, (CustomTokenLegacy,))
 JWT = Schema(Jwt)

@@ -431,7 +431,7 @@ async def no_project(stage: Stage) -> Any:
     modern=(404, "The requested route was not found."), legacy=(404, "Not Found"),
 )  # fmt: skip
 async def no_route(stage: Stage) -> Any:
-    return await stage.call("GET", "/v1/account/memberships", headers=stage.member)
+    return await stage.call("GET", "/v1/account/passkeys", headers=stage.member)
 
 
 @row(
@@ -471,6 +471,14 @@ async def nobody_by_address(stage: Stage) -> Any:
 )  # fmt: skip
 async def no_session(stage: Stage) -> Any:
     return await stage.call("GET", "/v1/account/sessions/nothing", headers=stage.member)
+
+
+@row(
+    errors.ConsentNotFound, "user_consent_not_found",
+    modern=(404, "Consent could not be found."), legacy=(404, "Consent could not be found."),
+)  # fmt: skip
+async def no_consent(stage: Stage) -> Any:
+    return await stage.call("GET", "/v1/account/consents/none", headers=stage.member)
 
 
 @row(

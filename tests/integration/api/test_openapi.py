@@ -152,7 +152,7 @@ class Walker:
         assert row
         token = Token(*row)
         return {
-            "userId": token.user_id or token.requested_user_id or "",
+            "userId": token.requested_user_id or token.user_id or "",
             "secret": tokens.secret_of(self.settings.key_ring, token),
         }
 
@@ -169,7 +169,8 @@ async def walk_account(walker: Walker) -> None:
         "PATCH", "/v1/account/password", json={"password": "another horse", "oldPassword": "correct horse"}
     )
     await walker.call("PATCH", "/v1/account/email", json={"email": "bea@example.com", "password": "another horse"})
-    await walker.call("GET", "/v1/account/identities")
+    for empty in ("identities", "memberships", "consents"):
+        await walker.call("GET", f"/v1/account/{empty}")
     for path in ("/v1/account/jwt", "/v1/account/jwts"):
         await walker.call("POST", path, json={})
     await SecurityLogWriter(walker.pool).write_pending()
@@ -199,6 +200,9 @@ async def walk_mails(walker: Walker) -> None:
         await walker.call("POST", path, json=LINK)
         await walker.call("PUT", path, json=await walker.proof("verification"), headers={})
         await walker.pool.execute("update users set email_verified = false")
+    await walker.call("POST", "/v1/account/verifications/email/otp", json={"phrase": True})
+    body = await walker.proof("verification_otp")
+    await walker.call("PUT", "/v1/account/verifications/email/otp", json=body, headers={})
     assert (await walker.call("GET", "/v1/account/mails?queries[]=limit(3)")).data["mails"]
     for path in ("/v1/account/sessions/magic-url", "/v1/account/tokens/magic-url"):
         body = {"email": "bob@example.com", "phrase": True, **LINK}
@@ -209,15 +213,17 @@ async def walk_mails(walker: Walker) -> None:
     await walker.call("POST", "/v1/account/tokens/email", json=body, headers={})
     body = await walker.proof("otp", email="carl@example.com")
     await walker.call("POST", "/v1/account/sessions/token", json=body, headers={})
-    await walker.call("POST", "/v1/account/recovery", json={"email": "ann@example.com", **LINK}, headers={})
-    # The worker finds out whose it is; here we are the worker.
-    await walker.pool.execute(
-        "update tokens set user_id = users.id, email_version = users.email_version from users "
-        "where tokens.email = users.email and kind = 'recovery'"
-    )
-    proof = await walker.proof("recovery")
-    new = {"password": "a third horse", "passwordAgain": "a third horse"}
-    await walker.call("PUT", "/v1/account/recovery", json=proof | new, headers={})
+    for path, kind, more in (("recovery", "recovery", LINK), ("recovery/otp", "recovery_otp", {"phrase": True})):
+        await walker.call("POST", f"/v1/account/{path}", json={"email": "ann@example.com", **more}, headers={})
+        # The worker finds out whose it is; here we are the worker.
+        await walker.pool.execute(
+            "update tokens set user_id = users.id, email_version = users.email_version from users "
+            "where tokens.email = users.email and kind = $1",
+            kind,
+        )
+        proof = await walker.proof(kind)
+        new = {"password": "a third horse", "passwordAgain": "a third horse"}
+        await walker.call("PUT", f"/v1/account/{path}", json=proof | new, headers={})
 
 
 async def walk_users(walker: Walker) -> None:
@@ -250,6 +256,8 @@ async def walk_users(walker: Walker) -> None:
         await walker.call("DELETE", path + (session.data["$id"] if path.endswith("/") else ""), json={})
     await SecurityLogWriter(walker.pool).write_pending()
     assert (await walker.call("GET", f"{user}/logs")).data["logs"]
+    await walk_ways_in(walker, user)
+    await walker.call("GET", f"{user}/memberships")
     await walker.call("DELETE", user, json={})
 
 
@@ -293,6 +301,15 @@ async def walk_user_factors(walker: Walker, user_id: str, proof: dict[str, str])
     await walker.pool.execute("delete from sessions")
 
 
+async def walk_ways_in(walker: Walker, user: str) -> None:
+    """Make what an app's server makes for its users; the secrets of session and token are in the answers."""
+    assert (await walker.call("POST", f"{user}/sessions", json={})).data["userId"] == "ann"
+    assert (await walker.call("POST", f"{user}/jwts", json={"sessionId": "recent", "duration": 60})).data["jwt"]
+    token = await walker.call("POST", f"{user}/tokens", json={"length": 32, "expire": 60})
+    body = {"userId": "ann", "secret": token.data["secret"]}
+    await walker.call("POST", "/v1/account/sessions/token", json=body, headers={})
+
+
 async def walk_imports(walker: Walker) -> None:
     salt, memory = "salt", {"n": 2**14, "r": 8, "p": 1}
     digest = hashlib.scrypt(b"correct horse", salt=salt.encode(), **memory, dklen=64).hex()
@@ -321,7 +338,7 @@ async def test_answers_are_as_documented(api: Api, pool: Pool, settings: Setting
         await walk(walker)
     await walker.call("GET", "/v1/openapi.json")
     await walker.call("GET", "/v1/ping", headers={})
-    # There is no identity to delete, no SMS to send, no recovery code to show and nothing behind routes of others, so
+    # There is no identity or consent, no SMS to send, no recovery code to show and nothing behind routes of others, so
     # these have no success.
     unwalked = {operation.name for operation in documented.operations} - walker.walked
     assert unwalked == {
@@ -329,7 +346,8 @@ async def test_answers_are_as_documented(api: Api, pool: Pool, settings: Setting
         "create_phone_verification", "create_phone_verification_2", "update_phone", "update_phone_session",
         "update_phone_verification", "update_phone_verification_2", "update_user_phone",
         "update_user_phone_verification", "import_other_user", "import_other_user_2", "import_other_user_3",
-        "import_other_user_4", "create_user_session", "get_usage", "delete_user_identity",
-        "get_mfa_recovery_codes", "get_user_mfa_recovery_codes",
+        "import_other_user_4", "get_usage", "delete_user_identity", "get_mfa_recovery_codes",
+        "get_user_mfa_recovery_codes", "get_consent", "delete_consent", "list_consent_tokens", "get_consent_token",
+        "delete_consent_token",
     }  # fmt: skip
     assert unwalked == {operation.name for operation in documented.operations if "x-refuses" in operation.content}

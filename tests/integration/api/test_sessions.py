@@ -200,3 +200,27 @@ async def test_a_project_sets_how_long_a_session_lives(api: Api, pool: Pool, sec
     await api.sign_in()
     row = await pool.fetchrow("select extract(epoch from expires_at - created_at) from sessions")
     assert int(row[0]) == (seconds or 31_536_000)
+
+
+@pytest.mark.parametrize(("duration", "seconds"), [(None, 3600), (60, 60), (3600, 3600)])
+async def test_a_session_may_be_shorter(api: Api, pool: Pool, duration: int | None, seconds: int):
+    """For who does not want to be remembered: from a minute to the project's session time, which is the default."""
+    await projects.change(pool, "shop", session_seconds=3600)
+    await api.sign_up()
+    body = {"email": "ann@example.com", "password": "correct horse", "duration": duration}
+    answer = await api.call("POST", "/v1/account/sessions/email", json=body, modern=True)
+    assert answer.status == 201
+    row = await pool.fetchrow("select expires_at, extract(epoch from expires_at - created_at) from sessions")
+    assert row[1] == seconds
+    assert answer.data["expire"] == row[0].isoformat(timespec="milliseconds")
+
+
+@pytest.mark.parametrize("duration", [0, 59, -1, 31_536_001, "60", 60.5, True, [], 10**30])
+async def test_a_session_is_not_longer_than_the_project_lets_it(api: Api, pool: Pool, duration: object):
+    """Anything else is a 400, before the password is looked at."""
+    await api.sign_up()
+    body = {"email": "ann@example.com", "password": "correct horse", "duration": duration}
+    answer = await api.call("POST", "/v1/account/sessions/email", json=body, modern=True)
+    assert (answer.status, answer.data["type"]) == (400, "general_argument_invalid")
+    assert answer.data["message"].startswith("Invalid `duration` param: ")
+    assert await pool.fetch("select 1 from sessions") == []

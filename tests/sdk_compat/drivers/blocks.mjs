@@ -8,10 +8,13 @@ const [home, mailbox] = process.argv.slice(2);
 const browser = await start();
 const page = await browser.newPage();
 
-// What a person does who is asked for a code: looks into the mailbox.
+// What a person does who is asked for a code: looks into the mailbox for a new mail with one.
+let read = 0;
 page.on("dialog", async (dialog) => {
-  const answer = await fetch(`${mailbox}/api/wait?to=ada@example.com&timeout=30`);
-  await dialog.accept(/(?<!\d)\d{6}(?!\d)/.exec((await answer.json()).text)[0]);
+  const answer = await fetch(`${mailbox}/api/wait?to=ada@example.com&subject=code&after=${read}&timeout=30`);
+  const mail = await answer.json();
+  read = mail.n;
+  await dialog.accept(/(?<!\d)\d{6}(?!\d)/.exec(mail.text)[0]);
 });
 
 const acts = {

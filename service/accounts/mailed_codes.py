@@ -1,0 +1,50 @@
+"""Codes that clients present. Every public route that takes one comes through here, so that all wrong ones count."""
+
+from collections.abc import Collection
+
+from service.accounts import wrong_codes
+from service.crypto import code_secrets
+from service.crypto.secret import Secret
+from service.http import device_cookie
+from service.http.context import RequestContext
+from service.store import tokens
+from service.store.tokens import Kind, Token
+
+
+async def find_token(ctx: RequestContext, *kinds: Kind, user_id: str, code: Secret) -> Token | None:
+    """Find the live token of one of these kinds that a code opens; a wrong code is a guess at each kind.
+
+    Raises TooManyRequests, before anything is compared. Such a refusal uses up one of the code's guesses too: they are
+    counted first, so that parallel ones count, and a code rarely outlives such a refusal.
+    """
+    text, ring = code.reveal(), ctx.services.ring
+    counted = [(kind, await _count(ctx, kind, user_id, len(text))) for kind in kinds]
+    asked_for = [token for _, candidates in counted for token in candidates]
+    if len(text) < code_secrets.UNGUESSABLE:
+        await wrong_codes.charge(ctx, known_device=_is_owners_device(ctx, {token.email for token in asked_for}))
+    for kind, candidates in counted:
+        found = tokens.match_code(
+            candidates, ctx.project.id, kind=kind, requested_user_id=user_id, code=text, ring=ring
+        )
+        if found is None:
+            continue
+        if kind is Kind.CUSTOM:  # a right secret is no guess at what else was asked for under this id
+            for token in asked_for:
+                await tokens.refund_attempt(ctx.pool, token)
+        return found
+    return None
+
+
+def _is_owners_device(ctx: RequestContext, emails: Collection[str]) -> bool:
+    """Tell whether the device has signed in with one of these addresses, and that after it was proved.
+
+    Otherwise a guesser would sign up with the address of somebody else and be a known device.
+    """
+    devices = [device_cookie.find(ctx, email) for email in emails]
+    return any(device.verified for device in devices if device)
+
+
+async def _count(ctx: RequestContext, kind: Kind, user_id: str, length: int) -> list[Token]:
+    return await tokens.count_code_attempts(
+        ctx.pool, ctx.project.id, kind=kind, requested_user_id=user_id, length=length
+    )
