@@ -265,6 +265,36 @@ class RecoveryCodesExist(AccountError):
     status, type = 409, "user_recovery_codes_already_exists"
 
 
+class PasskeyNotFound(AccountError):
+    """The account has no such passkey."""
+
+    status, type = 404, "user_passkey_not_found"
+
+
+class PasskeyInvalid(AccountError):
+    """The passkey could not be verified."""
+
+    status, type = 401, "user_passkey_invalid"
+
+
+class PasskeyExists(AccountError):
+    """There is a passkey with this id, or this authenticator's credential is registered already."""
+
+    status, type = 409, "user_passkey_already_exists"
+
+
+class PasskeyLimit(AccountError):
+    """The account has as many passkeys as it may have. Remove one first."""
+
+    status, type = 400, "user_passkey_limit_exceeded"
+
+
+class LastWayIn(AccountError):
+    """The account has no other way in. Set a password or prove an address first."""
+
+    status, type = 400, "general_bad_request"
+
+
 class IdentityNotFound(AccountError):
     """Identity could not be found."""
 
@@ -329,6 +359,12 @@ class TooManyRequests(AccountError):
 
 class FactorDisabled(AccountError):
     """The requested factor is disabled by the MFA factors policy."""
+
+    status, type = 501, "user_auth_method_unsupported"
+
+
+class MethodDisabled(AccountError):
+    """Signing in this way is switched off for the project."""
 
     status, type = 501, "user_auth_method_unsupported"
 

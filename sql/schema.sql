@@ -20,7 +20,7 @@ create table apps (
     created_at timestamp with time zone default now() not null,
     constraint apps_pkey PRIMARY KEY (project_id, app),
     constraint apps_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
-    constraint apps_app_check CHECK ((app = lower(app)))
+    constraint apps_app_check CHECK (((app = lower(app)) OR (app ~ '^android:apk-key-hash:[A-Za-z0-9_-]{43}$'::text)))
 );
 
 create table authenticators (
@@ -176,6 +176,54 @@ create table mfa_changes (
     constraint mfa_changes_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE
 );
 
+create table passkey_challenges (
+    project_id text not null,
+    id text not null,
+    challenge bytea not null,
+    rp_id text not null,
+    origins bytea not null,
+    user_id text,
+    session_id text,
+    passkey_id text,
+    name text default ''::text not null,
+    created_at timestamp with time zone default now() not null,
+    expires_at timestamp with time zone not null,
+    used_at timestamp with time zone,
+    constraint passkey_challenges_pkey PRIMARY KEY (project_id, id),
+    constraint passkey_challenges_project_id_passkey_id_key UNIQUE (project_id, passkey_id),
+    constraint passkey_challenges_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    constraint passkey_challenges_project_id_user_id_session_id_fkey FOREIGN KEY (project_id, user_id, session_id) REFERENCES sessions(project_id, user_id, id) ON DELETE CASCADE,
+    constraint passkey_challenges_check CHECK ((num_nulls(user_id, session_id, passkey_id) = ANY (ARRAY[0, 3])))
+);
+CREATE INDEX passkey_challenges_expired ON public.passkey_challenges USING btree (expires_at);
+CREATE INDEX passkey_challenges_of_session ON public.passkey_challenges USING btree (project_id, user_id, session_id);
+CREATE INDEX passkey_challenges_of_sign_in ON public.passkey_challenges USING btree (project_id, expires_at) WHERE ((passkey_id IS NULL) AND (used_at IS NULL));
+
+create table passkeys (
+    project_id text not null,
+    id text not null,
+    user_id text not null,
+    name text not null,
+    credential_id bytea not null,
+    credential_hash bytea not null,
+    public_key bytea not null,
+    algorithm integer not null,
+    backup_eligible boolean not null,
+    backed_up boolean not null,
+    sign_count bigint not null,
+    transports text[] not null,
+    aaguid text not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    accessed_at timestamp with time zone,
+    removed_at timestamp with time zone,
+    constraint passkeys_pkey PRIMARY KEY (project_id, id),
+    constraint passkeys_project_id_credential_hash_key UNIQUE (project_id, credential_hash),
+    constraint passkeys_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE,
+    constraint passkeys_credential_id_check CHECK (((octet_length(credential_id) >= 1) AND (octet_length(credential_id) <= 1023)))
+);
+CREATE INDEX passkeys_of_user ON public.passkeys USING btree (project_id, user_id);
+
 create table password_history (
     project_id text not null,
     user_id text not null,
@@ -233,6 +281,8 @@ create table projects (
     mfa_factors text[] default '{totp,email,phone}'::text[] not null,
     provider_mfa text default 'ask'::text not null,
     provider_tokens boolean default false not null,
+    passkeys boolean default false not null,
+    rp_id text default ''::text not null,
     constraint projects_pkey PRIMARY KEY (id),
     constraint projects_id_check CHECK ((id ~ '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}$'::text)),
     constraint projects_magic_url_seconds_check CHECK ((magic_url_seconds > 0)),
@@ -406,6 +456,7 @@ create table users (
     accessed_at timestamp with time zone default now() not null,
     proved_by_holder boolean default true not null,
     mfa boolean default false not null,
+    webauthn_handle bytea,
     constraint users_pkey PRIMARY KEY (project_id, id),
     constraint users_project_id_email_key UNIQUE (project_id, email),
     constraint users_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),

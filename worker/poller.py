@@ -13,6 +13,8 @@ from service.store import (
     challenges,
     events,
     outbox,
+    passkey_challenges,
+    passkeys,
     recovery_codes,
     sealed_rows,
     security_log,
@@ -157,8 +159,11 @@ class OutboxPoller:
         await security_log.maintain_partitions(self.pool, months=self.log_months)
         await tokens.delete_expired(self.pool)
         await sessions.delete_expired(self.pool)
-        await challenges.delete_expired(self.pool)
-        for delete_old in (authenticators.delete_old, recovery_codes.delete_old, users.delete_old_mfa_changes):
+        for delete_expired in (challenges.delete_expired, passkey_challenges.delete_expired):
+            await delete_expired(self.pool)
+        for delete_old in (
+            authenticators.delete_old, recovery_codes.delete_old, users.delete_old_mfa_changes, passkeys.delete_removed
+        ):  # fmt: skip
             await delete_old(self.pool)
         while await outbox.delete_finished(self.pool, days=self.mail_days, most=_DELETE_BATCH) == _DELETE_BATCH:
             pass

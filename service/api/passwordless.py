@@ -12,6 +12,7 @@ from aiohttp import web
 from service import ids
 from service.accounts import mail_quotas, mailed_codes, outgoing_mail, ownership, security_phrases
 from service.api import custom_tokens
+from service.api.passkey_sign_in import open_by_passkey
 from service.api.sessions import OpenedSession, open_session, session_response
 from service.crypto import code_secrets, key_derivation
 from service.crypto.secret import Secret
@@ -136,10 +137,16 @@ async def update_magic_url(ctx: RequestContext) -> web.Response:
 
 async def open_by_link(ctx: RequestContext, *, user_id: str | None, secret: Secret) -> OpenedSession:
     """Open a session by a link's secret, of that user if one is named. Raises LoginTokenInvalid."""
-    found = await tokens.find_by_secret(
-        ctx.pool, ctx.project.id, kind=Kind.MAGIC_URL, user_id=user_id, secret=secret.reveal(), ring=ctx.services.ring
+    return await _sign_in(ctx, await _find_by_secret(ctx, Kind.MAGIC_URL, user_id=user_id, secret=secret))
+
+
+async def _find_by_secret(
+    ctx: RequestContext, kind: Kind | tuple[Kind, ...], *, user_id: str | None, secret: Secret
+) -> Token | None:
+    ring = ctx.services.ring
+    return await tokens.find_by_secret(
+        ctx.pool, ctx.project.id, kind=kind, user_id=user_id, secret=secret.reveal(), ring=ring
     )
-    return await _sign_in(ctx, found)
 
 
 @public.post("/v1/account/sessions/token", opens_session=True)
@@ -147,14 +154,18 @@ async def open_by_link(ctx: RequestContext, *, user_id: str | None, secret: Secr
 @limited(50, HOUR, by="ip", only="failures")
 @contract(takes=UpdateMagicUrl, gives=schemas.SESSION, status=201, raises=(LoginTokenInvalid,))
 async def create_token_session(ctx: RequestContext) -> web.Response:
-    """Sign in with the secret of a mailed link, with a mailed code, or with a token that the app's server has made."""
+    """Sign in with the secret of a mailed link, a mailed code, a token of the app's server, or that of a passkey."""
     body = await read(ctx, UpdateMagicUrl)
     kinds = _kinds_of_code(body.secret.reveal())
-    if not kinds:
-        return session_response(ctx, await open_by_link(ctx, user_id=body.userId, secret=body.secret))
-    found = await mailed_codes.find_token(ctx, *kinds, user_id=body.userId, code=body.secret)
+    if kinds:
+        found = await mailed_codes.find_token(ctx, *kinds, user_id=body.userId, code=body.secret)
+    else:
+        signed = (Kind.MAGIC_URL, Kind.PASSKEY)
+        found = await _find_by_secret(ctx, signed, user_id=body.userId, secret=body.secret)
     if found is not None and found.kind == Kind.CUSTOM:
         return session_response(ctx, await custom_tokens.open_by_token(ctx, found))
+    if found is not None and found.kind == Kind.PASSKEY:
+        return session_response(ctx, await open_by_passkey(ctx, found))
     return session_response(ctx, await _sign_in(ctx, found))
 
 

@@ -7,6 +7,7 @@ from service.errors import (
     ArgumentInvalid,
     AuthenticatorNotFound,
     EmailExists,
+    PasskeyNotFound,
     SessionNotFound,
     UserExists,
     UserNotFound,
@@ -21,7 +22,7 @@ _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
     ((InvalidSettings,), UNFIT),
     ((ArgumentInvalid, UsageError), WRONG),
     ((ProjectExists, UserExists, EmailExists), EXISTS),
-    ((NotFound, UserNotFound, SessionNotFound, AuthenticatorNotFound), MISSING),
+    ((NotFound, UserNotFound, SessionNotFound, AuthenticatorNotFound, PasskeyNotFound), MISSING),
     ((TimeoutError, migrations.MigrationDrift, migrations.Busy, AccountError, OSError), AWAY),
 )
 

@@ -116,6 +116,12 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             "provider_tokens",
             "Keep a provider's tokens, and show them to whoever holds the session: for apps that call its API.",
         ),
+        Option(
+            "rp_id", project_values.rp_id, "HOST", "",
+            "Host that passkeys are made for: the app's domain, such as example.com, or localhost. It can't be changed "
+            "while there are passkeys, for they work for that host alone. Empty for none.",
+        ),
+        _switch("passkeys", "Users may make passkeys, and sign in with them. Needs --rp-id."),
         _switch("special_use_domains", "Take addresses at .local, .internal, .test and names without a dot."),
     ),
     "API": (

@@ -10,13 +10,14 @@ from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from service import email_addresses
-from service.links import redirect_policy
+from service.links import redirect_policy, relying_party
 
 Kind = Literal["web", "app"]
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _LONGEST_FOOTER = 300
 _FACTORS = ("totp", "email", "phone", "custom")
 _HOSTNAME = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_LONGEST_HOST, _NUMBERS = 253, re.compile(r"[0-9.]+")
 # A bundle id, a package name, or Flutter's name of an app on Windows and Linux.
 _APP_ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,253}[a-z0-9_])?")
 # The whole origin of an app in a web view of its own scheme; http and https are a browser's, and have hosts.
@@ -71,6 +72,24 @@ def provider_mfa(text: str) -> str:
     return text
 
 
+def rp_id(text: str) -> str:
+    """Parse the host of passkeys; empty takes it back.
+
+    Not a public suffix: passkeys of it would be open to whoever has a domain below it.
+    """
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - no other command reads its list
+
+    host = email_addresses.to_ascii(text) or ""
+    if not text or host == relying_party.LOCALHOST:
+        return text.lower()
+    fits = len(host) <= _LONGEST_HOST and _HOSTNAME.fullmatch(host) and not host.startswith("*")
+    if not fits or _NUMBERS.fullmatch(host) or PublicSuffixList().is_public(host):
+        raise argparse.ArgumentTypeError(
+            "a host such as example.com, without scheme or port, no public suffix such as co.uk and no IP address"
+        )
+    return host
+
+
 def accent_color(text: str) -> str:
     """Parse a colour; empty takes it back."""
     if text and not _COLOR.fullmatch(text):
@@ -110,7 +129,12 @@ def _ip(text: str) -> str:
 
 
 def _app(text: str) -> str:
+    if relying_party.ANDROID.fullmatch(text):
+        return text
     text = text.lower()
     if not (_APP_ID.fullmatch(text) or _APP_ORIGIN.fullmatch(text)):
-        raise ValueError("an app's id such as com.example.my_app, or its origin such as capacitor://localhost")
+        raise ValueError(
+            "an app's id such as com.example.my_app, or its origin such as capacitor://localhost or, for passkeys on "
+            "Android, android:apk-key-hash:HASH"
+        )
     return text

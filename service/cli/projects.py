@@ -13,7 +13,7 @@ from service.cli.commands import NotFound, UsageError, add_command, add_group, d
 from service.cli.tables import Listing
 from service.db import Executor, Pool, transaction
 from service.links import redirect_policy
-from service.store import branding, project_relays, projects
+from service.store import branding, passkeys, project_relays, projects
 from service.store.branding import Branding
 from service.store.projects import Project
 
@@ -103,6 +103,8 @@ async def _change(pool: Pool, settings: "Settings", project_id: str, changes: di
     face = {name: value for name, value in changes.items() if name in _BRANDING}
     rules = {name: value for name, value in changes.items() if name not in (*_BRANDING, "logo", "smtp_url")}
     async with transaction(pool) as tx:
+        if "rp_id" in changes:
+            await _check_passkeys(tx, project_id, changes["rp_id"])
         if not await projects.change(tx, project_id, **rules):
             raise NotFound(f"no project {project_id}")
         if face:
@@ -117,10 +119,19 @@ async def _change(pool: Pool, settings: "Settings", project_id: str, changes: di
         _check_together(await shown(tx, project_id), changes)
 
 
+async def _check_passkeys(tx: Executor, project_id: str, rp_id: str) -> None:
+    """Raise UsageError where passkeys are made for another host: they would be of no use."""
+    project = await find_project(tx, project_id)
+    if project.rp_id != rp_id and await passkeys.any_of_project(tx, project_id):
+        raise UsageError(f"there are passkeys made for {project.rp_id}, or for localhost; --rp-id can't change")
+
+
 def _check_together(rules: dict[str, Any], changes: dict[str, Any]) -> None:
     """Check settings that depend on each other. Raises UsageError."""
     if rules["password_min"] > rules["password_max"]:
         raise UsageError("no password could be as long as --password-min and as short as --password-max")
+    if rules["passkeys"] and not rules["rp_id"]:
+        raise UsageError("--passkeys on needs --rp-id, the host that passkeys are made for")
     if rules["plain_http"]:
         return
     for name in ("verification_url", "app_url"):

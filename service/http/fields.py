@@ -16,7 +16,7 @@ from service.http.request_body import BodyContext, describe_error
 from service.http.text_rules import find_fault, is_text
 from service.links import redirect_policy
 
-_USER_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
+_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
 _LABELS, _LABEL = 1000, 36
 _NO_EMAIL = "Value must be a valid email address"
 
@@ -24,7 +24,7 @@ _NO_EMAIL = "Value must be a valid email address"
 def ident(ctx: RequestContext, name: str) -> str:
     """Return an id of the path; raises ArgumentInvalid for a malformed one."""
     text = ctx.path[name]
-    if not _USER_ID.fullmatch(text):
+    if not _ID.fullmatch(text):
         raise ArgumentInvalid(describe_error(ctx, name, "unfit", "Invalid UID format"))
     return text
 
@@ -143,13 +143,16 @@ def _old_password(text: str) -> str:
     return text
 
 
-def _user_id(text: str) -> str:
-    if text != "unique()" and not _USER_ID.fullmatch(text):
-        raise unfit(
-            "UserId must contain at most 36 chars. Valid chars are a-z, A-Z, 0-9, period, hyphen, and underscore. "
-            "Can't start with a special char"
-        )
-    return text
+def _new_id(name: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if text != "unique()" and not _ID.fullmatch(text):
+            raise unfit(
+                f"{name} must contain at most 36 chars. Valid chars are a-z, A-Z, 0-9, period, hyphen, and "
+                "underscore. Can't start with a special char"
+            )
+        return text
+
+    return check
 
 
 def empty_list_is_object(value: Any) -> Any:
@@ -220,8 +223,18 @@ Hidden = Annotated[Secret, _TEXT, AfterValidator(Secret)]
 Name = Annotated[str, AfterValidator(sized(0, 128)), AfterValidator(_plain), _example("Ann", maxLength=128)]
 NewUserId = Annotated[
     str,
-    AfterValidator(_user_id),
+    AfterValidator(_new_id("UserId")),
     _example("unique()", maxLength=36, description="`unique()`, or an id of your own choice: a-z A-Z 0-9 . _ -"),
+]
+NewPasskeyId = Annotated[
+    str,
+    AfterValidator(_new_id("PasskeyId")),
+    _example("unique()", maxLength=36, description="`unique()`, or an id of your own choice: a-z A-Z 0-9 . _ -"),
+]
+# What `navigator.credentials.create()` or `get()` returned, by its `toJSON()`; checked as a whole where it is verified.
+Credential = Annotated[
+    dict[str, Any],
+    _example({"id": "AQID", "rawId": "AQID", "type": "public-key", "response": {}}, description="From `toJSON()`"),
 ]
 UserId = Annotated[
     str,

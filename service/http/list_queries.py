@@ -1,7 +1,9 @@
 """The `queries` of a list, in both spellings (docs/contract.md#lists-and-queries)."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -12,6 +14,8 @@ from service.http.context import RequestContext
 MOST, USUAL, FARTHEST = 100, 25, 100_000
 _QUERIES, _LENGTH = 100, 4096
 _OLD = re.compile(r"([a-zA-Z]{1,32})\((.*)\)", re.DOTALL)
+# The wire has milliseconds, the rows have more.
+_TICK = timedelta(milliseconds=1)
 # These are about the list and name no field.
 _OF_THE_LIST = frozenset({"limit", "offset", "cursorAfter", "cursorBefore"})
 
@@ -87,6 +91,35 @@ def number(query: Query, *, most: int) -> int:
         case [int(value)] if 0 <= value <= most:
             return value
     raise QueryInvalid(f"The query {query.method} takes one number from 0 to {most}.")
+
+
+# Comparisons of a time: from when on, and until when.
+PERIODS: dict[str, Callable[..., tuple[datetime | None, datetime | None]]] = {
+    "greaterThan": lambda at: (at + _TICK, None),
+    "greaterThanEqual": lambda at: (at, None),
+    "lessThan": lambda at: (None, at),
+    "lessThanEqual": lambda at: (None, at + _TICK),
+    "between": lambda first, last: (first, last + _TICK),
+}
+
+
+def period(query: Query) -> tuple[datetime | None, datetime | None]:
+    """Return the times that a comparison is about: the first is within, the last is not. Raises QueryInvalid."""
+    times = [_time(value) for value in query.values]
+    if len(times) != (2 if query.method == "between" else 1):
+        raise QueryInvalid(f"The query {query.method} has another number of values.")
+    return PERIODS[query.method](*times)
+
+
+def _time(value: Any) -> datetime:
+    """Parse ISO 8601; without an offset it is UTC."""
+    try:
+        at = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise QueryInvalid("Values of this attribute are times in ISO 8601.") from None
+    if not 1970 <= at.year < 9999:
+        raise QueryInvalid("This time is too far away.")
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def wants_total(ctx: RequestContext) -> bool:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service import email_addresses
@@ -31,8 +30,6 @@ ORDERS: dict[str, SortColumn] = {
 _SEARCH = 256
 _ID = re.compile(r"[a-zA-Z0-9._-]{1,36}")
 _NUMBER = re.compile(r"\d{1,9}")
-# The wire has milliseconds, the rows have more.
-_TICK = timedelta(milliseconds=1)
 
 
 async def read(ctx: RequestContext) -> tuple[UserFilter, Page]:
@@ -126,8 +123,10 @@ def _condition(query: Query) -> dict[str, Any]:
             return {f"{field}_part": part}
         case Query("contains" | "containsAny", "labels", [_, *_] as values):
             return {"labels": _words(list(values))}
-        case Query(method, "registration" | "$createdAt", values) if method in _TIMES:
-            return _TIMES[method](*_times(method, list(values)))
+        case Query(method, "registration" | "$createdAt") if method in list_queries.PERIODS:
+            start, end = list_queries.period(query)
+            bounds = {"created_from": start, "created_until": end}
+            return {name: at for name, at in bounds.items() if at is not None}
     raise QueryInvalid(f"The query {query.method[:32]} is not supported for this attribute.")
 
 
@@ -165,28 +164,3 @@ _EQUALS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
     "status": lambda values: {"statuses": _statuses(values)},
     "emailVerification": lambda values: {"verified": _verified(values)},
 }
-_TIMES: dict[str, Callable[..., dict[str, Any]]] = {
-    "greaterThan": lambda at: {"created_from": at + _TICK},
-    "greaterThanEqual": lambda at: {"created_from": at},
-    "lessThan": lambda at: {"created_until": at},
-    "lessThanEqual": lambda at: {"created_until": at + _TICK},
-    "between": lambda first, last: {"created_from": first, "created_until": last + _TICK},
-}
-
-
-def _times(method: str, values: list[Any]) -> list[datetime]:
-    times = [_time(value) for value in values]
-    if len(times) != (2 if method == "between" else 1):
-        raise QueryInvalid(f"The query {method} has another number of values.")
-    return times
-
-
-def _time(value: Any) -> datetime:
-    """Parse ISO 8601; without an offset it is UTC."""
-    try:
-        at = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise QueryInvalid("Values of this attribute are times in ISO 8601.") from None
-    if not 1970 <= at.year < 9999:
-        raise QueryInvalid("This time is too far away.")
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

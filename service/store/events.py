@@ -37,6 +37,10 @@ class Event(StrEnum):
     CHALLENGE_UPDATE = "account.challenges.update"
     # A wrong answer.
     CHALLENGE_FAILED = "account.challenges.failed"
+    PASSKEY_CREATE = "account.passkeys.create"
+    PASSKEY_UPDATE = "account.passkeys.update"
+    PASSKEY_DELETE = "account.passkeys.delete"
+    PASSKEY_TOKEN_CREATE = "account.passkeys.tokens.create"  # noqa: S105 - the name of an event
     # A notice's link was used: the owner has undone a change.
     DISAVOWAL = "account.disavowal"
     # Changes by an operator, under the legacy Users API's names.
@@ -55,6 +59,8 @@ class Event(StrEnum):
     BY_OPERATOR_CHALLENGE = "users.challenges.read"
     BY_OPERATOR_SESSION_CREATE = "users.sessions.create"
     BY_OPERATOR_TOKEN = "users.tokens.create"  # noqa: S105 - the name of an event
+    BY_OPERATOR_PASSKEY_UPDATE = "users.passkeys.update"
+    BY_OPERATOR_PASSKEY_DELETE = "users.passkeys.delete"
 
 
 # Events of the legacy log (docs/contract.md#lists-and-queries): the API document has no others.

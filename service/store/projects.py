@@ -50,6 +50,8 @@ class Project:
     mfa_factors: list[str]
     provider_mfa: str
     provider_tokens: bool
+    passkeys: bool
+    rp_id: str
     hostnames: list[str]
     apps: list[str]
 

@@ -12,7 +12,9 @@ from service.store.users import User
 
 _sql = Queries("sessions")
 # What a client proved to get its session. Unknown of sessions that an earlier release opened.
-FirstFactor = Literal["password", "email", "anonymous", "token", "server", "unknown"]
+FirstFactor = Literal["password", "email", "anonymous", "token", "server", "passkey", "unknown"]
+# A passkey is two factors: the device, and what unlocked it.
+_SHOWN: dict[FirstFactor, list[str]] = {"unknown": [], "passkey": ["passkey", "userVerification"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ async def open_session(
         provider=provider,
         provider_uid=provider_uid,
         first_factor=first_factor,
-        factors=[] if first_factor == "unknown" else [first_factor],
+        factors=_SHOWN.get(first_factor, [first_factor]),
+        assurance=2 if first_factor == "passkey" else 1,
         ip=place.ip,
         country_code=place.country_code,
         device=list(astuple(place.device)),  # type: ignore[call-overload]  # the store knows no device: any flat dataclass

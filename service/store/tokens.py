@@ -37,6 +37,8 @@ class Kind(StrEnum):
     RECOVERY_OTP = "recovery_otp"
     # Made by an app's server for one of its users; mailed to nobody.
     CUSTOM = "custom"
+    # Of a user who has signed with a passkey, for the minute until the session; mailed to nobody.
+    PASSKEY = "passkey"
     # Scope of a notice's link: undo all changes, or a change of address too.
     ACCOUNT_UNDO = "disavowal"
     EMAIL_UNDO = "email_undo"
@@ -168,7 +170,13 @@ async def assign_user(
 
 
 async def find_by_secret(
-    conn: Executor, project_id: str, *, kind: Kind, user_id: str | None, secret: str, ring: KeyRing
+    conn: Executor,
+    project_id: str,
+    *,
+    kind: Kind | tuple[Kind, ...],
+    user_id: str | None,
+    secret: str,
+    ring: KeyRing,
 ) -> Token | None:
     """Find the live token that this secret opens, or None; the attempt counts either way.
 
@@ -177,7 +185,8 @@ async def find_by_secret(
     id_ = link_secrets.token_id(secret)
     if id_ is None:
         return None
-    token = await _sql.one(conn, "count_attempt", Token, project_id=project_id, id=id_, kind=kind)
+    kinds = [kind] if isinstance(kind, Kind) else [*kind]
+    token = await _sql.one(conn, "count_attempt", Token, project_id=project_id, id=id_, kinds=kinds)
     return _opened(token, user_id=user_id, secret=secret, ring=ring)
 
 
@@ -299,6 +308,11 @@ async def revoke_oldest_custom(conn: Executor, owner: User) -> None:
     await _sql.run(
         conn, "revoke_oldest_custom_tokens", project_id=owner.project_id, user_id=owner.id, kept=CUSTOM_AT_ONCE - 1
     )
+
+
+async def revoke_of_passkeys(conn: Executor, owner: User) -> None:
+    """Revoke what passkeys have signed for and no session was opened with yet. Lock the user first."""
+    await _sql.run(conn, "revoke_passkey_tokens", project_id=owner.project_id, user_id=owner.id)
 
 
 async def revoke_undo_links(conn: Executor, owner: User, *, since: datetime | None = None) -> None:

@@ -20,6 +20,8 @@ CHANGES: Mapping[str, str] = {
     "recovery_codes_made": "`yes` if new recovery codes were made",
     "recovery_code_used": "`yes` if a recovery code was used",
     "wrong_codes": "`yes` if wrong codes were entered again and again",
+    "passkey_added": "`yes` if a passkey was added",
+    "passkey_removed": "`yes` if one was removed",
 }
 DESCRIPTIONS: Mapping[str, str] = {
     "account": "masked address that the letter goes to, `a•••@example.com`",

@@ -10,12 +10,12 @@ update tokens set user_id = :user_id, email_version = :email_version
 where project_id = :project_id and id = :id and user_id is null
 returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at;
 
--- name: count_attempt(project_id, id, kind) -> Token?
+-- name: count_attempt(project_id, id, kinds) -> Token?
 -- Counted before the secret is compared, in a transaction of its own, so that parallel guesses count too.
 -- A guess at no token is one write as well: else the time of a commit would tell whether the link is still valid.
 with counted as (
     update tokens set attempts = attempts + 1
-    where project_id = :project_id and id = :id and kind = :kind and attempts < 5 and expires_at > now()
+    where project_id = :project_id and id = :id and kind = any(:kinds) and attempts < 5 and expires_at > now()
     returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at
 ), missed as (
     update void_guesses set guesses = guesses + 1
@@ -61,11 +61,11 @@ returning project_id, id, kind, user_id, asked_as as requested_user_id, email, e
 
 -- name: redeem_token(project_id, id, user_id) -> Token?
 -- With the user's row locked: exactly one of any number of concurrent calls gets it, and only for the address that it
--- was mailed to. A custom token was mailed to none.
+-- was mailed to. Custom tokens and those of passkeys were mailed to none.
 delete from tokens t using users u
 where t.project_id = :project_id and t.id = :id and t.user_id = :user_id and t.expires_at > now()
     and u.project_id = t.project_id and u.id = t.user_id
-    and (t.kind = 'custom' or (u.email = t.email and u.email_version = t.email_version))
+    and (t.kind in ('custom', 'passkey') or (u.email = t.email and u.email_version = t.email_version))
 returning t.project_id, t.id, t.kind, t.user_id, t.asked_as as requested_user_id, t.email, t.email_version, t.kid, t.created_at, t.expires_at;
 
 -- name: redeem_undo_link(project_id, id, user_id) -> Token?
@@ -91,6 +91,9 @@ delete from tokens where project_id = :project_id and user_id = :user_id and kin
     where project_id = :project_id and user_id = :user_id and kind = 'custom' and attempts < 5 and expires_at > now()
     order by created_at desc, id desc limit :kept
 );
+
+-- name: revoke_passkey_tokens(project_id, user_id)
+delete from tokens where project_id = :project_id and user_id = :user_id and kind = 'passkey';
 
 -- name: revoke_undo_links(project_id, user_id, since)
 delete from tokens where project_id = :project_id and user_id = :user_id and kind in ('disavowal', 'email_undo')

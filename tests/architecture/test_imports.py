@@ -66,7 +66,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "asyncpg": ("service.db",),
     "babel": ("service.clientinfo.countries", "service.i18n", "worker.mail.dates"),
     "bcrypt": ("service.crypto.password_hashing",),
-    "cryptography": ("service.crypto.sealing",),
+    "cbor2": ("service.crypto.passkey_ceremonies",),
+    "cryptography": ("service.crypto.sealing", "service.crypto.passkey_ceremonies"),
     "css_inline": ("worker.mail.stylesheet",),
     "dns": ("service.cli.dns_lookups",),
     "email_validator": ("service.email_addresses",),
@@ -76,7 +77,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "markdown_it": ("service.http.docs.articles",),
     "markupsafe": ("worker.mail", "service.http.html_pages", "service.http.docs", "service.template_overrides"),
     "orjson": ("service", "worker"),
-    "publicsuffixlist": ("service.http.session_cookies",),
+    "publicsuffixlist": ("service.http.session_cookies", "service.cli.project_values"),
     "pydantic": ("service.settings", "service.http", "service.api", "service.accounts"),
     "pydantic_core": ("service.http.fields",),
     "pydantic_settings": ("service.settings",),
@@ -84,6 +85,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "ua_parser": ("service.clientinfo.user_agents",),
     "uuid_utils": ("service.ids",),
     "uvloop": ("service.__main__", "worker.commands"),
+    "webauthn": ("service.crypto.passkey_ceremonies",),
 }
 
 

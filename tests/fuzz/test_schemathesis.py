@@ -148,9 +148,13 @@ class Actor:
                 self.faults.setdefault(label, "\n".join(told))
 
 
+# No SMS is sent, or a way to sign in is switched off.
+_PLAIN = {"general_phone_disabled", "user_auth_method_unsupported"}
+
+
 def not_a_server_error(_ctx: object, response: Response, case: Case) -> None:
-    """503 is documented, but nobody here is that busy; that no SMS is sent is a plain answer."""
-    if response.status_code >= 500 and response.json()["type"] != "general_phone_disabled":
+    """503 is documented, but nobody here is that busy; that something is not to be had here is a plain answer."""
+    if response.status_code >= 500 and response.json()["type"] not in _PLAIN:
         raise Failure(operation=case.operation.label, title="Server error", message=response.text[:400])
 
 

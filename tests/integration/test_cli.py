@@ -95,7 +95,8 @@ async def test_every_setting_of_a_project_can_be_set(type_: Terminal, tmp_path: 
     typed = {"N": ("32", 32), "on|off": ("true", True), "TIME": ("1h", 3600), "LANGUAGE": ("fr", "fr"),
              "URL": ("https://x.example.com/", "https://x.example.com/"), "#RRGGBB": ("#ABCDEF", "#abcdef"),
              "FILE": (str(tmp_path / "logo.png"), "image/png"), "A,B": ("custom,totp", ["totp", "custom"]),
-             "ask|trust": ("trust", "trust")}  # fmt: skip
+             "ask|trust": ("trust", "trust"),
+             "HOST": ("Example.com", "example.com")}  # fmt: skip
     made = await type_.json("projects", "create", "shop")
     fixed = {"id", "created_at", "limits", "hostnames", "apps"}
     assert {option.name for option in OPTIONS} == made.keys() - fixed

@@ -30,6 +30,7 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 @pytest.fixture
 async def start(deployment: Deployment, pool: Pool) -> AsyncIterator[Start]:  # noqa: F811 - the fixture imported above
     """Sets out with an SDK; its driver ends with the test. The key has the scopes that the service needs."""
+    await projects.change(pool, "shop", passkeys=True, rp_id="localhost")
     async with AsyncExitStack() as stack:
 
         async def set_out(sdk: Sdk, service: str = "account") -> Walk:

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from testkit.api import Api
-from tests.sdk_compat import factors
+from tests.sdk_compat import factors, passkeys
 from tests.sdk_compat.not_served import NOT_SERVED, ROUTE
 from tests.sdk_compat.walk import Walk
 
@@ -26,6 +26,7 @@ async def walk(it: Walk) -> None:
     await _recovery(it)
     await _sessions(it)
     await _factors(it)
+    await _passkeys(it)
     await _mailed(it)
     await _end(it)
     await _by_phone(it)
@@ -206,6 +207,19 @@ async def _short_session(it: Walk) -> None:
     session = await it.works("createEmailPasswordSession", **about)
     assert session["expire"] < kept["expire"]
     it.settings = before
+
+
+async def _passkeys(it: Walk) -> None:
+    if it.has("createPasskey"):
+        await sign_in(it, PROVED, "third horse")
+        token = await passkeys.walk(it)
+        await it.works("deleteSession", sessionId="current")
+        await left(it)
+        session = await enter(it, "createSession", userId=token["userId"], secret=token["secret"])
+        assert (session["provider"], session["factors"]) == ("passkey", ["passkey", "userVerification"])
+        await it.works("deletePasskey", passkeyId="phone")
+        await it.works("deleteSession", sessionId="current")
+        await left(it)
 
 
 async def _mailed(it: Walk) -> None:

@@ -6,11 +6,7 @@ The answer is the one that the SDKs know for a route that is not there.
 from typing import Any
 
 ROUTE = "general_route_not_found"
-_ONE = {"passkeyId": "none"}
 NOT_SERVED: dict[str, dict[str, Any]] = {
-    "listPasskeys": {}, "createPasskey": {}, "getPasskey": _ONE, "updatePasskey": _ONE | {"name": "x"},
-    "deletePasskey": _ONE, "updatePasskeyVerification": _ONE | {"credential": {"id": "x"}},
-    "createPasskeyToken": {}, "updatePasskeyToken": {"challengeId": "c", "credential": {"id": "x"}},
     "createPushTarget": {"targetId": "t", "identifier": "x"},
     "updatePushTarget": {"targetId": "t", "identifier": "x"}, "deletePushTarget": {"targetId": "t"},
     "createOAuth2Session": {"provider": "google"}, "createOAuth2Token": {"provider": "google"},

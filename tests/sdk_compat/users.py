@@ -11,15 +11,14 @@ import bcrypt
 from argon2 import PasswordHasher
 
 from testkit.api import Api
-from tests.sdk_compat import factors
+from tests.sdk_compat import factors, passkeys
 from tests.sdk_compat.not_served import ROUTE
 from tests.sdk_compat.walk import Walk
 
 UNA, RUTH = "una@example.com", "ruth@example.com"
 NO_PHONE = (503, "general_phone_disabled")
 NOT_SERVED: dict[str, dict[str, Any]] = {
-    "updateImpersonator": {"impersonator": True}, "listPasskeys": {}, "getPasskey": {"passkeyId": "none"},
-    "updatePasskey": {"passkeyId": "none", "name": "x"}, "deletePasskey": {"passkeyId": "none"}, "listTargets": {},
+    "updateImpersonator": {"impersonator": True}, "listTargets": {},
     "createTarget": {"targetId": "t", "providerType": "email", "identifier": UNA}, "getTarget": {"targetId": "t"},
     "updateTarget": {"targetId": "t", "identifier": UNA}, "deleteTarget": {"targetId": "t"},
 }  # fmt: skip
@@ -96,6 +95,7 @@ async def _factors(it: Walk) -> None:
     await factors.walk_users(it, "Mfa", "una", email=RUTH, password="second horse")
     await it.works("create", userId="uma", email="uma@example.com", password="first horse", name="Uma")
     await factors.walk_users(it, "MFA", "uma", email="uma@example.com", password="first horse")
+    await passkeys.walk_users(it, "uma", email="uma@example.com", password="first horse")
     await it.refused("getMfaChallenge", 401, "user_invalid_token", userId="uma", challengeId="c")
     await it.works("delete", userId="uma")
 

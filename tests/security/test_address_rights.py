@@ -19,8 +19,11 @@ from service.store.security_log import Entry
 from service.store.tokens import Kind
 from testkit import api_keys
 from testkit.api import Api, cookie_of
+from testkit.authenticator import Authenticator
 from testkit.factors import AUTHENTICATOR, CHALLENGES, PATH, App, Person
 from testkit.factors import RECOVERY as RECOVERY_CODES
+from testkit.passkeys import PATH as PASSKEYS
+from testkit.passkeys import add, begin, switch_on
 from testkit.proofs import ANN, WAYS, Post, use
 from tests.security.test_takeover import login, waiting
 
@@ -276,6 +279,10 @@ WRITES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("update_mfa_recovery_codes", "PATCH", RECOVERY_CODES, {}),
     ("create_mfa_challenge", "POST", CHALLENGES, {"factor": "email"}),
     ("update_mfa_challenge", "PUT", CHALLENGES, {}),
+    ("create_passkey", "POST", PASSKEYS, {"passkeyId": "new"}),
+    ("update_passkey_verification", "PUT", f"{PASSKEYS}/new/verification", {}),
+    ("update_passkey", "PATCH", f"{PASSKEYS}/phone", {"name": "Key"}),
+    ("delete_passkey", "DELETE", f"{PASSKEYS}/phone", {}),
 )
 
 
@@ -300,10 +307,25 @@ async def challenge_of(person: Person) -> dict[str, Any]:
     return {"challengeId": await person.challenge("totp"), "otp": await app.unused()}
 
 
+async def pending_passkey(person: Person) -> dict[str, Any]:
+    await switch_on(person.api, person.pool)
+    begun = await begin(person, passkeyId="new")
+    credential, _ = Authenticator().create(begun["publicKey"])
+    return {"credential": credential}
+
+
+async def passkey_of(person: Person) -> dict[str, Any]:
+    await switch_on(person.api, person.pool)
+    await add(person, passkeyId="phone")
+    return {"name": "Key"}
+
+
 # What the member must have before, and what more the body holds then.
 PREPARED: dict[str, Callable[[Person], Awaitable[dict[str, Any]]]] = {
     "update_mfa_authenticator": pending_app, "delete_mfa_authenticator": app_of,
     "update_mfa_recovery_codes": codes_of, "update_mfa_challenge": challenge_of,
+    "create_passkey": passkey_of, "update_passkey_verification": pending_passkey, "update_passkey": passkey_of,
+    "delete_passkey": passkey_of,
 }  # fmt: skip
 # Routes of members that write nothing of the account: a JWT is signed, the others are not served.
 WRITE_NOTHING = {"create_jwt", "delete_identity", "delete_consent", "delete_consent_token"}
@@ -344,5 +366,5 @@ def test_every_write_of_a_member_is_held_against_it():
 
 
 async def state(pool: Pool) -> dict[str, list[Any]]:
-    tables = ("users", "sessions", "tokens", "mails", "events", "authenticators", "recovery_codes")
+    tables = ("users", "sessions", "tokens", "mails", "events", "authenticators", "recovery_codes", "passkeys")
     return {table: await pool.fetch(f"select * from {table} order by 1, 2, 3") for table in tables}

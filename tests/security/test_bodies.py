@@ -171,7 +171,7 @@ async def test_s41_no_field_takes_what_is_no_text(api: Api, pool: Pool, member: 
     """NUL, lone surrogates, noncharacters, bad UTF-8, escaped or raw: 400 in every field of every route, both eras."""
     who = member if route.access == "member" else {} if route.access == "public" else await key(pool)
     path = route.paths[0].replace("{userId}", "ann").replace("{targetId}", "x").replace("{sessionId}", "current")
-    path = path.replace("{type}", "totp")
+    path = path.replace("{type}", "totp").replace("{passkeyId}", "x")
     wrong = []
     for name in body_of(route):
         for bad in BAD_TEXTS:

@@ -134,6 +134,6 @@ async def test_s59_reading_changes_nothing(api: Api, pool: Pool):
         for method in ("GET", "HEAD", "OPTIONS"):
             for override in ({}, {"X-HTTP-Method-Override": "DELETE"}):
                 query = "?_method=DELETE&name=New&userId=x&secret=y"
-                filled = path.replace("{sessionId}", "current").replace("{type}", "totp")
+                filled = path.replace("{sessionId}", "current").replace("{type}", "totp").replace("{passkeyId}", "x")
                 await api.call(method, filled + query, headers=cookie | override)
     assert await state(pool) == before

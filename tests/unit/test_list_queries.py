@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import QueryInvalid
-from service.http.list_queries import Query, number, parse
-from service.http.user_list_queries import _EQUALS, _TIMES, ORDERS, _condition
+from service.http.list_queries import PERIODS, Query, number, parse
+from service.http.user_list_queries import _EQUALS, ORDERS, _condition
 
 ROOT = Path(__file__).parent.parent.parent
 NOW = "2026-01-01T00:00:00Z"
@@ -81,7 +81,7 @@ def test_docs_name_every_attribute_and_no_other():
     taken = set()
     for attribute in {*(name for name in ORDERS if name), *_EQUALS, "labels"}:
         taken |= {(attribute, method) for method in ("orderAsc", "orderDesc") if attribute in ORDERS}
-        for method in ("equal", "notEqual", "search", "contains", "containsAny", "containsAll", *_TIMES):
+        for method in ("equal", "notEqual", "search", "contains", "containsAny", "containsAll", *PERIODS):
             given = values.get(attribute, ["a"]) * (2 if method == "between" else 1)
             with suppress(QueryInvalid):
                 _condition(Query(method, attribute, tuple(given)))

@@ -23,6 +23,7 @@ GUIDES = (
     "sign-in-by-mail",
     "second-factors",
     "codes",
+    "passkeys",
     "cookies",
     "server-side-rendering",
     "server-made-sessions",
@@ -30,8 +31,8 @@ GUIDES = (
     "api-keys",
 )
 HANDBOOK = (
-    "projects", "keys", "pages", "templates", "accounts", "second-factors", "sign-in-providers", "limits", "contract",
-    "clients",
+    "projects", "keys", "pages", "templates", "accounts", "second-factors", "passkeys", "sign-in-providers",
+    "limits", "contract", "clients",
 )  # fmt: skip
 # Pages of the site that stand for other files of docs/.
 _ELSEWHERE = {"routes": "/docs/api", "errors": "/docs/errors"}

@@ -17,8 +17,9 @@ from service.http.schemas.mfa import (
     MFA_RECOVERY_CODES,
     MFA_TYPE,
 )
-from service.http.schemas.parameters import OLD_PAGING, QUERIES, TOTAL, USER_QUERIES
+from service.http.schemas.parameters import OLD_PAGING, PASSKEY_QUERIES, QUERIES, TOTAL, USER_QUERIES
 from service.http.schemas.parts import Answer, Parameter, Schema
+from service.http.schemas.passkeys import PASSKEY, PASSKEY_CHALLENGE, PASSKEY_LIST, TOKEN_SECRET
 from service.http.schemas.security_log import LOG, LOG_LIST
 from service.http.schemas.sessions import SESSION, SESSION_LIST
 from service.http.schemas.tokens import CUSTOM_TOKEN, JWT, TOKEN
@@ -43,12 +44,17 @@ __all__ = [
     "MFA_RECOVERY_CODES",
     "MFA_TYPE",
     "OLD_PAGING",
+    "PASSKEY",
+    "PASSKEY_CHALLENGE",
+    "PASSKEY_LIST",
+    "PASSKEY_QUERIES",
     "PONG",
     "PREFERENCES",
     "QUERIES",
     "SESSION",
     "SESSION_LIST",
     "TOKEN",
+    "TOKEN_SECRET",
     "TOTAL",
     "USER",
     "USER_LIST",

@@ -16,6 +16,13 @@ USER_QUERIES = Parameter(
     "greaterThan, greaterThanEqual, lessThan, lessThanEqual and between for registration, $createdAt; either spelling",
     {"type": "array", "items": {"type": "string", "examples": ['{"method":"limit","values":[5]}']}, "maxItems": 100},
 )
+PASSKEY_QUERIES = Parameter(
+    "queries[]",
+    "limit (0 to 100, usually 25), offset, cursorAfter, cursorBefore; orderAsc and orderDesc by $id, $createdAt, "
+    "$updatedAt, name, accessedAt; equal for $id, name; search and contains for name; greaterThan, greaterThanEqual, "
+    "lessThan, lessThanEqual and between for $createdAt, $updatedAt, accessedAt; either spelling",
+    {"type": "array", "items": {"type": "string", "examples": ['{"method":"limit","values":[5]}']}, "maxItems": 100},
+)
 OLD_PAGING = (
     Parameter(
         "search",

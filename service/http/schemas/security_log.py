@@ -30,6 +30,10 @@ _MODERN_EVENTS = {
     Event.CHALLENGE_CREATE: "challenge.create",
     Event.CHALLENGE_UPDATE: "challenges.update",
     Event.CHALLENGE_FAILED: "challenge.failed",
+    Event.PASSKEY_CREATE: "passkey.create",
+    Event.PASSKEY_UPDATE: "passkey.update",
+    Event.PASSKEY_DELETE: "passkey.delete",
+    Event.PASSKEY_TOKEN_CREATE: "passkey.token.create",
     Event.DISAVOWAL: "user.disavowal",
     Event.BY_OPERATOR_CREATE: "user.create",
     Event.BY_OPERATOR_DELETE: "user.delete",
@@ -45,6 +49,8 @@ _MODERN_EVENTS = {
     Event.BY_OPERATOR_CHALLENGE: "challenge.read",
     Event.BY_OPERATOR_SESSION_CREATE: "session.create",
     Event.BY_OPERATOR_TOKEN: "tokens.create",
+    Event.BY_OPERATOR_PASSKEY_UPDATE: "passkey.update",
+    Event.BY_OPERATOR_PASSKEY_DELETE: "passkey.delete",
 }
 # Names in the log for an actor with an API key or on the command line.
 _OPERATOR = "keyProject"

@@ -9,7 +9,7 @@ from service.http.schemas.parts import Answer, As, From, Id, MaybeTime, Never, S
 from service.store import sessions
 
 Ip = Annotated[str, Field(examples=["127.0.0.1"])]
-Provider = Literal["email", "anonymous", "magic-url", "token", "server"]
+Provider = Literal["email", "anonymous", "magic-url", "token", "server", "passkey"]
 ProviderUid = Annotated[
     str, Field(description="The address that proved who it is, or empty", examples=["ann@example.com"])
 ]
@@ -68,7 +68,21 @@ class _Session(Device):
     ip: Ip
     current: Annotated[bool, Field(description="The session that asks", examples=[True])]
     factors: Annotated[
-        list[Literal["password", "email", "anonymous", "token", "server", "totp", "phone", "recoveryCode", "custom"]],
+        list[
+            Literal[
+                "password",
+                "email",
+                "anonymous",
+                "token",
+                "server",
+                "passkey",
+                "userVerification",
+                "totp",
+                "phone",
+                "recoveryCode",
+                "custom",
+            ]
+        ],
         Field(examples=[["password"]], description="What was proved, in order"),
         From(""),
         As(_factors),

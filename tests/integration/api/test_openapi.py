@@ -14,16 +14,21 @@ from argon2 import PasswordHasher
 
 from service import app
 from service.crypto import totp
+from service.crypto.passkey_ceremonies import NewCredential
 from service.crypto.secret import Secret
 from service.db import Pool
 from service.http.routing import ROUTES, Route
 from service.settings import Settings
-from service.store import authenticators, projects, tokens, users
+from service.store import authenticators, passkeys, projects, tokens, users
 from service.store.tokens import Token
 from testkit.api import Api, cookie_of
+from testkit.authenticator import Authenticator
 from testkit.documented import Documented
 from testkit.factors import AUTHENTICATOR, CHALLENGES, RECOVERY, App
 from testkit.factors import PATH as MFA
+from testkit.passkeys import PATH as PASSKEYS
+from testkit.passkeys import TOKENS as PASSKEY_TOKENS
+from testkit.passkeys import forget_projects
 from worker.security_log import SecurityLogWriter
 
 PASSWORD = {"email": "ann@example.com", "password": "correct horse"}
@@ -250,6 +255,7 @@ async def walk_users(walker: Walker) -> None:
     await walker.call("GET", f"{user}/prefs")
     proof = {"email": "bea@example.com", "password": "another horse"}
     await walk_user_factors(walker, "ann", proof)
+    await walk_user_passkeys(walker, "ann")
     for path in (f"{user}/sessions", f"{user}/sessions/"):
         session = await walker.call("POST", "/v1/account/sessions", json=proof, headers={})
         assert len((await walker.call("GET", f"{user}/sessions")).data["sessions"]) == 1
@@ -276,6 +282,40 @@ async def walk_factors(walker: Walker) -> None:
         challenge = (await walker.call("POST", path, json={"factor": "totp"})).data["$id"]
         await walker.call("PUT", path, json={"challengeId": challenge, "otp": await app.unused()})
     await walker.call("DELETE", AUTHENTICATOR, json={})
+
+
+async def walk_passkeys(walker: Walker) -> None:
+    await walker.call("POST", "/v1/account", json=PASSWORD, headers={})
+    await projects.change(walker.pool, "shop", passkeys=True, rp_id="shop.example")
+    forget_projects(walker.api)
+    await walker.sign_in()
+    begun = (await walker.call("POST", PASSKEYS, json={"passkeyId": "phone", "name": "Phone"})).data
+    credential, holder = Authenticator().create(begun["publicKey"])
+    await walker.call("PUT", f"{PASSKEYS}/phone/verification", json={"credential": credential})
+    assert len((await walker.call("GET", f"{PASSKEYS}?queries[]=limit(5)")).data["passkeys"]) == 1
+    await walker.call("GET", f"{PASSKEYS}/phone")
+    await walker.call("PATCH", f"{PASSKEYS}/phone", json={"name": "Key"})
+    asked = (await walker.call("POST", PASSKEY_TOKENS, headers={})).data
+    answer = {"challengeId": asked["$id"], "credential": holder.get(asked["publicKey"])}
+    signed = (await walker.call("PUT", PASSKEY_TOKENS, json=answer, headers={})).data
+    proof = {"userId": signed["userId"], "secret": signed["secret"]}
+    await walker.call("POST", "/v1/account/sessions/token", json=proof, headers={})
+    await walker.call("DELETE", f"{PASSKEYS}/phone", json={})
+
+
+async def walk_user_passkeys(walker: Walker, user_id: str) -> None:
+    user = await users.find(walker.pool, "shop", user_id=user_id)
+    assert user
+    credential = NewCredential(
+        id=b"credential", public_key=b"key", algorithm=-7, backup_eligible=False, backed_up=False, sign_count=0,
+        transports=[], aaguid="",
+    )  # fmt: skip
+    await passkeys.create(walker.pool, user, passkey_id="phone", name="Phone", credential=credential)
+    path = f"/v1/users/{user_id}/passkeys"
+    assert len((await walker.call("GET", path)).data["passkeys"]) == 1
+    await walker.call("GET", f"{path}/phone")
+    await walker.call("PATCH", f"{path}/phone", json={"name": "Key"})
+    await walker.call("DELETE", f"{path}/phone", json={})
 
 
 async def walk_user_factors(walker: Walker, user_id: str, proof: dict[str, str]) -> None:
@@ -323,7 +363,7 @@ async def walk_imports(walker: Walker) -> None:
         await walker.call("POST", f"/v1/users/{method}", json={"email": f"{method}@example.com", **body})
 
 
-WALKS = (walk_account, walk_sessions, walk_mails, walk_factors, walk_users)
+WALKS = (walk_account, walk_sessions, walk_mails, walk_factors, walk_passkeys, walk_users)
 
 
 @pytest.mark.usefixtures("cheap")

@@ -17,6 +17,16 @@ page.on("dialog", async (dialog) => {
   await dialog.accept(/(?<!\d)\d{6}(?!\d)/.exec(mail.text)[0]);
 });
 
+// An authenticator that is part of the device, and whose owner agrees to everything.
+const devices = await page.context().newCDPSession(page);
+await devices.send("WebAuthn.enable");
+await devices.send("WebAuthn.addVirtualAuthenticator", {
+  options: {
+    protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true,
+    automaticPresenceSimulation: true,
+  },
+});
+
 const acts = {
   async open(asked) {
     await page.goto(home + asked.query);
