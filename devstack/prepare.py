@@ -49,8 +49,10 @@ def _prepare(project: str, host: str, app: str, note: Path) -> None:
         _run("platforms", "add", project, host)
         _run("projects", "set", project, "--plain-http", "on")
     _lead_back(project, app, note.with_name("app_url"), is_new=is_new)
+    if not _settings(project)["rp_id"]:
+        _run("projects", "set", project, "--passkeys", "on", "--rp-id", "localhost")
     if former and not host:
-        if not any(map(redirect_policy.is_open, _urls(project).values())):
+        if not any(redirect_policy.is_open(_settings(project)[name]) for name in ("app_url", "verification_url")):
             _run("projects", "set", project, "--plain-http", "off")
         note.unlink()
 
@@ -58,15 +60,15 @@ def _prepare(project: str, host: str, app: str, note: Path) -> None:
 def _lead_back(project: str, app: str, note: Path, *, is_new: bool) -> None:
     """Make this run's app the project's, where that of the run before still is; what a developer has set stays."""
     former = note.read_text() if note.exists() else ""
-    if is_new or (former and _urls(project)["app_url"] == former):
+    if is_new or (former and _settings(project)["app_url"] == former):
         _run("projects", "set", project, "--app-url", app)
         note.write_text(app)
 
 
-def _urls(project: str) -> dict[str, str]:
+def _settings(project: str) -> dict[str, str]:
     with redirect_stdout(StringIO()) as shown:
         _run("--json", "projects", "show", project)
-    return {name: json.loads(shown.getvalue())[name] for name in ("app_url", "verification_url")}
+    return {name: json.loads(shown.getvalue())[name] for name in ("app_url", "verification_url", "rp_id")}
 
 
 def _run(*words: str, fine: int = 0) -> int:

@@ -72,6 +72,10 @@ class Page:
         """Change the colour scheme and the size of the window."""
         await self._ask("adapt", scheme=scheme, viewport=viewport)
 
+    async def add_authenticator(self) -> None:
+        """Give the page a device that keeps passkeys, and whose user agrees to each request."""
+        await self._ask("authenticator")
+
     async def close(self) -> None:
         await self._ask("close")
 

@@ -15,7 +15,7 @@ FILLED = [
     ("ask-code", "email", "username"), ("enter-code", "secret", "one-time-code"),
     ("ask-link", "email", "username"), ("ask-link", "hosted", ""),
     ("answer", "secret", "one-time-code"), ("answer-recovery", "secret", "off"),
-    ("confirm-app", "secret", "one-time-code"),
+    ("confirm-app", "secret", "one-time-code"), ("add-passkey", "name", "off"),
 ]  # fmt: skip
 
 

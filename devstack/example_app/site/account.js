@@ -78,8 +78,29 @@ export const startChallenge = async (factor) => (await account.createMFAChalleng
 
 export const passChallenge = ({ challengeId, otp }) => account.updateMFAChallenge({ challengeId, otp });
 
-// The SDK has no method for the security log, but its client asks any route of the service.
-export async function listLog() {
-  const address = new URL(`${ENDPOINT}/account/logs`);
-  return (await client.call("get", address, { "X-Appwrite-Project": PROJECT })).logs;
+// The SDK has no methods for passkeys and for the security log, but its client asks any route of the service.
+const ask = (method, path, body = {}) =>
+  client.call(method, new URL(ENDPOINT + path), { "X-Appwrite-Project": PROJECT, "content-type": "application/json" }, body);
+
+// The browser asks the user, so this has to begin with a click. `name` is for the list of passkeys.
+export async function addPasskey(name) {
+  const { passkeyId, publicKey } = await ask("post", "/account/passkeys", { name });
+  const options = PublicKeyCredential.parseCreationOptionsFromJSON(publicKey);
+  const credential = await navigator.credentials.create({ publicKey: options });
+  return ask("put", `/account/passkeys/${passkeyId}/verification`, { credential: credential.toJSON() });
 }
+
+// Nobody types an address: the passkey says who it is, and counts as two factors.
+export async function signInWithPasskey() {
+  const { $id, publicKey } = await ask("post", "/account/tokens/passkey");
+  const options = PublicKeyCredential.parseRequestOptionsFromJSON(publicKey);
+  const credential = await navigator.credentials.get({ publicKey: options });
+  const proof = { challengeId: $id, credential: credential.toJSON() };
+  return useSecret(await ask("put", "/account/tokens/passkey", proof));
+}
+
+export const listPasskeys = async () => (await ask("get", "/account/passkeys")).passkeys;
+
+export const removePasskey = (passkeyId) => ask("delete", `/account/passkeys/${passkeyId}`);
+
+export const listLog = async () => (await ask("get", "/account/logs")).logs;

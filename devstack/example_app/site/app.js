@@ -4,10 +4,12 @@ import * as service from "./account.js";
 import { MAILBOX } from "./config.js";
 import { explain } from "./errors.js";
 import { byId, element, given, go, main, say, show, when } from "./page.js";
+import * as passkeys from "./passkeys.js";
 import * as secondFactors from "./second_factors.js";
 
 const actions = {
   ...secondFactors.actions,
+  ...passkeys.actions,
   async "sign-up"(fields) {
     await service.signUp(fields);
     go("/account", `A mail is on its way to ${fields.email}. Open its link to confirm the address.`);
@@ -66,6 +68,7 @@ const actions = {
 // What a page shows beyond its template.
 const fillers = {
   ...secondFactors.fillers,
+  ...passkeys.fillers,
   "/": () => service.getAccount().then(() => go("/account", byId("notice").textContent), secondFactors.leadToChallenge),
   "/reset"() {
     byId("email").value = given.email ?? "";
@@ -158,6 +161,7 @@ async function open() {
   document.title = `${main.querySelector("h1").textContent} · Example app`;
   for (const form of main.querySelectorAll("form")) form.addEventListener("submit", submit);
   if (MAILBOX) Object.assign(byId("mailbox"), { href: MAILBOX, hidden: false });
+  passkeys.offerSignIn();
   say(sessionStorage.notice ?? "");
   delete sessionStorage.notice;
   try {

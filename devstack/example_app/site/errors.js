@@ -10,6 +10,10 @@ const SENTENCES = {
   user_more_factors_required: "Signing in takes a second factor.",
   user_challenge_required: "This change needs a second factor first.",
   user_auth_method_unsupported: "This way is switched off here.",
+  user_reauthentication_required: "This change needs a sign-in of the last ten minutes. Sign out, and sign in again.",
+  user_passkey_invalid: "This passkey opens no account here.",
+  user_passkey_already_exists: "This device has a passkey for the account already.",
+  user_passkey_limit_exceeded: "The account has as many passkeys as it may have. Remove one first.",
   user_session_already_exists: "You are signed in already. Sign out first.",
   user_blocked: "This account is blocked.",
   general_unauthorized_scope: "Please sign in first.",
@@ -34,6 +38,9 @@ export function explain(error) {
   if (error instanceof TypeError) {
     return { text: "The service can't be reached. Does it run, and is this page's host one of the project's platforms?" };
   }
+  // Of the browser, when it makes or uses a passkey.
+  if (error.name === "NotAllowedError") return { text: "Nothing was done: the question of the browser was not answered." };
+  if (error.name === "InvalidStateError") return { text: SENTENCES.user_passkey_already_exists };
   const argument = error.type === "general_argument_invalid" && /`(\w+)`/.exec(error.message);
   return {
     text: SENTENCES[error.type] ?? error.message,

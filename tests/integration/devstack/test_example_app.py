@@ -20,7 +20,7 @@ async def test_one_page_at_each_address(site: ClientSession):
     home = await (await site.get("/")).text()
     paths = (
         "/sign-up", "/recover", "/reset?userId=a&secret=b", "/code", "/link", "/magic", "/verify", "/account",
-        "/challenge", "/second-factors",
+        "/challenge", "/second-factors", "/passkeys",
     )  # fmt: skip
     for path in paths:
         answer = await site.get(path)
@@ -31,7 +31,7 @@ async def test_one_page_at_each_address(site: ClientSession):
 async def test_files_and_settings(site: ClientSession):
     """All that the page loads is there, and nothing else; the address of the service comes with the start."""
     scripts = (
-        "app", "account", "errors", "page", "qr", "second_factors", "vendor/appwrite-28.0.0",
+        "app", "account", "errors", "page", "passkeys", "qr", "second_factors", "vendor/appwrite-28.0.0",
         "vendor/lean-qr-2.7.4",
     )  # fmt: skip
     for path in ("/style.css", *(f"/{name}.js" for name in scripts)):

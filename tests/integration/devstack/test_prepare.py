@@ -77,6 +77,16 @@ async def test_what_a_developer_has_set_stays(prepare, pool):
     assert await app_url(pool) == "http://own.example/"
 
 
+async def test_passkeys_work_on_this_machine(prepare, pool):
+    """The project makes passkeys for localhost, one from before them too; another host stays."""
+    for former, kept in (("", "localhost"), ("localhost", "localhost"), ("own.example", "own.example")):
+        assert await prepare() == 0
+        await projects.change(pool, "demo", rp_id=former, passkeys=bool(former))
+        assert await prepare() == 0
+        found = await projects.find(pool, "demo")
+        assert (found.rp_id, found.passkeys) == (kept, True)
+
+
 async def test_a_failure_ends_it(prepare):
     """The exit code is that of the command that failed."""
     assert await prepare(SECRET_KEYS="short") == 5

@@ -64,6 +64,16 @@ const acts = {
     await page.emulateMedia({ colorScheme: scheme });
     await page.setViewportSize(viewport);
   },
+  // An authenticator as a phone or a computer has it, whose user always says yes; for this page until it closes.
+  async authenticator({ page }) {
+    const session = await page.context().newCDPSession(page);
+    await session.send("WebAuthn.enable");
+    const options = {
+      protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true,
+      automaticPresenceSimulation: true,
+    };
+    await session.send("WebAuthn.addVirtualAuthenticator", { options });
+  },
   close: async ({ page }) => page.context().close(),
 };
 
