@@ -4,20 +4,13 @@ from aiohttp import web
 
 from service.errors import RouteNotFound
 from service.http.context import RequestContext
-from service.http.routing import contract, public, users_read, users_write
+from service.http.routing import contract, public, users_read
 
 
 @public.post("/v1/account/sessions/id-token")
 @contract(refuses=RouteNotFound)
 async def create_id_token_session(_call: RequestContext) -> web.Response:
     """Refuse to sign in with a token of another provider: not one of /v1/account/sessions/{sessionId}."""
-    raise RouteNotFound
-
-
-@users_write.post("/v1/users/md5", "/v1/users/sha", "/v1/users/phpass", "/v1/users/scrypt-modified")
-@contract(refuses=RouteNotFound)
-async def import_other_user(_call: RequestContext) -> web.Response:
-    """Refuse a hash that is too weak or too rare to be known here."""
     raise RouteNotFound
 
 

@@ -94,7 +94,7 @@ async def create_user(ctx: RequestContext) -> web.Response:
         if body.password
         else None
     )
-    return await _create(ctx, body, await accepted if accepted else None)
+    return await create_by_hash(ctx, body, await accepted if accepted else None)
 
 
 class ImportUser(Body):
@@ -109,7 +109,7 @@ class ImportUser(Body):
 async def import_argon2_user(ctx: RequestContext) -> web.Response:
     """Create a user from an Argon2 hash of the password."""
     body = await read(ctx, ImportUser)
-    return await _create(ctx, body, _proved_by(ctx, "argon2", body.password.reveal()))
+    return await create_by_hash(ctx, body, _proved_by(ctx, "argon2", body.password.reveal()))
 
 
 @users_write.post("/v1/users/bcrypt")
@@ -117,7 +117,7 @@ async def import_argon2_user(ctx: RequestContext) -> web.Response:
 async def import_bcrypt_user(ctx: RequestContext) -> web.Response:
     """Create a user from a bcrypt hash of the password."""
     body = await read(ctx, ImportUser)
-    return await _create(ctx, body, _proved_by(ctx, "bcrypt", body.password.reveal()))
+    return await create_by_hash(ctx, body, _proved_by(ctx, "bcrypt", body.password.reveal()))
 
 
 class ImportScryptUser(Body):
@@ -142,7 +142,7 @@ async def import_scrypt_user(ctx: RequestContext) -> web.Response:
     try:
         digest = bytes.fromhex(body.password.reveal())
         if len(digest) != body.passwordLength:
-            raise _unfit(ctx, "scrypt")
+            raise unfit_hash(ctx, "scrypt")
         line = from_scrypt(
             digest,
             salt=body.passwordSalt.reveal().encode(),
@@ -151,26 +151,27 @@ async def import_scrypt_user(ctx: RequestContext) -> web.Response:
             p=body.passwordParallel,
         )
     except ValueError:
-        raise _unfit(ctx, "scrypt") from None
-    return await _create(ctx, body, line)
+        raise unfit_hash(ctx, "scrypt") from None
+    return await create_by_hash(ctx, body, line)
 
 
 def _proved_by(ctx: RequestContext, method: Method, line: str) -> str:
     if method_of(line) != method:
-        raise _unfit(ctx, method)
+        raise unfit_hash(ctx, method)
     return line
 
 
-def _unfit(ctx: RequestContext, method: Method) -> ArgumentInvalid:
+def unfit_hash(ctx: RequestContext, method: str) -> ArgumentInvalid:
     text = f"Value must be a hash that {method} made at a cost this service can bear"
     return ArgumentInvalid(
         f"Invalid `password` param: {text}" if ctx.api_version.modern else f"Invalid password: {text}"
     )
 
 
-async def _create(
+async def create_by_hash(
     ctx: RequestContext, body: CreateUser | ImportUser | ImportScryptUser, line: str | None
 ) -> web.Response:
+    """Create a user with a hash that is known here, or without one."""
     user = await user_admin.create(
         admin_context(ctx), user_id=body.userId, email=body.email, name=body.name, password_hash=line
     )

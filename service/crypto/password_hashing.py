@@ -1,7 +1,7 @@
 """Argon2id in a bounded pool, so that a flood of logins delays only logins.
 
 Hashes that were made elsewhere are verified by their own method, and replaced at the next login. Each is kept as one
-line of text: $argon2…, $2b$… (bcrypt), or $scrypt$ln=…,r=…,p=…$salt$hash.
+line of text: $argon2…, $2b$… (bcrypt), $scrypt$ln=…,r=…,p=…$salt$hash, or one of service/crypto/weak_hashes.py.
 """
 
 import asyncio
@@ -22,10 +22,12 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from service import deadlines
+from service.crypto import weak_hashes
+from service.crypto.weak_hashes import WeakHash
 from service.errors import Overloaded
 
 Result = TypeVar("Result")
-Method = Literal["argon2", "bcrypt", "scrypt"]
+Method = Literal["argon2", "bcrypt", "scrypt", "wrapped", "firebase"]
 
 # OWASP's floor: 19 MiB, two passes, one lane.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -80,6 +82,10 @@ class PasswordHashPool:
     async def hash(self, password: str) -> str:
         return await self._run(lambda: self._measured(lambda: _HASHER.hash(password)))
 
+    async def wrap(self, weak: WeakHash) -> str:
+        """Make the line to store of a hash that is too weak to be kept."""
+        return weak_hashes.wrap(weak, await self.hash(weak.digest.reveal()))
+
     async def verify(self, stored: str | None, password: str) -> bool:
         """Verify a password; False after the same work where there is no hash to check against."""
         right = await self._run(lambda: self._measured(lambda: self._matches(stored or self._nobody, password)))
@@ -93,7 +99,8 @@ class PasswordHashPool:
     def _matches(self, stored: str, password: str) -> bool:
         """Verify against one hash; a cheaper method costs an Argon2 hash besides, so that a refusal is no quicker."""
         right = _proves(stored, password)
-        if self.is_outdated(stored):
+        # A wrapped hash costs an Argon2 hash already.
+        if self.is_outdated(stored) and weak_hashes.find_wrapped(stored) is None:
             _proves(self._nobody, password)
         return right
 
@@ -138,7 +145,11 @@ def method_of(stored: str) -> Method | None:
         return "argon2" if _argon2_is_bearable(stored) else None
     if match := _BCRYPT.fullmatch(stored):
         return "bcrypt" if 4 <= int(match["cost"]) <= _BCRYPT_COST else None
-    return "scrypt" if _scrypt_parameters(stored) else None
+    if _scrypt_parameters(stored):
+        return "scrypt"
+    if wrapped := weak_hashes.find_wrapped(stored):
+        return "wrapped" if method_of(wrapped.line) == "argon2" else None
+    return "firebase" if weak_hashes.firebase_parts(stored) else None
 
 
 def from_scrypt(digest: bytes, *, salt: bytes, n: int, r: int, p: int) -> str:
@@ -187,9 +198,18 @@ def _proves(stored: str, password: str) -> bool:
                 return bcrypt.checkpw(password.encode()[:72], stored.encode())
             case "scrypt":
                 return _proves_scrypt(stored, password)
+            case "wrapped":
+                return _proves_wrapped(stored, password)
+            case "firebase":
+                return weak_hashes.proves_firebase(stored, password)
     except (Argon2Error, InvalidHashError, ValueError):
         pass
     return False
+
+
+def _proves_wrapped(stored: str, password: str) -> bool:
+    wrapped = weak_hashes.find_wrapped(stored)
+    return wrapped is not None and _HASHER.verify(wrapped.line, weak_hashes.digest(wrapped, password))
 
 
 def _proves_scrypt(stored: str, password: str) -> bool:

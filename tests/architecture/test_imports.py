@@ -67,7 +67,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "babel": ("service.clientinfo.countries", "service.i18n", "worker.mail.dates"),
     "bcrypt": ("service.crypto.password_hashing",),
     "cbor2": ("service.crypto.passkey_ceremonies",),
-    "cryptography": ("service.crypto.sealing", "service.crypto.passkey_ceremonies"),
+    "cryptography": ("service.crypto.sealing", "service.crypto.passkey_ceremonies", "service.crypto.weak_hashes"),
     "css_inline": ("worker.mail.stylesheet",),
     "dns": ("service.cli.dns_lookups",),
     "email_validator": ("service.email_addresses",),

@@ -3,6 +3,7 @@
 The users' own sessions come from plain HTTP: a key of these scopes signs nobody in.
 """
 
+import base64
 import hashlib
 from typing import Any
 
@@ -124,7 +125,7 @@ async def _sign_in(it: Walk) -> None:
 
 
 async def _import(it: Walk) -> None:
-    """Hashes of other systems; those that are too weak or too rare have no route."""
+    """Hashes of other systems."""
     argon2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1).hash("old horse")
     known = bcrypt.hashpw(b"old horse", bcrypt.gensalt(4)).decode()
     digest = hashlib.scrypt(b"old horse", salt=b"salt", n=2**14, r=8, p=1, dklen=64).hex()
@@ -133,11 +134,18 @@ async def _import(it: Walk) -> None:
     await it.works("createBcryptUser", userId="bcrypt", email="bcrypt@example.com", password=known)
     about = {"userId": "scrypt", "email": "scrypt@example.com", "password": digest, "passwordLength": 64}
     await it.works("createScryptUser", **about, **scrypt)
-    weak = {"userId": "weak", "email": "weak@example.com", "password": "5f4dcc3b5aa765d61d8327deb882cf99"}
-    for method in ("createMD5User", "createPHPassUser", "createSHAUser"):
-        await it.refused(method, 404, ROUTE, **weak)
-    modified = {"passwordSalt": "salt", "passwordSaltSeparator": "Bw==", "passwordSignerKey": "key"}
-    await it.refused("createScryptModifiedUser", 404, ROUTE, **weak, **modified)
+    weak = {
+        "createMD5User": "5f4dcc3b5aa765d61d8327deb882cf99",
+        "createPHPassUser": "$P$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0",
+        "createSHAUser": hashlib.sha3_512(b"old horse").hexdigest(),
+    }
+    for method, digest in weak.items():
+        await it.works(method, userId=method, email=f"{method}@example.com".lower(), password=digest)
+    modified = {
+        "password": base64.b64encode(b"x" * 64).decode(), "passwordSalt": "42xEC+ixf3L2lw==",
+        "passwordSaltSeparator": "Bw==", "passwordSignerKey": base64.b64encode(b"k" * 64).decode(),
+    }  # fmt: skip
+    await it.works("createScryptModifiedUser", userId="firebase", email="firebase@example.com", **modified)
 
 
 async def _delete(it: Walk, user_id: str = "una") -> None:

@@ -6,7 +6,9 @@ import hashlib
 import bcrypt
 import pytest
 
+from service.crypto import weak_hashes
 from service.crypto.password_hashing import PasswordHashPool, from_scrypt, method_of
+from service.crypto.weak_hashes import WeakHash
 
 
 @pytest.fixture
@@ -96,3 +98,68 @@ async def test_what_is_no_hash(passwords: PasswordHashPool, line: str):
     assert method_of(line) is None
     assert not await passwords.verify(line, "password")
     assert passwords.is_outdated(line)
+
+
+# Of RFC 1321 and FIPS 180 by `md5sum` and `openssl`, of PHPass's own test program, and of Firebase's scrypt program.
+_WEAK = [
+    ("password", weak_hashes.read_digest("md5", "5f4dcc3b5aa765d61d8327deb882cf99")),
+    ("password", weak_hashes.read_digest("sha1", "5BAA61E4C9B93F3F0682250B6CF8331B7EE68FD8")),
+    ("test12345", weak_hashes.read_phpass("$P$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0")),
+]
+_FIREBASE = {
+    "salt": "42xEC+ixf3L2lw==", "separator": "Bw==",
+    "signer_key": "jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==",
+}  # fmt: skip
+_OF_FIREBASE = "lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ=="
+
+
+@pytest.mark.parametrize(("password", "weak"), _WEAK)
+async def test_weak_hashes_are_wrapped(passwords: PasswordHashPool, password: str, weak: WeakHash):
+    """No weak digest is in the line that is kept; it proves its password and no other, and is to be replaced."""
+    line = await passwords.wrap(weak)
+    assert weak.digest.reveal() not in line
+    assert method_of(line) == "wrapped"
+    assert await passwords.verify(line, password)
+    assert not await passwords.verify(line, password + "x")
+    assert not await passwords.verify(line, weak.digest.reveal())
+    assert passwords.is_outdated(line)
+
+
+async def test_firebases_scrypt(passwords: PasswordHashPool):
+    """The example that Firebase publishes is proved by its password and by no other."""
+    line = weak_hashes.from_firebase(_OF_FIREBASE, **_FIREBASE)
+    assert method_of(line) == "firebase"
+    assert await passwords.verify(line, "user1password")
+    assert not await passwords.verify(line, "user2password")
+    assert passwords.is_outdated(line)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("md5", ""), ("md5", "x" * 32), ("md5", "5f" * 15), ("sha1", "5f" * 32), ("sha512", " " * 128)]
+)
+def test_what_is_no_digest(name: str, text: str):
+    """Of another length, or no hex."""
+    with pytest.raises(ValueError, match=r"length|hexadecimal"):
+        weak_hashes.read_digest(name, text)
+
+
+@pytest.mark.parametrize("text", ["", "$P$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L", "$P$ZIQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0", "*0"])
+def test_what_is_no_portable_hash(text: str):
+    """Cut off, of a cost that is too high, or none."""
+    with pytest.raises(ValueError, match="portable"):
+        weak_hashes.read_phpass(text)
+
+
+def test_lines_that_nobody_made():
+    """A wrapped line of an unknown digest, without its setting, or around another kind; a hash without its key."""
+    line = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
+    for text in (
+        f"$wrapped$md4${line}",
+        f"$wrapped$phpass${line}",
+        f"$wrapped$md5$9IQRaTwmf{line}",
+        "$wrapped$md5$$2b$x",
+    ):
+        assert method_of(text) is None
+    for change in ({"signer_key": "eA=="}, {"salt": "!"}, {"separator": ""}):
+        with pytest.raises(ValueError, match="Firebase"):
+            weak_hashes.from_firebase(_OF_FIREBASE, **_FIREBASE | change)

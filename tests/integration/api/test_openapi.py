@@ -359,7 +359,13 @@ async def walk_imports(walker: Walker) -> None:
     }  # fmt: skip
     argon2 = {"password": PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1).hash("correct horse")}
     known = {"password": bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4)).decode()}
-    for method, body in {"scrypt": scrypt, "argon2": argon2, "bcrypt": known}.items():
+    weak = {
+        "md5": {"password": "5f4dcc3b5aa765d61d8327deb882cf99"}, "sha": {"password": "0f" * 64},
+        "phpass": {"password": "$P$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0"},
+        "scrypt-modified": {"password": "eA" * 32, "passwordSignerKey": "eA" * 32} | dict.fromkeys(
+            ("passwordSalt", "passwordSaltSeparator"), "eA=="),
+    }  # fmt: skip
+    for method, body in ({"scrypt": scrypt, "argon2": argon2, "bcrypt": known} | weak).items():
         await walker.call("POST", f"/v1/users/{method}", json={"email": f"{method}@example.com", **body})
 
 
@@ -385,8 +391,7 @@ async def test_answers_are_as_documented(api: Api, pool: Pool, settings: Setting
         "delete_identity", "create_id_token_session", "create_phone_token", "create_phone_token_2",
         "create_phone_verification", "create_phone_verification_2", "update_phone", "update_phone_session",
         "update_phone_verification", "update_phone_verification_2", "update_user_phone",
-        "update_user_phone_verification", "import_other_user", "import_other_user_2", "import_other_user_3",
-        "import_other_user_4", "get_usage", "delete_user_identity", "get_mfa_recovery_codes",
+        "update_user_phone_verification", "get_usage", "delete_user_identity", "get_mfa_recovery_codes",
         "get_user_mfa_recovery_codes", "get_consent", "delete_consent", "list_consent_tokens", "get_consent_token",
         "delete_consent_token",
     }  # fmt: skip

@@ -20,12 +20,18 @@ _BY_SCRYPT = {
     "password": _SCRYPT, "passwordSalt": "pepper", "passwordCpu": 8, "passwordMemory": 14, "passwordParallel": 2,
     "passwordLength": 64,
 }  # fmt: skip
+# Of "correct horse" with 2^7 rounds and the salt saltsalt.
+_PHPASS = "$P$5saltsaltL3FzpWcZLJU9vJ2S4.XV11"
 _HASHES = {
     "argon2id": ("argon2", {"password": argon2.PasswordHasher(2, 4096, 3).hash(_PASSWORD)}),
     "argon2i": ("argon2", {"password": argon2.PasswordHasher(2, 4096, 1, type=argon2.Type.I).hash(_PASSWORD)}),
     "bcrypt": ("bcrypt", {"password": _BCRYPT}),
     "php's bcrypt": ("bcrypt", {"password": _BCRYPT.replace("$2b$", "$2y$")}),
     "scrypt": ("scrypt", _BY_SCRYPT),
+    "md5": ("md5", {"password": hashlib.md5(_PASSWORD.encode(), usedforsecurity=False).hexdigest()}),
+    "sha3-512": ("sha", {"password": hashlib.sha3_512(_PASSWORD.encode()).hexdigest()}),
+    "sha256": ("sha", {"password": hashlib.sha256(_PASSWORD.encode()).hexdigest(), "passwordVersion": "sha256"}),
+    "phpass": ("phpass", {"password": _PHPASS}),
 }
 
 
@@ -67,6 +73,14 @@ async def test_bcrypt_looks_at_72_bytes(api: Api, pool: Pool):
 @pytest.mark.parametrize(
     ("route", "facts"),
     [
+        ("md5", {"password": _PASSWORD}),
+        ("sha", {"password": "5f4dcc3b5aa765d61d8327deb882cf99"}),
+        ("sha", {"password": "5f4dcc3b5aa765d61d8327deb882cf99", "passwordVersion": "md5"}),
+        ("phpass", {"password": "$P$ZsaltsaltfeRo7ud9Fh4E2PdI0S3r.L0"}),
+        (
+            "scrypt-modified",
+            {"password": "eA==", "passwordSalt": "eA==", "passwordSaltSeparator": "Bw==", "passwordSignerKey": "eA=="},
+        ),
         ("argon2", {"password": _PASSWORD}),
         ("argon2", {"password": ""}),
         ("argon2", {"password": _BCRYPT}),
