@@ -32,6 +32,18 @@ class ArgumentInvalid(AccountError):
     status, type = 400, "general_argument_invalid"
 
 
+class BadRequest(AccountError):
+    """The request can't be done as it is. Please start anew."""
+
+    status, type = 400, "general_bad_request"
+
+
+class EmailInvalid(AccountError):
+    """The provider's email address is not one that an account can have here."""
+
+    status, type = 400, "general_invalid_email"
+
+
 class BodyTooLarge(AccountError):
     """The request body is larger than 96 KiB."""
 

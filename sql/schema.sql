@@ -95,6 +95,40 @@ create table events (
 CREATE INDEX events_due ON public.events USING btree (at) WHERE ready;
 CREATE INDEX events_of_token ON public.events USING btree (project_id, token_id) WHERE (token_id IS NOT NULL);
 
+create table identities (
+    project_id text not null,
+    user_id text not null,
+    id text not null,
+    provider text not null,
+    issuer text not null,
+    subject text not null,
+    email text default ''::text not null,
+    email_verified boolean default false not null,
+    kid text,
+    sealed bytea,
+    access_until timestamp with time zone,
+    refresh_until timestamp with time zone,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    removed_at timestamp with time zone,
+    constraint identities_pkey PRIMARY KEY (project_id, user_id, id),
+    constraint identities_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE,
+    constraint identities_check CHECK (((kid IS NULL) = (sealed IS NULL))),
+    constraint identities_sealed_check CHECK (((octet_length(sealed) >= 28) AND (octet_length(sealed) <= 40000)))
+);
+CREATE INDEX identities_by_age ON public.identities USING btree (project_id, created_at, id) WHERE (removed_at IS NULL);
+CREATE INDEX identities_of_address ON public.identities USING btree (project_id, email) WHERE (email <> ''::text);
+CREATE UNIQUE INDEX identities_of_subject ON public.identities USING btree (project_id, provider, issuer, subject) WHERE (removed_at IS NULL);
+
+create table identity_tokens (
+    project_id text not null,
+    token_id text not null,
+    identity_id text not null,
+    two_factors boolean not null,
+    constraint identity_tokens_pkey PRIMARY KEY (project_id, token_id),
+    constraint identity_tokens_project_id_token_id_fkey FOREIGN KEY (project_id, token_id) REFERENCES tokens(project_id, id) ON DELETE CASCADE
+);
+
 create table logs (
     project_id text not null,
     id uuid not null,
@@ -175,6 +209,24 @@ create table mfa_changes (
     constraint mfa_changes_pkey PRIMARY KEY (project_id, user_id, id),
     constraint mfa_changes_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE
 );
+
+create table oauth_flows (
+    project_id text not null,
+    id text not null,
+    provider text not null,
+    kind text not null,
+    success text not null,
+    failure text not null,
+    app_state text not null,
+    browser bytea,
+    session_id text,
+    created_at timestamp with time zone default now() not null,
+    expires_at timestamp with time zone not null,
+    constraint oauth_flows_pkey PRIMARY KEY (project_id, id),
+    constraint oauth_flows_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    constraint oauth_flows_kind_check CHECK ((kind = ANY (ARRAY['session'::text, 'token'::text])))
+);
+CREATE INDEX oauth_flows_expired ON public.oauth_flows USING btree (expires_at);
 
 create table passkey_challenges (
     project_id text not null,
@@ -283,6 +335,7 @@ create table projects (
     provider_tokens boolean default false not null,
     passkeys boolean default false not null,
     rp_id text default ''::text not null,
+    redirect_schemes text[] default '{}'::text[] not null,
     constraint projects_pkey PRIMARY KEY (id),
     constraint projects_id_check CHECK ((id ~ '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}$'::text)),
     constraint projects_magic_url_seconds_check CHECK ((magic_url_seconds > 0)),
@@ -375,6 +428,7 @@ create table sessions (
     assurance smallint default 1 not null,
     mfa_at timestamp with time zone,
     factors text[] default '{}'::text[] not null,
+    identity_id text,
     constraint sessions_pkey PRIMARY KEY (project_id, user_id, id),
     constraint sessions_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE
 );

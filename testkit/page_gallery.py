@@ -15,7 +15,7 @@ from testkit.images import DARK_LOGO
 
 # Parts of other pages: what they hold is seen there.
 PARTS = frozenset(
-    {"frame", "new_password", "password_field", "question", "request_form", "request_text", "result"},
+    {"frame", "new_password", "password_field", "question", "request_form", "request_text", "result", "oauth2_app"},
 )
 _USUAL = PageBranding("Shop", "https://shop.example/")
 _BRANDINGS = {
@@ -37,6 +37,7 @@ _AGAIN = {"again": "/auth/request?project=shop"}
 _REASONS = (
     "user_invalid_token", "general_argument_invalid", "general_route_not_found", "general_rate_limit_exceeded",
     "user_blocked", "user_session_already_exists", "general_unknown_origin", "general_server_error",
+    "general_bad_request",
 )  # fmt: skip
 # Facts of each page by its states, the usual one first.
 STATES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
@@ -53,6 +54,13 @@ STATES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "disavowed_without_address": {"usual": {}},
     "email_undo": {"usual": _FORM},
     "magic_url": {"usual": _FORM},
+    "oauth2_failure": {
+        **{reason.replace("_", "-"): {"app": "", "reason": reason}
+           for reason in ("user_oauth2_provider_error", "user_already_exists", "general_bad_request",
+                          "user_reauthentication_required", "user_blocked", "general_server_error")},
+        "app": {"app": "appwrite-callback-shop://?project=shop", "reason": "user_blocked"},
+    },
+    "oauth2_success": {"usual": {"app": ""}, "app": {"app": "appwrite-callback-shop://?project=shop&key=a&secret=b"}},
     "recovered": {"usual": {}},
     "recovery": {
         "usual": _PASSWORD,

@@ -6,7 +6,7 @@ from typing import Any
 from service.crypto.key_derivation import KeyRing
 from service.db import Executor, Pool
 from service.settings import Settings
-from service.store import tokens
+from service.store import identity_tokens, tokens
 from service.store.tokens import Kind, Token
 from testkit.api import Api
 
@@ -34,6 +34,7 @@ WAYS = (
     Way(Kind.VERIFICATION_OTP, "PUT", "/v1/account/verifications/email/otp", 200),
     Way(Kind.RECOVERY_OTP, "PUT", "/v1/account/recovery/otp", 200, guesses=3),
     Way(Kind.CUSTOM, "POST", "/v1/account/sessions/token", 201),
+    Way(Kind.OAUTH2, "POST", "/v1/account/sessions/token", 201),
 )
 # Looked up under the id that they were asked for with.
 BY_ID = (*tokens.CODES, Kind.CUSTOM)
@@ -71,8 +72,20 @@ class Post:
             self.pool, self.project, kind=kind, email=email, kid=next(iter(ring)), seconds=600,
             **owner, **requested, **length,
         )  # fmt: skip
+        if kind is Kind.OAUTH2:
+            await self._sign_in_by(token)
         secret = tokens.custom_secret(ring, token, length=6) if length else tokens.secret_of(ring, token)
         return Proof(token.id, requested.get("requested_user_id", user_id), secret)
+
+    async def _sign_in_by(self, token: Token) -> None:
+        """Note the identity that the token is of, which its user gets for that."""
+        await self.pool.execute(
+            "insert into identities (project_id, user_id, id, provider, issuer, subject) values ($1, $2, $3, 'oidc', "
+            "'https://issuer.example', $3)",
+            token.project_id, token.user_id, token.id,
+        )  # fmt: skip
+        facts = {"token_id": token.id, "identity_id": token.id, "two_factors": False}
+        await identity_tokens.record(self.pool, token.project_id, **facts)
 
 
 async def use(api: Api, way: Way, proof: Proof, **more: Any) -> Any:

@@ -28,6 +28,8 @@ from service.store import migrations, projects
 from testkit.api import TABLES, Api
 from testkit.browser import Browser, open_browser
 from testkit.drivers import Unfit, lacking
+from testkit.identity_provider import IdentityProvider
+from testkit.visitor import Visitor
 
 # How long an example takes says something of the machine, and nothing of the rule.
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -188,6 +190,20 @@ async def api(aiohttp_client: Any, settings: Settings, project: projects.Project
     """The application on real Postgres and Redis, with the project `shop`."""
     client = await aiohttp_client(make(settings), cookie_jar=DummyCookieJar())
     return Api(client)
+
+
+@pytest.fixture
+async def provider(pool: Pool, project: projects.Project, settings: Settings) -> AsyncIterator[IdentityProvider]:
+    """A provider that users of the shop can sign in by, as `oidc`."""
+    async with IdentityProvider() as provider:
+        await provider.register(pool, settings.key_ring, project.id)
+        yield provider
+
+
+@pytest.fixture
+def visitor(api: Api, provider: IdentityProvider) -> Visitor:
+    """A browser of somebody who has an account at the provider."""
+    return Visitor(api, provider)
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from service.store import (
     authenticators,
     challenges,
     events,
+    identities,
+    oauth_flows,
     outbox,
     passkey_challenges,
     passkeys,
@@ -159,10 +161,14 @@ class OutboxPoller:
         await security_log.maintain_partitions(self.pool, months=self.log_months)
         await tokens.delete_expired(self.pool)
         await sessions.delete_expired(self.pool)
-        for delete_expired in (challenges.delete_expired, passkey_challenges.delete_expired):
+        for delete_expired in (
+            challenges.delete_expired, passkey_challenges.delete_expired, oauth_flows.delete_expired
+        ):  # fmt: skip
             await delete_expired(self.pool)
+        await identities.forget_unshown_tokens(self.pool)
         for delete_old in (
-            authenticators.delete_old, recovery_codes.delete_old, users.delete_old_mfa_changes, passkeys.delete_removed
+            authenticators.delete_old, recovery_codes.delete_old, users.delete_old_mfa_changes,
+            passkeys.delete_removed, identities.delete_old,
         ):  # fmt: skip
             await delete_old(self.pool)
         while await outbox.delete_finished(self.pool, days=self.mail_days, most=_DELETE_BATCH) == _DELETE_BATCH:

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 _DIGITS = 6
 Change = Literal[
     "mfa_on", "mfa_off", "authenticator_added", "authenticator_removed", "recovery_codes_made", "recovery_code_used",
-    "wrong_codes", "passkey_added", "passkey_removed",
+    "wrong_codes", "passkey_added", "passkey_removed", "identity_added", "identity_removed",
 ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ Nothing here depends on the web stack.
 
 from datetime import datetime
 
-from service.store import authenticators, passkeys, recovery_codes, sessions, users
+from service.store import authenticators, identities, passkeys, recovery_codes, sessions, users
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
@@ -22,7 +22,8 @@ async def secure_unverified(tx: UnitOfWork, user: User) -> None:
 
 
 async def remove_factors(tx: UnitOfWork, user: User) -> None:
-    """Remove all second factors and passkeys for good: who added them did not own the address."""
+    """Remove all second factors, passkeys and identities for good: who added them did not own the address."""
+    await identities.delete_all(tx, user)
     await authenticators.delete_all(tx, user)
     await passkeys.delete_all(tx, user)
     await recovery_codes.delete_all(tx, user)
@@ -30,7 +31,8 @@ async def remove_factors(tx: UnitOfWork, user: User) -> None:
 
 
 async def restore_factors(tx: UnitOfWork, user: User, *, since: datetime) -> None:
-    """Undo what was done to second factors and passkeys since a notice: added ones go, removed ones come back."""
+    """Undo what was done to factors, passkeys and identities since a notice: added ones go, removed ones come back."""
+    await identities.restore(tx, user, since=since)
     await authenticators.restore(tx, user, since=since)
     await passkeys.restore(tx, user, since=since)
     await recovery_codes.restore(tx, user, since=since)

@@ -1,12 +1,12 @@
 """Ways into an account: without any its user could never sign in again, which no removal may bring about."""
 
-from service.store import passkeys
+from service.store import identities, passkeys
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
 
 async def has_any(tx: UnitOfWork, user: User) -> bool:
-    """Tell whether a user can sign in, by password, by mail to a proved address, or by passkey."""
+    """Tell whether a user can sign in, by password, by mail to a proved address, by passkey or by a provider."""
     if user.password_hash is not None or (user.email is not None and user.email_verified):
         return True
-    return bool(await passkeys.list_all(tx, user))
+    return await identities.count(tx, user) > 0 or bool(await passkeys.list_all(tx, user))

@@ -5,7 +5,15 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import BeforeValidator, Field
 
-from service.accounts import challenge_answers, factors, mail_quotas, members, outgoing_mail, wrong_codes
+from service.accounts import (
+    challenge_answers,
+    factors,
+    mail_quotas,
+    members,
+    outgoing_mail,
+    provider_tokens,
+    wrong_codes,
+)
 from service.crypto import key_derivation
 from service.errors import (
     AuthenticatorNotFound,
@@ -138,7 +146,8 @@ async def update_mfa_challenge(ctx: RequestContext) -> web.Response:
         if session is None:
             raise ScopeMissing
         await _record(ctx, tx, user, challenge)
-    return responses.json(responses.session(ctx, session, current=True))
+    tokens = (await provider_tokens.of_sessions(ctx, ctx.member)).get(session.id, responses.NO_TOKENS)
+    return responses.json(responses.session(ctx, session, current=True, tokens=tokens))
 
 
 async def _record(ctx: RequestContext, tx: UnitOfWork, user: Member, challenge: Challenge) -> None:

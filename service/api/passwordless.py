@@ -11,7 +11,7 @@ from aiohttp import web
 
 from service import ids
 from service.accounts import mail_quotas, mailed_codes, outgoing_mail, ownership, security_phrases
-from service.api import custom_tokens
+from service.api import custom_tokens, oauth2
 from service.api.passkey_sign_in import open_by_passkey
 from service.api.sessions import OpenedSession, open_session, session_response
 from service.crypto import code_secrets, key_derivation
@@ -154,18 +154,20 @@ async def _find_by_secret(
 @limited(50, HOUR, by="ip", only="failures")
 @contract(takes=UpdateMagicUrl, gives=schemas.SESSION, status=201, raises=(LoginTokenInvalid,))
 async def create_token_session(ctx: RequestContext) -> web.Response:
-    """Sign in with the secret of a mailed link, a mailed code, a token of the app's server, or that of a passkey."""
+    """Sign in with a mailed link or code, or a token of the app's server, a passkey, or a sign-in by a provider."""
     body = await read(ctx, UpdateMagicUrl)
     kinds = _kinds_of_code(body.secret.reveal())
     if kinds:
         found = await mailed_codes.find_token(ctx, *kinds, user_id=body.userId, code=body.secret)
     else:
-        signed = (Kind.MAGIC_URL, Kind.PASSKEY)
+        signed = (Kind.MAGIC_URL, Kind.PASSKEY, Kind.OAUTH2)
         found = await _find_by_secret(ctx, signed, user_id=body.userId, secret=body.secret)
     if found is not None and found.kind == Kind.CUSTOM:
         return session_response(ctx, await custom_tokens.open_by_token(ctx, found))
     if found is not None and found.kind == Kind.PASSKEY:
         return session_response(ctx, await open_by_passkey(ctx, found))
+    if found is not None and found.kind == Kind.OAUTH2:
+        return session_response(ctx, await oauth2.open_by_token(ctx, found))
     return session_response(ctx, await _sign_in(ctx, found))
 
 

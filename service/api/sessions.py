@@ -4,18 +4,27 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from service.accounts import mail_quotas, members, outgoing_mail
+from service.accounts import mail_quotas, members, outgoing_mail, provider_tokens
 from service.clientinfo import countries, user_agents
 from service.crypto.secret import Secret
-from service.errors import ArgumentInvalid, CredentialsInvalid, Overloaded, SessionNotFound, UserBlocked
+from service.errors import (
+    ArgumentInvalid,
+    CredentialsInvalid,
+    OAuth2ProviderError,
+    Overloaded,
+    SessionNotFound,
+    UserBlocked,
+)
 from service.http import device_cookie, list_queries, responses, schemas, session_cookies
 from service.http.context import RequestContext
 from service.http.fields import Email, OldPassword, SessionSeconds
 from service.http.request_body import Body, read
+from service.http.responses import NO_TOKENS, ShownTokens
 from service.http.routing import contract, limited, member, public
 from service.rate_limiter import HOUR
 from service.store import events, sessions, users
 from service.store.events import Event
+from service.store.identities import Identity
 from service.store.sessions import ClientInfo, FirstFactor, Session
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
@@ -76,11 +85,13 @@ async def _should_notify(ctx: RequestContext, user: User) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class OpenedSession:
-    """An opened session; `verified` if the user's address was proved when it began."""
+    """An opened session; `verified` if the user's address, "" for none, was proved when it began."""
 
     session: Session
     secret: Secret
+    email: str
     verified: bool
+    tokens: ShownTokens = NO_TOKENS
 
 
 async def open_session(
@@ -91,35 +102,45 @@ async def open_session(
     provider: str,
     first_factor: FirstFactor,
     seconds: int | None = None,
+    identity: Identity | None = None,
+    assurance: int = 1,
 ) -> OpenedSession:
     """Open a session in the transaction that holds the user's row, for a client that has proved to be that user.
 
-    It lasts the project's session time, or `seconds`.
+    It lasts the project's session time, or `seconds`. `identity` is the one that it is opened by; `assurance` is 2
+    where that counts as two factors.
     """
+    email = "" if provider == "token" else user.email or ""  # an app's token proves no address
     place = ClientInfo(ctx.client.ip, countries.code(ctx.client.ip), user_agents.parse(ctx.client.user_agent))
     session, secret = await sessions.open_session(
         tx,
         user,
         provider=provider,
-        provider_uid="" if provider == "token" else user.email or "",  # an app's token proves no address
+        provider_uid=identity.subject if identity else email,
         place=place,
         seconds=seconds or ctx.project.session_seconds,
         first_factor=first_factor,
+        assurance=assurance,
+        identity_id=identity.id if identity else None,
     )
     await users.update_accessed_at(tx, user)
     await events.record(tx, ctx.project.id, event=Event.SESSION_CREATE, user_id=user.id, by=ctx.client)
-    return OpenedSession(session, Secret(secret), user.email_verified)
+    shown = provider_tokens.shown(ctx, identity)
+    return OpenedSession(session, Secret(secret), email, user.email_verified, shown)
 
 
 def session_response(ctx: RequestContext, opened: OpenedSession) -> web.Response:
     """Make the response after COMMIT: cookies and session. Only a server with a key gets the secret in the body."""
     value = set_session_cookies(ctx, opened)
-    return responses.json(responses.session(ctx, opened.session, current=True, secret=value if ctx.key else ""), 201)
+    secret = value if ctx.key else ""
+    return responses.json(
+        responses.session(ctx, opened.session, current=True, secret=secret, tokens=opened.tokens), 201
+    )
 
 
 def set_session_cookies(ctx: RequestContext, opened: OpenedSession) -> str:
     """Set the cookies after COMMIT and return the session cookie's value. A server gets none."""
-    device_cookie.remember(ctx, opened.session.provider_uid, proven=opened.verified)
+    device_cookie.remember(ctx, opened.email, proven=opened.verified)
     value = session_cookies.encode(opened.session.user_id, opened.secret.reveal())
     if ctx.key is None:
         session_cookies.hand_out(ctx, value, opened.session.expires_at)
@@ -131,7 +152,11 @@ def set_session_cookies(ctx: RequestContext, opened: OpenedSession) -> str:
 async def list_sessions(ctx: RequestContext) -> web.Response:
     """List the member's live sessions, oldest first."""
     found = await sessions.list_all(ctx.pool, ctx.member)
-    rows = [responses.session(ctx, session, current=_is_current(ctx, session)) for session in found]
+    shown = await provider_tokens.of_sessions(ctx, ctx.member)
+    rows = [
+        responses.session(ctx, session, current=_is_current(ctx, session), tokens=shown.get(session.id, NO_TOKENS))
+        for session in found
+    ]
     total = len(rows) if list_queries.wants_total(ctx) else 0
     return responses.json({ctx.api_version.count: total, "sessions": rows})
 
@@ -143,15 +168,16 @@ async def get_session(ctx: RequestContext) -> web.Response:
     session = await sessions.find(ctx.pool, ctx.member, session_id=_session_id(ctx))
     if session is None:
         raise SessionNotFound
-    return responses.json(responses.session(ctx, session, current=_is_current(ctx, session)))
+    return await _session_response(ctx, session)
 
 
 @member.patch("/v1/account/sessions/{sessionId}")
 @limited(10, HOUR, by="ip")
 @limited(100, HOUR, by="user")
-@contract(gives=schemas.SESSION, raises=(SessionNotFound,))
+@contract(gives=schemas.SESSION, raises=(SessionNotFound, OAuth2ProviderError))
 async def update_session(ctx: RequestContext) -> web.Response:
-    """Extend a session by the project's whole session time again."""
+    """Extend a session by the project's whole session time again, and get new tokens of its provider, if it has any."""
+    await provider_tokens.refresh(ctx, ctx.member, session_id=_session_id(ctx))
     async with ctx.unit_of_work() as tx:
         await members.lock(ctx, tx)
         session = await sessions.extend(
@@ -160,7 +186,7 @@ async def update_session(ctx: RequestContext) -> web.Response:
         if session is None:
             raise SessionNotFound
         await events.record(tx, ctx.project.id, event=Event.SESSION_UPDATE, user_id=ctx.member.id, by=ctx.client)
-    return responses.json(responses.session(ctx, session, current=_is_current(ctx, session)))
+    return await _session_response(ctx, session)
 
 
 @member.delete("/v1/account/sessions/{sessionId}", gated=False)
@@ -202,6 +228,12 @@ async def delete_sessions(ctx: RequestContext) -> web.Response:
     if not keeps and not ctx.by_jwt:
         session_cookies.clear(ctx)
     return responses.nothing()
+
+
+async def _session_response(ctx: RequestContext, session: Session) -> web.Response:
+    shown = await provider_tokens.of_sessions(ctx, ctx.member)
+    tokens = shown.get(session.id, NO_TOKENS)
+    return responses.json(responses.session(ctx, session, current=_is_current(ctx, session), tokens=tokens))
 
 
 def _is_current(ctx: RequestContext, session: Session) -> bool:

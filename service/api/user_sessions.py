@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from service.accounts import user_admin, user_sign_in
+from service.accounts import provider_tokens, user_admin, user_sign_in
 from service.api import security_log
 from service.api.users import admin_context, find_or_raise
 from service.errors import QueryInvalid, SessionNotFound, UserBlocked, UserNotFound
@@ -17,9 +17,14 @@ from service.store import sessions
 @contract(gives=schemas.SESSION_LIST, query=(schemas.TOTAL,), raises=(UserNotFound,))
 async def list_user_sessions(ctx: RequestContext) -> web.Response:
     """List a user's live sessions, oldest first; none is the one that asks."""
-    found = await sessions.list_all(ctx.pool, await find_or_raise(ctx))
+    user = await find_or_raise(ctx)
+    found = await sessions.list_all(ctx.pool, user)
+    shown = await provider_tokens.of_sessions(ctx, user)
     total = len(found) if list_queries.wants_total(ctx) else 0
-    rows = [responses.session(ctx, session, current=False) for session in found]
+    rows = [
+        responses.session(ctx, session, current=False, tokens=shown.get(session.id, responses.NO_TOKENS))
+        for session in found
+    ]
     return responses.json({ctx.api_version.count: total, "sessions": rows})
 
 

@@ -122,6 +122,11 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             "while there are passkeys, for they work for that host alone. Empty for none.",
         ),
         _switch("passkeys", "Users may make passkeys, and sign in with them. Needs --rp-id."),
+        Option(
+            "redirect_schemes", project_values.redirect_schemes, "A,B", "",
+            "Schemes of native apps that a sign-in by a provider may lead back to, such as com.example.shop; empty for "
+            "none. That of the SDKs, appwrite-callback-PROJECT, is always allowed.",
+        ),
         _switch("special_use_domains", "Take addresses at .local, .internal, .test and names without a dot."),
     ),
     "API": (

@@ -16,6 +16,13 @@ Kind = Literal["web", "app"]
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _LONGEST_FOOTER = 300
 _FACTORS = ("totp", "email", "phone", "custom")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{1,63}")
+_MOST_SCHEMES = 20
+_NO_APPS = frozenset((
+    "about", "android-app", "blob", "chrome", "chrome-extension", "cid", "content", "data", "edge", "exp", "file",
+    "filesystem", "ftp", "http", "https", "intent", "javascript", "jar", "mailto", "moz-extension", "resource", "sms",
+    "tel", "vbscript", "view-source", "ws", "wss",
+))  # fmt: skip
 _HOSTNAME = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _LONGEST_HOST, _NUMBERS = 253, re.compile(r"[0-9.]+")
 # A bundle id, a package name, or Flutter's name of an app on Windows and Linux.
@@ -88,6 +95,14 @@ def rp_id(text: str) -> str:
             "a host such as example.com, without scheme or port, no public suffix such as co.uk and no IP address"
         )
     return host
+
+
+def redirect_schemes(text: str) -> list[str]:
+    """Parse comma-separated schemes of apps, each once; empty for none. Those that a browser runs or opens are none."""
+    given = list(dict.fromkeys(scheme.strip().lower() for scheme in text.split(",") if scheme.strip()))
+    if len(given) > _MOST_SCHEMES or any(not _SCHEME.fullmatch(scheme) or scheme in _NO_APPS for scheme in given):
+        raise argparse.ArgumentTypeError("schemes of apps such as com.example.shop, comma-separated, without ://")
+    return given
 
 
 def accent_color(text: str) -> str:

@@ -106,6 +106,17 @@ def _is_cross_site(ctx: RequestContext, route: Route) -> bool:
     return sends_form and "Cookie" in headers and not route.page
 
 
+def is_own_navigation(ctx: RequestContext) -> bool:
+    """Tell whether a browser was sent here by a page of the project, of ours, or by its user.
+
+    A page of another site that hides its address can't be told from one of the project's that does: neither counts.
+    """
+    page = ctx.request.headers.get("Referer", "")
+    if page:
+        return _is_allowed(ctx, page)
+    return ctx.request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin")
+
+
 def origin_allowed(ctx: RequestContext) -> bool:
     """Match the origin with the project's platforms. Legacy writes without Origin are judged by their Referer.
 
@@ -114,8 +125,11 @@ def origin_allowed(ctx: RequestContext) -> bool:
     origin = ctx.client.origin
     if not origin and not ctx.api_version.modern:
         origin = ctx.request.headers.get("Referer", "")
-    if not origin:
-        return True
+    return not origin or _is_allowed(ctx, origin)
+
+
+def _is_allowed(ctx: RequestContext, origin: str) -> bool:
+    """Match an origin, or the address of a page, with our own host and the project's platforms."""
     # "" where there is none: that is no allowed host, nor an app's.
     host = _host_of(origin)
     if redirect_policy.host_allowed(host, (_host_of(ctx.services.settings.public_url),)):

@@ -8,7 +8,7 @@ from service import email_addresses
 from service.errors import AccountError, ArgumentInvalid, LoginTokenInvalid, TokenInvalid
 from service.http import fields, mailed_links
 from service.http.context import RequestContext
-from service.http.html_pages import render_page
+from service.http.html_pages import Script, render_page
 from service.http.mailed_links import MailedLink
 from service.store.tokens import Kind
 
@@ -61,7 +61,7 @@ def password_page(
     """
     least, most = fields.password_bounds(ctx, by_page=True)
     facts |= {"fault": fault, "username": link.token.email, "least": least, "most": most, "rules": ctx.project}
-    return _link_page(ctx, page, link, path=path, status=400 if fault else 200, scripted=True, **facts)
+    return _link_page(ctx, page, link, path=path, status=400 if fault else 200, script="password", **facts)
 
 
 def _link_page(
@@ -71,13 +71,13 @@ def _link_page(
     *,
     path: str = "",
     status: int = 200,
-    scripted: bool = False,
+    script: Script | None = None,
     **facts: Any,
 ) -> web.Response:
     """Render a form whose button sends the link's secret and the user's input."""
     facts["action"] = mailed_links.address(ctx, path or mailed_links.path_of(ctx), locale=link.locale)
     facts["fields"] = link.fields
-    return render_page(ctx, page, status=status, locale=link.locale, scripted=scripted, **facts)
+    return render_page(ctx, page, status=status, locale=link.locale, script=script, **facts)
 
 
 def code_page(ctx: RequestContext, user_id: str, *, refused: bool = False) -> web.Response:

@@ -1,7 +1,7 @@
 """HTML pages of the service, as templates/pages has them, in the reader's language and under a policy of their own."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -12,6 +12,8 @@ from service.http import client_info
 from service.http.context import RequestContext
 from service.http.page_branding import PageBranding
 from service.http.security_headers import inline_source
+
+Script = Literal["password", "forward"]
 
 
 def _open() -> Environment:
@@ -36,15 +38,17 @@ _ENVIRONMENT = _open()
 _CATALOGUES = i18n.Catalogues(i18n.TEMPLATES)
 
 
-_STYLE, _SCRIPT = (
-    inline_source(_ENVIRONMENT.get_template(f"pages/{file}").render()) for file in ("style.css", "password.js")
+_STYLE, *_SCRIPTS = (
+    inline_source(_ENVIRONMENT.get_template(f"pages/{file}").render())
+    for file in ("style.css", "password.js", "forward.js")
 )
+_SCRIPT_OF: dict[Script, str] = dict(zip(("password", "forward"), _SCRIPTS, strict=True))
 
 
 def render_page(
-    ctx: RequestContext, page: str, *, status: int = 200, locale: str = "", scripted: bool = False, **facts: Any
+    ctx: RequestContext, page: str, *, status: int = 200, locale: str = "", script: Script | None = None, **facts: Any
 ) -> web.Response:
-    """Render a page; `locale` is that of its reader's preferences, `scripted` allows the script for passwords.
+    """Render a page; `locale` is that of its reader's preferences, `script` is the one that the page holds.
 
     A page with a form may tell its origin. Under no-referrer a browser sends a form with `Origin: null`, as any foreign
     page can.
@@ -62,20 +66,20 @@ def render_page(
         home=ctx.branding.home,
         **facts,
     )
-    policies = {"Content-Security-Policy": _policy(ctx.branding, scripted=scripted)}
+    policies = {"Content-Security-Policy": _policy(ctx.branding, script)}
     if facts.get("action"):
         policies["Referrer-Policy"] = "strict-origin"
     return web.Response(text=html, status=status, content_type="text/html", charset="utf-8", headers=policies)
 
 
 @lru_cache(256)
-def _policy(branding: PageBranding, *, scripted: bool) -> str:
+def _policy(branding: PageBranding, script: Script | None) -> str:
     """Allow what stands in the page itself: our style, the project's, its logo, our script."""
-    script = f"script-src {_SCRIPT}; " if scripted else ""
+    allowed = f"script-src {_SCRIPT_OF[script]}; " if script else ""
     style = f"{_STYLE} {inline_source(branding.style)}" if branding.style else _STYLE
     image = "img-src data:; " if branding.logo else ""
     return (
-        f"default-src 'none'; {script}style-src {style}; {image}"
+        f"default-src 'none'; {allowed}style-src {style}; {image}"
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     )
 

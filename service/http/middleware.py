@@ -176,9 +176,14 @@ def _refuse(ctx: RequestContext, route: Route | None, fault: AccountError) -> we
 def _is_page(ctx: RequestContext, route: Route | None) -> bool:
     """Tell whether a person reads the answer, also where there is no route: programs ask under /v1, or for anything."""
     if route:
-        return route.page
+        return route.page or (route.navigation and _is_browser(ctx))
     path = request_target.canonical(ctx.request.rel_url.raw_path)
     return "text/html" in joined(ctx.request, "Accept") and path != "/v1" and not path.startswith("/v1/")
+
+
+def _is_browser(ctx: RequestContext) -> bool:
+    """Tell a browser on its way from an SDK, which asks for the same types but names itself."""
+    return "text/html" in joined(ctx.request, "Accept") and "X-SDK-Name" not in ctx.request.headers
 
 
 def _fault_of(error: Exception, pool: db.Pool) -> AccountError:

@@ -1,5 +1,7 @@
 """Responses: one neutral model, rendered for the API version of the request (docs/contract.md#models)."""
 
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -9,6 +11,7 @@ from service.clientinfo import countries
 from service.errors import AccountError
 from service.http import schemas
 from service.http.context import RequestContext
+from service.store.identities import Identity
 from service.store.outbox_admin import MemberMail
 from service.store.security_log import Log
 from service.store.sessions import Session
@@ -46,10 +49,39 @@ def managed_user(ctx: RequestContext, found: User) -> dict[str, Any]:
     return schemas.MANAGED_USER.render(ctx.api_version, found)
 
 
-def session(ctx: RequestContext, found: Session, *, current: bool, secret: str = "") -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class ShownTokens:
+    """A provider's tokens as a client is shown them."""
+
+    access: str = field(default="", repr=False)
+    refresh: str = field(default="", repr=False)
+    until: datetime | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        return {
+            "provider_token": self.access,
+            "provider_access_token": self.access,
+            "provider_access_token_expiry": self.until,
+            "provider_refresh_token": self.refresh,
+        }
+
+
+NO_TOKENS = ShownTokens()
+
+
+def session(
+    ctx: RequestContext, found: Session, *, current: bool, secret: str = "", tokens: ShownTokens = NO_TOKENS
+) -> dict[str, Any]:
     """Render a session (docs/contract.md#session); a browser's secret stays "" because it is in the cookie."""
     country = _country_name(ctx, found.country_code)
-    return schemas.SESSION.render(ctx.api_version, found, current=current, secret=secret, country_name=country)
+    about = {"current": current, "secret": secret, "country_name": country, **tokens.fields}
+    return schemas.SESSION.render(ctx.api_version, found, **about)
+
+
+def identity(ctx: RequestContext, found: Identity, tokens: ShownTokens) -> dict[str, Any]:
+    """Render an identity (docs/contract.md#sign-in-by-providers)."""
+    return schemas.IDENTITY.render(ctx.api_version, found, **tokens.fields)
 
 
 def token(ctx: RequestContext, found: Token, *, user_id: str, phrase: str = "") -> dict[str, Any]:

@@ -62,7 +62,8 @@ class Contract:
 class Route:
     """One route: `scope` is what a key needs for it; a `page` answers people in HTML, its errors too.
 
-    A member's route is `gated` unless it leads to a second factor, or out: others are closed to sessions without one.
+    A `navigation` is such a page for browsers only: SDKs call it too. A member's route is `gated` unless it leads to a
+    second factor, or out: others are closed to sessions without one.
     """
 
     method: str
@@ -76,6 +77,7 @@ class Route:
     contract: Contract
     gated: bool = True
     proof: Proof | None = None
+    navigation: bool = False
 
     @property
     def name(self) -> str:
@@ -143,8 +145,10 @@ class RouteGroup:
     def __init__(self, access: Access, scope: str = "account") -> None:
         self._access, self._scope = access, scope
 
-    def get(self, *paths: str, page: bool = False, gated: bool = True) -> Callable[[Handler], Handler]:
-        return self._register("GET", paths, page=page, gated=gated)
+    def get(
+        self, *paths: str, page: bool = False, gated: bool = True, navigation: bool = False
+    ) -> Callable[[Handler], Handler]:
+        return self._register("GET", paths, page=page, gated=gated, navigation=navigation)
 
     def post(
         self, *paths: str, opens_session: bool = False, page: bool = False, gated: bool = True
@@ -168,6 +172,7 @@ class RouteGroup:
         opens_session: bool = False,
         page: bool = False,
         gated: bool = True,
+        navigation: bool = False,
     ) -> Callable[[Handler], Handler]:
         def hang(handler: Handler) -> Handler:
             limits = _limits.get(handler, ())
@@ -175,7 +180,7 @@ class RouteGroup:
             ROUTES.append(
                 Route(
                     method, paths, self._access, handler, limits, opens_session, self._scope, page,
-                    contract=terms, gated=gated, proof=_proofs.get(handler),
+                    contract=terms, gated=gated, proof=_proofs.get(handler), navigation=navigation,
                 )
             )  # fmt: skip
             return handler

@@ -12,7 +12,7 @@ from service.store.users import Member
 
 PROVED = 2
 # An earlier release did not keep what a session's first proof was: a mailed code or a password.
-_UNKNOWN = "unknown"
+_BY_MAILBOX = ("unknown", "oauth2")
 
 
 def usable(member: Member, project: Project) -> frozenset[str]:
@@ -41,8 +41,11 @@ def is_gated(member: Member, project: Project) -> bool:
 
 
 def first_proof(member: Member) -> str:
-    """Return the factor that opened the session; of an unknown one it is held that it was a mailed code."""
-    return "email" if member.first_factor == _UNKNOWN else member.first_factor
+    """Return the factor that opened the session; of an unknown one it is held that it was a mailed code.
+
+    A provider's account counts as the mailbox behind it, for that is what gets its user into it.
+    """
+    return "email" if member.first_factor in _BY_MAILBOX else member.first_factor
 
 
 def assurance_by(member: Member, factor: str) -> int:

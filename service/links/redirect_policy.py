@@ -23,6 +23,10 @@ _URL = re.compile(
     r"(?::(?P<port>[1-9][0-9]{0,4}))?"
     rf"(?:/{_PATH})?(?:\?{_QUERY})?(?:#{_QUERY})?"
 )
+# An app's own address, without anything behind its path.
+_APP_URL = re.compile(
+    rf"(?P<scheme>[A-Za-z][A-Za-z0-9+._\-]*)://[A-Za-z0-9._\-]*(?::(?P<port>[1-9][0-9]{{0,4}}))?(?:/{_PATH})?"
+)
 # The labels a wildcard may stand for. Punycode is left out: a name in another script has to be listed itself.
 _LABELS = re.compile(r"(?:(?!xn--)(?=[^.]{1,63}\.)[a-z0-9]+(?:-+[a-z0-9]+)*\.)+")
 
@@ -60,6 +64,14 @@ def check(url: str, hostnames: Collection[str], *, plain_http: bool = False) -> 
     if scheme == "http" and not plain_http and not host_allowed(host, _LOOPBACK):
         raise ValueError("URL scheme must be https")
     return url
+
+
+def is_app(url: str, schemes: Collection[str]) -> bool:
+    """Tell if an address leads to an app by one of these schemes, which are no web page's."""
+    parts = _APP_URL.fullmatch(url) if len(url) <= MAX_LENGTH else None
+    if parts is None or int(parts["port"] or 1) > _LAST_PORT:
+        return False
+    return parts["scheme"].lower() in {scheme.lower() for scheme in schemes} - _WEB
 
 
 def host_allowed(host: str, hostnames: Collection[str]) -> bool:

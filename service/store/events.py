@@ -33,6 +33,8 @@ class Event(StrEnum):
     AUTHENTICATOR_CREATE = "account.authenticators.create"
     AUTHENTICATOR_DELETE = "account.authenticators.delete"
     RECOVERY_CODES_CREATE = "account.recoveryCodes.create"
+    IDENTITY_CREATE = "account.identities.create"
+    IDENTITY_DELETE = "account.identities.delete"
     CHALLENGE_CREATE = "account.challenges.create"
     CHALLENGE_UPDATE = "account.challenges.update"
     # A wrong answer.
@@ -55,6 +57,7 @@ class Event(StrEnum):
     BY_OPERATOR_VERIFICATION = "users.update.verification"
     BY_OPERATOR_SESSIONS = "users.sessions.delete"
     BY_OPERATOR_MFA = "users.update.mfa"
+    BY_OPERATOR_IDENTITY = "users.identities.delete"
     # The app's server was given the code of a custom factor.
     BY_OPERATOR_CHALLENGE = "users.challenges.read"
     BY_OPERATOR_SESSION_CREATE = "users.sessions.create"

@@ -52,6 +52,7 @@ class Project:
     provider_tokens: bool
     passkeys: bool
     rp_id: str
+    redirect_schemes: list[str]
     hostnames: list[str]
     apps: list[str]
 

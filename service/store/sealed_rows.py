@@ -91,6 +91,8 @@ async def _reseal(conn: Executor, ring: KeyRing, row: SealedRow) -> int:
     facts = {"project_id": row.project_id, "user_id": row.user_id, "row_id": row.row_id, "former": row.sealed}
     if row.purpose == "totp":
         return await _sql.run(conn, "reseal_authenticator", **facts, kid=kid, sealed=sealed)
+    if row.purpose == "provider tokens":
+        return await _sql.run(conn, "reseal_identity", **facts, kid=kid, sealed=sealed)
     if row.purpose == "provider":
         return await _sql.run(conn, "reseal_provider", **facts, kid=kid, sealed=sealed)
     return await _sql.run(conn, "reseal_project_relay", **facts, kid=kid, sealed=sealed)

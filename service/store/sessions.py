@@ -12,9 +12,12 @@ from service.store.users import User
 
 _sql = Queries("sessions")
 # What a client proved to get its session. Unknown of sessions that an earlier release opened.
-FirstFactor = Literal["password", "email", "anonymous", "token", "server", "passkey", "unknown"]
-# A passkey is two factors: the device, and what unlocked it.
-_SHOWN: dict[FirstFactor, list[str]] = {"unknown": [], "passkey": ["passkey", "userVerification"]}
+FirstFactor = Literal["password", "email", "anonymous", "token", "server", "passkey", "oauth2", "unknown"]
+# A passkey is two factors: the device, and what unlocked it. A sign-in by a provider stands for the mailbox: whoever
+# reads it gets into most accounts at providers.
+_SHOWN: dict[FirstFactor, list[str]] = {
+    "unknown": [], "passkey": ["passkey", "userVerification"], "oauth2": ["email", "oauth2"],
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,13 @@ async def open_session(
     place: ClientInfo,
     seconds: int,
     first_factor: FirstFactor = "unknown",
+    assurance: int = 1,
+    identity_id: str | None = None,
 ) -> tuple[Session, str]:
-    """Open a session and return it with its secret, which is stored nowhere."""
+    """Open a session and return it with its secret, which is stored nowhere.
+
+    `assurance` is 2 where two factors were proved; `identity_id` is of the identity whose tokens the session shows.
+    """
     secret = secrets.token_hex(32)
     session = await _sql.one(
         conn,
@@ -78,7 +86,8 @@ async def open_session(
         provider_uid=provider_uid,
         first_factor=first_factor,
         factors=_SHOWN.get(first_factor, [first_factor]),
-        assurance=2 if first_factor == "passkey" else 1,
+        assurance=2 if first_factor == "passkey" else assurance,
+        identity_id=identity_id,
         ip=place.ip,
         country_code=place.country_code,
         device=list(astuple(place.device)),  # type: ignore[call-overload]  # the store knows no device: any flat dataclass

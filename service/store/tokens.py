@@ -39,6 +39,8 @@ class Kind(StrEnum):
     CUSTOM = "custom"
     # Of a user who has signed with a passkey, for the minute until the session; mailed to nobody.
     PASSKEY = "passkey"
+    # Of a sign-in by a provider, for the app to open the session with; mailed to nobody.
+    OAUTH2 = "oauth2"
     # Scope of a notice's link: undo all changes, or a change of address too.
     ACCOUNT_UNDO = "disavowal"
     EMAIL_UNDO = "email_undo"

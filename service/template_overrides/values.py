@@ -22,6 +22,8 @@ CHANGES: Mapping[str, str] = {
     "wrong_codes": "`yes` if wrong codes were entered again and again",
     "passkey_added": "`yes` if a passkey was added",
     "passkey_removed": "`yes` if one was removed",
+    "identity_added": "`yes` if an account at another service was connected, which signs in from now on",
+    "identity_removed": "`yes` if it was disconnected",
 }
 DESCRIPTIONS: Mapping[str, str] = {
     "account": "masked address that the letter goes to, `a•••@example.com`",

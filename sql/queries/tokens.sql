@@ -65,7 +65,7 @@ returning project_id, id, kind, user_id, asked_as as requested_user_id, email, e
 delete from tokens t using users u
 where t.project_id = :project_id and t.id = :id and t.user_id = :user_id and t.expires_at > now()
     and u.project_id = t.project_id and u.id = t.user_id
-    and (t.kind in ('custom', 'passkey') or (u.email = t.email and u.email_version = t.email_version))
+    and (t.kind in ('custom', 'passkey', 'oauth2') or (u.email = t.email and u.email_version = t.email_version))
 returning t.project_id, t.id, t.kind, t.user_id, t.asked_as as requested_user_id, t.email, t.email_version, t.kid, t.created_at, t.expires_at;
 
 -- name: redeem_undo_link(project_id, id, user_id) -> Token?

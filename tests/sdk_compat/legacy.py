@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 
 from testkit.api import Api
+from tests.sdk_compat import providers
 from tests.sdk_compat.walk import Walk
 
 ANN, PROVED = "ann@example.com", "ann.new@example.com"
@@ -140,7 +141,8 @@ async def _mailed(it: Walk) -> None:
     assert (await it.works("get"))["email"] == "mia@example.com"
     await it.works("deleteSessions")
     await left(it)
-    await it.refused("createOAuth2Session", 404, "general_route_not_found", provider="google")
+    await it.refused("createOAuth2Session", 412, "project_provider_disabled", provider="google")
+    await providers.walk_legacy(it)
 
 
 async def _end(it: Walk) -> None:

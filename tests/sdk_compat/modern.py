@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from testkit.api import Api
-from tests.sdk_compat import factors, passkeys
+from tests.sdk_compat import factors, passkeys, providers
 from tests.sdk_compat.not_served import NOT_SERVED, ROUTE
 from tests.sdk_compat.walk import Walk
 
@@ -30,6 +30,7 @@ async def walk(it: Walk) -> None:
     await _mailed(it)
     await _end(it)
     await _by_phone(it)
+    await providers.walk(it)
     for method, parameters in NOT_SERVED.items():
         await it.refused(method, 404, ROUTE, **parameters)
 
@@ -77,7 +78,6 @@ async def _account(it: Walk) -> None:
     for lists in ("listIdentities", "listMemberships", "listConsents"):
         found = await it.works(lists)
         assert found is None or found["total"] == 0
-    await it.refused("deleteIdentity", 404, "user_identity_not_found", identityId="none")
     await it.works("listLogs", queries=['{"method":"limit","values":[5]}'])
     for method in ("getConsent", "deleteConsent", "listConsentTokens"):
         await it.refused(method, 404, "user_consent_not_found", consentId="none")

@@ -9,5 +9,4 @@ ROUTE = "general_route_not_found"
 NOT_SERVED: dict[str, dict[str, Any]] = {
     "createPushTarget": {"targetId": "t", "identifier": "x"},
     "updatePushTarget": {"targetId": "t", "identifier": "x"}, "deletePushTarget": {"targetId": "t"},
-    "createOAuth2Session": {"provider": "google"}, "createOAuth2Token": {"provider": "google"},
 }  # fmt: skip

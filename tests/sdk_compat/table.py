@@ -24,10 +24,10 @@ results with this page; `python -m tests.sdk_compat.write_docs` writes it.
   differ.
 - `–`: the SDK has no such method.
 - Otherwise: the status and the type of the error. `general_route_not_found` is the answer for features
-  that this service doesn't have: OAuth2 and push.
+  that this service doesn't have: push.
 
-Accounts have no identities of other providers, no memberships of teams and no consents to other apps, so
-lists of them are empty and there is none to delete. `get…RecoveryCodes` is 404 because only
+Accounts have no memberships of teams and no consents to other apps, so lists of them are empty and there is
+none to delete. `get…RecoveryCodes` is 404 because only
 [hashes](second-factors.md#factors) are kept. The Python SDKs spell the names with underscores.
 `client.ping()` of today's web and node SDKs works, too.
 """

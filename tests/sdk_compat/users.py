@@ -12,7 +12,7 @@ import bcrypt
 from argon2 import PasswordHasher
 
 from testkit.api import Api
-from tests.sdk_compat import factors, passkeys
+from tests.sdk_compat import factors, passkeys, providers
 from tests.sdk_compat.not_served import ROUTE
 from tests.sdk_compat.walk import Walk
 
@@ -41,9 +41,10 @@ async def walk(it: Walk) -> None:
     await _factors(it)
     await _ways_in(it)
     await it.works("listLogs", userId="una")
-    for lists, of_user in (("listIdentities", {}), ("listMemberships", {"userId": "una"})):
-        assert (await it.works(lists, **of_user))["total"] == 0
-    await it.refused("deleteIdentity", 404, "user_identity_not_found", identityId="none")
+    assert (await it.works("listMemberships", userId="una"))["total"] == 0
+    identity_id = await providers.add_identity(it, "una")
+    assert [each["$id"] for each in (await it.works("listIdentities"))["identities"]] == [identity_id]
+    await it.works("deleteIdentity", identityId=identity_id)
     await _import(it)
     for method, parameters in NOT_SERVED.items():
         await it.refused(method, 404, ROUTE, userId="una", **parameters)

@@ -94,6 +94,19 @@ class Walk:
         self.outcomes[method] = WORKS
         return answer["value"]
 
+    async def follows(self, method: str, /, *, front: str, **parameters: Any) -> str:
+        """Call a method that leads the browser away and back to the page; return the page's address then.
+
+        `front` is the address by which the world knows the service, and at which nothing listens in a test.
+        """
+        answer = await self.driver.ask(
+            act="follow", service=self.service, method=method, args=parameters, settings=self.settings,
+            positional=not self.sdk.modern, front=front,
+        )  # fmt: skip
+        assert answer["ok"], (self.sdk.name, method, answer)
+        self.outcomes[method] = WORKS
+        return str(answer["value"])
+
     async def refused(self, method: str, code: int, kind: str, /, **parameters: Any) -> None:
         """Call a method that has to be refused so."""
         answer = await self._call(method, parameters)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 import aiohttp
 import pytest
@@ -19,8 +19,10 @@ from testkit import edge, processes
 from testkit.api import Api
 from testkit.api_keys import key
 from testkit.hosted_pages import open_link
+from testkit.identity_provider import CLIENT_SECRET, IdentityProvider
 from testkit.letters import link_of, parameters_of, text_of
 from testkit.sink import Mail, Sink
+from testkit.visitor import HOME, SESSIONS, TOKENS, Visitor, parameters
 from tests.integration.worker.test_delivery import everything_in
 
 ANN, URL = "ann@example.com", "http://localhost/landing"
@@ -77,6 +79,10 @@ class Journey:
     pool: Pool
     sink: Sink
     canaries: Canaries
+    provider: IdentityProvider
+
+    def __post_init__(self) -> None:
+        self.visitor = Visitor(self.api, self.provider)
 
     async def mailed(self, method: str, path: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> Any:
         """Ask for a mail; the mail."""
@@ -104,6 +110,7 @@ class Journey:
         assert (await self.api.call("PUT", "/v1/account/verification", json=proof)).status == 200
         await self._sign_in_by_mail()
         await self._recover()
+        await self._go_to_a_provider()
         await self._serve()
         await self._err(member, first)
 
@@ -142,6 +149,33 @@ class Journey:
         assert (await self.api.call("PUT", "/v1/account/recovery", json=body)).status == 200
         mails = await self.sink.wait_for(lambda sink: any(map(is_notice, sink.mails)), 30)
         self.of_link("a notice's link", next(filter(is_notice, mails)))
+
+    async def _go_to_a_provider(self) -> None:
+        """State, code, verifier, the provider's tokens and our cookie, on the way there and back."""
+        started = await self.visitor.start()
+        back = await self.provider.sign_in(started.headers["Location"])
+        (cookie,) = [value for name, (value, _) in self.visitor.cookies.items() if name.startswith("oauth_")]
+        self.canaries.note("the cookie of a sign-in by a provider", cookie)
+        self.canaries.note("its state", back["state"][21:])
+        self.canaries.note("its code", back["code"])
+        ended = await self.visitor.come_back(f"{SESSIONS}/callback/oidc/shop?{urlencode(back)}")
+        assert ended.headers["Location"] == HOME
+        self.canaries.note("its verifier", self.provider.token_requests[-1]["code_verifier"])
+        self.canaries.cookie("a session by a provider", {"Cookie": "x=" + self.visitor.cookies["a_session_shop"][0]})
+        session = (await self.visitor.call("PATCH", "/v1/account/sessions/current")).data
+        self.canaries.note("a provider's access token", session["providerAccessToken"])
+        self.canaries.note("its refresh token", session["providerRefreshToken"])
+        self.canaries.note("the client secret", CLIENT_SECRET)
+        await self._code_of("a token by a provider")
+
+    async def _code_of(self, name: str) -> None:
+        """Sign another user in by a token."""
+        self.provider.user = {"sub": "user-2"}
+        given = parameters(await Visitor(self.api, self.provider).sign_in(TOKENS))
+        self.canaries.note(name, given["secret"][20:])
+        answer = await self.api.call("POST", "/v1/account/sessions/token", json=given, modern=True)
+        assert answer.status == 201, answer.data
+        self.canaries.told(await self.api.call("POST", "/v1/account/sessions/token", json=given, modern=True))
 
     async def _serve(self) -> None:
         """Bytes that a server sends and receives."""
@@ -186,13 +220,13 @@ class Journey:
 async def test_g18_no_secret_is_anywhere(
     environment: dict[str, str], pool: Pool, project: projects.Project, redis: Redis, tmp_path: Path
 ):
-    """Two keys, passwords, sessions, codes, links, a JWT: no piece in a log, in Redis, in a table, in a refusal."""
+    """Keys, passwords, sessions, codes, links, JWTs, tokens of providers: no piece in log, Redis, table or refusal."""
     canaries = Canaries()
     old_key = environment["SECRET_KEYS"].partition(":")[2]
     canaries.note("the key", NEW_KEY)
     canaries.note("the older key", old_key)
-    await projects.change(pool, "shop", notify_new_device=True)
-    async with Sink() as sink:
+    await projects.change(pool, "shop", notify_new_device=True, provider_tokens=True)
+    async with Sink() as sink, IdentityProvider() as provider:
         settings = environment | {
             "SMTP_URL": f"smtp://127.0.0.1:{sink.port}?tls=none",
             "SECRET_KEYS": f"new:{NEW_KEY},{environment['SECRET_KEYS']}",
@@ -204,7 +238,8 @@ async def test_g18_no_secret_is_anywhere(
             processes.worker(settings, heartbeat=tmp_path / "alive") as worker,
             aiohttp.ClientSession(address, cookie_jar=aiohttp.DummyCookieJar()) as browser,
         ):
-            await Journey(Api(browser), pool, sink, canaries).go()
+            await provider.register(pool, {"new": bytes.fromhex(NEW_KEY)}, "shop")
+            await Journey(Api(browser), pool, sink, canaries, provider).go()
             places = {"Redis": await everything_in(redis)}
         places |= {"the API's log": "\n".join(api.lines), "the worker's log": "\n".join(worker.lines)}
     for row in await pool.fetch("select tablename from pg_tables where schemaname = 'public'"):

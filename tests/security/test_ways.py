@@ -17,12 +17,14 @@ from service.store import projects
 from service.store.tokens import Kind
 from testkit import api_keys
 from testkit.api import Api
+from testkit.identity_provider import IdentityProvider
 from testkit.proofs import ANN, WAYS, Post, Proof, Way, use
+from testkit.visitor import HOME, Visitor
 from tests.integration.test_cli_users import Terminal
 from tests.security.test_private_sign_up import proof_of
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
-RECOVERY, VERIFICATION, _, MAGIC_URL, TOKEN, CODE, VERIFICATION_CODE, RECOVERY_CODE, CUSTOM = WAYS
+RECOVERY, VERIFICATION, _, MAGIC_URL, TOKEN, CODE, VERIFICATION_CODE, RECOVERY_CODE, CUSTOM, OAUTH2 = WAYS
 PASSWORD, NEW, NEXT = "correct horse", "another horse", "next@example.com"
 PAGE = {"X-Appwrite-Project": None, "Origin": "http://localhost:8080"}
 BCRYPT = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
@@ -64,6 +66,13 @@ class Scene:
 
     async def type(self, *words: str, stdin: str | None = None) -> None:
         assert await self.terminal.type("users", *words, stdin=stdin) == 0, self.terminal.err
+
+    async def by_provider(self) -> None:
+        """Sign in by a provider that has proved the address."""
+        async with IdentityProvider() as provider:
+            await provider.register(self.pool, self.post.settings.key_ring, "shop")
+            answer = await Visitor(self.api, provider).sign_in()
+        assert answer.headers["Location"] == HOME, answer.headers["Location"]
 
     async def by_proof(self, way: Way, proof: Proof | None = None) -> None:
         answer = await use(self.api, way, proof or self.proofs[way.kind])
@@ -185,6 +194,18 @@ PROVED: dict[str, tuple[Act, Expected]] = {
             ("account.sessions.create",), opened=1, tokens=tuple(kind for kind in Kind if kind is not Kind.CUSTOM)
         ),
     ),
+    "session opened: by a token of a sign-in by a provider": (
+        lambda s: s.by_proof(OAUTH2),
+        Expected(
+            ("account.sessions.create",), opened=1, tokens=tuple(kind for kind in Kind if kind is not Kind.OAUTH2)
+        ),
+    ),
+    "session opened: by a provider": (
+        lambda s: s.by_provider(),
+        Expected(
+            ("account.identities.create", "account.sessions.create"), (("security_changed", ANN, True),), opened=1
+        ),
+    ),
     "session opened: by the Users API": (
         lambda s: s.by_server("POST", "/{ann}/sessions"),
         Expected(("users.sessions.create",), opened=1),
@@ -251,6 +272,16 @@ VERIFIED: dict[str, tuple[Act, Expected]] = {
     "by a link to sign in": (lambda s: s.by_proof(MAGIC_URL), ENTERED),
     "by a link's token": (lambda s: s.by_proof(TOKEN), ENTERED),
     "by a code": (lambda s: s.by_proof(CODE), ENTERED),
+    "by a provider": (
+        lambda s: s.by_provider(),
+        Expected(
+            ("account.identities.create", "account.sessions.create", "account.verification.update"),
+            (("security_changed", ANN, True),),
+            (),
+            opened=1,
+            tokens=UNDO,
+        ),
+    ),
     "by the page of a link": (lambda s: s.by_page("magic-url", s.proofs[Kind.MAGIC_URL]), ENTERED),
     "by the Users API": (
         lambda s: s.by_server("PATCH", "/{ann}/verification", {"emailVerification": True}),
@@ -298,6 +329,12 @@ CREATED: dict[str, tuple[Act, Expected]] = {
     "by a link": (lambda s: made_by(s, MAGIC_URL), MADE_BY_MAIL),
     "by a link's token": (lambda s: made_by(s, TOKEN), MADE_BY_MAIL),
     "by a code": (lambda s: made_by(s, CODE), MADE_BY_MAIL),
+    "by a provider": (
+        lambda s: s.by_provider(),
+        Expected(
+            ("account.create", "account.identities.create", "account.sessions.create"), (), (), opened=1, tokens=()
+        ),
+    ),
     "by the page of a link": (made_by_page, MADE_BY_MAIL),
     "by the Users API": (lambda s: s.by_server("POST", "", NEW_BODY), MADE["users"]),
     "by an Argon2 hash": (lambda s: s.by_server("POST", "/argon2", NEW_BODY | {"password": ARGON2}), MADE["users"]),

@@ -21,6 +21,7 @@ GUIDES = (
     "verification",
     "password-reset",
     "sign-in-by-mail",
+    "sign-in-with-providers",
     "second-factors",
     "codes",
     "passkeys",
@@ -32,7 +33,7 @@ GUIDES = (
 )
 HANDBOOK = (
     "projects", "keys", "pages", "templates", "accounts", "second-factors", "passkeys", "sign-in-providers",
-    "limits", "contract", "clients",
+    "identities", "limits", "contract", "clients",
 )  # fmt: skip
 # Pages of the site that stand for other files of docs/.
 _ELSEWHERE = {"routes": "/docs/api", "errors": "/docs/errors"}

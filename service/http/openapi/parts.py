@@ -42,7 +42,12 @@ _PATHS = (
     Parameter("challengeId", "The id of a challenge", {**_ID, "examples": ["66e1c3d2a4b5968778a9"]}),
     Parameter("passkeyId", "The id of a passkey", {**_ID, "examples": ["66e1c3d2a4b5968778a9"]}),
     Parameter("userId", "The id of a user", {**_ID, "examples": ["66e1c3d2a4b5968778a9"]}),
-    Parameter("identityId", "The id of an identity", {**_ID, "examples": ["none"]}),
+    Parameter("identityId", "The id of an identity", {**_ID, "examples": ["66e1c3d2a4b5968778a9"]}),
+    Parameter(
+        "provider",
+        "The name of a provider",
+        {"type": "string", "pattern": "^[a-zA-Z0-9-]{1,64}$", "examples": ["google"]},
+    ),
     Parameter("consentId", "The id of a consent", {**_ID, "examples": ["none"]}),
     Parameter("tokenId", "The id of a consent's token", {**_ID, "examples": ["none"]}),
 )

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, RootModel
 
 from service.http.schemas.empty_lists import CONSENT_LIST, MEMBERSHIP_LIST
+from service.http.schemas.identities import IDENTITY, IDENTITY_LIST
 from service.http.schemas.mails import MAIL, MAIL_LIST
 from service.http.schemas.mfa import (
     MFA_CHALLENGE,
@@ -17,20 +18,34 @@ from service.http.schemas.mfa import (
     MFA_RECOVERY_CODES,
     MFA_TYPE,
 )
-from service.http.schemas.parameters import OLD_PAGING, PASSKEY_QUERIES, QUERIES, TOTAL, USER_QUERIES
+from service.http.schemas.parameters import (
+    FLOW,
+    FLOW_STATE,
+    IDENTITY_QUERIES,
+    OLD_PAGING,
+    PASSKEY_QUERIES,
+    QUERIES,
+    RETURNED,
+    TOTAL,
+    USER_QUERIES,
+)
 from service.http.schemas.parts import Answer, Parameter, Schema
 from service.http.schemas.passkeys import PASSKEY, PASSKEY_CHALLENGE, PASSKEY_LIST, TOKEN_SECRET
 from service.http.schemas.security_log import LOG, LOG_LIST
 from service.http.schemas.sessions import SESSION, SESSION_LIST
 from service.http.schemas.tokens import CUSTOM_TOKEN, JWT, TOKEN
-from service.http.schemas.users import IDENTITY_LIST, MANAGED_USER, PREFERENCES, USER, USER_LIST
+from service.http.schemas.users import MANAGED_USER, PREFERENCES, USER, USER_LIST
 from service.version import VERSION
 
 __all__ = [
     "CONSENT_LIST",
     "CUSTOM_TOKEN",
     "DOCUMENT",
+    "FLOW",
+    "FLOW_STATE",
+    "IDENTITY",
     "IDENTITY_LIST",
+    "IDENTITY_QUERIES",
     "JWT",
     "LOG",
     "LOG_LIST",
@@ -51,6 +66,7 @@ __all__ = [
     "PONG",
     "PREFERENCES",
     "QUERIES",
+    "RETURNED",
     "SESSION",
     "SESSION_LIST",
     "TOKEN",

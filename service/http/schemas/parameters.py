@@ -23,6 +23,30 @@ PASSKEY_QUERIES = Parameter(
     "lessThan, lessThanEqual and between for $createdAt, $updatedAt, accessedAt; either spelling",
     {"type": "array", "items": {"type": "string", "examples": ['{"method":"limit","values":[5]}']}, "maxItems": 100},
 )
+IDENTITY_QUERIES = Parameter(
+    "queries[]",
+    "limit (0 to 100, usually 25), offset, cursorAfter, cursorBefore; orderAsc and orderDesc by $createdAt; equal for "
+    "$id, userId, provider, providerUid, providerEmail; greaterThan, greaterThanEqual, lessThan, lessThanEqual and "
+    "between for $createdAt, providerAccessTokenExpiry; either spelling",
+    {"type": "array", "items": {"type": "string", "examples": ['{"method":"limit","values":[5]}']}, "maxItems": 100},
+)
+_ADDRESS = {"type": "string", "format": "uri", "maxLength": 2048}
+FLOW = (
+    Parameter("success", "Where the browser goes on to; a page of ours if absent", _ADDRESS),
+    Parameter("failure", "Where it goes with an error; a page of ours if absent", _ADDRESS),
+    Parameter(
+        "scopes[]",
+        "Scopes to ask the provider for, besides those that a sign-in needs",
+        {"type": "array", "items": {"type": "string", "maxLength": 4096}, "maxItems": 100},
+    ),
+)
+FLOW_STATE = Parameter(
+    "state", "Comes back as it is, to tell the app its own request", {"type": "string", "maxLength": 256}
+)
+RETURNED = tuple(
+    Parameter(name, f"`{name}` of the provider's answer")
+    for name in ("code", "state", "error", "error_description", "iss", "user")
+)
 OLD_PAGING = (
     Parameter(
         "search",

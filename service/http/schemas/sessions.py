@@ -5,13 +5,32 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from service.http.api_version import ApiVersion
-from service.http.schemas.parts import Answer, As, From, Id, MaybeTime, Never, Schema, Seconds, Time, Zero
+from service.http.schemas.parts import Answer, As, From, Id, MaybeTime, Schema, Seconds, Time
 from service.store import sessions
 
 Ip = Annotated[str, Field(examples=["127.0.0.1"])]
-Provider = Literal["email", "anonymous", "magic-url", "token", "server", "passkey"]
+Provider = Annotated[
+    str,
+    Field(
+        description="email, anonymous, magic-url, token, server, passkey, or the name of a provider such as google",
+        examples=["email"],
+    ),
+]
 ProviderUid = Annotated[
-    str, Field(description="The address that proved who it is, or empty", examples=["ann@example.com"])
+    str,
+    Field(
+        description="The address that proved who it is, the id that the user has at the provider, or empty",
+        examples=["ann@example.com"],
+    ),
+]
+# Tokens of the provider, for clients of a project that shows them.
+ProviderToken = Annotated[
+    str, Field(description="Empty, unless the project shows the tokens of providers", examples=[""])
+]
+TokenExpiry = Annotated[
+    MaybeTime,
+    Field(description='"" for none, or where the provider told none'),
+    As(lambda version, at: version.time(at)),
 ]
 # Of sessions that an earlier release opened.
 _FACTORS = {"email": "password", "anonymous": "anonymous"}
@@ -50,7 +69,7 @@ class SessionLegacy(Device):
     expire: Annotated[Seconds, From("expires_at")]
     provider: Provider
     provider_uid: ProviderUid
-    provider_token: Literal[""]
+    provider_token: ProviderToken
     ip: Ip
     current: Annotated[bool, Field(description="The session that asks", examples=[True])]
 
@@ -75,6 +94,7 @@ class _Session(Device):
                 "anonymous",
                 "token",
                 "server",
+                "oauth2",
                 "passkey",
                 "userVerification",
                 "totp",
@@ -99,15 +119,15 @@ class _Session(Device):
 class SessionBetween(_Session):
     """A session in formats from 0.12 to below 0.13."""
 
-    provider_token: Literal[""]
+    provider_token: ProviderToken
 
 
 class Session(_Session):
     """A sign-in, with its device."""
 
-    provider_access_token: Literal[""]
-    provider_access_token_expiry: Annotated[Never | Zero, From(""), As(lambda version, _session: version.time(None))]
-    provider_refresh_token: Literal[""]
+    provider_access_token: ProviderToken
+    provider_access_token_expiry: TokenExpiry
+    provider_refresh_token: ProviderToken
 
 
 class SessionListLegacy(Answer):

@@ -1,4 +1,4 @@
-"""Users, their preferences, and their identities, of which there are none."""
+"""Users, and their preferences."""
 
 from typing import Annotated, Any, Literal
 
@@ -114,18 +114,7 @@ class Preferences(RootModel[dict[str, Any]]):
     model_config = ConfigDict(json_schema_extra={"examples": [{"theme": "pink", "timezone": "UTC"}]})
 
 
-class IdentityListLegacy(Answer):
-    sum: Literal[0]
-    identities: Annotated[list[Any], Field(max_length=0)]
-
-
-class IdentityList(Answer):
-    total: Literal[0]
-    identities: Annotated[list[Any], Field(max_length=0)]
-
-
 USER = Schema(User, (UserLegacy,))
 MANAGED_USER = Schema(ManagedUser, (UserLegacy,))
 USER_LIST = Schema(UserList, (UserListLegacy,))
 PREFERENCES = Schema(Preferences)
-IDENTITY_LIST = Schema(IdentityList, (IdentityListLegacy,))

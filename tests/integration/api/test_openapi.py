@@ -6,6 +6,7 @@ import inspect
 import re
 import textwrap
 from typing import Any
+from urllib.parse import urlencode
 
 import bcrypt
 import pytest
@@ -17,6 +18,7 @@ from service.crypto import totp
 from service.crypto.passkey_ceremonies import NewCredential
 from service.crypto.secret import Secret
 from service.db import Pool
+from service.http.middleware import SERVICES
 from service.http.routing import ROUTES, Route
 from service.settings import Settings
 from service.store import authenticators, passkeys, projects, tokens, users
@@ -26,6 +28,7 @@ from testkit.authenticator import Authenticator
 from testkit.documented import Documented
 from testkit.factors import AUTHENTICATOR, CHALLENGES, RECOVERY, App
 from testkit.factors import PATH as MFA
+from testkit.identity_provider import IdentityProvider
 from testkit.passkeys import PATH as PASSKEYS
 from testkit.passkeys import TOKENS as PASSKEY_TOKENS
 from testkit.passkeys import forget_projects
@@ -142,6 +145,16 @@ class Walker:
         self.walked.add(operation.name)
         return answer
 
+    async def go(self, path: str, **kwargs: Any) -> Any:
+        """Call a route that leads elsewhere."""
+        kwargs = {"headers": {}, "allow_redirects": False} | kwargs
+        answer = await self.api.call("GET", path, **kwargs)
+        operation = self.documented.find("GET", path.partition("?")[0])
+        self.documented.check(operation, answer.status, answer.headers, await answer.read())
+        assert answer.status == 301, answer.data
+        self.walked.add(operation.name)
+        return answer
+
     async def sign_in(self, path: str = "/v1/account/sessions/email") -> None:
         answer = await self.call("POST", path, json=PASSWORD, headers={})
         self.member = {"Cookie": cookie_of(answer)}
@@ -174,7 +187,7 @@ async def walk_account(walker: Walker) -> None:
         "PATCH", "/v1/account/password", json={"password": "another horse", "oldPassword": "correct horse"}
     )
     await walker.call("PATCH", "/v1/account/email", json={"email": "bea@example.com", "password": "another horse"})
-    for empty in ("identities", "memberships", "consents"):
+    for empty in ("memberships", "consents"):
         await walker.call("GET", f"/v1/account/{empty}")
     for path in ("/v1/account/jwt", "/v1/account/jwts"):
         await walker.call("POST", path, json={})
@@ -251,7 +264,14 @@ async def walk_users(walker: Walker) -> None:
         field = {"verification": "emailVerification"}.get(name, name)
         await walker.call("PATCH", f"{user}/{name}", json={field: value})
     await walker.call("PUT", f"{user}/labels", json={"labels": ["vip"]})
-    assert (await walker.call("GET", "/v1/users/identities")).data["identities"] == []
+    for number in range(2):
+        await walker.pool.execute(
+            "insert into identities (project_id, user_id, id, provider, issuer, subject) "
+            "values ('shop', 'ann', $1, 'oidc', 'https://id.example.com', $1)",
+            f"identity-{number}",
+        )
+    assert len((await walker.call("GET", "/v1/users/identities")).data["identities"]) == 2
+    await walker.call("DELETE", "/v1/users/identities/identity-0", json={})
     await walker.call("GET", f"{user}/prefs")
     proof = {"email": "bea@example.com", "password": "another horse"}
     await walk_user_factors(walker, "ann", proof)
@@ -369,7 +389,26 @@ async def walk_imports(walker: Walker) -> None:
         await walker.call("POST", f"/v1/users/{method}", json={"email": f"{method}@example.com", **body})
 
 
-WALKS = (walk_account, walk_sessions, walk_mails, walk_factors, walk_passkeys, walk_users)
+async def walk_providers(walker: Walker) -> None:
+    """Go to a provider and back; the last redirect opens the session."""
+    async with IdentityProvider() as provider:
+        await provider.register(walker.pool, walker.settings.key_ring, "shop")
+        services = walker.api.client.app[SERVICES]
+        services.projects._seen.clear()
+        services.providers._seen.clear()
+        for kind in ("tokens", "sessions"):
+            started = await walker.go(f"/v1/account/{kind}/oauth2/oidc")
+            back = await provider.sign_in(started.headers["Location"])
+            cookie = {"Cookie": started.headers["Set-Cookie"].partition(";")[0]}
+            path = f"/v1/account/sessions/oauth2/oidc/redirect?{urlencode(back)}"
+            ended = await walker.go(path, headers=cookie)
+        walker.member = {"Cookie": cookie_of(ended)}
+        (identity,) = (await walker.call("GET", "/v1/account/identities")).data["identities"]
+        await walker.call("DELETE", f"/v1/account/identities/{identity['$id']}", json={})
+        services.providers._seen.clear()
+
+
+WALKS = (walk_account, walk_providers, walk_sessions, walk_mails, walk_factors, walk_passkeys, walk_users)
 
 
 @pytest.mark.usefixtures("cheap")
@@ -384,14 +423,14 @@ async def test_answers_are_as_documented(api: Api, pool: Pool, settings: Setting
         await walk(walker)
     await walker.call("GET", "/v1/openapi.json")
     await walker.call("GET", "/v1/ping", headers={})
-    # There is no identity or consent, no SMS to send, no recovery code to show and nothing behind routes of others, so
+    # There is no consent, no SMS to send, no recovery code to show and nothing behind routes of others, so
     # these have no success.
     unwalked = {operation.name for operation in documented.operations} - walker.walked
     assert unwalked == {
-        "delete_identity", "create_id_token_session", "create_phone_token", "create_phone_token_2",
+        "create_id_token_session", "create_phone_token", "create_phone_token_2",
         "create_phone_verification", "create_phone_verification_2", "update_phone", "update_phone_session",
         "update_phone_verification", "update_phone_verification_2", "update_user_phone",
-        "update_user_phone_verification", "get_usage", "delete_user_identity", "get_mfa_recovery_codes",
+        "update_user_phone_verification", "get_usage", "get_mfa_recovery_codes",
         "get_user_mfa_recovery_codes", "get_consent", "delete_consent", "list_consent_tokens", "get_consent_token",
         "delete_consent_token",
     }  # fmt: skip

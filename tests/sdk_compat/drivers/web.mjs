@@ -23,6 +23,20 @@ const acts = {
     await page.goto(home);
     return { ok: response.ok(), code: response.status(), type: told.type ?? null, message: told.message ?? "" };
   },
+  // A method that sends the person elsewhere, all the way until the person is back at the page.
+  async follow(asked) {
+    const service = new URL(asked.settings.endpoint).origin;
+    await page.route(`${asked.front}/**`, (route) =>
+      route.fulfill({ status: 302, headers: { location: route.request().url().replace(asked.front, service) } }),
+    );
+    const back = page.waitForURL((url) => url.href.startsWith(`${home}?`));
+    await inPage(asked).catch(() => {}); // as above
+    await back;
+    const value = page.url();
+    await page.unroute(`${asked.front}/**`);
+    await page.goto(home);
+    return { ok: true, value };
+  },
   async open(asked) {
     await page.goto(asked.address);
     return {};

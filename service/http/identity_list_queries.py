@@ -1,0 +1,83 @@
+"""Queries of a list of identities, in both spellings."""
+
+from dataclasses import replace
+from typing import Any
+
+from service import email_addresses
+from service.errors import ArgumentInvalid, CursorNotFound, QueryInvalid
+from service.http import list_queries
+from service.http.context import RequestContext
+from service.http.list_queries import FARTHEST, MOST, Query
+from service.http.request_body import describe_error
+from service.http.text_rules import is_text
+from service.store import identities
+from service.store.identities import Identity
+from service.store.identity_lists import IdentityFilter, IdentityPage
+
+_SEARCH = 256
+_EQUALS = {
+    "$id": "ids",
+    "userId": "users",
+    "provider": "providers",
+    "providerUid": "subjects",
+    "providerEmail": "emails",
+}
+_SPANS = {"$createdAt": "created", "providerAccessTokenExpiry": "expires"}
+
+
+async def read(ctx: RequestContext, *, user_id: str | None = None) -> tuple[IdentityFilter, IdentityPage]:
+    """Parse the filter and the page, of one user or of all. Raises QueryInvalid, CursorNotFound, ArgumentInvalid."""
+    search = _search(ctx) if user_id is None else None
+    wanted, page = IdentityFilter(user_id=user_id, search=search), IdentityPage()
+    cursor: str | None = None
+    for query in list_queries.read(ctx):
+        match query:
+            case Query("limit"):
+                page = replace(page, limit=list_queries.number(query, most=MOST))
+            case Query("offset"):
+                page = replace(page, offset=list_queries.number(query, most=FARTHEST))
+            case Query("cursorAfter" | "cursorBefore" as way, values=[str(cursor)]):
+                page = replace(page, before=way == "cursorBefore")
+            case Query("orderAsc" | "orderDesc" as way, "" | "$createdAt", ()):
+                page = replace(page, descending=way == "orderDesc")
+            case _:
+                wanted = _narrowed(wanted, query)
+    return wanted, replace(page, cursor=None if cursor is None else await _identity(ctx, cursor, user_id))
+
+
+async def _identity(ctx: RequestContext, cursor: str, user_id: str | None) -> Identity:
+    found = await identities.find_of_project(ctx.pool, ctx.project.id, identity_id=cursor)
+    if found is None or user_id not in (None, found.user_id):
+        raise CursorNotFound
+    return found
+
+
+def _search(ctx: RequestContext) -> str | None:
+    text = ctx.request.query.get("search", "")
+    if len(text) > _SEARCH or not is_text(text):
+        fault = f"Value must be a valid string and at most {_SEARCH} chars long"
+        raise ArgumentInvalid(describe_error(ctx, "search", "unfit", fault))
+    return text or None
+
+
+def _narrowed(wanted: IdentityFilter, query: Query) -> IdentityFilter:
+    """Add one condition; raises QueryInvalid for an unknown one, or for a second one of its kind."""
+    change = _condition(query)
+    if any(getattr(wanted, name) is not None for name in change):
+        raise QueryInvalid("Only one condition of a kind is supported.")
+    return replace(wanted, **change)
+
+
+def _condition(query: Query) -> dict[str, Any]:
+    match query:
+        case Query("equal", field, [_, *_] as values) if field in _EQUALS:
+            if not all(isinstance(value, str) for value in values):
+                raise QueryInvalid("Values of this attribute are text.")
+            if field == "providerEmail":
+                values = tuple(email_addresses.lookup_form(value) for value in values)
+            return {_EQUALS[field]: list(values)}
+        case Query(method, field) if field in _SPANS and method in list_queries.PERIODS:
+            start, end = list_queries.period(query)
+            bounds = {f"{_SPANS[field]}_from": start, f"{_SPANS[field]}_until": end}
+            return {name: at for name, at in bounds.items() if at is not None}
+    raise QueryInvalid(f"The query {query.method[:32]} is not supported for this attribute.")

@@ -1,0 +1,14 @@
+-- name: create_oauth_flow(project_id, id, provider, kind, success, failure, app_state, browser, session_id, seconds)
+insert into oauth_flows (project_id, id, provider, kind, success, failure, app_state, browser, session_id, expires_at)
+values (:project_id, :id, :provider, :kind, :success, :failure, :app_state, :browser, :session_id,
+    now() + make_interval(secs => :seconds));
+
+-- name: take_oauth_flow(project_id, id, provider, browser) -> Flow?
+-- Of any number of concurrent calls one gets it. Another browser than the one that started it does not use it up.
+delete from oauth_flows
+where project_id = :project_id and id = :id and provider = :provider and expires_at > now()
+    and (browser is null or browser = :browser)
+returning project_id, id, provider, kind, success, failure, app_state, browser is not null as bound, session_id;
+
+-- name: delete_expired_oauth_flows()
+delete from oauth_flows where expires_at < now();
