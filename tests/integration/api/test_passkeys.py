@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from service.db import Pool
-from service.store import passkey_challenges, projects
+from service.store import passkey_challenges, project_deletion, projects
 from testkit import api_keys, passkeys
 from testkit.api import Api, cookie_of
 from testkit.authenticator import Authenticator, decode, encode
@@ -312,3 +312,13 @@ async def test_localhost_beside_the_host_of_production(api: Api, pool: Pool, ann
     assert asked["publicKey"]["rpId"] == "localhost"
     assert (await prove(api, asked, holder.get(asked["publicKey"]))).status == 201
     assert kind(await sign(api, holder)) == (401, "user_passkey_invalid")
+
+
+async def test_a_deleted_project(api: Api, pool: Pool, ann: Person):
+    """Its passkeys and all ceremonies under way go with it."""
+    await add(ann)
+    await begin(ann)
+    await challenge(api)
+    assert await project_deletion.delete(pool, "shop", report=lambda _: None)
+    assert await pool.fetchrow("select from passkeys") is None
+    assert await pool.fetchrow("select from passkey_challenges") is None

@@ -1,0 +1,16 @@
+"""Libraries that are imported by who needs them only."""
+
+import subprocess
+import sys
+
+from testkit.patience import PATIENCE
+from testkit.processes import ROOT
+
+
+def test_webauthn_is_imported_with_the_first_passkey():
+    """The API with all its routes has neither the library nor its parser: 17 MB that other projects don't pay for."""
+    code = "import sys; from service import app; app.routes(); print({'webauthn', 'cbor2', 'OpenSSL'} & {*sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE
+    )
+    assert done.stdout.strip() == "set()"
