@@ -44,7 +44,7 @@ async def _recovery_code(ctx: RequestContext, otp: str) -> Use | None:
     """Compare with the one code of that place; a code that was used costs a hash as well."""
     typed = codes.parse(otp)
     found = await recovery_codes.find(ctx.pool, ctx.member, place=codes.place_of(typed) if typed else -1)
-    right = await ctx.services.passwords.verify(found.hash if found else None, typed.reveal() if typed else "")
+    right = await ctx.services.passwords.verify_code(found.hash if found else None, typed.reveal() if typed else "")
     if found is None or not right:
         return None
 

@@ -18,8 +18,8 @@ SHOWN_ONCE = "Recovery codes are shown once, when they are made."
 
 
 async def hash_all(passwords: PasswordHashPool, made: list[Secret]) -> list[str]:
-    """Hash codes one after the other, so that they keep no sign-in from its hash. Raises Overloaded."""
-    return [await passwords.hash(code.reveal()) for code in made]
+    """Hash codes together. Raises Overloaded."""
+    return await passwords.hash_codes([code.reveal() for code in made])
 
 
 @member.post("/v1/account/mfa/recovery-codes")

@@ -58,7 +58,7 @@ async def _recovery_codes(arguments: argparse.Namespace, settings: "Settings") -
         made = recovery_codes.generate()
         passwords = PasswordHashPool(threads=1)
         try:
-            hashes = [await passwords.hash(code.reveal()) for code in made]
+            hashes = await passwords.hash_codes([code.reveal() for code in made])
         finally:
             passwords.close()
         await factor_admin.replace_recovery_codes(admin_context(pool, user.project_id), user.id, hashes=hashes)

@@ -13,7 +13,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, TypeVar
 
@@ -31,6 +31,9 @@ Method = Literal["argon2", "bcrypt", "scrypt", "wrapped", "firebase"]
 
 # OWASP's floor: 19 MiB, two passes, one lane.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+# For random codes of 55 bits, which nobody guesses at this cost either; ten are made in one request, and a second of
+# hashing would be too much of it on a busy machine.
+_CODE_HASHER = PasswordHasher(time_cost=1, memory_cost=4_096, parallelism=1)
 # An imported or planted hash may demand more than a server has: KiB, KiB times passes, lanes; bcrypt's cost;
 # scrypt's N * r * p. Each is about a second of one core at most.
 _MEMORY_CAP, _ARGON2_WORK, _LANES, _BCRYPT_COST, _SCRYPT_WORK = 256 * 1024, 2 * 1024 * 1024, 8, 14, 2**21
@@ -51,6 +54,12 @@ _LONGEST = 1.0
 def _decoy() -> str:
     """Hash of no password, made once, for a login of an unknown user to be checked against: the same work and time."""
     return _HASHER.hash(os.urandom(16).hex())
+
+
+@functools.cache
+def _code_decoy() -> str:
+    """Hash of no code, made once, for an answer where there is no code to check against."""
+    return _CODE_HASHER.hash(os.urandom(16).hex())
 
 
 def _step_back() -> None:
@@ -77,7 +86,7 @@ class PasswordHashPool:
         self._waiting = 0
         # Durations of recent hashes, in seconds.
         self._usual = 0.0
-        self._nobody = _decoy()
+        self._nobody, self._no_code = _decoy(), _code_decoy()
 
     async def hash(self, password: str) -> str:
         return await self._run(lambda: self._measured(lambda: _HASHER.hash(password)))
@@ -89,6 +98,15 @@ class PasswordHashPool:
     async def verify(self, stored: str | None, password: str) -> bool:
         """Verify a password; False after the same work where there is no hash to check against."""
         right = await self._run(lambda: self._measured(lambda: self._matches(stored or self._nobody, password)))
+        return right and stored is not None
+
+    async def hash_codes(self, codes: Sequence[str]) -> list[str]:
+        """Hash random codes, all of them in about the time of one password."""
+        return await self._run(lambda: [_CODE_HASHER.hash(code) for code in codes])
+
+    async def verify_code(self, stored: str | None, code: str) -> bool:
+        """Verify a random code; False after the same work where there is no hash to check against."""
+        right = await self._run(lambda: _proves(stored or self._no_code, code))
         return right and stored is not None
 
     async def is_breached(self, password: str) -> bool:

@@ -118,6 +118,16 @@ async def test_hashing_steps_back_for_the_event_loop(passwords: PasswordHashPool
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < 5
 
 
+async def test_random_codes_have_a_lighter_hash(passwords: PasswordHashPool):
+    """Ten cost about one password: they are made in one request. Each opens for its own code only, none for nobody."""
+    stored = await passwords.hash_codes(["0abcdefghjkm", "1abcdefghjkm"])
+    assert [await passwords.verify_code(each, "0abcdefghjkm") for each in stored] == [True, False]
+    assert await passwords.verify_code(None, "0abcdefghjkm") is False
+    found, whole = extract_parameters(stored[0]), extract_parameters(await passwords.hash("correct horse"))
+    assert found.type is whole.type
+    assert 10 * found.time_cost * found.memory_cost <= 1.1 * whole.time_cost * whole.memory_cost
+
+
 async def test_a_hash_that_would_be_too_late_is_not_begun(passwords: PasswordHashPool):
     """A request waits for a thread as long as it has time left, less what a hash takes of late: no work for nobody."""
     loop, began = asyncio.get_running_loop(), []
