@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(dest="what", required=True)
     whole = commands.add_parser(
         "run",
-        help="Postgres, Valkey, the API, a worker, the mailbox and the example app, until Ctrl-C",
+        help="Postgres, Valkey, the API, a worker, the mailbox, the example app and a provider, until Ctrl-C",
         epilog="Data, secrets and logs stay in .local of the repository, or in the folder LOCAL_STATE.",
     )
     whole.add_argument("--port", type=_port, help=f"of the API (from {USUAL.api} on)")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from devstack.servers import free_port
 from devstack.terminal import print_line
 
-_NAMES = {"api": "the API", "page": "the mailbox", "smtp": "SMTP", "app": "the example app", "try_it": "Swagger UI"}
+_NAMES = {"api": "the API", "page": "the mailbox", "smtp": "SMTP", "app": "the example app", "try_it": "Swagger UI",
+          "provider": "the demo provider"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Ports:
     smtp: int = 1025
     app: int = 8030
     try_it: int = 8035
+    provider: int = 8040
     wanted: frozenset[str] = frozenset()
 
 

@@ -1,17 +1,18 @@
-"""`python -m devstack.prepare PROJECT HOST APP NOTE`: migrate the demo's database and make its project, if need be.
+"""`python -m devstack.prepare PROJECT HOST APP NOTE ISSUER`: migrate the demo's database and make its project.
 
 One process for what are several commands of the service, since each of them would load all of it anew.
 """
 
 import json
+import os
 import sys
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
+from devstack.programs import PROVIDER
 from service.__main__ import main as command
 from service.cli.exit_codes import EXISTS, MISSING
-from service.links import redirect_policy
 
 
 class CommandFailed(Exception):
@@ -22,15 +23,17 @@ class CommandFailed(Exception):
         self.code = code
 
 
-def main(project: str, host: str, app: str, note: Path) -> int:
+def main(project: str, host: str, app: str, note: Path, issuer: str) -> int:
     """Return 0, or the exit code of the command that failed.
 
     `host` is empty, or one that others in the LAN reach. `app` is where the project's pages lead back to, unless a
     developer has set another. `note` is a file that holds the host of the run before: the project allows it no longer,
-    unless it is given again. The file `app_url` beside it holds the `app` of the run before.
+    unless it is given again. The file `app_url` beside it holds the `app` of the run before. `issuer` is the address of
+    the demo provider, whose client secret is in PROVIDER_SECRET.
     """
     try:
         _prepare(project, f"[{host}]" if ":" in host else host, app, note)
+        _set_up_provider(project, issuer)
     except CommandFailed as failure:
         return failure.code
     return 0
@@ -39,6 +42,8 @@ def main(project: str, host: str, app: str, note: Path) -> int:
 def _prepare(project: str, host: str, app: str, note: Path) -> None:
     _run("migrate")
     is_new = _run("projects", "create", project, "--name", "Demo", fine=EXISTS) == 0
+    # Of the demo provider, and of pages that others in the LAN reach.
+    _run("projects", "set", project, "--plain-http", "on")
     _run("platforms", "add", project, "localhost")
     former = note.read_text() if note.exists() else ""
     if former and former != host:
@@ -47,13 +52,10 @@ def _prepare(project: str, host: str, app: str, note: Path) -> None:
         # Noted before it is allowed: a run that is interrupted here is cleared up by the next one.
         note.write_text(host)
         _run("platforms", "add", project, host)
-        _run("projects", "set", project, "--plain-http", "on")
     _lead_back(project, app, note.with_name("app_url"), is_new=is_new)
     if not _settings(project)["rp_id"]:
         _run("projects", "set", project, "--passkeys", "on", "--rp-id", "localhost")
     if former and not host:
-        if not any(redirect_policy.is_open(_settings(project)[name]) for name in ("app_url", "verification_url")):
-            _run("projects", "set", project, "--plain-http", "off")
         note.unlink()
 
 
@@ -68,7 +70,15 @@ def _lead_back(project: str, app: str, note: Path, *, is_new: bool) -> None:
 def _settings(project: str) -> dict[str, str]:
     with redirect_stdout(StringIO()) as shown:
         _run("--json", "projects", "show", project)
-    return {name: json.loads(shown.getvalue())[name] for name in ("app_url", "verification_url", "rp_id")}
+    return {name: json.loads(shown.getvalue())[name] for name in ("app_url", "rp_id")}
+
+
+def _set_up_provider(project: str, issuer: str) -> None:
+    """Let users sign in by the demo provider, which has another secret in each run."""
+    sys.stdin = StringIO(os.environ["PROVIDER_SECRET"])
+    _run("providers", "set", project, PROVIDER, "--client-id", project, "--client-secret", "--issuer", issuer,
+         "--trust-email", "on")  # fmt: skip
+    _run("providers", "enable", project, PROVIDER)
 
 
 def _run(*words: str, fine: int = 0) -> int:
@@ -80,4 +90,4 @@ def _run(*words: str, fine: int = 0) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3], Path(sys.argv[4])))
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3], Path(sys.argv[4]), sys.argv[5]))

@@ -11,6 +11,7 @@ import aiohttp
 from devstack.children import Program
 
 PROJECT = "demo"
+PROVIDER = "oidc-demo"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import secrets
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
@@ -13,11 +14,12 @@ from devstack import environment, servers
 from devstack.children import Program, call, until_ready
 from devstack.example_app import open_example_app
 from devstack.gallery import Gallery
+from devstack.identity_provider import Client, open_identity_provider
 from devstack.lan import origin, own_address
 from devstack.log_follower import follow
 from devstack.mailbox import Mailbox, open_mailbox
 from devstack.ports import USUAL, Ports, PortTaken, choose, refuse_taken
-from devstack.programs import OURS, PROJECT, Commands, list_programs
+from devstack.programs import OURS, PROJECT, PROVIDER, Commands, list_programs
 from devstack.servers import Server, ServerError, last_lines
 from devstack.terminal import how_ended, print_line, welcome
 from devstack.try_it import open_try_it
@@ -79,7 +81,9 @@ async def _open(
     print_line("Migrating, starting the API and a worker ...")
     app_port = choose(ports, "app", host)
     app_url, note = f"{origin(host, app_port)}/", state / "lan_host"
-    await call((*commands.prepare, PROJECT, host, app_url, str(note)), env=env)
+    provider, secret = await _open_provider(stack, ports, settings["PUBLIC_URL"])
+    prepare = (*commands.prepare, PROJECT, host, app_url, str(note), provider)
+    await call(prepare, env={**env, "PROVIDER_SECRET": secret})
     programs = list_programs(commands, env, logs=state / "log")
     for program in programs:
         await program.start()
@@ -93,6 +97,7 @@ async def _open(
             endpoint=f"{api}/v1",
             project=PROJECT,
             mailbox=origin(host, mailbox.page_port),
+            provider=PROVIDER,
             port=app_port,
             host=host,
         )
@@ -101,13 +106,22 @@ async def _open(
         open_try_it(api=api, project=PROJECT, port=choose(ports, "try_it", host), host=host)
     )
     announce(api)
-    places = _places(api, mailbox, programs, app=app, try_it=try_it, host=host)
+    places = _places(api, mailbox, programs, app=app, try_it=try_it, provider=provider, host=host)
     welcome(state, PROJECT, places, api=api, lan=host)
     await _stay(stack, (postgres, valkey), programs)
 
 
+async def _open_provider(stack: AsyncExitStack, ports: Ports, api: str) -> tuple[str, str]:
+    """Start the provider that the example app can sign in by; returns its address and the secret of its client."""
+    port, secret = choose(ports, "provider"), secrets.token_urlsafe(32)
+    issuer = origin("", port)
+    client = Client(PROJECT, secret, f"{api}/v1/account/sessions/oauth2/callback/{PROVIDER}/{PROJECT}")
+    await stack.enter_async_context(open_identity_provider(issuer=issuer, client=client, port=port))
+    return issuer, secret
+
+
 def _places(
-    api: str, mailbox: Mailbox, programs: Iterable[Program], *, app: int, try_it: int, host: str
+    api: str, mailbox: Mailbox, programs: Iterable[Program], *, app: int, try_it: int, provider: str, host: str
 ) -> Iterator[tuple[str, str]]:
     """List what a browser can open."""
     page = origin(host, mailbox.page_port)
@@ -115,6 +129,7 @@ def _places(
     yield "Docs", f"{api}/docs"
     yield "Try it", f"{origin(host, try_it)}   (Swagger UI for every route)"
     yield "App", f"{origin(host, app)}   (an example with the official web SDK, to copy from devstack/example_app/site)"
+    yield "Provider", f"{provider}   (for trying out: whoever types an address there is that person; this machine only)"
     yield "Mailbox", f"{page}   (takes every mail sent to localhost:{mailbox.smtp_port})"
     yield "Letters", f"{page}/gallery/   (letters and pages in each language, made at the first look)"
     for program in programs:

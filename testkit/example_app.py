@@ -23,6 +23,7 @@ class Demo:
     """The parts of `./dev run`, for a reader of one language; `app` is the address of the example app."""
 
     app: str
+    api: str
     mailbox: Mailbox
     language: str = "en"
 
@@ -43,7 +44,7 @@ class Demo:
 
 
 @asynccontextmanager
-async def open_demo(environment: dict[str, str], *, heartbeat: Path) -> AsyncIterator[Demo]:
+async def open_demo(environment: dict[str, str], *, heartbeat: Path, provider: str = "") -> AsyncIterator[Demo]:
     """Start the parts for the project `shop`, and end them with the block."""
     async with open_mailbox() as mailbox:
         settings = environment | {"SMTP_URL": f"smtp://127.0.0.1:{mailbox.smtp_port}?tls=none"}
@@ -51,9 +52,9 @@ async def open_demo(environment: dict[str, str], *, heartbeat: Path) -> AsyncIte
             public = address.replace("127.0.0.1", "localhost")
             async with (
                 processes.worker(settings | {"PUBLIC_URL": public}, heartbeat=heartbeat),
-                open_example_app(endpoint=f"{public}/v1", project="shop") as port,
+                open_example_app(endpoint=f"{public}/v1", project="shop", provider=provider) as port,
             ):
-                yield Demo(f"http://localhost:{port}", mailbox)
+                yield Demo(f"http://localhost:{port}", public, mailbox)
 
 
 async def sign_up(page: Page, demo: Demo, password: str) -> None:

@@ -19,13 +19,14 @@ _ADDRESSES = re.findall(r'<template data-path="([^"]+)"', (_SITE / "index.html")
 
 @asynccontextmanager
 async def open_example_app(
-    *, endpoint: str, project: str, mailbox: str = "", port: int = 0, host: str = ""
+    *, endpoint: str, project: str, mailbox: str = "", provider: str = "", port: int = 0, host: str = ""
 ) -> AsyncIterator[int]:
     """Serve the app on 127.0.0.1, and on `host` too, until the block ends; yields its port.
 
     `endpoint` is the address of the API with /v1; `mailbox` is that of the mailbox, for a link to it.
+    `provider` is the name of one that users may sign in with; without it the app offers none.
     """
-    config = {"ENDPOINT": endpoint, "PROJECT": project, "MAILBOX": mailbox}
+    config = {"ENDPOINT": endpoint, "PROJECT": project, "MAILBOX": mailbox, "PROVIDER": provider}
     async with serve(_application(config), port=port, host=host) as chosen:
         yield chosen
 
@@ -36,7 +37,9 @@ def _application(config: dict[str, str]) -> web.Application:
     headers = {
         "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
         f"connect-src {parts.scheme}://{parts.netloc}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        "Referrer-Policy": "no-referrer",
+        # Never the address, which may hold a mailed secret. Without the origin the service would link no identity: it
+        # tells its projects' own pages from others by it.
+        "Referrer-Policy": "strict-origin",
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
     }

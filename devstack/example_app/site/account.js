@@ -45,6 +45,15 @@ export const askLink = ({ email, hosted }) =>
 // Of a code or of a link.
 export const useSecret = ({ userId, secret }) => account.createSession({ userId, secret });
 
+// Leaves the page. The service sends the browser to the provider, and from there to one of these pages.
+export const goToProvider = (provider, failure) =>
+  account.createOAuth2Session({ provider, success: page("/account"), failure: page(failure) });
+
+// Accounts at providers that open this one.
+export const listIdentities = async () => (await account.listIdentities()).identities;
+
+export const unlink = (identityId) => account.deleteIdentity({ identityId });
+
 export const getAccount = () => account.get();
 
 export const listSessions = async () => (await account.listSessions()).sessions;

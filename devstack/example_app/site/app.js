@@ -5,11 +5,13 @@ import { MAILBOX } from "./config.js";
 import { explain } from "./errors.js";
 import { byId, element, given, go, main, say, show, when } from "./page.js";
 import * as passkeys from "./passkeys.js";
+import * as providers from "./providers.js";
 import * as secondFactors from "./second_factors.js";
 
 const actions = {
   ...secondFactors.actions,
   ...passkeys.actions,
+  ...providers.actions,
   async "sign-up"(fields) {
     await service.signUp(fields);
     go("/account", `A mail is on its way to ${fields.email}. Open its link to confirm the address.`);
@@ -79,6 +81,7 @@ const fillers = {
     byId("ask-verification").hidden = account.emailVerification;
     byId("sessions").replaceChildren(...sessions.map(sessionItem));
     byId("log").replaceChildren(...log.map(logRow));
+    await providers.fill();
   },
 };
 
@@ -163,6 +166,7 @@ async function open() {
   if (MAILBOX) Object.assign(byId("mailbox"), { href: MAILBOX, hidden: false });
   passkeys.offerSignIn();
   say(sessionStorage.notice ?? "");
+  providers.offer();
   delete sessionStorage.notice;
   try {
     await fillers[template.dataset.path]?.();

@@ -31,7 +31,7 @@ async def test_one_page_at_each_address(site: ClientSession):
 async def test_files_and_settings(site: ClientSession):
     """All that the page loads is there, and nothing else; the address of the service comes with the start."""
     scripts = (
-        "app", "account", "errors", "page", "passkeys", "qr", "second_factors", "vendor/appwrite-28.0.0",
+        "app", "account", "errors", "page", "passkeys", "providers", "qr", "second_factors", "vendor/appwrite-28.0.0",
         "vendor/lean-qr-2.7.4",
     )  # fmt: skip
     for path in ("/style.css", *(f"/{name}.js" for name in scripts)):
@@ -40,17 +40,18 @@ async def test_files_and_settings(site: ClientSession):
         'export const ENDPOINT = "http://localhost:8080/v1";\n'
         'export const PROJECT = "demo";\n'
         'export const MAILBOX = "http://localhost:8025";\n'
+        'export const PROVIDER = "";\n'
     )
     for path in ("/server.py", "/vendor/LICENSE.appwrite", "/vendor/../server.py", "/%2e%2e/server.py"):
         assert (await site.get(path)).status == 404, path
 
 
 async def test_the_page_talks_to_the_service_alone(site: ClientSession):
-    """Its policy lets it load its own files and ask the service, and nothing else; no address is told to anybody."""
+    """Its policy lets it load its own files and ask the service, and nothing else; its address is told to nobody."""
     answer = await site.get("/reset?userId=a&secret=b")
     assert answer.headers["Content-Security-Policy"] == (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src http://localhost:8080; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Referrer-Policy"] == "strict-origin"
     assert answer.headers["Cache-Control"] == "no-store"

@@ -6,17 +6,19 @@ import sys
 
 import pytest
 
-from service.store import branding, projects
+from service.store import branding, projects, providers
 from service.store.branding import BrandingCache
 
 LOCAL = "http://localhost:8030/"
+ISSUER = "http://localhost:8040"
 
 
 @pytest.fixture
 def prepare(environment, tmp_path):
     async def prepare(host="", app=LOCAL, **more):
-        argv = (sys.executable, "-m", "devstack.prepare", "demo", host, app, str(tmp_path / "lan_host"))
-        process = await asyncio.create_subprocess_exec(*argv, env={**os.environ, **environment, **more})
+        argv = (sys.executable, "-m", "devstack.prepare", "demo", host, app, str(tmp_path / "lan_host"), ISSUER)
+        env = {**os.environ, **environment, "PROVIDER_SECRET": "of this run", **more}
+        process = await asyncio.create_subprocess_exec(*argv, env=env)
         return await process.wait()
 
     return prepare
@@ -39,7 +41,7 @@ async def test_it_may_run_again_and_again(prepare, pool):
     assert await prepare() == 0
     assert await app_url(pool) == LOCAL
     assert (await projects.find(pool, "demo")).name == "Demo"
-    assert await allowed(pool) == (["localhost"], False)
+    assert await allowed(pool) == (["localhost"], True)
 
 
 async def test_pages_lead_back_to_the_app_that_a_developer_has_set(prepare, pool):
@@ -63,12 +65,12 @@ async def test_the_host_of_the_lan_is_allowed_as_long_as_it_is_given(prepare, po
         assert await app_url(pool) == "http://[2001:db8::1]:8030/"
     for _ in range(2):
         assert await prepare() == 0
-        assert await allowed(pool) == (["localhost", "own.example"], False)
+        assert await allowed(pool) == (["localhost", "own.example"], True)
         assert await app_url(pool) == LOCAL
 
 
 async def test_what_a_developer_has_set_stays(prepare, pool):
-    """A host removed by hand is no failure; plain http stays on for a page of the developer's that needs it."""
+    """A host removed by hand is no failure, and pages lead back to the address that a developer has set."""
     assert await prepare("192.0.2.20") == 0
     assert await projects.remove_platform(pool, "demo", hostname="192.0.2.20")
     await branding.change(pool, "demo", app_url="http://own.example/")
@@ -85,6 +87,15 @@ async def test_passkeys_work_on_this_machine(prepare, pool):
         assert await prepare() == 0
         found = await projects.find(pool, "demo")
         assert (found.rp_id, found.passkeys) == (kept, True)
+
+
+async def test_each_run_has_its_own_provider(prepare, pool, settings):
+    """Users may sign in by the demo provider, with the secret of this run, and keep its addresses."""
+    for secret in ("of the first run", "of the second"):
+        assert await prepare(PROVIDER_SECRET=secret) == 0
+        found = await providers.find(pool, settings.key_ring, "demo", "oidc-demo")
+        assert (found.usable, found.issuer, found.client_id, found.trust_email) == (True, ISSUER, "demo", True)
+        assert found.client_secret.reveal() == secret
 
 
 async def test_a_failure_ends_it(prepare):

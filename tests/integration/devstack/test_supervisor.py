@@ -82,7 +82,7 @@ def read_notes(state):
 @contextmanager
 def supervisor(state, *, ports=None, host="", **commands):
     """A supervisor in its own process; whatever the test does, it and its children are gone afterwards."""
-    ports = {"api": 0, "page": 0, "smtp": 0, "app": 0, "try_it": 0} | (ports or {})
+    ports = {"api": 0, "page": 0, "smtp": 0, "app": 0, "try_it": 0, "provider": 0} | (ports or {})
     usual = {"prepare": QUICK, "api": stand_in("api"), "worker": stand_in("worker")}
     argv = [sys.executable, "-c", SUPERVISOR, str(state), json.dumps(usual | commands), json.dumps(ports), host]
     with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
@@ -135,7 +135,12 @@ def test_it_says_where_everything_is(tmp_path):
         assert re.search(r"Mailbox  http://localhost:\d+ ", said)
         app = re.search(r"App      (http://localhost:\d+) ", said)[1]
         with urlopen(f"{app}/config.js") as answer:  # noqa: S310 - an address of ours
-            assert f'ENDPOINT = "{note["PUBLIC_URL"]}/v1"' in answer.read().decode()
+            config = answer.read().decode()
+        assert f'ENDPOINT = "{note["PUBLIC_URL"]}/v1"' in config
+        assert 'PROVIDER = "oidc-demo"' in config
+        issuer = re.search(r"Provider (http://localhost:\d+) ", said)[1]
+        with urlopen(f"{issuer}/.well-known/openid-configuration") as answer:  # noqa: S310 - an address of ours
+            assert json.load(answer)["issuer"] == issuer
         page = re.search(r"Try it   (http://localhost:\d+) ", said)[1]
         with urlopen(page) as answer:  # noqa: S310 - an address of ours
             assert f'data-api="{note["PUBLIC_URL"]}" data-project="demo"' in answer.read().decode()
@@ -357,7 +362,8 @@ def test_the_lan_reaches_what_it_is_told_to(tmp_path):
     assert (note["HOST"], note["PUBLIC_URL"]) == (f"127.0.0.1,{host}", f"http://{host}:{note['PORT']}")
     assert f"Warning: with --host everybody in the network of {host} reaches the API, the example app and" in said
     app = re.search(rf"App      (http://{re.escape(host)}:\d+) ", said)[1]
-    assert (tmp_path / "prepared").read_text() == f"demo {host} {app}/ {tmp_path / 'lan_host'}\n"
+    provider = re.search(r"Provider (http://localhost:\d+) ", said)[1]
+    assert (tmp_path / "prepared").read_text() == f"demo {host} {app}/ {tmp_path / 'lan_host'} {provider}\n"
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "nowhere"])
