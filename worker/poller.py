@@ -22,6 +22,7 @@ from service.store import (
     security_log,
     sessions,
     tokens,
+    used_id_tokens,
     users,
 )
 from worker.delivery import Delivery
@@ -162,8 +163,11 @@ class OutboxPoller:
         await tokens.delete_expired(self.pool)
         await sessions.delete_expired(self.pool)
         for delete_expired in (
-            challenges.delete_expired, passkey_challenges.delete_expired, oauth_flows.delete_expired
-        ):  # fmt: skip
+            challenges.delete_expired,
+            passkey_challenges.delete_expired,
+            oauth_flows.delete_expired,
+            used_id_tokens.delete_expired,
+        ):
             await delete_expired(self.pool)
         await identities.forget_unshown_tokens(self.pool)
         for delete_old in (

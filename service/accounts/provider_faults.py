@@ -12,7 +12,16 @@ _MESSAGE = 200
 
 def refusal(provider: Provider, fault: ProviderFault) -> AccountError:
     """Make the error for the client of a fault, and log it."""
-    reason = fault.reason if isinstance(fault, ProviderFailure | ProviderUnavailable) else "it refused"
+    record(provider, fault)
+    if isinstance(fault, ProviderError):
+        return refused(provider, fault.code)
+    return OAuth2ProviderFailure(
+        _cut(f"{provider.title} couldn't complete sign-in ({_reason(fault).rstrip('.')}). Please try again.")
+    )
+
+
+def record(provider: Provider, fault: ProviderFault) -> None:
+    """Tell the operator of a fault."""
     log.warning(
         "A sign-in by a provider failed",
         extra={
@@ -20,14 +29,13 @@ def refusal(provider: Provider, fault: ProviderFault) -> AccountError:
             "project": provider.project_id,
             "provider": provider.name,
             "fault": type(fault).__name__,
-            "reason": reason,
+            "reason": _reason(fault),
         },
     )
-    if isinstance(fault, ProviderError):
-        return refused(provider, fault.code)
-    return OAuth2ProviderFailure(
-        _cut(f"{provider.title} couldn't complete sign-in ({reason.rstrip('.')}). Please try again.")
-    )
+
+
+def _reason(fault: ProviderFault) -> str:
+    return fault.reason if isinstance(fault, ProviderFailure | ProviderUnavailable) else "it refused"
 
 
 def refused(provider: Provider, code: str, description: str = "") -> OAuth2ProviderError:

@@ -18,6 +18,7 @@ from service.links import redirect_policy
 
 _ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
 _LABELS, _LABEL = 1000, 36
+_YEAR = 31_536_000
 _NO_EMAIL = "Value must be a valid email address"
 
 
@@ -294,6 +295,52 @@ SessionSeconds = Annotated[
     int,
     AfterValidator(_session_seconds),
     _example(3600, minimum=1, description="Seconds, from 60 to the project's session time, which is the default"),
+]
+
+
+ProviderName = Annotated[str, AfterValidator(sized(1, 64)), AfterValidator(_plain), _example("google", maxLength=64)]
+IdToken = Annotated[
+    Secret,
+    _TEXT,
+    AfterValidator(sized(1, 8192)),
+    AfterValidator(_plain),
+    AfterValidator(Secret),
+    _example("eyJhbGciOiJSUzI1NiJ9", minLength=1, maxLength=8192, description="As the provider gave it to the app"),
+]
+Nonce = Annotated[
+    Secret,
+    _TEXT,
+    AfterValidator(sized(0, 256)),
+    AfterValidator(_plain),
+    AfterValidator(Secret),
+    _example(
+        "b7a1f0c2", minLength=0, maxLength=256, description="The app's own, or the text whose SHA-256 the token has"
+    ),
+]
+ProviderAccessToken = Annotated[
+    Secret,
+    _TEXT,
+    AfterValidator(sized(0, 4096)),
+    AfterValidator(_plain),
+    AfterValidator(Secret),
+    _example(
+        "ya29.a0Af", minLength=0, maxLength=4096, description="Kept only where the project shows tokens of providers"
+    ),
+]
+
+
+def _lifetime(number: float) -> int:
+    if not 0 <= number <= _YEAR:
+        raise unfit(f"Value must be between 0 and {_YEAR}")
+    return int(number)
+
+
+# SDKs write a whole number with a point.
+AccessTokenSeconds = Annotated[
+    int,
+    GetPydanticSchema(lambda _source, _handler: core_schema.float_schema(strict=True, allow_inf_nan=False)),
+    AfterValidator(_lifetime),
+    _example(3600, minimum=0, maximum=31_536_000, description="Seconds until the access token expires"),
 ]
 
 

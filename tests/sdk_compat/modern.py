@@ -256,4 +256,4 @@ async def _by_phone(it: Walk) -> None:
     await left(it)
     await it.refused("createPhoneToken", *NO_PHONE, userId="ann", phone="+12025550123")
     await it.refused("updatePhoneSession", *NO_PHONE, userId="ann", secret="123456")
-    await it.refused("createIdTokenSession", 404, ROUTE, provider="google", idToken="x")
+    await it.refused("createIdTokenSession", 412, "project_provider_disabled", provider="google", idToken="x")

@@ -32,7 +32,7 @@ async def provider_of(it: Walk) -> AsyncIterator[IdentityProvider]:
     name, _, key = it.deployment.environment["SECRET_KEYS"].partition(":")
     async with IdentityProvider() as provider, _pool(it) as pool:
         provider.user |= {"sub": f"user of {it.sdk.name}", "email": "pia@example.com"}
-        await provider.register(pool, {name: bytes.fromhex(key)}, "shop")
+        await provider.register(pool, {name: bytes.fromhex(key)}, "shop", native=True)
 
         async def seen() -> bool:
             address = f"{it.deployment.address}/v1/account/sessions/oauth2/oidc?project=shop"
@@ -46,6 +46,7 @@ async def provider_of(it: Walk) -> AsyncIterator[IdentityProvider]:
 async def walk(it: Walk) -> None:
     """Sign in, extend the session, and take the provider off the account again."""
     async with provider_of(it) as provider:
+        await _on_a_phone(it, provider)
         if it.in_browser:
             await _in_a_browser(it)
         else:
@@ -56,6 +57,20 @@ async def walk(it: Walk) -> None:
     listed = await it.works("listIdentities")
     assert [each["provider"] for each in listed["identities"]] == ["oidc"]
     await it.works("deleteIdentity", identityId=listed["identities"][0]["$id"])
+    await it.works("deleteSession", sessionId="current")
+    it.speak(key=it.key)
+
+
+async def _on_a_phone(it: Walk, provider: IdentityProvider) -> None:
+    """Sign in with an ID token, which the system of a phone would give to the app."""
+    if not it.has("createIdTokenSession"):
+        return
+    token = {"provider": "oidc", "idToken": provider.id_token(nonce="n1"), "nonce": "n1"}
+    session = await it.works("createIdTokenSession", **token, accessToken="a", accessTokenExpiry=3600)
+    assert session["provider"] == "oidc"
+    if not it.in_browser:
+        it.speak(session=session["secret"])
+    assert (await it.works("get"))["email"] == "pia@example.com"
     await it.works("deleteSession", sessionId="current")
     it.speak(key=it.key)
 

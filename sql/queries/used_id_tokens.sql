@@ -1,0 +1,7 @@
+-- name: record_used_id_token(project_id, digest, expires_at)
+-- Nothing if it was used before; one that is being used by another transaction is waited for.
+insert into used_id_tokens (project_id, digest, expires_at)
+values (:project_id, :digest, to_timestamp(:expires_at::bigint)) on conflict do nothing;
+
+-- name: delete_expired_used_id_tokens()
+delete from used_id_tokens where expires_at < now();
