@@ -85,10 +85,10 @@ def _entry(document: Json, paths: tuple[str, ...], method: str, operation: Json)
         _resolved(document, body["schema"]) if body else None,
         sdk_method(operation),
         snippets(Target(document["servers"][0]["url"]), paths[0], method, operation, parameters),
-        {status: _examples(answer) for status, answer in answers.items() if status < "300"},
+        {status: _examples(answer) for status, answer in answers.items() if status < "400"},
         [
             (status, type_)
-            for status, answer in answers.items() if status >= "300"
+            for status, answer in answers.items() if status >= "400"
             for type_ in _types(document, answer["content"]["application/json"]["schema"])
         ],
     )  # fmt: skip

@@ -100,15 +100,19 @@ def test_what_a_body_names_is_counted_for_checked_bodies():
     assert all(route.contract.request for route in named)
 
 
+# Anonymous sessions and both starts of a sign-in by a provider: each is a way to any number of accounts.
+ONE_WINDOW = {"create_anonymous_session.ip": 3}
+
+
 def test_no_two_rules_share_a_name():
-    """A rule's name is its window: only a page and the route whose work it does count each other's calls."""
+    """A rule's name is its window: a page and the route whose work it does count each other's calls, few others do."""
     counted: dict[str, list[tuple[object, bool]]] = {}
     for route in routes():
         for limit in route.limits:
             counted.setdefault(limit.rule.name, []).append((limit, route.page))
     for name, uses in counted.items():
         assert len({limit for limit, _ in uses}) == 1, name
-        assert [page for _, page in uses].count(False) <= 1, name
+        assert [page for _, page in uses].count(False) <= ONE_WINDOW.get(name, 1), name
         assert [page for _, page in uses].count(True) <= 1, name
 
 
