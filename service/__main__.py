@@ -1,4 +1,4 @@
-"""`python -m service`: serve the API, migrate the database, manage projects, hosts, keys, users, mails and letters.
+"""`python -m service`: serve the API, migrate the database, manage projects, hosts, keys, users, mails, SMS.
 
 Exit codes: 0 done, 2 wrong words, 3 it exists already, 4 there is no such thing, 5 the settings are unfit,
 6 Postgres or Redis can't be used as it is, or a port can't be had, 7 the doctor found something wrong.
@@ -33,7 +33,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         for name, entry in COMMANDS.items():
             verbs.add_parser(name, help=entry.text)
     root.set_defaults(try_relays=_try_relays, send_letter=_send_letter, smtp_server_of=_smtp_server_of, serve=None)
-    root.set_defaults(previews=_previews)
+    root.set_defaults(previews=_previews, try_webhook=_try_webhook)
     return root
 
 
@@ -42,6 +42,13 @@ async def _try_relays(settings: "Settings", own: Any = None) -> list[Any]:
     from worker import trial  # noqa: PLC0415 - no other command needs the worker
 
     return await trial.try_relays(settings, own)
+
+
+async def _try_webhook(settings: "Settings") -> Any:
+    """Check the webhook for SMS with the worker's own code; None without one."""
+    from worker.sms.check import check_webhook  # noqa: PLC0415 - no other command needs the worker
+
+    return await check_webhook(settings.sms_url.get_secret_value())
 
 
 async def _send_letter(draft: Any, settings: "Settings", **more: Any) -> Any:

@@ -381,8 +381,38 @@ class MethodDisabled(AccountError):
     status, type = 501, "user_auth_method_unsupported"
 
 
+class PhoneMissing(AccountError):
+    """The account has no phone number."""
+
+    status, type = 400, "user_phone_not_found"
+
+
+class PhoneUnverified(AccountError):
+    """The account's phone number is not verified."""
+
+    status, type = 400, "user_phone_not_verified"
+
+
+class PhoneVerified(AccountError):
+    """The phone number is already verified."""
+
+    status, type = 409, "user_phone_already_verified"
+
+
+class PhoneExists(AccountError):
+    """A user with the same phone number already exists in this project."""
+
+    status, type = 409, "user_phone_already_exists"
+
+
+class CountryNotServed(AccountError):
+    """The project sends no SMS to phone numbers that begin so."""
+
+    status, type = 400, "general_argument_invalid"
+
+
 class PhoneDisabled(AccountError):
-    """Phone authentication is not available: this server sends no SMS."""
+    """Phone authentication is not available: no SMS is set up."""
 
     status, type = 503, "general_phone_disabled"
 

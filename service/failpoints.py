@@ -24,6 +24,7 @@ CROSSINGS = {
         "connect", "greet", "ehlo", "starttls", "auth", "mail", "rcpt", "fence", "data", "content", "dot", "rset",
         "noop", "quit",
     ),
+    "sms": ("webhook",),
     "worker": ("claim", "record", "renew", "release"),
 }  # fmt: skip
 # Half of a message is sent: there is no before and no after.

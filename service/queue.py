@@ -18,7 +18,7 @@ from service.outages import Outage
 
 QUEUE = "accounts:jobs"
 # These names stay for ever: arq throws away a job whose function a worker does not know.
-SEND_MAIL, RECORD_LOG = "send_mail", "record_log"
+SEND_MAIL, SEND_SMS, RECORD_LOG = "send_mail", "send_sms", "record_log"
 # No request waits longer than this for Redis; one that hangs is not asked for a moment.
 _PATIENCE, _REST = 0.05, 1.0
 # Seconds after which an idle connection is checked before use.
@@ -31,10 +31,10 @@ def serialize(job: dict[str, Any]) -> bytes:
 
 
 def deserialize(raw: bytes) -> dict[str, Any]:
-    """Parse a job with arq's fields and nothing but this service's: one of two names, one UUID."""
+    """Parse a job with arq's fields and nothing but this service's: one of three names, one UUID."""
     job = orjson.loads(raw)
     match job:
-        case {"f": ("send_mail" | "record_log"), "a": [str(ident)], "k": {}} if len(raw) <= 512:
+        case {"f": ("send_mail" | "send_sms" | "record_log"), "a": [str(ident)], "k": {}} if len(raw) <= 512:
             UUID(ident)
             return {"t": job.get("t"), "f": job["f"], "a": [ident], "k": {}, "et": job.get("et", 0)}
     raise ValueError("not a job of ours")

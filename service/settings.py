@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service import email_addresses, endpoints, heartbeat
@@ -22,6 +22,9 @@ LONGEST_STEP = 1800
 _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[^\]]*\]|[^/?#@:\\\s\[\]]+)(?::(?P<port>[1-9][0-9]{0,4}))?/*", re.IGNORECASE
 )
+_LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|::1")
+# In the place of a webhook: SMS go into the worker's log.
+LOG_SMS = "log:"
 _NAME = re.compile(r"[a-z0-9._-]{1,253}")
 _KEY = re.compile(r"[0-9a-fA-F]{64,128}")
 # The value that the documentation shows: a service that runs with it has no secret at all.
@@ -121,6 +124,12 @@ class Settings(DatastoreSettings):
         description="The mail relay: smtp://user:password@host:587 (STARTTLS is required), "
         "smtps://host:465, or smtp://host:25?tls=none on a trusted wire. smtp://user@host:587?oauth=FILE signs in by "
         "access tokens (docs/operations.md). More of them after a space stand in for the first. Workers need it",
+    )
+    sms_url: SecretStr = Field(
+        SecretStr(""),
+        description="Where SMS go: a webhook of yours, https://host/path, that hands them to a provider "
+        "(docs/operations.md#sms), or `log:`, which writes them into the worker's log and is for development alone. "
+        "Empty for no SMS",
     )
     public_url: str = Field(description="Where browsers reach this service; links to its own pages start so")
     secret_keys: Annotated[dict[str, SecretStr], NoDecode] = Field(
@@ -266,6 +275,24 @@ class Settings(DatastoreSettings):
             raise ValueError("an origin such as https://accounts.example.com, without path, query or user")
         return f"{parts['scheme'].lower()}://{host}" + (f":{parts['port']}" if parts["port"] else "")
 
+    @field_validator("sms_url")
+    @classmethod
+    def _takes_sms(cls, value: SecretStr) -> SecretStr:
+        """Refuse a webhook that others could listen to; nothing of the address is quoted, for it may hold a secret."""
+        url = value.get_secret_value()
+        if url and url != LOG_SMS and not is_webhook(url):
+            raise ValueError(
+                "a webhook such as https://sms.example.com/send, without user and #; http:// for this machine only"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _logs_sms_in_development_only(self) -> Self:
+        """Codes in a log are for a developer's machine: wherever the service has https, they open accounts."""
+        if self.sms_url.get_secret_value() == LOG_SMS and not self.public_url.startswith("http:"):
+            raise ValueError("SMS_URL: log: is for development, where PUBLIC_URL is http://")
+        return self
+
     @field_validator("password_ranges")
     @classmethod
     def _is_there(cls, value: str) -> str:
@@ -312,6 +339,18 @@ class WorkerSettings(Settings):
     smtp_url: SecretStr = Field(description=Settings.model_fields["smtp_url"].description)
 
 
+def is_webhook(url: str) -> bool:
+    """Tell whether SMS may be posted there: over TLS, or to this machine."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    if not host or port == 0 or "@" in parts.netloc or "#" in url or not (url.isascii() and url.isprintable()):
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _LOOPBACK.fullmatch(host) is not None)
+
+
 def is_helo(name: str) -> bool:
     """Tell whether a name may follow EHLO: a domain or an address literal (RFC 5321 4.1.1.1)."""
     literal = _LITERAL.fullmatch(name)
@@ -335,5 +374,7 @@ def _host(text: str) -> str | None:
 
 
 def _message(place: tuple[int | str, ...], kind: str, message: str) -> str:
+    if not place:  # of several settings together; the message names them
+        return message.removeprefix("Value error, ")
     name = str(place[0]).upper()
     return f"{name} is not set" if kind == "missing" else f"{name}: {message.removeprefix('Value error, ')}"

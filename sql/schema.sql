@@ -285,6 +285,18 @@ create table password_history (
     constraint password_history_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE
 );
 
+create table phone_changes (
+    project_id text not null,
+    user_id text not null,
+    id bigint generated always as identity not null,
+    phone text,
+    verified_at timestamp with time zone,
+    by_holder boolean not null,
+    changed_at timestamp with time zone default now() not null,
+    constraint phone_changes_pkey PRIMARY KEY (project_id, user_id, id),
+    constraint phone_changes_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE
+);
+
 create table platforms (
     project_id text not null,
     hostname text not null,
@@ -336,6 +348,8 @@ create table projects (
     passkeys boolean default false not null,
     rp_id text default ''::text not null,
     redirect_schemes text[] default '{}'::text[] not null,
+    sms_countries text[] default '{}'::text[] not null,
+    mock_phones jsonb default '{}'::jsonb not null,
     constraint projects_pkey PRIMARY KEY (id),
     constraint projects_id_check CHECK ((id ~ '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}$'::text)),
     constraint projects_magic_url_seconds_check CHECK ((magic_url_seconds > 0)),
@@ -442,6 +456,34 @@ create table sign_ups (
     constraint sign_ups_project_id_token_id_fkey FOREIGN KEY (project_id, token_id) REFERENCES tokens(project_id, id) ON DELETE CASCADE
 );
 
+create table sms (
+    project_id text not null,
+    id uuid not null,
+    kind text not null,
+    user_id text,
+    token_id text not null,
+    recipient text not null,
+    locale text not null,
+    state text default 'pending'::text not null,
+    attempts integer default 0 not null,
+    sends integer default 0 not null,
+    due_at timestamp with time zone default now() not null,
+    lease_by text,
+    deadline_at timestamp with time zone not null,
+    last_code integer,
+    last_fault text,
+    created_at timestamp with time zone default now() not null,
+    ended_at timestamp with time zone,
+    used_at timestamp with time zone,
+    constraint sms_pkey PRIMARY KEY (id, project_id),
+    constraint sms_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
+    constraint sms_kind_check CHECK ((kind = ANY (ARRAY['phone_login'::text, 'phone_verification'::text, 'mfa_phone'::text]))),
+    constraint sms_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'expired'::text, 'cancelled'::text, 'void'::text])))
+);
+CREATE INDEX sms_by_age ON public.sms USING btree (project_id, created_at);
+CREATE INDEX sms_due ON public.sms USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
+CREATE INDEX sms_of_token ON public.sms USING btree (project_id, token_id);
+
 create table template_overrides (
     project_id text not null,
     letter text not null,
@@ -511,6 +553,10 @@ create table users (
     proved_by_holder boolean default true not null,
     mfa boolean default false not null,
     webauthn_handle bytea,
+    phone text,
+    phone_version integer default 0 not null,
+    phone_verified_at timestamp with time zone,
+    phone_by_holder boolean default false not null,
     constraint users_pkey PRIMARY KEY (project_id, id),
     constraint users_project_id_email_key UNIQUE (project_id, email),
     constraint users_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
@@ -519,6 +565,8 @@ create table users (
     constraint users_status_check CHECK ((status = ANY (ARRAY['unactivated'::text, 'active'::text, 'blocked'::text])))
 );
 CREATE INDEX users_by_age ON public.users USING btree (project_id, created_at, id);
+CREATE UNIQUE INDEX users_by_phone ON public.users USING btree (project_id, phone) WHERE (phone_verified_at IS NOT NULL);
+CREATE INDEX users_of_phone ON public.users USING btree (project_id, phone) WHERE (phone IS NOT NULL);
 
 create table void_guesses (
     slot integer not null,
@@ -560,6 +608,13 @@ begin
     where project_id = project and email = wanted and status = 'blocked' and not email_verified
         and id is distinct from mover;
 end $function$;
+
+CREATE OR REPLACE FUNCTION public.claim_number(project text, number text)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+    select pg_advisory_xact_lock(hashtextextended(project || ' ' || number, 1))
+$function$;
 
 CREATE OR REPLACE FUNCTION public.count_call(names text[], limits integer[], seconds integer[])
  RETURNS TABLE(before integer, wait bigint)
@@ -637,6 +692,33 @@ begin
     end if;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.ensure_user_of_number(project text, ids text[], number text)
+ RETURNS TABLE(account users, created boolean)
+ LANGUAGE plpgsql
+AS $function$
+declare
+    given_id text;
+    made users;
+begin
+    perform claim_number(project, number);
+    return query select u, false from users u
+    where u.project_id = project and u.phone = number and u.phone_verified_at is not null and u.phone_by_holder
+    for update;
+    if found then
+        return;
+    end if;
+    perform give_number(project, number, null);
+    foreach given_id in array ids loop
+        insert into users (project_id, id, name, phone, phone_version, phone_verified_at, phone_by_holder)
+        values (project, given_id, '', number, 1, now(), true)
+        on conflict do nothing returning * into made;
+        if found then
+            return query select made, true;
+            return;
+        end if;
+    end loop;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.give_back(names text[], limits integer[], moments timestamp with time zone[])
  RETURNS void
  LANGUAGE plpgsql
@@ -666,6 +748,34 @@ begin
     )
     update windows w set calls = s.calls, many = s.many from left_over s where w.name = s.name;
 end $function$;
+
+CREATE OR REPLACE FUNCTION public.give_number(project text, number text, holder text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+    update users set phone = null, phone_version = phone_version + 1, phone_verified_at = null,
+        phone_by_holder = false, updated_at = now()
+    where project_id = project and id in (
+        select id from users where project_id = project and phone = number and id is distinct from holder
+        order by id for update
+    );
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.has_other_way_in(account users)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    select account.password_hash is not null or (account.email is not null and account.email_verified) or exists (
+        select from authenticators a
+        where a.project_id = account.project_id and a.user_id = account.id and a.verified_at is not null
+            and a.removed_at is null
+    ) or exists (
+        select from passkeys k
+        where k.project_id = account.project_id and k.user_id = account.id and k.removed_at is null
+    )
+$function$;
 
 CREATE OR REPLACE FUNCTION public.is_reserved(project text, address text, mover text DEFAULT NULL::text)
  RETURNS boolean

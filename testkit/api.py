@@ -7,8 +7,9 @@ from testkit.waiting import until
 
 # What a test leaves behind, children first; deleting costs a tenth of truncating.
 TABLES = (
-    "windows", "window_resets", "logs", "events", "mail_events", "mails", "tokens", "challenges", "recovery_codes",
-    "mfa_changes", "authenticators", "passkey_challenges", "passkeys", "identities", "sessions", "users", "api_keys",
+    "windows", "window_resets", "logs", "events", "mail_events", "mails", "sms", "tokens", "challenges",
+    "recovery_codes", "mfa_changes", "phone_changes", "authenticators", "passkey_challenges", "passkeys", "identities",
+    "sessions", "users", "api_keys",
     "platforms", "projects",
 )  # fmt: skip
 

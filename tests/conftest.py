@@ -207,6 +207,17 @@ def visitor(api: Api, provider: IdentityProvider) -> Visitor:
 
 
 @pytest.fixture
+async def sms_api(
+    aiohttp_client: Any, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, api: Api, pool: Pool
+) -> Api:
+    """The application with a webhook for SMS, in which `shop` sends them to +49."""
+    for name, value in (environment | {"SMS_URL": "https://sms.example.com/send"}).items():
+        monkeypatch.setenv(name, value)
+    await pool.execute("update projects set sms_countries = '{+49}'")
+    return Api(await aiohttp_client(make(Settings.read()), cookie_jar=DummyCookieJar()))
+
+
+@pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     """A real browser; each page that it opens has a profile of its own."""
     try:

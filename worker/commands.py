@@ -1,7 +1,8 @@
 """`python -m worker`: send mails and write the security log until stopped. Run as many as you like.
 
 `python -m worker check` says whether the worker of this machine or container lives; with `--relay` it says instead
-whether the relays of SMTP_URL let us in (TLS, names, password or access token), and sends nothing.
+whether the relays of SMTP_URL let us in (TLS, names, password or access token), and whether the webhook of SMS_URL can
+be reached. It sends nothing.
 `python -m worker mails …` is `python -m service mails …` by its old name, for one more release.
 Exit codes: 0 done, 1 not alive or not let in, 2 wrong words, 5 the settings are unfit; those of `mails` stand in its
 own --help.
@@ -26,7 +27,8 @@ from service.settings import InvalidSettings, Settings, WorkerSettings
 from service.version import VERSION
 from worker.mail import templates
 from worker.main import relay_of, run_worker
-from worker.smtp import SmtpUrl, check_steps, parse_urls
+from worker.sms.check import check_webhook
+from worker.smtp import SmtpUrl, StepResult, check_steps, parse_urls
 
 NOT_ALIVE = NOT_LET_IN = 1
 _MOVED = "`python -m worker mails` is `python -m service mails` now; the old name goes with the next release."
@@ -41,7 +43,9 @@ def parser() -> argparse.ArgumentParser:
         made = words.add_parser(name, help=text, description=text)
         made.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="answer in JSON")
         if name == "check":
-            made.add_argument("--relay", action="store_true", help="whether the relays let us in; a mail isn't sent")
+            made.add_argument(
+                "--relay", action="store_true", help="whether relays and webhook let us in; nothing is sent"
+            )
     mails.add_outbox(words)
     root.set_defaults(command="run")
     return root
@@ -90,8 +94,13 @@ def _relays(settings: Settings) -> tuple[SmtpUrl, ...]:
     return servers
 
 
+async def _check(servers: tuple[SmtpUrl, ...], settings: Settings) -> list[StepResult]:
+    webhook = await check_webhook(settings.sms_url.get_secret_value())
+    return [*await check_steps(servers, settings.smtp_timeouts), *([webhook] if webhook else [])]
+
+
 def _try_relays(servers: tuple[SmtpUrl, ...], settings: Settings, *, as_json: bool) -> int:
-    steps = asyncio.run(check_steps(servers, settings.smtp_timeouts))
+    steps = asyncio.run(_check(servers, settings))
     if as_json:
         print(orjson.dumps([asdict(step) for step in steps]).decode())
     else:

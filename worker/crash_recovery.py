@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from service.db import Pool
-from service.store import outbox
+from service.store import outbox, sms
 from worker.outcomes import OutcomeRecorder
 from worker.sent_journal import read
 from worker.worker_name import WorkerName, orphaned
@@ -39,6 +39,8 @@ async def _recover_once(pool: Pool, identity: WorkerName, recorder: OutcomeRecor
             await _replay(pool, other.journal, other.name, recorder)
             other.journal.unlink()
     released = await outbox.release_of_worker(pool, worker=identity.name)
+    # What the webhook may have taken is handed over once more, under the same id.
+    await sms.release_of_worker(pool, worker=identity.name)
     if released:
         recorder.metrics.add("mails_recovered", released)
         log.info(

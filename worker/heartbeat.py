@@ -15,6 +15,7 @@ from service.outages import Outage
 from service.queue import JobQueue
 from worker.metrics import Metrics
 from worker.relays import Relays
+from worker.sms.webhook import Sender
 from worker.smtp import RelayPool
 from worker.worker_name import WorkerName
 
@@ -32,6 +33,7 @@ class Heartbeat:
     relay: RelayPool | Relays
     job_queue: JobQueue
     metrics: Metrics
+    sms: Sender | None = None
     _logged_at: float = field(default_factory=time.monotonic)
     _outage: Outage = field(init=False)
 
@@ -69,13 +71,14 @@ class Heartbeat:
             self._outage.record_success(sure=True)
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all metrics, flat, and by host:port each relay's circuit breaker and its limit in mails a minute."""
+        """Return all metrics, flat; by host:port each relay's breaker and mails a minute, and the webhook's breaker."""
         own = {
             "worker": self.identity.name,
             "enqueues_failed": self.job_queue.failed_enqueues,
             "relays": self.relay.states(),
         }
         own["relays_per_minute"] = self.relay.rates()
+        own["sms"] = {self.sms.name: self.sms.state} if self.sms else {}
         return own | {"lines_dropped": json_logging.dropped_lines()} | self.metrics.snapshot()
 
     def stop(self) -> None:

@@ -16,7 +16,7 @@ from service.outages import Peers
 from service.queue import JobQueue, connect
 from service.relay_reports import RelayReporter
 from service.settings import InvalidSettings, Settings
-from service.store import sealed_rows
+from service.store import sealed_rows, sms
 from worker.asyncio_tools import cancel_and_wait
 from worker.concurrency import DeliverySlots
 from worker.crash_recovery import recover
@@ -30,6 +30,9 @@ from worker.queue_consumer import QueueConsumer
 from worker.relays import Relays
 from worker.security_log import SecurityLogWriter
 from worker.sent_journal import SentJournal
+from worker.sms.delivery import SmsDelivery
+from worker.sms.poller import SmsPoller
+from worker.sms.webhook import sender_of
 from worker.smtp import RelayPool, SmtpUrl, parse_urls
 from worker.worker_name import WorkerName, acquire, default_state
 
@@ -110,23 +113,30 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
     )  # fmt: skip
     reports = RelayReporter(redis, identity.name, relays.states, peers.redis)
     log_writer = SecurityLogWriter(pool)
+    sender = sender_of(settings.sms_url.get_secret_value(), settings.key_ring)
+    sms_delivery = SmsDelivery(pool, sender, settings.key_ring, identity.name, slots, metrics)
+    sms_poller = SmsPoller(pool, sms_delivery, settings.mail_days)
     poller = OutboxPoller(pool, delivery, log_writer, settings.log_months, settings.mail_days)
     url = settings.redis_url.get_secret_value()
-    consumer = QueueConsumer(url, delivery, log_writer, settings.worker_jobs, identity.name, peers.redis)
-    heartbeat = Heartbeat(settings.worker_heartbeat, identity, relays, job_queue, metrics)
+    consumer = QueueConsumer(url, delivery, sms_delivery, log_writer, settings.worker_jobs, identity.name, peers.redis)
+    heartbeat = Heartbeat(settings.worker_heartbeat, identity, relays, job_queue, metrics, sender)
     heartbeat_task, report_task = asyncio.create_task(heartbeat.run()), asyncio.create_task(reports.run())
     event_loop_monitor.spare_startup()
     log.info("The worker has started", extra={"event": "worker.started", "worker": identity.name})
     try:
         if await _finished_before(stop, recover(pool, identity, recorder)):
             poller_task = asyncio.create_task(poller.run())
+            sms_task = asyncio.create_task(sms_poller.run())
             drain_task = asyncio.create_task(_drain_on_stop(stop, hurry, slots))
             await consumer.run(stop)
             await drain_task
             await cancel_and_wait(poller_task)
+            await cancel_and_wait(sms_task)
             await _release_leases(recorder)
     finally:
         await relays.close()
+        if sender:
+            await sender.close()
         await cancel_and_wait(heartbeat_task)
         await cancel_and_wait(report_task)
         await reports.stop()
@@ -172,6 +182,7 @@ async def _release_leases(recorder: OutcomeRecorder) -> None:
     try:
         async with asyncio.timeout(2):
             await recorder.release_all()
+            await sms.release_of_worker(recorder.pool, worker=recorder.leases.worker)
     except Exception as error:  # noqa: BLE001 - leases run out by themselves
         log.warning(
             "The worker could not release its mails; they wait until its leases expire",

@@ -13,6 +13,7 @@ NAMES = (
     # Leases of others that ran out; attempts without a reply after the final dot; sent, but recorded by no worker.
     "leases_taken_over", "duplicates_suspected", "sent_unrecorded",
     "journal_entries_replayed", "journal_entries_unreadable", "mails_recovered", "mails_released", "mails_rescheduled",
+    "sms_attempts", "sms_sent", "sms_failed", "sms_expired", "sms_cancelled", "sms_void", "sms_waits",
     "polls", "mails_polled", "redis_keys_repaired", "event_loop_stalls",
 )  # fmt: skip
 

@@ -11,11 +11,12 @@ from arq.worker import Function, Worker, func
 
 from service import redis_errors
 from service.outages import Outage
-from service.queue import QUEUE, RECORD_LOG, SEND_MAIL, connect, deserialize, serialize
+from service.queue import QUEUE, RECORD_LOG, SEND_MAIL, SEND_SMS, connect, deserialize, serialize
 from worker.asyncio_tools import cancel_and_wait, wait_until
 from worker.delivery import Delivery
 from worker.queue_repair import repair_queue
 from worker.security_log import SecurityLogWriter
+from worker.sms.delivery import SmsDelivery
 
 log = logging.getLogger(__name__)
 # Jobs have a little longer than the deliveries in them, which are cancelled by then.
@@ -30,6 +31,7 @@ class QueueConsumer:
 
     redis_url: str
     delivery: Delivery
+    sms_delivery: SmsDelivery
     log_writer: SecurityLogWriter
     jobs: int
     name: str
@@ -89,7 +91,11 @@ class QueueConsumer:
 
     def _worker(self) -> Worker:
         return Worker(
-            [self._job(self.send_mail, SEND_MAIL), self._job(self.record_log, RECORD_LOG)],
+            [
+                self._job(self.send_mail, SEND_MAIL),
+                self._job(self.send_sms, SEND_SMS),
+                self._job(self.record_log, RECORD_LOG),
+            ],
             queue_name=QUEUE,
             redis_pool=connect(self.redis_url, timeout=5.0),
             handle_signals=False,
@@ -111,6 +117,9 @@ class QueueConsumer:
 
     async def send_mail(self, _context: dict[str, Any], mail_id: str) -> None:
         await self._run_job(self.delivery.deliver, UUID(mail_id))
+
+    async def send_sms(self, _context: dict[str, Any], sms_id: str) -> None:
+        await self._run_job(self.sms_delivery.deliver, UUID(sms_id))
 
     async def record_log(self, _context: dict[str, Any], _event_id: str) -> None:
         """Write all pending events; the job only says that there are some."""

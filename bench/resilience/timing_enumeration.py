@@ -24,7 +24,7 @@ from bench.resilience.ground import PROJECT, ground
 from bench.resilience.half_load import PASSWORD, half_load
 from bench.resilience.result import Row
 from service import ids
-from service.accounts import mail_quotas
+from service.accounts import mail_quotas, sms_quotas
 from service.app import routes
 from service.crypto.password_hashing import PasswordHashPool
 from service.db import Pool
@@ -148,6 +148,7 @@ def _never_full() -> dict[str, list[int]]:
     """Set limits that count each window as ever, in Postgres too, and refuse nothing."""
     declared = [(limit.rule, limit.by in {"ip", "network", "project"}) for route in routes() for limit in route.limits]
     declared += [(rule, rule is mail_quotas.BY_ADDRESS) for rule in mail_quotas.RULES]
+    declared += [(rule, rule not in sms_quotas.BY_NUMBER) for rule in sms_quotas.RULES]
     return {rule.name: [10**6, 1] if crowded else [1000, HOUR] for rule, crowded in declared}
 
 

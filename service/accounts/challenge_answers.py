@@ -6,9 +6,9 @@ from service.accounts import factors
 from service.crypto import recovery_codes as codes
 from service.crypto.secret import Secret
 from service.http.context import RequestContext
-from service.store import authenticators, challenges, recovery_codes, tokens, users
+from service.store import authenticators, challenges, recovery_codes, sms, tokens, users
 from service.store.challenges import Challenge
-from service.store.tokens import Kind
+from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import Member
 
@@ -23,6 +23,8 @@ async def check(ctx: RequestContext, challenge: Challenge | None, otp: str) -> U
             return await _totp(ctx, otp)
         case "recoveryCode":
             return await _recovery_code(ctx, otp)
+        case "phone":
+            return await _phone(ctx, challenge, otp)
         case "custom" if challenge:
             return await _custom(ctx, challenge, otp)
     return await _email(ctx, challenge, otp)
@@ -67,12 +69,8 @@ async def _custom(ctx: RequestContext, challenge: Challenge, otp: str) -> Use | 
 
 async def _email(ctx: RequestContext, challenge: Challenge | None, otp: str) -> Use | None:
     """Compare with the code that was mailed: it is good only for the address that the account has still."""
-    ring = ctx.services.ring
-    id_ = challenge.id if challenge else ""
-    token = await tokens.find_code(ctx.pool, ctx.project.id, kind=Kind.MFA_EMAIL, token_id=id_)
-    if token is None or token.kid not in ring or token.user_id != ctx.member.id:
-        return None
-    if tokens.code_of(ring, token) != Secret(factors.digits_of(otp)):
+    token = await _sent(ctx, Kind.MFA_EMAIL, challenge, otp)
+    if token is None:
         return None
 
     async def use(tx: UnitOfWork, member: Member) -> bool:
@@ -83,3 +81,25 @@ async def _email(ctx: RequestContext, challenge: Challenge | None, otp: str) -> 
         return True
 
     return use
+
+
+async def _phone(ctx: RequestContext, challenge: Challenge | None, otp: str) -> Use | None:
+    """Compare with the code that was sent to the phone: it is good only for the number that the account has still."""
+    token = await _sent(ctx, Kind.MFA_PHONE, challenge, otp)
+    if token is None:
+        return None
+
+    async def use(tx: UnitOfWork, _member: Member) -> bool:
+        await sms.record_used(tx, token)
+        return await tokens.redeem_by_number(tx, token) is not None
+
+    return use
+
+
+async def _sent(ctx: RequestContext, kind: Kind, challenge: Challenge | None, otp: str) -> Token | None:
+    """Return the token of a challenge if this is its code."""
+    ring, id_ = ctx.services.ring, challenge.id if challenge else ""
+    token = await tokens.find_code(ctx.pool, ctx.project.id, kind=kind, token_id=id_)
+    if token is None or token.kid not in ring or token.user_id != ctx.member.id:
+        return None
+    return token if tokens.code_of(ring, token) == Secret(factors.digits_of(otp)) else None

@@ -4,12 +4,13 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
-from service.accounts import outgoing_mail
+from service.accounts import outgoing_mail, outgoing_sms
 from service.crypto import totp
 from service.crypto.sealing import CannotUnseal
 from service.db import Executor
 from service.errors import FactorDisabled
 from service.http.context import RequestContext
+from service.settings import Settings
 from service.store import authenticators, events, recovery_codes
 from service.store.authenticators import Authenticator
 from service.store.events import Event
@@ -21,13 +22,13 @@ log = logging.getLogger(__name__)
 _DIGITS = 6
 Change = Literal[
     "mfa_on", "mfa_off", "authenticator_added", "authenticator_removed", "recovery_codes_made", "recovery_code_used",
-    "wrong_codes", "passkey_added", "passkey_removed", "identity_added", "identity_removed",
+    "wrong_codes", "passkey_added", "passkey_removed", "identity_added", "identity_removed", "phone_changed",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """Factors that a user can prove as far as the project allows them. There are no numbers of phones yet."""
+    """Factors that a user can prove as far as the project allows them. A phone is one if SMS are sent."""
 
     totp: bool
     phone: bool
@@ -36,16 +37,21 @@ class Factors:
     custom: bool
 
 
-async def find(conn: Executor, project: Project, user: User, *, first_proof: str = "") -> Factors:
+async def find(conn: Executor, project: Project, user: User, *, settings: Settings, first_proof: str = "") -> Factors:
     """Find a user's factors; the first proof of a session that lacks a second one is none for it."""
     allowed = {*project.mfa_factors} - {first_proof}
     return Factors(
         totp="totp" in allowed and await authenticators.is_verified(conn, user),
-        phone=False,
+        phone="phone" in allowed and is_factor(project, user) and outgoing_sms.is_set_up(project, settings),
         email="email" in allowed and user.email is not None and user.email_verified,
         recovery_code=await recovery_codes.count(conn, user) > 0,
         custom="custom" in allowed,
     )
+
+
+def is_factor(project: Project, user: User) -> bool:
+    """Tell whether a user's number is proved. The codes of numbers for tests are known, so those prove nothing."""
+    return user.phone_verified and user.phone not in project.mock_phones
 
 
 def check_allowed(project: Project, factor: str) -> None:

@@ -24,7 +24,13 @@ async def find_token(ctx: RequestContext, *kinds: Kind, user_id: str, code: Secr
         await wrong_codes.charge(ctx, known_device=_is_owners_device(ctx, {token.email for token in asked_for}))
     for kind, candidates in counted:
         found = tokens.match_code(
-            candidates, ctx.project.id, kind=kind, requested_user_id=user_id, code=text, ring=ring
+            candidates,
+            ctx.project.id,
+            kind=kind,
+            requested_user_id=user_id,
+            code=text,
+            ring=ring,
+            fixed=ctx.project.mock_phones,
         )
         if found is None:
             continue

@@ -22,18 +22,20 @@ async def secure_unverified(tx: UnitOfWork, user: User) -> None:
 
 
 async def remove_factors(tx: UnitOfWork, user: User) -> None:
-    """Remove all second factors, passkeys and identities for good: who added them did not own the address."""
+    """Remove second factors, passkeys, identities and number for good: who added them did not own the address."""
     await identities.delete_all(tx, user)
     await authenticators.delete_all(tx, user)
     await passkeys.delete_all(tx, user)
     await recovery_codes.delete_all(tx, user)
     await users.forget_mfa(tx, user)
+    await users.forget_phone(tx, user)
 
 
 async def restore_factors(tx: UnitOfWork, user: User, *, since: datetime) -> None:
-    """Undo what was done to factors, passkeys and identities since a notice: added ones go, removed ones come back."""
+    """Undo what was done to factors, passkeys, identities and number since a notice: former ones come back."""
     await identities.restore(tx, user, since=since)
     await authenticators.restore(tx, user, since=since)
     await passkeys.restore(tx, user, since=since)
     await recovery_codes.restore(tx, user, since=since)
     await users.restore_mfa(tx, user, since=since)
+    await users.restore_phone(tx, user, since=since)

@@ -66,6 +66,9 @@ def _future_user(token: Token, name: str) -> User:
         updated_at=at,
         accessed_at=at,
         mfa=False,
+        phone=None,
+        phone_version=0,
+        phone_verified=False,
     )
 
 

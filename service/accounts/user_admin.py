@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from service import ids
 from service.db import Pool
-from service.errors import EmailExists, EmailTaken, SessionNotFound, UserNotFound
+from service.errors import EmailExists, EmailTaken, PhoneExists, PhoneMissing, SessionNotFound, UserExists, UserNotFound
 from service.store import events, outbox, sessions, tokens, users
 from service.store.events import Actor, Event
 from service.store.unit_of_work import UnitOfWork, unit_of_work
@@ -41,9 +41,12 @@ async def create(
     name: str | None,
     password_hash: str | None,
     email_verified: bool = False,
+    phone: str | None = None,
 ) -> User:
-    """Create a user. Raises UserExists."""
+    """Create a user. Raises UserExists, for a number too that another user has proved."""
     async with operator.unit_of_work() as tx:
+        if phone is not None and await users.is_phone_verified(tx, operator.project_id, phone=phone):
+            raise UserExists
         user = await users.create(
             tx,
             operator.project_id,
@@ -54,6 +57,8 @@ async def create(
         )
         if email_verified:
             user = await users.set_email_verified(tx, user, email_verified=True)
+        if phone is not None:
+            user = await users.change_phone(tx, user, phone=phone)
         return await finish(operator, tx, user, Event.BY_OPERATOR_CREATE)
 
 
@@ -105,6 +110,43 @@ async def change_verification(operator: AdminContext, user_id: str, *, email_ver
         if not email_verified:
             await tokens.revoke_all(tx, before, by_address=True)
         return await finish(operator, tx, user, Event.BY_OPERATOR_VERIFICATION)
+
+
+async def change_phone(operator: AdminContext, user_id: str, *, phone: str | None) -> User:
+    """Change the number, which is unproved then, or remove it; no earlier code works. Raises PhoneExists."""
+    async with operator.unit_of_work() as tx:
+        before = await lock(operator, tx, user_id)
+        if phone == before.phone:
+            return before
+        if phone is not None and await users.is_phone_verified(tx, operator.project_id, phone=phone):
+            raise PhoneExists
+        await tokens.revoke_of_phone(tx, before)
+        await tokens.revoke_undo_links(tx, before)
+        user = await users.change_phone(tx, before, phone=phone)
+        return await finish(operator, tx, user, Event.BY_OPERATOR_PHONE)
+
+
+async def change_phone_verification(operator: AdminContext, user_id: str, *, phone_verified: bool) -> User:
+    """Mark the number as proved or not. If proved, it signs in to this account, and other accounts lose it.
+
+    Raises PhoneMissing and PhoneExists.
+    """
+    async with operator.unit_of_work() as tx:
+        user = await users.find(tx, operator.project_id, user_id=user_id)
+        if user is not None and user.phone is not None:
+            user = await users.claim_number(tx, operator.project_id, user_id=user_id, phone=user.phone)
+        if user is None:
+            raise UserNotFound
+        if user.phone is None:
+            raise PhoneMissing
+        if phone_verified and await users.find_number_holder(tx, user) is not None:
+            raise PhoneExists
+        await tokens.revoke_of_phone(tx, user)
+        if phone_verified:
+            changed = await users.verify_phone(tx, user, by_holder=True)
+        else:
+            changed = await users.unverify_phone(tx, user)
+        return await finish(operator, tx, changed, Event.BY_OPERATOR_PHONE_VERIFICATION)
 
 
 async def change_labels(operator: AdminContext, user_id: str, *, labels: list[str]) -> User:

@@ -6,7 +6,7 @@ from service.store.users import User
 
 
 async def has_any(tx: UnitOfWork, user: User) -> bool:
-    """Tell whether a user can sign in, by password, by mail to a proved address, by passkey or by a provider."""
-    if user.password_hash is not None or (user.email is not None and user.email_verified):
+    """Tell whether a user can sign in: by password, a proved address or number, a passkey or a provider."""
+    if user.password_hash is not None or user.phone_verified or (user.email is not None and user.email_verified):
         return True
     return await identities.count(tx, user) > 0 or bool(await passkeys.list_all(tx, user))

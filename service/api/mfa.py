@@ -48,5 +48,5 @@ async def get_mfa_factors(ctx: RequestContext) -> web.Response:
     """Tell which factors the member can prove: for a session without its second factor, other ones than the first."""
     asked = ctx.member.assurance < second_factors.PROVED
     first = second_factors.first_proof(ctx.member) if asked else ""
-    found = await factors.find(ctx.pool, ctx.project, ctx.member, first_proof=first)
+    found = await factors.find(ctx.pool, ctx.project, ctx.member, settings=ctx.services.settings, first_proof=first)
     return responses.json(schemas.MFA_FACTORS.render(ctx.api_version, found))

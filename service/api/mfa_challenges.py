@@ -11,16 +11,20 @@ from service.accounts import (
     mail_quotas,
     members,
     outgoing_mail,
+    outgoing_sms,
     provider_tokens,
     wrong_codes,
 )
 from service.crypto import key_derivation
 from service.errors import (
     AuthenticatorNotFound,
+    CountryNotServed,
     EmailMissing,
     EmailUnverified,
     FactorDisabled,
     PhoneDisabled,
+    PhoneMissing,
+    PhoneUnverified,
     RecoveryCodesNotFound,
     ScopeMissing,
     TokenInvalid,
@@ -64,22 +68,27 @@ class CreateChallenge(Body):
     gives=schemas.MFA_CHALLENGE,
     status=201,
     raises=(
-        AuthenticatorNotFound, RecoveryCodesNotFound, EmailMissing, EmailUnverified, FactorDisabled, PhoneDisabled
+        AuthenticatorNotFound, RecoveryCodesNotFound, EmailMissing, EmailUnverified, FactorDisabled, PhoneMissing,
+        PhoneUnverified, CountryNotServed, PhoneDisabled,
     ),
 )  # fmt: skip
 async def create_mfa_challenge(ctx: RequestContext) -> web.Response:
-    """Begin to prove a factor: an e-mail challenge mails a code, the app's server delivers that of a custom one."""
+    """Begin to prove a factor: a code is sent by mail or SMS; the app's server delivers that of a custom one."""
     body = await read(ctx, CreateChallenge)
     await _check_factor(ctx, body.factor)
     if body.factor == "email":
         await mail_quotas.charge(ctx, ctx.member.email or "")
-    seconds = ctx.project.otp_seconds if body.factor in ("email", "custom") else _SECONDS
+    elif body.factor == "phone":
+        await outgoing_sms.charge(ctx, ctx.member.phone or "")
+    seconds = ctx.project.otp_seconds if body.factor in ("email", "phone", "custom") else _SECONDS
     async with ctx.unit_of_work() as tx:
         user = await members.lock(ctx, tx)
         kid = key_derivation.current(ctx.services.ring)
         made = await challenges.create(tx, user, factor=body.factor, kid=kid, seconds=seconds)
         if body.factor == "email":
             await _mail_code(ctx, tx, user, made, seconds=seconds)
+        elif body.factor == "phone":
+            await _send_code(ctx, tx, user, made, seconds=seconds)
         await events.record(tx, ctx.project.id, event=Event.CHALLENGE_CREATE, user_id=user.id, by=ctx.client)
     return responses.json(schemas.MFA_CHALLENGE.render(ctx.api_version, made), 201)
 
@@ -96,8 +105,12 @@ async def _check_factor(ctx: RequestContext, factor: Factor) -> None:
             raise EmailMissing
         case "email" if not ctx.member.email_verified:
             raise EmailUnverified
-        case "phone":
+        case "phone" if not outgoing_sms.is_set_up(ctx.project, ctx.services.settings):
             raise PhoneDisabled
+        case "phone" if ctx.member.phone is None:
+            raise PhoneMissing
+        case "phone" if not factors.is_factor(ctx.project, ctx.member):
+            raise PhoneUnverified
 
 
 async def _mail_code(ctx: RequestContext, tx: UnitOfWork, user: Member, made: Challenge, *, seconds: int) -> None:
@@ -106,6 +119,14 @@ async def _mail_code(ctx: RequestContext, tx: UnitOfWork, user: Member, made: Ch
         raise EmailUnverified
     token = await outgoing_mail.issue_token(ctx, tx, kind=Kind.MFA_EMAIL, user=user, seconds=seconds, token_id=made.id)
     await outgoing_mail.enqueue(ctx, tx, letter="mfa_challenge", to=token)
+
+
+async def _send_code(ctx: RequestContext, tx: UnitOfWork, user: Member, made: Challenge, *, seconds: int) -> None:
+    """Send the code of a challenge to the phone. A number that came meanwhile has its own quota."""
+    if user.phone != ctx.member.phone or not user.phone_verified:
+        raise PhoneUnverified
+    token = await outgoing_sms.issue_token(ctx, tx, kind=Kind.MFA_PHONE, user=user, seconds=seconds, token_id=made.id)
+    await outgoing_sms.enqueue(ctx, tx, token)
 
 
 class UpdateChallenge(Body):

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from service import ids
 from service.accounts import mail_quotas, mailed_codes, outgoing_mail, ownership, security_phrases
-from service.api import custom_tokens, oauth2
+from service.api import custom_tokens, oauth2, phone_sign_in
 from service.api.passkey_sign_in import open_by_passkey
 from service.api.sessions import OpenedSession, open_session, session_response
 from service.crypto import code_secrets, key_derivation
@@ -154,7 +154,7 @@ async def _find_by_secret(
 @limited(50, HOUR, by="ip", only="failures")
 @contract(takes=UpdateMagicUrl, gives=schemas.SESSION, status=201, raises=(LoginTokenInvalid,))
 async def create_token_session(ctx: RequestContext) -> web.Response:
-    """Sign in with a mailed link or code, or a token of the app's server, a passkey, or a sign-in by a provider."""
+    """Sign in with a mailed link, a code, a token of the app's server, a passkey, or a sign-in by a provider."""
     body = await read(ctx, UpdateMagicUrl)
     kinds = _kinds_of_code(body.secret.reveal())
     if kinds:
@@ -168,12 +168,14 @@ async def create_token_session(ctx: RequestContext) -> web.Response:
         return session_response(ctx, await open_by_passkey(ctx, found))
     if found is not None and found.kind == Kind.OAUTH2:
         return session_response(ctx, await oauth2.open_by_token(ctx, found))
+    if found is not None and found.kind == Kind.PHONE_LOGIN:
+        return session_response(ctx, await phone_sign_in.open_by_number(ctx, found))
     return session_response(ctx, await _sign_in(ctx, found))
 
 
 def _kinds_of_code(text: str) -> list[Kind]:
     """List the kinds of code that a text may be; none for a link's secret."""
-    kinds = [Kind.OTP] if len(text) <= code_secrets.DIGITS else []
+    kinds = [Kind.OTP, Kind.PHONE_LOGIN] if len(text) <= code_secrets.DIGITS else []
     return [*kinds, Kind.CUSTOM] if code_secrets.may_be_custom(text) else kinds
 
 

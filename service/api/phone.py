@@ -1,59 +1,136 @@
-"""Phone numbers: SDKs since 0.15 call these routes, and learn that this server sends no SMS."""
+"""Phone number of a member, and the proof that it is the member's own."""
 
 from aiohttp import web
 
-from service.api.users import find_or_raise
-from service.errors import PhoneDisabled, UserNotFound
+from service.accounts import factors, mailed_codes, members, outgoing_sms, password_policy
+from service.errors import (
+    CountryNotServed,
+    CredentialsInvalid,
+    PasswordPersonal,
+    PhoneDisabled,
+    PhoneExists,
+    PhoneMissing,
+    PhoneVerified,
+    VerificationTokenInvalid,
+)
+from service.http import responses, schemas
 from service.http.context import RequestContext
-from service.http.routing import contract, member, public, users_write
+from service.http.fields import OldPassword, Phone, TokenSecret, UserId, check_new_password
+from service.http.request_body import Body, read
+from service.http.routing import contract, limited, member, public
+from service.rate_limiter import HOUR
+from service.store import events, sms, tokens, users
+from service.store.events import Event
+from service.store.tokens import Kind, Token
+from service.store.unit_of_work import UnitOfWork
+from service.store.users import User
 
 
-@public.post("/v1/account/tokens/phone", "/v1/account/sessions/phone")
-@contract(refuses=PhoneDisabled)
-async def create_phone_token(_call: RequestContext) -> web.Response:
-    """Refuse to send a code that signs in."""
-    raise PhoneDisabled
-
-
-@public.put("/v1/account/sessions/phone")
-@contract(refuses=PhoneDisabled)
-async def update_phone_session(_call: RequestContext) -> web.Response:
-    """Refuse to sign in with that code."""
-    raise PhoneDisabled
+class UpdatePhone(Body):
+    phone: Phone
+    password: OldPassword
 
 
 @member.patch("/v1/account/phone")
-@contract(refuses=PhoneDisabled)
-async def update_phone(_call: RequestContext) -> web.Response:
-    """Refuse to set the member's number."""
-    raise PhoneDisabled
+@limited(10, HOUR, by="user")
+@contract(takes=UpdatePhone, gives=schemas.USER, raises=(CredentialsInvalid, PasswordPersonal))
+async def update_phone(ctx: RequestContext) -> web.Response:
+    """Set a number, which is not proved then. A member without a password gets this one.
+
+    Nothing tells whether another account has the number: who proves it first has it.
+    """
+    body = await read(ctx, UpdatePhone)
+    passwords, old, password = ctx.services.passwords, ctx.member.password_hash, body.password.reveal()
+    first_hash = None
+    if old is not None:
+        if not await passwords.verify(old, password):
+            raise CredentialsInvalid
+    else:
+        check_new_password(ctx, "password", password)
+        about = (*password_policy.personal_words(ctx.member), body.phone)
+        first_hash = await password_policy.hash_new_password(ctx, passwords, password, about=about)
+    async with ctx.unit_of_work() as tx:
+        before = await members.lock(ctx, tx)
+        if before.password_updated_at != ctx.member.password_updated_at:  # the proof must still hold
+            raise CredentialsInvalid
+        if body.phone == before.phone:
+            return responses.json(responses.user(ctx, before))
+        await tokens.revoke_of_phone(tx, before)
+        changed = await users.change_phone(tx, before, phone=body.phone, password_hash=first_hash)
+        await factors.record_change(ctx, tx, changed, Event.PHONE_UPDATE, "phone_changed")
+    return responses.json(responses.user(ctx, changed))
 
 
 @member.post("/v1/account/verifications/phone", "/v1/account/verification/phone")
-@contract(refuses=PhoneDisabled)
-async def create_phone_verification(_call: RequestContext) -> web.Response:
-    """Refuse to send a code that proves the number."""
-    raise PhoneDisabled
+@limited(10, HOUR, by="user")
+@limited(10, HOUR, by="ip")
+@contract(
+    gives=schemas.TOKEN, status=201, raises=(PhoneMissing, PhoneVerified, CountryNotServed, PhoneDisabled)
+)  # fmt: skip
+async def create_phone_verification(ctx: RequestContext) -> web.Response:
+    """Send the member a code of six digits that proves the account's number."""
+    outgoing_sms.check_set_up(ctx, ctx.member.phone or "")
+    _check_unverified(ctx.member)
+    await outgoing_sms.charge(ctx, ctx.member.phone or "")
+    async with ctx.unit_of_work() as tx:
+        user = await members.lock(ctx, tx)
+        if user.phone != ctx.member.phone:  # one that came meanwhile has a quota of its own
+            raise PhoneMissing
+        _check_unverified(user)
+        token = await outgoing_sms.issue_token(
+            ctx, tx, kind=Kind.PHONE_VERIFICATION, user=user, seconds=ctx.project.otp_seconds
+        )
+        await outgoing_sms.enqueue(ctx, tx, token)
+        await events.record(tx, ctx.project.id, event=Event.PHONE_VERIFICATION_CREATE, user_id=user.id, by=ctx.client)
+    return responses.json(responses.token(ctx, token, user_id=user.id), 201)
+
+
+def _check_unverified(user: User) -> None:
+    if user.phone is None:
+        raise PhoneMissing
+    if user.phone_verified:
+        raise PhoneVerified
+
+
+class UpdatePhoneVerification(Body):
+    userId: UserId  # noqa: N815 - the contract's spelling
+    secret: TokenSecret
 
 
 @public.put("/v1/account/verifications/phone", "/v1/account/verification/phone")
-@contract(refuses=PhoneDisabled)
-async def update_phone_verification(_call: RequestContext) -> web.Response:
-    """Refuse to prove the number."""
-    raise PhoneDisabled
+@limited(10, HOUR, by="userId", only="failures")
+@limited(100, HOUR, by="ip", only="failures")
+@contract(takes=UpdatePhoneVerification, gives=schemas.TOKEN, raises=(VerificationTokenInvalid, PhoneExists))
+async def update_phone_verification(ctx: RequestContext) -> web.Response:
+    """Prove the number with the code that was sent to it. Other accounts lose it, unless they have proved it.
+
+    A proof without the account's session opens nothing: its number signs nobody in to the account.
+    """
+    body = await read(ctx, UpdatePhoneVerification)
+    found = await mailed_codes.find_token(ctx, Kind.PHONE_VERIFICATION, user_id=body.userId, code=body.secret)
+    if found is None:
+        raise VerificationTokenInvalid
+    async with ctx.unit_of_work() as tx:
+        await _verify(ctx, tx, found)
+    return responses.json(responses.token(ctx, found, user_id=found.user_id or ""))
 
 
-@users_write.patch("/v1/users/{userId}/phone")
-@contract(raises=(UserNotFound,), refuses=PhoneDisabled)
-async def update_user_phone(ctx: RequestContext) -> web.Response:
-    """Refuse to set a user's number."""
-    await find_or_raise(ctx)
-    raise PhoneDisabled
+async def _verify(ctx: RequestContext, tx: UnitOfWork, found: Token) -> None:
+    """Use the code up. The number is locked before its user and the user before the token, as addresses are."""
+    user = await users.claim_number(tx, ctx.project.id, user_id=found.user_id or "", phone=found.email)
+    by_holder = ctx.key is not None or await _is_holder(ctx, tx, user)
+    if user is None or user.status == "blocked" or await tokens.redeem_by_number(tx, found) is None:
+        raise VerificationTokenInvalid
+    holder = await users.find_number_holder(tx, user)
+    if holder is not None and not holder.yields:
+        raise PhoneExists
+    await users.verify_phone(tx, user, by_holder=by_holder)
+    await tokens.revoke_of_phone(tx, user)
+    await sms.record_used(tx, found)
+    await events.record(tx, ctx.project.id, event=Event.PHONE_VERIFICATION_UPDATE, user_id=user.id, by=ctx.client)
 
 
-@users_write.patch("/v1/users/{userId}/verification/phone")
-@contract(raises=(UserNotFound,), refuses=PhoneDisabled)
-async def update_user_phone_verification(ctx: RequestContext) -> web.Response:
-    """Refuse to mark a user's number as proved."""
-    await find_or_raise(ctx)
-    raise PhoneDisabled
+async def _is_holder(ctx: RequestContext, tx: UnitOfWork, user: User | None) -> bool:
+    """Tell whether the request comes with a live session of that account."""
+    found = ctx.found_member
+    return found is not None and user is not None and found.id == user.id and bool(await users.lock_member(tx, found))

@@ -85,7 +85,7 @@ async def _should_notify(ctx: RequestContext, user: User) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class OpenedSession:
-    """An opened session; `verified` if the user's address, "" for none, was proved when it began."""
+    """An opened session; `verified` if `email`, an address, a number or "", was proved when it began."""
 
     session: Session
     secret: Secret
@@ -110,13 +110,13 @@ async def open_session(
     It lasts the project's session time, or `seconds`. `identity` is the one that it is opened by; `assurance` is 2
     where that counts as two factors.
     """
-    email = "" if provider == "token" else user.email or ""  # an app's token proves no address
+    address, verified = _proved_address(user, provider)
     place = ClientInfo(ctx.client.ip, countries.code(ctx.client.ip), user_agents.parse(ctx.client.user_agent))
     session, secret = await sessions.open_session(
         tx,
         user,
         provider=provider,
-        provider_uid=identity.subject if identity else email,
+        provider_uid=identity.subject if identity else address,
         place=place,
         seconds=seconds or ctx.project.session_seconds,
         first_factor=first_factor,
@@ -126,7 +126,17 @@ async def open_session(
     await users.update_accessed_at(tx, user)
     await events.record(tx, ctx.project.id, event=Event.SESSION_CREATE, user_id=user.id, by=ctx.client)
     shown = provider_tokens.shown(ctx, identity)
-    return OpenedSession(session, Secret(secret), email, user.email_verified, shown)
+    return OpenedSession(session, Secret(secret), address, verified, shown)
+
+
+def _proved_address(user: User, provider: str) -> tuple[str, bool]:
+    """Return the address, or the number, that the session stands for, and whether it is proved. A token proves none."""
+    match provider:
+        case "token":
+            return "", False
+        case "phone":
+            return user.phone or "", True
+    return user.email or "", user.email_verified
 
 
 def session_response(ctx: RequestContext, opened: OpenedSession) -> web.Response:

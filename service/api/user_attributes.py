@@ -9,10 +9,17 @@ from pydantic import BeforeValidator, Field, ValidationInfo
 from service.accounts import password_policy, user_admin
 from service.api.prefs import Prefs, serialize
 from service.api.users import admin_context, find_or_raise, user_response
-from service.errors import EmailExists, PasswordPersonal, PasswordReused, UserNotFound
+from service.errors import (
+    EmailExists,
+    PasswordPersonal,
+    PasswordReused,
+    PhoneExists,
+    PhoneMissing,
+    UserNotFound,
+)
 from service.http import responses, schemas
 from service.http.context import RequestContext
-from service.http.fields import Labels, Name, NewEmail, NewPassword, ident, unfit
+from service.http.fields import Labels, Name, NewEmail, NewPassword, PhoneOrNone, ident, unfit
 from service.http.request_body import Body, BodyContext, read
 from service.http.routing import contract, users_read, users_write
 from service.store.users import Status
@@ -111,6 +118,36 @@ async def update_user_verification(ctx: RequestContext) -> web.Response:
     body = await read(ctx, UpdateEmailVerification)
     user = await user_admin.change_verification(
         admin_context(ctx), ident(ctx, "userId"), email_verified=body.emailVerification
+    )
+    return user_response(ctx, user)
+
+
+class UpdateUserPhone(Body):
+    number: PhoneOrNone
+
+
+@users_write.patch("/v1/users/{userId}/phone")
+@contract(takes=UpdateUserPhone, gives=schemas.MANAGED_USER, raises=(UserNotFound, PhoneExists))
+async def update_user_phone(ctx: RequestContext) -> web.Response:
+    """Set a user's number, which is unproved then; an empty one removes it. Every earlier code is dead."""
+    body = await read(ctx, UpdateUserPhone)
+    user = await user_admin.change_phone(admin_context(ctx), ident(ctx, "userId"), phone=body.number or None)
+    return user_response(ctx, user)
+
+
+class UpdateUserPhoneVerification(Body):
+    phoneVerification: Annotated[bool, Field(examples=[True])]  # noqa: N815 - the contract's spelling
+
+
+@users_write.patch("/v1/users/{userId}/verification/phone")
+@contract(
+    takes=UpdateUserPhoneVerification, gives=schemas.MANAGED_USER, raises=(UserNotFound, PhoneMissing, PhoneExists)
+)
+async def update_user_phone_verification(ctx: RequestContext) -> web.Response:
+    """Mark a user's number as proved or not. Proved, it signs in to this account, and others lose it."""
+    body = await read(ctx, UpdateUserPhoneVerification)
+    user = await user_admin.change_phone_verification(
+        admin_context(ctx), ident(ctx, "userId"), phone_verified=body.phoneVerification
     )
     return user_response(ctx, user)
 

@@ -42,7 +42,7 @@ async def update_user_mfa(ctx: RequestContext) -> web.Response:
 @contract(gives=schemas.MFA_FACTORS, raises=(UserNotFound,))
 async def get_user_mfa_factors(ctx: RequestContext) -> web.Response:
     """Tell which factors a user can prove."""
-    found = await factors.find(ctx.pool, ctx.project, await find_or_raise(ctx))
+    found = await factors.find(ctx.pool, ctx.project, await find_or_raise(ctx), settings=ctx.services.settings)
     return responses.json(schemas.MFA_FACTORS.render(ctx.api_version, found))
 
 

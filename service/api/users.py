@@ -1,9 +1,6 @@
 """Users, for a server that holds an API key."""
 
-from typing import Annotated
-
 from aiohttp import web
-from pydantic import Field
 
 from service.accounts import password_policy, user_admin
 from service.accounts.user_admin import AdminContext
@@ -12,14 +9,13 @@ from service.errors import (
     ArgumentInvalid,
     CursorNotFound,
     PasswordPersonal,
-    PhoneDisabled,
     QueryInvalid,
     UserExists,
     UserNotFound,
 )
 from service.http import list_queries, responses, schemas, user_list_queries
 from service.http.context import RequestContext
-from service.http.fields import Hidden, Name, NewEmail, NewPassword, NewUserId, ident
+from service.http.fields import Hidden, Name, NewEmail, NewPassword, NewUserId, PhoneOrNone, ident
 from service.http.request_body import Body, read
 from service.http.routing import contract, users_read, users_write
 from service.store import users
@@ -74,27 +70,23 @@ async def get_user(ctx: RequestContext) -> web.Response:
 class CreateUser(Body):
     userId: NewUserId | None = None  # noqa: N815 - the contract's spelling
     email: NewEmail | None = None
-    phone: Annotated[str, Field(description="Refused unless it is empty: there are no numbers yet")] | None = None
+    phone: PhoneOrNone | None = None
     password: NewPassword | None = None
     name: Name | None = None
 
 
 @users_write.post("/v1/users")
-@contract(
-    takes=CreateUser, gives=schemas.MANAGED_USER, status=201, raises=(UserExists, PasswordPersonal, PhoneDisabled)
-)
+@contract(takes=CreateUser, gives=schemas.MANAGED_USER, status=201, raises=(UserExists, PasswordPersonal))
 async def create_user(ctx: RequestContext) -> web.Response:
-    """Create a user; without address or password it can get in by other means only."""
+    """Create a user; without address, number or password it can get in by other means only."""
     body = await read(ctx, CreateUser)
-    if body.phone:
-        raise PhoneDisabled  # rather than a user without the number that was given
-    about = (body.userId, body.name, body.email)
+    about = (body.userId, body.name, body.email, body.phone)
     accepted = (
         password_policy.hash_new_password(ctx, ctx.services.passwords, body.password.reveal(), about=about)
         if body.password
         else None
     )
-    return await create_by_hash(ctx, body, await accepted if accepted else None)
+    return await create_by_hash(ctx, body, await accepted if accepted else None, phone=body.phone or None)
 
 
 class ImportUser(Body):
@@ -169,11 +161,15 @@ def unfit_hash(ctx: RequestContext, method: str) -> ArgumentInvalid:
 
 
 async def create_by_hash(
-    ctx: RequestContext, body: CreateUser | ImportUser | ImportScryptUser, line: str | None
+    ctx: RequestContext,
+    body: CreateUser | ImportUser | ImportScryptUser,
+    line: str | None,
+    *,
+    phone: str | None = None,
 ) -> web.Response:
     """Create a user with a hash that is known here, or without one."""
     user = await user_admin.create(
-        admin_context(ctx), user_id=body.userId, email=body.email, name=body.name, password_hash=line
+        admin_context(ctx), user_id=body.userId, email=body.email, name=body.name, password_hash=line, phone=phone
     )
     return user_response(ctx, user, 201)
 

@@ -24,5 +24,6 @@ COMMANDS: Mapping[str, Entry] = {
     "secret-keys": Entry("secret_keys", "keys of SECRET_KEYS, before one of them is taken away"),
     "users": Entry("users", "users of a project: passwords are read from standard input, never from the command"),
     "mails": Entry("mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs"),
+    "sms": Entry("sms", "look after SMS, and show the key that signs them"),
     "templates": Entry("templates", "a project's own templates of letters (docs/templates.md)"),
 }

@@ -37,6 +37,7 @@ async def _doctor(arguments: argparse.Namespace, settings: "Settings") -> object
     found = [*_settings(settings), *await _postgres(settings), *await _redis(settings)]
     if settings.smtp_url.get_secret_value():
         found += await _mail(arguments, settings)
+    found += await _sms(arguments, settings)
     found += await mail_checks.try_own_relays(arguments, settings, await _own_relays(settings))
     if arguments.through:
         found += await asyncio.to_thread(_proxies, arguments.through, settings)
@@ -114,6 +115,20 @@ async def _mail(arguments: argparse.Namespace, settings: "Settings") -> list[Fin
     """Check the relays, which only workers need to reach, and the senders of all projects."""
     steps = await mail_checks.try_relays(arguments, settings)
     return [*mail_checks.of_steps(steps), *await mail_checks.check_names(arguments, settings, await _senders(settings))]
+
+
+async def _sms(arguments: argparse.Namespace, settings: "Settings") -> list[Finding]:
+    """Check the webhook for SMS, and whether projects need one."""
+    step = await arguments.try_webhook(settings)
+    if step is not None:
+        return [Finding("sms", step.state, f"{step.relay} {step.step}: {step.message}")]
+    try:
+        async with asyncio.timeout(_PATIENCE), database(settings) as pool:
+            lacking = [project.id for project in await projects.list_all(pool) if project.sms_countries]
+    except Exception:  # noqa: BLE001 - Postgres is away or not migrated, which is a finding already
+        lacking = []
+    text = "has --sms-countries, and SMS_URL is empty: codes by SMS are refused"
+    return [Finding("sms", "warn", f"{', '.join(lacking[:3])} {text}")] if lacking else []
 
 
 async def _senders(settings: "Settings") -> list[str]:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from service import app, outages, queue
-from service.accounts import mail_quotas, wrong_codes
+from service.accounts import mail_quotas, sms_quotas, wrong_codes
 from service.cli.commands import NotFound, UsageError, database, find_project
 from service.cli.tables import Listing
 from service.crypto import key_derivation
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def _rules() -> dict[str, Rule]:
     """Collect every rule that a project may change, by name."""
     declared = [limit.rule for route in app.routes() for limit in route.limits]
-    return {rule.name: rule for rule in (*declared, *mail_quotas.RULES, *wrong_codes.RULES)}
+    return {rule.name: rule for rule in (*declared, *mail_quotas.RULES, *sms_quotas.RULES, *wrong_codes.RULES)}
 
 
 async def set_numbers(arguments: argparse.Namespace, settings: "Settings") -> object:
@@ -48,7 +48,7 @@ def _described(project: Project, rule: Rule) -> dict[str, Any]:
 async def show(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool, _limits(settings, pool) as limits:
         project = await find_project(pool, arguments.project)
-        if not (arguments.email or arguments.user or arguments.ip):
+        if not (arguments.email or arguments.phone or arguments.user or arguments.ip):
             rows = [_described(project, rule) for rule in _rules().values()]
             return Listing(rows, ("rule", "limit", "default"))
         selected = list(_windows(project, arguments))
@@ -77,8 +77,8 @@ async def _look(pool: Pool, limits: RateLimiter, names: list[str], rules: list[R
 
 async def reset(arguments: argparse.Namespace, settings: "Settings") -> object:
     """Reset windows; API processes learn of it from Postgres, whether or not Redis could be notified."""
-    if not (arguments.email or arguments.user or arguments.ip):
-        raise UsageError("whose windows? --email, --user or --ip")
+    if not (arguments.email or arguments.phone or arguments.user or arguments.ip):
+        raise UsageError("whose windows? --email, --phone, --user or --ip")
     async with database(settings) as pool, _limits(settings, pool) as limits:
         project = await find_project(pool, arguments.project)
         names = [name for scope, counted in _windows(project, arguments) for name in _names(limits, scope, counted)]
@@ -111,6 +111,9 @@ def _windows(project: Project, arguments: argparse.Namespace) -> Iterator[tuple[
         found += [counting.windows_of_devices(rule, email) for rule in _declared(project, "email")]
         found += mail_quotas.by_devices(project, email)
         found += mail_quotas.of_recovery_codes(project, email, *mail_quotas.BY_RECOVERY_CODES)
+    if phone := arguments.phone:
+        found += [Window(rule, counting.fold(phone)) for rule in _declared(project, "phone")]
+        found += [Window(rule, phone) for rule in counting.project_rules(project, sms_quotas.BY_NUMBER)]
     if user := arguments.user:
         found += [Window(rule, user) for rule in _declared(project, "user")]
         found += [Window(rule, counting.guess_key(user, "")) for rule in _declared(project, "userId")]
@@ -118,7 +121,7 @@ def _windows(project: Project, arguments: argparse.Namespace) -> Iterator[tuple[
         found += [Window(rule, user) for rule in counting.project_rules(project, of_user)]
     if ip := arguments.ip:
         of_address = _declared(project, "ip", "network")
-        of_address += counting.project_rules(project, [wrong_codes.OF_NETWORK])
+        of_address += counting.project_rules(project, [wrong_codes.OF_NETWORK, sms_quotas.BY_NETWORK])
         found += [window for rule in of_address for window in counting.windows_of_address(rule, ip)]
     yield project.id, found
     yield mail_quotas.scope(project), mail_quotas.windows(project, email=email or "", ip=ip or "")

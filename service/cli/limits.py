@@ -27,6 +27,7 @@ def add(verbs: Any) -> None:
         made = add_command(words, name, act, text)
         made.add_argument("project")
         made.add_argument("--email", help="an e-mail address, in any spelling")
+        made.add_argument("--phone", metavar="NUMBER", help="a phone number")
         made.add_argument("--user", help="a user's id")
         made.add_argument("--ip", help="a client's address; with --email also what the two have together")
 

@@ -117,6 +117,16 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             "Keep a provider's tokens, and show them to whoever holds the session: for apps that call its API.",
         ),
         Option(
+            "sms_countries", project_values.sms_countries, "+A,+B", "",
+            "Beginnings of the numbers that SMS may go to, such as +49,+43; none for no SMS. A narrow list is the best "
+            "defence against toll fraud.",
+        ),
+        Option(
+            "mock_phones", project_values.mock_phones, "NUMBER=CODE,...", "",
+            "Up to ten numbers for tests, each with its code of six digits. No SMS goes to them. Who knows a code has "
+            "the account. none for none.",
+        ),
+        Option(
             "rp_id", project_values.rp_id, "HOST", "",
             "Host that passkeys are made for: the app's domain, such as example.com, or localhost. It can't be changed "
             "while there are passkeys, for they work for that host alone. Empty for none.",

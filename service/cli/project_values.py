@@ -9,12 +9,13 @@ from ipaddress import IPv6Address
 from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from service import email_addresses
+from service import email_addresses, phone_numbers
 from service.links import redirect_policy, relying_party
 
 Kind = Literal["web", "app"]
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _LONGEST_FOOTER = 300
+_CODE, _MOST_MOCKS = re.compile(r"[0-9]{6}"), 10
 _FACTORS = ("totp", "email", "phone", "custom")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{1,63}")
 _MOST_SCHEMES = 20
@@ -103,6 +104,29 @@ def redirect_schemes(text: str) -> list[str]:
     if len(given) > _MOST_SCHEMES or any(not _SCHEME.fullmatch(scheme) or scheme in _NO_APPS for scheme in given):
         raise argparse.ArgumentTypeError("schemes of apps such as com.example.shop, comma-separated, without ://")
     return given
+
+
+def sms_countries(text: str) -> list[str]:
+    """Parse comma-separated beginnings of numbers, each once; `none` or nothing for none."""
+    wanted = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if wanted in ([], ["none"]):
+        return []
+    if not all(map(phone_numbers.is_prefix, wanted)):
+        raise argparse.ArgumentTypeError("codes of countries such as +49,+43; or none")
+    return wanted
+
+
+def mock_phones(text: str) -> dict[str, str]:
+    """Parse numbers for tests with their codes; `none` or nothing for none."""
+    if text.strip() in ("", "none"):
+        return {}
+    found = dict(part.strip().partition("=")[::2] for part in text.split(","))
+    fits = all(phone_numbers.is_number(number) and _CODE.fullmatch(code) for number, code in found.items())
+    if not fits or len(found) > _MOST_MOCKS:
+        raise argparse.ArgumentTypeError(
+            f"at most {_MOST_MOCKS} such as +4915100000001=123456, comma-separated; or none"
+        )
+    return found
 
 
 def accent_color(text: str) -> str:

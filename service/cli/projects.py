@@ -13,7 +13,7 @@ from service.cli.commands import NotFound, UsageError, add_command, add_group, d
 from service.cli.tables import Listing
 from service.db import Executor, Pool, transaction
 from service.links import redirect_policy
-from service.store import branding, passkeys, project_relays, projects
+from service.store import branding, passkeys, project_relays, projects, users
 from service.store.branding import Branding
 from service.store.projects import Project
 
@@ -105,6 +105,7 @@ async def _change(pool: Pool, settings: "Settings", project_id: str, changes: di
     async with transaction(pool) as tx:
         if "rp_id" in changes:
             await _check_passkeys(tx, project_id, changes["rp_id"])
+        await _check_mocks(tx, project_id, rules.get("mock_phones", {}))
         if not await projects.change(tx, project_id, **rules):
             raise NotFound(f"no project {project_id}")
         if face:
@@ -124,6 +125,14 @@ async def _check_passkeys(tx: Executor, project_id: str, rp_id: str) -> None:
     project = await find_project(tx, project_id)
     if project.rp_id != rp_id and await passkeys.any_of_project(tx, project_id):
         raise UsageError(f"there are passkeys made for {project.rp_id}, or for localhost; --rp-id can't change")
+
+
+async def _check_mocks(tx: Executor, project_id: str, wanted: dict[str, str]) -> None:
+    """Refuse a new number for tests that a user has proved: its code would open that account. Raises UsageError."""
+    former = (await find_project(tx, project_id)).mock_phones if wanted else {}
+    for number in wanted.keys() - former.keys():
+        if await users.is_phone_verified(tx, project_id, phone=number):
+            raise UsageError(f"{number} is the number of a user, who has proved it; take another one for tests")
 
 
 def _check_together(rules: dict[str, Any], changes: dict[str, Any]) -> None:

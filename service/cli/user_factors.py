@@ -29,7 +29,7 @@ async def _show(arguments: argparse.Namespace, settings: "Settings") -> object:
 
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
-        found = await factors.find(pool, await find_project(pool, arguments.project), user)
+        found = await factors.find(pool, await find_project(pool, arguments.project), user, settings=settings)
     return {"mfa": user.mfa} | asdict(found)
 
 

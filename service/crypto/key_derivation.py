@@ -31,3 +31,8 @@ def expand(key: bytes, length: int, *parts: str) -> bytes:
 def digest(secret: str) -> bytes:
     """Hash a secret of 256 random bits for the database: SHA-256, no salt needed (ASVS 6.5.2)."""
     return hashlib.sha256(secret.encode()).digest()
+
+
+def sms_keys(ring: KeyRing) -> dict[str, str]:
+    """Derive the keys that sign SMS for the operator's webhook, in hex, by kid."""
+    return {kid: derive(key, "sms").hex() for kid, key in ring.items()}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, GetPydanticSchema, ValidationInfo
 from pydantic_core import PydanticCustomError, core_schema
 
-from service import email_addresses
+from service import email_addresses, phone_numbers
 from service.crypto import link_secrets
 from service.crypto.secret import Secret
 from service.errors import ArgumentInvalid
@@ -84,6 +84,12 @@ def _new_email(text: str, info: ValidationInfo) -> str:
         raise unfit(f"{_NO_EMAIL}; special-use domains need the project's setting special_use_domains") from None
     except ValueError:
         raise unfit(_NO_EMAIL) from None
+
+
+def _phone(text: str) -> str:
+    if not phone_numbers.is_number(text):
+        raise unfit("Phone number must start with a '+' can have a maximum of fifteen digits.")
+    return text
 
 
 def _url(text: str, info: ValidationInfo) -> str:
@@ -190,6 +196,17 @@ _TEXT = GetPydanticSchema(lambda _source, _handler: core_schema.str_schema(stric
 _ADDRESS = _example("ann@example.com", format="email", maxLength=email_addresses.LONGEST)
 Email = Annotated[str, AfterValidator(_email), _ADDRESS]
 NewEmail = Annotated[str, AfterValidator(_new_email), _ADDRESS]
+Phone = Annotated[
+    str,
+    AfterValidator(_phone),
+    _example("+4915112345678", pattern=r"^\+[1-9][0-9]{6,14}$", description="As E.164 writes it: +, country, number"),
+]
+# Users API: empty removes it.
+PhoneOrNone = Annotated[
+    str,
+    AfterValidator(lambda text: _phone(text) if text else ""),
+    _example("+4915112345678", pattern=r"^(\+[1-9][0-9]{6,14})?$", description="Empty removes it"),
+]
 Url = Annotated[
     str,
     AfterValidator(_url),

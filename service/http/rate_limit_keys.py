@@ -60,6 +60,8 @@ def _value(ctx: RequestContext, limit: Limit) -> str:
         case "userId":
             # The token that a guess is aimed at: else a client that knows a user's id could lock the owner's links.
             return guess_key(_field_value(ctx, "userId"), _field_value(ctx, "secret"))
+        case "phone":
+            return fold(_field_value(ctx, "phone"))
         case "challengeId":
             return fold(_field_value(ctx, "challengeId"))
     return ""

@@ -94,6 +94,13 @@ def custom_token(ctx: RequestContext, found: Token, *, secret: str) -> dict[str,
     return schemas.CUSTOM_TOKEN.render(ctx.api_version, found, phrase="", secret=secret)
 
 
+def phone_token(ctx: RequestContext, found: Token, *, secret: str) -> dict[str, Any]:
+    """Render a token whose secret is in an SMS; only a server that may have it gets it here too."""
+    return schemas.PHONE_TOKEN.render(
+        ctx.api_version, found, user_id=found.requested_user_id or "", phrase="", secret=secret
+    )
+
+
 def log(ctx: RequestContext, found: Log, owner: User) -> dict[str, Any]:
     """Render an entry of the security log (docs/contract.md#log)."""
     about = {"user_id": owner.id, "user_email": owner.email, "user_name": owner.name}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from service.http.request_body import Body
     from service.http.schemas import Parameter, Schema
 
-By = Literal["ip", "network", "email", "user", "userId", "challengeId", "project"]
+By = Literal["ip", "network", "email", "phone", "user", "userId", "challengeId", "project"]
 Access = Literal["public", "member", "key", "open"]
 # What a member must have proved lately, besides the session: a challenge in the last 30 minutes, always or where the
 # account asks for second factors; or a challenge or the sign-in in the last 10 (service/http/second_factors.py).

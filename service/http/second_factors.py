@@ -17,7 +17,12 @@ _BY_MAILBOX = ("unknown", "oauth2")
 
 def usable(member: Member, project: Project) -> frozenset[str]:
     """Return the factors that a member whose `mfa` is on can prove, as far as the project allows them."""
-    has = {"totp": member.has_totp, "email": member.email_verified and member.email is not None, "custom": True}
+    has = {
+        "totp": member.has_totp,
+        "email": member.email_verified and member.email is not None,
+        "phone": member.phone_verified and member.phone not in project.mock_phones,  # whose codes are known
+        "custom": True,
+    }
     return frozenset(factor for factor in project.mfa_factors if has.get(factor))
 
 

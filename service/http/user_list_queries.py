@@ -24,8 +24,10 @@ ORDERS: dict[str, SortColumn] = {
     "passwordUpdate": "password_updated_at",
     "name": "name",
     "email": "email",
+    "phone": "phone",
     "status": "status",
     "emailVerification": "email_verified",
+    "phoneVerification": "phone_verified",
 }
 _SEARCH = 256
 _ID = re.compile(r"[a-zA-Z0-9._-]{1,36}")
@@ -117,9 +119,9 @@ def _condition(query: Query) -> dict[str, Any]:
     match query:
         case Query("equal", field, [_, *_] as values) if field in _EQUALS:
             return _EQUALS[field](list(values))
-        case Query("search", "name" | "email" as field, [str(part)]) if _unquoted(part):
+        case Query("search", "name" | "email" | "phone" as field, [str(part)]) if _unquoted(part):
             return {f"{field}_part": _unquoted(part)}
-        case Query("contains", "name" | "email" as field, [str(part)]) if part:
+        case Query("contains", "name" | "email" | "phone" as field, [str(part)]) if part:
             return {f"{field}_part": part}
         case Query("contains" | "containsAny", "labels", [_, *_] as values):
             return {"labels": _words(list(values))}
@@ -154,7 +156,7 @@ def _verified(values: list[Any]) -> bool:
     match values:
         case [bool(value)]:
             return value
-    raise QueryInvalid("The value of emailVerification is true or false.")
+    raise QueryInvalid("The value of this attribute is true or false.")
 
 
 _EQUALS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
@@ -163,4 +165,6 @@ _EQUALS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
     "name": lambda values: {"names": _words(values)},
     "status": lambda values: {"statuses": _statuses(values)},
     "emailVerification": lambda values: {"verified": _verified(values)},
+    "phone": lambda values: {"phones": _words(values)},
+    "phoneVerification": lambda values: {"phone_verified": _verified(values)},
 }

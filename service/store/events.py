@@ -29,6 +29,9 @@ class Event(StrEnum):
     RECOVERY_UPDATE = "account.recovery.update"
     VERIFICATION_CREATE = "account.verification.create"
     VERIFICATION_UPDATE = "account.verification.update"
+    PHONE_UPDATE = "account.update.phone"
+    PHONE_VERIFICATION_CREATE = "account.verification.phone.create"
+    PHONE_VERIFICATION_UPDATE = "account.verification.phone.update"
     MFA_UPDATE = "account.update.mfa"
     AUTHENTICATOR_CREATE = "account.authenticators.create"
     AUTHENTICATOR_DELETE = "account.authenticators.delete"
@@ -56,6 +59,8 @@ class Event(StrEnum):
     BY_OPERATOR_STATUS = "users.update.status"
     BY_OPERATOR_VERIFICATION = "users.update.verification"
     BY_OPERATOR_SESSIONS = "users.sessions.delete"
+    BY_OPERATOR_PHONE = "users.update.phone"
+    BY_OPERATOR_PHONE_VERIFICATION = "users.update.verification.phone"
     BY_OPERATOR_MFA = "users.update.mfa"
     BY_OPERATOR_IDENTITY = "users.identities.delete"
     # The app's server was given the code of a custom factor.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from service.db import Executor, ForeignKeyViolation, Pool, Queries
 
 _sql = Queries("project_deletion")
-_KINDS = ("mails", "tokens", "users", "events", "logs")
+_KINDS = ("mails", "sms", "tokens", "users", "events", "logs")
 # Rows in a transaction, and attempts at a project that is still written to.
 _BATCH, _ROUNDS = 1000, 20
 
@@ -60,6 +60,7 @@ async def _delete_batch(conn: Executor, project_id: str) -> tuple[int, ...]:
     facts = {"project_id": project_id, "most": _BATCH}
     return (
         await _sql.run(conn, "delete_mails", **facts),
+        await _sql.run(conn, "delete_sms", **facts),
         await _sql.run(conn, "delete_tokens", **facts),
         await _sql.run(conn, "delete_users", **facts),
         await _sql.run(conn, "delete_events", **facts),

@@ -1,7 +1,7 @@
 """Projects: their allowed hosts, their rules and their API keys."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -53,6 +53,9 @@ class Project:
     passkeys: bool
     rp_id: str
     redirect_schemes: list[str]
+    sms_countries: list[str]
+    # Codes by number; whoever reads them gets into accounts of tests only.
+    mock_phones: dict[str, str] = field(repr=False)
     hostnames: list[str]
     apps: list[str]
 

@@ -12,7 +12,7 @@ from service.store.users import User
 
 _sql = Queries("sessions")
 # What a client proved to get its session. Unknown of sessions that an earlier release opened.
-FirstFactor = Literal["password", "email", "anonymous", "token", "server", "passkey", "oauth2", "unknown"]
+FirstFactor = Literal["password", "email", "phone", "anonymous", "token", "server", "passkey", "oauth2", "unknown"]
 # A passkey is two factors: the device, and what unlocked it. A sign-in by a provider stands for the mailbox: whoever
 # reads it gets into most accounts at providers.
 _SHOWN: dict[FirstFactor, list[str]] = {

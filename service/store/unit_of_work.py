@@ -1,4 +1,4 @@
-"""Unit of work: one transaction whose mails and events get their jobs after COMMIT.
+"""Unit of work: one transaction whose mails, SMS and events get their jobs after COMMIT.
 
 The store's functions that leave work for a worker take a UnitOfWork. So no caller can forget a job, and no job is
 enqueued for rows that were rolled back. A job that is lost on the way to Redis is found by the worker's poller.
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 
 class UnitOfWork:
-    """Runs statements in one transaction; `mails` and `events` are the rows that need a job, in order of writing."""
+    """Runs statements in one transaction; `mails`, `sms` and `events` are rows that need a job, in order of writing."""
 
     mails: list[UUID]
+    sms: list[UUID]
     events: list[UUID]
 
     def __init__(self, connection: Connection) -> None:
         self.fetchrow, self.fetch, self.execute = connection.fetchrow, connection.fetch, connection.execute
-        self.mails, self.events = [], []
+        self.mails, self.sms, self.events = [], [], []
 
 
 @asynccontextmanager
@@ -36,8 +37,8 @@ async def unit_of_work(pool: Pool, job_queue: "JobQueue | None") -> AsyncIterato
         work = UnitOfWork(connection)
         yield work
     if job_queue is not None:
-        from service.queue import RECORD_LOG, SEND_MAIL  # noqa: PLC0415 - a command without a queue loads none
+        from service.queue import RECORD_LOG, SEND_MAIL, SEND_SMS  # noqa: PLC0415 - a command without a queue loads none
 
-        for function, rows in ((SEND_MAIL, work.mails), (RECORD_LOG, work.events)):
+        for function, rows in ((SEND_MAIL, work.mails), (SEND_SMS, work.sms), (RECORD_LOG, work.events)):
             if rows:
                 await job_queue.enqueue(function, *rows)

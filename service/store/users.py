@@ -12,7 +12,7 @@ _sql = Queries("users")
 Status = Literal["unactivated", "active", "blocked"]
 # Columns by which a list can be ordered, each a time or a text.
 TimeColumn = Literal["created_at", "updated_at", "accessed_at", "password_updated_at"]
-SortColumn = TimeColumn | Literal["id", "name", "email", "status", "email_verified"]
+SortColumn = TimeColumn | Literal["id", "name", "email", "phone", "status", "email_verified", "phone_verified"]
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -33,6 +33,9 @@ class User:
     updated_at: datetime
     accessed_at: datetime
     mfa: bool
+    phone: str | None
+    phone_version: int
+    phone_verified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,26 @@ class Ensured(User):
 
 
 @dataclass(frozen=True, slots=True)
+class NumberOwner(User):
+    """User of a number that was just proved; `created` if the proof made the account.
+
+    `recycled`: nobody has used the account or the number for long, and it has other ways in. The number may have been
+    given to another person meanwhile.
+    """
+
+    created: bool
+    recycled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NumberHolder:
+    """Account whose number is proved; `yields` if it has no other way in and nobody has used it for long."""
+
+    id: str
+    yields: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PreviousPassword:
     password_hash: str = field(repr=False)
 
@@ -71,7 +94,7 @@ class PreviousPassword:
 class UserFilter:
     """Filter of a list; None does not narrow. Texts are compared as they are.
 
-    `labels`: one of them is enough. `search` looks into id, address and name. `created_from` is within,
+    `labels`: one of them is enough. `search` looks into id, address, number and name. `created_from` is within,
     `created_until` is not.
     """
 
@@ -84,6 +107,9 @@ class UserFilter:
     verified: bool | None = None
     name_part: str | None = None
     email_part: str | None = None
+    phones: list[str] | None = None
+    phone_verified: bool | None = None
+    phone_part: str | None = None
     created_from: datetime | None = None
     created_until: datetime | None = None
 
@@ -302,6 +328,63 @@ async def forget_mfa(conn: Executor, user: User) -> None:
 
 async def delete_old_mfa_changes(conn: Executor) -> int:
     return await _sql.run(conn, "delete_old_mfa_changes")
+
+
+async def create_by_number_if_absent(
+    conn: Executor, project_id: str, *, user_ids: list[str], phone: str
+) -> NumberOwner | None:
+    """Return the user of a number that was just proved, locked; created under the first free id if there is none."""
+    return await _sql.one(conn, "ensure_user_of_number", NumberOwner, project_id=project_id, ids=user_ids, phone=phone)
+
+
+async def claim_number(conn: Executor, project_id: str, *, user_id: str, phone: str) -> User | None:
+    """Lock the number and the user, before the number is the user's as proved."""
+    return await _sql.one(conn, "claim_number", User, project_id=project_id, id=user_id, phone=phone)
+
+
+async def find_number_holder(conn: Executor, user: User) -> NumberHolder | None:
+    """Find the other account whose holder has proved the user's number. Claim the number first."""
+    facts = {"project_id": user.project_id, "id": user.id, "phone": user.phone}
+    return await _sql.one(conn, "find_number_holder", NumberHolder, **facts)
+
+
+async def verify_phone(conn: Executor, user: User, *, by_holder: bool) -> User:
+    """Mark the number as proved; other accounts lose it. Claim the number first."""
+    facts = {"project_id": user.project_id, "id": user.id, "phone": user.phone, "by_holder": by_holder}
+    await _sql.value(conn, "give_number", project_id=user.project_id, id=user.id, phone=user.phone)
+    return _require(await _sql.one(conn, "verify_phone", User, **facts))
+
+
+async def unverify_phone(conn: Executor, user: User) -> User:
+    """Mark the number as not proved."""
+    return _require(await _sql.one(conn, "unverify_phone", User, project_id=user.project_id, id=user.id))
+
+
+async def change_phone(conn: Executor, user: User, *, phone: str | None, password_hash: str | None = None) -> User:
+    """Change the number, which is not proved then. What it was is kept for the undo link."""
+    facts = {"project_id": user.project_id, "id": user.id, "phone": phone, "password_hash": password_hash}
+    return _require(await _sql.one(conn, "change_phone", User, **facts))
+
+
+async def restore_phone(conn: Executor, user: User, *, since: datetime) -> None:
+    """Undo the changes of the number since a moment; it is not proved any more if another account has proved it."""
+    await _sql.run(conn, "restore_phone", project_id=user.project_id, id=user.id, since=since)
+    await _sql.run(conn, "delete_phone_changes", project_id=user.project_id, user_id=user.id, since=since)
+
+
+async def forget_phone(conn: Executor, user: User) -> None:
+    """Remove the number so that no undo brings it back."""
+    await _sql.run(conn, "remove_phone", project_id=user.project_id, id=user.id)
+    await _sql.run(conn, "delete_phone_changes", project_id=user.project_id, user_id=user.id, since=None)
+
+
+async def delete_old_phone_changes(conn: Executor) -> int:
+    return await _sql.run(conn, "delete_old_phone_changes")
+
+
+async def is_phone_verified(conn: Executor, project_id: str, *, phone: str) -> bool:
+    """Tell whether a user of the project has proved the number."""
+    return bool(await _sql.value(conn, "is_number_verified", project_id=project_id, phone=phone))
 
 
 async def delete(conn: Executor, user: User) -> None:

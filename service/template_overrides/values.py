@@ -17,6 +17,7 @@ CHANGES: Mapping[str, str] = {
     "mfa_off": "`yes` if they were switched off",
     "authenticator_added": "`yes` if an authenticator app was added",
     "authenticator_removed": "`yes` if it was removed",
+    "phone_changed": "`yes` if the phone number was changed",
     "recovery_codes_made": "`yes` if new recovery codes were made",
     "recovery_code_used": "`yes` if a recovery code was used",
     "wrong_codes": "`yes` if wrong codes were entered again and again",

@@ -12,6 +12,11 @@ delete from mails where (id, project_id) in (
     select id, project_id from mails where project_id = :project_id limit :most
 );
 
+-- name: delete_sms(project_id, most)
+delete from sms where (id, project_id) in (
+    select id, project_id from sms where project_id = :project_id limit :most
+);
+
 -- name: delete_tokens(project_id, most)
 delete from tokens where (project_id, id) in (
     select project_id, id from tokens where project_id = :project_id limit :most

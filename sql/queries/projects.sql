@@ -5,6 +5,7 @@ select p.id, p.name, p.created_at, p.sender_name, p.sender_address, p.locale, p.
     p.limits, p.limits_dry_run, p.notify_new_device, p.private_signup,
     p.password_blocklist, p.password_personal_data, p.password_history, p.special_use_domains,
     p.mfa_factors, p.provider_mfa, p.provider_tokens, p.passkeys, p.rp_id, p.redirect_schemes,
+    p.sms_countries, p.mock_phones,
     array(select hostname from platforms where project_id = p.id order by hostname) as hostnames,
     array(select app from apps where project_id = p.id order by app) as apps
 from projects p where p.id = :id;
@@ -16,6 +17,7 @@ select p.id, p.name, p.created_at, p.sender_name, p.sender_address, p.locale, p.
     p.limits, p.limits_dry_run, p.notify_new_device, p.private_signup,
     p.password_blocklist, p.password_personal_data, p.password_history, p.special_use_domains,
     p.mfa_factors, p.provider_mfa, p.provider_tokens, p.passkeys, p.rp_id, p.redirect_schemes,
+    p.sms_countries, p.mock_phones,
     array(select hostname from platforms where project_id = p.id order by hostname) as hostnames,
     array(select app from apps where project_id = p.id order by app) as apps
 from projects p order by p.id;
@@ -47,7 +49,8 @@ update projects p set
     password_blocklist = n.password_blocklist, password_personal_data = n.password_personal_data,
     password_history = n.password_history, special_use_domains = n.special_use_domains,
     mfa_factors = n.mfa_factors, provider_mfa = n.provider_mfa, provider_tokens = n.provider_tokens,
-    passkeys = n.passkeys, rp_id = n.rp_id, redirect_schemes = n.redirect_schemes
+    passkeys = n.passkeys, rp_id = n.rp_id, redirect_schemes = n.redirect_schemes,
+    sms_countries = n.sms_countries, mock_phones = n.mock_phones
 from former, jsonb_populate_record(former.row, :changes::jsonb) n
 where p.id = :id;
 

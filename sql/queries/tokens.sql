@@ -55,7 +55,7 @@ update tokens set attempts = attempts - 1 where project_id = :project_id and id 
 -- name: redeem_token_by_address(project_id, id) -> Token?
 -- A token of an address without a user yet: exactly one of any number of concurrent calls gets it.
 delete from tokens
-where project_id = :project_id and id = :id and user_id is null and kind in ('magic_url', 'otp', 'verification')
+where project_id = :project_id and id = :id and user_id is null and kind in ('magic_url', 'otp', 'phone_login', 'verification')
     and expires_at > now()
 returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at;
 
@@ -68,6 +68,14 @@ where t.project_id = :project_id and t.id = :id and t.user_id = :user_id and t.e
     and (t.kind in ('custom', 'passkey', 'oauth2') or (u.email = t.email and u.email_version = t.email_version))
 returning t.project_id, t.id, t.kind, t.user_id, t.asked_as as requested_user_id, t.email, t.email_version, t.kid, t.created_at, t.expires_at;
 
+-- name: redeem_token_by_number(project_id, id, user_id) -> Token?
+-- The same for a number, which the token has in the place of an address.
+delete from tokens t using users u
+where t.project_id = :project_id and t.id = :id and t.user_id = :user_id and t.expires_at > now()
+    and t.kind in ('phone_verification', 'mfa_phone')
+    and u.project_id = t.project_id and u.id = t.user_id and u.phone = t.email and u.phone_version = t.email_version
+returning t.project_id, t.id, t.kind, t.user_id, t.asked_as as requested_user_id, t.email, t.email_version, t.kid, t.created_at, t.expires_at;
+
 -- name: redeem_undo_link(project_id, id, user_id) -> Token?
 -- With the user's row locked. The address may have changed: that is what the link undoes.
 delete from tokens
@@ -78,11 +86,16 @@ returning project_id, id, kind, user_id, asked_as as requested_user_id, email, e
 -- name: delete_token(project_id, id)
 delete from tokens where project_id = :project_id and id = :id;
 
--- name: revoke_tokens(project_id, user_id, email)
--- The user's own tokens; with an address also those requested by it that have no user yet.
+-- name: revoke_tokens(project_id, user_id, addresses)
+-- The user's own tokens; with addresses also those requested by them that have no user yet.
 delete from tokens
 where project_id = :project_id and kind not in ('disavowal', 'email_undo')
-    and (user_id = :user_id or (user_id is null and email = :email));
+    and (user_id = :user_id or (user_id is null and email = any(:addresses::text[])));
+
+-- name: revoke_phone_tokens(project_id, user_id, phone)
+delete from tokens
+where project_id = :project_id and kind in ('phone_login', 'phone_verification', 'mfa_phone')
+    and (user_id = :user_id or (user_id is null and email = :phone));
 
 -- name: revoke_oldest_custom_tokens(project_id, user_id, kept)
 -- All but the newest, and those that open nothing any more. With the user's row locked.

@@ -1,7 +1,8 @@
 -- name: create_user(project_id, ids, email, email_verified, name, password_hash) -> User?
 -- Under the first free id. No row if none is, or if the address is taken, or reserved and not verified.
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at, mfa
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
+    phone_verified_at is not null as phone_verified
 from make_user(:project_id, :ids, :email, :email_verified, :name, :password_hash);
 
 -- name: ensure_user(project_id, ids, email) -> Ensured
@@ -9,30 +10,35 @@ from make_user(:project_id, :ids, :email, :email_verified, :name, :password_hash
 select (e.account).project_id, (e.account).id, (e.account).email, (e.account).email_version,
     (e.account).email_verified, (e.account).name, (e.account).password_hash, (e.account).password_updated_at,
     (e.account).status, (e.account).labels, (e.account).prefs, (e.account).created_at, (e.account).updated_at,
-    (e.account).accessed_at, (e.account).mfa, (e.account).proved_by_holder, e.created
+    (e.account).accessed_at, (e.account).mfa,
+    (e.account).phone, (e.account).phone_version, (e.account).phone_verified_at is not null as phone_verified, (e.account).proved_by_holder, e.created
 from ensure_user(:project_id, :ids, :email) e;
 
 -- name: find_user(project_id, id) -> User?
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at, mfa
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
+    phone_verified_at is not null as phone_verified
 from users where project_id = :project_id and id = :id;
 
 -- name: find_user_by_email(project_id, email) -> User?
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at, mfa
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
+    phone_verified_at is not null as phone_verified
 from users where project_id = :project_id and email = :email;
 
 -- name: lock_user(project_id, id) -> User?
 -- Every act on a user locks this row first, so that acts on one user never interleave.
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at, mfa
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
+    phone_verified_at is not null as phone_verified
 from users where project_id = :project_id and id = :id for update;
 
 -- name: claim_user(project_id, id, email) -> User?
 -- The same for an act that may give the user this address. A statement locks after it has read everything, so the
 -- address is locked before the row.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
-    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
+    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified
 from claim_address(:project_id, :email, :id), users u
 where u.project_id = :project_id and u.id = :id for update of u;
 
@@ -41,6 +47,7 @@ where u.project_id = :project_id and u.id = :id for update of u;
 -- comes first, as in every act that ends sessions.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
+    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
     s.id as session_id, s.first_factor, s.assurance,
     s.mfa_at > now() - interval '1800 s' is true as is_fresh,
     greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
@@ -56,6 +63,7 @@ for update of u for key share of s;
 -- The work of claim_user and lock_member in one statement.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
+    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
     s.id as session_id, s.first_factor, s.assurance,
     s.mfa_at > now() - interval '1800 s' is true as is_fresh,
     greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
@@ -72,6 +80,7 @@ for update of u for key share of s;
 -- The one query of an authenticated request.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
+    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
     s.id as session_id, s.first_factor, s.assurance,
     s.mfa_at > now() - interval '1800 s' is true as is_fresh,
     greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
@@ -86,6 +95,7 @@ where s.project_id = :project_id and s.user_id = :user_id and s.secret_hash = :s
 -- The same for a JWT, which names its session.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
+    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
     s.id as session_id, s.first_factor, s.assurance,
     s.mfa_at > now() - interval '1800 s' is true as is_fresh,
     greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
@@ -135,18 +145,21 @@ update users set accessed_at = now() where project_id = :project_id and id = :id
 
 -- name: lock_user_by_email(project_id, email) -> User?
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at, mfa
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
+    phone_verified_at is not null as phone_verified
 from users where project_id = :project_id and email = :email for update;
 
 -- name: change_name(project_id, id, name) -> User?
 update users set name = :name, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at, mfa;
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
+    phone_verified_at is not null as phone_verified;
 
 -- name: change_prefs(project_id, id, prefs) -> User?
 update users set prefs = :prefs, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at, mfa;
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
+    phone_verified_at is not null as phone_verified;
 
 -- name: change_email(project_id, id, email, password_hash) -> User?
 -- Every token for the former address is void by its version. A first password comes with the first address.
@@ -157,7 +170,8 @@ update users set email = :email, email_version = email_version + 1, email_verifi
 where project_id = :project_id and id = :id and not is_reserved(:project_id, :email, :id)
     and not exists (select from users where project_id = :project_id and email = :email and id <> :id)
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at, mfa;
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
+    phone_verified_at is not null as phone_verified;
 
 -- name: restore_user(project_id, id, email) -> User?
 -- Another person may know the password; its date stops a login in progress. The address is the one that the link was
@@ -173,7 +187,8 @@ from (
 ) k
 where u.project_id = :project_id and u.id = :id
 returning u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
-    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa;
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
+    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified;
 
 -- name: void_password(project_id, id)
 -- Another person may know it. Its date stops a login in progress.
@@ -183,7 +198,8 @@ where project_id = :project_id and id = :id;
 -- name: change_status(project_id, id, status) -> User?
 update users set status = :status, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at, mfa;
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
+    phone_verified_at is not null as phone_verified;
 
 -- name: disable_user(project_id, id) -> User?
 -- Blocked for good by the member. A verification that was not the member's own is withdrawn: the mailbox's owner may
@@ -191,7 +207,8 @@ returning project_id, id, email, email_version, email_verified, name, password_h
 update users set status = 'blocked', email_verified = email_verified and proved_by_holder, updated_at = now()
 where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at, mfa;
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
+    phone_verified_at is not null as phone_verified;
 
 -- name: is_proved_by_holder(project_id, id)
 select email_verified and proved_by_holder from users where project_id = :project_id and id = :id;
@@ -200,12 +217,14 @@ select email_verified and proved_by_holder from users where project_id = :projec
 -- Set by an operator, either way.
 update users set email_verified = :email_verified, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at, mfa;
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
+    phone_verified_at is not null as phone_verified;
 
 -- name: change_labels(project_id, id, labels) -> User?
 update users set labels = :labels, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at, mfa;
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
+    phone_verified_at is not null as phone_verified;
 
 -- name: change_mfa(project_id, id, mfa) -> User?
 -- What it was is kept for the undo link.
@@ -215,7 +234,8 @@ with former as (
 )
 update users set mfa = :mfa, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-    status, labels, prefs, created_at, updated_at, accessed_at, mfa;
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
+    phone_verified_at is not null as phone_verified;
 
 -- name: restore_mfa(project_id, id, since)
 -- As it was before the first change since then.
@@ -236,16 +256,106 @@ update users set mfa = false where project_id = :project_id and id = :id;
 -- name: delete_old_mfa_changes()
 delete from mfa_changes where changed_at < now() - interval '72 hours';
 
+-- name: ensure_user_of_number(project_id, ids, phone) -> NumberOwner?
+-- The user of a number that was just proved, locked; created if no holder of an account has proved it.
+select (e.account).project_id, (e.account).id, (e.account).email, (e.account).email_version, (e.account).email_verified, (e.account).name, (e.account).password_hash,
+    (e.account).password_updated_at, (e.account).status, (e.account).labels, (e.account).prefs, (e.account).created_at, (e.account).updated_at, (e.account).accessed_at, (e.account).mfa,
+    (e.account).phone, (e.account).phone_version, (e.account).phone_verified_at is not null as phone_verified,
+    e.created,
+    not e.created and (e.account).accessed_at < now() - interval '400 days'
+        and (e.account).phone_verified_at < now() - interval '400 days'
+        and has_other_way_in((e.account)) as recycled
+from ensure_user_of_number(:project_id, :ids, :phone) e;
+
+-- name: claim_number(project_id, id, phone) -> User?
+-- A statement locks after it has read everything, so the number is locked before the row.
+select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
+    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified
+from claim_number(:project_id, :phone), users u
+where u.project_id = :project_id and u.id = :id for update of u;
+
+-- name: find_number_holder(project_id, id, phone) -> NumberHolder?
+select u.id, u.accessed_at < now() - interval '400 days' and u.phone_verified_at < now() - interval '400 days'
+    and not has_other_way_in(u) as yields
+from users u
+where u.project_id = :project_id and u.phone = :phone and u.id <> :id and u.phone_verified_at is not null
+    and u.phone_by_holder;
+
+-- name: give_number(project_id, id, phone)
+select give_number(:project_id, :phone, :id);
+
+-- name: verify_phone(project_id, id, phone, by_holder) -> User?
+-- A user who has proved it as the holder stays the holder.
+update users set phone_by_holder = :by_holder or (phone_verified_at is not null and phone_by_holder),
+    phone_verified_at = now(), updated_at = now()
+where project_id = :project_id and id = :id and phone = :phone
+returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
+    phone_verified_at is not null as phone_verified;
+
+-- name: unverify_phone(project_id, id) -> User?
+update users set phone_verified_at = null, phone_by_holder = false, phone_version = phone_version + 1, updated_at = now()
+where project_id = :project_id and id = :id
+returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
+    phone_verified_at is not null as phone_verified;
+
+-- name: change_phone(project_id, id, phone, password_hash) -> User?
+-- Every code for the former number is void by its version. A first password comes with the number, as with an address.
+with former as (
+    insert into phone_changes (project_id, user_id, phone, verified_at, by_holder)
+    select project_id, id, phone, phone_verified_at, phone_by_holder from users
+    where project_id = :project_id and id = :id
+)
+update users set phone = :phone, phone_version = phone_version + 1, phone_verified_at = null, phone_by_holder = false,
+    updated_at = now(), password_hash = coalesce(:password_hash, password_hash),
+    password_updated_at = case when :password_hash::text is null then password_updated_at else now() end
+where project_id = :project_id and id = :id
+returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
+    status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
+    phone_verified_at is not null as phone_verified;
+
+-- name: restore_phone(project_id, id, since)
+-- As it was before the first change since then. Proved by another account meanwhile, it is not proved here any more.
+update users u set phone = c.phone, phone_version = u.phone_version + 1, updated_at = now(),
+    phone_verified_at = case when not c.taken then c.verified_at end, phone_by_holder = c.by_holder and not c.taken
+from (
+    select f.phone, f.verified_at, f.by_holder, exists (
+        select from users o where o.project_id = :project_id and o.phone = f.phone and o.id <> :id
+            and o.phone_verified_at is not null
+    ) as taken
+    from phone_changes f
+    cross join lateral claim_number(f.project_id, coalesce(f.phone, ''))
+    where f.project_id = :project_id and f.user_id = :id and f.changed_at >= :since order by f.id limit 1
+) c
+where u.project_id = :project_id and u.id = :id;
+
+-- name: delete_phone_changes(project_id, user_id, since)
+delete from phone_changes where project_id = :project_id and user_id = :user_id
+    and (:since::timestamptz is null or changed_at >= :since);
+
+-- name: delete_old_phone_changes()
+delete from phone_changes where changed_at < now() - interval '72 hours';
+
+-- name: remove_phone(project_id, id)
+update users set phone = null, phone_version = phone_version + 1, phone_verified_at = null, phone_by_holder = false
+where project_id = :project_id and id = :id and phone is not null;
+
+-- name: is_number_verified(project_id, phone)
+select 1 from users where project_id = :project_id and phone = :phone and phone_verified_at is not null;
+
 -- name: delete_user(project_id, id)
 -- The user's sessions and tokens are deleted with it.
 delete from users where project_id = :project_id and id = :id;
 
--- name: list_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, created_from, created_until, by, descending, cursor, moment, word, limit, offset) -> User*
+-- name: list_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, phones, phone_verified, phone_part, created_from, created_until, by, descending, cursor, moment, word, limit, offset) -> User*
 -- Null filters nothing. Words are searched with strpos, which has no wildcards. The order is `by`: for one value of it
 -- all but one of the cases are constants, so that the plan is as short as with the name of a column. The cursor is a
 -- user; `moment` and `word` are that user's sort keys.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
-    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa
+    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
+    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified
 from users u cross join lateral (
     select
         case :by::text when 'created_at' then u.created_at when 'updated_at' then u.updated_at
@@ -253,11 +363,13 @@ from users u cross join lateral (
             when 'password_updated_at' then coalesce(u.password_updated_at, 'epoch'::timestamptz)
             else 'epoch'::timestamptz end as moment,
         case :by when 'name' then u.name when 'email' then coalesce(u.email, '') when 'status' then u.status
-            when 'email_verified' then u.email_verified::text else '' end as word
+            when 'phone' then coalesce(u.phone, '') when 'email_verified' then u.email_verified::text
+            when 'phone_verified' then (u.phone_verified_at is not null)::text else '' end as word
 ) k
 where u.project_id = :project_id
     and (:search::text is null or strpos(lower(u.id), lower(:search)) > 0
-        or strpos(u.email, :search_email) > 0 or strpos(lower(u.name), lower(:search)) > 0)
+        or strpos(u.email, :search_email) > 0 or strpos(u.phone, :search) > 0
+        or strpos(lower(u.name), lower(:search)) > 0)
     and (:ids::text[] is null or u.id = any(:ids))
     and (:emails::text[] is null or u.email = any(:emails))
     and (:names::text[] is null or u.name = any(:names))
@@ -266,6 +378,9 @@ where u.project_id = :project_id
     and (:verified::boolean is null or u.email_verified = :verified)
     and (:name_part::text is null or strpos(lower(u.name), lower(:name_part)) > 0)
     and (:email_part::text is null or strpos(u.email, :email_part) > 0)
+    and (:phones::text[] is null or u.phone = any(:phones))
+    and (:phone_verified::boolean is null or (u.phone_verified_at is not null) = :phone_verified)
+    and (:phone_part::text is null or strpos(u.phone, :phone_part) > 0)
     and (:created_from::timestamptz is null or u.created_at >= :created_from)
     and (:created_until::timestamptz is null or u.created_at < :created_until)
     and (:cursor::text is null or case when :descending::boolean
@@ -277,13 +392,14 @@ order by
     case when not :descending then u.id end, case when :descending then u.id end desc
 limit :limit offset :offset;
 
--- name: count_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, created_from, created_until, most)
+-- name: count_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, phones, phone_verified, phone_part, created_from, created_until, most)
 -- At most `most`: counting a million rows would take too long.
 select count(*) from (
     select 1 from users u
     where u.project_id = :project_id
         and (:search::text is null or strpos(lower(u.id), lower(:search)) > 0
-            or strpos(u.email, :search_email) > 0 or strpos(lower(u.name), lower(:search)) > 0)
+            or strpos(u.email, :search_email) > 0 or strpos(u.phone, :search) > 0
+            or strpos(lower(u.name), lower(:search)) > 0)
         and (:ids::text[] is null or u.id = any(:ids))
         and (:emails::text[] is null or u.email = any(:emails))
         and (:names::text[] is null or u.name = any(:names))
@@ -292,6 +408,9 @@ select count(*) from (
         and (:verified::boolean is null or u.email_verified = :verified)
         and (:name_part::text is null or strpos(lower(u.name), lower(:name_part)) > 0)
         and (:email_part::text is null or strpos(u.email, :email_part) > 0)
+        and (:phones::text[] is null or u.phone = any(:phones))
+        and (:phone_verified::boolean is null or (u.phone_verified_at is not null) = :phone_verified)
+        and (:phone_part::text is null or strpos(u.phone, :phone_part) > 0)
         and (:created_from::timestamptz is null or u.created_at >= :created_from)
         and (:created_until::timestamptz is null or u.created_at < :created_until)
     limit :most

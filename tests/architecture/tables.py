@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from service import errors, i18n
-from service.accounts import mail_quotas, wrong_codes
+from service.accounts import mail_quotas, sms_quotas, wrong_codes
 from service.app import routes
 from service.cli import project_options
 from service.errors import AccountError
@@ -28,6 +28,7 @@ from tests.architecture.log_events import actions, log_events
 DOCS = ROOT / "docs"
 _COUNTED = {
     "ip": "client address", "network": "client address, known devices too", "email": "`email` of the body",
+    "phone": "`phone` of the body",
     "userId": "`userId` of the body", "challengeId": "`challengeId` of the body", "user": "account",
     "project": "project",
 }  # fmt: skip
@@ -116,6 +117,7 @@ def limits_table() -> list[tuple[str, ...]]:
         for limit in limits.values()
     ]
     mails = [(f"`{rule.name}`", _number(rule), "see below", _staying("successes"), "no") for rule in mail_quotas.RULES]
+    mails += [(f"`{rule.name}`", _number(rule), "see below", _staying("successes"), "no") for rule in sms_quotas.RULES]
     codes = [(f"`{rule.name}`", _number(rule), "see below", "those that fail", "no") for rule in wrong_codes.RULES]
     head = ("Rule", "Number", "Counted by", "Calls that stay counted", "Shown in headers")
     return [head, *rows, *mails, *codes]

@@ -13,7 +13,7 @@ _FOLDERS = (*_PRODUCT, "testkit", "bench", "tests")
 # The layers of the service, the lowest first: each knows those before it, and none after it.
 LAYERS = (
     ("service.accent_colors", "service.settings", "service.errors", "service.ids", "service.deadlines",
-     "service.email_addresses",
+     "service.email_addresses", "service.phone_numbers",
      "service.endpoints", "service.failpoints", "service.heartbeat", "service.i18n", "service.json_logging",
      "service.event_loop_monitor", "service.outages", "service.redis_errors", "service.relay_reports", "service.scopes",
      "service.text_logging", "service.version"),
@@ -58,6 +58,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "service.identity_providers",
         "devstack",
         "worker.smtp.oauth",
+        "worker.sms.webhook",
     ),
     "aiosmtpd": ("devstack",),
     "aiosmtplib": ("worker.smtp",),
@@ -77,7 +78,13 @@ HOMES: dict[str, tuple[str, ...]] = {
     "dns": ("service.cli.dns_lookups",),
     "email_validator": ("service.email_addresses",),
     "iptocc": ("service.clientinfo.countries",),
-    "jinja2": ("worker.mail", "service.http.html_pages", "service.http.docs", "service.template_overrides"),
+    "jinja2": (
+        "worker.mail",
+        "worker.sms.text",
+        "service.http.html_pages",
+        "service.http.docs",
+        "service.template_overrides",
+    ),
     "jwt": (
         "service.crypto.jwts",
         "service.identity_providers",

@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestServer
 
 from service.db import Pool
 from service.store import projects
+from testkit.sms_sink import allow
 from tests.e2e.conftest import Deployment, deployment  # noqa: F401 - pytest finds the fixture by its name here
 from tests.sdk_compat.sdks import HERE, PACKAGES, Sdk, driven
 from tests.sdk_compat.walk import Postbox, Walk
@@ -34,6 +35,7 @@ async def start(deployment: Deployment, pool: Pool) -> AsyncIterator[Start]:  # 
     async with AsyncExitStack() as stack:
 
         async def set_out(sdk: Sdk, service: str = "account") -> Walk:
+            await allow(pool, "+49")
             key = await projects.create_api_key(
                 pool, "shop", key_id=f"walker-{service}", name="walker", scopes=_SCOPES[service]
             )

@@ -14,7 +14,7 @@ from tests.sdk_compat.not_served import NOT_SERVED, ROUTE
 from tests.sdk_compat.walk import Walk
 
 ANN, CODED, PROVED = "ann@example.com", "ann.code@example.com", "ann.new@example.com"
-NO_PHONE = (503, "general_phone_disabled")
+PHONE = "+4915112345678"
 
 
 async def walk(it: Walk) -> None:
@@ -247,13 +247,17 @@ async def _end(it: Walk) -> None:
 
 
 async def _by_phone(it: Walk) -> None:
-    """No SMS is sent here."""
+    """Ann proves a number; its codes sign in to her account."""
     await sign_in(it, PROVED, "third horse")
-    await it.refused("updatePhone", *NO_PHONE, phone="+12025550123", password="third horse")
-    await it.refused("createPhoneVerification", *NO_PHONE)
-    await it.refused("updatePhoneVerification", *NO_PHONE, userId="ann", secret="123456")
+    assert (await it.works("updatePhone", phone=PHONE, password="third horse"))["phone"] == PHONE
+    ann = (await it.works("createPhoneVerification"))["userId"]
+    await it.works("updatePhoneVerification", userId=ann, secret=await it.sms_code(1))
+    assert (await it.works("get"))["phoneVerification"] is True
     await it.works("deleteSession", sessionId="current")
     await left(it)
-    await it.refused("createPhoneToken", *NO_PHONE, userId="ann", phone="+12025550123")
-    await it.refused("updatePhoneSession", *NO_PHONE, userId="ann", secret="123456")
+    asked = (await it.works("createPhoneToken", userId="unique()", phone=PHONE))["userId"]
+    session = await enter(it, "updatePhoneSession", userId=asked, secret=await it.sms_code(2))
+    assert (session["userId"], session["provider"]) == (ann, "phone")
+    await it.works("deleteSession", sessionId="current")
+    await left(it)
     await it.refused("createIdTokenSession", 412, "project_provider_disabled", provider="google", idToken="x")

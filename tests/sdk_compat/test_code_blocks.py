@@ -29,6 +29,7 @@ async def mail(page: Path, pool: Pool, redis: Redis) -> str:
     for project in ("demo",) if creates else ("demo", "shop"):
         await projects.create(pool, project, name=project.capitalize())
         await projects.add_platform(pool, project, hostname="localhost")
+        await projects.change(pool, project, sms_countries=["+49"])
     return "" if creates else await waiting_mail(pool)
 
 
@@ -50,7 +51,7 @@ async def closing() -> AsyncIterator[AsyncExitStack]:
 async def reader(environment: dict[str, str], mail: str, tmp_path: Path, closing: AsyncExitStack) -> Reader:
     """A reader at a running service, with the mailbox of `./dev run`."""
     box = await closing.enter_async_context(open_mailbox())
-    settings = environment | {"SMTP_URL": f"smtp://127.0.0.1:{box.smtp_port}?tls=none"}
+    settings = environment | {"SMTP_URL": f"smtp://127.0.0.1:{box.smtp_port}?tls=none", "SMS_URL": "log:"}
     _, address = await closing.enter_async_context(processes.api(settings))
     await closing.enter_async_context(processes.worker(settings, heartbeat=tmp_path / "alive"))
     folder = tmp_path / "clone"

@@ -117,6 +117,11 @@ class Walk:
         assert (answer["ok"], answer["code"], told) == (False, code, kind), (self.sdk.name, method, answer)
         self.outcomes.setdefault(method, f"{code} {kind}")
 
+    async def sms_code(self, number: int) -> str:
+        """The six digits of the walk's SMS of this number, counted from 1."""
+        await self.deployment.sms.wait_for(number)
+        return self.deployment.sms.codes()[number - 1]
+
     async def _call(self, method: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
         if not self.has(method):
             return None

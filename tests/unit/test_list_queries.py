@@ -77,7 +77,13 @@ def test_docs_name_every_attribute_and_no_other():
     section = (ROOT / "docs/accounts.md").read_text().partition("## Lists of users")[2].partition("\n## ")[0]
     rows = [line.strip("| \n").split(" | ") for line in section.splitlines() if line.startswith("| `")]
     told = {(row[0].strip("`"), method.strip("`")) for row in rows for method in row[1].split(", ")}
-    values = {"status": [True], "emailVerification": [True], "registration": [NOW], "$createdAt": [NOW]}
+    values = {
+        "status": [True],
+        "emailVerification": [True],
+        "phoneVerification": [True],
+        "registration": [NOW],
+        "$createdAt": [NOW],
+    }
     taken = set()
     for attribute in {*(name for name in ORDERS if name), *_EQUALS, "labels"}:
         taken |= {(attribute, method) for method in ("orderAsc", "orderDesc") if attribute in ORDERS}

@@ -25,7 +25,7 @@ _NUMBER, _WORD = re.compile(r"[0-9]{1,4}"), re.compile(r"[a-z_]{1,32}")
 # What a notice about the account's security can tell of; each is a sentence of templates/base/change.txt.
 CHANGES = (
     "mfa_on", "mfa_off", "authenticator_added", "authenticator_removed", "recovery_codes_made", "recovery_code_used",
-    "wrong_codes", "passkey_added", "passkey_removed", "identity_added", "identity_removed",
+    "wrong_codes", "passkey_added", "passkey_removed", "identity_added", "identity_removed", "phone_changed",
 )  # fmt: skip
 UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 # Present or not, they change what a letter says; the others are always needed where a template names them.

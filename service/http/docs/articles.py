@@ -21,6 +21,7 @@ GUIDES = (
     "verification",
     "password-reset",
     "sign-in-by-mail",
+    "phone-codes",
     "sign-in-with-providers",
     "second-factors",
     "codes",

@@ -33,7 +33,7 @@ from service.http.schemas.parts import Answer, Parameter, Schema
 from service.http.schemas.passkeys import PASSKEY, PASSKEY_CHALLENGE, PASSKEY_LIST, TOKEN_SECRET
 from service.http.schemas.security_log import LOG, LOG_LIST
 from service.http.schemas.sessions import SESSION, SESSION_LIST
-from service.http.schemas.tokens import CUSTOM_TOKEN, JWT, TOKEN
+from service.http.schemas.tokens import CUSTOM_TOKEN, JWT, PHONE_TOKEN, TOKEN
 from service.http.schemas.users import MANAGED_USER, PREFERENCES, USER, USER_LIST
 from service.version import VERSION
 
@@ -63,6 +63,7 @@ __all__ = [
     "PASSKEY_CHALLENGE",
     "PASSKEY_LIST",
     "PASSKEY_QUERIES",
+    "PHONE_TOKEN",
     "PONG",
     "PREFERENCES",
     "QUERIES",

@@ -12,14 +12,14 @@ Ip = Annotated[str, Field(examples=["127.0.0.1"])]
 Provider = Annotated[
     str,
     Field(
-        description="email, anonymous, magic-url, token, server, passkey, or the name of a provider such as google",
+        description="email, anonymous, magic-url, phone, token, server, passkey, or a provider such as google",
         examples=["email"],
     ),
 ]
 ProviderUid = Annotated[
     str,
     Field(
-        description="The address that proved who it is, the id that the user has at the provider, or empty",
+        description="The address or number that proved who it is, the id that the user has at the provider, or empty",
         examples=["ann@example.com"],
     ),
 ]

@@ -1,4 +1,4 @@
-"""Tokens, which go out by mail, and JWTs, which do not."""
+"""Tokens, which go out by mail or SMS, and JWTs, which do not."""
 
 from typing import Annotated
 
@@ -42,10 +42,27 @@ class CustomToken(Token):
     secret: Shown
 
 
+Code = Annotated[
+    str,
+    Field(description="Empty, except for a server whose key may write users: the code", max_length=6, examples=[""]),
+]
+
+
+class PhoneTokenLegacy(TokenLegacy):
+    secret: Code
+
+
+class PhoneToken(Token):
+    """A token whose secret is in an SMS."""
+
+    secret: Code
+
+
 class Jwt(Answer):
     jwt: Annotated[str, Field(examples=["eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"], pattern=r"^[\w-]+\.[\w-]+\.[\w-]+$")]
 
 
 TOKEN = Schema(Token, (TokenLegacy,))
+PHONE_TOKEN = Schema(PhoneToken, (PhoneTokenLegacy,))
 CUSTOM_TOKEN = Schema(CustomToken, (CustomTokenLegacy,))
 JWT = Schema(Jwt)

@@ -45,8 +45,17 @@ class Target(Answer):
     expired: Literal[False]
 
 
+class PhoneTarget(Target):
+    """A number for messages to a user: the account's own."""
+
+    id: Annotated[Id, Field(alias="$id"), As(lambda _version, user_id: f"sms-{user_id}"[:36])]
+    provider_type: Literal["sms"]  # type: ignore[assignment] # the other kind of target
+    identifier: Annotated[str, Field(examples=["+4915112345678"]), From("phone")]
+
+
 def _targets(version: ApiVersion, user: users.User) -> list[dict[str, Any]]:
-    return [render(Target, version, user)] if user.email else []
+    has = ((Target, user.email), (PhoneTarget, user.phone))
+    return [render(kind, version, user) for kind, address in has if address]
 
 
 class UserLegacy(Answer):
@@ -78,12 +87,16 @@ class User(Answer):
     labels: Annotated[list[str], Field(examples=[[]])]
     password_update: Annotated[MaybeTime, From("password_updated_at")]
     email: Address
-    phone: Literal[""]
+    phone: Annotated[
+        str,
+        Field(description='"" for an account without a number', examples=["+4915112345678"]),
+        As(lambda _version, phone: phone or ""),
+    ]
     email_verification: Annotated[bool, From("email_verified")]
-    phone_verification: Literal[False]
+    phone_verification: Annotated[bool, From("phone_verified")]
     mfa: Annotated[bool, Field(description="Whether a second factor is asked for", examples=[False])]
     prefs: Prefs
-    targets: Annotated[list[Target], From(""), As(_targets)]
+    targets: Annotated[list[Target | PhoneTarget], From(""), As(_targets)]
     accessed_at: Time
     impersonator: Annotated[Literal[False], Field(description="From format 1.9 on"), Since((1, 9))] = False
 

@@ -50,6 +50,18 @@ class Stage:
         return {"X-Appwrite-JWT": answer.data["jwt"]}
 
 
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """SMS can be sent."""
+    return environment | {"SMS_URL": "https://sms.example.com/send"}
+
+
+@pytest.fixture(autouse=True)
+async def served(pool: Pool, project: projects.Project) -> None:
+    """The project sends SMS to one country."""
+    await pool.execute("update projects set sms_countries = '{+49}'")
+
+
 Provoke = Callable[[Stage], Awaitable[Any]]
 Answer = tuple[int, str]
 
@@ -632,11 +644,62 @@ async def refusing(pool: Pool, table: str, code: str) -> AsyncIterator[None]:
 
 @row(
     errors.PhoneDisabled, "general_phone_disabled",
-    modern=(503, "Phone authentication is not available: this server sends no SMS."),
-    legacy=(503, "Phone authentication is not available: this server sends no SMS."),
+    modern=(503, "Phone authentication is not available: no SMS is set up."),
+    legacy=(503, "Phone authentication is not available: no SMS is set up."),
 )  # fmt: skip
 async def no_provider(stage: Stage) -> Any:
-    return await stage.call("POST", "/v1/account/tokens/phone", json={"userId": "ann", "phone": "+12025550123"})
+    await projects.create(stage.pool, "mute", name="Mute")
+    body = {"userId": "ann", "phone": "+4915112345678"}
+    return await stage.call("POST", "/v1/account/tokens/phone", json=body, headers={"X-Appwrite-Project": "mute"})
+
+
+@row(
+    errors.PhoneMissing, "user_phone_not_found",
+    modern=(400, "The account has no phone number."), legacy=(400, "The account has no phone number."),
+)  # fmt: skip
+async def no_number(stage: Stage) -> Any:
+    return await stage.call("POST", "/v1/account/verifications/phone", headers=stage.member)
+
+
+@row(
+    errors.PhoneUnverified, "user_phone_not_verified",
+    modern=(400, "The account's phone number is not verified."),
+    legacy=(400, "The account's phone number is not verified."),
+)  # fmt: skip
+async def unproved_number(stage: Stage) -> Any:
+    await stage.pool.execute("update users set phone = '+4915112345678'")
+    return await stage.call("POST", CHALLENGES, json={"factor": "phone"}, headers=stage.member)
+
+
+@row(
+    errors.PhoneVerified, "user_phone_already_verified",
+    modern=(409, "The phone number is already verified."), legacy=(409, "The phone number is already verified."),
+)  # fmt: skip
+async def proved_number(stage: Stage) -> Any:
+    await stage.pool.execute("update users set phone = '+4915112345678', phone_verified_at = now()")
+    return await stage.call("POST", "/v1/account/verifications/phone", headers=stage.member)
+
+
+@row(
+    errors.PhoneExists, "user_phone_already_exists",
+    modern=(409, "A user with the same phone number already exists in this project."),
+    legacy=(409, "A user with the same phone number already exists in this project."),
+)  # fmt: skip
+async def number_of_another(stage: Stage) -> Any:
+    await stage.pool.execute("update users set phone = '+4915112345678', phone_verified_at = now()")
+    server = await key(stage.pool)
+    await stage.call("POST", "/v1/users", headers=server, json={"userId": "bob"})
+    return await stage.call("PATCH", "/v1/users/bob/phone", headers=server, json={"number": "+4915112345678"})
+
+
+@row(
+    errors.CountryNotServed, "general_argument_invalid",
+    modern=(400, "The project sends no SMS to phone numbers that begin so."),
+    legacy=(400, "The project sends no SMS to phone numbers that begin so."),
+)  # fmt: skip
+async def another_country(stage: Stage) -> Any:
+    await stage.pool.execute("update users set phone = '+12025550123'")
+    return await stage.call("POST", "/v1/account/verifications/phone", headers=stage.member)
 
 
 @row(

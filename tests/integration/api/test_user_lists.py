@@ -73,7 +73,12 @@ async def test_pages_in_every_order(api: Api, pool: Pool, user_ids: list[str], f
     ):
         seen += page
     assert seen == whole
-    values = {"email": "coalesce(email, '')", "password_updated_at": "coalesce(password_updated_at, 'epoch')"}
+    values = {
+        "email": "coalesce(email, '')",
+        "phone": "coalesce(phone, '')",
+        "phone_verified": "(phone_verified_at is not null)",
+        "password_updated_at": "coalesce(password_updated_at, 'epoch')",
+    }
     value, way = values.get(ORDERS[field], ORDERS[field]), "asc" if method == "orderAsc" else "desc"
     assert whole == await _by_sql(pool, "true", f"{value} {way}, id {way}")
 

@@ -25,7 +25,7 @@ def _path(route, user_id: str = "ann") -> str:
 _BODY = {
     "userId": "new", "email": "new@example.com", "name": "New", "password": "correct horse", "status": False,
     "emailVerification": True, "prefs": {"theme": "pink"}, "labels": ["vip"],
-    "mfa": True,
+    "mfa": True, "number": "+4915112345678", "phoneVerification": True,
 }  # fmt: skip
 
 
@@ -107,19 +107,16 @@ async def test_little_makes_a_user(api: Api, pool: Pool):
     assert refused.data["type"] == "user_invalid_credentials"
 
 
-@pytest.mark.parametrize("modern", [True, False])
-async def test_a_number_is_refused_and_not_lost(api: Api, pool: Pool, modern: bool):
-    """A user given with a number is not made without it; none, null and "" are no number."""
+async def test_a_number_is_kept(api: Api, pool: Pool):
+    """Not proved at first; none, null and "" are no number, and another form is refused."""
     server, given = await api_keys.key(pool), {"userId": "ann", "email": "ann@example.com"}
-    told = await api.call("POST", "/v1/users", headers=server, json=given | {"phone": "+12025550123"}, modern=modern)
-    assert (told.status, told.data["type"]) == (503, "general_phone_disabled")
-    assert (await api.call("GET", "/v1/users/ann", headers=server)).status == 404
+    made = await api.call("POST", "/v1/users", headers=server, json=given | {"phone": "+12025550123"}, modern=True)
+    assert (made.status, made.data["phone"], made.data["phoneVerification"]) == (201, "+12025550123", False)
     for number, empty in enumerate((None, "")):
         body = {"userId": f"user{number}", "phone": empty}
-        assert (await api.call("POST", "/v1/users", headers=server, json=body, modern=modern)).status == 201
-    for path, body in (("phone", {"number": "+12025550123"}), ("verification/phone", {"phoneVerification": True})):
-        told = await api.call("PATCH", f"/v1/users/user0/{path}", headers=server, json=body, modern=modern)
-        assert (told.status, told.data["type"]) == (503, "general_phone_disabled")
+        assert (await api.call("POST", "/v1/users", headers=server, json=body, modern=True)).data["phone"] == ""
+    refused = await api.call("POST", "/v1/users", headers=server, json={"phone": "202 555 0123"}, modern=True)
+    assert (refused.status, refused.data["type"]) == (400, "general_argument_invalid")
 
 
 @pytest.mark.parametrize("body", [{"userId": "ann"}, {"email": "ANN@example.com"}])

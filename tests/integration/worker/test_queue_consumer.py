@@ -26,6 +26,7 @@ from tests.integration.worker.test_delivery import due_now, poller, state
 from worker.delivery import Delivery
 from worker.queue_consumer import QueueConsumer
 from worker.security_log import SecurityLogWriter
+from worker.sms.delivery import SmsDelivery
 from worker.smtp import RelayPool, SmtpUrl
 
 
@@ -56,7 +57,13 @@ async def listening(pool: Pool, settings: Settings, redis_url: str) -> AsyncIter
         relay = RelayPool(SmtpUrl("127.0.0.1", sink.port, tls="none"), connections=2)
         delivery = staffed(pool, relay, JobQueue(redis), settings, "one")
         consumer = QueueConsumer(
-            redis_url, delivery, SecurityLogWriter(pool), jobs=10, name="test", outage=outages.of_redis(redis_url)
+            redis_url,
+            delivery,
+            SmsDelivery(pool, None, settings.key_ring, "one", delivery.slots, delivery.recorder.metrics),
+            SecurityLogWriter(pool),
+            jobs=10,
+            name="test",
+            outage=outages.of_redis(redis_url),
         )
         task = asyncio.create_task(consumer.run(stop))
         try:

@@ -1,0 +1,1 @@
+"""Send SMS by the operator's webhook."""

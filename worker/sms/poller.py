@@ -1,0 +1,86 @@
+"""Poll Postgres for due SMS whose job was lost; end those that have expired, purge old ones, watch for toll fraud."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from service.db import Pool
+from service.store import sms
+from worker.sms.delivery import SmsDelivery
+
+log = logging.getLogger(__name__)
+POLL_INTERVAL, GRACE, HOURLY = 1.0, 1.0, 3600.0
+_BATCH, _DELETE_BATCH = 100, 2000
+# Fewer used codes than this of so many SMS are a sign of numbers that nobody signs in with.
+_LAST, _LEAST = 100, 10
+# SMS that the worker tries at a time.
+_AT_A_TIME = 20
+
+
+@dataclass(slots=True)
+class SmsPoller:
+    """Poller of the table of SMS; `days` is how long ended ones are kept."""
+
+    pool: Pool
+    delivery: SmsDelivery
+    days: int
+    deliveries: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._run_every(POLL_INTERVAL, self.poll_due))
+            group.create_task(self._run_every(HOURLY, self.watch))
+
+    async def poll_due(self) -> None:
+        """Deliver overdue SMS, or end those that have expired while none can be sent."""
+        sender = self.delivery.sender
+        is_open = sender is not None and sender.is_open()
+        for sms_id in await sms.list_due(self.pool, seconds=GRACE, most=_BATCH, expired=not is_open):
+            if not is_open:
+                await self.delivery.claim_and_send(sms_id)
+            elif sms_id not in self.deliveries and len(self.deliveries) < _AT_A_TIME:
+                self._start(sms_id)
+
+    def _start(self, sms_id: UUID) -> None:
+        task = asyncio.create_task(self._deliver(sms_id))
+        self.deliveries[sms_id] = task
+        task.add_done_callback(lambda _: self.deliveries.pop(sms_id, None))
+
+    async def _deliver(self, sms_id: UUID) -> None:
+        """Deliver one SMS; its errors stop no other."""
+        try:
+            await self.delivery.deliver(sms_id)
+        except Exception as error:
+            if not self.pool.note(error):
+                log.exception(
+                    "The worker could not try an SMS that it found by polling; it tries again",
+                    extra={"event": "sms.delivery_failed", "sms": str(sms_id)},
+                )
+
+    async def watch(self) -> None:
+        """Delete old SMS; tell the operator of projects whose codes hardly anybody types in."""
+        while await sms.delete_finished(self.pool, days=self.days, most=_DELETE_BATCH) == _DELETE_BATCH:
+            pass
+        for found in await sms.low_conversions(self.pool, most=_LAST, least=_LEAST):
+            log.error(
+                "Hardly any code of the project's last SMS was used: it may be toll fraud",
+                extra={"event": "sms.low_conversion", "project": found.project_id, "sent": found.sent}
+                | {"used": found.used},
+            )
+
+    async def _run_every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+        """Run `act` at intervals; log a repeated error of ours once."""
+        logged = ""
+        while True:
+            try:
+                await act()
+            except Exception as error:
+                if not self.pool.note(error) and (kind := type(error).__name__) != logged:
+                    log.exception("A periodic task for SMS failed", extra={"event": "sms.task_failed"})
+                    logged = kind
+            else:
+                logged = ""
+            await asyncio.sleep(seconds)
