@@ -9,19 +9,22 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from devstack import servers
+from devstack import servers, sms_inbox
 from devstack.lan import origin
 from devstack.servers import Server
 
 _FILE = "environment"
 
 
-def settings(state: Path, postgres: Server, valkey: Server, *, smtp: int, api: int, host: str = "") -> dict[str, str]:
+def settings(
+    state: Path, postgres: Server, valkey: Server, *, smtp: int, page: int, api: int, host: str = ""
+) -> dict[str, str]:
     """Build the settings that name what we started; `host` is an address that others in the LAN reach."""
     return {
         "DATABASE_URL": servers.create_database(postgres, "accounts"),
         "REDIS_URL": valkey.url,
         "SMTP_URL": f"smtp://127.0.0.1:{smtp}?tls=none",
+        "SMS_URL": f"http://127.0.0.1:{page}{sms_inbox.PATH}",
         "PUBLIC_URL": origin(host, api),
         "SECRET_KEYS": _secret_keys(state / "secret_keys"),
         # /ready is on the first one only.

@@ -23,6 +23,7 @@ from devstack.mail_files import MailFiles
 from devstack.mail_marks import MailMarks
 from devstack.mailpit.box import Box, Counts
 from devstack.mails import Mail
+from devstack.sms_inbox import SmsInbox
 from devstack.web_server import serve
 
 KEPT = 500
@@ -185,6 +186,7 @@ def _application(box: Mailbox, host: str, routes: Iterable[web.RouteDef]) -> web
             web.get(r"/mails/{n:\d{1,9}}/html", letter),
             web.get(r"/api/mails/{n:\d{1,9}}/check", checked),
             *mailpit.routes(Box(box.find, box.remove, box.marks, box.counts, box.folder)),
+            *SmsInbox(box).routes(),
             web.get("/", _page("index.html", "text/html")),
             web.get("/mailbox.js", _page("mailbox.js", "text/javascript")),
             web.get("/mailbox.css", _page("mailbox.css", "text/css")),

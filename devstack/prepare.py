@@ -45,6 +45,9 @@ def _prepare(project: str, host: str, app: str, note: Path) -> None:
     # Of the demo provider, and of pages that others in the LAN reach.
     _run("projects", "set", project, "--plain-http", "on")
     _run("platforms", "add", project, "localhost")
+    if not _settings(project)["sms_countries"]:
+        # All of the world: an SMS goes to the mailbox and costs nothing.
+        _run("projects", "set", project, "--sms-countries", ",".join(f"+{digit}" for digit in range(1, 10)))
     former = note.read_text() if note.exists() else ""
     if former and former != host:
         _run("platforms", "remove", project, former, fine=MISSING)
@@ -70,7 +73,7 @@ def _lead_back(project: str, app: str, note: Path, *, is_new: bool) -> None:
 def _settings(project: str) -> dict[str, str]:
     with redirect_stdout(StringIO()) as shown:
         _run("--json", "projects", "show", project)
-    return {name: json.loads(shown.getvalue())[name] for name in ("app_url", "rp_id")}
+    return {name: json.loads(shown.getvalue())[name] for name in ("app_url", "rp_id", "sms_countries")}
 
 
 def _set_up_provider(project: str, issuer: str) -> None:

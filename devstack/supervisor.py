@@ -75,7 +75,13 @@ async def _open(
         )
     )
     settings = environment.settings(
-        state, postgres, valkey, smtp=mailbox.smtp_port, api=choose(ports, "api", host), host=host
+        state,
+        postgres,
+        valkey,
+        smtp=mailbox.smtp_port,
+        page=mailbox.page_port,
+        api=choose(ports, "api", host),
+        host=host,
     )
     env = environment.for_programs(settings)
     print_line("Migrating, starting the API and a worker ...")
@@ -130,7 +136,7 @@ def _places(
     yield "Try it", f"{origin(host, try_it)}   (Swagger UI for every route)"
     yield "App", f"{origin(host, app)}   (an example with the official web SDK, to copy from devstack/example_app/site)"
     yield "Provider", f"{provider}   (for trying out: whoever types an address there is that person; this machine only)"
-    yield "Mailbox", f"{page}   (takes every mail sent to localhost:{mailbox.smtp_port})"
+    yield "Mailbox", f"{page}   (takes every mail sent to localhost:{mailbox.smtp_port}, and every SMS)"
     yield "Letters", f"{page}/gallery/   (letters and pages in each language, made at the first look)"
     for program in programs:
         if program.url:

@@ -47,7 +47,10 @@ class Demo:
 async def open_demo(environment: dict[str, str], *, heartbeat: Path, provider: str = "") -> AsyncIterator[Demo]:
     """Start the parts for the project `shop`, and end them with the block."""
     async with open_mailbox() as mailbox:
-        settings = environment | {"SMTP_URL": f"smtp://127.0.0.1:{mailbox.smtp_port}?tls=none"}
+        settings = environment | {
+            "SMTP_URL": f"smtp://127.0.0.1:{mailbox.smtp_port}?tls=none",
+            "SMS_URL": f"http://127.0.0.1:{mailbox.page_port}/sms",
+        }
         async with processes.api(settings) as (_, address):
             public = address.replace("127.0.0.1", "localhost")
             async with (

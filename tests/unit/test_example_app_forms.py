@@ -13,6 +13,7 @@ FILLED = [
     ("ask-recovery", "email", "username"), ("ask-recovery", "hosted", ""),
     ("reset", "email", "username"), ("reset", "password", "new-password"),
     ("ask-code", "email", "username"), ("enter-code", "secret", "one-time-code"),
+    ("ask-phone-code", "phone", "tel"), ("enter-phone-code", "secret", "one-time-code"),
     ("ask-link", "email", "username"), ("ask-link", "hosted", ""),
     ("answer", "secret", "one-time-code"), ("answer-recovery", "secret", "off"),
     ("confirm-app", "secret", "one-time-code"), ("add-passkey", "name", "off"),
@@ -62,7 +63,7 @@ def test_fields_have_the_right_keyboard():
     }
     assert kinds == {
         "email": ("email", ""), "password": ("password", ""), "name": ("text", ""), "secret": ("text", "numeric"),
-        "hosted": ("checkbox", ""),
+        "hosted": ("checkbox", ""), "phone": ("tel", ""),
     }  # fmt: skip
 
 

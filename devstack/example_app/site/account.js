@@ -42,6 +42,9 @@ export const askCode = ({ email }) => account.createEmailToken({ userId: ID.uniq
 export const askLink = ({ email, hosted }) =>
   account.createMagicURLToken({ userId: ID.unique(), email, phrase: true, url: hosted ? undefined : page("/magic") });
 
+// Signs up, too, where the number is nobody's yet. The number begins with + and the code of the country.
+export const askCodeByPhone = ({ phone }) => account.createPhoneToken({ userId: ID.unique(), phone });
+
 // Of a code or of a link.
 export const useSecret = ({ userId, secret }) => account.createSession({ userId, secret });
 

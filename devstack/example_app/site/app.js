@@ -51,6 +51,17 @@ const actions = {
     await service.useSecret({ userId: given.userId, secret: secret.replaceAll(" ", "") });
     go("/account");
   },
+  async "ask-phone-code"({ phone }) {
+    const { userId } = await service.askCodeByPhone({ phone: phone.replaceAll(/[ ()/-]/g, "") });
+    given.userId = userId;
+    byId("enter-phone-code").hidden = false;
+    byId("code").focus();
+    say(`An SMS is on its way to ${phone}.`);
+  },
+  async "enter-phone-code"({ secret }) {
+    await service.useSecret({ userId: given.userId, secret: secret.replaceAll(" ", "") });
+    go("/account");
+  },
   async "ask-link"({ email, hosted }) {
     const { phrase } = await service.askLink({ email, hosted });
     reveal("link-sent", phrase);
@@ -77,8 +88,8 @@ const fillers = {
   },
   async "/account"() {
     const [account, sessions, log] = await Promise.all([service.getAccount(), service.listSessions(), service.listLog()]);
-    show({ name: account.name || "–", email: account.email, confirmed: account.emailVerification ? "yes" : "not yet" });
-    byId("ask-verification").hidden = account.emailVerification;
+    show({ name: account.name || "–", email: account.email || "–", phone: account.phone || "–", confirmed: account.emailVerification ? "yes" : "not yet" });
+    byId("ask-verification").hidden = account.emailVerification || !account.email;
     byId("sessions").replaceChildren(...sessions.map(sessionItem));
     byId("log").replaceChildren(...log.map(logRow));
     await providers.fill();

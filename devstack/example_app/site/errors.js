@@ -17,6 +17,7 @@ const SENTENCES = {
   user_oauth2_provider_error: "The provider did not sign you in.",
   user_oauth2_provider_failure: "The provider's answer could not be used. Try again.",
   project_provider_disabled: "Signing in by this provider is switched off.",
+  general_phone_disabled: "This number can't get an SMS from here.",
   user_session_already_exists: "You are signed in already. Sign out first.",
   user_blocked: "This account is blocked.",
   general_unauthorized_scope: "Please sign in first.",

@@ -7,6 +7,7 @@ import { picture } from "./qr.js";
 const FACTORS = {
   totp: "Code from the authenticator app",
   email: "Code by mail",
+  phone: "Code by SMS",
   recoveryCode: "Recovery code",
 };
 
@@ -48,7 +49,7 @@ export const actions = {
     form.hidden = false;
     form.elements.secret.value = "";
     form.elements.secret.focus();
-    say(factor === "email" ? "A mail with a code is on its way." : "");
+    say({ email: "A mail with a code is on its way.", phone: "An SMS with a code is on its way." }[factor] ?? "");
   },
   answer: passChallenge,
   "answer-recovery": passChallenge,

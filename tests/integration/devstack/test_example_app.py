@@ -19,7 +19,7 @@ async def test_one_page_at_each_address(site: ClientSession):
     """Each address of a template is the page, so that a mailed link and a reload work."""
     home = await (await site.get("/")).text()
     paths = (
-        "/sign-up", "/recover", "/reset?userId=a&secret=b", "/code", "/link", "/magic", "/verify", "/account",
+        "/sign-up", "/recover", "/reset?userId=a&secret=b", "/code", "/phone", "/link", "/magic", "/verify", "/account",
         "/challenge", "/second-factors", "/passkeys",
     )  # fmt: skip
     for path in paths:

@@ -98,6 +98,15 @@ async def test_each_run_has_its_own_provider(prepare, pool, settings):
         assert found.client_secret.reveal() == secret
 
 
+async def test_sms_go_everywhere(prepare, pool):
+    """The mailbox takes SMS for any number, unless a developer has named countries."""
+    assert await prepare() == 0
+    assert (await projects.find(pool, "demo")).sms_countries == [f"+{digit}" for digit in range(1, 10)]
+    await projects.change(pool, "demo", sms_countries=["+49"])
+    assert await prepare() == 0
+    assert (await projects.find(pool, "demo")).sms_countries == ["+49"]
+
+
 async def test_a_failure_ends_it(prepare):
     """The exit code is that of the command that failed."""
     assert await prepare(SECRET_KEYS="short") == 5
