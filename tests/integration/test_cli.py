@@ -96,16 +96,19 @@ async def test_every_setting_of_a_project_can_be_set(type_: Terminal, tmp_path: 
              "URL": ("https://x.example.com/", "https://x.example.com/"), "#RRGGBB": ("#ABCDEF", "#abcdef"),
              "FILE": (str(tmp_path / "logo.png"), "image/png"), "A,B": ("custom,totp", ["totp", "custom"]),
              "ask|trust": ("trust", "trust"),
-             "HOST": ("Example.com", "example.com")}  # fmt: skip
+             "HOST": ("Example.com", "example.com"), "+A,+B": ("+49,+43", ["+49", "+43"]),
+             "NUMBER=CODE,...": ("+491701234567=123456", {"+491701234567": "123456"})}  # fmt: skip
     made = await type_.json("projects", "create", "shop")
     fixed = {"id", "created_at", "limits", "hostnames", "apps"}
     assert {option.name for option in OPTIONS} == made.keys() - fixed
     for option in OPTIONS:
         if option.name not in ("name", "logo"):
-            assert made[option.name] == (option.parse(option.usual) if option.usual else "")
+            assert made[option.name] == option.parse(option.usual) if option.usual else not made[option.name]
         value, wanted = typed.get(option.values, ("x@example.com", "x@example.com"))
         if option.name == "smtp_url":
             value, wanted = "smtp://relay.example.com", "relay.example.com:587"
+        if option.name == "redirect_schemes":
+            value, wanted = "com.example.shop", ["com.example.shop"]
         changed = await type_.json("projects", "set", "shop", option.flag, value)
         assert changed[option.name] == wanted
     assert changed.keys() == made.keys()

@@ -17,7 +17,7 @@ from service.http.middleware import SERVICES
 from service.rate_limiter import HOUR, RateLimiter, Rule, Window, redis_windows
 from service.settings import Settings
 from service.store import projects, rate_limit_windows
-from service.store.tokens import Kind
+from service.store.tokens import CODES, Kind
 from testkit.api import Api
 from testkit.proofs import ANN, WAYS, Post, use
 from tests.security.test_known_device import mark_of
@@ -115,7 +115,7 @@ async def test_s77_a_right_link_or_code_gives_its_place_back(
     assert (await use(api, way, proof)).status == way.status
     assert await in_postgres(pool) == before
     assert (await use(api, way, proof)).status == 401
-    counted_by = 4 if way.kind is Kind.OTP else 2
+    counted_by = 4 if way.kind in (*CODES, Kind.CUSTOM) else 2
     assert sum((await in_postgres(pool)).values()) == sum(before.values()) + counted_by
     assert await in_redis(redis) == await in_postgres(pool)
 
