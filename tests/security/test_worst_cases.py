@@ -57,7 +57,7 @@ PARSERS: dict[str, tuple[Callable[[str], object], str, str, int]] = {
     "a url's host": (lambda text: redirect_policy.check(text, HOSTNAMES), "http://", ".example.com/", 2000),
     "a long url": (lambda text: redirect_policy.check(text, HOSTNAMES), "http://localhost/", "", 90_000),
     "a listed host": (lambda text: redirect_policy.host_allowed(text, HOSTNAMES), "", ".example.com", 8000),
-    "an id": (fields._user_id, "a", "", 90_000),
+    "an id": (fields._new_id("UserId"), "a", "", 90_000),
     "a name": (fields._plain, "", "", 128),
     "a long name": (sized(0, 128), "", "", 90_000),
     "a query": (list_queries.parse, "", "", 4096),
