@@ -36,6 +36,8 @@ WAYS = (
     Way(Kind.CUSTOM, "POST", "/v1/account/sessions/token", 201),
     Way(Kind.OAUTH2, "POST", "/v1/account/sessions/token", 201),
 )
+# Routes of other kinds, which tests of their own use up: test_passkeys.py and test_phone_codes.py of tests/security.
+OTHER_ROUTES = {Kind.PASSKEY: ["/v1/account/sessions/token"], Kind.PHONE_LOGIN: ["/v1/account/sessions/token"]}
 # Looked up under the id that they were asked for with.
 BY_ID = (*tokens.CODES, Kind.CUSTOM)
 
