@@ -42,12 +42,18 @@ SINGLE = (
     "X-Fallback-Cookies",
     "X-Forwarded-User-Agent",
 )
-# Parameters of an address that are read; `queries` is a list in every spelling, `queries[]` and `queries[0]` too.
+# Parameters of an address that are read; `queries` and `scopes` are lists in every spelling, `queries[]` and
+# `queries[0]` too.
 PARAMETERS = frozenset(
     {
+        "code",
         "cursor",
         "cursorDirection",
+        "error",
+        "error_description",
         "expire",
+        "failure",
+        "iss",
         "limit",
         "locale",
         "offset",
@@ -55,7 +61,10 @@ PARAMETERS = frozenset(
         "project",
         "search",
         "secret",
+        "state",
+        "success",
         "total",
+        "user",
         "userId",
     }
 )

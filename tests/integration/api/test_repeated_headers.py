@@ -106,9 +106,12 @@ async def test_a_parameter_that_stands_twice(api: Api, query: str, found: int):
 
 
 def test_every_parameter_is_in_the_table():
-    """Each parameter in addresses, and each that pages take from links, is a list or stands once."""
+    """Each parameter in addresses, and each that pages take from links, is a list or stands once.
+
+    Those of a provider's answer, too: of two codes or states neither may win.
+    """
     documented = {each.name for route in routes() for each in route.contract.query}
-    assert {name.partition("[")[0] for name in documented} - {"queries"} <= headers.PARAMETERS
+    assert {name.partition("[")[0] for name in documented} - {"queries", "scopes"} <= headers.PARAMETERS
     assert {"userId", "secret", "expire", "project", "locale"} <= headers.PARAMETERS
 
 
