@@ -15,7 +15,6 @@ from service.cli.tables import Listing
 from service.crypto.secret import Secret
 from service.db import Connection, transaction
 from service.identity_providers import callbacks, profiles
-from service.identity_providers.client import IdentityProviders
 from service.identity_providers.faults import ProviderFault
 from service.identity_providers.provider import Provider
 from service.store import providers
@@ -167,6 +166,8 @@ async def _answer(provider: Provider) -> Finding:
     """Ask for discovery and keys, as the API does."""
     if not (provider.issuer or provider.profile.issuer):
         return Finding("provider", "fail", "there is no address to ask")
+    from service.identity_providers.client import IdentityProviders  # noqa: PLC0415 - only `check` needs the web stack
+
     client = IdentityProviders()
     try:
         metadata, keys = await client.inspect(provider)
