@@ -25,8 +25,13 @@ _FOREIGN = {
     "cffi", "imaplib", "requests", "httpx", "urllib.request", "Crypto", "cryptography", "nacl",
 }  # fmt: skip
 _READS_XML = "service.cli.svg_check"
-# Each meets the requirements in one place: 1.5.1, and 11.3.
-_ALLOWED = {_READS_XML: {"xml"}, "service.crypto.sealing": {"cryptography"}}
+# Each meets the requirements in one place: 1.5.1, and 11.3. The last two check keys and hashes that others have made.
+_ALLOWED = {
+    _READS_XML: {"xml"},
+    "service.crypto.sealing": {"cryptography"},
+    "service.crypto.passkey_ceremonies": {"cryptography"},
+    "service.crypto.weak_hashes": {"cryptography"},
+}
 _HOSTILE = ("a", "a.", "a-", "1", "%61", "[", "x@", "\\", "$", "xn--", "\u0130", ":", "&a=", "/", "=", " ")
 
 
@@ -88,9 +93,13 @@ def test_a_planted_word_is_found(source: str, word: str):
 def test_nothing_redirects():
     """No answer sends a client elsewhere, neither from http to https without a word nor to another site.
 
-    Our own pages alone redirect, to a path of ours, so that a secret leaves the address.
+    Our own pages alone redirect, to a path of ours, so that a secret leaves the address; and a sign-in by a provider,
+    which is nothing else: to addresses of the operator's settings, and of the app as they were checked at its start.
     """
     for name, tree in ours().items():
+        if name == "service.http.flow_addresses":
+            assert ast.unparse(tree).count("Location") == 1
+            continue
         if name == "service.http.mailed_links":
             assert ast.unparse(tree).count("Location") == 1
             assert "{'Location': address(ctx, path, **query)}" in ast.unparse(tree)
@@ -133,9 +142,12 @@ def test_no_pattern_takes_long_over_a_hostile_text():
 
 
 def test_weak_hashes_guard_nothing():
-    """SHA-1 names a script for Redis and finds a breached password; where it stands it says that it guards nothing."""
+    """SHA-1 names a script for Redis and finds a breached password; where it stands it says that it guards nothing.
+
+    Imported hashes of other systems may be MD5's: one module knows it, and keeps an Argon2id hash of them alone.
+    """
     for name, tree in ours().items():
-        assert not words(tree) & {"md5", "md4"}, name
+        assert not words(tree) & {"md5", "md4"} or name == "service.crypto.weak_hashes", name
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
             if isinstance(call.func, ast.Attribute) and call.func.attr == "sha1":
                 assert {(word.arg, ast.unparse(word.value)) for word in call.keywords} == {("usedforsecurity", "False")}
@@ -144,7 +156,7 @@ def test_weak_hashes_guard_nothing():
 def test_chance_that_can_be_guessed_guards_nothing():
     """The module `random` only spreads waits; all that must not be guessed comes from the system's generator."""
     used = {name for name, tree in ours().items() if "random" in words(tree)}
-    assert used == {"service.db.retries", "service.store.migrations", "worker.outcomes"}
+    assert used == {"service.db.retries", "service.store.migrations", "worker.outcomes", "worker.sms.delivery"}
     for name in used:
         calls = [node for node in ast.walk(ours()[name]) if isinstance(node, ast.Attribute)]
         assert {node.attr for node in calls if ast.unparse(node.value) == "random"} == {"uniform"}, name
