@@ -14,6 +14,7 @@ _COUNTED = {
     "email": "for an <code>email</code>",
     "userId": "for a <code>userId</code>",
     "challengeId": "for a <code>challengeId</code>",
+    "phone": "for a <code>phone</code>",
     "project": "for a project",
 }
 _SPANS = {3600: "an hour", 60: "a minute", 86_400: "a day"}
