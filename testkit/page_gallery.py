@@ -39,6 +39,8 @@ _REASONS = (
     "user_blocked", "user_session_already_exists", "general_unknown_origin", "general_server_error",
     "general_bad_request",
 )  # fmt: skip
+# In the place of `appwrite-callback-shop://…`, which the page would leave for at once.
+_APP = "#appwrite-callback-shop"
 # Facts of each page by its states, the usual one first.
 STATES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "code": {
@@ -58,9 +60,9 @@ STATES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         **{reason.replace("_", "-"): {"app": "", "reason": reason}
            for reason in ("user_oauth2_provider_error", "user_already_exists", "general_bad_request",
                           "user_reauthentication_required", "user_blocked", "general_server_error")},
-        "app": {"app": "appwrite-callback-shop://?project=shop", "reason": "user_blocked"},
+        "app": {"app": _APP, "reason": "user_blocked"},
     },
-    "oauth2_success": {"usual": {"app": ""}, "app": {"app": "appwrite-callback-shop://?project=shop&key=a&secret=b"}},
+    "oauth2_success": {"usual": {"app": ""}, "app": {"app": _APP}},
     "recovered": {"usual": {}},
     "recovery": {
         "usual": _PASSWORD,

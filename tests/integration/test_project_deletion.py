@@ -58,7 +58,7 @@ async def test_all_of_it_goes_and_nothing_else(type_: Terminal, pool: Pool, proj
         await fill(pool, project_id)
     assert set((await rows(pool, "shop")).values()) == {1}
     answer = await type_.json("projects", "delete", "shop", "--yes")
-    assert answer == {"deleted": "shop", "mails": 1, "tokens": 1, "users": 1, "events": 1, "logs": 1}
+    assert answer == {"deleted": "shop", "mails": 1, "tokens": 1, "users": 1, "events": 1, "logs": 1, "sms": 0}
     assert set((await rows(pool, "shop")).values()) == {0}
     assert set((await rows(pool, "blog")).values()) == {1}
     assert (await type_("projects", "delete", "shop", "--yes"))[0] == MISSING
