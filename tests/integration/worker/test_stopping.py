@@ -13,6 +13,7 @@ from testkit.patience import PATIENCE
 from tests.integration.worker.conftest import staffed
 from worker.queue_consumer import QueueConsumer
 from worker.security_log import SecurityLogWriter
+from worker.sms.delivery import SmsDelivery
 from worker.smtp import RelayPool, SmtpUrl
 
 
@@ -38,7 +39,8 @@ async def test_a_lost_cancel_does_not_keep_a_worker(pool: Pool, settings: Settin
     relay = RelayPool(SmtpUrl("127.0.0.1", 1, tls="none"), connections=1)
     delivery = staffed(pool, relay, JobQueue(own), settings, "one")
     outage = outages.of_redis(redis_url)
-    consumer = Deafened(redis_url, delivery, SecurityLogWriter(pool), jobs=1, name="test", outage=outage)
+    sms_delivery = SmsDelivery(pool, None, settings.key_ring, "one", delivery.slots, delivery.recorder.metrics)
+    consumer = Deafened(redis_url, delivery, sms_delivery, SecurityLogWriter(pool), jobs=1, name="test", outage=outage)
     listening = asyncio.create_task(consumer.run(stop))
     async with asyncio.timeout(PATIENCE):
         while not await redis.keys("*health*"):  # noqa: ASYNC110 - Redis's own keys can't be awaited
