@@ -54,3 +54,8 @@ class Api:
 def cookie_of(answer: Any) -> str:
     """Return the last cookie that an answer sets, as a browser would send it back."""
     return answer.headers.getall("Set-Cookie")[-1].partition(";")[0]
+
+
+def kind(answer: Any) -> tuple[int, str]:
+    """Return status and type of an error."""
+    return answer.status, answer.data.get("type", "") if isinstance(answer.data, dict) else ""

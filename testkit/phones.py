@@ -17,11 +17,6 @@ VERIFICATION, SESSION = "/v1/account/verifications/phone", "/v1/account/sessions
 TOKENS = "/v1/account/tokens/phone"
 
 
-def kind(answer: Any) -> tuple[int, str]:
-    """Return status and type of an error."""
-    return answer.status, answer.data.get("type", "") if isinstance(answer.data, dict) else ""
-
-
 async def code_of(pool: Executor, settings: Settings) -> str:
     """Return the code of the newest SMS's token, as the worker would write it."""
     row = await pool.fetchrow(

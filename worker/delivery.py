@@ -12,7 +12,7 @@ from service.db import Executor, Pool
 from service.queue import JobQueue
 from service.store import events, outbox, tokens, users
 from service.store.branding import LogoCache
-from service.store.outbox import Claim, FinalState, Lease
+from service.store.outbox import Claim, Lease
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import unit_of_work
 from service.store.users import User
@@ -26,22 +26,11 @@ from worker.outcomes import OutcomeRecorder
 from worker.relays import Relays
 from worker.sent_journal import SentEntry
 from worker.smtp import Accepted, PermanentFailure, TemporaryFailure
+from worker.unsent import CannotSendYet, NothingToSend
 
 log = logging.getLogger(__name__)
 # Attempts at a row that can't be read, which is our fault: a few, not for ever.
 _UNREADABLE_ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class NothingToSend(Exception):
-    """The mail ends in `state` without being sent; `fault` is the reason."""
-
-    state: FinalState
-    fault: str
-
-
-class CannotSendYet(Exception):
-    """The mail can't be sent before an operator changes something; the message says what."""
 
 
 @dataclass(slots=True)

@@ -5,8 +5,6 @@ Longer than other files: each outcome is a method here.
 
 import asyncio
 import logging
-import random
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from service import db, failpoints
 from service.db import Pool
 from service.store import outbox
 from service.store.outbox import AttemptReport, Cause, Claim, FinalState, Lease
+from worker import retries
 from worker.leases import LEASE, Leases
 from worker.metrics import Metrics
 from worker.sent_journal import SentEntry, SentJournal
@@ -27,8 +26,8 @@ WAITS = (5, 15, 30, 60, 120, 300, 600, 900)
 # A letter that can't be composed is our fault: it is tried a few times, not for ever.
 _COMPOSE_ATTEMPTS = 5
 _LETTER = "letter"
-# Seconds between two attempts at Postgres, and before the next attempt at a letter that Postgres prevented.
-_RETRY, _SHORT_WAIT = 0.5, 1.0
+# Seconds before the next attempt at a letter that Postgres prevented.
+_SHORT_WAIT = 1.0
 
 
 @dataclass(slots=True)
@@ -62,7 +61,9 @@ class OutcomeRecorder:
         """Record an acceptance, again while Postgres is away until the lease ends; then `record_unconfirmed` does."""
         if failpoints.armed:
             await failpoints.reach("worker.record.before")
-        marked = await self._retry_while_leased(lambda: self._mark_sent(entry, answer), secure=True)
+        marked = await retries.retry_while_leased(
+            lambda: self._mark_sent(entry, answer), LEASE, between=self.journal.fsync
+        )
         self.journal.remove(entry)
         self.metrics.add("sent" if marked else "sent_unrecorded")
         if log.isEnabledFor(logging.INFO):
@@ -150,8 +151,7 @@ class OutcomeRecorder:
 
     async def _reschedule(self, claim: Claim, cause: Cause, report: AttemptReport, *, seconds: float = 0) -> None:
         """Reschedule after `seconds`, by default this attempt's wait, give or take a fifth as jitter."""
-        seconds = seconds or WAITS[min(claim.attempts, len(WAITS)) - 1]
-        seconds *= random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        seconds = retries.jittered(seconds or retries.wait_after(claim.attempts, WAITS))
         postpone = partial(outbox.reschedule, self.pool, claim, seconds=seconds, cause=cause, report=report)
         if not await self._write_if_held(claim, postpone):
             return
@@ -161,26 +161,13 @@ class OutcomeRecorder:
 
     async def _write_if_held(self, claim: Claim, act: Callable[[], Awaitable[bool]]) -> bool:
         """Write if the lease is still ours; False if another worker has claimed the mail since."""
-        written = await self._retry_while_leased(act)
+        written = await retries.retry_while_leased(act, LEASE)
         if not written:
             log.warning(
                 "Another worker has claimed the mail; this attempt is not recorded",
                 extra={"event": "mail.lease_lost", "mail": str(claim.id), "attempt": claim.attempts},
             )
         return written
-
-    async def _retry_while_leased(self, act: Callable[[], Awaitable[bool]], *, secure: bool = False) -> bool:
-        """Run `act`, again while Postgres is away and the lease can be ours; `secure` fsyncs the journal."""
-        until = time.monotonic() + LEASE
-        while True:
-            try:
-                return await act()
-            except Exception as error:
-                if db.find_fault(error) is None or time.monotonic() > until:
-                    raise
-            if secure:
-                await self.journal.fsync()
-            await asyncio.sleep(_RETRY)
 
 
 def _facts(report: AttemptReport) -> dict[str, object]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from service.store import (
     used_id_tokens,
     users,
 )
+from worker.asyncio_tools import run_every
 from worker.delivery import Delivery
 from worker.leases import LEASE, RENEWAL
 from worker.routes import run_probes
@@ -64,7 +65,8 @@ class OutboxPoller:
                 (POLL_INTERVAL, self.poll_due),
                 (BACKLOG_INTERVAL, self.update_backlog),
             ):
-                group.create_task(_run_every(seconds, act, self.pool))
+                away = min(seconds, POLL_INTERVAL)
+                group.create_task(run_every(seconds, act, self.pool, away=away, report=_report_fault))
             group.create_task(run_probes(self.delivery.relays.shared))
             group.create_task(self.resume_after_outage())
 
@@ -162,19 +164,13 @@ class OutboxPoller:
         await security_log.maintain_partitions(self.pool, months=self.log_months)
         await tokens.delete_expired(self.pool)
         await sessions.delete_expired(self.pool)
-        for delete_expired in (
-            challenges.delete_expired,
-            passkey_challenges.delete_expired,
-            oauth_flows.delete_expired,
-            used_id_tokens.delete_expired,
-        ):
-            await delete_expired(self.pool)
-        await identities.forget_unshown_tokens(self.pool)
-        for delete_old in (
-            authenticators.delete_old, recovery_codes.delete_old, users.delete_old_mfa_changes,
+        for purge in (
+            challenges.delete_expired, passkey_challenges.delete_expired, oauth_flows.delete_expired,
+            used_id_tokens.delete_expired, identities.forget_unshown_tokens, authenticators.delete_old,
+            recovery_codes.delete_old, users.delete_old_mfa_changes,
             passkeys.delete_removed, identities.delete_old,
         ):  # fmt: skip
-            await delete_old(self.pool)
+            await purge(self.pool)
         while await outbox.delete_finished(self.pool, days=self.mail_days, most=_DELETE_BATCH) == _DELETE_BATCH:
             pass
 
@@ -193,18 +189,5 @@ class OutboxPoller:
             )
 
 
-async def _run_every(seconds: float, act: Callable[[], Awaitable[None]], pool: Pool) -> None:
-    """Run `act` at intervals, each second while Postgres is away; log a repeated error of ours once."""
-    logged = ""
-    while True:
-        away = False
-        try:
-            await act()
-        except Exception as error:
-            away = pool.note(error)
-            if not away and (kind := type(error).__name__) != logged:
-                log.exception("A periodic task of the worker failed", extra={"event": "poller.task_failed"})
-                logged = kind
-        else:
-            logged = ""
-        await asyncio.sleep(min(seconds, POLL_INTERVAL) if away else seconds)
+def _report_fault(error: Exception) -> None:
+    log.error("A periodic task of the worker failed", exc_info=error, extra={"event": "poller.task_failed"})

@@ -12,7 +12,6 @@ from service.errors import (
     BadRequest,
     EmailInvalid,
     EmailTaken,
-    LastWayIn,
     MoreFactorsRequired,
     Overloaded,
     UserBlocked,
@@ -86,8 +85,7 @@ async def remove(ctx: RequestContext, tx: UnitOfWork, user: User, found: Identit
     """Remove an identity of the member, whose row is locked; False if it has been. Raises LastWayIn."""
     if not await identities.remove(tx, found):
         return False
-    if not await ways_in.has_any(tx, user):
-        raise LastWayIn
+    await ways_in.check_any(tx, user)
     await factors.record_change(ctx, tx, user, Event.IDENTITY_DELETE, "identity_removed")
     return True
 
@@ -188,10 +186,8 @@ async def _owner(ctx: RequestContext, tx: UnitOfWork, email: str) -> Ensured:
         raise LookupError
     if user.status == "blocked":
         raise UserBlocked
-    if not user.created and not (user.email_verified and user.proved_by_holder):
-        await ownership.secure_unverified(tx, user)
+    if await ownership.secure_for_prover(tx, user):
         await tokens.revoke_all(tx, user, by_address=True)
-        await users.verify_email(tx, user, by_holder=True)
         if not user.email_verified:
             event = Event.VERIFICATION_UPDATE
             await events.record(tx, ctx.project.id, event=event, user_id=user.id, by=ctx.client)

@@ -1,7 +1,10 @@
-"""Start of a member's own change: the member's row, locked, and a session that still lives."""
+"""Start of a member's own change: the password proved, the row of the member locked, a session that still lives."""
 
-from service.errors import ScopeMissing, UserBlocked
+from service.accounts import password_policy
+from service.crypto.secret import Secret
+from service.errors import CredentialsInvalid, ScopeMissing, UserBlocked
 from service.http.context import RequestContext
+from service.http.fields import check_new_password
 from service.store import users
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import Member
@@ -18,4 +21,30 @@ async def lock(ctx: RequestContext, tx: UnitOfWork, *, claimed: str | None = Non
         raise ScopeMissing
     if member.status == "blocked":
         raise UserBlocked
+    return member
+
+
+async def prove_password(ctx: RequestContext, password: Secret, *, about: str) -> str | None:
+    """Hold a password against the member's. A member without one gets this one: return its hash then.
+
+    It must not hold `about`, which the member gets too. Raises CredentialsInvalid, ArgumentInvalid, PasswordPersonal.
+    """
+    passwords, old, given = ctx.services.passwords, ctx.member.password_hash, password.reveal()
+    if old is not None:
+        if not await passwords.verify(old, given):
+            raise CredentialsInvalid
+        return None
+    check_new_password(ctx, "password", given)
+    words = (*password_policy.personal_words(ctx.member), about)
+    return await password_policy.hash_new_password(ctx, passwords, given, about=words)
+
+
+async def lock_unchanged(ctx: RequestContext, tx: UnitOfWork, *, claimed: str | None = None) -> Member:
+    """Return the member, locked; the proof of the password was seen before the lock and must still hold.
+
+    The date tells, not the hash: the same password under today's parameters is no change.
+    """
+    member = await lock(ctx, tx, claimed=claimed)
+    if member.password_updated_at != ctx.member.password_updated_at:
+        raise CredentialsInvalid
     return member

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
-from service.accounts import mail_quotas
-from service.crypto import key_derivation
+from service.accounts import issued_tokens, mail_quotas
 from service.http import client_info
 from service.http.context import RequestContext
 from service.store import events, outbox, tokens
@@ -21,24 +20,6 @@ from service.store.users import User
 # The browser's languages that a mail remembers.
 _ACCEPTED = 8
 Notice = Literal["email_changed", "password_changed", "new_device", "security_changed"]
-
-
-async def issue_token(
-    ctx: RequestContext, tx: UnitOfWork, *, kind: Kind, user: User, seconds: int, token_id: str | None = None
-) -> Token:
-    """Issue a token for a user's own address as it is now; `token_id` where something else has that id too."""
-    return await tokens.issue(
-        tx,
-        ctx.project.id,
-        kind=kind,
-        user_id=user.id,
-        requested_user_id=user.id if kind in tokens.CODES else None,  # by which a code is looked up
-        email=user.email or "",
-        email_version=user.email_version,
-        kid=key_derivation.current(ctx.services.ring),
-        seconds=seconds,
-        token_id=token_id,
-    )
 
 
 async def enqueue(
@@ -99,15 +80,8 @@ async def enqueue_to_owner(
     """
     await mail_quotas.charge(ctx, email)
     async with ctx.unit_of_work() as tx:
-        kid = key_derivation.current(ctx.services.ring)
-        token = await tokens.issue(
-            tx,
-            ctx.project.id,
-            kind=kind,
-            email=email,
-            requested_user_id=requested_user_id,
-            kid=kid,
-            seconds=seconds,
+        token = await issued_tokens.issue_to_address(
+            ctx, tx, kind=kind, address=email, requested_user_id=requested_user_id, seconds=seconds
         )
         await enqueue(ctx, tx, letter=letter, to=token, url=url, phrase=phrase)
         await events.record(tx, ctx.project.id, event=event, user_id=None, token_id=token.id, by=ctx.client)
@@ -125,7 +99,7 @@ async def notify(
     """Owe a notice; `user` as it was before. Nothing is owed to a user without an address."""
     if user.email_verified:
         kind = Kind.EMAIL_UNDO if letter == "email_changed" else Kind.ACCOUNT_UNDO
-        token = await issue_token(ctx, tx, kind=kind, user=user, seconds=tokens.UNDO_SECONDS)
+        token = await issued_tokens.issue_to_user(ctx, tx, kind=kind, user=user, seconds=tokens.UNDO_SECONDS)
         await enqueue(ctx, tx, letter=letter, to=token, about=about)
     elif user.email is not None:
         await enqueue(ctx, tx, letter=letter, to=user, about=about)

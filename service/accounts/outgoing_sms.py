@@ -2,16 +2,14 @@
 
 from service import i18n, phone_numbers
 from service.accounts import sms_quotas
-from service.crypto import key_derivation
 from service.errors import CountryNotServed, PhoneDisabled
 from service.http import client_info
 from service.http.context import RequestContext
 from service.settings import Settings
-from service.store import sms, tokens
+from service.store import sms
 from service.store.projects import Project
-from service.store.tokens import Kind, Token
+from service.store.tokens import Token
 from service.store.unit_of_work import UnitOfWork
-from service.store.users import User
 
 
 def is_set_up(project: Project, settings: Settings) -> bool:
@@ -40,24 +38,6 @@ async def may_send(ctx: RequestContext, phone: str) -> bool:
     if phone in ctx.project.mock_phones:
         return True
     return phone_numbers.is_within(phone, ctx.project.sms_countries) and await sms_quotas.may_send(ctx, phone)
-
-
-async def issue_token(
-    ctx: RequestContext, tx: UnitOfWork, *, kind: Kind, user: User, seconds: int, token_id: str | None = None
-) -> Token:
-    """Issue a code for a user's own number as it is now; `token_id` where something else has that id too."""
-    return await tokens.issue(
-        tx,
-        ctx.project.id,
-        kind=kind,
-        user_id=user.id,
-        requested_user_id=user.id,
-        email=user.phone or "",
-        email_version=user.phone_version,
-        kid=key_derivation.current(ctx.services.ring),
-        seconds=seconds,
-        token_id=token_id,
-    )
 
 
 async def enqueue(ctx: RequestContext, tx: UnitOfWork, token: Token) -> None:

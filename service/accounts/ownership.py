@@ -7,7 +7,7 @@ from datetime import datetime
 
 from service.store import authenticators, identities, passkeys, recovery_codes, sessions, users
 from service.store.unit_of_work import UnitOfWork
-from service.store.users import User
+from service.store.users import Ensured, User
 
 
 async def secure_unverified(tx: UnitOfWork, user: User) -> None:
@@ -19,6 +19,18 @@ async def secure_unverified(tx: UnitOfWork, user: User) -> None:
     if user.password_hash is not None:
         await users.remove_password(tx, user)
     await remove_factors(tx, user)
+
+
+async def secure_for_prover(tx: UnitOfWork, user: Ensured) -> bool:
+    """Note that whoever has just proved the address is in now, and alone; False if its holder had proved it before.
+
+    Lock the user first.
+    """
+    if user.email_verified and user.proved_by_holder:
+        return False
+    await secure_unverified(tx, user)
+    await users.verify_email(tx, user, by_holder=True)
+    return True
 
 
 async def remove_factors(tx: UnitOfWork, user: User) -> None:

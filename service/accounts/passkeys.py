@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from service.accounts import ways_in
 from service.crypto import passkey_ceremonies
 from service.crypto.passkey_ceremonies import Expected
-from service.errors import LastWayIn, MethodDisabled, PasskeyNotFound, TokenInvalid
+from service.errors import MethodDisabled, PasskeyNotFound, TokenInvalid
 from service.http.context import RequestContext
 from service.links import relying_party
 from service.links.relying_party import RelyingParty
@@ -86,9 +85,3 @@ async def remove(tx: UnitOfWork, user: User, passkey_id: str) -> None:
     if not await passkeys.remove(tx, user, passkey_id=passkey_id):
         raise PasskeyNotFound
     await tokens.revoke_of_passkeys(tx, user)
-
-
-async def check_other_way_in(tx: UnitOfWork, user: User) -> None:
-    """Raise LastWayIn for a user who could not sign in any more. Lock the user first."""
-    if not await ways_in.has_any(tx, user):
-        raise LastWayIn

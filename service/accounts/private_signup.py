@@ -16,7 +16,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from service import ids
-from service.accounts import mail_quotas, outgoing_mail, password_policy
+from service.accounts import issued_tokens, mail_quotas, outgoing_mail, password_policy
 from service.crypto import key_derivation
 from service.crypto.secret import Secret
 from service.errors import AccountError, VerificationTokenInvalid
@@ -33,14 +33,9 @@ async def start(ctx: RequestContext, *, user_id: str | None, email: str, name: s
     """Start a sign-up. Returns the account as the link would make it, with its id unless it gets taken."""
     await mail_quotas.charge(ctx, email)
     async with ctx.unit_of_work() as tx:
-        token = await tokens.issue(
-            tx,
-            ctx.project.id,
-            kind=Kind.VERIFICATION,
-            email=email,
-            requested_user_id=ids.given(user_id),
-            kid=key_derivation.current(ctx.services.ring),
-            seconds=ctx.project.verification_seconds,
+        seconds = ctx.project.verification_seconds
+        token = await issued_tokens.issue_to_address(
+            ctx, tx, kind=Kind.VERIFICATION, address=email, requested_user_id=ids.given(user_id), seconds=seconds
         )
         await signups.record(tx, ctx.project.id, token_id=token.id, name=name, password_hash=password_hash)
         await outgoing_mail.enqueue(ctx, tx, letter="verification", to=token)

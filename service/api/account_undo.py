@@ -7,7 +7,7 @@ reader for a new password, as the link of a recovery would.
 
 from aiohttp import web
 
-from service.accounts import outgoing_mail, ownership
+from service.accounts import issued_tokens, outgoing_mail, ownership
 from service.crypto.secret import Secret
 from service.errors import TokenInvalid, UserBlocked
 from service.http import form_pages, html_pages, mailed_links
@@ -95,7 +95,7 @@ async def _restore_email(ctx: RequestContext, found: Token) -> web.Response:
 async def _issue_recovery(ctx: RequestContext, tx: UnitOfWork, user: User) -> Token:
     """Issue the token of a recovery that is not mailed: the link of a notice has proved the same mailbox."""
     seconds = ctx.project.recovery_seconds
-    return await outgoing_mail.issue_token(ctx, tx, kind=Kind.RECOVERY, user=user, seconds=seconds)
+    return await issued_tokens.issue_to_user(ctx, tx, kind=Kind.RECOVERY, user=user, seconds=seconds)
 
 
 def _secured_page(ctx: RequestContext, recovery: Token | None, *, restored: bool) -> web.Response:

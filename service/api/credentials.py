@@ -2,11 +2,11 @@
 
 from aiohttp import web
 
-from service.accounts import mail_quotas, members, outgoing_mail, password_policy
+from service.accounts import issued_tokens, mail_quotas, members, outgoing_mail, password_policy
 from service.errors import CredentialsInvalid, EmailTaken, PasswordPersonal, PasswordReused
 from service.http import responses, schemas
 from service.http.context import RequestContext
-from service.http.fields import NewEmail, NewPassword, OldPassword, check_new_password
+from service.http.fields import NewEmail, NewPassword, OldPassword
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member
 from service.rate_limiter import HOUR
@@ -43,7 +43,7 @@ async def update_password(ctx: RequestContext) -> web.Response:
     )
     notify = await mail_quotas.may_notify(ctx, ctx.member)
     async with ctx.unit_of_work() as tx:
-        user = await _unchanged(ctx, tx)
+        user = await members.lock_unchanged(ctx, tx)
         await users.change_password(tx, user, password_hash=password_hash, kept=ctx.project.password_history)
         if await users.is_proved_by_holder(tx, user):
             await tokens.revoke_all(tx, user, by_address=True)
@@ -67,15 +67,7 @@ class UpdateEmail(Body):
 async def update_email(ctx: RequestContext) -> web.Response:
     """Set a new address, which gets a confirmation; the old one gets a notice. An anonymous account becomes real."""
     body = await read(ctx, UpdateEmail)
-    passwords, old, password = ctx.services.passwords, ctx.member.password_hash, body.password.reveal()
-    first_hash = None
-    if old is not None:
-        if not await passwords.verify(old, password):
-            raise CredentialsInvalid
-    else:
-        check_new_password(ctx, "password", password)
-        about = (*password_policy.personal_words(ctx.member), body.email)
-        first_hash = await password_policy.hash_new_password(ctx, passwords, password, about=about)
+    first_hash = await members.prove_password(ctx, body.password, about=body.email)
     if ctx.project.private_signup and ctx.member.email is None:
         raise EmailTaken  # any client can be anonymous: it must not find out by this who has an account
     if body.email == ctx.member.email:  # it is in use, as the API document has it; an earlier proof stays
@@ -83,7 +75,7 @@ async def update_email(ctx: RequestContext) -> web.Response:
     await mail_quotas.charge(ctx, body.email)
     notify = await mail_quotas.may_notify(ctx, ctx.member)
     async with ctx.unit_of_work() as tx:
-        before = await _unchanged(ctx, tx, claimed=body.email)
+        before = await members.lock_unchanged(ctx, tx, claimed=body.email)
         if body.email == before.email:
             raise EmailTaken
         proved = await users.is_proved_by_holder(tx, before)
@@ -96,20 +88,9 @@ async def update_email(ctx: RequestContext) -> web.Response:
     return responses.json(responses.user(ctx, user))
 
 
-async def _unchanged(ctx: RequestContext, tx: UnitOfWork, *, claimed: str | None = None) -> User:
-    """Return the member, locked; the proof of the password was seen before the lock and must still hold.
-
-    The date tells, not the hash: the same password under today's parameters is no change.
-    """
-    user = await members.lock(ctx, tx, claimed=claimed)
-    if user.password_updated_at != ctx.member.password_updated_at:
-        raise CredentialsInvalid
-    return user
-
-
 async def _announce(ctx: RequestContext, tx: UnitOfWork, user: User) -> None:
     """Mail a link to the new address."""
-    token = await outgoing_mail.issue_token(
+    token = await issued_tokens.issue_to_user(
         ctx, tx, kind=Kind.VERIFICATION, user=user, seconds=ctx.project.verification_seconds
     )
     await outgoing_mail.enqueue(ctx, tx, letter="verification", to=token)

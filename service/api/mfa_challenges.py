@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 from service.accounts import (
     challenge_answers,
     factors,
+    issued_tokens,
     mail_quotas,
     members,
     outgoing_mail,
@@ -117,7 +118,9 @@ async def _mail_code(ctx: RequestContext, tx: UnitOfWork, user: Member, made: Ch
     """Mail the code of a challenge, whose id the token has too. An address that came meanwhile has its own quota."""
     if user.email is None or user.email != ctx.member.email or not user.email_verified:
         raise EmailUnverified
-    token = await outgoing_mail.issue_token(ctx, tx, kind=Kind.MFA_EMAIL, user=user, seconds=seconds, token_id=made.id)
+    token = await issued_tokens.issue_to_user(
+        ctx, tx, kind=Kind.MFA_EMAIL, user=user, seconds=seconds, token_id=made.id
+    )
     await outgoing_mail.enqueue(ctx, tx, letter="mfa_challenge", to=token)
 
 
@@ -125,7 +128,9 @@ async def _send_code(ctx: RequestContext, tx: UnitOfWork, user: Member, made: Ch
     """Send the code of a challenge to the phone. A number that came meanwhile has its own quota."""
     if user.phone != ctx.member.phone or not user.phone_verified:
         raise PhoneUnverified
-    token = await outgoing_sms.issue_token(ctx, tx, kind=Kind.MFA_PHONE, user=user, seconds=seconds, token_id=made.id)
+    token = await issued_tokens.issue_to_user(
+        ctx, tx, kind=Kind.MFA_PHONE, user=user, seconds=seconds, token_id=made.id
+    )
     await outgoing_sms.enqueue(ctx, tx, token)
 
 

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from service import db
-from service.accounts import identities, oauth_flows, outgoing_mail
+from service.accounts import identities, issued_tokens, oauth_flows
 from service.api.sessions import OpenedSession, open_session, set_session_cookies
 from service.errors import (
     AccountError,
@@ -129,7 +129,7 @@ async def _issue(ctx: RequestContext, flow: Flow, proof: ProviderIdentity, answe
             ctx, tx, proof, provider_answer=answer, link_to=oauth_flows.member_to_link(ctx, flow)
         )
         identities.check_same(ctx, signed_in.user)
-        token = await outgoing_mail.issue_token(ctx, tx, kind=Kind.OAUTH2, user=signed_in.user, seconds=_TOKEN)
+        token = await issued_tokens.issue_to_user(ctx, tx, kind=Kind.OAUTH2, user=signed_in.user, seconds=_TOKEN)
         await identity_tokens.record(
             tx,
             ctx.project.id,

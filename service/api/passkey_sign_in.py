@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from service.accounts import outgoing_mail
+from service.accounts import issued_tokens
 from service.accounts import passkeys as ceremonies
 from service.api.sessions import OpenedSession, open_session
 from service.crypto import passkey_ceremonies
@@ -82,7 +82,7 @@ async def _issue(ctx: RequestContext, found: Credential, assertion: Assertion) -
             raise PasskeyInvalid
         if user.status == "blocked":
             raise UserBlocked
-        token = await outgoing_mail.issue_token(ctx, tx, kind=Kind.PASSKEY, user=user, seconds=_TOKEN_SECONDS)
+        token = await issued_tokens.issue_to_user(ctx, tx, kind=Kind.PASSKEY, user=user, seconds=_TOKEN_SECONDS)
         await events.record(tx, ctx.project.id, event=Event.PASSKEY_TOKEN_CREATE, user_id=user.id, by=ctx.client)
     return token, user
 

@@ -6,7 +6,7 @@ from aiohttp import web
 from pydantic import AfterValidator
 
 from service import ids
-from service.accounts import factors, members
+from service.accounts import factors, members, ways_in
 from service.accounts import passkeys as ceremonies
 from service.crypto import passkey_ceremonies
 from service.crypto.passkey_ceremonies import CredentialInvalid
@@ -155,6 +155,6 @@ async def delete_passkey(ctx: RequestContext) -> web.Response:
     async with ctx.unit_of_work() as tx:
         user = await members.lock(ctx, tx)
         await ceremonies.remove(tx, user, ident(ctx, "passkeyId"))
-        await ceremonies.check_other_way_in(tx, user)
+        await ways_in.check_any(tx, user)
         await factors.record_change(ctx, tx, user, Event.PASSKEY_DELETE, "passkey_removed")
     return responses.nothing()

@@ -4,17 +4,18 @@ No answer tells whether an address has an account, and no user is made before th
 the id that it asked for, or a fresh one; the link and the code work under that id.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
 from service import ids
-from service.accounts import mail_quotas, mailed_codes, outgoing_mail, ownership, security_phrases
+from service.accounts import issued_tokens, mail_quotas, mailed_codes, outgoing_mail, ownership, security_phrases
 from service.api import custom_tokens, oauth2, phone_sign_in
 from service.api.passkey_sign_in import open_by_passkey
 from service.api.sessions import OpenedSession, open_session, session_response
-from service.crypto import code_secrets, key_derivation
+from service.crypto import code_secrets
 from service.crypto.secret import Secret
 from service.errors import AnonymousDenied, LoginTokenInvalid, UserBlocked
 from service.http import responses, schemas
@@ -28,6 +29,14 @@ from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import Ensured
+
+# What opens a session by a token of these kinds; the others prove an address.
+_OPENED_BY: Mapping[str, Callable[[RequestContext, Token], Awaitable[OpenedSession]]] = {
+    Kind.CUSTOM: custom_tokens.open_by_token,
+    Kind.PASSKEY: open_by_passkey,
+    Kind.OAUTH2: oauth2.open_by_token,
+    Kind.PHONE_LOGIN: phone_sign_in.open_by_number,
+}
 
 
 @public.post("/v1/account/sessions/anonymous", opens_session=True)
@@ -109,14 +118,8 @@ def _token_response(ctx: RequestContext, token: Token, phrase: str) -> dict[str,
 
 async def _issue_token(ctx: RequestContext, tx: UnitOfWork, kind: Kind, email: str, user_id: str | None) -> Token:
     seconds = ctx.project.otp_seconds if kind is Kind.OTP else ctx.project.magic_url_seconds
-    return await tokens.issue(
-        tx,
-        ctx.project.id,
-        kind=kind,
-        email=email,
-        requested_user_id=ids.given(user_id),
-        kid=key_derivation.current(ctx.services.ring),
-        seconds=seconds,
+    return await issued_tokens.issue_to_address(
+        ctx, tx, kind=kind, address=email, requested_user_id=ids.given(user_id), seconds=seconds
     )
 
 
@@ -162,15 +165,9 @@ async def create_token_session(ctx: RequestContext) -> web.Response:
     else:
         signed = (Kind.MAGIC_URL, Kind.PASSKEY, Kind.OAUTH2)
         found = await _find_by_secret(ctx, signed, user_id=body.userId, secret=body.secret)
-    if found is not None and found.kind == Kind.CUSTOM:
-        return session_response(ctx, await custom_tokens.open_by_token(ctx, found))
-    if found is not None and found.kind == Kind.PASSKEY:
-        return session_response(ctx, await open_by_passkey(ctx, found))
-    if found is not None and found.kind == Kind.OAUTH2:
-        return session_response(ctx, await oauth2.open_by_token(ctx, found))
-    if found is not None and found.kind == Kind.PHONE_LOGIN:
-        return session_response(ctx, await phone_sign_in.open_by_number(ctx, found))
-    return session_response(ctx, await _sign_in(ctx, found))
+    if found is None:
+        raise LoginTokenInvalid
+    return session_response(ctx, await _OPENED_BY.get(found.kind, _sign_in)(ctx, found))
 
 
 def _kinds_of_code(text: str) -> list[Kind]:
@@ -216,11 +213,8 @@ async def _lock_or_create_owner(tx: UnitOfWork, token: Token) -> Ensured:
 
 
 async def _prove(ctx: RequestContext, tx: UnitOfWork, user: Ensured) -> None:
-    """Note that the mailbox's reader is in now, and alone; return the events to enqueue."""
-    if not (user.created or (user.email_verified and user.proved_by_holder)):
-        await ownership.secure_unverified(tx, user)
-    if not (user.email_verified and user.proved_by_holder):
-        await users.verify_email(tx, user, by_holder=True)
+    """Note that the mailbox's reader is in now, and alone, and record what that has changed."""
+    await ownership.secure_for_prover(tx, user)
     if user.created or not user.email_verified:
         event = Event.ACCOUNT_CREATE if user.created else Event.VERIFICATION_UPDATE
         await events.record(tx, ctx.project.id, event=event, user_id=user.id, by=ctx.client)

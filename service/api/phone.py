@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from service.accounts import factors, mailed_codes, members, outgoing_sms, password_policy
+from service.accounts import factors, issued_tokens, mailed_codes, members, outgoing_sms
 from service.errors import (
     CountryNotServed,
     CredentialsInvalid,
@@ -15,7 +15,7 @@ from service.errors import (
 )
 from service.http import responses, schemas
 from service.http.context import RequestContext
-from service.http.fields import OldPassword, Phone, TokenSecret, UserId, check_new_password
+from service.http.fields import OldPassword, Phone, TokenSecret, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public
 from service.rate_limiter import HOUR
@@ -40,19 +40,9 @@ async def update_phone(ctx: RequestContext) -> web.Response:
     Nothing tells whether another account has the number: who proves it first has it.
     """
     body = await read(ctx, UpdatePhone)
-    passwords, old, password = ctx.services.passwords, ctx.member.password_hash, body.password.reveal()
-    first_hash = None
-    if old is not None:
-        if not await passwords.verify(old, password):
-            raise CredentialsInvalid
-    else:
-        check_new_password(ctx, "password", password)
-        about = (*password_policy.personal_words(ctx.member), body.phone)
-        first_hash = await password_policy.hash_new_password(ctx, passwords, password, about=about)
+    first_hash = await members.prove_password(ctx, body.password, about=body.phone)
     async with ctx.unit_of_work() as tx:
-        before = await members.lock(ctx, tx)
-        if before.password_updated_at != ctx.member.password_updated_at:  # the proof must still hold
-            raise CredentialsInvalid
+        before = await members.lock_unchanged(ctx, tx)
         if body.phone == before.phone:
             return responses.json(responses.user(ctx, before))
         await tokens.revoke_of_phone(tx, before)
@@ -77,7 +67,7 @@ async def create_phone_verification(ctx: RequestContext) -> web.Response:
         if user.phone != ctx.member.phone:  # one that came meanwhile has a quota of its own
             raise PhoneMissing
         _check_unverified(user)
-        token = await outgoing_sms.issue_token(
+        token = await issued_tokens.issue_to_user(
             ctx, tx, kind=Kind.PHONE_VERIFICATION, user=user, seconds=ctx.project.otp_seconds
         )
         await outgoing_sms.enqueue(ctx, tx, token)

@@ -7,9 +7,8 @@ id that it asked for, or a fresh one; the code works under that id.
 from aiohttp import web
 
 from service import ids
-from service.accounts import mailed_codes, outgoing_sms
+from service.accounts import issued_tokens, mailed_codes, outgoing_sms
 from service.api.sessions import OpenedSession, open_session, session_response
-from service.crypto import key_derivation
 from service.errors import LoginTokenInvalid, PhoneDisabled, UserBlocked
 from service.http import responses, schemas
 from service.http.context import RequestContext
@@ -46,13 +45,12 @@ async def create_phone_token(ctx: RequestContext) -> web.Response:
     outgoing_sms.check_set_up(ctx, body.phone)
     sends, ring = await outgoing_sms.may_send(ctx, body.phone), ctx.services.ring
     async with ctx.unit_of_work() as tx:
-        token = await tokens.issue(
+        token = await issued_tokens.issue_to_address(
+            ctx,
             tx,
-            ctx.project.id,
             kind=Kind.PHONE_LOGIN,
-            email=body.phone,
+            address=body.phone,
             requested_user_id=ids.given(body.userId),
-            kid=key_derivation.current(ring),
             seconds=ctx.project.otp_seconds,
         )
         if sends:

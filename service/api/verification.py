@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from service.accounts import mail_quotas, members, outgoing_mail, private_signup
+from service.accounts import issued_tokens, mail_quotas, members, outgoing_mail, private_signup
 from service.crypto.secret import Secret
 from service.errors import EmailMissing, EmailVerified, PasswordPersonal, VerificationTokenInvalid
 from service.http import responses, schemas
@@ -49,7 +49,7 @@ async def enqueue_to_member(
         if user.email_verified and ctx.api_version.modern:
             raise EmailVerified
         seconds = ctx.project.verification_seconds if kind is Kind.VERIFICATION else ctx.project.otp_seconds
-        token = await outgoing_mail.issue_token(ctx, tx, kind=kind, user=user, seconds=seconds)
+        token = await issued_tokens.issue_to_user(ctx, tx, kind=kind, user=user, seconds=seconds)
         await outgoing_mail.enqueue(ctx, tx, letter=letter, to=token, url=url, phrase=phrase)
         await events.record(tx, ctx.project.id, event=Event.VERIFICATION_CREATE, user_id=user.id, by=ctx.client)
     return token

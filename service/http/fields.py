@@ -51,6 +51,12 @@ def sized(least: int, most: int) -> Callable[[str], str]:
     return check
 
 
+def _secret(least: int, most: int) -> AfterValidator:
+    """Make the check of a one-line text, which becomes a Secret."""
+    fits = sized(least, most)
+    return AfterValidator(lambda text: Secret(_plain(fits(text))))
+
+
 def whole(least: int, most: int) -> AfterValidator:
     """Make the check of a whole number."""
 
@@ -239,16 +245,9 @@ OldPassword = Annotated[
 # A password's repetition; a hash too, because passwords can be tried against it.
 Hidden = Annotated[Secret, _TEXT, AfterValidator(Secret)]
 Name = Annotated[str, AfterValidator(sized(0, 128)), AfterValidator(_plain), _example("Ann", maxLength=128)]
-NewUserId = Annotated[
-    str,
-    AfterValidator(_new_id("UserId")),
-    _example("unique()", maxLength=36, description="`unique()`, or an id of your own choice: a-z A-Z 0-9 . _ -"),
-]
-NewPasskeyId = Annotated[
-    str,
-    AfterValidator(_new_id("PasskeyId")),
-    _example("unique()", maxLength=36, description="`unique()`, or an id of your own choice: a-z A-Z 0-9 . _ -"),
-]
+_NEW_ID = _example("unique()", maxLength=36, description="`unique()`, or an id of your own choice: a-z A-Z 0-9 . _ -")
+NewUserId = Annotated[str, AfterValidator(_new_id("UserId")), _NEW_ID]
+NewPasskeyId = Annotated[str, AfterValidator(_new_id("PasskeyId")), _NEW_ID]
 # What `navigator.credentials.create()` or `get()` returned, by its `toJSON()`; checked as a whole where it is verified.
 Credential = Annotated[
     dict[str, Any],
@@ -265,25 +264,19 @@ TypedCode = Annotated[
     Secret,
     _TEXT,
     AfterValidator(lambda text: "".join(text.split())),
-    AfterValidator(sized(1, 6)),
-    AfterValidator(_plain),
-    AfterValidator(Secret),
+    _secret(1, 6),
 ]
 TokenSecret = Annotated[
     Secret,
     _TEXT,
-    AfterValidator(sized(1, 256)),
-    AfterValidator(_plain),
-    AfterValidator(Secret),
+    _secret(1, 256),
     _example("5f4dcc3b5aa765d61d83", minLength=1, maxLength=256, description="From the mail"),
 ]
 # The code of a second factor, as a person types it.
 Otp = Annotated[
     Secret,
     _TEXT,
-    AfterValidator(sized(1, 256)),
-    AfterValidator(_plain),
-    AfterValidator(Secret),
+    _secret(1, 256),
     _example("012345", minLength=1, maxLength=256, description="Six digits, or a recovery code"),
 ]
 
@@ -319,17 +312,13 @@ ProviderName = Annotated[str, AfterValidator(sized(1, 64)), AfterValidator(_plai
 IdToken = Annotated[
     Secret,
     _TEXT,
-    AfterValidator(sized(1, 8192)),
-    AfterValidator(_plain),
-    AfterValidator(Secret),
+    _secret(1, 8192),
     _example("eyJhbGciOiJSUzI1NiJ9", minLength=1, maxLength=8192, description="As the provider gave it to the app"),
 ]
 Nonce = Annotated[
     Secret,
     _TEXT,
-    AfterValidator(sized(0, 256)),
-    AfterValidator(_plain),
-    AfterValidator(Secret),
+    _secret(0, 256),
     _example(
         "b7a1f0c2", minLength=0, maxLength=256, description="The app's own, or the text whose SHA-256 the token has"
     ),
@@ -337,9 +326,7 @@ Nonce = Annotated[
 ProviderAccessToken = Annotated[
     Secret,
     _TEXT,
-    AfterValidator(sized(0, 4096)),
-    AfterValidator(_plain),
-    AfterValidator(Secret),
+    _secret(0, 4096),
     _example(
         "ya29.a0Af", minLength=0, maxLength=4096, description="Kept only where the project shows tokens of providers"
     ),

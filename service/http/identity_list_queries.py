@@ -41,7 +41,9 @@ async def read(ctx: RequestContext, *, user_id: str | None = None) -> tuple[Iden
             case Query("orderAsc" | "orderDesc" as way, "" | "$createdAt", ()):
                 page = replace(page, descending=way == "orderDesc")
             case _:
-                wanted = _narrowed(wanted, query)
+                change = _condition(query)
+                list_queries.check_unset(wanted, change)
+                wanted = replace(wanted, **change)
     return wanted, replace(page, cursor=None if cursor is None else await _identity(ctx, cursor, user_id))
 
 
@@ -60,15 +62,8 @@ def _search(ctx: RequestContext) -> str | None:
     return text or None
 
 
-def _narrowed(wanted: IdentityFilter, query: Query) -> IdentityFilter:
-    """Add one condition; raises QueryInvalid for an unknown one, or for a second one of its kind."""
-    change = _condition(query)
-    if any(getattr(wanted, name) is not None for name in change):
-        raise QueryInvalid("Only one condition of a kind is supported.")
-    return replace(wanted, **change)
-
-
 def _condition(query: Query) -> dict[str, Any]:
+    """Return what a query asks of the filter; raises QueryInvalid for an unknown one."""
     match query:
         case Query("equal", field, [_, *_] as values) if field in _EQUALS:
             if not all(isinstance(value, str) for value in values):

@@ -1,7 +1,7 @@
 """The `queries` of a list, in both spellings (docs/contract.md#lists-and-queries)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -120,6 +120,12 @@ def _time(value: Any) -> datetime:
     if not 1970 <= at.year < 9999:
         raise QueryInvalid("This time is too far away.")
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def check_unset(wanted: object, names: Iterable[str]) -> None:
+    """Raise QueryInvalid where a filter has one of these conditions already: one of a kind is all that it can hold."""
+    if any(getattr(wanted, name) is not None for name in names):
+        raise QueryInvalid("Only one condition of a kind is supported.")
 
 
 def wants_total(ctx: RequestContext) -> bool:

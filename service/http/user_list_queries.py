@@ -49,7 +49,9 @@ async def read(ctx: RequestContext) -> tuple[UserFilter, Page]:
             case Query("orderAsc" | "orderDesc" as way, field, ()) if field in ORDERS:
                 page = replace(page, by=ORDERS[field], descending=way == "orderDesc")
             case _:
-                wanted = _narrowed(wanted, query)
+                change = _condition(query)
+                list_queries.check_unset(wanted, change)
+                wanted = replace(wanted, **change)
     return wanted, replace(page, cursor=None if cursor is None else await _user(ctx, cursor))
 
 
@@ -105,17 +107,8 @@ def _unfit(ctx: RequestContext, name: str, text: str) -> ArgumentInvalid:
     return ArgumentInvalid(f"Invalid `{name}` param: {text}" if ctx.api_version.modern else f"Invalid {name}: {text}")
 
 
-def _narrowed(wanted: UserFilter, query: Query) -> UserFilter:
-    """Add one condition; raises QueryInvalid for an unknown one, or for a second one of its kind."""
-    change = _condition(query)
-    for name, value in change.items():
-        if getattr(wanted, name) is not None:
-            raise QueryInvalid("Only one condition of a kind is supported.")
-        wanted = replace(wanted, **{name: value})
-    return wanted
-
-
 def _condition(query: Query) -> dict[str, Any]:
+    """Return what a query asks of the filter; raises QueryInvalid for an unknown one."""
     match query:
         case Query("equal", field, [_, *_] as values) if field in _EQUALS:
             return _EQUALS[field](list(values))

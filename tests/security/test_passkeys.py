@@ -15,7 +15,7 @@ from service.db import Pool
 from service.settings import Settings
 from service.store import projects
 from service.store.tokens import Kind
-from testkit.api import Api
+from testkit.api import Api, kind
 from testkit.authenticator import Authenticator, decode, encode
 from testkit.factors import PATH as MFA
 from testkit.factors import Person, signed_in, verified
@@ -48,10 +48,6 @@ INVALID, USED = (401, "user_passkey_invalid"), (401, "user_invalid_token")
 async def ann(api: Api, pool: Pool) -> Person:
     await switch_on(api, pool)
     return await verified(api, pool)
-
-
-def kind(answer) -> tuple[int, str]:
-    return answer.status, answer.data.get("type", "")
 
 
 # Lies of an authenticator or of a browser, in either ceremony.

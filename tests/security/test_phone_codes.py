@@ -9,8 +9,8 @@ from service.db import Pool
 from service.settings import Settings
 from service.store import projects, tokens
 from service.store.tokens import OF_PHONES, Kind
-from testkit.api import Api, cookie_of
-from testkit.phones import ANN, BOB, SESSION, TOKENS, VERIFICATION, Phone, code_of, kind
+from testkit.api import Api, cookie_of, kind
+from testkit.phones import ANN, BOB, SESSION, TOKENS, VERIFICATION, Phone, code_of
 
 pytestmark = pytest.mark.usefixtures("cheap")
 EMAIL = "ann@example.com"

@@ -1,8 +1,6 @@
 """Deliver one SMS of the outbox: claim its row, derive its text, hand it over, record the outcome."""
 
-import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,11 +12,13 @@ from service.db import Pool
 from service.store import sms, tokens
 from service.store.sms import FinalState, SmsClaim
 from service.store.tokens import Token
+from worker import retries
 from worker.concurrency import DeliverySlots
 from worker.metrics import Metrics
 from worker.sms import text
 from worker.sms.webhook import Message, Sender
 from worker.smtp.outcomes import PermanentFailure, TemporaryFailure
+from worker.unsent import CannotSendYet, NothingToSend
 
 log = logging.getLogger(__name__)
 # Longer than an exchange with the webhook; a worker that was paused for half of it hands nothing over.
@@ -27,19 +27,6 @@ LEASE = 30.0
 MOST_SENDS = 3
 # Seconds before the next attempt; the last one repeats until the code expires.
 WAITS = (2, 5, 10, 20, 30, 60)
-_RETRY = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class NothingToSend(Exception):
-    """The SMS ends in `state` without being sent; `fault` is the reason."""
-
-    state: FinalState
-    fault: str
-
-
-class CannotSendYet(Exception):
-    """The SMS can't be sent before an operator changes something; the message says what."""
 
 
 @dataclass(slots=True)
@@ -143,7 +130,7 @@ class SmsDelivery:
             log.info("The SMS has ended", extra={"event": "sms.ended", "state": state} | facts)
 
     async def _reschedule(self, claim: SmsClaim, code: int | None, fault: str, *, unsent: bool) -> None:
-        seconds = WAITS[min(claim.attempts, len(WAITS)) - 1] * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        seconds = retries.jittered(retries.wait_after(claim.attempts, WAITS))
 
         async def write() -> bool:
             return await sms.reschedule(self.pool, claim, seconds=seconds, unsent=unsent, code=code, fault=fault)
@@ -154,22 +141,14 @@ class SmsDelivery:
             log.warning("The SMS waits for another attempt", extra={"event": "sms.rescheduled"} | facts)
 
     async def _write(self, claim: SmsClaim, act: Callable[[], Awaitable[bool]]) -> bool:
-        """Write an outcome, again while Postgres is away and the lease can be ours; False if it is another's."""
-        until = time.monotonic() + LEASE
-        while True:
-            try:
-                written = await act()
-            except Exception as error:
-                if db.find_fault(error) is None or time.monotonic() > until:
-                    raise
-                await asyncio.sleep(_RETRY)
-                continue
-            if not written:
-                log.warning(
-                    "Another worker has claimed the SMS; this attempt is not recorded",
-                    extra={"event": "sms.lease_lost", "sms": str(claim.id), "attempt": claim.attempts},
-                )
-            return written
+        """Write an outcome if the lease is still ours; False if another worker has claimed the SMS since."""
+        written = await retries.retry_while_leased(act, LEASE)
+        if not written:
+            log.warning(
+                "Another worker has claimed the SMS; this attempt is not recorded",
+                extra={"event": "sms.lease_lost", "sms": str(claim.id), "attempt": claim.attempts},
+            )
+        return written
 
 
 async def _admit() -> bool:

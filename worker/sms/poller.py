@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from service.db import Pool
 from service.store import sms
+from worker.asyncio_tools import run_every
 from worker.sms.delivery import SmsDelivery
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,8 @@ class SmsPoller:
     async def run(self) -> None:
         """Poll until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._run_every(POLL_INTERVAL, self.poll_due))
-            group.create_task(self._run_every(HOURLY, self.watch))
+            for seconds, act in ((POLL_INTERVAL, self.poll_due), (HOURLY, self.watch)):
+                group.create_task(run_every(seconds, act, self.pool, away=seconds, report=_report_fault))
 
     async def poll_due(self) -> None:
         """Deliver overdue SMS, or end those that have expired while none can be sent."""
@@ -71,16 +71,6 @@ class SmsPoller:
                 | {"used": found.used},
             )
 
-    async def _run_every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
-        """Run `act` at intervals; log a repeated error of ours once."""
-        logged = ""
-        while True:
-            try:
-                await act()
-            except Exception as error:
-                if not self.pool.note(error) and (kind := type(error).__name__) != logged:
-                    log.exception("A periodic task for SMS failed", extra={"event": "sms.task_failed"})
-                    logged = kind
-            else:
-                logged = ""
-            await asyncio.sleep(seconds)
+
+def _report_fault(error: Exception) -> None:
+    log.error("A periodic task for SMS failed", exc_info=error, extra={"event": "sms.task_failed"})

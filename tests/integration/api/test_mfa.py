@@ -11,7 +11,7 @@ from service.db import Pool
 from service.http.middleware import SERVICES
 from service.settings import Settings
 from service.store import projects
-from testkit.api import Api, cookie_of
+from testkit.api import Api, cookie_of, kind
 from testkit.factors import AUTHENTICATOR, CHALLENGES, PATH, RECOVERY, App, Person, mailed_code, signed_in, verified
 
 pytestmark = pytest.mark.usefixtures("cheap")
@@ -34,10 +34,6 @@ async def switched_on(person: Person) -> App:
 def forget_projects(api: Api) -> None:
     """Have the next request read its project anew: settings are believed for a second."""
     api.client.app[SERVICES].projects._seen.clear()
-
-
-def kind(answer) -> tuple[int, str]:
-    return answer.status, answer.data.get("type", "")
 
 
 async def test_an_app_is_enrolled(api: Api, pool: Pool, ann: Person):

@@ -8,7 +8,7 @@ import pytest
 from service.db import Pool
 from service.store import passkey_challenges, project_deletion, projects
 from testkit import api_keys, passkeys
-from testkit.api import Api, cookie_of
+from testkit.api import Api, cookie_of, kind
 from testkit.authenticator import Authenticator, decode, encode
 from testkit.factors import PATH as MFA
 from testkit.factors import Person, signed_in, verified
@@ -22,10 +22,6 @@ async def ann(api: Api, pool: Pool) -> Person:
     """Ann, whose address is proved, in a project with passkeys."""
     await switch_on(api, pool)
     return await verified(api, pool)
-
-
-def kind(answer) -> tuple[int, str]:
-    return answer.status, answer.data.get("type", "")
 
 
 async def test_a_passkey_is_made_and_signs_in(api: Api, pool: Pool, ann: Person):

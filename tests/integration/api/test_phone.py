@@ -6,9 +6,9 @@ import pytest
 
 from service.db import Pool
 from service.settings import Settings
-from testkit.api import Api, cookie_of
+from testkit.api import Api, cookie_of, kind
 from testkit.api_keys import key as key_of
-from testkit.phones import ANN, BOB, CODE, NUMBER, SESSION, VERIFICATION, Phone, code_of, kind
+from testkit.phones import ANN, BOB, CODE, NUMBER, SESSION, VERIFICATION, Phone, code_of
 
 PATH = "/v1/account/phone"
 

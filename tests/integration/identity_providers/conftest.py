@@ -1,5 +1,6 @@
 """A provider on this machine, and the client that the API process has."""
 
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -34,7 +35,7 @@ class Flow:
     server: IdentityProvider
     client: IdentityProviders
     clock: Clock
-    verifier: Secret = field(default_factory=pkce.new_verifier)
+    verifier: Secret = field(default_factory=lambda: Secret(secrets.token_urlsafe(32)))
 
     async def start(self, provider: Provider, **changes: object) -> str:
         facts = {

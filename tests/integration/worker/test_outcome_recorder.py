@@ -18,7 +18,7 @@ from service.store import outbox, users
 from service.store.outbox import Claim, Lease
 from testkit.outbox import request_mail
 from tests.integration.worker.test_delivery import state
-from worker import outcomes
+from worker import retries
 from worker.leases import LEASE, Leases
 from worker.metrics import NAMES, Metrics
 from worker.outcomes import OutcomeRecorder
@@ -95,14 +95,13 @@ async def test_what_is_no_fault_of_postgres_is_not_tried_again(recorder: Outcome
         raise KeyError
 
     with pytest.raises(KeyError):
-        await recorder._retry_while_leased(act)
+        await retries.retry_while_leased(act, LEASE)
     assert len(tries) == 1
 
 
-async def test_the_lease_bounds_the_tries(recorder: OutcomeRecorder, monkeypatch: pytest.MonkeyPatch):
+async def test_the_lease_bounds_the_tries(monkeypatch: pytest.MonkeyPatch):
     """While it lasts Postgres is asked again; after that the mail may be another's: nothing is written late."""
-    monkeypatch.setattr(outcomes, "LEASE", 1.0)
-    monkeypatch.setattr(outcomes, "_RETRY", 0.01)
+    monkeypatch.setattr(retries, "_RETRY", 0.01)
     tries = []
 
     async def act() -> bool:
@@ -110,7 +109,7 @@ async def test_the_lease_bounds_the_tries(recorder: OutcomeRecorder, monkeypatch
         raise PostgresGone
 
     with pytest.raises(PostgresGone):
-        await recorder._retry_while_leased(act)
+        await retries.retry_while_leased(act, 1.0)
     assert len(tries) > 1
 
 
@@ -127,7 +126,7 @@ async def test_only_an_acceptance_is_flushed_while_postgres_is_away(
     recorder: OutcomeRecorder, claim: Claim, monkeypatch: pytest.MonkeyPatch
 ):
     """It must survive the machine. A wait that is lost with it costs nothing: the lease runs out."""
-    monkeypatch.setattr(outcomes, "_RETRY", 0.01)
+    monkeypatch.setattr(retries, "_RETRY", 0.01)
     recorder.journal = journal = CountingJournal(None)
     failpoints.arm("db.reschedule_mail.before:raise:1")
     await recorder.record_blocked(claim, "a setting")
