@@ -167,7 +167,7 @@ class OutboxPoller:
         for purge in (
             challenges.delete_expired, passkey_challenges.delete_expired, oauth_flows.delete_expired,
             used_id_tokens.delete_expired, identities.forget_unshown_tokens, authenticators.delete_old,
-            recovery_codes.delete_old, users.delete_old_mfa_changes,
+            recovery_codes.delete_old, users.delete_old_mfa_changes, users.delete_old_phone_changes,
             passkeys.delete_removed, identities.delete_old,
         ):  # fmt: skip
             await purge(self.pool)

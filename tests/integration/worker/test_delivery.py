@@ -272,6 +272,22 @@ async def test_tidying_forgets_what_ended_long_ago(pool: Pool, a_worker, ann: us
     assert sorted(row["state"] for row in await pool.fetch("select state from mails")) == ["pending", "sent"]
 
 
+@pytest.mark.parametrize(("table", "column"), [("mfa_changes", "former"), ("phone_changes", "by_holder")])
+async def test_tidying_forgets_what_can_not_be_undone_any_more(
+    pool: Pool, a_worker, ann: users.User, table: str, column: str
+):
+    """A former value is kept while the notice's link works, 72 hours, and not longer: it names a person."""
+    for hours in (71, 73):
+        await pool.execute(
+            f"insert into {table} (project_id, user_id, {column}, changed_at) "
+            f"values ('shop', $1, true, now() - interval '{hours} hours')",
+            ann.id,
+        )
+    await poller(pool, a_worker()).purge()
+    ages = await pool.fetch(f"select now() - changed_at < interval '72 hours' from {table}")
+    assert [row[0] for row in ages] == [True]
+
+
 async def test_a_busy_postgres_fails_no_mail(pool: Pool, a_worker, ann: users.User):
     """Being busy is no fault of the letter: however often it was tried, it waits on."""
     mail = await request_mail(pool)
