@@ -11,7 +11,7 @@ from service.http import authorization, flow_addresses, flow_cookies, flow_param
 from service.http.context import RequestContext
 from service.http.flow_parameters import Returned
 from service.http.request_body import describe_error
-from service.identity_providers import pkce, profiles
+from service.identity_providers import callbacks, pkce, profiles
 from service.identity_providers.faults import ProviderFault
 from service.identity_providers.provider import Provider, ProviderIdentity, ProviderTokens
 from service.store import oauth_flows
@@ -35,7 +35,7 @@ async def start(ctx: RequestContext, kind: Kind) -> str:
     try:
         location = await ctx.services.identity_providers.authorization_url(
             provider,
-            redirect_uri=flow_addresses.callback(ctx, provider.name),
+            redirect_uri=callbacks.url(ctx.services.settings.public_url, provider),
             state=named.proofs.state,
             nonce=named.proofs.nonce,
             code_challenge=pkce.challenge(named.proofs.verifier),
@@ -101,7 +101,7 @@ async def prove(
             provider,
             code=Secret(answer.code),
             verifier=proofs.verifier,
-            redirect_uri=flow_addresses.callback(ctx, provider.name),
+            redirect_uri=callbacks.url(ctx.services.settings.public_url, provider),
         )
         return await clients.fetch_identity(provider, tokens, nonce=proofs.nonce, user_json=answer.user), tokens
     except ProviderFault as fault:

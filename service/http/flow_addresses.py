@@ -24,11 +24,6 @@ UNCACHED = {
 }
 
 
-def callback(ctx: RequestContext, provider: str) -> str:
-    """Return the one address that the provider sends users back to. The request's headers have no say in it."""
-    return f"{ctx.services.settings.public_url}/v1/account/sessions/oauth2/callback/{provider}/{ctx.project.id}"
-
-
 def end(provider: str, project_id: str, given: Mapping[str, str]) -> str | None:
     """Return the address of ours that a callback hands its parameters to; None for names that nothing has."""
     if not (_NAME.fullmatch(provider) and _NAME.fullmatch(project_id)):
