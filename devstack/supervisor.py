@@ -23,6 +23,7 @@ from devstack.programs import OURS, PROJECT, PROVIDER, Commands, list_programs
 from devstack.servers import Server, ServerError, last_lines
 from devstack.terminal import how_ended, print_line, welcome
 from devstack.try_it import open_try_it
+from service.identity_providers import callbacks
 
 PORT_TAKEN = 2
 
@@ -121,7 +122,7 @@ async def _open_provider(stack: AsyncExitStack, ports: Ports, api: str) -> tuple
     """Start the provider that the example app can sign in by; returns its address and the secret of its client."""
     port, secret = choose(ports, "provider"), secrets.token_urlsafe(32)
     issuer = origin("", port)
-    client = Client(PROJECT, secret, f"{api}/v1/account/sessions/oauth2/callback/{PROVIDER}/{PROJECT}")
+    client = Client(PROJECT, secret, callbacks.url(api, PROVIDER, PROJECT))
     await stack.enter_async_context(open_identity_provider(issuer=issuer, client=client, port=port))
     return issuer, secret
 

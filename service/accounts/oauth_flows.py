@@ -35,7 +35,7 @@ async def start(ctx: RequestContext, kind: Kind) -> str:
     try:
         location = await ctx.services.identity_providers.authorization_url(
             provider,
-            redirect_uri=callbacks.url(ctx.services.settings.public_url, provider),
+            redirect_uri=_redirect_url(ctx, provider),
             state=named.proofs.state,
             nonce=named.proofs.nonce,
             code_challenge=pkce.challenge(named.proofs.verifier),
@@ -101,11 +101,15 @@ async def prove(
             provider,
             code=Secret(answer.code),
             verifier=proofs.verifier,
-            redirect_uri=callbacks.url(ctx.services.settings.public_url, provider),
+            redirect_uri=_redirect_url(ctx, provider),
         )
         return await clients.fetch_identity(provider, tokens, nonce=proofs.nonce, user_json=answer.user), tokens
     except ProviderFault as fault:
         raise provider_faults.refusal(provider, fault) from None
+
+
+def _redirect_url(ctx: RequestContext, provider: Provider) -> str:
+    return callbacks.url(ctx.services.settings.public_url, provider.name, ctx.project.id)
 
 
 def member_to_link(ctx: RequestContext, flow: Flow) -> Member | None:

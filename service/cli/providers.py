@@ -147,7 +147,7 @@ async def _check(arguments: argparse.Namespace, settings: "Settings") -> object:
 
 def _settings_findings(settings: "Settings", provider: Provider) -> list[Finding]:
     missing, enabled = provider_options.missing(provider), provider.enabled or provider.native
-    callback = callbacks.url(settings.public_url, provider)
+    callback = callbacks.url(settings.public_url, provider.name, provider.project_id)
     found = [
         Finding("settings", "fail", f"still needed: {', '.join(missing)}")
         if missing
@@ -192,7 +192,7 @@ def _facts(settings: "Settings", provider: Provider) -> dict[str, Any]:
         "enabled": provider.enabled,
         "client_id": provider.client_id,
         "client_secret": provider.client_secret is not None,
-        "redirect_url": callbacks.url(settings.public_url, provider),
+        "redirect_url": callbacks.url(settings.public_url, provider.name, provider.project_id),
         "native": provider.native,
         "native_client_ids": list(provider.native_client_ids),
         "trust_email": provider.trust_email,
