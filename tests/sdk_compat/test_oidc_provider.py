@@ -201,14 +201,11 @@ async def test_an_apps_own_sign_in(shop: Shop, pia: Person, start: Start):
     _, account = await pia.call("GET", f"{shop.url}/v1/account")
     it = await start(PYTHON)
     token, nonce = await id_token(shop, pia)
-    await it.refused(
-        "createIdTokenSession", 401, "user_oauth2_token_invalid", provider="oidc", idToken=token, nonce="x"
-    )
-    session = await it.works("createIdTokenSession", provider="oidc", idToken=token, nonce=nonce)
+    invalid, proof = (401, "user_oauth2_token_invalid"), {"provider": "oidc", "idToken": token, "nonce": nonce}
+    await it.refused("createIdTokenSession", *invalid, **proof | {"nonce": "another"})
+    session = await it.works("createIdTokenSession", **proof)
     assert (session["userId"], session["providerUid"]) == (account["$id"], "pia")
-    await it.refused(
-        "createIdTokenSession", 401, "user_oauth2_token_invalid", provider="oidc", idToken=token, nonce=nonce
-    )
+    await it.refused("createIdTokenSession", *invalid, **proof)
 
 
 async def id_token(shop: Shop, pia: Person) -> tuple[str, str]:

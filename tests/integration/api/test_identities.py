@@ -357,6 +357,20 @@ async def test_a_provider_that_is_away_changes_nothing(member: Visitor):
     assert (await update(member)).status == 200
 
 
+async def test_tokens_are_shown_no_more_once_the_project_is_switched_off(member: Visitor, api: Api, pool: Pool):
+    """From the next request on nobody sees them, and no provider is asked, though the worker hasn't deleted them yet."""
+    await change_project(api, provider_tokens=False)
+    asked = len(member.provider.calls)
+    session = (await member.call("GET", "/v1/account/sessions/current")).data
+    assert session["providerAccessToken"] == session["providerRefreshToken"] == ""
+    assert session["providerAccessTokenExpiry"] == ""
+    (identity,) = (await member.call("GET", IDENTITIES)).data["identities"]
+    assert identity["providerAccessToken"] == identity["providerRefreshToken"] == ""
+    assert (await update(member)).status == 200
+    assert len(member.provider.calls) == asked
+    assert (await pool.fetchrow("select kid is not null from identities"))[0]
+
+
 async def test_other_sessions_ask_no_provider(api: Api, provider: IdentityProvider):
     """A session by password is just extended."""
     await change_project(api, provider_tokens=True)

@@ -8,6 +8,7 @@ from service.db import Pool
 from service.http.middleware import SERVICES
 from service.settings import Settings
 from service.store import projects
+from testkit import hostile_provider
 from testkit.api import Api
 from testkit.identity_provider import IdentityProvider
 from testkit.visitor import AGAIN, HOME, SESSIONS, TOKENS, Visitor, error, parameters
@@ -198,6 +199,52 @@ async def test_a_provider_that_is_off_is_refused(visitor: Visitor, pool: Pool, s
     """Nobody is sent to a provider that is switched off or not set up."""
     await visitor.provider.register(pool, settings.key_ring, "shop", "oidc", **fault)
     assert (await visitor.start()).status == 412
+
+
+@pytest.fixture
+def impatient(api: Api) -> None:
+    """Have the API wait for a provider for a second."""
+    api.client.app[SERVICES].identity_providers._outbound._patience = 1
+
+
+_AWAY = {
+    "refused": hostile_provider.drops,
+    "silent": hostile_provider.silent,
+    "busy": hostile_provider.status(503),
+    "page": hostile_provider.html,
+}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("fault", _AWAY)
+async def test_a_start_whose_provider_is_away(visitor: Visitor, api: Api, pool: Pool, fault: str):
+    """A browser gets a page of ours, an SDK JSON; nothing is kept of the try, and once the provider is back all works."""
+    visitor.provider.answers["/.well-known/openid-configuration"] = _AWAY[fault]
+    page = await visitor.start()
+    assert (page.status, page.content_type) == (424, "text/html")
+    assert "Location" not in page.headers
+    assert visitor.provider.issuer not in page.data
+    sdk = {"X-SDK-Name": "Node.js", "Accept": "text/html"}
+    answer = await api.call("GET", f"{TOKENS}/oidc", modern=True, headers=sdk, allow_redirects=False)
+    assert (answer.status, answer.data["type"]) == (424, "user_oauth2_provider_failure")
+    assert "Set-Cookie" not in answer.headers
+    assert visitor.cookies == {}
+    assert (await pool.fetchrow("select count(*) from oauth_flows"))[0] == 0
+    visitor.provider.answers.clear()
+    assert (await visitor.sign_in()).headers["Location"] == HOME
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("path", ["/token", "/jwks"])
+async def test_an_end_whose_provider_is_silent(visitor: Visitor, pool: Pool, path: str):
+    """The user is led back with an error once the API's patience is over; no account, identity or session is left."""
+    callback = await visitor.go()
+    visitor.provider.answers[path] = hostile_provider.silent
+    assert error(await visitor.come_back(callback)) == (424, "user_oauth2_provider_failure")
+    left = "select (select count(*) from users) + (select count(*) from identities) + (select count(*) from sessions)"
+    assert (await pool.fetchrow(left))[0] == 0
+    visitor.provider.answers.clear()
+    assert (await visitor.sign_in()).headers["Location"] == HOME
 
 
 async def test_provider_tokens_are_shown_only_where_the_project_wants_so(
