@@ -7,6 +7,7 @@ async with IdentityProvider() as provider:
 
 import base64
 import hashlib
+import html
 import json
 import secrets
 import time
@@ -84,6 +85,10 @@ class IdentityProvider:
     sparse: bool = False
     keys: list[SigningKey] = field(default_factory=lambda: [rsa_key("first")])
     cache_control: str = ""
+    # Apple's way: its clients have no secret, but sign one with the private key of this public one.
+    client_key: Any = field(default=None, repr=False)
+    # Further fields of a form_post, such as the name that Apple tells once.
+    form: dict[str, str] = field(default_factory=dict)
     answers: dict[str, Handler] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     token_requests: list[dict[str, str]] = field(default_factory=list)
@@ -228,12 +233,14 @@ class IdentityProvider:
         code = secrets.token_urlsafe(16)
         self._codes[code] = Grant(query, dict(self.user))
         back = {"code": code, "state": query.get("state", ""), "iss": self.issuer}
+        if query.get("response_mode") == "form_post":
+            return _form_post(query["redirect_uri"], back | self.form)
         raise web.HTTPFound(f"{query['redirect_uri']}?{urlencode(back)}")
 
     async def _token(self, request: web.Request) -> web.Response:
         form = {name: values[0] for name, values in parse_qs(await request.text()).items()}
         self.token_requests.append(form)
-        if _client(request, form) != (CLIENT_ID, CLIENT_SECRET):
+        if not self._knows(*_client(request, form)):
             return web.json_response({"error": "invalid_client"}, status=401)
         grant = self._redeem(form)
         if grant is None:
@@ -245,6 +252,16 @@ class IdentityProvider:
         token = self.id_token(**left_out | claims | {"nonce": grant.query.get("nonce")} | self.claims)
         answer = {"access_token": access, "refresh_token": refresh, "token_type": "Bearer", "expires_in": 3600}
         return web.json_response(answer | {"id_token": token})
+
+    def _knows(self, client: str, secret: str) -> bool:
+        """Check a client's secret, or the one that it has signed with its own key for this provider."""
+        if self.client_key is None:
+            return (client, secret) == (CLIENT_ID, CLIENT_SECRET)
+        try:
+            claims = jwt.decode(secret, self.client_key, algorithms=["ES256"], audience=self.issuer)
+        except jwt.PyJWTError:
+            return False
+        return client == claims["sub"] == CLIENT_ID
 
     def _redeem(self, form: dict[str, str]) -> Grant | None:
         """Use a code or a refresh token up; both work once."""
@@ -280,6 +297,18 @@ class IdentityProvider:
 
     async def _facebook_user(self, request: web.Request) -> web.Response:
         return web.json_response({"id": "10224678"} | self._user(request))
+
+
+def _form_post(address: str, fields: dict[str, str]) -> web.Response:
+    """Make the page that sends its reader on by POST (OAuth 2.0 Form Post Response Mode)."""
+    inputs = "".join(
+        f'<input type="hidden" name="{name}" value="{html.escape(value)}">' for name, value in fields.items()
+    )
+    page = (
+        f'<!doctype html><title>Going back</title><form method="post" action="{html.escape(address)}">{inputs}</form>'
+        "<script>document.forms[0].submit()</script>"
+    )
+    return web.Response(text=page, content_type="text/html")
 
 
 def _client(request: web.Request, form: dict[str, str]) -> tuple[str, str]:

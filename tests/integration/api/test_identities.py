@@ -358,7 +358,7 @@ async def test_a_provider_that_is_away_changes_nothing(member: Visitor):
 
 
 async def test_tokens_are_shown_no_more_once_the_project_is_switched_off(member: Visitor, api: Api, pool: Pool):
-    """From the next request on nobody sees them, and no provider is asked, though the worker hasn't deleted them yet."""
+    """From then on nobody sees them and no provider is asked, though the worker hasn't deleted them yet."""
     await change_project(api, provider_tokens=False)
     asked = len(member.provider.calls)
     session = (await member.call("GET", "/v1/account/sessions/current")).data

@@ -218,7 +218,7 @@ _AWAY = {
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("fault", _AWAY)
 async def test_a_start_whose_provider_is_away(visitor: Visitor, api: Api, pool: Pool, fault: str):
-    """A browser gets a page of ours, an SDK JSON; nothing is kept of the try, and once the provider is back all works."""
+    """A browser gets a page of ours, an SDK JSON; nothing is kept of the try, and later all works."""
     visitor.provider.answers["/.well-known/openid-configuration"] = _AWAY[fault]
     page = await visitor.start()
     assert (page.status, page.content_type) == (424, "text/html")

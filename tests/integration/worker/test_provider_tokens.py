@@ -1,4 +1,4 @@
-"""Tokens of providers at rest: the worker seals them anew after a rotation of keys, and deletes what nobody is shown."""
+"""Tokens of providers at rest: sealed anew after a rotation of keys, and deleted once nobody is shown them."""
 
 from collections.abc import Callable
 from dataclasses import replace
