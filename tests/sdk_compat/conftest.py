@@ -61,5 +61,5 @@ def page_with(sdk: Sdk) -> TestServer:
         return web.FileResponse(HERE / "drivers" / "page.html")
 
     app = web.Application()
-    app.add_routes([web.get("/", page), web.get("/sdk.js", script)])
+    app.add_routes([web.get("/sdk.js", script), web.get("/{path:.*}", page)])
     return TestServer(app)

@@ -127,11 +127,20 @@ class Reader:
             self.modules.append(block)
         if "location.search" in code:
             await self.browser.ask(act="open", query=f"?{await self._query()}")
-            for module in self.modules:
-                await self._evaluate(module.code)
-        return await self._evaluate(code)
+            await self._load_modules()
+        if "createOAuth2Session(" not in code:
+            return await self._evaluate(code)
+        arrived = await self._evaluate(code, act="leave")
+        await self._load_modules()
+        return arrived
 
-    async def _evaluate(self, code: str) -> str:
+    async def _load_modules(self) -> None:
+        """Have the page, which is a new one, load what it has loaded before."""
+        for module in self.modules:
+            if not self._is_for_node(module):
+                await self._evaluate(module.code)
+
+    async def _evaluate(self, code: str, act: str = "run") -> str:
         """Modules of a browser as one page has them: the SDK is loaded already, and exports are global."""
         assert self.browser
         for said, meant in self.places.items():
@@ -139,7 +148,7 @@ class Reader:
         code = re.sub(r'^import (\{.*?\}) from "appwrite";', r"const \1 = window.Appwrite;", code, flags=re.MULTILINE)
         code = re.sub(r'^import .*? from "\./.*?";\n', "", code, flags=re.MULTILINE)
         code = re.sub(r"^export const (\w+) =", r"globalThis.\1 =", code, flags=re.MULTILINE)
-        answer = await self.browser.ask(act="run", code=code)
+        answer = await self.browser.ask(act=act, code=code)
         assert answer["ok"], (code, answer)
         return "\n".join(answer["said"])
 

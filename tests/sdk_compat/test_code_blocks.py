@@ -9,10 +9,12 @@ from redis.asyncio import Redis
 
 from devstack.mailbox import open_mailbox
 from service.db import Pool
+from service.settings import Settings
 from service.store import projects, users
 from testkit import outbox, processes
 from testkit.code_blocks import PAGES, run_blocks
 from testkit.drivers import FOLDER, Driver, Unfit, driving, lacking
+from testkit.identity_provider import IdentityProvider
 from testkit.sources import ROOT
 from tests.sdk_compat.conftest import page_with
 from tests.sdk_compat.reader import Reader
@@ -48,7 +50,17 @@ async def closing() -> AsyncIterator[AsyncExitStack]:
 
 
 @pytest.fixture
-async def reader(environment: dict[str, str], mail: str, tmp_path: Path, closing: AsyncExitStack) -> Reader:
+async def provider(page: Path, mail: str, pool: Pool, settings: Settings, closing: AsyncExitStack) -> None:
+    """Run the provider of `./dev run` for the pages that use it; it knows who its visitor is without asking."""
+    if any("oidc-demo" in block.code for block in run_blocks(page)):
+        found = await closing.enter_async_context(IdentityProvider())
+        await found.register(pool, settings.key_ring, "demo", "oidc-demo")
+
+
+@pytest.fixture
+async def reader(
+    environment: dict[str, str], mail: str, provider: None, tmp_path: Path, closing: AsyncExitStack
+) -> Reader:
     """A reader at a running service, with the mailbox of `./dev run`."""
     box = await closing.enter_async_context(open_mailbox())
     settings = environment | {"SMTP_URL": f"smtp://127.0.0.1:{box.smtp_port}?tls=none", "SMS_URL": "log:"}
@@ -70,6 +82,7 @@ async def browser(reader: Reader) -> Driver:
     """A browser at a page that has loaded the web SDK."""
     page = await reader.closing.enter_async_context(page_with(_WEB))
     address = f"http://localhost:{page.port}/"
+    reader.places["http://localhost:5173/"] = address
     [program, *_], environment = command_of(_WEB, address)
     words = [program, str(FOLDER / "blocks.mjs"), address, reader.places["http://localhost:8025"]]
     try:

@@ -32,6 +32,18 @@ const acts = {
     await page.goto(home + asked.query);
     return { ok: true };
   },
+  // Code that sends the person elsewhere, until the person is back on a page of the app.
+  async leave(asked) {
+    const before = page.url();
+    const back = page.waitForURL((url) => url.href.startsWith(home) && url.href !== before);
+    await page.evaluate(`(async () => {${asked.code}\n})()`).catch(() => {}); // the page may be gone before it ends
+    try {
+      await back;
+      return { ok: !page.url().includes("error="), said: [page.url()] };
+    } catch (error) {
+      return { ok: false, said: [page.url()], message: String(error) };
+    }
+  },
   async run(asked) {
     const said = [];
     const listen = (message) => said.push(message.text());
