@@ -17,7 +17,7 @@ import pytest
 from testkit.drivers import Unfit, lacking
 from testkit.oidc_provider import Person, oidc_provider, person
 from testkit.patience import PATIENCE
-from testkit.processes import ROOT, lasting_port
+from testkit.processes import ROOT, Process, lasting_port
 from testkit.waiting import until
 from tests.e2e.conftest import Deployment
 from tests.sdk_compat.conftest import Start
@@ -32,6 +32,7 @@ PYTHON = next(sdk for sdk in SERVERS if sdk.language == "python")
 class Shop:
     """The project `shop`, whose users may sign in by the provider. `url` is the service's, as the world knows it."""
 
+    api: Process
     url: str
     issuer: str
     redirect_url: str
@@ -95,7 +96,7 @@ async def shop(deployment: Deployment) -> AsyncIterator[Shop]:
             checked = await command(environment, "providers", "check", "shop", "oidc")
             assert "fail" not in {each["state"] for each in checked}, checked
             await command(environment, "providers", "enable", "shop", "oidc")
-            shop = Shop(url, issuer, made["redirect_url"])
+            shop = Shop(deployment.api, url, issuer, made["redirect_url"])
             await until(lambda: _starts(shop))
             yield shop
     except Unfit as unfit:
@@ -142,8 +143,8 @@ async def test_a_person_says_no(shop: Shop, pia: Person):
 
 
 async def test_refresh_tokens_rotate(shop: Shop, pia: Person):
-    """Each extension of the session exchanges the refresh token for a new one, which the next one uses."""
-    await shop.sign_in(pia)
+    """Each extension of the session exchanges the refresh token for a new one, which the next one uses; none is logged."""
+    callback = await shop.sign_in(pia)
     seen = [await shop.session(pia)]
     for _ in range(3):
         status, extended = await shop.extend(pia)
@@ -152,6 +153,12 @@ async def test_refresh_tokens_rotate(shop: Shop, pia: Person):
     assert len({each["providerRefreshToken"] for each in seen}) == 4
     assert len({each["providerAccessToken"] for each in seen}) == 4
     assert (await shop.session(pia))["providerRefreshToken"] == seen[-1]["providerRefreshToken"]
+    back = dict(parse_qsl(urlsplit(callback).query))
+    secret = {back["code"], back["state"]} | {
+        each[f"provider{kind}Token"] for each in seen for kind in ("Access", "Refresh")
+    }
+    assert shop.api.lines
+    assert not [line for line in shop.api.lines if any(text in line for text in secret)]
 
 
 async def test_a_code_works_once(shop: Shop, pia: Person):

@@ -247,6 +247,17 @@ async def test_an_end_whose_provider_is_silent(visitor: Visitor, pool: Pool, pat
     assert (await visitor.sign_in()).headers["Location"] == HOME
 
 
+async def test_a_network_has_fifty_under_way(visitor: Visitor, pool: Pool):
+    """Starts are limited, and so are the rows that they leave: in number, and each in size (docs/limits.md)."""
+    long = "http://localhost/".ljust(2048, "a")
+    starts = [await visitor.start(TOKENS, success=long, failure=long, state="s" * 256) for _ in range(52)]
+    assert [answer.status for answer in starts] == [301] * 50 + [429] * 2
+    assert starts[-1].content_type == "text/html"
+    rows, largest = await pool.fetchrow("select count(*), max(octet_length(f::text)) from oauth_flows f")
+    assert rows == 50
+    assert largest < 5000
+
+
 async def test_provider_tokens_are_shown_only_where_the_project_wants_so(
     visitor: Visitor, api: Api, provider: IdentityProvider, pool: Pool
 ):
