@@ -61,6 +61,7 @@ class Person:
     async def call(self, method: str, address: str, **body: Any) -> tuple[int, Any]:
         """Call the API as a page of the shop does; return status and JSON."""
         headers = {
+            "Accept": "application/json",
             "Origin": "http://localhost",
             "X-Appwrite-Project": "shop",
             "X-Appwrite-Response-Format": "1.9.5",
@@ -79,5 +80,5 @@ def _first(pattern: re.Pattern[str], text: str) -> str:
 async def person(login: str) -> AsyncIterator[Person]:
     """Open a browser for a person; it ends with the block."""
     # The provider is at an address without a name, whose cookies count too.
-    async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as browser:
+    async with ClientSession(headers={"Accept": "text/html"}, cookie_jar=CookieJar(unsafe=True)) as browser:
         yield Person(browser, login)

@@ -8,11 +8,12 @@ import secrets
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pytest
+from aiohttp import BasicAuth
 
 from testkit.drivers import Unfit, lacking
 from testkit.oidc_provider import Person, oidc_provider, person
@@ -36,6 +37,7 @@ class Shop:
     url: str
     issuer: str
     redirect_url: str
+    secret: str = field(repr=False)
 
     def start(self, **query: str) -> str:
         """Make the address that a page of the shop leads its visitor to."""
@@ -96,7 +98,7 @@ async def shop(deployment: Deployment) -> AsyncIterator[Shop]:
             checked = await command(environment, "providers", "check", "shop", "oidc")
             assert "fail" not in {each["state"] for each in checked}, checked
             await command(environment, "providers", "enable", "shop", "oidc")
-            shop = Shop(deployment.api, url, issuer, made["redirect_url"])
+            shop = Shop(deployment.api, url, issuer, made["redirect_url"], secret)
             await until(lambda: _starts(shop))
             yield shop
     except Unfit as unfit:
@@ -161,14 +163,27 @@ async def test_refresh_tokens_rotate(shop: Shop, pia: Person):
 
 
 async def test_a_code_works_once(shop: Shop, pia: Person):
-    """A spent code in a fresh flow signs nobody in. The provider then revokes what it gave: the app is told, once."""
+    """A spent code in a fresh flow is refused by the provider, and the session that it opened goes on."""
     spent = dict(parse_qsl(urlsplit(await shop.sign_in(pia)).query))
+    before = await shop.session(pia)
     callback = urlsplit(await pia.go(shop.start(), until=shop.redirect_url))
     mixed = urlencode({**dict(parse_qsl(callback.query)), "code": spent["code"]})
     ended = await pia.go(urlunsplit(callback._replace(query=mixed)), until="http://localhost/")
     assert ended.startswith(AGAIN)
     error = json.loads(dict(parse_qsl(urlsplit(ended).query))["error"])
     assert (error["code"], error["type"]) == (424, "user_oauth2_provider_error")
+    assert await shop.session(pia) == before
+    assert (await shop.extend(pia))[0] == 200
+
+
+async def test_a_stolen_refresh_token(shop: Shop, pia: Person):
+    """Once a thief has used one again the provider takes none: the app is told, tokens go, the session stays."""
+    await shop.sign_in(pia)
+    stolen = (await shop.session(pia))["providerRefreshToken"]
+    assert (await shop.extend(pia))[0] == 200
+    form = {"grant_type": "refresh_token", "refresh_token": stolen}
+    async with pia.browser.post(f"{shop.issuer}/token", data=form, auth=BasicAuth("shop", shop.secret)) as answer:
+        assert (answer.status, (await answer.json())["error"]) == (400, "invalid_grant")
     before = await shop.session(pia)
     status, refused = await shop.extend(pia)
     assert (status, refused["type"]) == (424, "user_oauth2_provider_error")
@@ -182,6 +197,7 @@ async def test_a_code_works_once(shop: Shop, pia: Person):
 async def test_a_token_for_a_server(shop: Shop, pia: Person, start: Start, sdk: Sdk):
     """An app's server asks for the address, opens the session by the token, extends it, and removes the identity."""
     it = await start(sdk)
+    it.speak(key=it.key)
     address = await it.works("createOAuth2Token", provider="oidc", success=HOME, failure=AGAIN, state="mine")
     assert address.startswith(f"{shop.issuer}/auth?")
     ended = await pia.go(address, until="http://localhost/")
