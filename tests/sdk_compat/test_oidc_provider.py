@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pytest
-from aiohttp import BasicAuth
+from aiohttp import encode_basic_auth
 
 from testkit.drivers import Unfit, lacking
 from testkit.oidc_provider import Person, oidc_provider, person
@@ -182,7 +182,8 @@ async def test_a_stolen_refresh_token(shop: Shop, pia: Person):
     stolen = (await shop.session(pia))["providerRefreshToken"]
     assert (await shop.extend(pia))[0] == 200
     form = {"grant_type": "refresh_token", "refresh_token": stolen}
-    async with pia.browser.post(f"{shop.issuer}/token", data=form, auth=BasicAuth("shop", shop.secret)) as answer:
+    client = {"Authorization": encode_basic_auth("shop", shop.secret)}
+    async with pia.browser.post(f"{shop.issuer}/token", data=form, headers=client) as answer:
         assert (answer.status, (await answer.json())["error"]) == (400, "invalid_grant")
     before = await shop.session(pia)
     status, refused = await shop.extend(pia)
@@ -198,12 +199,11 @@ async def test_a_token_for_a_server(shop: Shop, pia: Person, start: Start, sdk: 
     """An app's server asks for the address, opens the session by the token, extends it, and removes the identity."""
     it = await start(sdk)
     it.speak(key=it.key)
-    address = await it.works("createOAuth2Token", provider="oidc", success=HOME, failure=AGAIN, state="mine")
+    address = await it.works("createOAuth2Token", provider="oidc", success=f"{HOME}?begun=mine", failure=AGAIN)
     assert address.startswith(f"{shop.issuer}/auth?")
     ended = await pia.go(address, until="http://localhost/")
-    assert ended.startswith(f"{HOME}?"), ended
+    assert ended.startswith(f"{HOME}?begun=mine&"), ended
     given = dict(parse_qsl(urlsplit(ended).query))
-    assert given["state"] == "mine"
     proof = {"userId": given["userId"], "secret": given["secret"]}
     opened = await it.works("createSession", **proof)
     assert (opened["provider"], opened["providerUid"]) == ("oidc", "pia")
