@@ -182,7 +182,7 @@ async def test_a_stolen_refresh_token(shop: Shop, pia: Person):
     stolen = (await shop.session(pia))["providerRefreshToken"]
     assert (await shop.extend(pia))[0] == 200
     form = {"grant_type": "refresh_token", "refresh_token": stolen}
-    client = {"Authorization": encode_basic_auth("shop", shop.secret)}
+    client = {"Accept": "application/json", "Authorization": encode_basic_auth("shop", shop.secret)}
     async with pia.browser.post(f"{shop.issuer}/token", data=form, headers=client) as answer:
         assert (answer.status, (await answer.json())["error"]) == (400, "invalid_grant")
     before = await shop.session(pia)
