@@ -132,7 +132,7 @@ class SmtpSession:
             if failpoints.armed:
                 await self._write_in_steps(content)
             else:
-                protocol.write(content)
+                self._write_end(content)
             await _drain(protocol)
         self.stage = "dot"
         self.awaiting_content = False
@@ -151,8 +151,14 @@ class SmtpSession:
         await failpoints.reach("smtp.half")
         self.protocol.write(content[half:dot])
         await failpoints.reach("smtp.content.after")
-        self.protocol.write(content[dot:])
+        self._write_end(content[dot:])
         await failpoints.reach("smtp.dot.before")
+
+    def _write_end(self, rest: bytes) -> None:
+        """Write the last of the content. If the kernel has taken it all, an error from now on may come too late."""
+        self.protocol.write(rest)
+        if not cast("asyncio.WriteTransport", self.protocol.transport).get_write_buffer_size():
+            self.stage = "dot"
 
     async def accepts(self, command: bytes) -> bool:
         """Return whether the server accepts a command without consequences: NOOP or RSET."""
