@@ -25,6 +25,7 @@ CROSSINGS = {
         "noop", "quit",
     ),
     "sms": ("webhook",),
+    "provider": ("fetch",),
     "worker": ("claim", "record", "renew", "release"),
 }  # fmt: skip
 # Half of a message is sent: there is no before and no after.

@@ -96,13 +96,16 @@ class Client:
         """One request, once: what is written down, its JSON, and the cookie it sets. `facts` are fields of Act."""
         member: Member | None = facts.pop("member", None)
         headers = {"X-Appwrite-Project": "shop"} | ({"Cookie": member.cookie} if member else {})
+        headers |= facts.pop("headers", {})
         if member:
             facts = {"user": member.user, "email": member.email, "session": member.session} | facts
         started, status, data, cookie, request = time.monotonic(), 0, None, "", ""
         try:
-            async with self._http().request(method, self.address + path, json=body, headers=headers) as answer:
-                data = await answer.json() if answer.content_type == "application/json" else None
-                status, request = answer.status, answer.headers.get("X-Request-Id", "")
+            async with self._http().request(
+                method, self.address + path, json=body, headers=headers, allow_redirects=False
+            ) as answer:
+                data = await answer.json() if answer.content_type == "application/json" else self.page(answer)
+                status, request = self.status(answer), answer.headers.get("X-Request-Id", "")
                 cookie = cookie_of(answer) if "Set-Cookie" in answer.headers else ""
         except (aiohttp.ClientError, TimeoutError, OSError):
             status = 0
@@ -119,6 +122,14 @@ class Client:
                 return act, data, cookie
             await asyncio.sleep(_REST)
         raise Unanswered(name)
+
+    def status(self, answer: aiohttp.ClientResponse) -> int:
+        """Return the status that counts."""
+        return answer.status
+
+    def page(self, answer: aiohttp.ClientResponse) -> Any:
+        """Return what counts of an answer that is no JSON."""
+        del answer
 
     def _http(self) -> aiohttp.ClientSession:
         """Each request has a connection of its own, and is sent once: what was cut off is for the log to tell."""
@@ -148,7 +159,7 @@ class Client:
         member = Member(name, f"{name}@example.com", self.secret())
         body = {"userId": member.user, "email": member.email, "password": member.password}
         act, _, _ = await self.insist("sign_up", "POST", "/v1/account", body, user=member.user, email=member.email)
-        assert act.status == 201 or (act.status == 409 and self._unclear_before(act)), act
+        assert act.status == 201 or (act.status == 409 and self.unclear_before(act)), act
         return member
 
     async def sign_in(self, member: Member, *, password: str | None = None) -> bool:
@@ -204,7 +215,7 @@ class Client:
         act, _, _ = await self.insist(
             "recovery_use", "PUT", "/v1/account/recovery", body, user=member.user, token=token
         )
-        if act.status == 401 and self._unclear_before(act):
+        if act.status == 401 and self.unclear_before(act):
             return await self.sign_in(member, password=password)
         if act.status == 200:
             member.password = password
@@ -215,14 +226,14 @@ class Client:
         act, _, _ = await self.insist(
             "verification_use", "PUT", "/v1/account/verification", body, user=member.user, token=token
         )
-        return act.status == 200 or (act.status == 401 and self._unclear_before(act))
+        return act.status == 200 or (act.status == 401 and self.unclear_before(act))
 
     async def change_password(self, member: Member) -> bool:
         """Change the password, which ends the member's other sessions."""
         password = self.secret()
         body = {"password": password, "oldPassword": member.password}
         act, _, _ = await self.insist("password", "PATCH", "/v1/account/password", body, member=member)
-        if act.status == 401 and self._unclear_before(act):
+        if act.status == 401 and self.unclear_before(act):
             return await self.sign_in(member, password=password)
         if act.status == 200:
             member.password = password
@@ -233,7 +244,7 @@ class Client:
         body = {"email": email, "password": member.password}
         act, _, _ = await self.insist("email", "PATCH", "/v1/account/email", body, member=member)
         done = act.status == 200
-        if act.status == 400 and self._unclear_before(act):
+        if act.status == 400 and self.unclear_before(act):
             _, data, _ = await self.insist("account", "GET", "/v1/account", member=member)
             done = data["email"] == email
         if done:
@@ -244,7 +255,7 @@ class Client:
         act, _, _ = await self.insist("delete", "DELETE", "/v1/account", member=member)
         return act
 
-    def _unclear_before(self, act: Act) -> bool:
+    def unclear_before(self, act: Act) -> bool:
         """Return whether the same act was tried just before, and may have happened then."""
         tries = itertools.takewhile(
             lambda one: (one.name, one.user, one.token) == (act.name, act.user, act.token), reversed(self.acts)

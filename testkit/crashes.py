@@ -37,12 +37,14 @@ from worker.main import run_worker
 
 _OPEN = (
     "select (select count(*) from mails where state in ('pending', 'sending'))"
+    " + (select count(*) from sms where state in ('pending', 'sending'))"
     " + (select count(*) from events where ready) = 0"
 )
 # A lease lasts 30 s and is renewed each 10 s: with less than 27 s left it has no live worker in a run without waits.
-_HASTEN = (
-    "update mails set due_at = now() - interval '5 s' where (state = 'pending' and due_at > now() - interval '1 s')"
+_HASTEN = tuple(
+    f"update {table} set due_at = now() - interval '5 s' where (state = 'pending' and due_at > now() - interval '1 s')"
     " or (state = 'sending' and due_at between now() and now() + interval '27 s')"
+    for table in ("mails", "sms")
 )
 EXITED = 137
 _KEPT = ("projects", "platforms", "api_keys")
@@ -66,12 +68,37 @@ async def journey(client: Client) -> None:
 
 @dataclass
 class Ground:
-    """Ground of all rounds; `environment` are the settings of the service."""
+    """Ground of all rounds, and what is done there; `environment` are the settings of the service."""
 
     environment: dict[str, str]
     folder: Path
     sink: Sink
     connection: Any
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "client.jsonl"
+
+    def client(self, address: str) -> Client:
+        return Client(address, self.log, self.sink, patience=PATIENCE)
+
+    async def walk(self, client: Client) -> None:
+        await journey(client)
+
+    async def clear(self) -> None:
+        """Leave nothing of the round before but the project, which the service remembers."""
+        for table in TABLES:
+            if table not in _KEPT:
+                await self.connection.execute(f"delete from {table}")
+        self.sink.mails.clear()
+        self.log.unlink(missing_ok=True)
+
+    async def history(self, client: Client) -> History:
+        history = History(acts=client.acts, secrets=known_to(client.secrets))
+        history.messages = [message_of(mail) for mail in self.sink.mails]
+        await read_postgres(history, self.environment["DATABASE_URL"])
+        await read_redis(history, self.environment["REDIS_URL"])
+        return history
 
 
 class Stage(ABC):
@@ -101,13 +128,13 @@ class Stage(ABC):
     async def round(self, trap: str) -> list[str]:
         """One journey with one trap: what is wrong afterwards, in words."""
         ground = self.ground
-        await _clear(ground)
-        client = Client(self.address, ground.folder / "client.jsonl", ground.sink, patience=PATIENCE)
+        await ground.clear()
+        client = ground.client(self.address)
         started = time.monotonic()
         await self.begin(trap)
         minding = [asyncio.create_task(self.mind()), asyncio.create_task(_hasten(ground))]
         try:
-            await journey(client)
+            await ground.walk(client)
             await until(lambda: ground.connection.fetchval(_OPEN), what="mails or events are left")
         except Exception as error:  # noqa: BLE001 - one round that fails must not hide the others
             return [f"{type(error).__name__}: {error}"[:300]]
@@ -117,33 +144,17 @@ class Stage(ABC):
             await asyncio.gather(*minding, return_exceptions=True)
             await self.rest()
             await client.close()
-        history = await _history(ground, client)
+        history = await ground.history(client)
         history.faults, history.places["the log"] = [(started, time.monotonic())], self.written()
         return breaches(history)
-
-
-async def _clear(ground: Ground) -> None:
-    """Nothing of the round before is left but the project, which the service remembers."""
-    for table in TABLES:
-        if table not in _KEPT:
-            await ground.connection.execute(f"delete from {table}")
-    ground.sink.mails.clear()
-    (ground.folder / "client.jsonl").unlink(missing_ok=True)
 
 
 async def _hasten(ground: Ground) -> None:
     async with session(ground.environment["DATABASE_URL"]) as connection:
         while True:
-            await connection.execute(_HASTEN)
+            for statement in _HASTEN:
+                await connection.execute(statement)
             await asyncio.sleep(0.1)
-
-
-async def _history(ground: Ground, client: Client) -> History:
-    history = History(acts=client.acts, secrets=known_to(client.secrets))
-    history.messages = [message_of(mail) for mail in ground.sink.mails]
-    await read_postgres(history, ground.environment["DATABASE_URL"])
-    await read_redis(history, ground.environment["REDIS_URL"])
-    return history
 
 
 class Here(Stage):

@@ -19,6 +19,7 @@ from devstack.servers import tied
 from service import failpoints, json_logging
 from service.app import routes
 from service.clientinfo import user_agents
+from service.crypto import passkey_ceremonies
 from service.server import serve
 from service.settings import WorkerSettings
 from testkit.processes import ROOT
@@ -53,6 +54,7 @@ def live(words: dict[str, str]) -> None:
 
 def main() -> None:
     routes()
+    asyncio.run(passkey_ceremonies.load())
     templates.load_templates()
     user_agents.load_patterns()
     child = 0

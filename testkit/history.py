@@ -19,6 +19,17 @@ from testkit.cluster import DATABASE, Cluster
 from testkit.postgres import session
 from testkit.sink import Mail
 
+
+def _unrecorded(table: str, event: str) -> str:
+    """Count users for whom one of two was written without the other."""
+    proved = "and verified_at is not null" if table == "authenticators" else ""
+    return f"""from users u where
+        (select count(*) from {table} r where r.project_id = u.project_id and r.user_id = u.id {proved}) <>
+        (select count(*) from (select project_id, user_id, name from logs union all
+            select project_id, user_id, name from events) e
+            where e.project_id = u.project_id and e.user_id = u.id and e.name = '{event}')"""
+
+
 # Rows that must be gone when everything has ended: half-done acts, and work that no process will resume.
 LEFTOVERS = {
     "mails that have not ended": "from mails where state in ('pending', 'sending')",
@@ -26,15 +37,26 @@ LEFTOVERS = {
     "events not filed": "from events where ready",
     "events that wait for a token that is gone": """from events e where not ready and not exists (
         select from tokens t where t.project_id = e.project_id and t.id = e.token_id)""",
-    "links without a letter": """from tokens t where kind not in ('custom', 'disavowal', 'email_undo')
-        and not exists (select from mails m where m.project_id = t.project_id and m.token_id = t.id)""",
+    "links without a letter": """from tokens t where kind not in ('custom', 'disavowal', 'email_undo', 'passkey',
+        'oauth2') and not exists (select from mails m where m.project_id = t.project_id and m.token_id = t.id)
+        and not exists (select from sms s where s.project_id = t.project_id and s.token_id = t.id)""",
+    "SMS that have not ended": "from sms where state in ('pending', 'sending')",
+    "leases on ended SMS": "from sms where state <> 'sending' and lease_by is not null",
     "links of nobody whose letter has ended": """from tokens t where user_id is null and kind = 'recovery'
         and not exists (select from mails m where m.project_id = t.project_id and m.token_id = t.id
             and m.state in ('pending', 'sending'))""",
     "links for an address that is no longer the user's": """from tokens t join users u
-        on u.project_id = t.project_id and u.id = t.user_id where u.email_version <> t.email_version
-        and t.kind not in ('disavowal', 'email_undo')""",
-}
+        on u.project_id = t.project_id and u.id = t.user_id where t.kind not in ('disavowal', 'email_undo')
+        and t.email_version <> case when t.kind in ('phone_verification', 'mfa_phone') then u.phone_version
+            else u.email_version end""",
+    "codes of a challenge that is gone": """from tokens t where kind in ('mfa_email', 'mfa_phone') and not exists (
+        select from challenges c where c.project_id = t.project_id and c.id = t.id)""",
+    "tokens of a sign-in by a provider without its identity": """from tokens t where kind = 'oauth2' and not exists (
+        select from identity_tokens i where i.project_id = t.project_id and i.token_id = t.id)""",
+} | {f"users whose {table} and events differ": _unrecorded(table, event) for table, event in (
+    ("authenticators", "account.authenticators.create"), ("passkeys", "account.passkeys.create"),
+    ("identities", "account.identities.create"),
+)}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +79,24 @@ class Step:
     name: str
     stage: str = ""
     code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SmsRow:
+    """An SMS in the outbox; `sends` are the attempts that may have reached the phone."""
+
+    id: str
+    state: str
+    sends: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class SmsMessage:
+    """SMS that the webhook has taken."""
+
+    id: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +131,8 @@ class History:
     rows: list[Row] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
+    sms: list[SmsRow] = field(default_factory=list)
+    sms_messages: list[SmsMessage] = field(default_factory=list)
     filed: list[Filed] = field(default_factory=list)
     leftovers: dict[str, int] = field(default_factory=dict)
     lasting_keys: list[str] = field(default_factory=list)
@@ -139,6 +181,8 @@ async def read_postgres(history: History, url: str) -> None:
         history.rows = [
             Row(str(row[0]), row[1], row[2], row[3], _name(row[4] or "", known), row[5] or "") for row in mails
         ]
+        sms = await connection.fetch("select id, state, sends, token_id from sms")
+        history.sms = [SmsRow(str(row[0]), row[1], row[2], _name(row[3], known)) for row in sms]
         steps = await connection.fetch("select mail_id, name, stage, code from mail_events order by mail_id, id")
         history.steps = [Step(str(row[0]), row[1], row[2], row[3] or 0) for row in steps]
         filed = await connection.fetch("select user_id, name from logs union all select user_id, name from events")

@@ -6,25 +6,54 @@ from collections.abc import Callable, Iterator
 
 from service.queue import QUEUE
 from service.store.events import Event
+from testkit import sms_invariants
 from testkit.client import Act
 from testkit.history import History, Row
 from testkit.patience import stretched
 
 FINAL = frozenset({"sent", "failed", "expired", "cancelled", "void"})
 # Acts that promise a letter under the token that their answer names.
-_PROMISES = {"recovery": "recovery", "verification": "verification"}
-_EVENTS = {
-    "sign_up": Event.ACCOUNT_CREATE,
-    "sign_in": Event.SESSION_CREATE,
-    "sign_out": Event.SESSION_DELETE,
-    "recovery": Event.RECOVERY_CREATE,
-    "recovery_use": Event.RECOVERY_UPDATE,
-    "verification": Event.VERIFICATION_CREATE,
-    "verification_use": Event.VERIFICATION_UPDATE,
-    "password": Event.PASSWORD_UPDATE,
-    "email": Event.EMAIL_UPDATE,
-    "delete": Event.ACCOUNT_DELETE,
+_PROMISES = {
+    "recovery": "recovery",
+    "verification": "verification",
+    "recovery_code": "otp_recovery",
+    "challenge_email": "mfa_challenge",
 }
+_EVENTS = (
+    {
+        "sign_up": Event.ACCOUNT_CREATE,
+        "sign_in": Event.SESSION_CREATE,
+        "sign_out": Event.SESSION_DELETE,
+        "recovery": Event.RECOVERY_CREATE,
+        "recovery_use": Event.RECOVERY_UPDATE,
+        "verification": Event.VERIFICATION_CREATE,
+        "verification_use": Event.VERIFICATION_UPDATE,
+        "password": Event.PASSWORD_UPDATE,
+        "email": Event.EMAIL_UPDATE,
+        "delete": Event.ACCOUNT_DELETE,
+        "recovery_code": Event.RECOVERY_CREATE,
+        "recovery_code_use": Event.RECOVERY_UPDATE,
+        "phone_verification": Event.PHONE_VERIFICATION_CREATE,
+        "phone_verification_use": Event.PHONE_VERIFICATION_UPDATE,
+        "phone_session_use": Event.SESSION_CREATE,
+        "custom_session_use": Event.SESSION_CREATE,
+        "passkey_session_use": Event.SESSION_CREATE,
+        "oauth_session_use": Event.SESSION_CREATE,
+        "oauth_use": Event.SESSION_CREATE,
+        "passkey_proof_use": Event.PASSKEY_TOKEN_CREATE,
+        "passkey_use": Event.PASSKEY_CREATE,
+        "authenticator_use": Event.AUTHENTICATOR_CREATE,
+        "recovery_codes": Event.RECOVERY_CODES_CREATE,
+        "identity_delete": Event.IDENTITY_DELETE,
+        "custom_token": Event.BY_OPERATOR_TOKEN,
+    }
+    | {f"challenge_{factor}": Event.CHALLENGE_CREATE for factor in ("totp", "email", "phone", "recoveryCode")}
+    | {f"challenge_{factor}_use": Event.CHALLENGE_UPDATE for factor in ("totp", "email", "phone", "recoveryCode")}
+)
+# Acts whose event comes with a notice, of a user whose address is proved.
+_TOLD = frozenset(
+    {"authenticator_use", "recovery_codes", "passkey_use", "identity_delete", "challenge_recoveryCode_use"}
+)
 # Seconds: an answer in a fault, recovery after it, and what a busy machine adds to a measurement.
 _ANSWER, _RECOVERY, _SLACK = 5.0, 5.0, 1.5
 # Keys that may stay in Redis when everything has ended: the job queue, and keys with an expiry.
@@ -54,6 +83,17 @@ def lost(history: History) -> Iterator[str]:
     for user, count in Counter(act.user for act in history.acts if act.name == "email" and act.acknowledged).items():
         if notices[user] < count:
             yield f"{user} changed the address {count} times and was told {notices[user]} times"
+    yield from _untold(history)
+    yield from sms_invariants.lost(history)
+
+
+def _untold(history: History) -> Iterator[str]:
+    """Find changes of what protects an account of which its owner was not told."""
+    told = Counter(row.user for row in history.rows if row.letter == "security_changed")
+    made = Counter(act.user for act in history.acts if act.name in _TOLD and act.acknowledged)
+    for user, count in made.items():
+        if told[user] < count:
+            yield f"{user} changed what protects the account {count} times and was told {told[user]} times"
 
 
 def doubled(history: History) -> Iterator[str]:
@@ -75,6 +115,7 @@ def doubled(history: History) -> Iterator[str]:
         if len(rows) > 1:
             yield f"the token {token} has {len(rows)} mails"
     yield from _unasked(history)
+    yield from sms_invariants.doubled(history)
 
 
 def _crashes(history: History, row: Row) -> int:
@@ -127,7 +168,7 @@ def unlimited(history: History) -> Iterator[str]:
 def undead(history: History) -> Iterator[str]:
     """I5: no session works after its end was acknowledged: by signing out, by a recovery, by the account's end."""
     for end in history.acts:
-        if end.acknowledged and end.name in ("sign_out", "recovery_use", "delete"):
+        if end.acknowledged and end.name in ("sign_out", "recovery_use", "recovery_code_use", "delete"):
             for act in _later(history, end):
                 yield f"{act.name} of {act.user} succeeded by a session that {end.name} had ended"
 

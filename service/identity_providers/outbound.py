@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from service import failpoints
 from service.identity_providers import addresses
 from service.identity_providers.faults import ProviderFailure, ProviderUnavailable
 
@@ -67,12 +68,14 @@ class Outbound:
         if fault := addresses.fault(url, plain_http=plain_http):
             raise ProviderFailure(f"its address is not to be used: {fault}")
         try:
-            async with (
-                asyncio.timeout(self._patience),
-                self._places,
-                self._open().request(method, url, allow_redirects=False, **facts) as response,
-            ):
-                return _answer(response, await _body(response, most))
+            async with asyncio.timeout(self._patience), self._places:
+                if failpoints.armed:
+                    await failpoints.reach("provider.fetch.before")
+                async with self._open().request(method, url, allow_redirects=False, **facts) as response:
+                    answer = _answer(response, await _body(response, most))
+                if failpoints.armed:
+                    await failpoints.reach("provider.fetch.after")
+                return answer
         except TimeoutError:
             raise ProviderUnavailable("it gave no answer in time") from None
         except (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError):

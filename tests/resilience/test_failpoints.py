@@ -19,8 +19,10 @@ from redis.asyncio import Redis
 from service import failpoints
 from service.queue import JobQueue
 from service.queue import connect as connect_redis
+from service.settings import Settings
 from service.store.projects import Project
 from testkit.crashes import Ground, Stage, here, there
+from testkit.factor_crashes import factor_ground
 from testkit.postgres import session
 from testkit.sink import Sink
 from testkit.sources import modules
@@ -48,6 +50,14 @@ async def ground(
         yield Ground(words, tmp_path, sink, connection)
 
 
+@pytest.fixture
+async def factors(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ground]:
+    """The same with a webhook for SMS, passkeys, a provider, and a server of the app."""
+    async with factor_ground(ground, Settings.read().key_ring) as laid:
+        monkeypatch.setenv("SMS_URL", laid.environment["SMS_URL"])
+        yield laid
+
+
 async def passed(ground: Ground) -> Counter[str]:
     """Every point that the journey passes when nothing breaks, and how often it does."""
     trace = ground.folder / "trace"
@@ -56,7 +66,7 @@ async def passed(ground: Ground) -> Counter[str]:
     return Counter(line.split()[1] for line in trace.read_text().splitlines())
 
 
-def chosen(found: Counter[str], action: str) -> tuple[list[str], int]:
+def chosen(found: Counter[str], action: str, sample: int = _SAMPLE) -> tuple[list[str], int]:
     """Traps, and how many of them must be met: each point each time that the journey passes it, all so many times.
 
     A point that is crashed at its first time only would prove the first act alone that has it. By chance: three times
@@ -65,7 +75,7 @@ def chosen(found: Counter[str], action: str) -> tuple[list[str], int]:
     traps = [f"{point}:{action}:{nth}" for point in sorted(found) for nth in range(1, found[point] + 1)]
     if _FULL:
         return traps * _ROUNDS, int(len(traps) * 0.7)
-    return random.Random(f"{_SEED} {action}").sample(traps, 3 * _SAMPLE), _SAMPLE
+    return random.Random(f"{_SEED} {action}").sample(traps, 3 * sample), sample
 
 
 async def crash(stage: Stage, traps: list[str], enough: int) -> dict[str, list[str]]:
@@ -79,12 +89,12 @@ async def crash(stage: Stage, traps: list[str], enough: int) -> dict[str, list[s
     return wrong
 
 
-async def crashed(ground: Ground, action: str) -> None:
+async def crashed(ground: Ground, action: str, sample: int = _SAMPLE) -> None:
     """Broken line, cancelled task, dead process: what was acknowledged stands, what was not can be repeated."""
     found = await passed(ground)
     assert len(found) >= 60
     assert not set(found) - set(failpoints.names())
-    traps, enough = chosen(found, action)
+    traps, enough = chosen(found, action, sample)
     async with (there if action == "exit" else here)(ground) as stage:
         wrong = await crash(stage, traps, enough)
         assert not wrong, f"FAULTS_SEED={_SEED}: {wrong}"
@@ -96,6 +106,22 @@ async def crashed(ground: Ground, action: str) -> None:
 async def test_a_crash_is_survived(ground: Ground, action: str):
     """A few of the crashes below, by chance; the seed of a failing run is in its message, for FAULTS_SEED."""
     await crashed(ground, action)
+
+
+@pytest.mark.skipif(_FULL, reason="the full set has these too")
+@pytest.mark.parametrize("action", ["raise", "cancel", "exit"])
+async def test_a_crash_among_factors_is_survived(factors: Ground, action: str):
+    """A few crashes in the other journey, whose codes, challenges and tokens work once and for what they are for."""
+    await crashed(factors, action, _SAMPLE // 2)
+
+
+@pytest.mark.faults_full
+@pytest.mark.skipif(not _FULL, reason="FAULTS=full takes an hour a round")
+@pytest.mark.timeout(36_000)
+@pytest.mark.parametrize("action", ["raise", "cancel", "exit"])
+async def test_every_crash_among_factors_is_survived(factors: Ground, action: str):
+    """At every point, every time it is passed: no code lost or sent too often, nothing half done or done twice."""
+    await crashed(factors, action)
 
 
 @pytest.mark.faults_full
