@@ -9,7 +9,7 @@ import pytest
 from devstack.servers import free_port
 from testkit.client import Act, Client, read_log
 from testkit.cluster import start_cluster
-from testkit.history import Filed, History, Message, Row, Rule, Step, gather, known_to
+from testkit.history import Filed, History, Message, Row, Rule, SmsMessage, SmsRow, Step, gather, known_to
 from testkit.invariants import INVARIANTS, breaches
 from testkit.sink import Sink
 
@@ -19,16 +19,19 @@ SIGNED_IN = Act("sign_in", 5, 0.1, 201, user="ann", session="s1")
 SIGNED_OUT = Act("sign_out", 8, 0.1, 204, user="ann", session="s1")
 READ = Act("account", 6, 0.1, 200, user="ann", session="s1")
 LATE = Act("account", 21, 0.1, 200, user="ann", session="s1")
+TEXTED = Act("phone_token", 12, 0.1, 201, user="ann", token="t5")
 CUT = Act("recovery", 100, 0.1, 503, user="ann", email="ann@example.com")
 
 
 def good() -> History:
-    """A recovery that was asked for, mailed and used; a session that was opened, used and ended."""
+    """A recovery that was asked for, mailed and used; a session that was opened, used and ended; an SMS."""
     return History(
-        acts=[SIGNED_IN, READ, SIGNED_OUT, ASKED, USED],
+        acts=[SIGNED_IN, READ, SIGNED_OUT, ASKED, USED, TEXTED],
         rows=[Row("m1", "recovery", "sent", "<m1@x>", "t1", "ann")],
         steps=[Step("m1", "sent")],
         messages=[Message("<m1@x>", "d1")],
+        sms=[SmsRow("s1", "sent", 1, "t5")],
+        sms_messages=[SmsMessage("s1", "a code")],
         filed=[
             Filed("ann", "account.recovery.create"), Filed("ann", "account.recovery.update"),
             Filed("ann", "account.sessions.create"), Filed("ann", "account.sessions.delete"),
@@ -61,6 +64,15 @@ def _cut_off(history: History) -> None:
     history.steps.insert(0, Step("m1", "waits", "dot"))
 
 
+def _sent_twice(history: History) -> None:
+    history.sms = [SmsRow("s1", "sent", 2, "t5")]
+    history.sms_messages *= 2
+
+
+def _cancelled(history: History) -> None:
+    history.sms, history.sms_messages = [SmsRow("s1", "cancelled", 0, "t5")], []
+
+
 def _unclear(history: History) -> None:
     history.faults = [(99, 99.5)]
     history.acts.append(CUT)
@@ -68,9 +80,12 @@ def _unclear(history: History) -> None:
     history.steps.append(Step("m2", "void"))
 
 
-@pytest.mark.parametrize("change", [_void, _crashed, _cut_off, _unclear])
+@pytest.mark.parametrize("change", [_void, _crashed, _cut_off, _sent_twice, _cancelled, _unclear])
 def test_what_faults_may_do_is_no_breach(change: Callable[[History], None]):
-    """A void end, one more copy after a crash or a cut behind the dot, and a row of a request that was not answered."""
+    """A void end, one more copy after a crash or a cut behind the dot, and a row of a request that was not answered.
+
+    Of an SMS as many copies as attempts, and none where its code was used first.
+    """
     history = good()
     change(history)
     assert breaches(history) == []
@@ -82,6 +97,14 @@ PLANTED: list[tuple[str, Callable[[History], object]]] = [
     ("I1", lambda history: history.steps.clear()),
     ("I1", lambda history: history.rows.append(Row("m2", "otp", "sending", "<m2@x>"))),
     ("I1", lambda history: history.acts.append(Act("email", 30, 0.1, 200, user="bob"))),
+    ("I1", lambda history: history.acts.append(Act("authenticator_use", 30, 0.1, 200, user="bob"))),
+    ("I1", lambda history: history.sms.clear() or history.sms_messages.clear()),
+    ("I1", lambda history: history.sms_messages.clear()),
+    ("I1", lambda history: history.sms.append(SmsRow("s2", "sending", 1, "t6"))),
+    ("I2", lambda history: history.sms_messages.append(SmsMessage("s1", "a code"))),
+    ("I2", lambda history: history.sms_messages.append(SmsMessage("s9", "a code"))),
+    ("I2", lambda history: (_sent_twice(history), history.sms_messages.__setitem__(1, SmsMessage("s1", "another")))),
+    ("I2", lambda history: history.sms.append(SmsRow("s2", "failed", 1, "t5"))),
     ("I2", lambda history: history.messages.append(Message("<m1@x>", "d1"))),
     ("I2", lambda history: history.messages.append(Message("<m9@x>", "d9"))),
     ("I2", lambda history: (_crashed(history), history.messages.append(Message("<m1@x>", "d1")))),
