@@ -28,6 +28,7 @@ _OTHERS = frozenset(
         "SESSION_KEY",
         "FUZZ_REQUESTS",
         "FAULTS_ROUNDS",
+        "FAULTS_SAMPLE",
         "FAULTS_SEED",
         "ON_ERROR_STOP",
         "OWNER_PASSWORD",

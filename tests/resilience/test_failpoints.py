@@ -1,7 +1,7 @@
 """Every point at which a crash is rehearsed, crashed at: nothing is lost, nothing doubled, one event an act (G3).
 
-FAULTS=full walks through every point, each FAULTS_ROUNDS times; else FAULTS_SAMPLE of them by chance, and the message of
-a failing run has its seed.
+FAULTS=full walks through every point, each FAULTS_ROUNDS times; else FAULTS_SAMPLE of them, chosen by chance. The
+message of a failing run has its seed.
 """
 
 import ast
