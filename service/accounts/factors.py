@@ -6,6 +6,7 @@ from typing import Literal
 
 from service.accounts import outgoing_mail, outgoing_sms
 from service.crypto import totp
+from service.crypto.key_derivation import KeyRing
 from service.crypto.sealing import CannotUnseal
 from service.db import Executor
 from service.errors import FactorDisabled
@@ -41,12 +42,24 @@ async def find(conn: Executor, project: Project, user: User, *, settings: Settin
     """Find a user's factors; the first proof of a session that lacks a second one is none for it."""
     allowed = {*project.mfa_factors} - {first_proof}
     return Factors(
-        totp="totp" in allowed and await authenticators.is_verified(conn, user),
+        totp="totp" in allowed and await _has_app(conn, user, settings.key_ring),
         phone="phone" in allowed and is_factor(project, user) and outgoing_sms.is_set_up(project, settings),
         email="email" in allowed and user.email is not None and user.email_verified,
         recovery_code=await recovery_codes.count(conn, user) > 0,
         custom="custom" in allowed,
     )
+
+
+async def _has_app(conn: Executor, user: User, ring: KeyRing) -> bool:
+    """Tell whether codes of the user's app can be checked. One whose key is gone still keeps its account closed."""
+    found = await authenticators.find(conn, user)
+    if found is None or not found.verified:
+        return False
+    try:
+        authenticators.secret_of(ring, found)
+    except CannotUnseal:
+        return False
+    return True
 
 
 def is_factor(project: Project, user: User) -> bool:

@@ -49,7 +49,7 @@ def registration_options(
     ctx: RequestContext, user: User, begun: PasskeyChallenge, *, handle: bytes, known: Sequence[Passkey]
 ) -> dict[str, Any]:
     """Make the options of `navigator.credentials.create()`; authenticators that have one of `known` are left out."""
-    name = user.email or user.name or user.id
+    name = user.email or user.phone or user.name or user.id
     encode = passkey_ceremonies.encode
     return {
         "rp": {"name": ctx.project.name, "id": begun.rp_id},

@@ -53,9 +53,9 @@ async def update_passkey_token(ctx: RequestContext) -> web.Response:
     Each answer uses the challenge up, a wrong one too.
     """
     body = await read(ctx, UpdatePasskeyToken)
-    await passkey_ceremonies.load()
     begun = await passkey_challenges.use_sign_in(ctx.pool, ctx.project.id, challenge_id=body.challengeId)
     expected = ceremonies.expected(ctx, begun)
+    await passkey_ceremonies.load()
     try:
         credential_id = passkey_ceremonies.credential_id(body.credential)
         found = await passkeys.find_credential(ctx.pool, ctx.project.id, credential_id=credential_id)

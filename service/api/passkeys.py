@@ -87,11 +87,11 @@ async def update_passkey_verification(ctx: RequestContext) -> web.Response:
     body, passkey_id = await read(ctx, UpdatePasskeyVerification), ident(ctx, "passkeyId")
     if not await passkey_challenges.has_registration(ctx.pool, ctx.member, passkey_id=passkey_id):
         raise PasskeyNotFound
-    await passkey_ceremonies.load()
     begun = await passkey_challenges.use_registration(ctx.pool, ctx.member, passkey_id=passkey_id)
     expected = ceremonies.expected(ctx, begun)
     if begun is None:
         raise TokenInvalid
+    await passkey_ceremonies.load()
     try:
         credential = passkey_ceremonies.verify_registration(body.credential, expected)
     except CredentialInvalid:

@@ -3,13 +3,24 @@
 import subprocess
 import sys
 
+import pytest
+
 from testkit.patience import PATIENCE
 from testkit.processes import ROOT
 
+_PROGRAMS = "service.app", "service.server", "service.cli.program", "worker.main"
 
-def test_webauthn_is_imported_with_the_first_passkey():
-    """The API with all its routes has neither the library nor its parser: 17 MB that other projects don't pay for."""
-    code = "import sys; from service import app; app.routes(); print({'webauthn', 'cbor2', 'OpenSSL'} & {*sys.modules})"
+
+@pytest.mark.parametrize("program", _PROGRAMS)
+def test_webauthn_is_imported_with_the_first_passkey(program: str):
+    """The API with all its routes has neither the library nor its parser: 17 MB that other projects don't pay for.
+
+    Nor have the command line and workers, which never need it.
+    """
+    code = (
+        f"import sys, {program}; from service import app; app.routes();"
+        "print({'webauthn', 'cbor2', 'OpenSSL'} & {*sys.modules})"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE
     )

@@ -4,6 +4,7 @@ import pytest
 
 from service.crypto import totp
 from service.crypto.secret import Secret
+from testkit import oathtool
 
 SECRET = Secret("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
 
@@ -43,3 +44,10 @@ def test_the_address_names_project_and_account():
         "otpauth://totp/Shop%20North%20%26%20S%C3%BCd:ann@example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
         "&issuer=Shop%20North%20%26%20S%C3%BCd&algorithm=SHA1&digits=6&period=30"
     )
+
+
+@pytest.mark.parametrize("seconds", [0, 29, 30, 59, 1_111_111_109, 1_785_542_399, 20_000_000_000])
+def test_codes_are_those_of_another_implementation(seconds: int):
+    """Debian's `oathtool` makes the same code of a secret of ours at any time."""
+    secret = totp.new_secret()
+    assert oathtool.code_at(secret.reveal(), seconds) == totp.code_at(secret, seconds // totp.STEP)

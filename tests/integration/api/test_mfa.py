@@ -358,10 +358,14 @@ async def test_the_custom_factor(api: Api, pool: Pool, ann: Person):
 async def test_a_secret_that_cannot_be_read_opens_nothing(
     api: Api, pool: Pool, ann: Person, caplog: pytest.LogCaptureFixture
 ):
-    """Moved to another user's row or without its key: 401 and a line in the log; the gate stays shut."""
+    """Moved to another user's row or without its key: 401 and a line in the log; the gate stays shut.
+
+    A list of factors leaves it out, so that an app asks for another one.
+    """
     app = await switched_on(ann)
     await pool.execute("update authenticators set kid = 'gone'")
     other = await signed_in(api, pool)
+    assert (await other.call("GET", f"{PATH}/factors")).data["totp"] is False
     assert kind(await other.prove("totp", await app.unused())) == (401, "user_invalid_token")
     assert kind(await other.call("GET", "/v1/account")) == (401, GATED)
     assert [record.event for record in caplog.records if hasattr(record, "event")].count(
@@ -398,3 +402,21 @@ async def test_legacy_clients_meet_the_gate(api: Api, pool: Pool, ann: Person):
     assert "factors" not in answer.data
     refused = await api.call("GET", "/v1/account", headers={"Cookie": cookie_of(answer)})
     assert kind(refused) == (401, GATED)
+
+
+@pytest.mark.parametrize(
+    ("facts", "label"),
+    [
+        ("email = 'ann@example.com'", "ann@example.com"),
+        ("email = null", "%2B4915112345678"),
+        ("email = null, phone = null", "Ann"),
+        ("email = null, phone = null, name = ''", None),
+    ],
+)
+async def test_an_app_names_the_account(pool: Pool, ann: Person, facts: str, label: str | None):
+    """By address, else number, else name, else id."""
+    await pool.execute("update users set phone = '+4915112345678', name = 'Ann'")
+    await pool.execute(f"update users set {facts}")
+    user_id = (await ann.call("GET", "/v1/account")).data["$id"]
+    made = await ann.call("POST", AUTHENTICATOR)
+    assert made.data["uri"].startswith(f"otpauth://totp/Shop:{label or user_id}?")

@@ -2,17 +2,20 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 
 from service.db import Pool
 from service.store import passkey_challenges, project_deletion, projects
-from testkit import api_keys, passkeys
+from testkit import api_keys, passkeys, processes
 from testkit.api import Api, cookie_of, kind
 from testkit.authenticator import Authenticator, decode, encode
 from testkit.factors import PATH as MFA
 from testkit.factors import Person, signed_in, verified
 from testkit.passkeys import PATH, TOKENS, add, begin, challenge, enter, finish, open_session, prove, sign, switch_on
+from testkit.waiting import until
 
 OLD = "update sessions set created_at = now() - interval '11 minutes', mfa_at = null"
 
@@ -73,6 +76,21 @@ async def test_the_options_of_a_registration(pool: Pool, ann: Person):
     assert (await begin(ann, name="Phone"))["publicKey"]["user"]["displayName"] == "Phone"
 
 
+@pytest.mark.parametrize(
+    ("facts", "name"),
+    [
+        ("email = null", "+4915112345678"), ("email = null, phone = null", "Ann"),
+        ("email = null, phone = null, name = ''", None),
+    ],
+)  # fmt: skip
+async def test_a_registration_names_the_account(pool: Pool, ann: Person, facts: str, name: str | None):
+    """Without an address by its number, else by the user's name, else by its id."""
+    await pool.execute("update users set phone = '+4915112345678', name = 'Ann'")
+    await pool.execute(f"update users set {facts}")
+    user_id = (await ann.call("GET", "/v1/account")).data["$id"]
+    assert (await begin(ann))["publicKey"]["user"]["name"] == (name or user_id)
+
+
 async def test_the_options_of_a_sign_in(api: Api, ann: Person):
     """They name no credential, and so no user."""
     begun = await challenge(api)
@@ -106,6 +124,8 @@ async def test_passkeys_take_a_recent_sign_in(api: Api, pool: Pool, ann: Person)
     app = await ann.enrol()
     begun = await begin(ann)
     credential, _ = Authenticator().create(begun["publicKey"])
+    await pool.execute(OLD.replace("11 minutes", "9 minutes"))
+    assert kind(await ann.call("DELETE", f"{PATH}/x")) == (404, "user_passkey_not_found")
     await pool.execute(OLD)
     assert (await ann.call("PATCH", "/v1/account/sessions/current")).status == 200
     for method, path in (("POST", PATH), ("PUT", f"{PATH}/{begun['passkeyId']}/verification"), ("DELETE", f"{PATH}/x")):
@@ -318,3 +338,30 @@ async def test_a_deleted_project(api: Api, pool: Pool, ann: Person):
     assert await project_deletion.delete(pool, "shop", report=lambda _: None)
     assert await pool.fetchrow("select from passkeys") is None
     assert await pool.fetchrow("select from passkey_challenges") is None
+
+
+async def test_a_process_without_passkeys_never_imports_their_library(
+    environment: dict[str, str], pool: Pool, project: projects.Project
+):
+    """Whatever is asked of it, by anybody: the library's parser is no part of the process."""
+
+    async def ask(address: str) -> list[int]:
+        headers = {"X-Appwrite-Project": project.id, "X-Appwrite-Response-Format": "1.9.5"}
+        async with ClientSession(address, headers=headers) as client:
+            answers = [
+                await client.post(TOKENS, json={}),
+                await client.put(TOKENS, json={"challengeId": "none", "credential": {"rawId": "AQID"}}),
+            ]
+            return [answer.status for answer in answers]
+
+    async with processes.api(environment) as (running, address):
+        maps = Path(f"/proc/{running.process.pid}/maps")
+        assert await ask(address) == [501, 401]
+        assert "cbor2" not in maps.read_text()
+        await projects.change(pool, project.id, passkeys=True, rp_id="shop.example")
+
+        async def begun() -> bool:
+            return (await ask(address))[0] == 201
+
+        await until(begun)
+        assert "cbor2" in maps.read_text(), "else it would not be seen above either"
