@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from service.cli.exit_codes import UNWELL, WRONG
+from service.crypto.secret import Secret
 from service.db import Pool
 from service.http.readiness import Readiness
 from service.server import serve
 from service.settings import InvalidSettings, Settings, WorkerSettings
-from service.store import project_relays, sealed_rows
+from service.store import authenticators, identities, project_relays, projects, providers, sealed_rows, users
+from service.store.identities import Subject
 from tests.integration.conftest import Terminal
 from worker.main import run_worker
 
@@ -96,3 +98,35 @@ async def test_a_worker_does_not_start_without_a_key_that_rows_need(monkeypatch:
     monkeypatch.setenv("WORKER_STATE", str(tmp_path))
     with pytest.raises(InvalidSettings, match="1 of project relay under old"):
         await run_worker(WorkerSettings.read())
+
+
+async def test_each_table_with_sealed_secrets_is_sealed_anew(pool: Pool, project: projects.Project):
+    """A rotation finds every row that the schema can hold: the statements of sealed_rows.sql name each such table."""
+    tables = {
+        row[0]
+        for row in await pool.fetch(
+            "select table_name from information_schema.columns where column_name = 'sealed' and table_schema = 'public'"
+        )
+    }
+    assert tables == {"authenticators", "identities", "project_relays", "providers"}
+    old, new = {"old": b"o" * 32}, {"new": b"n" * 32}
+    user = await users.create(pool, project.id, user_id="ann", email=None, name="", password_hash=None)
+    await project_relays.save(pool, old, project.id, server="relay.example.com:587", url=Secret(URL))
+    await authenticators.create(pool, old, user, secret=Secret("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"))
+    await providers.save(pool, project.id, "oidc", client_id="shop")
+    await providers.set_secret(pool, old, project.id, "oidc", secret=Secret("client secret"))
+    subject = Subject("oidc", "https://id.example.com", "1")
+    identity = await identities.create(pool, user, subject, email="", email_verified=False)
+    assert identity
+    kept = identities.Tokens(Secret("access"), Secret("refresh"))
+    await identities.save_tokens(pool, old, identity, kept, seconds=None)
+    assert {(found.purpose, found.kid, found.rows) for found in await sealed_rows.count(pool)} == {
+        (purpose, "old", 1) for purpose in ("project relay", "provider", "provider tokens", "totp")
+    }
+    assert await sealed_rows.reseal(pool, new | old) == (4, [])
+    for table in tables:
+        assert [row[0] for row in await pool.fetch(f"select kid from {table}")] == ["new"], table
+    assert await sealed_rows.reseal(pool, new) == (0, [])
+    found = await authenticators.find(pool, user)
+    assert found
+    assert authenticators.secret_of(new, found).reveal().startswith("GEZD")

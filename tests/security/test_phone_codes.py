@@ -70,6 +70,17 @@ async def test_s106_the_project_has_a_budget_of_a_day(sms_api: Api, pool: Pool, 
     assert await sent(pool) == 2
 
 
+@pytest.mark.parametrize(("rule", "step"), [("sms.number", 0), ("sms.ip", 1)])
+async def test_s106_a_number_and_a_network_have_their_numbers(sms_api: Api, pool: Pool, rule: str, step: int):
+    """Ten a day to one number, whatever an hour has left; ten an hour for a network, whatever the numbers."""
+    before = {"create_phone_token.ip", "create_phone_token.phone", "sms.hour", "sms.number", "sms.ip"} - {rule}
+    for each in before:
+        await projects.set_limit(pool, "shop", rule=each, numbers=[])
+    answers = [await ask(sms_api, f"+49151000000{number * step:02}") for number in range(12)]
+    assert {answer.status for answer in answers} == {201}
+    assert await sent(pool) == 10
+
+
 async def test_s106_a_member_is_bounded_too(sms_api: Api, pool: Pool):
     """429 with Retry-After; the number's budget is one for all routes and accounts."""
     for _ in range(5):

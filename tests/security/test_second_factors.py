@@ -1,12 +1,15 @@
 """Second factors under attack: planted, guessed, repeated, taken away (S92 to S96)."""
 
 import asyncio
+import threading
 
 import pytest
 from redis.asyncio import Redis
 
+from service.crypto import password_hashing
 from service.db import Pool
 from service.settings import Settings
+from service.store import projects
 from service.store.tokens import Kind
 from testkit.api import Api, cookie_of
 from testkit.factors import AUTHENTICATOR, PATH, RECOVERY, Person, mailed_code, signed_in, verified
@@ -164,6 +167,23 @@ async def test_s95_wrong_codes_are_braked_for_a_network(behind: Api, pool: Pool,
     assert answer.status == 201
 
 
+async def test_s95_wrong_codes_are_braked_for_the_project(behind: Api, pool: Pool):
+    """From however many networks they come; other projects go on. A challenge's answers are braked with them."""
+    await projects.set_limit(pool, "shop", rule="codes.project", numbers=[3, 3600])
+    await projects.create(pool, "other", name="Other")
+
+    async def guess(number: int, project: str = "shop") -> int:
+        body = {"userId": f"u{number}", "secret": "000000"}
+        headers = {"X-Forwarded-For": f"198.51.100.{number}", "X-Appwrite-Project": project}
+        return (await behind.call("POST", "/v1/account/sessions/token", json=body, headers=headers)).status
+
+    assert [await guess(number) for number in range(1, 5)] == [401, 401, 401, 429]
+    assert await guess(5, "other") == 401
+    ann = await verified(behind, pool)
+    challenge = await ann.challenge("email")
+    assert (await ann.answer(challenge, "000000")).status == 429
+
+
 async def test_s95_a_known_device_is_not_braked(behind: Api, pool: Pool, post: Post):
     """No number of guessers keeps an owner's own browser out; another browser waits."""
     first = await use(behind, SIGN_IN, await post.issue(Kind.OTP, "", email=ANN, asked_as="ann"))
@@ -193,6 +213,28 @@ async def test_s96_neither_postgres_nor_redis_shows_a_factor(pool: Pool, redis: 
         assert secret not in dump
         assert secret.encode() not in kept
     assert f"({await mailed_code(pool, settings)}" not in dump
+
+
+async def test_s92_a_recovery_code_costs_one_hash_whatever_is_typed(
+    pool: Pool, member: Person, monkeypatch: pytest.MonkeyPatch
+):
+    """Right place, used, replaced, none, junk: one hash in the pool, never in the loop, so that no time tells which."""
+    codes = (await member.call("PATCH", RECOVERY)).data["recoveryCodes"]
+    assert (await member.prove("recoveryCode", codes[0])).status == 200
+    threads: list[str] = []
+    proves = password_hashing._proves
+
+    def counted(stored: str, password: str) -> bool:
+        threads.append(threading.current_thread().name)
+        return proves(stored, password)
+
+    monkeypatch.setattr(password_hashing, "_proves", counted)
+    for typed, status in ((codes[0], 401), (codes[1][:-1] + "0", 401), ("123456", 401), (codes[2], 200)):
+        before = len(threads)
+        challenge = await member.challenge("recoveryCode")
+        assert (await member.answer(challenge, typed)).status == status
+        assert len(threads) == before + 1, typed
+    assert all(name.startswith("hash") for name in threads)
 
 
 async def test_s92_twenty_at_once_pass_one_challenge(api: Api, pool: Pool, member: Person):

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from devstack.servers import free_port
+from service.accounts import mail_quotas, sms_quotas, wrong_codes
 from service.app import make, routes
 from service.db import Pool
 from service.http.middleware import SERVICES
@@ -18,7 +19,7 @@ from service.settings import Settings
 from service.store import projects
 from testkit.api import Api
 
-HOUR = 3600
+HOUR, DAY = 3600, 86_400
 # What the API's document promises: calls, seconds, and what they are counted by.
 DOCUMENTED = {
     "POST /v1/account": (10, HOUR, "ip"),
@@ -42,6 +43,40 @@ LATER = {
     "POST /v1/account/sessions/magic-url": (10, HOUR, "email"),
     "PUT /v1/account/sessions/magic-url": (10, HOUR, "userId"),
 }
+# Of the routes of second factors, codes, passkeys and phones, which the document does not have: all of each route's.
+OURS = {
+    "PATCH /v1/account/mfa": {(10, HOUR, "user")},
+    "GET /v1/account/mfa/factors": set(),
+    "POST /v1/account/mfa/authenticators/{type}": {(10, HOUR, "user")},
+    "PUT /v1/account/mfa/authenticators/{type}": {(10, HOUR, "user")},
+    "DELETE /v1/account/mfa/authenticators/{type}": {(10, HOUR, "user")},
+    "POST /v1/account/mfa/recovery-codes": {(10, HOUR, "user")},
+    "PATCH /v1/account/mfa/recovery-codes": {(10, HOUR, "user")},
+    "POST /v1/account/mfa/challenges": {(10, HOUR, "user")},
+    "POST /v1/account/mfa/challenge": {(10, HOUR, "user")},
+    "PUT /v1/account/mfa/challenges": {(10, HOUR, "challengeId")},
+    "PUT /v1/account/mfa/challenge": {(10, HOUR, "challengeId")},
+    "POST /v1/account/verifications/email/otp": {(10, HOUR, "user")},
+    "PUT /v1/account/verifications/email/otp": {(10, HOUR, "userId"), (100, HOUR, "ip")},
+    "POST /v1/account/recovery/otp": {(10, HOUR, "email"), (100, HOUR, "ip")},
+    "PUT /v1/account/recovery/otp": {(10, HOUR, "userId"), (100, HOUR, "ip")},
+    "POST /v1/account/passkeys": {(10, HOUR, "user")},
+    "PUT /v1/account/passkeys/{passkeyId}/verification": {(10, HOUR, "user")},
+    "POST /v1/account/tokens/passkey": {(50, HOUR, "ip")},
+    "PUT /v1/account/tokens/passkey": {(50, HOUR, "ip")},
+    "POST /v1/account/tokens/phone": {(10, HOUR, "phone"), (10, HOUR, "ip")},
+    "PUT /v1/account/sessions/phone": {(10, HOUR, "userId"), (50, HOUR, "ip")},
+    "PATCH /v1/account/phone": {(10, HOUR, "user")},
+    "POST /v1/account/verifications/phone": {(10, HOUR, "user"), (10, HOUR, "ip")},
+    "PUT /v1/account/verifications/phone": {(10, HOUR, "userId"), (100, HOUR, "ip")},
+}
+# Over all routes that take codes or send SMS.
+TOGETHER = {
+    "codes.project": (200, HOUR), "codes.network": (20, HOUR),
+    "mfa.hour": (10, HOUR), "mfa.day": (30, DAY), "mfa.recovery": (5, HOUR),
+    "sms.hour": (5, HOUR), "sms.number": (10, DAY), "sms.ip": (10, HOUR), "sms.day": (500, DAY),
+    "mail.recovery_code": (5, DAY),
+}  # fmt: skip
 ASK = {"email": "ann@example.com", "url": "http://localhost/reset"}
 
 
@@ -69,12 +104,22 @@ def test_routes_declare_the_documented_numbers():
             assert declared[name][:1] == ([wanted] if wanted else []), name
 
 
+def test_routes_of_factors_and_phones_declare_their_numbers():
+    """Each of them, and no other; so do the rules that count over routes."""
+    declared = {
+        f"{route.method} {path}": {(limit.rule.limit, limit.rule.window, limit.by) for limit in route.limits}
+        for route in routes()
+        for path in route.paths
+    }
+    assert {name: declared[name] for name in OURS} == OURS
+    rules = {
+        rule.name: (rule.limit, rule.window) for rule in (*wrong_codes.RULES, *sms_quotas.RULES, *mail_quotas.RULES)
+    }
+    assert {name: rules[name] for name in TOGETHER} == TOGETHER
+
+
 # They refuse everybody, and look at nothing first.
-NOT_SERVED = {
-    "create_phone_token", "update_phone_session", "update_phone", "create_phone_verification",
-    "update_phone_verification", "delete_identity", "delete_consent",
-    "delete_consent_token",
-}  # fmt: skip
+NOT_SERVED = {"delete_consent", "delete_consent_token"}
 
 
 # Wrong answers are counted for the member (service/accounts/wrong_codes.py), recovery codes apart: one window for all
