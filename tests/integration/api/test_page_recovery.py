@@ -92,6 +92,7 @@ async def test_password_managers_know_the_account(api: Api, pool: Pool, settings
     assert 'autocomplete="username"' in name
     assert "readonly" in name
     (password,) = re.findall(r'<input id="password"[^>]*>', shown)
+    assert 'type="password"' in password
     assert 'autocomplete="new-password"' in password
     assert 'minlength="6"' in password
     assert "maxlength" not in password, "a pasted password is never cut"

@@ -151,3 +151,37 @@ async def test_a_modern_entry_names_its_user(api: Api, pool: Pool):
     (entry,) = answer.data["logs"]
     assert (entry["userEmail"], entry["mode"], entry["userType"]) == ("ann@example.com", "default", "user")
     assert entry["event"] == "user.create"
+
+
+FACTORS = {
+    "account.update.mfa": "user.update",
+    "account.authenticators.create": "user.update",
+    "account.authenticators.delete": "user.update",
+    "account.recoveryCodes.create": "user.update",
+    "account.challenges.create": "challenge.create",
+    "account.challenges.update": "challenges.update",
+    "account.challenges.failed": "challenge.failed",
+    "account.identities.create": "identity.create",
+    "account.identities.delete": "identity.delete",
+    "account.passkeys.create": "passkey.create",
+    "account.passkeys.update": "passkey.update",
+    "account.passkeys.delete": "passkey.delete",
+    "account.passkeys.tokens.create": "passkey.token.create",
+    "account.update.phone": "user.update",
+    "account.verification.phone.create": "verification.create",
+    "account.verification.phone.update": "verification.update",
+    "users.update.mfa": "user.update",
+    "users.tokens.create": "tokens.create",
+    "users.sessions.create": "session.create",
+    "users.challenges.read": "challenge.read",
+}
+
+
+async def test_factors_and_passkeys_in_the_log(api: Api, pool: Pool):
+    """Modern names what was done to them, and each wrong code; the legacy log has none of it."""
+    member = await a_long_log(api, pool, len(FACTORS))
+    for number, name in enumerate(FACTORS, 1):
+        await pool.execute("update logs set name = $1 where ip = $2", name, f"10.0.0.{number}")
+    answer = await api.call("GET", PATH, headers=member, modern=True)
+    assert [entry["event"] for entry in answer.data["logs"]] == list(FACTORS.values())
+    assert (await api.call("GET", PATH, headers=member)).data["logs"] == []

@@ -39,7 +39,7 @@ KEPT = {"expires_at": "0 h", "created_at": "1 h", "removed_at": "72 h"}
 async def test_tidying_forgets_what_nothing_needs(  # noqa: PLR0917 - pytest passes names
     pool: Pool, a_worker: Worker, ann: users.User, table: str, columns: str, values: str, age: str
 ):
-    """What has expired, was never verified, or was removed when the notice's link still worked; no other row."""
+    """Rows that have expired, were never verified, or were removed before any notice's link that works; no others."""
     await pool.execute(
         "insert into sessions (project_id, user_id, id, secret_hash, provider, ip, country_code, os_code, os_name,"
         " os_version, client_type, client_code, client_name, client_version, client_engine, client_engine_version,"
@@ -76,7 +76,7 @@ async def test_tidying_forgets_recovery_codes_and_used_id_tokens(pool: Pool, a_w
 async def test_a_worker_seals_anew(
     pool: Pool, a_worker: Worker, ann: users.User, settings: Settings, caplog: pytest.LogCaptureFixture
 ):
-    """What is under an older key comes under the first one by itself; what can't be opened is told, and stays."""
+    """Secrets under an older key come under the first one by themselves; what can't be opened is told."""
     current = key_derivation.current(settings.key_ring)
     older = {"older": b"o" * 32}
     secret = Secret("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
