@@ -117,7 +117,7 @@ class IdentityProviders:
         return NativeProof(
             claims.identity(provider, token, token, ""),
             id_tokens.digest(id_token),
-            int(token["exp"]) + id_tokens.LEEWAY + 1,
+            id_tokens.last_moment(token),
         )
 
     async def inspect(self, provider: Provider) -> tuple[Metadata, int]:

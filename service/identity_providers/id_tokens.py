@@ -22,7 +22,7 @@ from service.identity_providers.signing_keys import SigningKeys
 
 LONGEST = 8192
 # Seconds by which a provider's clock may differ from ours, and how old a token may be.
-LEEWAY, _OLDEST = 60, 600
+_LEEWAY, _OLDEST = 60, 600
 _LONGEST_SUBJECT = 255
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
@@ -52,6 +52,11 @@ async def verify(
     if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT or not subject.isprintable():
         raise IdTokenInvalid("Missing subject")
     return claims
+
+
+def last_moment(claims: dict[str, Any]) -> int:
+    """Return the second after which no token with these claims is taken, whatever it says itself."""
+    return min(int(claims["exp"]) + _LEEWAY, int(claims["iat"]) + _OLDEST + _LEEWAY) + 1
 
 
 def digest(token: Secret) -> bytes:
@@ -110,17 +115,17 @@ def _check_audience(claims: dict[str, Any], allowed: tuple[str, ...]) -> None:
 
 def _check_times(claims: dict[str, Any], expected: Expected, now: float) -> None:
     expires, issued = _moment(claims, "exp"), _moment(claims, "iat")
-    if expires is None or expires <= now - LEEWAY:
+    if expires is None or expires <= now - _LEEWAY:
         raise IdTokenInvalid("Token expired")
-    if issued is None or issued > now + LEEWAY:
+    if issued is None or issued > now + _LEEWAY:
         raise IdTokenInvalid("Issued in the future")
     if issued < now - _OLDEST:
         raise IdTokenInvalid("Issued too long ago")
-    if "nbf" in claims and ((begins := _moment(claims, "nbf")) is None or begins > now + LEEWAY):
+    if "nbf" in claims and ((begins := _moment(claims, "nbf")) is None or begins > now + _LEEWAY):
         raise IdTokenInvalid("Not valid yet")
     if expected.max_age is not None:
         signed_in = _moment(claims, "auth_time")
-        if signed_in is None or signed_in < now - expected.max_age - LEEWAY:
+        if signed_in is None or signed_in < now - expected.max_age - _LEEWAY:
             raise IdTokenInvalid("Signed in too long ago")
 
 
