@@ -5,10 +5,12 @@ async with IdentityProvider() as provider:
     ... users sign in at provider.url; provider.user says who they are
 """
 
+import asyncio
 import base64
 import hashlib
 import html
 import json
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -60,6 +62,10 @@ def ec_key(kid: str) -> SigningKey:
     return SigningKey(kid, ec.generate_private_key(ec.SECP256R1()), "ES256")
 
 
+# Of a form_post's page.
+_FIELD = re.compile(r'name="([^"]*)" value="([^"]*)"')
+
+
 @dataclass
 class Grant:
     """The request and the user that an authorization code stands for."""
@@ -90,6 +96,8 @@ class IdentityProvider:
     # Further fields of a form_post, such as the name that Apple tells once.
     form: dict[str, str] = field(default_factory=dict)
     answers: dict[str, Handler] = field(default_factory=dict)
+    # Seconds before each answer.
+    delay: float = 0.0
     calls: list[str] = field(default_factory=list)
     token_requests: list[dict[str, str]] = field(default_factory=list)
     # Of GitHub's user; the second is another one that is not the primary.
@@ -184,7 +192,10 @@ class IdentityProvider:
     async def sign_in(self, url: str) -> dict[str, str]:
         """Sign in at the address that the service has sent a user to; return what the callback would get."""
         async with ClientSession() as session, session.get(url, allow_redirects=False) as answer:
-            assert answer.status == 302, await answer.text()
+            page = await answer.text()
+            if answer.status == 200:
+                return {name: html.unescape(value) for name, value in _FIELD.findall(page)}
+            assert answer.status == 302, page
             return dict(parse_qsl(urlsplit(answer.headers["Location"]).query))
 
     def id_token(self, *, key: SigningKey | None = None, algorithm: str = "", **claims: Any) -> str:
@@ -207,6 +218,7 @@ class IdentityProvider:
     def _scripted(self, path: str, handler: Handler) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
             self.calls.append(path)
+            await asyncio.sleep(self.delay)
             return await self.answers.get(path, handler)(request)
 
         return answer

@@ -54,7 +54,7 @@ async def create_oauth2_token(ctx: RequestContext) -> web.Response:
 @without_guards.get("/v1/account/sessions/oauth2/callback/{provider}/{projectId}", page=True)
 async def receive_oauth2_callback(ctx: RequestContext) -> web.Response:
     """Take what a provider sends back, and hand it on to where cookies are read."""
-    return _hand_on(ctx, flow_parameters.handed_on(ctx.request.query), status=302)
+    return _hand_on(ctx, flow_parameters.handed_on_query(ctx), status=302)
 
 
 @without_guards.post("/v1/account/sessions/oauth2/callback/{provider}/{projectId}", page=True)

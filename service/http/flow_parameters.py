@@ -57,19 +57,24 @@ def app_state(ctx: RequestContext) -> str:
 
 def handed_on(given: Mapping[str, object]) -> dict[str, str]:
     """Choose what a callback hands on; the rest is of no use, and nobody says what it would do."""
-    return {
-        name: value
-        for name, most in _RETURNED.items()
-        if isinstance(value := given.get(name), str) and 0 < len(value) <= most
-    }
+    found = {name: value for name in _RETURNED if isinstance(value := given.get(name), str) and value}
+    if len(found.get("iss", "")) > _RETURNED["iss"]:
+        # Not left out: it is not the issuer, and must not be taken for none.
+        found["iss"] = "-"
+    return {name: value for name, value in found.items() if len(value) <= _RETURNED[name]}
+
+
+def handed_on_query(ctx: RequestContext) -> dict[str, str]:
+    """Choose from a query, as above. Raises BadRequest for a parameter twice (RFC 6749, 3.1)."""
+    query = ctx.request.query
+    if any(len(query.getall(name, [])) > 1 for name in _RETURNED):
+        raise BadRequest
+    return handed_on(query)
 
 
 def returned(ctx: RequestContext) -> Returned:
     """Read what a provider has sent back. Raises BadRequest for what two readers could understand differently."""
-    query = ctx.request.query
-    if any(len(query.getall(name, [])) > 1 for name in _RETURNED):
-        raise BadRequest
-    found = handed_on(query)
+    found = handed_on_query(ctx)
     return Returned(
         code=found.get("code", ""),
         state=found.get("state", ""),

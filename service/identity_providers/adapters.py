@@ -71,7 +71,7 @@ def _proof(provider: Provider, token: Secret) -> dict[str, str]:
 def _identity(
     provider: Provider, metadata: Metadata, subject: object, email: object, *, verified: bool, name: object
 ) -> ProviderIdentity:
-    if isinstance(subject, bool) or not isinstance(subject, int | str) or not 0 < len(str(subject)) <= 255:
+    if isinstance(subject, bool) or not isinstance(subject, int | str) or not claims.is_subject(str(subject)):
         raise ProviderFailure("its API names no user")
     address = claims.address(email)
     proved = verified and bool(address)

@@ -11,6 +11,8 @@ def fault(url: str, *, plain_http: bool) -> str:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
+        # Empty or long labels: a resolver would fail at them.
+        host.encode("idna")
     except ValueError:
         return "it can't be read"
     if not host or len(url) > _LONGEST or not url.isascii() or not url.isprintable() or " " in url:

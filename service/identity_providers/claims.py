@@ -9,7 +9,7 @@ import orjson
 from service import email_addresses
 from service.identity_providers.provider import Provider, ProviderIdentity
 
-_LONGEST_NAME, _LONGEST_USER, _MOST_METHODS = 128, 4096, 16
+_LONGEST_SUBJECT, _LONGEST_NAME, _LONGEST_USER, _MOST_METHODS = 255, 128, 4096, 16
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 
 
@@ -40,6 +40,11 @@ def address(found: object) -> str:
         return email_addresses.canonical(found, special_use=True) if isinstance(found, str) else ""
     except ValueError:
         return ""
+
+
+def is_subject(text: str) -> bool:
+    """Tell whether a user's id at a provider may be kept as it is."""
+    return 0 < len(text) <= _LONGEST_SUBJECT and text.isprintable()
 
 
 def name(found: object) -> str:

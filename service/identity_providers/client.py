@@ -12,14 +12,16 @@ from service.identity_providers.faults import ProviderFailure
 from service.identity_providers.id_tokens import Expected
 from service.identity_providers.outbound import Outbound
 from service.identity_providers.provider import NativeProof, Provider, ProviderIdentity, ProviderTokens
+from service.identity_providers.request_time import in_time
 from service.identity_providers.signing_keys import SigningKeys
 
 
 class IdentityProviders:
     """Client of all providers, one a process.
 
-    Everything here may take seconds: call it outside any transaction. All methods raise ProviderFault: ProviderError
-    if the provider refused, ProviderFailure if its answer can't be used, ProviderUnavailable if there was none.
+    Everything here may take seconds: call it outside any transaction. All calls of a request end together, before its
+    own deadline. All methods raise ProviderFault: ProviderError if the provider refused, ProviderFailure if its answer
+    can't be used, ProviderUnavailable if there was none.
     `now` is the time that tokens are held against, in seconds since 1970; what is kept ages by `clock`.
     """
 
@@ -34,6 +36,7 @@ class IdentityProviders:
         self._discovery = Discovery(self._outbound, clock)
         self._keys = SigningKeys(self._outbound, clock)
 
+    @in_time
     async def authorization_url(
         self,
         provider: Provider,
@@ -67,6 +70,7 @@ class IdentityProviders:
         joint = "&" if "?" in metadata.authorization else "?"
         return f"{metadata.authorization}{joint}{urlencode(query, quote_via=quote)}"
 
+    @in_time
     async def check_issuer(self, provider: Provider, iss: str | None) -> None:
         """Hold the callback's `iss` against the provider (RFC 9207). Raises ProviderFailure."""
         if provider.profile.engine != "oidc":
@@ -78,6 +82,7 @@ class IdentityProviders:
         if iss != metadata.issuer:
             raise ProviderFailure("its callback is of another issuer")
 
+    @in_time
     async def exchange_code(
         self, provider: Provider, *, code: Secret, verifier: Secret, redirect_uri: str
     ) -> ProviderTokens:
@@ -87,12 +92,14 @@ class IdentityProviders:
             grant["code_verifier"] = verifier.reveal()
         return await self._request_tokens(provider, grant)
 
+    @in_time
     async def refresh(self, provider: Provider, *, refresh_token: Secret) -> ProviderTokens:
         """Get new tokens; without a new refresh token the old one goes on."""
         return await self._request_tokens(
             provider, {"grant_type": "refresh_token", "refresh_token": refresh_token.reveal()}
         )
 
+    @in_time
     async def fetch_identity(
         self, provider: Provider, tokens: ProviderTokens, *, nonce: str, user_json: str = ""
     ) -> ProviderIdentity:
@@ -109,6 +116,7 @@ class IdentityProviders:
             contact = await self._userinfo(provider, metadata, tokens.access_token, token["sub"])
         return claims.identity(provider, token, contact, user_json)
 
+    @in_time
     async def verify_id_token(self, provider: Provider, *, id_token: Secret, nonce: str | None) -> NativeProof:
         """Check an ID token that an app got by itself. Raises IdTokenInvalid with the failed check."""
         metadata = await self._discovery.find(provider)
@@ -117,7 +125,7 @@ class IdentityProviders:
         return NativeProof(
             claims.identity(provider, token, token, ""),
             id_tokens.digest(id_token),
-            id_tokens.last_moment(token),
+            id_tokens.last_use(token),
         )
 
     async def inspect(self, provider: Provider) -> tuple[Metadata, int]:

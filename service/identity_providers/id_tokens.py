@@ -15,6 +15,7 @@ import orjson
 
 from service.crypto.secret import Secret
 from service.identity_providers import issuers
+from service.identity_providers.claims import is_subject
 from service.identity_providers.discovery import Metadata
 from service.identity_providers.faults import IdTokenInvalid
 from service.identity_providers.provider import Provider
@@ -22,8 +23,7 @@ from service.identity_providers.signing_keys import SigningKeys
 
 LONGEST = 8192
 # Seconds by which a provider's clock may differ from ours, and how old a token may be.
-_LEEWAY, _OLDEST = 60, 600
-_LONGEST_SUBJECT = 255
+LEEWAY, _OLDEST = 60, 600
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
@@ -49,14 +49,14 @@ async def verify(
     _check_times(claims, expected, now)
     _check_nonce(provider, claims, expected)
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT or not subject.isprintable():
+    if not isinstance(subject, str) or not is_subject(subject):
         raise IdTokenInvalid("Missing subject")
     return claims
 
 
-def last_moment(claims: dict[str, Any]) -> int:
-    """Return the second after which no token with these claims is taken, whatever it says itself."""
-    return min(int(claims["exp"]) + _LEEWAY, int(claims["iat"]) + _OLDEST + _LEEWAY) + 1
+def last_use(claims: dict[str, Any]) -> int:
+    """Return from when on nobody takes the token any more, by its end or by its age; in seconds since 1970."""
+    return int(min(claims["exp"], claims["iat"] + _OLDEST)) + LEEWAY + 1
 
 
 def digest(token: Secret) -> bytes:
@@ -70,7 +70,8 @@ async def _signed_claims(provider: Provider, metadata: Metadata, keys: SigningKe
         raise IdTokenInvalid("Malformed token")
     header = _object(_decoded(token.partition(".")[0]))
     algorithm, kid = header.get("alg"), header.get("kid")
-    if header.keys() & {"crit", "b64"}:
+    # A provider's access and logout tokens name their type (RFC 8725, 3.11).
+    if header.keys() & {"crit", "b64"} or str(header.get("typ", "JWT")).upper() != "JWT":
         raise IdTokenInvalid("Malformed token")
     if not isinstance(algorithm, str) or algorithm not in provider.profile.algorithms:
         raise IdTokenInvalid("Unexpected algorithm")
@@ -115,17 +116,17 @@ def _check_audience(claims: dict[str, Any], allowed: tuple[str, ...]) -> None:
 
 def _check_times(claims: dict[str, Any], expected: Expected, now: float) -> None:
     expires, issued = _moment(claims, "exp"), _moment(claims, "iat")
-    if expires is None or expires <= now - _LEEWAY:
+    if expires is None or expires <= now - LEEWAY:
         raise IdTokenInvalid("Token expired")
-    if issued is None or issued > now + _LEEWAY:
+    if issued is None or issued > now + LEEWAY:
         raise IdTokenInvalid("Issued in the future")
     if issued < now - _OLDEST:
         raise IdTokenInvalid("Issued too long ago")
-    if "nbf" in claims and ((begins := _moment(claims, "nbf")) is None or begins > now + _LEEWAY):
+    if "nbf" in claims and ((begins := _moment(claims, "nbf")) is None or begins > now + LEEWAY):
         raise IdTokenInvalid("Not valid yet")
     if expected.max_age is not None:
         signed_in = _moment(claims, "auth_time")
-        if signed_in is None or signed_in < now - expected.max_age - _LEEWAY:
+        if signed_in is None or signed_in < now - expected.max_age - LEEWAY:
             raise IdTokenInvalid("Signed in too long ago")
 
 

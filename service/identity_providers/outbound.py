@@ -1,4 +1,4 @@
-"""HTTP to providers, within bounds: 5 seconds, no redirects, no cookies, no proxy, little memory.
+"""HTTP to providers, within bounds: 3.5 seconds, no redirects, no cookies, no proxy, little memory.
 
 No fault holds anything of a request or an answer: both may have secrets.
 """
@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 import aiohttp
 import orjson
@@ -16,7 +18,10 @@ from service.identity_providers import addresses
 from service.identity_providers.faults import ProviderFailure, ProviderUnavailable
 
 DOCUMENT, ANSWER = 64 * 1024, 256 * 1024
-_TOTAL, _CONNECT, _AT_ONCE = 5.0, 2.0, 20
+# Seconds. Less than a request has for all its calls (request_time.py): the next request joins none that is lost.
+_TOTAL, _CONNECT = 3.5, 2.0
+# Calls at a time; a provider that hangs leaves half of them to others.
+_AT_ONCE, _OF_ONE = 20, 10
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "accounts"}
 
 
@@ -37,11 +42,13 @@ class Answer:
 
 
 class Outbound:
-    """Connections of one process. `patience` is in seconds, for all of a call and the wait for one of 20 places."""
+    """Connections of one process. `patience` is in seconds, for all of a call and the wait for one of its places."""
 
     def __init__(self, patience: float = _TOTAL) -> None:
         self._patience = patience
         self._places = asyncio.Semaphore(_AT_ONCE)
+        # By host and port, while somebody holds or waits for a place.
+        self._places_of: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._session: aiohttp.ClientSession | None = None
 
     async def get(
@@ -68,7 +75,7 @@ class Outbound:
         if fault := addresses.fault(url, plain_http=plain_http):
             raise ProviderFailure(f"its address is not to be used: {fault}")
         try:
-            async with asyncio.timeout(self._patience), self._places:
+            async with asyncio.timeout(self._patience), self._places_at(url), self._places:
                 if failpoints.armed:
                     await failpoints.reach("provider.fetch.before")
                 async with self._open().request(method, url, allow_redirects=False, **facts) as response:
@@ -82,6 +89,9 @@ class Outbound:
             raise ProviderUnavailable("its certificate or encryption is not to be trusted") from None
         except (aiohttp.ClientError, OSError) as error:
             raise ProviderUnavailable(f"it can't be asked: {type(error).__name__}") from None
+
+    def _places_at(self, url: str) -> asyncio.Semaphore:
+        return self._places_of.setdefault(urlsplit(url).netloc.lower(), asyncio.Semaphore(_OF_ONE))
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:

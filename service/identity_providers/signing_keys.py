@@ -14,7 +14,8 @@ from service.identity_providers.shared_fetches import SharedFetches
 
 # Seconds: bounds of what a provider's Cache-Control says, and between two looks for a key that was not there.
 _SHORTEST, _LONGEST, _AGAIN = 300.0, 86_400.0, 60.0
-_LEAST_RSA = 2048
+# Bits; a check takes time by the square of them.
+_LEAST_RSA, _MOST_RSA = 2048, 8192
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=\"?([0-9]{1,9})", re.IGNORECASE)
 Keys = Mapping[tuple[str, str], PyJWK]
 
@@ -84,7 +85,7 @@ def _key(entry: dict[str, Any], algorithm: str) -> PyJWK | None:
         key = PyJWK(public, algorithm)
     except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    return key if algorithm != "RS256" or key.key.key_size >= _LEAST_RSA else None
+    return key if algorithm != "RS256" or _LEAST_RSA <= key.key.key_size <= _MOST_RSA else None
 
 
 def _seconds(cache_control: str) -> float:

@@ -60,17 +60,6 @@ async def test_a_token_works_once(api: Api, provider: IdentityProvider, pool: Po
     assert await pool.fetch("select from used_id_tokens") == []
 
 
-async def test_a_token_that_never_expires_is_kept_no_longer_than_it_is_taken(
-    api: Api, provider: IdentityProvider, pool: Pool
-):
-    """Whatever it says of itself, its age ends it; a year that Postgres does not know is no fault of ours."""
-    token = provider.id_token(exp=(1 << 53) - 1)
-    assert (await sign_in(api, provider, idToken=token)).status == 201
-    assert (await sign_in(api, provider, idToken=token)).data["message"] == "Token was used already"
-    (row,) = await pool.fetch("select expires_at - now() < interval '12 minutes' from used_id_tokens")
-    assert row[0]
-
-
 async def test_a_returning_user_is_found_by_subject(api: Api, provider: IdentityProvider):
     """Another address at the provider leads to the same account; another subject does not."""
     first = (await sign_in(api, provider)).data["userId"]
@@ -173,6 +162,43 @@ async def test_a_member_links(api: Api, provider: IdentityProvider, pool: Pool):
     assert account["email"] == "bob@example.com"
     assert (await pool.fetchrow("select count(*) from sessions"))[0] == 1
     assert (await api.call("GET", "/v1/account", headers=member)).status == 401
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ("update sessions set created_at = now() - interval '11 minutes'", "user_reauthentication_required"),
+        ("update users set mfa = true, email_verified = true, proved_by_holder = true", "user_more_factors_required"),
+    ],
+)
+async def test_linking_needs_more_than_a_session(
+    api: Api, provider: IdentityProvider, pool: Pool, change: str, kind: str
+):
+    """A session left open, or one that lacks its second factor, adds no way in; the token is not used up."""
+    await api.sign_up("bob@example.com")
+    member = await api.sign_in("bob@example.com")
+    await pool.execute(change)
+    answer = await sign_in(api, provider, headers=member)
+    assert (answer.status, answer.data["type"]) == (401, kind)
+    assert "Set-Cookie" not in answer.headers
+    kept = "select (select count(*) from identities) + (select count(*) from used_id_tokens)"
+    assert (await pool.fetchrow(kept))[0] == 0
+
+
+@pytest.mark.parametrize("fault", [hostile.silent, hostile.trickles])
+async def test_a_silent_provider(api: Api, provider: IdentityProvider, fault: Any):
+    """503 in the time of a request, and at once again once the provider is back."""
+    token = provider.id_token()
+    provider.answers["/jwks"] = fault
+    assert (await sign_in(api, provider, idToken=token)).status == 503
+    provider.answers.clear()
+    assert (await sign_in(api, provider, idToken=token)).status == 201
+
+
+async def test_a_token_for_ever(api: Api, provider: IdentityProvider, pool: Pool):
+    """A token is used up for as long as it could be used, however late it says that it expires."""
+    assert (await sign_in(api, provider, idToken=provider.id_token(exp=1 << 52))).status == 201
+    assert (await pool.fetchrow("select max(expires_at) < now() + interval '12 minutes' from used_id_tokens"))[0]
 
 
 async def test_an_identity_of_another_user(api: Api, provider: IdentityProvider):

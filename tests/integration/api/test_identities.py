@@ -357,6 +357,17 @@ async def test_a_provider_that_is_away_changes_nothing(member: Visitor):
     assert (await update(member)).status == 200
 
 
+async def test_a_silent_provider_holds_no_refresh_token(member: Visitor):
+    """The call ends in the time of a request, and the next one may exchange the token at once."""
+    member.provider.answers["/token"] = hostile_provider.silent
+    assert (await update(member)).status == 503
+    member.provider.answers.clear()
+    before = (await member.call("GET", "/v1/account/sessions/current")).data
+    after = await update(member)
+    assert after.status == 200
+    assert after.data["providerAccessToken"] != before["providerAccessToken"]
+
+
 async def test_tokens_are_shown_no_more_once_the_project_is_switched_off(member: Visitor, api: Api, pool: Pool):
     """From then on nobody sees them and no provider is asked, though the worker hasn't deleted them yet."""
     await change_project(api, provider_tokens=False)

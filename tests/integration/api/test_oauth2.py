@@ -201,12 +201,6 @@ async def test_a_provider_that_is_off_is_refused(visitor: Visitor, pool: Pool, s
     assert (await visitor.start()).status == 412
 
 
-@pytest.fixture
-def impatient(api: Api) -> None:
-    """Have the API wait for a provider for a second."""
-    api.client.app[SERVICES].identity_providers._outbound._patience = 1
-
-
 _AWAY = {
     "refused": hostile_provider.drops,
     "silent": hostile_provider.silent,
@@ -215,7 +209,6 @@ _AWAY = {
 }
 
 
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("fault", _AWAY)
 async def test_a_start_whose_provider_is_away(visitor: Visitor, api: Api, pool: Pool, fault: str):
     """A browser gets a page of ours, an SDK JSON; nothing is kept of the try, and later all works."""
@@ -234,7 +227,6 @@ async def test_a_start_whose_provider_is_away(visitor: Visitor, api: Api, pool: 
     assert (await visitor.sign_in()).headers["Location"] == HOME
 
 
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("path", ["/token", "/jwks"])
 async def test_an_end_whose_provider_is_silent(visitor: Visitor, pool: Pool, path: str):
     """The user is led back with an error once the API's patience is over; no account, identity or session is left."""

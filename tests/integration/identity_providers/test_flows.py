@@ -202,7 +202,7 @@ async def test_facebook(flow: Flow):
     assert (found.subject, found.email, found.email_verified) == ("10224678", "ann@example.com", False)
 
 
-@pytest.mark.parametrize("found", [None, True, "", {"a": 1}, "a" * 256])
+@pytest.mark.parametrize("found", [None, True, "", {"a": 1}, "a" * 256, "a\0", "a\nb"])
 async def test_an_api_that_names_no_user(flow: Flow, found: object):
     """Without an id there is no identity."""
     flow.server.user = {"sub": "", "id": found}

@@ -1,7 +1,8 @@
 """Providers that are broken, slow or hostile: each is a fault of its own kind, in bounded time and memory."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ from service.crypto.secret import Secret
 from service.identity_providers import addresses
 from service.identity_providers.client import IdentityProviders
 from service.identity_providers.faults import ProviderFailure, ProviderFault, ProviderUnavailable
-from service.identity_providers.outbound import Outbound
+from service.identity_providers.outbound import Answer, Outbound
 from testkit import hostile_provider as hostile
-from testkit.identity_provider import CLIENT_SECRET, Handler
+from testkit.identity_provider import CLIENT_SECRET, Handler, IdentityProvider
 from testkit.waiting import until
 
 from .conftest import CALLBACK, NOW, Flow
@@ -39,7 +40,8 @@ def path(request: pytest.FixtureRequest) -> Iterator[str]:
         (hostile.says([]), ProviderFailure), (hostile.says(None), ProviderFailure), (hostile.says({}), ProviderFailure),
         (compressed, ProviderFailure), (hostile.drops, ProviderUnavailable),
         (hostile.status(503), ProviderUnavailable), (hostile.status(429), ProviderUnavailable),
-        (hostile.status(404), ProviderFault),
+        (hostile.status(404), ProviderFault), (hostile.nested, ProviderFailure),
+        (hostile.headers, ProviderUnavailable), (hostile.garbage, ProviderUnavailable),
     ],
 )  # fmt: skip
 async def test_each_answer_at_each_place(flow: Flow, path: str, answer: Handler, fault: type[ProviderFault]):
@@ -51,10 +53,11 @@ async def test_each_answer_at_each_place(flow: Flow, path: str, answer: Handler,
     assert "/elsewhere" not in flow.server.calls
 
 
-async def test_a_silent_provider(flow: Flow, path: str):
-    """A provider that says nothing is unavailable once the client's patience is over."""
+@pytest.mark.parametrize("answer", [hostile.silent, hostile.trickles])
+async def test_a_silent_provider(flow: Flow, path: str, answer: Handler):
+    """A provider that says nothing, or never ends, is unavailable once the client's patience is over."""
     flow.server.sparse = True
-    flow.server.answers[path] = hostile.silent
+    flow.server.answers[path] = answer
     impatient = IdentityProviders(now=lambda: NOW, outbound=Outbound(patience=1))
     try:
         with pytest.raises(ProviderUnavailable, match="in time"):
@@ -69,31 +72,67 @@ async def test_a_provider_that_is_not_there(flow: Flow):
         await flow.identity(flow.server.settings(issuer="http://127.0.0.1:1"))
 
 
-async def test_twenty_calls_at_a_time(flow: Flow):
-    """A provider that hangs holds twenty calls at most; the others wait for a place."""
-    inside, most, go_on = 0, 0, asyncio.Event()
+@dataclass
+class Hanging:
+    """A handler that answers nobody before `go_on`; `most` were inside at a time."""
 
-    async def hang(_request: web.Request) -> web.Response:
-        nonlocal inside, most
-        inside += 1
-        most = max(most, inside)
-        await go_on.wait()
-        inside -= 1
+    inside: int = 0
+    most: int = 0
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, _request: web.Request) -> web.Response:
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        await self.go_on.wait()
+        self.inside -= 1
         return web.json_response({})
 
-    async def busy() -> bool:
-        return inside >= 20
 
+async def test_twenty_calls_at_a_time(flow: Flow):
+    """Providers that hang hold twenty calls at most, each of them ten; a third one waits, and then gets its place."""
+    hang = Hanging()
+    outbound = Outbound(patience=60)
+
+    def asked(url: str, times: int) -> list[asyncio.Task[Answer]]:
+        return [asyncio.create_task(outbound.get(url + "/userinfo", plain_http=True)) for _ in range(times)]
+
+    async with IdentityProvider() as second, IdentityProvider() as third:
+        for server in (flow.server, second, third):
+            server.answers["/userinfo"] = hang
+        calls = asked(flow.server.url, 15)
+        await until(_holds(hang, 10))
+        calls += asked(second.url, 15)
+        await until(_holds(hang, 20))
+        calls += asked(third.url, 5)
+        # A call of somebody else's would come after one that did not wait.
+        await flow.start(flow.server.settings())
+        assert third.calls == []
+        hang.go_on.set()
+        assert [answer.data for answer in await asyncio.gather(*calls)] == [{}] * 35
+    assert hang.most == 20
+    await outbound.close()
+
+
+async def test_a_provider_that_hangs_leaves_places_to_others(flow: Flow):
+    """Any number of calls of one provider keeps none of another's waiting."""
+    hang = Hanging()
     flow.server.answers["/userinfo"] = hang
     outbound = Outbound(patience=60)
-    calls = [asyncio.create_task(outbound.get(flow.server.url + "/userinfo", plain_http=True)) for _ in range(30)]
-    await until(busy)
-    # A call of somebody else's would come after one that did not wait.
-    await flow.start(flow.server.settings())
-    go_on.set()
-    assert [answer.data for answer in await asyncio.gather(*calls)] == [{}] * 30
-    assert most == 20
+    calls = [asyncio.create_task(outbound.get(flow.server.url + "/userinfo", plain_http=True)) for _ in range(40)]
+    await until(_holds(hang, 10))
+    async with IdentityProvider() as other:
+        assert (await outbound.get(other.url + "/jwks", plain_http=True)).status == 200
+    assert hang.most == 10
+    hang.go_on.set()
+    await asyncio.gather(*calls)
     await outbound.close()
+
+
+def _holds(hang: Hanging, calls: int) -> Callable[[], Awaitable[bool]]:
+    async def holds() -> bool:
+        return hang.inside >= calls
+
+    return holds
 
 
 async def test_no_cookies(flow: Flow):
@@ -125,7 +164,8 @@ async def test_no_proxy_of_the_environment(flow: Flow, monkeypatch: pytest.Monke
         {"issuer": "https://evil.example"}, {"issuer": None}, {"token_endpoint": None}, {"token_endpoint": 7},
         {"token_endpoint": "http://evil.example/token"}, {"jwks_uri": None}, {"jwks_uri": "file:///etc/passwd"},
         {"authorization_endpoint": "javascript:alert(1)"}, {"userinfo_endpoint": "http://169.254.169.254/"},
-        {"authorization_endpoint": "https://a@evil.example/"},
+        {"authorization_endpoint": "https://a@evil.example/"}, {"token_endpoint": f"https://{'a' * 64}.example/"},
+        {"jwks_uri": "https://a..example/"},
     ],
 )  # fmt: skip
 async def test_discovery_is_checked(flow: Flow, discovery: dict[str, Any]):
@@ -189,7 +229,8 @@ async def test_plain_http_is_for_projects_that_allow_it(flow: Flow):
         ("https://a:b@accounts.example.com/", False), ("https://a.example/#b", False), ("https://a.example/ b", False),
         ("https://a.example:99999/", False), ("https://[::1/", False), ("https://ä.example/", False),
         ("//accounts.example.com/", False), ("https://a.example/\n", False),
-        ("https://a.example/" + "a" * 2100, False),
+        ("https://a.example/" + "a" * 2100, False), ("https://a.example./", True), ("https://.example/", False),
+        ("https://a..example/", False), (f"https://{'a' * 63}.example/", True), (f"https://{'a' * 64}.example/", False),
     ],
 )  # fmt: skip
 def test_addresses(url: str, fine: bool):

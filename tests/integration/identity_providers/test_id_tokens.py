@@ -38,6 +38,35 @@ async def test_a_good_token(flow: Flow):
     assert found.digest == hashlib.sha256(token.rpartition(".")[0].encode()).digest()
 
 
+@pytest.mark.parametrize("expires", [NOW + 3600, 1 << 52])
+async def test_a_token_that_lives_long(flow: Flow, expires: int):
+    """It is kept used until its age alone refuses it, whatever it says itself."""
+    assert (await check(flow, flow.server.id_token(exp=expires))).expires_at == NOW + 661
+
+
+@pytest.mark.parametrize(
+    ("kind", "fine"),
+    [
+        ("JWT", True),
+        ("jwt", True),
+        (None, True),
+        ("at+jwt", False),
+        ("logout+jwt", False),
+        ("dpop+jwt", False),
+        (7, False),
+    ],
+)
+async def test_tokens_of_another_kind(flow: Flow, kind: object, fine: bool):
+    """An access token or a logout token of the provider is no ID token (RFC 8725, 3.11)."""
+    flow.server.header["typ"] = kind
+    token = flow.server.id_token()
+    if fine:
+        assert (await check(flow, token)).identity.subject == "user-1"
+    else:
+        with pytest.raises(IdTokenInvalid, match="Malformed token"):
+            await check(flow, token)
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -310,6 +339,15 @@ def _entry(**changes: Any) -> dict[str, Any]:
 async def test_keys_that_are_not_used(flow: Flow, entry: object):
     """Keys for other ends, of other kinds, short or broken ones are as if they were not there."""
     flow.server.answers["/jwks"] = hostile.says({"keys": [entry]})
+    with pytest.raises(IdTokenInvalid, match="Unknown signing key"):
+        await check(flow, flow.server.id_token())
+
+
+@pytest.mark.parametrize("bits", [16_384, 300_000])
+async def test_keys_that_are_too_large(flow: Flow, bits: int):
+    """A key with which each check would take long is not used."""
+    wide = base64.urlsafe_b64encode(b"\xff" * (bits // 8)).decode()
+    flow.server.answers["/jwks"] = hostile.says({"keys": [_entry(n=wide)]})
     with pytest.raises(IdTokenInvalid, match="Unknown signing key"):
         await check(flow, flow.server.id_token())
 
