@@ -91,6 +91,8 @@ def states(letter: str) -> Iterator[tuple[str, Branding, dict[str, Any]]]:
     if letter == "security_changed":
         for change in CHANGES:
             yield change.replace("_", "-"), PROJECT, full | {"change": change}
+    if letter == "password_changed":
+        yield "passkeys", PROJECT, full | {"passkeys": 2}
     if letter in ("recovery", "verification", "magic_url"):
         yield "app", PROJECT, full | {"link": "shop-app://account?secret=" + "0f" * 128}
 

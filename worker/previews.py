@@ -12,7 +12,7 @@ from worker.mail import facts as letter_facts
 from worker.mail.templates import TRIAL, Letter
 
 # Facts of the trial that only some letters have.
-_SPECIAL = frozenset({"link", "code", "code_host", "phrase"})
+_SPECIAL = frozenset({"link", "code", "code_host", "phrase", "passkeys"})
 _REQUESTED = datetime(2026, 1, 1, 9, tzinfo=UTC)
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 from service.accounts import issued_tokens, mail_quotas
 from service.http import client_info
 from service.http.context import RequestContext
-from service.store import events, outbox, tokens
+from service.store import events, outbox, passkeys, tokens
 from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
@@ -103,3 +103,9 @@ async def notify(
         await enqueue(ctx, tx, letter=letter, to=token, about=about)
     elif user.email is not None:
         await enqueue(ctx, tx, letter=letter, to=user, about=about)
+
+
+async def notify_of_password(ctx: RequestContext, tx: UnitOfWork, user: User) -> None:
+    """Owe the notice of a new password, with the number of passkeys, which outlive it: their names are a client's."""
+    count = len(await passkeys.list_all(tx, user)) if ctx.project.passkeys else 0
+    await notify(ctx, tx, letter="password_changed", user=user, about={"passkeys": count} if count else {})

@@ -50,7 +50,7 @@ async def update_password(ctx: RequestContext) -> web.Response:
         await sessions.close_others(tx, user, kept=ctx.member.session_id)
         await events.record(tx, ctx.project.id, event=Event.PASSWORD_UPDATE, user_id=user.id, by=ctx.client)
         if notify:
-            await outgoing_mail.notify(ctx, tx, letter="password_changed", user=user)
+            await outgoing_mail.notify_of_password(ctx, tx, user)
         changed = await users.find(tx, ctx.project.id, user_id=user.id)
     return responses.json(responses.user(ctx, changed or user))
 

@@ -126,7 +126,7 @@ async def redeem(ctx: RequestContext, found: Token | None, password: Secret) -> 
         await tokens.revoke_all(tx, user, by_address=True)
         await sessions.close_all(tx, user)
         await events.record(tx, ctx.project.id, event=Event.RECOVERY_UPDATE, user_id=user.id, by=ctx.client)
-        await outgoing_mail.notify(ctx, tx, letter="password_changed", user=replace(user, email_verified=True))
+        await outgoing_mail.notify_of_password(ctx, tx, replace(user, email_verified=True))
     return token
 
 

@@ -19,7 +19,7 @@ _SAMPLE: Mapping[str, str] = {
     "device": "Firefox 130.0, Linux", "ip": "192.0.2.1", "requested_at": "1 January 2026", "expires": "2 January 2026",
     "host": "example.com", "link": "https://example.com/?secret=Sample-7f1c2d93&a=1",
     "code": "604918273550446688", "code_start": "604918273", "code_end": "550446688", "code_host": "example.com",
-    "phrase": "Silent Fox", "left": "7", **dict.fromkeys(CHANGES, "yes"),
+    "phrase": "Silent Fox", "left": "7", "passkeys": "2", **dict.fromkeys(CHANGES, "yes"),
 }  # fmt: skip
 # What of it is found again whatever the filters and the signs around it make of it.
 _SECRETS = sorted({**{name: _SAMPLE[name] for name in SECRETS}, "link": "sample-7f1c2d93"}.items())

@@ -48,6 +48,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "phrase": "security phrase; empty unless one was requested",
     **CHANGES,
     "left": "number of recovery codes that are left; empty unless one was used",
+    "passkeys": "number of passkeys that open the account; empty if there are none",
 }
 _ALWAYS = frozenset({"account", "accent_color", "accent_ink", "footer_text", "language", "logo", "project",
                      "requested_at", "ip", "device", "support_address"})  # fmt: skip
@@ -64,13 +65,13 @@ VALUES: Mapping[str, frozenset[str]] = {
     "otp": _ALWAYS | _CODE | _PHRASE,
     "otp_recovery": _ALWAYS | _CODE | _PHRASE,
     "otp_verification": _ALWAYS | _CODE | _PHRASE,
-    "password_changed": _ALWAYS | LINK,
+    "password_changed": _ALWAYS | LINK | {"passkeys"},
     "recovery": _ALWAYS | LINK,
     "security_changed": _ALWAYS | LINK | CHANGES.keys() | {"left"},
     "verification": _ALWAYS | LINK,
 }
 # Values that a letter may lack; in notices the link is one too, and all of LINK goes with it.
-OPTIONAL = ("host", "logo", "footer_text", "support_address", "phrase", "code_host", "device", "ip", "left")
+OPTIONAL = ("host", "logo", "footer_text", "support_address", "phrase", "code_host", "device", "ip", "left", "passkeys")
 # Letters that are of use without their link.
 NOTICES = frozenset({"email_changed", "new_device", "password_changed", "security_changed"})
 # Relays log subjects, and phones show them on a locked screen.

@@ -355,6 +355,29 @@ async def test_s99_an_undo_puts_passkeys_back(api: Api, pool: Pool, settings: Se
     assert (await sign(api, holder)).status == 201
 
 
+@pytest.mark.parametrize("way", ["change", "recovery"])
+async def test_s99_a_notice_of_a_new_password_counts_passkeys(api: Api, pool: Pool, ann: Person, post: Post, way: str):
+    """A passkey outlives the password, so the owner hears of it; its name is a client's text, and is in no letter."""
+    user_id = (await ann.call("GET", "/v1/account")).data["$id"]
+
+    async def told() -> list[dict[str, Any]]:
+        if way == "change":
+            body = {"password": "another horse", "oldPassword": "correct horse"}
+            assert (await ann.call("PATCH", "/v1/account/password", **body)).status == 200
+            await ann.call("PATCH", "/v1/account/password", password="correct horse", oldPassword="another horse")
+        else:
+            assert (await use(api, WAYS[0], await post.issue(Kind.RECOVERY, user_id))).status == 200
+        rows = await pool.fetch("delete from mails where letter = 'password_changed' returning facts")
+        assert "+49 900" not in str(rows)
+        return [row["facts"] for row in rows]
+
+    _, holder = await add(ann, name="Call +49 900 1234")
+    assert {facts["passkeys"] for facts in await told()} == {1}
+    ann = await enter(api, pool, holder)
+    await pool.execute("delete from passkeys")
+    assert all("passkeys" not in facts for facts in await told())
+
+
 async def test_s99_a_stolen_session_adds_no_passkey_to_an_account_with_mfa(api: Api, pool: Pool, ann: Person):
     """It has to have its second factor, and lately."""
     await ann.enrol()

@@ -364,6 +364,21 @@ def test_a_broken_template_stops_the_start(tmp_path: Path, file: str, old: str, 
         templates.load_templates(folder)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_notice_of_a_new_password_counts_passkeys(language: str) -> None:
+    """They still open the account. Where there are none, none are mentioned."""
+    said = (
+        templates.load_templates()
+        .catalogues[language]
+        .one("Passkeys that can still sign in to the account: %(passkeys)s.")
+    )
+    for passkeys, shown in ((3, True), (None, False)):
+        written = render("password_changed", locale=language, passkeys=passkeys)
+        for part in (written.text, written.html):
+            assert (said.partition("%(passkeys)s")[0] in part) is shown
+    assert "Passkeys that can still sign in to the account: 3." in render("password_changed", passkeys=3).text
+
+
 def test_the_parts_say_the_same() -> None:
     """Both parts of a letter hold the same sentences."""
     for name in LETTERS:

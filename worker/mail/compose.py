@@ -99,6 +99,7 @@ def compose(
         "phrase": facts.get("phrase"),
         "change": facts.get("change"),
         "left": facts.get("left"),
+        "passkeys": facts.get("passkeys"),
     }
     if token:
         shared |= _of_token(claim, token, ring, public_url)

@@ -29,7 +29,7 @@ CHANGES = (
 )  # fmt: skip
 UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 # Present or not, they change what a letter says; the others are always needed where a template names them.
-OPTIONAL = ("host", "code_host", "requested_at", "ip", "device", "phrase", "left")
+OPTIONAL = ("host", "code_host", "requested_at", "ip", "device", "phrase", "left", "passkeys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ def prepare(facts: Mapping[str, object], *, language: str) -> tuple[Shape, dict[
     values["device"] = _matching(DEVICE, facts.get("device"))
     values["phrase"] = _matching(PHRASE, facts.get("phrase"))
     values["left"] = _matching(_NUMBER, facts.get("left"))
+    values["passkeys"] = _matching(_NUMBER, facts.get("passkeys"))
     values = {name: value for name, value in values.items() if value}
     amount, unit = _span(int(float(str(facts.get("lifetime_seconds", 0)))))
     return Shape(str(facts["era"]), unit, amount, frozenset(values), _matching(_WORD, facts.get("change"))), values

@@ -30,6 +30,7 @@ TRIAL = MappingProxyType({
     "expires": datetime(2026, 1, 1, tzinfo=UTC), "requested_at": datetime(2026, 1, 1, tzinfo=UTC),
     "ip": "192.0.2.1", "device": "Firefox 130.0, Linux", "code": "012345", "code_host": "example.com",
     "phrase": "Trial Phrase", "lifetime_seconds": 3_600, "left": 3,
+    "passkeys": 2,
 })  # fmt: skip
 _TRIAL_BRANDS = (Branding("Trial"), Branding("Trial", "#ffcc00", "help@example.com", "Trial", "logo"))
 
@@ -60,7 +61,8 @@ def render(
     where there is a secret `link` or `code`, with `expires` (aware) and `lifetime_seconds`; the requester's `ip`,
     `device` (a label of ours, never the raw header) and `requested_at` (aware); for letters that sign in `phrase`,
     and for codes `code_host`, the host that may fill it in; for a notice about security `change`, one of CHANGES, and
-    the number of recovery codes `left`. All of the last three lines may be None or absent. Raises
+    the number of recovery codes `left`; for one about a password the number of `passkeys` that open the account. All of
+    the last three lines may be None or absent. Raises
     LookupError for a letter we don't have or without a recipient, ValueError for a link that isn't plain printable
     ASCII, a code that isn't six digits or a moment that is none, jinja2's UndefinedError when a fact is missing,
     OverrideFault for the project's own templates.
