@@ -301,6 +301,30 @@ class PasskeyLimit(AccountError):
     status, type = 400, "user_passkey_limit_exceeded"
 
 
+class TargetNotFound(AccountError):
+    """The account has no such target."""
+
+    status, type = 404, "user_target_not_found"
+
+
+class TargetExists(AccountError):
+    """The account has a target with this id or this identifier."""
+
+    status, type = 409, "user_target_already_exists"
+
+
+class TargetLimit(AccountError):
+    """The account has as many targets as it may have. Delete one first."""
+
+    status, type = 400, "user_target_limit_exceeded"
+
+
+class OwnTarget(AccountError):
+    """The target is the account's own address or number. Change that instead."""
+
+    status, type = 400, "general_bad_request"
+
+
 class LastWayIn(AccountError):
     """The account has no other way in. Set a password or prove an address first."""
 

@@ -20,7 +20,7 @@ from service.errors import (
 from service.http import second_factors, text_rules
 from service.http.context import RequestContext
 from service.identity_providers.provider import ProviderIdentity, ProviderTokens
-from service.store import events, identities, sessions, tokens, users
+from service.store import events, identities, sessions, targets, tokens, users
 from service.store.events import Event
 from service.store.identities import Identity, Subject
 from service.store.unit_of_work import UnitOfWork
@@ -65,13 +65,14 @@ async def sign_in_by_identity(
     return SignedIn(user, identity, ctx.project.provider_mfa == "trust" or _proved_two(proof))
 
 
-async def close_earlier(ctx: RequestContext, tx: UnitOfWork, user: User) -> None:
-    """Close the session that the request came with, for the one that was opened in its place.
+async def close_earlier(ctx: RequestContext, tx: UnitOfWork, user: User, *, replaced_by: str) -> None:
+    """Close the session that the request came with, for the one that was opened in its place and gets its targets.
 
     Raises UserExists if it is another user's.
     """
     check_same(ctx, user)
     if ctx.found_member is not None:
+        await targets.move(tx, user, session_id=ctx.found_member.session_id, to_session_id=replaced_by)
         await sessions.close(tx, ctx.found_member, session_id=ctx.found_member.session_id)
 
 

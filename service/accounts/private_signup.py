@@ -64,6 +64,7 @@ def _future_user(token: Token, name: str) -> User:
         phone=None,
         phone_version=0,
         phone_verified=False,
+        targets="[]",
     )
 
 

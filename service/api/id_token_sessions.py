@@ -96,7 +96,7 @@ async def _open(ctx: RequestContext, proof: NativeProof, body: CreateIdTokenSess
             ctx, tx, proof.identity, provider_answer=tokens, link_to=ctx.found_member, name=body.name or ""
         )
         opened = await open_by_identity(ctx, tx, signed_in)
-        await identities.close_earlier(ctx, tx, signed_in.user)
+        await identities.close_earlier(ctx, tx, signed_in.user, replaced_by=opened.session.id)
     return opened
 
 

@@ -106,7 +106,7 @@ async def _open(ctx: RequestContext, flow: Flow, proof: ProviderIdentity, answer
             ctx, tx, proof, provider_answer=answer, link_to=oauth_flows.member_to_link(ctx, flow)
         )
         opened = await open_by_identity(ctx, tx, signed_in)
-        await identities.close_earlier(ctx, tx, signed_in.user)
+        await identities.close_earlier(ctx, tx, signed_in.user, replaced_by=opened.session.id)
     return opened
 
 

@@ -21,7 +21,7 @@ from service.errors import (
     QueryInvalid,
     TokenInvalid,
 )
-from service.http import passkey_list, responses, schemas
+from service.http import responses, schemas, short_lists
 from service.http.context import RequestContext
 from service.http.fields import Credential, Name, NewPasskeyId, ident, sized
 from service.http.request_body import Body, read
@@ -114,7 +114,7 @@ async def update_passkey_verification(ctx: RequestContext) -> web.Response:
 )
 async def list_passkeys(ctx: RequestContext) -> web.Response:
     """List the member's passkeys, oldest first unless asked for otherwise."""
-    return passkey_list.render(ctx, await passkeys.list_all(ctx.pool, ctx.member))
+    return short_lists.render_passkeys(ctx, await passkeys.list_all(ctx.pool, ctx.member))
 
 
 @member.get("/v1/account/passkeys/{passkeyId}")

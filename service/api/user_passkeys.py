@@ -6,7 +6,7 @@ from service.accounts import passkey_admin
 from service.api.passkeys import UpdatePasskey
 from service.api.users import admin_context, find_or_raise
 from service.errors import CursorNotFound, PasskeyNotFound, QueryInvalid, UserNotFound
-from service.http import passkey_list, responses, schemas
+from service.http import responses, schemas, short_lists
 from service.http.context import RequestContext
 from service.http.fields import ident
 from service.http.request_body import read
@@ -22,7 +22,7 @@ from service.store import passkeys
 )
 async def list_user_passkeys(ctx: RequestContext) -> web.Response:
     """List a user's passkeys, oldest first unless asked for otherwise."""
-    return passkey_list.render(ctx, await passkeys.list_all(ctx.pool, await find_or_raise(ctx)))
+    return short_lists.render_passkeys(ctx, await passkeys.list_all(ctx.pool, await find_or_raise(ctx)))
 
 
 @users_read.get("/v1/users/{userId}/passkeys/{passkeyId}")

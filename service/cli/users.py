@@ -64,7 +64,11 @@ def shown(user: User) -> dict[str, object]:
     facts: dict[str, object] = asdict(user)
     for hidden in ("project_id", "email_version", "password_hash"):
         del facts[hidden]
-    return facts | {"has_password": user.password_hash is not None, "prefs": orjson.loads(user.prefs)}
+    return facts | {
+        "has_password": user.password_hash is not None,
+        "prefs": orjson.loads(user.prefs),
+        "targets": orjson.loads(user.targets),
+    }
 
 
 async def _list(arguments: argparse.Namespace, settings: "Settings") -> object:

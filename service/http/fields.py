@@ -36,7 +36,7 @@ def unfit(message: str) -> PydanticCustomError:
     return PydanticCustomError("unfit", "{text}", {"text": message})
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     if fault := find_fault(text):
         raise unfit(fault)
     return text
@@ -54,7 +54,7 @@ def sized(least: int, most: int) -> Callable[[str], str]:
 def _secret(least: int, most: int) -> AfterValidator:
     """Make the check of a one-line text, which becomes a Secret."""
     fits = sized(least, most)
-    return AfterValidator(lambda text: Secret(_plain(fits(text))))
+    return AfterValidator(lambda text: Secret(plain(fits(text))))
 
 
 def whole(least: int, most: int) -> AfterValidator:
@@ -156,7 +156,7 @@ def _old_password(text: str) -> str:
     return text
 
 
-def _new_id(name: str) -> Callable[[str], str]:
+def new_id(name: str) -> Callable[[str], str]:
     def check(text: str) -> str:
         if text != "unique()" and not _ID.fullmatch(text):
             raise unfit(
@@ -244,10 +244,10 @@ OldPassword = Annotated[
 ]
 # A password's repetition; a hash too, because passwords can be tried against it.
 Hidden = Annotated[Secret, _TEXT, AfterValidator(Secret)]
-Name = Annotated[str, AfterValidator(sized(0, 128)), AfterValidator(_plain), _example("Ann", maxLength=128)]
-_NEW_ID = _example("unique()", maxLength=36, description="`unique()`, or an id of your own choice: a-z A-Z 0-9 . _ -")
-NewUserId = Annotated[str, AfterValidator(_new_id("UserId")), _NEW_ID]
-NewPasskeyId = Annotated[str, AfterValidator(_new_id("PasskeyId")), _NEW_ID]
+Name = Annotated[str, AfterValidator(sized(0, 128)), AfterValidator(plain), _example("Ann", maxLength=128)]
+NEW_ID = _example("unique()", maxLength=36, description="`unique()`, or an id of your own choice: a-z A-Z 0-9 . _ -")
+NewUserId = Annotated[str, AfterValidator(new_id("UserId")), NEW_ID]
+NewPasskeyId = Annotated[str, AfterValidator(new_id("PasskeyId")), NEW_ID]
 # What `navigator.credentials.create()` or `get()` returned, by its `toJSON()`; checked as a whole where it is verified.
 Credential = Annotated[
     dict[str, Any],
@@ -256,7 +256,7 @@ Credential = Annotated[
 UserId = Annotated[
     str,
     AfterValidator(sized(1, 36)),
-    AfterValidator(_plain),
+    AfterValidator(plain),
     _example("66e1c3d2a4b5968778a9", minLength=1, maxLength=36),
 ]
 # Six digits as a person types or pastes them: "012 345" is one code.
@@ -308,7 +308,7 @@ SessionSeconds = Annotated[
 ]
 
 
-ProviderName = Annotated[str, AfterValidator(sized(1, 64)), AfterValidator(_plain), _example("google", maxLength=64)]
+ProviderName = Annotated[str, AfterValidator(sized(1, 64)), AfterValidator(plain), _example("google", maxLength=64)]
 IdToken = Annotated[
     Secret,
     _TEXT,

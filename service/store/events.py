@@ -46,6 +46,9 @@ class Event(StrEnum):
     PASSKEY_UPDATE = "account.passkeys.update"
     PASSKEY_DELETE = "account.passkeys.delete"
     PASSKEY_TOKEN_CREATE = "account.passkeys.tokens.create"  # noqa: S105 - the name of an event
+    TARGET_CREATE = "account.targets.create"
+    TARGET_UPDATE = "account.targets.update"
+    TARGET_DELETE = "account.targets.delete"
     # A notice's link was used: the owner has undone a change.
     DISAVOWAL = "account.disavowal"
     # Changes by an operator, under the legacy Users API's names.
@@ -69,6 +72,9 @@ class Event(StrEnum):
     BY_OPERATOR_TOKEN = "users.tokens.create"  # noqa: S105 - the name of an event
     BY_OPERATOR_PASSKEY_UPDATE = "users.passkeys.update"
     BY_OPERATOR_PASSKEY_DELETE = "users.passkeys.delete"
+    BY_OPERATOR_TARGET_CREATE = "users.targets.create"
+    BY_OPERATOR_TARGET_UPDATE = "users.targets.update"
+    BY_OPERATOR_TARGET_DELETE = "users.targets.delete"
 
 
 # Events of the legacy log (docs/contract.md#lists-and-queries): the API document has no others.

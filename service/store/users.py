@@ -18,6 +18,8 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class User:
+    """User; `targets` is JSON of those that are not its own address and number (service/store/targets.py reads it)."""
+
     project_id: str
     id: str
     email: str | None
@@ -36,6 +38,7 @@ class User:
     phone: str | None
     phone_version: int
     phone_verified: bool
+    targets: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

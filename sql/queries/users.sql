@@ -2,7 +2,8 @@
 -- Under the first free id. No row if none is, or if the address is taken, or reserved and not verified.
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
-    phone_verified_at is not null as phone_verified
+    phone_verified_at is not null as phone_verified,
+    targets_of(project_id, id) as targets
 from make_user(:project_id, :ids, :email, :email_verified, :name, :password_hash);
 
 -- name: ensure_user(project_id, ids, email) -> Ensured
@@ -11,26 +12,30 @@ select (e.account).project_id, (e.account).id, (e.account).email, (e.account).em
     (e.account).email_verified, (e.account).name, (e.account).password_hash, (e.account).password_updated_at,
     (e.account).status, (e.account).labels, (e.account).prefs, (e.account).created_at, (e.account).updated_at,
     (e.account).accessed_at, (e.account).mfa,
-    (e.account).phone, (e.account).phone_version, (e.account).phone_verified_at is not null as phone_verified, (e.account).proved_by_holder, e.created
+    (e.account).phone, (e.account).phone_version, (e.account).phone_verified_at is not null as phone_verified,
+    targets_of((e.account).project_id, (e.account).id) as targets, (e.account).proved_by_holder, e.created
 from ensure_user(:project_id, :ids, :email) e;
 
 -- name: find_user(project_id, id) -> User?
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
-    phone_verified_at is not null as phone_verified
+    phone_verified_at is not null as phone_verified,
+    targets_of(project_id, id) as targets
 from users where project_id = :project_id and id = :id;
 
 -- name: find_user_by_email(project_id, email) -> User?
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
-    phone_verified_at is not null as phone_verified
+    phone_verified_at is not null as phone_verified,
+    targets_of(project_id, id) as targets
 from users where project_id = :project_id and email = :email;
 
 -- name: lock_user(project_id, id) -> User?
 -- Every act on a user locks this row first, so that acts on one user never interleave.
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
-    phone_verified_at is not null as phone_verified
+    phone_verified_at is not null as phone_verified,
+    targets_of(project_id, id) as targets
 from users where project_id = :project_id and id = :id for update;
 
 -- name: claim_user(project_id, id, email) -> User?
@@ -38,7 +43,8 @@ from users where project_id = :project_id and id = :id for update;
 -- address is locked before the row.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
-    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified
+    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
+    targets_of(u.project_id, u.id) as targets
 from claim_address(:project_id, :email, :id), users u
 where u.project_id = :project_id and u.id = :id for update of u;
 
@@ -48,6 +54,7 @@ where u.project_id = :project_id and u.id = :id for update of u;
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
     u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
+    targets_of(u.project_id, u.id) as targets,
     s.id as session_id, s.first_factor, s.assurance,
     s.mfa_at > now() - interval '1800 s' is true as is_fresh,
     greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
@@ -64,6 +71,7 @@ for update of u for key share of s;
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
     u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
+    targets_of(u.project_id, u.id) as targets,
     s.id as session_id, s.first_factor, s.assurance,
     s.mfa_at > now() - interval '1800 s' is true as is_fresh,
     greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
@@ -81,6 +89,8 @@ for update of u for key share of s;
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
     u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
+    case when exists (select from targets t where t.project_id = u.project_id and t.user_id = u.id)
+        then targets_of(u.project_id, u.id) else '[]' end as targets,
     s.id as session_id, s.first_factor, s.assurance,
     s.mfa_at > now() - interval '1800 s' is true as is_fresh,
     greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
@@ -96,6 +106,8 @@ where s.project_id = :project_id and s.user_id = :user_id and s.secret_hash = :s
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
     u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
+    case when exists (select from targets t where t.project_id = u.project_id and t.user_id = u.id)
+        then targets_of(u.project_id, u.id) else '[]' end as targets,
     s.id as session_id, s.first_factor, s.assurance,
     s.mfa_at > now() - interval '1800 s' is true as is_fresh,
     greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
@@ -146,20 +158,23 @@ update users set accessed_at = now() where project_id = :project_id and id = :id
 -- name: lock_user_by_email(project_id, email) -> User?
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
-    phone_verified_at is not null as phone_verified
+    phone_verified_at is not null as phone_verified,
+    targets_of(project_id, id) as targets
 from users where project_id = :project_id and email = :email for update;
 
 -- name: change_name(project_id, id, name) -> User?
 update users set name = :name, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
-    phone_verified_at is not null as phone_verified;
+    phone_verified_at is not null as phone_verified,
+    targets_of(project_id, id) as targets;
 
 -- name: change_prefs(project_id, id, prefs) -> User?
 update users set prefs = :prefs, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
-    phone_verified_at is not null as phone_verified;
+    phone_verified_at is not null as phone_verified,
+    targets_of(project_id, id) as targets;
 
 -- name: change_email(project_id, id, email, password_hash) -> User?
 -- Every token for the former address is void by its version. A first password comes with the first address.
@@ -171,7 +186,8 @@ where project_id = :project_id and id = :id and not is_reserved(:project_id, :em
     and not exists (select from users where project_id = :project_id and email = :email and id <> :id)
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
-    phone_verified_at is not null as phone_verified;
+    phone_verified_at is not null as phone_verified,
+    targets_of(project_id, id) as targets;
 
 -- name: restore_user(project_id, id, email) -> User?
 -- Another person may know the password; its date stops a login in progress. The address is the one that the link was
@@ -188,7 +204,8 @@ from (
 where u.project_id = :project_id and u.id = :id
 returning u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
-    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified;
+    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
+    targets_of(u.project_id, u.id) as targets;
 
 -- name: void_password(project_id, id)
 -- Another person may know it. Its date stops a login in progress.
@@ -199,7 +216,8 @@ where project_id = :project_id and id = :id;
 update users set status = :status, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
-    phone_verified_at is not null as phone_verified;
+    phone_verified_at is not null as phone_verified,
+    targets_of(project_id, id) as targets;
 
 -- name: disable_user(project_id, id) -> User?
 -- Blocked for good by the member. A verification that was not the member's own is withdrawn: the mailbox's owner may
@@ -208,7 +226,8 @@ update users set status = 'blocked', email_verified = email_verified and proved_
 where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
-    phone_verified_at is not null as phone_verified;
+    phone_verified_at is not null as phone_verified,
+    targets_of(project_id, id) as targets;
 
 -- name: is_proved_by_holder(project_id, id)
 select email_verified and proved_by_holder from users where project_id = :project_id and id = :id;
@@ -218,13 +237,15 @@ select email_verified and proved_by_holder from users where project_id = :projec
 update users set email_verified = :email_verified, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
-    phone_verified_at is not null as phone_verified;
+    phone_verified_at is not null as phone_verified,
+    targets_of(project_id, id) as targets;
 
 -- name: change_labels(project_id, id, labels) -> User?
 update users set labels = :labels, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
-    phone_verified_at is not null as phone_verified;
+    phone_verified_at is not null as phone_verified,
+    targets_of(project_id, id) as targets;
 
 -- name: change_mfa(project_id, id, mfa) -> User?
 -- What it was is kept for the undo link.
@@ -235,7 +256,8 @@ with former as (
 update users set mfa = :mfa, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
-    phone_verified_at is not null as phone_verified;
+    phone_verified_at is not null as phone_verified,
+    targets_of(project_id, id) as targets;
 
 -- name: restore_mfa(project_id, id, since)
 -- As it was before the first change since then.
@@ -261,6 +283,7 @@ delete from mfa_changes where changed_at < now() - interval '72 hours';
 select (e.account).project_id, (e.account).id, (e.account).email, (e.account).email_version, (e.account).email_verified, (e.account).name, (e.account).password_hash,
     (e.account).password_updated_at, (e.account).status, (e.account).labels, (e.account).prefs, (e.account).created_at, (e.account).updated_at, (e.account).accessed_at, (e.account).mfa,
     (e.account).phone, (e.account).phone_version, (e.account).phone_verified_at is not null as phone_verified,
+    targets_of((e.account).project_id, (e.account).id) as targets,
     e.created,
     not e.created and (e.account).accessed_at < now() - interval '400 days'
         and (e.account).phone_verified_at < now() - interval '400 days'
@@ -271,7 +294,8 @@ from ensure_user_of_number(:project_id, :ids, :phone) e;
 -- A statement locks after it has read everything, so the number is locked before the row.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
-    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified
+    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
+    targets_of(u.project_id, u.id) as targets
 from claim_number(:project_id, :phone), users u
 where u.project_id = :project_id and u.id = :id for update of u;
 
@@ -292,14 +316,16 @@ update users set phone_by_holder = :by_holder or (phone_verified_at is not null 
 where project_id = :project_id and id = :id and phone = :phone
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
-    phone_verified_at is not null as phone_verified;
+    phone_verified_at is not null as phone_verified,
+    targets_of(project_id, id) as targets;
 
 -- name: unverify_phone(project_id, id) -> User?
 update users set phone_verified_at = null, phone_by_holder = false, phone_version = phone_version + 1, updated_at = now()
 where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
-    phone_verified_at is not null as phone_verified;
+    phone_verified_at is not null as phone_verified,
+    targets_of(project_id, id) as targets;
 
 -- name: change_phone(project_id, id, phone, password_hash) -> User?
 -- Every code for the former number is void by its version. A first password comes with the number, as with an address.
@@ -314,7 +340,8 @@ update users set phone = :phone, phone_version = phone_version + 1, phone_verifi
 where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
-    phone_verified_at is not null as phone_verified;
+    phone_verified_at is not null as phone_verified,
+    targets_of(project_id, id) as targets;
 
 -- name: restore_phone(project_id, id, since)
 -- As it was before the first change since then. Proved by another account meanwhile, it is not proved here any more.
@@ -355,7 +382,8 @@ delete from users where project_id = :project_id and id = :id;
 -- user; `moment` and `word` are that user's sort keys.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
-    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified
+    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
+    targets_of(u.project_id, u.id) as targets
 from users u cross join lateral (
     select
         case :by::text when 'created_at' then u.created_at when 'updated_at' then u.updated_at

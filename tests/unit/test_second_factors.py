@@ -17,7 +17,7 @@ MEMBER = Member(
     project_id="shop", id="ann", email="ann@example.com", email_version=1, email_verified=True, name="",
     password_hash="$argon2id$", password_updated_at=_THEN, status="active", labels=[], prefs="{}", created_at=_THEN,
     updated_at=_THEN, accessed_at=_THEN, mfa=True, phone=None, phone_version=0,
-    phone_verified=False, session_id="s", first_factor="password", assurance=1,
+    phone_verified=False, targets="[]", session_id="s", first_factor="password", assurance=1,
     is_fresh=False, is_recent=False, has_totp=False,
 )  # fmt: skip
 

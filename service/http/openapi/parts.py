@@ -41,6 +41,7 @@ _PATHS = (
     Parameter("type", "The type of an authenticator: `totp`", {"type": "string", "examples": ["totp"]}),
     Parameter("challengeId", "The id of a challenge", {**_ID, "examples": ["66e1c3d2a4b5968778a9"]}),
     Parameter("passkeyId", "The id of a passkey", {**_ID, "examples": ["66e1c3d2a4b5968778a9"]}),
+    Parameter("targetId", "The id of a target", {**_ID, "examples": ["66e1c3d2a4b5968778a9"]}),
     Parameter("userId", "The id of a user", {**_ID, "examples": ["66e1c3d2a4b5968778a9"]}),
     Parameter("identityId", "The id of an identity", {**_ID, "examples": ["66e1c3d2a4b5968778a9"]}),
     Parameter(

@@ -26,6 +26,7 @@ from service.http.schemas.parameters import (
     PASSKEY_QUERIES,
     QUERIES,
     RETURNED,
+    TARGET_QUERIES,
     TOTAL,
     USER_QUERIES,
 )
@@ -33,6 +34,7 @@ from service.http.schemas.parts import Answer, Parameter, Schema
 from service.http.schemas.passkeys import PASSKEY, PASSKEY_CHALLENGE, PASSKEY_LIST, TOKEN_SECRET
 from service.http.schemas.security_log import LOG, LOG_LIST
 from service.http.schemas.sessions import SESSION, SESSION_LIST
+from service.http.schemas.targets import TARGET, TARGET_LIST
 from service.http.schemas.tokens import CUSTOM_TOKEN, JWT, PHONE_TOKEN, TOKEN
 from service.http.schemas.users import MANAGED_USER, PREFERENCES, USER, USER_LIST
 from service.version import VERSION
@@ -70,6 +72,9 @@ __all__ = [
     "RETURNED",
     "SESSION",
     "SESSION_LIST",
+    "TARGET",
+    "TARGET_LIST",
+    "TARGET_QUERIES",
     "TOKEN",
     "TOKEN_SECRET",
     "TOTAL",

@@ -39,6 +39,9 @@ _MODERN_EVENTS = {
     Event.PASSKEY_UPDATE: "passkey.update",
     Event.PASSKEY_DELETE: "passkey.delete",
     Event.PASSKEY_TOKEN_CREATE: "passkey.token.create",
+    Event.TARGET_CREATE: "target.create",
+    Event.TARGET_UPDATE: "target.update",
+    Event.TARGET_DELETE: "target.delete",
     Event.DISAVOWAL: "user.disavowal",
     Event.BY_OPERATOR_CREATE: "user.create",
     Event.BY_OPERATOR_DELETE: "user.delete",
@@ -59,6 +62,9 @@ _MODERN_EVENTS = {
     Event.BY_OPERATOR_TOKEN: "tokens.create",
     Event.BY_OPERATOR_PASSKEY_UPDATE: "passkey.update",
     Event.BY_OPERATOR_PASSKEY_DELETE: "passkey.delete",
+    Event.BY_OPERATOR_TARGET_CREATE: "target.create",
+    Event.BY_OPERATOR_TARGET_UPDATE: "target.update",
+    Event.BY_OPERATOR_TARGET_DELETE: "target.delete",
 }
 # Names in the log for an actor with an API key or on the command line.
 _OPERATOR = "keyProject"

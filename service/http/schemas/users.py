@@ -21,7 +21,8 @@ from service.http.schemas.parts import (
     Time,
     render,
 )
-from service.store import users
+from service.http.schemas.targets import Target
+from service.store import targets, users
 
 Prefs = Annotated[
     dict[str, Any],
@@ -31,31 +32,8 @@ Prefs = Annotated[
 _STATUS = {"unactivated": 0, "active": 1, "blocked": 2}
 
 
-class Target(Answer):
-    """An address for messages to a user: the account's own."""
-
-    id: Annotated[Id, Field(alias="$id"), As(lambda _version, user_id: f"email-{user_id}"[:36])]
-    created_at: Annotated[Time, Field(alias="$createdAt")]
-    updated_at: Annotated[Time, Field(alias="$updatedAt")]
-    name: Annotated[str, Field(examples=[""]), Is("")]
-    user_id: Annotated[Id, From("id")]
-    provider_id: None
-    provider_type: Literal["email"]
-    identifier: Annotated[Address, From("email")]
-    expired: Literal[False]
-
-
-class PhoneTarget(Target):
-    """A number for messages to a user: the account's own."""
-
-    id: Annotated[Id, Field(alias="$id"), As(lambda _version, user_id: f"sms-{user_id}"[:36])]
-    provider_type: Literal["sms"]  # type: ignore[assignment] # the other kind of target
-    identifier: Annotated[str, Field(examples=["+4915112345678"]), From("phone")]
-
-
 def _targets(version: ApiVersion, user: users.User) -> list[dict[str, Any]]:
-    has = ((Target, user.email), (PhoneTarget, user.phone))
-    return [render(kind, version, user) for kind, address in has if address]
+    return [render(Target, version, each) for each in targets.list_of(user)]
 
 
 class UserLegacy(Answer):
@@ -96,7 +74,7 @@ class User(Answer):
     phone_verification: Annotated[bool, From("phone_verified")]
     mfa: Annotated[bool, Field(description="Whether a second factor is asked for", examples=[False])]
     prefs: Prefs
-    targets: Annotated[list[Target | PhoneTarget], From(""), As(_targets)]
+    targets: Annotated[list[Target], From(""), As(_targets)]
     accessed_at: Time
     impersonator: Annotated[Literal[False], Field(description="From format 1.9 on"), Since((1, 9))] = False
 
