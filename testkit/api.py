@@ -9,7 +9,7 @@ from testkit.waiting import until
 TABLES = (
     "windows", "window_resets", "logs", "events", "mail_events", "mails", "sms", "tokens", "challenges",
     "recovery_codes", "mfa_changes", "phone_changes", "authenticators", "passkey_challenges", "passkeys", "identities",
-    "sessions", "users", "api_keys",
+    "targets", "sessions", "users", "api_keys",
     "platforms", "projects",
 )  # fmt: skip
 

@@ -25,6 +25,9 @@ from testkit.factors import RECOVERY as RECOVERY_CODES
 from testkit.passkeys import PATH as PASSKEYS
 from testkit.passkeys import add, begin, switch_on
 from testkit.proofs import ANN, WAYS, Post, use
+from testkit.targets import PATH as TARGETS
+from testkit.targets import path as target_path
+from testkit.targets import register
 from tests.security.test_takeover import login, waiting
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
@@ -283,6 +286,9 @@ WRITES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("update_passkey_verification", "PUT", f"{PASSKEYS}/new/verification", {}),
     ("update_passkey", "PATCH", f"{PASSKEYS}/phone", {"name": "Key"}),
     ("delete_passkey", "DELETE", f"{PASSKEYS}/phone", {}),
+    ("create_push_target", "POST", TARGETS, {"targetId": "new", "identifier": "new"}),
+    ("update_push_target", "PUT", target_path("phone"), {"identifier": "new"}),
+    ("delete_push_target", "DELETE", target_path("phone"), {}),
 )
 
 
@@ -320,12 +326,19 @@ async def passkey_of(person: Person) -> dict[str, Any]:
     return {"name": "Key"}
 
 
+async def target_of(person: Person) -> dict[str, Any]:
+    """Register a device of another session: it does not end with the one that acts."""
+    other = Person(person.api, person.pool, await person.api.sign_in())
+    assert (await register(other, "phone", "token")).status == 201
+    return {"identifier": "new"}
+
+
 # What the member must have before, and what more the body holds then.
 PREPARED: dict[str, Callable[[Person], Awaitable[dict[str, Any]]]] = {
     "update_mfa_authenticator": pending_app, "delete_mfa_authenticator": app_of,
     "update_mfa_recovery_codes": codes_of, "update_mfa_challenge": challenge_of,
     "create_passkey": passkey_of, "update_passkey_verification": pending_passkey, "update_passkey": passkey_of,
-    "delete_passkey": passkey_of,
+    "delete_passkey": passkey_of, "update_push_target": target_of, "delete_push_target": target_of,
 }  # fmt: skip
 # Routes of members that write nothing of the account: a JWT is signed, the others are not served.
 WRITE_NOTHING = {"create_jwt", "delete_identity", "delete_consent", "delete_consent_token"}
@@ -366,5 +379,6 @@ def test_every_write_of_a_member_is_held_against_it():
 
 
 async def state(pool: Pool) -> dict[str, list[Any]]:
-    tables = ("users", "sessions", "tokens", "mails", "events", "authenticators", "recovery_codes", "passkeys")
+    tables = ("users", "sessions", "tokens", "mails", "events", "authenticators", "recovery_codes", "passkeys",
+              "targets")  # fmt: skip
     return {table: await pool.fetch(f"select * from {table} order by 1, 2, 3") for table in tables}

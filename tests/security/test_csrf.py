@@ -135,5 +135,6 @@ async def test_s59_reading_changes_nothing(api: Api, pool: Pool):
             for override in ({}, {"X-HTTP-Method-Override": "DELETE"}):
                 query = "?_method=DELETE&name=New&userId=x&secret=y"
                 filled = path.replace("{sessionId}", "current").replace("{type}", "totp").replace("{passkeyId}", "x")
+                filled = filled.replace("{targetId}", "x")
                 await api.call(method, filled + query, headers=cookie | override)
     assert await state(pool) == before

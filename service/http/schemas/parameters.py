@@ -27,8 +27,8 @@ TARGET_QUERIES = Parameter(
     "queries[]",
     "limit (0 to 100, usually 25), offset, cursorAfter, cursorBefore; orderAsc and orderDesc by $id, $createdAt, "
     "$updatedAt, name, providerId, providerType, identifier; equal for $id, name, providerId, providerType, "
-    "identifier; search and contains for name, identifier; greaterThan, greaterThanEqual, lessThan, lessThanEqual and between for "
-    "$createdAt, $updatedAt; either spelling",
+    "identifier; search and contains for name, identifier; greaterThan, greaterThanEqual, lessThan, lessThanEqual "
+    "and between for $createdAt, $updatedAt; either spelling",
     {"type": "array", "items": {"type": "string", "examples": ['{"method":"limit","values":[5]}']}, "maxItems": 100},
 )
 IDENTITY_QUERIES = Parameter(

@@ -27,6 +27,9 @@ from testkit.documented import Documented
 from testkit.factors import AUTHENTICATOR, CHALLENGES, RECOVERY, Person
 from testkit.passkeys import PATH as PASSKEYS
 from testkit.passkeys import TOKENS, add, begin, switch_on
+from testkit.targets import PATH as TARGETS
+from testkit.targets import path as target_path
+from testkit.targets import register
 
 BOB = {"email": "bob@example.com", "password": "correct horse"}
 LINK = {"url": "http://localhost/there"}
@@ -372,6 +375,47 @@ async def eleven_passkeys(stage: Stage) -> Any:
         "passkey_id || n, name, created_at, expires_at from passkey_challenges, generate_series(2, 10) n"
     )
     return await stage.call("POST", PASSKEYS, json={}, headers=stage.member)
+
+
+@row(
+    errors.TargetNotFound, "user_target_not_found",
+    modern=(404, "The account has no such target."), legacy=(404, "The account has no such target."),
+)  # fmt: skip
+async def no_target(stage: Stage) -> Any:
+    return await stage.call("DELETE", target_path("none"), headers=stage.member)
+
+
+@row(
+    errors.TargetExists, "user_target_already_exists",
+    modern=(409, "The account has a target with this id or this identifier."),
+    legacy=(409, "The account has a target with this id or this identifier."),
+)  # fmt: skip
+async def device_registered_twice(stage: Stage) -> Any:
+    person = Person(stage.api, stage.pool, stage.member)
+    await register(person, "phone", "token")
+    return await stage.call("POST", TARGETS, json={"targetId": "other", "identifier": "token"}, headers=stage.member)
+
+
+@row(
+    errors.TargetLimit, "user_target_limit_exceeded",
+    modern=(400, "The account has as many targets as it may have. Delete one first."),
+    legacy=(400, "The account has as many targets as it may have. Delete one first."),
+)  # fmt: skip
+async def eleven_devices(stage: Stage) -> Any:
+    person = Person(stage.api, stage.pool, stage.member)
+    for number in range(10):
+        await register(person, f"phone-{number}", f"token-{number}")
+    return await stage.call("POST", TARGETS, json={"targetId": "more", "identifier": "more"}, headers=stage.member)
+
+
+@row(
+    errors.OwnTarget, "general_bad_request",
+    modern=(400, "The target is the account's own address or number. Change that instead."),
+    legacy=(400, "The target is the account's own address or number. Change that instead."),
+)  # fmt: skip
+async def target_of_the_address(stage: Stage) -> Any:
+    user = (await stage.call("GET", "/v1/account", headers=stage.member)).data["$id"]
+    return await stage.call("DELETE", f"/v1/users/{user}/targets/email-{user}", json={}, headers=await key(stage.pool))
 
 
 @row(

@@ -32,6 +32,8 @@ from testkit.identity_provider import IdentityProvider
 from testkit.passkeys import PATH as PASSKEYS
 from testkit.passkeys import TOKENS as PASSKEY_TOKENS
 from testkit.passkeys import forget_projects
+from testkit.targets import ACCOUNT as ACCOUNT_TARGETS
+from testkit.targets import PATH as TARGETS
 from worker.security_log import SecurityLogWriter
 
 PASSWORD = {"email": "ann@example.com", "password": "correct horse"}
@@ -284,6 +286,7 @@ async def walk_users(walker: Walker) -> None:
         await walker.call("DELETE", path + (session.data["$id"] if path.endswith("/") else ""), json={})
     await SecurityLogWriter(walker.pool).write_pending()
     assert (await walker.call("GET", f"{user}/logs")).data["logs"]
+    await walk_user_targets(walker, user)
     await walk_ways_in(walker, user)
     await walker.call("GET", f"{user}/memberships")
     await walker.call("DELETE", user, json={})
@@ -323,6 +326,26 @@ async def walk_passkeys(walker: Walker) -> None:
     proof = {"userId": signed["userId"], "secret": signed["secret"]}
     await walker.call("POST", "/v1/account/sessions/token", json=proof, headers={})
     await walker.call("DELETE", f"{PASSKEYS}/phone", json={})
+
+
+async def walk_targets(walker: Walker) -> None:
+    await walker.call("POST", "/v1/account", json=PASSWORD, headers={})
+    await walker.sign_in()
+    device = {"targetId": "phone", "identifier": "token", "providerId": "fcm"}
+    await walker.call("POST", TARGETS, json=device)
+    await walker.call("PUT", f"{ACCOUNT_TARGETS}/phone/push", json={"identifier": "token-2"})
+    shown = (await walker.call("GET", "/v1/account")).data
+    assert [each["$id"] for each in shown.get("targets", [])][1:] in ([], ["phone"])
+    await walker.call("DELETE", f"{ACCOUNT_TARGETS}/phone/push", json={})
+
+
+async def walk_user_targets(walker: Walker, user: str) -> None:
+    device = {"targetId": "phone", "providerType": "push", "identifier": "token", "name": "Phone"}
+    await walker.call("POST", f"{user}/targets", json=device)
+    assert len((await walker.call("GET", f"{user}/targets?queries[]=limit(5)")).data["targets"]) == 3
+    await walker.call("GET", f"{user}/targets/phone")
+    await walker.call("PATCH", f"{user}/targets/phone", json={"identifier": "token-2"})
+    await walker.call("DELETE", f"{user}/targets/phone", json={})
 
 
 async def walk_user_passkeys(walker: Walker, user_id: str) -> None:
@@ -436,7 +459,8 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 
 
 WALKS = (
-    walk_account, walk_providers, walk_sessions, walk_mails, walk_factors, walk_passkeys, walk_phones, walk_users,
+    walk_account, walk_providers, walk_sessions, walk_mails, walk_factors, walk_passkeys, walk_targets, walk_phones,
+    walk_users,
 )  # fmt: skip
 
 
