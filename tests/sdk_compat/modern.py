@@ -9,8 +9,7 @@ from typing import Any
 import aiohttp
 
 from testkit.api import Api
-from tests.sdk_compat import factors, passkeys, providers
-from tests.sdk_compat.not_served import NOT_SERVED, ROUTE
+from tests.sdk_compat import factors, passkeys, providers, targets
 from tests.sdk_compat.walk import Walk
 
 ANN, CODED, PROVED = "ann@example.com", "ann.code@example.com", "ann.new@example.com"
@@ -27,12 +26,11 @@ async def walk(it: Walk) -> None:
     await _sessions(it)
     await _factors(it)
     await _passkeys(it)
+    await _targets(it)
     await _mailed(it)
     await _end(it)
     await _by_phone(it)
     await providers.walk(it)
-    for method, parameters in NOT_SERVED.items():
-        await it.refused(method, 404, ROUTE, **parameters)
 
 
 async def enter(it: Walk, method: str, /, **parameters: Any) -> Any:
@@ -218,6 +216,14 @@ async def _passkeys(it: Walk) -> None:
         session = await enter(it, "createSession", userId=token["userId"], secret=token["secret"])
         assert (session["provider"], session["factors"]) == ("passkey", ["passkey", "userVerification"])
         await it.works("deletePasskey", passkeyId="phone")
+        await it.works("deleteSession", sessionId="current")
+        await left(it)
+
+
+async def _targets(it: Walk) -> None:
+    if it.has("createPushTarget"):
+        await sign_in(it, PROVED, "third horse")
+        await targets.walk(it)
         await it.works("deleteSession", sessionId="current")
         await left(it)
 

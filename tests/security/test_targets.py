@@ -1,4 +1,4 @@
-"""Attacks by push targets: on others' devices, on the cap, and for what a taken-over device may tell."""
+"""Attacks by push targets: on others' devices, on the cap, and for what a taken-over device may tell (S108)."""
 
 import asyncio
 
@@ -8,10 +8,12 @@ from service.db import Pool
 from service.store import projects
 from testkit.api import Api
 from testkit.factors import Person, signed_in
+from testkit.proofs import WAYS, Post, Way, use
 from testkit.targets import identifiers, path, register
 from tests.security.test_takeover import waiting
 
 pytestmark = pytest.mark.usefixtures("cheap")
+RECOVER, SIGN_IN, RECOVER_BY_CODE = WAYS[0], WAYS[5], WAYS[7]
 TIMES = {"$createdAt", "$updatedAt"}
 
 
@@ -34,7 +36,7 @@ def kind(answer) -> tuple[int, str]:
     return answer.status, answer.data.get("type", "")
 
 
-async def test_others_targets_are_not_found(ann: Person, bob: Person):
+async def test_s108_others_targets_are_not_found(ann: Person, bob: Person):
     """A target of another user answers as one that is not there, and stays as it is."""
     await register(ann, "phone", "token")
     for target in ("phone", "none"):
@@ -43,14 +45,14 @@ async def test_others_targets_are_not_found(ann: Person, bob: Person):
     assert await identifiers(ann) == ["token"]
 
 
-async def test_ids_of_others_are_free(ann: Person, bob: Person):
+async def test_s108_ids_of_others_are_free(ann: Person, bob: Person):
     """An id names a target of one user: nobody finds out by it what others have."""
     assert (await register(ann, "phone", "a")).status == 201
     assert (await register(bob, "phone", "b")).status == 201
     assert (await identifiers(ann), await identifiers(bob)) == (["a"], ["b"])
 
 
-async def test_a_device_that_changes_hands(ann: Person, bob: Person):
+async def test_s108_a_device_that_changes_hands(ann: Person, bob: Person):
     """Its messages go to who has registered it last, and to nobody else; it is one row for the app's sender."""
     await register(ann, "phone", "token")
     assert (await register(bob, "mine", "token")).status == 201
@@ -61,7 +63,7 @@ async def test_a_device_that_changes_hands(ann: Person, bob: Person):
 
 
 @pytest.mark.parametrize("way", ["POST", "PUT"])
-async def test_a_takeover_tells_nothing_of_the_former_holder(pool: Pool, ann: Person, bob: Person, way: str):
+async def test_s108_a_takeover_tells_nothing_of_the_former_holder(pool: Pool, ann: Person, bob: Person, way: str):
     """The answer for an identifier that somebody has is that for a new one, field by field; it is no new account's."""
     await register(ann, "phone", "known", providerId="of-ann")
     answers = []
@@ -84,7 +86,7 @@ async def test_a_takeover_tells_nothing_of_the_former_holder(pool: Pool, ann: Pe
     assert names == {name for name in unknown.headers if name not in ("Date", "X-Request-Id")}
 
 
-async def test_the_former_holder_learns_nothing_of_the_next(pool: Pool, ann: Person, bob: Person):
+async def test_s108_the_former_holder_learns_nothing_of_the_next(pool: Pool, ann: Person, bob: Person):
     """No event with the other's address or device is in the former holder's log."""
     await register(ann, "phone", "token")
     owner = (await ann.call("GET", "/v1/account")).data["$id"]
@@ -93,7 +95,7 @@ async def test_the_former_holder_learns_nothing_of_the_next(pool: Pool, ann: Per
     assert await pool.fetch("select id from events where user_id = $1", owner) == before
 
 
-async def test_twenty_at_once_stay_within_the_cap(pool: Pool, ann: Person):
+async def test_s108_twenty_at_once_stay_within_the_cap(pool: Pool, ann: Person):
     """Ten get in, ten are refused, whichever."""
     answers = await asyncio.gather(*(register(ann, f"t{number}", f"i{number}") for number in range(20)))
     assert sorted(answer.status for answer in answers) == [201] * 10 + [400] * 10
@@ -101,14 +103,14 @@ async def test_twenty_at_once_stay_within_the_cap(pool: Pool, ann: Person):
     assert len(await identifiers(ann)) == len(await pool.fetch("select from targets")) == 10
 
 
-async def test_one_device_registered_by_two_at_once(pool: Pool, ann: Person, bob: Person):
+async def test_s108_one_device_registered_by_two_at_once(pool: Pool, ann: Person, bob: Person):
     """One of them has it in the end; both are told that they got it, as with one after the other."""
     answers = await asyncio.gather(*(register(each, "phone", "token") for each in (ann, bob)))
     assert [answer.status for answer in answers] == [201, 201]
     assert len(await pool.fetch("select from targets")) == 1
 
 
-async def test_a_session_that_ends_meanwhile_registers_nothing(api: Api, pool: Pool, ann: Person):
+async def test_s108_a_session_that_ends_meanwhile_registers_nothing(api: Api, pool: Pool, ann: Person):
     """A device that is slower than the sign-out is not registered for the account any more."""
     async with pool.connection() as held, held.transaction():
         await held.execute("select 1 from users for update")
@@ -119,7 +121,7 @@ async def test_a_session_that_ends_meanwhile_registers_nothing(api: Api, pool: P
     assert await pool.fetch("select from targets") == []
 
 
-async def test_other_projects_have_identifiers_of_their_own(api: Api, pool: Pool, ann: Person):
+async def test_s108_other_projects_have_identifiers_of_their_own(api: Api, pool: Pool, ann: Person):
     """An app takes no device from another's users."""
     await register(ann, "phone", "token")
     await pool.execute("insert into projects (id, name) values ('other', 'Other') on conflict do nothing")
@@ -129,3 +131,18 @@ async def test_other_projects_have_identifiers_of_their_own(api: Api, pool: Pool
         "values ('other', 'eve', 'phone', 'push', 'token')"
     )
     assert await identifiers(ann) == ["token"]
+
+
+@pytest.mark.parametrize("way", [RECOVER, SIGN_IN, RECOVER_BY_CODE], ids=lambda way: str(way.kind))
+async def test_s108_a_squatters_device_goes_when_the_owner_comes(api: Api, pool: Pool, post: Post, way: Way):
+    """Who proves the mailbox of an unproved account is alone in it: no message goes to the squatter's devices."""
+    user = (await api.sign_up())["$id"]
+    squatter = await signed_in(api, pool)
+    await register(squatter, "phone", "token")
+    await pool.execute(
+        "insert into targets (project_id, user_id, id, provider_type, identifier) "
+        "values ('shop', $1, 'tv', 'push', 'without a session')",
+        user,
+    )
+    assert (await use(api, way, await post.issue(way.kind, user))).status == way.status
+    assert await pool.fetch("select from targets") == []

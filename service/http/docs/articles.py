@@ -34,7 +34,7 @@ GUIDES = (
 )
 HANDBOOK = (
     "projects", "keys", "pages", "templates", "accounts", "second-factors", "passkeys", "sign-in-providers",
-    "identities", "limits", "contract", "clients",
+    "identities", "push-targets", "limits", "contract", "clients",
 )  # fmt: skip
 # Pages of the site that stand for other files of docs/.
 _ELSEWHERE = {"routes": "/docs/api", "errors": "/docs/errors"}
