@@ -7,8 +7,10 @@ from service.errors import (
     ArgumentInvalid,
     AuthenticatorNotFound,
     EmailExists,
+    OwnTarget,
     PasskeyNotFound,
     SessionNotFound,
+    TargetNotFound,
     UserExists,
     UserNotFound,
 )
@@ -20,9 +22,9 @@ WRONG, EXISTS, MISSING, UNFIT, AWAY, UNWELL = 2, 3, 4, 5, 6, 7
 # The first that fits.
 _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
     ((InvalidSettings,), UNFIT),
-    ((ArgumentInvalid, UsageError), WRONG),
+    ((ArgumentInvalid, UsageError, OwnTarget), WRONG),
     ((ProjectExists, UserExists, EmailExists), EXISTS),
-    ((NotFound, UserNotFound, SessionNotFound, AuthenticatorNotFound, PasskeyNotFound), MISSING),
+    ((NotFound, UserNotFound, SessionNotFound, AuthenticatorNotFound, PasskeyNotFound, TargetNotFound), MISSING),
     ((TimeoutError, migrations.MigrationDrift, migrations.Busy, AccountError, OSError), AWAY),
 )
 

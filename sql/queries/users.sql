@@ -379,46 +379,47 @@ delete from users where project_id = :project_id and id = :id;
 -- name: list_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, phones, phone_verified, phone_part, created_from, created_until, by, descending, cursor, moment, word, limit, offset) -> User*
 -- Null filters nothing. Words are searched with strpos, which has no wildcards. The order is `by`: for one value of it
 -- all but one of the cases are constants, so that the plan is as short as with the name of a column. The cursor is a
--- user; `moment` and `word` are that user's sort keys.
-select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
-    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
-    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
-    targets_of(u.project_id, u.id) as targets
-from users u cross join lateral (
-    select
-        case :by::text when 'created_at' then u.created_at when 'updated_at' then u.updated_at
-            when 'accessed_at' then u.accessed_at
-            when 'password_updated_at' then coalesce(u.password_updated_at, 'epoch'::timestamptz)
-            else 'epoch'::timestamptz end as moment,
-        case :by when 'name' then u.name when 'email' then coalesce(u.email, '') when 'status' then u.status
-            when 'phone' then coalesce(u.phone, '') when 'email_verified' then u.email_verified::text
-            when 'phone_verified' then (u.phone_verified_at is not null)::text else '' end as word
-) k
-where u.project_id = :project_id
-    and (:search::text is null or strpos(lower(u.id), lower(:search)) > 0
-        or strpos(u.email, :search_email) > 0 or strpos(u.phone, :search) > 0
-        or strpos(lower(u.name), lower(:search)) > 0)
-    and (:ids::text[] is null or u.id = any(:ids))
-    and (:emails::text[] is null or u.email = any(:emails))
-    and (:names::text[] is null or u.name = any(:names))
-    and (:statuses::text[] is null or u.status = any(:statuses))
-    and (:labels::text[] is null or u.labels && :labels)
-    and (:verified::boolean is null or u.email_verified = :verified)
-    and (:name_part::text is null or strpos(lower(u.name), lower(:name_part)) > 0)
-    and (:email_part::text is null or strpos(u.email, :email_part) > 0)
-    and (:phones::text[] is null or u.phone = any(:phones))
-    and (:phone_verified::boolean is null or (u.phone_verified_at is not null) = :phone_verified)
-    and (:phone_part::text is null or strpos(u.phone, :phone_part) > 0)
-    and (:created_from::timestamptz is null or u.created_at >= :created_from)
-    and (:created_until::timestamptz is null or u.created_at < :created_until)
-    and (:cursor::text is null or case when :descending::boolean
-        then (k.moment, k.word, u.id) < (:moment::timestamptz, :word::text, :cursor)
-        else (k.moment, k.word, u.id) > (:moment, :word, :cursor) end)
-order by
-    case when not :descending then k.moment end, case when :descending then k.moment end desc,
-    case when not :descending then k.word end, case when :descending then k.word end desc,
-    case when not :descending then u.id end, case when :descending then u.id end desc
-limit :limit offset :offset;
+-- user; `moment` and `word` are that user's sort keys. Targets are looked up for the page alone, not for rows that the offset skips.
+select p.*, targets_of(p.project_id, p.id) as targets from (
+    select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
+        u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
+        u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified
+    from users u cross join lateral (
+        select
+            case :by::text when 'created_at' then u.created_at when 'updated_at' then u.updated_at
+                when 'accessed_at' then u.accessed_at
+                when 'password_updated_at' then coalesce(u.password_updated_at, 'epoch'::timestamptz)
+                else 'epoch'::timestamptz end as moment,
+            case :by when 'name' then u.name when 'email' then coalesce(u.email, '') when 'status' then u.status
+                when 'phone' then coalesce(u.phone, '') when 'email_verified' then u.email_verified::text
+                when 'phone_verified' then (u.phone_verified_at is not null)::text else '' end as word
+    ) k
+    where u.project_id = :project_id
+        and (:search::text is null or strpos(lower(u.id), lower(:search)) > 0
+            or strpos(u.email, :search_email) > 0 or strpos(u.phone, :search) > 0
+            or strpos(lower(u.name), lower(:search)) > 0)
+        and (:ids::text[] is null or u.id = any(:ids))
+        and (:emails::text[] is null or u.email = any(:emails))
+        and (:names::text[] is null or u.name = any(:names))
+        and (:statuses::text[] is null or u.status = any(:statuses))
+        and (:labels::text[] is null or u.labels && :labels)
+        and (:verified::boolean is null or u.email_verified = :verified)
+        and (:name_part::text is null or strpos(lower(u.name), lower(:name_part)) > 0)
+        and (:email_part::text is null or strpos(u.email, :email_part) > 0)
+        and (:phones::text[] is null or u.phone = any(:phones))
+        and (:phone_verified::boolean is null or (u.phone_verified_at is not null) = :phone_verified)
+        and (:phone_part::text is null or strpos(u.phone, :phone_part) > 0)
+        and (:created_from::timestamptz is null or u.created_at >= :created_from)
+        and (:created_until::timestamptz is null or u.created_at < :created_until)
+        and (:cursor::text is null or case when :descending::boolean
+            then (k.moment, k.word, u.id) < (:moment::timestamptz, :word::text, :cursor)
+            else (k.moment, k.word, u.id) > (:moment, :word, :cursor) end)
+    order by
+        case when not :descending then k.moment end, case when :descending then k.moment end desc,
+        case when not :descending then k.word end, case when :descending then k.word end desc,
+        case when not :descending then u.id end, case when :descending then u.id end desc
+    limit :limit offset :offset
+) p;
 
 -- name: count_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, phones, phone_verified, phone_part, created_from, created_until, most)
 -- At most `most`: counting a million rows would take too long.
