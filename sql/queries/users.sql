@@ -379,7 +379,8 @@ delete from users where project_id = :project_id and id = :id;
 -- name: list_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, phones, phone_verified, phone_part, created_from, created_until, by, descending, cursor, moment, word, limit, offset) -> User*
 -- Null filters nothing. Words are searched with strpos, which has no wildcards. The order is `by`: for one value of it
 -- all but one of the cases are constants, so that the plan is as short as with the name of a column. The cursor is a
--- user; `moment` and `word` are that user's sort keys. Targets are looked up for the page alone, not for rows that the offset skips.
+-- user; `moment` and `word` are that user's sort keys. Targets are looked up for the page alone, not for rows that the
+-- offset skips.
 select p.*, targets_of(p.project_id, p.id) as targets from (
     select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
         u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
