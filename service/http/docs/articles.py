@@ -26,6 +26,7 @@ GUIDES = (
     "second-factors",
     "codes",
     "passkeys",
+    "push-targets",
     "cookies",
     "server-side-rendering",
     "server-made-sessions",
