@@ -484,6 +484,25 @@ CREATE INDEX sms_by_age ON public.sms USING btree (project_id, created_at);
 CREATE INDEX sms_due ON public.sms USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
 CREATE INDEX sms_of_token ON public.sms USING btree (project_id, token_id);
 
+create table targets (
+    project_id text not null,
+    user_id text not null,
+    id text not null,
+    session_id text,
+    provider_type text not null,
+    provider_id text,
+    name text default ''::text not null,
+    identifier text not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint targets_pkey PRIMARY KEY (project_id, user_id, id),
+    constraint targets_project_id_provider_type_identifier_key UNIQUE (project_id, provider_type, identifier),
+    constraint targets_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE,
+    constraint targets_project_id_user_id_session_id_fkey FOREIGN KEY (project_id, user_id, session_id) REFERENCES sessions(project_id, user_id, id) ON DELETE CASCADE,
+    constraint targets_identifier_check CHECK (((length(identifier) >= 1) AND (length(identifier) <= 255))),
+    constraint targets_provider_type_check CHECK ((provider_type = ANY (ARRAY['email'::text, 'sms'::text, 'push'::text])))
+);
+
 create table template_overrides (
     project_id text not null,
     letter text not null,
@@ -608,6 +627,13 @@ begin
     where project_id = project and email = wanted and status = 'blocked' and not email_verified
         and id is distinct from mover;
 end $function$;
+
+CREATE OR REPLACE FUNCTION public.claim_identifier(project text, kind text, identifier text)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+    select pg_advisory_xact_lock(hashtextextended(project || ' ' || kind || ' ' || identifier, 2))
+$function$;
 
 CREATE OR REPLACE FUNCTION public.claim_number(project text, number text)
  RETURNS void
@@ -849,4 +875,24 @@ begin
             return;
         end if;
     end loop;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.targets_of(project text, holder text)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+    if not exists (select from targets where project_id = project and user_id = holder) then
+        return '[]';
+    end if;
+    return (
+        select coalesce(json_agg(json_build_object(
+            'id', t.id, 'provider_type', t.provider_type, 'provider_id', t.provider_id, 'name', t.name,
+            'identifier', t.identifier, 'created_at', t.created_at, 'updated_at', t.updated_at
+        ) order by t.created_at, t.id), '[]')::text
+        from targets t
+        left join sessions s on s.project_id = t.project_id and s.user_id = t.user_id and s.id = t.session_id
+        where t.project_id = project and t.user_id = holder and (t.session_id is null or s.expires_at > now())
+    );
 end $function$;
