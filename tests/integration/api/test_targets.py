@@ -13,6 +13,7 @@ from testkit.api import Api, cookie_of
 from testkit.factors import Person, signed_in
 from testkit.identity_provider import IdentityProvider
 from testkit.targets import PATH, identifiers, path, register
+from testkit.visitor import Visitor
 from worker.security_log import SecurityLogWriter
 
 FIELDS = {
@@ -182,8 +183,9 @@ async def test_the_log_has_the_changes(pool: Pool, ann: Person):
 
 @pytest.fixture
 async def provider(pool: Pool, settings: Settings, project: projects.Project) -> AsyncIterator[IdentityProvider]:
+    """A provider to which browsers are sent, and whose ID tokens are taken from apps."""
     async with IdentityProvider() as server:
-        await server.register(pool, settings.key_ring, "shop", "oidc", enabled=False, native=True)
+        await server.register(pool, settings.key_ring, "shop", "oidc", native=True)
         yield server
 
 
@@ -217,3 +219,28 @@ async def test_two_users_who_exchange_devices(api: Api, pool: Pool, ann: Person)
     assert {answer.status for answer in answers} <= {200, 404}
     rows = await pool.fetch("select identifier from targets")
     assert len({row["identifier"] for row in rows}) == len(rows)
+
+
+async def test_sign_in_by_a_provider_keeps_the_browsers_target(visitor: Visitor, pool: Pool):
+    """The redirect flow replaces the browser's session too; the target of another device stays with its own."""
+    await visitor.sign_in()
+    made = await visitor.call("POST", PATH, targetId="browser", identifier="token")
+    assert made.status == 201, made.data
+    other = Visitor(visitor.api, visitor.provider)
+    await other.sign_in()
+    await other.call("POST", PATH, targetId="phone", identifier="other")
+    await visitor.sign_in()
+    assert [each["$id"] for each in (await visitor.account())["targets"]][1:] == ["browser", "phone"]
+    bound = await pool.fetch("select session_id from targets")
+    assert len({row["session_id"] for row in bound}) == 2
+    await visitor.call("DELETE", "/v1/account/sessions/current")
+    assert [each["$id"] for each in (await other.account())["targets"]][1:] == ["phone"]
+
+
+async def test_sixty_calls_an_hour(ann: Person):
+    """The three calls share one window for an account; reading is not counted."""
+    for number in range(60):
+        method, body = (("PUT", {"identifier": "x"}), ("DELETE", {}))[number % 2]
+        assert (await ann.call(method, path("none"), **body)).status == 404
+    assert kind(await register(ann, "phone", "token")) == (429, "general_rate_limit_exceeded")
+    assert (await ann.call("GET", "/v1/account")).status == 200
