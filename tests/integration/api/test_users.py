@@ -18,7 +18,7 @@ each_route = pytest.mark.parametrize("route", _ROUTES, ids=[route.name for route
 
 def _path(route, user_id: str = "ann") -> str:
     path = route.paths[0].replace("{userId}", user_id).replace("{type}", "totp")
-    return re.sub(r"\{(sessionId|identityId|challengeId|passkeyId)\}", "anything", path)
+    return re.sub(r"\{(sessionId|identityId|challengeId|passkeyId|targetId)\}", "anything", path)
 
 
 # Whatever a route of ours may want, so that nothing but the caller is at fault.
@@ -26,6 +26,7 @@ _BODY = {
     "userId": "new", "email": "new@example.com", "name": "New", "password": "correct horse", "status": False,
     "emailVerification": True, "prefs": {"theme": "pink"}, "labels": ["vip"],
     "mfa": True, "number": "+4915112345678", "phoneVerification": True,
+    "targetId": "tv", "providerType": "push", "identifier": "token",
 }  # fmt: skip
 
 
