@@ -8,7 +8,8 @@ import pytest
 
 from service.db import Pool
 from service.settings import Settings
-from service.store import projects, sessions
+from service.store import project_deletion, projects, sessions
+from testkit import api_keys
 from testkit.api import Api, cookie_of
 from testkit.factors import Person, signed_in
 from testkit.identity_provider import IdentityProvider
@@ -154,10 +155,21 @@ async def test_expired_sessions_take_targets_along(pool: Pool, ann: Person):
     assert await pool.fetch("select from targets") == []
 
 
-async def test_a_deleted_account_leaves_none(pool: Pool, ann: Person):
-    """Legacy DELETE of the account and the operator's both take the rows along."""
+async def test_a_deleted_user_leaves_none(api: Api, pool: Pool, ann: Person):
+    """The operator's DELETE takes the rows along, those without a session too."""
     await register(ann, "phone", "token")
-    await pool.execute("delete from users")
+    await pool.execute("update targets set session_id = null")
+    user = (await ann.call("GET", "/v1/account")).data["$id"]
+    server = await api_keys.key(pool)
+    assert (await api.call("DELETE", f"/v1/users/{user}", headers=server)).status == 204
+    assert await pool.fetch("select from targets") == []
+
+
+async def test_a_deleted_project_leaves_none(pool: Pool, ann: Person):
+    """Targets go with the project's users."""
+    await register(ann, "phone", "token")
+    await pool.execute("update targets set session_id = null")
+    assert await project_deletion.delete(pool, "shop", report=lambda _: None)
     assert await pool.fetch("select from targets") == []
 
 
