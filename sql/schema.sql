@@ -576,6 +576,7 @@ create table users (
     phone_version integer default 0 not null,
     phone_verified_at timestamp with time zone,
     phone_by_holder boolean default false not null,
+    has_targets boolean default false not null,
     constraint users_pkey PRIMARY KEY (project_id, id),
     constraint users_project_id_email_key UNIQUE (project_id, email),
     constraint users_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
@@ -877,15 +878,12 @@ begin
     end loop;
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.targets_of(project text, holder text)
+CREATE OR REPLACE FUNCTION public.registered_targets(project text, holder text)
  RETURNS text
  LANGUAGE plpgsql
  STABLE
 AS $function$
 begin
-    if not exists (select from targets where project_id = project and user_id = holder) then
-        return '[]';
-    end if;
     return (
         select coalesce(json_agg(json_build_object(
             'id', t.id, 'provider_type', t.provider_type, 'provider_id', t.provider_id, 'name', t.name,
@@ -896,3 +894,9 @@ begin
         where t.project_id = project and t.user_id = holder and (t.session_id is null or s.expires_at > now())
     );
 end $function$;
+
+CREATE OR REPLACE FUNCTION public.targets_of(project text, holder text, has_targets boolean)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$ select case when has_targets then registered_targets(project, holder) else '[]' end $function$;

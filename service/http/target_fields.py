@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from service import email_addresses, phone_numbers
 from service.errors import ArgumentInvalid
-from service.http.fields import new_id, plain, sized, unfit
+from service.http.fields import NEW_ID, new_id, plain, sized, unfit
 from service.http.request_body import BodyContext, describe_error
 from service.store.targets import ProviderType
 
@@ -35,15 +35,7 @@ def check_identifier(context: BodyContext, provider_type: ProviderType, text: st
     return text
 
 
-NewTargetId = Annotated[
-    str,
-    AfterValidator(new_id("TargetId")),
-    Field(
-        examples=["unique()"],
-        json_schema_extra={"maxLength": 36},
-        description="`unique()`, or an id of your own choice: a-z A-Z 0-9 . _ -",
-    ),
-]
+NewTargetId = Annotated[str, AfterValidator(new_id("TargetId")), NEW_ID]
 Identifier = Annotated[
     str,
     AfterValidator(sized(1, 255)),

@@ -31,6 +31,9 @@ where project_id = :project_id and provider_type = :provider_type and identifier
     and user_id <> :user_id;
 
 -- name: create_target(project_id, user_id, id, session_id, provider_type, provider_id, name, identifier) -> Target
+with noted as (
+    update users set has_targets = true where project_id = :project_id and id = :user_id and not has_targets
+)
 insert into targets (project_id, user_id, id, session_id, provider_type, provider_id, name, identifier)
 values (:project_id, :user_id, :id, :session_id, :provider_type, :provider_id, :name, :identifier)
 returning project_id, user_id, id, provider_type, provider_id, name, identifier, created_at, updated_at;

@@ -3,7 +3,7 @@
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id) as targets
+    targets_of(project_id, id, has_targets) as targets
 from make_user(:project_id, :ids, :email, :email_verified, :name, :password_hash);
 
 -- name: ensure_user(project_id, ids, email) -> Ensured
@@ -13,21 +13,21 @@ select (e.account).project_id, (e.account).id, (e.account).email, (e.account).em
     (e.account).status, (e.account).labels, (e.account).prefs, (e.account).created_at, (e.account).updated_at,
     (e.account).accessed_at, (e.account).mfa,
     (e.account).phone, (e.account).phone_version, (e.account).phone_verified_at is not null as phone_verified,
-    targets_of((e.account).project_id, (e.account).id) as targets, (e.account).proved_by_holder, e.created
+    targets_of((e.account).project_id, (e.account).id, (e.account).has_targets) as targets, (e.account).proved_by_holder, e.created
 from ensure_user(:project_id, :ids, :email) e;
 
 -- name: find_user(project_id, id) -> User?
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id) as targets
+    targets_of(project_id, id, has_targets) as targets
 from users where project_id = :project_id and id = :id;
 
 -- name: find_user_by_email(project_id, email) -> User?
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id) as targets
+    targets_of(project_id, id, has_targets) as targets
 from users where project_id = :project_id and email = :email;
 
 -- name: lock_user(project_id, id) -> User?
@@ -35,7 +35,7 @@ from users where project_id = :project_id and email = :email;
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id) as targets
+    targets_of(project_id, id, has_targets) as targets
 from users where project_id = :project_id and id = :id for update;
 
 -- name: claim_user(project_id, id, email) -> User?
@@ -44,7 +44,7 @@ from users where project_id = :project_id and id = :id for update;
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
     u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
-    targets_of(u.project_id, u.id) as targets
+    targets_of(u.project_id, u.id, u.has_targets) as targets
 from claim_address(:project_id, :email, :id), users u
 where u.project_id = :project_id and u.id = :id for update of u;
 
@@ -54,7 +54,7 @@ where u.project_id = :project_id and u.id = :id for update of u;
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
     u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
-    targets_of(u.project_id, u.id) as targets,
+    targets_of(u.project_id, u.id, u.has_targets) as targets,
     s.id as session_id, s.first_factor, s.assurance,
     s.mfa_at > now() - interval '1800 s' is true as is_fresh,
     greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
@@ -71,7 +71,7 @@ for update of u for key share of s;
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
     u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
-    targets_of(u.project_id, u.id) as targets,
+    targets_of(u.project_id, u.id, u.has_targets) as targets,
     s.id as session_id, s.first_factor, s.assurance,
     s.mfa_at > now() - interval '1800 s' is true as is_fresh,
     greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
@@ -89,8 +89,7 @@ for update of u for key share of s;
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
     u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
-    case when exists (select from targets t where t.project_id = u.project_id and t.user_id = u.id)
-        then targets_of(u.project_id, u.id) else '[]' end as targets,
+    targets_of(u.project_id, u.id, u.has_targets) as targets,
     s.id as session_id, s.first_factor, s.assurance,
     s.mfa_at > now() - interval '1800 s' is true as is_fresh,
     greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
@@ -106,8 +105,7 @@ where s.project_id = :project_id and s.user_id = :user_id and s.secret_hash = :s
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
     u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
-    case when exists (select from targets t where t.project_id = u.project_id and t.user_id = u.id)
-        then targets_of(u.project_id, u.id) else '[]' end as targets,
+    targets_of(u.project_id, u.id, u.has_targets) as targets,
     s.id as session_id, s.first_factor, s.assurance,
     s.mfa_at > now() - interval '1800 s' is true as is_fresh,
     greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
@@ -159,7 +157,7 @@ update users set accessed_at = now() where project_id = :project_id and id = :id
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id) as targets
+    targets_of(project_id, id, has_targets) as targets
 from users where project_id = :project_id and email = :email for update;
 
 -- name: change_name(project_id, id, name) -> User?
@@ -167,14 +165,14 @@ update users set name = :name, updated_at = now() where project_id = :project_id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id) as targets;
+    targets_of(project_id, id, has_targets) as targets;
 
 -- name: change_prefs(project_id, id, prefs) -> User?
 update users set prefs = :prefs, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id) as targets;
+    targets_of(project_id, id, has_targets) as targets;
 
 -- name: change_email(project_id, id, email, password_hash) -> User?
 -- Every token for the former address is void by its version. A first password comes with the first address.
@@ -187,7 +185,7 @@ where project_id = :project_id and id = :id and not is_reserved(:project_id, :em
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id) as targets;
+    targets_of(project_id, id, has_targets) as targets;
 
 -- name: restore_user(project_id, id, email) -> User?
 -- Another person may know the password; its date stops a login in progress. The address is the one that the link was
@@ -205,7 +203,7 @@ where u.project_id = :project_id and u.id = :id
 returning u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
     u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
-    targets_of(u.project_id, u.id) as targets;
+    targets_of(u.project_id, u.id, u.has_targets) as targets;
 
 -- name: void_password(project_id, id)
 -- Another person may know it. Its date stops a login in progress.
@@ -217,7 +215,7 @@ update users set status = :status, updated_at = now() where project_id = :projec
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id) as targets;
+    targets_of(project_id, id, has_targets) as targets;
 
 -- name: disable_user(project_id, id) -> User?
 -- Blocked for good by the member. A verification that was not the member's own is withdrawn: the mailbox's owner may
@@ -227,7 +225,7 @@ where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id) as targets;
+    targets_of(project_id, id, has_targets) as targets;
 
 -- name: is_proved_by_holder(project_id, id)
 select email_verified and proved_by_holder from users where project_id = :project_id and id = :id;
@@ -238,14 +236,14 @@ update users set email_verified = :email_verified, updated_at = now() where proj
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id) as targets;
+    targets_of(project_id, id, has_targets) as targets;
 
 -- name: change_labels(project_id, id, labels) -> User?
 update users set labels = :labels, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id) as targets;
+    targets_of(project_id, id, has_targets) as targets;
 
 -- name: change_mfa(project_id, id, mfa) -> User?
 -- What it was is kept for the undo link.
@@ -257,7 +255,7 @@ update users set mfa = :mfa, updated_at = now() where project_id = :project_id a
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id) as targets;
+    targets_of(project_id, id, has_targets) as targets;
 
 -- name: restore_mfa(project_id, id, since)
 -- As it was before the first change since then.
@@ -283,7 +281,7 @@ delete from mfa_changes where changed_at < now() - interval '72 hours';
 select (e.account).project_id, (e.account).id, (e.account).email, (e.account).email_version, (e.account).email_verified, (e.account).name, (e.account).password_hash,
     (e.account).password_updated_at, (e.account).status, (e.account).labels, (e.account).prefs, (e.account).created_at, (e.account).updated_at, (e.account).accessed_at, (e.account).mfa,
     (e.account).phone, (e.account).phone_version, (e.account).phone_verified_at is not null as phone_verified,
-    targets_of((e.account).project_id, (e.account).id) as targets,
+    targets_of((e.account).project_id, (e.account).id, (e.account).has_targets) as targets,
     e.created,
     not e.created and (e.account).accessed_at < now() - interval '400 days'
         and (e.account).phone_verified_at < now() - interval '400 days'
@@ -295,7 +293,7 @@ from ensure_user_of_number(:project_id, :ids, :phone) e;
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
     u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
-    targets_of(u.project_id, u.id) as targets
+    targets_of(u.project_id, u.id, u.has_targets) as targets
 from claim_number(:project_id, :phone), users u
 where u.project_id = :project_id and u.id = :id for update of u;
 
@@ -317,7 +315,7 @@ where project_id = :project_id and id = :id and phone = :phone
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id) as targets;
+    targets_of(project_id, id, has_targets) as targets;
 
 -- name: unverify_phone(project_id, id) -> User?
 update users set phone_verified_at = null, phone_by_holder = false, phone_version = phone_version + 1, updated_at = now()
@@ -325,7 +323,7 @@ where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id) as targets;
+    targets_of(project_id, id, has_targets) as targets;
 
 -- name: change_phone(project_id, id, phone, password_hash) -> User?
 -- Every code for the former number is void by its version. A first password comes with the number, as with an address.
@@ -341,7 +339,7 @@ where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id) as targets;
+    targets_of(project_id, id, has_targets) as targets;
 
 -- name: restore_phone(project_id, id, since)
 -- As it was before the first change since then. Proved by another account meanwhile, it is not proved here any more.
@@ -381,10 +379,12 @@ delete from users where project_id = :project_id and id = :id;
 -- all but one of the cases are constants, so that the plan is as short as with the name of a column. The cursor is a
 -- user; `moment` and `word` are that user's sort keys. Targets are looked up for the page alone, not for rows that the
 -- offset skips.
-select p.*, targets_of(p.project_id, p.id) as targets from (
-    select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
-        u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
-        u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified
+select p.project_id, p.id, p.email, p.email_version, p.email_verified, p.name, p.password_hash,
+    p.password_updated_at, p.status, p.labels, p.prefs, p.created_at, p.updated_at, p.accessed_at, p.mfa,
+    p.phone, p.phone_version, p.phone_verified_at is not null as phone_verified,
+    targets_of(p.project_id, p.id, p.has_targets) as targets
+from (
+    select u.*
     from users u cross join lateral (
         select
             case :by::text when 'created_at' then u.created_at when 'updated_at' then u.updated_at

@@ -6,7 +6,7 @@ import pytest
 
 from service.db import Pool
 from service.store import projects
-from testkit.api import Api
+from testkit.api import Api, kind
 from testkit.factors import Person, signed_in
 from testkit.proofs import WAYS, Post, Way, use
 from testkit.targets import identifiers, path, register
@@ -30,10 +30,6 @@ async def bob(api: Api, pool: Pool, project: projects.Project) -> Person:
 async def person(api: Api, pool: Pool, email: str) -> Person:
     await api.sign_up(email)
     return await signed_in(api, pool, email)
-
-
-def kind(answer) -> tuple[int, str]:
-    return answer.status, answer.data.get("type", "")
 
 
 async def test_s108_others_targets_are_not_found(ann: Person, bob: Person):

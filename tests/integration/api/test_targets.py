@@ -10,7 +10,7 @@ from service.db import Pool
 from service.settings import Settings
 from service.store import project_deletion, projects, sessions
 from testkit import api_keys
-from testkit.api import Api, cookie_of
+from testkit.api import Api, cookie_of, kind
 from testkit.factors import Person, signed_in
 from testkit.identity_provider import IdentityProvider
 from testkit.targets import PATH, identifiers, path, register
@@ -27,10 +27,6 @@ PIXEL = "Mozilla/5.0 (Linux; Android 14; Pixel 8 Build/UD1A) AppleWebKit/537.36 
 async def ann(api: Api, pool: Pool, project: projects.Project) -> Person:
     await api.sign_up()
     return await signed_in(api, pool)
-
-
-def kind(answer) -> tuple[int, str]:
-    return answer.status, answer.data.get("type", "")
 
 
 async def test_a_device_is_registered(ann: Person):

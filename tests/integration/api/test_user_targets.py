@@ -7,7 +7,7 @@ import pytest
 from service.db import Pool
 from service.store import projects
 from testkit import api_keys
-from testkit.api import Api
+from testkit.api import Api, kind
 from testkit.factors import Person, signed_in
 from testkit.targets import identifiers, register
 
@@ -22,10 +22,6 @@ async def server(api: Api, pool: Pool, project: projects.Project) -> Person:
     body = {"userId": "ann", "email": "ann@example.com", "phone": "+4915112345678", "password": "correct horse"}
     assert (await server.call("POST", "/v1/users", **body)).status == 201
     return server
-
-
-def kind(answer) -> tuple[int, str]:
-    return answer.status, answer.data.get("type", "")
 
 
 async def test_a_server_registers_and_reads(api: Api, pool: Pool, server: Person):
