@@ -131,7 +131,7 @@ async def test_s108_other_projects_have_identifiers_of_their_own(api: Api, pool:
 
 @pytest.mark.parametrize("way", [RECOVER, SIGN_IN, RECOVER_BY_CODE], ids=lambda way: str(way.kind))
 async def test_s108_a_squatters_device_goes_when_the_owner_comes(api: Api, pool: Pool, post: Post, way: Way):
-    """Who proves the mailbox of an unproved account is alone in it: no message goes to the squatter's devices."""
+    """The owner of the mailbox of an unproved account is alone in it: no message goes to the squatter's devices."""
     user = (await api.sign_up())["$id"]
     squatter = await signed_in(api, pool)
     await register(squatter, "phone", "token")

@@ -25,7 +25,7 @@ async def server(api: Api, pool: Pool, project: projects.Project) -> Person:
 
 
 async def test_a_server_registers_and_reads(api: Api, pool: Pool, server: Person):
-    """What a device has registered and what the server has are one list; the latter outlives every session."""
+    """Targets of devices and of the server are one list; the latter outlive every session."""
     ann = await signed_in(api, pool)
     await register(ann, "phone", "device")
     made = await server.call("POST", ANN, **PUSH, name="Living room", providerId="fcm")
