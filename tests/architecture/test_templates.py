@@ -14,6 +14,7 @@ _POSTING = (
     "outgoing_mail.enqueue",
     "outgoing_mail.enqueue_to_owner",
     "outgoing_mail.notify",
+    "notify",
     "letter_drafts.make",
     "verification.enqueue_to_member",
     "replace",
