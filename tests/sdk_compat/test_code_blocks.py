@@ -63,7 +63,10 @@ async def reader(
 ) -> Reader:
     """A reader at a running service, with the mailbox of `./dev run`."""
     box = await closing.enter_async_context(open_mailbox())
-    settings = environment | {"SMTP_URL": f"smtp://127.0.0.1:{box.smtp_port}?tls=none", "SMS_URL": "log:"}
+    settings = environment | {
+        "SMTP_URL": f"smtp://127.0.0.1:{box.smtp_port}?tls=none",
+        "SMS_URL": f"http://127.0.0.1:{box.page_port}/sms",
+    }
     _, address = await closing.enter_async_context(processes.api(settings))
     await closing.enter_async_context(processes.worker(settings, heartbeat=tmp_path / "alive"))
     folder = tmp_path / "clone"

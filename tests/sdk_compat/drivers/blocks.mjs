@@ -1,6 +1,7 @@
 // Runs blocks of our pages in a browser: blocks.mjs PAGE MAILBOX, the addresses of a page that has loaded the web SDK and
 // of the mailbox.
 
+import { AuthenticatorApp } from "./authenticator_app.mjs";
 import { start } from "./browser.mjs";
 import { converse, say } from "./lines.mjs";
 
@@ -8,14 +9,24 @@ const [home, mailbox] = process.argv.slice(2);
 const browser = await start();
 const page = await browser.newPage();
 
-// What a person does who is asked for a code: looks into the mailbox for a new mail with one.
+// What a person does who is asked for a code: looks into the mailbox for a new mail or SMS with one, or at the
+// authenticator app.
 let read = 0;
 page.on("dialog", async (dialog) => {
-  const answer = await fetch(`${mailbox}/api/wait?to=ada@example.com&subject=code&after=${read}&timeout=30`);
+  const asked = dialog.message();
+  await dialog.accept(asked.includes("app shows") ? app.code() : await received(asked.includes("SMS") ? SMS : MAIL));
+});
+const MAIL = "to=ada@example.com&subject=code", SMS = "subject=SMS:%20";
+
+async function received(wanted) {
+  const answer = await fetch(`${mailbox}/api/wait?${wanted}&after=${read}&timeout=30`);
   const mail = await answer.json();
   read = mail.n;
-  await dialog.accept(/(?<!\d)\d{6}(?!\d)/.exec(mail.text)[0]);
-});
+  return /(?<!\d)\d{6}(?!\d)/.exec(mail.text)[0];
+}
+
+const app = new AuthenticatorApp();
+await page.route("**/account/mfa/authenticators/totp", (route) => app.scan(route));
 
 // An authenticator that is part of the device, and whose owner agrees to everything.
 const devices = await page.context().newCDPSession(page);
