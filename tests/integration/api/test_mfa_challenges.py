@@ -175,3 +175,41 @@ async def test_a_proof_is_fresh_for_half_an_hour(pool: Pool, ann: Person, minute
     await pool.execute("update sessions set mfa_at = now() - make_interval(mins => $1)", minutes)
     assert (await ann.call("PATCH", "/v1/account/sessions/current")).status == 200
     assert kind(await ann.call("PATCH", RECOVERY)) == (wanted or (401, "user_challenge_required"))
+
+
+async def test_a_set_of_recovery_codes_that_is_used_up_is_none(pool: Pool, ann: Person):
+    """No factor, and nothing to challenge; a new set can be made."""
+    assert (await ann.call("POST", RECOVERY)).status == 201
+    assert (await ann.call("GET", f"{PATH}/factors")).data["recoveryCode"] is True
+    await pool.execute("update recovery_codes set used_at = now()")
+    assert (await ann.call("GET", f"{PATH}/factors")).data["recoveryCode"] is False
+    assert kind(await ann.call("POST", CHALLENGES, factor="recoveryCode")) == (404, "user_recovery_codes_not_found")
+    assert (await ann.call("POST", RECOVERY)).status == 201
+
+
+async def test_a_jwt_that_switches_mfa_on_is_not_asked(api: Api, pool: Pool, ann: Person):
+    """The JWT's session is the one that did it: neither is closed, another one is."""
+    token = (await ann.call("POST", "/v1/account/jwts")).data["jwt"]
+    other = await signed_in(api, pool)
+    by_jwt = Person(api, pool, {"X-Appwrite-JWT": token})
+    assert (await by_jwt.call("PATCH", PATH, mfa=True)).data["mfa"] is True
+    assert (await by_jwt.call("GET", "/v1/account")).status == 200
+    assert (await ann.call("GET", "/v1/account")).status == 200
+    assert kind(await other.call("GET", "/v1/account")) == (401, "user_more_factors_required")
+
+
+async def test_a_session_keeps_its_second_factor(api: Api, pool: Pool, ann: Person):
+    """Neither a switch of mfa nor of the project's factors takes it away, nor the removal of the app."""
+    app = await ann.enrol()
+    await ann.call("PATCH", PATH, mfa=True)
+    other = await signed_in(api, pool)
+    assert (await other.prove("totp", await app.unused())).status == 200
+    for mfa in (False, True):
+        assert (await ann.call("PATCH", PATH, mfa=mfa)).status == 200
+        assert (await other.call("GET", "/v1/account")).status == 200
+    for allowed in (["email"], ["totp", "email"]):
+        await projects.change(pool, "shop", mfa_factors=allowed)
+        forget_projects(api)
+        assert (await other.call("GET", "/v1/account")).status == 200
+    assert (await ann.call("DELETE", AUTHENTICATOR)).status == 204
+    assert (await other.call("GET", "/v1/account")).status == 200
