@@ -1,17 +1,19 @@
 """Quotas of SMS, which cost money: whoever owns expensive numbers can earn by having codes sent to them.
 
 They count every number alike, with or without an account, for clients and servers. A refusal tells nothing: who asks
-for a code without an account gets the same answer, and no SMS is sent.
+for a code without an account gets the same answer, and no SMS is sent. Whoever has shown that a number is theirs has
+quotas of their own for it: strangers who use up the others keep no owner out.
 """
 
+from service.http import device_cookie, rate_limits
 from service.http import rate_limit_keys as of_calls
-from service.http import rate_limits
 from service.http.context import RequestContext
 from service.rate_limiter import DAY, HOUR, Rule, Tally, Window
 
 BY_NUMBER = (Rule("sms.hour", 5, HOUR), Rule("sms.number", 10, DAY))
+BY_OWNER = (Rule("sms.owner.hour", 5, HOUR), Rule("sms.owner", 10, DAY))
 BY_NETWORK, BY_PROJECT = Rule("sms.ip", 10, HOUR), Rule("sms.day", 500, DAY)
-RULES = (*BY_NUMBER, BY_NETWORK, BY_PROJECT)
+RULES = (*BY_NUMBER, *BY_OWNER, BY_NETWORK, BY_PROJECT)
 
 
 async def charge(ctx: RequestContext, phone: str) -> None:
@@ -27,9 +29,19 @@ async def may_send(ctx: RequestContext, phone: str) -> bool:
 
 
 async def _count(ctx: RequestContext, phone: str) -> Tally | None:
-    counted = [Window(rule, phone, only="successes") for rule in of_calls.project_rules(ctx.project, BY_NUMBER)]
+    rules = of_calls.project_rules(ctx.project, BY_OWNER if _is_owner(ctx, phone) else BY_NUMBER)
+    counted = [Window(rule, phone, only="successes") for rule in rules]
     if ctx.key is None:  # a server that holds a key asks for many users from one place
         for rule in of_calls.project_rules(ctx.project, [BY_NETWORK]):
             counted += of_calls.windows_of_address(rule, ctx.client.ip, "successes")
     counted += [Window(rule, "", only="successes") for rule in of_calls.project_rules(ctx.project, [BY_PROJECT])]
     return await rate_limits.count(ctx, ctx.project.id, counted) if counted else None
+
+
+def _is_owner(ctx: RequestContext, phone: str) -> bool:
+    """Tell whether the client has proved the number: in the account of its session, or on this device by a sign-in."""
+    found = ctx.found_member
+    if found is not None and found.phone == phone and found.phone_verified:
+        return True
+    device = device_cookie.find(ctx, phone)
+    return device is not None and device.verified

@@ -46,12 +46,14 @@ async def charge_member(ctx: RequestContext, kind: Kind) -> bool:
         rate_limits.enforce(ctx, tally)
         last = _is_last(tally)
     if kind == "code":
-        await charge(ctx, known_device=is_known(ctx, ctx.member.email))
+        names = (ctx.member.email, ctx.member.phone)
+        await charge(ctx, known_device=any(is_known(ctx, name) for name in names))
     return last
 
 
-def is_known(ctx: RequestContext, email: str | None) -> bool:
-    return email is not None and device_cookie.find(ctx, email) is not None
+def is_known(ctx: RequestContext, name: str | None) -> bool:
+    """Tell whether the device has signed in with an address or a number."""
+    return name is not None and device_cookie.find(ctx, name) is not None
 
 
 def _windows(ctx: RequestContext, member: Member, rules: Sequence[Rule]) -> list[Window]:

@@ -1,8 +1,9 @@
 """Undo of a change to an account by the link of a notice, for an owner who did not make it.
 
 All sessions end, the password is void, no later link works, and the address that the notice was mailed to is the
-account's again. Second factors that came since the notice go, and those that went come back. The page then asks its
-reader for a new password, as the link of a recovery would.
+account's again. Second factors that came since the notice go, and those that went come back; all go where the maker of
+the account may be another person than the mailbox's reader. The page then asks its reader for a new password, as the
+link of a recovery would.
 """
 
 from aiohttp import web
@@ -78,11 +79,15 @@ async def _restore_email(ctx: RequestContext, found: Token) -> web.Response:
             raise TokenInvalid
         if user.status == "blocked":
             raise UserBlocked
+        is_owners = await _is_owners(tx, user, token)
         await sessions.close_all(tx, user)
         now = await users.secure(tx, user, email=token.email)
         await tokens.revoke_all(tx, now, by_address=now.email_verified)
         await tokens.revoke_undo_links(tx, now, since=token.created_at)
-        await ownership.restore_factors(tx, now, since=token.created_at)
+        if is_owners:
+            await ownership.restore_factors(tx, now, since=token.created_at)
+        else:
+            await ownership.remove_factors(tx, now)
         if user.email not in (None, now.email) and user.email_verified:
             # The address that the account loses was verified: its owner is told, and gets no link.
             await outgoing_mail.enqueue(ctx, tx, letter="email_changed", to=user)
@@ -90,6 +95,15 @@ async def _restore_email(ctx: RequestContext, found: Token) -> web.Response:
         way_in = await _issue_recovery(ctx, tx, now) if now.email == token.email else None
     mailed_links.forget(ctx)
     return _secured_page(ctx, way_in, restored=now.email not in (None, user.email))
+
+
+async def _is_owners(tx: UnitOfWork, user: User, token: Token) -> bool:
+    """Tell whether earlier factors may be the owner's: a squatter's could be, where only a link proved the address.
+
+    They may be too if the account was moved to another address since.
+    """
+    is_moved = (user.email, user.email_version) != (token.email, token.email_version)
+    return is_moved or await users.is_proved_by_holder(tx, user)
 
 
 async def _issue_recovery(ctx: RequestContext, tx: UnitOfWork, user: User) -> Token:

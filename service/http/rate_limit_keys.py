@@ -22,12 +22,15 @@ _LONGEST = 512
 # One holder of a /48 of IPv6 has 65,536 networks, and one who knows the password can make many known devices of an
 # address: together they get so many times the calls of one.
 _WIDE = 10
+# Parameters that a device may have signed in with.
+_OF_DEVICES = ("email", "phone")
 
 
 def windows_of_call(ctx: RequestContext, route: Route) -> list[Window]:
     """List a route's windows. A malformed value counts too, but in no window that its body would name."""
-    email = getattr(ctx.parameters, "email", None) if any(limit.by == "email" for limit in route.limits) else None
-    device = device_cookie.find(ctx, email) if email else None
+    named = next((limit.by for limit in route.limits if limit.by in _OF_DEVICES), "")
+    name = getattr(ctx.parameters, named, None) if named else None
+    device = device_cookie.find(ctx, name) if name else None
     return [
         window
         for limit in route.limits
@@ -37,16 +40,16 @@ def windows_of_call(ctx: RequestContext, route: Route) -> list[Window]:
 
 
 def _count_by(ctx: RequestContext, limit: Limit, rule: Rule, device: KnownDevice | None) -> list[Window]:
-    """List the windows of one limit. A known device of the address has its own, safe from other clients (S55)."""
+    """List the windows of one limit. A known device of the address, or number, has its own, safe from others (S55)."""
     if limit.by == "user":
         return [Window(rule, ctx.member.id, own=True, only=limit.only)]
     if limit.by == "network" or (limit.by == "ip" and not device):
         return windows_of_address(rule, ctx.client.ip, limit.only)
-    if limit.by == "email" and device:
+    if limit.by in _OF_DEVICES and device:
         alone = replace(rule, name=f"{rule.name}.device")
         return [
             Window(alone, device.id, own=True, only=limit.only),
-            windows_of_devices(rule, _field_value(ctx, "email"), limit.only),
+            windows_of_devices(rule, _field_value(ctx, limit.by), limit.only),
         ]
     if device or ctx.parameters is None:
         return []
@@ -77,10 +80,10 @@ def guess_key(user_id: str, secret: str) -> str:
     return f"{fold(user_id)}\0{tokens.target_id(secret)}"
 
 
-def windows_of_devices(rule: Rule, email: str, only: Only = None) -> Window:
-    """Window of all known devices of an address together."""
+def windows_of_devices(rule: Rule, name: str, only: Only = None) -> Window:
+    """Window of all known devices of an address, or a number, together."""
     wide = replace(rule, name=f"{rule.name}.devices", limit=rule.limit * _WIDE)
-    return Window(wide, mailbox_key(email), only=only)
+    return Window(wide, mailbox_key(name), only=only)
 
 
 def windows_of_address(rule: Rule, ip: str, only: Only = None) -> list[Window]:

@@ -404,3 +404,22 @@ async def test_s99_a_passkey_session_is_known_for_what_it_is(api: Api, pool: Poo
     person = await enter(api, pool, holder)
     assert (await person.call("POST", PATH)).status == 201
     assert (await person.call("PATCH", MFA, mfa=False)).status == 200
+
+
+async def test_s99_an_undo_leaves_no_squatter_in(api: Api, pool: Pool, settings: Settings, post: Post):
+    """A squatter adds a passkey and an app. The owner opens a link in another browser, and later uses that of a notice.
+
+    What was there before the notice goes too: nobody has shown yet that maker and owner are one person.
+    """
+    await switch_on(api, pool)
+    user_id = (await api.sign_up())["$id"]
+    squatter = await signed_in(api, pool)
+    _, passkey = await add(squatter)
+    await squatter.enrol()
+    assert (await squatter.call("PATCH", MFA, mfa=True)).status == 200
+    assert (await use(api, WAYS[1], await post.issue(Kind.VERIFICATION, user_id))).status == 200
+    change = {"password": "another horse", "oldPassword": "correct horse"}
+    assert (await squatter.call("PATCH", "/v1/account/password", **change)).status == 200
+    assert Page((await follow_link(api, await link(pool, settings, Kind.ACCOUNT_UNDO))).data).heading == DONE
+    assert kind(await sign(api, passkey)) == (401, "user_passkey_invalid")
+    assert tuple(await pool.fetchrow("select mfa, (select count(*) from authenticators) from users")) == (False, 0)

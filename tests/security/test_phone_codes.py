@@ -10,6 +10,8 @@ from service.settings import Settings
 from service.store import projects, tokens
 from service.store.tokens import OF_PHONES, Kind
 from testkit.api import Api, cookie_of, kind
+from testkit.factors import Person
+from testkit.passkeys import forget_projects
 from testkit.phones import ANN, BOB, SESSION, TOKENS, VERIFICATION, Phone, code_of
 
 pytestmark = pytest.mark.usefixtures("cheap")
@@ -279,3 +281,44 @@ async def test_s03_the_same_is_written_for_every_number(sms_api: Api, pool: Pool
         )
         seen.append((answer.status, frozenset(answer.data), answer.data["userId"], tuple(rows)))
     assert {*seen} == {(201, seen[0][1], "asked", (1, 1, 1))}
+
+
+def devices(answer: Any) -> str:
+    """Return the cookie that makes its browser a known device."""
+    return next(line.partition(";")[0] for line in answer.headers.getall("Set-Cookie") if line.startswith("known_"))
+
+
+async def test_s106_strangers_keep_no_owner_out(sms_api: Api, pool: Pool, settings: Settings):
+    """They have ten SMS sent to a number, and more asked for. Its owner's device gets an own one, and so does a member.
+
+    Both have bounds of their own: five an hour.
+    """
+    opened = await Phone(sms_api, {}).sign_in_by_code(pool, settings, ANN)
+    await projects.set_limit(pool, "shop", rule="create_phone_token.ip", numbers=[])
+    await projects.set_limit(pool, "shop", rule="sms.ip", numbers=[])
+    forget_projects(sms_api)
+    while (await ask(sms_api)).status == 201:
+        pass
+    assert await sent(pool) == 5
+    body = {"userId": "asked", "phone": ANN}
+    known = {"Cookie": devices(opened)}
+    answers = [await sms_api.call("POST", TOKENS, json=body, headers=known, modern=True) for _ in range(4)]
+    assert [answer.status for answer in answers] == [201] * 4
+    assert await sent(pool) == 9
+    ann = Phone(sms_api, {"Cookie": cookie_of(opened)})
+    assert (await ann.call("POST", "/v1/account/mfa/challenges", factor="phone")).status == 201
+    assert await sent(pool) == 10
+    refused = await ann.call("POST", "/v1/account/mfa/challenges", factor="phone")
+    assert kind(refused) == (429, "general_rate_limit_exceeded")
+
+
+async def test_s95_a_phones_device_is_known_to_its_app(sms_api: Api, pool: Pool, settings: Settings):
+    """An account without an address: guessers who use the project's brake up keep its owner's codes of no app out."""
+    opened = await Phone(sms_api, {}).sign_in_by_code(pool, settings, ANN)
+    cookies = {"Cookie": f"{devices(opened)}; {cookie_of(opened)}"}
+    person = Person(sms_api, pool, cookies)
+    app = await person.enrol()
+    for number in range(20):
+        body = {"userId": f"user{number}", "secret": "000000"}
+        assert (await sms_api.call("PUT", VERIFICATION, json=body, modern=True)).status == 401
+    assert (await person.prove("totp", await app.unused())).status == 200

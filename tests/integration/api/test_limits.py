@@ -74,7 +74,8 @@ OURS = {
 TOGETHER = {
     "codes.project": (200, HOUR), "codes.network": (20, HOUR),
     "mfa.hour": (10, HOUR), "mfa.day": (30, DAY), "mfa.recovery": (5, HOUR),
-    "sms.hour": (5, HOUR), "sms.number": (10, DAY), "sms.ip": (10, HOUR), "sms.day": (500, DAY),
+    "sms.hour": (5, HOUR), "sms.number": (10, DAY), "sms.owner.hour": (5, HOUR),
+    "sms.owner": (10, DAY), "sms.ip": (10, HOUR), "sms.day": (500, DAY),
     "mail.recovery_code": (5, DAY),
 }  # fmt: skip
 ASK = {"email": "ann@example.com", "url": "http://localhost/reset"}
