@@ -42,12 +42,13 @@ async def find_token(ctx: RequestContext, *kinds: Kind, user_id: str, code: Secr
 
 
 def _is_owners_device(ctx: RequestContext, emails: Collection[str]) -> bool:
-    """Tell whether the device has signed in with one of these addresses, and that after it was proved.
+    """Tell whether the device has signed in with each of these addresses, and that after it was proved.
 
-    Otherwise a guesser would sign up with the address of somebody else and be a known device.
+    Otherwise a guesser would sign up with the address of somebody else and be a known device, or ask for an own code
+    under the id at which the guesses are aimed.
     """
     devices = [device_cookie.find(ctx, email) for email in emails]
-    return any(device.verified for device in devices if device)
+    return bool(devices) and all(device is not None and device.verified for device in devices)
 
 
 async def _count(ctx: RequestContext, kind: Kind, user_id: str, length: int) -> list[Token]:

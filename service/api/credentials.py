@@ -8,7 +8,7 @@ from service.http import responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import NewEmail, NewPassword, OldPassword
 from service.http.request_body import Body, read
-from service.http.routing import contract, limited, member
+from service.http.routing import contract, limited, member, requires
 from service.rate_limiter import HOUR
 from service.store import events, sessions, tokens, users
 from service.store.events import Event
@@ -61,11 +61,15 @@ class UpdateEmail(Body):
 
 
 @member.patch("/v1/account/email")
+@requires("fresh_if_mfa")
 @limited(10, HOUR, by="user")
 @limited(10, HOUR, by="ip", only=EmailTaken)
 @contract(takes=UpdateEmail, gives=schemas.USER, raises=(CredentialsInvalid, EmailTaken, PasswordPersonal))
 async def update_email(ctx: RequestContext) -> web.Response:
-    """Set a new address, which gets a confirmation; the old one gets a notice. An anonymous account becomes real."""
+    """Set a new address, which gets a confirmation; the old one gets a notice. An anonymous account becomes real.
+
+    It takes a second factor away, or brings one: where one is asked for, the member must have proved it lately.
+    """
     body = await read(ctx, UpdateEmail)
     first_hash = await members.prove_password(ctx, body.password, about=body.email)
     if ctx.project.private_signup and ctx.member.email is None:

@@ -17,7 +17,7 @@ from service.http import responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import OldPassword, Phone, TokenSecret, UserId
 from service.http.request_body import Body, read
-from service.http.routing import contract, limited, member, public
+from service.http.routing import contract, limited, member, public, requires
 from service.rate_limiter import HOUR
 from service.store import events, sms, tokens, users
 from service.store.events import Event
@@ -32,10 +32,13 @@ class UpdatePhone(Body):
 
 
 @member.patch("/v1/account/phone")
+@requires("fresh_if_mfa")
 @limited(10, HOUR, by="user")
 @contract(takes=UpdatePhone, gives=schemas.USER, raises=(CredentialsInvalid, PasswordPersonal))
 async def update_phone(ctx: RequestContext) -> web.Response:
     """Set a number, which is not proved then. A member without a password gets this one.
+
+    It takes a second factor away, or brings one: where one is asked for, the member must have proved it lately.
 
     Nothing tells whether another account has the number: who proves it first has it.
     """

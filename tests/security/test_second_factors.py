@@ -245,3 +245,38 @@ async def test_s92_twenty_at_once_pass_one_challenge(api: Api, pool: Pool, membe
     answers = await asyncio.gather(*(other.answer(challenge, codes[0]) for _ in range(20)))
     assert sorted({answer.status for answer in answers}) in ([200, 401], [200, 401, 429])
     assert [answer.status for answer in answers].count(200) == 1
+
+
+async def test_s95_an_own_code_beside_the_victims_frees_no_guesser(behind: Api, post: Post):
+    """Who asks for a code of an own address under the id of the victim's code is no known device of the victim."""
+    eve = await post.issue(Kind.OTP, "", email="eve@evil.example", asked_as="eve")
+    answer = await use(behind, SIGN_IN, eve)
+    device = "; ".join(line.partition(";")[0] for line in answer.headers.getall("Set-Cookie") if "device" in line)
+    headers, statuses = {"X-Forwarded-For": "192.0.2.1", "Cookie": device}, []
+    for number in range(5):
+        name = f"asked{number}"
+        victim = await post.issue(Kind.OTP, "", email=ANN, asked_as=name)
+        await post.issue(Kind.OTP, "", email="eve@evil.example", asked_as=name)
+        body = {"userId": name, "secret": f"{(int(victim.secret) + 1) % 1_000_000:06}"}
+        for _ in range(5):
+            guess = await behind.call("POST", "/v1/account/sessions/token", json=body, headers=headers)
+            statuses.append(guess.status)
+    assert statuses == [401] * 20 + [429] * 5
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["password", "none"])
+async def test_s94_a_session_alone_swaps_no_factor(api: Api, pool: Pool, member: Person, known: bool):
+    """A stolen session gets no factor of the thief's own: neither by a new address nor by a new number.
+
+    Not even with the password; and in an account without one the session would be all that it takes.
+    """
+    await pool.execute("update sessions set mfa_at = null, created_at = now() - interval '2 hours'")
+    if not known:
+        await pool.execute("update users set password_hash = null")
+    for path, body in (("email", {"email": "eve@evil.example"}), ("phone", {"phone": "+4915187654321"})):
+        refused = await member.call("PATCH", f"/v1/account/{path}", **body, password="correct horse")
+        assert (refused.status, refused.data["type"]) == (401, "user_challenge_required")
+    assert tuple(await pool.fetchrow("select email, phone from users")) == (ANN, None)
+    await pool.execute("update sessions set mfa_at = now()")
+    changed = await member.call("PATCH", "/v1/account/phone", phone="+4915187654321", password="correct horse")
+    assert changed.status == 200
