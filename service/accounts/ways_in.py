@@ -1,14 +1,19 @@
 """Ways into an account: without any its user could never sign in again, which no removal may bring about."""
 
 from service.errors import LastWayIn
-from service.store import identities, passkeys
+from service.store import identities, passkeys, users
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
 
 async def has_any(tx: UnitOfWork, user: User) -> bool:
-    """Tell whether a user can sign in: by password, a proved address or number, a passkey or a provider."""
-    if user.password_hash is not None or user.phone_verified or (user.email is not None and user.email_verified):
+    """Tell whether a user can sign in: by password, a proved address or number, a passkey or a provider.
+
+    Nobody signs in by a password without an address, nor by a number that another person may have proved.
+    """
+    if user.email is not None and (user.email_verified or user.password_hash is not None):
+        return True
+    if await users.is_number_proved_by_holder(tx, user):
         return True
     return await identities.count(tx, user) > 0 or bool(await passkeys.list_all(tx, user))
 

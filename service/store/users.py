@@ -296,6 +296,11 @@ async def is_proved_by_holder(conn: Executor, user: User) -> bool:
     return bool(await _sql.value(conn, "is_proved_by_holder", project_id=user.project_id, id=user.id))
 
 
+async def is_number_proved_by_holder(conn: Executor, user: User) -> bool:
+    """Tell whether the holder of the account's session has proved the number, by which it can be signed in to then."""
+    return bool(await _sql.value(conn, "is_number_proved_by_holder", project_id=user.project_id, id=user.id))
+
+
 async def set_email_verified(conn: Executor, user: User, *, email_verified: bool) -> User:
     return _require(
         await _sql.one(

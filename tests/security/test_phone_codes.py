@@ -261,6 +261,14 @@ async def test_s107_a_recycled_number_opens_no_account_that_has_another_way_in(
     await sms_api.sign_in()
     assert (await Phone(sms_api, {}).sign_in_by_code(pool, settings, ANN)).status == 201
     await pool.execute(f"{old}, password_hash = null")
+    await pool.execute(
+        "insert into identities (project_id, user_id, id, provider, issuer, subject) "
+        "select 'shop', id, 'i', 'oidc', 'https://issuer.example', 's' from users"
+    )
+    assert kind(await Phone(sms_api, {}).sign_in_by_code(pool, settings, ANN)) == (401, "user_invalid_token")
+    bob = await member(sms_api, "bob@example.com")
+    assert kind(await prove(bob, pool, settings)) == (409, "user_phone_already_exists")
+    await pool.execute("delete from identities")
     assert (await Phone(sms_api, {}).sign_in_by_code(pool, settings, ANN)).status == 201, "it is all that there is"
 
 
