@@ -44,7 +44,7 @@ class Visitor:
     async def start(self, kind: str = SESSIONS, name: str = "oidc", **query: str) -> Any:
         """Ask to be sent to the provider."""
         facts = {"project": "shop", "success": HOME, "failure": AGAIN, **query}
-        return await self.get(f"{kind}/{name}?{urlencode(facts)}")
+        return await self.get(f"{kind}/{name}?{urlencode(facts)}", headers={"Referer": "http://localhost/"})
 
     async def go(self, kind: str = SESSIONS, name: str = "oidc", **query: str) -> str:
         """Start, sign in at the provider, and return the callback's address, not opened yet."""

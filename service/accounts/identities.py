@@ -153,7 +153,7 @@ async def _link(ctx: RequestContext, tx: UnitOfWork, proof: ProviderIdentity) ->
         except EmailTaken:  # its former owner may still take it back
             return member
         if proof.email_verified:
-            await users.verify_email(tx, member, by_holder=True)
+            await users.verify_email(tx, member, by_holder=proof.authoritative)
     return member
 
 
@@ -196,7 +196,10 @@ async def _owner(ctx: RequestContext, tx: UnitOfWork, email: str) -> Ensured:
 
 
 async def _create(ctx: RequestContext, tx: UnitOfWork, proof: ProviderIdentity) -> User:
-    """Create a user whose address, if there is one, must be nobody's yet. Raises BadRequest."""
+    """Create a user whose address, if there is one, must be nobody's yet. Raises BadRequest.
+
+    An address that the provider proved long ago may be another person's mailbox by now, who is alone once there.
+    """
     try:
         user = await users.create(
             tx, ctx.project.id, user_id=ids.new(), email=proof.email or None, name=proof.name, password_hash=None
@@ -204,7 +207,7 @@ async def _create(ctx: RequestContext, tx: UnitOfWork, proof: ProviderIdentity) 
     except UserExists:
         raise BadRequest from None
     if proof.email and proof.email_verified:
-        await users.verify_email(tx, user, by_holder=True)
+        await users.verify_email(tx, user, by_holder=proof.authoritative)
     return user
 
 

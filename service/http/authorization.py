@@ -110,11 +110,13 @@ def is_own_navigation(ctx: RequestContext) -> bool:
     """Tell whether a browser was sent here by a page of the project, of ours, or by its user.
 
     A page of another site that hides its address can't be told from one of the project's that does: neither counts.
+    Nor does a browser that tells nothing at all, as older ones do. A client without cookies is no browser.
     """
     page = ctx.request.headers.get("Referer", "")
     if page:
         return _is_allowed(ctx, page)
-    return ctx.request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin")
+    told = ctx.request.headers.get("Sec-Fetch-Site", "" if "Cookie" in ctx.request.headers else "none")
+    return told in ("none", "same-origin")
 
 
 def origin_allowed(ctx: RequestContext) -> bool:

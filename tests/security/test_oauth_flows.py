@@ -406,3 +406,47 @@ async def test_s104_a_token_of_a_sign_in_opens_nothing_else(api: Api, post: Post
     if way.path != "/v1/account/sessions/token":
         assert (await use(api, way, proof)).status == 401
     assert (await use(api, WAYS[-1], proof)).status == 201
+
+
+async def test_s103_a_browser_that_tells_nothing_links_nothing(api: Api, provider: IdentityProvider, pool: Pool):
+    """A page may hide its address, and an older browser tells no kind of site: then anybody may have led there."""
+    victim = await with_password(api, provider, "victim@example.com")
+    provider.user = dict(EVE)
+    query = urlencode({"project": "shop", "success": HOME, "failure": AGAIN})
+    started = await victim.get(f"{SESSIONS}/oidc?{query}")
+    back = await provider.sign_in(started.headers["Location"])
+    answer = await victim.come_back(f"{SESSIONS}/callback/oidc/shop?{urlencode(back)}")
+    assert error(answer) == (409, "user_already_exists")
+    assert (await counts(pool))[2] == 0
+
+
+async def test_s105_an_address_that_was_proved_long_ago_makes_nobody_its_owner(
+    api: Api, provider: IdentityProvider, pool: Pool, settings: Settings, post: Post
+):
+    """Google proves other domains' addresses once. Whoever reads the mailbox today is alone in the account."""
+    await provider.register(pool, settings.key_ring, "shop", "google")
+    for number, guest in enumerate((False, True)):
+        email, eve = f"victim{number}@company.example", Visitor(api, provider)
+        if guest:
+            assert (await eve.call("POST", "/v1/account/sessions/anonymous")).status == 201
+        provider.user = {"sub": f"eve{number}", "email": email, "email_verified": True}
+        assert (await eve.sign_in(name="google")).headers["Location"] == HOME
+        user_id = (await eve.account())["$id"]
+        owner = await use(api, WAYS[5], await post.issue(Kind.OTP, "", email=email, asked_as=f"asked{number}"))
+        assert (owner.status, owner.data["userId"]) == (201, user_id)
+        assert (await eve.call("GET", "/v1/account")).status == 401
+        assert error(await Visitor(api, provider).sign_in(name="google")) == (400, "general_bad_request")
+
+
+async def test_a_password_without_an_address_is_no_way_in(visitor: Visitor, api: Api, pool: Pool):
+    """Neither is a number that its holder has not proved in the account: the identity is the last way in."""
+    visitor.provider.user["email"] = None
+    await visitor.sign_in()
+    number = await visitor.call("PATCH", "/v1/account/phone", phone="+4915112345678", password="correct horse")
+    assert number.status == 200
+    (identity,) = (await visitor.call("GET", "/v1/account/identities")).data["identities"]
+    for change in ("phone_verified_at = null", "phone_verified_at = now()"):
+        await pool.execute(f"update users set {change}")
+        assert (await visitor.call("DELETE", f"/v1/account/identities/{identity['$id']}")).status == 400
+    await pool.execute("update users set phone_by_holder = true")
+    assert (await visitor.call("DELETE", f"/v1/account/identities/{identity['$id']}")).status == 204

@@ -60,6 +60,17 @@ async def test_a_token_works_once(api: Api, provider: IdentityProvider, pool: Po
     assert await pool.fetch("select from used_id_tokens") == []
 
 
+async def test_a_token_that_never_expires_is_kept_no_longer_than_it_is_taken(
+    api: Api, provider: IdentityProvider, pool: Pool
+):
+    """Whatever it says of itself, its age ends it; a year that Postgres does not know is no fault of ours."""
+    token = provider.id_token(exp=(1 << 53) - 1)
+    assert (await sign_in(api, provider, idToken=token)).status == 201
+    assert (await sign_in(api, provider, idToken=token)).data["message"] == "Token was used already"
+    (row,) = await pool.fetch("select expires_at - now() < interval '12 minutes' from used_id_tokens")
+    assert row[0]
+
+
 async def test_a_returning_user_is_found_by_subject(api: Api, provider: IdentityProvider):
     """Another address at the provider leads to the same account; another subject does not."""
     first = (await sign_in(api, provider)).data["userId"]
