@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from service.accounts import user_sign_in
 from service.api.users import admin_context
@@ -11,7 +11,7 @@ from service.crypto.jwts import LIFETIME, LONGEST
 from service.errors import SessionNotFound, UserBlocked, UserNotFound
 from service.http import responses, schemas
 from service.http.context import RequestContext
-from service.http.fields import ident, sized, whole
+from service.http.fields import SessionId, ident, whole
 from service.http.request_body import Body, read
 from service.http.routing import contract, users_write
 
@@ -19,8 +19,7 @@ from service.http.routing import contract, users_write
 class CreateUserJwt(Body):
     sessionId: (  # noqa: N815 - the contract's spelling
         Annotated[
-            str,
-            AfterValidator(sized(1, 36)),
+            SessionId,
             Field(description="`recent`, or absent: the newest that lasts as long as the JWT", examples=["recent"]),
         ]
         | None

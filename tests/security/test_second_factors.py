@@ -248,7 +248,7 @@ async def test_s92_twenty_at_once_pass_one_challenge(api: Api, pool: Pool, membe
 
 
 async def test_s95_an_own_code_beside_the_victims_frees_no_guesser(behind: Api, post: Post):
-    """Who asks for a code of an own address under the id of the victim's code is no known device of the victim."""
+    """Asking for a code of an own address under the id of the victim's code makes no known device of the victim."""
     eve = await post.issue(Kind.OTP, "", email="eve@evil.example", asked_as="eve")
     answer = await use(behind, SIGN_IN, eve)
     device = "; ".join(line.partition(";")[0] for line in answer.headers.getall("Set-Cookie") if "device" in line)
