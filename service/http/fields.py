@@ -259,7 +259,7 @@ UserId = Annotated[
     AfterValidator(plain),
     _example("66e1c3d2a4b5968778a9", minLength=1, maxLength=36),
 ]
-SessionId = Annotated[str, AfterValidator(sized(1, 36)), AfterValidator(_plain)]
+SessionId = Annotated[str, AfterValidator(sized(1, 36)), AfterValidator(plain)]
 # Six digits as a person types or pastes them: "012 345" is one code.
 TypedCode = Annotated[
     Secret,
