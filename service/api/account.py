@@ -14,7 +14,7 @@ from service.http.fields import Name, NewEmail, NewPassword, NewUserId, sized
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public
 from service.rate_limiter import HOUR
-from service.store import events, tokens, users
+from service.store import events, targets, tokens, users
 from service.store.events import Event
 from service.store.users import User
 
@@ -94,9 +94,11 @@ async def update_status(ctx: RequestContext) -> web.Response:
 
 
 async def _block(ctx: RequestContext, name: Event) -> User:
-    """Block the account. Its sessions stay and open nothing, so that their holders get the reason."""
+    """Block the account. Its sessions stay and open nothing, so that their holders get the reason; targets go."""
     async with ctx.unit_of_work() as tx:
-        user = await users.close(tx, await members.lock(ctx, tx))
+        member = await members.lock(ctx, tx)
+        await targets.delete_all(tx, member)
+        user = await users.close(tx, member)
         await tokens.revoke_all(tx, user, by_address=user.email_verified)
         await events.record(tx, ctx.project.id, event=name, user_id=user.id, by=ctx.client)
     if not ctx.by_jwt:

@@ -151,6 +151,20 @@ async def test_expired_sessions_take_targets_along(pool: Pool, ann: Person):
     assert await pool.fetch("select from targets") == []
 
 
+@pytest.mark.parametrize(("method", "way"), [("DELETE", "/v1/account"), ("PATCH", "/v1/account/status")])
+async def test_a_member_who_leaves_gets_no_messages(api: Api, pool: Pool, ann: Person, method: str, way: str):
+    """A closed account keeps its row and its sessions, but no target of any session, nor of a server."""
+    other = await signed_in(api, pool)
+    await register(ann, "phone", "token")
+    await register(other, "tablet", "other")
+    await pool.execute("update targets set session_id = null where id = 'tablet'")
+    answer = await ann.call(method, way)
+    assert answer.status in (200, 204)
+    if answer.status == 200:
+        assert [each["providerType"] for each in answer.data["targets"]] == ["email"]
+    assert await pool.fetch("select from targets") == []
+
+
 async def test_a_deleted_user_leaves_none(api: Api, pool: Pool, ann: Person):
     """The operator's DELETE takes the rows along, those without a session too."""
     await register(ann, "phone", "token")
