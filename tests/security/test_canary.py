@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,27 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
+from service.crypto import totp
+from service.crypto.secret import Secret
 from service.db import Pool
 from service.settings import Settings
 from service.store import projects, users
 from testkit import edge, processes
-from testkit.api import Api
+from testkit.api import Api, cookie_of
 from testkit.api_keys import key
+from testkit.factors import AUTHENTICATOR, CHALLENGES, RECOVERY
 from testkit.hosted_pages import open_link
 from testkit.identity_provider import CLIENT_SECRET, IdentityProvider
 from testkit.letters import link_of, parameters_of, text_of
+from testkit.phones import ANN as NUMBER
+from testkit.phones import SESSION as BY_PHONE
+from testkit.phones import TOKENS as TEXTS
+from testkit.phones import VERIFICATION
 from testkit.sink import Mail, Sink
+from testkit.sms_sink import SmsSink, allow
 from testkit.targets import PATH as TARGETS
 from testkit.visitor import HOME, SESSIONS, TOKENS, Visitor, parameters
+from testkit.waiting import until
 from tests.integration.worker.test_delivery import everything_in
 
 ANN, URL = "ann@example.com", "http://localhost/landing"
@@ -65,7 +75,7 @@ class Canaries:
 
 
 def is_notice(mail: Mail) -> bool:
-    return "/auth/disavowal" in text_of(mail)
+    return "The password of your" in text_of(mail)
 
 
 def pieces(secret: str) -> list[str]:
@@ -81,16 +91,22 @@ class Journey:
     sink: Sink
     canaries: Canaries
     provider: IdentityProvider
+    webhook: SmsSink
 
     def __post_init__(self) -> None:
         self.visitor = Visitor(self.api, self.provider)
 
     async def mailed(self, method: str, path: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> Any:
         """Ask for a mail; the mail."""
-        before = len(self.sink.mails)
+        before = await self._settled()
         answer = await self.api.call(method, path, json=body, headers=headers)
         assert answer.status == 201, answer.data
         return (await self.sink.wait_for(before + 1))[before]
+
+    async def _settled(self) -> int:
+        """Wait for the notices of what was done before; the number of mails."""
+        await until(lambda: self.pool.fetch("select 1 having not exists (select from mails where ended_at is null)"))
+        return len(self.sink.mails)
 
     def of_link(self, name: str, mail: Any) -> dict[str, str]:
         """The secret in its link; the token's id, the beginning of the secret, is none."""
@@ -109,12 +125,56 @@ class Journey:
         mail = await self.mailed("POST", "/v1/account/verification", {"url": URL}, member)
         proof = self.of_link("a proof", mail)
         assert (await self.api.call("PUT", "/v1/account/verification", json=proof)).status == 200
+        await self._be_texted(member, first)
+        await self._add_factors(member)
         await self._sign_in_by_mail()
         await self._recover()
         await self._go_to_a_provider()
         await self._register()
         await self._serve()
         await self._err(member, first)
+
+    async def _be_texted(self, member: dict[str, str], password: str) -> None:
+        """Prove a number, sign in with it, and mistype a code of it."""
+        body = {"phone": NUMBER, "password": password}
+        assert (await self.api.call("PATCH", "/v1/account/phone", json=body, headers=member)).status == 200
+        proof = await self._text("a code that proves a number", VERIFICATION, {}, member)
+        assert (await self.api.call("PUT", VERIFICATION, json=proof, headers=member, modern=True)).status == 200
+        proof = await self._text("a code by phone", TEXTS, {"userId": "unique()", "phone": NUMBER})
+        wrong = proof | {"secret": f"{(int(proof['secret']) + 1) % 1_000_000:06}"}
+        self.canaries.told(await self.api.call("PUT", BY_PHONE, json=wrong, modern=True))
+        answer = await self.api.call("PUT", BY_PHONE, json=proof, modern=True)
+        assert answer.status == 201, answer.data
+        self.canaries.cookie("a session by phone", {"Cookie": cookie_of(answer)})
+        self.canaries.told(await self.api.call("PUT", BY_PHONE, json=proof, modern=True))
+
+    async def _text(
+        self, name: str, path: str, body: dict[str, Any], headers: dict[str, str] | None = None
+    ) -> dict[str, str]:
+        """Ask for an SMS; what it brings."""
+        asked = len(self.webhook.received)
+        answer = await self.api.call("POST", path, json=body, headers=headers, modern=True)
+        assert answer.status == 201, answer.data
+        await self.webhook.wait_for(asked + 1)
+        code = self.webhook.received[asked]["text"][:6]
+        self.canaries.note(name, f'"{code}"')
+        return {"userId": answer.data["userId"], "secret": code}
+
+    async def _add_factors(self, member: dict[str, str]) -> None:
+        """Enrol an authenticator app, and make recovery codes, of which one is used."""
+        call = self.api.call
+        made = await call("POST", AUTHENTICATOR, headers=member, modern=True)
+        secret = self.canaries.note("the secret of an app", made.data["secret"])
+        otp = totp.code_at(Secret(secret), int(time.time()) // totp.STEP)
+        assert (await call("PUT", AUTHENTICATOR, json={"otp": otp}, headers=member, modern=True)).status == 200
+        codes = (await call("POST", RECOVERY, headers=member, modern=True)).data["recoveryCodes"]
+        for number, code in enumerate(codes[:2]):
+            self.canaries.note(f"recovery code {number}", code)
+            self.canaries.note(f"recovery code {number} without its hyphens", code.replace("-", ""))
+        challenge = await call("POST", CHALLENGES, json={"factor": "recoverycode"}, headers=member, modern=True)
+        answer = {"challengeId": challenge.data["$id"], "otp": codes[0]}
+        assert (await call("PUT", CHALLENGES, json=answer, headers=member, modern=True)).status == 200
+        self.canaries.told(await call("PUT", CHALLENGES, json=answer, headers=member, modern=True))
 
     async def _sign_in_by_mail(self) -> None:
         mail = await self.mailed("POST", "/v1/account/sessions/magic-url", {"email": ANN, "url": URL})
@@ -128,7 +188,7 @@ class Journey:
 
     async def _code(self, name: str, path: str, body: dict[str, Any]) -> dict[str, str]:
         """Ask for a code; what its mail brings."""
-        asked = len(self.sink.mails)
+        asked = await self._settled()
         answer = await self.api.call("POST", path, json=body, modern=True)
         assert answer.status == 201
         mail = (await self.sink.wait_for(asked + 1))[asked]
@@ -235,7 +295,7 @@ class Journey:
 async def test_g18_no_secret_is_anywhere(
     environment: dict[str, str], pool: Pool, project: projects.Project, redis: Redis, tmp_path: Path
 ):
-    """Keys, passwords, sessions, codes, links, JWTs, tokens of providers: no piece in log, Redis, table or refusal.
+    """Keys, passwords, sessions, codes, links, JWTs, factors, tokens of providers: no piece in log, Redis or table.
 
     A device's token stands in its own table alone.
     """
@@ -244,9 +304,13 @@ async def test_g18_no_secret_is_anywhere(
     canaries.note("the key", NEW_KEY)
     canaries.note("the older key", old_key)
     await projects.change(pool, "shop", notify_new_device=True, provider_tokens=True)
-    async with Sink() as sink, IdentityProvider() as provider:
+    ring = {"new": bytes.fromhex(NEW_KEY)}
+    await allow(pool, "+49")
+    async with Sink() as sink, IdentityProvider() as provider, SmsSink(ring) as webhook:
+        canaries.note("the address of the webhook", webhook.url.partition("?")[2])
         settings = environment | {
             "SMTP_URL": f"smtp://127.0.0.1:{sink.port}?tls=none",
+            "SMS_URL": webhook.url,
             "SECRET_KEYS": f"new:{NEW_KEY},{environment['SECRET_KEYS']}",
             "LOG_LEVEL": "debug",
             "LIMITS": "off",
@@ -256,15 +320,16 @@ async def test_g18_no_secret_is_anywhere(
             processes.worker(settings, heartbeat=tmp_path / "alive") as worker,
             aiohttp.ClientSession(address, cookie_jar=aiohttp.DummyCookieJar()) as browser,
         ):
-            await provider.register(pool, {"new": bytes.fromhex(NEW_KEY)}, "shop")
-            await Journey(Api(browser), pool, sink, canaries, provider).go()
+            await provider.register(pool, ring, "shop")
+            await Journey(Api(browser), pool, sink, canaries, provider, webhook).go()
             places = {"Redis": await everything_in(redis)}
         places |= {"the API's log": "\n".join(api.lines), "the worker's log": "\n".join(worker.lines)}
     for row in await pool.fetch("select tablename from pg_tables where schemaname = 'public'"):
         found = await pool.fetchrow(f"select string_agg(t::text, chr(10)) from {row[0]} t")
         places[f"the table {row[0]}"] = (found[0] if found else "") or ""
     places["what was refused"] = "\n".join(canaries.answers)
-    assert len(canaries.secrets) >= 15
+    assert webhook.faults == []
+    assert len(canaries.secrets) >= 25
     hits = {hit for place, text in places.items() for hit in canaries.found_in(place, text)}
     # The app's sender reads it from here, and from nowhere else.
     assert hits == {"a device's token in the table targets"}
