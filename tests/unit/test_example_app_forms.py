@@ -16,7 +16,9 @@ FILLED = [
     ("ask-phone-code", "phone", "tel"), ("enter-phone-code", "secret", "one-time-code"),
     ("ask-link", "email", "username"), ("ask-link", "hosted", ""),
     ("answer", "secret", "one-time-code"), ("answer-recovery", "secret", "off"),
-    ("confirm-app", "secret", "one-time-code"), ("add-passkey", "name", "off"),
+    ("confirm-app", "secret", "one-time-code"),
+    ("set-phone", "phone", "tel"), ("set-phone", "password", "current-password"),
+    ("confirm-phone", "secret", "one-time-code"), ("add-passkey", "name", "off"),
 ]  # fmt: skip
 
 

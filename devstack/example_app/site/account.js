@@ -82,6 +82,14 @@ export async function makeRecoveryCodes() {
 
 export const askForSecondFactor = (mfa) => account.updateMFA({ mfa });
 
+// The number is a second factor once the code of its SMS has come. Without a password the account gets this one.
+export async function addPhone({ phone, password }) {
+  await account.updatePhone({ phone, password });
+  return account.createPhoneVerification();
+}
+
+export const confirmPhone = ({ userId, secret }) => account.updatePhoneVerification({ userId, secret });
+
 // Which this session can prove: { totp, email, phone, recoveryCode, custom }.
 export const listFactors = () => account.listMFAFactors();
 

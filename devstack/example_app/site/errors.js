@@ -17,6 +17,8 @@ const SENTENCES = {
   user_oauth2_provider_error: "The provider did not sign you in.",
   user_oauth2_provider_failure: "The provider's answer could not be used. Try again.",
   project_provider_disabled: "Signing in by this provider is switched off.",
+  user_phone_already_verified: "The number is confirmed already.",
+  user_phone_already_exists: "Another account has confirmed this number.",
   general_phone_disabled: "This number can't get an SMS from here.",
   user_session_already_exists: "You are signed in already. Sign out first.",
   user_blocked: "This account is blocked.",

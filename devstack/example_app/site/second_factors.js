@@ -29,6 +29,17 @@ export const actions = {
     await service.removeApp();
     go("/second-factors", "The authenticator app is removed.");
   },
+  async "set-phone"({ phone, password }) {
+    const number = phone.replaceAll(/[ ()/-]/g, "");
+    given.userId = (await service.addPhone({ phone: number, password })).userId;
+    byId("confirm-phone").hidden = false;
+    byId("phone-code").focus();
+    say(`An SMS is on its way to ${phone}.`);
+  },
+  async "confirm-phone"({ secret }) {
+    await service.confirmPhone({ userId: given.userId, secret: secret.replaceAll(" ", "") });
+    go("/second-factors", "The number is confirmed.");
+  },
   async "make-codes"() {
     const codes = await service.makeRecoveryCodes();
     byId("codes").replaceChildren(...codes.map((code) => element("li", code)));
@@ -69,13 +80,15 @@ export const fillers = {
       mfa: account.mfa ? "on" : "off",
       app: factors.totp ? "added" : "none",
       mail: account.emailVerification ? "to your address" : "after you have confirmed your address",
+      sms: account.phoneVerification ? "to your number" : "after you have added a number",
       codes: factors.recoveryCode ? "made" : "none",
     });
     byId("add-app").hidden = factors.totp;
     byId("remove-app").hidden = !factors.totp;
     byId("codes-note").hidden = !factors.recoveryCode;
     byId("switch-mfa").querySelector("button").textContent = account.mfa ? "Switch off" : "Switch on";
-    byId("switch-mfa").hidden = !account.mfa && !factors.totp && !account.emailVerification;
+    const any = factors.totp || account.emailVerification || account.phoneVerification;
+    byId("switch-mfa").hidden = !account.mfa && !any;
     byId("no-codes").hidden = account.mfa || factors.recoveryCode;
     byId("copy").addEventListener("click", copyCodes);
   },
