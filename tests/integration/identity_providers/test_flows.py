@@ -30,6 +30,14 @@ async def test_a_user_is_sent_with_pkce_and_a_nonce(flow: Flow):
     }  # fmt: skip
 
 
+async def test_google_is_asked_for_a_refresh_token(flow: Flow):
+    """Google gives one only so; the operator's own `prompt` takes the place of ours."""
+    query = parse_qs(urlsplit(await flow.start(flow.server.settings("google"))).query)
+    assert (query["access_type"], query["prompt"]) == (["offline"], ["consent"])
+    query = parse_qs(urlsplit(await flow.start(flow.server.settings("google", prompt="login"))).query)
+    assert query["prompt"] == ["login"]
+
+
 async def test_an_endpoint_keeps_its_query(flow: Flow):
     """The query of the provider's own address stays there."""
     flow.server.discovery["authorization_endpoint"] = flow.server.url + "/authorize?tenant=a"

@@ -12,6 +12,7 @@ import pytest
 
 from service.crypto.secret import Secret
 from service.identity_providers.faults import IdTokenInvalid, ProviderFailure, ProviderUnavailable
+from service.identity_providers.profiles import Endpoints
 from service.identity_providers.provider import NativeProof, Provider
 from testkit import hostile_provider as hostile
 from testkit.identity_provider import CLIENT_ID, IdentityProvider, ec_key, rsa_key
@@ -137,6 +138,19 @@ async def test_issuer(flow: Flow, issuer: object):
     named = issuer.replace("{url}", flow.server.url) if isinstance(issuer, str) else issuer
     with pytest.raises(IdTokenInvalid, match="Invalid issuer"):
         await check(flow, _signed(flow.server, iss=named))
+
+
+@pytest.mark.parametrize("named", ["https://accounts.google.com", "accounts.google.com"])
+async def test_googles_two_spellings(flow: Flow, named: str):
+    """Google's tokens may leave the scheme out; a user of both is one."""
+    google = "https://accounts.google.com"
+    flow.server.discovery = {"issuer": google}
+    own = Endpoints(discovery=flow.server.url + "/.well-known/openid-configuration")
+    found = await check(flow, _signed(flow.server, iss=named), name="google", issuer="", endpoints=own)
+    assert found.identity.issuer == google
+    for other in ("http://accounts.google.com", "accounts.google.com.evil.example"):
+        with pytest.raises(IdTokenInvalid, match="Invalid issuer"):
+            await check(flow, _signed(flow.server, iss=other), name="google", issuer="", endpoints=own)
 
 
 def _signed(server: IdentityProvider, **claims: Any) -> str:
