@@ -46,7 +46,7 @@ class Discovery:
         answer = await self._outbound.get(url, plain_http=provider.plain_http, most=DOCUMENT)
         if answer.status != 200:
             raise ProviderFailure(f"its discovery answered {answer.status}")
-        return _read(provider, answer.object), _KEPT
+        return read(provider, answer.object), _KEPT
 
     async def close(self) -> None:
         await self._documents.close()
@@ -74,16 +74,19 @@ def _fixed(provider: Provider) -> Metadata | None:
     return Metadata(issuers.configured(provider), own.authorization, own.token, own.userinfo, own.jwks)
 
 
-def _read(provider: Provider, document: dict[str, Any]) -> Metadata:
-    """Check a discovery document. Raises ProviderFailure."""
-    issuer = issuers.of_discovery(provider)
+def read(provider: Provider, document: dict[str, Any]) -> Metadata:
+    """Check a discovery document. Raises ProviderFailure.
+
+    One that came over https names nothing over http, which is this machine.
+    """
+    issuer, plain_http = issuers.of_discovery(provider), url_of(provider).startswith("http:") and provider.plain_http
     if document.get("issuer") != issuer:
         raise ProviderFailure("its discovery names another issuer")
     names = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri")
     found = {name: document.get(name, "") for name in names}
     for name, url in found.items():
         optional = name == "userinfo_endpoint" and url == ""
-        if not isinstance(url, str) or (addresses.fault(url, plain_http=provider.plain_http) and not optional):
+        if not isinstance(url, str) or (addresses.fault(url, plain_http=plain_http) and not optional):
             raise ProviderFailure(f"its discovery has no usable {name}")
     return Metadata(
         issuer=issuer,

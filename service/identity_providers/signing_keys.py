@@ -17,6 +17,8 @@ _SHORTEST, _LONGEST, _AGAIN = 300.0, 86_400.0, 60.0
 # Bits; a check takes time by the square of them.
 _LEAST_RSA, _MOST_RSA = 2048, 8192
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=\"?([0-9]{1,9})", re.IGNORECASE)
+# Providers have about ten.
+_MOST_KEYS = 100
 Keys = Mapping[tuple[str, str], PyJWK]
 
 
@@ -62,7 +64,7 @@ class SigningKeys:
 def _keys(listed: list[Any]) -> list[tuple[tuple[str, str], PyJWK]]:
     """Read the public keys that sign; what else is listed is left out."""
     found = []
-    for entry in listed:
+    for entry in listed[:_MOST_KEYS]:
         if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str) or entry.get("use", "sig") != "sig":
             continue
         algorithm = _algorithm(entry)

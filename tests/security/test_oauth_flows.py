@@ -213,6 +213,25 @@ async def test_s104_no_state_can_be_made_up(visitor: Visitor, pool: Pool):
     assert (await visitor.come_back(callback)).headers["Location"] == HOME
 
 
+async def test_s104_a_mix_up_gives_no_code_away(visitor: Visitor, pool: Pool, settings: Settings):
+    """A hostile provider that sends its visitor on to an honest one gets no code of it, at neither callback."""
+    honest = visitor.provider
+    async with IdentityProvider(discovery={"authorization_endpoint": honest.url + "/authorize"}) as evil:
+        await evil.register(pool, settings.key_ring, "shop", "oidc-evil")
+        for says_iss in (True, None):
+            evil.discovery["authorization_response_iss_parameter_supported"] = says_iss
+            mixed = urlsplit(await visitor.go(name="oidc-evil"))
+            assert dict(parse_qsl(mixed.query))["iss"] == honest.issuer
+            # At its own callback, then at the one that the honest provider knows.
+            assert error(await visitor.come_back(mixed.geturl())) == (424, "user_oauth2_provider_failure")
+            mixed = urlsplit(await visitor.go(name="oidc-evil"))
+            answer = await visitor.come_back(f"{SESSIONS}/callback/oidc/shop?{mixed.query}")
+            assert (answer.status, answer.content_type) == NOTHING
+        assert evil.token_requests == honest.token_requests == []
+        assert "/token" not in evil.calls
+    assert await counts(pool) == (0, 0, 0, 0)
+
+
 @pytest.mark.parametrize("iss", ["https://evil.example", "", None])
 async def test_s104_an_answer_of_another_provider_is_refused(visitor: Visitor, pool: Pool, iss: str | None):
     """A code is not sent to a provider that did not issue it, as the answer's `iss` tells (RFC 9207)."""

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from service.crypto.secret import Secret
-from service.identity_providers import addresses
+from service.identity_providers import addresses, discovery
 from service.identity_providers.client import IdentityProviders
 from service.identity_providers.faults import ProviderFailure, ProviderFault, ProviderUnavailable
 from service.identity_providers.outbound import Answer, Outbound
@@ -174,6 +174,16 @@ async def test_discovery_is_checked(flow: Flow, discovery: dict[str, Any]):
     with pytest.raises(ProviderFailure, match="discovery"):
         await flow.start(flow.server.settings())
     assert flow.server.calls == [DISCOVERY]
+
+
+def test_discovery_over_https_names_no_plain_endpoint(flow: Flow):
+    """A provider on the net sends our requests to none of this machine's ports, even where a project allows http."""
+    local = {
+        "issuer": "https://id.example.com", "authorization_endpoint": "https://id.example.com/a",
+        "token_endpoint": "http://127.0.0.1:6379/", "jwks_uri": "https://id.example.com/j",
+    }  # fmt: skip
+    with pytest.raises(ProviderFailure, match="token_endpoint"):
+        discovery.read(flow.server.settings(issuer="https://id.example.com"), local)
 
 
 async def test_discovery_is_kept(flow: Flow):

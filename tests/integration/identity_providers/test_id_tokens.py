@@ -366,6 +366,14 @@ async def test_keys_that_are_too_large(flow: Flow, bits: int):
         await check(flow, flow.server.id_token())
 
 
+async def test_a_crowd_of_keys(flow: Flow):
+    """Of very many keys the first hundred count, so that reading them takes no time of other requests."""
+    crowd = [_entry(kid=f"key-{number}") for number in range(150)]
+    flow.server.answers["/jwks"] = hostile.says({"keys": crowd})
+    provider = flow.server.settings()
+    assert (await flow.client.inspect(provider))[1] == 100
+
+
 async def test_one_bad_key_spoils_no_other(flow: Flow):
     """An entry of a JWKS that can't be read is left out."""
     flow.server.answers["/jwks"] = hostile.says({"keys": [7, {"kid": "x", "kty": "new"}, _entry(alg=None, use=None)]})
