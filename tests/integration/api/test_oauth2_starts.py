@@ -50,7 +50,7 @@ async def test_the_apps_state_comes_back_with_a_failure(visitor: Visitor):
     "words", ["<script>alert(1)</script>", "a\r\nSet-Cookie: a=b", "\u202egnp.exe", "a\0b", "%0d%0a"]
 )
 async def test_a_providers_words(visitor: Visitor, words: str):
-    """What a provider says of its refusal reaches the app as characters of one JSON value, without any that steer."""
+    """The reason of a refusal reaches the app as characters of one JSON value, without any that steer."""
     state = parse_qs(urlsplit((await visitor.start()).headers["Location"]).query)["state"][0]
     back = urlencode({"state": state, "error": "x", "error_description": words, "iss": visitor.provider.issuer})
     ended = await visitor.come_back(f"{SESSIONS}/callback/oidc/shop?{back}")
