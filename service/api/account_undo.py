@@ -98,12 +98,10 @@ async def _restore_email(ctx: RequestContext, found: Token) -> web.Response:
 
 
 async def _is_owners(tx: UnitOfWork, user: User, token: Token) -> bool:
-    """Tell whether earlier factors may be the owner's: a squatter's could be, where only a link proved the address.
-
-    They may be too if the account was moved to another address since.
-    """
-    is_moved = (user.email, user.email_version) != (token.email, token.email_version)
-    return is_moved or await users.is_proved_by_holder(tx, user)
+    """Tell whether earlier factors may be the owner's: a squatter's could be, where only a link proved the address."""
+    if (user.email, user.email_version) != (token.email, token.email_version):
+        return await users.was_proved_by_holder(tx, user)
+    return await users.is_proved_by_holder(tx, user)
 
 
 async def _issue_recovery(ctx: RequestContext, tx: UnitOfWork, user: User) -> Token:
