@@ -46,6 +46,7 @@ async def _laid(database_url: str, redis_url: str) -> AsyncIterator[Ground]:
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "SMTP_URL": "smtp://127.0.0.1:1?tls=none",
+        "SMS_URL": "log:",
         "PUBLIC_URL": "http://localhost",
         "SECRET_KEYS": f"figure:{secrets.token_hex(32)}",
         "MAIL_FROM": "no-reply@accounts.test",

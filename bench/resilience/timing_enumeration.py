@@ -12,6 +12,7 @@ machine says something about the service rather than about itself.
 import itertools
 import math
 import random
+import secrets
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ from testkit import processes
 COUNT = 5_000
 GOAL = 0.02
 _PEOPLE, _WARM, _REVEALED = 50, 20, 10
+_COUNTRY = "+49"
 _URL = {"url": "http://localhost/there"}
 _PASSWORDS = {"password": "a new horse", "passwordAgain": "a new horse"}
 _MEMBER, _BLOCKED, _PASSWORDLESS, _NOBODY, _PROBE = "", "blocked", "passwordless", "nobody", "probe"
@@ -44,6 +46,7 @@ _MEMBER, _BLOCKED, _PASSWORDLESS, _NOBODY, _PROBE = "", "blocked", "passwordless
 class Somebody:
     user_id: str
     email: str
+    phone: str
 
 
 People = Mapping[str, Sequence[Somebody]]
@@ -51,7 +54,7 @@ People = Mapping[str, Sequence[Somebody]]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Request about each kind of user, and about an address without one.
+    """Request about each kind of user, and about an address and number without one.
 
     `revealed`: the status says it anyway, so its time has nothing to hide, and a tenth as often is enough to see it.
     """
@@ -89,6 +92,10 @@ QUESTIONS = (
     Question(
         "code", "POST", "/v1/account/tokens/email", lambda about: {"email": about.email, "userId": "unique()"}
     ),
+    Question(
+        "phone code", "POST", "/v1/account/tokens/phone",
+        lambda about: {"phone": about.phone, "userId": "unique()"}, kinds=_EVERY_KIND,
+    ),
     Question("recovery code", "POST", "/v1/account/recovery/otp", lambda about: {"email": about.email}),
     Question(
         "PUT recovery code", "PUT", "/v1/account/recovery/otp", lambda about: _digits(about) | _PASSWORDS,
@@ -99,6 +106,7 @@ QUESTIONS = (
         kinds=_EVERY_KIND,
     ),
     Question("sign-in by digits", "POST", "/v1/account/sessions/token", _digits, kinds=_EVERY_KIND),
+    Question("sign-in by phone", "PUT", "/v1/account/sessions/phone", _digits, kinds=_EVERY_KIND),
     Question("PUT recovery", "PUT", "/v1/account/recovery", lambda about: _guess(about) | _PASSWORDS),
     Question("PUT verification", "PUT", "/v1/account/verification", _guess),
     Question("PUT magic URL", "PUT", "/v1/account/sessions/magic-url", _guess),
@@ -124,7 +132,7 @@ def _marked(part: str, rows: Sequence[Row]) -> list[Row]:
 async def ask(address: str, pool: Pool, count: int, seed: int, questions: Sequence[Question]) -> AsyncIterator[Row]:
     """Measure a row for each question and kind of user; `count` requests of each class, all users are new."""
     chance, people = random.Random(seed), await _crowd(pool)
-    await projects.change(pool, PROJECT, limits=_never_full())
+    await projects.change(pool, PROJECT, limits=_never_full(), sms_countries=[_COUNTRY])
     headers = {"X-Appwrite-Project": PROJECT}
     connector = aiohttp.TCPConnector(limit=1)
     async with aiohttp.ClientSession(
@@ -153,7 +161,7 @@ def _never_full() -> dict[str, list[int]]:
 
 
 async def _crowd(pool: Pool) -> People:
-    """Make accounts with a password and a verified address, blocked ones, ones without password, and none.
+    """Make accounts with a password, a verified address and a number, blocked ones, ones without password, and none.
 
     Nobody is as many as the others and asked for as often, so that what is counted about each grows alike.
     """
@@ -167,6 +175,8 @@ async def _crowd(pool: Pool) -> People:
             pool, PROJECT, user_id=about.user_id, email=about.email, name="", password_hash=kept
         )  # fmt: skip
         await users.verify_email(pool, user, by_holder=True)
+        numbered = await users.change_phone(pool, user, phone=about.phone)
+        await users.verify_phone(pool, numbered, by_holder=True)
         if kind == _BLOCKED:
             await users.change_status(pool, user, status="blocked")
         people[kind].append(about)
@@ -176,7 +186,7 @@ async def _crowd(pool: Pool) -> People:
 
 def _stranger() -> Somebody:
     user_id = ids.new()
-    return Somebody(user_id, f"{user_id}@example.com")
+    return Somebody(user_id, f"{user_id}@example.com", f"{_COUNTRY}151{secrets.randbelow(10**8):08}")
 
 
 def _strangers() -> Iterator[Somebody]:
