@@ -1,8 +1,9 @@
 """Start of a member's own change: the password proved, the row of the member locked, a session that still lives."""
 
-from service.accounts import password_policy
+from service.accounts import password_policy, ways_in
 from service.crypto.secret import Secret
 from service.errors import CredentialsInvalid, ScopeMissing, UserBlocked
+from service.http import second_factors
 from service.http.context import RequestContext
 from service.http.fields import check_new_password
 from service.store import users
@@ -43,8 +44,13 @@ async def lock_unchanged(ctx: RequestContext, tx: UnitOfWork, *, claimed: str | 
     """Return the member, locked; the proof of the password was seen before the lock and must still hold.
 
     The date tells, not the hash: the same password under today's parameters is no change.
+
+    A member with neither password nor proved address can prove nothing here, and nobody would be told: who can sign in
+    by a number, a passkey or a provider must have done so lately. Raises ReauthenticationRequired.
     """
     member = await lock(ctx, tx, claimed=claimed)
     if member.password_updated_at != ctx.member.password_updated_at:
         raise CredentialsInvalid
+    if member.password_hash is None and not member.email_verified and await ways_in.has_any(tx, member):
+        second_factors.require(member, ctx.project, "recent")
     return member

@@ -20,7 +20,7 @@ from service.http.routing import contract, limited, public
 from service.rate_limiter import HOUR
 from service.store import events, sessions, tokens, users
 from service.store.events import Event
-from service.store.tokens import Kind, Token
+from service.store.tokens import Kind, Token, UndoLink
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
@@ -97,11 +97,16 @@ async def _restore_email(ctx: RequestContext, found: Token) -> web.Response:
     return _secured_page(ctx, way_in, restored=now.email not in (None, user.email))
 
 
-async def _is_owners(tx: UnitOfWork, user: User, token: Token) -> bool:
-    """Tell whether earlier factors may be the owner's: a squatter's could be, where only a link proved the address."""
-    if (user.email, user.email_version) != (token.email, token.email_version):
-        return await users.was_proved_by_holder(tx, user)
-    return await users.is_proved_by_holder(tx, user)
+async def _is_owners(tx: UnitOfWork, user: User, link: UndoLink) -> bool:
+    """Tell whether earlier factors may be the owner's: a squatter's could be, where only a link proved the address.
+
+    It counts how the address was proved when the notice was mailed: a squatter may have proved another one since. A
+    link of an earlier release does not tell; then the account does, while it still has that address.
+    """
+    if link.proved_by_holder is not None:
+        return link.proved_by_holder
+    is_same = (user.email, user.email_version) == (link.email, link.email_version)
+    return is_same and await users.is_proved_by_holder(tx, user)
 
 
 async def _issue_recovery(ctx: RequestContext, tx: UnitOfWork, user: User) -> Token:

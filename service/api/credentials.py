@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from service.accounts import issued_tokens, mail_quotas, members, outgoing_mail, password_policy
-from service.errors import CredentialsInvalid, EmailTaken, PasswordPersonal, PasswordReused
+from service.errors import CredentialsInvalid, EmailTaken, PasswordPersonal, PasswordReused, ReauthenticationRequired
 from service.http import responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import NewEmail, NewPassword, OldPassword
@@ -24,7 +24,11 @@ class UpdatePassword(Body):
 
 @member.patch("/v1/account/password")
 @limited(10, HOUR, by="user")
-@contract(takes=UpdatePassword, gives=schemas.USER, raises=(CredentialsInvalid, PasswordPersonal, PasswordReused))
+@contract(
+    takes=UpdatePassword,
+    gives=schemas.USER,
+    raises=(CredentialsInvalid, PasswordPersonal, PasswordReused, ReauthenticationRequired),
+)
 async def update_password(ctx: RequestContext) -> web.Response:
     """Set a new password; a member who has one proves the old one. Every other session ends, and every open link.
 
@@ -64,7 +68,11 @@ class UpdateEmail(Body):
 @requires("fresh_if_mfa")
 @limited(10, HOUR, by="user")
 @limited(10, HOUR, by="ip", only=EmailTaken)
-@contract(takes=UpdateEmail, gives=schemas.USER, raises=(CredentialsInvalid, EmailTaken, PasswordPersonal))
+@contract(
+    takes=UpdateEmail,
+    gives=schemas.USER,
+    raises=(CredentialsInvalid, EmailTaken, PasswordPersonal, ReauthenticationRequired),
+)
 async def update_email(ctx: RequestContext) -> web.Response:
     """Set a new address, which gets a confirmation; the old one gets a notice. An anonymous account becomes real.
 

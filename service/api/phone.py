@@ -11,6 +11,7 @@ from service.errors import (
     PhoneExists,
     PhoneMissing,
     PhoneVerified,
+    ReauthenticationRequired,
     VerificationTokenInvalid,
 )
 from service.http import responses, schemas
@@ -34,7 +35,9 @@ class UpdatePhone(Body):
 @member.patch("/v1/account/phone")
 @requires("fresh_if_mfa")
 @limited(10, HOUR, by="user")
-@contract(takes=UpdatePhone, gives=schemas.USER, raises=(CredentialsInvalid, PasswordPersonal))
+@contract(
+    takes=UpdatePhone, gives=schemas.USER, raises=(CredentialsInvalid, PasswordPersonal, ReauthenticationRequired)
+)
 async def update_phone(ctx: RequestContext) -> web.Response:
     """Set a number, which is not proved then. A member without a password gets this one.
 

@@ -80,6 +80,16 @@ class Token:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class UndoLink(Token):
+    """Token of a notice's link; `proved_by_holder` if its address was proved in the account's session by then.
+
+    None: issued by a release that did not write it down.
+    """
+
+    proved_by_holder: bool | None
+
+
 def with_public_id(ring: KeyRing, token: Token) -> Token:
     """Return the token under another id, for an anonymous caller: no guess can be aimed at the row behind it.
 
@@ -306,10 +316,10 @@ async def redeem_by_number(conn: Executor, token: Token) -> Token | None:
     return await _sql.one(conn, "redeem_token_by_number", Token, **facts)
 
 
-async def redeem_undo_link(conn: Executor, token: Token) -> Token | None:
+async def redeem_undo_link(conn: Executor, token: Token) -> UndoLink | None:
     """Redeem a notice's link, whatever the user's address is by now. Lock the user first."""
     return await _sql.one(
-        conn, "redeem_undo_link", Token, project_id=token.project_id, id=token.id, user_id=token.user_id
+        conn, "redeem_undo_link", UndoLink, project_id=token.project_id, id=token.id, user_id=token.user_id
     )
 
 

@@ -296,11 +296,6 @@ async def is_proved_by_holder(conn: Executor, user: User) -> bool:
     return bool(await _sql.value(conn, "is_proved_by_holder", project_id=user.project_id, id=user.id))
 
 
-async def was_proved_by_holder(conn: Executor, user: User) -> bool:
-    """Tell the same of the last address that was proved, whatever the address is by now."""
-    return bool(await _sql.value(conn, "was_proved_by_holder", project_id=user.project_id, id=user.id))
-
-
 async def is_number_proved_by_holder(conn: Executor, user: User) -> bool:
     """Tell whether the holder of the account's session has proved the number, by which it can be signed in to then."""
     return bool(await _sql.value(conn, "is_number_proved_by_holder", project_id=user.project_id, id=user.id))

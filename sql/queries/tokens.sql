@@ -1,7 +1,15 @@
 -- name: issue_token(project_id, id, kind, user_id, requested_user_id, email, email_version, kid, seconds, secret_length) -> Token
-insert into tokens (project_id, id, kind, user_id, asked_as, email, email_version, kid, expires_at, secret_length)
+-- A notice's link keeps who had proved its address: later the account may tell of another one. Its address is the
+-- user's, proved, or the one that the user has just left, and the new one is not proved yet.
+insert into tokens (project_id, id, kind, user_id, asked_as, email, email_version, kid, expires_at, secret_length,
+    proved_by_holder)
 values (:project_id, :id, :kind, :user_id, :requested_user_id, :email, :email_version, :kid,
-    now() + make_interval(secs => :seconds), :secret_length)
+    now() + make_interval(secs => :seconds), :secret_length,
+    case when :kind in ('disavowal', 'email_undo') then exists (
+        select from users u
+        where u.project_id = :project_id and u.id = :user_id and u.proved_by_holder
+            and u.email_version = :email_version + case when u.email_verified then 0 else 1 end
+    ) end)
 returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at;
 
 -- name: assign_token_user(project_id, id, user_id, email_version) -> Token?
@@ -76,12 +84,13 @@ where t.project_id = :project_id and t.id = :id and t.user_id = :user_id and t.e
     and u.project_id = t.project_id and u.id = t.user_id and u.phone = t.email and u.phone_version = t.email_version
 returning t.project_id, t.id, t.kind, t.user_id, t.asked_as as requested_user_id, t.email, t.email_version, t.kid, t.created_at, t.expires_at;
 
--- name: redeem_undo_link(project_id, id, user_id) -> Token?
+-- name: redeem_undo_link(project_id, id, user_id) -> UndoLink?
 -- With the user's row locked. The address may have changed: that is what the link undoes.
 delete from tokens
 where project_id = :project_id and id = :id and user_id = :user_id and kind in ('disavowal', 'email_undo')
     and expires_at > now()
-returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at;
+returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at,
+    expires_at, proved_by_holder;
 
 -- name: delete_token(project_id, id)
 delete from tokens where project_id = :project_id and id = :id;

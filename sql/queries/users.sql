@@ -230,10 +230,6 @@ returning project_id, id, email, email_version, email_verified, name, password_h
 -- name: is_proved_by_holder(project_id, id)
 select email_verified and proved_by_holder from users where project_id = :project_id and id = :id;
 
--- name: was_proved_by_holder(project_id, id)
--- Of an account that has another address by now: who last proved one. A change of address alone leaves it as it was.
-select proved_by_holder from users where project_id = :project_id and id = :id;
-
 -- name: is_number_proved_by_holder(project_id, id)
 select phone_verified_at is not null and phone_by_holder from users where project_id = :project_id and id = :id;
 

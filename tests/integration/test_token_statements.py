@@ -1,7 +1,7 @@
 """Statements about tokens: each touches exactly the rows that it names."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -45,12 +45,17 @@ REDEEM = {
 each_way = pytest.mark.parametrize(("redeem", "facts"), REDEEM.values(), ids=REDEEM)
 
 
+def same(found: Token | None, token: Token) -> bool:
+    """Tell whether it is that token; a notice's link comes with more than the token itself."""
+    return found is not None and asdict(found).items() >= asdict(token).items()
+
+
 @each_way
 async def test_one_token_of_one_project_is_redeemed(pool: Pool, redeem, facts):
     """The user's other token stays, and so does one of the same id in another project; twice is once."""
     token, other = await a_token(pool, **facts), await a_token(pool, **facts)
     await copied(pool, token)
-    assert await redeem(pool, token) == token
+    assert same(await redeem(pool, token), token)
     assert await redeem(pool, token) is None
     left = {tuple(row) for row in await pool.fetch("select project_id, id from tokens")}
     assert left == {("other", token.id), ("shop", other.id)}
@@ -71,7 +76,7 @@ async def test_a_token_is_redeemed_for_its_own_user(pool: Pool, name: str):
     token = await a_token(pool, **facts)
     await users.create(pool, "shop", user_id="eve", email="eve@example.com", name="", password_hash=None)
     assert await redeem(pool, replace(token, user_id="eve")) is None
-    assert await redeem(pool, token) == token
+    assert same(await redeem(pool, token), token)
 
 
 async def test_the_address_compared_is_the_users_own(pool: Pool):

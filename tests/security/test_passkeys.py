@@ -406,12 +406,26 @@ async def test_s99_a_passkey_session_is_known_for_what_it_is(api: Api, pool: Poo
     assert (await person.call("PATCH", MFA, mfa=False)).status == 200
 
 
-@pytest.mark.parametrize("undo", [Kind.ACCOUNT_UNDO, Kind.EMAIL_UNDO])
-async def test_s99_an_undo_leaves_no_squatter_in(api: Api, pool: Pool, settings: Settings, post: Post, undo: Kind):
-    """A squatter adds a passkey and an app. The owner opens a link in another browser, and later uses that of a notice.
+EVE = "eve@evil.example"
+each_undo = pytest.mark.parametrize("undo", [Kind.ACCOUNT_UNDO, Kind.EMAIL_UNDO])
 
-    What was there before the notice goes too: nobody has shown yet that maker and owner are one person.
-    """
+
+async def noticed(person: Person, undo: Kind) -> None:
+    """Change what is told with such a link, after a fresh second factor if there is one."""
+    await person.pool.execute("update sessions set mfa_at = now()")
+    if undo is Kind.ACCOUNT_UNDO:
+        change = {"password": "another horse", "oldPassword": "correct horse"}
+        assert (await person.call("PATCH", "/v1/account/password", **change)).status == 200
+    else:
+        await move(person, "correct horse")
+
+
+async def move(person: Person, password: str) -> None:
+    assert (await person.call("PATCH", "/v1/account/email", email=EVE, password=password)).status == 200
+
+
+async def squat(api: Api, pool: Pool, post: Post) -> tuple[Person, str, Authenticator]:
+    """A squatter adds a passkey and an app to an account with another's address, whose owner opens a link elsewhere."""
     await switch_on(api, pool)
     user_id = (await api.sign_up())["$id"]
     squatter = await signed_in(api, pool)
@@ -419,13 +433,74 @@ async def test_s99_an_undo_leaves_no_squatter_in(api: Api, pool: Pool, settings:
     await squatter.enrol()
     assert (await squatter.call("PATCH", MFA, mfa=True)).status == 200
     assert (await use(api, WAYS[1], await post.issue(Kind.VERIFICATION, user_id))).status == 200
-    await pool.execute("update sessions set mfa_at = now()")
-    if undo is Kind.ACCOUNT_UNDO:
-        change = {"password": "another horse", "oldPassword": "correct horse"}
-        assert (await squatter.call("PATCH", "/v1/account/password", **change)).status == 200
-    else:
-        move = {"email": "eve@evil.example", "password": "correct horse"}
-        assert (await squatter.call("PATCH", "/v1/account/email", **move)).status == 200
-    assert Page((await follow_link(api, await link(pool, settings, undo))).data).heading == DONE
-    assert kind(await sign(api, passkey)) == (401, "user_passkey_invalid")
+    return squatter, user_id, passkey
+
+
+async def check_alone(api: Api, pool: Pool, passkey: Authenticator) -> None:
+    """Hold that nothing of the squatter's is left."""
+    assert kind(await sign(api, passkey)) == INVALID
     assert tuple(await pool.fetchrow("select mfa, (select count(*) from authenticators) from users")) == (False, 0)
+
+
+@each_undo
+async def test_s99_an_undo_leaves_no_squatter_in(api: Api, pool: Pool, settings: Settings, post: Post, undo: Kind):
+    """A squatter adds a passkey and an app. The owner opens a link in another browser, and later uses that of a notice.
+
+    What was there before the notice goes too: nobody has shown yet that maker and owner are one person.
+    """
+    squatter, _, passkey = await squat(api, pool, post)
+    await noticed(squatter, undo)
+    assert Page((await follow_link(api, await link(pool, settings, undo))).data).heading == DONE
+    await check_alone(api, pool, passkey)
+
+
+@pytest.mark.parametrize("release", ["this", "the one before"])
+@each_undo
+async def test_s99_a_squatter_who_moves_on_proves_nothing(
+    api: Api, pool: Pool, settings: Settings, post: Post, *, undo: Kind, release: str
+):
+    """The same, and the squatter proves a mailbox of the squatter's own in the session, before the link is used.
+
+    Who had proved the address counts as of the notice. The release before did not write it down: then nobody had.
+    """
+    squatter, user_id, passkey = await squat(api, pool, post)
+    await noticed(squatter, undo)
+    if undo is Kind.ACCOUNT_UNDO:
+        await move(squatter, "another horse")
+    proof = await post.issue(Kind.VERIFICATION, user_id, email=EVE, version=2)
+    assert (await use(api, WAYS[1], proof, headers=squatter.headers)).status == 200
+    proved = await pool.fetchrow("select email, email_verified, proved_by_holder from users")
+    assert tuple(proved) == (EVE, True, True)
+    if release != "this":
+        await pool.execute("update tokens set proved_by_holder = null")
+    assert Page((await follow_link(api, await link(pool, settings, undo))).data).heading == DONE
+    await check_alone(api, pool, passkey)
+
+
+@each_undo
+async def test_s99_an_owners_factors_outlast_a_move(
+    api: Api, pool: Pool, settings: Settings, post: Post, *, ann: Person, undo: Kind
+):
+    """A thief moves the account to a mailbox whose reader opens the link elsewhere: the undo keeps the owner's."""
+    _, passkey = await add(ann)
+    user_id = (await ann.call("GET", "/v1/account")).data["$id"]
+    await pool.execute("delete from tokens")
+    await noticed(ann, undo)
+    if undo is Kind.ACCOUNT_UNDO:
+        await move(ann, "another horse")
+    proof = await post.issue(Kind.VERIFICATION, user_id, email=EVE, version=2)
+    assert (await use(api, WAYS[1], proof)).status == 200
+    assert Page((await follow_link(api, await link(pool, settings, undo))).data).heading == DONE
+    assert (await sign(api, passkey)).status == 201
+
+
+async def test_s99_a_link_of_the_release_before_keeps_an_owners_factors(
+    api: Api, pool: Pool, settings: Settings, ann: Person
+):
+    """While the account has its address the account tells who proved it: a thief of the mailbox sheds no factor."""
+    _, passkey = await add(ann)
+    await pool.execute("delete from tokens")
+    await noticed(ann, Kind.ACCOUNT_UNDO)
+    await pool.execute("update tokens set proved_by_holder = null")
+    assert Page((await follow_link(api, await link(pool, settings, Kind.ACCOUNT_UNDO))).data).heading == DONE
+    assert (await sign(api, passkey)).status == 201

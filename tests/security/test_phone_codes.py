@@ -160,6 +160,35 @@ async def test_s107_a_change_can_be_undone(sms_api: Api, pool: Pool, settings: S
 
 
 @pytest.mark.unlimited
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("phone", {"phone": BOB, "password": "eves own horse"}),
+        ("email", {"email": "eve@evil.example", "password": "eves own horse"}),
+        ("password", {"password": "eves own horse"}),
+    ],
+    ids=["number", "address", "password"],
+)
+async def test_s107_a_stolen_session_changes_nothing_untold(
+    sms_api: Api, pool: Pool, settings: Settings, path: str, body: dict[str, str]
+):
+    """An account with a number alone has no password to ask for and no address to tell: it takes a recent sign-in.
+
+    That goes for the first password and address too, which would otherwise be the way to another number.
+    """
+    opened = await Phone(sms_api, {}).sign_in_by_code(pool, settings, ANN)
+    thief = Phone(sms_api, {"Cookie": cookie_of(opened)})
+    await pool.execute("update sessions set created_at = created_at - interval '11 minutes'")
+    refused = await thief.call("PATCH", f"/v1/account/{path}", **body)
+    assert kind(refused) == (401, "user_reauthentication_required")
+    found = await pool.fetchrow("select phone, phone_by_holder, email, password_hash from users")
+    assert tuple(found) == (ANN, True, None, None)
+    again = await Phone(sms_api, {}).sign_in_by_code(pool, settings, ANN)
+    owner = Phone(sms_api, {"Cookie": cookie_of(again)})
+    assert (await owner.call("PATCH", f"/v1/account/{path}", **body)).status == 200
+
+
+@pytest.mark.unlimited
 async def test_s13_of_twenty_at_once_one_gets_in(sms_api: Api, pool: Pool, settings: Settings):
     """One code, twenty requests at once: one session, and one account."""
     await ask(sms_api)

@@ -59,6 +59,17 @@ async def test_private_sign_up_hides_who_has_an_account(visitor: Visitor, api: A
     assert (await bob.account())["email"] == ""
 
 
+async def test_private_sign_up_hides_it_from_guests_too(visitor: Visitor, api: Api):
+    """Linking an unproved address tells a guest whether another account has it, unless sign-up is private."""
+    await api.sign_up()
+    visitor.provider.user["email_verified"] = False
+    await visitor.call("POST", "/v1/account/sessions/anonymous")
+    assert error(await visitor.sign_in()) == (409, "user_already_exists")
+    await change_project(api, private_signup=True)
+    assert (await visitor.sign_in()).headers["Location"] == HOME
+    assert (await visitor.account())["email"] == ""
+
+
 async def test_a_user_may_have_no_address(visitor: Visitor):
     """A provider that tells no address still signs a user in."""
     visitor.provider.user["email"] = None

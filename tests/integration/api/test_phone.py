@@ -192,6 +192,23 @@ async def test_a_member_without_a_password_gets_one(sms_api: Api, pool: Pool, se
     assert kind(await ann.set_number(ANN, password="wrong horse")) == (401, "user_invalid_credentials")
 
 
+async def test_a_member_who_can_not_sign_in_again_needs_no_recent_sign_in(sms_api: Api, pool: Pool):
+    """A guest's session is all that there is: the account gets a number however old it is."""
+    opened = await sms_api.call("POST", "/v1/account/sessions/anonymous", json={}, modern=True)
+    guest = Phone(sms_api, {"Cookie": cookie_of(opened)})
+    await pool.execute("update sessions set created_at = created_at - interval '11 minutes'")
+    assert (await guest.set_number(ANN)).data["phone"] == ANN
+
+
+async def test_an_old_session_changes_the_number_of_a_proved_address(sms_api: Api, pool: Pool, settings: Settings):
+    """Without a password too: its owner gets the notice, and can undo it."""
+    ann = await proved(sms_api, pool, settings)
+    await pool.execute("update users set email_verified = true, password_hash = null, password_updated_at = null")
+    await pool.execute("update sessions set created_at = created_at - interval '11 minutes'")
+    assert (await ann.set_number(BOB)).data["phone"] == BOB
+    assert len(await pool.fetch("select 1 from mails where letter = 'security_changed' and token_id is not null")) == 1
+
+
 async def test_a_phone_is_a_second_factor(sms_api: Api, pool: Pool, settings: Settings):
     """A proved number, if SMS are sent: its code opens a session that lacks its second step."""
     ann = await proved(sms_api, pool, settings)
