@@ -534,6 +534,7 @@ create table tokens (
     created_at timestamp with time zone default now() not null,
     expires_at timestamp with time zone not null,
     secret_length smallint,
+    proved_by_holder boolean,
     constraint tokens_pkey PRIMARY KEY (project_id, id),
     constraint tokens_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
     constraint tokens_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE,
