@@ -1,6 +1,6 @@
 -- name: issue_token(project_id, id, kind, user_id, requested_user_id, email, email_version, kid, seconds, secret_length) -> Token
 -- A notice's link keeps who had proved its address: later the account may tell of another one. Its address is the
--- user's, proved, or the one that the user has just left, and the new one is not proved yet.
+-- user's and proved, or the one that the user has just left for one that is not proved yet.
 insert into tokens (project_id, id, kind, user_id, asked_as, email, email_version, kid, expires_at, secret_length,
     proved_by_holder)
 values (:project_id, :id, :kind, :user_id, :requested_user_id, :email, :email_version, :kid,
