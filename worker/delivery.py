@@ -80,7 +80,7 @@ class Delivery:
         """Claim the row, if it is due. One that can't be read is tried again when its lease runs out, a few times."""
         leases = self.recorder.leases
         try:
-            with leases.claiming(mail_id) as free:
+            with leases.claims.claiming(mail_id) as free:
                 return await _claim_row(self.pool, mail_id, leases.worker) if free else None
         except Exception as error:
             if db.find_fault(error) is None:

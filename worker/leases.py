@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from service import db, failpoints
+from service import failpoints
 from service.db import Pool
 from service.store import outbox
 from service.store.outbox import Claim, Lease
+from worker.claims import Claims
 
 LEASE, RENEWAL = 30.0, 10.0
 
@@ -26,35 +27,16 @@ class Leases:
     worker: str
     # Time of the last successful claim or renewal; minus infinity once the lease belongs to another worker.
     held: dict[Lease, float] = field(default_factory=dict)
-    # Mails whose claim got no answer: they may be leased to this worker, which does not renew them.
-    unconfirmed: set[UUID] = field(default_factory=set)
-    _claiming: set[UUID] = field(default_factory=set)
-
-    @contextmanager
-    def claiming(self, mail_id: UUID) -> Iterator[bool]:
-        """Yield True if the mail may be claimed: no other task is claiming it, and its last claim was answered."""
-        if mail_id in self._claiming or mail_id in self.unconfirmed:
-            yield False
-            return
-        self._claiming.add(mail_id)
-        try:
-            yield True
-        except Exception as error:
-            if db.find_fault(error):
-                self.unconfirmed.add(mail_id)
-            raise
-        finally:
-            self._claiming.discard(mail_id)
+    claims: Claims = field(default_factory=Claims)
 
     async def release_unconfirmed(self, *, sent: set[UUID]) -> None:
         """Release the mails whose claim got no answer, so that they need not wait for the lease to run out.
 
         Not those held by an earlier claim, nor those `sent` and not recorded yet.
         """
-        busy = self._claiming | sent | {lease.id for lease in self.held}
-        if unconfirmed := self.unconfirmed - busy:
-            await outbox.release(self.pool, list(unconfirmed), worker=self.worker)
-            self.unconfirmed -= unconfirmed
+        if lost := self.claims.lost(busy=sent | {lease.id for lease in self.held}):
+            await outbox.release(self.pool, list(lost), worker=self.worker)
+            self.claims.unconfirmed -= lost
 
     @contextmanager
     def holding(self, claim: Claim, claimed_at: float) -> Iterator[Lease]:

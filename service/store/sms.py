@@ -161,6 +161,11 @@ async def release_of_worker(conn: Executor, *, worker: str) -> int:
     return await _sql.run(conn, "release_sms_of_worker", worker=worker)
 
 
+async def undo_claims(conn: Executor, sms_ids: list[UUID], *, worker: str) -> int:
+    """Undo claims of this worker whose answer was lost; return how many of them had been made."""
+    return await _sql.run(conn, "undo_sms_claims", ids=sms_ids, worker=worker)
+
+
 async def delete_finished(conn: Executor, *, days: int, most: int) -> int:
     """Delete SMS that ended longer ago, so many at a time: they hold numbers."""
     return await _sql.run(conn, "delete_finished_sms", days=days, most=most)

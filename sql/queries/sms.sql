@@ -51,6 +51,11 @@ order by due_at limit :most;
 -- name: release_sms_of_worker(worker)
 update sms set state = 'pending', lease_by = null, due_at = now() where state = 'sending' and lease_by = :worker;
 
+-- name: undo_sms_claims(ids, worker)
+-- Claims whose answer a worker never got, so that nothing was sent; the attempt is counted all the same.
+update sms set state = 'pending', lease_by = null, due_at = now(), sends = sends - 1
+where id = any(:ids::uuid[]) and state = 'sending' and lease_by = :worker;
+
 -- name: delete_finished_sms(days, most)
 delete from sms where (id, project_id) in (
     select id, project_id from sms

@@ -16,13 +16,12 @@ from worker import retries
 from worker.concurrency import DeliverySlots
 from worker.metrics import Metrics
 from worker.sms import text
+from worker.sms.attempts import LEASE, SmsAttempts
 from worker.sms.webhook import Message, Sender
 from worker.smtp.outcomes import PermanentFailure, TemporaryFailure
 from worker.unsent import CannotSendYet, NothingToSend
 
 log = logging.getLogger(__name__)
-# Longer than an exchange with the webhook; a worker that was paused for half of it hands nothing over.
-LEASE = 30.0
 # Attempts that may have reached the phone. Its owner pays attention to the first one.
 MOST_SENDS = 3
 # Seconds before the next attempt; the last one repeats until the code expires.
@@ -39,6 +38,10 @@ class SmsDelivery:
     worker: str
     slots: DeliverySlots
     metrics: Metrics
+    attempts: SmsAttempts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.attempts = SmsAttempts(self.pool, self.worker)
 
     async def deliver(self, sms_id: UUID) -> None:
         """Send an SMS if it is still due. Safe to call at any time, any number of times."""
@@ -51,10 +54,14 @@ class SmsDelivery:
     async def claim_and_send(self, sms_id: UUID) -> None:
         """Deliver without a slot; one that has expired ends without a sender too."""
         claimed_at = time.monotonic()
-        claim = await sms.claim(self.pool, sms_id, worker=self.worker, lease=LEASE)
+        claim = await self.attempts.claim(sms_id)
         if claim is None:
             return
         self.metrics.add("sms_attempts")
+        with self.attempts.holding(claim):
+            await self._send_and_record(claim, claimed_at)
+
+    async def _send_and_record(self, claim: SmsClaim, claimed_at: float) -> None:
         try:
             status = await self._send(claim, claimed_at)
         except NothingToSend as end:

@@ -36,6 +36,7 @@ class SmsPoller:
 
     async def poll_due(self) -> None:
         """Deliver overdue SMS, or end those that have expired while none can be sent."""
+        await self.delivery.attempts.release_unconfirmed()
         sender = self.delivery.sender
         is_open = sender is not None and sender.is_open()
         for sms_id in await sms.list_due(self.pool, seconds=GRACE, most=_BATCH, expired=not is_open):

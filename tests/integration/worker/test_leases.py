@@ -35,7 +35,7 @@ async def test_f02_a_claim_without_an_answer_is_given_back(pool: Pool, sink: Sin
     await asyncio.gather(*found.deliveries.values())
     assert (await state(pool, mail), len(sink.mails)) == ("sent", 1)
     assert [step[0] for step in await history(pool, mail)] == ["sent"]
-    assert not worker.recorder.leases.unconfirmed
+    assert not worker.recorder.leases.claims.unconfirmed
 
 
 async def test_f02_a_claim_that_did_not_count_is_no_harm(pool: Pool, sink: Sink, a_worker, ann: users.User):
@@ -55,23 +55,23 @@ async def test_f02_what_is_in_hand_is_not_given_back(pool: Pool, a_worker, ann: 
     leases = worker.recorder.leases
     claim = await worker.claim(mail)
     assert claim
-    leases.unconfirmed.add(mail)
+    leases.claims.unconfirmed.add(mail)
     with leases.holding(claim, 0.0):
         await worker.recorder.release_unconfirmed()
-        assert (await state(pool, mail), leases.unconfirmed) == ("sending", {mail})
+        assert (await state(pool, mail), leases.claims.unconfirmed) == ("sending", {mail})
     worker.recorder.journal.append(receipt := SentEntry(Lease(mail, claim.attempts), 250, ""))
     await worker.recorder.release_unconfirmed()
-    assert (await state(pool, mail), leases.unconfirmed) == ("sending", {mail})
+    assert (await state(pool, mail), leases.claims.unconfirmed) == ("sending", {mail})
     worker.recorder.journal.remove(receipt)
     await worker.recorder.release_unconfirmed()
-    assert (await state(pool, mail), leases.unconfirmed) == ("pending", set())
+    assert (await state(pool, mail), leases.claims.unconfirmed) == ("pending", set())
 
 
 async def test_f02_anothers_is_not_given_back(pool: Pool, a_worker, ann: users.User):
     """A worker gives back no lease that another has claimed since."""
     mail, worker = await request_mail(pool), a_worker()
     assert await outbox.claim(pool, mail, worker="two", lease=30)
-    worker.recorder.leases.unconfirmed.add(mail)
+    worker.recorder.leases.claims.unconfirmed.add(mail)
     await worker.recorder.release_unconfirmed()
     assert await state(pool, mail) == "sending"
 

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from service.db import Pool
+from service import failpoints
+from service.db import Pool, PostgresGone
 from service.settings import Settings
 from service.store import sms, tokens
 from service.store.tokens import Kind
@@ -28,6 +29,7 @@ from worker.sms.poller import SmsPoller
 from worker.sms.webhook import Webhook, sender_of
 
 Make = Callable[..., SmsDelivery]
+pytestmark = pytest.mark.usefixtures("disarmed")
 
 
 @pytest.fixture
@@ -275,6 +277,62 @@ async def test_a_killed_worker_loses_no_sms(  # noqa: PLR0917 - pytest passes th
     assert [message["id"] for message in sink.received] == [str(sms_id)] * received
     assert (await state(pool, sms_id))[1] == 2
     assert sink.codes()[0] not in lines
+
+
+async def test_f02_claims_of_an_sms_without_an_answer_are_no_sends(
+    pool: Pool, settings: Settings, sink: SmsSink, a_worker: Make
+):
+    """Each counted, and nothing was handed over: the next round takes it back, oftener than an SMS may be sent."""
+    sms_id, worker = await asked(pool, settings), a_worker()
+    poller = SmsPoller(pool, worker, 30)
+    for _ in range(MOST_SENDS + 1):
+        failpoints.arm("db.claim_sms.after:raise:1")
+        with pytest.raises(PostgresGone):
+            await worker.deliver(sms_id)
+        assert (await state(pool, sms_id))[:2] == ("sending", 1)
+        await worker.deliver(sms_id)
+        assert (await state(pool, sms_id))[:2] == ("sending", 1), "while it is in doubt nobody here claims it again"
+        await poller.poll_due()
+        assert (await state(pool, sms_id))[:2] == ("pending", 0)
+    await worker.deliver(sms_id)
+    assert await state(pool, sms_id) == ("sent", 1, None)
+    assert len(sink.received) == 1
+
+
+async def test_f02_a_claim_of_an_sms_that_did_not_count_is_no_harm(
+    pool: Pool, settings: Settings, sink: SmsSink, a_worker: Make
+):
+    """The connection was lost before: the row is as it was, and another worker, which may have it, keeps it."""
+    sms_id, worker = await asked(pool, settings), a_worker()
+    failpoints.arm("db.claim_sms.before:raise:1")
+    with pytest.raises(PostgresGone):
+        await worker.deliver(sms_id)
+    assert await sms.claim(pool, sms_id, worker="two", lease=30)
+    await worker.attempts.release_unconfirmed()
+    assert (await state(pool, sms_id))[:2] == ("sending", 1)
+    assert not worker.attempts.claims.unconfirmed
+
+
+async def test_f02_a_send_of_an_earlier_attempt_stays_counted(
+    pool: Pool, settings: Settings, sink: SmsSink, a_worker: Make
+):
+    """One in hand waits until it has ended; one that could not be recorded may have reached the phone."""
+    sms_id, worker = await asked(pool, settings), a_worker()
+    attempts = worker.attempts
+    claim = await attempts.claim(sms_id)
+    assert claim
+    attempts.claims.unconfirmed.add(sms_id)
+    with attempts.holding(claim):
+        await attempts.release_unconfirmed()
+        assert attempts.claims.unconfirmed == {sms_id}
+    with pytest.raises(PostgresGone), attempts.holding(claim):
+        raise PostgresGone
+    await attempts.release_unconfirmed()
+    assert (await state(pool, sms_id))[:2] == ("sending", 1)
+    await due_now(pool)
+    await worker.deliver(sms_id)
+    assert await state(pool, sms_id) == ("sent", 2, None)
+    assert (attempts.held, attempts.unrecorded, attempts.claims.unconfirmed) == (set(), set(), set())
 
 
 async def test_a_late_outcome_changes_nothing(pool: Pool, settings: Settings, sink: SmsSink, a_worker: Make):
