@@ -160,12 +160,13 @@ class Cluster:
             self.faults.append((started, time.monotonic()))
 
     async def all_ended(self, *, seconds: float = PATIENCE) -> None:
-        """Wait until no mail is pending or being sent and every event is filed."""
+        """Wait until no mail or SMS is pending or being sent and every event is filed."""
         count = (
             "select (select count(*) from mails where state in ('pending', 'sending'))"
+            " + (select count(*) from sms where state in ('pending', 'sending'))"
             " + (select count(*) from events where ready)"
         )
-        await until(self._asks(f"select ({count}) = 0"), seconds=seconds, what="mails or events are left")
+        await until(self._asks(f"select ({count}) = 0"), seconds=seconds, what="mails, SMS or events are left")
 
     def _asks(self, statement: str):
         return lambda: self.postgres.run(statement, database=DATABASE)

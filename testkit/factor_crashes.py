@@ -30,7 +30,7 @@ async def factor_journey(client: FactorClient) -> None:
     assert await client.use_verification(ann, await client.verify(ann))
     await client.set_phone(ann, ANN)
     await client.verify_phone(ann)
-    await client.sign_in_by_phone(ann, ANN)
+    await client.sign_in_by_phone(ann)
     secret = await client.enrol(ann)
     await client.ask_for_factors(ann)
     codes = await client.recovery_codes(ann)

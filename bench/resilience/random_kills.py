@@ -1,4 +1,4 @@
-"""G2: processes are killed at random while mails are accepted; none is lost, and next to none doubled."""
+"""G2: processes are killed at random while mails and SMS are accepted; none is lost, and next to none doubled."""
 
 import asyncio
 import random
@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.resilience.code_sign_ins import CodeUser, add_sms, code_users, rows, webhook
 from bench.resilience.progress import report, sifted
 from bench.resilience.result import Row
 from testkit.client import Client, Member
@@ -16,7 +17,7 @@ from testkit.cluster import Cluster, ManagedProcess, start_cluster
 from testkit.history import History, gather
 
 COUNT = 1000
-_MAILS_A_KILL, _MEMBERS, _ASKERS = 10, 20, 6
+_MAILS_A_KILL, _MEMBERS, _ASKERS, _CODE_USERS = 10, 20, 6, 4
 # Seconds that a process lives at most once it is ready; Redis is killed less often, since all lean on it.
 _LIFE, _LIFE_OF_REDIS = 2.0, 8.0
 _SHARE = 0.005
@@ -31,6 +32,7 @@ class Run:
     kills_wanted: int
     kills: Counter[str] = field(default_factory=Counter)
     mails: int = 0
+    users: list[CodeUser] = field(default_factory=list)
 
     @property
     def over(self) -> bool:
@@ -42,6 +44,10 @@ class Run:
         return self.kills.total() > self.mails / _MAILS_A_KILL + 20
 
     @property
+    def ended(self) -> bool:
+        return self.over and self.mails >= self.wanted
+
+    @property
     def wanted(self) -> int:
         return self.kills_wanted * _MAILS_A_KILL
 
@@ -49,17 +55,22 @@ class Run:
 async def measure(count: int, seed: int) -> list[Row]:
     """Measure; `count` is the number of kills, ten times as many mails are accepted meanwhile."""
     with tempfile.TemporaryDirectory(prefix="accounts-g02-") as folder:
-        async with start_cluster(Path(folder), apis=2, workers=2) as cluster:
+        async with (
+            webhook() as sink,
+            start_cluster(Path(folder), apis=2, workers=2, SMS_URL=sink.url) as cluster,
+        ):
             run = Run(cluster, random.Random(seed), count)
+            run.users = await code_users(cluster, sink, number=_CODE_USERS)
             members = [await _member(cluster.client(number), f"m{number}") for number in range(_MEMBERS)]
             with cluster.fault():
                 await _torment(run, members)
             await asyncio.gather(*(process.start() for process in cluster.processes if not process.running))
             await cluster.all_ended(seconds=180)
             history = await gather(cluster)
+            add_sms(history, sink)
             for process in cluster.processes:
                 await process.stop()
-    return _rows(run, history)
+    return _rows(run, history) + rows(history, run.users, sink)
 
 
 async def _member(client: Client, name: str) -> tuple[Client, Member]:
@@ -73,7 +84,8 @@ async def _torment(run: Run, members: list[tuple[Client, Member]]) -> None:
     killers = [_kill_again_and_again(run, "api", process) for process in run.cluster.apis]
     killers += [_kill_again_and_again(run, "worker", process) for process in run.cluster.workers]
     askers = [_ask(run, members[number::_ASKERS], number) for number in range(_ASKERS)]
-    await asyncio.gather(*killers, _kill_redis(run), *askers, _tell(run))
+    users = [_sign_in_again_and_again(run, user) for user in run.users]
+    await asyncio.gather(*killers, _kill_redis(run), *askers, *users, _tell(run))
 
 
 async def _kill_again_and_again(run: Run, what: str, process: ManagedProcess) -> None:
@@ -112,6 +124,12 @@ async def _ask(run: Run, members: list[tuple[Client, Member]], number: int) -> N
         run.mails += 1
 
 
+async def _sign_in_again_and_again(run: Run, user: CodeUser) -> None:
+    while not run.ended:
+        await user.sign_in()
+        await asyncio.sleep(run.chance.uniform(0, 1))
+
+
 async def _recovery(client: Client, member: Member, _turn: str) -> None:
     await client.recover(member.email, user=member.user)
 
@@ -130,7 +148,7 @@ _KINDS: tuple[Callable[[Client, Member, str], Awaitable[object]], ...] = (
 
 
 async def _tell(run: Run) -> None:
-    while not (run.over and run.mails >= run.wanted):
+    while not run.ended:
         report(f"{dict(run.kills)} kills, {run.mails} mails accepted")
         await asyncio.sleep(15)
 
@@ -147,7 +165,7 @@ def _rows(run: Run, history: History) -> list[Row]:
         Row("processes killed", f"{run.kills.total()} ({kills})"),
         Row("mails accepted", f"{run.mails}", f"{run.wanted}", run.mails >= run.wanted),
         Row("their ends", ", ".join(f"{number} {state}" for state, number in sorted(states.items()))),
-        Row("lost", str(len(lost)), "0", not lost),
+        Row("lost, mails and SMS", str(len(lost)), "0", not lost),
         Row("attempts that died with their worker", str(steps["lost"])),
         Row("duplicates", str(extra), "0.5 % at most", extra <= _SHARE * run.mails),
         Row("other breaches of I1 to I9", str(len(others)), "0", not others),
