@@ -30,6 +30,7 @@ from worker.queue_consumer import QueueConsumer
 from worker.relays import Relays
 from worker.security_log import SecurityLogWriter
 from worker.sent_journal import SentJournal
+from worker.sms.attempts import SmsAttempts
 from worker.sms.delivery import SmsDelivery
 from worker.sms.poller import SmsPoller
 from worker.sms.webhook import sender_of
@@ -132,7 +133,7 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
             await drain_task
             await cancel_and_wait(poller_task)
             await cancel_and_wait(sms_task)
-            await _release_leases(recorder)
+            await _release_leases(recorder, sms_delivery.attempts)
     finally:
         await relays.close()
         if sender:
@@ -177,11 +178,12 @@ async def _drain_on_stop(stop: asyncio.Event, hurry: asyncio.Event, slots: Deliv
     await slots.drain(seconds=_DRAIN, hurry=hurry)
 
 
-async def _release_leases(recorder: OutcomeRecorder) -> None:
+async def _release_leases(recorder: OutcomeRecorder, attempts: SmsAttempts) -> None:
     """Release all leases, so that no mail waits for them to run out; not while Postgres is away."""
     try:
         async with asyncio.timeout(2):
             await recorder.release_all()
+            await attempts.release_unconfirmed()
             await sms.release_of_worker(recorder.pool, worker=recorder.leases.worker)
     except Exception as error:  # noqa: BLE001 - leases run out by themselves
         log.warning(
