@@ -95,7 +95,7 @@ def _run(arguments: argparse.Namespace) -> int:
         settings = Settings.read()
         answer, code = uvloop.run(arguments.act(arguments, settings)), 0
     except PartialFailure as refused:
-        answer, code = refused.answer, exit_codes.EXISTS if refused.exists_only else exit_codes.WRONG
+        answer, code = refused.answer, refused.code
     except CheckFailed as found:
         answer, code = found.answer, exit_codes.UNWELL
     except Exception as error:

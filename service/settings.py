@@ -215,7 +215,9 @@ class Settings(DatastoreSettings):
         "workers of a machine; empty takes one in /tmp, by user and database",
     )
     worker_heartbeat: Path = Field(heartbeat.USUAL, description="File a live worker writes its counts to")
-    mail_days: int = Field(30, ge=1, le=3650, description="Days an ended mail's row is kept; it holds an address")
+    mail_days: int = Field(
+        30, ge=1, le=3650, description="Days the row of an ended mail or SMS is kept; it holds an address or a number"
+    )
     log_months: int = Field(12, ge=1, le=120, description="Months of security log kept; older partitions go")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lines below are dropped")
     log_format: Literal["", "text", "json"] = Field(

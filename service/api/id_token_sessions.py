@@ -1,4 +1,4 @@
-"""Sign-in by an ID token that an app got by itself, as from the system of a phone (docs/sign-in-providers.md).
+"""Sign-in by an ID token that an app got by itself, as from the system of a phone.
 
 Whoever shows the token is signed in: it must be for this project's app, fresh, and unused. A nonce of the app's choice
 ties it to the app's request.

@@ -15,13 +15,15 @@ class Entry:
 COMMANDS: Mapping[str, Entry] = {
     "serve": Entry("serve", "serve the API until told to stop"),
     "migrate": Entry("serve", "bring the database's schema up to date"),
-    "doctor": Entry("doctor", "look at settings, Postgres and Redis; code 7 if anything is wrong"),
+    "doctor": Entry(
+        "doctor", "check settings, stored secrets, Postgres, Redis, relays and SMS; code 7 if anything is wrong"
+    ),
     "projects": Entry("projects", "create, list, show, change and delete projects"),
     "platforms": Entry("platforms", "who a project's clients are: hosts of its pages and links, and its apps"),
     "providers": Entry("providers", "other providers that a project's users may sign in with"),
     "limits": Entry("limits", "rate limits: numbers of a project's own, and what its windows hold"),
     "keys": Entry("keys", "API keys of a project"),
-    "secret-keys": Entry("secret_keys", "keys of SECRET_KEYS, before one of them is taken away"),
+    "secret-keys": Entry("secret_keys", "which of SECRET_KEYS the database still needs, before one is taken away"),
     "users": Entry("users", "users of a project: passwords are read from standard input, never from the command"),
     "mails": Entry("mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs"),
     "sms": Entry("sms", "look after SMS, and show the key that signs them"),

@@ -24,12 +24,12 @@ class UsageError(Exception):
 
 
 class PartialFailure(Exception):
-    """Part of it was done; `answer` lists what was not."""
+    """Part of it was done; `answer` lists what was not, `code` is the exit code (service/cli/exit_codes.py)."""
 
-    def __init__(self, answer: object, *, exists_only: bool) -> None:
+    def __init__(self, answer: object, *, code: int) -> None:
         super().__init__()
         self.answer = answer
-        self.exists_only = exists_only
+        self.code = code
 
 
 class CheckFailed(Exception):

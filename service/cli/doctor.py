@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from service import database_health, db
-from service.cli import mail_checks
+from service.cli import mail_checks, secret_keys
 from service.cli.command_table import COMMANDS
 from service.cli.commands import CheckFailed, add_command, database
 from service.cli.findings import Finding, listing
@@ -37,6 +37,7 @@ async def _doctor(arguments: argparse.Namespace, settings: "Settings") -> object
     found = [*_settings(settings), *await _postgres(settings), *await _redis(settings)]
     if settings.smtp_url.get_secret_value():
         found += await _mail(arguments, settings)
+    found += await _secrets(settings)
     found += await _sms(arguments, settings)
     found += await mail_checks.try_own_relays(arguments, settings, await _own_relays(settings))
     if arguments.through:
@@ -115,6 +116,15 @@ async def _mail(arguments: argparse.Namespace, settings: "Settings") -> list[Fin
     """Check the relays, which only workers need to reach, and the senders of all projects."""
     steps = await mail_checks.try_relays(arguments, settings)
     return [*mail_checks.of_steps(steps), *await mail_checks.check_names(arguments, settings, await _senders(settings))]
+
+
+async def _secrets(settings: "Settings") -> list[Finding]:
+    """Check that stored secrets can be decrypted."""
+    try:
+        async with asyncio.timeout(_PATIENCE), database(settings) as pool:
+            return await secret_keys.check(pool, settings)
+    except Exception:  # noqa: BLE001 - Postgres is away or not migrated, which is a finding already
+        return []
 
 
 async def _sms(arguments: argparse.Namespace, settings: "Settings") -> list[Finding]:

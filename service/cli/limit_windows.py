@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from service import app, outages, queue
+from service import app, outages, phone_numbers, queue
 from service.accounts import mail_quotas, sms_quotas, wrong_codes
 from service.cli.commands import NotFound, UsageError, database, find_project
 from service.cli.tables import Listing
@@ -105,6 +105,8 @@ def _windows(project: Project, arguments: argparse.Namespace) -> Iterator[tuple[
     """
     if arguments.ip and not client_info.is_address(arguments.ip):
         raise UsageError("--ip is an IPv4 or IPv6 address")
+    if arguments.phone and not phone_numbers.is_number(arguments.phone):
+        raise UsageError("--phone is a number such as +4915112345678: +, country and number, without spaces")
     found: list[Window] = []
     if email := arguments.email:
         found += [Window(rule, counting.mailbox_key(email)) for rule in _declared(project, "email")]

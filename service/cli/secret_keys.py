@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from service.cli.command_table import COMMANDS
 from service.cli.commands import CheckFailed, PartialFailure, add_command, add_group, database
+from service.cli.exit_codes import WRONG
+from service.cli.findings import Finding
 from service.cli.tables import Listing
 from service.crypto import key_derivation
+from service.db import Executor
 from service.store import sealed_rows
 
 if TYPE_CHECKING:
@@ -35,6 +38,16 @@ async def _status(_arguments: argparse.Namespace, settings: "Settings") -> objec
     return answer
 
 
+async def check(conn: Executor, settings: "Settings") -> list[Finding]:
+    """Look whether all rows can be opened: without one of their keys no process starts."""
+    ring = settings.key_ring
+    if missing := await sealed_rows.missing_keys(conn, ring):
+        return [Finding("SECRET_KEYS", "fail", f"{missing.removeprefix('SECRET_KEYS: ')}; no process starts like this")]
+    older = {each.kid for each in await sealed_rows.count(conn)} - {key_derivation.current(ring)}
+    text = "rows are encrypted under {}; run `secret-keys reseal` before you take that away"
+    return [Finding("SECRET_KEYS", "warn", text.format(", ".join(sorted(older))))] if older else []
+
+
 def _state(settings: "Settings", kid: str) -> str:
     if kid not in settings.key_ring:
         return "missing"
@@ -47,5 +60,5 @@ async def _reseal(_arguments: argparse.Namespace, settings: "Settings") -> objec
     faults = [f"{each.place.purpose} of {each.place.project_id}: {each.fault}" for each in refused]
     answer = {"resealed": done, "refused": faults}
     if refused:
-        raise PartialFailure(answer, exists_only=False)
+        raise PartialFailure(answer, code=WRONG)
     return answer

@@ -1,6 +1,7 @@
 """`python -m service sms list|status|retry|cancel|key`: inspect and steer SMS by hand."""
 
 import argparse
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -10,15 +11,20 @@ from service.cli import confirmation
 from service.cli.arguments import whole
 from service.cli.command_table import COMMANDS
 from service.cli.commands import NotFound, PartialFailure, add_command, add_group, database, find_project
+from service.cli.exit_codes import MISSING
+from service.cli.mails.output import REFUSED
 from service.cli.tables import Listing
 from service.crypto import key_derivation
 from service.store import sms
-from service.store.unit_of_work import unit_of_work
+from service.store.unit_of_work import UnitOfWork, unit_of_work
 
 if TYPE_CHECKING:
     from service.settings import Settings
 
-_COLUMNS = ("id", "project_id", "kind", "recipient", "state", "attempts", "used", "created_at", "last_fault")
+Action = Callable[[UnitOfWork, list[UUID]], Awaitable[list[UUID]]]
+_COLUMNS = (
+    "id", "project_id", "kind", "recipient", "state", "attempts", "used", "created_at", "last_code", "last_fault",
+)  # fmt: skip
 _KEY = "show the keys that sign SMS, in hex, the present one first: the webhook's own secret (docs/operations.md#sms)"
 
 
@@ -83,25 +89,37 @@ async def _status(arguments: argparse.Namespace, settings: "Settings") -> object
 
 
 async def _retry(arguments: argparse.Namespace, settings: "Settings") -> object:
-    async with database(settings) as pool, unit_of_work(pool, None) as tx:
-        done = await sms.retry(tx, arguments.sms)
-    return _steered("retried", arguments.sms, done)
+    return await _steer(arguments, settings, sms.retry, word="retried")
 
 
 async def _cancel(arguments: argparse.Namespace, settings: "Settings") -> object:
     confirmation.ask(arguments, "Cancel these SMS?")
-    async with database(settings) as pool, unit_of_work(pool, None) as tx:
-        done = await sms.cancel(tx, arguments.sms)
-    return _steered("cancelled", arguments.sms, done)
+    return await _steer(arguments, settings, sms.cancel, word="cancelled")
 
 
-def _steered(word: str, wanted: list[UUID], done: list[UUID]) -> object:
+async def _steer(arguments: argparse.Namespace, settings: "Settings", act: Action, *, word: str) -> object:
     """Return the answer. Raises PartialFailure where some have ended, are with a worker, or are not there."""
-    refused = [str(each) for each in dict.fromkeys(wanted) if each not in done]
-    answer = {word: [str(each) for each in done], "refused": refused}
+    async with database(settings) as pool:
+        async with unit_of_work(pool, None) as tx:
+            done = await act(tx, arguments.sms)
+        refused = {each: await sms.find(pool, each) for each in arguments.sms if each not in done}
+    why = [f"{each}: {_why(found, word)}" for each, found in refused.items()]
+    answer = {word: [str(each) for each in done], "refused": why}
     if refused:
-        raise PartialFailure(answer, exists_only=False)
+        raise PartialFailure(answer, code=REFUSED if all(refused.values()) else MISSING)
     return answer
+
+
+def _why(found: sms.Sms | None, word: str) -> str:
+    match found.state if found else "":
+        case "":
+            return "there is no such SMS"
+        case "sending":
+            return "a worker is sending it"
+        case "pending" | "failed" as state if word == "retried":
+            return f"it is {state}, and its code works no more"
+        case state:
+            return f"it has ended as {state}"
 
 
 async def _key(_arguments: argparse.Namespace, settings: "Settings") -> object:

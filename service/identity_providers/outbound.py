@@ -87,6 +87,10 @@ class Outbound:
             raise ProviderUnavailable("it gave no answer in time") from None
         except (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError):
             raise ProviderUnavailable("its certificate or encryption is not to be trusted") from None
+        except aiohttp.ClientConnectorDNSError:
+            raise ProviderUnavailable("its host name can't be resolved") from None
+        except aiohttp.ClientConnectorError:
+            raise ProviderUnavailable("it can't be reached") from None
         except (aiohttp.ClientError, OSError) as error:
             raise ProviderUnavailable(f"it can't be asked: {type(error).__name__}") from None
 

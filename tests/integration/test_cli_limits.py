@@ -92,6 +92,7 @@ async def test_recovery_codes_of_a_mailbox_are_given_back(type_: Terminal, api: 
         ("limits set shop create_session.email 1/32d", WRONG), ("limits set shop create_session.email many", WRONG),
         ("limits set none create_session.email 1/1h", MISSING), ("limits show none", MISSING),
         ("limits reset shop", WRONG), ("limits show shop --ip nowhere", WRONG),
+        ("limits reset shop --phone 015112345678", WRONG), ("limits show shop --phone +49151", WRONG),
     ],
 )  # fmt: skip
 async def test_wrong_words_change_nothing(type_: Terminal, pool: Pool, words: str, code: int):

@@ -1,9 +1,12 @@
 """`python -m service sms`, and the settings of projects for phones."""
 
+import json
 from uuid import UUID
 
 import pytest
 
+from service.cli.exit_codes import MISSING
+from service.cli.mails.output import REFUSED
 from service.crypto.key_derivation import sms_keys
 from service.db import Pool
 from service.settings import InvalidSettings, Settings
@@ -44,18 +47,21 @@ async def test_sms_are_listed_and_shown(type_: Terminal, pool: Pool, settings: S
 async def test_sms_are_retried_and_cancelled(
     type_: Terminal, pool: Pool, settings: Settings, project: projects.Project
 ):
-    """A failed one whose code lives gets one more send; what is done or gone is named, with another exit code."""
+    """A failed one whose code lives gets one more send; others are named with the reason, and another exit code."""
     failed, dead, waiting = await owed(pool, settings), await owed(pool, settings), await owed(pool, settings)
     await pool.execute("update sms set state = 'failed', sends = 4, ended_at = now() where id <> $1", waiting)
     await pool.execute("update sms set deadline_at = now() where id = $1", dead)
     code, out, _ = await type_("sms", "retry", str(failed), str(dead), "--json")
-    assert code != 0
-    assert str(dead) in out
+    assert (code, json.loads(out)["refused"]) == (REFUSED, [f"{dead}: it is failed, and its code works no more"])
     row = await pool.fetchrow("select state, sends, ended_at from sms where id = $1", failed)
     assert tuple(row) == ("pending", 2, None)
     done = await type_.json("sms", "cancel", str(waiting), "--yes")
     assert done == {"cancelled": [str(waiting)], "refused": []}
     assert (await pool.fetchrow("select state from sms where id = $1", waiting))[0] == "cancelled"
+    nobody = "0199c0de-0000-7000-8000-000000000000"
+    code, out, _ = await type_("sms", "cancel", str(dead), nobody, "--yes", "--json")
+    told = [f"{dead}: it has ended as failed", f"{nobody}: there is no such SMS"]
+    assert (code, json.loads(out)["refused"]) == (MISSING, told)
 
 
 async def test_the_signing_key_is_shown(type_: Terminal, settings: Settings):

@@ -14,7 +14,7 @@ from service.crypto import proxy_probe
 from service.crypto.secret import Secret
 from service.db import Pool
 from service.settings import Settings
-from service.store import project_relays, projects
+from service.store import project_relays, projects, providers
 from testkit import edge
 from testkit.api import Api
 from testkit.sink import Sink
@@ -129,6 +129,23 @@ async def test_servers_of_projects_are_tried_too(
         assert sum("run `secret-keys reseal`" in words for _, words in lines) == 3
         assert (told, well.logins, wrong.logins, well.mails) == (UNWELL, [("ann", True)], [("ann", False)], [])
     assert secret not in str(found)
+
+
+async def test_stored_secrets_are_looked_at(
+    trial, pool: Pool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Secrets under an older key are `warn`; without their key no process starts, so that is `fail`."""
+    old = {"old": bytes.fromhex("0a9b8c7d6e5f4321" * 4)}
+    await projects.create(pool, "shop", name="Shop")
+    await providers.save(pool, "shop", "google", client_id="x")
+    await providers.set_secret(pool, old, "shop", "google", secret=Secret("s3cret"))
+    code, found = await doctor(capsys)
+    assert (code, of(found, "SECRET_KEYS")) == (UNWELL, ["fail"])
+    assert "1 of provider under old" in str(found)
+    monkeypatch.setenv("SECRET_KEYS", f"{trial['SECRET_KEYS']},old:{old['old'].hex()}")
+    code, found = await doctor(capsys)
+    assert (code, of(found, "SECRET_KEYS")) == (0, ["warn"])
+    assert "under old; run `secret-keys reseal`" in str(found)
 
 
 async def test_settings_for_a_trial(

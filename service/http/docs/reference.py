@@ -10,6 +10,11 @@ from service.http import openapi
 from service.http.docs.snippets import Target, sdk_method, snippets
 from service.http.openapi.parts import Json
 
+_WORDS = {
+    "id": "ID", "jwts": "JWTs", "mfa": "MFA", "oauth2": "OAuth2", "openapi": "API document", "otp": "by code",
+    "prefs": "preferences",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -68,8 +73,13 @@ def contents(address: str) -> dict[str, Section]:
 
 def _section(tag: Json, entries: list[Entry]) -> Section:
     name = tag["name"]
-    title = {"jwts": "JWTs", "openapi": "API document", "prefs": "Preferences"}.get(name, name.capitalize())
-    return Section(name.replace(" ", "-"), title, tag["description"], tuple(entries))
+    return Section(name.replace(" ", "-"), _title(name), tag["description"], tuple(entries))
+
+
+def _title(name: str) -> str:
+    """Begin with a capital; abbreviations have their own."""
+    title = " ".join(_WORDS.get(word, word) for word in name.split(" "))
+    return title[:1].upper() + title[1:]
 
 
 def _entry(document: Json, paths: tuple[str, ...], method: str, operation: Json) -> Entry:

@@ -114,6 +114,14 @@ def test_every_route_that_does_something_has_its_place(site: dict[str, Seen]):
     assert "/v1/account/sessions/email" in everything
 
 
+def test_sections_have_titles_for_people(site: dict[str, Seen]):
+    """Abbreviations are written as such, and words of the code are not shown."""
+    titles = {slug: section.title for slug, section in reference.contents(ADDRESS).items()}
+    wanted = {"mfa": "MFA", "user-jwts": "User JWTs", "recovery-otp": "Recovery by code", "oauth2": "OAuth2"}
+    assert {slug: titles[slug] for slug in wanted} == wanted
+    assert titles["id-token-sessions"] == "ID token sessions"
+
+
 def test_every_error_has_its_place(site: dict[str, Seen]):
     """The page of errors lists each that some route gives, in both eras' words."""
     for example in Documented().document["components"]["examples"].values():

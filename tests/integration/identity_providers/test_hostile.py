@@ -68,8 +68,10 @@ async def test_a_silent_provider(flow: Flow, path: str, answer: Handler):
 
 async def test_a_provider_that_is_not_there(flow: Flow):
     """A refused connection is one sentence without an address of ours."""
-    with pytest.raises(ProviderUnavailable, match="can't be asked"):
+    with pytest.raises(ProviderUnavailable, match="it can't be reached"):
         await flow.identity(flow.server.settings(issuer="http://127.0.0.1:1"))
+    with pytest.raises(ProviderUnavailable, match="its host name can't be resolved"):
+        await flow.identity(flow.server.settings(issuer="https://nowhere.invalid"))
 
 
 @dataclass
