@@ -95,7 +95,7 @@ def _run(arguments: argparse.Namespace) -> int:
         settings = Settings.read()
         answer, code = uvloop.run(arguments.act(arguments, settings)), 0
     except PartialFailure as refused:
-        answer, code = refused.answer, refused.code
+        answer, code = refused.answer, exit_codes.PARTLY[refused.kind]
     except CheckFailed as found:
         answer, code = found.answer, exit_codes.UNWELL
     except Exception as error:

@@ -5,7 +5,7 @@ import importlib
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 if TYPE_CHECKING:
     from service.db import Executor, Pool
@@ -24,12 +24,12 @@ class UsageError(Exception):
 
 
 class PartialFailure(Exception):
-    """Part of it was done; `answer` lists what was not, `code` is the exit code (service/cli/exit_codes.py)."""
+    """Part of it was done; `answer` lists what was not, `kind` gives the exit code."""
 
-    def __init__(self, answer: object, *, code: int) -> None:
+    def __init__(self, answer: object, *, kind: Literal["wrong", "exists", "refused", "missing"]) -> None:
         super().__init__()
         self.answer = answer
-        self.code = code
+        self.kind = kind
 
 
 class CheckFailed(Exception):

@@ -2,6 +2,7 @@
 
 from service import db, endpoints, outages
 from service.cli.commands import NotFound, UsageError
+from service.cli.mails.output import REFUSED
 from service.errors import (
     AccountError,
     ArgumentInvalid,
@@ -19,6 +20,8 @@ from service.store import migrations
 from service.store.projects import ProjectExists
 
 WRONG, EXISTS, MISSING, UNFIT, AWAY, UNWELL = 2, 3, 4, 5, 6, 7
+# Of a command that was done in part.
+PARTLY = {"wrong": WRONG, "exists": EXISTS, "refused": REFUSED, "missing": MISSING}
 # The first that fits.
 _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
     ((InvalidSettings,), UNFIT),

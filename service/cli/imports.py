@@ -11,7 +11,6 @@ import orjson
 from service.accounts import user_admin
 from service.accounts.user_admin import AdminContext
 from service.cli.commands import PartialFailure, UsageError, database, find_project
-from service.cli.exit_codes import EXISTS, WRONG
 from service.cli.progress import Progress
 from service.cli.user_commands import admin_context
 from service.errors import ArgumentInvalid, UserExists
@@ -60,7 +59,7 @@ async def run(arguments: argparse.Namespace, settings: "Settings") -> object:
             progress.clear()
     answer = {"imported": imported, "refused": refused if arguments.json else len(refused)}
     if refused:
-        raise PartialFailure(answer, code=EXISTS if existing == len(refused) else WRONG)
+        raise PartialFailure(answer, kind="exists" if existing == len(refused) else "wrong")
     return answer
 
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from service.cli.command_table import COMMANDS
 from service.cli.commands import CheckFailed, PartialFailure, add_command, add_group, database
-from service.cli.exit_codes import WRONG
 from service.cli.findings import Finding
 from service.cli.tables import Listing
 from service.crypto import key_derivation
@@ -60,5 +59,5 @@ async def _reseal(_arguments: argparse.Namespace, settings: "Settings") -> objec
     faults = [f"{each.place.purpose} of {each.place.project_id}: {each.fault}" for each in refused]
     answer = {"resealed": done, "refused": faults}
     if refused:
-        raise PartialFailure(answer, code=WRONG)
+        raise PartialFailure(answer, kind="wrong")
     return answer

@@ -11,8 +11,6 @@ from service.cli import confirmation
 from service.cli.arguments import whole
 from service.cli.command_table import COMMANDS
 from service.cli.commands import NotFound, PartialFailure, add_command, add_group, database, find_project
-from service.cli.exit_codes import MISSING
-from service.cli.mails.output import REFUSED
 from service.cli.tables import Listing
 from service.crypto import key_derivation
 from service.store import sms
@@ -106,7 +104,7 @@ async def _steer(arguments: argparse.Namespace, settings: "Settings", act: Actio
     why = [f"{each}: {_why(found, word)}" for each, found in refused.items()]
     answer = {word: [str(each) for each in done], "refused": why}
     if refused:
-        raise PartialFailure(answer, code=REFUSED if all(refused.values()) else MISSING)
+        raise PartialFailure(answer, kind="refused" if all(refused.values()) else "missing")
     return answer
 
 

@@ -12,7 +12,9 @@ from tests.integration.conftest import Terminal
 
 TABLES = (
     "users", "sessions", "tokens", "mails", "mail_events", "events", "logs", "platforms", "apps", "api_keys",
-    "branding", "project_relays",
+    "branding", "project_relays", "authenticators", "challenges", "identities", "identity_tokens", "mfa_changes",
+    "oauth_flows", "passkey_challenges", "passkeys", "phone_changes", "providers", "recovery_codes", "sms", "targets",
+    "used_id_tokens",
 )  # fmt: skip
 # Country, system, client and device.
 _WHERE_FROM = ", ".join(["''"] * 13)
@@ -27,6 +29,28 @@ ROWS = (
     """insert into events (project_id, id, name, user_id, ip, user_agent)
     values ($1, gen_random_uuid(), 'x', 'ann', '', '')""",
     f"insert into logs select $1, gen_random_uuid(), 'ann', 'x', '', now(), {_WHERE_FROM}",
+    """insert into authenticators (project_id, user_id, id, kid, sealed)
+    values ($1, 'ann', 'a', 'k', decode(repeat('00', 40), 'hex'))""",
+    """insert into challenges (project_id, id, user_id, session_id, factor, kid, expires_at)
+    values ($1, 'c', 'ann', 's', 'totp', 'k', now())""",
+    """insert into identities (project_id, user_id, id, provider, issuer, subject)
+    values ($1, 'ann', 'i', 'oidc', 'x', 'y')""",
+    "insert into identity_tokens values ($1, 't', 'i', false)",
+    "insert into mfa_changes (project_id, user_id, former) values ($1, 'ann', false)",
+    """insert into oauth_flows (project_id, id, provider, kind, success, failure, app_state, expires_at)
+    values ($1, 'f', 'oidc', 'token', '', '', '', now())""",
+    """insert into passkey_challenges (project_id, id, challenge, rp_id, origins, expires_at)
+    values ($1, 'c', '', 'localhost', '', now())""",
+    """insert into passkeys (project_id, id, user_id, name, credential_id, credential_hash, public_key, algorithm,
+        backup_eligible, backed_up, sign_count, transports, aaguid)
+    values ($1, 'p', 'ann', '', 'x', '', '', -7, true, true, 0, '{}', '')""",
+    "insert into phone_changes (project_id, user_id, by_holder) values ($1, 'ann', false)",
+    "insert into providers (project_id, name) values ($1, 'oidc')",
+    "insert into recovery_codes (project_id, user_id, set_id, place, hash) values ($1, 'ann', 'r', 1, '')",
+    """insert into sms (project_id, id, kind, token_id, recipient, locale, deadline_at)
+    values ($1, gen_random_uuid(), 'phone_login', 't', '+4915112345678', 'en', now())""",
+    "insert into targets (project_id, user_id, id, provider_type, identifier) values ($1, 'ann', 't', 'push', 'x')",
+    "insert into used_id_tokens values ($1, decode(repeat('00', 32), 'hex'), now())",
 )
 
 
@@ -58,7 +82,7 @@ async def test_all_of_it_goes_and_nothing_else(type_: Terminal, pool: Pool, proj
         await fill(pool, project_id)
     assert set((await rows(pool, "shop")).values()) == {1}
     answer = await type_.json("projects", "delete", "shop", "--yes")
-    assert answer == {"deleted": "shop", "mails": 1, "tokens": 1, "users": 1, "events": 1, "logs": 1, "sms": 0}
+    assert answer == {"deleted": "shop", "mails": 1, "tokens": 1, "users": 1, "events": 1, "logs": 1, "sms": 1}
     assert set((await rows(pool, "shop")).values()) == {0}
     assert set((await rows(pool, "blog")).values()) == {1}
     assert (await type_("projects", "delete", "shop", "--yes"))[0] == MISSING
