@@ -15,7 +15,7 @@ from service.db import Pool
 from service.settings import Settings
 from service.store import projects
 from service.store.tokens import Kind
-from testkit.api import Api, kind
+from testkit.api import Api, kind, one_won
 from testkit.authenticator import Authenticator, decode, encode
 from testkit.factors import PATH as MFA
 from testkit.factors import Person, signed_in, verified
@@ -209,7 +209,7 @@ async def test_s98_a_challenge_of_a_sign_in_works_once(api: Api, ann: Person):
     begun = await challenge(api)
     credential = holder.get(begun["publicKey"])
     answers = await asyncio.gather(*(prove(api, begun, credential) for _ in range(20)))
-    assert sorted(answer.status for answer in answers) == [201] + [401] * 19
+    assert one_won(answer.status for answer in answers)
     assert kind(await prove(api, begun, credential)) == USED
     again = await challenge(api)
     assert kind(await prove(api, again, credential)) == INVALID

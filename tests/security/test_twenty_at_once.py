@@ -16,7 +16,7 @@ from service.db import Pool
 from service.settings import Settings
 from service.store.tokens import Kind
 from testkit import passkeys
-from testkit.api import Api
+from testkit.api import Api, one_won
 from testkit.factors import Person, mailed_code
 from testkit.phones import ANN as NUMBER
 from testkit.phones import SESSION, TOKENS, VERIFICATION, code_of
@@ -103,10 +103,8 @@ async def test_s13_of_twenty_at_once_one_gets_it(ready: Ready, kind: Kind, monke
     monkeypatch.setattr(password_hashing, "_PATIENCE", 30.0)  # a busy machine may hash slowly
     attempt = await ready.of(kind)
     before = await _written(ready.pool)
-    statuses = sorted(answer.status for answer in await asyncio.gather(*(attempt() for _ in range(20))))
-    assert statuses[0] in (200, 201)
-    # On a machine that is too busy to let twenty wait for one row a loser may be told to come again.
-    assert {*statuses[1:]} <= {401, 503}, statuses
+    statuses = [answer.status for answer in await asyncio.gather(*(attempt() for _ in range(20)))]
+    assert one_won(statuses), statuses
     after = await _written(ready.pool)
     assert after[0] - before[0] <= 1, "one session at most"
     # A wrong answer to a challenge is an event of its own, and so is the refusal of one that is used up.

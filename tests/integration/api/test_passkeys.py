@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 from service.db import Pool
 from service.store import passkey_challenges, project_deletion, projects
 from testkit import api_keys, passkeys, processes
-from testkit.api import Api, cookie_of, kind
+from testkit.api import Api, cookie_of, kind, one_won
 from testkit.authenticator import Authenticator, decode, encode
 from testkit.factors import PATH as MFA
 from testkit.factors import Person, signed_in, verified
@@ -300,7 +300,7 @@ async def test_a_counter_grows_once(api: Api, pool: Pool, ann: Person):
     copy = replace(holder, counter=2)
     pending = [await challenge(api) for _ in range(20)]
     answers = await asyncio.gather(*(prove(api, begun, copy.get(begun["publicKey"])) for begun in pending))
-    assert sorted(answer.status for answer in answers) == [201] + [401] * 19
+    assert one_won(answer.status for answer in answers)
 
 
 async def test_sign_ins_that_wait_are_bounded(api: Api, pool: Pool, ann: Person, monkeypatch: pytest.MonkeyPatch):
