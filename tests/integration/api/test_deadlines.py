@@ -130,6 +130,7 @@ async def _commit_late(pool: Pool) -> None:
     deadline = Deadline(loop.time() + 60)
     try:
         async with transaction(pool) as tx:
+            await tx.execute("set local lock_timeout = '50s'")  # of a test before, a backend may not have ended yet
             await tx.execute(INSERT)
             deadline.end()
             deadline = Deadline(loop.time() + 0.5)  # begun here, so that a busy machine spends none of it before
