@@ -21,11 +21,12 @@ Action = Literal["answer", "hang", "drop"]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Answer to a request: a status, none, or the end of the connection."""
+    """Answer to a request: a status, none, or the end of the connection; it takes `seconds` to come."""
 
     status: int = 204
     action: Action = "answer"
     headers: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 @dataclass
@@ -83,6 +84,7 @@ class SmsSink:
             request.transport.abort()
         elif reply.status < 300:
             self.taken.append(message)
+        await asyncio.sleep(reply.seconds)
         return web.Response(status=reply.status, headers=reply.headers)
 
     def _check(self, request: web.Request, body: bytes) -> None:

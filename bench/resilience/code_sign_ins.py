@@ -13,16 +13,18 @@ from testkit.cluster import DATABASE, Cluster
 from testkit.history import History, SmsMessage
 from testkit.second_factor_client import SecondFactorClient
 from testkit.sms_invariants import PROMISES
-from testkit.sms_sink import SmsSink, allow
+from testkit.sms_sink import Reply, SmsSink, allow
 
 # Seconds that a person waits for a code, and for an answer, before beginning anew.
 _PATIENCE = 120.0
+# Seconds between an SMS and the webhook's answer, in which a worker may be killed.
+_ANSWER = 0.3
 
 
 def webhook() -> SmsSink:
-    """Make the webhook of a cluster's processes."""
+    """Make the webhook of a cluster's processes. It answers as slowly as a provider does after it has sent an SMS."""
     kid, _, key = OLD.partition(":")
-    return SmsSink({kid: bytes.fromhex(key)})
+    return SmsSink({kid: bytes.fromhex(key)}, always=Reply(seconds=_ANSWER))
 
 
 @dataclass

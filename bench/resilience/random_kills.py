@@ -17,7 +17,7 @@ from testkit.cluster import Cluster, ManagedProcess, start_cluster
 from testkit.history import History, gather
 
 COUNT = 1000
-_MAILS_A_KILL, _MEMBERS, _ASKERS, _CODE_USERS = 10, 20, 6, 4
+_MAILS_A_KILL, _MEMBERS, _ASKERS, _CODE_USERS = 10, 20, 6, 8
 # Seconds that a process lives at most once it is ready; Redis is killed less often, since all lean on it.
 _LIFE, _LIFE_OF_REDIS = 2.0, 8.0
 _SHARE = 0.005
