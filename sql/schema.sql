@@ -802,6 +802,9 @@ AS $function$
     ) or exists (
         select from passkeys k
         where k.project_id = account.project_id and k.user_id = account.id and k.removed_at is null
+    ) or exists (
+        select from identities i
+        where i.project_id = account.project_id and i.user_id = account.id and i.removed_at is null
     )
 $function$;
 

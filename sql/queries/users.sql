@@ -288,10 +288,7 @@ select (e.account).project_id, (e.account).id, (e.account).email, (e.account).em
     e.created,
     not e.created and (e.account).accessed_at < now() - interval '400 days'
         and (e.account).phone_verified_at < now() - interval '400 days'
-        and (has_other_way_in((e.account)) or exists (
-            select from identities i
-            where i.project_id = (e.account).project_id and i.user_id = (e.account).id and i.removed_at is null
-        )) as recycled
+        and has_other_way_in((e.account)) as recycled
 from ensure_user_of_number(:project_id, :ids, :phone) e;
 
 -- name: claim_number(project_id, id, phone) -> User?
@@ -305,9 +302,7 @@ where u.project_id = :project_id and u.id = :id for update of u;
 
 -- name: find_number_holder(project_id, id, phone) -> NumberHolder?
 select u.id, u.accessed_at < now() - interval '400 days' and u.phone_verified_at < now() - interval '400 days'
-    and not has_other_way_in(u) and not exists (
-        select from identities i where i.project_id = u.project_id and i.user_id = u.id and i.removed_at is null
-    ) as yields
+    and not has_other_way_in(u) as yields
 from users u
 where u.project_id = :project_id and u.phone = :phone and u.id <> :id and u.phone_verified_at is not null
     and u.phone_by_holder;
