@@ -36,8 +36,7 @@ async def charge(ctx: RequestContext, email: str) -> None:
 
     It is refunded if the call fails: a quota is used up only by mails that are sent.
     """
-    device = device_cookie.find(ctx, email)
-    if device and device.verified:
+    if device := device_cookie.find_proved(ctx, email):
         of_device = [Window(rule, device.id, own=True, only="successes") for rule in _own(ctx, BY_DEVICE)]
         tallied = await _may(ctx, ctx.project.id, of_device + by_devices(ctx.project, email))
     else:
@@ -48,8 +47,7 @@ async def charge(ctx: RequestContext, email: str) -> None:
 
 async def charge_recovery_code(ctx: RequestContext, email: str) -> None:
     """Charge one more code that recovers the account of this address, as `charge` does and besides it."""
-    device = device_cookie.find(ctx, email)
-    rule = BY_RECOVERY_CODE_OF_DEVICES if device and device.verified else BY_RECOVERY_CODE
+    rule = BY_RECOVERY_CODE_OF_DEVICES if device_cookie.find_proved(ctx, email) else BY_RECOVERY_CODE
     if tallied := await _may(ctx, ctx.project.id, of_recovery_codes(ctx.project, email, rule)):
         rate_limits.enforce(ctx, tallied)
 

@@ -43,5 +43,4 @@ def _is_owner(ctx: RequestContext, phone: str) -> bool:
     found = ctx.found_member
     if found is not None and found.phone == phone and found.phone_verified:
         return True
-    device = device_cookie.find(ctx, phone)
-    return device is not None and device.verified
+    return device_cookie.find_proved(ctx, phone) is not None

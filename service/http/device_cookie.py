@@ -12,6 +12,12 @@ def find(ctx: RequestContext, email: str) -> KnownDevice | None:
     return known_devices.find(ctx.services.ring, _tokens(ctx), ctx.project.id, email=email_addresses.lookup_form(email))
 
 
+def find_proved(ctx: RequestContext, email: str) -> KnownDevice | None:
+    """Find the same if the address, or number, was proved by the time of that sign-in: anybody can sign up with it."""
+    device = find(ctx, email)
+    return device if device is not None and device.verified else None
+
+
 def remember(ctx: RequestContext, email: str, *, proven: bool) -> None:
     """Set the device token after a sign-in. A server that holds a key calls for many devices and gets none."""
     if ctx.key is not None or not email:
