@@ -46,9 +46,7 @@ async def change(
     """
     await targets.delete_ended(tx, user)
     registered = await targets.list_registered(tx, user)
-    found = next((each for each in registered if (each.id, each.provider_type) == (target_id, provider_type)), None)
-    if found is None:
-        raise TargetNotFound
+    found = _find(registered, target_id, provider_type)
     if identifier is not None:
         others = [each for each in targets.own(user) + registered if each.id != target_id]
         _check_free(others, provider_type, identifier)
@@ -64,13 +62,18 @@ async def change(
     return changed
 
 
-async def remove(tx: UnitOfWork, user: User, target_id: str, *, provider_type: ProviderType) -> None:
-    """Delete a target of this type. Raises TargetNotFound. Lock the user first."""
-    await targets.delete_ended(tx, user)
-    registered = await targets.list_registered(tx, user)
-    known = any((each.id, each.provider_type) == (target_id, provider_type) for each in registered)
-    if not known or not await targets.delete(tx, user, target_id=target_id):
+async def remove(tx: UnitOfWork, user: User, target_id: str, *, provider_type: ProviderType | None = None) -> None:
+    """Delete a target, of this type where one is given. Raises TargetNotFound. Lock the user first."""
+    _find(await targets.list_registered(tx, user), target_id, provider_type)
+    if not await targets.delete(tx, user, target_id=target_id):
         raise TargetNotFound
+
+
+def _find(registered: list[Target], target_id: str, provider_type: ProviderType | None) -> Target:
+    for each in registered:
+        if each.id == target_id and provider_type in (None, each.provider_type):
+            return each
+    raise TargetNotFound
 
 
 def _check_free(known: list[Target], provider_type: ProviderType, identifier: str) -> None:

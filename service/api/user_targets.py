@@ -95,7 +95,12 @@ async def delete_user_target(ctx: RequestContext) -> web.Response:
 
 
 async def _find(ctx: RequestContext) -> Target:
-    return await target_admin.find(admin_context(ctx), ident(ctx, "userId"), ident(ctx, "targetId"))
+    """Find the target that the path names, the account's own too."""
+    known = targets.list_of(await find_or_raise(ctx))
+    found = next((each for each in known if each.id == ident(ctx, "targetId")), None)
+    if found is None:
+        raise TargetNotFound
+    return found
 
 
 def _shown(ctx: RequestContext, found: Target) -> dict[str, Any]:
