@@ -49,11 +49,10 @@ def registration_options(
     ctx: RequestContext, user: User, begun: PasskeyChallenge, *, handle: bytes, known: Sequence[Passkey]
 ) -> dict[str, Any]:
     """Make the options of `navigator.credentials.create()`; authenticators that have one of `known` are left out."""
-    name = user.email or user.phone or user.name or user.id
     encode = passkey_ceremonies.encode
     return {
         "rp": {"name": ctx.project.name, "id": begun.rp_id},
-        "user": {"id": encode(handle), "name": name, "displayName": begun.name or user.name},
+        "user": {"id": encode(handle), "name": user.label, "displayName": begun.name or user.name},
         "challenge": encode(begun.challenge),
         "pubKeyCredParams": [{"type": "public-key", "alg": number} for number in passkey_ceremonies.ALGORITHMS],
         "timeout": _TIMEOUT,

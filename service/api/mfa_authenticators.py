@@ -41,7 +41,7 @@ async def create_mfa_authenticator(ctx: RequestContext) -> web.Response:
         if await authenticators.is_verified(tx, user):
             raise AuthenticatorVerified
         await authenticators.create(tx, ctx.services.ring, user, secret=secret)
-    uri = totp.uri(secret, issuer=ctx.project.name, label=user.email or user.phone or user.name or user.id)
+    uri = totp.uri(secret, issuer=ctx.project.name, label=user.label)
     return responses.json({"secret": secret.reveal(), "uri": uri.reveal()})
 
 

@@ -40,6 +40,11 @@ class User:
     phone_verified: bool
     targets: str = field(repr=False)
 
+    @property
+    def label(self) -> str:
+        """Name under which an authenticator shows the account."""
+        return self.email or self.phone or self.name or self.id
+
 
 @dataclass(frozen=True, slots=True)
 class Member(User):

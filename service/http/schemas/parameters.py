@@ -3,10 +3,15 @@
 from service.http.schemas.parts import Parameter
 
 TOTAL = Parameter("total", "`false` leaves the count out: it is 0 then", {"type": "boolean", "default": True})
+_QUERIES = {
+    "type": "array",
+    "items": {"type": "string", "examples": ['{"method":"limit","values":[5]}']},
+    "maxItems": 100,
+}
 QUERIES = Parameter(
     "queries[]",
     'Modern: `{"method":"limit","values":[5]}` or `limit(5)`; limit (0 to 100, usually 25) and offset',
-    {"type": "array", "items": {"type": "string", "examples": ['{"method":"limit","values":[5]}']}, "maxItems": 100},
+    _QUERIES,
 )
 USER_QUERIES = Parameter(
     "queries[]",
@@ -14,14 +19,14 @@ USER_QUERIES = Parameter(
     "$updatedAt, registration, accessedAt, passwordUpdate, name, email, status, emailVerification; equal for $id, "
     "email, name, status, emailVerification; search and contains for name, email; contains and containsAny for labels; "
     "greaterThan, greaterThanEqual, lessThan, lessThanEqual and between for registration, $createdAt; either spelling",
-    {"type": "array", "items": {"type": "string", "examples": ['{"method":"limit","values":[5]}']}, "maxItems": 100},
+    _QUERIES,
 )
 PASSKEY_QUERIES = Parameter(
     "queries[]",
     "limit (0 to 100, usually 25), offset, cursorAfter, cursorBefore; orderAsc and orderDesc by $id, $createdAt, "
     "$updatedAt, name, accessedAt; equal for $id, name; search and contains for name; greaterThan, greaterThanEqual, "
     "lessThan, lessThanEqual and between for $createdAt, $updatedAt, accessedAt; either spelling",
-    {"type": "array", "items": {"type": "string", "examples": ['{"method":"limit","values":[5]}']}, "maxItems": 100},
+    _QUERIES,
 )
 TARGET_QUERIES = Parameter(
     "queries[]",
@@ -29,14 +34,14 @@ TARGET_QUERIES = Parameter(
     "$updatedAt, name, providerId, providerType, identifier; equal for $id, name, providerId, providerType, "
     "identifier; search and contains for name, identifier; greaterThan, greaterThanEqual, lessThan, lessThanEqual "
     "and between for $createdAt, $updatedAt; either spelling",
-    {"type": "array", "items": {"type": "string", "examples": ['{"method":"limit","values":[5]}']}, "maxItems": 100},
+    _QUERIES,
 )
 IDENTITY_QUERIES = Parameter(
     "queries[]",
     "limit (0 to 100, usually 25), offset, cursorAfter, cursorBefore; orderAsc and orderDesc by $createdAt; equal for "
     "$id, userId, provider, providerUid, providerEmail; greaterThan, greaterThanEqual, lessThan, lessThanEqual and "
     "between for $createdAt, providerAccessTokenExpiry; either spelling",
-    {"type": "array", "items": {"type": "string", "examples": ['{"method":"limit","values":[5]}']}, "maxItems": 100},
+    _QUERIES,
 )
 _ADDRESS = {"type": "string", "format": "uri", "maxLength": 2048}
 FLOW = (
