@@ -30,6 +30,12 @@ from testkit.valkey import Store, store
 from testkit.waiting import until
 
 DATABASE = "accounts"
+# Tells whether no mail or SMS is pending or being sent and every event is filed.
+ALL_ENDED = (
+    "select (select count(*) from mails where state in ('pending', 'sending'))"
+    " + (select count(*) from sms where state in ('pending', 'sending'))"
+    " + (select count(*) from events where ready) = 0"
+)
 
 # All clients of the kit have one address.
 _BY_NETWORK = (
@@ -161,12 +167,7 @@ class Cluster:
 
     async def all_ended(self, *, seconds: float = PATIENCE) -> None:
         """Wait until no mail or SMS is pending or being sent and every event is filed."""
-        count = (
-            "select (select count(*) from mails where state in ('pending', 'sending'))"
-            " + (select count(*) from sms where state in ('pending', 'sending'))"
-            " + (select count(*) from events where ready)"
-        )
-        await until(self._asks(f"select ({count}) = 0"), seconds=seconds, what="mails, SMS or events are left")
+        await until(self._asks(ALL_ENDED), seconds=seconds, what="mails, SMS or events are left")
 
     def _asks(self, statement: str):
         return lambda: self.postgres.run(statement, database=DATABASE)

@@ -25,6 +25,7 @@ from service.app import make
 from service.settings import WorkerSettings
 from testkit.api import TABLES
 from testkit.client import Client
+from testkit.cluster import ALL_ENDED
 from testkit.forks import Nursery, nursery
 from testkit.history import History, known_to, message_of, read_postgres, read_redis
 from testkit.invariants import breaches
@@ -35,11 +36,6 @@ from testkit.sink import Sink
 from testkit.waiting import until
 from worker.main import run_worker
 
-_OPEN = (
-    "select (select count(*) from mails where state in ('pending', 'sending'))"
-    " + (select count(*) from sms where state in ('pending', 'sending'))"
-    " + (select count(*) from events where ready) = 0"
-)
 # A lease lasts 30 s and is renewed each 10 s: with less than 27 s left it has no live worker in a run without waits.
 _HASTEN = tuple(
     f"update {table} set due_at = now() - interval '5 s' where (state = 'pending' and due_at > now() - interval '1 s')"
@@ -135,7 +131,7 @@ class Stage(ABC):
         minding = [asyncio.create_task(self.mind()), asyncio.create_task(_hasten(ground))]
         try:
             await ground.walk(client)
-            await until(lambda: ground.connection.fetchval(_OPEN), what="mails or events are left")
+            await until(lambda: ground.connection.fetchval(ALL_ENDED), what="mails or events are left")
         except Exception as error:  # noqa: BLE001 - one round that fails must not hide the others
             return [f"{type(error).__name__}: {error}"[:300]]
         finally:

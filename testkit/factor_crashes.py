@@ -13,7 +13,7 @@ from testkit.api_keys import key
 from testkit.client import Client
 from testkit.crashes import Ground
 from testkit.factor_client import FactorClient
-from testkit.history import History, SmsMessage
+from testkit.history import History
 from testkit.identity_provider import IdentityProvider
 from testkit.patience import PATIENCE
 from testkit.phones import ANN
@@ -72,7 +72,7 @@ class FactorGround(Ground):
 
     async def history(self, client: Client) -> History:
         history = await super().history(client)
-        history.sms_messages = [SmsMessage(sms["id"], sms["text"]) for sms in self.webhook.taken]
+        history.add_sms(self.webhook.taken)
         return history
 
 

@@ -141,6 +141,10 @@ class History:
     secrets: set[str] = field(default_factory=set)
     places: dict[str, str] = field(default_factory=dict)
 
+    def add_sms(self, taken: Iterable[dict[str, str]]) -> None:
+        """Add what the webhook has taken."""
+        self.sms_messages += [SmsMessage(sms["id"], sms["text"]) for sms in taken]
+
 
 async def gather(cluster: Cluster, *, rules: Iterable[Rule] = ()) -> History:
     """All of it, of a cluster in which everything has ended."""

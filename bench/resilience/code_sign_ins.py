@@ -10,7 +10,7 @@ from service.crypto.secret import Secret
 from service.db import Pool
 from testkit.client import OLD, Member
 from testkit.cluster import DATABASE, Cluster
-from testkit.history import History, SmsMessage
+from testkit.history import History
 from testkit.second_factor_client import SecondFactorClient
 from testkit.sms_invariants import PROMISES
 from testkit.sms_sink import Reply, SmsSink, allow
@@ -83,11 +83,6 @@ async def _code_user(cluster: Cluster, sink: SmsSink, number: int) -> CodeUser:
 
 def _now() -> int:
     return int(time.time()) // totp.STEP
-
-
-def add_sms(history: History, sink: SmsSink) -> None:
-    """Add to a history what the webhook has taken."""
-    history.sms_messages = [SmsMessage(sms["id"], sms["text"]) for sms in sink.taken]
 
 
 def rows(history: History, users: list[CodeUser], sink: SmsSink) -> list[Row]:

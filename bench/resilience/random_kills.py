@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.resilience.code_sign_ins import CodeUser, add_sms, code_users, rows, webhook
+from bench.resilience.code_sign_ins import CodeUser, code_users, rows, webhook
 from bench.resilience.progress import report, sifted
 from bench.resilience.result import Row
 from testkit.client import Client, Member
@@ -67,7 +67,7 @@ async def measure(count: int, seed: int) -> list[Row]:
             await asyncio.gather(*(process.start() for process in cluster.processes if not process.running))
             await cluster.all_ended(seconds=180)
             history = await gather(cluster)
-            add_sms(history, sink)
+            history.add_sms(sink.taken)
             for process in cluster.processes:
                 await process.stop()
     return _rows(run, history) + rows(history, run.users, sink)
