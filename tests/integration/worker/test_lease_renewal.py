@@ -2,12 +2,11 @@
 
 import asyncio
 import time
-from uuid import uuid4
 
 import pytest
 
 from service import failpoints
-from service.db import Pool, PostgresGone, transaction
+from service.db import Pool, transaction
 from service.store import outbox, users
 from service.store.outbox import Claim, Lease
 from testkit.outbox import request_mail
@@ -25,27 +24,6 @@ def test_a_lease_bears_two_renewals_that_fail():
     """Renewed three times before it runs out, and no mail waits longer than the documented half minute."""
     assert LEASE / RENEWAL >= 3
     assert LEASE == 30
-
-
-def test_one_task_claims_a_mail(pool: Pool):
-    """A second task of the worker must not claim what the first is claiming, nor a mail whose claim is in doubt."""
-    leases, mail, other = Leases(pool, "one"), uuid4(), uuid4()
-    with leases.claiming(mail) as first, leases.claiming(mail) as second, leases.claiming(other) as third:
-        assert (first, second, third) == (True, False, True)
-    leases.unconfirmed.add(mail)
-    with leases.claiming(mail) as doubtful, leases.claiming(other) as again:
-        assert (doubtful, again) == (False, True)
-
-
-def test_only_a_fault_of_postgres_leaves_a_claim_in_doubt(pool: Pool):
-    """Any other error says that nothing was claimed, and the next round may try."""
-    leases, mail = Leases(pool, "one"), uuid4()
-    with pytest.raises(KeyError), leases.claiming(mail):
-        raise KeyError
-    assert not leases.unconfirmed
-    with pytest.raises(PostgresGone), leases.claiming(mail):
-        raise PostgresGone
-    assert leases.unconfirmed == {mail}
 
 
 async def test_a_lease_of_late_is_trusted(pool: Pool, ann: users.User):
