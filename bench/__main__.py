@@ -1,6 +1,6 @@
 """`python -m bench`: this service beside the least code that does the same work, as a table.
 
-Takes about four minutes (--quick: ten seconds), starts its own servers on free ports of this machine, talks to
+Takes about seven minutes (--quick: ten seconds), starts its own servers on free ports of this machine, talks to
 nobody else and leaves nothing behind. Exit codes: 0 measured (goals may be missed: read the table), 1 something
 broke, 130 Ctrl-C.
 """
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import mails, reads, table, waits
+from bench import mails, reads, table, waits, writes
 from bench.ground import Ground, Member, api, ground, sign_up, worker
 from bench.mails import Post
 from bench.programs import on_core, run
@@ -25,7 +25,7 @@ API_MEMORY, WORKER_MEMORY = 90.0, 120.0
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Amount of work: seconds a side and round, mails a turn, single mails awaited, sign-ups.
+    """Amount of work: seconds a side and round, writes and mails a turn, single mails awaited, sign-ups.
 
     So few mails a turn that the sweep, which looks for what is a second late, leaves them to the queue.
     """
@@ -33,19 +33,20 @@ class Size:
     rounds: int = 7
     seconds: float = 3.0
     sessions: int = 200
+    writes: int = 100
     mails: int = 500
     slots: int = 3
     waits: int = 250
     sign_ups: int = 8
 
 
-QUICK = Size(rounds=2, seconds=0.3, sessions=10, mails=20, slots=1, waits=5, sign_ups=2)
+QUICK = Size(rounds=2, seconds=0.3, sessions=10, writes=30, mails=20, slots=1, waits=5, sign_ups=2)
 
 
 async def measure(size: Size, state: Path) -> list[Row]:
     async with ground(state) as place:
         members = await sign_up(place, max(size.sessions, size.mails, size.waits))
-        rows: list[Row] = []
+        rows: list[Row] = await writes.measure(place, rounds=size.rounds, requests=size.writes, report=note)
         async with api(place) as (program, port):
             rows += await reads.measure(
                 place,
@@ -66,6 +67,11 @@ async def measure(size: Size, state: Path) -> list[Row]:
         # The worker's memory was noted last and reads best beside the API's.
         rows.sort(key=lambda row: row.name.startswith("memory of the worker"))
         return rows
+
+
+async def measure_writes(size: Size, state: Path) -> list[Row]:
+    async with ground(state) as place:
+        return await writes.measure(place, rounds=size.rounds, requests=size.writes, report=note)
 
 
 async def post(place: Ground, members: list[Member], *, size: Size, port: int) -> list[Row]:
@@ -98,9 +104,11 @@ def main(words: Sequence[str] | None = None) -> int:
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="a few seconds: shows that it runs, measures nothing")
-    size = QUICK if parser.parse_args(words).quick else Size()
+    parser.add_argument("--writes", action="store_true", help="only the acts that write")
+    arguments = parser.parse_args(words)
+    size = QUICK if arguments.quick else Size()
     with tempfile.TemporaryDirectory(prefix="accounts-bench-") as folder, on_core(measured=False):
-        rows = asyncio.run(measure(size, Path(folder)))
+        rows = asyncio.run((measure_writes if arguments.writes else measure)(size, Path(folder)))
     table.show(rows, rounds=size.rounds, report=print)
     return 0
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
 
@@ -97,12 +98,16 @@ async def sign_up(ground: Ground, count: int) -> list[Member]:
 
 
 @asynccontextmanager
-async def api(ground: Ground) -> AsyncIterator[tuple[Program, int]]:
+async def api(
+    ground: Ground, *, module: str = "service", settings: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[tuple[Program, int]]:
     """Start the real API process and yield its port once it is ready; its access log, on by default, goes to a file."""
     port, health = servers.free_port(), servers.free_port()
     ports = {"PORT": str(port), "HEALTH_PORT": str(health), "PUBLIC_URL": f"http://localhost:{port}"}
     async with (
-        run("service", "serve", state=ground.state, environment=ground.environment | ports, measured=True) as program,
+        run(
+            module, "serve", state=ground.state, environment=ground.environment | ports | dict(settings), measured=True
+        ) as program,
         aiohttp.ClientSession() as client,
     ):
 

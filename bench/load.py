@@ -13,7 +13,7 @@ import uvloop
 
 from bench.programs import Order, obey
 
-_PREFIX, _LENGTH = b"HTTP/1.1 200 ", b"Content-Length: "
+_PREFIX, _LENGTH = b"HTTP/1.1 20", b"Content-Length: "
 
 
 class Asker(asyncio.Protocol):
@@ -38,7 +38,10 @@ class Asker(asyncio.Protocol):
 
     def _ask(self) -> None:
         assert self.transport
-        self.transport.write(next(self.requests))
+        if request := next(self.requests, None):
+            self.transport.write(request)
+        else:
+            self.done.set_result(None)
 
     def data_received(self, data: bytes) -> None:
         data = self.got + data if self.got else data
@@ -63,9 +66,10 @@ class Asker(asyncio.Protocol):
 
 
 async def ask(order: Order) -> Order:
-    """Send requests for so many seconds; return the number of answers and the real duration."""
+    """Send requests for so many seconds, or each of them `once`; return the number of answers and the real duration."""
     loop = asyncio.get_running_loop()
-    requests = itertools.cycle(text.encode() for text in order["requests"])
+    ready = [text.encode() for text in order["requests"]]
+    requests = iter(ready) if order.get("once") else itertools.cycle(ready)
     made = [
         await loop.create_connection(lambda: Asker(requests), "127.0.0.1", order["port"])
         for _ in range(order["connections"])

@@ -49,14 +49,17 @@ async def interleave(
     return tallies
 
 
-def rows(name: str, tallies: dict[Who, list[Tally]], *, unit: str, goal: float | None, note: str = "") -> list[Row]:
-    """Compute each round's ratio by the clock, its parts, and the ratio by processor time alone."""
+def rows(
+    name: str, tallies: dict[Who, list[Tally]], *, unit: str, goal: float | None = None, of_cost: float | None = None,
+    note: str = "",
+) -> list[Row]:  # fmt: skip
+    """Compute each round's ratio by the clock, its parts, and the one by processor time alone (goal `of_cost`)."""
     pairs = list(zip(tallies["ours"], tallies["bare"], strict=True))
     return [
         Row(f"{name}, ours/bare", tuple(ours.rate / bare.rate for ours, bare in pairs), "ratio", goal, note),
         Row("  ours", tuple(ours.rate for ours, _ in pairs), unit, None, _busy(tallies["ours"])),
         Row("  bare", tuple(bare.rate for _, bare in pairs), unit, None, _busy(tallies["bare"])),
-        Row("  by processor time alone", tuple(bare.cost / ours.cost for ours, bare in pairs), "ratio"),
+        Row("  by processor time alone", tuple(bare.cost / ours.cost for ours, bare in pairs), "ratio", of_cost),
     ]
 
 

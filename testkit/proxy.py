@@ -61,12 +61,13 @@ class Cue:
 
 @dataclass(eq=False, slots=True)
 class Line:
-    """One connection through the proxy; `passed` counts its bytes each way."""
+    """One connection through the proxy; `passed` counts its bytes each way, `spoke` is who sent last."""
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter | None = None
     passed: Counter[Way] = field(default_factory=Counter)
     seen: dict[Way, bytes] = field(default_factory=lambda: {"up": b"", "down": b""})
+    spoke: Way = "down"
 
     def ends(self) -> Iterable[asyncio.StreamWriter]:
         return (end for end in (self.client, self.server) if end is not None)
@@ -76,7 +77,8 @@ class Line:
 class Proxy:
     """In front of host:upstream, on a port of 127.0.0.1 that stays the same; `seed` makes chance repeatable.
 
-    `counts`: accepted, reset, cut, corrupted, and the bytes passed up and down.
+    `counts`: accepted, reset, cut, corrupted, the bytes passed up and down, and the round trips: how often a client
+    spoke after the server had.
     """
 
     host: str
@@ -195,6 +197,8 @@ class Proxy:
             await target.drain()
             line.passed[way] += len(passing)
             self.counts[way] += len(passing)
+            self.counts["trips"] += way == "up" and line.spoke == "down"
+            line.spoke = way
             if last:
                 target.close()  # by FIN, behind the bytes that are to arrive; the other end gets RST
                 raise ConnectionResetError

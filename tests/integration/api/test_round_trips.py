@@ -1,0 +1,102 @@
+"""Round trips to Postgres of the acts that write: each one is waited for, and costs more than what it carries."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import count
+from urllib.parse import urlsplit
+
+import pytest
+from aiohttp import DummyCookieJar
+
+from service.app import make
+from service.db import Pool
+from service.settings import Settings
+from service.store.projects import Project
+from service.store.tokens import Kind
+from testkit.api import Api
+from testkit.proofs import Post
+from testkit.proxy import Proxy
+
+pytestmark = pytest.mark.usefixtures("cheap", "redis")
+PASSWORD = "correct horse"
+
+
+@pytest.fixture
+async def line(database: str) -> AsyncIterator[Proxy]:
+    """The way to Postgres, on which round trips are counted."""
+    async with Proxy("127.0.0.1", urlsplit(database).port or 0) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def measured(
+    aiohttp_client, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, project: Project, line: Proxy
+) -> Api:
+    """The service with limits on, and one connection: each statement is prepared by its first use."""
+    place = urlsplit(environment["DATABASE_URL"])
+    far = place._replace(netloc=place.netloc.replace(f":{place.port}", f":{line.port}")).geturl()
+    for name, value in (environment | {"DATABASE_URL": far, "DATABASE_CONNECTIONS": "1"}).items():
+        monkeypatch.setenv(name, value)
+    return Api(await aiohttp_client(make(Settings.read()), cookie_jar=DummyCookieJar()))
+
+
+@pytest.fixture
+def trips(line: Proxy) -> Callable[[Callable[[], Awaitable[None]]], Awaitable[int]]:
+    async def least(act: Callable[[], Awaitable[None]]) -> int:
+        """The fewest of three acts: one may meet a cache that has just expired."""
+        await act()
+        found = []
+        for _ in range(3):
+            before = line.counts["trips"]
+            await act()
+            found.append(line.counts["trips"] - before)
+        return min(found)
+
+    return least
+
+
+async def call(api: Api, status: int, method: str, path: str, **kwargs: object) -> None:
+    answer = await api.call(method, path, **kwargs)
+    assert answer.status == status, answer.data
+
+
+async def test_round_trips_of_acts(measured: Api, pool: Pool, settings: Settings, trips):
+    """An act takes no more round trips than it needs: what can be one statement is one."""
+    api, post, numbers = measured, Post(pool, settings), count()
+
+    async def sign_up() -> str:
+        email = f"user-{next(numbers)}@example.com"
+        body = {"email": email, "password": PASSWORD}
+        await call(api, 201, "POST", "/v1/account", json=body)
+        return email
+
+    async def sign_in() -> None:
+        await call(api, 201, "POST", "/v1/account/sessions/email", json={"email": email, "password": PASSWORD})
+
+    async def recover() -> None:
+        body = {"email": f"user-{next(numbers)}@example.com", "url": "http://localhost/reset"}
+        await call(api, 201, "POST", "/v1/account/recovery", json=body)
+
+    async def verify() -> None:
+        await call(api, 201, "POST", "/v1/account/verification", json={"url": "http://localhost/"}, headers=member)
+
+    proofs = [await _proof(pool, post, number) for number in range(4)]
+
+    async def finish_recovery() -> None:
+        await call(api, 200, "PUT", "/v1/account/recovery", json=proofs.pop())
+
+    found = {"sign-up": await trips(sign_up)}
+    email = await sign_up()
+    found |= {"sign-in": await trips(sign_in), "recovery": await trips(recover)}
+    member = await api.sign_in(email, PASSWORD)
+    found |= {"verification": await trips(verify), "PUT recovery": await trips(finish_recovery)}
+    assert found == {"sign-up": 6, "sign-in": 10, "recovery": 8, "verification": 10, "PUT recovery": 17}
+
+
+async def _proof(pool: Pool, post: Post, number: int) -> dict[str, str]:
+    """A user, and the body that uses the link of a recovery of that user."""
+    email, user_id = f"owner-{number}@example.com", f"owner-{number}"
+    await pool.execute(
+        "insert into users (project_id, id, email, email_verified, password_hash, password_updated_at)"
+        f" values ('shop', '{user_id}', '{email}', true, '', now())"
+    )
+    return (await post.issue(Kind.RECOVERY, user_id, email=email)).body
