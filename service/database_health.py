@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from service.db import Executor, Queries
+from service.db import SESSION, Executor, Queries
 
 _sql = Queries("database_health")
 
@@ -24,6 +24,13 @@ class DatabaseHealth:
     read_only: bool
     version: int
     clock: float
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedSetting:
+    """A setting of the session that a pooler has dropped; `remedy` is the statement that gives it to the role."""
+
+    remedy: str
 
 
 class Clock:
@@ -48,6 +55,14 @@ class Clock:
 
 async def find_server_state(conn: Executor) -> ServerState | None:
     return await _sql.one(conn, "get_server_state", ServerState)
+
+
+async def find_dropped_settings(conn: Executor) -> list[str]:
+    """List the statements that give this role what a pooler has dropped of the session's settings."""
+    found = await _sql.all(
+        conn, "list_dropped_settings", DroppedSetting, names=[*SESSION], settings=[*SESSION.values()]
+    )
+    return [each.remedy for each in found]
 
 
 async def newest_migration(conn: Executor) -> int:

@@ -31,6 +31,20 @@ def path(url: str) -> str:
     return _parts(url).path
 
 
+def hosts(url: str) -> list[str]:
+    """Return the hosts of a URL as they are written, each with its port if it names one."""
+    return _parts(url).hosts
+
+
+def take_option(url: str, name: str) -> tuple[str, str | None]:
+    """Return a URL without that option of its query, and the option's value; None if it has none."""
+    rest, _, query = url.partition("?")
+    options = [option.partition("=") for option in query.split("&") if option]
+    value = next((value for key, _, value in options if key == name), None)
+    kept = "&".join("".join(option) for option in options if option[0] != name)
+    return f"{rest}?{kept}" if kept else rest, value
+
+
 def is_readable(url: str) -> bool:
     """Tell whether hosts and ports are well-formed: a password that is not percent-encoded breaks them."""
     parts = _parts(url)

@@ -7,6 +7,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING
 
+from service import sentinel_url
 from service.endpoints import address
 
 if TYPE_CHECKING:
@@ -92,12 +93,17 @@ def of_postgres(url: str) -> Outage:
 
 def of_redis(url: str) -> Outage:
     return Outage(
-        address(url, 6379),
+        redis_address(url),
         "redis",
         fell="Redis is not available",
         back="Redis is available again",
         meanwhile="rate limits are counted in Postgres, and workers poll Postgres for mails",
     )
+
+
+def redis_address(url: str) -> str:
+    """Return host:port of Redis, or of its sentinels."""
+    return address(url, sentinel_url.PORT if sentinel_url.is_sentinel(url) else 6379)
 
 
 def describe_network_error(error: BaseException, setting: str) -> str:

@@ -13,7 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from service import failpoints, outages, redis_errors
+from service import failpoints, outages, redis_errors, redis_sentinel, sentinel_url
 from service.outages import Outage
 
 QUEUE = "accounts:jobs"
@@ -77,7 +77,8 @@ def connect(url: str, *, timeout: float = 1.0) -> ArqRedis:
     """Make a pool of its own with time limits: arq's default waits for ever on a Redis that hangs."""
     # A local socket has no keep-alive, and redis-py's class for it refuses the argument.
     network = {} if url.lower().startswith("unix:") else {"socket_keepalive": True}
-    pool = ConnectionPool.from_url(
+    make_pool = redis_sentinel.pool if sentinel_url.is_sentinel(url) else ConnectionPool.from_url
+    pool = make_pool(
         url,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,

@@ -2,7 +2,7 @@
 
 from redis import exceptions
 
-from service import endpoints, outages
+from service import outages
 
 # Beginnings of Redis's messages; the first that fits.
 _ANSWERS = (
@@ -14,6 +14,11 @@ _ANSWERS = (
     (("OOM",), "has no memory left: raise its maxmemory"),
     (("MISCONF",), "can't save to its disk, and so takes no writes"),
     (("LOADING", "Redis is loading"), "is starting up"),
+    (
+        ("No master found",),
+        "has no primary, its sentinels say: do they know the name in REDIS_URL?",
+    ),
+    (("The previous master is now",), "has just got another primary"),
     (("MASTERDOWN",), "is a replica without its primary"),
     (("DB index", "ERR DB index", "invalid DB index"), "has no database of that number: mend REDIS_URL"),
     (("max number of clients", "ERR max number of clients"), "has no connection left: raise its maxclients"),
@@ -22,7 +27,7 @@ _ANSWERS = (
 
 def explain(error: BaseException, url: str) -> str:
     """Explain in one line, with the address and without the password."""
-    return f"redis at {endpoints.address(url, 6379)} {fault(error)}"
+    return f"redis at {outages.redis_address(url)} {fault(error)}"
 
 
 def fault(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service import email_addresses, endpoints, heartbeat
+from service import email_addresses, endpoints, heartbeat, sentinel_url
 from service.heartbeat import SECRETS_FOLDER
 
 _KID = re.compile(r"[A-Za-z0-9_-]{1,16}")
@@ -79,16 +79,21 @@ class DatastoreSettings(BaseSettings):
 
     database_url: SecretStr = Field(
         description="Postgres 15 or newer, postgres://user:password@host/name; of several hosts, "
-        "host:port,host:port, the one that may be written to is used"
+        "host:port,host:port, the one that may be written to is used. ?prepared_statements=off is for PgBouncer before "
+        "1.21 in transaction mode (docs/operations.md#pgbouncer)"
     )
     redis_url: SecretStr = Field(
-        description="Redis 7 or Valkey; redis://host:6379/0 (the path is the database), rediss:// or unix://"
+        description="Redis 7 or Valkey; redis://host:6379/0 (the path is the database), rediss:// or unix://; "
+        "by Sentinel redis+sentinel://host:26379,host:26379/service/0 (docs/operations.md#redis-sentinel)"
     )
 
     @field_validator("database_url", "redis_url")
     @classmethod
     def _has_scheme(cls, value: SecretStr, info: Any) -> SecretStr:
-        allowed = {"database_url": ("postgres", "postgresql"), "redis_url": ("redis", "rediss", "unix")}
+        allowed = {
+            "database_url": ("postgres", "postgresql"),
+            "redis_url": ("redis", "rediss", "unix", sentinel_url.SCHEME),
+        }
         # Not by urlsplit, which knows no list of hosts.
         if value.get_secret_value().partition("://")[0].lower() not in allowed[info.field_name]:
             raise ValueError("starts with " + " or ".join(f"{s}://" for s in allowed[info.field_name]))
@@ -96,12 +101,21 @@ class DatastoreSettings(BaseSettings):
             raise ValueError(_UNREADABLE)
         return value
 
+    @field_validator("database_url")
+    @classmethod
+    def _has_option(cls, value: SecretStr) -> SecretStr:
+        if endpoints.take_option(value.get_secret_value(), "prepared_statements")[1] not in (None, "on", "off"):
+            raise ValueError("prepared_statements is on or off")
+        return value
+
     @field_validator("redis_url")
     @classmethod
     def _has_database(cls, value: SecretStr) -> SecretStr:
         """Refuse a database that is no number: the client would take 0 in silence."""
         url = value.get_secret_value()
-        if not url.lower().startswith("unix:") and not _REDIS_DATABASE.fullmatch(endpoints.path(url)):
+        if sentinel_url.is_sentinel(url):
+            sentinel_url.parse(url)
+        elif not url.lower().startswith("unix:") and not _REDIS_DATABASE.fullmatch(endpoints.path(url)):
             raise ValueError("its path is the number of a database, such as redis://host:6379/0")
         return value
 

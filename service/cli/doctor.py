@@ -78,6 +78,7 @@ async def _postgres(settings: "Settings") -> list[Finding]:
             received = time.time()
             version = await database_health.newest_migration(pool) if found and found.has_ledger else 0
             alike = await projects.alike(pool) if version else []
+            dropped = await database_health.find_dropped_settings(pool)
     except Exception as error:  # noqa: BLE001 - any error is the finding
         return [Finding("postgres", "fail", db.explain(error, settings.database_url.get_secret_value()))]
     if found is None:
@@ -91,7 +92,14 @@ async def _postgres(settings: "Settings") -> list[Finding]:
     faults = [Finding("postgres", "fail", fault) for fine, fault in checks if not fine]
     sound = Finding("postgres", "ok", f"release {found.release}, schema {version}, may be written")
     message = "have one cookie: who signs in to one is signed out of the other"
-    return [*(faults or [sound]), *(Finding("projects", "warn", f"{', '.join(each.ids)} {message}") for each in alike)]
+    found_alike = [Finding("projects", "warn", f"{', '.join(each.ids)} {message}") for each in alike]
+    return [*(faults or [sound]), *_session(dropped), *found_alike]
+
+
+def _session(dropped: list[str]) -> list[Finding]:
+    """Report the deadlines that a pooler drops, with the statements that give them to the role."""
+    message = "is behind a pooler that drops the deadlines of statements; for each role of the service run: "
+    return [Finding("postgres", "warn", f"{message}{'; '.join(dropped)};")] if dropped else []
 
 
 async def _redis(settings: "Settings") -> list[Finding]:

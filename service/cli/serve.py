@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from service import json_logging
+from service import db, endpoints, json_logging
 from service.cli.command_table import COMMANDS
 from service.cli.commands import add_command
 from service.store import migrations
@@ -26,4 +26,12 @@ async def _serve(arguments: argparse.Namespace, settings: "Settings") -> None:
 
 
 async def _migrate(_arguments: argparse.Namespace, settings: "Settings") -> object:
-    return {"applied": await migrations.migrate(settings.database_url.get_secret_value())}
+    """Migrate. Raises InvalidSettings for the address of a pooler, which would hand the session's lock to others."""
+    from service.settings import InvalidSettings  # noqa: PLC0415 - --help needs no settings
+
+    url = settings.database_url.get_secret_value()
+    if endpoints.take_option(url, db.PREPARED_STATEMENTS)[1] == "off":
+        raise InvalidSettings(
+            ["DATABASE_URL: prepared_statements=off is for poolers; migrate at Postgres's own address"]
+        )
+    return {"applied": await migrations.migrate(url)}

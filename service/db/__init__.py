@@ -1,6 +1,6 @@
 """Access to Postgres: a pool, transactions, and statements read by name from sql/queries."""
 
-from service.db.connections import ACQUIRE, Connection, connect
+from service.db.connections import ACQUIRE, PREPARED_STATEMENTS, SESSION, Connection, connect
 from service.db.error_mapping import (
     DatabaseFault,
     ForeignKeyViolation,
@@ -22,6 +22,8 @@ from service.db.transactions import transaction
 
 __all__ = [
     "ACQUIRE",
+    "PREPARED_STATEMENTS",
+    "SESSION",
     "SQL",
     "Connection",
     "DatabaseFault",

@@ -11,6 +11,7 @@ import asyncpg
 import orjson
 from asyncpg.connect_utils import SessionAttribute
 
+from service import endpoints
 from service.db.error_mapping import from_os_error
 
 if TYPE_CHECKING:
@@ -27,6 +28,16 @@ else:  # the class takes no parameter when it runs
 # seconds, and must not take that for an outage of Postgres. A request with less time left has its own deadline.
 ACQUIRE, STATEMENT, LOCK, IDLE_IN_TRANSACTION = 1.0, 3.0, 1.25, 5.0
 HUNG = CONNECT = STATEMENT + 0.5
+# A session's settings, as Postgres shows them in pg_settings. A pooler in transaction mode drops them.
+SESSION = {
+    "jit": "off",
+    "statement_timeout": str(int(STATEMENT * 1000)),
+    "lock_timeout": str(int(LOCK * 1000)),
+    "idle_in_transaction_session_timeout": str(int(IDLE_IN_TRANSACTION * 1000)),
+}
+# Option of a URL. Off is for poolers that know no prepared statements: asyncpg then sends each one with its values.
+PREPARED_STATEMENTS = "prepared_statements"
+_CACHED_STATEMENTS = 100
 
 
 class Connection(_Connection):
@@ -53,14 +64,7 @@ class Connection(_Connection):
 
 async def open_session(url: str, *, name: str) -> Connection:
     """Open a connection for the service's statements, within CONNECT seconds."""
-    settings = {
-        "application_name": name,
-        "timezone": "UTC",
-        "jit": "off",
-        "statement_timeout": str(int(STATEMENT * 1000)),
-        "lock_timeout": str(int(LOCK * 1000)),
-        "idle_in_transaction_session_timeout": str(int(IDLE_IN_TRANSACTION * 1000)),
-    }
+    settings = {"application_name": name, "timezone": "UTC"} | SESSION
     try:
         async with asyncio.timeout(CONNECT):
             return await _speak(await _dial(url, settings))
@@ -123,10 +127,12 @@ async def _dial(url: str, settings: dict[str, str], *, patience: float | None = 
 
 async def _call(host: str, settings: dict[str, str], patience: float | None) -> Connection:
     """Connect to one host. Postgres 14 and newer report by themselves if they take writes, without a round trip."""
+    address, prepared = endpoints.take_option(host, PREPARED_STATEMENTS)
     connection: Connection = await asyncpg.connect(
-        host,
+        address,
         timeout=CONNECT,
         command_timeout=patience,
+        statement_cache_size=0 if prepared == "off" else _CACHED_STATEMENTS,
         server_settings=settings,
         target_session_attrs=SessionAttribute.read_write,
         connection_class=Connection,

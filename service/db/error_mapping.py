@@ -25,7 +25,7 @@ class DatabaseFault(Enum):
     CLASH = auto()  # two transactions, or a transaction and a migration, got in each other's way
     FULL = auto()  # of connections, memory or disk
     LATE = auto()  # a lock or a statement took too long
-    REFUSED = auto()  # this role, its password or this database
+    REFUSED = auto()  # this role, its password, this database, or how a pooler is set up
     SCHEMA = auto()  # not migrated as far as this code needs
 
 
@@ -35,6 +35,7 @@ class DatabaseFault(Enum):
 _STATES = (
     ("08", DatabaseFault.LOST),
     ("23505", DatabaseFault.CLASH),
+    ("26000", DatabaseFault.REFUSED),  # a pooler that mixes prepared statements up, as 42P05
     ("28", DatabaseFault.REFUSED),
     ("3D000", DatabaseFault.REFUSED),
     ("3F000", DatabaseFault.SCHEMA),
@@ -42,6 +43,7 @@ _STATES = (
     ("42703", DatabaseFault.SCHEMA),
     ("42883", DatabaseFault.SCHEMA),
     ("42P01", DatabaseFault.SCHEMA),
+    ("42P05", DatabaseFault.REFUSED),
     ("25006", DatabaseFault.READ_ONLY),
     ("25P03", DatabaseFault.LOST),
     ("25P04", DatabaseFault.LOST),

@@ -7,16 +7,20 @@ from service import endpoints, outages
 from service.db.error_mapping import OutcomeUnknown
 
 _MIGRATE = "has not the schema that this code needs ({}): run `python -m service migrate`"
+_POOLED = "is behind a pooler that mixes prepared statements up ({}): docs/operations.md#pgbouncer"
 # By sqlstate, the longest that fits first in line; Postgres's own message stands in the brackets.
 _STATES = (
     ("28P01", "refuses the password ({}): mend DATABASE_URL"),
     ("28", "does not let this role in ({}): mend DATABASE_URL or its pg_hba.conf"),
     ("3D000", "has no such database ({}): make it, or mend DATABASE_URL"),
     ("3F000", _MIGRATE),
+    ("26000", _POOLED),
+    ("42P05", _POOLED),
     ("42P01", _MIGRATE),
     ("42703", _MIGRATE),
     ("42883", _MIGRATE),
     ("42501", "does not let this role do that ({}): docs/operations.md has the grants"),
+    ("08P01", "or the pooler before it says: {} (docs/operations.md#pgbouncer)"),
     ("25006", "may only be read: it is a standby, or was made read-only"),
     ("53300", "has no connection left ({}): raise max_connections, or lower DATABASE_CONNECTIONS"),
     ("53100", "has a full disk ({})"),

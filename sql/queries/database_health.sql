@@ -12,3 +12,11 @@ select coalesce(max(version), 0) from schema_migrations;
 select pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean as read_only,
     coalesce((select max(version) from schema_migrations), 0) as version,
     extract(epoch from clock_timestamp())::float8 as clock;
+
+-- name: list_dropped_settings(names, settings) -> DroppedSetting*
+-- Of those that the session has asked for; times are in milliseconds.
+select format('alter role %I set %I = %L', current_user, name, wanted.setting) as remedy
+  from unnest(:names::text[], :settings::text[]) with ordinality as wanted (name, setting, place)
+  join pg_settings using (name)
+ where pg_settings.setting <> wanted.setting
+ order by place;

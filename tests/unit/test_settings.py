@@ -239,3 +239,28 @@ def test_a_redis_database_is_a_number(monkeypatch: pytest.MonkeyPatch, path: str
 def test_a_redis_database_may_be_left_out(monkeypatch: pytest.MonkeyPatch, url: str):
     """No path is database 0; a socket's path is the socket's."""
     assert read(monkeypatch, REDIS_URL=url).redis_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "rest", ["a/accounts", "a:1,[::1]:26380,c/accounts/15", "u:p%2Fw@a/accounts/0?sentinel_user=s"]
+)
+def test_sentinels_are_addresses_and_a_name(monkeypatch: pytest.MonkeyPatch, rest: str):
+    """One or several, with ports or without; the number of the database may be left out."""
+    url = f"redis+sentinel://{rest}"
+    assert read(monkeypatch, REDIS_URL=url).redis_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "rest", ["a", "a/", "a/0/accounts", "a/accounts/x", "a,/accounts", "/accounts", "a/b?sentinel=c"]
+)
+def test_sentinels_without_a_name_are_refused(monkeypatch: pytest.MonkeyPatch, rest: str):
+    """A typing error ends the start, and is not taken for an option or a default."""
+    (fault,) = faults(monkeypatch, REDIS_URL=f"redis+sentinel://{rest}")
+    assert fault.startswith("REDIS_URL: ")
+
+
+@pytest.mark.parametrize("value", ["", "no", "0", "OFF"])
+def test_prepared_statements_are_on_or_off(monkeypatch: pytest.MonkeyPatch, value: str):
+    """Another word would leave them on, and half of the statements would fail behind a pooler."""
+    (fault,) = faults(monkeypatch, DATABASE_URL=f"postgres://u:hidden@db/accounts?prepared_statements={value}")
+    assert fault == "DATABASE_URL: prepared_statements is on or off"
