@@ -37,7 +37,10 @@ create table authenticators (
     constraint authenticators_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE,
     constraint authenticators_sealed_check CHECK (((octet_length(sealed) >= 28) AND (octet_length(sealed) <= 256)))
 );
+CREATE INDEX authenticators_of_key ON public.authenticators USING btree (kid, project_id, user_id, id);
 CREATE UNIQUE INDEX authenticators_pending ON public.authenticators USING btree (project_id, user_id) WHERE ((verified_at IS NULL) AND (removed_at IS NULL));
+CREATE INDEX authenticators_removed ON public.authenticators USING btree (removed_at) WHERE (removed_at IS NOT NULL);
+CREATE INDEX authenticators_unverified ON public.authenticators USING btree (created_at) WHERE ((verified_at IS NULL) AND (removed_at IS NULL));
 CREATE UNIQUE INDEX authenticators_verified ON public.authenticators USING btree (project_id, user_id) WHERE ((verified_at IS NOT NULL) AND (removed_at IS NULL));
 
 create table branding (
@@ -118,7 +121,10 @@ create table identities (
 );
 CREATE INDEX identities_by_age ON public.identities USING btree (project_id, created_at, id) WHERE (removed_at IS NULL);
 CREATE INDEX identities_of_address ON public.identities USING btree (project_id, email) WHERE (email <> ''::text);
+CREATE INDEX identities_of_key ON public.identities USING btree (kid, project_id, user_id, id) WHERE (kid IS NOT NULL);
 CREATE UNIQUE INDEX identities_of_subject ON public.identities USING btree (project_id, provider, issuer, subject) WHERE (removed_at IS NULL);
+CREATE INDEX identities_removed ON public.identities USING btree (removed_at) WHERE (removed_at IS NOT NULL);
+CREATE INDEX identities_sealed ON public.identities USING btree (project_id) WHERE (kid IS NOT NULL);
 
 create table identity_tokens (
     project_id text not null,
@@ -197,6 +203,7 @@ create table mails (
     constraint mails_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'expired'::text, 'cancelled'::text, 'void'::text])))
 );
 CREATE INDEX mails_due ON public.mails USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
+CREATE INDEX mails_ended ON public.mails USING btree (state, project_id) WHERE (state <> ALL (ARRAY['pending'::text, 'sending'::text]));
 CREATE INDEX mails_of_user ON public.mails USING btree (project_id, user_id, created_at);
 CREATE INDEX mails_waiting_for_server ON public.mails USING btree (created_at) WHERE ((state = 'pending'::text) AND (last_cause = 'server'::text));
 
@@ -209,6 +216,7 @@ create table mfa_changes (
     constraint mfa_changes_pkey PRIMARY KEY (project_id, user_id, id),
     constraint mfa_changes_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE
 );
+CREATE INDEX mfa_changes_by_age ON public.mfa_changes USING btree (changed_at);
 
 create table oauth_flows (
     project_id text not null,
@@ -275,6 +283,7 @@ create table passkeys (
     constraint passkeys_credential_id_check CHECK (((octet_length(credential_id) >= 1) AND (octet_length(credential_id) <= 1023)))
 );
 CREATE INDEX passkeys_of_user ON public.passkeys USING btree (project_id, user_id);
+CREATE INDEX passkeys_removed ON public.passkeys USING btree (removed_at) WHERE (removed_at IS NOT NULL);
 
 create table password_history (
     project_id text not null,
@@ -296,6 +305,7 @@ create table phone_changes (
     constraint phone_changes_pkey PRIMARY KEY (project_id, user_id, id),
     constraint phone_changes_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE
 );
+CREATE INDEX phone_changes_by_age ON public.phone_changes USING btree (changed_at);
 
 create table platforms (
     project_id text not null,
@@ -405,6 +415,7 @@ create table recovery_codes (
     constraint recovery_codes_pkey PRIMARY KEY (project_id, user_id, set_id, place),
     constraint recovery_codes_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE
 );
+CREATE INDEX recovery_codes_removed ON public.recovery_codes USING btree (removed_at) WHERE (removed_at IS NOT NULL);
 
 create table schema_migrations (
     version integer not null,
@@ -446,6 +457,8 @@ create table sessions (
     constraint sessions_pkey PRIMARY KEY (project_id, user_id, id),
     constraint sessions_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE
 );
+CREATE INDEX sessions_expired ON public.sessions USING btree (expires_at);
+CREATE INDEX sessions_of_secret ON public.sessions USING hash (secret_hash);
 
 create table sign_ups (
     project_id text not null,
@@ -747,6 +760,19 @@ begin
     end loop;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.expected_mails(wanted text, project text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+    plan json;
+begin
+    execute format('explain (format json) select from mails where state = %L', wanted)
+        || coalesce(format(' and project_id = %L', project), '') into plan;
+    return (plan -> 0 -> 'Plan' ->> 'Plan Rows')::bigint;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.give_back(names text[], limits integer[], moments timestamp with time zone[])
  RETURNS void
  LANGUAGE plpgsql
@@ -904,3 +930,11 @@ CREATE OR REPLACE FUNCTION public.targets_of(project text, holder text, has_targ
  LANGUAGE sql
  STABLE
 AS $function$ select case when has_targets then registered_targets(project, holder) else '[]' end $function$;
+
+CREATE OR REPLACE FUNCTION public.uuid_at(at timestamp with time zone)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+    select (lpad(to_hex(floor(extract(epoch from at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+$function$;

@@ -8,34 +8,19 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from service.db import Pool
-from service.store import (
-    authenticators,
-    challenges,
-    events,
-    identities,
-    oauth_flows,
-    outbox,
-    passkey_challenges,
-    passkeys,
-    recovery_codes,
-    sealed_rows,
-    security_log,
-    sessions,
-    tokens,
-    used_id_tokens,
-    users,
-)
+from service.store import events, outbox, sealed_rows
 from worker.asyncio_tools import run_every
 from worker.delivery import Delivery
 from worker.leases import LEASE, RENEWAL
 from worker.routes import run_probes
 from worker.security_log import SecurityLogWriter
 from worker.smtp import OURS
+from worker.tidying import Tidying
 
 log = logging.getLogger(__name__)
 POLL_INTERVAL, GRACE, BACKLOG_INTERVAL, PURGE_INTERVAL = 1.0, 1.0, 15.0, 3600.0
-# Rows of one statement: polled, rescheduled, deleted.
-_BATCH, _RESCHEDULE_BATCH, _DELETE_BATCH = 100, 500, 2000
+# Rows of one statement: polled, rescheduled.
+_BATCH, _RESCHEDULE_BATCH = 100, 500
 # Seconds in which a live worker has renewed its leases once Postgres is back: it tries each second.
 _GRACE = 5.0
 
@@ -161,18 +146,7 @@ class OutboxPoller:
                 await self.delivery.claim_and_send(mail_id)
 
     async def purge(self) -> None:
-        await security_log.maintain_partitions(self.pool, months=self.log_months)
-        await tokens.delete_expired(self.pool)
-        await sessions.delete_expired(self.pool)
-        for purge in (
-            challenges.delete_expired, passkey_challenges.delete_expired, oauth_flows.delete_expired,
-            used_id_tokens.delete_expired, identities.forget_unshown_tokens, authenticators.delete_old,
-            recovery_codes.delete_old, users.delete_old_mfa_changes, users.delete_old_phone_changes,
-            passkeys.delete_removed, identities.delete_old,
-        ):  # fmt: skip
-            await purge(self.pool)
-        while await outbox.delete_finished(self.pool, days=self.mail_days, most=_DELETE_BATCH) == _DELETE_BATCH:
-            pass
+        await Tidying(self.pool, self.log_months, self.mail_days).run()
 
     async def reseal(self) -> None:
         """Seal under the first of SECRET_KEYS what is sealed under another, so that an operator can take that away."""

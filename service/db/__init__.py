@@ -2,6 +2,7 @@
 
 from service.db.connections import ACQUIRE, PREPARED_STATEMENTS, SESSION, Connection, connect
 from service.db.error_mapping import (
+    OUTAGES,
     DatabaseFault,
     ForeignKeyViolation,
     OutcomeUnknown,
@@ -22,6 +23,7 @@ from service.db.transactions import transaction
 
 __all__ = [
     "ACQUIRE",
+    "OUTAGES",
     "PREPARED_STATEMENTS",
     "SESSION",
     "SQL",

@@ -85,5 +85,5 @@ async def restore(conn: Executor, user: User, *, since: datetime) -> None:
     await _sql.run(conn, "restore_authenticators", **facts)
 
 
-async def delete_old(conn: Executor) -> int:
-    return await _sql.run(conn, "delete_old_authenticators")
+async def delete_old(conn: Executor, *, most: int) -> int:
+    return await _sql.run(conn, "delete_old_authenticators", most=most)

@@ -62,5 +62,5 @@ def code_of(ring: KeyRing, challenge: Challenge) -> Secret:
     return Secret(f"{number % 1_000_000:06}")
 
 
-async def delete_expired(conn: Executor) -> int:
-    return await _sql.run(conn, "delete_expired_challenges")
+async def delete_expired(conn: Executor, *, most: int) -> int:
+    return await _sql.run(conn, "delete_expired_challenges", most=most)

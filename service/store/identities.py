@@ -177,13 +177,13 @@ async def restore(conn: Executor, user: User, *, since: datetime) -> None:
     await _sql.run(conn, "restore_identities", **facts)
 
 
-async def delete_old(conn: Executor) -> int:
-    return await _sql.run(conn, "delete_old_identities")
+async def delete_old(conn: Executor, *, most: int) -> int:
+    return await _sql.run(conn, "delete_old_identities", most=most)
 
 
-async def forget_unshown_tokens(conn: Executor) -> int:
+async def forget_unshown_tokens(conn: Executor, *, most: int) -> int:
     """Delete the tokens of projects that show none any more."""
-    return await _sql.run(conn, "forget_unshown_tokens")
+    return await _sql.run(conn, "forget_unshown_tokens", most=most)
 
 
 def _key(found: Identity | SessionIdentity) -> dict[str, str]:

@@ -12,12 +12,15 @@ from service.db import SQL, Connection, DatabaseFault, Queries, classify, connec
 
 _sql = Queries("migrations")
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+# First lines of files that don't run in one transaction.
+_NO_TRANSACTION, _CONCURRENTLY = "-- no-transaction", "-- concurrently"
+_INDEX = re.compile(r"create (?:unique )?index concurrently if not exists (\w+)")
 # Any number that no other program takes a session lock on.
 _LOCK = int.from_bytes(hashlib.sha256(b"accounts.migrations").digest()[:8], "big", signed=True)
 
 
-# Seconds for queries to pass that a migration kept waiting while it waited itself.
-_REST = 0.2, 1.0
+# Seconds for queries to pass that a migration kept waiting while it waited itself; between two looks at the lock.
+_REST, _LOOK = (0.2, 1.0), 0.2
 
 
 class Busy(Exception):
@@ -64,11 +67,7 @@ async def migrate(url: str, folder: Path = SQL / "migrations", *, patience: floa
     migrations = load(folder)
     connection = await connect(url)
     try:
-        try:
-            async with asyncio.timeout(patience):
-                await _sql.value(connection, "lock_migrations", number=_LOCK)
-        except TimeoutError:
-            raise Busy from None
+        await _lock(connection, patience)
         await connection.execute(_sql.statements["create_migrations_table"].sql)
         done = {row.version: row.checksum for row in await _sql.all(connection, "applied_migrations", Applied)}
         _check_drift(migrations, done)
@@ -78,6 +77,19 @@ async def migrate(url: str, folder: Path = SQL / "migrations", *, patience: floa
         return [f"{migration.version:04}_{migration.name}" for migration in missing]
     finally:
         await connection.close(timeout=5)
+
+
+async def _lock(connection: Connection, patience: float) -> None:
+    """Take the lock of migrations. Raises Busy.
+
+    It is asked for again and again: a statement that waits for it would hold a snapshot, which `create index
+    concurrently` of the other migration waits for.
+    """
+    until = time.monotonic() + patience
+    while not await _sql.value(connection, "try_lock_migrations", number=_LOCK):
+        if time.monotonic() > until:
+            raise Busy
+        await asyncio.sleep(_LOOK)
 
 
 def _check_drift(migrations: list[Migration], done: dict[int, str]) -> None:
@@ -103,10 +115,14 @@ async def _apply_with_retry(connection: Connection, migration: Migration, patien
 async def _apply(connection: Connection, migration: Migration) -> None:
     """Apply one in a transaction, unless the file's first line says otherwise.
 
-    Such a file has statements that need none (`create index concurrently`), or transactions of its own.
+    Such a file makes indexes concurrently, each in a statement of its own, or has transactions of its own.
     """
     facts = {"version": migration.version, "name": migration.name, "checksum": migration.checksum}
-    if migration.sql.startswith("-- no-transaction"):
+    if migration.sql.startswith(_CONCURRENTLY):
+        await _create_indexes(connection, migration.sql)
+        await _sql.run(connection, "record_migration", **facts)
+        return
+    if migration.sql.startswith(_NO_TRANSACTION):
         try:
             await connection.execute(migration.sql)
         except Exception:
@@ -118,3 +134,16 @@ async def _apply(connection: Connection, migration: Migration) -> None:
         await connection.execute(_sql.statements["bound_lock_wait"].sql)
         await connection.execute(migration.sql)
         await _sql.run(connection, "record_migration", **facts)
+
+
+async def _create_indexes(connection: Connection, text: str) -> None:
+    """Run a file of `create index concurrently if not exists`, a statement at a time: several are one transaction.
+
+    One that failed has left an invalid index, which is dropped first: the statement would take it for made.
+    """
+    code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
+    for statement in filter(None, (part.strip() for part in code.split(";"))):
+        made = _INDEX.match(statement)
+        if made and (drop := await _sql.value(connection, "drop_of_invalid_index", name=made[1])):
+            await connection.execute(drop)
+        await connection.execute(statement)

@@ -133,5 +133,5 @@ async def take(conn: Executor, project_id: str, *, provider: str, flow_id: str, 
     )
 
 
-async def delete_expired(conn: Executor) -> int:
-    return await _sql.run(conn, "delete_expired_oauth_flows")
+async def delete_expired(conn: Executor, *, most: int) -> int:
+    return await _sql.run(conn, "delete_expired_oauth_flows", most=most)

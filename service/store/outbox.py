@@ -19,6 +19,8 @@ from service.db import Executor, Queries
 from service.store.unit_of_work import UnitOfWork
 
 _sql = Queries("outbox")
+# More of the backlog are not counted one by one.
+_COUNTED = 10_000
 FinalState = Literal["failed", "expired", "cancelled", "void"]
 # Cause of a failed attempt: the relay as a whole, this recipient, this service, or too high a rate for the relay.
 Cause = Literal["server", "recipient", "ours", "pace"]
@@ -270,7 +272,7 @@ async def cancel_for_user(conn: Executor, project_id: str, *, user_id: str) -> i
 
 
 async def backlog(conn: Executor) -> Backlog:
-    return await _sql.one(conn, "get_backlog", Backlog) or Backlog(0, 0, 0, 0)
+    return await _sql.one(conn, "get_backlog", Backlog, most=_COUNTED) or Backlog(0, 0, 0, 0)
 
 
 async def delete_finished(conn: Executor, *, days: int, most: int) -> int:

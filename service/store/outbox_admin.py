@@ -15,6 +15,10 @@ from service.store.unit_of_work import UnitOfWork
 
 _sql = Queries("outbox_admin")
 STATES = ("pending", "sending", "sent", "failed", "expired", "cancelled", "void")
+# More of a kind are not counted one by one.
+COUNTED = 10_000
+# Mails that one statement of a list looks through.
+_WINDOW = 20_000
 # RFC 3463: subject and detail of a mail server's reply. It stands first, behind the stage at most.
 _STATUS = re.compile(r"(?:[a-z]+: )?[245]\.(\d{1,3}\.\d{1,3})\b")
 _ADDRESS = re.compile(r"[^\s<>@,;:\"'()]+@[^\s<>@,;:\"'()]+")
@@ -114,11 +118,12 @@ class ActionResult:
 
 @dataclass(frozen=True, slots=True)
 class StateCount:
-    """Mails of one state; `oldest_age` is in seconds."""
+    """Mails of one state; beyond COUNTED an estimate. `oldest_age` is in seconds, of mails still to be sent."""
 
     state: str
     count: int
-    oldest_age: float
+    estimated: bool
+    oldest_age: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,14 +198,32 @@ def mask_address(text: str) -> str:
 
 
 async def page(conn: Executor, choice: MailFilter, *, after: UUID | None, most: int) -> list[MailSummary]:
-    """List mails, newest first; `after` is the last one of the page before."""
-    return await _sql.all(conn, "list_outbox", MailSummary, **asdict(choice), after=after, most=most)
+    """List mails, newest first; `after` is the last one of the page before.
+
+    A filter that few mails pass looks through one window of the outbox after another: no statement takes long.
+    """
+    found: list[MailSummary] = []
+    while len(found) < most:
+        until = await _sql.value(conn, "find_older_mail", after=after, skipped=_WINDOW)
+        facts = asdict(choice) | {"after": after, "until": until, "most": most - len(found)}
+        found += await _sql.all(conn, "list_outbox", MailSummary, **facts)
+        if until is None:
+            break
+        after = until
+    return found
 
 
 async def select_ids(conn: Executor, choice: MailFilter, *, after: UUID | None, most: int) -> list[UUID]:
-    """List ids, oldest first; the filter names its states."""
-    chosen = await _sql.all(conn, "select_mails", MailId, **asdict(choice), after=after, most=most)
-    return [each.id for each in chosen]
+    """List ids, oldest first, window by window too; the filter names its states."""
+    found: list[UUID] = []
+    while len(found) < most:
+        until = await _sql.value(conn, "find_newer_mail", after=after, skipped=_WINDOW)
+        facts = asdict(choice) | {"after": after, "until": until, "most": most - len(found)}
+        found += [each.id for each in await _sql.all(conn, "select_mails", MailId, **facts)]
+        if until is None:
+            break
+        after = until
+    return found
 
 
 async def find(conn: Executor, mail_id: UUID) -> Mail | None:
@@ -225,11 +248,11 @@ async def cancel(conn: Executor, mail_ids: list[UUID]) -> list[ActionResult]:
 
 
 async def count_states(conn: Executor, *, project_id: str | None) -> list[StateCount]:
-    return await _sql.all(conn, "count_states", StateCount, project_id=project_id)
+    return await _sql.all(conn, "count_states", StateCount, project_id=project_id, most=COUNTED)
 
 
 async def count_waiting(conn: Executor, *, project_id: str | None) -> list[WaitingCount]:
-    return await _sql.all(conn, "count_waiting", WaitingCount, project_id=project_id)
+    return await _sql.all(conn, "count_waiting", WaitingCount, project_id=project_id, most=COUNTED)
 
 
 async def count_outcomes(conn: Executor, *, project_id: str | None, seconds: float) -> list[OutcomeCount]:

@@ -102,5 +102,5 @@ async def finish_registration(conn: Executor, challenge: PasskeyChallenge) -> No
     await _sql.run(conn, "finish_registration", project_id=challenge.project_id, id=challenge.id)
 
 
-async def delete_expired(conn: Executor) -> int:
-    return await _sql.run(conn, "delete_expired_passkey_challenges")
+async def delete_expired(conn: Executor, *, most: int) -> int:
+    return await _sql.run(conn, "delete_expired_passkey_challenges", most=most)

@@ -120,5 +120,5 @@ async def any_of_project(conn: Executor, project_id: str) -> bool:
     return bool(await _sql.value(conn, "has_passkeys", project_id=project_id))
 
 
-async def delete_removed(conn: Executor) -> int:
-    return await _sql.run(conn, "delete_removed_passkeys")
+async def delete_removed(conn: Executor, *, most: int) -> int:
+    return await _sql.run(conn, "delete_removed_passkeys", most=most)

@@ -60,5 +60,5 @@ async def restore(conn: Executor, user: User, *, since: datetime) -> None:
     await _sql.run(conn, "restore_recovery_codes", **facts)
 
 
-async def delete_old(conn: Executor) -> int:
-    return await _sql.run(conn, "delete_old_recovery_codes")
+async def delete_old(conn: Executor, *, most: int) -> int:
+    return await _sql.run(conn, "delete_old_recovery_codes", most=most)

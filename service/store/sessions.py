@@ -145,5 +145,5 @@ async def close_others(conn: Executor, user: User, *, kept: str) -> int:
     return await _sql.run(conn, "delete_other_sessions", project_id=user.project_id, user_id=user.id, kept=kept)
 
 
-async def delete_expired(conn: Executor) -> int:
-    return await _sql.run(conn, "delete_expired_sessions")
+async def delete_expired(conn: Executor, *, most: int) -> int:
+    return await _sql.run(conn, "delete_expired_sessions", most=most)

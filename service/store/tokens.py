@@ -365,5 +365,5 @@ async def revoke_undo_links(conn: Executor, owner: User, *, since: datetime | No
     await _sql.run(conn, "revoke_undo_links", project_id=owner.project_id, user_id=owner.id, since=since)
 
 
-async def delete_expired(conn: Executor) -> int:
-    return await _sql.run(conn, "delete_expired_tokens")
+async def delete_expired(conn: Executor, *, most: int) -> int:
+    return await _sql.run(conn, "delete_expired_tokens", most=most)

@@ -11,5 +11,5 @@ async def record(conn: Executor, project_id: str, *, digest: bytes, expires_at: 
     return await _sql.run(conn, "record_used_id_token", **facts) == 1
 
 
-async def delete_expired(conn: Executor) -> None:
-    await _sql.run(conn, "delete_expired_used_id_tokens")
+async def delete_expired(conn: Executor, *, most: int) -> int:
+    return await _sql.run(conn, "delete_expired_used_id_tokens", most=most)

@@ -339,8 +339,8 @@ async def forget_mfa(conn: Executor, user: User) -> None:
     await _sql.run(conn, "delete_mfa_changes", project_id=user.project_id, user_id=user.id, since=None)
 
 
-async def delete_old_mfa_changes(conn: Executor) -> int:
-    return await _sql.run(conn, "delete_old_mfa_changes")
+async def delete_old_mfa_changes(conn: Executor, *, most: int) -> int:
+    return await _sql.run(conn, "delete_old_mfa_changes", most=most)
 
 
 async def create_by_number_if_absent(
@@ -391,8 +391,8 @@ async def forget_phone(conn: Executor, user: User) -> None:
     await _sql.run(conn, "delete_phone_changes", project_id=user.project_id, user_id=user.id, since=None)
 
 
-async def delete_old_phone_changes(conn: Executor) -> int:
-    return await _sql.run(conn, "delete_old_phone_changes")
+async def delete_old_phone_changes(conn: Executor, *, most: int) -> int:
+    return await _sql.run(conn, "delete_old_phone_changes", most=most)
 
 
 async def is_phone_verified(conn: Executor, project_id: str, *, phone: str) -> bool:

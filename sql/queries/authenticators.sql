@@ -47,7 +47,13 @@ where project_id = :project_id and user_id = :user_id and (verified_at is null o
 update authenticators set removed_at = null
 where project_id = :project_id and user_id = :user_id and verified_at < :since and removed_at >= :since;
 
--- name: delete_old_authenticators()
+-- name: delete_old_authenticators(most)
 -- What no undo link needs any more, and what was never verified.
-delete from authenticators
-where removed_at < now() - interval '72 hours' or (verified_at is null and created_at < now() - interval '1 hour');
+delete from authenticators where (project_id, user_id, id) in (
+    (select project_id, user_id, id from authenticators where removed_at < now() - interval '72 hours'
+        order by removed_at limit :most)
+    union all
+    (select project_id, user_id, id from authenticators
+        where verified_at is null and removed_at is null and created_at < now() - interval '1 hour'
+        order by created_at limit :most)
+);

@@ -38,5 +38,7 @@ where project_id = :project_id and id = :id and user_id = :user_id and factor = 
     and (read_at is null or read_at < now() - interval '60 s')
 returning project_id, id, user_id, session_id, factor, kid, created_at, expires_at;
 
--- name: delete_expired_challenges()
-delete from challenges where expires_at < now();
+-- name: delete_expired_challenges(most)
+delete from challenges where (project_id, id) in (
+    select project_id, id from challenges where expires_at < now() order by expires_at limit :most for update skip locked
+);

@@ -94,11 +94,20 @@ where i.project_id = :project_id and i.user_id = :user_id and i.created_at < :si
             and o.subject = i.subject and o.id <> i.id and (o.removed_at is null or o.removed_at > i.removed_at)
     );
 
--- name: delete_old_identities()
+-- name: delete_old_identities(most)
 -- What no undo link needs any more.
-delete from identities where removed_at < now() - interval '72 hours';
+delete from identities where (project_id, user_id, id) in (
+    select project_id, user_id, id from identities where removed_at < now() - interval '72 hours'
+    order by removed_at limit :most for update skip locked
+);
 
--- name: forget_unshown_tokens()
+-- name: forget_unshown_tokens(most)
 -- Tokens that clients of the project are not shown any more.
-update identities i set kid = null, sealed = null, access_until = null
-from projects p where p.id = i.project_id and not p.provider_tokens and i.kid is not null;
+update identities set kid = null, sealed = null, access_until = null
+where (project_id, user_id, id) in (
+    select i.project_id, i.user_id, i.id from projects p cross join lateral (
+        select project_id, user_id, id from identities
+        where project_id = p.id and kid is not null limit :most
+    ) i
+    where not p.provider_tokens limit :most
+);

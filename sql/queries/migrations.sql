@@ -1,6 +1,11 @@
--- name: lock_migrations(number)
+-- name: try_lock_migrations(number)
 -- Held until the connection closes, so that of several starting processes one migrates at a time.
-select pg_advisory_lock(:number);
+select pg_try_advisory_lock(:number);
+
+-- name: drop_of_invalid_index(name)
+-- The statement that drops what a `create index concurrently` that failed has left behind.
+select format('drop index concurrently %s', indexrelid::regclass)
+from pg_index where indexrelid = to_regclass(:name) and not indisvalid;
 
 -- name: create_migrations_table()
 create table if not exists schema_migrations (

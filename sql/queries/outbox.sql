@@ -183,16 +183,29 @@ with cancelled as (
 insert into mail_events (project_id, mail_id, name, attempt, fault)
 select project_id, id, 'cancelled', attempts, last_fault from cancelled;
 
--- name: get_backlog() -> Backlog?
--- Mails not ended yet; ages in seconds.
-select count(*) filter (where state = 'pending') as pending, count(*) filter (where state = 'sending') as sending,
-    coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as oldest,
-    coalesce(greatest(extract(epoch from now() - min(due_at) filter (where state = 'pending')), 0), 0)::float8 as overdue
-from mails where state in ('pending', 'sending');
+-- name: get_backlog(most) -> Backlog?
+-- Mails not ended yet, ages in seconds. Beyond `most` the planner's estimate of their number; the oldest is then of
+-- those due first, or of those that wait for a server.
+select case when d.pending + d.sending < :most::int then d.pending
+        else greatest(d.pending, expected_mails('pending', null)) end as pending, d.sending,
+    coalesce(extract(epoch from now() - least(d.oldest, (
+        select created_at from mails where state = 'pending' and last_cause = 'server' order by created_at limit 1
+    ))), 0)::float8 as oldest,
+    coalesce(greatest(extract(epoch from now() - d.due), 0), 0)::float8 as overdue
+from (
+    select count(*) filter (where state = 'pending') as pending, count(*) filter (where state = 'sending') as sending,
+        min(created_at) as oldest, min(due_at) filter (where state = 'pending') as due
+    from (
+        select state, created_at, due_at from mails where state in ('pending', 'sending') order by due_at limit :most
+    ) m
+) d;
 
 -- name: delete_finished_mails(days, most)
--- Ended mails are kept for questions, then deleted, since they hold an address.
+-- Ended mails are kept for questions, then deleted, since they hold an address. Ids grow with time, so that the oldest
+-- stand at one end of the key; a day of tolerance for the clocks of those who made them.
 delete from mails where (id, project_id) in (
     select id, project_id from mails
-    where state not in ('pending', 'sending') and ended_at < now() - make_interval(days => :days) limit :most
+    where id < uuid_at(now() - make_interval(days => :days) + interval '1 day')
+        and state not in ('pending', 'sending') and ended_at < now() - make_interval(days => :days)
+    order by id limit :most for update skip locked
 );

@@ -1,4 +1,11 @@
--- name: list_outbox(states, project_id, letter, older, newer, after, most) -> MailSummary*
+-- name: find_older_mail(after, skipped)
+-- The end of a window: so many mails before this one, or before the newest.
+select id from mails where :after::uuid is null or id < :after order by id desc limit 1 offset :skipped;
+
+-- name: find_newer_mail(after, skipped)
+select id from mails where :after::uuid is null or id > :after order by id limit 1 offset :skipped;
+
+-- name: list_outbox(states, project_id, letter, older, newer, after, until, most) -> MailSummary*
 -- Newest first: ids grow with time. A null filters nothing; `older` and `newer` are ages in seconds. The last event has
 -- the state of a mail; a worker of an earlier release wrote none at its end. A mail ended unsent counts no attempt.
 select m.project_id, m.id, m.letter, m.recipient, m.state, m.attempts,
@@ -16,17 +23,17 @@ where (:states::text[] is null or m.state = any(:states)) and (:project_id::text
     and (:letter::text is null or m.letter = :letter)
     and (:older::float8 is null or m.created_at <= now() - make_interval(secs => :older))
     and (:newer::float8 is null or m.created_at >= now() - make_interval(secs => :newer))
-    and (:after::uuid is null or m.id < :after)
+    and (:after::uuid is null or m.id < :after) and (:until::uuid is null or m.id >= :until)
 order by m.id desc limit :most;
 
--- name: select_mails(states, project_id, letter, older, newer, after, most) -> MailId*
+-- name: select_mails(states, project_id, letter, older, newer, after, until, most) -> MailId*
 -- The same filter, oldest first, so that the mail that waited longest is sent first.
 select id from mails
 where state = any(:states::text[]) and (:project_id::text is null or project_id = :project_id)
     and (:letter::text is null or letter = :letter)
     and (:older::float8 is null or created_at <= now() - make_interval(secs => :older))
     and (:newer::float8 is null or created_at >= now() - make_interval(secs => :newer))
-    and (:after::uuid is null or id > :after)
+    and (:after::uuid is null or id > :after) and (:until::uuid is null or id <= :until)
 order by id limit :most;
 
 -- name: find_mail(id) -> Mail?
@@ -100,14 +107,50 @@ from unnest(:ids::uuid[]) with ordinality i (id, place)
 left join mails m on m.id = i.id left join asked a on a.id = i.id
 order by i.place;
 
--- name: count_states(project_id) -> StateCount*
-select state, count(*) as count, extract(epoch from now() - min(created_at))::float8 as oldest_age
-from mails where :project_id::text is null or project_id = :project_id group by state;
+-- name: count_states(project_id, most) -> StateCount*
+-- Counted to `most`; what the planner expects beyond it. Mails to be sent are ordered by when they are due, and of the
+-- oldest those that wait for a server are known by age.
+select w.state,
+    case when c.count < :most::int then c.count else greatest(c.count, expected_mails(w.state, :project_id::text)) end
+        as count,
+    c.count >= :most as estimated, extract(epoch from now() - c.oldest)::float8 as oldest_age
+from unnest(array['pending', 'sending']) w (state) cross join lateral (
+    select count(*) as count, least(min(m.created_at), (
+        select s.created_at from mails s
+        where w.state = 'pending' and s.state = 'pending' and s.last_cause = 'server'
+            and (:project_id::text is null or s.project_id = :project_id)
+        order by s.created_at limit 1
+    )) as oldest
+    from (
+        select created_at from mails
+        where state in ('pending', 'sending') and state = w.state
+            and (:project_id::text is null or project_id = :project_id)
+        order by due_at limit :most
+    ) m
+) c
+where c.count > 0
+union all
+select w.state,
+    case when c.count < :most then c.count else greatest(c.count, expected_mails(w.state, :project_id)) end,
+    c.count >= :most, null
+from unnest(array['sent', 'failed', 'expired', 'cancelled', 'void']) w (state) cross join lateral (
+    select count(*) as count from (
+        select from mails
+        where state not in ('pending', 'sending') and state = w.state
+            and (:project_id::text is null or project_id = :project_id)
+        limit :most
+    ) m
+) c
+where c.count > 0;
 
--- name: count_waiting(project_id) -> WaitingCount*
--- Pending mails by the cause of their wait; '' was not tried yet.
-select coalesce(last_cause, '') as cause, count(*) as count
-from mails where state = 'pending' and (:project_id::text is null or project_id = :project_id) group by last_cause;
+-- name: count_waiting(project_id, most) -> WaitingCount*
+-- Pending mails by the cause of their wait; '' was not tried yet. Of the `most` that are due first.
+select coalesce(last_cause, '') as cause, count(*) as count from (
+    select last_cause from mails
+    where state in ('pending', 'sending') and state = 'pending'
+        and (:project_id::text is null or project_id = :project_id)
+    order by due_at limit :most
+) m group by last_cause;
 
 -- name: count_outcomes(project_id, seconds) -> OutcomeCount*
 -- `suspected`: no reply came after the final dot, so that the next attempt may have sent a second mail.

@@ -52,5 +52,7 @@ returning project_id, id, challenge, rp_id, origins, coalesce(passkey_id, '') as
 -- name: finish_registration(project_id, id)
 delete from passkey_challenges where project_id = :project_id and id = :id;
 
--- name: delete_expired_passkey_challenges()
-delete from passkey_challenges where expires_at < now();
+-- name: delete_expired_passkey_challenges(most)
+delete from passkey_challenges where (project_id, id) in (
+    select project_id, id from passkey_challenges where expires_at < now() order by expires_at limit :most for update skip locked
+);

@@ -62,6 +62,9 @@ select exists (select from passkeys where project_id = :project_id and removed_a
         where project_id = :project_id and passkey_id is not null and used_at is null and expires_at > now()
     );
 
--- name: delete_removed_passkeys()
+-- name: delete_removed_passkeys(most)
 -- What no undo link needs any more.
-delete from passkeys where removed_at < now() - interval '72 hours';
+delete from passkeys where (project_id, id) in (
+    select project_id, id from passkeys where removed_at < now() - interval '72 hours'
+    order by removed_at limit :most for update skip locked
+);

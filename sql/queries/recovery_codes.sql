@@ -33,5 +33,8 @@ delete from recovery_codes where project_id = :project_id and user_id = :user_id
 update recovery_codes set removed_at = null
 where project_id = :project_id and user_id = :user_id and removed_at >= :since;
 
--- name: delete_old_recovery_codes()
-delete from recovery_codes where removed_at < now() - interval '72 hours';
+-- name: delete_old_recovery_codes(most)
+delete from recovery_codes where (project_id, user_id, set_id, place) in (
+    select project_id, user_id, set_id, place from recovery_codes where removed_at < now() - interval '72 hours'
+    order by removed_at limit :most for update skip locked
+);

@@ -64,5 +64,9 @@ update sessions set assurance = 2 where project_id = :project_id and user_id = :
 -- name: delete_other_sessions(project_id, user_id, kept)
 delete from sessions where project_id = :project_id and user_id = :user_id and id <> :kept;
 
--- name: delete_expired_sessions()
-delete from sessions where expires_at < now() - interval '1 day';
+-- name: delete_expired_sessions(most)
+-- Like all tidying a batch at a time by an index, past what another transaction holds.
+delete from sessions where (project_id, user_id, id) in (
+    select project_id, user_id, id from sessions where expires_at < now() - interval '1 day'
+    order by expires_at limit :most for update skip locked
+);

@@ -59,7 +59,9 @@ where id = any(:ids::uuid[]) and state = 'sending' and lease_by = :worker;
 -- name: delete_finished_sms(days, most)
 delete from sms where (id, project_id) in (
     select id, project_id from sms
-    where state not in ('pending', 'sending') and ended_at < now() - make_interval(days => :days) limit :most
+    where id < uuid_at(now() - make_interval(days => :days) + interval '1 day')
+        and state not in ('pending', 'sending') and ended_at < now() - make_interval(days => :days)
+    order by id limit :most for update skip locked
 );
 
 -- name: low_sms_conversions(most, least) -> Conversion*

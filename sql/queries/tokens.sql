@@ -121,6 +121,9 @@ delete from tokens where project_id = :project_id and user_id = :user_id and kin
 delete from tokens where project_id = :project_id and user_id = :user_id and kind in ('disavowal', 'email_undo')
     and (:since::timestamptz is null or created_at >= :since);
 
--- name: delete_expired_tokens()
+-- name: delete_expired_tokens(most)
 -- Kept a day longer, so that an expired link can still be told from an invented one.
-delete from tokens where expires_at < now() - interval '1 day';
+delete from tokens where (project_id, id) in (
+    select project_id, id from tokens where expires_at < now() - interval '1 day'
+    order by expires_at limit :most for update skip locked
+);

@@ -3,5 +3,7 @@
 insert into used_id_tokens (project_id, digest, expires_at)
 values (:project_id, :digest, to_timestamp(:expires_at::bigint)) on conflict do nothing;
 
--- name: delete_expired_used_id_tokens()
-delete from used_id_tokens where expires_at < now();
+-- name: delete_expired_used_id_tokens(most)
+delete from used_id_tokens where (project_id, digest) in (
+    select project_id, digest from used_id_tokens where expires_at < now() order by expires_at limit :most for update skip locked
+);

@@ -276,8 +276,11 @@ delete from mfa_changes where project_id = :project_id and user_id = :user_id
 -- name: switch_mfa_off(project_id, id)
 update users set mfa = false where project_id = :project_id and id = :id;
 
--- name: delete_old_mfa_changes()
-delete from mfa_changes where changed_at < now() - interval '72 hours';
+-- name: delete_old_mfa_changes(most)
+delete from mfa_changes where (project_id, user_id, id) in (
+    select project_id, user_id, id from mfa_changes where changed_at < now() - interval '72 hours'
+    order by changed_at limit :most for update skip locked
+);
 
 -- name: ensure_user_of_number(project_id, ids, phone) -> NumberOwner?
 -- The user of a number that was just proved, locked; created if no holder of an account has proved it.
@@ -363,8 +366,11 @@ where u.project_id = :project_id and u.id = :id;
 delete from phone_changes where project_id = :project_id and user_id = :user_id
     and (:since::timestamptz is null or changed_at >= :since);
 
--- name: delete_old_phone_changes()
-delete from phone_changes where changed_at < now() - interval '72 hours';
+-- name: delete_old_phone_changes(most)
+delete from phone_changes where (project_id, user_id, id) in (
+    select project_id, user_id, id from phone_changes where changed_at < now() - interval '72 hours'
+    order by changed_at limit :most for update skip locked
+);
 
 -- name: remove_phone(project_id, id)
 update users set phone = null, phone_version = phone_version + 1, phone_verified_at = null, phone_by_holder = false

@@ -161,11 +161,38 @@ async def test_a_migration_that_gave_up_is_tried_again(empty: str, folder: Path)
 
 
 async def test_a_file_may_ask_for_no_transaction(empty: str, folder: Path):
-    """An index on a big table is made concurrently, which no transaction allows."""
+    """One statement that no transaction allows."""
     (folder / "0003_index.sql").write_text("-- no-transaction\ncreate index concurrently by_name on things (name);")
     assert await migrate(empty, folder) == ["0001_things", "0002_more", "0003_index"]
     assert await ledger(empty) == [1, 2, 3]
     assert await ask(empty, "select to_regclass('by_name')::text") == [("by_name",)]
+
+
+async def test_indexes_are_made_concurrently_one_by_one(empty: str, folder: Path):
+    """A file may have several; five processes that start at once make each once, and none waits for ever."""
+    (folder / "0003_indexes.sql").write_text(
+        "-- concurrently\n-- Two.\ncreate index concurrently if not exists by_name on things (name);\n"
+        "create unique index concurrently if not exists by_both on things (name, id);\n"
+    )
+    done = await asyncio.gather(*(migrate(empty, folder) for _ in range(5)))
+    assert max(done, key=len) == ["0001_things", "0002_more", "0003_indexes"]
+    valid = "select indexrelid::regclass::text, indisvalid from pg_index where indexrelid::regclass::text ~ '^by_'"
+    assert sorted(await ask(empty, valid)) == [("by_both", True), ("by_name", True)]
+
+
+async def test_an_index_that_failed_is_made_again(empty: str, folder: Path):
+    """A failed one stays behind invalid, and `if not exists` would leave it so: it is dropped first."""
+    await migrate(empty, folder)
+    index = "create unique index concurrently if not exists by_name on things ((name is null));"
+    (folder / "0003_index.sql").write_text(f"-- concurrently\n{index}\n")
+    await ask(empty, "insert into things values (2)")
+    with pytest.raises(Exception, match="could not create unique index"):
+        await migrate(empty, folder, patience=0.1)
+    invalid = "select indisvalid from pg_index where indexrelid = 'by_name'::regclass"
+    assert await ask(empty, invalid) == [(False,)]
+    await ask(empty, "delete from things where id = 2")
+    assert await migrate(empty, folder) == ["0003_index"]
+    assert await ask(empty, invalid) == [(True,)]
 
 
 async def test_a_file_may_have_transactions_of_its_own(empty: str, folder: Path):

@@ -1,6 +1,6 @@
 """Output of the mails commands in lines for people."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -101,7 +101,7 @@ def _now(mail: Facts) -> list[str]:
 def status(facts: Facts) -> list[str]:
     oldest, lately = facts["oldest_pending_age"], facts["last_hour"]
     return [
-        f"mails: {_counts(facts['states'])}",
+        f"mails: {_counts(facts['states'], estimated=facts['estimated'])}",
         f"oldest still to be sent: {'-' if oldest is None else durations.format_duration(oldest)}",
         f"pending by cause: {_counts(facts['waiting'])}",
         f"tries of the last hour: {_counts(lately['tries'])}",
@@ -121,5 +121,6 @@ def _relay(relay: Facts) -> str:
     return f"relay {relay['server']}: {states or 'no worker tells of it'}; last hour: {counts}{ago}"
 
 
-def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
+def _counts(counts: Mapping[str, int], *, estimated: Container[str] = ()) -> str:
+    about = {name: "about " if name in estimated else "" for name in counts}
+    return ", ".join(f"{name} {about[name]}{count}" for name, count in counts.items()) or "none"

@@ -79,6 +79,7 @@ async def show_status(arguments: argparse.Namespace, settings: "DatastoreSetting
     reports, unknown = await _reports(settings)
     status = {
         "states": {each.state: each.count for each in states},
+        "estimated": [each.state for each in states if each.estimated],
         "oldest_pending_age": _oldest(states),
         "waiting": {each.cause or "untried": each.count for each in waiting},
         "last_hour": _lately(outcomes),
@@ -110,7 +111,7 @@ def _relays(servers: list[ServerCount], reports: dict[str, dict[str, str]]) -> I
 
 def _oldest(states: list[StateCount]) -> float | None:
     """Return the age of the oldest mail in seconds; None if nothing is to be sent."""
-    ages = [each.oldest_age for each in states if each.state in ("pending", "sending")]
+    ages = [each.oldest_age for each in states if each.oldest_age is not None]
     return round(max(ages), 1) if ages else None
 
 

@@ -147,7 +147,7 @@ async def test_expired_sessions_take_targets_along(pool: Pool, ann: Person):
     """The purge leaves no row behind."""
     await register(ann, "phone", "token")
     await pool.execute("update sessions set expires_at = now() - interval '2 days'")
-    await sessions.delete_expired(pool)
+    await sessions.delete_expired(pool, most=500)
     assert await pool.fetch("select from targets") == []
 
 

@@ -261,12 +261,12 @@ async def test_a_key_that_is_not_here_yet_is_waited_for(pool: Pool, sink: Sink, 
 
 async def test_tidying_forgets_what_ended_long_ago(pool: Pool, a_worker, ann: users.User):
     """An ended mail is kept for its days and then forgotten; one that is still owed stays whatever its age."""
-    for ended in ("now() - interval '31 days'", "now() - interval '29 days'", "null"):
+    for days, ended in enumerate(("now() - interval '31 days'", "now() - interval '29 days'", "null"), 40):
         mail = await request_mail(pool)
         state_now = "pending" if ended == "null" else "sent"
         await pool.execute(
-            f"update mails set state = '{state_now}', ended_at = {ended}, created_at = now() - interval '40 days' "
-            f"where id = '{mail}'"
+            f"update mails set state = '{state_now}', ended_at = {ended}, created_at = now() - interval '{days} days', "
+            f"id = uuid_at(now() - interval '{days} days') where id = '{mail}'"
         )
     await poller(pool, a_worker()).purge()
     assert sorted(row["state"] for row in await pool.fetch("select state from mails")) == ["pending", "sent"]

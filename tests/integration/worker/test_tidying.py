@@ -1,0 +1,75 @@
+"""Tidying: every kind of row by an index, in batches, and none waits for another."""
+
+import logging
+
+import pytest
+
+from service.db import Pool, Queries
+from service.store import sessions, tokens
+from worker.tidying import BATCH, DELETIONS, Tidying
+
+_SESSION = (
+    "insert into sessions (project_id, user_id, id, secret_hash, provider, ip, country_code, os_code, os_name,"
+    " os_version, client_type, client_code, client_name, client_version, client_engine, client_engine_version,"
+    " device_name, device_brand, device_model, expires_at) select 'shop', 'ann', number::text, 'x', 'email', '', '',"
+    " '', '', '', '', '', '', '', '', '', '', '', '', now() - interval '25 h' from generate_series(1, $1) number"
+)
+# Statements of worker/tidying.py, with their file.
+_STATEMENTS = [
+    (noun, name)
+    for noun in (
+        "authenticators", "challenges", "identities", "oauth_flows", "outbox", "passkey_challenges", "passkeys",
+        "recovery_codes", "sessions", "sms", "tokens", "used_id_tokens", "users",
+    )
+    for name in Queries(noun).statements
+    if name.startswith(("delete_expired_", "delete_old_", "delete_removed_", "delete_finished_", "forget_"))
+]  # fmt: skip
+
+
+async def test_more_than_a_batch_is_deleted_at_once(pool: Pool, ann):
+    """Batch after batch until nothing is left: a backlog of months is gone after one round."""
+    await pool.execute(_SESSION, 2 * BATCH + 1)
+    await Tidying(pool, 12, 30).run()
+    assert (await pool.fetchrow("select count(*) from sessions"))[0] == 0
+
+
+async def test_a_kind_that_fails_stops_no_other(pool: Pool, ann, caplog: pytest.LogCaptureFixture):
+    """The log names the kind and takes nothing for an outage of Postgres; the others are deleted all the same."""
+    await pool.execute(_SESSION, 1)
+
+    async def slow(pool: Pool, *, most: int) -> int:
+        return await tokens.delete_expired(pool, most=-most)  # refused by Postgres
+
+    with caplog.at_level(logging.INFO):
+        await Tidying(pool, 12, 30, {"tokens": slow, "sessions": sessions.delete_expired}).run()
+    (told,) = [record for record in caplog.records if hasattr(record, "event")]
+    assert (told.event, told.kind, told.fault) == ("tidying.failed", "tokens", "LIMIT must not be negative")
+    assert (await pool.fetchrow("select count(*) from sessions"))[0] == 0
+
+
+async def test_a_row_that_is_held_is_left_for_the_next_round(pool: Pool, ann):
+    """A request that holds an expired session makes the tidying neither wait nor fail."""
+    await pool.execute(_SESSION, 3)
+    async with pool.connection() as held, held.transaction():
+        await held.execute("select from sessions where id = '2' for update")
+        await Tidying(pool, 12, 30).run()
+        assert [row[0] for row in await pool.fetch("select id from sessions")] == ["2"]
+
+
+@pytest.mark.parametrize(("noun", "name"), _STATEMENTS, ids=[name for _, name in _STATEMENTS])
+async def test_it_finds_them_by_an_index(pool: Pool, noun: str, name: str):
+    """No statement reads a whole table, whatever its size: each names its rows by an index and a limit."""
+    statement = Queries(noun).statements[name]
+    async with pool.connection() as connection, connection.transaction():
+        await connection.execute("set local enable_seqscan = off")
+        plan = await connection.fetch(
+            f"explain {statement.sql}", *({"days": 30}.get(one, 9) for one in statement.params)
+        )
+    text = "\n".join(row[0] for row in plan)
+    assert "Limit" in text
+    assert not [line for line in text.splitlines() if "Seq Scan" in line and "projects" not in line], text
+
+
+def test_every_such_statement_belongs_to_it():
+    """A new table's tidying is found by the test above."""
+    assert len(DELETIONS) + 2 == len(_STATEMENTS)  # mails and SMS besides
