@@ -1,8 +1,9 @@
 """`python -m bench`: this service beside the least code that does the same work, as a table.
 
-Takes about seven minutes (--quick: ten seconds), starts its own servers on free ports of this machine, talks to
-nobody else and leaves nothing behind. Exit codes: 0 measured (goals may be missed: read the table), 1 something
-broke, 130 Ctrl-C.
+Takes about seven minutes (--quick: ten seconds; --peers, with other account services in the place of that code:
+four), starts its own servers on free ports of this machine, talks to nobody else and leaves nothing behind. A busy
+machine is asked to be quiet for a minute at most. Exit codes: 0 measured (goals may be missed: read the table), 1
+something broke, 130 Ctrl-C.
 """
 
 import argparse
@@ -13,9 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import mails, reads, table, waits, writes
+from bench import machine, mails, reads, table, waits, writes
 from bench.ground import Ground, Member, api, ground, sign_up, worker
 from bench.mails import Post
+from bench.peers import measure as peers
 from bench.programs import on_core, run
 from bench.table import Row
 from service.store.tokens import Kind
@@ -107,11 +109,19 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--quick", action="store_true", help="a few seconds: shows that it runs, measures nothing")
     parser.add_argument("--writes", action="store_true", help="only the acts that write")
+    parser.add_argument("--peers", action="store_true", help="other account services instead, which ./dev installs")
     arguments = parser.parse_args(words)
     size = QUICK if arguments.quick else Size()
+    if not arguments.quick:
+        machine.ask_for_quiet(note)
+    watch = machine.Watch()
     with tempfile.TemporaryDirectory(prefix="accounts-bench-") as folder, on_core(measured=False):
-        rows = asyncio.run((measure_writes if arguments.writes else measure)(size, Path(folder)))
-    table.show(rows, rounds=size.rounds, report=print)
+        if arguments.peers:
+            rows = asyncio.run(peers.measure(Path(folder), quick=arguments.quick, report=note))
+        else:
+            rows = asyncio.run((measure_writes if arguments.writes else measure)(size, Path(folder)))
+    notes = peers.versions() if arguments.peers else ()
+    table.show(rows, rounds=size.rounds, report=print, state=watch.state(), notes=notes)
     return 0
 
 

@@ -44,6 +44,7 @@ class Ground:
     environment: dict[str, str]
     settings: Settings
     pool: Pool
+    postgres: servers.Server
 
 
 @asynccontextmanager
@@ -72,22 +73,23 @@ async def ground(state: Path) -> AsyncIterator[Ground]:
         await projects.set_limit(pool, PROJECT, rule="mail.ip", numbers=[])  # one client stands for many
         await projects.add_platform(pool, PROJECT, hostname="localhost")
         settings = Settings.model_validate({name.lower(): value for name, value in environment.items()})
-        yield Ground(state, environment, settings, pool)
+        yield Ground(state, environment, settings, pool, postgres)
         await pool.close()
     finally:
         valkey.stop()
         postgres.stop()
 
 
-async def sign_up(ground: Ground, count: int) -> list[Member]:
-    """Insert members into the database: no password, a session that lasts a day."""
+async def sign_up(ground: Ground, count: int, *, password_hash: str | None = None) -> list[Member]:
+    """Insert members into the database, each with a session that lasts a day."""
     jwts, members = Jwts(ground.settings.key_ring), []
     place = ClientInfo("127.0.0.1", "--", user_agents.parse(AGENT))
     for number in range(count):
         email = f"member-{number}@example.com"
         user = await users.create(
-            ground.pool, PROJECT, user_id=ids.new(), email=email, name=f"Member {number}", password_hash=None
-        )
+            ground.pool, PROJECT, user_id=ids.new(), email=email, name=f"Member {number}",
+            password_hash=password_hash,
+        )  # fmt: skip
         session, secret = await sessions.open_session(
             ground.pool, user, provider="email", provider_uid=email, place=place, seconds=86_400
         )

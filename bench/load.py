@@ -14,6 +14,22 @@ import uvloop
 from bench.programs import Order, obey
 
 _PREFIX, _LENGTH = b"HTTP/1.1 20", b"Content-Length: "
+_CHUNKED, _LAST_CHUNK = b"\r\ntransfer-encoding: chunked\r\n", b"\r\n0\r\n\r\n"
+
+
+def is_whole(data: bytes) -> bool:
+    """Tell whether an answer has come to its end; the spelling of aiohttp is looked for first, and costs least."""
+    head = data.find(b"\r\n\r\n") + 4
+    if head < 4:
+        return False
+    at = data.find(_LENGTH, 0, head)
+    if at < 0:
+        names = data[:head].lower()
+        at = names.find(_LENGTH.lower())
+        if at < 0:
+            return data.endswith(_LAST_CHUNK) if _CHUNKED in names else True
+    at += len(_LENGTH)
+    return len(data) >= head + int(data[at : data.find(b"\r", at)])
 
 
 class Asker(asyncio.Protocol):
@@ -45,9 +61,7 @@ class Asker(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         data = self.got + data if self.got else data
-        head = data.find(b"\r\n\r\n")
-        at = data.find(_LENGTH) + len(_LENGTH)
-        if head < 0 or len(data) < head + 4 + int(data[at : data.find(b"\r", at)]):
+        if not is_whole(data):
             self.got = data
             return
         self.got = b""

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from bench.machine import family_cpu
 from devstack.servers import last_lines, tied
 
 ROOT = Path(__file__).parent.parent
@@ -42,9 +43,8 @@ class Program:
         return answer
 
     def cpu(self) -> float:
-        """Return the seconds of processor time used so far."""
-        words = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+        """Return the seconds of processor time used so far, by its children too."""
+        return family_cpu(self.process.pid)
 
     def memory(self) -> tuple[float, float]:
         """Return megabytes: the most that was ever resident, and the proportional share now."""

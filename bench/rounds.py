@@ -57,13 +57,13 @@ def rows(
     pairs = list(zip(tallies["ours"], tallies["bare"], strict=True))
     return [
         Row(f"{name}, ours/bare", tuple(ours.rate / bare.rate for ours, bare in pairs), "ratio", goal, note),
-        Row("  ours", tuple(ours.rate for ours, _ in pairs), unit, None, _busy(tallies["ours"])),
-        Row("  bare", tuple(bare.rate for _, bare in pairs), unit, None, _busy(tallies["bare"])),
+        Row("  ours", tuple(ours.rate for ours, _ in pairs), unit, None, busy(tallies["ours"])),
+        Row("  bare", tuple(bare.rate for _, bare in pairs), unit, None, busy(tallies["bare"])),
         Row("  by processor time alone", tuple(bare.cost / ours.cost for ours, bare in pairs), "ratio", of_cost),
     ]
 
 
-def _busy(tallies: list[Tally]) -> str:
+def busy(tallies: list[Tally]) -> str:
     """Describe the processor time of one thing, and how busy the measured process was."""
     whole = Tally()
     for tally in tallies:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.machine import State
 from bench.programs import placed
 
 _PACKAGES = ("aiohttp", "asyncpg", "uvloop", "orjson", "arq", "redis", "aiosmtplib", "jinja2")
@@ -36,12 +37,18 @@ class Row:
         return f"{'>=' if least else '<='} {self.goal:g} {'met' if met else 'MISSED'}"
 
 
-def show(rows: Sequence[Row], *, rounds: int, report: Callable[[str], None]) -> None:
+def show(
+    rows: Sequence[Row], *, rounds: int, report: Callable[[str], None], state: State | None, notes: Sequence[str] = ()
+) -> None:
+    """Print the table; `state` is that of the machine while it was measured, `notes` are lines about the programs."""
     report(f"accounts bench, {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, {rounds} interleaved rounds")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     report(f"Python {platform.python_version()}, {versions}")
     report(f"{platform.system()} {platform.release()}, {os.cpu_count()} cores of {_processor()}; {placed()}")
-    report("access and job logs are on and go to files; every server is a throw-away one on this machine, no fsync\n")
+    report("access and job logs are on and go to files; every server is a throw-away one on this machine, no fsync")
+    for note in notes:
+        report(note)
+    report(f"machine: {state or 'its state is not known here'}\n")
     report(f"{'':38}{'median':>9}  {'min':>8} - {'max':<8} {'unit':6} goal")
     for row in rows:
         spread = (

@@ -6,6 +6,10 @@ import re
 import signal
 import sys
 
+import pytest
+
+from bench.peers.acts import ACTS
+from bench.peers.catalogue import PEERS
 from devstack.servers import tied
 from testkit.processes import ROOT
 
@@ -25,14 +29,36 @@ ROWS = (
 )
 
 
-async def test_the_quick_bench_prints_every_row():
-    """`python -m bench --quick` needs nothing but the test set, ends by itself, and has a figure in each row."""
+async def bench(*words: str) -> str:
+    """Run the bench to its end; return its table."""
     process = await asyncio.create_subprocess_exec(
-        *tied(signal.SIGKILL), sys.executable, "-m", "bench", "--quick",
+        *tied(signal.SIGKILL), sys.executable, "-m", "bench", *words,
         cwd=ROOT, env={"PATH": os.environ["PATH"]}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     table, progress = (text.decode() for text in await process.communicate())
     assert process.returncode == 0, progress
+    return table
+
+
+async def test_the_quick_bench_prints_every_row():
+    """`python -m bench --quick` needs nothing but the test set, ends by itself, and has a figure in each row."""
+    table = await bench("--quick")
     for row in ROWS:
         assert re.search(rf"^{re.escape(row)} +\d", table, re.MULTILINE), (row, table)
     assert len(re.findall(r"by processor time alone +\d", table)) == 8
+
+
+@pytest.mark.skipif(
+    not any(peer.is_installed for peer in PEERS), reason="peers are installed by ./dev bench --peers only"
+)
+async def test_the_quick_bench_of_peers_prints_every_row():
+    """`python -m bench --peers --quick` compares us with each peer that is installed, in each act."""
+    table = await bench("--peers", "--quick")
+    for peer in PEERS:
+        if not peer.is_installed:
+            assert f"{peer.name}: NOT MEASURED" in table
+            continue
+        for act in ACTS:
+            assert re.search(rf"^{act}, {peer.name} +\d", table, re.MULTILINE), (act, peer.name, table)
+        assert len(re.findall(rf"ours/{peer.name} +\d", table)) == len(ACTS)
+        assert re.search(rf"^hash of a password, {peer.name} +\d", table, re.MULTILINE)

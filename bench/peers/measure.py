@@ -1,0 +1,82 @@
+"""All sides started on the same core and servers, and the acts measured in turns."""
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.ground import Ground, api, ground, sign_up
+from bench.peers import acts, programs
+from bench.peers.catalogue import PEERS, Peer
+from bench.peers.requests import PASSWORD
+from bench.peers.rounds import OURS, interleave, rows
+from bench.programs import ROOT, Program, run
+from bench.table import Row
+from bench.unhashed import HASHER
+from devstack import servers
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Amount of work: seconds a side has in each round. Of so many members nobody asks for a mail ten times."""
+
+    rounds: int = 7
+    seconds: float = 2.0
+    members: int = 3_000
+    readers: int = 200
+
+
+QUICK = Size(rounds=2, seconds=0.3, members=60, readers=5)
+
+
+def versions() -> Sequence[str]:
+    """Describe the peers for the table, and name those that could not be installed."""
+    return [
+        f"{peer.name}: {peer.versions()}" if peer.is_installed else f"{peer.name}: NOT MEASURED, it is not installed"
+        for peer in PEERS
+    ]
+
+
+async def measure(state: Path, *, quick: bool, report: Callable[[str], None]) -> list[Row]:
+    size = QUICK if quick else Size()
+    found: list[Row] = []
+    async with ground(state) as place, AsyncExitStack() as stack:
+        load = await stack.enter_async_context(run("bench.load", state=state))
+        sides = {OURS: await _ours(place, size, stack)}
+        hashes = {OURS: await programs.finish(sys.executable, "-m", "bench.peers.own_hash", "5", cwd=ROOT)}
+        for peer in (peer for peer in PEERS if peer.is_installed):
+            report(f"{peer.name}: making {size.members} members")
+            database = servers.create_database(place.postgres, peer.name)
+            environment = programs.environment_of(place, peer, database, smtp=0)
+            await programs.finish(*peer.program(), "prepare", str(size.members), environment=environment)
+            hashes[peer.name] = await programs.finish(*peer.program(), "hash", "5", environment=environment)
+            sides[peer.name] = await _theirs(place, peer, size, stack, environment)
+        for act in acts.ACTS:
+            found += await _compare(act, sides, size, load=load, report=report)
+    return [*found, *(Row(f"hash of a password, {name}", (float(text) * 1000,), "ms") for name, text in hashes.items())]
+
+
+async def _ours(place: Ground, size: Size, stack: AsyncExitStack) -> acts.Side:
+    members = await sign_up(place, size.members, password_hash=HASHER.hash(PASSWORD))
+    running = api(place, module="bench.unhashed", settings={"TRUSTED_HOPS": "1"})
+    program, port = await stack.enter_async_context(running)
+    return acts.Side([program], port, acts.ours(members, readers=size.readers))
+
+
+async def _theirs(
+    place: Ground, peer: Peer, size: Size, stack: AsyncExitStack, environment: dict[str, str]
+) -> acts.Side:
+    program, port = await stack.enter_async_context(programs.serving(place, peer, environment))
+    made = await acts.theirs(peer, port=port, members=size.members, readers=size.readers)
+    return acts.Side([program], port, made)
+
+
+async def _compare(
+    act: str, sides: dict[str, acts.Side], size: Size, *, load: Program, report: Callable[[str], None]
+) -> list[Row]:
+    tallies = await interleave(
+        lambda name: sides[name].take(act, load=load, seconds=size.seconds),
+        list(sides), rounds=size.rounds, name=act, report=report,
+    )  # fmt: skip
+    return rows(act, tallies)
