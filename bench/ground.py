@@ -128,7 +128,7 @@ async def api(
 async def worker(ground: Ground, *, smtp: int) -> AsyncIterator[Program]:
     """Start one real worker process and wait for its first poll."""
     heartbeat = Path(ground.environment["WORKER_HEARTBEAT"])
-    environment = ground.environment | {"SMTP_URL": f"smtp://127.0.0.1:{smtp}?tls=none"}
+    environment = ground.environment | {"SMTP_URL": f"smtp://127.0.0.1:{smtp}?tls=none", "WORKER_HEALTH_PORT": "0"}
     async with run("worker", state=ground.state, environment=environment, measured=True) as program:
 
         async def ready() -> bool:

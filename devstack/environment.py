@@ -31,6 +31,7 @@ def settings(
         "HOST": f"127.0.0.1,{host}" if host else "127.0.0.1",
         "PORT": str(api),
         "HEALTH_PORT": str(servers.free_port()),
+        "WORKER_HEALTH_PORT": str(servers.free_port()),
         "WORKER_ID": "local",
         "WORKER_STATE": str(state / "worker"),
         "WORKER_HEARTBEAT": str(state / "worker.heartbeat"),

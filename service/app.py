@@ -18,6 +18,7 @@ from service.db import Pool
 from service.http import request_body
 from service.http.context import Services
 from service.http.forwarded import Forwarding
+from service.http.metrics import ApiMetrics
 from service.http.middleware import SERVICES, catch_unmatched, drop_server_header, entry
 from service.http.routing import ROUTES, Route
 from service.identity_providers.client import IdentityProviders
@@ -38,7 +39,10 @@ def routes() -> list[Route]:
 
 
 def make(
-    settings: Settings, now: Callable[[], float] = time.time, peers: outages.Peers | None = None
+    settings: Settings,
+    now: Callable[[], float] = time.time,
+    peers: outages.Peers | None = None,
+    metrics: ApiMetrics | None = None,
 ) -> web.Application:
     """Make the API as an aiohttp application that opens and closes its own services. JWTs expire by `now`."""
     # A compressed body is refused (request_body.py), so nothing must unpack it before.
@@ -52,17 +56,17 @@ def make(
             if route.method == "GET":
                 app.router.add_route("HEAD", path, enter)
     app.on_response_prepare.append(drop_server_header)
-    app.cleanup_ctx.append(_services(settings, now, peers or outages.peers_of(settings)))
+    app.cleanup_ctx.append(_services(settings, now, peers or outages.peers_of(settings), metrics or ApiMetrics()))
     return app
 
 
-def _services(settings: Settings, now: Callable[[], float], peers: outages.Peers):  # type: ignore[no-untyped-def]  # noqa: ANN202 - aiohttp's own alias is not public
+def _services(settings: Settings, now: Callable[[], float], peers: outages.Peers, metrics: ApiMetrics):  # type: ignore[no-untyped-def]  # noqa: ANN202 - aiohttp's own alias is not public
     async def open_and_close(app: web.Application) -> AsyncIterator[None]:
         ring = settings.key_ring
         url, size = settings.database_url.get_secret_value(), settings.database_connections
         pool = Pool(url, size=size, name="accounts-api", outage=peers.postgres)
         redis = connect(settings.redis_url.get_secret_value())
-        passwords = PasswordHashPool(settings.hash_threads, breached=breached(settings))
+        passwords = PasswordHashPool(settings.hash_threads, breached=breached(settings), observe=metrics.hash.observe)
         user_agents.load_patterns()
         identity_providers = IdentityProviders(now)
         app[SERVICES] = Services(
@@ -84,6 +88,7 @@ def _services(settings: Settings, now: Callable[[], float], peers: outages.Peers
             forwarding=Forwarding(settings.forwarded_header, settings.trusted_hops),
             providers=ProviderCache(pool, ring),
             identity_providers=identity_providers,
+            metrics=metrics,
         )
         yield
         passwords.close()

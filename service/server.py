@@ -10,8 +10,10 @@ from aiohttp import web
 
 from service import event_loop_monitor, outages
 from service.app import make
-from service.http import connections
+from service.http import connections, metrics
+from service.http.middleware import SERVICES
 from service.http.readiness import Readiness
+from service.metrics import MetricsPage
 from service.settings import InvalidSettings, Settings
 
 log = logging.getLogger(__name__)
@@ -33,10 +35,16 @@ async def serve(settings: Settings, *, share_port: bool = False) -> None:
     if readiness.missing_keys:
         await readiness.close()
         raise InvalidSettings([readiness.missing_keys])
-    watching = [asyncio.create_task(readiness.watch()), asyncio.create_task(event_loop_monitor.monitor())]
-    api = connections.runner(make(settings, readiness.clock.now, peers), settings, shutdown_timeout=_DRAIN)
-    side = web.AppRunner(_health_app(readiness), access_log=None, shutdown_timeout=1)
+    counts = metrics.ApiMetrics()
+    watching = [
+        asyncio.create_task(readiness.watch()),
+        asyncio.create_task(event_loop_monitor.monitor(counts.stalls.inc)),
+    ]
+    app = make(settings, readiness.clock.now, peers, counts)
+    api = connections.runner(app, settings, shutdown_timeout=_DRAIN)
     await api.setup()
+    page = metrics.page(counts, app[SERVICES], api.http_server, readiness, peers)
+    side = web.AppRunner(_health_app(readiness, page), access_log=None, shutdown_timeout=1)
     await side.setup()
     event_loop_monitor.spare_startup()
     try:
@@ -88,8 +96,9 @@ def _why(error: OSError, name: str) -> str:
     return error.strerror or type(error).__name__
 
 
-def _health_app(readiness: Readiness) -> web.Application:
+def _health_app(readiness: Readiness, page: MetricsPage) -> web.Application:
     app = web.Application()
     app.router.add_get("/live", readiness.live)
     app.router.add_get("/ready", readiness.ready)
+    app.router.add_get("/metrics", page.show)
     return app

@@ -157,7 +157,7 @@ class Settings(DatastoreSettings):
         8081,
         ge=0,
         le=65535,
-        description="Port of /live and /ready, on the first address of HOST; never publish it",
+        description="Port of the API's /live, /ready and /metrics, on the first address of HOST; never publish it",
     )
     stop_delay: float = Field(
         0,
@@ -229,6 +229,13 @@ class Settings(DatastoreSettings):
         "workers of a machine; empty takes one in /tmp, by user and database",
     )
     worker_heartbeat: Path = Field(heartbeat.USUAL, description="File a live worker writes its counts to")
+    worker_health_port: int = Field(
+        8082,
+        ge=0,
+        le=65535,
+        description="Port of a worker's /live, /ready and /metrics, on the first address of HOST; 0 for none. Each "
+        "worker of a machine needs its own. Never publish it",
+    )
     mail_days: int = Field(
         30, ge=1, le=3650, description="Days the row of an ended mail or SMS is kept; it holds an address or a number"
     )

@@ -242,6 +242,7 @@ def _environment(cluster: Cluster) -> dict[str, str]:
         "SECRET_KEYS": OLD,
         "MAIL_FROM": "no-reply@accounts.test",
         "LIMITS": "off",
+        "WORKER_HEALTH_PORT": "0",
     }
 
 

@@ -165,6 +165,7 @@ def environment(database: str, redis_url: str, request: pytest.FixtureRequest) -
         "PUBLIC_URL": "http://localhost:8080",
         "SECRET_KEYS": "test:" + "6f1c9d2e8b3a4750" * 4,
         "MAIL_FROM": "no-reply@accounts.test",
+        "WORKER_HEALTH_PORT": "0",
     }
 
 

@@ -163,7 +163,8 @@ class Delivery:
         """Send by the project's relay, and journal the acceptance. Raises PermanentFailure, TemporaryFailure."""
         address, relay = claim.sender_address or self.sender, await self.relays.relay_of(claim.project_id)
         with self.recorder.fenced(claim, lease) as lease_is_valid:
-            accepted = await relay.send(address, claim.recipient, message, before_data=lease_is_valid)
+            sending = relay.send(address, claim.recipient, message, before_data=lease_is_valid)
+            accepted = await self.recorder.metrics.observe_send(claim, sending)
             # Nothing is awaited in between: an accepted mail is in the journal whatever happens next.
             self.recorder.journal.append(SentEntry(lease, accepted.code, accepted.server))
         return accepted

@@ -12,6 +12,7 @@ from arq.connections import ArqRedis
 
 from service import event_loop_monitor
 from service.db import Pool
+from service.metrics import MetricsPage, of_process
 from service.outages import Peers
 from service.queue import JobQueue, connect
 from service.relay_reports import RelayReporter
@@ -21,6 +22,7 @@ from worker.asyncio_tools import cancel_and_wait
 from worker.concurrency import DeliverySlots
 from worker.crash_recovery import recover
 from worker.delivery import Delivery
+from worker.health import HealthPort, WorkerHealth
 from worker.heartbeat import Heartbeat
 from worker.leases import Leases
 from worker.metrics import Metrics
@@ -121,11 +123,20 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
     url = settings.redis_url.get_secret_value()
     consumer = QueueConsumer(url, delivery, sms_delivery, log_writer, settings.worker_jobs, identity.name, peers.redis)
     heartbeat = Heartbeat(settings.worker_heartbeat, identity, relays, job_queue, metrics, sender)
-    heartbeat_task, report_task = asyncio.create_task(heartbeat.run()), asyncio.create_task(reports.run())
+    health = WorkerHealth(peers, relays, sender, stop)
+    page = MetricsPage(
+        metrics.registry,
+        metrics.read_backlog,
+        health.read,
+        lambda: of_process(pool, peers, job_queue),
+    )
+    health_port = HealthPort(settings.host, settings.worker_health_port, health, page)
+    beside = [asyncio.create_task(each.run()) for each in (heartbeat, reports, health_port)]
     event_loop_monitor.spare_startup()
     log.info("The worker has started", extra={"event": "worker.started", "worker": identity.name})
     try:
         if await _finished_before(stop, recover(pool, identity, recorder)):
+            health.recovered = True
             poller_task = asyncio.create_task(poller.run())
             sms_task = asyncio.create_task(sms_poller.run())
             drain_task = asyncio.create_task(_drain_on_stop(stop, hurry, slots))
@@ -138,8 +149,8 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
         await relays.close()
         if sender:
             await sender.close()
-        await cancel_and_wait(heartbeat_task)
-        await cancel_and_wait(report_task)
+        for task in beside:
+            await cancel_and_wait(task)
         await reports.stop()
         recorder.journal.close()
         heartbeat.stop()

@@ -1,37 +1,105 @@
-"""Count a worker's work since its start, and keep the last backlog; for the heartbeat file and the log."""
+"""Counters and histograms of a worker, and the values that its page reads elsewhere."""
 
-from collections import Counter
-from dataclasses import asdict, dataclass, field
+import time
+from collections.abc import Awaitable
+from dataclasses import asdict
 from typing import Any
 
-from service.store.outbox import Backlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
-# Each is reported from the start, so that a monitor sees 0 and no gap.
-NAMES = (
-    "attempts", "sent", "failed", "expired", "cancelled", "void",
-    "waits_server", "waits_recipient", "waits_ours", "waits_pace",
-    # Leases of others that ran out; attempts without a reply after the final dot; sent, but recorded by no worker.
-    "leases_taken_over", "duplicates_suspected", "sent_unrecorded",
-    "journal_entries_replayed", "journal_entries_unreadable", "mails_recovered", "mails_released", "mails_rescheduled",
-    "sms_attempts", "sms_sent", "sms_failed", "sms_expired", "sms_cancelled", "sms_void", "sms_waits",
-    "polls", "mails_polled", "redis_keys_repaired", "event_loop_stalls",
-)  # fmt: skip
+from service.metrics import Definition, Values
+from service.store.outbox import Backlog, Claim
+from worker import metric_definitions as known
+from worker.metric_definitions import COUNTERS
+from worker.smtp import Accepted, PermanentFailure, TemporaryFailure
+
+NAMES = tuple(COUNTERS)
 
 
-@dataclass(slots=True)
 class Metrics:
-    """Counters since the start, and `backlog` as it was last read."""
+    """Metrics of one worker, with its mails' backlog as it was last read."""
 
-    since_start: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(NAMES, 0)))
-    backlog: Backlog | None = None
+    def __init__(self, backlog: Backlog | None = None) -> None:
+        self.registry = CollectorRegistry()
+        self._families: dict[Definition, Counter] = {}
+        self._children = {name: self._child(*place) for name, place in COUNTERS.items()}
+        self._delivery = known.DELIVERY.histogram(self.registry)
+        self._sending = known.SENDING.histogram(self.registry)
+        self._timers: dict[tuple[str, ...], Histogram] = {}
+        self._backlog, self._backlog_at = backlog, time.monotonic()
+
+    def _child(self, definition: Definition, labels: tuple[str, ...]) -> Counter:
+        family = self._families.get(definition)
+        if family is None:
+            family = self._families[definition] = definition.counter(self.registry)
+        return family.labels(*labels) if labels else family
 
     def add(self, name: str, number: int = 1) -> None:
         """Raise a counter. Raises KeyError for a name that is not reported."""
-        if name not in NAMES:
-            raise KeyError(name)
-        self.since_start[name] += number
+        self._children[name].inc(number)
+
+    async def observe_send(self, claim: Claim, sending: Awaitable[Accepted]) -> Accepted:
+        """Await the handing over of a mail, and record how long it took and how old the mail is. Raises as it does."""
+        began = time.monotonic()
+        try:
+            accepted = await sending
+        except (PermanentFailure, TemporaryFailure) as failure:
+            outcome = "refused" if isinstance(failure, PermanentFailure) else "failed"
+            self._timer(self._sending, _server(failure.server), outcome).observe(time.monotonic() - began)
+            raise
+        self._timer(self._sending, _server(accepted.server), "accepted").observe(time.monotonic() - began)
+        self._timer(self._delivery, claim.letter).observe(max(0.0, time.time() - claim.created_at.timestamp()))
+        return accepted
+
+    def _timer(self, family: Histogram, *labels: str) -> Histogram:
+        """Return a child, which is kept: `labels()` costs more than the rest."""
+        child = self._timers.get(labels)
+        if child is None:
+            child = self._timers[labels] = family.labels(*labels)
+        return child
+
+    @property
+    def backlog(self) -> Backlog | None:
+        return self._backlog
+
+    @backlog.setter
+    def backlog(self, backlog: Backlog) -> None:
+        self._backlog, self._backlog_at = backlog, time.monotonic()
+
+    @property
+    def since_start(self) -> dict[str, int]:
+        """Return all counters."""
+        samples = {
+            (sample.name, tuple(sample.labels.values())): int(sample.value)
+            for family in self._families.values()
+            for metric in family.collect()
+            for sample in metric.samples
+        }
+        return {name: samples[definition.name, labels] for name, (definition, labels) in COUNTERS.items()}
 
     def snapshot(self) -> dict[str, Any]:
         """Return all counters and the backlog, flat."""
         backlog = {} if self.backlog is None else {f"backlog_{name}": at for name, at in asdict(self.backlog).items()}
-        return dict(self.since_start) | backlog
+        return self.since_start | backlog
+
+    def read_backlog(self) -> Values:
+        """Return the backlog for the page; nothing before it was read."""
+        if self._backlog is None:
+            return {}
+        return {
+            known.PENDING: self._backlog.pending,
+            known.SENDING_NOW: self._backlog.sending,
+            known.OLDEST: self._backlog.oldest,
+            known.OVERDUE: self._backlog.overdue,
+            known.BACKLOG_AGE: time.monotonic() - self._backlog_at,
+        }
+
+
+def _server(name: str) -> str:
+    """Return a relay's label: projects may have thousands of their own."""
+    return "project" if is_own(name) else name or "none"
+
+
+def is_own(name: str) -> bool:
+    """Return whether a relay, by its name, is a project's."""
+    return "/" in name

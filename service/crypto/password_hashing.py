@@ -78,12 +78,20 @@ class PasswordHashPool:
     `breached` looks a password up among breached ones; it may block.
     """
 
-    def __init__(self, threads: int = 0, *, breached: Callable[[str], bool] | None = None) -> None:
-        self._breached = breached
+    def __init__(
+        self,
+        threads: int = 0,
+        *,
+        breached: Callable[[str], bool] | None = None,
+        observe: Callable[[float], None] | None = None,
+    ) -> None:
+        """Make a pool; each hash's seconds go to `observe`, in the hash's thread."""
+        self._breached, self._observe = breached, observe
         threads = threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(threads, "hash", initializer=_step_back)
         self._free = asyncio.Semaphore(threads)
-        self._waiting = 0
+        self.waiting = 0
+        self.refused = 0
         # Durations of recent hashes, in seconds.
         self._usual = 0.0
         self._nobody, self._no_code = _decoy(), _code_decoy()
@@ -132,16 +140,18 @@ class PasswordHashPool:
 
     async def _run(self, work: Callable[[], Result]) -> Result:
         patience = min(_PATIENCE, deadlines.seconds_left() - min(self._usual, _LONGEST))
-        if self._waiting >= _QUEUE or patience <= 0:
+        if self.waiting >= _QUEUE or patience <= 0:
+            self.refused += 1
             raise Overloaded(retry_after=2)
-        self._waiting += 1
+        self.waiting += 1
         try:
             async with asyncio.timeout(patience):
                 await self._free.acquire()
         except TimeoutError:
+            self.refused += 1
             raise Overloaded(retry_after=2) from None
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
         # A thread can't be stopped: a caller who leaves must not let a second hash start beside the running one.
         done = asyncio.get_running_loop().run_in_executor(self._pool, work)
         done.add_done_callback(lambda _: self._free.release())
@@ -150,7 +160,10 @@ class PasswordHashPool:
     def _measured(self, work: Callable[[], Result]) -> Result:
         began = time.monotonic()
         result = work()
-        self._usual += (time.monotonic() - began - self._usual) / 8
+        took = time.monotonic() - began
+        self._usual += (took - self._usual) / 8
+        if self._observe:
+            self._observe(took)
         return result
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ here changes the state of a session.
 import asyncio
 import logging
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -45,6 +45,21 @@ class Pool:
         self._known: set[Connection] = set()
         self._expired: set[Connection] = set()
         self._modest_until = 0.0
+        # For metrics: callers that had to wait, their seconds, and faults by name.
+        self.waits, self.waited = 0, 0.0
+        self.faults: Counter[str] = Counter({fault.name.lower(): 0 for fault in DatabaseFault})
+
+    @property
+    def opened(self) -> int:
+        return self._open
+
+    @property
+    def idle(self) -> int:
+        return len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
 
     async def acquire(self) -> Connection:
         """Return a connection; Overloaded if none comes free within `patience` seconds."""
@@ -73,6 +88,7 @@ class Pool:
         except BaseException as error:
             self._open -= 1
             self._pass_to_next(None)
+            self._count(classify(error))
             now = asyncio.get_running_loop().time()
             if not isinstance(error, TooManyConnections) or now >= until:
                 self.note(error)
@@ -92,9 +108,11 @@ class Pool:
             self._waiting.popleft()
         if len(self._waiting) >= WAITING:
             raise Overloaded(retry_after=1)
-        turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[Connection | None] = loop.create_future()
         self._waiting.append(turn)
-        late = asyncio.get_running_loop().call_at(until, _abort, turn)
+        late, since = loop.call_at(until, _abort, turn), loop.time()
+        self.waits += 1
         try:
             return await turn
         except asyncio.CancelledError:
@@ -104,6 +122,11 @@ class Pool:
             raise
         finally:
             late.cancel()
+            self.waited += loop.time() - since
+
+    def _count(self, fault: DatabaseFault | None) -> None:
+        if fault:
+            self.faults[fault.name.lower()] += 1
 
     def _pass_to_next(self, connection: Connection | None) -> None:
         while self._waiting:
@@ -127,6 +150,7 @@ class Pool:
         if error is None:
             self._answered()
         fault = classify(error) if error else None
+        self._count(fault)
         if fault is DatabaseFault.READ_ONLY and connection not in self._expired:
             self.expire()
         if fault is DatabaseFault.LOST:

@@ -104,6 +104,7 @@ class Connection(web.RequestHandler):
             super().connection_made(transport)
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNSENT)
             return
+        self._server.refused["full"] += 1
         wire = cast("asyncio.Transport", transport)
         wire.write(self._server.full_up)
         wire.close()
@@ -133,7 +134,7 @@ class Connection(web.RequestHandler):
                 "The HTTP server failed with an unexpected error", exc_info=exc, extra={"event": "http_server.failed"}
             )
         else:
-            self._server.sampled.warn(type(exc).__name__, request.remote)
+            self._server.note_malformed(type(exc).__name__, request.remote)
         answer = self._server.refuse(AccountError() if status >= 500 else ArgumentInvalid(_MALFORMED))
         answer.force_close()
         return answer
@@ -143,7 +144,7 @@ class Connection(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """Render the library's own refusals (a wrong Expect) as the contract's errors."""
         if isinstance(resp, web.HTTPException):
-            self._server.sampled.warn(type(resp).__name__, request.remote)
+            self._server.note_malformed(type(resp).__name__, request.remote)
             resp = self._server.refuse(ArgumentInvalid(_MALFORMED))
             resp.force_close()
         transport = self.transport
@@ -166,6 +167,7 @@ class Connection(web.RequestHandler):
     def _drop_unread(self, transport: asyncio.Transport, count: int) -> None:
         """Abort the connection: closing would wait for the client to read, and so would the kernel afterwards."""
         if transport.get_write_buffer_size() and count == self._request_count:
+            self._server.refused["unread"] += 1
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             transport.abort()
 
@@ -183,6 +185,8 @@ class HttpServer(web.Server):
         self.most = _room(settings.connections)
         self.headers = security_headers.headers(settings.public_url)
         self.sampled = SampledLog()
+        # For metrics: connections and requests that reached no handler, and answers that nobody read.
+        self.refused = {"full": 0, "malformed": 0, "unread": 0}
         self.full_up = _raw(self.refuse(Overloaded(retry_after=1)))
 
     def __call__(self) -> web.RequestHandler:
@@ -191,6 +195,10 @@ class HttpServer(web.Server):
     @property
     def full(self) -> bool:
         return len(self._connections) >= self.most
+
+    def note_malformed(self, why: str, ip: str | None) -> None:
+        self.refused["malformed"] += 1
+        self.sampled.warn(why, ip)
 
     def refuse(self, fault: AccountError) -> RawResponse:
         """Render a refusal as every other response has it."""
@@ -215,6 +223,11 @@ class Runner(web.AppRunner):
     def __init__(self, app: web.Application, settings: Settings, **kwargs: Any) -> None:
         super().__init__(app, **kwargs)
         self._settings = settings
+
+    @property
+    def http_server(self) -> HttpServer:
+        """Server of all connections, once it is set up."""
+        return cast("HttpServer", self.server)
 
     async def _make_server(self) -> web.Server:
         return HttpServer(await super()._make_server(), self._settings)

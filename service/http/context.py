@@ -14,6 +14,7 @@ from service.db import Pool
 from service.errors import AccountError
 from service.http.api_version import LEGACY, ApiVersion
 from service.http.forwarded import Forwarding
+from service.http.metrics import ApiMetrics
 from service.http.page_branding import UNBRANDED, PageBranding
 from service.http.refused_origins import RefusedOrigins
 from service.identity_providers.client import IdentityProviders
@@ -45,6 +46,7 @@ class Services:
     forwarding: Forwarding
     providers: ProviderCache
     identity_providers: IdentityProviders
+    metrics: ApiMetrics
     refused_origins: RefusedOrigins = field(default_factory=RefusedOrigins, repr=False)
 
 

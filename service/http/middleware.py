@@ -94,8 +94,11 @@ async def answer(request: web.Request, route: Route | None, match: web.UrlMappin
         _finish(ctx, response)
         if request_target.ends_connection(request):
             response.force_close()
+        seconds = time.perf_counter() - started
+        name, error = route.name if route else "none", ctx.fault.type if ctx.fault else None
+        services.metrics.record_request(name, request.method, response.status, seconds, error)
         if access.isEnabledFor(logging.INFO):
-            _log_request(ctx, route, response.status, time.perf_counter() - started)
+            _log_request(ctx, route, response.status, seconds)
     finally:
         REQUEST_ID.reset(token)
     return response

@@ -34,6 +34,8 @@ async def count(ctx: RequestContext, scope: str, counted: Sequence[Window]) -> T
     else:
         tally = await ctx.services.limits.count(scope, counted)
         ctx.tallies.insert(ctx.asked, tally)
+        for decision in tally.verdicts:
+            ctx.services.metrics.record_decision(decision)
     ctx.asked += 1
     return tally
 

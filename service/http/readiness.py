@@ -34,7 +34,13 @@ class Readiness:
         # Keys that rows need and this process has not, in words; None as long as Postgres has not been asked.
         self.missing_keys: str | None = None
         self._seen, self._reported = False, False
+        self._fault = "it has not been checked yet"
         self._where = f"postgres at {self._peers.postgres.server}"
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether the last check found nothing, and the process was not told to stop."""
+        return not self._fault and not self.stopping
 
     async def live(self, _request: web.Request) -> web.Response:
         return web.json_response({"live": True, "lines_dropped": json_logging.dropped_lines()})
@@ -55,8 +61,9 @@ class Readiness:
                 fault = self._judge(findings) or await self._check_keys()
         except Exception as error:  # noqa: BLE001 - any error means that this Postgres can't serve
             self._pool.note(PostgresHung() if isinstance(error, TimeoutError) else error)
-            return explain(error, self._url)
-        self._seen = True
+            self._fault = explain(error, self._url)
+            return self._fault
+        self._seen, self._fault = True, fault
         if bool(fault) != self._reported:
             self._reported = bool(fault)
             self._log_change(fault)

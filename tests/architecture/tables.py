@@ -17,13 +17,16 @@ from service.accounts import mail_quotas, sms_quotas, wrong_codes
 from service.app import routes
 from service.cli import project_options
 from service.errors import AccountError
+from service.http import metrics as api_metrics
 from service.http.routing import Limit, Route
+from service.metrics import SHARED, Definition
 from service.rate_limiter import DAY, HOUR, Only, Rule
 from service.scopes import SCOPES
 from service.settings import Settings
 from service.template_overrides.values import DESCRIPTIONS, NOTICES, VALUES, purpose_of
 from testkit.sources import ROOT
 from tests.architecture.log_events import actions, log_events
+from worker import metric_definitions as worker_metrics
 
 DOCS = ROOT / "docs"
 _COUNTED = {
@@ -333,7 +336,20 @@ def _having(name: str) -> list[str]:
     return [letter for letter, values in VALUES.items() if name in values]
 
 
+def metrics_table(definitions: tuple[Definition, ...], *, own: bool = True) -> list[tuple[str, ...]]:
+    """One row a metric, those of all processes only if it is not `own`."""
+    rows = [
+        (f"`{each.name}`", each.kind, ", ".join(f"`{label}`" for label in each.labels), each.text)
+        for each in definitions
+        if not own or each not in SHARED
+    ]
+    return [("Name", "Type", "Labels", "Meaning"), *rows]
+
+
 TABLES = {
+    "metrics:shared": partial(metrics_table, SHARED, own=False),
+    "metrics:api": partial(metrics_table, api_metrics.DEFINITIONS),
+    "metrics:worker": partial(metrics_table, worker_metrics.DEFINITIONS),
     "settings": settings,
     "templates:values": template_values_table,
     "templates:letters": template_letters_table,

@@ -128,18 +128,16 @@ def test_only_what_is_meant_to_is_published(compose: dict[str, Any]):
 
 
 def test_commands_and_checks_exist(compose: dict[str, Any], dockerfile: str):
-    """The containers run commands of ours, and the API's check asks the port that the API listens on."""
+    """The containers run commands of ours, and the checks ask the ports that API and worker listen on."""
     parsers = {"service": service.__main__.parser, "worker": worker.commands.parser}
     lines = [compose[name]["command"] for name in _OURS]
-    lines += [
-        compose["worker"]["healthcheck"]["test"][1:],
-        yaml.safe_load(re.findall("^CMD (.*)", dockerfile, re.MULTILINE)[0]),
-    ]
+    lines.append(yaml.safe_load(re.findall("^CMD (.*)", dockerfile, re.MULTILINE)[0]))
     for python, dash_m, module, *words in lines:
         assert (python, dash_m) == ("python", "-m")
         parsers[module]().parse_args(words)
-    port = Settings.model_fields["health_port"].default
-    assert f"http://127.0.0.1:{port}/ready" in compose["api"]["healthcheck"]["test"][-1]
+    for name, setting, path in (("api", "health_port", "ready"), ("worker", "worker_health_port", "live")):
+        port = Settings.model_fields[setting].default
+        assert f"http://127.0.0.1:{port}/{path}" in compose[name]["healthcheck"]["test"][-1]
 
 
 def test_a_stop_waits_for_what_has_begun(compose: dict[str, Any]):

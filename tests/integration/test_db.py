@@ -63,6 +63,24 @@ async def test_who_came_first_is_served_first(two: Pool):
     assert served == [0, 1, 2, 3, 4, 5, 6]
 
 
+async def test_waits_and_faults_are_counted(two: Pool):
+    """For metrics: callers that had to wait and their seconds, connections by state, faults by name."""
+    held = [await two.acquire(), await two.acquire()]
+    waiting = asyncio.create_task(two.acquire())
+    await until(lambda: two.waiting)
+    assert (two.opened, two.idle, two.waits) == (2, 0, 1)
+    await asyncio.sleep(0.02)
+    two.release(held[0])
+    assert await waiting is held[0]
+    assert 0.02 <= two.waited < PATIENCE
+    for connection in held:
+        two.release(connection)
+    assert two.idle == 2
+    with pytest.raises(db.OutcomeUnknown):
+        await two.execute("do $$ begin perform pg_terminate_backend(pg_backend_pid()); end $$")
+    assert {name: count for name, count in two.faults.items() if count} == {"lost": 1}
+
+
 async def test_waiting_is_bounded(database: str):
     """No free connection within the patience: Overloaded, with a word on when to come again."""
     assert db.ACQUIRE == 1.0

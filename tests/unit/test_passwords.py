@@ -88,7 +88,7 @@ async def test_who_waits_too_long_is_sent_away(passwords: PasswordHashPool, monk
     await asyncio.sleep(0)
     with pytest.raises(Overloaded):
         await passwords.hash("x")
-    assert passwords._waiting == 0
+    assert (passwords.waiting, passwords.refused) == (0, 1)
     gate.set()
     assert await running is True
     assert await passwords._run(lambda: "next") == "next"
@@ -137,7 +137,7 @@ async def test_a_hash_that_would_be_too_late_is_not_begun(passwords: PasswordHas
     deadline.move(loop.time() + passwords._usual / 2)
     with pytest.raises(Overloaded) as refusal:
         await passwords._run(lambda: began.append(1))
-    assert (refusal.value.retry_after, began, passwords._waiting) == (2, [], 0)
+    assert (refusal.value.retry_after, began, passwords.waiting) == (2, [], 0)
     deadline.move(loop.time() + 60)
     passwords._usual = 1000.0  # a machine that stood still
     await passwords._run(lambda: began.append(1))

@@ -184,13 +184,13 @@ async def test_a_right_password_is_not_refused_for_a_hash_of_tomorrow(
 
     async def verify_and_be_flooded(*asked: Any) -> bool:
         found = await verify(*asked)
-        passwords._waiting = 1000  # so many came meanwhile
+        passwords.waiting = 1000  # so many came meanwhile
         return bool(found)
 
     monkeypatch.setattr(passwords, "verify", verify_and_be_flooded)
     assert (await api.call("POST", "/v1/account/sessions", json=LOGIN)).status == 201
     assert (await pool.fetchrow("select password_hash from users"))[0] == old
     monkeypatch.setattr(passwords, "verify", verify)
-    passwords._waiting = 0
+    passwords.waiting = 0
     assert (await api.call("POST", "/v1/account/sessions", json=LOGIN)).status == 201
     assert (await pool.fetchrow("select password_hash from users"))[0].startswith("$argon2id$")

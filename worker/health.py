@@ -1,0 +1,114 @@
+"""Health port of a worker: GET /live, /ready and /metrics."""
+
+import asyncio
+from collections import Counter as Tally
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from service import json_logging
+from service.metrics import MetricsPage, Values
+from service.outages import Outage, Peers
+from worker import metric_definitions as known
+from worker.metrics import is_own
+from worker.relays import Relays
+from worker.sms.webhook import Sender
+
+# Seconds until a port that could not be had is tried again: the worker that is being replaced may have it.
+_AGAIN = 5.0
+_STATES = ("closed", "open", "half_open")
+
+
+@dataclass(slots=True)
+class WorkerHealth:
+    """Health of a worker, as its own calls show it: nobody is asked anything for a probe."""
+
+    peers: Peers
+    relays: Relays
+    sms: Sender | None
+    stop: asyncio.Event
+    recovered: bool = False
+
+    def fault(self) -> str:
+        """Return the reason why no mail can be sent, in words; empty if there is none. A relay is no reason."""
+        if self.stop.is_set():
+            return "it is stopping"
+        if self.peers.postgres.ongoing:
+            return f"postgres at {self.peers.postgres.server} is not available"
+        return "" if self.recovered else "it has not taken back its mails yet"
+
+    def degraded(self) -> list[str]:
+        """List what it does without, or waits for: Redis, and relays and a webhook that fail."""
+        states = self.relays.states() | ({self.sms.name: self.sms.state} if self.sms else {})
+        return ["redis"] * self.peers.redis.ongoing + [name for name, state in states.items() if state != "closed"]
+
+    def read(self) -> Values:
+        """Return the state of the worker, its relays and the webhook for the page."""
+        states, rates = self.relays.states(), self.relays.rates()
+        own: Tally[str] = Tally(state for name, state in states.items() if is_own(name))
+        return {
+            known.READY: not self.fault(),
+            known.RELAYS: {
+                (name, each): each == state for name, state in states.items() if not is_own(name) for each in _STATES
+            },
+            known.PROJECT_RELAYS: {(each,): own[each] for each in _STATES},
+            known.PACE: {(name,): rate for name, rate in rates.items() if rate is not None and not is_own(name)},
+            known.SMS_BREAKER: {(each,): each == self.sms.state for each in _STATES} if self.sms else {},
+        }
+
+    async def live(self, _request: web.Request) -> web.Response:
+        return web.json_response({"live": True, "lines_dropped": json_logging.dropped_lines()})
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        fault = self.fault()
+        answer = {"ready": not fault, "fault": fault, "degraded": self.degraded()}
+        return web.json_response(answer, status=503 if fault else 200)
+
+
+@dataclass(slots=True)
+class HealthPort:
+    """The port. A worker that can't have it sends mails all the same, and goes on trying."""
+
+    host: str
+    port: int
+    health: WorkerHealth
+    page: MetricsPage
+    _outage: Outage = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._outage = Outage(
+            f"{self.host}:{self.port}",
+            "health_port",
+            fell="The worker can't listen on its health port",
+            back="The worker listens on its health port now",
+        )
+
+    async def run(self) -> None:
+        """Serve until cancelled; nothing at port 0."""
+        if not self.port:
+            return
+        app = web.Application()
+        app.router.add_get("/live", self.health.live)
+        app.router.add_get("/ready", self.health.ready)
+        app.router.add_get("/metrics", self.page.show)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        try:
+            await self._listen(runner)
+            await asyncio.Event().wait()
+        finally:
+            await runner.cleanup()
+
+    async def _listen(self, runner: web.AppRunner) -> None:
+        host = next(name for part in self.host.split(",") if (name := part.strip()))
+        while True:
+            site = web.TCPSite(runner, host, self.port)
+            try:
+                await site.start()
+            except OSError as error:
+                self._outage.record_failure(f"{error.strerror}: another process has it, or mend WORKER_HEALTH_PORT")
+                await site.stop()  # it is registered although it did not start
+                await asyncio.sleep(_AGAIN)
+            else:
+                self._outage.record_success(sure=True)
+                return
