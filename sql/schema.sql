@@ -1,6 +1,15 @@
 -- The whole schema after all migrations, for reading. Made by `python -m testkit.schema`; a test keeps it true.
 -- To change the schema write a migration. The monthly partitions of a table are made while the service runs.
 
+create table acts (
+    project_id text not null,
+    id uuid not null,
+    created_at timestamp with time zone default now() not null,
+    undone boolean default false not null,
+    constraint acts_pkey PRIMARY KEY (project_id, id)
+);
+CREATE INDEX acts_by_age ON public.acts USING btree (created_at);
+
 create table api_keys (
     project_id text not null,
     id text not null,

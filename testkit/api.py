@@ -8,7 +8,7 @@ from testkit.waiting import until
 
 # What a test leaves behind, children first; deleting costs a tenth of truncating.
 TABLES = (
-    "windows", "window_resets", "logs", "events", "mail_events", "mails", "sms", "tokens", "challenges",
+    "acts", "windows", "window_resets", "logs", "events", "mail_events", "mails", "sms", "tokens", "challenges",
     "recovery_codes", "mfa_changes", "phone_changes", "authenticators", "passkey_challenges", "passkeys", "identities",
     "targets", "sessions", "users", "api_keys",
     "platforms", "projects",

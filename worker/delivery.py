@@ -174,7 +174,7 @@ class Delivery:
         token = compose.token_of(claim)
         if token is None:
             # The link may have died before its event had a user.
-            async with unit_of_work(self.pool, self.job_queue) as tx:
+            async with unit_of_work(self.pool, self.job_queue, claim.project_id) as tx:
                 await events.assign_user(tx, claim.project_id, token_id=claim.token_id or "", user_id=claim.user_id)
             raise NothingToSend("cancelled", "its link was used or made void")
         if token.kind in tokens.BY_ADDRESS:
@@ -201,7 +201,7 @@ class Delivery:
         A code's row stays even then, until it expires: its deletion would show in the time of an answer to a guess.
         """
         assigned = None
-        async with unit_of_work(self.pool, self.job_queue) as tx:
+        async with unit_of_work(self.pool, self.job_queue, claim.project_id) as tx:
             user = await self._find_user(tx, token)
             if user:
                 assigned = await tokens.assign_user(

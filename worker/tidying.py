@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from service.db import OUTAGES, Pool, classify, http_error
+from service.db import OUTAGES, Pool, acts, classify, http_error
 from service.store import (
     authenticators,
     challenges,
@@ -41,6 +41,7 @@ DELETIONS: Mapping[str, Deletion] = {
     "changes of numbers": users.delete_old_phone_changes,
     "passkeys": passkeys.delete_removed,
     "identities": identities.delete_old,
+    "acts": acts.delete_old,
 }
 
 

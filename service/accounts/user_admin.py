@@ -30,7 +30,7 @@ class AdminContext:
     job_queue: "JobQueue | None"
 
     def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        return unit_of_work(self.pool, self.job_queue)
+        return unit_of_work(self.pool, self.job_queue, self.project_id)
 
 
 async def create(

@@ -102,7 +102,7 @@ async def _change(pool: Pool, settings: "Settings", project_id: str, changes: di
     """Change everything at once. Raises NotFound, and UsageError for settings that don't go together."""
     face = {name: value for name, value in changes.items() if name in _BRANDING}
     rules = {name: value for name, value in changes.items() if name not in (*_BRANDING, "logo", "smtp_url")}
-    async with transaction(pool) as tx:
+    async with transaction(pool, project_id) as tx:
         if "rp_id" in changes:
             await _check_passkeys(tx, project_id, changes["rp_id"])
         await _check_mocks(tx, project_id, rules.get("mock_phones", {}))

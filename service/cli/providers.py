@@ -58,7 +58,7 @@ async def _set(arguments: argparse.Namespace, settings: "Settings") -> object:
     facts = (arguments.project, arguments.provider)
     async with database(settings) as pool:
         await find_project(pool, arguments.project)
-        async with transaction(pool) as tx:
+        async with transaction(pool, arguments.project) as tx:
             await providers.save(tx, *facts, **changes)
             if secret is not None:
                 await providers.set_secret(tx, settings.key_ring, *facts, secret=secret)
@@ -96,7 +96,7 @@ async def _locked(arguments: argparse.Namespace, settings: "Settings") -> AsyncI
     """Open a transaction with the provider locked. Raises NotFound."""
     async with database(settings) as pool:
         await find_project(pool, arguments.project)
-        async with transaction(pool) as tx:
+        async with transaction(pool, arguments.project) as tx:
             yield tx, await _get(tx, settings, arguments)
 
 

@@ -109,4 +109,4 @@ class RequestContext:
 
     def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """Open a transaction; the mails and events written in it get their jobs after COMMIT."""
-        return unit_of_work(self.pool, self.services.job_queue)
+        return unit_of_work(self.pool, self.services.job_queue, self.project.id)

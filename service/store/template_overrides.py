@@ -85,7 +85,7 @@ async def change(
     body_html: str | None = None,
 ) -> None:
     """Set the parts that are given; the project must be there. Raises TooManyOverrides."""
-    async with transaction(pool) as tx:
+    async with transaction(pool, project_id) as tx:
         await _sql.value(tx, "lock_overrides", project_id=project_id)
         await _sql.run(
             tx,
@@ -104,7 +104,7 @@ async def change(
 async def delete(pool: Pool, project_id: str, *, letter: str, locale: str | None, part: Part | None = None) -> int:
     """Delete those of one locale, or of all, or one part of them, and return how many there were."""
     facts = {"project_id": project_id, "letter": letter, "locale": locale, "part": part}
-    async with transaction(pool) as tx:
+    async with transaction(pool, project_id) as tx:
         await _sql.value(tx, "lock_overrides", project_id=project_id)
         gone = await _sql.run(tx, "delete_overrides", **facts)
         return gone + (await _sql.run(tx, "clear_part", **facts) if part else 0)

@@ -28,12 +28,12 @@ class UnitOfWork:
 
 
 @asynccontextmanager
-async def unit_of_work(pool: Pool, job_queue: "JobQueue | None") -> AsyncIterator[UnitOfWork]:
+async def unit_of_work(pool: Pool, job_queue: "JobQueue | None", project_id: str = "") -> AsyncIterator[UnitOfWork]:
     """Everything inside happens or nothing does. Raises as `transaction` does, and enqueues nothing then.
 
     Without a queue, as on the command line, the poller finds the rows.
     """
-    async with transaction(pool) as connection:
+    async with transaction(pool, project_id) as connection:
         work = UnitOfWork(connection)
         yield work
     if job_queue is not None:

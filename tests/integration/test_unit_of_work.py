@@ -120,7 +120,7 @@ async def test_f03_an_unknown_outcome_enqueues_nothing(
     """The rows may be there or not: the worker's poller finds them if they are."""
     proxy, far = cut_commit
     for _ in range(500):
-        proxy.cut_at(b"pg_xact_status", arrives=False)
+        proxy.cut_at(b"undone", arrives=False)
     with pytest.raises(OutcomeUnknown):
         async with unit_of_work(far, queue) as tx:
             await owe(tx)

@@ -177,7 +177,7 @@ async def test_f03_what_nobody_can_tell_is_not_done_twice(place: Place):
     """Postgres can't be asked either: 503, although it was done, and it was done once."""
     place.proxy.cut_at(b"COMMIT", way="down", arrives=False)
     for _ in range(500):
-        place.proxy.cut_at(b"pg_xact_status", arrives=False)
+        place.proxy.cut_at(b"undone", arrives=False)
     assert (await place.ask()).status == 503
     assert await place.rows() == (1, 1, 1)
 

@@ -18,7 +18,7 @@ _SESSION = (
 _STATEMENTS = [
     (noun, name)
     for noun in (
-        "authenticators", "challenges", "identities", "oauth_flows", "outbox", "passkey_challenges", "passkeys",
+        "acts", "authenticators", "challenges", "identities", "oauth_flows", "outbox", "passkey_challenges", "passkeys",
         "recovery_codes", "sessions", "sms", "tokens", "used_id_tokens", "users",
     )
     for name in Queries(noun).statements

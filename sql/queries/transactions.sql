@@ -1,8 +1,0 @@
--- name: stamp_transaction() -> TransactionId
--- Run just before COMMIT. No number: nothing was written. The server is identified by its start time: another one, such
--- as a promoted standby, gives the same numbers to other transactions.
-select pg_current_xact_id_if_assigned()::text as number, pg_postmaster_start_time() as server;
-
--- name: outcome_of_transaction(number, server)
--- committed, aborted, in progress; null if unknown (by now).
-select case pg_postmaster_start_time() when :server then pg_xact_status(:number::text::xid8) end;
