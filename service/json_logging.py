@@ -16,6 +16,7 @@ from typing import Literal, TextIO
 import orjson
 
 from service import text_logging
+from service.log_records import EventRecord
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 # A hostile value can make a line long, but never fill the log.
@@ -25,25 +26,27 @@ _ESCAPES = {
     code: f"\\u{code:04x}" for code in (*range(0x80, 0xA0), 0x200E, 0x200F, *range(0x2028, 0x202F), 0x2066, 0x2069)
 }
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "taskName"}
+# Types of values that are written as they are.
+_PLAIN = frozenset({bool, float, type(None)})
 
 
 class JsonLines(logging.Formatter):
     """Values are escaped by JSON itself and cut; an error says where it was raised, not with which values."""
 
     def format(self, record: logging.LogRecord) -> str:
+        own = record.own if isinstance(record, EventRecord) else _own(record)
         line: dict[str, object] = {
             "timestamp": _timestamp(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
         }
-        if event := record.__dict__.get("event"):
+        if event := own.get("event"):
             line["event"] = event
         line["message"] = _fit(record.getMessage())
         if request_id := REQUEST_ID.get():
             line["request_id"] = request_id
-        for name, value in record.__dict__.items():
-            if name not in _STANDARD:
-                line[name] = _fit(value)
+        for name, value in own.items():
+            line[name] = value if type(value) in _PLAIN else _fit(value)
         if record.exc_info and record.exc_info[0]:
             line["exception"] = record.exc_info[0].__name__
             line["stack"] = _stack(record)
@@ -59,6 +62,10 @@ class TextLines(JsonLines):
     """The same fields for people: same cuts, no control characters."""
 
     render = staticmethod(text_logging.render)
+
+
+def _own(record: logging.LogRecord) -> dict[str, object]:
+    return {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
 
 
 def _fit(value: object) -> object:

@@ -27,10 +27,11 @@ from service.http.context import RequestContext, Services
 from service.http.headers import joined
 from service.http.routing import Route
 from service.json_logging import REQUEST_ID
+from service.log_records import EventLogger
 
 SERVICES = web.AppKey("services", Services)
 log = logging.getLogger(__name__)
-access = logging.getLogger("service.access")
+access = EventLogger(logging.getLogger("service.access"))
 
 _METHODS = "GET, POST, PUT, PATCH, DELETE"
 _EXPOSED = (
@@ -83,7 +84,7 @@ async def answer(request: web.Request, route: Route | None, match: web.UrlMappin
     """Produce the response to a request; every one leaves through here."""
     started = time.perf_counter()
     services = request.app[SERVICES]
-    request_id = ids.new()
+    request_id = ids.new_request_id()
     token = REQUEST_ID.set(request_id)
     client = client_of(request, services.forwarding)
     ctx = RequestContext(request, services, request_id, client, match)
@@ -97,7 +98,7 @@ async def answer(request: web.Request, route: Route | None, match: web.UrlMappin
         seconds = time.perf_counter() - started
         name, error = route.name if route else "none", ctx.fault.type if ctx.fault else None
         services.metrics.record_request(name, request.method, response.status, seconds, error)
-        if access.isEnabledFor(logging.INFO):
+        if access.is_enabled():
             _log_request(ctx, route, response.status, seconds)
     finally:
         REQUEST_ID.reset(token)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.json_logging import CountingHandler, JsonLines
+from service.log_records import EventLogger
 
 
 @pytest.fixture
@@ -89,3 +90,20 @@ def test_a_value_that_is_no_json_costs_its_line_only(pipe: tuple[int, int]):
     assert handler.dropped == 2
     assert b"good" in os.read(reading, 1 << 16)
     os.close(reading)
+
+
+def test_a_prepared_record_is_written_as_any_other(pipe: tuple[int, int]):
+    """The line of each request has the keys, cuts and escapes of every line; handlers of others see a whole record."""
+    reading, writing = pipe
+    log, _ = sheet(writing)
+    seen: list[logging.LogRecord] = []
+    log.addFilter(lambda record: not seen.append(record))
+    facts = {"event": "a.b", "method": "G\u2028T" * 100, "route": None, "status": 200, "ms": 1.25, "ip": "::1"}
+    log.info("It was done", extra=facts)
+    EventLogger(log).info("It was done", extra=facts)
+    EventLogger(log).info("It was done", extra={"event": "a.b", "value": Unspeakable()})
+    usual, quick = (json.loads(line) for line in os.read(reading, 1 << 16).splitlines())
+    os.close(reading)
+    assert (quick.pop("timestamp") >= usual.pop("timestamp"), quick) == (True, usual)
+    assert seen[0].__dict__.keys() - {"taskName"} <= seen[1].__dict__.keys()
+    assert seen[1].getMessage() == "It was done"
