@@ -1,6 +1,7 @@
 """The client's address behind trusted proxies, its user agent, origin and language."""
 
 import ipaddress
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -12,18 +13,29 @@ from service.http.forwarded import Forwarding, parse_address
 _AGENT = 512
 # Characters of Accept-Language that are read.
 _ACCEPTED = 256
+# Characters of a client that is remembered, and how many are.
+_SHORT, _REMEMBERED = 1024, 1024
 
 
 def client_of(request: web.Request, forwarding: Forwarding) -> Client:
     given = request.headers
     locale = request.query.get("locale", "") if "locale" in request.rel_url.raw_query_string else ""
-    locale = locale or given.get("X-Appwrite-Locale", "")
-    return Client(
-        ip=forwarding.address(request),
-        user_agent=agent_of(given.get("User-Agent", "UNKNOWN")),
-        locale=locale if i18n.is_locale(locale) else "",
-        origin=_origin(given.get("Origin", "")),
+    told = (
+        given.get("User-Agent", "UNKNOWN"),
+        locale or given.get("X-Appwrite-Locale", ""),
+        given.get("Origin", ""),
     )
+    make = _make_again if sum(map(len, told)) <= _SHORT else _make
+    return make(forwarding.address(request), *told)
+
+
+def _make(ip: str, agent: str, locale: str, origin: str) -> Client:
+    locale = locale if i18n.is_locale(locale) else ""
+    return Client(ip=ip, user_agent=agent_of(agent), locale=locale, origin=_origin(origin))
+
+
+# Most clients come again with the same words.
+_make_again = lru_cache(_REMEMBERED)(_make)
 
 
 def accepted_languages(request: web.Request) -> list[str]:

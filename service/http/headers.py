@@ -79,7 +79,7 @@ def joined(request: web.BaseRequest, name: str) -> str:
 def check_repeated(request: web.BaseRequest) -> None:
     """Refuse lines and parameters of one name that differ. Raises ArgumentInvalid."""
     headers = request.headers
-    if len({name.lower() for name in headers}) < len(headers):
+    if len({*map(str.lower, headers)}) < len(headers):
         for name in SINGLE:
             if len({*headers.getall(name, ())}) > 1:
                 raise ArgumentInvalid(f"The request must not contain the header {name} twice.")

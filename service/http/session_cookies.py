@@ -17,6 +17,8 @@ from service.http.context import RequestContext
 _SIZE = 4096
 # Characters of all cookies of a request, on however many lines; the rest is not read.
 _JAR = 8 * _SIZE
+# Characters of cookies whose session is remembered, and how many are: no more than two megabytes.
+_SHORT, _REMEMBERED = 1024, 1024
 _SUFFIXES = PublicSuffixList()
 _PAST = format_datetime(datetime.fromtimestamp(0, UTC), usegmt=True)
 
@@ -42,29 +44,36 @@ def decode(value: str) -> tuple[str, str] | None:
 
 def presented(ctx: RequestContext) -> tuple[str, str] | None:
     """Read the session of a request: cookie, else legacy cookie, else header, else fallback cookie."""
-    name = f"a_session_{ctx.project.id}"
-    if jar := kept(ctx):
-        for wanted in _names(name):
-            if found := decode(jar.get(wanted, "")):
-                return found
-    given = ctx.request.headers
+    name, given = f"a_session_{ctx.project.id}", ctx.request.headers
+    if cookies := headers.joined(ctx.request, "Cookie") if "Cookie" in given else "":
+        find = _find_again if len(cookies) <= _SHORT else _find
+        if found := find(cookies, name):
+            return found
     return decode(given.get("X-Appwrite-Session", "")) or _from_fallback(given.get("X-Fallback-Cookies", ""), name)
 
 
-@lru_cache(1024)
-def _names(name: str) -> tuple[str, ...]:
-    return (name.lower(), f"{name.lower()}_legacy", name, f"{name}_legacy")
+def _find(cookies: str, name: str) -> tuple[str, str] | None:
+    """Find the session of that name, in the order of its cookies."""
+    jar = _parse(cookies)
+    for wanted in (name.lower(), f"{name.lower()}_legacy", name, f"{name}_legacy"):
+        if found := decode(jar.get(wanted, "")):
+            return found
+    return None
+
+
+# A client sends the same cookies each time. What they say is remembered, and never whether it holds.
+_find_again = lru_cache(_REMEMBERED)(_find)
 
 
 def kept(ctx: RequestContext) -> dict[str, str]:
-    """Parse all cookies of a request, on however many lines; of two with one name the first counts.
+    """Parse all cookies of a request, on however many lines; of two with one name the first counts."""
+    return _parse(headers.joined(ctx.request, "Cookie")) if "Cookie" in ctx.request.headers else {}
 
-    The standard library's parser costs more than our whole query.
-    """
+
+def _parse(cookies: str) -> dict[str, str]:
+    """Parse cookies: the standard library's parser costs more than our whole query."""
     jar: dict[str, str] = {}
-    if "Cookie" not in ctx.request.headers:
-        return jar
-    for part in headers.joined(ctx.request, "Cookie")[:_JAR].split(";"):
+    for part in cookies[:_JAR].split(";"):
         name, _, value = part.partition("=")
         jar.setdefault(name.strip(), value.strip().strip('"'))
     return jar
