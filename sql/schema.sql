@@ -369,6 +369,7 @@ create table projects (
     redirect_schemes text[] default '{}'::text[] not null,
     sms_countries text[] default '{}'::text[] not null,
     mock_phones jsonb default '{}'::jsonb not null,
+    session_limit integer default 100 not null,
     constraint projects_pkey PRIMARY KEY (id),
     constraint projects_id_check CHECK ((id ~ '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}$'::text)),
     constraint projects_magic_url_seconds_check CHECK ((magic_url_seconds > 0)),
@@ -378,6 +379,7 @@ create table projects (
     constraint projects_password_min_check CHECK (((password_min >= 0) AND (password_min <= 64))),
     constraint projects_provider_mfa_check CHECK ((provider_mfa = ANY (ARRAY['ask'::text, 'trust'::text]))),
     constraint projects_recovery_seconds_check CHECK ((recovery_seconds > 0)),
+    constraint projects_session_limit_check CHECK (((session_limit >= 1) AND (session_limit <= 1000))),
     constraint projects_session_seconds_check CHECK ((session_seconds > 0)),
     constraint projects_verification_seconds_check CHECK ((verification_seconds > 0))
 );

@@ -10,12 +10,14 @@ from service.crypto.secret import Secret
 from service.errors import (
     ArgumentInvalid,
     CredentialsInvalid,
+    CursorNotFound,
     OAuth2ProviderError,
     Overloaded,
+    QueryInvalid,
     SessionNotFound,
     UserBlocked,
 )
-from service.http import device_cookie, list_queries, responses, schemas, session_cookies
+from service.http import device_cookie, responses, schemas, session_cookies, session_list_queries
 from service.http.context import RequestContext
 from service.http.fields import Email, OldPassword, SessionSeconds
 from service.http.request_body import Body, read
@@ -158,16 +160,19 @@ def set_session_cookies(ctx: RequestContext, opened: OpenedSession) -> str:
 
 
 @member.get("/v1/account/sessions")
-@contract(gives=schemas.SESSION_LIST, query=(schemas.TOTAL,))
+@contract(
+    gives=schemas.SESSION_LIST,
+    query=(schemas.SESSION_QUERIES, schemas.TOTAL),
+    raises=(QueryInvalid, CursorNotFound),
+)
 async def list_sessions(ctx: RequestContext) -> web.Response:
-    """List the member's live sessions, oldest first."""
-    found = await sessions.list_all(ctx.pool, ctx.member)
+    """List a page of the member's live sessions, oldest first."""
+    found, total = await session_list_queries.read(ctx, ctx.member)
     shown = await provider_tokens.of_sessions(ctx, ctx.member)
     rows = [
         responses.session(ctx, session, current=_is_current(ctx, session), tokens=shown.get(session.id, NO_TOKENS))
         for session in found
     ]
-    total = len(rows) if list_queries.wants_total(ctx) else 0
     return responses.json({ctx.api_version.count: total, "sessions": rows})
 
 

@@ -5,22 +5,24 @@ from aiohttp import web
 from service.accounts import provider_tokens, user_admin, user_sign_in
 from service.api import security_log
 from service.api.users import admin_context, find_or_raise
-from service.errors import QueryInvalid, SessionNotFound, UserBlocked, UserNotFound
-from service.http import list_queries, responses, schemas, session_cookies
+from service.errors import CursorNotFound, QueryInvalid, SessionNotFound, UserBlocked, UserNotFound
+from service.http import responses, schemas, session_cookies, session_list_queries
 from service.http.context import RequestContext
 from service.http.fields import ident
 from service.http.routing import contract, users_read, users_write
-from service.store import sessions
 
 
 @users_read.get("/v1/users/{userId}/sessions")
-@contract(gives=schemas.SESSION_LIST, query=(schemas.TOTAL,), raises=(UserNotFound,))
+@contract(
+    gives=schemas.SESSION_LIST,
+    query=(schemas.SESSION_QUERIES, schemas.TOTAL),
+    raises=(UserNotFound, QueryInvalid, CursorNotFound),
+)
 async def list_user_sessions(ctx: RequestContext) -> web.Response:
-    """List a user's live sessions, oldest first; none is the one that asks."""
+    """List a page of a user's live sessions, oldest first; none is the one that asks."""
     user = await find_or_raise(ctx)
-    found = await sessions.list_all(ctx.pool, user)
+    found, total = await session_list_queries.read(ctx, user)
     shown = await provider_tokens.of_sessions(ctx, user)
-    total = len(found) if list_queries.wants_total(ctx) else 0
     rows = [
         responses.session(ctx, session, current=False, tokens=shown.get(session.id, responses.NO_TOKENS))
         for session in found

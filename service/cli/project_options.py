@@ -100,6 +100,10 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         _switch("password_personal_data", "Refuse passwords made of the user's own name or address.", usual="on"),
     ),
     "Sign-up and sign-in": (
+        Option(
+            "session_limit", kinds.whole(1, 1000), "N", "100",
+            "Sessions that a user has at most, 1 to 1000; with the next sign-in the oldest ends.",
+        ),
         _switch("private_signup", "Sign-up does not tell whether an address has an account."),
         _switch("notify_new_device", "Tell users by mail of a sign-in from a new device."),
         Option(

@@ -11,9 +11,13 @@ from service.cli.tables import Listing
 from service.cli.user_commands import add_user_command, admin_context, find_user
 from service.store import security_log, sessions
 from service.store.events import Event
+from service.store.sessions import SessionPage
 
 if TYPE_CHECKING:
     from service.settings import Settings
+
+# More than a project may allow.
+_ALL = SessionPage(limit=10_000)
 
 
 def add(words: Any) -> None:
@@ -28,7 +32,7 @@ def add(words: Any) -> None:
 
 async def _sessions(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
-        found = await sessions.list_all(pool, await find_user(pool, arguments.project, arguments.user))
+        found = await sessions.page(pool, await find_user(pool, arguments.project, arguments.user), _ALL)
     rows = [{name: value for name, value in asdict(session).items() if name != "project_id"} for session in found]
     return Listing(rows, ("id", "provider", "ip", "country_code", "client_name", "os_name", "created_at", "expires_at"))
 
@@ -41,7 +45,7 @@ async def _end_sessions(arguments: argparse.Namespace, settings: "Settings") -> 
             await user_admin.close_session(operator, user.id, session_id=arguments.session)
         else:
             await user_admin.close_sessions(operator, user.id)
-        return {"user": user.id, "sessions": len(await sessions.list_all(pool, user))}
+        return {"user": user.id, "sessions": len(await sessions.page(pool, user, _ALL))}
 
 
 async def _logs(arguments: argparse.Namespace, settings: "Settings") -> object:

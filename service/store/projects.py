@@ -39,6 +39,7 @@ class Project:
     verification_seconds: int
     magic_url_seconds: int
     otp_seconds: int
+    session_limit: int
     limits: dict[str, list[int]]
     limits_dry_run: bool
     notify_new_device: bool

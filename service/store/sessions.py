@@ -57,6 +57,16 @@ class ClientInfo:
     device: object
 
 
+@dataclass(frozen=True, slots=True)
+class SessionPage:
+    """Part of a list: `limit` sessions after one, or before one, or the first ones."""
+
+    limit: int = 100
+    offset: int = 0
+    after: str | None = None
+    before: str | None = None
+
+
 async def open_session(
     conn: Executor,
     user: User,
@@ -117,9 +127,15 @@ async def find_lasting(conn: Executor, user: User, *, seconds: int) -> Session |
     )
 
 
-async def list_all(conn: Executor, user: User) -> list[Session]:
-    """List the live ones, oldest first."""
-    return await _sql.all(conn, "list_sessions", Session, project_id=user.project_id, user_id=user.id)
+async def page(conn: Executor, user: User, page: SessionPage) -> list[Session]:
+    """List live ones, oldest first."""
+    facts = {"project_id": user.project_id, "user_id": user.id, "after": page.after, "before": page.before}
+    return await _sql.all(conn, "list_sessions", Session, **facts, most=page.limit, skipped=page.offset)
+
+
+async def count(conn: Executor, user: User, *, most: int) -> int:
+    """Count live ones, `most` at most."""
+    return int(await _sql.value(conn, "count_sessions", project_id=user.project_id, user_id=user.id, most=most))
 
 
 async def extend(conn: Executor, user: User, *, session_id: str, seconds: int) -> Session | None:

@@ -1,5 +1,12 @@
 -- name: create_session(project_id, user_id, id, secret_hash, provider, provider_uid, first_factor, factors, assurance, identity_id, ip, country_code, device, seconds) -> Session
--- A passkey counts as a challenge that was passed.
+-- With the user's row locked. Ids grow with time: of more sessions than the project allows the oldest end. A passkey
+-- counts as a challenge that was passed.
+with surplus as (
+    delete from sessions where project_id = :project_id and user_id = :user_id and id in (
+        select id from sessions where project_id = :project_id and user_id = :user_id
+        order by id desc offset (select session_limit - 1 from projects where id = :project_id)
+    )
+)
 insert into sessions (project_id, user_id, id, secret_hash, provider, provider_uid, first_factor, factors, assurance,
     mfa_at, identity_id, ip, country_code,
     os_code, os_name, os_version, client_type, client_code, client_name, client_version, client_engine,
@@ -32,11 +39,27 @@ from sessions
 where project_id = :project_id and user_id = :user_id and expires_at >= now() + make_interval(secs => :seconds)
 order by created_at desc, id desc limit 1;
 
--- name: list_sessions(project_id, user_id) -> Session*
+-- name: list_sessions(project_id, user_id, after, before, most, skipped) -> Session*
+-- Oldest first, or newest first those before one; ids grow with time.
 select project_id, user_id, id, provider, provider_uid, ip, country_code, os_code, os_name, os_version,
     client_type, client_code, client_name, client_version, client_engine, client_engine_version,
     device_name, device_brand, device_model, created_at, updated_at, expires_at, factors, mfa_at
-from sessions where project_id = :project_id and user_id = :user_id and expires_at > now() order by created_at, id;
+from (
+    (select * from sessions
+    where :before::text is null and project_id = :project_id and user_id = :user_id and expires_at > now()
+        and (:after::text is null or id > :after)
+    order by id limit :most offset :skipped)
+    union all
+    (select * from sessions
+    where project_id = :project_id and user_id = :user_id and expires_at > now() and id < :before::text
+    order by id desc limit :most offset :skipped)
+) s
+order by id;
+
+-- name: count_sessions(project_id, user_id, most)
+select count(*)::int from (
+    select from sessions where project_id = :project_id and user_id = :user_id and expires_at > now() limit :most
+) s;
 
 -- name: extend_session(project_id, user_id, id, seconds) -> Session?
 update sessions set expires_at = now() + make_interval(secs => :seconds), updated_at = now()

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from service.clientinfo.user_agents import Device
-from service.db import Pool
+from service.db import Pool, Queries
 from service.store import projects, sessions, users
-from service.store.sessions import ClientInfo, Session
+from service.store.sessions import ClientInfo, Session, SessionPage
 from service.store.users import User
 
 DEVICE = Device(
@@ -45,20 +45,20 @@ async def test_a_session_is_read_as_it_was_opened(pool: Pool, owners: list[User]
     assert (session.device_name, session.device_brand, session.device_model) == ("desktop", "Acme", "A1")
     ann, *others = owners
     assert await sessions.find(pool, ann, session_id=session.id) == session
-    assert await sessions.list_all(pool, ann) == [session]
+    assert await sessions.page(pool, ann, SessionPage()) == [session]
     for other in others:
         assert await sessions.find(pool, other, session_id=session.id) is None
-        assert await sessions.list_all(pool, other) == []
+        assert await sessions.page(pool, other, SessionPage()) == []
         assert await sessions.extend(pool, other, session_id=session.id, seconds=900) is None
         assert await sessions.close(pool, other, session_id=session.id) is False
-    assert await sessions.list_all(pool, ann) == [session]
+    assert await sessions.page(pool, ann, SessionPage()) == [session]
 
 
 async def test_an_expired_session_is_not_read(pool: Pool, owners: list[User]):
     """Neither alone, nor in the list, nor is its life made longer again."""
     session, live = await opened(pool, owners[0], seconds=0), await opened(pool, owners[0])
     assert await sessions.find(pool, owners[0], session_id=session.id) is None
-    assert await sessions.list_all(pool, owners[0]) == [live]
+    assert await sessions.page(pool, owners[0], SessionPage()) == [live]
     assert await sessions.extend(pool, owners[0], session_id=session.id, seconds=60) is None
 
 
@@ -71,7 +71,7 @@ async def test_one_session_is_extended(pool: Pool, owners: list[User]):
     assert (extended.expires_at - extended.updated_at).total_seconds() == 900
     assert await sessions.find(pool, owners[0], session_id=session.id) == extended
     assert await sessions.find(pool, owners[0], session_id=other.id) == other
-    assert await sessions.list_all(pool, owners[0]) == [extended, other], "the oldest first"
+    assert await sessions.page(pool, owners[0], SessionPage()) == [extended, other], "the oldest first"
 
 
 async def close_one(pool: Pool, ann: User, kept: str, ended: str) -> int:
@@ -98,6 +98,27 @@ async def test_closing_all_spares_other_users(pool: Pool, owners: list[User]):
     _, _, *others = [await opened(pool, owner) for owner in (owners[0], *owners)]
     assert await sessions.close_all(pool, owners[0]) == 2
     assert await left(pool) == {session.id for session in others}
+
+
+async def test_of_too_many_sessions_the_oldest_ends(pool: Pool, owners: list[User]):
+    """A user has as many as the project allows; neither other users nor other projects lose any."""
+    await projects.change(pool, "shop", session_limit=2)
+    spared = {(await opened(pool, owner)).id for owner in owners[1:]}
+    mine = [(await opened(pool, owners[0])).id for _ in range(4)]
+    assert await left(pool) == spared | set(mine[2:])
+
+
+async def test_a_secret_is_found_by_its_index(pool: Pool, owners: list[User]):
+    """A request costs the same however many sessions its user has."""
+    await opened(pool, owners[0])
+    await pool.execute(
+        "insert into sessions select (jsonb_populate_record(s, jsonb_build_object('id', number,"
+        " 'secret_hash', '\\x' || md5(number::text)))).* from sessions s, generate_series(1, 5000) number"
+    )
+    await pool.execute("analyze sessions")
+    statement = Queries("users").statements["find_member_by_secret"]
+    plan = await pool.fetch(f"explain {statement.sql}", "shop", "ann", b"secret")
+    assert any("sessions_of_secret" in row[0] for row in plan), plan
 
 
 async def test_an_expired_session_is_deleted_a_day_later(pool: Pool, owners: list[User]):

@@ -61,7 +61,7 @@ async def test_a_session_lives_as_long_as_is_written_down(database: str):
     try:
         rows = await connection.fetch(
             "select column_name, column_default from information_schema.columns"
-            " where table_name = 'projects' and column_name like '%\\_seconds'"
+            " where table_name = 'projects' and (column_name like '%\\_seconds' or column_name = 'session_limit')"
         )
     finally:
         await connection.close()
@@ -69,7 +69,7 @@ async def test_a_session_lives_as_long_as_is_written_down(database: str):
     assert (lives["session_seconds"], lives["magic_url_seconds"], lives["otp_seconds"]) == (31_536_000, 3600, 600)
     text = " ".join((ROOT / "docs" / "asvs.md").read_text().split())
     assert "A session ends a year after it began" in text
-    assert "any number of sessions at once" in text
+    assert f"at most `--session-limit` sessions at once, {lives['session_limit']} unless set otherwise" in text
 
 
 def test_every_use_of_cryptography_is_written_down():

@@ -13,6 +13,9 @@ QUERIES = Parameter(
     'Modern: `{"method":"limit","values":[5]}` or `limit(5)`; limit (0 to 100, usually 25) and offset',
     _QUERIES,
 )
+SESSION_QUERIES = Parameter(
+    "queries[]", "limit (0 to 100, usually 100), offset, cursorAfter, cursorBefore; either spelling", _QUERIES
+)
 USER_QUERIES = Parameter(
     "queries[]",
     "limit (0 to 100, usually 25), offset, cursorAfter, cursorBefore; orderAsc and orderDesc by $id, $createdAt, "

@@ -224,3 +224,26 @@ async def test_a_session_is_not_longer_than_the_project_lets_it(api: Api, pool: 
     assert (answer.status, answer.data["type"]) == (400, "general_argument_invalid")
     assert answer.data["message"].startswith("Invalid `duration` param: ")
     assert await pool.fetch("select 1 from sessions") == []
+
+
+async def test_a_page_of_sessions(api: Api):
+    """Oldest first; limit, offset and cursors of both directions; `total` counts them all."""
+    await api.sign_up()
+    signed_in = [await api.call("POST", "/v1/account/sessions", json=LOGIN, modern=True) for _ in range(4)]
+    ids = [answer.data["$id"] for answer in signed_in]
+    member = {"Cookie": cookie_of(signed_in[0])}
+
+    async def page(*queries: str) -> tuple[int, list[str]]:
+        wanted = "&".join(f"queries[]={query}" for query in queries)
+        answer = await api.call("GET", f"/v1/account/sessions?{wanted}", headers=member, modern=True)
+        assert answer.status == 200, answer.data
+        return answer.data["total"], [session["$id"] for session in answer.data["sessions"]]
+
+    assert await page() == (4, ids)
+    assert await page("limit(2)") == (4, ids[:2])
+    assert await page("limit(2)", "offset(3)") == (4, ids[3:])
+    assert await page("limit(2)", f'cursorAfter("{ids[1]}")') == (4, ids[2:])
+    assert await page("limit(2)", f'cursorBefore("{ids[3]}")') == (4, ids[1:3])
+    for query, kind in (('cursorAfter("none")', "general_cursor_not_found"), ("limit(101)", "general_query_invalid")):
+        answer = await api.call("GET", f"/v1/account/sessions?queries[]={query}", headers=member, modern=True)
+        assert (answer.status, answer.data["type"]) == (400, kind)
