@@ -33,7 +33,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         for name, entry in COMMANDS.items():
             verbs.add_parser(name, help=entry.text)
     root.set_defaults(try_relays=_try_relays, send_letter=_send_letter, smtp_server_of=_smtp_server_of, serve=None)
-    root.set_defaults(previews=_previews, try_webhook=_try_webhook)
+    root.set_defaults(previews=_previews, try_webhook=_try_webhook, supervise=None)
     return root
 
 
@@ -93,6 +93,8 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = None
     try:
         settings = Settings.read()
+        if arguments.supervise:
+            arguments.supervise(arguments, settings)
         answer, code = uvloop.run(arguments.act(arguments, settings)), 0
     except PartialFailure as refused:
         answer, code = refused.answer, exit_codes.PARTLY[refused.kind]

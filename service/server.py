@@ -15,17 +15,18 @@ from service.http.middleware import SERVICES
 from service.http.readiness import Readiness
 from service.metrics import MetricsPage
 from service.settings import InvalidSettings, Settings
+from service.supervision import READY, STOPPING, Supervision, by_systemd
 
 log = logging.getLogger(__name__)
-_DRAIN = 10.0
+DRAIN = 10.0
 
 
-async def serve(settings: Settings, *, share_port: bool = False) -> None:
+async def serve(settings: Settings, *, share_port: bool = False, starter: Supervision | None = None) -> None:
     """Serve until SIGTERM or SIGINT; then finish what has begun, ten seconds at most.
 
     Raises InvalidSettings where rows are encrypted under keys that this process lacks.
     """
-    stop = asyncio.Event()
+    stop, starter = asyncio.Event(), starter or by_systemd()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     peers = outages.peers_of(settings)
@@ -41,22 +42,24 @@ async def serve(settings: Settings, *, share_port: bool = False) -> None:
         asyncio.create_task(event_loop_monitor.monitor(counts.stalls.inc)),
     ]
     app = make(settings, readiness.clock.now, peers, counts)
-    api = connections.runner(app, settings, shutdown_timeout=_DRAIN)
+    api = connections.runner(app, settings, shutdown_timeout=DRAIN)
     await api.setup()
     page = metrics.page(counts, app[SERVICES], api.http_server, readiness, peers)
     side = web.AppRunner(_health_app(readiness, page), access_log=None, shutdown_timeout=1)
     await side.setup()
     event_loop_monitor.spare_startup()
     try:
-        # A comma too many is no address; asyncio would take it for all of them.
-        hosts = [host for part in settings.host.split(",") if (host := part.strip())]
+        hosts = _hosts(settings)
         await _listen(web.TCPSite(side, hosts[0], settings.health_port), hosts[0], "HEALTH_PORT")
         for host in hosts:
             await _listen(web.TCPSite(api, host, settings.port, reuse_port=share_port, backlog=1024), host, "PORT")
         ports = {"port": settings.port, "health_port": settings.health_port}
         log.info("The service accepts requests", extra={"event": "service.started", "host": settings.host, **ports})
+        watching.append(asyncio.create_task(starter.run(stop)))
+        starter.report(READY)
         await stop.wait()
         log.info("The service is stopping", extra={"event": "service.stopping"})
+        starter.report(STOPPING)
         readiness.stopping = True
         await asyncio.sleep(settings.stop_delay)
     finally:
@@ -66,6 +69,26 @@ async def serve(settings: Settings, *, share_port: bool = False) -> None:
             await _end(watch)
         await readiness.close()
     log.info("The service has stopped", extra={"event": "service.stopped"})
+
+
+def require_free_port(settings: Settings) -> None:
+    """Raise ServerUnavailable if another program has PORT: processes that share it would share it with that one."""
+    for host in _hosts(settings):
+        try:
+            found = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            for family, kind, protocol, _, address in found:
+                with socket.socket(family, kind, protocol) as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    if family == socket.AF_INET6:
+                        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                    probe.bind(address)
+        except OSError as error:
+            raise _unavailable(host, settings.port, error, "PORT") from None
+
+
+def _hosts(settings: Settings) -> list[str]:
+    """Split HOST. A comma too many is no address; asyncio would take it for all of them."""
+    return [host for part in settings.host.split(",") if (host := part.strip())]
 
 
 async def _end(task: "asyncio.Task[None]") -> None:
@@ -80,7 +103,11 @@ async def _listen(site: web.TCPSite, host: str, setting: str) -> None:
     try:
         await site.start()
     except OSError as error:
-        raise outages.ServerUnavailable(f"can't listen on {host}:{site.port}: {_why(error, setting)}") from None
+        raise _unavailable(host, site.port, error, setting) from None
+
+
+def _unavailable(host: str, port: int, error: OSError, setting: str) -> outages.ServerUnavailable:
+    return outages.ServerUnavailable(f"can't listen on {host}:{port}: {_why(error, setting)}")
 
 
 def _why(error: OSError, name: str) -> str:

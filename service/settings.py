@@ -230,7 +230,7 @@ class Settings(DatastoreSettings):
     )
     worker_heartbeat: Path = Field(heartbeat.USUAL, description="File a live worker writes its counts to")
     worker_health_port: int = Field(
-        8082,
+        8181,
         ge=0,
         le=65535,
         description="Port of a worker's /live, /ready and /metrics, on the first address of HOST; 0 for none. Each "

@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from service import db, endpoints, json_logging
+from service.cli import arguments as kinds
 from service.cli.command_table import COMMANDS
 from service.cli.commands import add_command
 from service.store import migrations
@@ -11,11 +12,30 @@ from service.store import migrations
 if TYPE_CHECKING:
     from service.settings import Settings
 
+_MOST = 64
+
 
 def add(verbs: Any) -> None:
     serve = add_command(verbs, "serve", _serve, COMMANDS["serve"].text)
-    serve.add_argument("--share-port", action="store_true", help="let several processes listen on one port")
+    serve.add_argument("--share-port", action="store_true", help="let others that are started so listen on that port")
+    serve.add_argument(
+        "--processes",
+        metavar="N",
+        type=kinds.whole(1, _MOST),
+        default=1,
+        help="serve by so many processes, about one a core; each has a health port, HEALTH_PORT and those behind it",
+    )
+    serve.set_defaults(supervise=_supervise)
     add_command(verbs, "migrate", _migrate, COMMANDS["migrate"].text)
+
+
+def _supervise(arguments: argparse.Namespace, settings: "Settings") -> None:
+    """Serve by several processes, without an event loop of this one; it returns at once if one is enough."""
+    if arguments.processes > 1:
+        from service.cli import serve_processes  # noqa: PLC0415 - as below
+
+        json_logging.configure_logging(level=settings.log_level, form=settings.log_format)
+        serve_processes.run(settings, arguments.processes, share_port=arguments.share_port)
 
 
 async def _serve(arguments: argparse.Namespace, settings: "Settings") -> None:

@@ -15,9 +15,9 @@ LAYERS = (
     ("service.accent_colors", "service.settings", "service.errors", "service.ids", "service.deadlines",
      "service.email_addresses", "service.phone_numbers",
      "service.endpoints", "service.failpoints", "service.heartbeat", "service.i18n", "service.json_logging",
-     "service.event_loop_monitor", "service.log_records", "service.outages", "service.redis_errors",
-     "service.redis_sentinel", "service.relay_reports", "service.scopes", "service.sentinel_url",
-     "service.text_logging", "service.version"),
+     "service.event_loop_monitor", "service.log_records", "service.outages", "service.process_supervisor",
+     "service.redis_errors", "service.redis_sentinel", "service.relay_reports", "service.scopes",
+     "service.sentinel_url", "service.supervision", "service.text_logging", "service.version"),
     ("service.crypto", "service.db", "service.rate_limiter", "service.queue", "service.clientinfo", "service.links",
      "service.template_overrides", "service.identity_providers"),
     ("service.store", "service.database_health", "service.metrics"),
@@ -105,7 +105,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "redis": ("service.rate_limiter", "service.queue", "service.redis_errors", "service.redis_sentinel"),
     "ua_parser": ("service.clientinfo.user_agents",),
     "uuid_utils": ("service.ids",),
-    "uvloop": ("service.__main__", "worker.commands"),
+    "uvloop": ("service.__main__", "service.cli.serve_processes", "worker.commands"),
     "webauthn": ("service.crypto.passkey_ceremonies",),
 }
 
