@@ -44,7 +44,8 @@ PENDING = gauge("accounts_mails_pending", "Mails that wait to be sent, of all wo
 SENDING_NOW = gauge("accounts_mails_sending", "Mails that a worker has claimed, of all workers.")
 OLDEST = gauge("accounts_mails_oldest_seconds", "Age of the oldest mail that has not ended.")
 OVERDUE = gauge("accounts_mails_overdue_seconds", "Seconds for which a mail has been due and not been claimed.")
-BACKLOG_AGE = gauge("accounts_backlog_age_seconds", "Seconds since this worker read the four above from Postgres.")
+EVENTS_LAG = gauge("accounts_events_lag_seconds", "Seconds for which the oldest event waits to be filed in the log.")
+BACKLOG_AGE = gauge("accounts_backlog_age_seconds", "Seconds since this worker read the five above from Postgres.")
 RELAYS = gauge("accounts_relay_breaker", "1 for the state of the circuit breaker.", "server", "state")
 PROJECT_RELAYS = gauge("accounts_project_relays", "Projects' own relays, by the state of the breaker.", "state")
 PACE = gauge(
@@ -78,6 +79,6 @@ COUNTERS: Mapping[str, tuple[Definition, tuple[str, ...]]] = {
 }
 _COUNTED = tuple(dict.fromkeys(definition for definition, _ in COUNTERS.values() if definition is not STALLS))
 DEFINITIONS = (
-    *_COUNTED, DELIVERY, SENDING, PENDING, SENDING_NOW, OLDEST, OVERDUE, BACKLOG_AGE, RELAYS, PROJECT_RELAYS, PACE,
-    SMS_BREAKER, READY, *SHARED,
+    *_COUNTED, DELIVERY, SENDING, PENDING, SENDING_NOW, OLDEST, OVERDUE, EVENTS_LAG, BACKLOG_AGE, RELAYS,
+    PROJECT_RELAYS, PACE, SMS_BREAKER, READY, *SHARED,
 )  # fmt: skip

@@ -27,6 +27,7 @@ class Metrics:
         self._sending = known.SENDING.histogram(self.registry)
         self._timers: dict[tuple[str, ...], Histogram] = {}
         self._backlog, self._backlog_at = backlog, time.monotonic()
+        self.events_lag = 0.0
 
     def _child(self, definition: Definition, labels: tuple[str, ...]) -> Counter:
         family = self._families.get(definition)
@@ -91,6 +92,7 @@ class Metrics:
             known.SENDING_NOW: self._backlog.sending,
             known.OLDEST: self._backlog.oldest,
             known.OVERDUE: self._backlog.overdue,
+            known.EVENTS_LAG: self.events_lag,
             known.BACKLOG_AGE: time.monotonic() - self._backlog_at,
         }
 

@@ -160,3 +160,8 @@ async def dequeue(conn: Executor, *, most: int) -> list[PendingEvent]:
 async def has_overdue(conn: Executor, *, seconds: float) -> bool:
     """Tell whether one has waited for longer: its job was lost."""
     return bool(await _sql.value(conn, "has_overdue_event", seconds=seconds))
+
+
+async def lag(conn: Executor) -> float:
+    """Return the seconds for which the oldest event has waited for its worker; 0 for none."""
+    return float(await _sql.value(conn, "events_lag"))

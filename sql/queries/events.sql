@@ -18,3 +18,7 @@ returning project_id, id, name, user_id, ip, user_agent, at;
 -- name: has_overdue_event(seconds)
 -- An event whose job was lost.
 select 1 from events where ready and at < now() - make_interval(secs => :seconds) limit 1;
+
+-- name: events_lag()
+-- Seconds for which the oldest event has waited to be filed.
+select coalesce(extract(epoch from now() - (select at from events where ready order by at limit 1)), 0)::float8;
