@@ -1,4 +1,4 @@
-"""Log lines: one JSON object each, or one line of text (service/text_logging.py).
+"""Log lines: one JSON object each, in our names or those of ECS, or one line of text.
 
 `timestamp`, `level`, `logger`, `event` (a stable id, docs/log-events.md), `message`, `request_id` within a request,
 then the event's own keys; an error adds `exception`, its class, and `stack`, its innermost frames.
@@ -15,7 +15,7 @@ from typing import Literal, TextIO
 
 import orjson
 
-from service import text_logging
+from service import ecs_logging, text_logging
 from service.log_records import EventRecord
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
@@ -56,6 +56,14 @@ class JsonLines(logging.Formatter):
     def render(line: dict[str, object]) -> str:
         written = orjson.dumps(line).decode()
         return written if written.isascii() else written.translate(_ESCAPES)
+
+
+class EcsLines(JsonLines):
+    """The same lines under the names of the Elastic Common Schema."""
+
+    @staticmethod
+    def render(line: dict[str, object]) -> str:
+        return JsonLines.render(ecs_logging.fields(line))
 
 
 class TextLines(JsonLines):
@@ -167,11 +175,12 @@ def dropped_lines() -> int:
 
 
 def configure_logging(
-    stream: TextIO = sys.stderr, *, level: str = "info", form: Literal["text", "json", ""] = ""
+    stream: TextIO = sys.stderr, *, level: str = "info", form: Literal["text", "json", "ecs", ""] = ""
 ) -> None:
     """Send every logger's lines there, to a stream that has a file; "" is text for a terminal and JSON for all else."""
     is_text = form == "text" or (not form and stream.isatty())
-    handler = CountingHandler(stream.fileno(), TextLines() if is_text else JsonLines())
+    lines = TextLines() if is_text else EcsLines() if form == "ecs" else JsonLines()
+    handler = CountingHandler(stream.fileno(), lines)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # None of this is in our lines, and finding it out costs time with each (the manual of logging says so).
     logging._srcfile = None  # noqa: SLF001 - the manual's own way

@@ -241,10 +241,10 @@ class Settings(DatastoreSettings):
     )
     log_months: int = Field(12, ge=1, le=120, description="Months of security log kept; older partitions go")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lines below are dropped")
-    log_format: Literal["", "text", "json"] = Field(
+    log_format: Literal["", "text", "json", "ecs"] = Field(
         "",
-        description="json is one object a line, with ISO times; text is for people; empty is text where standard error "
-        "is a terminal, else json",
+        description="json is one object a line, with ISO times; ecs is the same in the names of the Elastic Common "
+        "Schema; text is for people; empty is text where standard error is a terminal, else json",
     )
 
     @field_validator("secret_keys", mode="before")

@@ -13,7 +13,7 @@ _FOLDERS = (*_PRODUCT, "testkit", "bench", "tests")
 # The layers of the service, the lowest first: each knows those before it, and none after it.
 LAYERS = (
     ("service.accent_colors", "service.settings", "service.errors", "service.ids", "service.deadlines",
-     "service.email_addresses", "service.phone_numbers",
+     "service.ecs_logging", "service.email_addresses", "service.phone_numbers",
      "service.endpoints", "service.failpoints", "service.heartbeat", "service.i18n", "service.json_logging",
      "service.event_loop_monitor", "service.log_records", "service.outages", "service.process_supervisor",
      "service.redis_errors", "service.redis_sentinel", "service.relay_reports", "service.scopes",
