@@ -579,6 +579,16 @@ create table used_id_tokens (
 );
 CREATE INDEX used_id_tokens_expired ON public.used_id_tokens USING btree (expires_at);
 
+create table user_texts (
+    project_id text not null,
+    id text not null,
+    email text,
+    phone text,
+    name text not null,
+    constraint user_texts_pkey PRIMARY KEY (project_id, id)
+);
+CREATE INDEX user_texts_trigrams ON public.user_texts USING gin (email trigrams.gin_trgm_ops, name trigrams.gin_trgm_ops, phone trigrams.gin_trgm_ops, lower(id) trigrams.gin_trgm_ops);
+
 create table users (
     project_id text not null,
     id text not null,
@@ -610,8 +620,16 @@ create table users (
     constraint users_status_check CHECK ((status = ANY (ARRAY['unactivated'::text, 'active'::text, 'blocked'::text])))
 );
 CREATE INDEX users_by_age ON public.users USING btree (project_id, created_at, id);
+CREATE INDEX users_by_email ON public.users USING btree (project_id, COALESCE(email, ''::text), id);
+CREATE INDEX users_by_name ON public.users USING btree (project_id, name, id);
 CREATE UNIQUE INDEX users_by_phone ON public.users USING btree (project_id, phone) WHERE (phone_verified_at IS NOT NULL);
+CREATE INDEX users_by_status ON public.users USING btree (project_id, status, created_at, id);
+CREATE INDEX users_labels ON public.users USING gin (labels) WHERE (labels <> '{}'::text[]);
 CREATE INDEX users_of_phone ON public.users USING btree (project_id, phone) WHERE (phone IS NOT NULL);
+CREATE INDEX users_unverified ON public.users USING btree (project_id, created_at, id) WHERE (NOT email_verified);
+CREATE INDEX users_verified ON public.users USING btree (project_id, created_at, id) WHERE email_verified;
+CREATE TRIGGER users_texts AFTER INSERT OR DELETE ON public.users FOR EACH ROW EXECUTE FUNCTION keep_user_texts();
+CREATE TRIGGER users_texts_changed AFTER UPDATE OF email, phone, name ON public.users FOR EACH ROW WHEN (((old.email IS DISTINCT FROM new.email) OR (old.phone IS DISTINCT FROM new.phone) OR (old.name <> new.name))) EXECUTE FUNCTION keep_user_texts();
 
 create table void_guesses (
     slot integer not null,
@@ -730,6 +748,20 @@ begin
     delete from windows w where w.name in (
         select e.name from windows e where e.expires_at < moment limit 10 for update skip locked
     );
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.create_trigrams()
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+begin
+    if exists (select from pg_available_extensions where name = 'pg_trgm' and installed_version is null) then
+        create schema if not exists trigrams;
+        create extension pg_trgm schema trigrams;
+    end if;
+    return exists (select from pg_extension where extname = 'pg_trgm');
+exception when insufficient_privilege then
+    return false;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.ensure_user(project text, ids text[], address text)
@@ -892,6 +924,22 @@ begin
         end if;
     end loop;
     return changed;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.keep_user_texts()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    if tg_op = 'DELETE' then
+        delete from user_texts where project_id = old.project_id and id = old.id;
+    else
+        insert into user_texts (project_id, id, email, phone, name)
+        values (new.project_id, new.id, new.email, new.phone, lower(new.name))
+        on conflict (project_id, id) do update
+            set email = excluded.email, phone = excluded.phone, name = excluded.name;
+    end if;
+    return null;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.make_user(project text, ids text[], address text, proved boolean, given_name text, hash text)

@@ -18,7 +18,7 @@ from service.http.context import RequestContext
 from service.http.fields import Hidden, Name, NewEmail, NewPassword, NewUserId, PhoneOrNone, ident
 from service.http.request_body import Body, read
 from service.http.routing import contract, users_read, users_write
-from service.store import users
+from service.store import user_search, users
 from service.store.users import User
 
 # More are not counted: the answer is for a page's number, not for statistics.
@@ -50,7 +50,8 @@ def user_response(ctx: RequestContext, user: User, status: int = 200) -> web.Res
 )
 async def list_users(ctx: RequestContext) -> web.Response:
     """List a page of the project's users, oldest first unless asked for otherwise."""
-    wanted, page = await user_list_queries.read(ctx)
+    asked, page = await user_list_queries.read(ctx)
+    wanted = await user_search.bound(ctx.pool, ctx.project.id, wanted=asked, page=page)
     found = await users.page(ctx.pool, ctx.project.id, wanted=wanted, page=page)
     total = 0
     if list_queries.wants_total(ctx):

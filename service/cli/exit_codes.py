@@ -10,6 +10,7 @@ from service.errors import (
     EmailExists,
     OwnTarget,
     PasskeyNotFound,
+    QueryInvalid,
     SessionNotFound,
     TargetNotFound,
     UserExists,
@@ -25,7 +26,7 @@ PARTLY = {"wrong": WRONG, "exists": EXISTS, "refused": REFUSED, "missing": MISSI
 # The first that fits.
 _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
     ((InvalidSettings,), UNFIT),
-    ((ArgumentInvalid, UsageError, OwnTarget), WRONG),
+    ((ArgumentInvalid, QueryInvalid, UsageError, OwnTarget), WRONG),
     ((ProjectExists, UserExists, EmailExists), EXISTS),
     ((NotFound, UserNotFound, SessionNotFound, AuthenticatorNotFound, PasskeyNotFound, TargetNotFound), MISSING),
     ((TimeoutError, migrations.MigrationDrift, migrations.Busy, AccountError, OSError), AWAY),

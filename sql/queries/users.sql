@@ -386,14 +386,14 @@ delete from users where project_id = :project_id and id = :id;
 -- name: list_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, phones, phone_verified, phone_part, created_from, created_until, by, descending, cursor, moment, word, limit, offset) -> User*
 -- Null filters nothing. Words are searched with strpos, which has no wildcards. The order is `by`: for one value of it
 -- all but one of the cases are constants, so that the plan is as short as with the name of a column. The cursor is a
--- user; `moment` and `word` are that user's sort keys. Targets are looked up for the page alone, not for rows that the
--- offset skips.
+-- user; `moment` and `word` are that user's sort keys, which bound the rows a second time: no index bounds three columns
+-- of which one is a constant. Rows and targets are looked up for the page alone, not for what the offset skips.
 select p.project_id, p.id, p.email, p.email_version, p.email_verified, p.name, p.password_hash,
     p.password_updated_at, p.status, p.labels, p.prefs, p.created_at, p.updated_at, p.accessed_at, p.mfa,
     p.phone, p.phone_version, p.phone_verified_at is not null as phone_verified,
     targets_of(p.project_id, p.id, p.has_targets) as targets
 from (
-    select u.*
+    select u.project_id, u.id, k.moment, k.word
     from users u cross join lateral (
         select
             case :by::text when 'created_at' then u.created_at when 'updated_at' then u.updated_at
@@ -412,7 +412,7 @@ from (
         and (:emails::text[] is null or u.email = any(:emails))
         and (:names::text[] is null or u.name = any(:names))
         and (:statuses::text[] is null or u.status = any(:statuses))
-        and (:labels::text[] is null or u.labels && :labels)
+        and (:labels::text[] is null or (u.labels && :labels and u.labels <> '{}'))
         and (:verified::boolean is null or u.email_verified = :verified)
         and (:name_part::text is null or strpos(lower(u.name), lower(:name_part)) > 0)
         and (:email_part::text is null or strpos(u.email, :email_part) > 0)
@@ -424,12 +424,18 @@ from (
         and (:cursor::text is null or case when :descending::boolean
             then (k.moment, k.word, u.id) < (:moment::timestamptz, :word::text, :cursor)
             else (k.moment, k.word, u.id) > (:moment, :word, :cursor) end)
+        and (:cursor is null or case when :descending then k.moment <= :moment else k.moment >= :moment end)
+        and (:cursor is null or case when :descending then k.word <= :word else k.word >= :word end)
     order by
         case when not :descending then k.moment end, case when :descending then k.moment end desc,
         case when not :descending then k.word end, case when :descending then k.word end desc,
         case when not :descending then u.id end, case when :descending then u.id end desc
     limit :limit offset :offset
-) p;
+) k join users p on p.project_id = k.project_id and p.id = k.id
+order by
+    case when not :descending then k.moment end, case when :descending then k.moment end desc,
+    case when not :descending then k.word end, case when :descending then k.word end desc,
+    case when not :descending then p.id end, case when :descending then p.id end desc;
 
 -- name: count_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, phones, phone_verified, phone_part, created_from, created_until, most)
 -- At most `most`: counting a million rows would take too long.
@@ -443,7 +449,7 @@ select count(*) from (
         and (:emails::text[] is null or u.email = any(:emails))
         and (:names::text[] is null or u.name = any(:names))
         and (:statuses::text[] is null or u.status = any(:statuses))
-        and (:labels::text[] is null or u.labels && :labels)
+        and (:labels::text[] is null or (u.labels && :labels and u.labels <> '{}'))
         and (:verified::boolean is null or u.email_verified = :verified)
         and (:name_part::text is null or strpos(lower(u.name), lower(:name_part)) > 0)
         and (:email_part::text is null or strpos(u.email, :email_part) > 0)

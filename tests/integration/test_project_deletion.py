@@ -14,7 +14,7 @@ TABLES = (
     "users", "sessions", "tokens", "mails", "mail_events", "events", "logs", "platforms", "apps", "api_keys",
     "branding", "project_relays", "authenticators", "challenges", "identities", "identity_tokens", "mfa_changes",
     "oauth_flows", "passkey_challenges", "passkeys", "phone_changes", "providers", "recovery_codes", "sms", "targets",
-    "used_id_tokens",
+    "used_id_tokens", "user_texts",
 )  # fmt: skip
 # Country, system, client and device.
 _WHERE_FROM = ", ".join(["''"] * 13)

@@ -1,0 +1,100 @@
+"""Lists of a project with more users than can be looked through: by an index, or refused."""
+
+import pytest
+
+from service.db import Pool, Queries
+from service.store import user_search, users
+from service.store.migrations import migrate
+from testkit import api_keys
+from testkit.api import Api
+
+_MANY = "insert into users (project_id, id, name) select 'shop', 'many' || n, 'Many' from generate_series(1, $1) n"
+
+
+@pytest.fixture
+async def server(pool: Pool, project) -> dict[str, str]:
+    """A key of a project with many users and Ann."""
+    await pool.execute(_MANY, user_search.MOST)
+    await pool.execute(
+        "insert into users (project_id, id, email, name, phone, labels) values"
+        " ('shop', 'needle1', 'ann@shop.example', 'Änn O''Needle%', '+4915112345678', '{vip}')"
+    )
+    return await api_keys.key(pool)
+
+
+async def _ids(api: Api, server: dict[str, str], *queries: str, **plain: str) -> tuple[int, list[str]]:
+    params = [("queries[]", text) for text in queries] + list(plain.items())
+    answer = await api.call("GET", "/v1/users", headers=server, params=params, modern=True)
+    assert answer.status == 200, answer.data
+    return answer.data["total"], [user["$id"] for user in answer.data["users"]]
+
+
+async def _refusal(api: Api, server: dict[str, str], *queries: str, **plain: str) -> str:
+    params = [("queries[]", text) for text in queries] + list(plain.items())
+    answer = await api.call("GET", "/v1/users", headers=server, params=params, modern=True)
+    assert (answer.status, answer.data["type"]) == (400, "general_query_invalid")
+    return answer.data["message"]
+
+
+async def test_parts_of_texts_are_found(api: Api, server: dict[str, str]):
+    """Whatever the letters' case, in each of the four texts, without wildcards, and with other conditions."""
+    for part in ("NEEDLE1", "ANN@shop", "+491511", "änn o", "needle%"):
+        assert await _ids(api, server, search=part) == (1, ["needle1"]), part
+    assert await _ids(api, server, search="nee%le") == (0, [])
+    for field, part in (("name", "o'nee"), ("email", "shop.exa"), ("phone", "12345")):
+        assert await _ids(api, server, f'contains("{field}", ["{part}"])') == (1, ["needle1"])
+    assert await _ids(api, server, 'search("name", "needle")', 'contains("labels", ["other"])') == (0, [])
+    assert await _ids(api, server, 'equal("$id", ["many1"])', search="needle") == (0, [])
+    total, page = await _ids(api, server, 'orderDesc("accessedAt")', search="many")
+    assert (total, len(page)) == (user_search.MOST, 25)
+
+
+async def test_a_text_follows_its_user(api: Api, pool: Pool, server: dict[str, str]):
+    """A new name is found and the former one is not; nothing is kept of a deleted user."""
+    ann = await users.find(pool, "shop", user_id="needle1")
+    assert ann
+    await users.change_name(pool, ann, name="Pinhead")
+    assert await _ids(api, server, 'contains("name", ["needle"])') == (0, [])
+    assert await _ids(api, server, search="PINHEAD") == (1, ["needle1"])
+    await users.delete(pool, ann)
+    assert await pool.fetch("select from user_texts where id = 'needle1'") == []
+
+
+async def test_what_would_read_every_user_is_refused(api: Api, pool: Pool, server: dict[str, str], database: str):
+    """A search that no index knows, and an order without one, unless the filter leaves few; the message says so."""
+    assert "three letters" in await _refusal(api, server, search="a-b")
+    assert "narrow" in await _refusal(api, server, 'orderAsc("accessedAt")')
+    assert await _ids(api, server, 'orderAsc("accessedAt")', 'contains("labels", ["vip"])') == (1, ["needle1"])
+    await pool.execute("drop index user_texts_trigrams")
+    assert "no index" in await _refusal(api, server, search="needle")
+    await migrate(database)  # the next test has the index again
+
+
+async def test_migrate_makes_the_index_later_too(pool: Pool, server: dict[str, str], database: str):
+    """Once the server has pg_trgm: the users that are there come into the table first."""
+    await pool.execute("drop index user_texts_trigrams")
+    await pool.execute("delete from user_texts")
+    assert await migrate(database) == []
+    assert (await pool.fetchrow("select count(*) from user_texts"))[0] == user_search.MOST + 1
+    await pool.execute("analyze user_texts")
+    statement = Queries("user_search").statements["find_users_by_text"]
+    async with pool.connection() as connection, connection.transaction():
+        await connection.execute("set local enable_seqscan = off")
+        plan = await connection.fetch(f"explain {statement.sql}", "shop", "%needle%", "%needle%", None, None, None, 9)
+    assert any("user_texts_trigrams" in row[0] for row in plan), plan
+
+
+@pytest.mark.parametrize("by", ["created_at", "name", "email", "id"])
+@pytest.mark.parametrize("descending", [False, True])
+async def test_a_page_in_an_order_reads_its_index_alone(pool: Pool, server: dict[str, str], by: str, descending: bool):
+    """The first page and one behind a cursor are read in order: nothing is sorted but the page itself."""
+    await pool.execute("analyze users")
+    statement = Queries("users").statements["list_users"]
+    facts = dict.fromkeys(statement.params) | {
+        "project_id": "shop", "by": by, "descending": descending, "limit": 25, "offset": 0,
+    }  # fmt: skip
+    for cursor in (None, "many1"):
+        moment = None if cursor is None else (await pool.fetchrow("select now()"))[0]
+        facts |= {"cursor": cursor, "moment": moment, "word": None if cursor is None else "m"}
+        plan = [row[0] for row in await pool.fetch(f"explain {statement.sql}", *facts.values())]
+        assert not [line for line in plan if "Seq Scan" in line], plan
