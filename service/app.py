@@ -66,6 +66,7 @@ def _services(settings: Settings, now: Callable[[], float], peers: outages.Peers
         url, size = settings.database_url.get_secret_value(), settings.database_connections
         pool = Pool(url, size=size, name="accounts-api", outage=peers.postgres)
         redis = connect(settings.redis_url.get_secret_value())
+        job_queue = JobQueue(redis, peers.redis)
         passwords = PasswordHashPool(settings.hash_threads, breached=breached(settings), observe=metrics.hash.observe)
         user_agents.load_patterns()
         identity_providers = IdentityProviders(now)
@@ -84,7 +85,7 @@ def _services(settings: Settings, now: Callable[[], float], peers: outages.Peers
                 rate_limit_windows.Store(pool),
                 peers.redis,
             ),
-            job_queue=JobQueue(redis, peers.redis),
+            job_queue=job_queue,
             forwarding=Forwarding(settings.forwarded_header, settings.trusted_hops),
             providers=ProviderCache(pool, ring),
             identity_providers=identity_providers,
@@ -93,6 +94,7 @@ def _services(settings: Settings, now: Callable[[], float], peers: outages.Peers
         yield
         passwords.close()
         await identity_providers.close()
+        await job_queue.drain()
         await redis.aclose(close_connection_pool=True)
         await pool.close()
 

@@ -1,26 +1,40 @@
 """Job queue in Redis: after COMMIT a worker gets a row's id. A lost job delays the row; the poller finds it."""
 
 import asyncio
+import hashlib
 import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import orjson
 from arq.connections import ArqRedis
+from arq.jobs import serialize_job
+from arq.utils import timestamp_ms
 from redis.asyncio import Connection, ConnectionPool
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError
 
 from service import failpoints, outages, redis_errors, redis_sentinel, sentinel_url
 from service.outages import Outage
 
 QUEUE = "accounts:jobs"
+_SCRIPT = Path(__file__).with_suffix(".lua").read_text()
+_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 # These names stay for ever: arq throws away a job whose function a worker does not know.
 SEND_MAIL, SEND_SMS, RECORD_LOG = "send_mail", "send_sms", "record_log"
-# No request waits longer than this for Redis; one that hangs is not asked for a moment.
-_PATIENCE, _REST = 0.05, 1.0
+# Jobs of which one is enough for many rows, since it finds all of them, and the ids that such a job may have.
+_WAKE_UPS, _IDS = frozenset({RECORD_LOG}), 8
+# A Redis that takes longer than this for a round is not asked for a moment. No request waits for it.
+_PATIENCE, _REST = 0.25, 1.0
+_STEPS = 10
+# Jobs that wait for their round at a time; rows beyond are left to the poller.
+_MOST = 10_000
 # Seconds after which an idle connection is checked before use.
 _CHECKED = 15
 
@@ -91,34 +105,102 @@ def connect(url: str, *, timeout: float = 1.0) -> ArqRedis:
     return _Redis(pool, job_serializer=serialize, job_deserializer=deserialize, default_queue_name=QUEUE)
 
 
+@dataclass(slots=True)
+class _Job:
+    """A job of the next round, for `rows` rows; `ids` is how many ids it may have (queue.lua)."""
+
+    function: str
+    row_id: UUID
+    ids: int
+    rows: int = 0
+
+
 class JobQueue:
-    """Enqueues jobs for committed rows. Never raises: the poller finds a row whose job was not enqueued."""
+    """Enqueues jobs for committed rows, all that wait in one call, beside the requests that wrote them.
+
+    Never raises, and nobody waits for it: the poller finds a row whose job was not enqueued.
+    """
 
     def __init__(self, redis: ArqRedis, outage: Outage | None = None) -> None:
         """Create a queue. Clients of Redis in one process share an `outage`, so that the log has one line."""
         self._redis = redis
         self._outage = outage or outages.of_redis("")
+        self._waiting: dict[str, _Job] = {}
+        self._rounds: asyncio.Task[None] | None = None
         self._rest_until = 0.0
-        self.failed_enqueues = 0
+        # Rows since the start whose job Redis has, and has not.
+        self.enqueued = self.failed_enqueues = 0
 
-    async def enqueue(self, function: str, *row_ids: UUID) -> None:
-        """Enqueue one job a row, under the row's own id so that a second call adds none."""
+    def enqueue(self, function: str, *row_ids: UUID) -> None:
+        """Enqueue jobs for rows with the next round: one a row under its own id, or one that wakes for all of them."""
         if time.monotonic() < self._rest_until:
             self.failed_enqueues += len(row_ids)
             return
+        for row_id in row_ids:
+            wakes = function in _WAKE_UPS
+            job_id = function if wakes else str(row_id)
+            if len(self._waiting) >= _MOST and job_id not in self._waiting:
+                self.failed_enqueues += 1
+                continue
+            self._waiting.setdefault(job_id, _Job(function, row_id, _IDS if wakes else 1)).rows += 1
+        if self._waiting and (self._rounds is None or self._rounds.done()):
+            self._rounds = asyncio.create_task(self._run_rounds())
+
+    async def drain(self) -> None:
+        """Wait until every job was enqueued or given up, before Redis is left."""
+        if self._rounds is not None:
+            await asyncio.wait({self._rounds})
+
+    async def _run_rounds(self) -> None:
+        while self._waiting:
+            jobs, self._waiting = self._waiting, {}
+            await self._run_round(jobs)
+
+    async def _run_round(self, jobs: dict[str, _Job]) -> None:
+        rows = sum(job.rows for job in jobs.values())
         try:
-            async with asyncio.timeout(_PATIENCE):
-                if failpoints.armed:
-                    await failpoints.reach("redis.enqueue.before")
-                for row_id in row_ids:
-                    await self._redis.enqueue_job(function, str(row_id), _job_id=str(row_id))
-                if failpoints.armed:
-                    await failpoints.reach("redis.enqueue.after")
-        except Exception as error:  # noqa: BLE001 - the rows are committed: an error of Redis does not change the response
-            self.failed_enqueues += len(row_ids)
+            if failpoints.armed:
+                await failpoints.reach("redis.enqueue.before")
+            await _within_patience(self._write(jobs))
+            if failpoints.armed:
+                await failpoints.reach("redis.enqueue.after")
+        except Exception as error:  # noqa: BLE001 - the rows are committed: an error of Redis changes nothing for them
+            self.failed_enqueues += rows
             if isinstance(error, TimeoutError):
                 self._rest_until = time.monotonic() + _REST
             self._outage.record_failure(redis_errors.fault(error))
         else:
+            self.enqueued += rows
             if self._outage.ongoing:
                 self._outage.record_success()
+
+    async def _write(self, jobs: dict[str, _Job]) -> None:
+        """Write jobs as arq's enqueue_job does, in one round trip instead of four each."""
+        arguments: list[str | int | bytes] = [1, self._redis.default_queue_name, self._redis.expires_extra_ms]
+        for job_id, job in jobs.items():
+            raw = serialize_job(job.function, (str(job.row_id),), {}, None, timestamp_ms(), serializer=serialize)
+            arguments += (job.ids, job_id, raw)
+        try:
+            await self._redis.execute_command("EVALSHA", _SHA, *arguments)  # type: ignore[no-untyped-call]  # the library ships no type here
+        except NoScriptError:
+            await self._redis.execute_command("EVAL", _SCRIPT, *arguments)  # type: ignore[no-untyped-call]  # nor here
+
+
+async def _within_patience(call: Coroutine[Any, Any, None]) -> None:
+    """Wait for a call to Redis. Raises TimeoutError if Redis is slow, not if this process is.
+
+    The time is waited in steps. A lag of our own event loop, however long, uses up one of them.
+    """
+    calling = asyncio.ensure_future(call)
+    try:
+        for _ in range(_STEPS):
+            await asyncio.wait({calling}, timeout=_PATIENCE / _STEPS)
+            if calling.done():
+                break
+        else:
+            raise TimeoutError
+    finally:
+        if not calling.done():
+            calling.cancel()
+            await asyncio.wait({calling})
+    calling.result()

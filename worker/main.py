@@ -152,6 +152,7 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
         for task in beside:
             await cancel_and_wait(task)
         await reports.stop()
+        await job_queue.drain()
         recorder.journal.close()
         heartbeat.stop()
 

@@ -41,4 +41,4 @@ async def unit_of_work(pool: Pool, job_queue: "JobQueue | None", project_id: str
 
         for function, rows in ((SEND_MAIL, work.mails), (SEND_SMS, work.sms), (RECORD_LOG, work.events)):
             if rows:
-                await job_queue.enqueue(function, *rows)
+                job_queue.enqueue(function, *rows)

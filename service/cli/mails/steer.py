@@ -108,9 +108,11 @@ async def _cancel(tx: UnitOfWork, mails: list[UUID]) -> list[ActionResult]:
 @asynccontextmanager
 async def _queue(settings: "DatastoreSettings") -> AsyncIterator[JobQueue]:
     redis = connect(settings.redis_url.get_secret_value())
+    job_queue = JobQueue(redis)
     try:
-        yield JobQueue(redis)
+        yield job_queue
     finally:
+        await job_queue.drain()
         await redis.aclose(close_connection_pool=True)
 
 

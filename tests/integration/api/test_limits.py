@@ -301,6 +301,7 @@ async def test_without_redis_calls_are_counted_all_the_same(aiohttp_client, api:
     found = [status for size in (4,) * 7 + (1,) for status in await statuses(alone, [ASK] * size)]
     assert sorted(found) == [201] * 9 + [429] * 20
     assert app[SERVICES].limits.redis.fallbacks >= 30 + 10, "ten got as far as the budget of the mailbox"
+    await app[SERVICES].job_queue.drain()
     assert app[SERVICES].job_queue.failed_enqueues == 10
 
 

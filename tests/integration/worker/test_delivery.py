@@ -441,6 +441,7 @@ async def test_without_redis_the_sweep_delivers(pool: Pool, sink: Sink, a_worker
     finally:
         sweeping.cancel()
         await asyncio.gather(sweeping, return_exceptions=True)
+    await delivery.job_queue.drain()
     assert delivery.job_queue.failed_enqueues == 1
 
 
