@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from service.database_engine import Engine, identify
 from service.db import SESSION, Executor, Queries
 
 _sql = Queries("database_health")
@@ -33,6 +34,13 @@ class DroppedSetting:
     remedy: str
 
 
+@dataclass(frozen=True, slots=True)
+class EngineMark:
+    """Sign of an engine other than plain Postgres: an extension, or what the names of its settings begin with."""
+
+    mark: str
+
+
 class Clock:
     """Postgres's time without a query: the last value, plus the time since then by the monotonic clock."""
 
@@ -51,6 +59,15 @@ class Clock:
     def offset(self) -> float:
         """Return the seconds that Postgres is ahead of this machine."""
         return self.now() - time.time()
+
+
+async def find_engine(conn: Executor) -> Engine:
+    """Find out which engine answers; one that is refused is asked for nothing but its version."""
+    version = await _sql.value(conn, "get_engine_version")
+    engine = identify(version)
+    if engine.fault:
+        return engine
+    return identify(version, {each.mark for each in await _sql.all(conn, "list_engine_marks", EngineMark)})
 
 
 async def find_server_state(conn: Executor) -> ServerState | None:

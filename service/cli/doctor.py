@@ -73,6 +73,9 @@ def _settings(settings: "Settings") -> list[Finding]:
 async def _postgres(settings: "Settings") -> list[Finding]:
     try:
         async with asyncio.timeout(_PATIENCE), database(settings) as pool:
+            engine = await database_health.find_engine(pool)
+            if engine.fault:
+                return [Finding("postgres", "fail", engine.fault)]
             sent = time.time()
             found = await database_health.find_server_state(pool)
             received = time.time()
@@ -90,8 +93,11 @@ async def _postgres(settings: "Settings") -> list[Finding]:
         (abs(apart) - (received - sent) <= _APART, f"its clock is {apart:+.1f} s from this machine's"),
     )
     faults = [Finding("postgres", "fail", fault) for fine, fault in checks if not fine]
-    sound = Finding("postgres", "ok", f"release {found.release}, schema {version}, may be written")
+    release = f"release {found.release}" if engine.name == "Postgres" else f"{engine.name}, release {found.release}"
+    sound = Finding("postgres", "ok", f"{release}, schema {version}, may be written")
     message = "have one cookie: who signs in to one is signed out of the other"
+    if engine.name == "Citus":
+        faults.append(Finding("postgres", "warn", "is Citus, on which not all of this service runs: docs/scale.md"))
     found_alike = [Finding("projects", "warn", f"{', '.join(each.ids)} {message}") for each in alike]
     return [*(faults or [sound]), *_session(dropped), *found_alike]
 

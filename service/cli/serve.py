@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from service import db, endpoints, json_logging
 from service.cli import arguments as kinds
 from service.cli.command_table import COMMANDS
-from service.cli.commands import add_command
-from service.store import migrations
+from service.cli.commands import UsageError, add_command
+from service.store import distribution, migrations
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -26,7 +26,9 @@ def add(verbs: Any) -> None:
         help="serve by so many processes, about one a core; each has a health port, HEALTH_PORT and those behind it",
     )
     serve.set_defaults(supervise=_supervise)
-    add_command(verbs, "migrate", _migrate, COMMANDS["migrate"].text)
+    migrate = add_command(verbs, "migrate", _migrate, COMMANDS["migrate"].text)
+    migrate.add_argument("--distribute", action="store_true", help="then spread the tables over Citus, by project")
+    migrate.add_argument("--dry-run", action="store_true", help="with --distribute: change nothing, print the plan")
 
 
 def _supervise(arguments: argparse.Namespace, settings: "Settings") -> None:
@@ -45,7 +47,7 @@ async def _serve(arguments: argparse.Namespace, settings: "Settings") -> None:
     await serve(settings, share_port=arguments.share_port)
 
 
-async def _migrate(_arguments: argparse.Namespace, settings: "Settings") -> object:
+async def _migrate(arguments: argparse.Namespace, settings: "Settings") -> object:
     """Migrate. Raises InvalidSettings for the address of a pooler, which would hand the session's lock to others."""
     from service.settings import InvalidSettings  # noqa: PLC0415 - --help needs no settings
 
@@ -54,4 +56,12 @@ async def _migrate(_arguments: argparse.Namespace, settings: "Settings") -> obje
         raise InvalidSettings(
             ["DATABASE_URL: prepared_statements=off is for poolers; migrate at Postgres's own address"]
         )
-    return {"applied": await migrations.migrate(url)}
+    if arguments.dry_run:
+        if not arguments.distribute:
+            raise UsageError("--dry-run goes with --distribute")
+        return {"plan": await distribution.rehearse(url)}
+    if not arguments.distribute:
+        return {"applied": await migrations.migrate(url)}
+    if not await distribution.has_citus(url):
+        raise UsageError("this database has no extension citus: create it first, or migrate without --distribute")
+    return {"applied": await migrations.migrate(url), "distributed": await distribution.distribute(url)}

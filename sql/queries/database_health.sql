@@ -20,3 +20,14 @@ select format('alter role %I set %I = %L', current_user, name, wanted.setting) a
   join pg_settings using (name)
  where pg_settings.setting <> wanted.setting
  order by place;
+
+-- name: get_engine_version()
+-- By itself: an engine that is no Postgres may know nothing else of what is asked here.
+select version();
+
+-- name: list_engine_marks() -> EngineMark*
+-- Extensions, and what settings of extensions begin with.
+select extname::text as mark from pg_extension
+union select split_part(name, '.', 1) from pg_settings where name like '%.%'
+union select 'aurora' from pg_proc where proname = 'aurora_version'
+union select 'dsql' where to_regclass('sys.iam_pg_role_mappings') is not null;

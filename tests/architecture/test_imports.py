@@ -20,7 +20,7 @@ LAYERS = (
      "service.sentinel_url", "service.supervision", "service.text_logging", "service.version"),
     ("service.crypto", "service.db", "service.rate_limiter", "service.queue", "service.clientinfo", "service.links",
      "service.template_overrides", "service.identity_providers"),
-    ("service.store", "service.database_health", "service.metrics"),
+    ("service.store", "service.database_health", "service.database_engine", "service.metrics"),
     ("service.http",),
     ("service.accounts",),
     ("service.api",),
