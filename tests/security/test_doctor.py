@@ -76,7 +76,7 @@ async def test_a_database_of_another_state(  # noqa: PLR0917 - fixtures, and wha
     assert says in told
 
 
-async def test_a_redis_that_forgets(trial, redis: Any, capsys: pytest.CaptureFixture[str]):
+async def test_a_redis_that_forgets(trial, pool: Pool, redis: Any, capsys: pytest.CaptureFixture[str]):
     """A Redis that throws keys away when it is full would forget guesses."""
     await redis.config_set("maxmemory-policy", "allkeys-lru")
     try:
