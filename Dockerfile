@@ -1,5 +1,7 @@
 # One image for the API, the worker and the migrations; the command tells which.
-FROM python:3.11-slim
+# A tag, for its fixes. Give a digest where each build has to be the same: docs/upgrades.md.
+ARG BASE=python:3.11-slim
+FROM ${BASE}
 
 ENV PYTHONUNBUFFERED=1
 WORKDIR /app

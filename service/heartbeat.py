@@ -6,11 +6,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-SECRETS_FOLDER = Path("/run/secrets")
+_CONTAINER_SECRETS = Path("/run/secrets")
 SETTING = "worker_heartbeat"
 USUAL = Path("/tmp/worker.alive")  # noqa: S108 - an empty file, in the container's own folder
 # Seconds within which a worker's loop must have written.
 _STALE = 30.0
+
+
+def secrets_folders() -> list[Path]:
+    """List the folders whose files are settings too: a container's secrets, and systemd's credentials, which win."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    return [path for path in (_CONTAINER_SECRETS, Path(credentials) if credentials else None) if path and path.is_dir()]
 
 
 def heartbeat_path() -> Path:
@@ -18,8 +24,8 @@ def heartbeat_path() -> Path:
     given = next((value for name, value in os.environ.items() if name.lower() == SETTING), None)
     if given is None:
         try:
-            secret = next((each for each in SECRETS_FOLDER.iterdir() if each.name.lower() == SETTING), None)
-            given = secret.read_text().strip() if secret else None
+            files = [each for folder in secrets_folders() for each in folder.iterdir() if each.name.lower() == SETTING]
+            given = files[-1].read_text().strip() if files else None
         except OSError:
             given = None
     return USUAL if given is None else Path(given)

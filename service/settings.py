@@ -1,4 +1,4 @@
-"""Settings of an operator, read once from the environment (and from /run/secrets)."""
+"""Settings of an operator, read once from the environment and from folders of secrets."""
 
 import ipaddress
 import re
@@ -11,7 +11,6 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service import email_addresses, endpoints, heartbeat, sentinel_url
-from service.heartbeat import SECRETS_FOLDER
 
 _KID = re.compile(r"[A-Za-z0-9_-]{1,16}")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -73,9 +72,7 @@ class InvalidSettings(Exception):
 class DatastoreSettings(BaseSettings):
     """Addresses of Postgres and Redis: all settings that a command on the outbox needs."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", secrets_dir=SECRETS_FOLDER if SECRETS_FOLDER.is_dir() else None
-    )
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     database_url: SecretStr = Field(
         description="Postgres 15 or newer, postgres://user:password@host/name; of several hosts, "
@@ -123,7 +120,7 @@ class DatastoreSettings(BaseSettings):
     def read(cls) -> Self:
         """Read settings from the environment. Raises InvalidSettings with every fault and without any value."""
         try:
-            return cls()
+            return cls(_secrets_dir=heartbeat.secrets_folders() or None)
         except ValidationError as error:
             raise InvalidSettings(
                 [_message(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]

@@ -18,6 +18,7 @@ from service.queue import JobQueue, connect
 from service.relay_reports import RelayReporter
 from service.settings import InvalidSettings, Settings
 from service.store import sealed_rows, sms
+from service.supervision import READY, STOPPING, Supervision, by_systemd
 from worker.asyncio_tools import cancel_and_wait
 from worker.concurrency import DeliverySlots
 from worker.crash_recovery import recover
@@ -51,7 +52,7 @@ async def run_worker(settings: Settings) -> None:
 
     Raises InvalidSettings where rows are encrypted under keys that this worker lacks.
     """
-    stop, hurry = asyncio.Event(), asyncio.Event()
+    stop, hurry, starter = asyncio.Event(), asyncio.Event(), by_systemd()
 
     def request_stop() -> None:
         if stop.is_set():
@@ -59,6 +60,7 @@ async def run_worker(settings: Settings) -> None:
             hurry.set()
         else:
             log.info("The worker is stopping", extra={"event": "worker.stopping"})
+            starter.report(STOPPING)
             stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -75,7 +77,7 @@ async def run_worker(settings: Settings) -> None:
     redis = connect(settings.redis_url.get_secret_value())
     try:
         await _require_keys(pool, settings)
-        await _run(settings, identity, pool, redis, peers, stop, hurry)
+        await _run(settings, identity, pool, redis, peers, stop, hurry, starter)
     finally:
         await redis.aclose(close_connection_pool=True)
         await pool.close()
@@ -106,6 +108,7 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
     peers: Peers,
     stop: asyncio.Event,
     hurry: asyncio.Event,
+    starter: Supervision,
 ) -> None:
     metrics, job_queue = Metrics(), JobQueue(redis, peers.redis)
     recorder = OutcomeRecorder(pool, Leases(pool, identity.name), SentJournal(identity.journal), metrics)
@@ -132,8 +135,10 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
     )
     health_port = HealthPort(settings.host, settings.worker_health_port, health, page)
     beside = [asyncio.create_task(each.run()) for each in (heartbeat, reports, health_port)]
+    beside.append(asyncio.create_task(starter.run(stop)))
     event_loop_monitor.spare_startup()
     log.info("The worker has started", extra={"event": "worker.started", "worker": identity.name})
+    starter.report(READY)
     try:
         if await _finished_before(stop, recover(pool, identity, recorder)):
             health.recovered = True

@@ -14,6 +14,8 @@ from worker.smtp import parse_urls
 
 _OURS = ("migrate", "api", "worker")
 _SECRETS = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD", "SECRET_KEYS")
+# Ports that checks and publishing name; what must be each worker's own, and lies in its /tmp.
+_FIXED = {"PORT", "HEALTH_PORT", "WORKER_HEALTH_PORT", "WORKER_ID", "WORKER_HEARTBEAT"}
 # ${NAME}, ${NAME:-default}, ${NAME:?complaint}: all that compose.yaml uses.
 _HOLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
 
@@ -59,7 +61,8 @@ def test_one_image_with_less_rights_than_usual(compose: dict[str, Any], dockerfi
     """API, worker and migration are one image, run by nobody special, on a disk that can't be written."""
     for name in _OURS:
         ours = compose[name]
-        assert (ours["build"], ours["image"]) == (".", "accounts:latest")
+        assert (ours["build"]["context"], ours["image"]) == (".", "accounts:latest")
+        assert f"ARG BASE={filled(ours['build']['args']['BASE'], {})}\nFROM ${{BASE}}\n" in dockerfile
         assert ours["read_only"] is True
         assert ours["cap_drop"] == ["ALL"]
         assert str(Settings.model_fields["worker_heartbeat"].default.parent) in ours["tmpfs"]
@@ -75,6 +78,20 @@ def test_every_variable_is_a_setting(compose: dict[str, Any], name: str):
     assert given <= {field.upper() for field in Settings.model_fields}
     required = {field.upper() for field, info in WorkerSettings.model_fields.items() if info.is_required()}
     assert required <= given
+
+
+def test_every_setting_is_passed_on(compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    """An operator sets it in .env alone; where .env has none, its value is the one that the settings document."""
+    passed = compose["worker"]["environment"]
+    assert {field.upper() for field in Settings.model_fields} - passed.keys() == _FIXED
+    given = {"POSTGRES_PASSWORD": "0a1b2c", "VALKEY_PASSWORD": "3d4e5f", "SECRET_KEYS": "k1:" + "6f1c9d2e8b3a4750" * 4}
+    for variable, value in passed.items():
+        monkeypatch.setenv(variable, filled(value, given))
+        (hole,) = holes(value) or [None]
+        assert hole is None or hole["name"] in {variable, *_SECRETS}
+    usual = {name: info.default for name, info in Settings.model_fields.items() if name.upper() in passed}
+    differ = {name.upper() for name, value in usual.items() if getattr(WorkerSettings.read(), name) != value}
+    assert differ == {"DATABASE_URL", "REDIS_URL", "SECRET_KEYS", "PUBLIC_URL", "SMTP_URL", "HOST", "WORKER_STATE"}
 
 
 @pytest.mark.parametrize("name", _OURS)

@@ -76,13 +76,21 @@ def test_the_check_looks_where_the_worker_writes(
 def test_the_check_reads_a_secret_file(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A setting may be a file under /run/secrets; the environment goes first."""
+    """A setting may be a file under /run/secrets or a credential of systemd's; the environment goes first."""
     monkeypatch.delenv("WORKER_HEARTBEAT", raising=False)
-    (tmp_path / "worker_heartbeat").write_text("/from/a/file\n")
-    monkeypatch.setattr(heartbeat, "SECRETS_FOLDER", tmp_path)
+    monkeypatch.delenv("SECRET_KEYS", raising=False)
     for each, given in environment.items():
-        monkeypatch.setenv(each, given)
-    assert heartbeat.heartbeat_path() == Settings(_secrets_dir=tmp_path).worker_heartbeat == Path("/from/a/file")
+        if each != "SECRET_KEYS":
+            monkeypatch.setenv(each, given)
+    secrets, credentials = tmp_path / "secrets", tmp_path / "credentials"
+    for folder in (secrets, credentials):
+        folder.mkdir()
+        (folder / "worker_heartbeat").write_text(f"/from/{folder.name}\n")
+    (secrets / "secret_keys").write_text(environment["SECRET_KEYS"])
+    monkeypatch.setattr(heartbeat, "_CONTAINER_SECRETS", secrets)
+    assert heartbeat.heartbeat_path() == Settings.read().worker_heartbeat == Path("/from/secrets")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    assert heartbeat.heartbeat_path() == Settings.read().worker_heartbeat == Path("/from/credentials")
     monkeypatch.setenv("WORKER_HEARTBEAT", "/from/the/environment")
     assert heartbeat.heartbeat_path() == Path("/from/the/environment")
 
