@@ -68,7 +68,7 @@ def _services(settings: Settings, now: Callable[[], float], peers: outages.Peers
         redis = connect(settings.redis_url.get_secret_value())
         job_queue = JobQueue(redis, peers.redis)
         passwords = PasswordHashPool(settings.hash_threads, breached=breached(settings), observe=metrics.hash.observe)
-        user_agents.load_patterns()
+        user_agents.load_rules()
         identity_providers = IdentityProviders(now)
         app[SERVICES] = Services(
             settings=settings,

@@ -56,7 +56,7 @@ def main() -> None:
     routes()
     asyncio.run(passkey_ceremonies.load())
     templates.load_templates()
-    user_agents.load_patterns()
+    user_agents.load_rules()
     child = 0
     for line in sys.stdin:
         if line.strip():

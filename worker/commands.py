@@ -73,7 +73,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return _try_relays(servers, settings, as_json=arguments.json)
     json_logging.configure_logging(level=settings.log_level, form=settings.log_format)
     templates.load_templates()
-    user_agents.load_patterns()
+    user_agents.load_rules()
     try:
         uvloop.run(run_worker(settings))
     except InvalidSettings as unfit:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import ua_parser
-from ua_parser.regex import Resolver
+from ua_parser import Domain
 
 from service.clientinfo import native_apps
+from service.clientinfo.user_agent_rules import LazyRules
 
 MAX_LENGTH = 512
 REMEMBERED = 2048
@@ -159,28 +160,18 @@ def parse(user_agent: str) -> "Device":
     return _parse(_UNPRINTABLE.sub("?", user_agent[:MAX_LENGTH]).strip())
 
 
-def load_patterns() -> None:
-    """Compile the rules now, which takes a tenth of a second, and not within the first request that needs them."""
-    _names()
-    _makes()
-
-
 @cache
-def _names() -> Resolver:
-    clients, systems, _ = ua_parser.load_lazy_builtins()
-    return Resolver((clients, systems, []))
-
-
-@cache
-def _makes() -> Resolver:
-    """Load half of all rules: the makes of phones, 15 MB of them."""
-    return Resolver(([], [], ua_parser.load_lazy_builtins()[2]))
+def load_rules() -> tuple[LazyRules, LazyRules, LazyRules]:
+    """Load the rules for clients, systems and devices; at start, and not within the first request that needs them."""
+    clients, systems, devices = ua_parser.load_lazy_builtins()
+    return LazyRules(Domain.USER_AGENT, clients), LazyRules(Domain.OS, systems), LazyRules(Domain.DEVICE, devices)
 
 
 def _make(text: str, os_code: str) -> ua_parser.Device | None:
     """Find the make. A desktop has none, a program none either; a robot may pretend to be anything."""
     has_device = os_code not in _DESKTOPS if os_code else text.startswith("Mozilla/")
-    return _makes()(text, ua_parser.Domain.DEVICE).device if has_device or _ROBOT.search(text) else None
+    found = load_rules()[2].find(text) if has_device or _ROBOT.search(text) else None
+    return found.device if found else None
 
 
 @lru_cache(REMEMBERED)
@@ -190,11 +181,12 @@ def _parse(text: str) -> "Device":
     if app := native_apps.parse(text):
         client = (app.kind, "", app.name, app.version)
         return Device(app.os_code, app.os_name, app.os_version, *client, "", "", app.device, app.brand, app.model)
-    found = _names()(text, ua_parser.Domain.USER_AGENT | ua_parser.Domain.OS)
-    system = _system(text, found.os)
+    clients, systems, _ = load_rules()
+    found, os = clients.find(text), systems.find(text)
+    system = _system(text, os.os if os else None)
     make = _make(text, system[0])
     spider = make is not None and make.family == "Spider"
-    client = _client(text, found.user_agent, spider=spider, os_code=system[0])
+    client = _client(text, found.user_agent if found else None, spider=spider, os_code=system[0])
     engine = _engine(text, system[0]) if client[0] == "browser" else ("", "")
     if spider:
         return Device(*system, *client, *engine)

@@ -4,10 +4,14 @@ from dataclasses import astuple, fields
 from pathlib import Path
 
 import pytest
+import ua_parser
 from hypothesis import example, given
 from hypothesis import strategies as st
+from ua_parser import Domain
+from ua_parser.regex import Resolver
 
 from service.clientinfo import user_agents
+from service.clientinfo.user_agent_rules import needed_words
 
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/70.0.3538.77 Safari/537.36"
@@ -106,8 +110,31 @@ def test_order() -> None:
     ]
 
 
-def test_warm_is_repeatable() -> None:
-    """Warming up twice is harmless."""
-    user_agents.load_patterns()
-    user_agents.load_patterns()
-    assert told("curl/8.0.1") == "|||library||curl|8.0|||||"
+@pytest.mark.parametrize(
+    ("regex", "words"),
+    [
+        (r"Firefox/(\d+)\.(\d+)", [("firefox/",), (".",)]),
+        (r"(?:Kindle|Silk)/(\d)", [("kindle", "silk"), ("/",)]),
+        (r"[Cc][Aa]t[0-9][^x]", [("cat",)]),
+        (r"colou?r", [("colo",), ("r",)]),
+        (r"ab*c+d{0,2}e{2,3}f", [("a",), ("c",), ("e",), ("f",)]),
+        (r"(?i)(abc)?(d(?:e|f)|g)* ?H", [("h",)]),
+        (r"(?:one |)(?P<two>2|two\.)$", [("2", "two.")]),
+        (r"((?:very )?long)+|short", [("long", "short")]),
+        (r"a|b*", []),
+        (r"\x41bc", []),
+    ],
+)
+def test_a_rule_is_near_where_its_words_are(regex: str, words: list[tuple[str, ...]]) -> None:
+    """Nothing optional counts, of alternatives one is enough, and what is not understood asks for nothing."""
+    assert needed_words(regex) == words
+
+
+def test_rules_find_what_the_library_finds() -> None:
+    """Compiled one by one, they find in order what all of them find at once."""
+    every = Resolver(ua_parser.load_lazy_builtins())
+    for text in _LINES[1::2]:
+        found = [rules.find(text) for rules in user_agents.load_rules()]
+        told = found[0] and found[0].user_agent, found[1] and found[1].os, found[2] and found[2].device
+        wanted = every(text, Domain.ALL)
+        assert told == (wanted.user_agent, wanted.os, wanted.device), text
