@@ -6,7 +6,6 @@ line of text: $argon2…, $2b$… (bcrypt), $scrypt$ln=…,r=…,p=…$salt$hash
 
 import asyncio
 import base64
-import functools
 import hashlib
 import hmac
 import os
@@ -50,16 +49,14 @@ _STEP = 5
 _LONGEST = 1.0
 
 
-@functools.cache
-def _decoy() -> str:
-    """Hash of no password, made once, for a login of an unknown user to be checked against: the same work and time."""
-    return _HASHER.hash(os.urandom(16).hex())
+def _decoy(hasher: PasswordHasher) -> str:
+    """Make up a hash of nothing, for an answer where there is none to check against: the same work and time.
 
-
-@functools.cache
-def _code_decoy() -> str:
-    """Hash of no code, made once, for an answer where there is no code to check against."""
-    return _CODE_HASHER.hash(os.urandom(16).hex())
+    To hash something for it would take 19 MB at each start.
+    """
+    cost = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    salt, digest = (_unpadded(os.urandom(length)) for length in (hasher.salt_len, hasher.hash_len))
+    return f"$argon2id$v=19${cost}${salt}${digest}"
 
 
 def _step_back() -> None:
@@ -94,7 +91,7 @@ class PasswordHashPool:
         self.refused = 0
         # Durations of recent hashes, in seconds.
         self._usual = 0.0
-        self._nobody, self._no_code = _decoy(), _code_decoy()
+        self._nobody, self._no_code = _decoy(_HASHER), _decoy(_CODE_HASHER)
 
     async def hash(self, password: str) -> str:
         return await self._run(lambda: self._measured(lambda: _HASHER.hash(password)))

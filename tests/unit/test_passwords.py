@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import VerifyMismatchError
 
 from service.crypto import password_hashing as module
 from service.crypto.password_hashing import PasswordHashPool
@@ -46,6 +47,15 @@ async def test_nobodys_password_is_never_right(passwords: PasswordHashPool):
     """An account without a hash accepts no password."""
     assert await passwords.verify(None, "anything") is False
     assert await passwords.verify("", "anything") is False
+
+
+async def test_nobodys_password_costs_as_much_as_any(passwords: PasswordHashPool):
+    """What an unknown user's is checked against is a whole hash of today's parameters, for passwords and for codes."""
+    code = (await passwords.hash_codes(["x"]))[0]
+    for decoy, real in ((passwords._nobody, await passwords.hash("x")), (passwords._no_code, code)):
+        assert extract_parameters(decoy) == extract_parameters(real)
+        with pytest.raises(VerifyMismatchError):
+            PasswordHasher().verify(decoy, "x")
 
 
 @pytest.mark.parametrize("stored", ["junk", "$argon2id$v=19$m=19456", "$2b$12$abcdefghijklmnopqrstuv", "x" * 5000])

@@ -82,7 +82,8 @@ class Since:
 class Answer(BaseModel):
     """A response; every field is always there, and no other."""
 
-    model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
+    # None is validated: a validator of each would take 2 MB.
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, defer_build=True)
     # Fields that a response has at its end, in this order: in the class, inherited ones come first.
     last: ClassVar[tuple[str, ...]] = ()
 
