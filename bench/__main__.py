@@ -1,7 +1,7 @@
 """`python -m bench`: this service beside the least code that does the same work, as a table.
 
 Takes about seven minutes (--quick: ten seconds; --peers, with other account services in the place of that code:
-four), starts its own servers on free ports of this machine, talks to nobody else and leaves nothing behind. A busy
+five), starts its own servers on free ports of this machine, talks to nobody else and leaves nothing behind. A busy
 machine is asked to be quiet for a minute at most. Exit codes: 0 measured (goals may be missed: read the table), 1
 something broke, 130 Ctrl-C.
 """
@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import machine, mails, reads, table, waits, writes
+from bench import machine, mails, reads, results, table, waits, writes
 from bench.ground import Ground, Member, api, ground, sign_up, worker
 from bench.mails import Post
 from bench.peers import measure as peers
 from bench.programs import on_core, run
+from bench.results import Results
 from bench.table import Row
 from service.store.tokens import Kind
 
@@ -110,7 +111,10 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="a few seconds: shows that it runs, measures nothing")
     parser.add_argument("--writes", action="store_true", help="only the acts that write")
     parser.add_argument("--peers", action="store_true", help="other account services instead, which ./dev installs")
+    parser.add_argument("--save", action="store_true", help="put table and plot into docs/performance.md, too")
     arguments = parser.parse_args(words)
+    if arguments.save and (arguments.quick or arguments.writes):
+        parser.error("--save takes whole results")
     size = QUICK if arguments.quick else Size()
     if not arguments.quick:
         machine.ask_for_quiet(note)
@@ -121,7 +125,10 @@ def main(words: Sequence[str] | None = None) -> int:
         else:
             rows = asyncio.run((measure_writes if arguments.writes else measure)(size, Path(folder)))
     notes = peers.versions() if arguments.peers else ()
-    table.show(rows, rounds=size.rounds, report=print, state=watch.state(), notes=notes)
+    found = Results(table.head(rounds=size.rounds, state=watch.state(), notes=notes), rows)
+    print(found)
+    if arguments.save:
+        results.save("peers" if arguments.peers else "bare", found)
     return 0
 
 

@@ -41,24 +41,33 @@ def show(
     rows: Sequence[Row], *, rounds: int, report: Callable[[str], None], state: State | None, notes: Sequence[str] = ()
 ) -> None:
     """Print the table; `state` is that of the machine while it was measured, `notes` are lines about the programs."""
-    report(f"accounts bench, {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, {rounds} interleaved rounds")
+    report("\n".join((*head(rounds=rounds, state=state, notes=notes), "", *lines(rows))))
+
+
+def head(*, rounds: int, state: State | None, notes: Sequence[str]) -> list[str]:
+    """Describe what was measured, where and when."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
-    report(f"Python {platform.python_version()}, {versions}")
-    report(f"{platform.system()} {platform.release()}, {os.cpu_count()} cores of {_processor()}; {placed()}")
-    report("access and job logs are on and go to files; every server is a throw-away one on this machine, no fsync")
-    for note in notes:
-        report(note)
-    report(f"machine: {state or 'its state is not known here'}\n")
-    report(f"{'':38}{'median':>9}  {'min':>8} - {'max':<8} {'unit':6} goal")
-    for row in rows:
-        spread = (
-            f"{_digits(min(row.figures)):>8} - {_digits(max(row.figures)):<8}" if len(row.figures) > 1 else " " * 19
-        )
-        line = f"{row.name:38}{_digits(row.median):>9}  {spread} {row.unit:6} {row.verdict()} {row.note}"
-        report(line.rstrip())
+    return [
+        f"accounts bench, {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, {rounds} interleaved rounds",
+        f"Python {platform.python_version()}, {versions}",
+        f"{platform.system()} {platform.release()}, {os.cpu_count()} cores of {_processor()}; {placed()}",
+        "access and job logs are on and go to files; every server is a throw-away one on this machine, no fsync",
+        *notes,
+        f"machine: {state or 'its state is not known here'}",
+    ]
 
 
-def _digits(number: float) -> str:
+def lines(rows: Sequence[Row]) -> list[str]:
+    """Write a line for each row, under the names of the columns."""
+    return [f"{'':38}{'median':>9}  {'min':>8} - {'max':<8} {'unit':6} goal", *(_line(row) for row in rows)]
+
+
+def _line(row: Row) -> str:
+    spread = f"{digits(min(row.figures)):>8} - {digits(max(row.figures)):<8}" if len(row.figures) > 1 else " " * 19
+    return f"{row.name:38}{digits(row.median):>9}  {spread} {row.unit:6} {row.verdict()} {row.note}".rstrip()
+
+
+def digits(number: float) -> str:
     return f"{number:.2f}" if number < 10 else f"{number:.1f}" if number < 200 else f"{number:.0f}"
 
 

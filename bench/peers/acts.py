@@ -1,11 +1,12 @@
 """The acts that are compared, and each side's requests for them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 import aiohttp
 
-from bench.ground import PROJECT, Member
+from bench.ground import PROJECT, Ground, Member, api
 from bench.peers import requests
 from bench.peers.catalogue import Answer, Peer
 from bench.peers.requests import PASSWORD
@@ -13,7 +14,7 @@ from bench.programs import Program
 from bench.rounds import Tally
 
 READ, RESET, SIGN_IN = ACTS = ("read", "reset request", "sign-in without hash")
-_CONNECTIONS = 24
+CONNECTIONS = 24
 # Requests laid out for a turn; a side that answers more begins anew.
 _MOST = 4_000
 
@@ -28,17 +29,25 @@ class Side:
     # The number of the member that a turn goes on with, by act.
     next: dict[str, int] = field(default_factory=dict)
 
+    def requests(self, act: str, count: int) -> list[str]:
+        """Write the requests of the next members."""
+        first = self.next.get(act, 0)
+        return [self.make[act](first + number) for number in range(count)]
+
     def cpu(self) -> float:
         return sum(program.cpu() for program in self.programs)
 
     async def take(self, act: str, *, load: Program, seconds: float) -> Tally:
         """Ask for so many seconds."""
-        first = self.next.get(act, 0)
-        turn = [self.make[act](first + number) for number in range(_MOST)]
-        used = self.cpu()
-        answer = await load.ask(port=self.port, requests=turn, connections=_CONNECTIONS, seconds=seconds)
-        self.next[act] = first + answer["count"]
+        ready, used = self.requests(act, _MOST), self.cpu()
+        answer = await load.ask(port=self.port, requests=ready, connections=CONNECTIONS, seconds=seconds)
+        self.next[act] = self.next.get(act, 0) + answer["count"]
         return Tally(answer["count"], answer["seconds"], self.cpu() - used)
+
+
+def our_api(place: Ground) -> AbstractAsyncContextManager[tuple[Program, int]]:
+    """Start our service behind a proxy, with passwords that cost next to nothing to hash."""
+    return api(place, module="bench.unhashed", settings={"TRUSTED_HOPS": "1"})
 
 
 def ours(members: Sequence[Member], *, readers: int) -> dict[str, Callable[[int], str]]:
@@ -65,9 +74,13 @@ async def theirs(peer: Peer, *, port: int, members: int, readers: int) -> dict[s
         proofs = [peer.proof(await _answer(client, peer.login(_email(number)))) for number in range(readers)]
     return {
         READ: lambda number: peer.read(proofs[number % readers]),
-        RESET: lambda number: peer.reset(_email(number % members)),
         SIGN_IN: lambda number: peer.login(_email(number % members)),
+        **resets(peer, members=members),
     }
+
+
+def resets(peer: Peer, *, members: int) -> dict[str, Callable[[int], str]]:
+    return {RESET: lambda number: peer.reset(_email(number % members))}
 
 
 def _email(number: int) -> str:

@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.ground import Ground, api, ground, sign_up
-from bench.peers import acts, programs
+from bench.ground import Ground, Member, ground, sign_up
+from bench.peers import acts, mailed, programs
 from bench.peers.catalogue import PEERS, Peer
 from bench.peers.requests import PASSWORD
 from bench.peers.rounds import OURS, interleave, rows
@@ -15,6 +15,9 @@ from bench.programs import ROOT, Program, run
 from bench.table import Row
 from bench.unhashed import HASHER
 from devstack import servers
+
+# By processor time alone.
+GOALS = {acts.RESET: 4.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +28,10 @@ class Size:
     seconds: float = 2.0
     members: int = 3_000
     readers: int = 200
+    mails: int = 300
 
 
-QUICK = Size(rounds=2, seconds=0.3, members=60, readers=5)
+QUICK = Size(rounds=2, seconds=0.3, members=60, readers=5, mails=20)
 
 
 def versions() -> Sequence[str]:
@@ -40,36 +44,40 @@ def versions() -> Sequence[str]:
 
 async def measure(state: Path, *, quick: bool, report: Callable[[str], None]) -> list[Row]:
     size = QUICK if quick else Size()
-    found: list[Row] = []
-    async with ground(state) as place, AsyncExitStack() as stack:
-        load = await stack.enter_async_context(run("bench.load", state=state))
-        sides = {OURS: await _ours(place, size, stack)}
+    async with ground(state) as place:
         hashes = {OURS: await programs.finish(sys.executable, "-m", "bench.peers.own_hash", "5", cwd=ROOT)}
+        members = await sign_up(place, size.members, password_hash=HASHER.hash(PASSWORD))
+        environments: dict[Peer, dict[str, str]] = {}
         for peer in (peer for peer in PEERS if peer.is_installed):
             report(f"{peer.name}: making {size.members} members")
             database = servers.create_database(place.postgres, peer.name)
-            environment = programs.environment_of(place, peer, database, smtp=0)
+            environment = environments[peer] = programs.environment_of(place, peer, database)
             await programs.finish(*peer.program(), "prepare", str(size.members), environment=environment)
             hashes[peer.name] = await programs.finish(*peer.program(), "hash", "5", environment=environment)
-            sides[peer.name] = await _theirs(place, peer, size, stack, environment)
+        # First, while nothing waits to be mailed.
+        sent = await mailed.measure(place, members, environments, rounds=size.rounds, mails=size.mails, report=report)
+        found = await _acts(place, members, environments, size, report=report)
+    hashed = [Row(f"hash of a password, {name}", (float(text) * 1000,), "ms") for name, text in hashes.items()]
+    return [*found, *sent, *hashed]
+
+
+async def _acts(
+    place: Ground, members: list[Member], environments: dict[Peer, dict[str, str]], size: Size, *,
+    report: Callable[[str], None],
+) -> list[Row]:  # fmt: skip
+    """Measure the acts whose mails nobody sends."""
+    found: list[Row] = []
+    async with AsyncExitStack() as stack:
+        load = await stack.enter_async_context(run("bench.load", state=place.state))
+        program, port = await stack.enter_async_context(acts.our_api(place))
+        sides = {OURS: acts.Side([program], port, acts.ours(members, readers=size.readers))}
+        for peer, environment in environments.items():
+            program, port = await stack.enter_async_context(programs.serving(place, peer, environment))
+            made = await acts.theirs(peer, port=port, members=size.members, readers=size.readers)
+            sides[peer.name] = acts.Side([program], port, made)
         for act in acts.ACTS:
             found += await _compare(act, sides, size, load=load, report=report)
-    return [*found, *(Row(f"hash of a password, {name}", (float(text) * 1000,), "ms") for name, text in hashes.items())]
-
-
-async def _ours(place: Ground, size: Size, stack: AsyncExitStack) -> acts.Side:
-    members = await sign_up(place, size.members, password_hash=HASHER.hash(PASSWORD))
-    running = api(place, module="bench.unhashed", settings={"TRUSTED_HOPS": "1"})
-    program, port = await stack.enter_async_context(running)
-    return acts.Side([program], port, acts.ours(members, readers=size.readers))
-
-
-async def _theirs(
-    place: Ground, peer: Peer, size: Size, stack: AsyncExitStack, environment: dict[str, str]
-) -> acts.Side:
-    program, port = await stack.enter_async_context(programs.serving(place, peer, environment))
-    made = await acts.theirs(peer, port=port, members=size.members, readers=size.readers)
-    return acts.Side([program], port, made)
+    return found
 
 
 async def _compare(
@@ -79,4 +87,4 @@ async def _compare(
         lambda name: sides[name].take(act, load=load, seconds=size.seconds),
         list(sides), rounds=size.rounds, name=act, report=report,
     )  # fmt: skip
-    return rows(act, tallies)
+    return rows(act, tallies, of_cost=GOALS.get(act))

@@ -19,8 +19,8 @@ from devstack.servers import tied
 _PATIENCE = 300.0
 
 
-def environment_of(ground: Ground, peer: Peer, database: str, *, smtp: int) -> dict[str, str]:
-    """Build the environment of a peer; without `smtp` its letters are dropped."""
+def environment_of(ground: Ground, peer: Peer, database: str) -> dict[str, str]:
+    """Build the environment of a peer; without SMTP_PORT, as here, its letters are dropped."""
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": f"{PYTHON_PACKAGES}:{APPS}",
@@ -31,7 +31,6 @@ def environment_of(ground: Ground, peer: Peer, database: str, *, smtp: int) -> d
         "ACCESS_LOG": str(_access_log(ground, peer)),
         "PASSWORD": PASSWORD,
         "SECRET": secrets.token_hex(32),
-        **({"SMTP_PORT": str(smtp)} if smtp else {}),
     }
 
 

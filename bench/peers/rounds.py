@@ -25,7 +25,7 @@ async def interleave(
     return tallies
 
 
-def rows(name: str, tallies: dict[str, list[Tally]], *, unit: str = "req/s") -> list[Row]:
+def rows(name: str, tallies: dict[str, list[Tally]], *, unit: str = "req/s", of_cost: float | None = None) -> list[Row]:
     """Give each side's rate, and each round's ratio of ours to each other by the clock and by processor time alone."""
     found = [
         Row(f"{name}, {side}", tuple(tally.rate for tally in taken), unit, None, busy(taken))
@@ -35,8 +35,9 @@ def rows(name: str, tallies: dict[str, list[Tally]], *, unit: str = "req/s") -> 
         if side == OURS:
             continue
         pairs = list(zip(tallies[OURS], taken, strict=True))
+        costs = tuple(theirs.cost / ours.cost for ours, theirs in pairs)
         found += [
             Row(f"  ours/{side}", tuple(ours.rate / theirs.rate for ours, theirs in pairs), "ratio"),
-            Row("    by processor time alone", tuple(theirs.cost / ours.cost for ours, theirs in pairs), "ratio"),
+            Row("    by processor time alone", costs, "ratio", of_cost),
         ]
     return found

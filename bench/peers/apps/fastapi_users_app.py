@@ -62,7 +62,7 @@ class Letters:
 
     async def connect(self) -> None:
         for _ in range(5):
-            relay = aiosmtplib.SMTP("127.0.0.1", SMTP_PORT, use_tls=False, start_tls=False)
+            relay = aiosmtplib.SMTP(hostname="127.0.0.1", port=SMTP_PORT, use_tls=False, start_tls=False)
             await relay.connect()
             self.free.put_nowait(relay)
 
