@@ -69,7 +69,8 @@ def ask_for_quiet(report: Callable[[str], None], *, patience: float = _PATIENCE)
         if state is None or state.is_quiet:
             return
         if not asked:
-            report(f"please stop other programs: {state}; waiting {patience:.0f} s for quiet")
+            took = state.others + state.stolen
+            report(f"others take {took:.0%} of the processors: please stop them; waiting {patience:.0f} s for quiet")
             asked = True
         if time.monotonic() > limit:
             report("the machine stays busy; the table will say so")

@@ -26,7 +26,7 @@ class Size:
 
     rounds: int = 7
     seconds: float = 2.0
-    members: int = 3_000
+    members: int = 5_000
     readers: int = 200
     mails: int = 300
 

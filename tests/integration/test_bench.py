@@ -10,6 +10,7 @@ import pytest
 
 from bench.peers.acts import ACTS
 from bench.peers.catalogue import PEERS
+from bench.peers.mailed import MAILED
 from devstack.servers import tied
 from testkit.processes import ROOT
 
@@ -54,11 +55,12 @@ async def test_the_quick_bench_prints_every_row():
 async def test_the_quick_bench_of_peers_prints_every_row():
     """`python -m bench --peers --quick` compares us with each peer that is installed, in each act."""
     table = await bench("--peers", "--quick")
+    acts = (*ACTS, MAILED)
     for peer in PEERS:
         if not peer.is_installed:
             assert f"{peer.name}: NOT MEASURED" in table
             continue
-        for act in ACTS:
+        for act in acts:
             assert re.search(rf"^{act}, {peer.name} +\d", table, re.MULTILINE), (act, peer.name, table)
-        assert len(re.findall(rf"ours/{peer.name} +\d", table)) == len(ACTS)
+        assert len(re.findall(rf"ours/{peer.name} +\d", table)) == len(acts)
         assert re.search(rf"^hash of a password, {peer.name} +\d", table, re.MULTILINE)
