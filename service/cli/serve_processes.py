@@ -23,7 +23,7 @@ def run(settings: Settings, count: int, *, share_port: bool) -> NoReturn:
     if not share_port:
         server.require_free_port(settings)
     app.routes()
-    user_agents.load_patterns()
+    user_agents.load_rules()
     event_loop_monitor.spare_startup()
     supervisor = Supervisor(
         count,

@@ -103,7 +103,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pydantic_core": ("service.http.fields",),
     "pydantic_settings": ("service.settings",),
     "redis": ("service.rate_limiter", "service.queue", "service.redis_errors", "service.redis_sentinel"),
-    "ua_parser": ("service.clientinfo.user_agents",),
+    "ua_parser": ("service.clientinfo.user_agents", "service.clientinfo.user_agent_rules"),
     "uuid_utils": ("service.ids",),
     "uvloop": ("service.__main__", "service.cli.serve_processes", "worker.commands"),
     "webauthn": ("service.crypto.passkey_ceremonies",),
