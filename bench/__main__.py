@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import machine, mails, reads, results, table, waits, writes
+from bench import growth, machine, mails, reads, results, table, waits, writes
 from bench.ground import Ground, Member, api, ground, sign_up, worker
 from bench.mails import Post
 from bench.peers import measure as peers
@@ -112,9 +112,17 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--writes", action="store_true", help="only the acts that write")
     parser.add_argument("--peers", action="store_true", help="other account services instead, which ./dev installs")
     parser.add_argument("--save", action="store_true", help="put table and plot into docs/performance.md, too")
+    parser.add_argument("--growth", action="store_true", help="every statement with few users and with two million")
+    parser.add_argument(
+        "--rows", type=float, default=1.0, metavar="PART", help="with --growth: that part, such as 0.01"
+    )
     arguments = parser.parse_args(words)
     if arguments.save and (arguments.quick or arguments.writes):
         parser.error("--save takes whole results")
+    if arguments.growth:
+        with tempfile.TemporaryDirectory(prefix="accounts-bench-") as folder:
+            asyncio.run(growth.run(Path(folder), rows=arguments.rows, quick=arguments.quick, report=print, note=note))
+        return 0
     size = QUICK if arguments.quick else Size()
     if not arguments.quick:
         machine.ask_for_quiet(note)

@@ -67,17 +67,23 @@ async def ground(state: Path) -> AsyncIterator[Ground]:
             "MAIL_FROM": "no-reply@accounts.example",
             "WORKER_HEARTBEAT": str(state / "worker.alive"),
         }
-        await migrations.migrate(environment["DATABASE_URL"])
-        pool = Pool(environment["DATABASE_URL"], size=4, name="bench")
-        await projects.create(pool, PROJECT, name="Bench")
-        await projects.set_limit(pool, PROJECT, rule="mail.ip", numbers=[])  # one client stands for many
-        await projects.add_platform(pool, PROJECT, hostname="localhost")
-        settings = Settings.model_validate({name.lower(): value for name, value in environment.items()})
-        yield Ground(state, environment, settings, pool, postgres)
-        await pool.close()
+        place = await set_up(state, environment, postgres)
+        yield place
+        await place.pool.close()
     finally:
         valkey.stop()
         postgres.stop()
+
+
+async def set_up(state: Path, environment: dict[str, str], postgres: servers.Server) -> Ground:
+    """Make schema and project in an empty database."""
+    await migrations.migrate(environment["DATABASE_URL"])
+    pool = Pool(environment["DATABASE_URL"], size=4, name="bench")
+    await projects.create(pool, PROJECT, name="Bench")
+    await projects.set_limit(pool, PROJECT, rule="mail.ip", numbers=[])  # one client stands for many
+    await projects.add_platform(pool, PROJECT, hostname="localhost")
+    settings = Settings.model_validate({name.lower(): value for name, value in environment.items()})
+    return Ground(state, environment, settings, pool, postgres)
 
 
 async def sign_up(ground: Ground, count: int, *, password_hash: str | None = None) -> list[Member]:

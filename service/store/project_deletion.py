@@ -9,7 +9,7 @@ from service.db import Executor, ForeignKeyViolation, Pool, Queries
 _sql = Queries("project_deletion")
 _KINDS = ("mails", "sms", "tokens", "users", "events", "logs")
 # Rows in a transaction, and attempts at a project that is still written to.
-_BATCH, _ROUNDS = 1000, 20
+_BATCH, _ROUNDS = 100, 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from service.crypto.sealing import CannotUnseal, Place
 from service.db import Executor, Queries
 
 _sql = Queries("sealed_rows")
-_BATCH = 500
+_BATCH, COUNTED = 500, 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class SealedCount:
-    """Number of rows of one purpose that were sealed under one key."""
+    """Number of rows of one purpose that were sealed under one key; COUNTED means so many or more."""
 
     purpose: str
     kid: str
@@ -47,14 +47,18 @@ class Refused:
 
 
 async def count(conn: Executor) -> list[SealedCount]:
-    return await _sql.all(conn, "count_sealed_rows", SealedCount)
+    return await _sql.all(conn, "count_sealed_rows", SealedCount, most=COUNTED)
 
 
 async def missing_keys(conn: Executor, ring: KeyRing) -> str:
     """Describe for the operator the keys that rows need and the ring has not; "" if it has all."""
     missing = [found for found in await count(conn) if found.kid not in ring]
-    rows = ", ".join(f"{found.rows} of {found.purpose} under {found.kid}" for found in missing)
+    rows = ", ".join(f"{_number(found.rows)} of {found.purpose} under {found.kid}" for found in missing)
     return f"SECRET_KEYS: keys are missing that rows are encrypted under: {rows}" if rows else ""
+
+
+def _number(rows: int) -> str:
+    return f"{rows} or more" if rows >= COUNTED else str(rows)
 
 
 async def reseal(conn: Executor, ring: KeyRing) -> tuple[int, list[Refused]]:
@@ -73,15 +77,17 @@ async def reseal(conn: Executor, ring: KeyRing) -> tuple[int, list[Refused]]:
 
 async def _older(conn: Executor, kid: str) -> AsyncIterator[SealedRow]:
     """Yield the rows under other keys, a batch a statement."""
-    last = Place("", "", "", "")
+    last = SealedRow("", "", "", "", "", b"")
     while True:
-        after = {"purpose": last.purpose, "project_id": last.project_id, "user_id": last.user_id, "row_id": last.row_id}
+        after = {"purpose": last.purpose, "former": last.kid} | {
+            "project_id": last.project_id, "user_id": last.user_id, "row_id": last.row_id,
+        }  # fmt: skip
         rows = await _sql.all(conn, "list_rows_to_reseal", SealedRow, kid=kid, **after, most=_BATCH)
         for row in rows:
             yield row
         if len(rows) < _BATCH:
             return
-        last = rows[-1].place
+        last = rows[-1]
 
 
 async def _reseal(conn: Executor, ring: KeyRing, row: SealedRow) -> int:

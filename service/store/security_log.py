@@ -71,9 +71,10 @@ async def page(
     )
 
 
-async def count(conn: Executor, owner: User, *, hidden: Sequence[str] = ()) -> int:
+async def count(conn: Executor, owner: User, *, most: int, hidden: Sequence[str] = ()) -> int:
+    """Count entries, `most` at most."""
     facts = {"project_id": owner.project_id, "user_id": owner.id, "since": owner.created_at, "hidden": list(hidden)}
-    return int(await _sql.value(conn, "count_logs", **facts))
+    return int(await _sql.value(conn, "count_logs", **facts, most=most))
 
 
 async def maintain_partitions(conn: Executor, *, months: int) -> int:

@@ -11,9 +11,12 @@ where project_id = :project_id and user_id = :user_id and at >= :since and (:nam
     and name <> all(:hidden::text[])
 order by at desc, id desc limit :most offset :skipped;
 
--- name: count_logs(project_id, user_id, since, hidden)
-select count(*) from logs where project_id = :project_id and user_id = :user_id and at >= :since
-    and name <> all(:hidden::text[]);
+-- name: count_logs(project_id, user_id, since, hidden, most)
+select count(*) from (
+    select from logs where project_id = :project_id and user_id = :user_id and at >= :since
+        and name <> all(:hidden::text[])
+    limit :most
+) l;
 
 -- name: keep_log_partitions(months)
 select keep_log_partitions(:months);

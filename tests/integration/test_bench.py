@@ -8,10 +8,12 @@ import sys
 
 import pytest
 
+from bench.growth_cases import LEFT_OUT
 from bench.peers.acts import ACTS
 from bench.peers.catalogue import PEERS
 from bench.peers.mailed import MAILED
 from devstack.servers import tied
+from service.db import SQL, Queries
 from testkit.processes import ROOT
 
 ROWS = (
@@ -47,6 +49,17 @@ async def test_the_quick_bench_prints_every_row():
     for row in ROWS:
         assert re.search(rf"^{re.escape(row)} +\d", table, re.MULTILINE), (row, table)
     assert len(re.findall(r"by processor time alone +\d", table)) == 8
+
+
+async def test_the_quick_bench_of_growth_measures_every_statement():
+    """`python -m bench --growth --quick` has a row for each statement and each act, and ends by itself."""
+    table = await bench("--growth", "--quick")
+    assert "not measured" not in table
+    measured = {row.split(":")[0].split()[0] for row in table.splitlines() if re.search(r"(met|MISSED)$", row)}
+    for path in (SQL / "queries").glob("*.sql"):
+        missing = {f"{path.stem}.{name}" for name in Queries(path.stem).statements} - measured - LEFT_OUT
+        assert not missing, "add facts to bench/growth_cases.py"
+    assert len(re.findall(r"(?:hash|recovery|cookie) +[0-9. ]+ (?:met|MISSED)$", table, re.MULTILINE)) == 5
 
 
 @pytest.mark.skipif(

@@ -1,0 +1,76 @@
+-- Rows of a project as it is after two years: `growth.users` users, two sessions each, half a mail, ten rows of the
+-- security log. One user has 10,000 sessions and 20,000 log entries. Run as superuser: without triggers and foreign keys.
+set session_replication_role = replica;
+
+do $$
+declare
+    month date;
+begin
+    for back in 1..11 loop
+        month := date_trunc('month', now())::date - make_interval(months => back);
+        execute format('create table %I partition of logs for values from (%L) to (%L)', 'logs_' || to_char(month, 'YYYYMM'),
+            month, (month + interval '1 month')::date);
+    end loop;
+end $$;
+
+insert into users (project_id, id, email, email_verified, name, password_hash, status, labels, created_at, updated_at,
+    accessed_at, phone)
+select 'bench', left(md5('u' || n), 20), 'user' || n || '@mail' || n % 500 || '.example', n % 3 > 0,
+    initcap(left(md5('f' || n % 5000), 6)) || ' ' || initcap(left(md5('l' || n % 90000), 8)),
+    '$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$none', case when n % 500 = 0 then 'blocked' else 'active' end,
+    case when n % 1000 = 0 then array['vip'] when n % 2 = 0 then array['free'] else '{}' end, at, at,
+    at + (now() - at) * random(), case when n % 10 = 0 then '+49151' || lpad(n::text, 8, '0') end
+from (
+    select n, now() - interval '730 days' * (1 - n / current_setting('growth.users')::float8) as at
+    from generate_series(1, current_setting('growth.users')::int) n
+) u;
+
+insert into user_texts (project_id, id, email, phone, name)
+select project_id, id, email, phone, lower(name) from users;
+
+insert into sessions (project_id, user_id, id, secret_hash, provider, ip, country_code, os_code, os_name, os_version,
+    client_type, client_code, client_name, client_version, client_engine, client_engine_version, device_name,
+    device_brand, device_model, created_at, expires_at)
+select 'bench', left(md5('u' || owner), 20), lpad(to_hex(n), 20, '0'), sha256(n::text::bytea), 'email', '192.0.2.1',
+    'de', 'LIN', 'GNU/Linux', '', 'browser', 'FF', 'Firefox', '130.0', 'Gecko', '130.0', 'desktop', '', '',
+    now() - interval '300 days' * random(),
+    -- One in twenty has expired and waits for the tidying.
+    now() + case when n % 20 = 0 then interval '-3 days' else interval '60 days' end
+from (
+    select n, case when n <= least(10000, current_setting('growth.users')::int / 2) then 1 else 1 + n / 2 end as owner
+    from generate_series(1, 2 * current_setting('growth.users')::int - 2) n
+) s;
+
+insert into mails (project_id, id, letter, user_id, recipient, locale, state, attempts, due_at, deadline_at,
+    message_id, created_at, ended_at)
+select 'bench', (left(uuid_at(at)::text, 14) || '7' || substr(md5('m' || n), 1, 3) || '-8' || substr(md5('m' || n), 4, 3)
+        || '-' || substr(md5('m' || n), 7, 12))::uuid,
+    case when n % 1000 = 0 then 'otp' else 'recovery' end, left(md5('u' || 2 * n), 20), 'someone@example.com', 'en',
+    state, 1, at, at + interval '1 hour', n || '@bench', at, case when state <> 'pending' then at end
+from (
+    select n, now() - interval '31 days' * (1 - n / (current_setting('growth.users')::float8 / 2)) as at,
+        case when n > current_setting('growth.users')::int / 2 - 2000 then 'pending' when n % 200 = 0 then 'failed'
+            when n % 50 = 0 then 'void' else 'sent' end as state
+    from generate_series(1, current_setting('growth.users')::int / 2) n
+) m;
+
+insert into mail_events (project_id, mail_id, name, attempt, worker, server, stage, code, at)
+select project_id, id, state, 1, 'web-1', 'relay.example.com:587', 'dot', 250, ended_at from mails
+where state <> 'pending';
+
+insert into logs (project_id, id, user_id, name, ip, at, country_code, os_code, os_name, os_version, client_type,
+    client_code, client_name, client_version, client_engine, client_engine_version, device_name, device_brand,
+    device_model)
+select 'bench', gen_random_uuid(),
+    left(md5('u' || case when n <= least(20000, current_setting('growth.users')::int) then 1 else 1 + n / 10 end), 20),
+    'session.create', '192.0.2.1', now() - interval '330 days' * random(), 'de', 'LIN', 'GNU/Linux', '', 'browser',
+    'FF', 'Firefox', '130.0', 'Gecko', '130.0', 'desktop', '', ''
+from generate_series(1, 10 * current_setting('growth.users')::int - 10) n;
+
+insert into tokens (project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at)
+select 'bench', left(md5('t' || n), 20), 'recovery', left(md5('u' || n), 20), left(md5('u' || n), 20),
+    'user' || n || '@mail' || n % 500 || '.example', 1, 'bench', now(),
+    now() + case when n % 2 = 0 then interval '1 hour' else interval '-2 days' end
+from generate_series(1, current_setting('growth.users')::int / 20) n;
+
+set session_replication_role = origin;
