@@ -32,10 +32,10 @@ ROWS = (
 )
 
 
-async def bench(*words: str) -> str:
+async def bench(*words: str, module: str = "bench") -> str:
     """Run the bench to its end; return its table."""
     process = await asyncio.create_subprocess_exec(
-        *tied(signal.SIGKILL), sys.executable, "-m", "bench", *words,
+        *tied(signal.SIGKILL), sys.executable, "-m", module, *words,
         cwd=ROOT, env={"PATH": os.environ["PATH"]}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     table, progress = (text.decode() for text in await process.communicate())
@@ -60,6 +60,15 @@ async def test_the_quick_bench_of_growth_measures_every_statement():
         missing = {f"{path.stem}.{name}" for name in Queries(path.stem).statements} - measured - LEFT_OUT
         assert not missing, "add facts to bench/growth_cases.py"
     assert len(re.findall(r"(?:hash|recovery|cookie) +[0-9. ]+ (?:met|MISSED)$", table, re.MULTILINE)) == 5
+
+
+async def test_the_quick_bench_of_scale_prints_every_row():
+    """`python -m bench.scale --quick` has a figure for each act, part and table."""
+    table = await bench("--quick", module="bench.scale")
+    for act in ("sign-up", "sign-in", "read", "mail"):
+        assert len(re.findall(rf"^{act}: (?:API|worker|Postgres|WAL) +\d", table, re.MULTILINE)) == 4, table
+    assert len(re.findall(r"^a row of \w+, with indexes +\d", table, re.MULTILINE)) == 7
+    assert re.search(r"^a password hash +\d", table, re.MULTILINE)
 
 
 @pytest.mark.skipif(
