@@ -164,8 +164,9 @@ def test_a_stop_waits_for_what_has_begun(compose: dict[str, Any]):
 
 
 def test_the_image_holds_what_production_runs(dockerfile: str):
-    """The lock with its hashes, and of the tree only what the API and the worker need."""
+    """The lock with its hashes, time zones among it, and of the tree only what the API and the worker need."""
     assert "--require-hashes" in dockerfile
+    assert "\ntzdata==" in (ROOT / "requirements.lock").read_text(), "a slim image has no time zones of its own"
     assert re.findall(r"-r (\S+)", dockerfile) == ["requirements.lock"]
     lets = (ROOT / ".dockerignore").read_text().splitlines()
     assert lets[1] == "*", "what is not named stays out"

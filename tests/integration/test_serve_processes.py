@@ -16,25 +16,14 @@ from service.cli.exit_codes import AWAY
 from testkit import processes
 from testkit.patience import PATIENCE
 from testkit.processes import Process
+from testkit.systemd import Listener, listener
 from testkit.waiting import until
 
 
 @pytest.fixture
-def systemd(tmp_path: Path) -> Iterator[socket.socket]:
-    """The socket on which systemd would listen."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.bind(str(tmp_path / "notify"))
-        listening.settimeout(0)
+def systemd(tmp_path: Path) -> Iterator[Listener]:
+    with listener(tmp_path) as listening:
         yield listening
-
-
-def _told(systemd: socket.socket) -> list[str]:
-    told = []
-    try:
-        while True:
-            told.append(systemd.recv(100).decode())
-    except BlockingIOError:
-        return told
 
 
 def _children(process: Process) -> list[int]:
@@ -66,12 +55,11 @@ async def _answers(address: str) -> bool:
 
 
 async def test_a_dead_process_is_started_again_and_all_stop_together(
-    pool, environment: dict[str, str], systemd: socket.socket
+    pool, environment: dict[str, str], systemd: Listener
 ):
     """Meanwhile the other one answers. systemd is told when both are ready, that they live, and of the stop."""
-    own = {"NOTIFY_SOCKET": str(systemd.getsockname()), "WATCHDOG_USEC": "4000000"}
-    async with _two(environment, **own) as (running, address, health):
-        await until(lambda: "READY=1" in _told(systemd), what="systemd was not told")
+    async with _two(environment, **systemd.environment) as (running, address, health):
+        await until(lambda: "READY=1" in systemd.told(), what="systemd was not told")
         first, second = _children(running)
         assert await _answers(address)
         os.kill(first, signal.SIGKILL)
@@ -80,10 +68,10 @@ async def test_a_dead_process_is_started_again_and_all_stop_together(
         await processes.until_ready(running, health[0])
         assert second in _children(running)
         assert first not in _children(running)
-        await until(lambda: "WATCHDOG=1" in _told(systemd), what="no sign of life")
+        await until(lambda: "WATCHDOG=1" in systemd.told(), what="no sign of life")
         children = _children(running)
         assert await running.end() == 0
-        assert _told(systemd)[-1] == "STOPPING=1"
+        assert systemd.told()[-1] == "STOPPING=1"
         assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
         assert sum("service.stopped" in line for line in running.lines) == 2
 

@@ -50,7 +50,7 @@ async def test_nobodys_password_is_never_right(passwords: PasswordHashPool):
 
 
 async def test_nobodys_password_costs_as_much_as_any(passwords: PasswordHashPool):
-    """What an unknown user's is checked against is a whole hash of today's parameters, for passwords and for codes."""
+    """A password or code of an unknown user is checked against a whole hash of today's parameters."""
     code = (await passwords.hash_codes(["x"]))[0]
     for decoy, real in ((passwords._nobody, await passwords.hash("x")), (passwords._no_code, code)):
         assert extract_parameters(decoy) == extract_parameters(real)

@@ -12,7 +12,7 @@ from service.crypto.secret import Secret
 from service.db import Pool
 from service.settings import Settings
 from service.store import project_relays, users
-from testkit import processes
+from testkit import processes, systemd
 from testkit.outbox import request_mail
 from testkit.patience import PATIENCE, stretched
 from testkit.sink import Sink
@@ -157,6 +157,17 @@ async def test_f56_what_may_have_been_sent_is_told_so(
     ((name, attempt, _, _, stage, code, _),) = await history(pool, mail)
     assert (name, attempt, stage, code) == ("waits", 1, "dot", 0)
     assert await state(pool, mail) == "pending"
+
+
+async def test_systemd_is_told_of_a_workers_life(pool: Pool, setting: dict[str, str], tmp_path: Path):
+    """That it is ready, that its event loop turns, and that it stops."""
+    with systemd.listener(tmp_path) as listening:
+        async with processes.worker(setting | listening.environment, heartbeat=tmp_path / "alive") as running:
+            told: list[str] = []
+            await until(lambda: told.extend(listening.told()) or told.count("WATCHDOG=1") > 1)
+            assert await running.end() == 0
+        told += listening.told()
+    assert [state for state in told if state != "WATCHDOG=1"] == ["READY=1", "STOPPING=1"]
 
 
 async def test_f54_postgres_is_waited_for(setting: dict[str, str], tmp_path: Path):
