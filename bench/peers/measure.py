@@ -31,7 +31,7 @@ class Size:
     mails: int = 300
 
 
-QUICK = Size(rounds=2, seconds=0.3, members=60, readers=5, mails=20)
+QUICK = Size(rounds=1, seconds=0.2, members=50, readers=5, mails=10)
 
 
 def versions() -> Sequence[str]:
