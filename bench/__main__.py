@@ -117,7 +117,7 @@ def main(words: Sequence[str] | None = None) -> int:
         "--rows", type=float, default=1.0, metavar="PART", help="with --growth: that part, such as 0.01"
     )
     arguments = parser.parse_args(words)
-    if arguments.save and (arguments.quick or arguments.writes):
+    if arguments.save and (arguments.quick or arguments.writes or arguments.growth):
         parser.error("--save takes whole results")
     if arguments.growth:
         with tempfile.TemporaryDirectory(prefix="accounts-bench-") as folder:
