@@ -15,7 +15,7 @@ from typing import Literal, TextIO
 
 import orjson
 
-from service import ecs_logging, text_logging
+from service import ecs_logging, text_logging, tracing
 from service.log_records import EventRecord
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
@@ -45,6 +45,8 @@ class JsonLines(logging.Formatter):
         line["message"] = _fit(record.getMessage())
         if request_id := REQUEST_ID.get():
             line["request_id"] = request_id
+        if trace_id := tracing.trace_id():
+            line["trace_id"] = trace_id
         for name, value in own.items():
             line[name] = value if type(value) in _PLAIN else _fit(value)
         if record.exc_info and record.exc_info[0]:

@@ -8,7 +8,7 @@ import socket
 
 from aiohttp import web
 
-from service import event_loop_monitor, outages
+from service import event_loop_monitor, outages, tracing
 from service.app import make
 from service.http import connections, metrics
 from service.http.middleware import SERVICES
@@ -36,6 +36,7 @@ async def serve(settings: Settings, *, share_port: bool = False, starter: Superv
     if readiness.missing_keys:
         await readiness.close()
         raise InvalidSettings([readiness.missing_keys])
+    tracing.start(settings.traces_url, sampled=settings.traces_sampled, program="accounts-api")
     counts = metrics.ApiMetrics()
     watching = [
         asyncio.create_task(readiness.watch()),
@@ -68,6 +69,7 @@ async def serve(settings: Settings, *, share_port: bool = False, starter: Superv
         for watch in watching:
             await _end(watch)
         await readiness.close()
+        await tracing.stop()
     log.info("The service has stopped", extra={"event": "service.stopped"})
 
 

@@ -244,6 +244,14 @@ class Settings(DatastoreSettings):
         "Schema; text is for people; empty is text where standard error is a terminal, else json",
     )
 
+    traces_url: str = Field(
+        "",
+        pattern=r"^$|^https?://[^\s@/]+(/\S*)?$",
+        description="Where spans go, by OTLP over HTTP: http://collector:4318/v1/traces. Empty for none. It needs the "
+        "packages of `requirements-tracing.lock`",
+    )
+    traces_sampled: float = Field(0.01, ge=0, le=1, description="Part of the requests that are traced, 0 to 1")
+
     @field_validator("secret_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: Any) -> Any:

@@ -102,6 +102,7 @@ create table events (
     ip text not null,
     user_agent text not null,
     at timestamp with time zone default now() not null,
+    traceparent text,
     constraint events_pkey PRIMARY KEY (id, project_id)
 );
 CREATE INDEX events_due ON public.events USING btree (at) WHERE ready;
@@ -206,6 +207,7 @@ create table mails (
     created_at timestamp with time zone default now() not null,
     ended_at timestamp with time zone,
     last_cause text,
+    traceparent text,
     constraint mails_pkey PRIMARY KEY (id, project_id),
     constraint mails_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
     constraint mails_last_cause_check CHECK ((last_cause = ANY (ARRAY['server'::text, 'recipient'::text, 'ours'::text, 'pace'::text]))) NOT VALID,
@@ -499,6 +501,7 @@ create table sms (
     created_at timestamp with time zone default now() not null,
     ended_at timestamp with time zone,
     used_at timestamp with time zone,
+    traceparent text,
     constraint sms_pkey PRIMARY KEY (id, project_id),
     constraint sms_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
     constraint sms_kind_check CHECK ((kind = ANY (ARRAY['phone_login'::text, 'phone_verification'::text, 'mfa_phone'::text]))),

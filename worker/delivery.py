@@ -2,11 +2,12 @@
 
 import logging
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from uuid import UUID
 
-from service import db, email_addresses, failpoints
+from service import db, email_addresses, failpoints, tracing
 from service.crypto.key_derivation import KeyRing
 from service.db import Executor, Pool
 from service.queue import JobQueue
@@ -73,7 +74,7 @@ class Delivery:
                 "The worker took over a mail whose lease had expired",
                 extra={"event": "mail.lease_taken_over", "mail": str(claim.id), "attempt": claim.attempts},
             )
-        with self.recorder.leases.holding(claim, claimed_at) as lease:
+        with self.recorder.leases.holding(claim, claimed_at) as lease, _span(claim):
             return await self._send_and_record(claim, lease)
 
     async def claim(self, mail_id: UUID) -> Claim | None:
@@ -92,7 +93,8 @@ class Delivery:
 
     async def _send_and_record(self, claim: Claim, lease: Lease) -> bool:
         try:
-            message = await self._compose(claim)
+            with tracing.span("compose"):
+                message = await self._compose(claim)
             accepted = await self._send(claim, lease, message)
         except NothingToSend as end:
             await self.recorder.record_final(claim, end.state, fault=end.fault)
@@ -164,7 +166,8 @@ class Delivery:
         address, relay = claim.sender_address or self.sender, await self.relays.relay_of(claim.project_id)
         with self.recorder.fenced(claim, lease) as lease_is_valid:
             sending = relay.send(address, claim.recipient, message, before_data=lease_is_valid)
-            accepted = await self.recorder.metrics.observe_send(claim, sending)
+            with tracing.span("send"):
+                accepted = await self.recorder.metrics.observe_send(claim, sending)
             # Nothing is awaited in between: an accepted mail is in the journal whatever happens next.
             self.recorder.journal.append(SentEntry(lease, accepted.code, accepted.server))
         return accepted
@@ -227,6 +230,20 @@ class Delivery:
             if user := await users.lock_by_email(tx, token.project_id, email=token.email):
                 return user if user.status != "blocked" else None
         return None
+
+
+def _span(claim: Claim) -> AbstractContextManager[object]:
+    """Make a span of the trace that the mail was asked for in; none for mails of no trace."""
+    if not (claim.traceparent and tracing.is_on()):
+        return nullcontext()
+    return tracing.span(
+        "mail attempt",
+        "consumer",
+        parent=claim.traceparent,
+        accounts__mail=str(claim.id),
+        accounts__letter=claim.letter,
+        accounts__attempt=claim.attempts,
+    )
 
 
 async def _claim_row(pool: Pool, mail_id: UUID, worker: str) -> Claim | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from arq.connections import ArqRedis
 
-from service import event_loop_monitor
+from service import event_loop_monitor, tracing
 from service.db import Pool
 from service.metrics import MetricsPage, of_process
 from service.outages import Peers
@@ -110,6 +110,7 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
     hurry: asyncio.Event,
     starter: Supervision,
 ) -> None:
+    tracing.start(settings.traces_url, sampled=settings.traces_sampled, program="accounts-worker")
     metrics, job_queue = Metrics(), JobQueue(redis, peers.redis)
     recorder = OutcomeRecorder(pool, Leases(pool, identity.name), SentJournal(identity.journal), metrics)
     slots = DeliverySlots(settings.worker_jobs)
@@ -160,6 +161,7 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
         await job_queue.drain()
         recorder.journal.close()
         heartbeat.stop()
+        await tracing.stop()
 
 
 def relay_of(settings: Settings) -> RelayPool:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from service import db, failpoints
+from service import db, failpoints, tracing
 from service.db import Pool
 from service.store import outbox
 from service.store.outbox import AttemptReport, Cause, Claim, FinalState, Lease
@@ -66,6 +66,7 @@ class OutcomeRecorder:
         )
         self.journal.remove(entry)
         self.metrics.add("sent" if marked else "sent_unrecorded")
+        tracing.annotate(accounts__outcome="sent", server=entry.server)
         if log.isEnabledFor(logging.INFO):
             log.info(
                 "The relay accepted the mail",
@@ -143,6 +144,7 @@ class OutcomeRecorder:
         if not await self._write_if_held(claim, partial(outbox.finish, self.pool, claim, state=state, report=report)):
             return
         self.metrics.add(state)
+        tracing.annotate(accounts__outcome=state, server=report.server or None)
         if log.isEnabledFor(logging.INFO):
             log.info(
                 "The mail ended without being sent",
@@ -156,6 +158,7 @@ class OutcomeRecorder:
         if not await self._write_if_held(claim, postpone):
             return
         self.metrics.add(f"waits_{cause}")
+        tracing.annotate(accounts__outcome="waits", accounts__cause=cause, server=report.server or None)
         facts = {"mail": str(claim.id), "cause": cause, "seconds": round(seconds, 1)} | _facts(report)
         log.warning("The mail waits for another attempt", extra={"event": "mail.rescheduled"} | facts)
 

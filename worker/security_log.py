@@ -1,8 +1,11 @@
 """Write pending events to the security log, with device and country."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
+from service import tracing
 from service.clientinfo import countries, user_agents
 from service.db import Pool, transaction
 from service.store import events, security_log
@@ -28,8 +31,17 @@ class SecurityLogWriter:
         async with transaction(self.pool) as tx:
             pending = await events.dequeue(tx, most=_BATCH)
             if pending:
-                await security_log.write(tx, [_entry(event) for event in pending])
+                with _span(pending):
+                    await security_log.write(tx, [_entry(event) for event in pending])
         return len(pending)
+
+
+def _span(pending: Sequence[events.PendingEvent]) -> AbstractContextManager[object]:
+    """Make a span in the trace of the first event that has one, linked to those of the others."""
+    found = [event.traceparent for event in pending if event.traceparent] if tracing.is_on() else []
+    if not found:
+        return nullcontext()
+    return tracing.span("file events", "consumer", parent=found[0], links=found[1:], accounts__events=len(pending))
 
 
 def _entry(event: events.PendingEvent) -> tuple[Entry, user_agents.Device]:

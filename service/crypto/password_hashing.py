@@ -20,7 +20,7 @@ import bcrypt
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from service import deadlines
+from service import deadlines, tracing
 from service.crypto import weak_hashes
 from service.crypto.weak_hashes import WeakHash
 from service.errors import Overloaded
@@ -136,6 +136,10 @@ class PasswordHashPool:
             return True
 
     async def _run(self, work: Callable[[], Result]) -> Result:
+        with tracing.span("hash"):
+            return await self._run_in_turn(work)
+
+    async def _run_in_turn(self, work: Callable[[], Result]) -> Result:
         patience = min(_PATIENCE, deadlines.seconds_left() - min(self._usual, _LONGEST))
         if self.waiting >= _QUEUE or patience <= 0:
             self.refused += 1

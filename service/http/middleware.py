@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from service import db, ids
+from service import db, ids, tracing
 from service.errors import AccountError, BodyTooLarge, MethodNotAllowed, Overloaded, ProjectNotFound, RouteNotFound
 from service.http import (
     authorization,
@@ -81,7 +81,25 @@ async def catch_unmatched(request: web.Request, handler: Handler) -> web.StreamR
 
 
 async def answer(request: web.Request, route: Route | None, match: web.UrlMappingMatchInfo) -> web.Response:
-    """Produce the response to a request; every one leaves through here."""
+    """Produce the response to a request; every one leaves through here, within a span where requests are traced.
+
+    A caller's trace is linked and not continued: anybody may name one.
+    """
+    if not tracing.is_on():
+        return await _answer(request, route, match)
+    method = request.method if request.method in request_target.METHODS else "_OTHER"
+    links = request.headers.getall("traceparent", [])[:1]
+    with tracing.span(f"{method} {route.name if route else '(no route)'}", "server", links=links, root=True) as span:
+        response = await _answer(request, route, match)
+        if span:
+            place = route.paths[0] if route else None
+            span.set(http__request__method=method, http__route=place, http__response__status_code=response.status)
+            if response.status >= 500:
+                span.fail()
+        return response
+
+
+async def _answer(request: web.Request, route: Route | None, match: web.UrlMappingMatchInfo) -> web.Response:
     started = time.perf_counter()
     services = request.app[SERVICES]
     request_id = ids.new_request_id()
@@ -98,6 +116,9 @@ async def answer(request: web.Request, route: Route | None, match: web.UrlMappin
         seconds = time.perf_counter() - started
         name, error = route.name if route else "none", ctx.fault.type if ctx.fault else None
         services.metrics.record_request(name, request.method, response.status, seconds, error)
+        if tracing.is_on():
+            project = ctx.found_project.id if ctx.found_project else None
+            tracing.annotate(accounts__request_id=request_id, accounts__project=project, error__type=error)
         if access.is_enabled():
             _log_request(ctx, route, response.status, seconds)
     finally:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from service import tracing
 from service.errors import AccountError, ArgumentInvalid, TooManyRequests
 from service.http import rate_limit_keys, request_body
 from service.http.context import RequestContext
@@ -32,7 +33,8 @@ async def count(ctx: RequestContext, scope: str, counted: Sequence[Window]) -> T
     if ctx.asked < len(ctx.tallies) and ctx.tallies[ctx.asked].windows == counted:
         tally = ctx.tallies[ctx.asked]
     else:
-        tally = await ctx.services.limits.count(scope, counted)
+        with tracing.span("limits"):
+            tally = await ctx.services.limits.count(scope, counted)
         ctx.tallies.insert(ctx.asked, tally)
         for decision in tally.verdicts:
             ctx.services.metrics.record_decision(decision)

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from service import ids
+from service import ids, tracing
 from service.db import Executor, Queries
 from service.store.unit_of_work import UnitOfWork
 
@@ -111,6 +111,7 @@ class PendingEvent:
     ip: str
     user_agent: str
     at: datetime
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ async def record(
         token_id=token_id,
         ip=by.ip,
         user_agent=by.user_agent,
+        traceparent=tracing.traceparent(),
     )
     if user_id is not None:
         tx.events.append(event_id)

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from service import ids
+from service import ids, tracing
 from service.db import Executor, Queries
 from service.store.unit_of_work import UnitOfWork
 
@@ -70,6 +70,7 @@ class Claim:
     email_version: int | None
     user_status: str | None
     prefs: str | None
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ async def enqueue(
         deadline_at=deadline_at,
         # Fixed now, so that a duplicate can be told from a second mail (RFC 5322).
         message_id=_message_id(mail_id, sender),
+        traceparent=tracing.traceparent(),
     )
     tx.mails.append(mail_id)
     return mail_id

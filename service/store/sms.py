@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from service import ids
+from service import ids, tracing
 from service.db import Executor, Queries
 from service.store.tokens import Token
 from service.store.unit_of_work import UnitOfWork
@@ -52,6 +52,7 @@ class SmsClaim:
     owner_status: str | None
     owner_phone: str | None
     owner_phone_version: int | None
+    traceparent: str | None
 
     def token(self) -> Token | None:
         """Return the live token; None if it was used or made void."""
@@ -119,6 +120,7 @@ async def enqueue(tx: UnitOfWork, token: Token, *, locale: str) -> UUID:
         recipient=token.email,
         locale=locale,
         deadline_at=token.expires_at,
+        traceparent=tracing.traceparent(),
     )
     tx.sms.append(sms_id)
     return sms_id

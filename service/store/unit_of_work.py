@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from service import tracing
 from service.db import Connection, Pool, transaction
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ async def unit_of_work(pool: Pool, job_queue: "JobQueue | None", project_id: str
 
     Without a queue, as on the command line, the poller finds the rows.
     """
-    async with transaction(pool, project_id) as connection:
-        work = UnitOfWork(connection)
-        yield work
+    with tracing.span("transaction"):
+        async with transaction(pool, project_id) as connection:
+            work = UnitOfWork(connection)
+            yield work
     if job_queue is not None:
         from service.queue import RECORD_LOG, SEND_MAIL, SEND_SMS  # noqa: PLC0415 - a command without a queue loads none
 

@@ -1,8 +1,8 @@
--- name: enqueue_mail(project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id)
+-- name: enqueue_mail(project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id, traceparent)
 -- A letter without a link has no expiry of its own; it is tried for three days.
-insert into mails (project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id)
+insert into mails (project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id, traceparent)
 values (:project_id, :id, :letter, :user_id, :token_id, :recipient, :locale, :facts,
-    coalesce(:deadline_at, now() + interval '3 days'), :message_id);
+    coalesce(:deadline_at, now() + interval '3 days'), :message_id, :traceparent);
 
 -- name: claim_mail(id, worker, lease) -> Claim?
 -- One worker gets the mail, with everything that its letter needs; a lease that ran out is taken over from its worker.
@@ -32,7 +32,8 @@ select c.project_id, c.id, c.letter, c.recipient, c.locale, c.facts, c.attempts,
     t.kind, t.user_id as token_user_id, t.asked_as as requested_user_id, t.email as token_email, t.email_version as token_email_version, t.kid,
     t.created_at as token_created_at, t.expires_at as token_expires_at,
     u.id as user_id, u.email_version, u.status as user_status,
-    case when strpos(u.prefs, '"timezone"') > 0 or strpos(u.prefs, '"locale"') > 0 then u.prefs end as prefs
+    case when strpos(u.prefs, '"timezone"') > 0 or strpos(u.prefs, '"locale"') > 0 then u.prefs end as prefs,
+    c.traceparent
 from claimed c join projects p on p.id = c.project_id
 left join branding b on b.project_id = c.project_id
 left join tokens t on t.project_id = c.project_id and t.id = c.token_id
@@ -55,7 +56,8 @@ select coalesce(p.id, '') as project_id, :id::uuid as id, :letter::text as lette
     null::text as kind, null::text as token_user_id, null::text as requested_user_id, null::text as token_email,
     null::int as token_email_version, null::text as kid, null::timestamptz as token_created_at,
     null::timestamptz as token_expires_at,
-    null::text as user_id, null::int as email_version, null::text as user_status, null::text as prefs
+    null::text as user_id, null::int as email_version, null::text as user_status, null::text as prefs,
+    null::text as traceparent
 from (select 1) one left join projects p on p.id = :project_id::text left join branding b on b.project_id = p.id;
 
 -- name: note_override_fault(project_id, id, attempts, fault)

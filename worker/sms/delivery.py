@@ -3,10 +3,11 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from service import db, phone_numbers
+from service import db, phone_numbers, tracing
 from service.crypto.key_derivation import KeyRing
 from service.db import Pool
 from service.store import sms, tokens
@@ -58,7 +59,7 @@ class SmsDelivery:
         if claim is None:
             return
         self.metrics.add("sms_attempts")
-        with self.attempts.holding(claim):
+        with self.attempts.holding(claim), _span(claim):
             await self._send_and_record(claim, claimed_at)
 
     async def _send_and_record(self, claim: SmsClaim, claimed_at: float) -> None:
@@ -130,6 +131,7 @@ class SmsDelivery:
         if not await self._write(claim, write):
             return
         self.metrics.add(f"sms_{state}")
+        tracing.annotate(accounts__outcome=state)
         facts: dict[str, object] = {"sms": str(claim.id), "project": claim.project_id, "code": code, "fault": fault}
         if state == "failed":
             log.warning("The SMS was not sent", extra={"event": "sms.failed"} | facts)
@@ -144,6 +146,7 @@ class SmsDelivery:
 
         if await self._write(claim, write):
             self.metrics.add("sms_waits")
+            tracing.annotate(accounts__outcome="waits")
             facts: dict[str, object] = {"sms": str(claim.id), "project": claim.project_id, "code": code, "fault": fault}
             log.warning("The SMS waits for another attempt", extra={"event": "sms.rescheduled"} | facts)
 
@@ -156,6 +159,19 @@ class SmsDelivery:
                 extra={"event": "sms.lease_lost", "sms": str(claim.id), "attempt": claim.attempts},
             )
         return written
+
+
+def _span(claim: SmsClaim) -> AbstractContextManager[object]:
+    """Make a span of the trace that the SMS was asked for in; none for SMS of no trace."""
+    if not (claim.traceparent and tracing.is_on()):
+        return nullcontext()
+    return tracing.span(
+        "SMS attempt",
+        "consumer",
+        parent=claim.traceparent,
+        accounts__sms=str(claim.id),
+        accounts__attempt=claim.attempts,
+    )
 
 
 async def _admit() -> bool:

@@ -11,7 +11,7 @@ import aiohappyeyeballs
 import aiosmtplib
 from aiosmtplib.protocol import SMTPProtocol
 
-from service import failpoints
+from service import failpoints, tracing
 from service.settings import Deadlines
 from worker.smtp.outcomes import Stage, TemporaryFailure, one_line
 from worker.smtp.reply_codes import of_reply
@@ -94,6 +94,7 @@ class SmtpSession:
 
     async def _step(self, step: str, stage: Stage, act: Callable[[], Awaitable[object]]) -> None:
         self.stage = stage
+        tracing.event(step)
         await _reach(f"{step}.before")
         async with self._within(stage):
             await act()
@@ -105,6 +106,7 @@ class SmtpSession:
     async def command(self, stage: Stage, command: bytes, *, wanted: int = 2) -> None:
         """Send one line; raises the DeliveryFailure that the reply means if its first digit isn't `wanted`."""
         self.stage = stage
+        tracing.event(stage)
         if failpoints.armed:
             await failpoints.reach(f"smtp.{stage}.before")
         async with self._within(stage):
@@ -135,6 +137,7 @@ class SmtpSession:
                 self._write_end(content)
             await _drain(protocol)
         self.stage = "dot"
+        tracing.event("dot")
         self.awaiting_content = False
         async with self._within("dot"):
             code, text = await protocol.read_response()

@@ -1,0 +1,191 @@
+"""Traces by OpenTelemetry, whose packages are loaded where TRACES_URL is set and nowhere else.
+
+Spans are made by hand. They hold names, numbers and ids of this service: no text of a client, no address, no URL, no
+statement, and of an error its class alone, for anything else may hold a secret. `KEYS` are all that a span can hold.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Literal
+
+from service.version import VERSION
+
+if TYPE_CHECKING:
+    from opentelemetry import trace
+
+KEYS = frozenset({
+    "http.request.method", "http.route", "http.response.status_code", "error.type",
+    "accounts.request_id", "accounts.project", "accounts.mail", "accounts.sms", "accounts.letter", "accounts.attempt",
+    "accounts.outcome", "accounts.cause", "accounts.events", "accounts.mails", "server",
+})  # fmt: skip
+Kind = Literal["internal", "server", "consumer"]
+Facts = Mapping[str, str | int | None]
+_OFF: AbstractContextManager["Span | None"] = nullcontext()
+# Seconds for one export, and for the last one when the process stops.
+_EXPORT, _LAST = 5, 2.0
+
+
+class Span:
+    """A span that is being recorded."""
+
+    def __init__(self, span: "trace.Span") -> None:
+        self._span = span
+
+    def set(self, **facts: str | int | None) -> None:
+        """Set attributes; a key's dots are written as `__`. Raises KeyError for one that is not listed."""
+        self._span.set_attributes(_checked(facts))
+
+    def fail(self, **facts: str | int | None) -> None:
+        """Mark as failed, and set attributes."""
+        from opentelemetry.trace import StatusCode  # noqa: PLC0415 - only where spans are made
+
+        self.set(**facts)
+        self._span.set_status(StatusCode.ERROR)
+
+
+class Tracer:
+    """Makes spans and hands them to an exporter, in a thread of its own."""
+
+    def __init__(self, exporter: Any, *, sampled: float, program: str) -> None:
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - see the head of this file
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - as above
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - as above
+        from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio  # noqa: PLC0415 - as above
+
+        resource = Resource.create(
+            {"service.name": program, "service.namespace": "accounts", "service.version": VERSION}
+        )
+        self._provider = TracerProvider(
+            sampler=ParentBasedTraceIdRatio(sampled), resource=resource, shutdown_on_exit=False
+        )
+        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._tracer = self._provider.get_tracer("accounts", VERSION)
+
+    @contextmanager
+    def span(  # noqa: PLR0917 - `span` below is for callers
+        self,
+        name: str,
+        kind: Kind,
+        parent: str | None,
+        links: Iterable[str],
+        root: bool,
+        facts: Facts,
+    ) -> Iterator[Span | None]:
+        from opentelemetry import trace  # noqa: PLC0415 - as above
+        from opentelemetry.context import Context  # noqa: PLC0415 - as above
+
+        linked = [trace.Link(context) for text in links if (context := _context_of(text)).is_valid]
+        above = _remote(parent) if parent else Context() if root else None
+        with self._tracer.start_as_current_span(
+            name, above, trace.SpanKind[kind.upper()], links=linked,
+            attributes=_checked(facts), record_exception=False, set_status_on_exception=False,
+        ) as span:  # fmt: skip
+            made = Span(span) if span.is_recording() else None
+            try:
+                yield made
+            except BaseException as error:
+                if made:
+                    made.fail(error__type=type(error).__name__)
+                raise
+
+    def close(self) -> None:
+        self._provider.force_flush(int(_LAST * 1000))
+        self._provider.shutdown()
+
+
+_tracer: Tracer | None = None
+
+
+def start(url: str, *, sampled: float, program: str) -> None:
+    """Send spans to an OTLP/HTTP endpoint from now on; none without a URL. Raises InvalidSettings without packages."""
+    global _tracer  # noqa: PLW0603 - one a process, as the log is
+    if not url:
+        return
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - as above
+    except ImportError:
+        from service.settings import InvalidSettings  # noqa: PLC0415 - the log needs no settings
+
+        raise InvalidSettings(["TRACES_URL: the packages of requirements-tracing.lock are not installed"]) from None
+    _tracer = Tracer(OTLPSpanExporter(endpoint=url, timeout=_EXPORT), sampled=sampled, program=program)
+
+
+async def stop() -> None:
+    """Hand over what was recorded, and make no more spans."""
+    global _tracer
+    ended, _tracer = _tracer, None
+    if ended:
+        await asyncio.to_thread(ended.close)
+
+
+def is_on() -> bool:
+    return _tracer is not None
+
+
+def span(
+    name: str,
+    kind: Kind = "internal",
+    *,
+    parent: str | None = None,
+    links: Iterable[str] = (),
+    root: bool = False,
+    **facts: str | int | None,
+) -> AbstractContextManager[Span | None]:
+    """Make a span around a block: below `parent`, a traceparent, or else the current span, unless it is a `root`.
+
+    `facts` are set as `Span.set` does. Yields None where nothing is recorded.
+    """
+    return _OFF if _tracer is None else _tracer.span(name, kind, parent, links, root, facts)
+
+
+def annotate(**facts: str | int | None) -> None:
+    """Set attributes of the current span, if it is recorded; keys as for `Span.set`."""
+    if _tracer is not None:
+        from opentelemetry import trace  # noqa: PLC0415 - as above
+
+        Span(trace.get_current_span()).set(**facts)
+
+
+def event(name: str) -> None:
+    """Note a moment in the current span, if it is recorded."""
+    if _tracer is not None:
+        from opentelemetry import trace  # noqa: PLC0415 - as above
+
+        trace.get_current_span().add_event(name)
+
+
+def traceparent() -> str | None:
+    """Return the current span as W3C's traceparent, for the rows that it leaves to a worker; None if unrecorded."""
+    if _tracer is None:
+        return None
+    from opentelemetry import trace  # noqa: PLC0415 - as above
+
+    context = trace.get_current_span().get_span_context()
+    if not (context.is_valid and context.trace_flags.sampled):
+        return None
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-01"
+
+
+def trace_id() -> str:
+    """Return the id of the trace that is being recorded, empty for none."""
+    return (traceparent() or "")[3:35]
+
+
+def _remote(parent: str) -> Any:
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415 - as above
+
+    return TraceContextTextMapPropagator().extract({"traceparent": parent})
+
+
+def _context_of(parent: str) -> "trace.SpanContext":
+    from opentelemetry import trace  # noqa: PLC0415 - as above
+
+    return trace.get_current_span(_remote(parent)).get_span_context()
+
+
+def _checked(facts: Facts) -> dict[str, str | int]:
+    named = {key.replace("__", "."): value for key, value in facts.items() if value is not None}
+    if unknown := named.keys() - KEYS:
+        raise KeyError(*unknown)
+    return named

@@ -1,0 +1,2 @@
+-- As for mails.
+alter table sms add column traceparent text;

@@ -1,0 +1,2 @@
+-- As for mails.
+alter table events add column traceparent text;
