@@ -23,7 +23,7 @@ from bench.results import Results
 from bench.table import Row
 from service.store.tokens import Kind
 
-API_MEMORY, WORKER_MEMORY = 90.0, 120.0
+API_MEMORY, WORKER_MEMORY = 90.0, 100.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from bench.rounds import Tally, Who, interleave
 from bench.rounds import rows as compared
 from bench.table import Row
 
-GOALS = {"cookie": 0.75, "jwt": 0.65}
+GOALS = {"cookie": 0.9, "jwt": 0.9}
 _CONNECTIONS, _TURNS = 24, 5
 
 
