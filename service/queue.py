@@ -29,7 +29,7 @@ _SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 # These names stay for ever: arq throws away a job whose function a worker does not know.
 SEND_MAIL, SEND_SMS, RECORD_LOG = "send_mail", "send_sms", "record_log"
 # Jobs of which one is enough for many rows, since it finds all of them, and the ids that such a job may have.
-_WAKE_UPS, _IDS = frozenset({RECORD_LOG}), 8
+_WAKE_UPS, _IDS = frozenset({SEND_MAIL, RECORD_LOG}), 8
 # A Redis that takes longer than this for a round is not asked for a moment. No request waits for it.
 _PATIENCE, _REST = 0.25, 1.0
 _STEPS = 10

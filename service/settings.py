@@ -213,7 +213,7 @@ class Settings(DatastoreSettings):
         description="Seconds that a relay has for each step, step=seconds and a comma between two; steps that are not "
         "named keep what they have here",
     )
-    worker_jobs: int = Field(100, ge=1, le=1000, description="Jobs a worker runs at a time")
+    worker_jobs: int = Field(100, ge=1, le=1000, description="Mails and SMS a worker has in hand at a time")
     worker_id: str = Field(
         "",
         pattern=r"^[A-Za-z0-9_.-]{0,64}$",

@@ -16,20 +16,21 @@ class Claims:
     _claiming: set[UUID] = field(default_factory=set)
 
     @contextmanager
-    def claiming(self, row_id: UUID) -> Iterator[bool]:
-        """Yield True if the row may be claimed: no other task is claiming it, and its last claim was answered."""
-        if row_id in self._claiming or row_id in self.unconfirmed:
-            yield False
-            return
-        self._claiming.add(row_id)
+    def claiming(self, *row_ids: UUID) -> Iterator[list[UUID]]:
+        """Yield the rows that may be claimed: no other task is claiming them, and their last claim was answered."""
+        free = [row_id for row_id in row_ids if self.is_free(row_id)]
+        self._claiming.update(free)
         try:
-            yield True
+            yield free
         except Exception as error:
             if db.find_fault(error):
-                self.unconfirmed.add(row_id)
+                self.unconfirmed.update(free)
             raise
         finally:
-            self._claiming.discard(row_id)
+            self._claiming.difference_update(free)
+
+    def is_free(self, row_id: UUID) -> bool:
+        return row_id not in self._claiming and row_id not in self.unconfirmed
 
     def lost(self, *, busy: Collection[UUID]) -> set[UUID]:
         """Return the unconfirmed rows that no task of this worker has in hand; `busy` are those of an earlier claim."""

@@ -13,6 +13,7 @@ class DeliverySlots:
     """Semaphore of `most` deliveries that can be closed and drained."""
 
     def __init__(self, most: int) -> None:
+        self.most = most
         self._closed = False
         self._semaphore = asyncio.Semaphore(most)
         self._waiting: set[Task] = set()
@@ -43,9 +44,47 @@ class DeliverySlots:
         try:
             yield admitted
         finally:
-            self._busy.discard(task)
-            if not self._busy:
-                self._idle.set()
+            self._end(task)
+
+    @asynccontextmanager
+    async def acquire_many(self, most: int, admit: Callable[[int], Awaitable[list[T]]]) -> AsyncIterator[list[T]]:
+        """Wait for a slot, take those that are free, at most `most`, then wait for `admit`, and yield its results.
+
+        Each result has a slot, to `hold` or to `release`; there is none if the worker stops before that.
+        """
+        taken = 0
+
+        async def take() -> list[T]:
+            nonlocal taken
+            try:
+                while taken < most and not (taken and self._semaphore.locked()):
+                    await self._semaphore.acquire()
+                    taken += 1
+                return await admit(taken)
+            except BaseException:
+                taken = self.release(taken)
+                raise
+
+        async with self.admit(take) as admitted:
+            self.release(taken - len(admitted or ()))
+            yield admitted or []
+
+    def hold(self, task: Task) -> None:
+        """Have a task keep a slot until it ends; it is drained like the others."""
+        self._busy.add(task)
+        task.add_done_callback(self._end)
+        task.add_done_callback(lambda _: self.release())
+
+    def release(self, number: int = 1) -> int:
+        """Free slots; return 0, how many of them are left."""
+        for _ in range(number):
+            self._semaphore.release()
+        return 0
+
+    def _end(self, task: Task) -> None:
+        self._busy.discard(task)
+        if not self._busy:
+            self._idle.set()
 
     async def _admitted(self, task: Task, admit: Callable[[], Awaitable[T]]) -> T | None:
         if self.is_closed():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from service.db import Pool
 from service.store import outbox, sms
+from service.store.outbox import Acceptance
 from worker.outcomes import OutcomeRecorder
 from worker.sent_journal import read
 from worker.worker_name import WorkerName, orphaned
@@ -52,9 +53,8 @@ async def _recover_once(pool: Pool, identity: WorkerName, recorder: OutcomeRecor
 async def _replay(pool: Pool, path: Path, worker: str, recorder: OutcomeRecorder) -> None:
     """Record the journal's mails as sent, but those that were claimed again since."""
     journal, unreadable = read(path)
-    replayed = 0
-    for entry in journal:
-        replayed += await outbox.mark_sent(pool, entry.lease, worker=worker, server=entry.server, code=entry.code)
+    accepted = [Acceptance(entry.lease, entry.code, entry.server) for entry in journal]
+    replayed = len(await outbox.mark_sent(pool, accepted, worker=worker)) if accepted else 0
     recorder.metrics.add("journal_entries_replayed", replayed)
     recorder.metrics.add("journal_entries_unreadable", unreadable)
     if replayed or unreadable:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -52,9 +53,9 @@ class Delivery:
     def __post_init__(self) -> None:
         self.logos, self.overrides = LogoCache(self.pool), OverrideCache(self.pool)
 
-    async def deliver(self, mail_id: UUID) -> None:
+    async def deliver(self, mail_id: UUID, project_id: str | None = None) -> None:
         """Send a mail if it is still due. Safe to call at any time, any number of times."""
-        route = await self.relays.route(mail_id)
+        route = await self.relays.route(mail_id, project_id)
         if not route.is_open():
             return
         async with route.slot(self.slots) as reservation:
@@ -64,9 +65,11 @@ class Delivery:
     async def claim_and_send(self, mail_id: UUID) -> bool:
         """Deliver without slot and rate limit; return whether the relay was tried."""
         claimed_at = time.monotonic()
-        claim = await self.claim(mail_id)
-        if claim is None:
-            return False
+        claims = await self.claim(mail_id)
+        return bool(claims) and await self.send_claimed(claims[0], claimed_at)
+
+    async def send_claimed(self, claim: Claim, claimed_at: float) -> bool:
+        """Send a mail that was claimed by a claim begun then, and record the outcome; return as `claim_and_send`."""
         self.recorder.metrics.add("attempts")
         if claim.stolen:
             self.recorder.metrics.add("leases_taken_over")
@@ -77,19 +80,35 @@ class Delivery:
         with self.recorder.leases.holding(claim, claimed_at) as lease, _span(claim):
             return await self._send_and_record(claim, lease)
 
-    async def claim(self, mail_id: UUID) -> Claim | None:
-        """Claim the row, if it is due. One that can't be read is tried again when its lease runs out, a few times."""
+    async def claim(self, *mail_ids: UUID) -> list[Claim]:
+        """Claim the rows that are due. One that can't be read is tried again when its lease runs out, a few times."""
         leases = self.recorder.leases
         try:
-            with leases.claims.claiming(mail_id) as free:
-                return await _claim_row(self.pool, mail_id, leases.worker) if free else None
+            with leases.claims.claiming(*mail_ids) as free:
+                return await _claim_rows(self.pool, free, leases.worker) if free else []
         except Exception as error:
-            if db.find_fault(error) is None:
-                fault = f"its row can't be read: {type(error).__name__}"
-                await outbox.fail_unreadable(
-                    self.pool, mail_id, worker=leases.worker, tries=_UNREADABLE_ATTEMPTS, fault=fault
-                )
+            if db.find_fault(error) is not None:
+                raise
+            if len(mail_ids) > 1:
+                return await self._claim_one_by_one(mail_ids)
+            fault = f"its row can't be read: {type(error).__name__}"
+            await outbox.fail_unreadable(
+                self.pool, mail_ids[0], worker=leases.worker, tries=_UNREADABLE_ATTEMPTS, fault=fault
+            )
             raise
+
+    async def _claim_one_by_one(self, mail_ids: Sequence[UUID]) -> list[Claim]:
+        """Claim rows of which one could not be read, which held up all others of its batch."""
+        await outbox.release(self.pool, list(mail_ids), worker=self.recorder.leases.worker)
+        claims: list[Claim] = []
+        for mail_id in mail_ids:
+            try:
+                claims += await self.claim(mail_id)
+            except Exception as error:
+                if db.find_fault(error) is not None:
+                    raise
+                log.exception("A mail's row can't be read", extra={"event": "mail.unreadable", "mail": str(mail_id)})
+        return claims
 
     async def _send_and_record(self, claim: Claim, lease: Lease) -> bool:
         try:
@@ -246,10 +265,10 @@ def _span(claim: Claim) -> AbstractContextManager[object]:
     )
 
 
-async def _claim_row(pool: Pool, mail_id: UUID, worker: str) -> Claim | None:
+async def _claim_rows(pool: Pool, mail_ids: list[UUID], worker: str) -> list[Claim]:
     if failpoints.armed:
         await failpoints.reach("worker.claim.before")
-    claim = await outbox.claim(pool, mail_id, worker=worker, lease=LEASE)
+    claims = await outbox.claim_all(pool, mail_ids, worker=worker, lease=LEASE)
     if failpoints.armed:
         await failpoints.reach("worker.claim.after")
-    return claim
+    return claims

@@ -16,6 +16,38 @@ from worker.claims import Claims
 LEASE, RENEWAL = 30.0, 10.0
 
 
+# Seconds that a lease must have run out for; and seconds in which a live worker has renewed its leases once Postgres is
+# back: it tries each second.
+_TAKE_OVER, _GRACE = 1.0, 5.0
+
+
+@dataclass(slots=True)
+class LeaseGrace:
+    """Patience with leases of others that ran out: after an outage of Postgres their workers may be alive.
+
+    `_seen` is the time of its last answer; `_lost_at` that of the last one before an outage.
+    """
+
+    _seen: float = field(default_factory=time.monotonic)
+    _lost_at: float = 0.0
+    _grace_until: float = 0.0
+
+    def patience(self) -> float:
+        """Return the seconds that a lease must have run out for before its mail is claimed; ask before each query."""
+        now = time.monotonic()
+        self._notice_outage(now)
+        return max(_TAKE_OVER, now - self._lost_at) if now < self._grace_until else _TAKE_OVER
+
+    def note_answer(self) -> None:
+        now = time.monotonic()
+        self._notice_outage(now)
+        self._seen = now
+
+    def _notice_outage(self, now: float) -> None:
+        if now - self._seen > LEASE / 3:
+            self._lost_at, self._grace_until = self._seen, now + _GRACE
+
+
 @dataclass(slots=True)
 class Leases:
     """Leases of one worker. Times are of time.monotonic(), which goes on while a process is stopped.

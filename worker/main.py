@@ -23,6 +23,7 @@ from worker.asyncio_tools import cancel_and_wait
 from worker.concurrency import DeliverySlots
 from worker.crash_recovery import recover
 from worker.delivery import Delivery
+from worker.dispatcher import Dispatcher
 from worker.health import HealthPort, WorkerHealth
 from worker.heartbeat import Heartbeat
 from worker.leases import Leases
@@ -123,9 +124,10 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
     sender = sender_of(settings.sms_url.get_secret_value(), settings.key_ring)
     sms_delivery = SmsDelivery(pool, sender, settings.key_ring, identity.name, slots, metrics)
     sms_poller = SmsPoller(pool, sms_delivery, settings.mail_days)
-    poller = OutboxPoller(pool, delivery, log_writer, settings.log_months, settings.mail_days)
+    dispatcher = Dispatcher(delivery)
+    poller = OutboxPoller(pool, delivery, log_writer, settings.log_months, settings.mail_days, dispatcher)
     url = settings.redis_url.get_secret_value()
-    consumer = QueueConsumer(url, delivery, sms_delivery, log_writer, settings.worker_jobs, identity.name, peers.redis)
+    consumer = QueueConsumer(url, dispatcher, sms_poller, log_writer, settings.worker_jobs, identity.name, peers.redis)
     heartbeat = Heartbeat(settings.worker_heartbeat, identity, relays, job_queue, metrics, sender)
     health = WorkerHealth(peers, relays, sender, stop)
     page = MetricsPage(
@@ -150,6 +152,8 @@ async def _run(  # noqa: PLR0917 - all parts that a worker is built of
             await drain_task
             await cancel_and_wait(poller_task)
             await cancel_and_wait(sms_task)
+            await dispatcher.stop()
+            await log_writer.stop()
             await _release_leases(recorder, sms_delivery.attempts)
     finally:
         await relays.close()

@@ -13,11 +13,12 @@ from functools import partial
 from service import db, failpoints, tracing
 from service.db import Pool
 from service.store import outbox
-from service.store.outbox import AttemptReport, Cause, Claim, FinalState, Lease
+from service.store.outbox import Acceptance, AttemptReport, Cause, Claim, FinalState, Lease
 from worker import retries
 from worker.leases import LEASE, Leases
 from worker.metrics import Metrics
 from worker.sent_journal import SentEntry, SentJournal
+from worker.sent_marks import SentMarks
 from worker.smtp import PermanentFailure, TemporaryFailure
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,10 @@ class OutcomeRecorder:
     journal: SentJournal
     metrics: Metrics
     interrupted: list[Claim] = field(default_factory=list)
+    marks: SentMarks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.marks = SentMarks(self.pool, self.leases.worker)
 
     @contextmanager
     def fenced(self, claim: Claim, lease: Lease) -> Iterator[Callable[[], Awaitable[bool]]]:
@@ -62,7 +67,9 @@ class OutcomeRecorder:
         if failpoints.armed:
             await failpoints.reach("worker.record.before")
         marked = await retries.retry_while_leased(
-            lambda: self._mark_sent(entry, answer), LEASE, between=self.journal.fsync
+            lambda: self.marks.mark(Acceptance(entry.lease, entry.code, entry.server, answer)),
+            LEASE,
+            between=self.journal.fsync,
         )
         self.journal.remove(entry)
         self.metrics.add("sent" if marked else "sent_unrecorded")
@@ -77,9 +84,9 @@ class OutcomeRecorder:
 
     async def record_unconfirmed(self) -> None:
         """Record the journal's open entries, except those that `record_sent` is working on."""
-        for lease, entry in list(self.journal.open.items()):
-            if lease not in self.leases.held:
-                await self.record_sent(entry)
+        entries = [entry for lease, entry in self.journal.open.items() if lease not in self.leases.held]
+        if entries:
+            await asyncio.gather(*(self.record_sent(entry) for entry in entries))
 
     async def release_unconfirmed(self) -> None:
         """Release mails whose claim got no answer, unless a relay accepted them by an earlier claim."""
@@ -127,6 +134,7 @@ class OutcomeRecorder:
             await outbox.reschedule(self.pool, self.interrupted[-1], seconds=0, cause="ours", report=doubt)
             self.metrics.add("duplicates_suspected")
             self.interrupted.pop()
+        await self.marks.flush()
         kept = [lease.id for lease in self.journal.open]
         self.metrics.add("mails_released", await outbox.release_all(self.pool, worker=self.leases.worker, kept=kept))
         if failpoints.armed:
@@ -134,11 +142,6 @@ class OutcomeRecorder:
 
     def _report(self, answer: PermanentFailure | TemporaryFailure) -> AttemptReport:
         return AttemptReport(self.leases.worker, answer.server, answer.stage, answer.code, answer.text)
-
-    async def _mark_sent(self, entry: SentEntry, answer: str) -> bool:
-        return await outbox.mark_sent(
-            self.pool, entry.lease, worker=self.leases.worker, server=entry.server, code=entry.code, answer=answer
-        )
 
     async def _finish(self, claim: Claim, state: FinalState, report: AttemptReport) -> None:
         if not await self._write_if_held(claim, partial(outbox.finish, self.pool, claim, state=state, report=report)):

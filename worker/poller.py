@@ -2,16 +2,15 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Collection
-from dataclasses import dataclass, field
-from uuid import UUID
+from dataclasses import dataclass
 
 from service.db import Pool
 from service.store import events, outbox, sealed_rows
 from worker.asyncio_tools import run_every
 from worker.delivery import Delivery
-from worker.leases import LEASE, RENEWAL
+from worker.dispatcher import Dispatcher
+from worker.leases import RENEWAL
 from worker.routes import run_probes
 from worker.security_log import SecurityLogWriter
 from worker.smtp import OURS
@@ -21,8 +20,6 @@ log = logging.getLogger(__name__)
 POLL_INTERVAL, GRACE, BACKLOG_INTERVAL, PURGE_INTERVAL = 1.0, 1.0, 15.0, 3600.0
 # Rows of one statement: polled, rescheduled.
 _BATCH, _RESCHEDULE_BATCH = 100, 500
-# Seconds in which a live worker has renewed its leases once Postgres is back: it tries each second.
-_GRACE = 5.0
 
 
 @dataclass(slots=True)
@@ -34,11 +31,7 @@ class OutboxPoller:
     log_writer: SecurityLogWriter
     log_months: int
     mail_days: int
-    deliveries: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
-    # Time of the last poll that reached Postgres; of the last before an outage; until when leases have a grace period.
-    _seen: float = field(default_factory=time.monotonic)
-    _lost_at: float = 0.0
-    _grace_until: float = 0.0
+    dispatcher: Dispatcher
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -61,55 +54,15 @@ class OutboxPoller:
         await self.delivery.recorder.release_unconfirmed()
         if await events.has_overdue(self.pool, seconds=GRACE):
             await self.log_writer.write_pending()
-        self._note_postgres_is_back()
+        self.dispatcher.grace.note_answer()
         if recovered := await self.delivery.relays.take_recovered():
             await self._reschedule_now(only=recovered)
-        due: list[UUID] = []
-        while (choice := await self.delivery.relays.choose()) and not self.delivery.slots.is_closed():
-            grace = self._lease_grace()
-            before, due = (
-                due,
-                await outbox.list_due(
-                    self.pool, seconds=GRACE, patience=grace, most=_BATCH, only=choice.only, but=choice.but
-                ),
-            )
-            # A hanging session delays no other mail: it goes on beside the next polls.
-            if begun := [self._start_delivery(mail_id) for mail_id in due if mail_id not in self.deliveries]:
-                await asyncio.wait(begun, timeout=POLL_INTERVAL)
-            if len(due) < _BATCH or due == before:
-                break
+        # A hanging session delays no other mail: it goes on beside the next polls.
+        until = asyncio.get_running_loop().time() + POLL_INTERVAL
+        await asyncio.wait(self.dispatcher.wake(polled=True), timeout=POLL_INTERVAL)
+        if begun := set(self.dispatcher.deliveries.values()):
+            await asyncio.wait(begun, timeout=max(0, until - asyncio.get_running_loop().time()))
         self.delivery.recorder.metrics.add("polls")
-
-    def _note_postgres_is_back(self) -> None:
-        """Note that Postgres answers, and whether it was away so long that leases of live workers ran out."""
-        now = time.monotonic()
-        if now - self._seen > LEASE / 3:
-            self._lost_at, self._grace_until = self._seen, now + _GRACE
-        self._seen = now
-
-    def _lease_grace(self) -> float:
-        """Return for how long a lease must have run out: after an outage its worker may be alive."""
-        now = time.monotonic()
-        return now - self._lost_at if now < self._grace_until else 0.0
-
-    def _start_delivery(self, mail_id: UUID) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._deliver(mail_id))
-        self.deliveries[mail_id] = task
-        task.add_done_callback(lambda _: self.deliveries.pop(mail_id, None))
-        return task
-
-    async def _deliver(self, mail_id: UUID) -> None:
-        """Deliver one mail; its errors stop no other."""
-        try:
-            await self.delivery.deliver(mail_id)
-        except Exception as error:
-            if not self.pool.note(error):
-                log.exception(
-                    "The worker could not try a mail that it found by polling; it tries again",
-                    extra={"event": "poller.delivery_failed", "mail": str(mail_id)},
-                )
-        else:
-            self.delivery.recorder.metrics.add("mails_polled")
 
     async def resume_after_outage(self) -> None:
         """Make the mails due that waited for the shared relay, the oldest first, whenever that has recovered.

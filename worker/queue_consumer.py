@@ -13,16 +13,16 @@ from service import redis_errors
 from service.outages import Outage
 from service.queue import QUEUE, RECORD_LOG, SEND_MAIL, SEND_SMS, connect, deserialize, serialize
 from worker.asyncio_tools import cancel_and_wait, wait_until
-from worker.delivery import Delivery
+from worker.dispatcher import Dispatcher
 from worker.queue_repair import repair_queue
 from worker.security_log import SecurityLogWriter
-from worker.sms.delivery import SmsDelivery
+from worker.sms.poller import SmsPoller
 
 log = logging.getLogger(__name__)
-# Jobs have a little longer than the deliveries in them, which are cancelled by then.
-_POLL, _DRAIN, _LONGEST_PAUSE = 0.05, 13.0, 5.0
-# Longer than an SMTP session whose every step takes its whole time. The poller finds the row of a lost job long before.
-_JOB = 3600
+# A mail waits for a poll half that long on average. A job returns at once.
+_POLL, _DRAIN, _LONGEST_PAUSE = 0.01, 3.0, 5.0
+# Seconds until a job may run again whose worker died while it ran.
+_JOB = 5
 
 
 @dataclass(slots=True)
@@ -30,8 +30,8 @@ class QueueConsumer:
     """Consumer of the jobs of all processes. A job carries an id only: the row decides what is left to do."""
 
     redis_url: str
-    delivery: Delivery
-    sms_delivery: SmsDelivery
+    dispatcher: Dispatcher
+    sms_poller: SmsPoller
     log_writer: SecurityLogWriter
     jobs: int
     name: str
@@ -80,7 +80,7 @@ class QueueConsumer:
         """Delete keys of a wrong type: arq fails at them, and would do so for ever."""
         redis = connect(self.redis_url)
         try:
-            self.delivery.recorder.metrics.add("redis_keys_repaired", await repair_queue(redis))
+            self.dispatcher.delivery.recorder.metrics.add("redis_keys_repaired", await repair_queue(redis))
         except Exception as error:  # noqa: BLE001 - most likely Redis is away, which is logged already
             log.debug(
                 "The worker could not repair the queue",
@@ -115,25 +115,18 @@ class QueueConsumer:
     def _job(act: Callable[[dict[str, Any], str], Awaitable[None]], name: str) -> Function:
         return func(act, name=name)  # type: ignore[arg-type]  # arq's protocol wants a __qualname__, which methods have
 
-    async def send_mail(self, _context: dict[str, Any], mail_id: str) -> None:
-        await self._run_job(self.delivery.deliver, UUID(mail_id))
+    # No job waits for its work: arq asks Redis for each job that runs, at each of its polls.
+
+    async def send_mail(self, _context: dict[str, Any], _mail_id: str) -> None:
+        """Dispatch all due mails; the job only says that there are some."""
+        self.dispatcher.wake()
 
     async def send_sms(self, _context: dict[str, Any], sms_id: str) -> None:
-        await self._run_job(self.sms_delivery.deliver, UUID(sms_id))
+        self.sms_poller.begin(UUID(sms_id))
 
     async def record_log(self, _context: dict[str, Any], _event_id: str) -> None:
         """Write all pending events; the job only says that there are some."""
-        await self._run_job(self.log_writer.write_pending)
-
-    async def _run_job(self, act: Callable[..., Awaitable[None]], *arguments: object) -> None:
-        """Run a job; after an error its row stays due, and the poller tries again."""
-        try:
-            await act(*arguments)
-        except Exception as error:
-            if not self.delivery.pool.note(error):
-                log.exception(
-                    "A job failed; the worker finds its work again by polling", extra={"event": "queue.job_failed"}
-                )
+        self.log_writer.wake()
 
 
 def _retrieve_exception(job: asyncio.Task[Any]) -> None:

@@ -27,10 +27,10 @@ _AGE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Projects whose mails can be sent now: `only` these, or all `but` those."""
+    """Relays that take mails now: the shared one or not, and the `own` ones of these projects."""
 
-    only: list[str] | None
-    but: list[str]
+    shared: bool
+    own: list[str]
 
 
 def own_server(ring: KeyRing, settings: ProjectRelay, *, helo: str | None) -> SmtpUrl:
@@ -64,25 +64,25 @@ class Relays:
     def __post_init__(self) -> None:
         self._shared_route = Route(self.shared)
 
-    async def route(self, mail_id: UUID) -> Route:
-        """Find the way of a mail. It costs a query only while any project has a relay of its own."""
+    async def route(self, mail_id: UUID, project_id: str | None = None) -> Route:
+        """Find the way of a mail. While any project has its own relay, it costs a query if the project is not known."""
         await self._refresh()
         if not self._own:
             return self._shared_route
-        return self._route_of(await outbox.find_project(self.pool, mail_id) or "")
+        if project_id is None:
+            project_id = await outbox.find_project(self.pool, mail_id)
+        return self._route_of(project_id or "")
 
     async def relay_of(self, project_id: str) -> RelayPool | UnusableRelay:
         """Return the relay that a project has now: a mail may have waited for its turn since its route was found."""
         await self._refresh()
         return self._route_of(project_id).relay
 
-    async def choose(self) -> Choice | None:
-        """Choose the projects whose mails can be sent now; None if no relay takes any."""
+    async def choose(self) -> Choice:
+        """Choose the relays that take mails now."""
         await self._refresh()
-        open_ones = [project_id for project_id, route in self._own.items() if route.is_open()]
-        if self._shared_route.is_open():
-            return Choice(None, [project_id for project_id in self._own if project_id not in open_ones])
-        return Choice(open_ones, []) if open_ones else None
+        own = [project_id for project_id, route in self._own.items() if route.is_open()]
+        return Choice(self._shared_route.is_open(), own)
 
     async def take_recovered(self) -> list[str]:
         """Return the projects whose own relay works again, or is another, since this was asked last."""

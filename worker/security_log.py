@@ -1,6 +1,7 @@
 """Write pending events to the security log, with device and country."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -10,7 +11,9 @@ from service.clientinfo import countries, user_agents
 from service.db import Pool, transaction
 from service.store import events, security_log
 from service.store.security_log import Entry
+from worker.wake_ups import WakeUps
 
+log = logging.getLogger(__name__)
 _BATCH = 100
 
 
@@ -20,6 +23,25 @@ class SecurityLogWriter:
 
     pool: Pool
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _wake_ups: WakeUps = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._wake_ups = WakeUps(self.write_pending, self._report)
+
+    def wake(self) -> None:
+        """Have the events written that are pending after this moment."""
+        self._wake_ups.wake()
+
+    async def stop(self) -> None:
+        await self._wake_ups.stop()
+
+    def _report(self, error: Exception) -> None:
+        if not self.pool.note(error):
+            log.error(
+                "The worker could not write the security log; it tries again by polling",
+                exc_info=error,
+                extra={"event": "security_log.write_failed"},
+            )
 
     async def write_pending(self) -> None:
         """Write all pending events. Safe to call at any time: one transaction removes and writes an event."""

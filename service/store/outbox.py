@@ -8,7 +8,7 @@ A worker of the release before writes none, so nothing here depends on them.
 Longer than other files: one function a statement, and a worker needs all of them.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -76,6 +76,7 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class DueMail:
     id: UUID
+    project_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,16 @@ class Lease:
 
     id: UUID
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Acceptance of one attempt by a relay: its reply's code, and one harmless line of it."""
+
+    lease: Lease
+    code: int
+    server: str
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +156,16 @@ async def enqueue(
     return mail_id
 
 
+async def claim_all(conn: Executor, mail_ids: list[UUID], *, worker: str, lease: float) -> list[Claim]:
+    """Claim mails, in this order; those are left out that have ended or are another worker's. `lease` is in seconds."""
+    found = await _sql.all(conn, "claim_mails", Claim, ids=mail_ids, worker=worker, lease=lease)
+    claims = {each.id: each for each in found}
+    return [claims[mail_id] for mail_id in mail_ids if mail_id in claims]
+
+
 async def claim(conn: Executor, mail_id: UUID, *, worker: str, lease: float) -> Claim | None:
-    """Claim a mail; None if it has ended or is another worker's. `lease` is in seconds."""
-    return await _sql.one(conn, "claim_mail", Claim, id=mail_id, worker=worker, lease=lease)
+    """Claim a mail; None if it has ended or is another worker's."""
+    return next(iter(await claim_all(conn, [mail_id], worker=worker, lease=lease)), None)
 
 
 async def draft(
@@ -190,10 +208,16 @@ async def renew(conn: Executor, leases: list[Lease], *, worker: str, lease: floa
     )
 
 
-async def mark_sent(conn: Executor, sent: Lease, *, worker: str, server: str, code: int, answer: str = "") -> bool:
-    """Record that the relay accepted it. False if it had ended otherwise, or was claimed once more, meanwhile."""
-    facts = {"id": sent.id, "attempt": sent.attempts, "worker": worker, "server": server}
-    return await _sql.run(conn, "record_mail_sent", **facts, code=code, answer=answer) == 1
+async def mark_sent(conn: Executor, accepted: Sequence[Acceptance], *, worker: str) -> set[Lease]:
+    """Record what relays accepted; return it without what had ended otherwise, or was claimed once more, meanwhile."""
+    facts = {
+        "ids": [each.lease.id for each in accepted],
+        "attempts": [each.lease.attempts for each in accepted],
+        "servers": [each.server for each in accepted],
+        "codes": [each.code for each in accepted],
+        "answers": [each.answer for each in accepted],
+    }
+    return set(await _sql.all(conn, "record_mails_sent", Lease, **facts, worker=worker))
 
 
 async def finish(conn: Executor, claim: Claim, *, state: FinalState, report: AttemptReport) -> bool:
@@ -219,7 +243,7 @@ async def find_project(conn: Executor, mail_id: UUID) -> str | None:
     return project_id
 
 
-async def list_due(
+async def find_due(
     conn: Executor,
     *,
     seconds: float,
@@ -227,14 +251,18 @@ async def list_due(
     patience: float = 0,
     only: list[str] | None = None,
     but: Collection[str] = (),
-) -> list[UUID]:
-    """List mails overdue by so many seconds, the longest first; expired leases only after `patience` seconds.
+) -> list[DueMail]:
+    """Find mails overdue by so many seconds, the longest first; expired leases only after `patience` seconds.
 
     `only` and `but` are projects.
     """
     facts = {"seconds": seconds, "patience": patience, "only": only, "but": list(but), "most": most}
-    due = await _sql.all(conn, "list_due_mails", DueMail, **facts)
-    return [mail.id for mail in due]
+    return await _sql.all(conn, "list_due_mails", DueMail, **facts)
+
+
+async def list_due(conn: Executor, *, seconds: float, most: int) -> list[UUID]:
+    """List mails of all projects that are overdue by so many seconds, the longest first."""
+    return [mail.id for mail in await find_due(conn, seconds=seconds, most=most)]
 
 
 async def list_expired(conn: Executor, *, most: int) -> list[UUID]:

@@ -4,14 +4,16 @@ insert into mails (project_id, id, letter, user_id, token_id, recipient, locale,
 values (:project_id, :id, :letter, :user_id, :token_id, :recipient, :locale, :facts,
     coalesce(:deadline_at, now() + interval '3 days'), :message_id, :traceparent);
 
--- name: claim_mail(id, worker, lease) -> Claim?
--- One worker gets the mail, with everything that its letter needs; a lease that ran out is taken over from its worker.
+-- name: claim_mails(ids, worker, lease) -> Claim*
+-- One worker gets each mail that is due, with everything that its letter needs; a lease that ran out is taken over from
+-- its worker.
 -- `attempts` is the fencing token: a later claim has a higher one.
 -- `prefs` only where they name a time zone or a locale; they are the user's text and are read by the worker.
 -- A blocked account that never verified its address does not count as the address's user.
 with free as (
     select id, project_id, state, attempts, lease_by from mails
-    where id = :id and state in ('pending', 'sending') and due_at <= now() for update skip locked
+    where id = any(:ids::uuid[]) and state in ('pending', 'sending') and due_at <= now()
+    for update skip locked
 ), claimed as (
     update mails m set state = 'sending', attempts = m.attempts + 1, lease_by = :worker,
         due_at = now() + make_interval(secs => :lease)
@@ -69,21 +71,34 @@ where id = :id and project_id = :project_id and state = 'sending' and attempts =
 update mails set user_id = :user_id where id = :id and project_id = :project_id;
 
 -- name: renew_leases(ids, attempts, worker, lease) -> Lease*
--- Extends the leases that are still this worker's, and returns them.
+-- Extends the leases that are still this worker's, and returns them. Rows are locked in the order of their ids, as by
+-- record_mails_sent: two statements that meet can't deadlock.
+with held as (
+    select m.id, m.project_id from mails m
+    join unnest(:ids::uuid[], :attempts::int[]) as h (id, attempts) on m.id = h.id and m.attempts = h.attempts
+    where m.state = 'sending' and m.lease_by = :worker order by m.id for update of m
+)
 update mails m set due_at = now() + make_interval(secs => :lease)
-from unnest(:ids::uuid[], :attempts::int[]) as held (id, attempts)
-where m.id = held.id and m.attempts = held.attempts and m.state = 'sending' and m.lease_by = :worker
+from held where m.id = held.id and m.project_id = held.project_id
 returning m.id, m.attempts;
 
--- name: record_mail_sent(id, attempt, worker, server, code, answer)
--- A relay accepted this attempt. Valid until another attempt begins, whichever worker holds the lease.
-with confirmed as (
-    update mails set state = 'sent', lease_by = null, last_code = :code, last_fault = null, ended_at = now()
-    where id = :id and attempts = :attempt and state in ('pending', 'sending')
-    returning project_id, id, attempts
+-- name: record_mails_sent(ids, attempts, servers, codes, answers, worker) -> Lease*
+-- A relay accepted these attempts; returns those that are recorded. Each is valid until another attempt at the mail
+-- begins, whichever worker holds the lease.
+with accepted as (
+    select m.id, m.project_id, a.server, a.code, a.answer from mails m
+    join unnest(:ids::uuid[], :attempts::int[], :servers::text[], :codes::int[], :answers::text[])
+        as a (id, attempts, server, code, answer) on m.id = a.id and m.attempts = a.attempts
+    where m.state in ('pending', 'sending') order by m.id for update of m
+), confirmed as (
+    update mails m set state = 'sent', lease_by = null, last_code = a.code, last_fault = null, ended_at = now()
+    from accepted a where m.id = a.id and m.project_id = a.project_id
+    returning m.project_id, m.id, m.attempts, a.server, a.code, a.answer
+), noted as (
+    insert into mail_events (project_id, mail_id, name, attempt, worker, server, code, fault)
+    select project_id, id, 'sent', attempts, :worker, server, code, answer from confirmed
 )
-insert into mail_events (project_id, mail_id, name, attempt, worker, server, code, fault)
-select project_id, id, 'sent', attempts, :worker, :server, :code::int, :answer from confirmed;
+select id, attempts from confirmed;
 
 -- name: finish_mail(project_id, id, attempts, state, worker, server, stage, code, fault)
 with ended as (
@@ -123,14 +138,14 @@ select project_id from mails where id = :id;
 -- name: list_due_mails(seconds, patience, only, but, most) -> DueMail*
 -- Mails whose job was lost, whose wait is over, or whose lease ran out longer ago than `patience`; of all projects but
 -- some, or of some only.
-select id from mails where state in ('pending', 'sending') and due_at < now() - make_interval(secs => :seconds)
+select id, project_id from mails where state in ('pending', 'sending') and due_at < now() - make_interval(secs => :seconds)
     and (state = 'pending' or due_at < now() - make_interval(secs => :patience))
     and (:only::text[] is null or project_id = any(:only)) and project_id <> all(:but::text[])
 order by due_at limit :most;
 
 -- name: list_expired_mails(most) -> DueMail*
 -- Mails past their deadline, which can be ended without a relay.
-select id from mails where state in ('pending', 'sending') and due_at <= now() and deadline_at <= now()
+select id, project_id from mails where state in ('pending', 'sending') and due_at <= now() and deadline_at <= now()
 order by due_at limit :most;
 
 -- name: reschedule_mails_now(stages, only, but, most)

@@ -9,7 +9,7 @@ import pytest
 
 from service.db import Pool, transaction
 from service.store import outbox, projects, users
-from service.store.outbox import AttemptReport, Claim, Lease
+from service.store.outbox import Acceptance, AttemptReport, Claim, Lease
 from testkit.outbox import request_mail
 from testkit.patience import PATIENCE
 
@@ -84,10 +84,12 @@ async def test_one_attempt_is_marked_as_sent(pool: Pool):
     await finish(pool, failed)
     before = await rest(pool, released.id)
     marked = [
-        await outbox.mark_sent(pool, Lease(mail.id, attempt), worker="one", server="", code=250)
-        for mail, attempt in ((released, 0), (released, 2), (failed, 1), (released, 1))
+        await outbox.mark_sent(
+            pool, [Acceptance(Lease(mail.id, attempt), 250, "") for mail, attempt in attempts], worker="one"
+        )
+        for attempts in ([(released, 0)], [(released, 2), (failed, 1)], [(failed, 1), (released, 1)], [(released, 1)])
     ]
-    assert marked == [False, False, False, True]
+    assert marked == [set(), set(), {Lease(released.id, 1)}, set()]
     assert await rest(pool, released.id) == before
 
 

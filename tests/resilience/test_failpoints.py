@@ -185,7 +185,7 @@ def test_the_source_has_what_the_registry_knows():
 
 def test_statements_are_points_by_themselves():
     """Two a statement: a new one in sql/queries is in the matrix without a word from anybody."""
-    assert {"db.claim_mail.before", "db.claim_mail.after", "db.find_project.before"} <= set(failpoints.names())
+    assert {"db.claim_mails.before", "db.claim_mails.after", "db.find_project.before"} <= set(failpoints.names())
     assert len(failpoints.names()) == len(set(failpoints.names())) >= 150
 
 

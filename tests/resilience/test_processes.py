@@ -21,7 +21,7 @@ _API_POINTS = (
 )  # fmt: skip
 _WORKER_POINTS = (
     "worker.claim.before", "worker.claim.after", "smtp.connect.before", "smtp.rcpt.after", "smtp.data.after",
-    "smtp.half", "smtp.dot.before", "smtp.dot.after", "worker.record.before", "db.record_mail_sent.after",
+    "smtp.half", "smtp.dot.before", "smtp.dot.after", "worker.record.before", "db.record_mails_sent.after",
     "worker.record.after",
 )  # fmt: skip
 # Between the last byte of a mail and our note of the relay's yes: there, and nowhere else, a death makes a duplicate.

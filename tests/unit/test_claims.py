@@ -11,11 +11,11 @@ from worker.claims import Claims
 def test_one_task_claims_a_row():
     """A second task of the worker must not claim what the first is claiming, nor a row whose claim is in doubt."""
     claims, row, other = Claims(), uuid4(), uuid4()
-    with claims.claiming(row) as first, claims.claiming(row) as second, claims.claiming(other) as third:
-        assert (first, second, third) == (True, False, True)
+    with claims.claiming(row) as first, claims.claiming(row, other) as second:
+        assert (first, second, claims.is_free(other)) == ([row], [other], False)
     claims.unconfirmed.add(row)
-    with claims.claiming(row) as doubtful, claims.claiming(other) as again:
-        assert (doubtful, again) == (False, True)
+    with claims.claiming(row, other) as free:
+        assert free == [other]
 
 
 def test_only_a_fault_of_postgres_leaves_a_claim_in_doubt():
@@ -24,6 +24,8 @@ def test_only_a_fault_of_postgres_leaves_a_claim_in_doubt():
     with pytest.raises(KeyError), claims.claiming(row):
         raise KeyError
     assert not claims.unconfirmed
-    with pytest.raises(PostgresGone), claims.claiming(row):
+    claims.unconfirmed.add(other := uuid4())
+    with pytest.raises(PostgresGone), claims.claiming(row, other, second := uuid4()):
         raise PostgresGone
-    assert claims.unconfirmed == {row}
+    assert claims.unconfirmed == {row, other, second}
+    assert claims.lost(busy=[second]) == {row, other}

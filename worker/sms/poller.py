@@ -42,10 +42,13 @@ class SmsPoller:
         for sms_id in await sms.list_due(self.pool, seconds=GRACE, most=_BATCH, expired=not is_open):
             if not is_open:
                 await self.delivery.claim_and_send(sms_id)
-            elif sms_id not in self.deliveries and len(self.deliveries) < _AT_A_TIME:
-                self._start(sms_id)
+            elif len(self.deliveries) < _AT_A_TIME:
+                self.begin(sms_id)
 
-    def _start(self, sms_id: UUID) -> None:
+    def begin(self, sms_id: UUID) -> None:
+        """Begin to deliver an SMS, if that is not under way."""
+        if sms_id in self.deliveries:
+            return
         task = asyncio.create_task(self._deliver(sms_id))
         self.deliveries[sms_id] = task
         task.add_done_callback(lambda _: self.deliveries.pop(sms_id, None))
@@ -57,7 +60,7 @@ class SmsPoller:
         except Exception as error:
             if not self.pool.note(error):
                 log.exception(
-                    "The worker could not try an SMS that it found by polling; it tries again",
+                    "The worker could not try an SMS; it finds it again by polling",
                     extra={"event": "sms.delivery_failed", "sms": str(sms_id)},
                 )
 

@@ -37,6 +37,9 @@ class RateLimiter:
             self._starts.append(at)
             return at
 
+    def is_free(self, now: float) -> bool:
+        return not self._most or self._wait(now) <= 0
+
     def release(self, at: float) -> None:
         """Free the place of a mail that was not sent."""
         if at in self._starts:

@@ -78,13 +78,28 @@ class RelayPool:
 
     async def acquire_rate(self) -> RateReservation:
         """Wait until a mail may be sent. Call before the claim, so that no lease runs meanwhile."""
+        return (await self.acquire_rates(1))[0]
+
+    async def acquire_rates(self, most: int) -> list[RateReservation]:
+        """Wait until a mail may be sent, and reserve for as many as may be sent at that time, at most `most`."""
         async with self._queue:
-            server = await self._reserve_server()
-            try:
-                return RateReservation(await self._rate_limiter.acquire(), server)
-            except BaseException:
-                self._release_server(server)
-                raise
+            reservations = [await self._reserve()]
+            while len(reservations) < most and self._may_send(asyncio.get_running_loop().time()):
+                reservations.append(await self._reserve())
+        return reservations
+
+    async def _reserve(self) -> RateReservation:
+        server = await self._reserve_server()
+        try:
+            return RateReservation(await self._rate_limiter.acquire(), server)
+        except BaseException:
+            self._release_server(server)
+            raise
+
+    def _may_send(self, now: float) -> bool:
+        """Return whether the next reservation needs no wait."""
+        servers = (server for server in self._servers if server.health.accepts_mail(now))
+        return self._rate_limiter.is_free(now) and any(server.throttle.next_send_at(now) <= now for server in servers)
 
     async def _reserve_server(self) -> RelayServer | None:
         """Wait for the first server whose rate allows a mail; None while no server accepts mail."""

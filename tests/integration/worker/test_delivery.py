@@ -24,6 +24,7 @@ from testkit.patience import PATIENCE
 from testkit.sink import Sink
 from tests.integration.worker.conftest import sending_by
 from worker.delivery import Delivery
+from worker.dispatcher import Dispatcher
 from worker.leases import LEASE
 from worker.outcomes import WAITS
 from worker.poller import OutboxPoller
@@ -35,6 +36,13 @@ SECONDS, ISO = r"\d{10}", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00"
 
 async def state(pool: Pool, mail_id: UUID) -> str:
     return (await pool.fetchrow("select state from mails where id = $1", mail_id))[0]
+
+
+async def settled(found: OutboxPoller) -> None:
+    """Wait until a poller has dispatched all that was due, and delivered it."""
+    await asyncio.wait(found.dispatcher.wake())
+    if begun := found.dispatcher.deliveries.values():
+        await asyncio.wait(begun)
 
 
 async def due_now(pool: Pool) -> None:
@@ -397,7 +405,7 @@ async def test_a_worker_that_comes_back_takes_its_own_again(pool: Pool, sink: Si
 
 
 def poller(pool: Pool, delivery: Delivery) -> OutboxPoller:
-    return OutboxPoller(pool, delivery, SecurityLogWriter(pool), 12, 30)
+    return OutboxPoller(pool, delivery, SecurityLogWriter(pool), 12, 30, Dispatcher(delivery))
 
 
 async def test_the_sweep_finds_a_lost_job(pool: Pool, sink: Sink, a_worker, ann: users.User):
@@ -425,7 +433,7 @@ async def test_the_sweep_takes_many_and_survives_a_bad_one(pool: Pool, database:
     sweeping = poller(patient, delivery)
     await sweeping.poll_due()
     # The round is over; what it began may not be, on a busy machine.
-    await asyncio.gather(*sweeping.deliveries.values())
+    await settled(sweeping)
     await patient.close()
     assert (await state(pool, bad), len(sink.mails)) == ("pending", len(good))
 

@@ -81,7 +81,7 @@ async def test_an_acceptance_that_is_no_news_is_counted_apart(pool: Pool, record
 async def test_an_acceptance_is_recorded_when_postgres_is_back(pool: Pool, recorder: OutcomeRecorder, claim: Claim):
     """The relay has the mail: the worker writes it down again and again while the lease can be its own."""
     recorder.journal.append(entry := SentEntry(Lease(claim.id, claim.attempts), 250, ""))
-    failpoints.arm("db.record_mail_sent.before:raise:1")
+    failpoints.arm("db.record_mails_sent.before:raise:1")
     await recorder.record_sent(entry)
     assert (await state(pool, claim.id), _counted(recorder)) == ("sent", {"sent": 1})
 
@@ -131,7 +131,7 @@ async def test_only_an_acceptance_is_flushed_while_postgres_is_away(
     failpoints.arm("db.reschedule_mail.before:raise:1")
     await recorder.record_blocked(claim, "a setting")
     assert journal.fsyncs == 0
-    failpoints.arm("db.record_mail_sent.before:raise:1")
+    failpoints.arm("db.record_mails_sent.before:raise:1")
     await recorder.record_sent(SentEntry(Lease(claim.id, claim.attempts), 250, ""))
     assert journal.fsyncs == 1
 

@@ -160,7 +160,7 @@ async def test_own_templates_cost_no_statement(  # noqa: PLR0917 - fixtures, and
         """First words of the statements that look at own templates."""
         seen.clear()
         await sent(pool, sink, worker)
-        await until(lambda: any(query.startswith("with confirmed") for query in seen))
+        await until(lambda: any(query.startswith("with accepted") for query in seen))
         return [query.split()[0] for query in seen if "template_overrides" in query]
 
     claim, find = "with", "select"

@@ -25,6 +25,7 @@ from worker import relays
 from worker.asyncio_tools import cancel_and_wait
 from worker.concurrency import DeliverySlots
 from worker.delivery import Delivery
+from worker.dispatcher import Dispatcher
 from worker.poller import OutboxPoller
 from worker.security_log import SecurityLogWriter
 
@@ -90,7 +91,7 @@ async def polled(polls: OutboxPoller, server: Sink) -> list[Mail]:
 
 
 def poller(pool: Pool, delivery: Delivery) -> OutboxPoller:
-    return OutboxPoller(pool, delivery, SecurityLogWriter(pool), 12, 30)
+    return OutboxPoller(pool, delivery, SecurityLogWriter(pool), 12, 30, Dispatcher(delivery))
 
 
 @pytest.mark.usefixtures("blog")
@@ -281,7 +282,7 @@ async def test_a_server_that_hangs_leaves_room_for_others(pool: Pool, sink: Sink
     hanging = [asyncio.create_task(worker.deliver(mail)) for mail in mails]
     await until(lambda: "shop" in worker.relays._own and worker.relays._own["shop"].busy == 10)
     await until(lambda: sum(task.done() for task in hanging) == 2)
-    assert (await worker.relays.choose()) == relays.Choice(None, ["shop"])
+    assert (await worker.relays.choose()) == relays.Choice(shared=True, own=[])
     await worker.deliver(await mail_of_blog(pool))
     assert len(sink.mails) == 1
     for task in hanging:

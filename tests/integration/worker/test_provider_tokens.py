@@ -14,6 +14,7 @@ from service.store import identities, projects, sealed_rows, users
 from service.store.identities import Identity, Subject, Tokens
 from service.store.users import User
 from worker.delivery import Delivery
+from worker.dispatcher import Dispatcher
 from worker.poller import OutboxPoller
 from worker.security_log import SecurityLogWriter
 
@@ -21,7 +22,7 @@ ACCESS, REFRESH = "access token of ann", "refresh token of ann"
 
 
 def poller(pool: Pool, delivery: Delivery) -> OutboxPoller:
-    return OutboxPoller(pool, delivery, SecurityLogWriter(pool), 12, 30)
+    return OutboxPoller(pool, delivery, SecurityLogWriter(pool), 12, 30, Dispatcher(delivery))
 
 
 async def linked(pool: Pool, ring: KeyRing, user: User) -> Identity:

@@ -16,7 +16,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from devstack.servers import start_valkey
 from service import outages, queue
 from service.db import Pool
-from service.queue import QUEUE, RECORD_LOG, SEND_MAIL, JobQueue, connect, deserialize, serialize
+from service.queue import QUEUE, RECORD_LOG, SEND_MAIL, SEND_SMS, JobQueue, connect, deserialize, serialize
 from service.settings import Settings
 from service.store import projects, users
 from testkit.outbox import request_mail
@@ -25,9 +25,11 @@ from testkit.sink import Sink
 from tests.integration.worker.conftest import staffed
 from tests.integration.worker.test_delivery import due_now, poller, state
 from worker.delivery import Delivery
+from worker.dispatcher import Dispatcher
 from worker.queue_consumer import QueueConsumer
 from worker.security_log import SecurityLogWriter
 from worker.sms.delivery import SmsDelivery
+from worker.sms.poller import SmsPoller
 from worker.smtp import RelayPool, SmtpUrl
 
 
@@ -57,11 +59,13 @@ async def listening(pool: Pool, settings: Settings, redis_url: str) -> AsyncIter
     async with Sink() as sink:
         relay = RelayPool(SmtpUrl("127.0.0.1", sink.port, tls="none"), connections=2)
         delivery = staffed(pool, relay, JobQueue(redis), settings, "one")
+        dispatcher, log_writer = Dispatcher(delivery), SecurityLogWriter(pool)
+        sms_delivery = SmsDelivery(pool, None, settings.key_ring, "one", delivery.slots, delivery.recorder.metrics)
         consumer = QueueConsumer(
             redis_url,
-            delivery,
-            SmsDelivery(pool, None, settings.key_ring, "one", delivery.slots, delivery.recorder.metrics),
-            SecurityLogWriter(pool),
+            dispatcher,
+            SmsPoller(pool, sms_delivery, 30),
+            log_writer,
             jobs=10,
             name="test",
             outage=outages.of_redis(redis_url),
@@ -72,6 +76,9 @@ async def listening(pool: Pool, settings: Settings, redis_url: str) -> AsyncIter
         finally:
             stop.set()
             await asyncio.wait_for(task, PATIENCE)
+            await delivery.slots.drain(seconds=PATIENCE, hurry=asyncio.Event())
+            await dispatcher.stop()
+            await log_writer.stop()
             await relay.close()
             await redis.aclose(close_connection_pool=True)
 
@@ -177,11 +184,10 @@ def test_what_is_written_is_read():
 
 
 async def test_an_unknown_function_leaves_the_row_to_the_sweep(consumer: RunningConsumer, pool: Pool, redis: Redis):
-    """A newer API's job is dropped by an older worker; the mail is not: it is due, and swept."""
+    """A newer API's job is dropped by an older worker; the mail is not: it is due, and the poller finds it."""
     mail = await request_mail(pool)
     await push(redis, str(mail), serialize({"t": None, "f": "send_letter", "a": [str(mail)], "k": {}, "et": 1}))
     await emptied(redis)
-    await rung(consumer, pool)
     assert await state(pool, mail) == "pending"
     await due_now(pool)
     await poller(pool, consumer.delivery).poll_due()
@@ -243,17 +249,17 @@ async def test_f28_stale_ids_drain(consumer: RunningConsumer, pool: Pool, redis:
     await rung(consumer, pool)
 
 
-async def test_a_job_carries_an_id_only(redis: Redis, redis_url: str):
+async def test_a_job_carries_an_id_only(redis: Redis, job_queue: JobQueue):
     """Redis holds no address, no project, no url, no secret: the queue is a list of ids."""
-    job_queue = JobQueue(connect(redis_url))
-    ident = uuid4()
-    job_queue.enqueue(SEND_MAIL, ident)
+    mail, sms = uuid4(), uuid4()
+    job_queue.enqueue(SEND_MAIL, mail)
+    job_queue.enqueue(SEND_SMS, sms)
     await job_queue.drain()
-    assert await redis.zrange(QUEUE, 0, -1) == [str(ident).encode()]
-    raw = await redis.get(f"arq:job:{ident}")
-    assert deserialize(raw)["a"] == [str(ident)]
-    assert len(raw) < 120
-    await job_queue._redis.aclose(close_connection_pool=True)
+    assert await redis.zrange(QUEUE, 0, -1) == sorted([SEND_MAIL.encode(), str(sms).encode()])
+    for job_id, row_id in ((SEND_MAIL, mail), (sms, sms)):
+        raw = await redis.get(f"arq:job:{job_id}")
+        assert deserialize(raw)["a"] == [str(row_id)]
+        assert len(raw) < 120
 
 
 async def test_a_hung_redis_costs_no_connection(tmp_path: Path):
@@ -320,11 +326,11 @@ async def test_one_call_for_all_jobs_that_wait(redis: Redis, job_queue: JobQueue
     """Jobs that many requests enqueue while a call is under way go with the next one, together."""
     calls = int((await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]) if await _scripts(redis) else 0
     for _ in range(200):
-        job_queue.enqueue(SEND_MAIL, uuid4())
-        job_queue.enqueue(RECORD_LOG, uuid4(), uuid4())
+        job_queue.enqueue(SEND_SMS, uuid4())
+        job_queue.enqueue(SEND_MAIL, uuid4(), uuid4())
     await job_queue.drain()
     assert job_queue.enqueued == 600
-    assert await redis.zcard(QUEUE) == 201
+    assert await redis.zcard(QUEUE) == 201, "one job for all mails"
     assert int((await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]) - calls == 1
 
 
@@ -337,7 +343,7 @@ async def test_a_queue_that_is_full_keeps_what_it_has(
 ):
     """Jobs wait in bounded memory; the rows beyond are counted and left to the poller."""
     monkeypatch.setattr(queue, "_MOST", 3)
-    job_queue.enqueue(SEND_MAIL, *(uuid4() for _ in range(5)))
+    job_queue.enqueue(SEND_SMS, *(uuid4() for _ in range(5)))
     await job_queue.drain()
     assert (job_queue.enqueued, job_queue.failed_enqueues, await redis.zcard(QUEUE)) == (3, 2, 3)
 
@@ -346,17 +352,17 @@ async def test_arqs_own_worker_runs_what_is_written(redis: Redis, redis_url: str
     """Our script writes what arq's enqueue_job would: its worker runs each job once, and leaves nothing behind."""
     ran: list[str] = []
 
-    async def send_mail(_context: dict, row_id: str) -> None:
+    async def send_sms(_context: dict, row_id: str) -> None:
         ran.append(row_id)
 
-    mails = [uuid4() for _ in range(3)]
+    rows = [uuid4() for _ in range(3)]
     for _ in range(2):
-        job_queue.enqueue(SEND_MAIL, *mails)
+        job_queue.enqueue(SEND_SMS, *rows)
         await job_queue.drain()
     own = connect(redis_url)
-    await own.enqueue_job(SEND_MAIL, str(mails[0]), _job_id=str(mails[0]))
+    await own.enqueue_job(SEND_SMS, str(rows[0]), _job_id=str(rows[0]))
     worker = Worker(
-        [func(send_mail, name=SEND_MAIL)],
+        [func(send_sms, name=SEND_SMS)],
         redis_pool=own,
         queue_name=QUEUE,
         burst=True,
@@ -368,7 +374,7 @@ async def test_arqs_own_worker_runs_what_is_written(redis: Redis, redis_url: str
     )
     await worker.async_run()
     await own.aclose(close_connection_pool=True)
-    assert sorted(ran) == sorted(str(mail) for mail in mails)
+    assert sorted(ran) == sorted(str(row) for row in rows)
     assert await redis.keys("arq:job:*") + await redis.keys("arq:retry:*") + await redis.keys("arq:in-progress:*") == []
 
 
@@ -415,4 +421,5 @@ async def test_stopping_finishes_what_was_begun(pool: Pool, settings: Settings, 
         await consumer.sink.wait_for(lambda sink: any(line.startswith("RCPT") for line in sink.commands))
         consumer.stop.set()
         await asyncio.wait_for(consumer.listening, PATIENCE)
+        await consumer.delivery.slots.drain(seconds=PATIENCE, hurry=asyncio.Event())
         assert (len(consumer.sink.mails), await state(pool, mail)) == (1, "sent")

@@ -1,0 +1,139 @@
+"""Batches of due mails: one claim, one delivery each, one statement for those that were sent."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from service import failpoints
+from service.db import Pool
+from service.queue import QUEUE, SEND_MAIL
+from service.settings import Settings
+from testkit.outbox import request_mail
+from testkit.sink import Sink
+from tests.integration.worker.conftest import sending_by, staffed
+from tests.integration.worker.test_delivery import due_now, poller, settled, state
+from tests.integration.worker.test_history import history
+from worker.concurrency import DeliverySlots
+from worker.delivery import Delivery
+from worker.dispatcher import Dispatcher
+from worker.smtp import RelayPool, SmtpUrl
+
+pytestmark = pytest.mark.usefixtures("ann", "disarmed")
+Statements = dict[str, int]
+
+
+@pytest.fixture
+async def statements(environment: dict[str, str]) -> AsyncIterator[tuple[Pool, Callable[[], Statements]]]:
+    """A pool of one connection, and a count of its claims and its records of what was sent."""
+    one, seen = Pool(environment["DATABASE_URL"], size=1), list[str]()
+    async with one.connection() as connection:
+        connection.add_query_logger(lambda record: seen.append(record.query))
+
+    def count() -> Statements:
+        return {
+            "claims": sum(query.startswith("with free") for query in seen),
+            "records": sum(query.startswith("with accepted") for query in seen),
+        }
+
+    yield one, count
+    await one.close()
+
+
+async def mails_of(pool: Pool, count: int) -> list[UUID]:
+    return [await request_mail(pool, user_id="ann") for _ in range(count)]
+
+
+async def dispatched(delivery: Delivery) -> Dispatcher:
+    """Wake a dispatcher, and wait until all that it began has ended."""
+    dispatcher = Dispatcher(delivery)
+    await asyncio.wait(dispatcher.wake())
+    while begun := dispatcher.deliveries.values():
+        await asyncio.wait(begun)
+    return dispatcher
+
+
+async def test_one_claim_for_all_that_is_due(
+    statements: tuple[Pool, Callable[[], Statements]], pool: Pool, sink: Sink, a_worker, settings: Settings
+):
+    """Forty mails are claimed by one statement and recorded by fewer than forty; each arrives once, with its event."""
+    one, count = statements
+    worker = staffed(one, a_worker().relays.shared, a_worker().job_queue, settings, "one")
+    mails = await mails_of(pool, 40)
+    await dispatched(worker)
+    assert count()["claims"] == 1
+    assert count()["records"] < 40
+    assert [[step[:3] for step in await history(pool, mail)] for mail in mails] == [[("sent", 1, "one")]] * 40
+    assert len(sink.mails) == 40
+    assert not worker.recorder.journal.open
+
+
+async def test_no_more_in_hand_than_slots(pool: Pool, sink: Sink, a_worker):
+    """Of a backlog no more is claimed than a worker has slots for; another worker is woken for the rest."""
+    worker = a_worker()
+    worker.slots = DeliverySlots(4)
+    sink.script("rcpt", action="hang")
+    await mails_of(pool, 10)
+    dispatcher = Dispatcher(worker)
+    dispatching = dispatcher.wake()
+    await sink.wait_for(lambda sink: sum(line.startswith("RCPT") for line in sink.commands) == 2)
+    assert (await pool.fetchrow("select count(*) from mails where state = 'sending'"))[0] == 4
+    await worker.job_queue.drain()
+    assert await worker.job_queue._redis.zrange(QUEUE, 0, -1) == [SEND_MAIL.encode()]
+    await worker.slots.drain(seconds=0, hurry=asyncio.Event())
+    await dispatcher.stop()
+    assert all(task.done() for task in dispatching)
+    assert not dispatcher.deliveries
+
+
+async def test_a_rate_claims_one_at_a_time(pool: Pool, sink: Sink, a_worker):
+    """Mails that the rate does not allow are not claimed: another worker may send them."""
+    relay = RelayPool(SmtpUrl("127.0.0.1", sink.port, tls="none"), connections=2, per_minute=3)
+    worker = sending_by(a_worker(), relay)
+    await mails_of(pool, 5)
+    dispatcher = Dispatcher(worker)
+    dispatcher.wake()
+    await sink.wait_for(3)
+    assert (await pool.fetchrow("select count(*) from mails where state = 'pending' and lease_by is null"))[0] == 2
+    await worker.slots.drain(seconds=5, hurry=asyncio.Event())
+    await dispatcher.stop()
+    await relay.close()
+    assert len(sink.mails) == 3
+
+
+async def test_f02_a_batch_without_an_answer_is_given_back(pool: Pool, sink: Sink, a_worker):
+    """Its rows are in doubt and no others: the next round gives them back and sends them, each once."""
+    worker, mails = a_worker(), await mails_of(pool, 5)
+    failpoints.arm("db.claim_mails.after:raise:1")
+    dispatcher = await dispatched(worker)
+    assert worker.recorder.leases.claims.unconfirmed == set(mails)
+    assert [await state(pool, mail) for mail in mails] == ["sending"] * 5
+    found = replace(poller(pool, worker), dispatcher=dispatcher)
+    await found.poll_due()
+    await settled(found)
+    assert [await state(pool, mail) for mail in mails] == ["sent"] * 5
+    assert len(sink.mails) == 5
+    assert not worker.recorder.leases.claims.unconfirmed
+
+
+async def test_f59_a_row_that_can_not_be_read_spoils_no_batch(pool: Pool, sink: Sink, a_worker):
+    """The others of its batch are claimed one by one, and go out at once."""
+    worker, mails = a_worker(), await mails_of(pool, 4)
+    await pool.execute("update mails set facts = '{\"a\": 1e400}' where id = $1", mails[1])
+    await due_now(pool)
+    await dispatched(worker)
+    assert [await state(pool, mail) for mail in mails] == ["sent", "sending", "sent", "sent"]
+    assert len(sink.mails) == 3
+
+
+async def test_a_record_that_fails_is_written_again(pool: Pool, sink: Sink, a_worker, monkeypatch):
+    """The statement for a whole batch is lost once: all of it is recorded by the next, and no mail goes twice."""
+    monkeypatch.setattr("worker.retries._RETRY", 0.01)
+    worker, mails = a_worker(), await mails_of(pool, 6)
+    failpoints.arm("db.record_mails_sent.before:raise:1, db.record_mails_sent.after:raise:2")
+    await dispatched(worker)
+    assert [await state(pool, mail) for mail in mails] == ["sent"] * 6
+    assert len(sink.mails) == 6
+    assert not worker.recorder.journal.open
