@@ -5,13 +5,17 @@ link: an unverified one may be another person's, who must not get the account by
 """
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Literal
 
+from service import ids
 from service.accounts import issued_tokens, mail_quotas
+from service.crypto import key_derivation
 from service.http import client_info
 from service.http.context import RequestContext
-from service.store import events, outbox, passkeys, tokens
+from service.store import account_acts, outbox, passkeys, tokens
+from service.store.account_acts import MailedToken
 from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
@@ -37,17 +41,6 @@ async def enqueue(
     Without `url` the link leads to the project's page, or to this service's. `about` are facts of this letter alone.
     """
     token = to if isinstance(to, Token) else None
-    facts = {
-        "modern": ctx.api_version.modern,  # a link's expiry looks like the answer's
-        "iso": ctx.api_version.iso,
-        "short_links": True,  # this release opens them; a process of the one before may still serve the next request
-        "ip": ctx.client.ip,
-        "user_agent": ctx.client.user_agent,
-        **({"url": url, "phrase": phrase} if token else {}),
-        # Without a locale that the client names, the worker asks the preferences of the user whose mail it is.
-        **({} if ctx.client.locale else {"accepted": client_info.accepted_languages(ctx.request)[:_ACCEPTED]}),
-        **about,
-    }
     await outbox.enqueue(
         tx,
         ctx.project.id,
@@ -55,11 +48,45 @@ async def enqueue(
         recipient=to.email or "",
         user_id=to.user_id if isinstance(to, Token) else to.id,
         token_id=token.id if token else None,
-        locale=ctx.client.locale or ctx.project.locale,
-        facts=facts,
+        locale=_locale(ctx),
+        facts=_facts(ctx) | ({"url": url, "phrase": phrase} if token else {}) | dict(about),
         deadline_at=token.expires_at if token else None,
         sender=ctx.services.settings.mail_from,
     )
+
+
+def token_to_mail(
+    ctx: RequestContext, kind: Kind, *, letter: str, seconds: int, requested_user_id: str | None, url: str | None,
+    phrase: str,
+) -> MailedToken:  # fmt: skip
+    """Return a token to issue under the key of today, and its letter; `url` as in `enqueue`."""
+    return MailedToken(
+        id=ids.new(),
+        kind=kind,
+        requested_user_id=requested_user_id,
+        kid=key_derivation.current(ctx.services.ring),
+        seconds=seconds,
+        letter=letter,
+        locale=_locale(ctx),
+        facts=_facts(ctx) | {"url": url, "phrase": phrase},
+        sender=ctx.services.settings.mail_from,
+    )
+
+
+def _locale(ctx: RequestContext) -> str:
+    return ctx.client.locale or ctx.project.locale
+
+
+def _facts(ctx: RequestContext) -> dict[str, object]:
+    return {
+        "modern": ctx.api_version.modern,  # a link's expiry looks like the answer's
+        "iso": ctx.api_version.iso,
+        "short_links": True,  # this release opens them; a process of the one before may still serve the next request
+        "ip": ctx.client.ip,
+        "user_agent": ctx.client.user_agent,
+        # Without a locale that the client names, the worker asks the preferences of the user whose mail it is.
+        **({} if ctx.client.locale else {"accepted": client_info.accepted_languages(ctx.request)[:_ACCEPTED]}),
+    }
 
 
 async def enqueue_to_owner(
@@ -79,13 +106,13 @@ async def enqueue_to_owner(
     The same rows are written for every address: the worker finds out whose it is. Raises TooManyRequests.
     """
     await mail_quotas.charge(ctx, email)
-    async with ctx.unit_of_work() as tx:
-        token = await issued_tokens.issue_to_address(
-            ctx, tx, kind=kind, address=email, requested_user_id=requested_user_id, seconds=seconds
-        )
-        await enqueue(ctx, tx, letter=letter, to=token, url=url, phrase=phrase)
-        await events.record(tx, ctx.project.id, event=event, user_id=None, token_id=token.id, by=ctx.client)
-    return token
+    token = token_to_mail(
+        ctx, kind, letter=letter, seconds=seconds, requested_user_id=requested_user_id, url=url, phrase=phrase
+    )
+    return await ctx.run_alone(
+        partial(account_acts.mail_token, token=token, email=email, event=event, by=ctx.client),
+        recall=partial(tokens.find_live, project_id=ctx.project.id, kind=kind, token_id=token.id),
+    )
 
 
 async def notify(

@@ -1,5 +1,6 @@
 """The account itself."""
 
+from functools import partial
 from typing import Annotated
 
 from aiohttp import web
@@ -14,7 +15,7 @@ from service.http.fields import Name, NewEmail, NewPassword, NewUserId, sized
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public
 from service.rate_limiter import HOUR
-from service.store import events, targets, tokens, users
+from service.store import account_acts, events, targets, tokens, users
 from service.store.events import Event
 from service.store.users import User
 
@@ -41,16 +42,19 @@ async def create_account(ctx: RequestContext) -> web.Response:
         return await private_signup.start(
             ctx, user_id=body.userId, email=body.email, name=body.name or "", password_hash=password_hash
         )
-    async with ctx.unit_of_work() as tx:
-        user = await users.create(
-            tx,
-            ctx.project.id,
-            user_id=ids.given(body.userId),
+    user_id = ids.given(body.userId)
+    user = await ctx.run_alone(
+        partial(
+            account_acts.create_account,
+            user_id=user_id,
             email=body.email,
             name=body.name or "",
             password_hash=password_hash,
-        )
-        await events.record(tx, ctx.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=ctx.client)
+            event=Event.ACCOUNT_CREATE,
+            by=ctx.client,
+        ),
+        recall=partial(users.find, project_id=ctx.project.id, user_id=user_id),
+    )
     return responses.json(responses.user(ctx, user), 201)
 
 

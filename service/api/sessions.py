@@ -1,28 +1,24 @@
-"""Sign-in and sign-out."""
+"""Sessions: their opening by any sign-in, their lists, and sign-out."""
 
 from dataclasses import dataclass
 
 from aiohttp import web
 
-from service.accounts import mail_quotas, members, outgoing_mail, provider_tokens
+from service.accounts import members, provider_tokens
 from service.clientinfo import countries, user_agents
 from service.crypto.secret import Secret
 from service.errors import (
     ArgumentInvalid,
-    CredentialsInvalid,
     CursorNotFound,
     OAuth2ProviderError,
-    Overloaded,
     QueryInvalid,
     SessionNotFound,
-    UserBlocked,
 )
 from service.http import device_cookie, responses, schemas, session_cookies, session_list_queries
 from service.http.context import RequestContext
-from service.http.fields import Email, OldPassword, SessionSeconds
 from service.http.request_body import Body, read
 from service.http.responses import NO_TOKENS, ShownTokens
-from service.http.routing import contract, limited, member, public
+from service.http.routing import contract, limited, member
 from service.rate_limiter import HOUR
 from service.store import events, sessions, users
 from service.store.events import Event
@@ -30,59 +26,6 @@ from service.store.identities import Identity
 from service.store.sessions import ClientInfo, FirstFactor, Session
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
-
-
-class CreateSession(Body):
-    email: Email
-    password: OldPassword
-    duration: SessionSeconds | None = None
-
-
-@public.post("/v1/account/sessions", "/v1/account/sessions/email", opens_session=True)
-@limited(10, HOUR, by="email", only="failures")
-@limited(100, HOUR, by="ip", only="failures")
-@limited(1000, HOUR, by="network")
-@limited(10_000, HOUR, by="project")
-@contract(takes=CreateSession, gives=schemas.SESSION, status=201, raises=(CredentialsInvalid,))
-async def create_session(ctx: RequestContext) -> web.Response:
-    """Sign in with address and password. Unknown, passwordless and wrong are one answer that takes one time."""
-    body = await read(ctx, CreateSession)
-    user = await users.find_by_email(ctx.pool, ctx.project.id, email=body.email)
-    right = await ctx.services.passwords.verify(user.password_hash if user else None, body.password.reveal())
-    if user is None or not right:
-        raise CredentialsInvalid
-    if user.status == "blocked":
-        raise UserBlocked
-    fresh = await _renewed(ctx, user, body.password)
-    notify = await _should_notify(ctx, user)
-    async with ctx.unit_of_work() as tx:
-        now = await users.lock(tx, ctx.project.id, user_id=user.id)
-        # Another login may have replaced the hash meanwhile: the password is the same as long as its date is.
-        if now is None or now.status == "blocked" or now.password_updated_at != user.password_updated_at:
-            raise CredentialsInvalid
-        if fresh:
-            await users.rehash_password(tx, user, password_hash=fresh)
-        opened = await open_session(ctx, tx, now, provider="email", first_factor="password", seconds=body.duration)
-        if notify:
-            await outgoing_mail.notify(ctx, tx, letter="new_device", user=now)
-    return session_response(ctx, opened)
-
-
-async def _renewed(ctx: RequestContext, user: User, password: Secret) -> str | None:
-    """Rehash a password under today's parameters if its hash is outdated; without the time, the next sign-in does."""
-    if not user.password_hash or not ctx.services.passwords.is_outdated(user.password_hash):
-        return None
-    try:
-        return await ctx.services.passwords.hash(password.reveal())
-    except Overloaded:
-        return None
-
-
-async def _should_notify(ctx: RequestContext, user: User) -> bool:
-    """Tell whether to notify of a password used on a device that its owner may not know, in a project that wants it."""
-    if not ctx.project.notify_new_device or ctx.key is not None or not (user.email and user.email_verified):
-        return False
-    return device_cookie.find(ctx, user.email) is None and await mail_quotas.may_notify_of_device(ctx, user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +56,12 @@ async def open_session(
     where that counts as two factors.
     """
     address, verified = _proved_address(user, provider)
-    place = ClientInfo(ctx.client.ip, countries.code(ctx.client.ip), user_agents.parse(ctx.client.user_agent))
     session, secret = await sessions.open_session(
         tx,
         user,
         provider=provider,
         provider_uid=identity.subject if identity else address,
-        place=place,
+        place=place_of(ctx),
         seconds=seconds or ctx.project.session_seconds,
         first_factor=first_factor,
         assurance=assurance,
@@ -129,6 +71,11 @@ async def open_session(
     await events.record(tx, ctx.project.id, event=Event.SESSION_CREATE, user_id=user.id, by=ctx.client)
     shown = provider_tokens.shown(ctx, identity)
     return OpenedSession(session, Secret(secret), address, verified, shown)
+
+
+def place_of(ctx: RequestContext) -> ClientInfo:
+    """Return what a new session keeps of its client."""
+    return ClientInfo(ctx.client.ip, countries.code(ctx.client.ip), user_agents.parse(ctx.client.user_agent))
 
 
 def _proved_address(user: User, provider: str) -> tuple[str, bool]:

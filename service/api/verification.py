@@ -1,17 +1,28 @@
 """Proof that an address is its account's own."""
 
+from functools import partial
+
 from aiohttp import web
 
-from service.accounts import issued_tokens, mail_quotas, members, outgoing_mail, private_signup
+from service.accounts import mail_quotas, outgoing_mail, private_signup
 from service.crypto.secret import Secret
-from service.errors import EmailMissing, EmailVerified, PasswordPersonal, VerificationTokenInvalid
+from service.db import Act
+from service.errors import (
+    EmailMissing,
+    EmailVerified,
+    PasswordPersonal,
+    ScopeMissing,
+    UserBlocked,
+    VerificationTokenInvalid,
+)
 from service.http import responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import NewPassword, TokenSecret, Url, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public
 from service.rate_limiter import HOUR
-from service.store import events, tokens, users
+from service.store import account_acts, events, tokens, users
+from service.store.account_acts import MemberToken
 from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
@@ -41,18 +52,35 @@ async def enqueue_to_member(
     if ctx.member.email_verified and ctx.api_version.modern:
         raise EmailVerified
     await mail_quotas.charge(ctx, ctx.member.email)
-    async with ctx.unit_of_work() as tx:
-        user = await members.lock(ctx, tx)
-        # An address that came meanwhile has a quota of its own, which this request has not used.
-        if user.email is None or user.email != ctx.member.email:
-            raise EmailMissing
-        if user.email_verified and ctx.api_version.modern:
-            raise EmailVerified
-        seconds = ctx.project.verification_seconds if kind is Kind.VERIFICATION else ctx.project.otp_seconds
-        token = await issued_tokens.issue_to_user(ctx, tx, kind=kind, user=user, seconds=seconds)
-        await outgoing_mail.enqueue(ctx, tx, letter=letter, to=token, url=url, phrase=phrase)
-        await events.record(tx, ctx.project.id, event=Event.VERIFICATION_CREATE, user_id=user.id, by=ctx.client)
-    return token
+    seconds = ctx.project.verification_seconds if kind is Kind.VERIFICATION else ctx.project.otp_seconds
+    requested = ctx.member.id if kind in tokens.CODES else None  # by which a code is looked up
+    token = outgoing_mail.token_to_mail(
+        ctx, kind, letter=letter, seconds=seconds, requested_user_id=requested, url=url, phrase=phrase
+    )
+
+    async def issue(tx: UnitOfWork, act: Act) -> Token:
+        return _issued(ctx, await account_acts.mail_token_to_member(
+            tx, act, token=token, member=ctx.member, refuse_verified=ctx.api_version.modern,
+            event=Event.VERIFICATION_CREATE, by=ctx.client,
+        ))  # fmt: skip
+
+    return await ctx.run_alone(
+        issue, recall=partial(tokens.find_live, project_id=ctx.project.id, kind=kind, token_id=token.id)
+    )
+
+
+def _issued(ctx: RequestContext, found: MemberToken | None) -> Token:
+    """Return the token. Raises what has changed between the guards and the lock, as the guards do."""
+    if found is None:
+        raise ScopeMissing
+    if found.status == "blocked":
+        raise UserBlocked
+    # An address that came meanwhile has a quota of its own, which this request has not used.
+    if found.address is None or found.address != ctx.member.email:
+        raise EmailMissing
+    if found.token is None:
+        raise EmailVerified
+    return found.token
 
 
 async def enqueue_link(ctx: RequestContext, email: str) -> Token:

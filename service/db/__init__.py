@@ -1,5 +1,6 @@
 """Access to Postgres: a pool, transactions, and statements read by name from sql/queries."""
 
+from service.db.acts import Act
 from service.db.connections import ACQUIRE, PREPARED_STATEMENTS, SESSION, Connection, connect
 from service.db.error_mapping import (
     OUTAGES,
@@ -18,6 +19,7 @@ from service.db.error_mapping import (
 from service.db.explanations import explain
 from service.db.pool import Pool
 from service.db.retries import run_with_retry
+from service.db.single_acts import run_act
 from service.db.statements import SQL, Executor, Queries, Statement
 from service.db.transactions import transaction
 
@@ -27,6 +29,7 @@ __all__ = [
     "PREPARED_STATEMENTS",
     "SESSION",
     "SQL",
+    "Act",
     "Connection",
     "DatabaseFault",
     "Executor",
@@ -45,6 +48,7 @@ __all__ = [
     "http_error",
     "is_about_values",
     "is_rolled_back",
+    "run_act",
     "run_with_retry",
     "transaction",
 ]

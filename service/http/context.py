@@ -1,16 +1,16 @@
 """Request context: one request with the results of all guards. The only argument of a handler."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
 from service.crypto.jwts import Jwts
 from service.crypto.key_derivation import KeyRing
 from service.crypto.password_hashing import PasswordHashPool
-from service.db import Pool
+from service.db import Act, Pool
 from service.errors import AccountError
 from service.http.api_version import LEGACY, ApiVersion
 from service.http.forwarded import Forwarding
@@ -25,8 +25,10 @@ from service.store.branding import BrandingCache, LogoCache
 from service.store.events import Actor
 from service.store.projects import ApiKey, Project, ProjectCache
 from service.store.providers import ProviderCache
-from service.store.unit_of_work import UnitOfWork, unit_of_work
+from service.store.unit_of_work import UnitOfWork, run_alone, unit_of_work
 from service.store.users import Member
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +112,13 @@ class RequestContext:
     def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """Open a transaction; the mails and events written in it get their jobs after COMMIT."""
         return unit_of_work(self.pool, self.services.job_queue, self.project.id)
+
+    async def run_alone(
+        self,
+        statement: Callable[[UnitOfWork, Act], Awaitable[Result]],
+        *,
+        recall: Callable[[Pool], Awaitable[Result | None]],
+    ) -> Result:
+        """Run a statement that is a unit of work by itself; `recall` reads its result where its answer was lost."""
+        act = Act.of(self.project.id)
+        return await run_alone(self.pool, self.services.job_queue, act, lambda tx: statement(tx, act), recall=recall)

@@ -149,7 +149,7 @@ async def enqueue(
         facts=facts,
         deadline_at=deadline_at,
         # Fixed now, so that a duplicate can be told from a second mail (RFC 5322).
-        message_id=_message_id(mail_id, sender),
+        message_id=message_id(mail_id, sender),
         traceparent=tracing.traceparent(),
     )
     tx.mails.append(mail_id)
@@ -177,10 +177,10 @@ async def draft(
         locale=locale,
     )  # fmt: skip
     assert made is not None  # noqa: S101 - it selects from one row
-    return replace(made, message_id=_message_id(made.id, made.sender_address or sender))
+    return replace(made, message_id=message_id(made.id, made.sender_address or sender))
 
 
-def _message_id(mail_id: UUID, sender: str) -> str:
+def message_id(mail_id: UUID, sender: str) -> str:
     return f"<{mail_id.hex}@{sender.rpartition('@')[2]}>"
 
 

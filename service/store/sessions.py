@@ -83,7 +83,7 @@ async def open_session(
 
     `assurance` is 2 where two factors were proved; `identity_id` is of the identity whose tokens the session shows.
     """
-    secret = secrets.token_hex(32)
+    secret = new_secret()
     session = await _sql.one(
         conn,
         "create_session",
@@ -100,11 +100,20 @@ async def open_session(
         identity_id=identity_id,
         ip=place.ip,
         country_code=place.country_code,
-        device=list(astuple(place.device)),  # type: ignore[call-overload]  # the store knows no device: any flat dataclass
+        device=device_columns(place),
         seconds=seconds,
     )
     assert session is not None  # noqa: S101 - an insert that returns always has a row
     return session, secret
+
+
+def new_secret() -> str:
+    """Make the secret of a session, which is stored nowhere."""
+    return secrets.token_hex(32)
+
+
+def device_columns(place: ClientInfo) -> list[str]:
+    return list(astuple(place.device))  # type: ignore[call-overload]  # the store knows no device: any flat dataclass
 
 
 async def close(conn: Executor, user: User, *, session_id: str) -> bool:

@@ -286,8 +286,8 @@ def _most(kind: Kind) -> int:
     return CUSTOM_AT_ONCE if kind is Kind.CUSTOM else _CANDIDATES
 
 
-async def find_code(conn: Executor, project_id: str, *, kind: Kind, token_id: str) -> Token | None:
-    """Find the live token of a code by its id. The caller counts the guesses."""
+async def find_live(conn: Executor, project_id: str, *, kind: Kind, token_id: str) -> Token | None:
+    """Find a live token by its id. Nothing is counted: for a code the caller counts the guesses."""
     return await _sql.one(conn, "find_live_token", Token, project_id=project_id, id=token_id, kind=kind)
 
 

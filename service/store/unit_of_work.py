@@ -4,16 +4,18 @@ The store's functions that leave work for a worker take a UnitOfWork. So no call
 enqueued for rows that were rolled back. A job that is lost on the way to Redis is found by the worker's poller.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from service import tracing
-from service.db import Connection, Pool, transaction
+from service.db import Act, Connection, Pool, run_act, transaction
 
 if TYPE_CHECKING:
     from service.queue import JobQueue
+
+Result = TypeVar("Result")
 
 
 class UnitOfWork:
@@ -38,6 +40,35 @@ async def unit_of_work(pool: Pool, job_queue: "JobQueue | None", project_id: str
         async with transaction(pool, project_id) as connection:
             work = UnitOfWork(connection)
             yield work
+    await _enqueue(job_queue, work)
+
+
+async def run_alone(
+    pool: Pool,
+    job_queue: "JobQueue | None",
+    act: Act,
+    statement: Callable[[UnitOfWork], Awaitable[Result]],
+    *,
+    recall: Callable[[Pool], Awaitable[Result | None]],
+) -> Result:
+    """Run one statement that is a unit of work by itself, in one round trip, and return its result.
+
+    It writes the row of `act` where it writes anything, and names its jobs before it is run. Raises and recalls as
+    `run_act` does.
+    """
+    work: list[UnitOfWork] = []
+
+    def ask(connection: Connection) -> Awaitable[Result]:
+        work.append(UnitOfWork(connection))
+        return statement(work[0])
+
+    with tracing.span("transaction"):
+        result = await run_act(pool, act, ask, recall)
+    await _enqueue(job_queue, work[0])
+    return result
+
+
+async def _enqueue(job_queue: "JobQueue | None", work: UnitOfWork) -> None:
     if job_queue is not None:
         from service.queue import RECORD_LOG, SEND_MAIL, SEND_SMS  # noqa: PLC0415 - a command without a queue loads none
 

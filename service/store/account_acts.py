@@ -1,0 +1,163 @@
+"""Acts of one statement: what belongs together is written by data-modifying CTEs, in one round trip.
+
+Each names its act, whose row tells the outcome if the answer is lost. Jobs are named before the statement is run.
+"""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from service import ids
+from service.crypto import key_derivation
+from service.db import Act, Queries
+from service.errors import UserExists
+from service.store import outbox, sessions
+from service.store.events import Actor, Event
+from service.store.sessions import ClientInfo, Session
+from service.store.tokens import Kind, Token
+from service.store.unit_of_work import UnitOfWork
+from service.store.users import Member, User
+
+_sql = Queries("account_acts")
+
+
+@dataclass(frozen=True, slots=True)
+class MailedToken:
+    """Token to issue, and the letter that carries it, as far as the request knows it; no secret in `facts`."""
+
+    id: str
+    kind: Kind
+    requested_user_id: str | None
+    kid: str
+    seconds: int
+    letter: str
+    locale: str
+    facts: dict[str, Any]
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberToken:
+    """Member as found under the lock, and the token, whose fields are None where none was issued."""
+
+    status: str
+    address: str | None
+    verified: bool
+    project_id: str | None
+    id: str | None
+    kind: str | None
+    user_id: str | None
+    requested_user_id: str | None
+    email: str | None
+    email_version: int | None
+    kid: str | None
+    created_at: datetime | None
+    expires_at: datetime | None
+
+    @property
+    def token(self) -> Token | None:
+        return None if self.id is None else Token(*(getattr(self, each.name) for each in fields(Token)))
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn(Session):
+    """Session that was opened with the password; `email_verified` as it was then."""
+
+    email_verified: bool
+
+
+async def mail_token(tx: UnitOfWork, act: Act, *, token: MailedToken, email: str, event: Event, by: Actor) -> Token:
+    """Issue a token for an address, whoever has it, and owe its mail. The event waits for the worker to find the user.
+
+    The same rows are written for every address.
+    """
+    issued = await _sql.one(
+        tx, "mail_token", Token, **_act(act), email=email, **_mailed(tx, token), **_event(event, by)
+    )
+    assert issued is not None  # noqa: S101 - an insert that returns always has a row
+    return issued
+
+
+async def mail_token_to_member(
+    tx: UnitOfWork, act: Act, *, token: MailedToken, member: Member, refuse_verified: bool, event: Event, by: Actor
+) -> MemberToken | None:
+    """Issue a token to a member and owe its mail; None if the session has ended.
+
+    Nothing is written where the member was blocked or the address is another one by now, or a proved one that is to be
+    refused.
+    """
+    facts = {"user_id": member.id, "session_id": member.session_id, "email": member.email}
+    recorded = _event(event, by)
+    tx.events.append(recorded["event_id"])
+    return await _sql.one(
+        tx, "mail_token_to_member", MemberToken, **_act(act), **facts, refuse_verified=refuse_verified,
+        **_mailed(tx, token), **recorded,
+    )  # fmt: skip
+
+
+async def create_account(
+    tx: UnitOfWork, act: Act, *, user_id: str, email: str, name: str, password_hash: str, event: Event, by: Actor
+) -> User:
+    """Create an account. Raises UserExists as `users.create` does."""
+    facts = {"id": user_id, "email": email, "name": name, "password_hash": password_hash}
+    recorded = _event(event, by)
+    tx.events.append(recorded["event_id"])
+    user = await _sql.one(tx, "create_account", User, **_act(act), **facts, **recorded)
+    if user is None:
+        raise UserExists
+    return user
+
+
+async def sign_in(
+    tx: UnitOfWork,
+    act: Act,
+    *,
+    user: User,
+    rehashed: str | None,
+    session_id: str,
+    secret: str,
+    place: ClientInfo,
+    seconds: int,
+    event: Event,
+    by: Actor,
+) -> SignedIn | None:
+    """Open a session for the user whose password was right; `rehashed` is its hash under today's parameters.
+
+    None if the user was blocked or the password changed meanwhile.
+    """
+    recorded = _event(event, by)
+    tx.events.append(recorded["event_id"])
+    return await _sql.one(
+        tx,
+        "sign_in",
+        SignedIn,
+        **_act(act),
+        user_id=user.id,
+        password_updated_at=user.password_updated_at,
+        earlier_hash=user.password_hash,
+        password_hash=rehashed,
+        id=session_id,
+        secret_hash=key_derivation.digest(secret),
+        country_code=place.country_code,
+        device=sessions.device_columns(place),
+        seconds=seconds,
+        **recorded,
+    )
+
+
+def _act(act: Act) -> dict[str, Any]:
+    return {"act": act.id, "project_id": act.project_id}
+
+
+def _mailed(tx: UnitOfWork, token: MailedToken) -> dict[str, Any]:
+    mail_id = ids.new_uuid()
+    tx.mails.append(mail_id)
+    return {
+        "token_id": token.id, "kind": token.kind, "requested_user_id": token.requested_user_id, "kid": token.kid,
+        "seconds": token.seconds, "mail_id": mail_id, "letter": token.letter, "locale": token.locale,
+        "facts": token.facts, "message_id": outbox.message_id(mail_id, token.sender),
+    }  # fmt: skip
+
+
+def _event(event: Event, by: Actor) -> dict[str, Any]:
+    return {"event_id": ids.new_uuid(), "event": event, "ip": by.ip, "user_agent": by.user_agent}
