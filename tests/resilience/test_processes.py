@@ -14,9 +14,9 @@ from testkit.patience import stretched
 from testkit.postgres import session
 from testkit.waiting import until
 
-# Where an API dies: before the transaction, in it, on either side of COMMIT, and of the ring.
+# Where an API dies: before the act, which is one statement, and with its answer at hand, and on either side of the ring.
 _API_POINTS = (
-    "db.begin.before", "db.enqueue_mail.after", "db.commit.before", "db.commit.after", "redis.enqueue.before",
+    "db.commit.before", "db.mail_token.before", "db.mail_token.after", "db.commit.after", "redis.enqueue.before",
     "redis.enqueue.after",
 )  # fmt: skip
 _WORKER_POINTS = (
