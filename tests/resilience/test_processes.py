@@ -14,7 +14,7 @@ from testkit.patience import stretched
 from testkit.postgres import session
 from testkit.waiting import until
 
-# Where an API dies: before the act, which is one statement, and with its answer at hand, and on either side of the ring.
+# Where an API dies: before its act, which is one statement, with its answer at hand, and on either side of the ring.
 _API_POINTS = (
     "db.commit.before", "db.mail_token.before", "db.mail_token.after", "db.commit.after", "redis.enqueue.before",
     "redis.enqueue.after",

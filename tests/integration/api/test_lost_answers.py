@@ -24,7 +24,8 @@ async def test_f03_an_act_whose_answer_is_lost_is_done_once(api: Api, pool: Pool
     assert (await api.call("GET", "/v1/account", headers=member)).data["$id"] == user.data["$id"]
     counts = await pool.fetchrow(
         "select (select count(*) from users), (select count(*) from sessions), (select id from tokens),"
-        " (select count(*) from mails), (select count(*) from events), (select count(*) from acts where not undone and project_id = 'shop')"
+        " (select count(*) from mails), (select count(*) from events),"
+        " (select count(*) from acts where project_id = 'shop' and not undone)"
     )
     assert tuple(counts) == (1, 1, token.data["$id"], 1, 3, 3)
 
