@@ -767,6 +767,20 @@ exception when insufficient_privilege then
     return false;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.end_surplus_sessions(project text, owner text)
+ RETURNS bigint
+ LANGUAGE sql
+AS $function$
+    with gone as (
+        delete from sessions where project_id = project and user_id = owner and id in (
+            select id from sessions where project_id = project and user_id = owner
+            order by id desc offset (select session_limit - 1 from projects where id = project)
+        )
+        returning id
+    )
+    select count(*) from gone
+$function$;
+
 CREATE OR REPLACE FUNCTION public.ensure_user(project text, ids text[], address text)
  RETURNS TABLE(account users, created boolean)
  LANGUAGE plpgsql

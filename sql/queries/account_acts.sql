@@ -77,7 +77,7 @@ with holder as (
     select project_id, h.id, :id, :secret_hash, 'email', coalesce(email, ''), 'password', '{password}', :ip,
         :country_code, d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11], d[12],
         now() + make_interval(secs => :seconds)
-    from holder h, (select :device::text[] as d) device
+    from holder h, (select :device::text[] as d) device, end_surplus_sessions(h.project_id, h.id)
     returning *
 ), act as (
     insert into acts (project_id, id) select project_id, :act::uuid from holder

@@ -1,10 +1,16 @@
-"""Acts of one statement whose answer is lost: each is done once, and answered with what was done."""
+"""Acts of one statement: done once where the answer is lost, and as exact as a transaction where they wait."""
+
+import asyncio
 
 import pytest
 
 from service import failpoints
-from service.db import Pool
+from service.clientinfo import user_agents
+from service.db import Pool, transaction
+from service.store import sessions, users
+from service.store.sessions import ClientInfo
 from testkit.api import Api
+from testkit.waiting import until
 
 pytestmark = pytest.mark.usefixtures("cheap", "disarmed")
 ANN = {"email": "ann@example.com", "password": "correct horse"}
@@ -36,3 +42,18 @@ async def test_a_refused_act_writes_nothing(api: Api, pool: Pool):
     before = await pool.fetchrow("select (select count(*) from events), (select count(*) from acts)")
     assert (await api.call("POST", "/v1/account", json=ANN)).status == 409
     assert await pool.fetchrow("select (select count(*) from events), (select count(*) from acts)") == before
+
+
+async def test_a_sign_in_that_waited_counts_what_was_opened_meanwhile(api: Api, pool: Pool):
+    """A statement sees other rows as they were when it began: yet no session is one too many."""
+    user_id = (await api.sign_up())["$id"]
+    await pool.execute("update projects set session_limit = 1")
+    place = ClientInfo("192.0.2.1", "--", user_agents.parse(""))
+    async with transaction(pool, "shop") as tx:
+        user = await users.lock(tx, "shop", user_id=user_id)
+        assert user is not None
+        await sessions.open_session(tx, user, provider="email", provider_uid="", place=place, seconds=60)
+        signing_in = asyncio.create_task(api.sign_in())
+        await until(lambda: pool.fetchrow("select from pg_stat_activity where wait_event = 'transactionid'"))
+    await signing_in
+    assert (await pool.fetchrow("select count(*) from sessions"))[0] == 1
