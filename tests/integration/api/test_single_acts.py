@@ -54,6 +54,6 @@ async def test_a_sign_in_that_waited_counts_what_was_opened_meanwhile(api: Api, 
         assert user is not None
         await sessions.open_session(tx, user, provider="email", provider_uid="", place=place, seconds=60)
         signing_in = asyncio.create_task(api.sign_in())
-        await until(lambda: pool.fetchrow("select from pg_stat_activity where wait_event = 'transactionid'"))
+        await until(lambda: pool.fetchrow("select 1 from pg_stat_activity where wait_event = 'transactionid'"))
     await signing_in
     assert (await pool.fetchrow("select count(*) from sessions"))[0] == 1
