@@ -40,7 +40,7 @@ async def unit_of_work(pool: Pool, job_queue: "JobQueue | None", project_id: str
         async with transaction(pool, project_id) as connection:
             work = UnitOfWork(connection)
             yield work
-    await _enqueue(job_queue, work)
+    _enqueue(job_queue, work)
 
 
 async def run_alone(
@@ -64,11 +64,11 @@ async def run_alone(
 
     with tracing.span("transaction"):
         result = await run_act(pool, act, ask, recall)
-    await _enqueue(job_queue, work[0])
+    _enqueue(job_queue, work[0])
     return result
 
 
-async def _enqueue(job_queue: "JobQueue | None", work: UnitOfWork) -> None:
+def _enqueue(job_queue: "JobQueue | None", work: UnitOfWork) -> None:
     if job_queue is not None:
         from service.queue import RECORD_LOG, SEND_MAIL, SEND_SMS  # noqa: PLC0415 - a command without a queue loads none
 
