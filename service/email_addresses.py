@@ -32,6 +32,12 @@ _NO_HEADER = re.compile(
 SPECIAL_USE = frozenset({"alt", "arpa", "internal", "invalid", "local", "localhost", "onion", "test"})
 
 
+class Address(str):
+    """Address known to be canonical, so that it is not checked again wherever a request counts or compares it."""
+
+    __slots__ = ()
+
+
 class SpecialUse(ValueError):
     """The domain is one that public mail never reaches."""
 
@@ -46,7 +52,7 @@ def is_plain(text: str) -> bool:
     return match is not None and len(match["local"]) <= LONGEST_LOCAL_PART and len(match["domain"]) <= LONGEST_DOMAIN
 
 
-def canonical(text: str, *, special_use: bool = False) -> str:
+def canonical(text: str, *, special_use: bool = False) -> Address:
     """Return the address in its canonical form.
 
     Raises SpecialUse for a domain of a private network, unless `special_use` says that the project has one; ValueError
@@ -65,7 +71,7 @@ def canonical(text: str, *, special_use: bool = False) -> str:
         raise ValueError("not one mail address")
     if special and not special_use:
         raise SpecialUse(ascii_domain)
-    return address
+    return Address(address)
 
 
 def sender(text: str) -> str:
@@ -85,6 +91,8 @@ def is_header_text(text: str) -> bool:
 
 def lookup_form(text: str) -> str:
     """Return the form to look an address up by: canonical, or small letters for no address. Raises nothing."""
+    if isinstance(text, Address):
+        return text
     text = text.strip()
     try:
         return canonical(text, special_use=True)

@@ -753,6 +753,13 @@ begin
     );
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.count_passkeys(project text, owner text)
+ RETURNS bigint
+ LANGUAGE sql
+AS $function$
+    select count(*) from passkeys where project_id = project and user_id = owner and removed_at is null;
+$function$;
+
 CREATE OR REPLACE FUNCTION public.create_trigrams()
  RETURNS boolean
  LANGUAGE plpgsql
@@ -766,6 +773,13 @@ begin
 exception when insufficient_privilege then
     return false;
 end $function$;
+
+CREATE OR REPLACE FUNCTION public.end_sessions(project text, owner text)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+    delete from sessions where project_id = project and user_id = owner;
+$function$;
 
 CREATE OR REPLACE FUNCTION public.end_surplus_sessions(project text, owner text)
  RETURNS bigint
@@ -1000,6 +1014,31 @@ begin
         where t.project_id = project and t.user_id = holder and (t.session_id is null or s.expires_at > now())
     );
 end $function$;
+
+CREATE OR REPLACE FUNCTION public.remove_factors(project text, owner text)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+    delete from identities where project_id = project and user_id = owner;
+    delete from authenticators where project_id = project and user_id = owner;
+    delete from passkeys where project_id = project and user_id = owner;
+    delete from recovery_codes where project_id = project and user_id = owner;
+    delete from targets where project_id = project and user_id = owner;
+    delete from mfa_changes where project_id = project and user_id = owner;
+    delete from phone_changes where project_id = project and user_id = owner;
+    update users set mfa = false, phone = null, phone_verified_at = null, phone_by_holder = false,
+        phone_version = phone_version + case when phone is null then 0 else 1 end
+    where project_id = project and id = owner;
+$function$;
+
+CREATE OR REPLACE FUNCTION public.revoke_tokens(project text, owner text, addresses text[])
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+    delete from tokens
+    where project_id = project and kind not in ('disavowal', 'email_undo')
+        and (user_id = owner or (user_id is null and email = any(addresses)));
+$function$;
 
 CREATE OR REPLACE FUNCTION public.targets_of(project text, holder text, has_targets boolean)
  RETURNS text

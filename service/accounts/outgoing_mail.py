@@ -56,8 +56,8 @@ async def enqueue(
 
 
 def token_to_mail(
-    ctx: RequestContext, kind: Kind, *, letter: str, seconds: int, requested_user_id: str | None, url: str | None,
-    phrase: str,
+    ctx: RequestContext, kind: Kind, *, letter: str, seconds: int, requested_user_id: str | None = None,
+    url: str | None = None, phrase: str = "",
 ) -> MailedToken:  # fmt: skip
     """Return a token to issue under the key of today, and its letter; `url` as in `enqueue`."""
     return MailedToken(

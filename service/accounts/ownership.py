@@ -5,7 +5,7 @@ Nothing here depends on the web stack.
 
 from datetime import datetime
 
-from service.store import authenticators, identities, passkeys, recovery_codes, sessions, targets, users
+from service.store import authenticators, identities, passkeys, recovery_codes, sessions, users
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import Ensured, User
 
@@ -34,14 +34,11 @@ async def secure_for_prover(tx: UnitOfWork, user: Ensured) -> bool:
 
 
 async def remove_factors(tx: UnitOfWork, user: User) -> None:
-    """Remove second factors, passkeys, identities, number and targets: who added them did not own the address."""
-    await identities.delete_all(tx, user)
-    await authenticators.delete_all(tx, user)
-    await passkeys.delete_all(tx, user)
-    await recovery_codes.delete_all(tx, user)
-    await targets.delete_all(tx, user)
-    await users.forget_mfa(tx, user)
-    await users.forget_phone(tx, user)
+    """Remove second factors, passkeys, identities, number and targets: who added them did not own the address.
+
+    No undo brings them back.
+    """
+    await users.remove_factors(tx, user)
 
 
 async def restore_factors(tx: UnitOfWork, user: User, *, since: datetime) -> None:

@@ -1,12 +1,11 @@
 """Recovery of an account whose password is forgotten. No answer tells whether an address has an account."""
 
-from dataclasses import replace
-
 from aiohttp import web
 
 from service import ids
-from service.accounts import outgoing_mail, ownership, password_policy
+from service.accounts import outgoing_mail, password_policy
 from service.crypto.secret import Secret
+from service.db import Act, Pool
 from service.errors import (
     AccountError,
     ArgumentInvalid,
@@ -22,9 +21,10 @@ from service.http.fields import Email, Hidden, LegacyUrl, NewPassword, TokenSecr
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, public
 from service.rate_limiter import HOUR
-from service.store import events, sessions, tokens, users
+from service.store import account_acts, tokens, users
 from service.store.events import Event
 from service.store.tokens import Kind, Token
+from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
 
@@ -113,21 +113,21 @@ async def redeem(ctx: RequestContext, found: Token | None, password: Secret) -> 
         raise RecoveryTokenInvalid
     # Hashed only now, so that junk costs no hash, and outside the transaction, so that no lock waits for it.
     password_hash = await _accepted(ctx, found, password.reveal())
-    async with ctx.unit_of_work() as tx:
-        user = await users.lock(tx, ctx.project.id, user_id=found.user_id)
-        token = await tokens.redeem(tx, found)
-        if user is None or token is None or user.status == "blocked":
+    notice = outgoing_mail.token_to_mail(ctx, Kind.ACCOUNT_UNDO, letter="password_changed", seconds=tokens.UNDO_SECONDS)
+
+    async def recover(tx: UnitOfWork, act: Act) -> Token:
+        token = await account_acts.recover_account(
+            tx, act, token=found, password_hash=password_hash, kept=ctx.project.password_history, notice=notice,
+            counts_passkeys=ctx.project.passkeys, event=Event.RECOVERY_UPDATE, by=ctx.client,
+        )  # fmt: skip
+        if token is None:
             raise RecoveryTokenInvalid
-        if not await users.is_proved_by_holder(tx, user):
-            await ownership.remove_factors(tx, user)
-        await users.change_password(
-            tx, user, password_hash=password_hash, kept=ctx.project.password_history, email_verified=True
-        )
-        await tokens.revoke_all(tx, user, by_address=True)
-        await sessions.close_all(tx, user)
-        await events.record(tx, ctx.project.id, event=Event.RECOVERY_UPDATE, user_id=user.id, by=ctx.client)
-        await outgoing_mail.notify_of_password(ctx, tx, replace(user, email_verified=True))
-    return token
+        return token
+
+    async def recall(_pool: Pool) -> Token:
+        return found
+
+    return await ctx.run_alone(recover, recall=recall)
 
 
 async def _accepted(ctx: RequestContext, found: Token, password: str) -> str:

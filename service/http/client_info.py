@@ -54,6 +54,7 @@ def is_address(text: str) -> bool:
     return parse_address(text) is not None
 
 
+@lru_cache(_REMEMBERED)
 def network_of(ip: str) -> str:
     """Key by which a limit counts an address: IPv4 as it is, IPv6 by the /64 that one customer has."""
     address = parse_address(ip)
@@ -62,6 +63,7 @@ def network_of(ip: str) -> str:
     return str(ipaddress.ip_network((address, 64), strict=False).network_address)
 
 
+@lru_cache(_REMEMBERED)
 def wide_network_of(ip: str) -> str:
     """Return the /48 that one site may have of IPv6; empty for IPv4, where addresses are scarce."""
     address = parse_address(ip)

@@ -73,6 +73,8 @@ def _value(ctx: RequestContext, limit: Limit) -> str:
 def _field_value(ctx: RequestContext, field: str) -> str:
     """Return a parameter that a route with such a limit takes."""
     value = getattr(ctx.parameters, field)
+    if isinstance(value, email_addresses.Address):  # as it is: text would be checked anew
+        return value
     return value.reveal() if isinstance(value, Secret) else str(value or "")
 
 
@@ -97,7 +99,8 @@ def windows_of_address(rule: Rule, ip: str, only: Only = None) -> list[Window]:
 
 def mailbox_key(email: str) -> str:
     """Fold spellings that may reach one mailbox: case, look-alikes, dots and +tag of the local part, Unicode."""
-    local, at, domain = fold(email_addresses.lookup_form(email[:_LONGEST])).rpartition("@")
+    address = email if isinstance(email, email_addresses.Address) else email_addresses.lookup_form(email[:_LONGEST])
+    local, at, domain = fold(address).rpartition("@")
     local = local.partition("+")[0].replace(".", "") or local
     return f"{local}{at}{domain.rstrip('.').replace('googlemail.com', 'gmail.com')}"
 

@@ -145,6 +145,34 @@ async def sign_in(
     )
 
 
+async def recover_account(
+    tx: UnitOfWork, act: Act, *, token: Token, password_hash: str, kept: int, notice: MailedToken,
+    counts_passkeys: bool, event: Event, by: Actor,
+) -> Token | None:  # fmt: skip
+    """Use a recovery's token up: set the password, prove the address, end sessions and tokens, and owe the notice.
+
+    What was added before the address was proved by its holder goes too. So many of the last passwords are remembered.
+    None if the token has been used or has expired, the address has changed since, or the user is blocked.
+    """
+    facts, recorded = _mailed(tx, notice), _event(event, by)
+    tx.events.append(recorded["event_id"])
+    return await _sql.one(
+        tx,
+        "recover_account",
+        Token,
+        **_act(act),
+        user_id=token.user_id,
+        token_id=token.id,
+        password_hash=password_hash,
+        kept=kept,
+        notice_id=facts["token_id"],
+        undo_seconds=facts["seconds"],
+        counts_passkeys=counts_passkeys,
+        **{name: facts[name] for name in ("kid", "mail_id", "letter", "locale", "facts", "message_id")},
+        **recorded,
+    )
+
+
 def _act(act: Act) -> dict[str, Any]:
     return {"act": act.id, "project_id": act.project_id}
 

@@ -165,11 +165,6 @@ async def remove(conn: Executor, found: Identity) -> bool:
     return await _sql.run(conn, "remove_identity", **_key(found)) == 1
 
 
-async def delete_all(conn: Executor, user: User) -> None:
-    """Delete all of a user, so that no undo brings one back."""
-    await _sql.run(conn, "delete_identities", project_id=user.project_id, user_id=user.id)
-
-
 async def restore(conn: Executor, user: User, *, since: datetime) -> None:
     """Undo what was done since a moment: what was added goes, what was removed comes back."""
     facts = {"project_id": user.project_id, "user_id": user.id, "since": since}

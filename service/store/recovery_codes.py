@@ -48,11 +48,6 @@ async def use(conn: Executor, code: RecoveryCode) -> bool:
     return await _sql.run(conn, "use_recovery_code", **facts) == 1
 
 
-async def delete_all(conn: Executor, user: User) -> None:
-    """Delete all, so that no undo brings one back."""
-    await _sql.run(conn, "delete_recovery_codes", project_id=user.project_id, user_id=user.id)
-
-
 async def restore(conn: Executor, user: User, *, since: datetime) -> None:
     """Undo what was done since a moment: new codes go, replaced ones come back."""
     facts = {"project_id": user.project_id, "user_id": user.id, "since": since}

@@ -336,7 +336,7 @@ async def revoke_all(conn: Executor, owner: User, *, by_address: bool) -> None:
     """
     asked = [owner.email, owner.phone if owner.phone_verified else None] if by_address else []
     addresses = [address for address in asked if address]
-    await _sql.run(conn, "revoke_tokens", project_id=owner.project_id, user_id=owner.id, addresses=addresses)
+    await _sql.value(conn, "revoke_tokens", project_id=owner.project_id, user_id=owner.id, addresses=addresses)
 
 
 async def revoke_of_phone(conn: Executor, owner: User) -> None:

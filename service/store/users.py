@@ -333,10 +333,9 @@ async def restore_mfa(conn: Executor, user: User, *, since: datetime) -> None:
     await _sql.run(conn, "delete_mfa_changes", project_id=user.project_id, user_id=user.id, since=since)
 
 
-async def forget_mfa(conn: Executor, user: User) -> None:
-    """Switch `mfa` off so that no undo brings it back."""
-    await _sql.run(conn, "switch_mfa_off", project_id=user.project_id, id=user.id)
-    await _sql.run(conn, "delete_mfa_changes", project_id=user.project_id, user_id=user.id, since=None)
+async def remove_factors(conn: Executor, user: User) -> None:
+    """Remove second factors, passkeys, identities, number and targets, so that no undo brings one back."""
+    await _sql.value(conn, "remove_factors", project_id=user.project_id, id=user.id)
 
 
 async def delete_old_mfa_changes(conn: Executor, *, most: int) -> int:
@@ -383,12 +382,6 @@ async def restore_phone(conn: Executor, user: User, *, since: datetime) -> None:
     """Undo the changes of the number since a moment; it is not proved any more if another account has proved it."""
     await _sql.run(conn, "restore_phone", project_id=user.project_id, id=user.id, since=since)
     await _sql.run(conn, "delete_phone_changes", project_id=user.project_id, user_id=user.id, since=since)
-
-
-async def forget_phone(conn: Executor, user: User) -> None:
-    """Remove the number so that no undo brings it back."""
-    await _sql.run(conn, "remove_phone", project_id=user.project_id, id=user.id)
-    await _sql.run(conn, "delete_phone_changes", project_id=user.project_id, user_id=user.id, since=None)
 
 
 async def delete_old_phone_changes(conn: Executor, *, most: int) -> int:

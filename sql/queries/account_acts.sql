@@ -90,3 +90,59 @@ select s.project_id, s.user_id, s.id, s.provider, s.provider_uid, s.ip, s.countr
     s.client_engine_version, s.device_name, s.device_brand, s.device_model, s.created_at, s.updated_at, s.expires_at,
     s.factors, s.mfa_at, h.email_verified
 from session s, holder h;
+
+-- name: recover_account(act, project_id, user_id, token_id, password_hash, kept, notice_id, kid, undo_seconds, mail_id, letter, locale, facts, counts_passkeys, message_id, event_id, event, ip, user_agent) -> Token?
+-- No row if the token has been used or has expired, the address has changed since, or the user is blocked. The functions
+-- come after the lock, one by one: a session that was opened while this waited ends too.
+with holder as (
+    select * from users where project_id = :project_id and id = :user_id and status <> 'blocked' for update
+), token as (
+    delete from tokens t using holder h
+    where t.project_id = :project_id and t.id = :token_id and t.user_id = h.id and t.expires_at > now()
+        and t.email = h.email and t.email_version = h.email_version
+    returning t.project_id, t.id, t.kind, t.user_id, t.asked_as as requested_user_id, t.email, t.email_version, t.kid,
+        t.created_at, t.expires_at
+), forgotten as (
+    delete from password_history p using token t
+    where p.project_id = :project_id and p.user_id = t.user_id and p.id not in (
+        select id from password_history where project_id = :project_id and user_id = :user_id
+        order by id desc limit greatest(:kept::int - 2, 0)
+    )
+), remembered as (
+    insert into password_history (project_id, user_id, password_hash)
+    select h.project_id, h.id, h.password_hash from holder h, token
+    where :kept > 1 and h.password_hash is not null
+), changed as (
+    update users u set password_hash = :password_hash, password_updated_at = now(), updated_at = now(),
+        email_verified = true, proved_by_holder = true
+    from holder h, token
+    where u.project_id = :project_id and u.id = h.id
+    returning u.project_id, u.id, u.email, u.email_version, h.email_verified and h.proved_by_holder as was_proved,
+        array_remove(array[h.email, case when h.phone_verified_at is not null then h.phone end], null) as addresses
+), secured as (
+    select c.*, case when not was_proved then remove_factors(project_id, id) end as removed from changed c
+), ended as (
+    select s.*, revoke_tokens(project_id, id, addresses) as revoked, end_sessions(project_id, id) as closed,
+        case when :counts_passkeys::boolean then count_passkeys(project_id, id) else 0 end as passkeys
+    from secured s
+), notice as (
+    insert into tokens (project_id, id, kind, user_id, email, email_version, kid, expires_at, proved_by_holder)
+    select project_id, :notice_id, 'disavowal', id, email, email_version, :kid,
+        now() + make_interval(secs => :undo_seconds), true
+    from ended
+    returning *
+), mail as (
+    insert into mails (project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id)
+    select n.project_id, :mail_id::uuid, :letter, n.user_id, n.id, n.email, :locale,
+        :facts::jsonb || case when e.passkeys > 0 then jsonb_build_object('passkeys', e.passkeys) else '{}' end,
+        n.expires_at, :message_id
+    from notice n, ended e
+), event as (
+    insert into events (project_id, id, name, user_id, ip, user_agent)
+    select project_id, :event_id::uuid, :event, id, :ip, :user_agent from ended
+), act as (
+    insert into acts (project_id, id) select project_id, :act::uuid from ended
+)
+select t.project_id, t.id, t.kind, t.user_id, t.requested_user_id, t.email, t.email_version, t.kid, t.created_at,
+    t.expires_at
+from token t, ended;

@@ -35,9 +35,6 @@ where project_id = :project_id and user_id = :user_id and id = :id and verified_
 update authenticators set removed_at = now()
 where project_id = :project_id and user_id = :user_id and verified_at is not null and removed_at is null;
 
--- name: delete_authenticators(project_id, user_id)
-delete from authenticators where project_id = :project_id and user_id = :user_id;
-
 -- name: delete_authenticators_since(project_id, user_id, since)
 delete from authenticators
 where project_id = :project_id and user_id = :user_id and (verified_at is null or verified_at >= :since);

@@ -78,9 +78,6 @@ select count(*)::int from identities where project_id = :project_id and user_id 
 update identities set removed_at = now(), kid = null, sealed = null, access_until = null
 where project_id = :project_id and user_id = :user_id and id = :id and removed_at is null;
 
--- name: delete_identities(project_id, user_id)
-delete from identities where project_id = :project_id and user_id = :user_id;
-
 -- name: delete_identities_since(project_id, user_id, since)
 delete from identities where project_id = :project_id and user_id = :user_id and created_at >= :since;
 

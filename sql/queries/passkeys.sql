@@ -45,9 +45,6 @@ returning project_id, id, user_id, name, credential_id, transports, created_at, 
 update passkeys set removed_at = now()
 where project_id = :project_id and user_id = :user_id and id = :id and removed_at is null;
 
--- name: delete_passkeys(project_id, user_id)
-delete from passkeys where project_id = :project_id and user_id = :user_id;
-
 -- name: delete_passkeys_since(project_id, user_id, since)
 delete from passkeys where project_id = :project_id and user_id = :user_id and created_at >= :since;
 

@@ -22,9 +22,6 @@ where project_id = :project_id and user_id = :user_id and set_id = :set_id and p
 update recovery_codes set removed_at = now()
 where project_id = :project_id and user_id = :user_id and removed_at is null;
 
--- name: delete_recovery_codes(project_id, user_id)
-delete from recovery_codes where project_id = :project_id and user_id = :user_id;
-
 -- name: delete_recovery_codes_since(project_id, user_id, since)
 delete from recovery_codes where project_id = :project_id and user_id = :user_id and created_at >= :since;
 

@@ -96,10 +96,7 @@ returning project_id, id, kind, user_id, asked_as as requested_user_id, email, e
 delete from tokens where project_id = :project_id and id = :id;
 
 -- name: revoke_tokens(project_id, user_id, addresses)
--- The user's own tokens; with addresses also those requested by them that have no user yet.
-delete from tokens
-where project_id = :project_id and kind not in ('disavowal', 'email_undo')
-    and (user_id = :user_id or (user_id is null and email = any(:addresses::text[])));
+select revoke_tokens(:project_id, :user_id, :addresses::text[]);
 
 -- name: revoke_phone_tokens(project_id, user_id, phone)
 delete from tokens

@@ -269,12 +269,12 @@ from (
 ) c
 where project_id = :project_id and id = :id;
 
+-- name: remove_factors(project_id, id)
+select remove_factors(:project_id, :id);
+
 -- name: delete_mfa_changes(project_id, user_id, since)
 delete from mfa_changes where project_id = :project_id and user_id = :user_id
     and (:since::timestamptz is null or changed_at >= :since);
-
--- name: switch_mfa_off(project_id, id)
-update users set mfa = false where project_id = :project_id and id = :id;
 
 -- name: delete_old_mfa_changes(most)
 delete from mfa_changes where (project_id, user_id, id) in (
@@ -371,10 +371,6 @@ delete from phone_changes where (project_id, user_id, id) in (
     select project_id, user_id, id from phone_changes where changed_at < now() - interval '72 hours'
     order by changed_at limit :most for update skip locked
 );
-
--- name: remove_phone(project_id, id)
-update users set phone = null, phone_version = phone_version + 1, phone_verified_at = null, phone_by_holder = false
-where project_id = :project_id and id = :id and phone is not null;
 
 -- name: is_number_verified(project_id, phone)
 select 1 from users where project_id = :project_id and phone = :phone and phone_verified_at is not null;

@@ -1,15 +1,20 @@
 """Acts of one statement: done once where the answer is lost, and as exact as a transaction where they wait."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
 from service import failpoints
 from service.clientinfo import user_agents
 from service.db import Pool, transaction
+from service.settings import Settings
 from service.store import sessions, users
 from service.store.sessions import ClientInfo
+from service.store.tokens import Kind
 from testkit.api import Api
+from testkit.proofs import Post
 from testkit.waiting import until
 
 pytestmark = pytest.mark.usefixtures("cheap", "disarmed")
@@ -44,16 +49,34 @@ async def test_a_refused_act_writes_nothing(api: Api, pool: Pool):
     assert await pool.fetchrow("select (select count(*) from events), (select count(*) from acts)") == before
 
 
-async def test_a_sign_in_that_waited_counts_what_was_opened_meanwhile(api: Api, pool: Pool):
-    """A statement sees other rows as they were when it began: yet no session is one too many."""
-    user_id = (await api.sign_up())["$id"]
-    await pool.execute("update projects set session_limit = 1")
+async def behind_a_sign_in(pool: Pool, user_id: str, waiting: Coroutine[Any, Any, Any]) -> Any:
+    """Run an act that waits for the user's row while a session is opened; return its result."""
     place = ClientInfo("192.0.2.1", "--", user_agents.parse(""))
     async with transaction(pool, "shop") as tx:
         user = await users.lock(tx, "shop", user_id=user_id)
         assert user is not None
         await sessions.open_session(tx, user, provider="email", provider_uid="", place=place, seconds=60)
-        signing_in = asyncio.create_task(api.sign_in())
+        act = asyncio.create_task(waiting)
         await until(lambda: pool.fetchrow("select 1 from pg_stat_activity where wait_event = 'transactionid'"))
-    await signing_in
+    return await act
+
+
+async def test_a_sign_in_that_waited_counts_what_was_opened_meanwhile(api: Api, pool: Pool):
+    """A statement sees other rows as they were when it began: yet no session is one too many."""
+    user_id = (await api.sign_up())["$id"]
+    await pool.execute("update projects set session_limit = 1")
+    await behind_a_sign_in(pool, user_id, api.sign_in())
     assert (await pool.fetchrow("select count(*) from sessions"))[0] == 1
+
+
+async def test_a_recovery_that_waited_ends_what_was_opened_meanwhile(api: Api, pool: Pool, settings: Settings):
+    """The session of an attacker who signs in at that moment ends like those before; its answer may be lost."""
+    user_id = (await api.sign_up())["$id"]
+    proof = await Post(pool, settings).issue(Kind.RECOVERY, user_id)
+    failpoints.arm("db.recover_account.after:raise:1")
+    call = api.call("PUT", "/v1/account/recovery", json=proof.body)
+    answer = await behind_a_sign_in(pool, user_id, call)
+    assert (answer.status, answer.data["$id"]) == (200, proof.id)
+    left = "select (select count(*) from sessions), (select array_agg(kind) from tokens), (select count(*) from mails)"
+    assert tuple(await pool.fetchrow(left)) == (0, ["disavowal"], 1)
+    await api.sign_in(password="another horse")
