@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from service import ids
+from service import ids, tracing
 from service.crypto import key_derivation
 from service.db import Act, Queries
 from service.errors import UserExists
@@ -188,4 +188,7 @@ def _mailed(tx: UnitOfWork, token: MailedToken) -> dict[str, Any]:
 
 
 def _event(event: Event, by: Actor) -> dict[str, Any]:
-    return {"event_id": ids.new_uuid(), "event": event, "ip": by.ip, "user_agent": by.user_agent}
+    return {
+        "event_id": ids.new_uuid(), "event": event, "ip": by.ip, "user_agent": by.user_agent,
+        "traceparent": tracing.traceparent(),
+    }  # fmt: skip

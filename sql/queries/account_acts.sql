@@ -1,4 +1,4 @@
--- name: mail_token(act, project_id, token_id, kind, requested_user_id, email, kid, seconds, mail_id, letter, locale, facts, message_id, event_id, event, ip, user_agent) -> Token
+-- name: mail_token(act, project_id, token_id, kind, requested_user_id, email, kid, seconds, mail_id, letter, locale, facts, message_id, event_id, event, ip, user_agent, traceparent) -> Token
 -- Token, mail and event of an address, whoever has it: the same rows for each.
 with act as (
     insert into acts (project_id, id) values (:project_id, :act)
@@ -7,16 +7,19 @@ with act as (
     values (:project_id, :token_id, :kind, :requested_user_id, :email, :kid, now() + make_interval(secs => :seconds))
     returning *
 ), mail as (
-    insert into mails (project_id, id, letter, token_id, recipient, locale, facts, deadline_at, message_id)
-    select project_id, :mail_id::uuid, :letter, id, email, :locale, :facts::jsonb, expires_at, :message_id from token
+    insert into mails (project_id, id, letter, token_id, recipient, locale, facts, deadline_at, message_id,
+        traceparent)
+    select project_id, :mail_id::uuid, :letter, id, email, :locale, :facts::jsonb, expires_at, :message_id,
+        :traceparent
+    from token
 ), event as (
-    insert into events (project_id, id, name, token_id, ready, ip, user_agent)
-    select project_id, :event_id::uuid, :event, id, false, :ip, :user_agent from token
+    insert into events (project_id, id, name, token_id, ready, ip, user_agent, traceparent)
+    select project_id, :event_id::uuid, :event, id, false, :ip, :user_agent, :traceparent from token
 )
 select project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at
 from token;
 
--- name: mail_token_to_member(act, project_id, user_id, session_id, email, refuse_verified, token_id, kind, requested_user_id, kid, seconds, mail_id, letter, locale, facts, message_id, event_id, event, ip, user_agent) -> MemberToken?
+-- name: mail_token_to_member(act, project_id, user_id, session_id, email, refuse_verified, token_id, kind, requested_user_id, kid, seconds, mail_id, letter, locale, facts, message_id, event_id, event, ip, user_agent, traceparent) -> MemberToken?
 -- No row if the session has ended. No token if the member was blocked, or the address changed or was proved meanwhile.
 with member as (
     select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.status,
@@ -32,12 +35,14 @@ with member as (
     from member where fits
     returning *
 ), mail as (
-    insert into mails (project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id)
-    select project_id, :mail_id::uuid, :letter, user_id, id, email, :locale, :facts::jsonb, expires_at, :message_id
+    insert into mails (project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id,
+        traceparent)
+    select project_id, :mail_id::uuid, :letter, user_id, id, email, :locale, :facts::jsonb, expires_at, :message_id,
+        :traceparent
     from token
 ), event as (
-    insert into events (project_id, id, name, user_id, ip, user_agent)
-    select project_id, :event_id::uuid, :event, user_id, :ip, :user_agent from token
+    insert into events (project_id, id, name, user_id, ip, user_agent, traceparent)
+    select project_id, :event_id::uuid, :event, user_id, :ip, :user_agent, :traceparent from token
 ), act as (
     insert into acts (project_id, id) select project_id, :act::uuid from token
 )
@@ -45,15 +50,15 @@ select m.status, m.email as address, m.email_verified as verified, t.project_id,
     t.asked_as as requested_user_id, t.email, t.email_version, t.kid, t.created_at, t.expires_at
 from member m left join token t on true;
 
--- name: create_account(act, project_id, id, email, name, password_hash, event_id, event, ip, user_agent) -> User?
+-- name: create_account(act, project_id, id, email, name, password_hash, event_id, event, ip, user_agent, traceparent) -> User?
 -- No row if the id or the address is taken, or the address is reserved.
 with made as (
     select * from make_user(:project_id, array[:id::text], :email, false, :name, :password_hash)
 ), act as (
     insert into acts (project_id, id) select project_id, :act::uuid from made
 ), event as (
-    insert into events (project_id, id, name, user_id, ip, user_agent)
-    select project_id, :event_id::uuid, :event, id, :ip, :user_agent from made
+    insert into events (project_id, id, name, user_id, ip, user_agent, traceparent)
+    select project_id, :event_id::uuid, :event, id, :ip, :user_agent, :traceparent from made
 )
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
@@ -61,7 +66,7 @@ select project_id, id, email, email_version, email_verified, name, password_hash
     targets_of(project_id, id, has_targets) as targets
 from made;
 
--- name: sign_in(act, project_id, user_id, password_updated_at, earlier_hash, password_hash, id, secret_hash, ip, country_code, device, seconds, event_id, event, user_agent) -> SignedIn?
+-- name: sign_in(act, project_id, user_id, password_updated_at, earlier_hash, password_hash, id, secret_hash, ip, country_code, device, seconds, event_id, event, user_agent, traceparent) -> SignedIn?
 -- The change locks the user's row. No row if the user was blocked, or another password was set, meanwhile: the same
 -- password hashed anew keeps its date.
 with holder as (
@@ -82,8 +87,8 @@ with holder as (
 ), act as (
     insert into acts (project_id, id) select project_id, :act::uuid from holder
 ), event as (
-    insert into events (project_id, id, name, user_id, ip, user_agent)
-    select project_id, :event_id::uuid, :event, id, :ip, :user_agent from holder
+    insert into events (project_id, id, name, user_id, ip, user_agent, traceparent)
+    select project_id, :event_id::uuid, :event, id, :ip, :user_agent, :traceparent from holder
 )
 select s.project_id, s.user_id, s.id, s.provider, s.provider_uid, s.ip, s.country_code, s.os_code, s.os_name,
     s.os_version, s.client_type, s.client_code, s.client_name, s.client_version, s.client_engine,
@@ -91,7 +96,7 @@ select s.project_id, s.user_id, s.id, s.provider, s.provider_uid, s.ip, s.countr
     s.factors, s.mfa_at, h.email_verified
 from session s, holder h;
 
--- name: recover_account(act, project_id, user_id, token_id, password_hash, kept, notice_id, kid, undo_seconds, mail_id, letter, locale, facts, counts_passkeys, message_id, event_id, event, ip, user_agent) -> Token?
+-- name: recover_account(act, project_id, user_id, token_id, password_hash, kept, notice_id, kid, undo_seconds, mail_id, letter, locale, facts, counts_passkeys, message_id, event_id, event, ip, user_agent, traceparent) -> Token?
 -- No row if the token has been used or has expired, the address has changed since, or the user is blocked. The functions
 -- come after the lock, one by one: a session that was opened while this waited ends too.
 with holder as (
@@ -132,14 +137,15 @@ with holder as (
     from ended
     returning *
 ), mail as (
-    insert into mails (project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id)
+    insert into mails (project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id,
+        traceparent)
     select n.project_id, :mail_id::uuid, :letter, n.user_id, n.id, n.email, :locale,
         :facts::jsonb || case when e.passkeys > 0 then jsonb_build_object('passkeys', e.passkeys) else '{}' end,
-        n.expires_at, :message_id
+        n.expires_at, :message_id, :traceparent
     from notice n, ended e
 ), event as (
-    insert into events (project_id, id, name, user_id, ip, user_agent)
-    select project_id, :event_id::uuid, :event, id, :ip, :user_agent from ended
+    insert into events (project_id, id, name, user_id, ip, user_agent, traceparent)
+    select project_id, :event_id::uuid, :event, id, :ip, :user_agent, :traceparent from ended
 ), act as (
     insert into acts (project_id, id) select project_id, :act::uuid from ended
 )
