@@ -95,6 +95,7 @@ async def post(place: Ground, members: list[Member], *, size: Size, port: int) -
                     report=note,
                 )  # fmt: skip
             rows += await waits.measure(members[: size.waits], port=port, sink=sink)
+            rows += await waits.measure_loaded(members[: size.waits], port=port, sink=sink)
             most, shared = program.memory()
     return [*rows, Row("memory of the worker", (most,), "MB", WORKER_MEMORY, f"(shared out: {shared:.0f})")]
 

@@ -17,7 +17,7 @@ from service.store import outbox, tokens
 from service.store.tokens import Kind
 from service.store.unit_of_work import unit_of_work
 
-GOAL = 1.0
+GOAL = 3.0
 _HOLDER, _HOLD = "bench", 3_600.0
 _FACTS = {"url": "http://localhost/open", "modern": False, "ip": "127.0.0.1", "user_agent": AGENT}
 _LIFE = {Kind.RECOVERY: 3_600, Kind.VERIFICATION: 604_800}

@@ -27,6 +27,9 @@ ROWS = (
     "recovery mails, ours/bare",
     "201 to the final dot, idle: p50",
     "201 to the final dot, idle: p99",
+    "  8 clients: p99",
+    "  32 clients: p99",
+    "  64 clients: p99",
     "memory of the API, after the reads",
     "memory of the worker",
 )
