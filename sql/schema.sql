@@ -130,6 +130,7 @@ create table identities (
     constraint identities_sealed_check CHECK (((octet_length(sealed) >= 28) AND (octet_length(sealed) <= 40000)))
 );
 CREATE INDEX identities_by_age ON public.identities USING btree (project_id, created_at, id) WHERE (removed_at IS NULL);
+CREATE INDEX identities_by_id ON public.identities USING btree (project_id, id);
 CREATE INDEX identities_of_address ON public.identities USING btree (project_id, email) WHERE (email <> ''::text);
 CREATE INDEX identities_of_key ON public.identities USING btree (kid, project_id, user_id, id) WHERE (kid IS NOT NULL);
 CREATE UNIQUE INDEX identities_of_subject ON public.identities USING btree (project_id, provider, issuer, subject) WHERE (removed_at IS NULL);
@@ -837,7 +838,6 @@ end $function$;
 CREATE OR REPLACE FUNCTION public.expected_mails(wanted text, project text)
  RETURNS bigint
  LANGUAGE plpgsql
- STABLE
 AS $function$
 declare
     plan json;

@@ -65,6 +65,7 @@ async def delete_user_identity(ctx: RequestContext) -> web.Response:
 
 
 async def _list(ctx: RequestContext, wanted: IdentityFilter, page: IdentityPage) -> web.Response:
+    await identity_lists.check_bounded(ctx.pool, ctx.project.id, wanted=wanted)
     found = await identity_lists.page(ctx.pool, ctx.project.id, wanted=wanted, page=page)
     total = 0
     if list_queries.wants_total(ctx):

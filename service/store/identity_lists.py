@@ -4,9 +4,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from service.db import Executor, Queries
+from service.errors import QueryInvalid
 from service.store.identities import Identity
 
 _sql = Queries("identity_lists")
+# So many identities can be looked through in some hundredths of a second.
+MOST = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,17 @@ class IdentityPage:
     before: bool = False
     limit: int = 25
     offset: int = 0
+
+
+async def check_bounded(conn: Executor, project_id: str, *, wanted: IdentityFilter) -> None:
+    """Raise QueryInvalid for a filter that would read every identity of a project with more than MOST."""
+    if any(found is not None for found in (wanted.user_id, wanted.users, wanted.ids, wanted.emails)):
+        return
+    unindexed = (wanted.search, wanted.subjects, wanted.expires_from, wanted.expires_until)
+    if all(found is None for found in unindexed):
+        return
+    if await count(conn, project_id, wanted=IdentityFilter(), most=MOST + 1) > MOST:
+        raise QueryInvalid(f"This project has more than {MOST} identities: name users, ids or addresses.")
 
 
 async def page(conn: Executor, project_id: str, *, wanted: IdentityFilter, page: IdentityPage) -> list[Identity]:

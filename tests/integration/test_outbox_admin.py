@@ -208,3 +208,18 @@ async def test_counts(pool: Pool):
         }  # fmt: skip
     assert await outbox_admin.count_states(pool, project_id="other") == []
     assert await outbox_admin.count_outcomes(pool, project_id="other", seconds=3600) == []
+
+
+async def test_counts_beyond_the_limit_are_estimates(pool: Pool, monkeypatch: pytest.MonkeyPatch):
+    """An estimate is at least the limit, and is marked; the backlog of workers counts in the same way."""
+    monkeypatch.setattr(outbox_admin, "COUNTED", 2)
+    monkeypatch.setattr(outbox, "_COUNTED", 2)
+    for state in ("pending", "pending", "pending", "sent", "failed", "failed"):
+        await posted(pool, state=state)
+    await pool.execute("analyze mails")
+    for project in (None, "shop"):
+        found = await outbox_admin.count_states(pool, project_id=project)
+        assert {each.state: each.estimated for each in found} == {"pending": True, "sent": False, "failed": True}
+        assert all(each.count >= 2 for each in found if each.estimated)
+    backlog = await outbox.backlog(pool)
+    assert backlog.pending >= 2
