@@ -174,3 +174,10 @@ def test_the_image_holds_what_production_runs(dockerfile: str):
         "!requirements.lock", "!pyproject.toml", "!LICENSE", "!service", "!worker", "!templates", "!sql", "!docs",
     }  # fmt: skip
     assert "**/__pycache__" in lets
+
+
+def test_the_lock_with_traces_is_the_image_s_and_more():
+    """Installed on top of the image it changes no package that is there, since versions and hashes are the same."""
+    plain, more = ((ROOT / f"requirements{name}.lock").read_text().splitlines() for name in ("", "-tracing"))
+    assert [line for line in plain if line not in more] == []
+    assert any(line.startswith("opentelemetry-sdk==") for line in more)
