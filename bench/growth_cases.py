@@ -14,6 +14,8 @@ from service.store.user_search import MOST
 
 PROJECT = "bench"
 _NOW = datetime.now(UTC)
+# Of a list that is ordered by no time.
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def user_id(number: int) -> str:
@@ -107,6 +109,7 @@ OWN: dict[str, dict[str, Any]] = {
     "create_challenge": {"factor": "totp"},
     "change_status": {"status": "active"},
     "create_session": _TEXTS | {"user_id": _OTHER, "id": "new", "device": [""] * 12, "factors": [], "assurance": 1},
+    "mail_token": {"id": "new", "kind": "recovery", "email_version": 1, "secret_length": 32},
     "issue_token": {"id": "new", "kind": "recovery", "email_version": 1, "secret_length": 32},
     "enqueue_sms": {"id": UUID(int=1), "kind": "phone_login"},
     "create_oauth_flow": {"kind": "session"},
@@ -133,7 +136,7 @@ WORST: dict[str, dict[str, dict[str, Any]]] = {
     "list_users": {
         "last page by offset": {"limit": 100, "offset": 100_000},
         "by name": {"by": "name", "limit": 100},
-        "by name, far behind a cursor": {"by": "name", "limit": 100, "cursor": "x", "word": "Ffff", "moment": None},
+        "by name, far behind a cursor": {"by": "name", "limit": 100, "cursor": "x", "word": "Ffff", "moment": _EPOCH},
         "by email, downwards": {"by": "email", "descending": True, "limit": 100},
         "by id": {"by": "id", "limit": 100},
         "blocked": {"statuses": ["blocked"], "limit": 100, "offset": 1000},
