@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 
-from service import failpoints, outages, redis_errors, redis_sentinel, sentinel_url
+from service import failpoints, outages, redis_errors, redis_patience, redis_sentinel, sentinel_url
 from service.outages import Outage
 
 QUEUE = "accounts:jobs"
@@ -32,7 +31,6 @@ SEND_MAIL, SEND_SMS, RECORD_LOG = "send_mail", "send_sms", "record_log"
 _WAKE_UPS, _IDS = frozenset({SEND_MAIL, RECORD_LOG}), 8
 # A Redis that takes longer than this for a round is not asked for a moment. No request waits for it.
 _PATIENCE, _REST = 0.25, 1.0
-_STEPS = 10
 # Jobs that wait for their round at a time; rows beyond are left to the poller.
 _MOST = 10_000
 # Seconds after which an idle connection is checked before use.
@@ -161,7 +159,7 @@ class JobQueue:
         try:
             if failpoints.armed:
                 await failpoints.reach("redis.enqueue.before")
-            await _within_patience(self._write(jobs))
+            await redis_patience.within(_PATIENCE, self._write(jobs))
             if failpoints.armed:
                 await failpoints.reach("redis.enqueue.after")
         except Exception as error:  # noqa: BLE001 - the rows are committed: an error of Redis changes nothing for them
@@ -184,23 +182,3 @@ class JobQueue:
             await self._redis.execute_command("EVALSHA", _SHA, *arguments)  # type: ignore[no-untyped-call]  # the library ships no type here
         except NoScriptError:
             await self._redis.execute_command("EVAL", _SCRIPT, *arguments)  # type: ignore[no-untyped-call]  # nor here
-
-
-async def _within_patience(call: Coroutine[Any, Any, None]) -> None:
-    """Wait for a call to Redis. Raises TimeoutError if Redis is slow, not if this process is.
-
-    The time is waited in steps. A lag of our own event loop, however long, uses up one of them.
-    """
-    calling = asyncio.ensure_future(call)
-    try:
-        for _ in range(_STEPS):
-            await asyncio.wait({calling}, timeout=_PATIENCE / _STEPS)
-            if calling.done():
-                break
-        else:
-            raise TimeoutError
-    finally:
-        if not calling.done():
-            calling.cancel()
-            await asyncio.wait({calling})
-    calling.result()
