@@ -16,7 +16,7 @@ LAYERS = (
      "service.ecs_logging", "service.email_addresses", "service.phone_numbers",
      "service.endpoints", "service.failpoints", "service.heartbeat", "service.i18n", "service.json_logging",
      "service.event_loop_monitor", "service.log_records", "service.outages", "service.process_supervisor",
-     "service.redis_errors", "service.redis_sentinel", "service.relay_reports", "service.scopes",
+     "service.redis_errors", "service.redis_patience", "service.redis_sentinel", "service.relay_reports", "service.scopes",
      "service.sentinel_url", "service.supervision", "service.text_logging", "service.tracing", "service.version"),
     ("service.crypto", "service.db", "service.rate_limiter", "service.queue", "service.clientinfo", "service.links",
      "service.template_overrides", "service.identity_providers"),
