@@ -1,6 +1,5 @@
 """Identifiers, made in Python so that they are known before a transaction begins."""
 
-import random
 import secrets
 import time
 from uuid import UUID
@@ -11,14 +10,6 @@ from uuid_utils.compat import uuid7
 def new() -> str:
     """Make 20 lower-case hex characters: 44 bits of milliseconds, 36 random bits, so that indexes grow at one end."""
     return f"{time.time_ns() // 1_000_000 & 0xFFF_FFFF_FFFF:011x}{secrets.randbits(36):09x}"
-
-
-def new_request_id() -> str:
-    """Make an id of the same form that only names lines of the log: nothing is opened by it, and anyone may guess it.
-
-    So it need not come from the system, which is asked by a call each time; Python seeds anew in a forked process.
-    """
-    return f"{time.time_ns() // 1_000_000 & 0xFFF_FFFF_FFFF:011x}{random.getrandbits(36):09x}"
 
 
 def new_uuid() -> UUID:

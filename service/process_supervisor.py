@@ -6,7 +6,6 @@ supervisor runs no event loop and no thread: a fork copies neither.
 
 import logging
 import os
-import random
 import selectors
 import signal
 import socket
@@ -137,7 +136,6 @@ class Supervisor:
             self._selector.close()
             for each in (ours, *self._wake, *(child.line for child in self._children if child.line)):
                 each.close()
-            random.seed()
             code = self.run(index, by_line(theirs, _BEAT))
         except Exception:
             log.exception("A process failed unexpectedly", extra={"event": "supervisor.process_failed", "child": index})

@@ -206,7 +206,7 @@ class HttpServer(web.Server):
         return RawResponse(
             body=usual.body,
             status=usual.status,
-            headers={**usual.headers, **self.headers, "X-Request-Id": ids.new_request_id()},
+            headers={**usual.headers, **self.headers, "X-Request-Id": ids.new()},
         )
 
 

@@ -102,7 +102,7 @@ async def answer(request: web.Request, route: Route | None, match: web.UrlMappin
 async def _answer(request: web.Request, route: Route | None, match: web.UrlMappingMatchInfo) -> web.Response:
     started = time.perf_counter()
     services = request.app[SERVICES]
-    request_id = ids.new_request_id()
+    request_id = ids.new()
     token = REQUEST_ID.set(request_id)
     client = client_of(request, services.forwarding)
     ctx = RequestContext(request, services, request_id, client, match)
