@@ -6,9 +6,10 @@ FROM ${BASE}
 ENV PYTHONUNBUFFERED=1
 WORKDIR /app
 
-COPY requirements.lock .
-RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
-    -r requirements.lock
+# requirements-tracing.lock has the packages for traces, too: docs/tracing.md.
+ARG LOCK=requirements.lock
+COPY ${LOCK} .
+RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r ${LOCK}
 
 # .dockerignore lets in only what production runs.
 COPY . .

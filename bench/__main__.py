@@ -1,6 +1,6 @@
 """`python -m bench`: this service beside the least code that does the same work, as a table.
 
-Takes about seven minutes (--quick: ten seconds; --peers, with other account services in the place of that code:
+Takes about seven minutes (--quick: half a minute; --peers, with other account services in the place of that code:
 nine at most), starts its own servers on free ports of this machine, talks to nobody else and leaves nothing behind.
 A busy machine is asked to be quiet, for a minute at most. Exit codes: 0 measured (goals may be missed: read the
 table), 1 something broke, 130 Ctrl-C.
@@ -109,7 +109,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="a few seconds: shows that it runs, measures nothing")
+    parser.add_argument("--quick", action="store_true", help="half a minute: shows that it runs, measures nothing")
     parser.add_argument("--writes", action="store_true", help="only the acts that write")
     parser.add_argument("--peers", action="store_true", help="other account services instead, which ./dev installs")
     parser.add_argument("--save", action="store_true", help="put table and plot into docs/performance.md, too")

@@ -102,7 +102,7 @@ GROUPS: dict[str, tuple[Option, ...]] = {
     "Sign-up and sign-in": (
         Option(
             "session_limit", kinds.whole(1, 1000), "N", "100",
-            "Sessions that a user has at most, 1 to 1000; with the next sign-in the oldest ends.",
+            "Sessions that a user has at most, 1 to 1000; a sign-in beyond that ends the oldest.",
         ),
         _switch("private_signup", "Sign-up does not tell whether an address has an account."),
         _switch("notify_new_device", "Tell users by mail of a sign-in from a new device."),

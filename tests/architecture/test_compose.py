@@ -164,20 +164,22 @@ def test_a_stop_waits_for_what_has_begun(compose: dict[str, Any]):
 
 
 def test_the_image_holds_what_production_runs(dockerfile: str):
-    """The lock with its hashes, time zones among it, and of the tree only what the API and the worker need."""
+    """A lock with its hashes, time zones among it, and of the tree only what the API and the worker need."""
     assert "--require-hashes" in dockerfile
     assert "\ntzdata==" in (ROOT / "requirements.lock").read_text(), "a slim image has no time zones of its own"
-    assert re.findall(r"-r (\S+)", dockerfile) == ["requirements.lock"]
+    assert re.findall(r"-r (\S+)", dockerfile) == ["${LOCK}"]
+    assert "\nARG LOCK=requirements.lock\nCOPY ${LOCK} .\n" in dockerfile
     lets = (ROOT / ".dockerignore").read_text().splitlines()
     assert lets[1] == "*", "what is not named stays out"
     assert {line for line in lets if line.startswith("!")} == {
-        "!requirements.lock", "!pyproject.toml", "!LICENSE", "!service", "!worker", "!templates", "!sql", "!docs",
+        "!requirements.lock", "!requirements-tracing.lock", "!pyproject.toml", "!LICENSE", "!service", "!worker",
+        "!templates", "!sql", "!docs",
     }  # fmt: skip
     assert "**/__pycache__" in lets
 
 
 def test_the_lock_with_traces_is_the_image_s_and_more():
-    """Installed on top of the image it changes no package that is there, since versions and hashes are the same."""
+    """An image made from it has the packages that the tests ran with, in the same versions, and those for traces."""
     plain, more = ((ROOT / f"requirements{name}.lock").read_text().splitlines() for name in ("", "-tracing"))
     assert [line for line in plain if line not in more] == []
     assert any(line.startswith("opentelemetry-sdk==") for line in more)

@@ -14,7 +14,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from devstack.servers import tied
 from service.cli import proxy_check
@@ -54,11 +53,11 @@ class Proxy:
 
 
 @asynccontextmanager
-async def _proxy(name: str, folder: Path, *, api: int, health: int) -> AsyncIterator[Proxy]:
+async def _proxy(name: str, folder: Path, *, api: int) -> AsyncIterator[Proxy]:
     program, port = debian.program(name), lasting_port()
     folder.mkdir()
     cert, key = make_certificate(folder / "tls", names="DNS:localhost", start="20200101000000Z", end="20990101000000Z")
-    words = {"nginx": _nginx, "caddy": _caddy}[name](folder, port, api, health, cert, key)
+    words = {"nginx": _nginx, "caddy": _caddy}[name](folder, port, api, cert, key)
     with (folder / "stderr.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 - which takes a millisecond
             [*tied(signal.SIGKILL), str(program.path), *words],
@@ -82,7 +81,7 @@ async def _proxy(name: str, folder: Path, *, api: int, health: int) -> AsyncIter
         process.wait()
 
 
-def _nginx(folder: Path, port: int, api: int, _health: int, cert: Path, key: Path) -> list[str]:
+def _nginx(folder: Path, port: int, api: int, cert: Path, key: Path) -> list[str]:
     """Put this machine's ports and paths into the example; return nginx's words."""
     text = (ROOT / "deploy" / "nginx" / "accounts.conf").read_text()
     text = re.sub(r" +listen \[::\].*\n", "", text).replace("listen 80;", f"listen 127.0.0.1:{lasting_port()};")
@@ -94,20 +93,14 @@ def _nginx(folder: Path, port: int, api: int, _health: int, cert: Path, key: Pat
     return ["-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")]
 
 
-def _caddy(  # noqa: PLR0917 - what the example names
-    folder: Path, port: int, api: int, health: int, cert: Path, key: Path
-) -> list[str]:
+def _caddy(folder: Path, port: int, api: int, cert: Path, key: Path) -> list[str]:
     """Put this machine's ports and paths into the example; return Caddy's words."""
     text = (ROOT / "deploy" / "caddy" / "Caddyfile").read_text()
     text = text.replace("\n{\n", "\n{\nadmin off\nauto_https disable_redirects\n", 1)
     text = text.replace("\naccounts.example.com {", f"\nhttps://localhost:{port} {{\ntls {cert} {key}", 1)
-    text = text.replace("127.0.0.1:8080", f"127.0.0.1:{api}").replace("health_port 8081", f"health_port {health}")
+    text = text.replace("127.0.0.1:8080", f"127.0.0.1:{api}")
     (folder / "Caddyfile").write_text(text)
     return ["run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
-
-
-async def _ready(_request: web.Request) -> web.Response:
-    return web.Response()
 
 
 @pytest.mark.parametrize("name", ["nginx", "caddy"])
@@ -115,15 +108,12 @@ async def test_the_example_passes_on_what_it_should(  # noqa: PLR0917 - fixtures
     name: str, settings: Settings, project, redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Clients keep their addresses and get the service's errors; no secret of a link is in a log, come what may."""
-    health = web.Application()
-    health.router.add_get("/ready", _ready)
     own = settings.model_copy(update={"trusted_hops": 1})
     secret = "/auth/recovery?project=shop&userId=ann&secret=canary"
     async with AsyncExitStack() as stack:
-        ready = await stack.enter_async_context(edge.running(health, own))
         service = await stack.enter_async_context(AsyncExitStack())
         api = await service.enter_async_context(edge.edge(own))
-        proxy = await stack.enter_async_context(_proxy(name, tmp_path / name, api=api, health=ready.addresses[0][1]))
+        proxy = await stack.enter_async_context(_proxy(name, tmp_path / name, api=api))
         monkeypatch.setenv("SSL_CERT_FILE", str(proxy.folder / "tls" / "cert.pem"))
         found = await asyncio.to_thread(proxy_check.check, f"https://localhost:{proxy.port}", settings)
         assert {each[1] for each in found} == {"ok"}, found
