@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 KEYS = frozenset({
     "http.request.method", "http.route", "http.response.status_code", "error.type",
     "accounts.request_id", "accounts.project", "accounts.mail", "accounts.sms", "accounts.letter", "accounts.attempt",
-    "accounts.outcome", "accounts.cause", "accounts.events", "accounts.mails", "server",
+    "accounts.outcome", "accounts.cause", "accounts.events", "server",
 })  # fmt: skip
 Kind = Literal["internal", "server", "consumer"]
 Facts = Mapping[str, str | int | None]
