@@ -787,9 +787,9 @@ CREATE OR REPLACE FUNCTION public.end_surplus_sessions(project text, owner text)
  LANGUAGE sql
 AS $function$
     with gone as (
-        delete from sessions where project_id = project and user_id = owner and id in (
+        delete from sessions where project_id = project and user_id = owner and id <= (
             select id from sessions where project_id = project and user_id = owner
-            order by id desc offset (select session_limit - 1 from projects where id = project)
+            order by id desc offset (select session_limit - 1 from projects where id = project) limit 1
         )
         returning id
     )
