@@ -982,10 +982,18 @@ declare
     made users;
 begin
     if address is not null then
-        perform claim_address(project, address);
+        -- The lock that claim_address takes too.
+        perform pg_advisory_xact_lock(hashtextextended(project || ' ' || address, 0));
         if not proved and is_reserved(project, address) then
             return;
         end if;
+        if not exists (
+            select from unnest(ids) as wanted
+            where not exists (select from users u where u.project_id = project and u.id = wanted)
+        ) then
+            return;
+        end if;
+        perform claim_address(project, address);
     end if;
     foreach given_id in array ids loop
         insert into users (project_id, id, email, email_verified, name, password_hash, password_updated_at)

@@ -49,6 +49,26 @@ async def test_a_refused_act_writes_nothing(api: Api, pool: Pool):
     assert await pool.fetchrow("select (select count(*) from events), (select count(*) from acts)") == before
 
 
+@pytest.mark.parametrize("refusal", ["id", "reserved"])
+async def test_a_refused_sign_up_takes_no_address_away(api: Api, pool: Pool, refusal: str):
+    """A blocked account that never proved its address gives it up for an account that is made, not for a refusal."""
+    user_id, asked = (await api.sign_up())["$id"], ANN
+    await pool.execute("update users set status = 'blocked'")
+    if refusal == "id":
+        asked = ANN | {"userId": user_id}
+    else:
+        await pool.execute(
+            "insert into tokens (project_id, id, kind, user_id, email, kid, expires_at)"
+            " values ('shop', 'undo', 'email_undo', $1, $2, 'k', now() + interval '1 hour')",
+            user_id,
+            ANN["email"],
+        )
+    assert (await api.call("POST", "/v1/account", json=asked)).status == 409
+    assert [tuple(row) for row in await pool.fetch("select id, email from users")] == [(user_id, ANN["email"])]
+    if refusal == "id":
+        assert (await api.call("POST", "/v1/account", json=ANN)).status == 201
+
+
 async def behind_a_sign_in(pool: Pool, user_id: str, waiting: Coroutine[Any, Any, Any]) -> Any:
     """Run an act that waits for the user's row while a session is opened; return its result."""
     place = ClientInfo("192.0.2.1", "--", user_agents.parse(""))
