@@ -46,7 +46,11 @@ async def run_act(
         return result
     await resolve_outcome(pool, act, lost)
     mark_committed()
-    found = await recall(pool)
+    try:
+        found = await recall(pool)
+    except Exception as error:
+        # An error of this read would say that nothing was done.
+        raise OutcomeUnknown from error
     if found is None:
         raise OutcomeUnknown from lost
     return found

@@ -9,7 +9,17 @@ import asyncpg
 import pytest
 
 from service import failpoints
-from service.db import Connection, OutcomeUnknown, Pool, PostgresGone, acts, connect, run_with_retry, transaction
+from service.db import (
+    Connection,
+    OutcomeUnknown,
+    Pool,
+    PostgresGone,
+    acts,
+    connect,
+    run_act,
+    run_with_retry,
+    transaction,
+)
 from service.db.acts import Act, resolve_outcome
 from testkit.patience import PATIENCE
 from testkit.proxy import Proxy
@@ -142,6 +152,21 @@ async def test_f03_work_is_run_again_only_if_it_was_undone(pool: Pool, point: st
     assert len(done) == runs
     assert sorted(undone for _, _, undone in await rows(pool)) == [False, True][:runs]
     assert await count(pool) == 1
+
+
+async def test_f03_a_result_that_can_not_be_read_again_is_no_undone_act(pool: Pool):
+    """The act was committed, and Postgres is gone once more when its result is read: nobody may say it was undone."""
+    act = Act("shop")
+
+    async def ask(connection: Connection) -> None:
+        await connection.execute("insert into acts (project_id, id) values ($1, $2)", act.project_id, act.id)
+        raise LOST
+
+    async def recall(_pool: Pool) -> None:
+        raise LOST
+
+    with pytest.raises(OutcomeUnknown):
+        await run_act(pool, act, ask, recall)
 
 
 async def test_a_failed_record_undoes_the_act(pool: Pool):
