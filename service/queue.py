@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import time
+from contextvars import Context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,8 @@ class JobQueue:
                 continue
             self._waiting.setdefault(job_id, _Job(function, row_id, _IDS if wakes else 1)).rows += 1
         if self._waiting and (self._rounds is None or self._rounds.done()):
-            self._rounds = asyncio.create_task(self._run_rounds())
+            # Not in the context of this request: it serves others too.
+            self._rounds = asyncio.create_task(self._run_rounds(), context=Context())
 
     async def drain(self) -> None:
         """Wait until every job was enqueued or given up, before Redis is left."""

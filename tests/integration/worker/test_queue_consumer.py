@@ -392,6 +392,17 @@ async def test_one_wake_up_waits_at_a_time(redis: Redis, job_queue: JobQueue):
     assert job_queue.failed_enqueues == 0
 
 
+async def test_a_wake_up_that_fell_out_of_the_queue_is_written_again(redis: Redis, job_queue: JobQueue):
+    """The queue may be deleted, as the worker's own repair does: the job that is left behind blocks no later one."""
+    sms = uuid4()
+    for _ in range(2):
+        await redis.delete(QUEUE)
+        job_queue.enqueue(SEND_MAIL, uuid4())
+        job_queue.enqueue(SEND_SMS, sms)
+        await job_queue.drain()
+        assert await redis.zrange(QUEUE, 0, -1) == sorted([SEND_MAIL.encode(), str(sms).encode()])
+
+
 async def test_redis_may_be_restarted(pool: Pool, settings: Settings, redis: Redis, ann, tmp_path: Path):
     """The worker gets jobs again once Redis is back; the poller finds what was asked meanwhile."""
     server = start_valkey(tmp_path)
