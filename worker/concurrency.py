@@ -47,9 +47,12 @@ class DeliverySlots:
             self._end(task)
 
     @asynccontextmanager
-    async def acquire_many(self, most: int, admit: Callable[[int], Awaitable[list[T]]]) -> AsyncIterator[list[T]]:
-        """Wait for a slot, take those that are free, at most `most`, then wait for `admit`, and yield its results.
+    async def acquire_many(
+        self, most: int, admit: Callable[[], Awaitable[T]], admit_more: Callable[[int], Awaitable[list[T]]]
+    ) -> AsyncIterator[list[T]]:
+        """Wait for a slot, then for `admit`, and yield its result with those of `admit_more`, which waits for nothing.
 
+        They are no more than `most`, nor than the slots that are free then: whoever waits for `admit` holds one only.
         Each result has a slot, to `hold` or to `release`; there is none if the worker stops before that.
         """
         taken = 0
@@ -57,10 +60,13 @@ class DeliverySlots:
         async def take() -> list[T]:
             nonlocal taken
             try:
-                while taken < most and not (taken and self._semaphore.locked()):
+                await self._semaphore.acquire()
+                taken = 1
+                admitted = [await admit()]
+                while taken < most and not self._semaphore.locked():
                     await self._semaphore.acquire()
                     taken += 1
-                return await admit(taken)
+                return admitted + await admit_more(taken - 1)
             except BaseException:
                 taken = self.release(taken)
                 raise

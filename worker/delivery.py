@@ -98,15 +98,18 @@ class Delivery:
             raise
 
     async def _claim_one_by_one(self, mail_ids: Sequence[UUID]) -> list[Claim]:
-        """Claim rows of which one could not be read, which held up all others of its batch."""
+        """Claim rows of which one could not be read, which held up all others of its batch.
+
+        A fault of Postgres ends it: what is claimed by then is sent, the others are still due.
+        """
         await outbox.release(self.pool, list(mail_ids), worker=self.recorder.leases.worker)
         claims: list[Claim] = []
         for mail_id in mail_ids:
             try:
                 claims += await self.claim(mail_id)
             except Exception as error:
-                if db.find_fault(error) is not None:
-                    raise
+                if self.pool.note(error):
+                    break
                 log.exception("A mail's row can't be read", extra={"event": "mail.unreadable", "mail": str(mail_id)})
         return claims
 

@@ -100,7 +100,7 @@ class Dispatcher:
         Waits until one can be sent, before the claim, so that no lease runs meanwhile.
         """
         slots, relay = self.delivery.slots, self.delivery.relays.shared
-        async with slots.acquire_many(len(mail_ids), relay.acquire_rates) as reservations:
+        async with slots.acquire_many(len(mail_ids), relay.acquire_rate, relay.acquire_free_rates) as reservations:
             claimed_at = time.monotonic()
             claims: list[Claim] = []
             try:

@@ -50,6 +50,49 @@ async def test_who_waits_when_it_closes_gets_nothing():
     assert seen == [None] * 4
 
 
+async def test_a_batch_that_waits_for_leave_holds_one_slot():
+    """While a relay's rate is waited for, SMS have the other slots: no code waits for the relay's next minute."""
+    slots, seen = DeliverySlots(3), []
+
+    async def send_batch() -> None:
+        async with slots.acquire_many(3, never, more):
+            pass
+
+    async def more(_most: int) -> list[float]:
+        return []
+
+    async def work() -> None:
+        async with slots.acquire(at_once) as admitted:
+            seen.append(admitted)
+
+    batch = asyncio.create_task(send_batch())
+    await asyncio.sleep(0)
+    working = asyncio.gather(work(), work())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    batch.cancel()
+    assert seen == [1.0, 1.0]
+    await working
+    with pytest.raises(asyncio.CancelledError):
+        await batch
+
+
+async def test_a_batch_has_as_many_slots_as_leaves():
+    """It takes what is free of both; slots without a leave are free for others at once."""
+    slots = DeliverySlots(4)
+
+    async def one_more(most: int) -> list[float]:
+        assert most == 2
+        return [2.0]
+
+    async with slots.acquire(at_once), slots.acquire_many(9, at_once, one_more) as admitted:
+        assert admitted == [1.0, 2.0]
+        async with slots.acquire(at_once):
+            assert slots._semaphore.locked()
+        assert slots.release(2) == 0
+    assert slots._semaphore._value == 4
+
+
 async def test_what_is_under_way_is_waited_for():
     """Closing ends when the last one has, not before."""
     slots, go, done = DeliverySlots(2), asyncio.Event(), []

@@ -78,14 +78,16 @@ class RelayPool:
 
     async def acquire_rate(self) -> RateReservation:
         """Wait until a mail may be sent. Call before the claim, so that no lease runs meanwhile."""
-        return (await self.acquire_rates(1))[0]
-
-    async def acquire_rates(self, most: int) -> list[RateReservation]:
-        """Wait until a mail may be sent, and reserve for as many as may be sent at that time, at most `most`."""
         async with self._queue:
-            reservations = [await self._reserve()]
-            while len(reservations) < most and self._may_send(asyncio.get_running_loop().time()):
-                reservations.append(await self._reserve())
+            return await self._reserve()
+
+    async def acquire_free_rates(self, most: int) -> list[RateReservation]:
+        """Reserve for as many mails as may be sent now, at most `most`; none while others wait for their turn."""
+        reservations: list[RateReservation] = []
+        while (
+            len(reservations) < most and not self._queue.locked() and self._may_send(asyncio.get_running_loop().time())
+        ):
+            reservations.append(await self._reserve())
         return reservations
 
     async def _reserve(self) -> RateReservation:

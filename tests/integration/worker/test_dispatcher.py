@@ -128,6 +128,17 @@ async def test_f59_a_row_that_can_not_be_read_spoils_no_batch(pool: Pool, sink: 
     assert len(sink.mails) == 3
 
 
+async def test_f59_what_was_claimed_before_a_fault_is_sent(pool: Pool, sink: Sink, a_worker):
+    """Postgres is lost while a spoilt batch is claimed one by one: no mail waits until its lease runs out."""
+    worker, mails = a_worker(), await mails_of(pool, 3)
+    await pool.execute("update mails set facts = '{\"a\": 1e400}' where id = $1", mails[1])
+    # The batch, the first mail, the second; then the third.
+    failpoints.arm("db.claim_mails.before:raise:4")
+    await dispatched(worker)
+    assert [await state(pool, mail) for mail in mails] == ["sent", "sending", "pending"]
+    assert len(sink.mails) == 1
+
+
 async def test_a_record_that_fails_is_written_again(pool: Pool, sink: Sink, a_worker, monkeypatch):
     """The statement for a whole batch is lost once: all of it is recorded by the next, and no mail goes twice."""
     monkeypatch.setattr("worker.retries._RETRY", 0.01)
