@@ -115,15 +115,25 @@ class Supervisor:
         ours, theirs = socket.socketpair()
         # A signal between the fork and the child's own handlers would be lost; it waits instead.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        child.pid = os.fork()
-        if child.pid == 0:
-            self._live(child.index, ours, theirs)
+        try:
+            child.pid = os.fork()
+        except OSError as error:
+            ours.close()
+            log.error(  # noqa: TRY400 - the system's reason is all there is to say
+                "A process could not be started; the supervisor tries again",
+                extra={"event": "supervisor.fork_failed", "child": child.index, "fault": error.strerror},
+            )
+        else:
+            if child.pid == 0:
+                self._live(child.index, ours, theirs)
+            ours.settimeout(0)
+            child.line = ours
+            self._selector.register(ours, selectors.EVENT_READ, child)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         theirs.close()
-        ours.settimeout(0)
-        child.line, child.started = ours, time.monotonic()
-        child.heard = child.started
-        self._selector.register(ours, selectors.EVENT_READ, child)
+        child.started = child.heard = time.monotonic()
+        if not child.pid:
+            self._postpone(child)
 
     def _live(self, index: int, ours: socket.socket, theirs: socket.socket) -> NoReturn:
         """Be the child: without anything of the supervisor's but its own end of the line."""
@@ -183,13 +193,18 @@ class Supervisor:
         if code in self.hopeless or (code in self.unready and not child.was_ready):
             self._stop(code)
             return
-        now = time.monotonic()
-        child.pause = _PAUSE if now - child.started >= _STEADY else min(_LONGEST_PAUSE, child.pause * 2 or _PAUSE)
-        child.due = now + child.pause
+        self._postpone(child)
         log.warning(
             "A process ended; the supervisor starts another one",
             extra={"event": "supervisor.process_ended", "child": child.index, "pid": pid, "code": code},
         )
+
+    @staticmethod
+    def _postpone(child: Child) -> None:
+        """Set the time of the next start, after a longer pause each time."""
+        now = time.monotonic()
+        child.pause = _PAUSE if now - child.started >= _STEADY else min(_LONGEST_PAUSE, child.pause * 2 or _PAUSE)
+        child.due = now + child.pause
 
     def _kill_silent(self, now: float, *, late: bool) -> None:
         """Kill processes whose event loop hangs, and all that don't stop in time.

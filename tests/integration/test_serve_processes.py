@@ -123,3 +123,28 @@ def test_a_process_that_hangs_is_killed():
         timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert (done.stderr.split(), done.returncode) == (["supervisor.process_hung", "supervisor.process_ended"], 5)
+
+
+_NO_ROOM = """
+import errno, logging, os, sys
+from service.process_supervisor import Supervisor
+logging.basicConfig(format="%(event)s")
+refusals, fork = [errno.EAGAIN], os.fork
+
+def fork_at_last():
+    if refusals:
+        raise OSError(refusals.pop(), "")
+    return fork()
+
+os.fork = fork_at_last
+sys.exit(Supervisor(1, lambda index, starter: 5, drain=1, hopeless=frozenset({5})).supervise())
+"""
+
+
+def test_a_fork_that_is_refused_is_tried_again():
+    """Without room for one process more, those that run go on: their supervisor does not end."""
+    done = subprocess.run(
+        [sys.executable, "-c", _NO_ROOM], cwd=processes.ROOT, capture_output=True, text=True, timeout=PATIENCE,
+        check=False,
+    )  # fmt: skip
+    assert (done.stderr.split(), done.returncode) == (["supervisor.fork_failed"], 5)
