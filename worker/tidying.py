@@ -59,7 +59,7 @@ class Tidying:
         await self._attempt("log partitions", self._maintain_partitions)
         due: dict[str, Deletion] = {**self.deletions, "mails": partial(outbox.delete_finished, days=self.mail_days)}
         while due:
-            due = {kind: act for kind, act in due.items() if await self._attempt(kind, act) == BATCH}
+            due = {kind: act for kind, act in due.items() if await self._attempt(kind, act) >= BATCH}
 
     async def _maintain_partitions(self, _pool: Pool, *, most: int) -> int:  # noqa: ARG002 - whole months at once
         return await security_log.maintain_partitions(self.pool, months=self.log_months)

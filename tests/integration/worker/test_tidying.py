@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from service.db import Pool, Queries
-from service.store import sessions, tokens
+from service.store import authenticators, sessions, tokens
 from worker.tidying import BATCH, DELETIONS, Tidying
 
 _SESSION = (
@@ -31,6 +31,18 @@ async def test_more_than_a_batch_is_deleted_at_once(pool: Pool, ann):
     await pool.execute(_SESSION, 2 * BATCH + 1)
     await Tidying(pool, 12, 30).run()
     assert (await pool.fetchrow("select count(*) from sessions"))[0] == 0
+
+
+async def test_two_sorts_of_one_kind_leave_nothing(pool: Pool, ann):
+    """Authenticators go for two reasons, each with a batch of its own: more than one batch is no last one."""
+    await pool.execute(
+        "insert into authenticators (project_id, user_id, id, kid, sealed, created_at, removed_at)"
+        " select 'shop', 'ann', number::text, 'k', repeat('x', 60)::bytea, now() - interval '4 days',"
+        " case when number > 1 then now() - interval '73 h' end from generate_series(1, $1) number",
+        2 * BATCH + 1,
+    )
+    await Tidying(pool, 12, 30, {"authenticators": authenticators.delete_old}).run()
+    assert (await pool.fetchrow("select count(*) from authenticators"))[0] == 0
 
 
 async def test_a_kind_that_fails_stops_no_other(pool: Pool, ann, caplog: pytest.LogCaptureFixture):
