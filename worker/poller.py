@@ -49,11 +49,10 @@ class OutboxPoller:
             group.create_task(self.resume_after_outage())
 
     async def poll_due(self) -> None:
-        """Record mails known to be sent, write overdue events, deliver overdue mails."""
+        """Record mails known to be sent, deliver overdue mails, write overdue events."""
         await self.delivery.recorder.record_unconfirmed()
         await self.delivery.recorder.release_unconfirmed()
-        if await events.has_overdue(self.pool, seconds=GRACE):
-            await self.log_writer.write_pending()
+        has_events = await events.has_overdue(self.pool, seconds=GRACE)
         self.dispatcher.grace.note_answer()
         if recovered := await self.delivery.relays.take_recovered():
             await self._reschedule_now(only=recovered)
@@ -63,6 +62,8 @@ class OutboxPoller:
         if begun := set(self.dispatcher.deliveries.values()):
             await asyncio.wait(begun, timeout=max(0, until - asyncio.get_running_loop().time()))
         self.delivery.recorder.metrics.add("polls")
+        if has_events:  # last: an event that can't be written holds up no mail
+            await self.log_writer.write_pending()
 
     async def resume_after_outage(self) -> None:
         """Make the mails due that waited for the shared relay, the oldest first, whenever that has recovered.

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from service import failpoints
-from service.db import Pool
+from service.db import Pool, PostgresGone
 from service.queue import QUEUE, SEND_MAIL
 from service.settings import Settings
 from testkit.outbox import request_mail
@@ -148,3 +148,18 @@ async def test_a_record_that_fails_is_written_again(pool: Pool, sink: Sink, a_wo
     assert [await state(pool, mail) for mail in mails] == ["sent"] * 6
     assert len(sink.mails) == 6
     assert not worker.recorder.journal.open
+
+
+async def test_a_log_that_can_not_be_written_holds_up_no_mail(pool: Pool, sink: Sink, a_worker):
+    """Mails that wait for another attempt depend on the poller: it sends them before the log may fail."""
+    (mail,), found = await mails_of(pool, 1), poller(pool, a_worker())
+    await pool.execute("update events set at = now() - interval '2 seconds'")
+    failpoints.arm("db.write_security_log.before:raise")
+    with pytest.raises(PostgresGone):
+        await found.poll_due()
+    if begun := found.dispatcher.deliveries.values():
+        await asyncio.wait(begun)
+    assert (await state(pool, mail), len(sink.mails)) == ("sent", 1)
+    failpoints.disarm()
+    await found.poll_due()
+    assert (await pool.fetchrow("select count(*) from logs"))[0] == 1
