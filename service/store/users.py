@@ -197,9 +197,7 @@ async def find_member_by_session(conn: Executor, project_id: str, *, user_id: st
     )
 
 
-async def change_password(
-    conn: Executor, user: User, *, password_hash: str, kept: int, email_verified: bool | None = None
-) -> None:
+async def change_password(conn: Executor, user: User, *, password_hash: str, kept: int) -> None:
     """Change the password of `user`, as it was before, locked; so many of its last passwords are remembered."""
     await _sql.run(
         conn,
@@ -209,14 +207,7 @@ async def change_password(
         password_hash=user.password_hash,
         kept=kept,
     )
-    await _sql.run(
-        conn,
-        "change_password",
-        project_id=user.project_id,
-        id=user.id,
-        password_hash=password_hash,
-        email_verified=email_verified,
-    )
+    await _sql.run(conn, "change_password", project_id=user.project_id, id=user.id, password_hash=password_hash)
 
 
 async def last_passwords(conn: Executor, user: User, *, most: int) -> list[str]:

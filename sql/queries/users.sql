@@ -116,11 +116,8 @@ select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u
 from sessions s join users u on u.project_id = s.project_id and u.id = s.user_id
 where s.project_id = :project_id and s.user_id = :user_id and s.id = :session_id and s.expires_at > now();
 
--- name: change_password(project_id, id, password_hash, email_verified)
--- A recovery also verifies the address, a change of password leaves that as it is (email_verified null).
-update users set password_hash = :password_hash, password_updated_at = now(), updated_at = now(),
-    email_verified = coalesce(:email_verified, email_verified),
-    proved_by_holder = coalesce(:email_verified, proved_by_holder)
+-- name: change_password(project_id, id, password_hash)
+update users set password_hash = :password_hash, password_updated_at = now(), updated_at = now()
 where project_id = :project_id and id = :id;
 
 -- name: rehash_password(project_id, id, earlier_hash, password_hash)
