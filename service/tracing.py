@@ -108,7 +108,10 @@ def start(url: str, *, sampled: float, program: str) -> None:
         from service.settings import InvalidSettings  # noqa: PLC0415 - the log needs no settings
 
         raise InvalidSettings(["TRACES_URL: the packages of requirements-tracing.lock are not installed"]) from None
-    _tracer = Tracer(OTLPSpanExporter(endpoint=url, timeout=_EXPORT), sampled=sampled, program=program)
+    from service.trace_exporter import WatchedExporter  # noqa: PLC0415 - see the head of this file
+
+    exporter = WatchedExporter(OTLPSpanExporter(endpoint=url, timeout=_EXPORT), url)
+    _tracer = Tracer(exporter, sampled=sampled, program=program)
 
 
 async def stop() -> None:

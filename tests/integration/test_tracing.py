@@ -155,3 +155,15 @@ def test_missing_packages_are_told(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(InvalidSettings, match="requirements-tracing"):
         tracing.start("http://localhost:4318/v1/traces", sampled=1, program="accounts-api")
     assert not tracing.is_on()
+
+
+async def test_a_collector_that_is_away_is_one_line(caplog: pytest.LogCaptureFixture):
+    """Not a line for each batch, and never the whole URL: its query may hold a key."""
+    address = f"127.0.0.1:{free_port()}"
+    tracing.start(f"http://{address}/v1/traces?key=of-the-collector", sampled=1, program="accounts-api")
+    with tracing.span("transaction", root=True):
+        pass
+    await tracing.stop()
+    (told,) = caplog.records
+    assert (told.event, told.server, told.levelname) == ("traces.unavailable", address, "WARNING")
+    assert "of-the-collector" not in caplog.text
