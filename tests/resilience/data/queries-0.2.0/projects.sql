@@ -2,18 +2,34 @@
 select p.id, p.name, p.created_at, p.sender_name, p.sender_address, p.locale, p.verification_url,
     p.modern_by_default, p.reveal_unknown_users, p.plain_http, p.password_min, p.password_max,
     p.session_seconds, p.recovery_seconds, p.verification_seconds, p.magic_url_seconds, p.otp_seconds,
-    array(select hostname from platforms where project_id = p.id order by hostname) as hostnames
+    p.limits, p.limits_dry_run, p.notify_new_device, p.private_signup,
+    p.password_blocklist, p.password_personal_data, p.password_history, p.special_use_domains,
+    array(select hostname from platforms where project_id = p.id order by hostname) as hostnames,
+    array(select app from apps where project_id = p.id order by app) as apps
 from projects p where p.id = :id;
 
 -- name: list_projects() -> Project*
 select p.id, p.name, p.created_at, p.sender_name, p.sender_address, p.locale, p.verification_url,
     p.modern_by_default, p.reveal_unknown_users, p.plain_http, p.password_min, p.password_max,
     p.session_seconds, p.recovery_seconds, p.verification_seconds, p.magic_url_seconds, p.otp_seconds,
-    array(select hostname from platforms where project_id = p.id order by hostname) as hostnames
+    p.limits, p.limits_dry_run, p.notify_new_device, p.private_signup,
+    p.password_blocklist, p.password_personal_data, p.password_history, p.special_use_domains,
+    array(select hostname from platforms where project_id = p.id order by hostname) as hostnames,
+    array(select app from apps where project_id = p.id order by app) as apps
 from projects p order by p.id;
 
+-- name: claim_project_id(id)
+-- Until the end of the transaction nobody else makes a project whose id differs from this one in capitals at most.
+select pg_advisory_xact_lock(hashtext('projects'), hashtext(lower(:id)));
+
 -- name: create_project(id, name)
-insert into projects (id, name) values (:id, :name);
+-- Not where one is whose id is the same but for capitals: cookies have names in small letters, and could not tell
+-- the two apart.
+insert into projects (id, name)
+select :id, :name where not exists (select from projects where lower(id) = lower(:id::text));
+
+-- name: list_alike_projects() -> Alike*
+select array_agg(id order by id) as ids from projects group by lower(id) having count(*) > 1 order by lower(id);
 
 -- name: change_project(id, changes)
 -- The changes are one JSON object, its names those of the columns; what it leaves out stays.
@@ -23,15 +39,30 @@ update projects p set
     reveal_unknown_users = n.reveal_unknown_users, plain_http = n.plain_http,
     password_min = n.password_min, password_max = n.password_max, session_seconds = n.session_seconds,
     recovery_seconds = n.recovery_seconds, verification_seconds = n.verification_seconds,
-    magic_url_seconds = n.magic_url_seconds, otp_seconds = n.otp_seconds
+    magic_url_seconds = n.magic_url_seconds, otp_seconds = n.otp_seconds,
+    limits_dry_run = n.limits_dry_run, notify_new_device = n.notify_new_device, private_signup = n.private_signup,
+    password_blocklist = n.password_blocklist, password_personal_data = n.password_personal_data,
+    password_history = n.password_history, special_use_domains = n.special_use_domains
 from projects o, jsonb_populate_record(o, :changes::jsonb) n
 where p.id = :id and o.id = p.id;
+
+-- name: set_limit(id, rule, numbers)
+-- A rule's own numbers; null takes them away.
+update projects set limits = case when :numbers::jsonb is null then limits - :rule::text
+    else limits || jsonb_build_object(:rule::text, :numbers::jsonb) end
+where id = :id;
 
 -- name: add_platform(project_id, hostname)
 insert into platforms (project_id, hostname) values (:project_id, :hostname) on conflict do nothing;
 
 -- name: remove_platform(project_id, hostname)
 delete from platforms where project_id = :project_id and hostname = :hostname;
+
+-- name: add_app(project_id, app)
+insert into apps (project_id, app) values (:project_id, :app) on conflict do nothing;
+
+-- name: remove_app(project_id, app)
+delete from apps where project_id = :project_id and app = :app;
 
 -- name: create_api_key(project_id, id, name, secret_hash, scopes, expires_at)
 insert into api_keys (project_id, id, name, secret_hash, scopes, expires_at)

@@ -8,7 +8,7 @@ update events set user_id = :user_id, ready = true
 where project_id = :project_id and token_id = :token_id and not ready
 returning id;
 
--- name: take_events(most) -> Recorded*
+-- name: take_events(most) -> PendingEvent*
 -- The oldest that wait: a hundred rows at once cost little more than one.
 delete from events where id in (
     select id from events where ready order by at limit :most for update skip locked

@@ -1,0 +1,32 @@
+-- name: count_in_windows(names, limits, seconds) -> Window*
+-- One a window, in the order of the names.
+select before, wait, counted_at from count_in_windows(:names::text[], :limits::int[], :seconds::int[]);
+
+-- name: give_back(names, limits, moments)
+select give_back(:names::text[], :limits::int[], :moments::timestamptz[]);
+
+-- name: forget_windows(names)
+delete from windows where name = any(:names::text[]);
+
+-- name: note_resets(names)
+insert into window_resets (name) select unnest(:names::text[])
+on conflict (name) do update set at = excluded.at;
+
+-- name: drop_old_resets()
+-- No window is longer.
+delete from window_resets where at < now() - interval '31 days';
+
+-- name: find_resets(since) -> Reset*
+select name, at from window_resets where at > :since order by at;
+
+-- name: find_windows(names, seconds) -> Held*
+-- One a name, in their order; an empty one where there is none.
+select c.calls as before, case when c.calls = 0 then g.span * 1000000::bigint
+    else (extract(epoch from c.oldest - now()) * 1000000)::bigint + g.span * 1000000::bigint end as wait
+from unnest(:names::text[], :seconds::int[]) with ordinality g (name, span, place)
+left join windows w on w.name = g.name
+cross join lateral (
+    select coalesce(sum(coalesce(e.many, 1)), 0)::int as calls, min(e.at) as oldest
+    from unnest(w.calls, w.many) e (at, many) where e.at > now() - make_interval(secs => g.span)
+) c
+order by g.place;
