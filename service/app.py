@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -56,46 +57,56 @@ def make(
             if route.method == "GET":
                 app.router.add_route("HEAD", path, enter)
     app.on_response_prepare.append(drop_server_header)
-    app.cleanup_ctx.append(_services(settings, now, peers or outages.peers_of(settings), metrics or ApiMetrics()))
+    services = ServicesOfApp(settings, now, peers or outages.peers_of(settings), metrics or ApiMetrics())
+    app.cleanup_ctx.append(services.open_and_close)
     return app
 
 
-def _services(settings: Settings, now: Callable[[], float], peers: outages.Peers, metrics: ApiMetrics):  # type: ignore[no-untyped-def]  # noqa: ANN202 - aiohttp's own alias is not public
-    async def open_and_close(app: web.Application) -> AsyncIterator[None]:
-        ring = settings.key_ring
-        url, size = settings.database_url.get_secret_value(), settings.database_connections
-        pool = Pool(url, size=size, name="accounts-api", outage=peers.postgres)
-        redis = connect(settings.redis_url.get_secret_value())
-        job_queue = JobQueue(redis, peers.redis)
-        passwords = PasswordHashPool(settings.hash_threads, breached=breached(settings), observe=metrics.hash.observe)
+@dataclass(frozen=True, slots=True)
+class ServicesOfApp:
+    """The services of one application: opened when it starts, closed when it ends."""
+
+    settings: Settings
+    now: Callable[[], float]
+    peers: outages.Peers
+    metrics: ApiMetrics
+
+    async def open_and_close(self, app: web.Application) -> AsyncIterator[None]:
+        """Keep the services for as long as aiohttp keeps this open (web.Application.cleanup_ctx)."""
+        url, size = self.settings.database_url.get_secret_value(), self.settings.database_connections
+        pool = Pool(url, size=size, name="accounts-api", outage=self.peers.postgres)
+        redis = connect(self.settings.redis_url.get_secret_value())
+        limits = RateLimiter(redis, self._limits_key(), rate_limit_windows.Store(pool), self.peers.redis)
+        services = app[SERVICES] = self._open(pool, limits, JobQueue(redis, self.peers.redis))
+        yield
+        services.passwords.close()
+        await services.identity_providers.close()
+        await services.job_queue.drain()
+        await redis.aclose(close_connection_pool=True)
+        await pool.close()
+
+    def _open(self, pool: Pool, limits: RateLimiter, job_queue: JobQueue) -> Services:
+        settings, ring = self.settings, self.settings.key_ring
         user_agents.load_rules()
-        identity_providers = IdentityProviders(now)
-        app[SERVICES] = Services(
+        return Services(
             settings=settings,
             ring=ring,
             pool=pool,
             projects=ProjectCache(pool),
             branding=BrandingCache(pool),
             logos=LogoCache(pool),
-            passwords=passwords,
-            jwts=Jwts(ring, now),
-            limits=RateLimiter(
-                redis,
-                key_derivation.derive(ring[key_derivation.current(ring)], "limits"),
-                rate_limit_windows.Store(pool),
-                peers.redis,
+            passwords=PasswordHashPool(
+                settings.hash_threads, breached=breached(settings), observe=self.metrics.hash.observe
             ),
+            jwts=Jwts(ring, self.now),
+            limits=limits,
             job_queue=job_queue,
             forwarding=Forwarding(settings.forwarded_header, settings.trusted_hops),
             providers=ProviderCache(pool, ring),
-            identity_providers=identity_providers,
-            metrics=metrics,
+            identity_providers=IdentityProviders(self.now),
+            metrics=self.metrics,
         )
-        yield
-        passwords.close()
-        await identity_providers.close()
-        await job_queue.drain()
-        await redis.aclose(close_connection_pool=True)
-        await pool.close()
 
-    return open_and_close
+    def _limits_key(self) -> bytes:
+        ring = self.settings.key_ring
+        return key_derivation.derive(ring[key_derivation.current(ring)], "limits")

@@ -26,7 +26,8 @@ from service.clientinfo import user_agents
 from service.settings import InvalidSettings, Settings, WorkerSettings
 from service.version import VERSION
 from worker.mail import templates
-from worker.main import relay_of, run_worker
+from worker.main import run_worker
+from worker.parts import relay_of
 from worker.sms.check import check_webhook
 from worker.smtp import SmtpUrl, StepResult, check_steps, parse_urls
 

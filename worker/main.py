@@ -2,48 +2,24 @@
 
 import asyncio
 import logging
-import signal
-from collections.abc import Coroutine
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from arq.connections import ArqRedis
-
 from service import event_loop_monitor, tracing
 from service.db import Pool
-from service.metrics import MetricsPage, of_process
-from service.outages import Peers
-from service.queue import JobQueue, connect
-from service.relay_reports import RelayReporter
 from service.settings import InvalidSettings, Settings
 from service.store import sealed_rows, sms
-from service.supervision import READY, STOPPING, Supervision, by_systemd
+from service.supervision import READY, Supervision, by_systemd
 from worker.asyncio_tools import cancel_and_wait
-from worker.concurrency import DeliverySlots
+from worker.context import open_context
 from worker.crash_recovery import recover
-from worker.delivery import Delivery
-from worker.dispatcher import Dispatcher
-from worker.health import HealthPort, WorkerHealth
-from worker.heartbeat import Heartbeat
-from worker.leases import Leases
-from worker.metrics import Metrics
 from worker.outcomes import OutcomeRecorder
-from worker.poller import OutboxPoller
-from worker.queue_consumer import QueueConsumer
-from worker.relays import Relays
-from worker.security_log import SecurityLogWriter
-from worker.sent_journal import SentJournal
+from worker.parts import Deliveries, Parts, build
+from worker.shutdown import Shutdown
 from worker.sms.attempts import SmsAttempts
-from worker.sms.delivery import SmsDelivery
-from worker.sms.poller import SmsPoller
-from worker.sms.webhook import sender_of
-from worker.smtp import RelayPool, SmtpUrl, parse_urls
-from worker.worker_name import WorkerName, acquire, default_state
+from worker.worker_name import acquire, default_state
 
 log = logging.getLogger("worker")
-# Seconds for deliveries to finish when the worker is stopped.
-_DRAIN = 10.0
 # Seconds that Postgres has at the start to tell which keys its rows need.
 _PATIENCE = 5.0
 
@@ -53,36 +29,19 @@ async def run_worker(settings: Settings) -> None:
 
     Raises InvalidSettings where rows are encrypted under keys that this worker lacks.
     """
-    stop, hurry, starter = asyncio.Event(), asyncio.Event(), by_systemd()
-
-    def request_stop() -> None:
-        if stop.is_set():
-            log.info("The worker stops at once", extra={"event": "worker.stopping_now"})
-            hurry.set()
-        else:
-            log.info("The worker is stopping", extra={"event": "worker.stopping"})
-            starter.report(STOPPING)
-            stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, request_stop)
+    shutdown, starter = Shutdown(), by_systemd()
+    shutdown.listen(starter)
     default = default_state(settings.database_url.get_secret_value())
-    identity = await acquire(settings.worker_id, Path(settings.worker_state or default), stop)
+    identity = await acquire(settings.worker_id, Path(settings.worker_state or default), shutdown.requested)
     if identity is None:
         return
-    peers = Peers(settings.database_url.get_secret_value(), settings.redis_url.get_secret_value())
-    pool = Pool(
-        settings.database_url.get_secret_value(), size=settings.database_connections, name="accounts-worker",
-        patience=10, outage=peers.postgres,
-    )  # fmt: skip
-    redis = connect(settings.redis_url.get_secret_value())
+    context = open_context(settings, identity)
     try:
-        await _require_keys(pool, settings)
-        await _run(settings, identity, pool, redis, peers, stop, hurry, starter)
+        await _require_keys(context.pool, settings)
+        tracing.start(settings.traces_url, sampled=settings.traces_sampled, program="accounts-worker")
+        await _run(build(context, shutdown.requested), shutdown, starter)
     finally:
-        await redis.aclose(close_connection_pool=True)
-        await pool.close()
-        identity.release()
+        await context.close()
     log.info("The worker has stopped", extra={"event": "worker.stopped", "worker": identity.name})
 
 
@@ -101,104 +60,43 @@ async def _require_keys(pool: Pool, settings: Settings) -> None:
         raise InvalidSettings([missing])
 
 
-async def _run(  # noqa: PLR0917 - all parts that a worker is built of
-    settings: Settings,
-    identity: WorkerName,
-    pool: Pool,
-    redis: ArqRedis,
-    peers: Peers,
-    stop: asyncio.Event,
-    hurry: asyncio.Event,
-    starter: Supervision,
-) -> None:
-    tracing.start(settings.traces_url, sampled=settings.traces_sampled, program="accounts-worker")
-    metrics, job_queue = Metrics(), JobQueue(redis, peers.redis)
-    recorder = OutcomeRecorder(pool, Leases(pool, identity.name), SentJournal(identity.journal), metrics)
-    slots = DeliverySlots(settings.worker_jobs)
-    relays = Relays(pool, settings.key_ring, relay_of(settings), partial(_own_relay, settings), settings.helo)
-    delivery = Delivery(
-        pool, relays, job_queue, settings.key_ring, settings.mail_from, settings.public_url, slots, recorder
-    )  # fmt: skip
-    reports = RelayReporter(redis, identity.name, relays.states, peers.redis)
-    log_writer = SecurityLogWriter(pool)
-    sender = sender_of(settings.sms_url.get_secret_value(), settings.key_ring)
-    sms_delivery = SmsDelivery(pool, sender, settings.key_ring, identity.name, slots, metrics)
-    sms_poller = SmsPoller(pool, sms_delivery, settings.mail_days)
-    dispatcher = Dispatcher(delivery)
-    poller = OutboxPoller(pool, delivery, log_writer, settings.log_months, settings.mail_days, dispatcher)
-    url = settings.redis_url.get_secret_value()
-    consumer = QueueConsumer(url, dispatcher, sms_poller, log_writer, settings.worker_jobs, identity.name, peers.redis)
-    heartbeat = Heartbeat(settings.worker_heartbeat, identity, relays, job_queue, metrics, sender)
-    health = WorkerHealth(peers, relays, sender, stop)
-    page = MetricsPage(
-        metrics.registry,
-        metrics.read_backlog,
-        health.read,
-        lambda: of_process(pool, peers, job_queue),
-    )
-    health_port = HealthPort(settings.host, settings.worker_health_port, health, page)
-    beside = [asyncio.create_task(each.run()) for each in (heartbeat, reports, health_port)]
-    beside.append(asyncio.create_task(starter.run(stop)))
+async def _run(parts: Parts, shutdown: Shutdown, starter: Supervision) -> None:
+    context, recorder = parts.context, parts.deliveries.recorder
+    beside = [asyncio.create_task(each.run()) for each in parts.monitoring]
+    beside.append(asyncio.create_task(starter.run(shutdown.requested)))
     event_loop_monitor.spare_startup()
-    log.info("The worker has started", extra={"event": "worker.started", "worker": identity.name})
+    log.info("The worker has started", extra={"event": "worker.started", "worker": context.identity.name})
     starter.report(READY)
     try:
-        if await _finished_before(stop, recover(pool, identity, recorder)):
-            health.recovered = True
-            poller_task = asyncio.create_task(poller.run())
-            sms_task = asyncio.create_task(sms_poller.run())
-            drain_task = asyncio.create_task(_drain_on_stop(stop, hurry, slots))
-            await consumer.run(stop)
-            await drain_task
-            await cancel_and_wait(poller_task)
-            await cancel_and_wait(sms_task)
-            await dispatcher.stop()
-            await log_writer.stop()
-            await _release_leases(recorder, sms_delivery.attempts)
+        if await shutdown.run_until_requested(recover(context.pool, context.identity, recorder)):
+            parts.monitoring.health_port.health.recovered = True
+            await _deliver(parts.deliveries, shutdown)
     finally:
-        await relays.close()
-        if sender:
-            await sender.close()
-        for task in beside:
-            await cancel_and_wait(task)
-        await reports.stop()
-        await job_queue.drain()
-        recorder.journal.close()
-        heartbeat.stop()
-        await tracing.stop()
+        await _close(parts, beside)
 
 
-def relay_of(settings: Settings) -> RelayPool:
-    """Build the relay pool. Raises ValueError for an unusable SMTP_URL, OSError for a `ca` file without certificate."""
-    servers = parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
-    return RelayPool(
-        *servers,
-        connections=settings.smtp_connections,
-        per_minute=settings.smtp_per_minute,
-        deadlines=settings.smtp_timeouts,
-    )
+async def _deliver(deliveries: Deliveries, shutdown: Shutdown) -> None:
+    """Deliver what is due until told to stop, and finish what was begun."""
+    polling = [asyncio.create_task(each.run()) for each in (deliveries.poller, deliveries.sms_poller)]
+    draining = asyncio.create_task(shutdown.drain(deliveries.slots))
+    await deliveries.consumer.run(shutdown.requested)
+    await draining
+    for task in polling:
+        await cancel_and_wait(task)
+    await deliveries.dispatcher.stop()
+    await deliveries.log_writer.stop()
+    await _release_leases(deliveries.recorder, deliveries.sms_delivery.attempts)
 
 
-def _own_relay(settings: Settings, server: SmtpUrl, recovered: asyncio.Event) -> RelayPool:
-    """Build a project's own relay: the limits a minute are the shared relay's, its own are found by its answers."""
-    return RelayPool(
-        server, connections=settings.smtp_connections, deadlines=settings.smtp_timeouts, recovered=recovered
-    )
-
-
-async def _finished_before(stop: asyncio.Event, act: Coroutine[Any, Any, None]) -> bool:
-    """Run `act`, or cancel it when told to stop; return whether it finished."""
-    acting, stopping = asyncio.create_task(act), asyncio.create_task(stop.wait())
-    await asyncio.wait({acting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    done = acting.done()
-    await cancel_and_wait(stopping)
-    await cancel_and_wait(acting)
-    return done
-
-
-async def _drain_on_stop(stop: asyncio.Event, hurry: asyncio.Event, slots: DeliverySlots) -> None:
-    await stop.wait()
-    await slots.drain(seconds=_DRAIN, hurry=hurry)
+async def _close(parts: Parts, beside: list[asyncio.Task[Any]]) -> None:
+    await parts.senders.close()
+    for task in beside:
+        await cancel_and_wait(task)
+    await parts.monitoring.reports.stop()
+    await parts.context.job_queue.drain()
+    parts.deliveries.recorder.journal.close()
+    parts.monitoring.heartbeat.stop()
+    await tracing.stop()
 
 
 async def _release_leases(recorder: OutcomeRecorder, attempts: SmsAttempts) -> None:

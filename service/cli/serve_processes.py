@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import uvloop
 
-from service import app, event_loop_monitor, server
+from service import app, event_loop_monitor, listening, server
 from service.cli import exit_codes
 from service.clientinfo import user_agents
 from service.process_supervisor import Supervisor
@@ -21,7 +21,7 @@ def run(settings: Settings, count: int, *, share_port: bool) -> NoReturn:
     """Serve by so many processes until told to stop. Raises InvalidSettings, ServerUnavailable or SystemExit."""
     _check_ports(settings, count)
     if not share_port:
-        server.require_free_port(settings)
+        listening.require_free_port(settings)
     app.routes()
     user_agents.load_rules()
     event_loop_monitor.spare_startup()

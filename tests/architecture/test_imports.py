@@ -25,7 +25,7 @@ LAYERS = (
     ("service.http",),
     ("service.accounts",),
     ("service.api",),
-    ("service.app", "service.server"),
+    ("service.app", "service.listening", "service.server"),
     ("service.cli",),
 )  # fmt: skip
 # The command line introduces everybody to everybody.
@@ -56,6 +56,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "service.api",
         "service.accounts",
         "service.app",
+        "service.listening",
         "service.server",
         "service.metrics",
         "service.identity_providers",

@@ -92,7 +92,7 @@ async def test_f12_the_release_before_runs_on_todays_schema(pool: Pool, noun: st
 
 
 async def _fault(conn: Any, noun: str, name: str) -> str | None:
-    """What Postgres has against a statement; that what it would add is there already is nothing."""
+    """Return why Postgres refuses a statement, if it does; a row that is there already is no reason."""
     try:
         async with _undone(conn):
             await ask(conn, noun, name)

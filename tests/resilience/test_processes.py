@@ -14,7 +14,7 @@ from testkit.patience import stretched
 from testkit.postgres import session
 from testkit.waiting import until
 
-# Where an API dies: before its act, which is one statement, with its answer at hand, and on either side of the ring.
+# Where an API dies: before its act, which is one statement, with its answer at hand, and around enqueueing.
 _API_POINTS = (
     "db.commit.before", "db.mail_token.before", "db.mail_token.after", "db.commit.after", "redis.enqueue.before",
     "redis.enqueue.after",
@@ -57,7 +57,7 @@ async def test_f51_killed_at_any_point_of_an_act(tmp_path: Path):
             with cluster.fault():
                 ending = asyncio.create_task(relaunch(api))
                 token = await client.recover(ann.email, user=ann.user)
-                # On a busy machine Redis may be too slow to be waited for: then the ring is not reached at once.
+                # On a busy machine Redis may be too slow to be waited for: then enqueueing is not reached at once.
                 while not ending.done():
                     token = await client.recover(ann.email, user=ann.user)
                 assert await ending == 137, point

@@ -82,10 +82,10 @@ async def test_f58_every_job_up_to_a_hundred_times(tmp_path: Path):
             await worker.stop()
         for _ in range(8):
             await client.recover(ann.email, user=ann.user)
-        rings = [mail for mail in await _pending(cluster) for _ in range(chance.randint(1, 100))]
-        chance.shuffle(rings)
+        jobs = [mail for mail in await _pending(cluster) for _ in range(chance.randint(1, 100))]
+        chance.shuffle(jobs)
         redis = await _jobs(cluster)
-        for mail in rings:
+        for mail in jobs:
             await redis.enqueue_job(queue.SEND_MAIL, mail, _job_id=uuid4().hex)
         await asyncio.gather(*(worker.start() for worker in cluster.workers))
         await cluster.all_ended()

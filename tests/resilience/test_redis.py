@@ -60,11 +60,11 @@ async def mailed(cluster: Cluster, count: int = 3) -> None:
 
 async def heard(cluster: Cluster) -> None:
     """A worker takes what comes into the queue. What arq had begun when Redis ended may stand there for a while."""
-    ring = str(uuid4())
-    await cluster.valkey.command("ZADD", QUEUE, 1, ring)
+    job = str(uuid4())
+    await cluster.valkey.command("ZADD", QUEUE, 1, job)
 
     async def taken() -> bool:
-        return await cluster.valkey.command("ZSCORE", QUEUE, ring) is None
+        return await cluster.valkey.command("ZSCORE", QUEUE, job) is None
 
     await until(taken, seconds=stretched(SWEPT), what=f"nobody takes a job: {cluster.workers[0].written[-10:]}")
 
@@ -190,7 +190,7 @@ def slowest(cluster: Cluster, since: float) -> str:
 
 
 async def test_f24_it_has_no_memory_left(cluster: Cluster):
-    """Neither rings nor windows can be written: mails are swept, guesses are counted in the process."""
+    """Neither jobs nor windows can be written: mails are swept, guesses are counted in the process."""
     victim = (await people(cluster, 1))[0].email
     await cluster.valkey.fill()
     try:

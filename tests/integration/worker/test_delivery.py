@@ -334,7 +334,7 @@ async def test_what_was_mailed_is_what_put_accepts(api: Api, pool: Pool, sink: S
 
 
 async def test_two_workers_send_one_mail(pool: Pool, sink: Sink, a_worker, ann: users.User):
-    """However many are rung for it, one claims it."""
+    """However many workers try at once, one claims it."""
     mail, workers = await request_mail(pool), [a_worker("one"), a_worker("two")]
     await asyncio.gather(*(worker.deliver(mail) for worker in workers * 5))
     assert (len(sink.mails), await state(pool, mail)) == (1, "sent")

@@ -143,11 +143,11 @@ async def test_no_wait_outlasts_the_deadline(pool: Pool, sink: Sink, a_worker, a
     assert row[0]
 
 
-async def test_f58_rung_for_a_hundred_times_and_out_of_order(pool: Pool, sink: Sink, a_worker, ann: users.User):
-    """Every ring is a question: each mail goes out once, however often and in whatever order it is asked."""
+async def test_f58_jobs_a_hundred_times_and_out_of_order(pool: Pool, sink: Sink, a_worker, ann: users.User):
+    """Every job is a question: each mail goes out once, however often and in whatever order it is asked."""
     posted, workers = [await request_mail(pool) for _ in range(5)], [a_worker("one"), a_worker("two")]
-    rings = [(worker, mail) for _ in range(50) for worker in workers for mail in posted]
-    await asyncio.gather(*(worker.deliver(mail) for worker, mail in reversed(rings)))
+    jobs = [(worker, mail) for _ in range(50) for worker in workers for mail in posted]
+    await asyncio.gather(*(worker.deliver(mail) for worker, mail in reversed(jobs)))
     assert len(sink.mails) == len(posted)
     for mail in posted:
         assert [event[0] for event in await history(pool, mail)] == ["sent"]
@@ -205,7 +205,7 @@ class Away:
 
 
 async def test_f31_nothing_is_claimed_while_no_relay_is_well(pool: Pool, sink: Sink, a_worker, ann: users.User):
-    """Neither a ring nor the sweep costs a try; what can't be of use any more is ended all the same."""
+    """Neither a job nor the poller costs a try; what can't be of use any more is ended all the same."""
     mail, late = await request_mail(pool), await request_mail(pool)
     away = sending_by(a_worker(), Away())
     await away.deliver(mail)

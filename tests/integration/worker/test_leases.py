@@ -45,7 +45,7 @@ async def test_f02_a_claim_that_did_not_count_is_no_harm(pool: Pool, sink: Sink,
 
 
 async def test_f02_what_is_in_hand_is_not_given_back(pool: Pool, a_worker, ann: users.User):
-    """A second ring for a mail that this worker sends right now may be what got no answer: the first goes on."""
+    """A second job for a mail that this worker sends right now may be what got no answer: the first goes on."""
     mail, worker = await request_mail(pool), a_worker()
     leases = worker.recorder.leases
     (claim,) = await worker.claim(mail)

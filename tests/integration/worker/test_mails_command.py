@@ -231,7 +231,7 @@ async def test_a_life_ends_with_how_it_stands(terminal: Terminal, pool: Pool, an
     assert out.splitlines()[-1] == line
 
 
-async def test_retry_makes_due_and_rings(
+async def test_retry_makes_due_and_enqueues(
     terminal: Terminal, pool: Pool, redis: Redis, ann: users.User, monkeypatch: pytest.MonkeyPatch
 ):
     """Retry makes a waiting mail due, revives a failed one and enqueues its job; each has its event."""

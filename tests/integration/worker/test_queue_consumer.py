@@ -102,24 +102,24 @@ async def emptied(redis: Redis) -> None:
             await asyncio.sleep(0.02)
 
 
-async def rung(consumer: RunningConsumer, pool: Pool) -> None:
-    """A mail that is rung for is sent: the worker lives."""
+async def a_job_sends_a_mail(consumer: RunningConsumer, pool: Pool) -> None:
+    """A mail that has a job is sent: the worker lives."""
     mail, before = await request_mail(pool), len(consumer.sink.mails)
     consumer.job_queue.enqueue(SEND_MAIL, mail)
     await consumer.sink.wait_for(before + 1)
     assert not consumer.listening.done()
 
 
-async def test_a_ring_sends_a_mail_and_files_the_log(consumer: RunningConsumer, pool: Pool):
-    """Rung for, a mail is sent, and its event is in the log a moment later."""
-    await rung(consumer, pool)
+async def test_a_job_sends_a_mail_and_writes_the_log(consumer: RunningConsumer, pool: Pool):
+    """A mail with a job is sent, and its event is in the log a moment later."""
+    await a_job_sends_a_mail(consumer, pool)
     async with asyncio.timeout(PATIENCE):
         while not await pool.fetchrow("select 1 from logs"):  # noqa: ASYNC110 - Postgres and sockets can't be awaited
             await asyncio.sleep(0.02)
 
 
 async def test_ringing_often_sends_once(consumer: RunningConsumer, pool: Pool, redis: Redis):
-    """A thousand rings for one id are one mail; for an id that is nobody's nothing at all."""
+    """A thousand jobs for one id are one mail; for an id that is nobody's nothing at all."""
     mail = await request_mail(pool)
     for _ in range(50):
         consumer.job_queue.enqueue(SEND_MAIL, mail)
@@ -127,7 +127,7 @@ async def test_ringing_often_sends_once(consumer: RunningConsumer, pool: Pool, r
     consumer.job_queue.enqueue(RECORD_LOG, *(uuid4() for _ in range(20)))
     await emptied(redis)
     await consumer.sink.wait_for(1)
-    await rung(consumer, pool)
+    await a_job_sends_a_mail(consumer, pool)
     assert len(consumer.sink.mails) == 2
 
 
@@ -147,7 +147,7 @@ async def test_a_pickle_does_not_run(consumer: RunningConsumer, pool: Pool, redi
     await push(redis, "bomb", pickle.dumps(bomb))
     await push(redis, "bomb2", pickle.dumps(Bomb(tmp_path / "ran")))
     await emptied(redis)
-    await rung(consumer, pool)
+    await a_job_sends_a_mail(consumer, pool)
     assert not (tmp_path / "ran").exists()
 
 
@@ -166,7 +166,7 @@ async def test_junk_is_dropped(consumer: RunningConsumer, pool: Pool, redis: Red
     for number, raw in enumerate(JUNK):
         await push(redis, f"junk{number}", raw)
     await emptied(redis)
-    await rung(consumer, pool)
+    await a_job_sends_a_mail(consumer, pool)
 
 
 @pytest.mark.parametrize("raw", [*JUNK, pickle.dumps({"f": SEND_MAIL})])
@@ -229,7 +229,7 @@ async def test_f27_a_malformed_key_is_deleted(consumer: RunningConsumer, pool: P
     async with asyncio.timeout(PATIENCE):
         while (await redis.type(QUEUE)) == b"string" or await redis.zcard(QUEUE):  # noqa: ASYNC110 - as in emptied
             await asyncio.sleep(0.02)
-    await rung(consumer, pool)
+    await a_job_sends_a_mail(consumer, pool)
     assert not await redis.exists("arq:job:list", "arq:retry:tries", "arq:in-progress:busy", "arq:job:huge")
 
 
@@ -246,7 +246,7 @@ async def test_f28_stale_ids_drain(consumer: RunningConsumer, pool: Pool, redis:
         while await redis.zcard(QUEUE):  # noqa: ASYNC110 - as in emptied
             await asyncio.sleep(0.02)
     assert idents[0] not in caplog.text
-    await rung(consumer, pool)
+    await a_job_sends_a_mail(consumer, pool)
 
 
 async def test_a_job_carries_an_id_only(redis: Redis, job_queue: JobQueue):
@@ -408,7 +408,7 @@ async def test_redis_may_be_restarted(pool: Pool, settings: Settings, redis: Red
     server = start_valkey(tmp_path)
     try:
         async with listening(pool, settings, server.url) as consumer:
-            await rung(consumer, pool)
+            await a_job_sends_a_mail(consumer, pool)
             server.stop()
             missed = await request_mail(pool)
             consumer.job_queue.enqueue(SEND_MAIL, missed)
@@ -418,7 +418,7 @@ async def test_redis_may_be_restarted(pool: Pool, settings: Settings, redis: Red
             await poller(pool, consumer.delivery).poll_due()
             assert await state(pool, missed) == "sent"
             server = start_valkey(tmp_path, port=int(server.url.rpartition(":")[2].partition("/")[0]))
-            await rung(consumer, pool)
+            await a_job_sends_a_mail(consumer, pool)
     finally:
         server.stop()
 

@@ -57,7 +57,7 @@ async def test_any_user_agent_is_filed(pool: Pool, ann: users.User, agent: str):
 
 
 async def test_several_clerks_file_each_event_once(pool: Pool, ann: users.User):
-    """Rung for more often than there is work, by workers that know nothing of each other."""
+    """Woken more often than there is work, by workers that know nothing of each other."""
     await happen(pool, 250)
     ids = {row[0] for row in await pool.fetch("select id from events")}
     clerks = [SecurityLogWriter(pool) for _ in range(4)]

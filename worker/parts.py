@@ -1,0 +1,138 @@
+"""The parts of one worker, built from its settings and handed to each other."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from service.metrics import MetricsPage, of_process
+from service.relay_reports import RelayReporter
+from service.settings import Settings
+from worker.concurrency import DeliverySlots
+from worker.context import WorkerContext
+from worker.delivery import Delivery
+from worker.dispatcher import Dispatcher
+from worker.health import HealthPort, WorkerHealth
+from worker.heartbeat import Heartbeat
+from worker.leases import Leases
+from worker.outcomes import OutcomeRecorder
+from worker.poller import OutboxPoller
+from worker.queue_consumer import QueueConsumer
+from worker.relays import Relays
+from worker.security_log import SecurityLogWriter
+from worker.sent_journal import SentJournal
+from worker.sms.delivery import SmsDelivery
+from worker.sms.poller import SmsPoller
+from worker.sms.webhook import Sender, sender_of
+from worker.smtp import RelayPool, SmtpUrl, parse_urls
+
+
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """Relays of mails, and the webhook of SMS where there is one."""
+
+    relays: Relays
+    sms: Sender | None
+
+    async def close(self) -> None:
+        await self.relays.close()
+        if self.sms:
+            await self.sms.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """Finders of due mails, SMS and events, and those that carry them out."""
+
+    recorder: OutcomeRecorder
+    slots: DeliverySlots
+    log_writer: SecurityLogWriter
+    sms_delivery: SmsDelivery
+    sms_poller: SmsPoller
+    dispatcher: Dispatcher
+    poller: OutboxPoller
+    consumer: QueueConsumer
+
+
+@dataclass(frozen=True, slots=True)
+class Monitoring:
+    """Heartbeat, report of relays and health port; each runs beside the deliveries."""
+
+    heartbeat: Heartbeat
+    reports: RelayReporter
+    health_port: HealthPort
+
+    def __iter__(self) -> Iterator[Heartbeat | RelayReporter | HealthPort]:
+        return iter((self.heartbeat, self.reports, self.health_port))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    context: WorkerContext
+    senders: Senders
+    deliveries: Deliveries
+    monitoring: Monitoring
+
+
+def build(context: WorkerContext, stop: asyncio.Event) -> Parts:
+    """Build the parts; none works yet. Raises ValueError, OSError for an SMTP_URL that can't be used."""
+    settings, pool = context.settings, context.pool
+    recorder = OutcomeRecorder(
+        pool, Leases(pool, context.identity.name), SentJournal(context.identity.journal), context.metrics
+    )
+    relays = Relays(pool, settings.key_ring, relay_of(settings), partial(_own_relay, settings), settings.helo)
+    senders = Senders(relays, sender_of(settings.sms_url.get_secret_value(), settings.key_ring))
+    return Parts(context, senders, _deliveries(context, senders, recorder), _monitoring(context, senders, stop))
+
+
+def _deliveries(context: WorkerContext, senders: Senders, recorder: OutcomeRecorder) -> Deliveries:
+    settings, pool, worker = context.settings, context.pool, context.identity.name
+    ring, redis_url = settings.key_ring, settings.redis_url.get_secret_value()
+    slots, log_writer = DeliverySlots(settings.worker_jobs), SecurityLogWriter(pool)
+    delivery = Delivery(
+        pool, senders.relays, context.job_queue, ring, settings.mail_from, settings.public_url, slots, recorder
+    )  # fmt: skip
+    sms_delivery = SmsDelivery(pool, senders.sms, ring, worker, slots, context.metrics)
+    sms_poller, dispatcher = SmsPoller(pool, sms_delivery, settings.mail_days), Dispatcher(delivery)
+    return Deliveries(
+        recorder,
+        slots,
+        log_writer,
+        sms_delivery,
+        sms_poller,
+        dispatcher,
+        OutboxPoller(pool, delivery, log_writer, settings.log_months, settings.mail_days, dispatcher),
+        QueueConsumer(redis_url, dispatcher, sms_poller, log_writer, settings.worker_jobs, worker, context.peers.redis),
+    )
+
+
+def _monitoring(context: WorkerContext, senders: Senders, stop: asyncio.Event) -> Monitoring:
+    settings, peers, metrics = context.settings, context.peers, context.metrics
+    identity, job_queue = context.identity, context.job_queue
+    health = WorkerHealth(peers, senders.relays, senders.sms, stop)
+    page = MetricsPage(
+        metrics.registry, metrics.read_backlog, health.read, lambda: of_process(context.pool, peers, job_queue)
+    )
+    return Monitoring(
+        Heartbeat(settings.worker_heartbeat, identity, senders.relays, job_queue, metrics, senders.sms),
+        RelayReporter(context.redis, identity.name, senders.relays.states, peers.redis),
+        HealthPort(settings.host, settings.worker_health_port, health, page),
+    )
+
+
+def relay_of(settings: Settings) -> RelayPool:
+    """Build the relay pool. Raises ValueError for an unusable SMTP_URL, OSError for a `ca` file without certificate."""
+    servers = parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
+    return RelayPool(
+        *servers,
+        connections=settings.smtp_connections,
+        per_minute=settings.smtp_per_minute,
+        deadlines=settings.smtp_timeouts,
+    )
+
+
+def _own_relay(settings: Settings, server: SmtpUrl, recovered: asyncio.Event) -> RelayPool:
+    """Build a project's own relay: the limits a minute are the shared relay's, its own are found by its answers."""
+    return RelayPool(
+        server, connections=settings.smtp_connections, deadlines=settings.smtp_timeouts, recovered=recovered
+    )
