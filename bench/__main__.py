@@ -11,46 +11,29 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from bench import growth, machine, mails, reads, results, table, waits, writes
+from bench import growth, log_rows, machine, mails, reads, results, saturation, table, waits, worker_counts, writes
 from bench.ground import Ground, Member, api, ground, sign_up, worker
 from bench.mails import Post
 from bench.peers import measure as peers
 from bench.programs import on_core, run
 from bench.results import Results
+from bench.saturation import Api
+from bench.size import QUICK, Size
 from bench.table import Row
+from devstack.servers import free_port
 from service.store.tokens import Kind
 
 API_MEMORY, WORKER_MEMORY = 90.0, 100.0
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
-    """Amount of work: seconds a side and round, writes and mails a turn, single mails awaited, sign-ups.
-
-    So few mails a turn that the sweep, which looks for what is a second late, leaves them to the queue.
-    """
-
-    rounds: int = 7
-    seconds: float = 3.0
-    sessions: int = 200
-    writes: int = 100
-    mails: int = 500
-    slots: int = 3
-    waits: int = 250
-    sign_ups: int = 8
-
-
-QUICK = Size(rounds=2, seconds=0.3, sessions=10, writes=30, mails=20, slots=1, waits=5, sign_ups=2)
-
-
 async def measure(size: Size, state: Path) -> list[Row]:
     async with ground(state) as place:
-        members = await sign_up(place, max(size.sessions, size.mails, size.waits))
+        members = await sign_up(place, size.members)
         rows: list[Row] = []
-        async with api(place) as (program, port):
+        health = free_port()
+        async with api(place, health=health) as (program, port):
             rows += await reads.measure(
                 place,
                 members[: size.sessions],
@@ -60,7 +43,7 @@ async def measure(size: Size, state: Path) -> list[Row]:
                 report=note,
             )
             read = program.memory()
-            rows += await post(place, members, size=size, port=port)
+            rows += await post(place, members, size=size, ports=(port, health))
             await waits.hash_passwords(port=port, count=size.sign_ups)
             hashed = program.memory()
         rows += [
@@ -79,8 +62,8 @@ async def measure_writes(size: Size, state: Path) -> list[Row]:
         return await writes.measure(place, rounds=size.rounds, requests=size.writes, report=note)
 
 
-async def post(place: Ground, members: list[Member], *, size: Size, port: int) -> list[Row]:
-    """Measure everything about mail."""
+async def post(place: Ground, members: list[Member], *, size: Size, ports: tuple[int, int]) -> list[Row]:
+    """Measure everything about mail, and what else a worker does."""
     async with (
         run("bench.sink", state=place.state) as sink,
         run("bench.bare_mail", state=place.state, measured=True) as bare,
@@ -94,9 +77,15 @@ async def post(place: Ground, members: list[Member], *, size: Size, port: int) -
                     place, members[: size.mails], kind=kind, post=way, rounds=size.rounds, slots=size.slots, goal=goal,
                     report=note,
                 )  # fmt: skip
-            rows += await waits.measure(members[: size.waits], port=port, sink=sink)
-            rows += await waits.measure_loaded(members[: size.waits], port=port, sink=sink)
+            rows += await waits.measure(members[: size.waits], port=ports[0], sink=sink)
+            rows += await saturation.measure(members[: size.ramp], Api(*ports, sink))
+            rows += await log_rows.measure(
+                place, members[0].user_id, worker=program, count=size.events, rounds=size.rounds
+            )
             most, shared = program.memory()
+        rows += await worker_counts.measure(
+            place, members[: size.crew_mails], sink=sink, smtp=smtp, rounds=size.crew_rounds, report=note
+        )
     return [*rows, Row("memory of the worker", (most,), "MB", WORKER_MEMORY, f"(shared out: {shared:.0f})")]
 
 

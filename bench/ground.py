@@ -107,10 +107,10 @@ async def sign_up(ground: Ground, count: int, *, password_hash: str | None = Non
 
 @asynccontextmanager
 async def api(
-    ground: Ground, *, module: str = "service", settings: Mapping[str, str] = MappingProxyType({})
+    ground: Ground, *, module: str = "service", settings: Mapping[str, str] = MappingProxyType({}), health: int = 0
 ) -> AsyncIterator[tuple[Program, int]]:
     """Start the real API process and yield its port once it is ready; its access log, on by default, goes to a file."""
-    port, health = servers.free_port(), servers.free_port()
+    port, health = servers.free_port(), health or servers.free_port()
     ports = {"PORT": str(port), "HEALTH_PORT": str(health), "PUBLIC_URL": f"http://localhost:{port}"}
     async with (
         run(
@@ -131,11 +131,18 @@ async def api(
 
 
 @asynccontextmanager
-async def worker(ground: Ground, *, smtp: int) -> AsyncIterator[Program]:
+async def worker(
+    ground: Ground, *, smtp: int, name: str = "worker", measured: bool | None = True
+) -> AsyncIterator[Program]:
     """Start one real worker process and wait for its first poll."""
-    heartbeat = Path(ground.environment["WORKER_HEARTBEAT"])
-    environment = ground.environment | {"SMTP_URL": f"smtp://127.0.0.1:{smtp}?tls=none", "WORKER_HEALTH_PORT": "0"}
-    async with run("worker", state=ground.state, environment=environment, measured=True) as program:
+    heartbeat = ground.state / f"{name}.alive"
+    heartbeat.unlink(missing_ok=True)
+    environment = ground.environment | {
+        "SMTP_URL": f"smtp://127.0.0.1:{smtp}?tls=none",
+        "WORKER_HEALTH_PORT": "0",
+        "WORKER_HEARTBEAT": str(heartbeat),
+    }
+    async with run("worker", state=ground.state, environment=environment, measured=measured) as program:
 
         async def ready() -> bool:
             return await asyncio.to_thread(heartbeat.exists)

@@ -43,11 +43,11 @@ async def measure(
     async def take(who: Who) -> Tally:
         program = post.worker if who == "ours" else post.bare
         if who == "ours":
-            await _lay_out(ground, members, kind)
+            await lay_out(ground, members, kind)
         used = program.cpu()
-        seconds = await (_work(ground, post, len(members)) if who == "ours" else _loop(ground, members, kind, post))
+        seconds = await (send(ground, post.sink, len(members)) if who == "ours" else _loop(ground, members, kind, post))
         cpu = program.cpu() - used
-        sizes[who] = await _taken(post, members) // len(members)
+        sizes[who] = await taken(post.sink, members) // len(members)
         return Tally(len(members), seconds, cpu)
 
     tallies = await interleave(take, rounds=rounds, slots=slots, name=f"{kind} mails", report=report)
@@ -55,7 +55,7 @@ async def measure(
     return compared(f"{kind} mails", tallies, unit="mail/s", goal=goal, note=note)
 
 
-async def _lay_out(ground: Ground, members: list[Member], kind: Kind) -> None:
+async def lay_out(ground: Ground, members: list[Member], kind: Kind) -> None:
     """Insert rows as the API does, but held back by a lease; their wake-up comes when they are let go."""
     slots = asyncio.Semaphore(4)
 
@@ -77,15 +77,15 @@ async def _lay_out(ground: Ground, members: list[Member], kind: Kind) -> None:
     await asyncio.gather(*(post(member) for member in members))
 
 
-async def _work(ground: Ground, post: Post, count: int) -> float:
-    """Let the worker start; return the seconds until the last mail is `sent` in its row."""
+async def send(ground: Ground, sink: Program, count: int) -> float:
+    """Let the workers start; return the seconds until the last mail is `sent` in its row."""
     redis = connect(ground.settings.redis_url.get_secret_value())
     job_queue = JobQueue(redis)
     began = time.perf_counter()
     await outbox.release_all(ground.pool, worker=_HOLDER, kept=[])
     job_queue.enqueue(SEND_MAIL, ids.new_uuid())
     await job_queue.drain()
-    await post.sink.ask(order="wait", count=count)
+    await sink.ask(order="wait", count=count)
     while (left := await outbox.backlog(ground.pool)).pending + left.sending:  # noqa: ASYNC110 - another process does it
         await asyncio.sleep(0.002)
     seconds = time.perf_counter() - began
@@ -104,9 +104,9 @@ async def _loop(ground: Ground, members: list[Member], kind: Kind, post: Post) -
     return float(answer["seconds"])
 
 
-async def _taken(post: Post, members: list[Member]) -> int:
+async def taken(sink: Program, members: list[Member]) -> int:
     """Return all bytes received; fails unless each member got exactly one correct mail."""
-    answer = await post.sink.ask(order="take")
+    answer = await sink.ask(order="take")
     if answer["violations"] or answer["count"] != len(members) or len(answer["arrived"]) != len(members):
         raise RuntimeError(f"{answer['count']} mails for {len(members)} members: {answer['violations'][:3]}")
     return int(answer["bytes"])

@@ -65,13 +65,13 @@ def placed() -> str:
 
 
 @contextmanager
-def on_core(*, measured: bool) -> Iterator[None]:
-    """Run the programs started in the block on the first core, or on all the others."""
+def on_core(*, measured: bool | None) -> Iterator[None]:
+    """Run the programs started in the block on the first core, on all the others, or with None on any."""
     if len(_CORES) < 2:
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, _CORES[:1] if measured else _CORES[1:])
+    os.sched_setaffinity(0, _CORES if measured is None else _CORES[:1] if measured else _CORES[1:])
     try:
         yield
     finally:
@@ -80,7 +80,7 @@ def on_core(*, measured: bool) -> Iterator[None]:
 
 @asynccontextmanager
 async def run(
-    *words: str, state: Path, environment: dict[str, str] | None = None, measured: bool = False
+    *words: str, state: Path, environment: dict[str, str] | None = None, measured: bool | None = False
 ) -> AsyncIterator[Program]:
     """Run `python -m words` until the block ends, or until the kernel ends it after us; its stderr goes to a file."""
     log = state / f"{words[0].replace('.', '-')}.log"

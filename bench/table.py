@@ -17,7 +17,7 @@ _PACKAGES = ("aiohttp", "asyncpg", "uvloop", "orjson", "arq", "redis", "aiosmtpl
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`goal` is the least a ratio should be, or the most that milliseconds or megabytes should be."""
+    """`goal` is the least a ratio or a rate should be, or the most that milliseconds or megabytes should be."""
 
     name: str
     figures: tuple[float, ...]
@@ -32,7 +32,7 @@ class Row:
     def verdict(self) -> str:
         if self.goal is None:
             return ""
-        least = self.unit == "ratio"
+        least = self.unit == "ratio" or self.unit.endswith("/s")
         met = self.median >= self.goal if least else self.median <= self.goal
         return f"{'>=' if least else '<='} {self.goal:g} {'met' if met else 'MISSED'}"
 

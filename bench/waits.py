@@ -1,4 +1,4 @@
-"""Time of a mail from the 201 at the client to the final dot at the sink: when all is idle, and under load."""
+"""Time of a mail from the 201 at the client to the final dot at the sink, when all is idle."""
 
 import asyncio
 import random
@@ -10,9 +10,7 @@ from bench.ground import AGENT, PROJECT, Member
 from bench.programs import Program
 from bench.table import Row
 
-GOAL, GOAL_LOADED = 25.0, 250.0
-# Clients at a time; the goal is for the first number, which this load leaves near saturation.
-_CLIENTS = (8, 32, 64)
+GOAL = 25.0
 _LONGEST_PAUSE = 0.1
 
 
@@ -21,46 +19,18 @@ async def measure(members: list[Member], *, port: int, sink: Program) -> list[Ro
     accepted: dict[str, float] = {}
     async with aiohttp.ClientSession() as client:
         for number, member in enumerate(members, 1):
-            accepted[member.email] = await _ask(client, member, port)
+            accepted[member.email] = await ask(client, member, port)
             await sink.ask(order="wait", count=number)
             await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE))
-    waits = await _waits(accepted, sink)
+    waits = in_milliseconds(accepted, (await sink.ask(order="take"))["arrived"])
     note = f"(n = {len(waits)}, most {waits[-1]:.1f})"
     return [
-        Row("201 to the final dot, idle: p50", (_share(waits, 0.5),), "ms"),
-        Row("201 to the final dot, idle: p99", (_share(waits, 0.99),), "ms", GOAL, note),
+        Row("201 to the final dot, idle: p50", (quantile(waits, 0.5),), "ms"),
+        Row("201 to the final dot, idle: p99", (quantile(waits, 0.99),), "ms", GOAL, note),
     ]
 
 
-async def measure_loaded(members: list[Member], *, port: int, sink: Program) -> list[Row]:
-    """One verification for each member, by so many clients at a time as fast as they are answered."""
-    return [await _loaded(members, clients, port, sink) for clients in _CLIENTS]
-
-
-async def _loaded(members: list[Member], clients: int, port: int, sink: Program) -> Row:
-    waiting, accepted = list(members), dict[str, float]()
-
-    async def work(client: aiohttp.ClientSession) -> None:
-        while waiting:
-            member = waiting.pop()
-            try:
-                accepted[member.email] = await _ask(client, member, port)
-            except RuntimeError:  # an API that is overloaded sheds load
-                continue
-
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=clients)) as client:
-        began = time.perf_counter()
-        await asyncio.gather(*(work(client) for _ in range(clients)))
-        rate = len(accepted) / (time.perf_counter() - began)
-    await sink.ask(order="wait", count=len(accepted))
-    waits = await _waits(accepted, sink)
-    goal = GOAL_LOADED if clients == _CLIENTS[0] else None
-    refused = len(members) - len(accepted)
-    note = f"({rate:.0f} accepted a second, {refused} refused, p50 {_share(waits, 0.5):.1f}, most {waits[-1]:.1f})"
-    return Row(f"  {clients} clients: p99", (_share(waits, 0.99),), "ms", goal, note)
-
-
-async def _ask(client: aiohttp.ClientSession, member: Member, port: int) -> float:
+async def ask(client: aiohttp.ClientSession, member: Member, port: int) -> float:
     """Request a verification; return when it was accepted. Raises RuntimeError for another answer."""
     headers = {"X-Appwrite-Project": PROJECT, "Cookie": member.cookie, "User-Agent": AGENT}
     address = f"http://127.0.0.1:{port}/v1/account/verification"
@@ -72,13 +42,12 @@ async def _ask(client: aiohttp.ClientSession, member: Member, port: int) -> floa
     return at
 
 
-async def _waits(accepted: dict[str, float], sink: Program) -> list[float]:
+def in_milliseconds(accepted: dict[str, float], arrived: dict[str, float]) -> list[float]:
     """Return the milliseconds from acceptance to arrival, in order; one clock serves all processes of a machine."""
-    arrived = (await sink.ask(order="take"))["arrived"]
     return sorted((arrived[email] - at) * 1000 for email, at in accepted.items())
 
 
-def _share(ordered: list[float], share: float) -> float:
+def quantile(ordered: list[float], share: float) -> float:
     """Return the least wait that this share of all did not exceed."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 

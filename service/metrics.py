@@ -72,6 +72,7 @@ POOL_WAITS = counter("accounts_db_pool_waits_total", "Callers that found no conn
 POOL_WAITED = counter("accounts_db_pool_wait_seconds_total", "Seconds that they waited for one, together.")
 DB_FAULTS = counter("accounts_db_faults_total", "Statements that failed by a fault of Postgres.", "fault")
 PEER_UP = gauge("accounts_peer_up", "0 while Postgres or Redis is away, as its callers see it, else 1.", "peer")
+ENQUEUES_DONE = counter("accounts_enqueues_done_total", "Rows whose job was handed to Redis.")
 ENQUEUES_FAILED = counter(
     "accounts_enqueues_failed_total", "Jobs that could not be handed to Redis; the poller finds their rows."
 )
@@ -87,8 +88,8 @@ OF_PROCESS = (
     gauge("process_max_fds", "File descriptors that it may open."),
 )
 SHARED = (
-    BUILD, POOL_CONNECTIONS, POOL_WAITING, POOL_WAITS, POOL_WAITED, DB_FAULTS, PEER_UP, ENQUEUES_FAILED, LINES_DROPPED,
-    STALLS, *OF_PROCESS,
+    BUILD, POOL_CONNECTIONS, POOL_WAITING, POOL_WAITS, POOL_WAITED, DB_FAULTS, PEER_UP, ENQUEUES_DONE, ENQUEUES_FAILED,
+    LINES_DROPPED, STALLS, *OF_PROCESS,
 )  # fmt: skip
 
 Values = Mapping[Definition, float | Mapping[Labels, float]]
@@ -104,6 +105,7 @@ def of_process(pool: Pool, peers: Peers, job_queue: JobQueue) -> Values:
         POOL_WAITED: pool.waited,
         DB_FAULTS: {(fault,): count for fault, count in pool.faults.items()},
         PEER_UP: {("postgres",): not peers.postgres.ongoing, ("redis",): not peers.redis.ongoing},
+        ENQUEUES_DONE: job_queue.enqueued,
         ENQUEUES_FAILED: job_queue.failed_enqueues,
         LINES_DROPPED: json_logging.dropped_lines(),
     }
