@@ -65,7 +65,6 @@ async def ground(state: Path) -> AsyncIterator[Ground]:
             "PUBLIC_URL": "http://localhost",
             "SECRET_KEYS": f"bench:{secrets.token_hex(32)}",
             "MAIL_FROM": "no-reply@accounts.example",
-            "WORKER_HEARTBEAT": str(state / "worker.alive"),
         }
         place = await set_up(state, environment, postgres)
         yield place

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Amount of work: seconds a side and round, writes a turn, mails awaited singly and in a step of the ramp, sign-ups.
+    """Amount of work: seconds a side and round, writes a turn, mails one by one and in a step of the ramp, sign-ups.
 
     `mails` are those of a turn: so few that the sweep, which looks for what is a second late, leaves them to the queue.
     `crew_rounds` are those of one, two and four workers, with `crew_mails` a turn. `events` are filed at a time.
