@@ -16,7 +16,7 @@ class Size:
     sessions: int = 200
     writes: int = 100
     mails: int = 500
-    slots: int = 3
+    slots: int = 2
     waits: int = 250
     ramp: int = 600
     crew_rounds: int = 3
