@@ -1,6 +1,6 @@
 """`python -m bench`: this service beside the least code that does the same work, as a table.
 
-Takes about seven minutes (--quick: half a minute; --peers, with other account services in the place of that code:
+Takes less than ten minutes (--quick: half a minute; --peers, with other account services in the place of that code:
 nine at most), starts its own servers on free ports of this machine, talks to nobody else and leaves nothing behind.
 A busy machine is asked to be quiet, for a minute at most. Exit codes: 0 measured (goals may be missed: read the
 table), 1 something broke, 130 Ctrl-C.
