@@ -13,7 +13,10 @@ RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --only-bina
 
 # .dockerignore lets in only what production runs.
 COPY . .
-RUN python -m compileall -q service worker \
+# The commit that is built, for accounts_build_info: docker build --build-arg COMMIT=$(git rev-parse HEAD)
+ARG COMMIT=unknown
+RUN echo "${COMMIT}" > commit \
+    && python -m compileall -q service worker \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin accounts \
     # WORKER_STATE in compose.yaml: a new volume takes over whose folder this is.
     && install --directory --owner=10001 --mode=0700 /var/lib/accounts

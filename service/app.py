@@ -77,7 +77,8 @@ class ServicesOfApp:
         pool = Pool(url, size=size, name="accounts-api", outage=self.peers.postgres)
         redis = connect(self.settings.redis_url.get_secret_value())
         limits = RateLimiter(redis, self._limits_key(), rate_limit_windows.Store(pool), self.peers.redis)
-        services = app[SERVICES] = self._open(pool, limits, JobQueue(redis, self.peers.redis))
+        job_queue = JobQueue(redis, self.peers.redis, self.metrics.auth.record_commit)
+        services = app[SERVICES] = self._open(pool, limits, job_queue)
         yield
         services.passwords.close()
         await services.identity_providers.close()

@@ -20,7 +20,7 @@ from service import json_logging
 from service.db import Pool
 from service.outages import Peers
 from service.queue import JobQueue
-from service.version import VERSION
+from service.version import COMMIT, VERSION
 
 # A series more for each child, which nobody asks for.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the library ships no type here
@@ -65,7 +65,12 @@ def histogram(name: str, text: str, *labels: str, buckets: Sequence[float]) -> D
 
 
 # Metrics of every process, of the API and of a worker.
-BUILD = gauge("accounts_build_info", "1, with the version of the code.", "version")
+BUILD = gauge(
+    "accounts_build_info",
+    "1, with the version of the code and its commit; `unknown` outside an image.",
+    "version",
+    "commit",
+)
 POOL_CONNECTIONS = gauge("accounts_db_pool_connections", "Connections to Postgres that are open.", "state")
 POOL_WAITING = gauge("accounts_db_pool_waiting", "Callers that wait for a connection to Postgres now.")
 POOL_WAITS = counter("accounts_db_pool_waits_total", "Callers that found no connection free and waited for one.")
@@ -98,7 +103,7 @@ Values = Mapping[Definition, float | Mapping[Labels, float]]
 def of_process(pool: Pool, peers: Peers, job_queue: JobQueue) -> Values:
     """Read what every process knows."""
     return {
-        BUILD: {(VERSION,): 1},
+        BUILD: {(VERSION, COMMIT): 1},
         POOL_CONNECTIONS: {("idle",): pool.idle, ("busy",): pool.opened - pool.idle},
         POOL_WAITING: pool.waiting,
         POOL_WAITS: pool.waits,

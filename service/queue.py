@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import time
+from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 
 from service import failpoints, outages, redis_errors, redis_patience, redis_sentinel, sentinel_url
+from service.committed import Committed
 from service.outages import Outage
 
 QUEUE = "accounts:jobs"
@@ -120,8 +122,17 @@ class JobQueue:
     Never raises, and nobody waits for it: the poller finds a row whose job was not enqueued.
     """
 
-    def __init__(self, redis: ArqRedis, outage: Outage | None = None) -> None:
-        """Create a queue. Clients of Redis in one process share an `outage`, so that the log has one line."""
+    def __init__(
+        self,
+        redis: ArqRedis,
+        outage: Outage | None = None,
+        on_commit: Callable[[Committed], None] = lambda _work: None,
+    ) -> None:
+        """Create a queue. Clients of Redis in one process share an `outage`, so that the log has one line.
+
+        `on_commit` counts what was committed.
+        """
+        self.on_commit = on_commit
         self._redis = redis
         self._outage = outage or outages.of_redis("")
         self._waiting: dict[str, _Job] = {}

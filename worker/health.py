@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from service import json_logging
-from service.metrics import MetricsPage, Values
+from service.metrics import Labels, MetricsPage, Values
 from service.outages import Outage, Peers
 from worker import metric_definitions as known
-from worker.metrics import is_own
+from worker.metrics import is_own, relay_label
 from worker.relays import Relays
 from worker.sms.webhook import Sender
 
@@ -52,9 +52,17 @@ class WorkerHealth:
                 (name, each): each == state for name, state in states.items() if not is_own(name) for each in _STATES
             },
             known.PROJECT_RELAYS: {(each,): own[each] for each in _STATES},
+            known.RELAY_CONNECTIONS: self._connections(),
             known.PACE: {(name,): rate for name, rate in rates.items() if rate is not None and not is_own(name)},
             known.SMS_BREAKER: {(each,): each == self.sms.state for each in _STATES} if self.sms else {},
         }
+
+    def _connections(self) -> dict[Labels, float]:
+        found: dict[Labels, float] = {}
+        for name, number in self.relays.connections().items():
+            label = (relay_label(name),)
+            found[label] = found.get(label, 0) + number
+        return found
 
     async def live(self, _request: web.Request) -> web.Response:
         return web.json_response({"live": True, "lines_dropped": json_logging.dropped_lines()})

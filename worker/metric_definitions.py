@@ -45,11 +45,24 @@ SENDING_NOW = gauge("accounts_mails_sending", "Mails that a worker has claimed, 
 OLDEST = gauge("accounts_mails_oldest_seconds", "Age of the oldest mail that has not ended.")
 OVERDUE = gauge("accounts_mails_overdue_seconds", "Seconds for which a mail has been due and not been claimed.")
 EVENTS_LAG = gauge("accounts_events_lag_seconds", "Seconds for which the oldest event waits to be filed in the log.")
-BACKLOG_AGE = gauge("accounts_backlog_age_seconds", "Seconds since this worker read the five above from Postgres.")
+BACKLOG_AGE = gauge(
+    "accounts_backlog_age_seconds",
+    "Seconds since this worker read ages and numbers of mails and of the log from Postgres.",
+)
 RELAYS = gauge("accounts_relay_breaker", "1 for the state of the circuit breaker.", "server", "state")
 PROJECT_RELAYS = gauge("accounts_project_relays", "Projects' own relays, by the state of the breaker.", "state")
 PACE = gauge(
     "accounts_relay_mails_per_minute", "Mails a minute that the relay lets through; none is no limit.", "server"
+)
+RELAY_CONNECTIONS = gauge(
+    "accounts_relay_connections", "Open connections to a relay, in use or idle. Those to projects' own are `project`.",
+    "server",
+)  # fmt: skip
+LOG_DEFAULT_ROWS = gauge(
+    "accounts_log_default_rows", "Rows of the security log that no month's partition took, 1,000 at most; 0 is right."
+)
+LOG_PARTITIONS_AHEAD = gauge(
+    "accounts_log_partitions_ahead", "Months to come that the security log has a partition for; 2 is right."
 )
 SMS_BREAKER = gauge(
     "accounts_sms_breaker", "1 for the state of the webhook's circuit breaker; none without SMS.", "state"
@@ -80,5 +93,5 @@ COUNTERS: Mapping[str, tuple[Definition, tuple[str, ...]]] = {
 _COUNTED = tuple(dict.fromkeys(definition for definition, _ in COUNTERS.values() if definition is not STALLS))
 DEFINITIONS = (
     *_COUNTED, DELIVERY, SENDING, PENDING, SENDING_NOW, OLDEST, OVERDUE, EVENTS_LAG, BACKLOG_AGE, RELAYS,
-    PROJECT_RELAYS, PACE, SMS_BREAKER, READY, *SHARED,
+    PROJECT_RELAYS, PACE, RELAY_CONNECTIONS, LOG_DEFAULT_ROWS, LOG_PARTITIONS_AHEAD, SMS_BREAKER, READY, *SHARED,
 )  # fmt: skip

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -12,6 +12,9 @@ from service.store.outbox import Backlog, Claim
 from worker import metric_definitions as known
 from worker.metric_definitions import COUNTERS
 from worker.smtp import Accepted, PermanentFailure, TemporaryFailure
+
+if TYPE_CHECKING:
+    from service.store.security_log import LogPartitions
 
 NAMES = tuple(COUNTERS)
 
@@ -28,6 +31,7 @@ class Metrics:
         self._timers: dict[tuple[str, ...], Histogram] = {}
         self._backlog, self._backlog_at = backlog, time.monotonic()
         self.events_lag = 0.0
+        self.log_partitions: LogPartitions | None = None
 
     def _child(self, definition: Definition, labels: tuple[str, ...]) -> Counter:
         family = self._families.get(definition)
@@ -46,9 +50,9 @@ class Metrics:
             accepted = await sending
         except (PermanentFailure, TemporaryFailure) as failure:
             outcome = "refused" if isinstance(failure, PermanentFailure) else "failed"
-            self._timer(self._sending, _server(failure.server), outcome).observe(time.monotonic() - began)
+            self._timer(self._sending, relay_label(failure.server), outcome).observe(time.monotonic() - began)
             raise
-        self._timer(self._sending, _server(accepted.server), "accepted").observe(time.monotonic() - began)
+        self._timer(self._sending, relay_label(accepted.server), "accepted").observe(time.monotonic() - began)
         self._timer(self._delivery, claim.letter).observe(max(0.0, time.time() - claim.created_at.timestamp()))
         return accepted
 
@@ -87,7 +91,12 @@ class Metrics:
         """Return the backlog for the page; nothing before it was read."""
         if self._backlog is None:
             return {}
+        log = self.log_partitions
+        of_log: Values = (
+            {known.LOG_DEFAULT_ROWS: log.default_rows, known.LOG_PARTITIONS_AHEAD: log.ahead} if log else {}
+        )
         return {
+            **of_log,
             known.PENDING: self._backlog.pending,
             known.SENDING_NOW: self._backlog.sending,
             known.OLDEST: self._backlog.oldest,
@@ -97,7 +106,7 @@ class Metrics:
         }
 
 
-def _server(name: str) -> str:
+def relay_label(name: str) -> str:
     """Return a relay's label: projects may have thousands of their own."""
     return "project" if is_own(name) else name or "none"
 

@@ -107,6 +107,10 @@ class Relays:
     def rates(self) -> dict[str, float | None]:
         return {name: rate for relay in self._pools() for name, rate in relay.rates().items()}
 
+    def connections(self) -> dict[str, int]:
+        """Return the number of open connections to each server."""
+        return {name: number for relay in self._pools() for name, number in relay.connections().items()}
+
     async def close(self) -> None:
         """Close all relays; what is being sent is finished."""
         if self._reading:

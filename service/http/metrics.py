@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from service.http import auth_metrics
+from service.http.auth_metrics import AuthMetrics
 from service.metrics import SHARED, STALLS, Labels, MetricsPage, Values, counter, gauge, histogram, of_process
 
 if TYPE_CHECKING:
@@ -40,11 +42,14 @@ LIMITS = counter(
     "accounts_limits_total", "Decisions of rate limits, those that were not enforced too.", "rule", "verdict"
 )
 FALLBACKS = counter("accounts_limits_fallbacks_total", "Calls whose rate limits were counted without Redis.")
+FALLBACK_SECONDS = counter(
+    "accounts_limits_fallback_seconds_total", "Seconds for which Redis was not asked for rate limits, since it failed."
+)
 CLOCK = gauge("accounts_clock_offset_seconds", "Seconds that Postgres's clock is ahead of this machine's.")
 READY = gauge("accounts_ready", "1 if /ready says 200, by the last check.")
 DEFINITIONS = (
     DURATION, ERRORS, CONNECTIONS, MOST_CONNECTIONS, REFUSED, HASH, HASH_WAITING, HASH_REFUSED, LIMITS, FALLBACKS,
-    CLOCK, READY, *SHARED,
+    FALLBACK_SECONDS, CLOCK, READY, *auth_metrics.DEFINITIONS, *SHARED,
 )  # fmt: skip
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
@@ -56,6 +61,7 @@ class ApiMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._duration, self._errors = DURATION.histogram(self.registry), ERRORS.counter(self.registry)
+        self.auth = AuthMetrics(self.registry)
         self._limits = LIMITS.counter(self.registry)
         self.hash, self.stalls = HASH.histogram(self.registry), STALLS.counter(self.registry)
         self._durations: dict[tuple[str, str, int], Histogram] = {}
@@ -69,6 +75,7 @@ class ApiMetrics:
             key = route, method if method in _METHODS else "other", status
             child = self._durations[key] = self._duration.labels(*map(str, key))
         child.observe(seconds)
+        self.auth.record_request(route, status)
         if error:
             self._errors.labels(route, error).inc()
 
@@ -101,6 +108,7 @@ def _of_api(services: "Services", server: "HttpServer", readiness: "Readiness") 
         HASH_WAITING: services.passwords.waiting,
         HASH_REFUSED: services.passwords.refused,
         FALLBACKS: services.limits.redis.fallbacks,
+        FALLBACK_SECONDS: services.limits.redis.fallback_seconds,
         CLOCK: readiness.clock.offset,
         READY: readiness.is_ready,
     }

@@ -47,6 +47,7 @@ class RedisWindows:
         self._waiting: list[_Asked] = []
         self._rounds: asyncio.Task[None] | None = None
         self.fallbacks = 0
+        self._rested = 0.0
 
     async def count(self, call_id: str, names: Sequence[str], rules: Sequence[Rule]) -> list[Usage] | None:
         """Count a call; None if Redis is away or late: then it may have counted the call, or may yet."""
@@ -138,6 +139,11 @@ class RedisWindows:
             raise self._away(error) from None
         return gone
 
+    @property
+    def fallback_seconds(self) -> float:
+        """Seconds since the start for which Redis was left alone after it had failed."""
+        return self._rested - max(0.0, self._rest_until - time.monotonic())
+
     def _is_backing_off(self) -> bool:
         return time.monotonic() < self._rest_until
 
@@ -145,6 +151,7 @@ class RedisWindows:
         self.fallbacks += calls
         if not self._is_backing_off():
             self._rest_until = time.monotonic() + _REST
+            self._rested += _REST
             self._outage.record_failure(redis_errors.fault(error))
 
     def _away(self, error: RedisError) -> ServerUnavailable:

@@ -75,6 +75,7 @@ async def mail_token(tx: UnitOfWork, act: Act, *, token: MailedToken, email: str
         tx, "mail_token", Token, **_act(act), email=email, **_mailed(tx, token), **_event(event, by)
     )
     assert issued is not None  # noqa: S101 - an insert that returns always has a row
+    _count_mailed(tx, token)
     return issued
 
 
@@ -89,10 +90,13 @@ async def mail_token_to_member(
     facts = {"user_id": member.id, "session_id": member.session_id, "email": member.email}
     recorded = _event(event, by)
     tx.events.append(recorded["event_id"])
-    return await _sql.one(
+    found = await _sql.one(
         tx, "mail_token_to_member", MemberToken, **_act(act), **facts, refuse_verified=refuse_verified,
         **_mailed(tx, token), **recorded,
     )  # fmt: skip
+    if found is not None and found.token is not None:
+        _count_mailed(tx, token)
+    return found
 
 
 async def create_account(
@@ -156,7 +160,7 @@ async def recover_account(
     """
     facts, recorded = _mailed(tx, notice), _event(event, by)
     tx.events.append(recorded["event_id"])
-    return await _sql.one(
+    used = await _sql.one(
         tx,
         "recover_account",
         Token,
@@ -171,6 +175,10 @@ async def recover_account(
         **{name: facts[name] for name in ("kid", "mail_id", "letter", "locale", "facts", "message_id")},
         **recorded,
     )
+    if used is not None:
+        tx.committed.used.append((used.kind, used.created_at))
+        _count_mailed(tx, notice)
+    return used
 
 
 def _act(act: Act) -> dict[str, Any]:
@@ -185,6 +193,12 @@ def _mailed(tx: UnitOfWork, token: MailedToken) -> dict[str, Any]:
         "seconds": token.seconds, "mail_id": mail_id, "letter": token.letter, "locale": token.locale,
         "facts": token.facts, "message_id": outbox.message_id(mail_id, token.sender),
     }  # fmt: skip
+
+
+def _count_mailed(tx: UnitOfWork, token: MailedToken) -> None:
+    """Have a token that was issued, and its letter, counted after COMMIT."""
+    tx.committed.issued.append(token.kind)
+    tx.committed.letters.append(token.letter)
 
 
 def _event(event: Event, by: Actor) -> dict[str, Any]:

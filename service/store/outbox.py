@@ -153,6 +153,7 @@ async def enqueue(
         traceparent=tracing.traceparent(),
     )
     tx.mails.append(mail_id)
+    tx.committed.letters.append(letter)
     return mail_id
 
 

@@ -10,6 +10,16 @@ from service.db import Executor, Queries
 from service.store.users import User
 
 _sql = Queries("security_log")
+# Rows of the default partition are counted up to here: it should have none.
+_DEFAULT_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LogPartitions:
+    """Rows that are in no month's partition, and the months to come that have one."""
+
+    default_rows: int
+    ahead: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +90,9 @@ async def count(conn: Executor, owner: User, *, most: int, hidden: Sequence[str]
 async def maintain_partitions(conn: Executor, *, months: int) -> int:
     """Create the partitions to come and drop those past their time; return how many changed."""
     return int(await _sql.value(conn, "keep_log_partitions", months=months))
+
+
+async def look_at_partitions(conn: Executor) -> LogPartitions:
+    found = await _sql.one(conn, "get_log_partitions", LogPartitions, most=_DEFAULT_ROWS)
+    assert found is not None  # noqa: S101 - a select of two values always has a row
+    return found

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TypeVar
 
 from service import ids
 from service.crypto import code_secrets, key_derivation, link_secrets
@@ -20,9 +21,11 @@ from service.crypto.key_derivation import KeyRing
 from service.crypto.link_secrets import Form
 from service.crypto.secret import Secret
 from service.db import Executor, Queries
+from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
 _sql = Queries("tokens")
+Redeemed = TypeVar("Redeemed", bound="Token | None")
 # How long what a notice reports can be undone.
 UNDO_SECONDS = 72 * 3600
 
@@ -171,6 +174,8 @@ async def issue(
         secret_length=secret_length,
     )
     assert token is not None  # noqa: S101 - an insert that returns always has a row
+    if isinstance(conn, UnitOfWork):
+        conn.committed.issued.append(kind)
     return token
 
 
@@ -302,25 +307,33 @@ async def refund_attempt(conn: Executor, token: Token) -> None:
 
 async def redeem_by_address(conn: Executor, token: Token) -> Token | None:
     """Redeem a token that signs its address's owner in, or up; None if it has been used or has expired."""
-    return await _sql.one(conn, "redeem_token_by_address", Token, project_id=token.project_id, id=token.id)
+    facts = {"project_id": token.project_id, "id": token.id}
+    return _counted(conn, await _sql.one(conn, "redeem_token_by_address", Token, **facts))
 
 
 async def redeem(conn: Executor, token: Token) -> Token | None:
     """Redeem a token; None if it has been used, has expired, or the address has changed since. Lock the user first."""
-    return await _sql.one(conn, "redeem_token", Token, project_id=token.project_id, id=token.id, user_id=token.user_id)
+    facts = {"project_id": token.project_id, "id": token.id, "user_id": token.user_id}
+    return _counted(conn, await _sql.one(conn, "redeem_token", Token, **facts))
 
 
 async def redeem_by_number(conn: Executor, token: Token) -> Token | None:
     """Redeem a code for a user's number; None if it has been used, has expired, or the number has changed since."""
     facts = {"project_id": token.project_id, "id": token.id, "user_id": token.user_id}
-    return await _sql.one(conn, "redeem_token_by_number", Token, **facts)
+    return _counted(conn, await _sql.one(conn, "redeem_token_by_number", Token, **facts))
 
 
 async def redeem_undo_link(conn: Executor, token: Token) -> UndoLink | None:
     """Redeem a notice's link, whatever the user's address is by now. Lock the user first."""
-    return await _sql.one(
-        conn, "redeem_undo_link", UndoLink, project_id=token.project_id, id=token.id, user_id=token.user_id
-    )
+    facts = {"project_id": token.project_id, "id": token.id, "user_id": token.user_id}
+    return _counted(conn, await _sql.one(conn, "redeem_undo_link", UndoLink, **facts))
+
+
+def _counted(conn: Executor, token: Redeemed) -> Redeemed:
+    """Return the token, which is counted after COMMIT where there is a unit of work."""
+    if token is not None and isinstance(conn, UnitOfWork):
+        conn.committed.used.append((token.kind, token.created_at))
+    return token
 
 
 async def delete(conn: Executor, project_id: str, *, token_id: str) -> None:

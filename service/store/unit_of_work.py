@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from service import tracing
+from service.committed import Committed
 from service.db import Act, Connection, Pool, run_act, transaction
 
 if TYPE_CHECKING:
@@ -19,15 +20,20 @@ Result = TypeVar("Result")
 
 
 class UnitOfWork:
-    """Runs statements in one transaction; `mails`, `sms` and `events` are rows that need a job, in order of writing."""
+    """Runs statements in one transaction; `mails`, `sms` and `events` are rows that need a job, in order of writing.
+
+    `committed` is what is counted after COMMIT.
+    """
 
     mails: list[UUID]
     sms: list[UUID]
     events: list[UUID]
+    committed: Committed
 
     def __init__(self, connection: Connection) -> None:
         self.fetchrow, self.fetch, self.execute = connection.fetchrow, connection.fetch, connection.execute
         self.mails, self.sms, self.events = [], [], []
+        self.committed = Committed()
 
 
 @asynccontextmanager
@@ -70,6 +76,7 @@ async def run_alone(
 
 def _enqueue(job_queue: "JobQueue | None", work: UnitOfWork) -> None:
     if job_queue is not None:
+        job_queue.on_commit(work.committed)
         from service.queue import RECORD_LOG, SEND_MAIL, SEND_SMS  # noqa: PLC0415 - a command without a queue loads none
 
         for function, rows in ((SEND_MAIL, work.mails), (SEND_SMS, work.sms), (RECORD_LOG, work.events)):

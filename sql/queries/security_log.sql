@@ -20,3 +20,10 @@ select count(*) from (
 
 -- name: keep_log_partitions(months)
 select keep_log_partitions(:months);
+
+-- name: get_log_partitions(most) -> LogPartitions
+-- Rows that no month's partition took, `most` at most, and the months to come that have a partition.
+select (select count(*) from (select from logs_default limit :most) d) as default_rows, count(*) as ahead
+from pg_inherits
+where inhparent = 'logs'::regclass and inhrelid::regclass::text ~ '^logs_[0-9]{6}$'
+    and right(inhrelid::regclass::text, 6) > to_char(now() at time zone 'UTC', 'YYYYMM');

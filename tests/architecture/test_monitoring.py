@@ -99,8 +99,10 @@ def test_each_alert_fires_and_is_quiet_before(tmp_path: Path):
         assert (quiet["exp_samples"], len(loud["exp_samples"])) == ([], 1)
     done = promtool("test", "rules", "alerts_test.yml")
     assert done.returncode == 0, done.stdout + done.stderr
-    for name in ("alerts.yml", "alerts_test.yml"):
-        (tmp_path / name).write_text((_PROMETHEUS / name).read_text().replace("> 120", "> 120000"))
+    rules = (_PROMETHEUS / "alerts.yml").read_text()
+    (tmp_path / "alerts.yml").write_text(rules.replace("> 120", "> 120000"))
+    only = [test for test in tests if test["name"] == "AccountsMailsOverdue"]
+    (tmp_path / "alerts_test.yml").write_text(yaml.safe_dump({"rule_files": ["alerts.yml"], "tests": only}))
     done = promtool("test", "rules", "alerts_test.yml", folder=tmp_path)
     assert done.returncode != 0
     assert "AccountsMailsOverdue" in done.stdout + done.stderr

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 import service.__main__
 import worker.__main__
-from service.version import VERSION
+from service.version import VERSION, read_commit
 from testkit.sources import ROOT
 
 
@@ -26,3 +27,13 @@ def test_the_commands_print_the_version(main: Callable[[list[str]], int], capsys
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert (ended.value.code, capsys.readouterr().out) == (0, f"{VERSION}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "commit"), [(None, "unknown"), ("unknown\n", "unknown"), ("0f" * 20 + "\n", "0f" * 20), ('é"}', "unknown")]
+)
+def test_the_commit_is_the_images(tmp_path: Path, text: str | None, commit: str):
+    """The image's file names its commit; what is no hash is not shown."""
+    if text is not None:
+        (tmp_path / "commit").write_text(text)
+    assert read_commit(tmp_path) == commit

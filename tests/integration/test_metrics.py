@@ -14,7 +14,9 @@ from service.db import Pool
 from service.http import metrics as api_metrics
 from service.metrics import Definition
 from service.store import projects, users
+from service.version import VERSION
 from testkit import processes
+from testkit.letters import link_of, parameters_of
 from testkit.sink import Sink
 from testkit.waiting import until
 from worker import metric_definitions as worker_metrics
@@ -97,6 +99,12 @@ async def test_pages_show_what_is_documented_and_what_happened(
         assert page.value("accounts_http_refused_total", why="malformed") == 1
         assert page.value("accounts_hash_seconds_count") == 1
         assert page.value("accounts_limits_total", rule="create_recovery.ip", verdict="allowed") == 1
+        events = "accounts_auth_events_total"
+        assert page.value(events, event="sign_in_password", outcome="refused") == 1
+        assert page.value("accounts_tokens_issued_total", kind="recovery") == 1
+        assert page.value("accounts_mails_accepted_total", letter="recovery") == 1
+        assert page.value("accounts_limits_fallback_seconds_total") == 0
+        assert page.value("accounts_build_info", version=VERSION, commit="unknown") == 1
         assert page.value("accounts_peer_up", peer="postgres") == page.value("accounts_ready") == 1
 
         await until(lambda: is_counted_as_sent(client, worker))
@@ -104,10 +112,25 @@ async def test_pages_show_what_is_documented_and_what_happened(
         assert page.value("accounts_mail_delivery_seconds_count", letter="recovery") == 1
         assert page.value("accounts_mail_send_seconds_count", server=f"127.0.0.1:{sink.port}", outcome="accepted") == 1
         assert page.value("accounts_relay_breaker", server=f"127.0.0.1:{sink.port}", state="closed") == 1
+        assert page.value("accounts_relay_connections", server=f"127.0.0.1:{sink.port}") == 1
+        assert page.value("accounts_log_default_rows") == 0
+        assert page.value("accounts_log_partitions_ahead") == 2
+        await use(client, api, link_of(sink.mails[0]))
+        page = await read(client, health)
+        assert page.value("accounts_token_use_delay_seconds_count", kind="recovery") == 1
+        assert page.value(events, event="recovery", outcome="success") == 1
         for address in (health, worker):
             async with client.get(f"{address}/metrics") as answer:
                 text = await answer.text()
             assert not [word for word in ("ann", "localhost", "shop") if word in text]
+
+
+async def use(client: aiohttp.ClientSession, api: str, link: str) -> None:
+    """Choose a password by a recovery's link."""
+    proof, password = parameters_of(link), "hers alone, from today"
+    body = {"userId": proof["userId"], "secret": proof["secret"], "password": password, "passwordAgain": password}
+    async with client.put(f"{api}/v1/account/recovery", json=body) as answer:
+        assert answer.status == 200, await answer.text()
 
 
 async def read(client: aiohttp.ClientSession, address: str) -> Page:

@@ -255,10 +255,12 @@ async def test_redis_is_left_alone_after_a_failure(lost: RedisWindows, redis: Re
     """Calls at once fail each, and are one failure; Redis is not asked for a moment; its answer ends the outage."""
     assert await asyncio.gather(*(lost.count(f"c{number}", ["w"], [TWO]) for number in range(3))) == [None] * 3
     assert (lost.fallbacks, outage._failures) == (3, 1)
+    assert 0 < lost.fallback_seconds <= 1, "of the second that has begun"
     lost._redis = redis
     assert await lost.count("c4", ["w"], [TWO]) is None
     assert lost.fallbacks == 4
     lost._rest_until, outage._failed_at = 0.0, -60.0
+    assert lost.fallback_seconds == 1
     assert await lost.count("c5", ["w"], [TWO]) == [Usage(0, HOUR * 1_000_000)]
     assert (lost.fallbacks, outage.ongoing) == (4, False)
 

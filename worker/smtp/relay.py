@@ -72,6 +72,10 @@ class RelayPool:
         """Return the circuit breaker's state of each server, by host:port, the preferred one first."""
         return {server.name: server.breaker.state for server in self._servers}
 
+    def connections(self) -> dict[str, int]:
+        """Return the number of open connections to each server, in use or idle, by host:port."""
+        return {server.name: server.connections.greeted for server in self._servers}
+
     def rates(self) -> dict[str, float | None]:
         """Return the adaptive limit of each server in mails a minute, by host:port; None is no limit of its own."""
         return {server.name: server.throttle.rate for server in self._servers}
