@@ -12,10 +12,10 @@ _PRODUCT = ("service", "worker", "devstack")
 _FOLDERS = (*_PRODUCT, "testkit", "bench", "tests")
 # The layers of the service, the lowest first: each knows those before it, and none after it.
 LAYERS = (
-    ("service.accent_colors", "service.settings", "service.errors", "service.ids", "service.deadlines",
+    ("service.accent_colors", "service.committed", "service.settings", "service.errors", "service.ids", "service.deadlines",
      "service.ecs_logging", "service.email_addresses", "service.phone_numbers",
      "service.endpoints", "service.failpoints", "service.heartbeat", "service.i18n", "service.json_logging",
-     "service.committed", "service.event_loop_monitor", "service.log_records", "service.outages", "service.process_supervisor",
+     "service.event_loop_monitor", "service.log_records", "service.outages", "service.process_supervisor",
      "service.redis_errors", "service.redis_patience", "service.redis_sentinel", "service.relay_reports",
      "service.scopes", "service.sentinel_url", "service.supervision", "service.text_logging", "service.trace_exporter",
      "service.tracing", "service.version"),
