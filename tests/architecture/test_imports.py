@@ -12,8 +12,8 @@ _PRODUCT = ("service", "worker", "devstack")
 _FOLDERS = (*_PRODUCT, "testkit", "bench", "tests")
 # The layers of the service, the lowest first: each knows those before it, and none after it.
 LAYERS = (
-    ("service.accent_colors", "service.committed", "service.settings", "service.errors", "service.ids", "service.deadlines",
-     "service.ecs_logging", "service.email_addresses", "service.phone_numbers",
+    ("service.accent_colors", "service.settings", "service.errors", "service.ids", "service.deadlines",
+     "service.ecs_logging", "service.email_addresses", "service.phone_numbers", "service.committed",
      "service.endpoints", "service.failpoints", "service.heartbeat", "service.i18n", "service.json_logging",
      "service.event_loop_monitor", "service.log_records", "service.outages", "service.process_supervisor",
      "service.redis_errors", "service.redis_patience", "service.redis_sentinel", "service.relay_reports",
