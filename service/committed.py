@@ -1,4 +1,4 @@
-"""What a unit of work leaves to be counted after its COMMIT."""
+"""Facts of a unit of work that are counted after its COMMIT."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -96,8 +96,8 @@ class OutboxPoller:
         """Update the backlog; while a relay is not available end the mails that have expired."""
         metrics = self.delivery.recorder.metrics
         metrics.events_lag = await events.lag(self.pool)
-        metrics.backlog = await outbox.backlog(self.pool)
         metrics.log_partitions = await security_log.look_at_partitions(self.pool)
+        metrics.backlog = await outbox.backlog(self.pool)
         if not self.delivery.relays.all_available():
             for mail_id in await outbox.list_expired(self.pool, most=_BATCH):
                 await self.delivery.claim_and_send(mail_id)
