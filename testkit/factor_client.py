@@ -65,11 +65,13 @@ class FactorClient(SecondFactorClient):
             used, _, _ = await self.use(
                 "passkey_use", "PUT", path, {"credential": credential}, token=begun.token, member=member
             )
+            # Before the next request: it is asked of the latest ones.
+            unclear = self.unclear_before(used)
             _, found, _ = await self.insist("passkeys", "GET", passkeys.PATH, member=member)
             if used.acknowledged or found["total"]:
                 assert found["total"] == 1
                 return holder
-            assert self.unclear_before(used), used
+            assert unclear, used
 
     async def sign_in_by_passkey(self, member: Member, authenticator: Authenticator) -> None:
         while True:
