@@ -142,6 +142,11 @@ def span(
     return _OFF if _tracer is None else _tracer.span(name, kind, parent, links, root, facts)
 
 
+def row_span(name: str, traceparent: str | None, **facts: str | int | None) -> AbstractContextManager[Span | None]:
+    """Make a span of the trace in which a row was written; none for a row of no trace."""
+    return span(name, "consumer", parent=traceparent, links=(), root=False, **facts) if traceparent else _OFF
+
+
 def annotate(**facts: str | int | None) -> None:
     """Set attributes of the current span, if it is recorded; keys as for `Span.set`."""
     if _tracer is not None:

@@ -15,6 +15,11 @@ ANN = "ann@example.com"
 CALLER = Actor("192.0.2.1", "UNKNOWN")
 
 
+async def list_due(pool: Pool) -> list[UUID]:
+    """List the first ten mails that are due, the longest overdue first."""
+    return [mail.id for mail in await outbox.find_due(pool, seconds=0, most=10)]
+
+
 async def request_mail(
     pool: Pool, email: str = ANN, *, user_id: str | None = None, era: dict[str, bool] | None = None
 ) -> UUID:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from uuid import UUID
@@ -255,13 +255,9 @@ class Delivery:
 
 
 def _span(claim: Claim) -> AbstractContextManager[object]:
-    """Make a span of the trace that the mail was asked for in; none for mails of no trace."""
-    if not (claim.traceparent and tracing.is_on()):
-        return nullcontext()
-    return tracing.span(
+    return tracing.row_span(
         "mail attempt",
-        "consumer",
-        parent=claim.traceparent,
+        claim.traceparent,
         accounts__mail=str(claim.id),
         accounts__letter=claim.letter,
         accounts__attempt=claim.attempts,

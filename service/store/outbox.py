@@ -261,11 +261,6 @@ async def find_due(
     return await _sql.all(conn, "list_due_mails", DueMail, **facts)
 
 
-async def list_due(conn: Executor, *, seconds: float, most: int) -> list[UUID]:
-    """List mails of all projects that are overdue by so many seconds, the longest first."""
-    return [mail.id for mail in await find_due(conn, seconds=seconds, most=most)]
-
-
 async def list_expired(conn: Executor, *, most: int) -> list[UUID]:
     """List mails that waited beyond their deadline."""
     return [mail.id for mail in await _sql.all(conn, "list_expired_mails", DueMail, most=most)]

@@ -7,7 +7,7 @@ import pytest
 
 from service.db import Pool
 from service.store import outbox, users
-from testkit.outbox import ANN, request_mail
+from testkit.outbox import ANN, list_due, request_mail
 from testkit.patience import PATIENCE
 from testkit.sink import Sink
 from testkit.waiting import until
@@ -233,7 +233,7 @@ async def test_f31_what_waited_for_the_relay_goes_out_when_it_is_back(pool: Pool
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     assert not away.relays.shared.recovered.is_set()
-    assert await outbox.list_due(pool, seconds=0, most=10) == waiting
+    assert await list_due(pool) == waiting
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ async def test_f31_what_waited_for_our_own_fault_at_the_relay_goes_out_too(
     later = "update mails set due_at = now() + interval '15 minutes', last_cause = 'ours', last_fault = $1"
     await pool.execute(later, fault)
     assert await outbox.reschedule_now(pool, stages=OURS, most=10) == hastened
-    assert (await outbox.list_due(pool, seconds=0, most=10) == [mail]) == hastened
+    assert (await list_due(pool) == [mail]) == hastened
 
 
 @pytest.mark.usefixtures("ann")
@@ -288,10 +288,10 @@ async def test_f34_a_worker_that_starts_lets_nobody_wait_for_the_relay(pool: Poo
     mail = await request_mail(pool)
     await pool.execute("update mails set due_at = now() + interval '15 minutes', last_cause = 'server'")
     watching = asyncio.create_task(poller(pool, a_worker()).resume_after_outage())
-    await until(lambda: outbox.list_due(pool, seconds=0, most=10), what="nothing was hastened")
+    await until(lambda: list_due(pool), what="nothing was hastened")
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
-    assert await outbox.list_due(pool, seconds=0, most=10) == [mail]
+    assert await list_due(pool) == [mail]
 
 
 def _as_shop(sink: Sink) -> SmtpUrl:

@@ -14,11 +14,11 @@ from service import failpoints
 from service.crypto.secret import Secret
 from service.db import Pool
 from service.settings import Settings
-from service.store import outbox, project_relays, projects, tokens, users
+from service.store import project_relays, projects, tokens, users
 from service.store.outbox import enqueue
 from service.store.tokens import Kind
 from service.store.unit_of_work import unit_of_work
-from testkit.outbox import ANN, request_mail
+from testkit.outbox import ANN, list_due, request_mail
 from testkit.sink import Mail, Sink
 from testkit.waiting import until
 from worker import relays
@@ -211,9 +211,9 @@ async def test_only_the_mails_of_a_server_that_recovers_are_made_due(
     assert await states(pool) == {"shop": "sent", "blog": "pending"}
     await pool.execute(f"{later} where id = $1", mails["shop"])
     watching = asyncio.create_task(polls.resume_after_outage())
-    await until(lambda: outbox.list_due(pool, seconds=0, most=10), what="nothing was made due")
+    await until(lambda: list_due(pool), what="nothing was made due")
     await cancel_and_wait(watching)
-    assert await outbox.list_due(pool, seconds=0, most=10) == [mails["blog"]]
+    assert await list_due(pool) == [mails["blog"]]
 
 
 @pytest.mark.usefixtures("at_once")
