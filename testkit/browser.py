@@ -54,6 +54,11 @@ class Page:
         """Return the texts of all elements that fit, as they are shown."""
         return list((await self._ask("read", selector=selector))["texts"])
 
+    async def read_filled(self, selector: str) -> list[str]:
+        """Wait until none of the elements that fit is empty, and return their texts."""
+        await self._ask("filled", selector=selector)
+        return await self.read(selector)
+
     async def evaluate(self, expression: str) -> Any:
         return (await self._ask("evaluate", expression=expression))["value"]
 

@@ -38,7 +38,7 @@ async def test_sign_up_until_a_new_password(demo: Demo, browser: Browser, langua
     page = await browser.open(language=language, viewport=PHONE)
     await sign_up(page, demo, "correct horse")
     confirmed = await confirm_address(page, demo)
-    assert await confirmed.read("[data-fact]") == ["Ann", ANN, "–", "yes"]
+    assert await confirmed.read_filled("[data-fact]") == ["Ann", ANN, "–", "yes"]
     await confirmed.click("Sign out")
     await confirmed.see("Sign in")
     app = await choose_password(page, demo, "battery staple")

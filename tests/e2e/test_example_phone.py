@@ -36,7 +36,7 @@ async def test_a_code_by_sms(demo: Demo, browser: Browser, pool: Pool):
     await page.click("Sign in")
     await page.see("Your account")
     await page.see_text(NUMBER)
-    assert await page.read("[data-fact]") == ["–", "–", NUMBER, "not yet"]
+    assert await page.read_filled("[data-fact]") == ["–", "–", NUMBER, "not yet"]
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert await page.faults() == []
 

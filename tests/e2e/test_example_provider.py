@@ -66,7 +66,7 @@ async def test_sign_in_by_the_provider(provided: Demo, browser: Browser):
     await go_to_provider(page, "Sign in with the demo provider")
     await say_who(page, ANN)
     await page.see("Other ways to sign in")
-    assert await page.read("[data-fact]") == ["Ann", ANN, "–", "yes"]
+    assert await page.read_filled("[data-fact]") == ["Ann", ANN, "–", "yes"]
     [item] = await page.read(PART)
     assert item.startswith(f"{ANN} at {NAME}, since ")
     assert await violations(page) == []

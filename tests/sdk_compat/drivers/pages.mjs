@@ -53,6 +53,8 @@ const acts = {
   see: async ({ page }, { role, name }) => page.getByRole(role, { name, exact: true }).waitFor(),
   see_text: async ({ page }, { text }) => page.getByText(text, { exact: true }).first().waitFor(),
   read: async ({ page }, { selector }) => ({ texts: await page.locator(selector).allInnerTexts() }),
+  // A page shows its elements first and fills them when the service has answered.
+  filled: async ({ page }, { selector }) => page.locator(`${selector}:empty`).first().waitFor({ state: "detached" }),
   evaluate: async ({ page }, { expression }) => ({ value: (await page.evaluate(expression)) ?? null }),
   address: async ({ page }) => ({ address: page.url() }),
   faults: async ({ faults }) => ({ faults }),
