@@ -4,6 +4,8 @@ ARG BASE=python:3.11-slim
 FROM ${BASE}
 
 ENV PYTHONUNBUFFERED=1
+# With it Python's compiled files name a hash of their source and not its time: the same in each build. docs/releases.md.
+ARG SOURCE_DATE_EPOCH=0
 WORKDIR /app
 
 # requirements-tracing.lock has the packages for traces, too: docs/tracing.md.
@@ -15,7 +17,7 @@ RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --only-bina
 COPY . .
 # The commit that is built, for accounts_build_info: docker build --build-arg COMMIT=$(git rev-parse HEAD)
 ARG COMMIT=unknown
-RUN echo "${COMMIT}" > commit \
+RUN echo "${COMMIT}" > service/commit \
     && python -m compileall -q service worker \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin accounts \
     # WORKER_STATE in compose.yaml: a new volume takes over whose folder this is.

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     """Make the parser for these words: the command that they name, or else all by their sentences alone."""
-    root = Parser(prog="python -m service", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    root = Parser(
+        prog=program.name("service"), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     root.add_argument("--version", action="version", version=VERSION, help="print the version")
     root.add_argument("--json", action="store_true", help="answer in JSON")
     verbs = root.add_subparsers(required=True, metavar="COMMAND")
@@ -110,5 +112,10 @@ def _run(arguments: argparse.Namespace) -> int:
     return code
 
 
+def run() -> int:
+    """Run as a program: the entry point of the console script `accounts`."""
+    return program.run(main)
+
+
 if __name__ == "__main__":
-    sys.exit(program.run(main))
+    sys.exit(run())

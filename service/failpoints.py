@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from service.project_files import ROOT
+
 log = logging.getLogger(__name__)
 armed = False
 
@@ -30,7 +32,7 @@ CROSSINGS = {
 }  # fmt: skip
 # Half of a message is sent: there is no before and no after.
 _ALONE = ("smtp.half",)
-_STATEMENTS = Path(__file__).parents[1] / "sql" / "queries"
+_STATEMENTS = ROOT / "sql" / "queries"
 _NAME = re.compile(r"^-- name: (\w+)\(", re.MULTILINE)
 _ACTIONS = ("exit", "raise", "cancel", "hang", "sleep")
 # A hang: longer than any deadline, and than any test.

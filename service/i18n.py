@@ -15,9 +15,11 @@ from typing import Any, Literal
 
 import orjson
 
+from service.project_files import ROOT
+
 log = logging.getLogger(__name__)
 
-TEMPLATES = Path(__file__).parent.parent / "templates"
+TEMPLATES = ROOT / "templates"
 SOURCE = "en"
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*")
 _PLACE = re.compile(r"%\((\w+)\)s")

@@ -67,7 +67,7 @@ def histogram(name: str, text: str, *labels: str, buckets: Sequence[float]) -> D
 # Metrics of every process, of the API and of a worker.
 BUILD = gauge(
     "accounts_build_info",
-    "1, with the version of the code and its commit; `unknown` outside an image.",
+    "1, with the version of the code and its commit; `unknown` in a checkout.",
     "version",
     "commit",
 )

@@ -1,13 +1,13 @@
-"""Version of the service, from pyproject.toml, and the commit that the image was built from.
+"""Version of the service, from pyproject.toml, and the commit that it was built from.
 
-pyproject.toml lies beside this package in a checkout and in the image; the file `commit` in the image only.
+The file `commit` is in images and in released wheels only.
 """
 
 import re
 import tomllib
 from pathlib import Path
 
-_ROOT = Path(__file__).parents[1]
+from service.project_files import ROOT
 
 
 def read_commit(folder: Path) -> str:
@@ -17,5 +17,5 @@ def read_commit(folder: Path) -> str:
     return text if re.fullmatch("[0-9a-f]{7,64}", text) else "unknown"
 
 
-VERSION: str = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]["version"]
-COMMIT = read_commit(_ROOT)
+VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+COMMIT = read_commit(Path(__file__).parent)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -59,10 +60,12 @@ class Process:
         return await self.ended()
 
 
-async def start(*words: str, environment: dict[str, str], root: Path = ROOT) -> Process:
+async def start(
+    *words: str, environment: dict[str, str], root: Path = ROOT, command: tuple[str, ...] = (sys.executable, "-m")
+) -> Process:
     """Start a Python program of the tree at `root`; it ends at the latest with the tests, even if those are killed."""
     started = await asyncio.create_subprocess_exec(
-        *tied(signal.SIGKILL), sys.executable, "-m", *words,
+        *tied(signal.SIGKILL), *command, *words,
         cwd=root, env={"PATH": os.environ["PATH"], **environment}, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     running = Process(started)
@@ -71,9 +74,9 @@ async def start(*words: str, environment: dict[str, str], root: Path = ROOT) -> 
 
 
 @asynccontextmanager
-async def program(*words: str, environment: dict[str, str]) -> AsyncIterator[Process]:
+async def program(*words: str, environment: dict[str, str], **more: Any) -> AsyncIterator[Process]:
     """As `start`, and it ends with the block."""
-    running = await start(*words, environment=environment)
+    running = await start(*words, environment=environment, **more)
     try:
         yield running
     finally:

@@ -20,7 +20,7 @@ import uvloop
 
 from service import heartbeat, json_logging
 from service.cli import arguments as kinds
-from service.cli import exit_codes, mails
+from service.cli import exit_codes, mails, program
 from service.cli.commands import Parser
 from service.clientinfo import user_agents
 from service.settings import InvalidSettings, Settings, WorkerSettings
@@ -36,7 +36,9 @@ _MOVED = "`python -m worker mails` is `python -m service mails` now; the old nam
 
 
 def parser() -> argparse.ArgumentParser:
-    root = Parser(prog="python -m worker", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    root = Parser(
+        prog=program.name("worker"), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     root.add_argument("--version", action="version", version=VERSION, help="print the version")
     root.add_argument("--json", action="store_true", help="answer in JSON")
     words = root.add_subparsers(dest="command", metavar="COMMAND", help="run if not given")

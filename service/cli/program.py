@@ -1,11 +1,18 @@
-"""Ends of a program that are no errors of its own: a reader that has seen enough, and Ctrl-C."""
+"""Name of a program, and its ends that are no errors of its own: a reader that has seen enough, and Ctrl-C."""
 
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 # As a shell reports a program that a closed pipe (SIGPIPE) or Ctrl-C (SIGINT) has ended.
 CLOSED_PIPE, INTERRUPTED = 128 + 13, 128 + 2
+
+
+def name(package: str) -> str:
+    """Return how the program was started: its console script, or `python -m` and the package."""
+    script = Path(sys.argv[0]).name
+    return script if script.startswith("accounts") else f"python -m {package}"
 
 
 def run(main: Callable[[], int]) -> int:

@@ -8,8 +8,9 @@ from typing import Any, Protocol, TypeVar
 
 from service import failpoints
 from service.db.error_mapping import reach
+from service.project_files import ROOT
 
-SQL = Path(__file__).parents[2] / "sql"
+SQL = ROOT / "sql"
 Row = TypeVar("Row")
 
 _HEADER = re.compile(r"-- name: (?P<name>\w+)\((?P<params>[^)]*)\)(?: -> (?P<row>\w+)[?*]?)?\n")

@@ -1,6 +1,11 @@
 """compose.yaml and the Dockerfile are held to the settings and to each other. No engine is needed to read them."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -176,6 +181,24 @@ def test_the_image_holds_what_production_runs(dockerfile: str):
         "!templates", "!sql", "!docs",
     }  # fmt: skip
     assert "**/__pycache__" in lets
+
+
+def test_the_image_compiles_the_same_each_time(dockerfile: str, tmp_path: Path):
+    """Compiled files don't hold the times of their sources, which differ from checkout to checkout."""
+    (command,) = re.findall(r"&& python (-m compileall .*) service worker", dockerfile)
+    (epoch,) = re.findall(r"^ARG SOURCE_DATE_EPOCH=(\d+)$", dockerfile, re.MULTILINE)
+    assert dockerfile.index("ARG SOURCE_DATE_EPOCH") < dockerfile.index("RUN pip install")
+    made = []
+    for time in (1_000_000_000, 1_700_000_000):
+        folder = tmp_path / str(time)
+        shutil.copytree(ROOT / "service" / "crypto", folder / "crypto", ignore=shutil.ignore_patterns("__pycache__"))
+        for source in folder.rglob("*.py"):
+            os.utime(source, (time, time))
+        environment = os.environ | {"SOURCE_DATE_EPOCH": epoch}
+        subprocess.run([sys.executable, *command.split(), "crypto"], cwd=folder, env=environment, check=True)
+        made.append({path.name: path.read_bytes() for path in folder.rglob("*.pyc")})
+    assert len(made[0]) > 5
+    assert made[0] == made[1]
 
 
 def test_the_lock_with_traces_is_the_image_s_and_more():

@@ -4,17 +4,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from posixpath import normpath
 from typing import TYPE_CHECKING, Any
 
 from service.http.docs.snippets import Target
+from service.project_files import ROOT
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-_FOLDER = Path(__file__).parents[3] / "docs"
+_FOLDER = ROOT / "docs"
 # In the order of the menu.
 GUIDES = (
     "quick-start",

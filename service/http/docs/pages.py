@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,8 +16,9 @@ from service.http.docs.markup import limit, text
 from service.http.docs.reference import Section
 from service.http.docs.snippets import LANGUAGES, Target
 from service.http.security_headers import inline_source
+from service.project_files import ROOT
 
-_FOLDER = Path(__file__).parents[3] / "templates" / "pages" / "docs"
+_FOLDER = ROOT / "templates" / "pages" / "docs"
 
 
 @dataclass(frozen=True, slots=True)
