@@ -1,5 +1,6 @@
 """Deliver one mail of the outbox: claim its row, compose its letter, send it, record the outcome."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Sequence
@@ -49,6 +50,8 @@ class Delivery:
     recorder: OutcomeRecorder
     logos: LogoCache = field(init=False, repr=False)
     overrides: OverrideCache = field(init=False, repr=False)
+    # Letters of a batch are composed in turn, one in a round of the event loop: relays' replies are read in between.
+    _composing: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     def __post_init__(self) -> None:
         self.logos, self.overrides = LogoCache(self.pool), OverrideCache(self.pool)
@@ -155,7 +158,10 @@ class Delivery:
             compose.compose, claim, token, self.ring, sender=self.sender, public_url=self.public_url, logo=logo
         )
         try:
-            return make(override=override)
+            async with self._composing:
+                message = make(override=override)
+                await asyncio.sleep(0)
+                return message
         except OverrideFault as fault:
             await self._note_override_fault(claim, str(fault))
             return make()

@@ -9,7 +9,7 @@ from service.store import outbox
 from service.store.outbox import Acceptance
 
 # Seconds between two statements: what is accepted meanwhile goes with the next. The first of a burst does not wait.
-_INTERVAL = 0.01
+_INTERVAL = 0.005
 _MOST = 200
 
 

@@ -16,6 +16,7 @@ from testkit.sink import Sink
 from tests.integration.worker.conftest import sending_by, staffed
 from tests.integration.worker.test_delivery import due_now, poller, settled, state
 from tests.integration.worker.test_history import history
+from worker.asyncio_tools import cancel_and_wait
 from worker.concurrency import DeliverySlots
 from worker.delivery import Delivery
 from worker.dispatcher import Dispatcher
@@ -68,6 +69,36 @@ async def test_one_claim_for_all_that_is_due(
     assert [[step[:3] for step in await history(pool, mail)] for mail in mails] == [[("sent", 1, "one")]] * 40
     assert len(sink.mails) == 40
     assert not worker.recorder.journal.open
+
+
+class WatchedRing(dict[str, bytes]):
+    """A key ring that remembers in which rounds of the event loop letters were composed with it."""
+
+    def __init__(self, ring: dict[str, bytes]) -> None:
+        super().__init__(ring)
+        self.round, self.seen = 0, list[int]()
+
+    def __getitem__(self, kid: str) -> bytes:
+        if self.round not in self.seen:
+            self.seen.append(self.round)
+        return super().__getitem__(kid)
+
+    async def count_rounds(self) -> None:
+        while True:
+            self.round += 1
+            await asyncio.sleep(0)
+
+
+async def test_relays_are_heard_while_a_batch_is_composed(pool: Pool, sink: Sink, a_worker):
+    """Each letter of a batch is composed in a round of its own: a reply is read, and journaled, between two of them."""
+    ring = WatchedRing(a_worker().ring)
+    worker = replace(a_worker(), ring=ring)
+    await mails_of(pool, 20)
+    counting = asyncio.create_task(ring.count_rounds())
+    await dispatched(worker)
+    await cancel_and_wait(counting)
+    assert len(sink.mails) == 20
+    assert len(ring.seen) == 20
 
 
 async def test_no_more_in_hand_than_slots(pool: Pool, sink: Sink, a_worker):
