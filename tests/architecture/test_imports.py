@@ -9,7 +9,7 @@ import pytest
 from testkit.sources import modules
 
 _PRODUCT = ("service", "worker", "devstack")
-_FOLDERS = (*_PRODUCT, "testkit", "bench", "tests")
+_FOLDERS = (*_PRODUCT, "release", "testkit", "bench", "tests")
 # The layers of the service, the lowest first: each knows those before it, and none after it.
 LAYERS = (
     ("service.accent_colors", "service.settings", "service.errors", "service.ids", "service.deadlines",
@@ -47,6 +47,7 @@ ARROWS = (
     ("testkit", "tests", "what tests share knows none of them"),
     ("testkit", "bench", "what the bench shares knows nothing of it"),
     ("bench", "tests", "a figure is measured with the test kit, not with tests"),
+    ("release", "service", "it runs the service of the commit that it releases"),
 )
 # One home a package: where it may be imported, a module or a folder of them. A new dependency gets a line here.
 HOMES: dict[str, tuple[str, ...]] = {

@@ -37,7 +37,7 @@ def relative_docstrings(tree: ast.Module) -> list[str]:
     return [text for text in texts if _RELATIVE.match(text)]
 
 
-@pytest.mark.parametrize("folder", ["service", "worker", "devstack", "testkit", "bench", "tests"])
+@pytest.mark.parametrize("folder", ["service", "worker", "devstack", "release", "testkit", "bench", "tests"])
 def test_a_docstring_is_a_noun_phrase_or_an_imperative(folder: str):
     """It names the thing or the action, as "Return the oldest mail" does and "What is oldest" does not."""
     found = [f"{module}: {text}" for module, tree in modules(folder).items() for text in relative_docstrings(tree)]
