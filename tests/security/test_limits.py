@@ -287,13 +287,16 @@ async def test_s78_a_wide_window_is_one_small_row(pool: Pool):
 
 
 async def test_s78_left_over_windows_go_away(pool: Pool):
-    """An expired window is removed by whoever counts next: an outage leaves nothing for ever."""
+    """Expired windows are removed by those who count, one call in eight: an outage leaves nothing for ever."""
     store = rate_limit_windows.Store(pool)
     for number in range(5):
         await store.count([f"old{number}"], [10], [1])
     await pool.execute("update windows set expires_at = now() - interval '1 second'")
-    await store.count(["new"], [10], [HOUR])
-    assert [row[0] for row in await pool.fetch("select name from windows")] == ["new"]
+    for _ in range(300):
+        await store.count(["new"], [1000], [HOUR])
+        if [row[0] for row in await pool.fetch("select name from windows")] == ["new"]:
+            return
+    pytest.fail("300 calls took nothing away")
 
 
 async def test_s78_an_expired_window_may_be_taken_away_under_a_call(waiting: Pool):
