@@ -34,7 +34,7 @@ class DeliverySlots:
 
     @asynccontextmanager
     async def admit(self, admit: Callable[[], Awaitable[T]]) -> AsyncIterator[T | None]:
-        """Do the same without a slot, for a delivery that is bounded otherwise; it is drained like the others."""
+        """Do the same without a slot, for what is bounded otherwise; it is drained like the others."""
         task = _current()
         admitted = await self._admitted(task, admit)
         if admitted is None:
@@ -45,6 +45,18 @@ class DeliverySlots:
             yield admitted
         finally:
             self._end(task)
+
+    @asynccontextmanager
+    async def admit_many(
+        self, most: int, admit: Callable[[], Awaitable[T]], admit_more: Callable[[int], Awaitable[list[T]]]
+    ) -> AsyncIterator[list[T]]:
+        """Do the same as `acquire_many` without slots; tasks that use the results are to be drained by `watch`."""
+
+        async def take() -> list[T]:
+            return [await admit(), *await admit_more(most - 1)]
+
+        async with self.admit(take) as admitted:
+            yield admitted or []
 
     @asynccontextmanager
     async def acquire_many(
@@ -77,9 +89,13 @@ class DeliverySlots:
 
     def hold(self, task: Task) -> None:
         """Have a task keep a slot until it ends; it is drained like the others."""
+        self.watch(task)
+        task.add_done_callback(lambda _: self.release())
+
+    def watch(self, task: Task) -> None:
+        """Have a task drained like the others, without a slot."""
         self._busy.add(task)
         task.add_done_callback(self._end)
-        task.add_done_callback(lambda _: self.release())
 
     def release(self, number: int = 1) -> int:
         """Free slots; return 0, how many of them are left."""

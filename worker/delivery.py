@@ -56,15 +56,6 @@ class Delivery:
     def __post_init__(self) -> None:
         self.logos, self.overrides = LogoCache(self.pool), OverrideCache(self.pool)
 
-    async def deliver(self, mail_id: UUID, project_id: str | None = None) -> None:
-        """Send a mail if it is still due. Safe to call at any time, any number of times."""
-        route = await self.relays.route(mail_id, project_id)
-        if not route.is_open():
-            return
-        async with route.slot(self.slots) as reservation:
-            if reservation is not None and not await self.claim_and_send(mail_id):
-                route.relay.release_rate(reservation)
-
     async def claim_and_send(self, mail_id: UUID) -> bool:
         """Deliver without slot and rate limit; return whether the relay was tried."""
         claimed_at = time.monotonic()

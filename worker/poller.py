@@ -59,8 +59,9 @@ class OutboxPoller:
         # A hanging session delays no other mail: it goes on beside the next polls.
         until = asyncio.get_running_loop().time() + POLL_INTERVAL
         await asyncio.wait(self.dispatcher.wake(polled=True), timeout=POLL_INTERVAL)
-        if begun := set(self.dispatcher.deliveries.values()):
-            await asyncio.wait(begun, timeout=max(0, until - asyncio.get_running_loop().time()))
+        for _ in range(2):  # the claims of projects' own relays, then what they began
+            if begun := set(self.dispatcher.deliveries.values()):
+                await asyncio.wait(begun, timeout=max(0, until - asyncio.get_running_loop().time()))
         self.delivery.recorder.metrics.add("polls")
         if has_events:  # last: an event that can't be written holds up no mail
             await self.log_writer.write_pending()

@@ -7,12 +7,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from service.crypto.key_derivation import KeyRing
 from service.crypto.sealing import CannotUnseal
 from service.db import Pool
-from service.store import outbox, project_relays
+from service.store import project_relays
 from service.store.project_relays import ProjectRelay
 from worker.asyncio_tools import cancel_and_wait
 from worker.routes import Route, UnusableRelay, run_probes
@@ -53,7 +52,7 @@ class Relays:
     shared: RelayPool
     open: Open = _open_usual
     helo: str | None = None
-    _shared_route: Route = field(init=False)
+    shared_route: Route = field(init=False)
     _own: dict[str, Route] = field(default_factory=dict)
     # Projects that have another route than before, until their mails are made due.
     _rerouted: set[str] = field(default_factory=set)
@@ -62,27 +61,22 @@ class Relays:
     _reading: "asyncio.Task[None] | None" = None
 
     def __post_init__(self) -> None:
-        self._shared_route = Route(self.shared)
+        self.shared_route = Route(self.shared)
 
-    async def route(self, mail_id: UUID, project_id: str | None = None) -> Route:
-        """Find the way of a mail. While any project has its own relay, it costs a query if the project is not known."""
-        await self._refresh()
-        if not self._own:
-            return self._shared_route
-        if project_id is None:
-            project_id = await outbox.find_project(self.pool, mail_id)
-        return self._route_of(project_id or "")
+    def route_of(self, project_id: str) -> Route:
+        """Return the way of a project's mails, as far as it is known."""
+        return self._own.get(project_id, self.shared_route)
 
     async def relay_of(self, project_id: str) -> RelayPool | UnusableRelay:
         """Return the relay that a project has now: a mail may have waited for its turn since its route was found."""
         await self._refresh()
-        return self._route_of(project_id).relay
+        return self.route_of(project_id).relay
 
     async def choose(self) -> Choice:
         """Choose the relays that take mails now."""
         await self._refresh()
         own = [project_id for project_id, route in self._own.items() if route.is_open()]
-        return Choice(self._shared_route.is_open(), own)
+        return Choice(self.shared_route.is_open(), own)
 
     async def take_recovered(self) -> list[str]:
         """Return the projects whose own relay works again, or is another, since this was asked last."""
@@ -98,7 +92,7 @@ class Relays:
         return list(self._own)
 
     def all_available(self) -> bool:
-        return all(route.relay.is_available() for route in (self._shared_route, *self._own.values()))
+        return all(route.relay.is_available() for route in (self.shared_route, *self._own.values()))
 
     def states(self) -> dict[str, State]:
         """Return the circuit breaker's state of each server, the shared ones first."""
@@ -116,9 +110,6 @@ class Relays:
         if self._reading:
             await cancel_and_wait(self._reading)
         await asyncio.gather(self.shared.close(), *(route.close() for route in self._own.values()), *self._closing)
-
-    def _route_of(self, project_id: str) -> Route:
-        return self._own.get(project_id, self._shared_route)
 
     def _pools(self) -> list[RelayPool]:
         own = [route.relay for route in self._own.values()]

@@ -30,6 +30,9 @@ class UnusableRelay:
     async def acquire_rate(self) -> RateReservation:
         return RateReservation(0.0, None)
 
+    async def acquire_free_rates(self, most: int) -> list[RateReservation]:
+        return [RateReservation(0.0, None)] * most
+
     def release_rate(self, reservation: RateReservation) -> None:
         pass
 
@@ -44,7 +47,7 @@ Relay = RelayPool | UnusableRelay
 class Route:
     """A relay, with the settings of its project if it is a project's own.
 
-    `recovered` is set when an own relay works again.
+    `recovered` is set when an own relay works again. `busy` is the number of mails in hand.
     """
 
     relay: Relay
@@ -57,19 +60,46 @@ class Route:
         """Return whether a mail can be delivered now: the relay is available, and not busy with as many as it may."""
         return self.relay.is_available() and (self.settings is None or self.busy < _MOST)
 
-    @asynccontextmanager
-    async def slot(self, slots: DeliverySlots) -> AsyncIterator[RateReservation | None]:
-        """Wait for a slot and for the relay's rate; busy from the start.
+    def room(self) -> int:
+        """Return how many more mails a project's own relay may have in hand."""
+        return _MOST - self.busy
 
+    def is_half_empty(self) -> bool:
+        """Return whether so few mails of a project's own relay are in hand that the next batch is worth a claim."""
+        return self.busy <= _MOST // 2
+
+    @asynccontextmanager
+    async def reserve(self, slots: DeliverySlots, most: int) -> AsyncIterator[list[RateReservation]]:
+        """Wait for a slot and for the relay's rate; yield reservations for at most so many mails, busy from the start.
+
+        Each is to be held by its mail's task or given back; there is none if the worker stops before that.
         An own relay takes none of the slots: one that hangs, or wants a mail a minute, must not delay other mails.
         """
-        acquire = slots.acquire if self.settings is None else slots.admit
-        self.busy += 1
+        acquire = slots.acquire_many if self.settings is None else slots.admit_many
+        waiting = most
+        self.busy += waiting
         try:
-            async with acquire(self.relay.acquire_rate) as reservation:
-                yield reservation
+            async with acquire(most, self.relay.acquire_rate, self.relay.acquire_free_rates) as reservations:
+                self.busy -= waiting - len(reservations)
+                waiting = 0
+                yield reservations
         finally:
-            self.busy -= 1
+            self.busy -= waiting
+
+    def hold(self, slots: DeliverySlots, task: "asyncio.Task[None]") -> None:
+        """Have a mail's task keep what a reservation stands for until it ends."""
+        (slots.hold if self.settings is None else slots.watch)(task)
+        task.add_done_callback(self._end)
+
+    def give_back(self, slots: DeliverySlots, reservation: RateReservation) -> None:
+        """Give back a reservation that no task holds, for another mail."""
+        self.relay.release_rate(reservation)
+        if self.settings is None:
+            slots.release()
+        self.busy -= 1
+
+    def _end(self, _task: object) -> None:
+        self.busy -= 1
 
     async def close(self) -> None:
         if self.probes:

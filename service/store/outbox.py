@@ -238,12 +238,6 @@ async def fail_unreadable(conn: Executor, mail_id: UUID, *, worker: str, tries: 
     return await _sql.run(conn, "fail_unreadable_mail", id=mail_id, worker=worker, tries=tries, fault=fault) == 1
 
 
-async def find_project(conn: Executor, mail_id: UUID) -> str | None:
-    """Find the project of a mail; None if the mail is gone."""
-    project_id: str | None = await _sql.value(conn, "find_mail_project", id=mail_id)
-    return project_id
-
-
 async def find_due(
     conn: Executor,
     *,

@@ -132,9 +132,6 @@ with buried as (
 insert into mail_events (project_id, mail_id, name, attempt, worker, fault)
 select project_id, id, 'failed', attempts, :worker, :fault from buried;
 
--- name: find_mail_project(id)
-select project_id from mails where id = :id;
-
 -- name: list_due_mails(seconds, patience, only, but, most) -> DueMail*
 -- Mails whose job was lost, whose wait is over, or whose lease ran out longer ago than `patience`; of all projects but
 -- some, or of some only.

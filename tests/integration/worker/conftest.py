@@ -1,9 +1,11 @@
 """Workers as they are put together in production, on the test's own Postgres, Redis and sink."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -18,16 +20,41 @@ from worker.leases import Leases
 from worker.metrics import Metrics
 from worker.outcomes import OutcomeRecorder
 from worker.relays import Relays
+from worker.routes import Route
 from worker.sent_journal import SentJournal
-from worker.smtp import Deadlines, RelayPool, SmtpUrl
+from worker.smtp import Deadlines, RateReservation, RelayPool, SmtpUrl
+
+Statements = Callable[[], dict[str, int]]
+
+
+class OneByOne(Delivery):
+    """A delivery that sends one mail at a time, whichever way it goes, and waits for its outcome."""
+
+    async def deliver(self, mail_id: UUID) -> None:
+        """Send a mail if it is still due, as a batch of its own."""
+        await self.relays.choose()
+        row = await self.pool.fetchrow("select project_id from mails where id = $1", mail_id)
+        route = self.relays.route_of(row[0] if row else "")
+        if not route.is_open():
+            return
+        async with route.reserve(self.slots, 1) as reservations:
+            sending = [asyncio.create_task(self._send_one(route, mail_id, each)) for each in reservations]
+            for task in sending:
+                route.hold(self.slots, task)
+        for task in sending:
+            await task
+
+    async def _send_one(self, route: Route, mail_id: UUID, reservation: RateReservation) -> None:
+        if not await self.claim_and_send(mail_id):
+            route.relay.release_rate(reservation)
 
 
 def staffed(  # noqa: PLR0917 - what a mailer stands on
     pool: Pool, relay: RelayPool, job_queue: JobQueue, settings: Settings, name: str, journal: Path | None = None
-) -> Delivery:
+) -> OneByOne:
     """A mailer as a worker has it."""
     recorder = OutcomeRecorder(pool, Leases(pool, name), SentJournal(journal), Metrics())
-    return Delivery(
+    return OneByOne(
         pool,
         Relays(pool, settings.key_ring, relay),
         job_queue,
@@ -39,7 +66,7 @@ def staffed(  # noqa: PLR0917 - what a mailer stands on
     )
 
 
-def sending_by(worker: Delivery, relay: Any) -> Delivery:
+def sending_by(worker: OneByOne, relay: Any) -> OneByOne:
     """The same worker with another shared relay."""
     return replace(worker, relays=Relays(worker.pool, worker.ring, relay))
 
@@ -53,11 +80,11 @@ async def sink() -> AsyncIterator[Sink]:
 @pytest.fixture
 async def a_worker(
     pool: Pool, sink: Sink, redis, redis_url: str, settings: Settings
-) -> AsyncIterator[Callable[..., Delivery]]:
+) -> AsyncIterator[Callable[..., OneByOne]]:
     """Makes workers on the same Postgres, Redis and sink, each with a relay of its own."""
     relays, job_queues = [], []
 
-    def make(name: str = "one", *, redis_url: str = redis_url) -> Delivery:
+    def make(name: str = "one", *, redis_url: str = redis_url) -> OneByOne:
         relays.append(
             RelayPool(SmtpUrl("127.0.0.1", sink.port, tls="none"), connections=2, deadlines=Deadlines(noop=1))
         )
@@ -74,3 +101,20 @@ async def a_worker(
 @pytest.fixture
 async def ann(pool: Pool, project: projects.Project) -> users.User:
     return await users.create(pool, "shop", user_id="ann", email="ann@example.com", name="Ann", password_hash=None)
+
+
+@pytest.fixture
+async def statements(environment: dict[str, str]) -> AsyncIterator[tuple[Pool, Statements]]:
+    """A pool of one connection, and a count of its claims and its records of what was sent."""
+    one, seen = Pool(environment["DATABASE_URL"], size=1), list[str]()
+    async with one.connection() as connection:
+        connection.add_query_logger(lambda record: seen.append(record.query))
+
+    def count() -> dict[str, int]:
+        return {
+            "claims": sum(query.startswith("with free") for query in seen),
+            "records": sum(query.startswith("with accepted") for query in seen),
+        }
+
+    yield one, count
+    await one.close()

@@ -1,7 +1,6 @@
 """Batches of due mails: one claim, one delivery each, one statement for those that were sent."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from service.queue import QUEUE, SEND_MAIL
 from service.settings import Settings
 from testkit.outbox import request_mail
 from testkit.sink import Sink
-from tests.integration.worker.conftest import sending_by, staffed
+from tests.integration.worker.conftest import Statements, sending_by, staffed
 from tests.integration.worker.test_delivery import due_now, poller, settled, state
 from tests.integration.worker.test_history import history
 from worker.asyncio_tools import cancel_and_wait
@@ -23,24 +22,6 @@ from worker.dispatcher import Dispatcher
 from worker.smtp import RelayPool, SmtpUrl
 
 pytestmark = pytest.mark.usefixtures("ann", "disarmed")
-Statements = dict[str, int]
-
-
-@pytest.fixture
-async def statements(environment: dict[str, str]) -> AsyncIterator[tuple[Pool, Callable[[], Statements]]]:
-    """A pool of one connection, and a count of its claims and its records of what was sent."""
-    one, seen = Pool(environment["DATABASE_URL"], size=1), list[str]()
-    async with one.connection() as connection:
-        connection.add_query_logger(lambda record: seen.append(record.query))
-
-    def count() -> Statements:
-        return {
-            "claims": sum(query.startswith("with free") for query in seen),
-            "records": sum(query.startswith("with accepted") for query in seen),
-        }
-
-    yield one, count
-    await one.close()
 
 
 async def mails_of(pool: Pool, count: int) -> list[UUID]:
@@ -57,7 +38,7 @@ async def dispatched(delivery: Delivery) -> Dispatcher:
 
 
 async def test_one_claim_for_all_that_is_due(
-    statements: tuple[Pool, Callable[[], Statements]], pool: Pool, sink: Sink, a_worker, settings: Settings
+    statements: tuple[Pool, Statements], pool: Pool, sink: Sink, a_worker, settings: Settings
 ):
     """Forty mails are claimed by one statement and recorded by fewer than forty; each arrives once, with its event."""
     one, count = statements

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -21,13 +22,14 @@ from service.store.unit_of_work import unit_of_work
 from testkit.outbox import ANN, list_due, request_mail
 from testkit.sink import Mail, Sink
 from testkit.waiting import until
+from tests.integration.worker.conftest import OneByOne, Statements
 from worker import relays
 from worker.asyncio_tools import cancel_and_wait
 from worker.concurrency import DeliverySlots
-from worker.delivery import Delivery
 from worker.dispatcher import Dispatcher
 from worker.poller import OutboxPoller
 from worker.security_log import SecurityLogWriter
+from worker.smtp.rate_limiter import RateLimiter
 
 pytestmark = pytest.mark.usefixtures("ann")
 PASSWORD = "s3cret-of-the-shop"
@@ -42,7 +44,7 @@ async def own() -> AsyncIterator[Sink]:
 
 
 @pytest.fixture
-async def worker(a_worker: Callable[..., Delivery]) -> AsyncIterator[Delivery]:
+async def worker(a_worker: Callable[..., OneByOne]) -> AsyncIterator[OneByOne]:
     delivery = a_worker()
     yield delivery
     await delivery.relays.close()
@@ -90,13 +92,13 @@ async def polled(polls: OutboxPoller, server: Sink) -> list[Mail]:
     return server.mails
 
 
-def poller(pool: Pool, delivery: Delivery) -> OutboxPoller:
+def poller(pool: Pool, delivery: OneByOne) -> OutboxPoller:
     return OutboxPoller(pool, delivery, SecurityLogWriter(pool), 12, 30, Dispatcher(delivery))
 
 
 @pytest.mark.usefixtures("blog")
 async def test_each_project_has_its_way(
-    pool: Pool, sink: Sink, own: Sink, worker: Delivery, caplog: pytest.LogCaptureFixture
+    pool: Pool, sink: Sink, own: Sink, worker: OneByOne, caplog: pytest.LogCaptureFixture
 ):
     """The shop's mail goes by its own server, signed in; the blog's by the shared one; no log line has the password."""
     caplog.set_level(logging.DEBUG)
@@ -114,7 +116,7 @@ async def test_each_project_has_its_way(
 
 
 @pytest.mark.usefixtures("blog")
-async def test_without_its_own_server_a_projects_mails_wait(pool: Pool, sink: Sink, worker: Delivery):
+async def test_without_its_own_server_a_projects_mails_wait(pool: Pool, sink: Sink, worker: OneByOne):
     """They never go by the shared one; other projects' go on, found by the poller too."""
     await give(pool, free_port())
     mail = await request_mail(pool)
@@ -134,7 +136,7 @@ async def test_without_its_own_server_a_projects_mails_wait(pool: Pool, sink: Si
 
 
 @pytest.mark.usefixtures("blog")
-async def test_without_the_shared_server_a_projects_own_works(pool: Pool, own: Sink, worker: Delivery):
+async def test_without_the_shared_server_a_projects_own_works(pool: Pool, own: Sink, worker: OneByOne):
     """The outage of the one is none of the other's, by jobs and by polls."""
     await give(pool, own.port)
     shared = worker.relays.shared._servers[0].breaker
@@ -150,7 +152,7 @@ async def test_without_the_shared_server_a_projects_own_works(pool: Pool, own: S
 
 
 @pytest.mark.usefixtures("at_once")
-async def test_a_change_is_used_at_once(pool: Pool, sink: Sink, own: Sink, worker: Delivery):
+async def test_a_change_is_used_at_once(pool: Pool, sink: Sink, own: Sink, worker: OneByOne):
     """Another server, or the shared one again; the old connection is closed."""
     async with Sink(users={"accounts": PASSWORD}) as second:
         for server in (own, second):
@@ -165,7 +167,7 @@ async def test_a_change_is_used_at_once(pool: Pool, sink: Sink, own: Sink, worke
 
 @pytest.mark.usefixtures("at_once")
 async def test_a_key_that_is_missing_is_said_at_the_mail(
-    pool: Pool, sink: Sink, own: Sink, worker: Delivery, caplog: pytest.LogCaptureFixture
+    pool: Pool, sink: Sink, own: Sink, worker: OneByOne, caplog: pytest.LogCaptureFixture
 ):
     """The mail waits and says why, and nothing goes by another server; it goes out when the operator has acted."""
     await give(pool, own.port, {"gone": b"x" * 32})
@@ -182,7 +184,7 @@ async def test_a_key_that_is_missing_is_said_at_the_mail(
 @pytest.mark.usefixtures("blog", "at_once")
 @pytest.mark.parametrize("fault", ["sealed", "ca"])
 async def test_a_server_that_cannot_be_used_stops_no_other_mail(
-    pool: Pool, sink: Sink, worker: Delivery, tmp_path: Path, fault: str
+    pool: Pool, sink: Sink, worker: OneByOne, tmp_path: Path, fault: str
 ):
     """Whatever is in its row: it was changed, or its URL names a file that is no certificate."""
     await give(pool, 1, url=f"smtp://127.0.0.1?ca={tmp_path / 'ca.pem'}")
@@ -197,7 +199,7 @@ async def test_a_server_that_cannot_be_used_stops_no_other_mail(
 
 @pytest.mark.usefixtures("blog")
 async def test_only_the_mails_of_a_server_that_recovers_are_made_due(
-    pool: Pool, sink: Sink, own: Sink, worker: Delivery
+    pool: Pool, sink: Sink, own: Sink, worker: OneByOne
 ):
     """A project's server that comes and goes is no reason to try the mails of others before their time."""
     await give(pool, own.port)
@@ -218,7 +220,7 @@ async def test_only_the_mails_of_a_server_that_recovers_are_made_due(
 
 @pytest.mark.usefixtures("at_once")
 async def test_a_mail_that_waits_for_its_turn_goes_by_the_server_of_that_time(
-    pool: Pool, sink: Sink, own: Sink, worker: Delivery
+    pool: Pool, sink: Sink, own: Sink, worker: OneByOne
 ):
     """The wait for a slot or for the rate may be long, and the project may have its own server by then."""
     worker.slots = DeliverySlots(1)
@@ -231,7 +233,7 @@ async def test_a_mail_that_waits_for_its_turn_goes_by_the_server_of_that_time(
     busy = asyncio.create_task(occupy())
     await until(lambda: worker.slots._busy)
     waiting = asyncio.create_task(worker.deliver(await request_mail(pool)))
-    await until(lambda: worker.relays._shared_route.busy == 1)
+    await until(lambda: worker.relays.shared_route.busy == 1)
     await give(pool, own.port)
     go.set()
     await asyncio.gather(busy, waiting)
@@ -239,7 +241,7 @@ async def test_a_mail_that_waits_for_its_turn_goes_by_the_server_of_that_time(
 
 
 @pytest.mark.usefixtures("at_once")
-async def test_a_mail_in_hand_is_finished_where_it_was_begun(pool: Pool, sink: Sink, own: Sink, worker: Delivery):
+async def test_a_mail_in_hand_is_finished_where_it_was_begun(pool: Pool, sink: Sink, own: Sink, worker: OneByOne):
     """The project's server is removed while it takes a mail: it is sent once, and recorded; the next goes elsewhere."""
     await give(pool, own.port)
     own.script("dot", "250 2.0.0 at long last", action="drip", times=1)
@@ -256,7 +258,7 @@ async def test_a_mail_in_hand_is_finished_where_it_was_begun(pool: Pool, sink: S
 @pytest.mark.usefixtures("blog")
 @pytest.mark.parametrize("hanging", ["shop", "blog"])
 async def test_neither_relay_takes_the_slots_of_the_other(
-    pool: Pool, sink: Sink, own: Sink, worker: Delivery, hanging: str
+    pool: Pool, sink: Sink, own: Sink, worker: OneByOne, hanging: str
 ):
     """With one slot in the worker, a mail to a server that hangs delays none that goes elsewhere."""
     worker.slots = DeliverySlots(1)
@@ -274,7 +276,7 @@ async def test_neither_relay_takes_the_slots_of_the_other(
 
 
 @pytest.mark.usefixtures("blog")
-async def test_a_server_that_hangs_leaves_room_for_others(pool: Pool, sink: Sink, own: Sink, worker: Delivery):
+async def test_a_server_that_hangs_leaves_room_for_others(pool: Pool, sink: Sink, own: Sink, worker: OneByOne):
     """Ten of its mails are in hand at a time; the eleventh stays due, unclaimed, and the blog's goes out."""
     await give(pool, own.port)
     own.script("banner", "", action="hang")
@@ -291,13 +293,85 @@ async def test_a_server_that_hangs_leaves_room_for_others(pool: Pool, sink: Sink
     assert worker.relays._own["shop"].busy == 0
 
 
-async def test_without_such_projects_nothing_is_asked_for_a_mail(
-    pool: Pool, sink: Sink, worker: Delivery, disarmed: None
+@pytest.mark.usefixtures("blog")
+async def test_its_mails_are_claimed_in_batches_too(
+    statements: tuple[Pool, Statements], pool: Pool, sink: Sink, own: Sink, worker: OneByOne
 ):
-    """The usual installation pays one small query a second, and none a mail."""
-    failpoints.arm("db.find_mail_project.before:raise:1")
-    await worker.deliver(await request_mail(pool))
-    assert len(sink.mails) == 1
+    """A backlog goes out without a poll, by far fewer claims than mails; the blog's mail, due last, is not held up."""
+    one, count = statements
+    await give(pool, own.port)
+    mails = [await request_mail(pool) for _ in range(120)]
+    await mail_of_blog(pool)
+    dispatcher = Dispatcher(replace(worker, pool=one))
+    dispatcher.wake()
+    await own.wait_for(len(mails))
+    await until(lambda: not dispatcher.deliveries)
+    assert await states(pool) == {"shop": "sent", "blog": "sent"}
+    assert [mail.recipients for mail in sink.mails] == [("bob@example.com",)]
+    assert len(own.mails) == len(mails)
+    assert count()["claims"] < 60
+    assert worker.relays.route_of("shop").busy == 0
+    await dispatcher.stop()
+
+
+@pytest.mark.usefixtures("blog")
+async def test_no_more_of_its_mails_are_claimed_than_it_may_have_in_hand(
+    pool: Pool, sink: Sink, own: Sink, worker: OneByOne
+):
+    """Ten of a backlog are claimed for a server that hangs; the others stay due, and other mails go on."""
+    await give(pool, own.port)
+    own.script("banner", "", action="hang")
+    for _ in range(12):
+        await request_mail(pool)
+    await mail_of_blog(pool)
+    dispatcher = Dispatcher(worker)
+    dispatcher.wake()
+    await sink.wait_for(1)
+    await until(lambda: own.connections)
+    claimed = "select count(*) from mails where project_id = 'shop' and state = 'sending'"
+    assert (await pool.fetchrow(claimed))[0] == 10
+    assert (await worker.relays.choose()) == relays.Choice(shared=True, own=[])
+    await worker.slots.drain(seconds=0, hurry=asyncio.Event())
+    await dispatcher.stop()
+    assert not dispatcher.deliveries
+    assert worker.relays.route_of("shop").busy == 0
+
+
+async def test_its_rate_claims_one_at_a_time(pool: Pool, own: Sink, worker: OneByOne):
+    """Mails beyond the server's rate are not claimed: another worker may send them."""
+    await give(pool, own.port)
+    await worker.relays.choose()
+    relay = worker.relays.route_of("shop").relay
+    assert isinstance(relay, relays.RelayPool)
+    relay._rate_limiter = RateLimiter(3)
+    for _ in range(5):
+        await request_mail(pool)
+    dispatcher = Dispatcher(worker)
+    dispatcher.wake()
+    await own.wait_for(3)
+    await until(lambda: worker.relays.route_of("shop").busy == 2)
+    assert (await pool.fetchrow("select count(*) from mails where state = 'pending' and attempts = 0"))[0] == 2
+    await worker.slots.drain(seconds=5, hurry=asyncio.Event())
+    await dispatcher.stop()
+    assert len(own.mails) == 3
+
+
+@pytest.mark.usefixtures("at_once", "disarmed")
+async def test_f02_its_batch_without_an_answer_is_given_back(pool: Pool, own: Sink, worker: OneByOne):
+    """The rows of its batch are in doubt and no others; the next round gives them back and sends each once."""
+    await give(pool, own.port)
+    mails = [await request_mail(pool) for _ in range(5)]
+    failpoints.arm("db.claim_mails.after:raise:1")
+    polls = poller(pool, worker)
+    await asyncio.wait(polls.dispatcher.wake())
+    await until(lambda: not polls.dispatcher.deliveries)
+    assert worker.recorder.leases.claims.unconfirmed == set(mails)
+    assert worker.relays.route_of("shop").busy == 0
+    await polls.poll_due()
+    await own.wait_for(5)
+    await until(lambda: not polls.dispatcher.deliveries)
+    assert await states(pool) == {"shop": "sent"}
+    assert len(own.mails) == 5
 
 
 def test_the_ring_is_the_settings(settings: Settings):
