@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 
-def _rules() -> dict[str, Rule]:
+def all_rules() -> dict[str, Rule]:
     """Collect every rule that a project may change, by name."""
     declared = [limit.rule for route in app.routes() for limit in route.limits]
     return {rule.name: rule for rule in (*declared, *mail_quotas.RULES, *sms_quotas.RULES, *wrong_codes.RULES)}
 
 
 async def set_numbers(arguments: argparse.Namespace, settings: "Settings") -> object:
-    if arguments.rule not in _rules():
+    if arguments.rule not in all_rules():
         raise UsageError(f"no rule {arguments.rule}; `limits show PROJECT` lists them")
     async with database(settings) as pool:
         if not await projects.set_limit(pool, arguments.project, rule=arguments.rule, numbers=arguments.numbers):
             raise NotFound(f"no project {arguments.project}")
         project = await find_project(pool, arguments.project)
-    return {"project": project.id, **_described(project, _rules()[arguments.rule])}
+    return {"project": project.id, **_described(project, all_rules()[arguments.rule])}
 
 
 def _described(project: Project, rule: Rule) -> dict[str, Any]:
@@ -49,7 +49,7 @@ async def show(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool, _limits(settings, pool) as limits:
         project = await find_project(pool, arguments.project)
         if not (arguments.email or arguments.phone or arguments.user or arguments.ip):
-            rows = [_described(project, rule) for rule in _rules().values()]
+            rows = [_described(project, rule) for rule in all_rules().values()]
             return Listing(rows, ("rule", "limit", "default"))
         selected = list(_windows(project, arguments))
         rules = [window.rule for _, counted in selected for window in counted]

@@ -19,7 +19,7 @@ def add(verbs: Any) -> None:
     change = add_command(words, "set", lazily(_WINDOWS, "set_numbers"), "give a project numbers of its own for a rule")
     change.add_argument("project")
     change.add_argument("rule", help="as `limits show` names it")
-    change.add_argument("numbers", type=_numbers, help="calls and time, such as 20/1h; off, or default")
+    change.add_argument("numbers", type=numbers, help="calls and time, such as 20/1h; off, or default")
     for name, act, text in (
         ("show", lazily(_WINDOWS, "show"), "show a project's rules, or the windows of an address, a user or a client"),
         ("reset", lazily(_WINDOWS, "reset"), "empty the windows of an address, a user or a client"),
@@ -32,12 +32,12 @@ def add(verbs: Any) -> None:
         made.add_argument("--ip", help="a client's address; with --email also what the two have together")
 
 
-def _numbers(text: str) -> list[int] | None:
+def numbers(text: str) -> list[int] | None:
     """Parse calls and seconds; none for `off`, None for `default`."""
     if text in ("off", "default"):
         return [] if text == "off" else None
     match = _NUMBERS.fullmatch(text)
-    numbers = [int(match["calls"]), int(match["many"] or 1) * _SECONDS[match["unit"]]] if match else [0, 0]
-    if not (1 <= numbers[0] <= _MOST and 1 <= numbers[1] <= _LONGEST):
+    found = [int(match["calls"]), int(match["many"] or 1) * _SECONDS[match["unit"]]] if match else [0, 0]
+    if not (1 <= found[0] <= _MOST and 1 <= found[1] <= _LONGEST):
         raise argparse.ArgumentTypeError("calls and time such as 20/1h or 100/15m; or off, or default")
-    return numbers
+    return found

@@ -13,6 +13,7 @@ from service import email_addresses, phone_numbers
 from service.links import redirect_policy, relying_party
 
 Kind = Literal["web", "app"]
+_PROJECT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _LONGEST_FOOTER = 300
 _CODE, _MOST_MOCKS = re.compile(r"[0-9]{6}"), 10
@@ -32,6 +33,12 @@ _APP_ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,253}[a-z0-9_])?")
 _APP_ORIGIN = re.compile(
     r"(?!https?:|file:|data:|blob:|javascript:)[a-z][a-z0-9+.-]{0,63}://[a-z0-9][a-z0-9._-]{0,252}"
 )
+
+
+def project_id(text: str) -> str:
+    if not _PROJECT.fullmatch(text):
+        raise argparse.ArgumentTypeError("1 to 36 of a-z A-Z 0-9 . _ -, a letter or digit first")
+    return text
 
 
 def own_address(text: str) -> str:

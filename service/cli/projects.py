@@ -1,17 +1,16 @@
 """Projects and their settings."""
 
 import argparse
-import re
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from service.cli import arguments as kinds
-from service.cli import own_smtp, project_deletion, project_options
+from service.cli import own_smtp, project_deletion, project_options, project_values, settings_file
 from service.cli.command_table import COMMANDS
 from service.cli.commands import NotFound, UsageError, add_command, add_group, database, find_project
 from service.cli.tables import Listing
-from service.db import Executor, Pool, transaction
+from service.db import Connection, Executor, transaction
 from service.links import redirect_policy
 from service.store import branding, passkeys, project_relays, projects, users
 from service.store.branding import Branding
@@ -20,7 +19,6 @@ from service.store.projects import Project
 if TYPE_CHECKING:
     from service.settings import Settings
 
-_PROJECT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
 _BRANDING = {option.name for option in project_options.BRANDING} - {"logo"}
 _SENDER_NOTE = "note: letters come from MAIL_FROM, which the project's own server may refuse; set --sender-address.\n"
 _SVG_NOTE = "note: Gmail and Outlook don't show SVG. Their readers see the project's name; a PNG is shown by all.\n"
@@ -29,22 +27,17 @@ _SVG_NOTE = "note: Gmail and Outlook don't show SVG. Their readers see the proje
 def add(verbs: Any) -> None:
     words = add_group(verbs, "projects", COMMANDS["projects"].text)
     create = add_command(words, "create", _create, "create a project")
-    create.add_argument("id", type=_project_id, help="1 to 36 of a-z A-Z 0-9 . _ -")
+    create.add_argument("id", type=project_values.project_id, help="1 to 36 of a-z A-Z 0-9 . _ -")
     create.add_argument(
         "--name", type=kinds.name, help="Name of the app, in letters and on pages; the id if not given."
     )
     add_command(words, "list", _list, "list all projects")
     add_command(words, "show", _show, "show one project").add_argument("id")
-    change = add_command(words, "set", _set, "change a project's settings")
-    change.add_argument("id")
-    project_options.add(change)
+    changed = add_command(words, "set", _set, "change a project's settings")
+    changed.add_argument("id")
+    project_options.add(changed)
+    settings_file.add(words)
     project_deletion.add(words)
-
-
-def _project_id(text: str) -> str:
-    if not _PROJECT.fullmatch(text):
-        raise argparse.ArgumentTypeError("1 to 36 of a-z A-Z 0-9 . _ -, a letter or digit first")
-    return text
 
 
 async def _create(arguments: argparse.Namespace, settings: "Settings") -> object:
@@ -89,7 +82,8 @@ async def _set(arguments: argparse.Namespace, settings: "Settings") -> object:
         _check_together(await shown(pool, arguments.id) | changes, changes)
         if changes.get("smtp_url"):
             changes["smtp_url"] = own_smtp.read(arguments)
-        await _change(pool, settings, arguments.id, changes)
+        async with transaction(pool, arguments.id) as tx:
+            await change(tx, settings, arguments.id, changes)
         answer = await shown(pool, arguments.id)
     if changes.get("logo") and answer["logo"] == "image/svg+xml":
         sys.stderr.write(_SVG_NOTE)
@@ -98,26 +92,25 @@ async def _set(arguments: argparse.Namespace, settings: "Settings") -> object:
     return answer
 
 
-async def _change(pool: Pool, settings: "Settings", project_id: str, changes: dict[str, Any]) -> None:
+async def change(tx: Connection, settings: "Settings", project_id: str, changes: dict[str, Any]) -> None:
     """Change everything at once. Raises NotFound, and UsageError for settings that don't go together."""
     face = {name: value for name, value in changes.items() if name in _BRANDING}
     rules = {name: value for name, value in changes.items() if name not in (*_BRANDING, "logo", "smtp_url")}
-    async with transaction(pool, project_id) as tx:
-        if "rp_id" in changes:
-            await _check_passkeys(tx, project_id, changes["rp_id"])
-        await _check_mocks(tx, project_id, rules.get("mock_phones", {}))
-        if not await projects.change(tx, project_id, **rules):
-            raise NotFound(f"no project {project_id}")
-        if face:
-            await branding.change(tx, project_id, **face)
-        if "logo" in changes:
-            await branding.set_logo(tx, project_id, logo=changes["logo"])
-        if server := changes.get("smtp_url"):
-            await project_relays.save(tx, settings.key_ring, project_id, server=server.name, url=server.url)
-        elif "smtp_url" in changes:
-            await project_relays.remove(tx, project_id)
-        # Once more, for another operator may have changed the others meanwhile; the next one waits for this to end.
-        _check_together(await shown(tx, project_id), changes)
+    if "rp_id" in changes:
+        await _check_passkeys(tx, project_id, changes["rp_id"])
+    await _check_mocks(tx, project_id, rules.get("mock_phones", {}))
+    if not await projects.change(tx, project_id, **rules):
+        raise NotFound(f"no project {project_id}")
+    if face:
+        await branding.change(tx, project_id, **face)
+    if "logo" in changes:
+        await branding.set_logo(tx, project_id, logo=changes["logo"])
+    if server := changes.get("smtp_url"):
+        await project_relays.save(tx, settings.key_ring, project_id, server=server.name, url=server.url)
+    elif "smtp_url" in changes:
+        await project_relays.remove(tx, project_id)
+    # Once more, for another operator may have changed the others meanwhile; the next one waits for this to end.
+    _check_together(await shown(tx, project_id), changes)
 
 
 async def _check_passkeys(tx: Executor, project_id: str, rp_id: str) -> None:

@@ -127,11 +127,12 @@ def name(text: str) -> str:
 def check_fit(profile: Profile, changes: dict[str, Any]) -> None:
     """Refuse settings that a provider doesn't have. Raises UsageError."""
     for option in OPTIONS:
-        if changes.get(option.name) and not _has(profile, option.of):
+        if changes.get(option.name) and not applies_to(profile, option.of):
             raise UsageError(f"{option.flag} is not for {profile.title}")
 
 
-def _has(profile: Profile, of: _For) -> bool:
+def applies_to(profile: Profile, of: _For) -> bool:
+    """Tell whether a provider has the settings of this kind."""
     match of:
         case "all":
             return True

@@ -64,8 +64,8 @@ async def _set(arguments: argparse.Namespace, settings: "Settings") -> object:
                 await providers.set_secret(tx, settings.key_ring, *facts, secret=secret)
             provider = await _get(tx, settings, arguments)
             provider_options.check_together(provider)
-            _check_ready(provider)
-    return _facts(settings, provider)
+            check_ready(provider)
+    return shown(settings, provider)
 
 
 def _read_secret() -> Secret:
@@ -77,7 +77,7 @@ def _read_secret() -> Secret:
     return Secret(text)
 
 
-def _check_ready(provider: Provider) -> None:
+def check_ready(provider: Provider) -> None:
     """Refuse to leave a provider enabled that can't work. Raises UsageError."""
     if provider.enabled and (missing := provider_options.missing(provider)):
         raise UsageError(f"an enabled provider needs {', '.join(missing)}")
@@ -104,13 +104,13 @@ async def _list(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         await find_project(pool, arguments.project)
         found = await providers.list_all(pool, settings.key_ring, arguments.project)
-    rows = [_facts(settings, provider) for provider in found]
+    rows = [shown(settings, provider) for provider in found]
     return Listing(rows, ("provider", "enabled", "native", "client_id", "redirect_url"))
 
 
 async def _show(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with _locked(arguments, settings) as (_, provider):
-        return _facts(settings, provider)
+        return shown(settings, provider)
 
 
 async def _enable(arguments: argparse.Namespace, settings: "Settings") -> object:
@@ -125,8 +125,8 @@ async def _switch(arguments: argparse.Namespace, settings: "Settings", *, enable
     async with _locked(arguments, settings) as (tx, _):
         await providers.save(tx, arguments.project, arguments.provider, enabled=enabled)
         provider = await _get(tx, settings, arguments)
-        _check_ready(provider)
-    return _facts(settings, provider)
+        check_ready(provider)
+    return shown(settings, provider)
 
 
 async def _delete(arguments: argparse.Namespace, settings: "Settings") -> object:
@@ -184,7 +184,7 @@ async def _answer(provider: Provider) -> Finding:
     )
 
 
-def _facts(settings: "Settings", provider: Provider) -> dict[str, Any]:
+def shown(settings: "Settings", provider: Provider) -> dict[str, Any]:
     """Return all settings; of the secret only whether there is one."""
     own = provider.endpoints
     return {

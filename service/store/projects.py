@@ -89,9 +89,14 @@ class Alike:
 async def create(pool: Pool, project_id: str, *, name: str) -> None:
     """Create a project. Raises ProjectExists."""
     async with transaction(pool) as tx:
-        await _sql.value(tx, "claim_project_id", id=project_id)
-        if not await _sql.run(tx, "create_project", id=project_id, name=name):
-            raise ProjectExists
+        await insert(tx, project_id, name=name)
+
+
+async def insert(conn: Connection, project_id: str, *, name: str) -> None:
+    """Create a project as part of a transaction. Raises ProjectExists."""
+    await _sql.value(conn, "claim_project_id", id=project_id)
+    if not await _sql.run(conn, "create_project", id=project_id, name=name):
+        raise ProjectExists
 
 
 async def alike(conn: Executor) -> list[Alike]:

@@ -35,6 +35,8 @@ _OTHERS = frozenset(
         "API_PASSWORD",
         "APPWRITE_KEY",
         "YOUR_PROJECT",
+        "SHOP_GOOGLE_CLIENT_SECRET",
+        "SHOP_SMTP_PASSWORD",
     ]
 )
 # The first loads only the command that the words name.
