@@ -12,7 +12,7 @@ from uuid import UUID
 from service import db, email_addresses, failpoints, tracing
 from service.crypto.key_derivation import KeyRing
 from service.db import Executor, Pool
-from service.queue import JobQueue
+from service.queue import RECORD_LOG, JobQueue
 from service.store import events, outbox, tokens, users
 from service.store.branding import LogoCache
 from service.store.outbox import Claim, Lease
@@ -218,7 +218,16 @@ class Delivery:
         return token
 
     async def _assign_user(self, claim: Claim, token: Token) -> Token:
-        """Assign a link that was requested by address to the address's user; delete it if there is none.
+        """Assign a link that was requested by address to the address's user. Raises NothingToSend if there is none."""
+        assigned = await outbox.assign_recipient(self.pool, claim, token)
+        if assigned is None:
+            return await self._assign_or_delete(claim, token)
+        if assigned.events:
+            self.job_queue.enqueue(RECORD_LOG, *assigned.events)
+        return assigned
+
+    async def _assign_or_delete(self, claim: Claim, token: Token) -> Token:
+        """Assign a link where no user was found at first; delete it if there is none.
 
         A code's row stays even then, until it expires: its deletion would show in the time of an answer to a guess.
         """

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from service import ids, tracing
 from service.db import Executor, Queries
+from service.store.tokens import Token
 from service.store.unit_of_work import UnitOfWork
 
 _sql = Queries("outbox")
@@ -71,6 +72,13 @@ class Claim:
     user_status: str | None
     prefs: str | None
     traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssignedToken(Token):
+    """Token whose user was found, and the `events` that are ready to be filed now."""
+
+    events: list[UUID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +202,15 @@ async def note_override_fault(conn: Executor, claim: Claim, *, fault: str) -> No
 async def assign_user(conn: Executor, claim: Claim, *, user_id: str) -> None:
     """Set the user whose mail it turned out to be."""
     await _sql.run(conn, "assign_mail_user", project_id=claim.project_id, id=claim.id, user_id=user_id)
+
+
+async def assign_recipient(conn: Executor, claim: Claim, token: Token) -> AssignedToken | None:
+    """Set the user of a token's address in all that waits for it; None, and nothing is set, if none was found.
+
+    The caller enqueues a job for the `events`.
+    """
+    facts = {"project_id": claim.project_id, "id": claim.id, "token_id": token.id, "email": token.email}
+    return await _sql.one(conn, "assign_recipient", AssignedToken, **facts)
 
 
 async def renew(conn: Executor, leases: list[Lease], *, worker: str, lease: float) -> list[Lease]:

@@ -70,6 +70,27 @@ where id = :id and project_id = :project_id and state = 'sending' and attempts =
 -- name: assign_mail_user(project_id, id, user_id)
 update mails set user_id = :user_id where id = :id and project_id = :project_id;
 
+-- name: assign_recipient(project_id, id, token_id, email) -> AssignedToken?
+-- The user of a token's address is found, locked, and set in token, mail and events, once only. No row, and nothing
+-- changed, where there is none: a user who was locked by another may have given the address up, which only a later
+-- statement can see.
+with holder as (
+    select id, email_version from users
+    where project_id = :project_id and email = :email and status <> 'blocked' for update
+), assigned as (
+    update tokens t set user_id = holder.id, email_version = holder.email_version from holder
+    where t.project_id = :project_id and t.id = :token_id and t.user_id is null
+    returning t.project_id, t.id, t.kind, t.user_id, t.asked_as as requested_user_id, t.email, t.email_version, t.kid,
+        t.created_at, t.expires_at
+), mail as (
+    update mails m set user_id = a.user_id from assigned a where m.project_id = :project_id and m.id = :id
+), settled as (
+    update events e set user_id = a.user_id, ready = true from assigned a
+    where e.project_id = :project_id and e.token_id = a.id and not e.ready
+    returning e.id
+)
+select a.*, array(select id from settled) as events from assigned a;
+
 -- name: renew_leases(ids, attempts, worker, lease) -> Lease*
 -- Extends the leases that are still this worker's, and returns them. Rows are locked in the order of their ids, as by
 -- record_mails_sent: two statements that meet can't deadlock.

@@ -16,7 +16,7 @@ _HEADER = re.compile(r"-- name: (\w+)\([^)]*\)(?: -> \w+(?P<count>[?*])?)?$", re
 # What asyncpg makes of a column, by Postgres's name for its type.
 _PYTHON = {
     "text": str, "varchar": str, "bool": bool, "int2": int, "int4": int, "int8": int, "float8": float,
-    "bytea": bytes, "jsonb": dict, "timestamptz": "datetime", "uuid": "UUID", "text[]": list,
+    "bytea": bytes, "jsonb": dict, "timestamptz": "datetime", "uuid": "UUID", "text[]": list, "uuid[]": list,
 }  # fmt: skip
 _NOUNS = sorted(path.stem for path in (SQL / "queries").glob("*.sql"))
 _STATEMENTS = [(noun, statement) for noun in _NOUNS for statement in Queries(noun).statements.values()]

@@ -84,7 +84,7 @@ async def test_f02_a_letter_that_postgres_held_up_waits_a_moment(pool: Pool, sin
     """It is no fault of the letter, however many times it was tried before: nobody waits for minutes."""
     mail, worker = await request_mail(pool), a_worker()
     await pool.execute("update mails set attempts = 5")
-    failpoints.arm("db.assign_token_user.before:raise:1")
+    failpoints.arm("db.assign_recipient.before:raise:1")
     await worker.deliver(mail)
     assert await state(pool, mail) == "pending"
     assert (await pool.fetchrow("select due_at - now() < interval '3 seconds' from mails"))[0]
