@@ -3,7 +3,7 @@
 Nothing here depends on the web stack: the command line makes the same changes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,6 +33,16 @@ class AdminContext:
         return unit_of_work(self.pool, self.job_queue, self.project_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Facts of a user that another system knew; `prefs` is JSON text."""
+
+    phone_verified: bool = False
+    labels: Sequence[str] = ()
+    prefs: str = "{}"
+    blocked: bool = False
+
+
 async def create(
     operator: AdminContext,
     *,
@@ -42,6 +52,7 @@ async def create(
     password_hash: str | None,
     email_verified: bool = False,
     phone: str | None = None,
+    imported: Imported | None = None,
 ) -> User:
     """Create a user. Raises UserExists, for a number too that another user has proved."""
     async with operator.unit_of_work() as tx:
@@ -59,7 +70,23 @@ async def create(
             user = await users.set_email_verified(tx, user, email_verified=True)
         if phone is not None:
             user = await users.change_phone(tx, user, phone=phone)
+        if imported:
+            user = await _complete(tx, user, imported)
         return await finish(operator, tx, user, Event.BY_OPERATOR_CREATE)
+
+
+async def _complete(tx: UnitOfWork, user: User, known: Imported) -> User:
+    """Give a new user what another system knew of it. Raises UserExists for a number that was proved meanwhile."""
+    if known.phone_verified and user.phone is not None:
+        user = await users.claim_number(tx, user.project_id, user_id=user.id, phone=user.phone) or user
+        if await users.find_number_holder(tx, user) is not None:
+            raise UserExists
+        user = await users.verify_phone(tx, user, by_holder=True)
+    if known.labels:
+        user = await users.change_labels(tx, user, labels=list(dict.fromkeys(known.labels)))
+    if known.prefs != "{}":
+        user = await users.change_prefs(tx, user, prefs=known.prefs)
+    return await users.change_status(tx, user, status="blocked") if known.blocked else user
 
 
 async def change_name(operator: AdminContext, user_id: str, *, name: str) -> User:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import orjson
 
 from service.accounts import user_admin
-from service.accounts.user_admin import AdminContext
+from service.accounts.user_admin import AdminContext, Imported
 from service.cli.commands import PartialFailure, UsageError, database, find_project
 from service.cli.progress import Progress
 from service.cli.user_commands import admin_context
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 A line: {"email": "ann@example.com", "id": "ann", "name": "Ann", "verified": true, "hash": "$2b$12$..."}
-Only email is needed. A hash is Argon2's ($argon2id$...), bcrypt's ($2b$...) or scrypt's
+Also phone, phone_verified, labels, prefs and blocked, as `users export` writes them. Only email or phone is needed.
+A hash is Argon2's ($argon2id$...), bcrypt's ($2b$...) or scrypt's
 ($scrypt$ln=15,r=8,p=1$SALT$HASH, both in base64 without padding); the next login replaces it.
 """
 
@@ -95,6 +96,8 @@ async def _take(operator: AdminContext, project: Project, text: bytes) -> None:
         name=line.name,
         password_hash=password_hash,
         email_verified=line.verified,
+        phone=line.phone,
+        imported=Imported(line.phone_verified, line.labels or (), user_input.prefs_text(line), line.blocked),
     )
 
 

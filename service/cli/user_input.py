@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from service.api.prefs import Prefs, serialize
+from service.errors import ArgumentInvalid
 from service.http.api_version import MODERN, ApiVersion
-from service.http.fields import Hidden, Labels, Name, NewEmail, NewPassword, NewUserId
+from service.http.fields import Hidden, Labels, Name, NewEmail, NewPassword, NewUserId, Phone
 from service.http.request_body import Body, validate
 from service.store.projects import Project
 
@@ -22,9 +24,14 @@ class Line(Body):
     """A line of an import; `hash` is checked where it is stored."""
 
     id: NewUserId | None = None
-    email: NewEmail
+    email: NewEmail | None = None
     name: Name | None = None
     verified: bool = False
+    phone: Phone | None = None
+    phone_verified: bool = False
+    labels: Labels | None = None
+    prefs: Prefs | None = None
+    blocked: bool = False
     hash: Hidden | None = None
 
 
@@ -43,4 +50,12 @@ def check(project: Project, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_line(project: Project, given: Mapping[str, Any]) -> Line:
     """Check a line. Raises ArgumentInvalid."""
-    return validate(Command(project), Line, given)
+    line = validate(Command(project), Line, given)
+    if line.email is None and line.phone is None:
+        raise ArgumentInvalid("a user needs an email or a phone")
+    return line
+
+
+def prefs_text(line: Line) -> str:
+    """Return preferences as they are stored. Raises ArgumentInvalid for too much."""
+    return serialize(line.prefs or {}, "{}", merge=False)

@@ -10,7 +10,16 @@ import orjson
 
 from service.accounts import user_admin
 from service.cli import arguments as kinds
-from service.cli import confirmation, imports, user_factors, user_identities, user_passkeys, user_sessions, user_targets
+from service.cli import (
+    confirmation,
+    exports,
+    imports,
+    user_factors,
+    user_identities,
+    user_passkeys,
+    user_sessions,
+    user_targets,
+)
 from service.cli.command_table import COMMANDS
 from service.cli.commands import add_group, boolean, database, find_project
 from service.cli.tables import Listing
@@ -57,6 +66,7 @@ def add(verbs: Any) -> None:
     user_passkeys.add(words)
     user_targets.add(words)
     user_identities.add(words)
+    exports.add(add_user_command(words, "export", exports.run, "write all users as lines of JSON, also with hashes"))
     imports.add(add_user_command(words, "import", imports.run, "make users whose passwords are known as hashes"))
 
 

@@ -171,6 +171,36 @@ async def test_import(terminal: Terminal, pool: Pool, tmp_path: Path):
     assert terminal.out == "imported: 0\nrefused: 2\n"
 
 
+async def test_an_export_is_imported_as_it_was(terminal: Terminal, pool: Pool, tmp_path: Path):
+    """Users come back with their hashes, numbers, labels, preferences and blocks; the file is its owner's alone."""
+    await projects.create(pool, "blog", name="Blog")
+    line = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4)).decode()
+    lines = [
+        {"id": "ann", "email": "ann@example.com", "verified": True, "name": "Ann", "phone": "+4915112345678",
+         "phone_verified": True, "labels": ["vip"], "prefs": {"theme": "pink"}, "hash": line},
+        {"id": "bob", "email": "bob@example.com", "blocked": True},
+        {"id": "eve", "phone": "+4915112345679"},
+    ]  # fmt: skip
+    text = b"".join(orjson.dumps(entry) + b"\n" for entry in lines)
+    await terminal.tell("import", "shop", stdin=text.decode())
+    await users.create(pool, "shop", user_id="guest", email=None, name="", password_hash=None)
+    file = tmp_path / "users.jsonl"
+    told = await terminal.tell("export", "shop", str(file), "--hashes")
+    assert told == {"exported": 3, "without_address_or_number": 1}
+    assert [orjson.loads(each) for each in file.read_bytes().splitlines()] == lines
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert await terminal.type("users", "export", "shop", str(file)) == 2
+    assert await terminal.tell("import", "blog", str(file)) == {"imported": 3, "refused": []}
+    assert await terminal.type("users", "export", "blog") == 0
+    assert [orjson.loads(each) for each in terminal.out.splitlines()] == [
+        {name: value for name, value in entry.items() if name != "hash"} for entry in lines
+    ]
+    ann, bob = [await users.find(pool, "blog", user_id=name) for name in ("ann", "bob")]
+    assert ann
+    assert bob
+    assert (ann.password_hash, ann.prefs, bob.status) == (line, '{"theme":"pink"}', "blocked")
+
+
 async def test_the_other_nouns_still_answer(terminal: Terminal):
     """Projects, platforms and keys are commanded as before."""
     assert await terminal.type("--json", "projects", "create", "blog", "--name", "Blog") == 0
