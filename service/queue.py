@@ -16,8 +16,10 @@ from arq.jobs import serialize_job
 from arq.utils import timestamp_ms
 from redis.asyncio import Connection, ConnectionPool
 from redis.asyncio.client import Pipeline
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 
@@ -34,6 +36,7 @@ SEND_MAIL, SEND_SMS, RECORD_LOG = "send_mail", "send_sms", "record_log"
 _WAKE_UPS, _IDS = frozenset({SEND_MAIL, RECORD_LOG}), 8
 # A Redis that takes longer than this for a round is not asked for a moment. No request waits for it.
 _PATIENCE, _REST = 0.25, 1.0
+_HIREDIS = HiredisRespSerializer()
 # Jobs that wait for their round at a time; rows beyond are left to the poller.
 _MOST = 10_000
 # Seconds after which an idle connection is checked before use.
@@ -82,6 +85,14 @@ class _Redis(ArqRedis):
         return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
 
+class _Packing(AbstractConnection):
+    """Packs commands by hiredis, as redis-py does where it is not asynchronous: a quarter of the cost."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        packed: list[bytes] = _HIREDIS.pack(*args)
+        return packed
+
+
 async def _greet(connection: Connection) -> None:
     """Connect as redis-py does, without a PING: a Redis that wants a password refuses it, which begins all anew."""
     connection.next_health_check = asyncio.get_running_loop().time() + _CHECKED
@@ -103,6 +114,7 @@ def connect(url: str, *, timeout: float = 1.0) -> ArqRedis:
         retry=Retry(NoBackoff(), 1),
         retry_on_error=[ConnectionError, OSError],
     )
+    pool.connection_class = type("Packing", (_Packing, pool.connection_class), {})
     return _Redis(pool, job_serializer=serialize, job_deserializer=deserialize, default_queue_name=QUEUE)
 
 

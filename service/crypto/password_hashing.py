@@ -144,6 +144,16 @@ class PasswordHashPool:
         if self.waiting >= _QUEUE or patience <= 0:
             self.refused += 1
             raise Overloaded(retry_after=2)
+        if self._free.locked():
+            await self._wait_for_turn(patience)
+        else:
+            await self._free.acquire()  # at once
+        # A thread can't be stopped: a caller who leaves must not let a second hash start beside the running one.
+        done = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        done.add_done_callback(lambda _: self._free.release())
+        return await asyncio.shield(done)
+
+    async def _wait_for_turn(self, patience: float) -> None:
         self.waiting += 1
         try:
             async with asyncio.timeout(patience):
@@ -153,10 +163,6 @@ class PasswordHashPool:
             raise Overloaded(retry_after=2) from None
         finally:
             self.waiting -= 1
-        # A thread can't be stopped: a caller who leaves must not let a second hash start beside the running one.
-        done = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        done.add_done_callback(lambda _: self._free.release())
-        return await asyncio.shield(done)
 
     def _measured(self, work: Callable[[], Result]) -> Result:
         began = time.monotonic()

@@ -54,20 +54,23 @@ def is_address(text: str) -> bool:
     return parse_address(text) is not None
 
 
-@lru_cache(_REMEMBERED)
 def network_of(ip: str) -> str:
     """Key by which a limit counts an address: IPv4 as it is, IPv6 by the /64 that one customer has."""
-    address = parse_address(ip)
-    if address is None or address.version == 4:
-        return str(address or ip)
-    return str(ipaddress.ip_network((address, 64), strict=False).network_address)
+    return _networks_of(ip)[0]
+
+
+def wide_network_of(ip: str) -> str:
+    """Return the /48 that one site may have of IPv6; empty for IPv4, where addresses are scarce."""
+    return _networks_of(ip)[1]
 
 
 @lru_cache(_REMEMBERED)
-def wide_network_of(ip: str) -> str:
-    """Return the /48 that one site may have of IPv6; empty for IPv4, where addresses are scarce."""
+def _networks_of(ip: str) -> tuple[str, str]:
     address = parse_address(ip)
-    return str(ipaddress.ip_network((address, 48), strict=False)) if address and address.version == 6 else ""
+    if address is None or address.version == 4:
+        return str(address or ip), ""
+    own, wide = (ipaddress.ip_network((address, bits), strict=False) for bits in (64, 48))
+    return str(own.network_address), str(wide)
 
 
 def agent_of(text: str) -> str:

@@ -1,6 +1,7 @@
 """Mail addresses: one canonical form, and nothing that can't be mailed."""
 
 import pytest
+from email_validator import validate_email
 from hypothesis import HealthCheck, example, given, reject, settings
 from hypothesis import strategies as st
 
@@ -98,6 +99,28 @@ def test_whatever_is_taken_is_plain_and_canonical(written: str, special: bool):
     assert (len(local) <= 64, len(domain) <= 253, len(kept) <= 254) == (True, True, True)
     assert all(0 < len(label) <= 63 for label in domain.split("."))
     assert email_addresses.is_plain(kept)
+
+
+@PATIENT
+@given(
+    local=st.text("aA.+-_'", min_size=1, max_size=8),
+    domain=st.lists(st.text("axnD19-", min_size=1, max_size=6), min_size=1, max_size=4).map(".".join),
+)
+@example(local="a", domain="ab--c.de")
+@example(local="a", domain="xn--mnchen-3ya.de")
+@example(local="a", domain="b.d1")
+def test_ordinary_addresses_are_taken_as_the_library_takes_them(local: str, domain: str):
+    """The library isn't asked about an ordinary domain: its verdict is the same."""
+    address = f"{local}@{domain}".lower()
+    try:
+        checked = validate_email(address, check_deliverability=False, strict=True).ascii_email
+    except ValueError:
+        checked = None
+    try:
+        kept = email_addresses.canonical(address)
+    except ValueError:
+        kept = None
+    assert kept == checked
 
 
 def test_a_senders_own_capitals_stay():
