@@ -1,64 +1,24 @@
-"""Settings of an operator, read once from the environment and from folders of secrets."""
+"""Settings of an operator, read once from the environment and from folders of secrets.
 
-import ipaddress
+Longer than other files: each setting stands here with its description, and nowhere else.
+"""
+
 import re
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service import email_addresses, endpoints, heartbeat, sentinel_url
+from service import email_addresses, endpoints, heartbeat, sentinel_url, setting_formats, smtp_deadlines
+from service.smtp_deadlines import Deadlines
 
-_KID = re.compile(r"[A-Za-z0-9_-]{1,16}")
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
-_LITERAL = re.compile(r"\[(IPv6:)?([0-9A-Fa-f.:]+)\]")
-_SECONDS = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,3})?")
-LONGEST_STEP = 1800
-_ORIGIN = re.compile(
-    r"(?P<scheme>https?)://(?P<host>\[[^\]]*\]|[^/?#@:\\\s\[\]]+)(?::(?P<port>[1-9][0-9]{0,4}))?/*", re.IGNORECASE
-)
-_LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|::1")
 # In the place of a webhook: SMS go into the worker's log.
 LOG_SMS = "log:"
-_NAME = re.compile(r"[a-z0-9._-]{1,253}")
-_KEY = re.compile(r"[0-9a-fA-F]{64,128}")
-# The value that the documentation shows: a service that runs with it has no secret at all.
-_SAMPLES = ("0123456789abcdef", "deadbeef", "changeme")
 _REDIS_DATABASE = re.compile(r"/?|/[0-9]{1,5}")
 _UNREADABLE = "its hosts can't be read: of the password / # ? @ : and % stand percent-encoded, ports are 1 to 65535"
 
 KeyRing = dict[str, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """Seconds that a relay has for each step of an SMTP session, however slowly it drips (RFC 5321 4.5.3.2).
-
-    Those that the RFC names have its values. It has none for `connect`, which stays short so that a dead host costs
-    little, for `tls` (STARTTLS and the handshake), for `auth`, nor for `noop`, which is RSET's too: its timeout costs
-    a connection and no mail. `block` is until all of a mail's content is out, `dot` from then to the server's reply.
-    `failover` bounds `banner` and `ehlo` where another relay stands behind: the last one has all of the time.
-    """
-
-    connect: float = 10
-    tls: float = 60
-    banner: float = 300
-    ehlo: float = 300
-    auth: float = 300
-    mail: float = 300
-    rcpt: float = 300
-    data: float = 120
-    block: float = 180
-    dot: float = 600
-    noop: float = 5
-    failover: float = 30
-
-    def __str__(self) -> str:
-        return ",".join(f"{step}={seconds:g}" for step, seconds in asdict(self).items())
 
 
 class InvalidSettings(Exception):
@@ -255,60 +215,32 @@ class Settings(DatastoreSettings):
     @field_validator("secret_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        ring: dict[str, str] = {}
-        for part in value.split(","):
-            kid, _, key = part.strip().partition(":")
-            if not _KID.fullmatch(kid) or not _KEY.fullmatch(key):
-                raise ValueError("each key is kid:hex, the hex 64 to 128 characters long")
-            if len(set(key.lower())) < 8 or any(sample in key.lower() for sample in _SAMPLES):
-                raise ValueError(f"key {kid!r} is not random; make one with `openssl rand -hex 32`")
-            if kid in ring:
-                raise ValueError(f"key {kid!r} stands twice")
-            ring[kid] = key
-        return ring
+        return setting_formats.parse_keys(value) if isinstance(value, str) else value
 
     @field_validator("smtp_helo")
     @classmethod
     def _is_helo(cls, value: str) -> str:
-        if value and not is_helo(value):
+        if value and not setting_formats.is_helo(value):
             raise ValueError("a host name such as accounts.example.com, or an address literal such as [192.0.2.1]")
         return value
 
     @field_validator("smtp_timeouts", mode="before")
     @classmethod
     def _read_timeouts(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        known, given = {field.name for field in fields(Deadlines)}, {}
-        for part in filter(None, (part.strip() for part in value.split(","))):
-            step, _, seconds = (word.strip() for word in part.partition("="))
-            if step not in known:
-                raise ValueError(f"the steps are {', '.join(field.name for field in fields(Deadlines))}")
-            if step in given:
-                raise ValueError(f"{step} stands twice")
-            if not _SECONDS.fullmatch(seconds) or not 0 < float(seconds) <= LONGEST_STEP:
-                raise ValueError(f"{step} is a number of seconds above 0 and up to {LONGEST_STEP}")
-            given[step] = float(seconds)
-        return Deadlines(**given)
+        return smtp_deadlines.parse(value) if isinstance(value, str) else value
 
     @field_validator("public_url")
     @classmethod
     def _is_origin(cls, value: str) -> str:
-        """Normalize an origin to small letters and A-labels: links begin with it, and comparisons need one spelling."""
-        parts = _ORIGIN.fullmatch(value)
-        host = _host(parts["host"]) if parts else None
-        if parts is None or host is None or not 1 <= int(parts["port"] or 1) <= 65535:
-            raise ValueError("an origin such as https://accounts.example.com, without path, query or user")
-        return f"{parts['scheme'].lower()}://{host}" + (f":{parts['port']}" if parts["port"] else "")
+        """Links begin with it, and comparisons need one spelling."""
+        return setting_formats.normalize_origin(value)
 
     @field_validator("sms_url")
     @classmethod
     def _takes_sms(cls, value: SecretStr) -> SecretStr:
         """Refuse a webhook that others could listen to; nothing of the address is quoted, for it may hold a secret."""
         url = value.get_secret_value()
-        if url and url != LOG_SMS and not is_webhook(url):
+        if url and url != LOG_SMS and not setting_formats.is_webhook(url):
             raise ValueError(
                 "a webhook such as https://sms.example.com/send, without user and #; http:// for this machine only"
             )
@@ -350,55 +282,14 @@ class Settings(DatastoreSettings):
 
     @property
     def helo(self) -> str:
-        """Return the name for EHLO (RFC 5321 4.1.4); the machine's own name would be a container's."""
-        if self.smtp_helo:
-            return self.smtp_helo
-        host = (urlsplit(self.public_url).hostname or "").rstrip(".")
-        try:
-            address = ipaddress.ip_address(host)
-        except ValueError:
-            return email_addresses.to_ascii(host) or "localhost"
-        return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
+        """Return the name for EHLO; the machine's own name would be a container's."""
+        return self.smtp_helo or setting_formats.helo_of(self.public_url)
 
 
 class WorkerSettings(Settings):
     """Settings of a worker: the same variables, with a relay required."""
 
     smtp_url: SecretStr = Field(description=Settings.model_fields["smtp_url"].description)
-
-
-def is_webhook(url: str) -> bool:
-    """Tell whether SMS may be posted there: over TLS, or to this machine."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return False
-    if not host or port == 0 or "@" in parts.netloc or "#" in url or not (url.isascii() and url.isprintable()):
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _LOOPBACK.fullmatch(host) is not None)
-
-
-def is_helo(name: str) -> bool:
-    """Tell whether a name may follow EHLO: a domain or an address literal (RFC 5321 4.1.1.1)."""
-    literal = _LITERAL.fullmatch(name)
-    if literal is None:
-        return _DOMAIN.fullmatch(name) is not None
-    try:
-        return ipaddress.ip_address(literal[2]).version == (6 if literal[1] else 4)
-    except ValueError:
-        return False
-
-
-def _host(text: str) -> str | None:
-    """Return a host as browsers write it; None for anything else."""
-    if text.startswith("["):
-        try:
-            return f"[{ipaddress.IPv6Address(text[1:-1]).compressed}]"
-        except ValueError:
-            return None
-    # Names that only a container network has may hold an underscore.
-    return text.lower() if _NAME.fullmatch(text.lower()) else email_addresses.to_ascii(text)
 
 
 def _message(place: tuple[int | str, ...], kind: str, message: str) -> str:

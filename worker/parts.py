@@ -93,7 +93,7 @@ def _deliveries(context: WorkerContext, senders: Senders, recorder: OutcomeRecor
         pool, senders.relays, context.job_queue, ring, settings.mail_from, settings.public_url, slots, recorder
     )  # fmt: skip
     sms_delivery = SmsDelivery(pool, senders.sms, ring, worker, slots, context.metrics)
-    sms_poller, dispatcher = SmsPoller(pool, sms_delivery, settings.mail_days), Dispatcher(delivery)
+    sms_poller, dispatcher = SmsPoller(pool, sms_delivery), Dispatcher(delivery)
     return Deliveries(
         recorder,
         slots,

@@ -17,6 +17,7 @@ from service.store import (
     recovery_codes,
     security_log,
     sessions,
+    sms,
     tokens,
     used_id_tokens,
     users,
@@ -57,7 +58,9 @@ class Tidying:
     async def run(self) -> None:
         """Delete everything that is due, a batch of each kind in turn. Raises for an outage of Postgres only."""
         await self._attempt("log partitions", self._maintain_partitions)
-        due: dict[str, Deletion] = {**self.deletions, "mails": partial(outbox.delete_finished, days=self.mail_days)}
+        finished = {"mails": outbox.delete_finished, "SMS": sms.delete_finished}
+        due: dict[str, Deletion] = {**self.deletions}
+        due |= {kind: partial(act, days=self.mail_days) for kind, act in finished.items()}
         while due:
             due = {kind: act for kind, act in due.items() if await self._attempt(kind, act) >= BATCH}
 

@@ -7,7 +7,7 @@ from service import email_addresses
 from service.errors import ArgumentInvalid, CursorNotFound, QueryInvalid
 from service.http import list_queries
 from service.http.context import RequestContext
-from service.http.list_queries import FARTHEST, MOST, Query
+from service.http.list_queries import Query
 from service.http.request_body import describe_error
 from service.http.text_rules import is_text
 from service.store import identities
@@ -28,23 +28,19 @@ _SPANS = {"$createdAt": "created", "providerAccessTokenExpiry": "expires"}
 async def read(ctx: RequestContext, *, user_id: str | None = None) -> tuple[IdentityFilter, IdentityPage]:
     """Parse the filter and the page, of one user or of all. Raises QueryInvalid, CursorNotFound, ArgumentInvalid."""
     search = _search(ctx) if user_id is None else None
-    wanted, page = IdentityFilter(user_id=user_id, search=search), IdentityPage()
-    cursor: str | None = None
-    for query in list_queries.read(ctx):
+    wanted, descending = IdentityFilter(user_id=user_id, search=search), False
+    part, others = list_queries.split(list_queries.read(ctx))
+    for query in others:
         match query:
-            case Query("limit"):
-                page = replace(page, limit=list_queries.number(query, most=MOST))
-            case Query("offset"):
-                page = replace(page, offset=list_queries.number(query, most=FARTHEST))
-            case Query("cursorAfter" | "cursorBefore" as way, values=[str(cursor)]):
-                page = replace(page, before=way == "cursorBefore")
             case Query("orderAsc" | "orderDesc" as way, "" | "$createdAt", ()):
-                page = replace(page, descending=way == "orderDesc")
+                descending = way == "orderDesc"
             case _:
                 change = _condition(query)
                 list_queries.check_unset(wanted, change)
                 wanted = replace(wanted, **change)
-    return wanted, replace(page, cursor=None if cursor is None else await _identity(ctx, cursor, user_id))
+    cursor = None if part.cursor is None else await _identity(ctx, part.cursor, user_id)
+    page = IdentityPage(descending=descending, cursor=cursor, before=part.before, limit=part.limit, offset=part.offset)
+    return wanted, page
 
 
 async def _identity(ctx: RequestContext, cursor: str, user_id: str | None) -> Identity:

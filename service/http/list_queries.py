@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -133,19 +133,39 @@ def wants_total(ctx: RequestContext) -> bool:
     return ctx.request.query.get("total", "true").lower() not in ("false", "0")
 
 
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Part of a list: so many rows, behind the row `cursor` or before it, without the first `offset` of them."""
+
+    limit: int = USUAL
+    offset: int = 0
+    cursor: str | None = None
+    before: bool = False
+
+
+def split(queries: Iterable[Query], usual: Paging | None = None) -> tuple[Paging, list[Query]]:
+    """Return the part of the list that is asked for, and the queries about other things. Raises QueryInvalid."""
+    part, others = usual or Paging(), list[Query]()
+    for query in queries:
+        match query:
+            case Query("limit"):
+                part = replace(part, limit=number(query, most=MOST))
+            case Query("offset"):
+                part = replace(part, offset=number(query, most=FARTHEST))
+            case Query("cursorAfter" | "cursorBefore" as way, values=[str(cursor)]):
+                part = replace(part, cursor=cursor, before=way == "cursorBefore")
+            case _:
+                others.append(query)
+    return part, others
+
+
 def paging(ctx: RequestContext) -> tuple[int, int]:
     """Read limit and offset, for lists that know no other query; raises QueryInvalid."""
-    most, skipped = USUAL, 0
     queries = read(ctx)
     if not ctx.api_version.iso:  # 0.12 to 0.15 have them as parameters
         given = ctx.request.query
         queries += [parse(f"{name}({given[name]})") for name in ("limit", "offset") if name in given]
-    for query in queries:
-        match query.method:
-            case "limit":
-                most = number(query, most=MOST)
-            case "offset":
-                skipped = number(query, most=FARTHEST)
-            case _:
-                raise QueryInvalid
-    return most, skipped
+    part, others = split(queries)
+    if others or part.cursor is not None:
+        raise QueryInvalid
+    return part.limit, part.offset

@@ -10,7 +10,7 @@ from aiohttp import web
 from service.errors import CursorNotFound, QueryInvalid
 from service.http import list_queries, responses, schemas
 from service.http.context import RequestContext
-from service.http.list_queries import FARTHEST, MOST, USUAL, Query
+from service.http.list_queries import Paging, Query
 from service.store.passkeys import Passkey
 from service.store.targets import Target
 
@@ -66,23 +66,16 @@ def render_targets(ctx: RequestContext, found: list[Target]) -> web.Response:
 
 def _render(ctx: RequestContext, rows: Sequence[Row], kind: _List) -> web.Response:
     found = list(rows)
-    limit, offset, cursor = USUAL, 0, None
+    part, others = list_queries.split(list_queries.read(ctx))
     orders: list[Query] = []
-    for query in list_queries.read(ctx):
+    for query in others:
         match query:
-            case Query("limit"):
-                limit = list_queries.number(query, most=MOST)
-            case Query("offset"):
-                offset = list_queries.number(query, most=FARTHEST)
-            case Query("cursorAfter" | "cursorBefore", values=[str()]):
-                cursor = query
             case Query("orderAsc" | "orderDesc", field, ()) if field in ("", *kind.texts, *kind.times):
                 orders.append(query)
             case _:
                 found = list(filter(_condition(query, kind), found))
     total = len(found) if list_queries.wants_total(ctx) else 0
-    page = _page(_ordered(found, orders, kind), cursor, limit=limit, offset=offset)
-    shown = [kind.row.render(ctx.api_version, row) for row in page]
+    shown = [kind.row.render(ctx.api_version, row) for row in _page(_ordered(found, orders, kind), part)]
     return responses.json({ctx.api_version.count: total, kind.name: shown})
 
 
@@ -100,16 +93,17 @@ def _key(row: Row, field: str, kind: _List) -> tuple[bool, Any]:
     return (False, "") if at is None else (True, at.isoformat(timespec="microseconds"))
 
 
-def _page(found: list[Row], cursor: Query | None, *, limit: int, offset: int) -> list[Row]:
-    if cursor is None:
-        return found[offset : offset + limit]
-    place = next((number for number, row in enumerate(found) if row.id == cursor.values[0]), None)
+def _page(found: list[Row], part: Paging) -> list[Row]:
+    if part.cursor is None:
+        return found[part.offset : part.offset + part.limit]
+    place = next((number for number, row in enumerate(found) if row.id == part.cursor), None)
     if place is None:
         raise CursorNotFound
-    if cursor.method == "cursorBefore":
-        end = max(place - offset, 0)
-        return found[max(end - limit, 0) : end]
-    return found[place + 1 + offset : place + 1 + offset + limit]
+    if part.before:
+        end = max(place - part.offset, 0)
+        return found[max(end - part.limit, 0) : end]
+    start = place + 1 + part.offset
+    return found[start : start + part.limit]
 
 
 def _condition(query: Query, kind: _List) -> Callable[[Row], bool]:

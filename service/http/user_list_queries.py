@@ -9,7 +9,7 @@ from service import email_addresses
 from service.errors import ArgumentInvalid, CursorNotFound, QueryInvalid
 from service.http import list_queries
 from service.http.context import RequestContext
-from service.http.list_queries import FARTHEST, MOST, Query
+from service.http.list_queries import FARTHEST, MOST, Paging, Query
 from service.store import users
 from service.store.users import Page, SortColumn, User, UserFilter
 
@@ -36,23 +36,18 @@ _NUMBER = re.compile(r"\d{1,9}")
 
 async def read(ctx: RequestContext) -> tuple[UserFilter, Page]:
     """Parse the filter and the page. Raises QueryInvalid, CursorNotFound, or ArgumentInvalid for a plain parameter."""
-    wanted, page = UserFilter(search=_search(ctx)), _plain_page(ctx)
-    cursor = ctx.request.query.get("cursor") or None
-    for query in list_queries.read(ctx):
+    wanted, page = UserFilter(search=_search(ctx)), Page(descending=_is_descending(ctx))
+    part, others = list_queries.split(list_queries.read(ctx), _plain_part(ctx))
+    for query in others:
         match query:
-            case Query("limit"):
-                page = replace(page, limit=list_queries.number(query, most=MOST))
-            case Query("offset"):
-                page = replace(page, offset=list_queries.number(query, most=FARTHEST))
-            case Query("cursorAfter" | "cursorBefore" as way, values=[str(cursor)]):
-                page = replace(page, before=way == "cursorBefore")
             case Query("orderAsc" | "orderDesc" as way, field, ()) if field in ORDERS:
                 page = replace(page, by=ORDERS[field], descending=way == "orderDesc")
             case _:
                 change = _condition(query)
                 list_queries.check_unset(wanted, change)
                 wanted = replace(wanted, **change)
-    return wanted, replace(page, cursor=None if cursor is None else await _user(ctx, cursor))
+    cursor = None if part.cursor is None else await _user(ctx, part.cursor)
+    return wanted, replace(page, cursor=cursor, before=part.before, limit=part.limit, offset=part.offset)
 
 
 async def _user(ctx: RequestContext, cursor: str) -> User:
@@ -80,19 +75,25 @@ def _is_text(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _plain_page(ctx: RequestContext) -> Page:
-    """Read limit, offset, orderType and cursorDirection of SDKs below 1.0."""
-    given = ctx.request.query
-    order, way = given.get("orderType", "") or "ASC", given.get("cursorDirection", "") or "after"
+def _is_descending(ctx: RequestContext) -> bool:
+    """Read orderType of SDKs below 1.0."""
+    order = ctx.request.query.get("orderType", "") or "ASC"
     if order not in ("ASC", "DESC"):
         raise _unfit(ctx, "orderType", "Value must be one of (ASC, DESC)")
+    return order == "DESC"
+
+
+def _plain_part(ctx: RequestContext) -> Paging:
+    """Read limit, offset, cursor and cursorDirection of SDKs below 1.0."""
+    given = ctx.request.query
+    way = given.get("cursorDirection", "") or "after"
     if way not in ("after", "before"):
         raise _unfit(ctx, "cursorDirection", "Value must be one of (after, before)")
-    return Page(
-        descending=order == "DESC",
-        before=way == "before",
+    return Paging(
         limit=_number(ctx, "limit", usual=list_queries.USUAL, most=MOST),
         offset=_number(ctx, "offset", usual=0, most=FARTHEST),
+        cursor=given.get("cursor") or None,
+        before=way == "before",
     )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import Deadlines, InvalidSettings, Settings, WorkerSettings
+from service.settings import InvalidSettings, Settings, WorkerSettings
+from service.smtp_deadlines import Deadlines
 from testkit.patience import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent

@@ -1,4 +1,4 @@
-"""Poll Postgres for due SMS whose job was lost; end those that have expired, purge old ones, watch for toll fraud."""
+"""Poll Postgres for due SMS whose job was lost; end those that have expired, watch for toll fraud."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from worker.sms.delivery import SmsDelivery
 
 log = logging.getLogger(__name__)
 POLL_INTERVAL, GRACE, HOURLY = 1.0, 1.0, 3600.0
-_BATCH, _DELETE_BATCH = 100, 2000
+_BATCH = 100
 # Fewer used codes than this of so many SMS are a sign of numbers that nobody signs in with.
 _LAST, _LEAST = 100, 10
 # SMS that the worker tries at a time.
@@ -21,11 +21,10 @@ _AT_A_TIME = 20
 
 @dataclass(slots=True)
 class SmsPoller:
-    """Poller of the table of SMS; `days` is how long ended ones are kept."""
+    """Poller of the table of SMS."""
 
     pool: Pool
     delivery: SmsDelivery
-    days: int
     deliveries: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -65,9 +64,7 @@ class SmsPoller:
                 )
 
     async def watch(self) -> None:
-        """Delete old SMS; tell the operator of projects whose codes hardly anybody types in."""
-        while await sms.delete_finished(self.pool, days=self.days, most=_DELETE_BATCH) == _DELETE_BATCH:
-            pass
+        """Tell the operator of projects whose codes hardly anybody types in."""
         for found in await sms.low_conversions(self.pool, most=_LAST, least=_LEAST):
             log.error(
                 "Hardly any code of the project's last SMS was used: it may be toll fraud",

@@ -1,6 +1,6 @@
 """Send mails over SMTP: reused connections to one relay server or several, with failover."""
 
-from service.settings import Deadlines
+from service.smtp_deadlines import Deadlines
 from worker.smtp.circuit_breaker import OURS, State
 from worker.smtp.outcomes import Accepted, Cause, DeliveryFailure, PermanentFailure, TemporaryFailure
 from worker.smtp.relay import RateReservation, RelayPool

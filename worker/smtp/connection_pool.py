@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 import aiosmtplib
 
-from service.settings import Deadlines
+from service.smtp_deadlines import Deadlines
 from worker.smtp.error_mapping import of_error
 from worker.smtp.outcomes import DeliveryFailure, TemporaryFailure
 from worker.smtp.session import SmtpSession

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from service import email_addresses
-from service.settings import Deadlines
+from service.smtp_deadlines import Deadlines
 from worker.asyncio_tools import wait_until
 from worker.smtp.circuit_breaker import REST, CircuitBreaker, State
 from worker.smtp.connection_pool import Bounds

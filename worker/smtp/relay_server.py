@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from service.settings import Deadlines
+from service.smtp_deadlines import Deadlines
 from worker.smtp import reply_texts
 from worker.smtp.connection_pool import Bounds, ConcurrencyLimit, ConnectionPool
 from worker.smtp.error_mapping import of_error

@@ -12,7 +12,7 @@ import aiosmtplib
 from aiosmtplib.protocol import SMTPProtocol
 
 from service import failpoints, tracing
-from service.settings import Deadlines
+from service.smtp_deadlines import Deadlines
 from worker.smtp.outcomes import Stage, TemporaryFailure, one_line
 from worker.smtp.reply_codes import of_reply
 from worker.smtp.sign_in import sign_in

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from service.settings import is_helo
+from service.setting_formats import is_helo
 from worker.smtp import oauth_grants
 from worker.smtp.oauth_grants import LOOPBACK
 

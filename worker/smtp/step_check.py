@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from service.settings import Deadlines
+from service.smtp_deadlines import Deadlines
 from worker.smtp.connection_pool import Bounds, ConnectionPool
 from worker.smtp.outcomes import DeliveryFailure, Stage
 from worker.smtp.session import SmtpSession

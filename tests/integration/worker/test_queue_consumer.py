@@ -64,7 +64,7 @@ async def listening(pool: Pool, settings: Settings, redis_url: str) -> AsyncIter
         consumer = QueueConsumer(
             redis_url,
             dispatcher,
-            SmsPoller(pool, sms_delivery, 30),
+            SmsPoller(pool, sms_delivery),
             log_writer,
             jobs=10,
             name="test",

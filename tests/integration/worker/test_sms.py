@@ -215,7 +215,7 @@ async def test_an_expired_sms_ends_without_a_sender(pool: Pool, settings: Settin
     late, waiting = await asked(pool, settings), await asked(pool, settings)
     await pool.execute("update sms set deadline_at = now() where id = $1", late)
     await due_now(pool)
-    await SmsPoller(pool, a_worker(""), 30).poll_due()
+    await SmsPoller(pool, a_worker("")).poll_due()
     assert (await state(pool, late))[0] == "expired"
     assert (await state(pool, waiting))[:2] == ("pending", 0)
 
@@ -224,7 +224,7 @@ async def test_a_lost_job_is_found_by_polling(pool: Pool, settings: Settings, si
     """Redis may lose jobs: the row is due."""
     sms_id = await asked(pool, settings)
     await due_now(pool)
-    poller = SmsPoller(pool, a_worker(), 30)
+    poller = SmsPoller(pool, a_worker())
     await poller.poll_due()
     for task in [*poller.deliveries.values()]:
         await task
@@ -284,7 +284,7 @@ async def test_f02_claims_of_an_sms_without_an_answer_are_no_sends(
 ):
     """Each counted, and nothing was handed over: the next round takes it back, oftener than an SMS may be sent."""
     sms_id, worker = await asked(pool, settings), a_worker()
-    poller = SmsPoller(pool, worker, 30)
+    poller = SmsPoller(pool, worker)
     for _ in range(MOST_SENDS + 1):
         failpoints.arm("db.claim_sms.after:raise:1")
         with pytest.raises(PostgresGone):
@@ -402,7 +402,7 @@ async def test_hardly_any_used_code_is_told(
         " select 'shop', gen_random_uuid(), 'phone_login', n::text, '+491', 'en', 'sent', now() - interval '1 s',"
         " case when n <= $1 then now() end from generate_series(1, 100) n"
     )
-    poller = SmsPoller(pool, a_worker(), 30)
+    poller = SmsPoller(pool, a_worker())
     for used, told in ((10, 0), (9, 1)):
         await pool.execute("delete from sms")
         await pool.execute(add, used)

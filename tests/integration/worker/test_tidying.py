@@ -59,6 +59,17 @@ async def test_a_kind_that_fails_stops_no_other(pool: Pool, ann, caplog: pytest.
     assert (await pool.fetchrow("select count(*) from sessions"))[0] == 0
 
 
+async def test_finished_sms_go_with_the_rest(pool: Pool, ann):
+    """Their rows hold numbers: those that ended before the kept days go, a younger one stays."""
+    await pool.execute(
+        "insert into sms (project_id, id, kind, token_id, recipient, locale, state, deadline_at, ended_at)"
+        " select 'shop', uuid_at(at), 'phone_login', 't', '+491', 'en', 'sent', at, at"
+        " from (select now() - make_interval(days => unnest(array[29, 31, 40])) as at) days"
+    )
+    await Tidying(pool, 12, 30, {}).run()
+    assert (await pool.fetchrow("select count(*) from sms"))[0] == 1
+
+
 async def test_a_row_that_is_held_is_left_for_the_next_round(pool: Pool, ann):
     """A request that holds an expired session makes the tidying neither wait nor fail."""
     await pool.execute(_SESSION, 3)
