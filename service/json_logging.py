@@ -8,6 +8,8 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,7 +18,7 @@ from typing import Literal, TextIO
 import orjson
 
 from service import ecs_logging, text_logging, tracing
-from service.log_records import EventRecord
+from service.log_records import EventHandler
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 # A hostile value can make a line long, but never fill the log.
@@ -34,25 +36,16 @@ class JsonLines(logging.Formatter):
     """Values are escaped by JSON itself and cut; an error says where it was raised, not with which values."""
 
     def format(self, record: logging.LogRecord) -> str:
-        own = record.own if isinstance(record, EventRecord) else _own(record)
-        line: dict[str, object] = {
-            "timestamp": _timestamp(record.created),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-        }
-        if event := own.get("event"):
-            line["event"] = event
-        line["message"] = _fit(record.getMessage())
-        if request_id := REQUEST_ID.get():
-            line["request_id"] = request_id
-        if trace_id := tracing.trace_id():
-            line["trace_id"] = trace_id
-        for name, value in own.items():
-            line[name] = value if type(value) in _PLAIN else _fit(value)
+        own = {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
+        line = _line(record.created, record.levelname.lower(), record.name, record.getMessage(), own)
         if record.exc_info and record.exc_info[0]:
             line["exception"] = record.exc_info[0].__name__
             line["stack"] = _stack(record)
         return self.render(line)
+
+    def format_event(self, logger: str, message: str, facts: Mapping[str, object]) -> str:
+        """Format what happens now, at level INFO, as a record of it would be."""
+        return self.render(_line(time.time(), "info", logger, message, facts))
 
     @staticmethod
     def render(line: dict[str, object]) -> str:
@@ -74,11 +67,24 @@ class TextLines(JsonLines):
     render = staticmethod(text_logging.render)
 
 
-def _own(record: logging.LogRecord) -> dict[str, object]:
-    return {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
+def _line(at: float, level: str, logger: str, message: str, own: Mapping[str, object]) -> dict[str, object]:
+    """Build a line; nearly all values can be written as they are, and finding that out must cost next to nothing."""
+    line: dict[str, object] = {"timestamp": _timestamp(at), "level": level, "logger": logger}
+    if event := own.get("event"):
+        line["event"] = event
+    line["message"] = _fit(message)
+    if request_id := REQUEST_ID.get():
+        line["request_id"] = request_id
+    if trace_id := tracing.trace_id():
+        line["trace_id"] = trace_id
+    for name, value in own.items():
+        line[name] = value if type(value) in _PLAIN else _fit(value)
+    return line
 
 
 def _fit(value: object) -> object:
+    if type(value) is str and len(value) <= _CUT and value.isascii():
+        return value
     """Convert a value to JSON's types, and cut it; whatever it is, its line is written."""
     # Nearly every value; a line stands for each request.
     if type(value) is str and len(value) <= _CUT and value.isascii():
@@ -118,7 +124,7 @@ def _stack(record: logging.LogRecord) -> list[str]:
     return frames[-6:]
 
 
-class CountingHandler(logging.Handler):
+class CountingHandler(EventHandler):
     """Stream handler of one write a line; lost lines are counted, and reported by the next one that is written.
 
     Nothing is kept to be tried again: a buffer would fail once more when the process ends, and spoil its exit code.
@@ -133,8 +139,15 @@ class CountingHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line. Never raises: a full disk or a closed pipe must not stop the service."""
+        self._put(self.format, record)
+
+    def handle_event(self, logger: str, message: str, facts: Mapping[str, object]) -> None:
+        with self.lock or nullcontext():
+            self._put(self._lines.format_event, logger, message, facts)
+
+    def _put(self, form: Callable[..., str], *told: object) -> None:
         try:
-            lines = self.format(record)
+            lines = form(*told)
         except Exception:  # noqa: BLE001 - a value that can't be told in JSON costs its line
             self._drop()
             return

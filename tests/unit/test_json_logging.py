@@ -92,18 +92,40 @@ def test_a_value_that_is_no_json_costs_its_line_only(pipe: tuple[int, int]):
     os.close(reading)
 
 
-def test_a_prepared_record_is_written_as_any_other(pipe: tuple[int, int]):
-    """The line of each request has the keys, cuts and escapes of every line; handlers of others see a whole record."""
+def test_an_event_without_a_record_is_written_as_any_other(pipe: tuple[int, int]):
+    """The line of each request has the keys, cuts and escapes of every line; a value that can't be told costs it."""
     reading, writing = pipe
-    log, _ = sheet(writing)
-    seen: list[logging.LogRecord] = []
-    log.addFilter(lambda record: not seen.append(record))
+    log, handler = sheet(writing)
     facts = {"event": "a.b", "method": "G\u2028T" * 100, "route": None, "status": 200, "ms": 1.25, "ip": "::1"}
     log.info("It was done", extra=facts)
     EventLogger(log).info("It was done", extra=facts)
     EventLogger(log).info("It was done", extra={"event": "a.b", "value": Unspeakable()})
     usual, quick = (json.loads(line) for line in os.read(reading, 1 << 16).splitlines())
     os.close(reading)
-    assert (quick.pop("timestamp") >= usual.pop("timestamp"), quick) == (True, usual)
-    assert seen[0].__dict__.keys() - {"taskName"} <= seen[1].__dict__.keys()
-    assert seen[1].getMessage() == "It was done"
+    assert (quick.pop("timestamp") >= usual.pop("timestamp"), quick, handler.dropped) == (True, usual, 1)
+
+
+def test_handlers_and_filters_of_others_see_a_record_of_an_event(pipe: tuple[int, int]):
+    """Whoever adds one to the logger, or to one above it, gets what the library gives for every line."""
+    reading, writing = pipe
+    log, _ = sheet(writing)
+    seen: list[logging.LogRecord] = []
+    log.addFilter(lambda record: not seen.append(record))
+    EventLogger(log).info("It was done", extra={"event": "a.b", "ms": 1.25})
+    below = logging.Logger("own.access")  # noqa: LOG001 - one that nobody else hears
+    below.parent = log
+    log.filters.clear()
+    log.addHandler(_Kept(seen))
+    EventLogger(below).info("It was done", extra={"event": "a.b", "ms": 1.25})
+    assert [(record.getMessage(), record.__dict__["ms"]) for record in seen] == [("It was done", 1.25)] * 2
+    assert len(os.read(reading, 1 << 16).splitlines()) == 2
+    os.close(reading)
+
+
+class _Kept(logging.Handler):
+    def __init__(self, seen: list[logging.LogRecord]) -> None:
+        super().__init__()
+        self._seen = seen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._seen.append(record)
