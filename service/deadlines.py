@@ -60,12 +60,12 @@ class Deadline:
 
     __slots__ = ("_task", "_timer", "_token", "commits", "due", "passed", "until")
 
-    def __init__(self, until: float) -> None:
-        self._task = asyncio.current_task()
+    def __init__(self, until: float, loop: asyncio.AbstractEventLoop) -> None:
+        self._task = asyncio.current_task(loop)
         self.until, self.passed, self.commits = until, False, False
         # When the timer has to look at it; later than `until` while a COMMIT is under way.
         self.due = until
-        self._timer = _timer_of(asyncio.get_running_loop())
+        self._timer = _timer_of(loop)
         self._timer.running.add(self)
         self._timer.wake_by(until)
         self._token = _CURRENT.set(self)

@@ -37,7 +37,9 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         own = {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
-        line = _line(record.created, record.levelname.lower(), record.name, record.getMessage(), own)
+        line = _line(
+            round(record.created * 1_000_000) // 1000, record.levelname.lower(), record.name, record.getMessage(), own
+        )
         if record.exc_info and record.exc_info[0]:
             line["exception"] = record.exc_info[0].__name__
             line["stack"] = _stack(record)
@@ -45,7 +47,7 @@ class JsonLines(logging.Formatter):
 
     def format_event(self, logger: str, message: str, facts: Mapping[str, object]) -> str:
         """Format what happens now, at level INFO, as a record of it would be."""
-        return self.render(_line(time.time(), "info", logger, message, facts))
+        return self.render(_line(time.time_ns() // 1_000_000, "info", logger, message, facts))
 
     @staticmethod
     def render(line: dict[str, object]) -> str:
@@ -67,28 +69,26 @@ class TextLines(JsonLines):
     render = staticmethod(text_logging.render)
 
 
-def _line(at: float, level: str, logger: str, message: str, own: Mapping[str, object]) -> dict[str, object]:
-    """Build a line; nearly all values can be written as they are, and finding that out must cost next to nothing."""
+def _line(at: int, level: str, logger: str, message: str, own: Mapping[str, object]) -> dict[str, object]:
     line: dict[str, object] = {"timestamp": _timestamp(at), "level": level, "logger": logger}
     if event := own.get("event"):
         line["event"] = event
     line["message"] = _fit(message)
     if request_id := REQUEST_ID.get():
         line["request_id"] = request_id
-    if trace_id := tracing.trace_id():
+    if tracing.is_on() and (trace_id := tracing.trace_id()):
         line["trace_id"] = trace_id
+    line.update(own)
     for name, value in own.items():
-        line[name] = value if type(value) in _PLAIN else _fit(value)
+        kind = type(value)
+        # Nearly all values are of these.
+        if not (kind in _PLAIN or (kind is str and len(value) <= _CUT and value.isascii())):  # type: ignore[arg-type,attr-defined] # a text
+            line[name] = _fit(value)
     return line
 
 
 def _fit(value: object) -> object:
-    if type(value) is str and len(value) <= _CUT and value.isascii():
-        return value
     """Convert a value to JSON's types, and cut it; whatever it is, its line is written."""
-    # Nearly every value; a line stands for each request.
-    if type(value) is str and len(value) <= _CUT and value.isascii():
-        return value
     match value:
         case None | bool() | float():
             return value
@@ -102,10 +102,9 @@ def _fit(value: object) -> object:
     return str(value)[:_CUT].encode("utf-8", "backslashreplace").decode()[:_CUT]
 
 
-def _timestamp(seconds: float) -> str:
-    """RFC 3339 in UTC, to the millisecond."""
-    whole, microseconds = divmod(round(seconds * 1_000_000), 1_000_000)
-    return f"{_second(whole)}.{microseconds // 1000:03d}Z"
+def _timestamp(milliseconds: int) -> str:
+    """RFC 3339 in UTC."""
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
 
 
 @lru_cache(2)
@@ -174,7 +173,7 @@ class CountingHandler(EventHandler):
 
     def _report_dropped(self) -> str:
         line: dict[str, object] = {
-            "timestamp": _timestamp(time.time()),
+            "timestamp": _timestamp(time.time_ns() // 1_000_000),
             "level": "warning",
             "logger": __name__,
             "event": "logging.lines_dropped",

@@ -1,16 +1,15 @@
 """Log lines of an event that each request has, made without most of what the library spends on a record."""
 
 import logging
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 
-class EventHandler(logging.Handler, ABC):
+class EventHandler(logging.Handler):
     """Handler that can write an event without a record of it."""
 
-    @abstractmethod
     def handle_event(self, logger: str, message: str, facts: Mapping[str, object]) -> None:
         """Write the line that a record at level INFO with these facts would have."""
+        raise NotImplementedError
 
 
 class EventLogger:
@@ -34,11 +33,10 @@ class EventLogger:
 
     def _only_handler(self) -> EventHandler | None:
         """Find the one handler that the library would give the record to; None if there are others, or filters."""
-        logger: logging.Logger | None = self._logger
-        handlers: list[logging.Handler] = []
-        while logger:
-            handlers += logger.handlers
-            logger = logger.parent if logger.propagate else None
-        if len(handlers) != 1 or self._logger.filters:
+        logger = self._logger
+        if logger.filters:
             return None
-        return handlers[0] if isinstance(handlers[0], EventHandler) else None
+        while not logger.handlers and logger.propagate and logger.parent:
+            logger = logger.parent
+        alone = len(logger.handlers) == 1 and not (logger.propagate and logger.parent)
+        return handler if alone and isinstance(handler := logger.handlers[0], EventHandler) else None

@@ -9,8 +9,9 @@ import asyncio
 import logging
 import re
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from functools import lru_cache
 from typing import Any
 
 from service import outages
@@ -28,6 +29,7 @@ WAITING = 1000
 # none at all.
 _MODEST, _AGAIN = 0.5, 0.1
 _SELECT = re.compile(r"\s*select\b", re.IGNORECASE)
+_STATEMENTS = 1024
 
 
 class Pool:
@@ -198,16 +200,14 @@ class Pool:
             raise
         self.discard(connection, None)
 
-    async def fetchrow(self, query: str, *args: Any) -> Any:
-        return await self._once("fetchrow", query, args)
+    def fetchrow(self, query: str, *args: Any) -> Coroutine[Any, Any, Any]:
+        return self._once("fetchrow", query, args)
 
-    async def fetch(self, query: str, *args: Any) -> list[Any]:
-        rows: list[Any] = await self._once("fetch", query, args)
-        return rows
+    def fetch(self, query: str, *args: Any) -> Coroutine[Any, Any, list[Any]]:
+        return self._once("fetch", query, args)
 
-    async def execute(self, query: str, *args: Any) -> str:
-        tag: str = await self._once("execute", query, args)
-        return tag
+    def execute(self, query: str, *args: Any) -> Coroutine[Any, Any, str]:
+        return self._once("execute", query, args)
 
     async def _once(self, method: str, query: str, args: tuple[Any, ...]) -> Any:
         """Run one statement, with the care of `connection` but without the cost of a generator.
@@ -221,7 +221,7 @@ class Pool:
             self.discard(connection, error)
             if classify(error) is not DatabaseFault.LOST:
                 raise
-            if not _SELECT.match(query):
+            if not _is_read(query):
                 mark_committed()
                 raise OutcomeUnknown from error
             if isinstance(error, TimeoutError):
@@ -229,7 +229,7 @@ class Pool:
         else:
             self._answered()
             self.release(connection, broken=connection.is_in_transaction())
-            if not _SELECT.match(query):
+            if not _is_read(query):
                 mark_committed()
             return answer
         async with self.connection() as another:
@@ -242,6 +242,12 @@ class Pool:
         await asyncio.gather(*(_disconnect(connection) for connection in parting))
         for connection in parting:
             self._forget(connection)
+
+
+@lru_cache(_STATEMENTS)
+def _is_read(query: str) -> bool:
+    """Tell a read; statements are few, and each one is asked about at each run."""
+    return _SELECT.match(query) is not None
 
 
 async def _disconnect(connection: Connection) -> None:

@@ -32,6 +32,12 @@ class Statement:
     row: str | None
     sql: str
 
+    def call(self, facts: dict[str, Any]) -> list[Any]:
+        """Return the statement and its values, in the order of its parameters."""
+        if len(facts) != len(self.params):
+            raise TypeError(f"{self.name} takes {self.params}, got {tuple(facts)}")
+        return [self.sql, *[facts[param] for param in self.params]]
+
 
 class Queries:
     """Statements of one noun: sql/queries/<noun>.sql, each under its signature."""
@@ -58,14 +64,8 @@ class Queries:
         return int(tag.rpartition(" ")[2])
 
     def _execute(self, ask: Callable[..., Awaitable[Any]], name: str, facts: dict[str, Any]) -> Awaitable[Any]:
-        call = self._call(name, facts)
+        call = self.statements[name].call(facts)
         return _with_failpoints(name, ask, call) if failpoints.armed else ask(*call)
-
-    def _call(self, name: str, facts: dict[str, Any]) -> list[Any]:
-        statement = self.statements[name]
-        if len(facts) != len(statement.params):
-            raise TypeError(f"{name} takes {statement.params}, got {tuple(facts)}")
-        return [statement.sql, *(facts[param] for param in statement.params)]
 
 
 async def _with_failpoints(name: str, ask: Callable[..., Awaitable[Any]], call: list[Any]) -> Any:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from weakref import WeakKeyDictionary
 
 from aiohttp import web
@@ -80,13 +80,13 @@ async def catch_unmatched(request: web.Request, handler: Handler) -> web.StreamR
     return await answer(request, _ROUTES.get(match.handler), match)
 
 
-async def answer(request: web.Request, route: Route | None, match: web.UrlMappingMatchInfo) -> web.Response:
-    """Produce the response to a request; every one leaves through here, within a span where requests are traced.
+def answer(request: web.Request, route: Route | None, match: web.UrlMappingMatchInfo) -> Awaitable[web.Response]:
+    """Produce the response to a request; every one leaves through here, within a span where requests are traced."""
+    return (_answer_traced if tracing.is_on() else _answer)(request, route, match)
 
-    A caller's trace is linked and not continued: anybody may name one.
-    """
-    if not tracing.is_on():
-        return await _answer(request, route, match)
+
+async def _answer_traced(request: web.Request, route: Route | None, match: web.UrlMappingMatchInfo) -> web.Response:
+    """Answer within a span. A caller's trace is linked and not continued: anybody may name one."""
     method = request.method if request.method in request_target.METHODS else "_OTHER"
     links = request.headers.getall("traceparent", [])[:1]
     with tracing.span(f"{method} {route.name if route else '(no route)'}", "server", links=links, root=True) as span:
@@ -176,10 +176,10 @@ async def _open_request(ctx: RequestContext, route: Route | None) -> web.Respons
         raise
 
 
-async def _handle(ctx: RequestContext, route: Route) -> web.Response:
+def _handle(ctx: RequestContext, route: Route) -> Awaitable[web.Response]:
     """Run the handler; a write is run again where a fault certainly undid it. Limits have counted, the body is read."""
     if route.method == "GET":  # the pool repeats each read
-        return await route.handler(ctx)
+        return route.handler(ctx)
     before, counted = len(ctx.headers), len(ctx.tallies)
 
     async def run() -> web.Response:
@@ -187,7 +187,7 @@ async def _handle(ctx: RequestContext, route: Route) -> web.Response:
         ctx.asked = counted
         return await route.handler(ctx)
 
-    return await db.run_with_retry(run)
+    return db.run_with_retry(run)
 
 
 def _refuse(ctx: RequestContext, route: Route | None, fault: AccountError) -> web.Response:

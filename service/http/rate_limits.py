@@ -1,7 +1,7 @@
 """Rate limits of a request: counting it, refusing it beyond a limit, and refunding its places."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import replace
 
 from service import tracing
@@ -15,10 +15,14 @@ log = logging.getLogger(__name__)
 _FAILURE = 400
 
 
-async def check_rate_limits(ctx: RequestContext, route: Route) -> None:
+def check_rate_limits(ctx: RequestContext, route: Route) -> Awaitable[None] | None:
     """Count before any check: a malformed guess is a guess."""
     if not route.limits or ctx.key is not None:  # a server with a key calls for many users
-        return
+        return None
+    return _count_call(ctx, route)
+
+
+async def _count_call(ctx: RequestContext, route: Route) -> None:
     unread = await _read(ctx, route)
     if counted := rate_limit_keys.windows_of_call(ctx, route):
         tally = await count(ctx, ctx.project.id, counted)

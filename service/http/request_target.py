@@ -11,6 +11,8 @@ from service.http.headers import check_repeated, joined
 
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 SIZE = 8000
+# Characters of a Host that is not remembered.
+_LONG = 255
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
@@ -19,7 +21,7 @@ def check(request: web.Request, *, hosts: str, public_url: str) -> None:
     if request.method not in METHODS:
         raise MethodNotAllowed
     target, headers = request.raw_path, request.headers
-    if request.version not in (HttpVersion10, HttpVersion11):
+    if request.version not in (HttpVersion11, HttpVersion10):
         raise ArgumentInvalid("The request's version must be HTTP/1.1.")
     if not target.startswith("/") or "#" in target:
         raise ArgumentInvalid("The request's target must be a path.")
@@ -28,7 +30,8 @@ def check(request: web.Request, *, hosts: str, public_url: str) -> None:
     if "Transfer-Encoding" in headers and not _is_chunked(request):
         raise ArgumentInvalid("The only transfer encoding is chunked.")
     check_repeated(request)
-    _check_host(headers.get("Host"), hosts=hosts, public_url=public_url)
+    given = headers.get("Host", "localhost")  # only clients older than HTTP/1.1 may leave it out
+    (_check_host if len(given) > _LONG else _check_host_again)(given, hosts=hosts, public_url=public_url)
 
 
 def canonical(path: str) -> str:
@@ -57,13 +60,17 @@ def _is_chunked(request: web.BaseRequest) -> bool:
     return joined(request, "Transfer-Encoding").lower() == "chunked" and request.version != HttpVersion10
 
 
-def _check_host(given: str | None, *, hosts: str, public_url: str) -> None:
-    """Check Host; only clients older than HTTP/1.1 may leave it out. Links are never made from it."""
-    match = _HOST.fullmatch(given or "localhost")
-    if match is None or given == "":
+def _check_host(given: str, *, hosts: str, public_url: str) -> None:
+    """Check Host. Links are never made from it."""
+    match = _HOST.fullmatch(given)
+    if match is None:
         raise ArgumentInvalid("The Host header is malformed.")
     if hosts and match["name"].lower() not in _names(hosts, public_url):
         raise ArgumentInvalid("The Host header names another service.")
+
+
+# Clients name the same few hosts each time. A refusal is not remembered.
+_check_host_again = lru_cache(256)(_check_host)
 
 
 @lru_cache(16)

@@ -13,11 +13,11 @@ ANSWER, BODY = 4.5, 12.0
 
 def begin(request: web.BaseRequest) -> Deadline:
     """Start the one deadline of a request, from its last byte on."""
-    arrived = _take_arrival(request)
+    loop, arrived = asyncio.get_running_loop(), _take_arrival(request)
     if request.content.is_eof():
-        return Deadline((arrived or asyncio.get_running_loop().time()) + ANSWER)
-    deadline = Deadline(asyncio.get_running_loop().time() + BODY + ANSWER)
-    request.content.on_eof(lambda: deadline.move(asyncio.get_running_loop().time() + ANSWER))
+        return Deadline((arrived or loop.time()) + ANSWER, loop)
+    deadline = Deadline(loop.time() + BODY + ANSWER, loop)
+    request.content.on_eof(lambda: deadline.move(loop.time() + ANSWER))
     return deadline
 
 

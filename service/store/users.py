@@ -1,5 +1,6 @@
 """Users, and members: users who came with a live session."""
 
+from collections.abc import Awaitable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -185,14 +186,18 @@ async def lock_member(conn: Executor, member: Member, *, claimed: str | None = N
     return await _sql.one(conn, "claim_member", Member, **who, email=claimed)
 
 
-async def find_member_by_secret(conn: Executor, project_id: str, *, user_id: str, secret_hash: bytes) -> Member | None:
-    return await _sql.one(
+def find_member_by_secret(
+    conn: Executor, project_id: str, *, user_id: str, secret_hash: bytes
+) -> Awaitable[Member | None]:
+    return _sql.one(
         conn, "find_member_by_secret", Member, project_id=project_id, user_id=user_id, secret_hash=secret_hash
     )
 
 
-async def find_member_by_session(conn: Executor, project_id: str, *, user_id: str, session_id: str) -> Member | None:
-    return await _sql.one(
+def find_member_by_session(
+    conn: Executor, project_id: str, *, user_id: str, session_id: str
+) -> Awaitable[Member | None]:
+    return _sql.one(
         conn, "find_member_by_session", Member, project_id=project_id, user_id=user_id, session_id=session_id
     )
 

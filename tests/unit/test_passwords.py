@@ -141,7 +141,7 @@ async def test_random_codes_have_a_lighter_hash(passwords: PasswordHashPool):
 async def test_a_hash_that_would_be_too_late_is_not_begun(passwords: PasswordHashPool):
     """A request waits for a thread as long as it has time left, less what a hash takes of late: no work for nobody."""
     loop, began = asyncio.get_running_loop(), []
-    deadline = Deadline(loop.time() + 60)
+    deadline = Deadline(loop.time() + 60, loop)
     await passwords.hash("x")
     assert 0 < passwords._usual < 60
     deadline.move(loop.time() + passwords._usual / 2)

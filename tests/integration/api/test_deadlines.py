@@ -96,7 +96,7 @@ async def test_what_waits_sees_the_time_that_is_left():
     """Without a request there is no end; with one it is the same for all that runs on its behalf."""
     loop = asyncio.get_running_loop()
     assert deadlines.seconds_left() == float("inf")
-    deadline = Deadline(loop.time() + 60)
+    deadline = Deadline(loop.time() + 60, loop)
     assert 50 < await asyncio.create_task(_left()) <= 60
     deadline.move(loop.time() + 600)
     assert 500 < deadlines.seconds_left() <= 600
@@ -127,13 +127,13 @@ async def test_a_commit_under_way_is_not_torn(pool: Pool):
 async def _commit_late(pool: Pool) -> None:
     """Raises TimeoutError where the deadline came first."""
     loop = asyncio.get_running_loop()
-    deadline = Deadline(loop.time() + 60)
+    deadline = Deadline(loop.time() + 60, loop)
     try:
         async with transaction(pool) as tx:
             await tx.execute("set local lock_timeout = '50s'")  # of a test before, a backend may not have ended yet
             await tx.execute(INSERT)
             deadline.end()
-            deadline = Deadline(loop.time() + 0.5)  # begun here, so that a busy machine spends none of it before
+            deadline = Deadline(loop.time() + 0.5, loop)  # begun here, so that a busy machine spends none of it before
     except asyncio.CancelledError:
         assert deadline.is_ours()
         assert loop.time() >= deadline.until + GRACE, "a COMMIT has a moment more"
@@ -146,7 +146,8 @@ async def test_before_the_commit_nothing_is_kept(pool: Pool):
     """A deadline that passes in the middle of a transaction leaves nothing of it behind."""
 
     async def work() -> None:
-        deadline = Deadline(asyncio.get_running_loop().time() + 0.3)
+        loop = asyncio.get_running_loop()
+        deadline = Deadline(loop.time() + 0.3, loop)
         try:
             async with transaction(pool) as tx:
                 await tx.execute(INSERT)
