@@ -13,7 +13,20 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import growth, log_rows, machine, mails, reads, results, saturation, table, waits, worker_counts, writes
+from bench import (
+    growth,
+    hashing,
+    log_rows,
+    machine,
+    mails,
+    reads,
+    results,
+    saturation,
+    table,
+    waits,
+    worker_counts,
+    writes,
+)
 from bench.ground import Ground, Member, api, ground, sign_up, worker
 from bench.mails import Post
 from bench.peers import measure as peers
@@ -52,6 +65,9 @@ async def measure(size: Size, state: Path) -> list[Row]:
         ]
         # The worker's memory was noted last and reads best beside the API's.
         rows.sort(key=lambda row: row.name.startswith("memory of the worker"))
+        rows += await hashing.measure(
+            place, members[0], rounds=size.rounds, reads=size.reads_beside_hashes, report=note
+        )
         # Last, for they leave mails to nobody behind.
         written = await writes.measure(place, rounds=size.rounds, requests=size.writes, report=note)
         return [*written, *rows]

@@ -9,6 +9,7 @@ class Size:
 
     `mails` are those of a turn: so few that the sweep, which looks for what is a second late, leaves them to the queue.
     `crew_rounds` are those of one, two and four workers, with `crew_mails` a turn. `events` are filed at a time.
+    `reads_beside_hashes` are those of a turn.
     """
 
     rounds: int = 7
@@ -23,6 +24,7 @@ class Size:
     crew_mails: int = 1_000
     events: int = 2_000
     sign_ups: int = 8
+    reads_beside_hashes: int = 600
 
     @property
     def members(self) -> int:
@@ -31,5 +33,5 @@ class Size:
 
 QUICK = Size(
     rounds=2, seconds=0.3, sessions=10, writes=30, mails=20, slots=1, waits=5, ramp=20, crew_rounds=1, crew_mails=20,
-    events=50, sign_ups=2,
+    events=50, sign_ups=2, reads_beside_hashes=20,
 )  # fmt: skip

@@ -20,7 +20,7 @@ from service.http import request_body
 from service.http.context import Services
 from service.http.forwarded import Forwarding
 from service.http.metrics import ApiMetrics
-from service.http.middleware import SERVICES, catch_unmatched, drop_server_header, entry
+from service.http.middleware import SERVICES, catch_unmatched, entry
 from service.http.routing import ROUTES, Route
 from service.identity_providers.client import IdentityProviders
 from service.queue import JobQueue, connect
@@ -56,7 +56,6 @@ def make(
             app.router.add_route(route.method, path, enter)
             if route.method == "GET":
                 app.router.add_route("HEAD", path, enter)
-    app.on_response_prepare.append(drop_server_header)
     services = ServicesOfApp(settings, now, peers or outages.peers_of(settings), metrics or ApiMetrics())
     app.cleanup_ctx.append(services.open_and_close)
     return app

@@ -18,11 +18,13 @@ from typing import Literal, TextIO
 import orjson
 
 from service import ecs_logging, text_logging, tracing
-from service.log_records import EventHandler
+from service.log_records import EventHandler, Facts
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 # A hostile value can make a line long, but never fill the log.
 _CUT, _MANY = 256, 64
+# Bytes of a line of which no value can be too long: time, level and the names of the rest take a hundred.
+_SHORT = 350
 # JSON leaves these as they are; terminals obey them, and some readers see a new line in them.
 _ESCAPES = {
     code: f"\\u{code:04x}" for code in (*range(0x80, 0xA0), 0x200E, 0x200F, *range(0x2028, 0x202F), 0x2066, 0x2069)
@@ -45,9 +47,25 @@ class JsonLines(logging.Formatter):
             line["stack"] = _stack(record)
         return self.render(line)
 
-    def format_event(self, logger: str, message: str, facts: Mapping[str, object]) -> str:
+    def format_event(self, logger: str, message: str, facts: Facts) -> str:
         """Format what happens now, at level INFO, as a record of it would be."""
-        return self.render(_line(time.time_ns() // 1_000_000, "info", logger, message, facts))
+        line = {"timestamp": _now(), "level": "info", "logger": logger, "event": facts["event"], "message": message}
+        if request_id := REQUEST_ID.get():
+            line["request_id"] = request_id
+        if tracing.is_on() and (trace_id := tracing.trace_id()):
+            line["trace_id"] = trace_id
+        line |= facts
+        return self.render_event(line)
+
+    def render_event(self, line: dict[str, str | int | float | None]) -> str:
+        """Render a line whose values may have to be cut; to look at each would take as long as all the rest."""
+        try:
+            written = orjson.dumps(line)
+        except TypeError:  # a lone surrogate, or a number that JSON can't tell
+            written = b""
+        if 0 < len(written) <= _SHORT and written.isascii():
+            return written.decode()
+        return self.render({name: _fit(value) for name, value in line.items()})
 
     @staticmethod
     def render(line: dict[str, object]) -> str:
@@ -62,11 +80,15 @@ class EcsLines(JsonLines):
     def render(line: dict[str, object]) -> str:
         return JsonLines.render(ecs_logging.fields(line))
 
+    def render_event(self, line: dict[str, str | int | float | None]) -> str:
+        return self.render({name: _fit(value) for name, value in line.items()})
+
 
 class TextLines(JsonLines):
     """The same fields for people: same cuts, no control characters."""
 
     render = staticmethod(text_logging.render)
+    render_event = EcsLines.render_event
 
 
 def _line(at: int, level: str, logger: str, message: str, own: Mapping[str, object]) -> dict[str, object]:
@@ -78,12 +100,8 @@ def _line(at: int, level: str, logger: str, message: str, own: Mapping[str, obje
         line["request_id"] = request_id
     if tracing.is_on() and (trace_id := tracing.trace_id()):
         line["trace_id"] = trace_id
-    line.update(own)
     for name, value in own.items():
-        kind = type(value)
-        # Nearly all values are of these.
-        if not (kind in _PLAIN or (kind is str and len(value) <= _CUT and value.isascii())):  # type: ignore[arg-type,attr-defined] # a text
-            line[name] = _fit(value)
+        line[name] = value if type(value) in _PLAIN else _fit(value)
     return line
 
 
@@ -100,6 +118,10 @@ def _fit(value: object) -> object:
             return {str(_fit(str(name))): _fit(inner) for name, inner in list(value.items())[:_MANY]}
     # A lone surrogate has no UTF-8.
     return str(value)[:_CUT].encode("utf-8", "backslashreplace").decode()[:_CUT]
+
+
+def _now() -> str:
+    return _timestamp(time.time_ns() // 1_000_000)
 
 
 def _timestamp(milliseconds: int) -> str:
@@ -140,7 +162,7 @@ class CountingHandler(EventHandler):
         """Write a line. Never raises: a full disk or a closed pipe must not stop the service."""
         self._put(self.format, record)
 
-    def handle_event(self, logger: str, message: str, facts: Mapping[str, object]) -> None:
+    def handle_event(self, logger: str, message: str, facts: Facts) -> None:
         with self.lock or nullcontext():
             self._put(self._lines.format_event, logger, message, facts)
 
@@ -173,7 +195,7 @@ class CountingHandler(EventHandler):
 
     def _report_dropped(self) -> str:
         line: dict[str, object] = {
-            "timestamp": _timestamp(time.time_ns() // 1_000_000),
+            "timestamp": _now(),
             "level": "warning",
             "logger": __name__,
             "event": "logging.lines_dropped",

@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Mapping
 
+Facts = Mapping[str, str | int | float | None]
+
 
 class EventHandler(logging.Handler):
     """Handler that can write an event without a record of it."""
 
-    def handle_event(self, logger: str, message: str, facts: Mapping[str, object]) -> None:
+    def handle_event(self, logger: str, message: str, facts: Facts) -> None:
         """Write the line that a record at level INFO with these facts would have."""
         raise NotImplementedError
 
@@ -22,7 +24,7 @@ class EventLogger:
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
 
-    def info(self, message: str, *, extra: Mapping[str, object]) -> None:
+    def info(self, message: str, *, extra: Facts) -> None:
         if handler := self._only_handler():
             handler.handle_event(self._logger.name, message, extra)
         else:

@@ -6,6 +6,7 @@ from service.errors import RouteNotFound
 from service.http import docs
 from service.http.context import RequestContext
 from service.http.routing import contract, without_guards
+from service.http.security_headers import Response
 
 
 @without_guards.get("/docs", "/docs/", "/docs/{section}", "/docs/{section}/{name}", page=True)
@@ -17,4 +18,4 @@ async def show_docs(ctx: RequestContext) -> web.Response:
     if body is None:
         raise RouteNotFound
     headers = {"Content-Security-Policy": docs.policy()}
-    return web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
+    return Response(body=body, content_type="text/html", charset="utf-8", headers=headers)

@@ -80,14 +80,6 @@ class SampledLog:
         self.suppressed = 0
 
 
-class RawResponse(web.Response):
-    """A response that no application prepares, so that it drops the library's Server header itself."""
-
-    async def _prepare_headers(self) -> None:
-        await super()._prepare_headers()
-        self.headers.pop("Server", None)
-
-
 class Connection(web.RequestHandler):
     """One client's connection; HttpServer holds what all connections share."""
 
@@ -200,10 +192,10 @@ class HttpServer(web.Server):
         self.refused["malformed"] += 1
         self.sampled.warn(why, ip)
 
-    def refuse(self, fault: AccountError) -> RawResponse:
+    def refuse(self, fault: AccountError) -> security_headers.Response:
         """Render a refusal as every other response has it."""
         usual = responses.error(fault, modern=True)
-        return RawResponse(
+        return security_headers.Response(
             body=usual.body,
             status=usual.status,
             headers={**usual.headers, **self.headers, "X-Request-Id": ids.new()},

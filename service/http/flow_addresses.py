@@ -11,6 +11,7 @@ from aiohttp import web
 from service.errors import AccountError, ArgumentInvalid
 from service.http.context import RequestContext
 from service.http.request_body import describe_error
+from service.http.security_headers import Response
 from service.links import link_builder, redirect_policy
 
 _PAGES = "/auth/oauth2"
@@ -77,4 +78,4 @@ def failure(ctx: RequestContext, url: str, fault: AccountError, parameters: Mapp
 def redirect(location: str, status: int = 301) -> web.Response:
     """Redirect without leaving anything in a cache. The SDKs take 301 alone, and read a Content-Type."""
     headers: dict[str, Any] = {"Location": location, "Content-Type": "text/html; charset=utf-8", **UNCACHED}
-    return web.Response(status=status, headers=headers)
+    return Response(status=status, headers=headers)

@@ -11,7 +11,7 @@ from service import i18n
 from service.http import client_info
 from service.http.context import RequestContext
 from service.http.page_branding import PageBranding
-from service.http.security_headers import inline_source
+from service.http.security_headers import Response, inline_source
 
 Script = Literal["password", "forward"]
 
@@ -69,7 +69,7 @@ def render_page(
     policies = {"Content-Security-Policy": _policy(ctx.branding, script)}
     if facts.get("action"):
         policies["Referrer-Policy"] = "strict-origin"
-    return web.Response(text=html, status=status, content_type="text/html", charset="utf-8", headers=policies)
+    return Response(text=html, status=status, content_type="text/html", charset="utf-8", headers=policies)
 
 
 @lru_cache(256)

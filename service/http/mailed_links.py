@@ -16,6 +16,7 @@ from service.errors import ArgumentInvalid, TokenInvalid
 from service.http import request_body, request_target, session_cookies
 from service.http.context import RequestContext
 from service.http.link_proof import LinkProof
+from service.http.security_headers import Response
 from service.store import tokens, users
 from service.store.tokens import Kind, Token
 
@@ -88,7 +89,7 @@ async def look_up(ctx: RequestContext, kind: Kind, proof: LinkProof) -> MailedLi
 
 def see_other(ctx: RequestContext, path: str, **query: str) -> web.Response:
     """Redirect to a page of ours, for the same project and in the same language."""
-    return web.Response(status=303, headers={"Location": address(ctx, path, **query)})
+    return Response(status=303, headers={"Location": address(ctx, path, **query)})
 
 
 def address(ctx: RequestContext, path: str, *, locale: str = "", **query: str) -> str:

@@ -298,8 +298,3 @@ def _log_request(ctx: RequestContext, route: Route | None, status: int, seconds:
             "ip": ctx.client.ip,
         },
     )
-
-
-async def drop_server_header(_request: web.Request, response: web.StreamResponse) -> None:
-    """Remove the header in which the library gives its version and Python's."""
-    response.headers.pop("Server", None)

@@ -11,6 +11,7 @@ from service.clientinfo import countries
 from service.errors import AccountError
 from service.http import schemas
 from service.http.context import RequestContext
+from service.http.security_headers import Response
 from service.store.identities import Identity
 from service.store.outbox_admin import MemberMail
 from service.store.security_log import Log
@@ -23,12 +24,12 @@ _JSON = "application/json; charset=UTF-8"
 
 
 def json(body: object, status: int = 200) -> web.Response:
-    return web.Response(body=orjson.dumps(body), status=status, headers={"Content-Type": _JSON})
+    return Response(body=orjson.dumps(body), status=status, headers={"Content-Type": _JSON})
 
 
 def nothing() -> web.Response:
     """Make a 204 with a Content-Type that is not JSON: without one the SDKs throw (docs/contract.md#responses)."""
-    return web.Response(status=204, headers={"Content-Type": "text/html; charset=utf-8"})
+    return Response(status=204, headers={"Content-Type": "text/html; charset=utf-8"})
 
 
 def error(fault: AccountError, *, modern: bool) -> web.Response:

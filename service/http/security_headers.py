@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 
+from aiohttp import web
+
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -13,6 +15,17 @@ _HEADERS = {
     "Vary": "Origin",
 }
 _YEAR = "max-age=31536000"
+
+
+class Response(web.Response):
+    """Response without the library's header that gives its version and Python's.
+
+    A signal of the application would do, but costs each request three coroutines.
+    """
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.pop("Server", None)
 
 
 @lru_cache(8)

@@ -40,6 +40,10 @@ ROWS = (
     "mails by 2 workers/by 1",
     "mails by 4 workers/by 1",
     "memory of the API, after the reads",
+    "GET /v1/account, idle: p99",
+    "  while passwords are hashed: p99",
+    "  the second by the first",
+    "  sign-ins meanwhile",
     "memory of the worker",
 )
 

@@ -1,6 +1,7 @@
 """Headers of every answer, whatever its route, method, status or fault (docs/security.md S11, S65, S83)."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,3 +108,11 @@ async def test_s83_unknown_methods(api: Api, method: str):
 async def test_s90_nothing_of_the_operators_is_public(api: Api, path: str):
     """Readiness, figures and what we believe of a client stand on the health port; only the documentation is public."""
     assert (await api.call("GET", path)).status == 404
+
+
+def test_every_answer_of_the_api_is_of_our_own_class():
+    """One of the library's would give its version and Python's; the health port, which is not public, may have them."""
+    root = Path(__file__).parents[2] / "service"
+    sources = {path.name: path.read_text() for folder in ("api", "http") for path in (root / folder).rglob("*.py")}
+    made = {name: re.findall(r"\bweb\.\w*[rR]esponse\(", text) for name, text in sources.items()}
+    assert {name: found for name, found in made.items() if found} == {"readiness.py": ["web.json_response("] * 2}

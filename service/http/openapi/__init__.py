@@ -11,6 +11,7 @@ from service.http.context import RequestContext
 from service.http.openapi import operations, parts, refusals
 from service.http.openapi.parts import Json
 from service.http.routing import ROUTES, Route, contract, without_guards
+from service.http.security_headers import Response
 from service.version import VERSION
 
 _INTRODUCTION = """Accounts, sessions, recovery and verification for the official Appwrite SDKs, old and new.
@@ -66,4 +67,4 @@ def _bytes(address: str) -> bytes:
 @contract(gives=schemas.DOCUMENT)
 async def get_document(ctx: RequestContext) -> web.Response:
     """Describe the service to programs."""
-    return web.Response(body=_bytes(ctx.services.settings.public_url), content_type="application/json")
+    return Response(body=_bytes(ctx.services.settings.public_url), content_type="application/json")
