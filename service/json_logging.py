@@ -49,7 +49,8 @@ class JsonLines(logging.Formatter):
 
     def format_event(self, logger: str, message: str, facts: Facts) -> str:
         """Format what happens now, at level INFO, as a record of it would be."""
-        line = {"timestamp": _now(), "level": "info", "logger": logger, "event": facts["event"], "message": message}
+        line = {"timestamp": _now(), "level": "info", "logger": logger, "event": facts["event"]}
+        line["message"] = message
         if request_id := REQUEST_ID.get():
             line["request_id"] = request_id
         if tracing.is_on() and (trace_id := tracing.trace_id()):
