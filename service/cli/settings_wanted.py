@@ -30,7 +30,7 @@ class Reference:
 @dataclass(slots=True)
 class WantedProvider:
     settings: dict[str, Any] = field(default_factory=dict)
-    secret: Reference | None = None
+    secret: Reference | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
