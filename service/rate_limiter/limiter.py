@@ -4,22 +4,22 @@ import asyncio
 import base64
 import hmac
 import logging
-import secrets
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 from weakref import WeakValueDictionary
 
 from redis.asyncio import Redis
 
-from service import outages
+from service import ids, outages
 from service.errors import Overloaded
 from service.outages import Outage
 from service.rate_limiter.redis_windows import RedisWindows
+from service.rate_limiter.refunds import Refunds
 from service.rate_limiter.rules import CountedCall, Rule, Tally, Usage, Window, full, tally
+from service.rate_limiter.window_store import WindowStore, WindowUsage
 
 log = logging.getLogger(__name__)
 # For so long Postgres is not asked again: about a window that it found full while Redis is away, and about resets.
@@ -27,40 +27,8 @@ _NEWS = 0.2
 _NOTES = 50_000
 # Calls that ask Postgres about one window at once while Redis is away, and how long the others wait, in seconds.
 _AT_ONCE, _TURN = 4, 1.0
-# Upper bound for a refund, in seconds.
-_GIVING = 0.4
 # A reset is seen once its transaction is over: others may be older by then.
 _OVERLAP = timedelta(minutes=1)
-
-
-class WindowUsage(Protocol):
-    """Usage of a window by Postgres; no moment if the call is counted nowhere."""
-
-    @property
-    def before(self) -> int: ...
-    @property
-    def wait(self) -> int: ...
-    @property
-    def counted_at(self) -> datetime | None: ...
-
-
-class WindowReset(Protocol):
-    """A window that an operator has emptied."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def at(self) -> datetime: ...
-
-
-class WindowStore(Protocol):
-    """The windows in Postgres; raises database errors."""
-
-    async def count(
-        self, names: Sequence[str], limits: Sequence[int], seconds: Sequence[int]
-    ) -> Sequence[WindowUsage]: ...
-    async def give_back(self, names: Sequence[str], limits: Sequence[int], moments: Sequence[datetime]) -> None: ...
-    async def resets(self, since: datetime) -> Sequence[WindowReset]: ...
 
 
 class RateLimiter:
@@ -69,6 +37,7 @@ class RateLimiter:
     def __init__(self, redis: Redis, key: bytes, store: WindowStore, outage: Outage | None = None) -> None:
         """Create a limiter. Clients of Redis in one process share an `outage`, so that the log has one line."""
         self.redis, self._key, self._store = RedisWindows(redis, outage or outages.of_redis("")), key, store
+        self._refunds = Refunds(self.redis, store)
         # Windows that Postgres has just found full: until when that is trusted, and when a place falls free.
         self._full: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
@@ -78,7 +47,7 @@ class RateLimiter:
         """Count this call in all windows or, if one is full, in none. Raises database errors."""
         rules = [window.rule for window in windows]
         names = [self.key_of(project_id, window.rule, window.value) for window in windows]
-        call_id = secrets.token_urlsafe(8)
+        call_id = ids.new()
         in_redis = await self.redis.count(call_id, names, rules)
         if in_redis and not full(windows, in_redis):
             return await self._count_in_postgres(windows, names, call_id, in_redis)
@@ -108,16 +77,7 @@ class RateLimiter:
 
     async def refund(self, places: Sequence[CountedCall]) -> None:
         """Free these places and no others. Never raises: one that can't be freed expires with its window."""
-        await self.redis.refund([(place.name, place.call_id) for place in places])
-        names, limits = [place.name for place in places], [place.limit for place in places]
-        try:
-            async with asyncio.timeout(_GIVING):
-                await self._store.give_back(names, limits, [place.moment for place in places])
-        except Exception as error:  # noqa: BLE001 - the work is done: an error of Postgres does not change its response
-            log.warning(
-                "A call that should not count against its rate limits stays counted",
-                extra={"event": "rate_limit.refund_failed", "cause": type(error).__name__},
-            )
+        await self._refunds.refund(places)
 
     def key_of(self, project_id: str, rule: Rule, value: str) -> str:
         """Make a window's key, of one size however long the value is."""

@@ -29,6 +29,7 @@ class CountingStore:
 
     store: rate_limit_windows.Store
     counts: int = 0
+    refunds: int = 0
     reads: int = 0
     reads_fail: bool = False
     gate: asyncio.Event | None = None
@@ -40,6 +41,7 @@ class CountingStore:
         return await self.store.count(names, limits, seconds)
 
     async def give_back(self, names: Sequence[str], limits: Sequence[int], moments: Sequence[datetime]) -> None:
+        self.refunds += 1
         await self.store.give_back(names, limits, moments)
 
     async def resets(self, since: datetime):
@@ -168,6 +170,21 @@ async def test_a_refund_frees_its_own_place(limits: RateLimiter, redis: Redis):
     await limits.refund(first.places)
     assert await redis.zcard(first.places[0].name) == 1
     assert await allowed(limits, 2) == [True, False]
+
+
+async def test_refunds_that_wait_together_are_one_statement(
+    limits: RateLimiter, store: CountingStore, redis: Redis, pool: Pool
+):
+    """A round frees the places of all calls that wait, theirs alone, also of one that its request leaves."""
+    three = [Window(Rule("three", 3, HOUR), "x")]
+    calls = [await limits.count("shop", three) for _ in range(3)]
+    waiting = [asyncio.create_task(limits.refund(call.places)) for call in calls[:2]]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    await asyncio.wait(waiting)
+    assert (waiting[0].cancelled(), store.refunds) == (True, 1)
+    assert await redis.zcard(calls[0].places[0].name) == 1
+    assert await pool.fetch("select calls from windows") == [([calls[2].places[0].moment],)]
 
 
 async def test_what_postgres_refuses_counts_in_redis_no_more(limits: RateLimiter, alone: RateLimiter, redis: Redis):
