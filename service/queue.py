@@ -1,7 +1,8 @@
-"""Job queue in Redis: after COMMIT a worker gets a row's id. A lost job delays the row; the poller finds it."""
+"""Job queue in Redis: after COMMIT a worker gets a row's project and id. The poller finds a row whose job was lost."""
 
 import asyncio
 import hashlib
+import re
 import time
 from collections.abc import Callable
 from contextvars import Context
@@ -39,22 +40,36 @@ _PATIENCE, _REST = 0.25, 1.0
 _HIREDIS = HiredisRespSerializer()
 # Jobs that wait for their round at a time; rows beyond are left to the poller.
 _MOST = 10_000
+# What a project's id is made of, by its table's constraint.
+_PROJECT_ID = re.compile(r"[a-zA-Z0-9._-]{1,36}")
 # Seconds after which an idle connection is checked before use.
 _CHECKED = 15
 
 
 def serialize(job: dict[str, Any]) -> bytes:
-    """Serialize as JSON instead of arq's pickle: a client that can write to Redis must not run code here."""
+    """Serialize as JSON instead of arq's pickle: a client that can write to Redis must not run code here.
+
+    The project stands beside the arguments, where workers of the release before, which know jobs by ids only, pass it
+    over: they refuse a job of two arguments.
+    """
+    match job:
+        case {"a": (row_id, project_id)}:
+            job = job | {"a": [row_id], "p": project_id}
     return orjson.dumps(job, default=lambda value: type(value).__name__)
 
 
 def deserialize(raw: bytes) -> dict[str, Any]:
-    """Parse a job with arq's fields and nothing but this service's: one of three names, one UUID."""
+    """Parse a job with arq's fields and nothing but this service's: one of three names, one UUID, one project.
+
+    Of a job that a process of the release before has written, and of one for rows of several projects, that is "".
+    """
     job = orjson.loads(raw)
     match job:
-        case {"f": ("send_mail" | "send_sms" | "record_log"), "a": [str(ident)], "k": {}} if len(raw) <= 512:
-            UUID(ident)
-            return {"t": job.get("t"), "f": job["f"], "a": [ident], "k": {}, "et": job.get("et", 0)}
+        case {"f": ("send_mail" | "send_sms" | "record_log"), "a": [str(row_id)], "k": {}} if len(raw) <= 512:
+            UUID(row_id)
+            project_id = job.get("p", "")
+            if project_id == "" or (isinstance(project_id, str) and _PROJECT_ID.fullmatch(project_id)):
+                return {"t": job.get("t"), "f": job["f"], "a": [row_id, project_id], "k": {}, "et": job.get("et", 0)}
     raise ValueError("not a job of ours")
 
 
@@ -124,6 +139,7 @@ class _Job:
 
     function: str
     row_id: UUID
+    project_id: str
     ids: int
     rows: int = 0
 
@@ -153,8 +169,11 @@ class JobQueue:
         # Rows since the start whose job Redis has, and has not.
         self.enqueued = self.failed_enqueues = 0
 
-    def enqueue(self, function: str, *row_ids: UUID) -> None:
-        """Enqueue jobs for rows with the next round: one a row under its own id, or one that wakes for all of them."""
+    def enqueue(self, function: str, *row_ids: UUID, project_id: str = "") -> None:
+        """Enqueue jobs for rows with the next round: one a row under its own id, or one that wakes for all of them.
+
+        No project if they are of several: the worker looks it up.
+        """
         if time.monotonic() < self._rest_until:
             self.failed_enqueues += len(row_ids)
             return
@@ -164,7 +183,7 @@ class JobQueue:
             if len(self._waiting) >= _MOST and job_id not in self._waiting:
                 self.failed_enqueues += 1
                 continue
-            self._waiting.setdefault(job_id, _Job(function, row_id, _IDS if wakes else 1)).rows += 1
+            self._waiting.setdefault(job_id, _Job(function, row_id, project_id, _IDS if wakes else 1)).rows += 1
         if self._waiting and (self._rounds is None or self._rounds.done()):
             # Not in the context of this request: it serves others too.
             self._rounds = asyncio.create_task(self._run_rounds(), context=Context())
@@ -201,7 +220,8 @@ class JobQueue:
         """Write jobs as arq's enqueue_job does, in one round trip instead of four each."""
         arguments: list[str | int | bytes] = [1, self._redis.default_queue_name, self._redis.expires_extra_ms]
         for job_id, job in jobs.items():
-            raw = serialize_job(job.function, (str(job.row_id),), {}, None, timestamp_ms(), serializer=serialize)
+            named = (str(job.row_id), job.project_id)
+            raw = serialize_job(job.function, named, {}, None, timestamp_ms(), serializer=serialize)
             arguments += (job.ids, job_id, raw)
         try:
             await self._redis.execute_command("EVALSHA", _SHA, *arguments)  # type: ignore[no-untyped-call]  # the library ships no type here

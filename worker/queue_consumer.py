@@ -27,7 +27,7 @@ _JOB = 5
 
 @dataclass(slots=True)
 class QueueConsumer:
-    """Consumer of the jobs of all processes. A job carries an id only: the row decides what is left to do."""
+    """Consumer of the jobs of all processes. A job names a row and no more: the row decides what is left to do."""
 
     redis_url: str
     dispatcher: Dispatcher
@@ -112,19 +112,19 @@ class QueueConsumer:
         )
 
     @staticmethod
-    def _job(act: Callable[[dict[str, Any], str], Awaitable[None]], name: str) -> Function:
+    def _job(act: Callable[[dict[str, Any], str, str], Awaitable[None]], name: str) -> Function:
         return func(act, name=name)  # type: ignore[arg-type]  # arq's protocol wants a __qualname__, which methods have
 
     # No job waits for its work: arq asks Redis for each job that runs, at each of its polls.
 
-    async def send_mail(self, _context: dict[str, Any], _mail_id: str) -> None:
+    async def send_mail(self, _context: dict[str, Any], _mail_id: str, _project_id: str) -> None:
         """Dispatch all due mails; the job only says that there are some."""
         self.dispatcher.wake()
 
-    async def send_sms(self, _context: dict[str, Any], sms_id: str) -> None:
-        self.sms_poller.begin(UUID(sms_id))
+    async def send_sms(self, _context: dict[str, Any], sms_id: str, project_id: str) -> None:
+        self.sms_poller.begin(UUID(sms_id), project_id)
 
-    async def record_log(self, _context: dict[str, Any], _event_id: str) -> None:
+    async def record_log(self, _context: dict[str, Any], _event_id: str, _project_id: str) -> None:
         """Write all pending events; the job only says that there are some."""
         self.log_writer.wake()
 

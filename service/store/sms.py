@@ -66,6 +66,7 @@ class SmsClaim:
 
 @dataclass(frozen=True, slots=True)
 class Due:
+    project_id: str
     id: UUID
 
 
@@ -131,9 +132,15 @@ async def record_used(conn: Executor, token: Token) -> None:
     await _sql.run(conn, "record_sms_used", project_id=token.project_id, token_id=token.id)
 
 
-async def claim(conn: Executor, sms_id: UUID, *, worker: str, lease: float) -> SmsClaim | None:
+async def claim(conn: Executor, project_id: str, sms_id: UUID, *, worker: str, lease: float) -> SmsClaim | None:
     """Claim an SMS; None if it has ended or is another worker's. `lease` is in seconds."""
-    return await _sql.one(conn, "claim_sms", SmsClaim, id=sms_id, worker=worker, lease=lease)
+    return await _sql.one(conn, "claim_sms", SmsClaim, project_id=project_id, id=sms_id, worker=worker, lease=lease)
+
+
+async def find_project(conn: Executor, sms_id: UUID) -> str | None:
+    """Find the project of an SMS; None if the SMS is gone."""
+    project_id: str | None = await _sql.value(conn, "find_sms_project", id=sms_id)
+    return project_id
 
 
 async def finish(
@@ -152,10 +159,9 @@ async def reschedule(
     return await _sql.run(conn, "reschedule_sms", **facts, seconds=seconds, code=code, fault=fault) == 1
 
 
-async def list_due(conn: Executor, *, seconds: float, most: int, expired: bool = False) -> list[UUID]:
+async def list_due(conn: Executor, *, seconds: float, most: int, expired: bool = False) -> list[Due]:
     """List SMS overdue by so many seconds, the longest first; with `expired` those past their deadline."""
-    found = await _sql.all(conn, "list_due_sms", Due, seconds=seconds, expired=expired, most=most)
-    return [each.id for each in found]
+    return await _sql.all(conn, "list_due_sms", Due, seconds=seconds, expired=expired, most=most)
 
 
 async def release_of_worker(conn: Executor, *, worker: str) -> int:

@@ -46,7 +46,7 @@ async def unit_of_work(pool: Pool, job_queue: "JobQueue | None", project_id: str
         async with transaction(pool, project_id) as connection:
             work = UnitOfWork(connection)
             yield work
-    _enqueue(job_queue, work)
+    _enqueue(job_queue, work, project_id)
 
 
 async def run_alone(
@@ -70,15 +70,15 @@ async def run_alone(
 
     with tracing.span("transaction"):
         result = await run_act(pool, act, ask, recall)
-    _enqueue(job_queue, work[0])
+    _enqueue(job_queue, work[0], act.project_id)
     return result
 
 
-def _enqueue(job_queue: "JobQueue | None", work: UnitOfWork) -> None:
+def _enqueue(job_queue: "JobQueue | None", work: UnitOfWork, project_id: str) -> None:
     if job_queue is not None:
         job_queue.on_commit(work.committed)
         from service.queue import RECORD_LOG, SEND_MAIL, SEND_SMS  # noqa: PLC0415 - a command without a queue loads none
 
         for function, rows in ((SEND_MAIL, work.mails), (SEND_SMS, work.sms), (RECORD_LOG, work.events)):
             if rows:
-                job_queue.enqueue(function, *rows)
+                job_queue.enqueue(function, *rows, project_id=project_id)

@@ -5,16 +5,17 @@ values (:project_id, :id, :kind, :user_id, :token_id, :recipient, :locale, :dead
 -- name: record_sms_used(project_id, token_id)
 update sms set used_at = now() where project_id = :project_id and token_id = :token_id and used_at is null;
 
--- name: claim_sms(id, worker, lease) -> SmsClaim?
+-- name: claim_sms(project_id, id, worker, lease) -> SmsClaim?
 -- One worker gets the SMS; a lease that ran out is taken over from its worker. `attempts` is the fencing token. Each
 -- claim counts as sent until it is known that it was not: a worker may die after the webhook has taken the SMS.
 with free as (
     select id, project_id, state from sms
-    where id = :id and state in ('pending', 'sending') and due_at <= now() for update skip locked
+    where project_id = :project_id and id = :id and state in ('pending', 'sending') and due_at <= now()
+    for update skip locked
 ), claimed as (
     update sms m set state = 'sending', attempts = m.attempts + 1, sends = m.sends + 1, lease_by = :worker,
         due_at = now() + make_interval(secs => :lease)
-    from free where m.id = free.id and m.project_id = free.project_id
+    from free where m.project_id = :project_id and m.id = free.id
     returning m.*, free.state = 'sending' as stolen
 )
 select c.project_id, c.id, c.kind, c.recipient, c.locale, c.attempts, c.sends, c.stolen, c.deadline_at <= now() as late,
@@ -43,8 +44,11 @@ update sms set state = 'pending', lease_by = null, last_code = :code::int, last_
     due_at = least(now() + make_interval(secs => :seconds), greatest(deadline_at, now()))
 where id = :id and project_id = :project_id and state = 'sending' and attempts = :attempts;
 
+-- name: find_sms_project(id)
+select project_id from sms where id = :id;
+
 -- name: list_due_sms(seconds, expired, most) -> Due*
-select id from sms where state in ('pending', 'sending') and due_at < now() - make_interval(secs => :seconds)
+select project_id, id from sms where state in ('pending', 'sending') and due_at < now() - make_interval(secs => :seconds)
     and (not :expired::boolean or deadline_at <= now())
 order by due_at limit :most;
 
@@ -103,9 +107,9 @@ from sms where :project_id::text is null or project_id = :project_id group by st
 update sms s set state = 'pending', due_at = now(), ended_at = null, sends = least(s.sends, 2)
 where s.id = any(:ids::uuid[]) and s.state in ('pending', 'failed') and s.deadline_at > now()
     and exists (select from tokens t where t.project_id = s.project_id and t.id = s.token_id and t.expires_at > now())
-returning s.id;
+returning s.project_id, s.id;
 
 -- name: cancel_sms(ids) -> Due*
 update sms set state = 'cancelled', last_fault = 'an operator cancelled it', ended_at = now()
 where id = any(:ids::uuid[]) and state = 'pending'
-returning id;
+returning project_id, id;

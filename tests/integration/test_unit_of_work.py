@@ -16,7 +16,7 @@ from service.store.unit_of_work import UnitOfWork, unit_of_work
 from testkit.proxy import Proxy
 
 pytestmark = pytest.mark.usefixtures("project")
-Jobs = list[tuple[str, tuple[UUID, ...]]]
+Jobs = list[tuple[str, str, tuple[UUID, ...]]]
 
 
 class RecordedQueue(JobQueue):
@@ -27,9 +27,9 @@ class RecordedQueue(JobQueue):
         self.pool, self.jobs = pool, Jobs()
         self.committed: list[int] = []
 
-    def enqueue(self, function: str, *row_ids: UUID) -> None:
-        self.jobs.append((function, row_ids))
-        super().enqueue(function, *row_ids)
+    def enqueue(self, function: str, *row_ids: UUID, project_id: str = "") -> None:
+        self.jobs.append((function, project_id, row_ids))
+        super().enqueue(function, *row_ids, project_id=project_id)
 
     async def _write(self, jobs) -> None:
         self.committed.append((await self.pool.fetchrow("select count(*) from mails"))[0])
@@ -59,13 +59,13 @@ async def rows(pool: Pool, table: str) -> list[UUID]:
 
 
 async def test_jobs_follow_the_commit(pool: Pool, queue: RecordedQueue):
-    """Mails first, then events, each kind at once and in the order of writing; the rows can be read by then."""
-    async with unit_of_work(pool, queue) as tx:
+    """Mails first, then events, each kind at once, in the order of writing, with its project, once it can be read."""
+    async with unit_of_work(pool, queue, "shop") as tx:
         await record(tx)
         mails = [await owe(tx, "ann@example.com"), await owe(tx, "bob@example.com")]
         await record(tx)
         assert queue.jobs == []
-    assert queue.jobs == [(SEND_MAIL, tuple(mails)), (RECORD_LOG, tuple(tx.events))]
+    assert queue.jobs == [(SEND_MAIL, "shop", tuple(mails)), (RECORD_LOG, "shop", tuple(tx.events))]
     await queue.drain()
     assert queue.committed == [2], "one call to Redis for all of it"
     assert sorted(tx.events) == await rows(pool, "events")
@@ -105,7 +105,7 @@ async def test_another_run_begins_with_an_empty_list(pool: Pool, queue: Recorded
                 raise asyncpg.DeadlockDetectedError
 
     await run_with_retry(work)
-    assert queue.jobs == [(SEND_MAIL, (mails[1],))]
+    assert queue.jobs == [(SEND_MAIL, "", (mails[1],))]
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ async def test_f03_a_commit_that_proves_to_have_counted_has_its_jobs(
     """The connection was lost during COMMIT, and Postgres says over another one that it is committed."""
     async with unit_of_work(cut_commit[1], queue) as tx:
         mail = await owe(tx)
-    assert queue.jobs == [(SEND_MAIL, (mail,))]
+    assert queue.jobs == [(SEND_MAIL, "", (mail,))]
 
 
 async def test_without_a_queue_only_the_rows_are_written(pool: Pool):

@@ -25,10 +25,11 @@ class SmsAttempts:
     held: set[Lease] = field(default_factory=set)
     unrecorded: set[UUID] = field(default_factory=set)
 
-    async def claim(self, sms_id: UUID) -> SmsClaim | None:
-        """Claim an SMS; None if it is not due, or if a claim of it is in doubt."""
+    async def claim(self, sms_id: UUID, project_id: str = "") -> SmsClaim | None:
+        """Claim an SMS; None if it is not due, or if a claim of it is in doubt. Without a project that is looked up."""
+        project_id = project_id or await sms.find_project(self.pool, sms_id) or ""
         with self.claims.claiming(sms_id) as free:
-            return await sms.claim(self.pool, sms_id, worker=self.worker, lease=LEASE) if free else None
+            return await sms.claim(self.pool, project_id, sms_id, worker=self.worker, lease=LEASE) if free else None
 
     @contextmanager
     def holding(self, claim: SmsClaim) -> Iterator[None]:

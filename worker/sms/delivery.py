@@ -44,18 +44,21 @@ class SmsDelivery:
     def __post_init__(self) -> None:
         self.attempts = SmsAttempts(self.pool, self.worker)
 
-    async def deliver(self, sms_id: UUID) -> None:
-        """Send an SMS if it is still due. Safe to call at any time, any number of times."""
+    async def deliver(self, sms_id: UUID, project_id: str = "") -> None:
+        """Send an SMS if it is still due. Safe to call at any time, any number of times.
+
+        Its project is looked up if it isn't given: a job of the release before names none.
+        """
         if self.sender is None or not self.sender.is_open():
             return
         async with self.slots.acquire(_admit) as admitted:
             if admitted is not None and self.sender.is_open():
-                await self.claim_and_send(sms_id)
+                await self.claim_and_send(sms_id, project_id)
 
-    async def claim_and_send(self, sms_id: UUID) -> None:
+    async def claim_and_send(self, sms_id: UUID, project_id: str = "") -> None:
         """Deliver without a slot; one that has expired ends without a sender too."""
         claimed_at = time.monotonic()
-        claim = await self.attempts.claim(sms_id)
+        claim = await self.attempts.claim(sms_id, project_id)
         if claim is None:
             return
         self.metrics.add("sms_attempts")

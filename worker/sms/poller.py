@@ -38,24 +38,24 @@ class SmsPoller:
         await self.delivery.attempts.release_unconfirmed()
         sender = self.delivery.sender
         is_open = sender is not None and sender.is_open()
-        for sms_id in await sms.list_due(self.pool, seconds=GRACE, most=_BATCH, expired=not is_open):
+        for due in await sms.list_due(self.pool, seconds=GRACE, most=_BATCH, expired=not is_open):
             if not is_open:
-                await self.delivery.claim_and_send(sms_id)
+                await self.delivery.claim_and_send(due.id, due.project_id)
             elif len(self.deliveries) < _AT_A_TIME:
-                self.begin(sms_id)
+                self.begin(due.id, due.project_id)
 
-    def begin(self, sms_id: UUID) -> None:
+    def begin(self, sms_id: UUID, project_id: str) -> None:
         """Begin to deliver an SMS, if that is not under way."""
         if sms_id in self.deliveries:
             return
-        task = asyncio.create_task(self._deliver(sms_id))
+        task = asyncio.create_task(self._deliver(sms_id, project_id))
         self.deliveries[sms_id] = task
         task.add_done_callback(lambda _: self.deliveries.pop(sms_id, None))
 
-    async def _deliver(self, sms_id: UUID) -> None:
+    async def _deliver(self, sms_id: UUID, project_id: str) -> None:
         """Deliver one SMS; its errors stop no other."""
         try:
-            await self.delivery.deliver(sms_id)
+            await self.delivery.deliver(sms_id, project_id)
         except Exception as error:
             if not self.pool.note(error):
                 log.exception(

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import orjson
 import pytest
 from arq.worker import Worker, func
 from redis.asyncio import Redis
@@ -156,13 +157,15 @@ JUNK = [
     b'{"f":"send_mail","a":["x"],"k":{}}', b'{"f":"send_mail","a":[5],"k":{}}',
     b'{"f":"send_mail","a":["00000000-0000-0000-0000-000000000000","x"],"k":{}}',
     b'{"f":["send_mail"],"a":["x"],"k":{}}',
+    b'{"f":"send_sms","a":["00000000-0000-0000-0000-000000000000"],"k":{},"p":"a b"}',
+    b'{"f":"send_sms","a":["00000000-0000-0000-0000-000000000000"],"k":{},"p":5}',
     b'{"f":"os.system","a":["00000000-0000-0000-0000-000000000000"],"k":{}}', b"[" * 5000,
     b'{"f":"send_mail","a":["00000000-0000-0000-0000-000000000000"],"k":{},"pad":"' + b"x" * 600 + b'"}',
 ]  # fmt: skip
 
 
 async def test_junk_is_dropped(consumer: RunningConsumer, pool: Pool, redis: Redis):
-    """Anything but one of two names and one UUID is thrown away, and the worker lives on."""
+    """Anything but one of three names, one UUID and one project is thrown away, and the worker lives on."""
     for number, raw in enumerate(JUNK):
         await push(redis, f"junk{number}", raw)
     await emptied(redis)
@@ -177,10 +180,19 @@ def test_only_our_jobs_are_read(raw: bytes):
 
 
 def test_what_is_written_is_read():
-    """The worker reads what the API enqueues: JSON with an id and nothing else."""
+    """The worker reads what the API enqueues: JSON with an id, its project, and nothing else."""
     ident = str(uuid4())
-    job = {"t": None, "f": SEND_MAIL, "a": (ident,), "k": {}, "et": 5}
-    assert deserialize(serialize(job)) == {"t": None, "f": SEND_MAIL, "a": [ident], "k": {}, "et": 5}
+    job = {"t": None, "f": SEND_SMS, "a": (ident, "shop"), "k": {}, "et": 5}
+    assert deserialize(serialize(job)) == {"t": None, "f": SEND_SMS, "a": [ident, "shop"], "k": {}, "et": 5}
+
+
+def test_f57_the_release_before_and_this_one_read_each_others_jobs():
+    """It knows jobs by one id: the project stands where it passes it over, and a job without one has none."""
+    ident = str(uuid4())
+    written = orjson.loads(serialize({"t": None, "f": SEND_SMS, "a": (ident, "shop"), "k": {}, "et": 5}))
+    assert (written["a"], written["k"]) == ([ident], {})
+    theirs = b'{"t":null,"f":"send_sms","a":["%s"],"k":{},"et":5}' % ident.encode()
+    assert deserialize(theirs)["a"] == [ident, ""]
 
 
 async def test_an_unknown_function_leaves_the_row_to_the_sweep(consumer: RunningConsumer, pool: Pool, redis: Redis):
@@ -249,17 +261,17 @@ async def test_f28_stale_ids_drain(consumer: RunningConsumer, pool: Pool, redis:
     await a_job_sends_a_mail(consumer, pool)
 
 
-async def test_a_job_carries_an_id_only(redis: Redis, job_queue: JobQueue):
-    """Redis holds no address, no project, no url, no secret: the queue is a list of ids."""
+async def test_a_job_carries_project_and_id_only(redis: Redis, job_queue: JobQueue):
+    """Redis holds no address, no url, no secret: the queue is a list of ids with their projects."""
     mail, sms = uuid4(), uuid4()
-    job_queue.enqueue(SEND_MAIL, mail)
-    job_queue.enqueue(SEND_SMS, sms)
+    job_queue.enqueue(SEND_MAIL, mail, project_id="shop")
+    job_queue.enqueue(SEND_SMS, sms, project_id="shop")
     await job_queue.drain()
     assert await redis.zrange(QUEUE, 0, -1) == sorted([SEND_MAIL.encode(), str(sms).encode()])
     for job_id, row_id in ((SEND_MAIL, mail), (sms, sms)):
         raw = await redis.get(f"arq:job:{job_id}")
-        assert deserialize(raw)["a"] == [str(row_id)]
-        assert len(raw) < 120
+        assert deserialize(raw)["a"] == [str(row_id), "shop"]
+        assert len(raw) < 140
 
 
 async def test_a_hung_redis_costs_no_connection(tmp_path: Path):
@@ -351,14 +363,14 @@ async def test_a_queue_that_is_full_keeps_what_it_has(
 
 async def test_arqs_own_worker_runs_what_is_written(redis: Redis, redis_url: str, job_queue: JobQueue):
     """Our script writes what arq's enqueue_job would: its worker runs each job once, and leaves nothing behind."""
-    ran: list[str] = []
+    ran: list[tuple[str, str]] = []
 
-    async def send_sms(_context: dict, row_id: str) -> None:
-        ran.append(row_id)
+    async def send_sms(_context: dict, row_id: str, project_id: str) -> None:
+        ran.append((row_id, project_id))
 
     rows = [uuid4() for _ in range(3)]
     for _ in range(2):
-        job_queue.enqueue(SEND_SMS, *rows)
+        job_queue.enqueue(SEND_SMS, *rows, project_id="shop")
         await job_queue.drain()
     own = connect(redis_url)
     await own.enqueue_job(SEND_SMS, str(rows[0]), _job_id=str(rows[0]))
@@ -375,7 +387,7 @@ async def test_arqs_own_worker_runs_what_is_written(redis: Redis, redis_url: str
     )
     await worker.async_run()
     await own.aclose(close_connection_pool=True)
-    assert sorted(ran) == sorted(str(row) for row in rows)
+    assert sorted(ran) == sorted((str(row), "shop") for row in rows)
     assert await redis.keys("arq:job:*") + await redis.keys("arq:retry:*") + await redis.keys("arq:in-progress:*") == []
 
 

@@ -235,7 +235,7 @@ async def test_a_lost_job_is_found_by_polling(pool: Pool, settings: Settings, si
 async def test_a_lease_that_ran_out_is_taken_over(pool: Pool, settings: Settings, sink: SmsSink, a_worker: Make):
     """Its worker died between the webhook's yes and the mark: sent once more under the same id, and no more."""
     sms_id = await asked(pool, settings)
-    assert await sms.claim(pool, sms_id, worker="dead", lease=30)
+    assert await sms.claim(pool, "shop", sms_id, worker="dead", lease=30)
     await a_worker().deliver(sms_id)
     assert sink.received == []
     await due_now(pool)
@@ -307,7 +307,7 @@ async def test_f02_a_claim_of_an_sms_that_did_not_count_is_no_harm(
     failpoints.arm("db.claim_sms.before:raise:1")
     with pytest.raises(PostgresGone):
         await worker.deliver(sms_id)
-    assert await sms.claim(pool, sms_id, worker="two", lease=30)
+    assert await sms.claim(pool, "shop", sms_id, worker="two", lease=30)
     await worker.attempts.release_unconfirmed()
     assert (await state(pool, sms_id))[:2] == ("sending", 1)
     assert not worker.attempts.claims.unconfirmed
@@ -338,7 +338,7 @@ async def test_f02_a_send_of_an_earlier_attempt_stays_counted(
 async def test_a_late_outcome_changes_nothing(pool: Pool, settings: Settings, sink: SmsSink, a_worker: Make):
     """The fence: a worker whose lease another one has taken over can't fail or repeat the SMS."""
     sms_id = await asked(pool, settings)
-    slow = await sms.claim(pool, sms_id, worker="slow", lease=30)
+    slow = await sms.claim(pool, "shop", sms_id, worker="slow", lease=30)
     assert slow
     await due_now(pool)
     await a_worker().deliver(sms_id)
