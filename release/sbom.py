@@ -39,4 +39,7 @@ def write(tree: Path, file: Path, epoch: str, packages: Path = PRODUCTION) -> No
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: ./dev sbom FILE")
-    write(Path(__file__).parents[1], Path(sys.argv[1]), os.environ.get("SOURCE_DATE_EPOCH", ""))
+    try:
+        write(Path(__file__).parents[1], Path(sys.argv[1]), os.environ.get("SOURCE_DATE_EPOCH", ""))
+    except Refused as refused:
+        sys.exit(f"sbom: {refused}")

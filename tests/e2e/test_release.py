@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from release import api_files, packages, sbom
+from release import api_files, packages, sbom, site
 from release.source import EXAMPLES, Refused, dated, git, prepared_commit
 from service.version import VERSION
 from testkit.drivers import lacking
@@ -106,6 +106,26 @@ def test_the_bill_of_materials_is_complete(tmp_path: Path):
 
 def _plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_site_loads_nothing_from_elsewhere(tmp_path: Path):
+    """Each link of the pages leads somewhere (mkdocs is strict); two builds are equal; there are links, no loads."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout: nothing says which files are pages")
+    if not sbom.TOOL.is_dir():
+        lacking("mkdocs is not installed: ./dev test does that")
+    made = []
+    for name in ("first", "second"):
+        site.write(ROOT, tmp_path / name)
+        files = (path for path in (tmp_path / name).rglob("*") if path.is_file())
+        made.append({str(path.relative_to(tmp_path / name)): path.read_bytes() for path in files})
+    assert made[0] == made[1]
+    assert {"index.html", "docs/operations.html", "docs/guides/cookies.html"} <= made[0].keys()
+    pages = b"".join(text for name, text in made[0].items() if name.endswith(".html"))
+    assert re.findall(rb"<(?:script|img|iframe|source)[^>]*src=\"?(?:https?:)?//[^>]*>", pages) == []
+    assert (
+        re.findall(rb"<link[^>]*rel=\"?(?:stylesheet|preload|preconnect)[^>]*href=\"?(?:https?:)?//[^>]*>", pages) == []
+    )
 
 
 def test_types_and_collection_hold_every_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
