@@ -74,6 +74,12 @@ class CursorNotFound(AccountError):
     status, type = 400, "general_cursor_not_found"
 
 
+class EventsDeleted(AccountError):
+    """Events after the cursor were deleted for their age. Begin anew without a cursor."""
+
+    status, type = 410, "general_events_deleted"
+
+
 class PasswordPersonal(AccountError):
     """The password must not contain the name, the email or the ID of the account. Please choose another one."""
 

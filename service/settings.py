@@ -196,6 +196,9 @@ class Settings(DatastoreSettings):
     mail_days: int = Field(
         30, ge=1, le=3650, description="Days the row of an ended mail or SMS is kept; it holds an address or a number"
     )
+    event_days: int = Field(
+        30, ge=1, le=3650, description="Days an event stays in the feed for other systems (docs/events.md)"
+    )
     log_months: int = Field(12, ge=1, le=120, description="Months of security log kept; older partitions go")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lines below are dropped")
     log_format: Literal["", "text", "json", "ecs"] = Field(

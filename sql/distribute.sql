@@ -35,5 +35,7 @@ select create_distributed_table('mails', 'project_id', colocate_with => 'users')
 select create_distributed_table('mail_events', 'project_id', colocate_with => 'users');
 select create_distributed_table('sms', 'project_id', colocate_with => 'users');
 select create_distributed_table('events', 'project_id', colocate_with => 'users');
+select create_distributed_table('event_feeds', 'project_id', colocate_with => 'users');
+select create_distributed_table('feed_events', 'project_id', colocate_with => 'users');
 select create_distributed_table('logs', 'project_id', colocate_with => 'users');
 select create_distributed_table('acts', 'project_id', colocate_with => 'users');

@@ -92,6 +92,14 @@ create table challenges (
 CREATE INDEX challenges_expired ON public.challenges USING btree (expires_at);
 CREATE INDEX challenges_of_session ON public.challenges USING btree (project_id, user_id, session_id);
 
+create table event_feeds (
+    project_id text not null,
+    last_number bigint default 0 not null,
+    deleted_through bigint default 0 not null,
+    constraint event_feeds_pkey PRIMARY KEY (project_id),
+    constraint event_feeds_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE
+);
+
 create table events (
     project_id text not null,
     id uuid not null,
@@ -107,6 +115,18 @@ create table events (
 );
 CREATE INDEX events_due ON public.events USING btree (at) WHERE ready;
 CREATE INDEX events_of_token ON public.events USING btree (project_id, token_id) WHERE (token_id IS NOT NULL);
+
+create table feed_events (
+    project_id text not null,
+    number bigint not null,
+    id uuid not null,
+    name text not null,
+    user_id text not null,
+    at timestamp with time zone not null,
+    filed_at timestamp with time zone default now() not null,
+    constraint feed_events_pkey PRIMARY KEY (project_id, number),
+    constraint feed_events_project_id_fkey FOREIGN KEY (project_id) REFERENCES event_feeds(project_id) ON DELETE CASCADE
+);
 
 create table identities (
     project_id text not null,

@@ -101,7 +101,9 @@ def _deliveries(context: WorkerContext, senders: Senders, recorder: OutcomeRecor
         sms_delivery,
         sms_poller,
         dispatcher,
-        OutboxPoller(pool, delivery, log_writer, settings.log_months, settings.mail_days, dispatcher),
+        OutboxPoller(
+            pool, delivery, log_writer, settings.log_months, settings.mail_days, dispatcher, settings.event_days
+        ),
         QueueConsumer(redis_url, dispatcher, sms_poller, log_writer, settings.worker_jobs, worker, context.peers.redis),
     )
 

@@ -24,7 +24,7 @@ _BATCH, _RESCHEDULE_BATCH = 100, 500
 
 @dataclass(slots=True)
 class OutboxPoller:
-    """Poller of all tables; `log_months` and `mail_days` are how long finished rows are kept."""
+    """Poller of all tables; `log_months`, `mail_days` and `event_days` are how long finished rows are kept."""
 
     pool: Pool
     delivery: Delivery
@@ -32,6 +32,7 @@ class OutboxPoller:
     log_months: int
     mail_days: int
     dispatcher: Dispatcher
+    event_days: int
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -104,7 +105,7 @@ class OutboxPoller:
                 await self.delivery.claim_and_send(mail_id)
 
     async def purge(self) -> None:
-        await Tidying(self.pool, self.log_months, self.mail_days).run()
+        await Tidying(self.pool, self.log_months, self.mail_days, self.event_days).run()
 
     async def reseal(self) -> None:
         """Seal under the first of SECRET_KEYS what is sealed under another, so that an operator can take that away."""

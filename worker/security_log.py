@@ -1,4 +1,4 @@
-"""Write pending events to the security log, with device and country."""
+"""Write pending events to the security log, with device and country, and to the feeds of projects that have one."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from service import tracing
 from service.clientinfo import countries, user_agents
 from service.db import Pool, transaction
-from service.store import events, security_log
+from service.store import event_feed, events, security_log
 from service.store.security_log import Entry
 from worker.wake_ups import WakeUps
 
@@ -55,6 +55,7 @@ class SecurityLogWriter:
             if pending:
                 with _span(pending):
                     await security_log.write(tx, [_entry(event) for event in pending])
+                    await event_feed.append(tx, pending)
         return len(pending)
 
 

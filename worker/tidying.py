@@ -9,6 +9,7 @@ from service.db import OUTAGES, Pool, acts, classify, http_error
 from service.store import (
     authenticators,
     challenges,
+    event_feed,
     identities,
     oauth_flows,
     outbox,
@@ -48,11 +49,12 @@ DELETIONS: Mapping[str, Deletion] = {
 
 @dataclass(slots=True)
 class Tidying:
-    """Tidying of all tables; `log_months` and `mail_days` are how long finished rows are kept."""
+    """Tidying of all tables; `log_months`, `mail_days` and `event_days` are how long finished rows are kept."""
 
     pool: Pool
     log_months: int
     mail_days: int
+    event_days: int
     deletions: Mapping[str, Deletion] = field(default_factory=lambda: DELETIONS)
 
     async def run(self) -> None:
@@ -61,6 +63,7 @@ class Tidying:
         finished = {"mails": outbox.delete_finished, "SMS": sms.delete_finished}
         due: dict[str, Deletion] = {**self.deletions}
         due |= {kind: partial(act, days=self.mail_days) for kind, act in finished.items()}
+        due["events of feeds"] = partial(event_feed.delete_old, days=self.event_days)
         while due:
             due = {kind: act for kind, act in due.items() if await self._attempt(kind, act) >= BATCH}
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from aiohttp import web
 
 from service.rate_limiter import Only, Rule
+from service.scopes import EVENTS_READ
 
 if TYPE_CHECKING:
     from service.errors import AccountError
@@ -191,5 +192,6 @@ class RouteGroup:
 # A server with a key may open public routes if the key has their scope; an account's own routes are a member's alone.
 public, member = RouteGroup("public", "sessions.write"), RouteGroup("member", "account")
 users_read, users_write = RouteGroup("key", "users.read"), RouteGroup("key", "users.write")
+events_read = RouteGroup("key", EVENTS_READ)
 # Routes without a project, the same for all clients.
 without_guards = RouteGroup("open", "")

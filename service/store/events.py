@@ -112,6 +112,7 @@ class PendingEvent:
     user_agent: str
     at: datetime
     traceparent: str | None
+    in_feed: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from typing import Any
 from service.crypto import key_derivation
 from service.db import Connection, Executor, Pool, Queries, transaction
 from service.errors import AccountError
+from service.scopes import EVENTS_READ
+from service.store import event_feed
 from service.store.aging_cache import AgingCache
 
 _sql = Queries("projects")
@@ -141,6 +143,8 @@ async def create_api_key(
 ) -> str:
     """Create a key and return it, this once: the database holds its digest."""
     secret = "key_" + secrets.token_hex(32)
+    if EVENTS_READ in scopes:
+        await event_feed.open_feed(conn, project_id)
     await _sql.run(
         conn,
         "create_api_key",

@@ -9,11 +9,24 @@ where project_id = :project_id and token_id = :token_id and not ready
 returning id;
 
 -- name: dequeue_events(most) -> PendingEvent*
--- The oldest: a hundred rows at once cost little more than one.
-delete from events where id in (
-    select id from events where ready order by at limit :most for update skip locked
+-- The oldest: a hundred rows at once cost little more than one. Feeds are locked first and until the transaction ends, so
+-- that their events are filed in order: who waited here sees in its snapshot what came before each event it takes.
+-- Events of a feed that was not locked stay for the next batch.
+with locked as materialized (
+    select project_id from event_feeds
+    where project_id in (select project_id from events where ready order by at limit :most)
+    order by project_id for update
 )
-returning project_id, id, name, user_id, ip, user_agent, at, traceparent;
+delete from events where id in (
+    select id from events e
+    where ready and (
+        project_id = any(array(select project_id from locked))
+        or not exists (select from event_feeds f where f.project_id = e.project_id)
+    )
+    order by at limit :most for update skip locked
+)
+returning project_id, id, name, user_id, ip, user_agent, at, traceparent,
+    project_id = any(array(select project_id from locked)) as in_feed;
 
 -- name: has_overdue_event(seconds)
 -- An event whose job was lost.

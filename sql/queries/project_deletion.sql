@@ -33,6 +33,11 @@ delete from events where (id, project_id) in (
     select id, project_id from events where project_id = :project_id limit :most
 );
 
+-- name: delete_feed_events(project_id, most)
+delete from feed_events where (project_id, number) in (
+    select project_id, number from feed_events where project_id = :project_id limit :most
+);
+
 -- name: delete_logs(project_id, most)
 delete from logs where (project_id, id, at) in (
     select project_id, id, at from logs where project_id = :project_id limit :most

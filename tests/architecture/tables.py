@@ -23,6 +23,7 @@ from service.metrics import SHARED, Definition
 from service.rate_limiter import DAY, HOUR, Only, Rule
 from service.scopes import SCOPES
 from service.settings import Settings
+from service.store.event_catalogue import CATALOGUE
 from service.template_overrides.values import DESCRIPTIONS, NOTICES, VALUES, purpose_of
 from testkit.sources import ROOT
 from tests.architecture.log_events import actions, log_events
@@ -297,6 +298,11 @@ def scopes_table() -> list[tuple[str, ...]]:
     return [("Scope", "Lets a server", "Routes"), *rows]
 
 
+def events_table() -> list[tuple[str, ...]]:
+    """One row an event, as other systems get it."""
+    return [("Type", "Meaning"), *((f"`{event}`", text) for event, text in CATALOGUE.items())]
+
+
 def languages_table() -> list[tuple[str, ...]]:
     """One row a language of letters and pages, by code."""
     spoken = [Locale.parse(code, sep="-") for code in i18n.languages()]
@@ -354,6 +360,7 @@ TABLES = {
     "templates:values": template_values_table,
     "templates:letters": template_letters_table,
     "keys": scopes_table,
+    "events": events_table,
     "letters:languages": languages_table,
     **{
         f"projects:{group.lower().replace(' ', '-')}": partial(project_options_table, group)

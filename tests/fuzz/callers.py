@@ -19,7 +19,7 @@ from service.store.sessions import ClientInfo
 from service.store.tokens import Kind
 
 PASSWORD = "correct horse"
-SCOPES = ["account", "sessions.write", "users.read", "users.write"]
+SCOPES = ["account", "events.read", "sessions.write", "users.read", "users.write"]
 # What a body with id and secret may prove.
 PROOFS = {
     "update_recovery": Kind.RECOVERY,

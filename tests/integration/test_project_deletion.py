@@ -14,7 +14,7 @@ TABLES = (
     "users", "sessions", "tokens", "mails", "mail_events", "events", "logs", "platforms", "apps", "api_keys",
     "branding", "project_relays", "authenticators", "challenges", "identities", "identity_tokens", "mfa_changes",
     "oauth_flows", "passkey_challenges", "passkeys", "phone_changes", "providers", "recovery_codes", "sms", "targets",
-    "used_id_tokens", "user_texts",
+    "used_id_tokens", "user_texts", "event_feeds", "feed_events",
 )  # fmt: skip
 # Country, system, client and device.
 _WHERE_FROM = ", ".join(["''"] * 13)
@@ -45,6 +45,9 @@ ROWS = (
         backup_eligible, backed_up, sign_count, transports, aaguid)
     values ($1, 'p', 'ann', '', 'x', '', '', -7, true, true, 0, '{}', '')""",
     "insert into phone_changes (project_id, user_id, by_holder) values ($1, 'ann', false)",
+    "insert into event_feeds (project_id) values ($1)",
+    """insert into feed_events (project_id, number, id, name, user_id, at)
+    values ($1, 1, gen_random_uuid(), 'account.create', 'ann', now())""",
     "insert into providers (project_id, name) values ($1, 'oidc')",
     "insert into recovery_codes (project_id, user_id, set_id, place, hash) values ($1, 'ann', 'r', 1, '')",
     """insert into sms (project_id, id, kind, token_id, recipient, locale, deadline_at)
@@ -82,7 +85,8 @@ async def test_all_of_it_goes_and_nothing_else(type_: Terminal, pool: Pool, proj
         await fill(pool, project_id)
     assert set((await rows(pool, "shop")).values()) == {1}
     answer = await type_.json("projects", "delete", "shop", "--yes")
-    assert answer == {"deleted": "shop", "mails": 1, "tokens": 1, "users": 1, "events": 1, "logs": 1, "sms": 1}
+    kinds = ("mails", "sms", "tokens", "users", "events", "feed_events", "logs")
+    assert answer == {"deleted": "shop", **dict.fromkeys(kinds, 1)}
     assert set((await rows(pool, "shop")).values()) == {0}
     assert set((await rows(pool, "blog")).values()) == {1}
     assert (await type_("projects", "delete", "shop", "--yes"))[0] == MISSING

@@ -35,7 +35,7 @@ GUIDES = (
 )
 HANDBOOK = (
     "projects", "keys", "pages", "templates", "accounts", "second-factors", "passkeys", "sign-in-providers",
-    "identities", "push-targets", "limits", "contract", "clients",
+    "identities", "push-targets", "events", "limits", "contract", "clients",
 )  # fmt: skip
 # Pages of the site that stand for other files of docs/.
 _ELSEWHERE = {"routes": "/docs/api", "errors": "/docs/errors"}

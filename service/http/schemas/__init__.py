@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, RootModel
 
 from service.http.schemas.empty_lists import CONSENT_LIST, MEMBERSHIP_LIST
+from service.http.schemas.events import EVENT_LIST
 from service.http.schemas.identities import IDENTITY, IDENTITY_LIST
 from service.http.schemas.mails import MAIL, MAIL_LIST
 from service.http.schemas.mfa import (
@@ -19,6 +20,7 @@ from service.http.schemas.mfa import (
     MFA_TYPE,
 )
 from service.http.schemas.parameters import (
+    EVENT_PAGE,
     FLOW,
     FLOW_STATE,
     IDENTITY_QUERIES,
@@ -44,6 +46,8 @@ __all__ = [
     "CONSENT_LIST",
     "CUSTOM_TOKEN",
     "DOCUMENT",
+    "EVENT_LIST",
+    "EVENT_PAGE",
     "FLOW",
     "FLOW_STATE",
     "IDENTITY",

@@ -75,3 +75,12 @@ OLD_PAGING = (
     Parameter("cursorDirection", "SDKs below 1.0", {"type": "string", "enum": ["after", "before"]}),
     Parameter("orderType", "SDKs below 1.0", {"type": "string", "enum": ["ASC", "DESC"]}),
 )
+EVENT_PAGE = (
+    Parameter(
+        "after",
+        "The `cursor` of the page before; without it the feed begins with its oldest event",
+        {"type": "string", "pattern": "^[0-9]{0,18}$"},
+    ),
+    Parameter("limit", "Events of a page", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
+    Parameter("format", "Form of the events", {"type": "string", "enum": ["standard", "cloudevents"]}),
+)

@@ -182,6 +182,17 @@ async def lost_cursor(stage: Stage) -> Any:
 
 
 @row(
+    errors.EventsDeleted, "general_events_deleted",
+    modern=(410, "Events after the cursor were deleted for their age. Begin anew without a cursor."),
+    legacy=(410, "Events after the cursor were deleted for their age. Begin anew without a cursor."),
+)  # fmt: skip
+async def events_that_are_gone(stage: Stage) -> Any:
+    headers = await key(stage.pool, "events.read")
+    await stage.pool.execute("update event_feeds set last_number = 9, deleted_through = 8")
+    return await stage.call("GET", "/v1/events?after=7", headers=headers)
+
+
+@row(
     errors.EmailTaken, "user_target_already_exists",
     modern=(409, "A user with the same email can't be set here."), legacy=(400, "User already registered"),
 )  # fmt: skip

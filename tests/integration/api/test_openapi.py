@@ -247,12 +247,15 @@ async def walk_mails(walker: Walker) -> None:
 
 
 async def walk_users(walker: Walker) -> None:
-    scopes = ["users.read", "users.write"]
+    scopes = ["users.read", "users.write", "events.read"]
     key_id = f"key{walker.form}"
     secret = await projects.create_api_key(walker.pool, "shop", key_id=key_id, name="Shop", scopes=scopes)
     walker.member = {"X-Appwrite-Key": secret}
     made = {"email": "ann@example.com", "name": "Ann", "password": "correct horse", "userId": "ann"}
     await walker.call("POST", "/v1/users", json=made)
+    await SecurityLogWriter(walker.pool).write_pending()
+    for form in ("standard", "cloudevents"):
+        assert (await walker.call("GET", f"/v1/events?limit=2&format={form}")).data["events"]
     await walk_imports(walker)
     listed = await walker.call("GET", "/v1/users?search=ann&limit=5&queries[]=limit(5)")
     assert [user["$id"] for user in listed.data["users"]] == ["ann"]

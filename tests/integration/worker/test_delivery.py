@@ -405,7 +405,7 @@ async def test_a_worker_that_comes_back_takes_its_own_again(pool: Pool, sink: Si
 
 
 def poller(pool: Pool, delivery: Delivery) -> OutboxPoller:
-    return OutboxPoller(pool, delivery, SecurityLogWriter(pool), 12, 30, Dispatcher(delivery))
+    return OutboxPoller(pool, delivery, SecurityLogWriter(pool), 12, 30, Dispatcher(delivery), 30)
 
 
 async def test_the_sweep_finds_a_lost_job(pool: Pool, sink: Sink, a_worker, ann: users.User):

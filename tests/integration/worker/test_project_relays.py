@@ -93,7 +93,7 @@ async def polled(polls: OutboxPoller, server: Sink) -> list[Mail]:
 
 
 def poller(pool: Pool, delivery: OneByOne) -> OutboxPoller:
-    return OutboxPoller(pool, delivery, SecurityLogWriter(pool), 12, 30, Dispatcher(delivery))
+    return OutboxPoller(pool, delivery, SecurityLogWriter(pool), 12, 30, Dispatcher(delivery), 30)
 
 
 @pytest.mark.usefixtures("blog")

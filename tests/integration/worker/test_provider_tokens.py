@@ -22,7 +22,7 @@ ACCESS, REFRESH = "access token of ann", "refresh token of ann"
 
 
 def poller(pool: Pool, delivery: Delivery) -> OutboxPoller:
-    return OutboxPoller(pool, delivery, SecurityLogWriter(pool), 12, 30, Dispatcher(delivery))
+    return OutboxPoller(pool, delivery, SecurityLogWriter(pool), 12, 30, Dispatcher(delivery), 30)
 
 
 async def linked(pool: Pool, ring: KeyRing, user: User) -> Identity:

@@ -29,7 +29,7 @@ _STATEMENTS = [
 async def test_more_than_a_batch_is_deleted_at_once(pool: Pool, ann):
     """Batch after batch until nothing is left: a backlog of months is gone after one round."""
     await pool.execute(_SESSION, 2 * BATCH + 1)
-    await Tidying(pool, 12, 30).run()
+    await Tidying(pool, 12, 30, 30).run()
     assert (await pool.fetchrow("select count(*) from sessions"))[0] == 0
 
 
@@ -41,7 +41,7 @@ async def test_two_sorts_of_one_kind_leave_nothing(pool: Pool, ann):
         " case when number > 1 then now() - interval '73 h' end from generate_series(1, $1) number",
         2 * BATCH + 1,
     )
-    await Tidying(pool, 12, 30, {"authenticators": authenticators.delete_old}).run()
+    await Tidying(pool, 12, 30, 30, {"authenticators": authenticators.delete_old}).run()
     assert (await pool.fetchrow("select count(*) from authenticators"))[0] == 0
 
 
@@ -53,7 +53,7 @@ async def test_a_kind_that_fails_stops_no_other(pool: Pool, ann, caplog: pytest.
         return await tokens.delete_expired(pool, most=-most)  # refused by Postgres
 
     with caplog.at_level(logging.INFO):
-        await Tidying(pool, 12, 30, {"tokens": slow, "sessions": sessions.delete_expired}).run()
+        await Tidying(pool, 12, 30, 30, {"tokens": slow, "sessions": sessions.delete_expired}).run()
     (told,) = [record for record in caplog.records if hasattr(record, "event")]
     assert (told.event, told.kind, told.fault) == ("tidying.failed", "tokens", "LIMIT must not be negative")
     assert (await pool.fetchrow("select count(*) from sessions"))[0] == 0
@@ -66,7 +66,7 @@ async def test_finished_sms_go_with_the_rest(pool: Pool, ann):
         " select 'shop', uuid_at(at), 'phone_login', 't', '+491', 'en', 'sent', at, at"
         " from (select now() - make_interval(days => unnest(array[29, 31, 40])) as at) days"
     )
-    await Tidying(pool, 12, 30, {}).run()
+    await Tidying(pool, 12, 30, 30, {}).run()
     assert (await pool.fetchrow("select count(*) from sms"))[0] == 1
 
 
@@ -75,7 +75,7 @@ async def test_a_row_that_is_held_is_left_for_the_next_round(pool: Pool, ann):
     await pool.execute(_SESSION, 3)
     async with pool.connection() as held, held.transaction():
         await held.execute("select from sessions where id = '2' for update")
-        await Tidying(pool, 12, 30).run()
+        await Tidying(pool, 12, 30, 30).run()
         assert [row[0] for row in await pool.fetch("select id from sessions")] == ["2"]
 
 
