@@ -683,13 +683,17 @@ AS $function$
 declare
     former text;
 begin
-    select email into former from users where project_id = project and id = mover;
-    perform pg_advisory_xact_lock(key) from (
-        select distinct hashtextextended(project || ' ' || address, 0) as key
-        from unnest(array[wanted, former]) address where address is not null order by key
-    ) keys;
-    if former is distinct from (select email from users where project_id = project and id = mover) then
-        raise exception 'the account got another address meanwhile' using errcode = 'serialization_failure';
+    if mover is null then
+        perform pg_advisory_xact_lock(hashtextextended(project || ' ' || wanted, 0));
+    else
+        select email into former from users where project_id = project and id = mover;
+        perform pg_advisory_xact_lock(key) from (
+            select distinct hashtextextended(project || ' ' || address, 0) as key
+            from unnest(array[wanted, former]) address where address is not null order by key
+        ) keys;
+        if former is distinct from (select email from users where project_id = project and id = mover) then
+            raise exception 'the account got another address meanwhile' using errcode = 'serialization_failure';
+        end if;
     end if;
     update users set email = null, email_version = email_version + 1, updated_at = now()
     where project_id = project and email = wanted and status = 'blocked' and not email_verified
