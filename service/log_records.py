@@ -41,4 +41,7 @@ class EventLogger:
         while not logger.handlers and logger.propagate and logger.parent:
             logger = logger.parent
         alone = len(logger.handlers) == 1 and not (logger.propagate and logger.parent)
-        return handler if alone and isinstance(handler := logger.handlers[0], EventHandler) else None
+        handler = logger.handlers[0] if alone else None
+        if not isinstance(handler, EventHandler) or handler.filters or handler.level > logging.INFO:
+            return None
+        return handler

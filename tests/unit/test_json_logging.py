@@ -122,6 +122,26 @@ def test_handlers_and_filters_of_others_see_a_record_of_an_event(pipe: tuple[int
     os.close(reading)
 
 
+def test_level_and_filters_of_the_handler_hold_for_an_event(pipe: tuple[int, int]):
+    """A filter that hides or drops what the handler would write, and a level above INFO, are asked for each event."""
+    reading, writing = pipe
+    log, handler = sheet(writing)
+
+    def hide(record: logging.LogRecord) -> bool:
+        record.ip = "hidden"
+        return record.__dict__["ms"] > 1
+
+    handler.addFilter(hide)
+    for ms in (1, 2):
+        EventLogger(log).info("It was done", extra={"event": "a.b", "ms": ms, "ip": "::1"})
+    handler.removeFilter(hide)
+    handler.setLevel(logging.WARNING)
+    EventLogger(log).info("It was done", extra={"event": "a.b", "ms": 3, "ip": "::1"})
+    lines = [json.loads(line) for line in os.read(reading, 1 << 16).splitlines()]
+    os.close(reading)
+    assert [(line["ms"], line["ip"]) for line in lines] == [(2, "hidden")]
+
+
 class _Kept(logging.Handler):
     def __init__(self, seen: list[logging.LogRecord]) -> None:
         super().__init__()
