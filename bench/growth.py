@@ -28,6 +28,7 @@ _RUNS = 7
 # Seconds for all acts together.
 _PATIENCE = 900.0
 _DATA = Path(__file__).with_name("growth_data.sql")
+_INDEXES = Path(__file__).with_name("growth_indexes.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,14 @@ async def fill(url: str, *, users: int, report: Callable[[str], None]) -> None:
     connection = await connect(url)
     try:
         await connection.execute("set synchronous_commit = off; set maintenance_work_mem = '512MB'")
-        index = await connection.fetchval("select pg_get_indexdef(to_regclass('user_texts_trigrams'))")
-        await connection.execute("drop index if exists user_texts_trigrams")
+        # Made anew from all rows at once, which takes a fraction of the time that an entry for each row takes.
+        indexes = await connection.fetch(_INDEXES.read_text())
+        for name, _ in indexes:
+            await connection.execute(f"drop index {name}")
         await connection.execute(f"set growth.users = {users}")
         await connection.execute(_DATA.read_text())
-        if index:
-            await connection.execute(index)
+        for _, definition in indexes:
+            await connection.execute(definition)
         await connection.execute("vacuum analyze")
     finally:
         await connection.close()

@@ -22,9 +22,11 @@ async def within(seconds: float, call: Coroutine[Any, Any, Result]) -> Result:
         else:
             raise TimeoutError
     finally:
-        if not calling.done():
+        # Again and again: asyncio.wait_for of Python 3.11, by which the client sends, loses a cancellation that comes
+        # just when its call ends, and then the client would wait for the answer as long as its socket's timeout.
+        while not calling.done():
             calling.cancel()
-            await asyncio.wait({calling})
+            await asyncio.wait({calling}, timeout=seconds / _STEPS)
     if calling.cancelled():
         raise TimeoutError
     return calling.result()

@@ -5,6 +5,7 @@ statement, and of an error its class alone, for anything else may hold a secret.
 """
 
 import asyncio
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,8 +23,8 @@ KEYS = frozenset({
 Kind = Literal["internal", "server", "consumer"]
 Facts = Mapping[str, str | int | None]
 _OFF: AbstractContextManager["Span | None"] = nullcontext()
-# Seconds for one export, and for the last one when the process stops.
-_EXPORT, _LAST = 5, 2.0
+# Seconds for one export; for the last ones together when the process stops; for an aborted one to tell of its failure.
+_EXPORT, _LAST, _FAREWELL = 5, 1.5, 0.5
 
 
 class Span:
@@ -56,6 +57,7 @@ class Tracer:
         resource = Resource.create(
             {"service.name": program, "service.namespace": "accounts", "service.version": VERSION}
         )
+        self._exporter = exporter
         self._provider = TracerProvider(
             sampler=ParentBasedTraceIdRatio(sampled), resource=resource, shutdown_on_exit=False
         )
@@ -90,8 +92,17 @@ class Tracer:
                 raise
 
     def close(self) -> None:
-        self._provider.force_flush(int(_LAST * 1000))
-        self._provider.shutdown()
+        """Export what is left, for _LAST seconds; then what has not come through is dropped.
+
+        The library's own bounds are longer than the wait of most supervisors, and one of them does nothing.
+        """
+        # The end of the process waits for no daemon thread.
+        closing = threading.Thread(target=self._provider.shutdown, name="last-export", daemon=True)
+        closing.start()
+        closing.join(_LAST)
+        if closing.is_alive():
+            self._exporter.shutdown()  # ends the waits between attempts, not an attempt
+            closing.join(_FAREWELL)
 
 
 _tracer: Tracer | None = None

@@ -1,5 +1,7 @@
 """Traces of real processes, handed to a collector by OTLP: a request, its mail and its event are one trace."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -167,3 +169,16 @@ async def test_a_collector_that_is_away_is_one_line(caplog: pytest.LogCaptureFix
     (told,) = caplog.records
     assert (told.event, told.server, told.levelname) == ("traces.unavailable", address, "WARNING")
     assert "of-the-collector" not in caplog.text
+
+
+async def test_a_collector_that_does_not_answer_holds_up_no_stop():
+    """Spans in several batches, and a collector that takes the connection and is silent: the rest is dropped."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1/traces"
+        tracing.start(url, sampled=1, program="accounts-api")
+        for _ in range(1500):
+            with tracing.span("transaction", root=True):
+                pass
+        # Each of the three batches would wait for five seconds.
+        async with asyncio.timeout(10):
+            await tracing.stop()
