@@ -13,6 +13,7 @@ from service.cli.settings_export import PLAIN
 from service.cli.settings_file import Key, SettingsFile
 from service.crypto.secret import Secret
 from service.identity_providers import profiles
+from service.settings import Settings
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KINDS: dict[str, Literal["web", "app"]] = {"hostnames": "web", "apps": "app"}
@@ -123,6 +124,9 @@ class _Reader:
 
     def _reference(self, key: Key, value: Any) -> Reference | None:
         if isinstance(value, dict) and value.keys() == {"env"} and _VARIABLE.fullmatch(str(value["env"])):
+            if value["env"].lower() in Settings.model_fields:
+                self._fault(key, f"{value['env']} is a setting of the service, and no project's secret")
+                return None
             text = os.environ.get(value["env"])
             return Reference(self._file.place(key), value["env"], Secret(text) if text else None)
         # Not the value: it may be the secret itself.

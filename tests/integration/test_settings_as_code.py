@@ -165,3 +165,18 @@ async def test_settings_that_do_not_go_together_are_refused(type_: Terminal, poo
         code, _, err = await type_("projects", "apply", str(file), "--dry-run")
         assert (code, said in err) == (WRONG, True), err
     assert await projects.list_all(pool) == []
+
+
+async def test_settings_of_the_service_are_no_projects_secrets(type_: Terminal, pool: Pool, tmp_path: Path):
+    """A file that others may propose can't have a key ring or a database's password sent to a server that it names."""
+    file = tmp_path / "f.toml"
+    for name in ("SECRET_KEYS", "database_url"):
+        file.write_text(
+            f'[projects.shop]\nsmtp_url = "smtp://user@mail.example.com"\nsmtp_password = {{ env = "{name}" }}\n'
+        )
+        assert await type_("projects", "apply", str(file)) == (
+            WRONG,
+            "",
+            f"{file}:3: projects.shop.smtp_password: {name} is a setting of the service, and no project's secret\n",
+        )
+    assert await projects.list_all(pool) == []
