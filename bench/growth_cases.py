@@ -161,6 +161,9 @@ WORST: dict[str, dict[str, dict[str, Any]]] = {
         "a domain of many": {"email_part": "%@mail77.example%", "most": MOST},
         "a name": {"name_part": "%abc%", "most": MOST},
     },
+    "find_users_by_prefix": {
+        "everybody": {"search": "user", "search_email": "user", "most": MOST},
+    },
     "find_member_by_secret": {"of a user with 10,000 sessions": {}},
     "list_sessions": {
         "last page of 10,000": {"most": 100, "skipped": 9000}, "before one": {"before": f"{9000:020x}", "most": 100},

@@ -18,7 +18,7 @@ STATES = ("pending", "sending", "sent", "failed", "expired", "cancelled", "void"
 # More of a kind are not counted one by one.
 COUNTED = 10_000
 # Mails that one statement of a list looks through.
-_WINDOW = 20_000
+_WINDOW = 10_000
 # RFC 3463: subject and detail of a mail server's reply. It stands first, behind the stage at most.
 _STATUS = re.compile(r"(?:[a-z]+: )?[245]\.(\d{1,3}\.\d{1,3})\b")
 _ADDRESS = re.compile(r"[^\s<>@,;:\"'()]+@[^\s<>@,;:\"'()]+")

@@ -23,10 +23,11 @@ _FILLED = 5000
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """`large`: the project has more than MOST users; `searchable`: the server has an index of their texts."""
+    """`large`: the project has more than MOST users. The others: the indexes of their texts that the server has."""
 
     large: bool
-    searchable: bool
+    trigrams: bool
+    prefixes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,7 @@ async def bound(conn: Executor, project_id: str, *, wanted: UserFilter, page: Pa
     if extent is None or not extent.large:
         return wanted
     if parts:
-        if not extent.searchable:
-            raise QueryInvalid("This project has too many users for a search: the server has no index for it.")
-        if not all(map(_TRIGRAM.search, parts.values())):
-            raise QueryInvalid("In a project of this size a search needs three letters or digits in a row.")
-        found = await _find(conn, project_id, parts)
+        found = await _find(conn, project_id, parts, extent)
         ids = found if wanted.ids is None else [each for each in found if each in wanted.ids]
         return replace(wanted, ids=ids, search=None, name_part=None, email_part=None, phone_part=None)
     if await users.count(conn, project_id, wanted=wanted, most=MOST + 1) > MOST:
@@ -65,9 +62,22 @@ async def bound(conn: Executor, project_id: str, *, wanted: UserFilter, page: Pa
     return wanted
 
 
-async def _find(conn: Executor, project_id: str, parts: dict[str, str]) -> list[str]:
-    """Find the ids of users by parts of their texts, MOST at most."""
+async def _find(conn: Executor, project_id: str, parts: dict[str, str], extent: Extent) -> list[str]:
+    """Find the ids of users by parts of their texts, MOST at most. Raises QueryInvalid if no index knows them."""
     stored = {name: email_addresses.part_form(parts[name]) for name in ("search", "email_part") if name in parts}
+    if not extent.trigrams:
+        if not extent.prefixes:
+            raise QueryInvalid("This project has too many users for a search: the server has no index for it.")
+        if parts.keys() != {"search"}:
+            raise QueryInvalid(
+                "This project has too many users for this: the server's index knows how texts begin."
+                " Use the parameter `search` alone."
+            )
+        begin = {"search": parts["search"], "search_email": stored["search"]}
+        found = await _sql.all(conn, "find_users_by_prefix", UserId, project_id=project_id, **begin, most=MOST)
+        return [each.id for each in found]
+    if not all(map(_TRIGRAM.search, parts.values())):
+        raise QueryInvalid("In a project of this size a search needs three letters or digits in a row.")
     patterns = {name: _pattern(parts.get(name)) for name in _PARTS} | {
         "search_email": _pattern(stored.get("search")),
         "email_part": _pattern(stored.get("email_part")),
@@ -81,15 +91,14 @@ def _pattern(part: str | None) -> str | None:
 
 
 async def prepare(conn: Connection) -> str | None:
-    """Fill the table of texts, and return the statement that makes its index; None where there is none to be made.
+    """Fill the table of texts, and return the statements that make its indexes; None where there are none to be made.
 
-    For `migrate`: safe to interrupt and to run again.
+    Trigrams, or else prefixes. For `migrate`: safe to interrupt and to run again.
     """
-    if not await _sql.value(conn, "create_trigrams"):
-        return None
-    statement: str | None = await _sql.value(conn, "trigram_index")
-    last = UserKey("", "") if statement else None
+    trigrams = await _sql.value(conn, "create_trigrams")
+    statements: str | None = await _sql.value(conn, "trigram_index" if trigrams else "prefix_indexes")
+    last = UserKey("", "") if statements else None
     while last is not None:
         facts = {"project_id": last.project_id, "id": last.id, "most": _FILLED}
         last = await _sql.one(conn, "fill_user_texts", UserKey, **facts)
-    return statement
+    return statements

@@ -1,7 +1,13 @@
 -- name: get_extent(project_id, most) -> Extent?
--- Whether a project has more users than can be looked through, and whether there is an index of their texts.
+-- Whether a project has more users than can be looked through, and which indexes of their texts there are.
 select (select count(*) > :most::int from (select from users where project_id = :project_id limit :most + 1) u) as large,
-    exists (select from pg_index where indexrelid = to_regclass('user_texts_trigrams') and indisvalid) as searchable;
+    exists (select from pg_index where indexrelid = to_regclass('user_texts_trigrams') and indisvalid) as trigrams,
+    not exists (
+        select from unnest(array['email', 'phone', 'name', 'id']) text
+        where not exists (
+            select from pg_index where indexrelid = to_regclass('user_texts_' || text || '_prefix') and indisvalid
+        )
+    ) as prefixes;
 
 -- name: find_users_by_text(project_id, search, search_email, name_part, email_part, phone_part, most) -> UserId*
 -- The parts are patterns of `like`. Each column has its own entries in the index.
@@ -14,17 +20,48 @@ where project_id = :project_id
     and (:phone_part::text is null or phone like :phone_part)
 limit :most;
 
+-- name: find_users_by_prefix(project_id, search, search_email, most) -> UserId*
+-- Whose id, address, number or name begins so. Ranges, since no plan for any pattern uses an index of this kind; they
+-- end with the last character that there is.
+select id from (
+    (select id from user_texts where project_id = :project_id and email ~>=~ :search_email::text
+        and email ~<=~ (:search_email || U&'\+10FFFF') limit :most::int)
+    union
+    (select id from user_texts where project_id = :project_id and phone ~>=~ :search::text
+        and phone ~<=~ (:search || U&'\+10FFFF') limit :most)
+    union
+    (select id from user_texts where project_id = :project_id and name ~>=~ lower(:search)
+        and name ~<=~ (lower(:search) || U&'\+10FFFF') limit :most)
+    union
+    (select id from user_texts where project_id = :project_id and lower(id) ~>=~ lower(:search)
+        and lower(id) ~<=~ (lower(:search) || U&'\+10FFFF') limit :most)
+) found limit :most;
+
 -- name: create_trigrams()
 -- Where the server has the module and the role may; in a schema of its own, since it brings many functions.
 select create_trigrams();
 
 -- name: trigram_index()
--- The statement that makes the index; nothing where it is there already, or where the server has no pg_trgm.
+-- The statement that makes the index, and those that drop what it replaces; nothing where it is there already, or where
+-- the server has no pg_trgm.
 select format('create index concurrently if not exists user_texts_trigrams on user_texts using gin '
     '(email %1$s, name %1$s, phone %1$s, lower(id) %1$s)', e.extnamespace::regnamespace || '.gin_trgm_ops')
+    || (
+        select coalesce(string_agg(format('; drop index concurrently %s', indexrelid::regclass), ''), '') from pg_index
+        where indrelid = 'user_texts'::regclass and indexrelid::regclass::text like 'user\_texts\_%\_prefix'
+    )
 from pg_extension e
 where e.extname = 'pg_trgm'
     and not exists (select from pg_index where indexrelid = to_regclass('user_texts_trigrams') and indisvalid);
+
+-- name: prefix_indexes()
+-- The statements that make those that are missing, for a server without pg_trgm; nothing where all are there.
+select string_agg(format('create index concurrently if not exists user_texts_%s_prefix on user_texts '
+    '(project_id, %s text_pattern_ops)', t.name, t.expression), '; ' order by t.name)
+from (values ('email', 'email'), ('phone', 'phone'), ('name', 'name'), ('id', 'lower(id)')) t (name, expression)
+where not exists (
+    select from pg_index where indexrelid = to_regclass('user_texts_' || t.name || '_prefix') and indisvalid
+);
 
 -- name: fill_user_texts(project_id, id, most) -> UserKey?
 -- The texts of users that were there before the table, those after this one; the last one of them. A user who is being

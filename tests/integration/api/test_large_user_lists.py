@@ -70,6 +70,31 @@ async def test_what_would_read_every_user_is_refused(api: Api, pool: Pool, serve
     await migrate(database)  # the next test has the index again
 
 
+async def test_a_server_without_trigrams_finds_how_texts_begin(
+    api: Api, pool: Pool, server: dict[str, str], database: str
+):
+    """By indexes of prefixes, which `migrate` makes there and drops once it can make the better one; no other parts."""
+    await pool.execute("drop index user_texts_trigrams")
+    create_trigrams = (await pool.fetchrow("select pg_get_functiondef('create_trigrams'::regproc)"))[0]
+    await pool.execute("create or replace function create_trigrams() returns boolean language sql as 'select false'")
+    assert await migrate(database) == []
+    for part in ("NEEDLE1", "ANN@shop", "+491511", "änn o"):
+        assert await _ids(api, server, search=part) == (1, ["needle1"]), part
+    for part in ("eedle", "nn o", "shop.example", "nee%", "-"):
+        assert await _ids(api, server, search=part) == (0, []), part
+    assert (await _ids(api, server, search="many"))[0] == user_search.MOST
+    assert "how texts begin" in await _refusal(api, server, 'contains("name", ["needle"])')
+    assert "how texts begin" in await _refusal(api, server, 'contains("name", ["needle"])', search="needle")
+    await pool.execute("analyze user_texts")
+    statement = Queries("user_search").statements["find_users_by_prefix"]
+    plan = await pool.fetch(f"explain {statement.sql}", "shop", "needle", "needle", 9)
+    assert not [row[0] for row in plan if "Seq Scan" in row[0]], plan
+    await pool.execute(create_trigrams)
+    assert await migrate(database) == []
+    names = await pool.fetch("select indexrelid::regclass::text from pg_index where indrelid = 'user_texts'::regclass")
+    assert {row[0] for row in names} == {"user_texts_pkey", "user_texts_trigrams"}
+
+
 async def test_migrate_makes_the_index_later_too(pool: Pool, server: dict[str, str], database: str):
     """Once the server has pg_trgm: the users that are there come into the table first."""
     await pool.execute("drop index user_texts_trigrams")
