@@ -1,7 +1,7 @@
 """Checks before a handler, in the order of each API version (docs/contract.md#order-of-checks)."""
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
 from service.crypto import key_derivation
@@ -40,10 +40,12 @@ async def find_project(ctx: RequestContext) -> None:
     Raises ArgumentInvalid where it is named twice and differently: each proxy might believe another one.
     """
     request = ctx.request
-    named: Sequence[str] = request.headers.getall("X-Appwrite-Project", ())
+    named = [each for each in request.headers.getall("X-Appwrite-Project", ()) if each]
     if "project=" in request.rel_url.raw_query_string:
-        named = (*named, *request.query.getall("project", ()))
-    project_id = named[0] if len(named) == 1 else _the_one_of(named)
+        named += request.query.getall("project", ())
+    if len(named) > 1 and len({*named}) > 1:
+        raise ArgumentInvalid("The request names more than one project.")
+    project_id = named[0] if named else ""
     if not project_id and request.method in _WRITES:
         mentioned = (await request_body.load(ctx)).get(
             "project"
@@ -54,13 +56,6 @@ async def find_project(ctx: RequestContext) -> None:
         request.headers.get("X-Appwrite-Response-Format"),
         modern_by_default=ctx.found_project.modern_by_default if ctx.found_project else False,
     )
-
-
-def _the_one_of(named: Iterable[str]) -> str:
-    different = {*named} - {""}
-    if len(different) > 1:
-        raise ArgumentInvalid("The request names more than one project.")
-    return different.pop() if different else ""
 
 
 def check_project(ctx: RequestContext, _route: Route) -> None:

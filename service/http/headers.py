@@ -46,6 +46,7 @@ SINGLE = (
 # `queries[0]` too.
 PARAMETERS = frozenset(
     {
+        "after",
         "code",
         "cursor",
         "cursorDirection",
@@ -53,6 +54,7 @@ PARAMETERS = frozenset(
         "error_description",
         "expire",
         "failure",
+        "format",
         "iss",
         "limit",
         "locale",

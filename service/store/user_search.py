@@ -96,7 +96,9 @@ async def prepare(conn: Connection) -> str | None:
     Trigrams, or else prefixes. For `migrate`: safe to interrupt and to run again.
     """
     trigrams = await _sql.value(conn, "create_trigrams")
-    statements: str | None = await _sql.value(conn, "trigram_index" if trigrams else "prefix_indexes")
+    statements: str | None = (
+        await _sql.value(conn, "trigram_index") if trigrams else await _sql.value(conn, "prefix_indexes")
+    )
     last = UserKey("", "") if statements else None
     while last is not None:
         facts = {"project_id": last.project_id, "id": last.id, "most": _FILLED}
