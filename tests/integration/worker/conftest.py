@@ -82,16 +82,19 @@ async def a_worker(
     pool: Pool, sink: Sink, redis, redis_url: str, settings: Settings
 ) -> AsyncIterator[Callable[..., OneByOne]]:
     """Makes workers on the same Postgres, Redis and sink, each with a relay of its own."""
-    relays, job_queues = [], []
+    relays, job_queues, workers = [], [], []
 
     def make(name: str = "one", *, redis_url: str = redis_url) -> OneByOne:
         relays.append(
             RelayPool(SmtpUrl("127.0.0.1", sink.port, tls="none"), connections=2, deadlines=Deadlines(noop=1))
         )
         job_queues.append(connect(redis_url))
-        return staffed(pool, relays[-1], JobQueue(job_queues[-1]), settings, name)
+        workers.append(staffed(pool, relays[-1], JobQueue(job_queues[-1]), settings, name))
+        return workers[-1]
 
     yield make
+    for worker in workers:
+        await worker.job_queue.drain()
     for relay in relays:
         await relay.close()
     for job_queue in job_queues:
