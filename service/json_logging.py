@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -39,9 +39,10 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         own = {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
-        line = _line(
-            round(record.created * 1_000_000) // 1000, record.levelname.lower(), record.name, record.getMessage(), own
-        )
+        at = _timestamp(round(record.created * 1_000_000) // 1000)
+        line = _head(at, record.levelname.lower(), record.name, own.get("event"), _fit(record.getMessage()))
+        for name, value in own.items():
+            line[name] = value if type(value) in _PLAIN else _fit(value)
         if record.exc_info and record.exc_info[0]:
             line["exception"] = record.exc_info[0].__name__
             line["stack"] = _stack(record)
@@ -49,16 +50,11 @@ class JsonLines(logging.Formatter):
 
     def format_event(self, logger: str, message: str, facts: Facts) -> str:
         """Format what happens now, at level INFO, as a record of it would be."""
-        line = {"timestamp": _now(), "level": "info", "logger": logger, "event": facts["event"]}
-        line["message"] = message
-        if request_id := REQUEST_ID.get():
-            line["request_id"] = request_id
-        if tracing.is_on() and (trace_id := tracing.trace_id()):
-            line["trace_id"] = trace_id
+        line = _head(_now(), "info", logger, facts["event"], message)
         line |= facts
         return self.render_event(line)
 
-    def render_event(self, line: dict[str, str | int | float | None]) -> str:
+    def render_event(self, line: dict[str, object]) -> str:
         """Render a line whose values may have to be cut; to look at each would take as long as all the rest."""
         try:
             written = orjson.dumps(line)
@@ -66,6 +62,10 @@ class JsonLines(logging.Formatter):
             written = b""
         if 0 < len(written) <= _SHORT and written.isascii():
             return written.decode()
+        return self.render_cut(line)
+
+    def render_cut(self, line: dict[str, object]) -> str:
+        """Render a line, each of whose values is looked at and cut if it is too long."""
         return self.render({name: _fit(value) for name, value in line.items()})
 
     @staticmethod
@@ -81,28 +81,26 @@ class EcsLines(JsonLines):
     def render(line: dict[str, object]) -> str:
         return JsonLines.render(ecs_logging.fields(line))
 
-    def render_event(self, line: dict[str, str | int | float | None]) -> str:
-        return self.render({name: _fit(value) for name, value in line.items()})
+    render_event = JsonLines.render_cut
 
 
 class TextLines(JsonLines):
     """The same fields for people: same cuts, no control characters."""
 
     render = staticmethod(text_logging.render)
-    render_event = EcsLines.render_event
+    render_event = JsonLines.render_cut
 
 
-def _line(at: int, level: str, logger: str, message: str, own: Mapping[str, object]) -> dict[str, object]:
-    line: dict[str, object] = {"timestamp": _timestamp(at), "level": level, "logger": logger}
-    if event := own.get("event"):
+def _head(timestamp: str, level: str, logger: str, event: object, message: object) -> dict[str, object]:
+    """Begin a line with what each one has, in this order; a request and a trace stand in it if there are any."""
+    line: dict[str, object] = {"timestamp": timestamp, "level": level, "logger": logger}
+    if event:
         line["event"] = event
-    line["message"] = _fit(message)
+    line["message"] = message
     if request_id := REQUEST_ID.get():
         line["request_id"] = request_id
     if tracing.is_on() and (trace_id := tracing.trace_id()):
         line["trace_id"] = trace_id
-    for name, value in own.items():
-        line[name] = value if type(value) in _PLAIN else _fit(value)
     return line
 
 

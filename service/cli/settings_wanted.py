@@ -136,7 +136,7 @@ class _Reader:
     def _put(self, into: dict[str, Any], key: Key, parse: Callable[[str], Any], values: str, value: Any) -> None:
         text = _typed(values, value)
         if text is None:
-            self._fault(key, f"{_TYPES.get(values, 'a text in quotes')}")
+            self._fault(key, _TYPES.get(values, "a text in quotes"))
         else:
             into[key[-1]] = self._parsed(key, parse, text or _none(key[-1]))
 

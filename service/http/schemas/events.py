@@ -15,6 +15,10 @@ def _iso(_version: object, at: datetime) -> str:
     return at.isoformat(timespec="milliseconds")
 
 
+def _text(_version: object, value: object) -> str:
+    return str(value)
+
+
 class EventSubject(Answer):
     """Project and user of an event. The new state is read from the API, as it is by then."""
 
@@ -25,7 +29,7 @@ class EventSubject(Answer):
 class FeedEvent(Answer):
     """An event in the form of Standard Webhooks, with its id."""
 
-    id: Annotated[str, _ID, As(lambda _version, event_id: str(event_id))]
+    id: Annotated[str, _ID, As(_text)]
     type: Annotated[str, _TYPE, From("name")]
     timestamp: Annotated[Iso, From("at"), As(_iso)]
     data: EventSubject
@@ -35,7 +39,7 @@ class CloudEvent(Answer):
     """An event in the JSON form of CloudEvents 1.0."""
 
     specversion: Literal["1.0"]
-    id: Annotated[str, _ID, As(lambda _version, event_id: str(event_id))]
+    id: Annotated[str, _ID, As(_text)]
     source: Annotated[str, Field(description="The project", examples=["https://accounts.example.com/projects/shop"])]
     type: Annotated[str, _TYPE, From("name")]
     subject: Annotated[Id, From("user_id")]
@@ -44,7 +48,7 @@ class CloudEvent(Answer):
         str,
         Field(description="The event's cursor", pattern=r"^\d+$", examples=["42"]),
         From("number"),
-        As(lambda _version, number: str(number)),
+        As(_text),
     ]
     datacontenttype: Literal["application/json"]
     data: EventSubject
