@@ -199,6 +199,12 @@ class Settings(DatastoreSettings):
     event_days: int = Field(
         30, ge=1, le=3650, description="Days an event stays in the feed for other systems (docs/events.md)"
     )
+    suppression_days: int = Field(
+        90,
+        ge=1,
+        le=3650,
+        description="Days without mail for an address that bounced, or reported ours as spam (docs/bounces.md)",
+    )
     log_months: int = Field(12, ge=1, le=120, description="Months of security log kept; older partitions go")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lines below are dropped")
     log_format: Literal["", "text", "json", "ecs"] = Field(

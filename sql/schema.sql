@@ -204,7 +204,7 @@ create table mail_events (
     fault text default ''::text not null,
     constraint mail_events_pkey PRIMARY KEY (project_id, mail_id, id),
     constraint mail_events_mail_id_project_id_fkey FOREIGN KEY (mail_id, project_id) REFERENCES mails(id, project_id) ON DELETE CASCADE,
-    constraint mail_events_name_check CHECK ((name = ANY (ARRAY['waits'::text, 'lost'::text, 'retried'::text, 'sent'::text, 'failed'::text, 'expired'::text, 'cancelled'::text, 'void'::text])))
+    constraint mail_events_name_check CHECK ((name = ANY (ARRAY['waits'::text, 'lost'::text, 'retried'::text, 'sent'::text, 'failed'::text, 'expired'::text, 'cancelled'::text, 'void'::text, 'suppressed'::text, 'delivered'::text, 'deferred'::text, 'bounced'::text, 'complained'::text]))) NOT VALID
 );
 CREATE INDEX mail_events_by_age ON public.mail_events USING btree (at);
 
@@ -232,7 +232,7 @@ create table mails (
     constraint mails_pkey PRIMARY KEY (id, project_id),
     constraint mails_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
     constraint mails_last_cause_check CHECK ((last_cause = ANY (ARRAY['server'::text, 'recipient'::text, 'ours'::text, 'pace'::text]))) NOT VALID,
-    constraint mails_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'expired'::text, 'cancelled'::text, 'void'::text])))
+    constraint mails_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'expired'::text, 'cancelled'::text, 'void'::text, 'suppressed'::text]))) NOT VALID
 );
 CREATE INDEX mails_due ON public.mails USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
 CREATE INDEX mails_ended ON public.mails USING btree (state, project_id) WHERE (state <> ALL (ARRAY['pending'::text, 'sending'::text]));
@@ -531,6 +531,19 @@ create table sms (
 CREATE INDEX sms_by_age ON public.sms USING btree (project_id, created_at);
 CREATE INDEX sms_due ON public.sms USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
 CREATE INDEX sms_of_token ON public.sms USING btree (project_id, token_id);
+
+create table suppressions (
+    project_id text not null,
+    address_hash bytea not null,
+    cause text not null,
+    mail_id uuid,
+    since timestamp with time zone default now() not null,
+    until timestamp with time zone not null,
+    constraint suppressions_pkey PRIMARY KEY (project_id, address_hash),
+    constraint suppressions_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    constraint suppressions_cause_check CHECK ((cause = ANY (ARRAY['bounced'::text, 'complained'::text, 'operator'::text])))
+);
+CREATE INDEX suppressions_by_age ON public.suppressions USING btree (until);
 
 create table targets (
     project_id text not null,

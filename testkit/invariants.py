@@ -11,7 +11,7 @@ from testkit.client import Act
 from testkit.history import History, Row
 from testkit.patience import stretched
 
-FINAL = frozenset({"sent", "failed", "expired", "cancelled", "void"})
+FINAL = frozenset({"sent", "failed", "expired", "cancelled", "void", "suppressed"})
 # Acts that promise a letter under the token that their answer names.
 _PROMISES = {
     "recovery": "recovery",

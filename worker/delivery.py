@@ -13,7 +13,7 @@ from service import db, email_addresses, failpoints, tracing
 from service.crypto.key_derivation import KeyRing
 from service.db import Executor, Pool
 from service.queue import RECORD_LOG, JobQueue
-from service.store import events, outbox, tokens, users
+from service.store import events, outbox, suppressions, tokens, users
 from service.store.branding import LogoCache
 from service.store.outbox import Claim, Lease
 from service.store.tokens import Kind, Token
@@ -29,7 +29,7 @@ from worker.outcomes import OutcomeRecorder
 from worker.relays import Relays
 from worker.sent_journal import SentEntry
 from worker.smtp import Accepted, PermanentFailure, TemporaryFailure
-from worker.unsent import CannotSendYet, NothingToSend
+from worker.unsent import CannotSendYet, NothingToSend, Suppressed
 
 log = logging.getLogger(__name__)
 # Attempts at a row that can't be read, which is our fault: a few, not for ever.
@@ -79,7 +79,7 @@ class Delivery:
         leases = self.recorder.leases
         try:
             with leases.claims.claiming(*mail_ids) as free:
-                return await _claim_rows(self.pool, free, leases.worker) if free else []
+                return await self._claim_rows(free) if free else []
         except Exception as error:
             if db.find_fault(error) is not None:
                 raise
@@ -90,6 +90,14 @@ class Delivery:
                 self.pool, mail_ids[0], worker=leases.worker, tries=_UNREADABLE_ATTEMPTS, fault=fault
             )
             raise
+
+    async def _claim_rows(self, mail_ids: list[UUID]) -> list[Claim]:
+        if failpoints.armed:
+            await failpoints.reach("worker.claim.before")
+        claims = await outbox.claim_all(self.pool, mail_ids, worker=self.recorder.leases.worker, lease=LEASE)
+        if failpoints.armed:
+            await failpoints.reach("worker.claim.after")
+        return await suppressions.confirm(self.pool, self.ring, claims)
 
     async def _claim_one_by_one(self, mail_ids: Sequence[UUID]) -> list[Claim]:
         """Claim rows of which one could not be read, which held up all others of its batch.
@@ -115,6 +123,9 @@ class Delivery:
         except NothingToSend as end:
             await self.recorder.record_final(claim, end.state, fault=end.fault)
             return False
+        except Suppressed:
+            await self.recorder.record_final(claim, "suppressed", fault="its mailbox refuses our mail")
+            return False
         except CannotSendYet as fault:
             await self.recorder.record_blocked(claim, str(fault))
             return False
@@ -129,10 +140,12 @@ class Delivery:
         return True
 
     async def _compose(self, claim: Claim) -> bytes:
-        """Resolve the token and compose the message. Raises NothingToSend, CannotSendYet."""
+        """Resolve the token and compose the message. Raises NothingToSend, Suppressed, CannotSendYet."""
         token = await self._resolve_token(claim) if claim.token_id else None
         if claim.late:
             raise NothingToSend("expired", "it could not be sent while it was of use")
+        if claim.suppressed:
+            raise Suppressed
         if token and token.kid not in self.ring:
             # A newer process may have a key that this one only gets at its restart.
             raise CannotSendYet(f"the key {token.kid} of its link is not among SECRET_KEYS")
@@ -268,12 +281,3 @@ def _span(claim: Claim) -> AbstractContextManager[object]:
         accounts__letter=claim.letter,
         accounts__attempt=claim.attempts,
     )
-
-
-async def _claim_rows(pool: Pool, mail_ids: list[UUID], worker: str) -> list[Claim]:
-    if failpoints.armed:
-        await failpoints.reach("worker.claim.before")
-    claims = await outbox.claim_all(pool, mail_ids, worker=worker, lease=LEASE)
-    if failpoints.armed:
-        await failpoints.reach("worker.claim.after")
-    return claims

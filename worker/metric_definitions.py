@@ -72,7 +72,7 @@ READY = gauge("accounts_ready", "1 if /ready says 200.")
 # Counters by their name in the heartbeat file and the log. Each is there from the start: a monitor sees 0 and no gap.
 COUNTERS: Mapping[str, tuple[Definition, tuple[str, ...]]] = {
     "attempts": (ATTEMPTS, ()),
-    **{name: (OUTCOMES, (name,)) for name in ("sent", "failed", "expired", "cancelled", "void")},
+    **{name: (OUTCOMES, (name,)) for name in ("sent", "failed", "expired", "cancelled", "void", "suppressed")},
     **{f"waits_{cause}": (WAITS, (cause,)) for cause in ("server", "recipient", "ours", "pace")},
     "leases_taken_over": (TAKEN_OVER, ()),
     "duplicates_suspected": (DUPLICATES, ()),

@@ -19,6 +19,7 @@ from service.store import (
     security_log,
     sessions,
     sms,
+    suppressions,
     tokens,
     used_id_tokens,
     users,
@@ -44,6 +45,7 @@ DELETIONS: Mapping[str, Deletion] = {
     "passkeys": passkeys.delete_removed,
     "identities": identities.delete_old,
     "acts": acts.delete_old,
+    "suppressions": suppressions.delete_expired,
 }
 
 

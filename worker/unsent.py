@@ -1,16 +1,19 @@
 """Reasons why a mail or an SMS that a worker has claimed is not sent."""
 
 from dataclasses import dataclass
-
-from service.store.outbox import FinalState
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
 class NothingToSend(Exception):
     """It ends in `state` without being sent; `fault` is the reason."""
 
-    state: FinalState
+    state: Literal["failed", "expired", "cancelled", "void"]
     fault: str
+
+
+class Suppressed(Exception):
+    """Its recipient's mailbox has refused our mail before, or reported it as spam."""
 
 
 class CannotSendYet(Exception):

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, Entry] = {
     "secret-keys": Entry("secret_keys", "which of SECRET_KEYS the database still needs, before one is taken away"),
     "users": Entry("users", "users of a project: passwords are read from standard input, never from the command"),
     "mails": Entry("mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs"),
+    "suppressions": Entry("suppressions", "addresses that get no mail, because their mailboxes refuse it"),
     "sms": Entry("sms", "look after SMS, and show the key that signs them"),
     "templates": Entry("templates", "a project's own templates of letters (docs/templates.md)"),
 }

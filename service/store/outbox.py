@@ -1,7 +1,8 @@
 """The outbox: an accepted mail is a row until it has ended.
 
 pending -> sending -> sent, or failed (refused for good), expired (its link died first), cancelled (its link was
-used or killed first), void (the address has no account). `sending` with its lease run out counts as pending.
+used or killed first), void (the address has no account), suppressed (its mailbox has refused our mail before).
+`sending` with its lease run out counts as pending.
 Each end, and each attempt that failed, is written with its row of mail_events by one statement: a history has no gaps.
 A worker of the release before writes none, so nothing here depends on them.
 
@@ -22,7 +23,7 @@ from service.store.unit_of_work import UnitOfWork
 _sql = Queries("outbox")
 # More of the backlog are not counted one by one.
 _COUNTED = 10_000
-FinalState = Literal["failed", "expired", "cancelled", "void"]
+FinalState = Literal["failed", "expired", "cancelled", "void", "suppressed"]
 # Cause of a failed attempt: the relay as a whole, this recipient, this service, or too high a rate for the relay.
 Cause = Literal["server", "recipient", "ours", "pace"]
 
@@ -31,7 +32,8 @@ Cause = Literal["server", "recipient", "ours", "pace"]
 class Claim:
     """A mail that a worker may send until the lease runs out, with the facts of its letter.
 
-    `overrides` names the state of the project's own templates, None if it has none.
+    `overrides` names the state of the project's own templates, None if it has none. `suppressed` of a fresh claim only
+    says that its project has suppressions; `suppressions.confirm` looks for the recipient's.
     """
 
     project_id: str
@@ -72,6 +74,7 @@ class Claim:
     user_status: str | None
     prefs: str | None
     traceparent: str | None
+    suppressed: bool
 
 
 @dataclass(frozen=True, slots=True)

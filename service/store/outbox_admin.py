@@ -14,7 +14,7 @@ from service.db import Executor, Queries
 from service.store.unit_of_work import UnitOfWork
 
 _sql = Queries("outbox_admin")
-STATES = ("pending", "sending", "sent", "failed", "expired", "cancelled", "void")
+STATES = ("pending", "sending", "sent", "failed", "expired", "cancelled", "void", "suppressed")
 # More of a kind are not counted one by one.
 COUNTED = 10_000
 # Mails that one statement of a list looks through.
@@ -23,7 +23,9 @@ _WINDOW = 10_000
 _STATUS = re.compile(r"(?:[a-z]+: )?[245]\.(\d{1,3}\.\d{1,3})\b")
 _ADDRESS = re.compile(r"[^\s<>@,;:\"'()]+@[^\s<>@,;:\"'()]+")
 _FULL_CODES, _FULL_STATUS = frozenset({452, 552}), "2.2"
-Reason = Literal["", "delayed", "mailbox_full", "address_refused", "mail_refused", "not_possible", "expired"]
+Reason = Literal[
+    "", "delayed", "mailbox_full", "address_refused", "mail_refused", "not_possible", "expired", "mailbox_refuses"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,8 @@ class MemberMail:
                 return "mailbox_full" if full else self._refusal()
             case "expired":
                 return "mailbox_full" if full else "expired"
+            case "suppressed":
+                return "mailbox_refuses"
             case "pending" | "sending" if self.last_fault:
                 return "mailbox_full" if full else "delayed"
         return ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from service.db import Executor, ForeignKeyViolation, Pool, Queries
 
 _sql = Queries("project_deletion")
-_KINDS = ("mails", "sms", "tokens", "users", "events", "feed_events", "logs")
+_KINDS = ("mails", "sms", "tokens", "users", "events", "feed_events", "logs", "suppressions")
 # Rows in a transaction, and attempts at a project that is still written to.
 _BATCH, _ROUNDS = 100, 20
 
@@ -66,4 +66,5 @@ async def _delete_batch(conn: Executor, project_id: str) -> tuple[int, ...]:
         await _sql.run(conn, "delete_events", **facts),
         await _sql.run(conn, "delete_feed_events", **facts),
         await _sql.run(conn, "delete_logs", **facts),
+        await _sql.run(conn, "delete_suppressions", **facts),
     )

@@ -9,7 +9,7 @@ select id from mails where :after::uuid is null or id > :after order by id limit
 -- Newest first: ids grow with time. A null filters nothing; `older` and `newer` are ages in seconds. The last event has
 -- the state of a mail; a worker of an earlier release wrote none at its end. A mail ended unsent counts no attempt.
 select m.project_id, m.id, m.letter, m.recipient, m.state, m.attempts,
-    m.attempts - coalesce(e.worker <> '' and e.name in ('void', 'expired', 'cancelled'), false)::int as tries, m.created_at,
+    m.attempts - coalesce(e.worker <> '' and e.name in ('void', 'expired', 'cancelled', 'suppressed'), false)::int as tries, m.created_at,
     extract(epoch from now() - m.created_at)::float8 as age,
     case when m.state in ('pending', 'sending') then extract(epoch from m.due_at - now())::float8 end as due_in,
     coalesce(e.name, '') as last, coalesce(e.stage, '') as stage,
@@ -17,7 +17,8 @@ select m.project_id, m.id, m.letter, m.recipient, m.state, m.attempts,
     case when e.name is null then m.last_fault else e.fault end as last_fault
 from mails m left join lateral (
     select name, worker, stage, code, fault from mail_events
-    where project_id = m.project_id and mail_id = m.id and name <> 'retried' order by id desc limit 1
+    where project_id = m.project_id and mail_id = m.id
+        and name not in ('retried', 'delivered', 'deferred', 'bounced', 'complained') order by id desc limit 1
 ) e on m.ended_at is null or e.name = m.state
 where (:states::text[] is null or m.state = any(:states)) and (:project_id::text is null or m.project_id = :project_id)
     and (:letter::text is null or m.letter = :letter)
@@ -133,7 +134,7 @@ union all
 select w.state,
     case when c.count < :most then c.count else greatest(c.count, expected_mails(w.state, :project_id)) end,
     c.count >= :most, null
-from unnest(array['sent', 'failed', 'expired', 'cancelled', 'void']) w (state) cross join lateral (
+from unnest(array['sent', 'failed', 'expired', 'cancelled', 'void', 'suppressed']) w (state) cross join lateral (
     select count(*) as count from (
         select from mails
         where state not in ('pending', 'sending') and state = w.state

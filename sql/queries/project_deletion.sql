@@ -43,6 +43,11 @@ delete from logs where (project_id, id, at) in (
     select project_id, id, at from logs where project_id = :project_id limit :most
 );
 
+-- name: delete_suppressions(project_id, most)
+delete from suppressions where (project_id, address_hash) in (
+    select project_id, address_hash from suppressions where project_id = :project_id limit :most
+);
+
 -- name: delete_project(project_id)
 -- With its platforms, apps, keys and branding; refused while it has users, tokens or mails.
 delete from projects where id = :project_id;

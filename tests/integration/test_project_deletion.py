@@ -14,7 +14,7 @@ TABLES = (
     "users", "sessions", "tokens", "mails", "mail_events", "events", "logs", "platforms", "apps", "api_keys",
     "branding", "project_relays", "authenticators", "challenges", "identities", "identity_tokens", "mfa_changes",
     "oauth_flows", "passkey_challenges", "passkeys", "phone_changes", "providers", "recovery_codes", "sms", "targets",
-    "used_id_tokens", "user_texts", "event_feeds", "feed_events",
+    "used_id_tokens", "user_texts", "event_feeds", "feed_events", "suppressions",
 )  # fmt: skip
 # Country, system, client and device.
 _WHERE_FROM = ", ".join(["''"] * 13)
@@ -53,6 +53,7 @@ ROWS = (
     """insert into sms (project_id, id, kind, token_id, recipient, locale, deadline_at)
     values ($1, gen_random_uuid(), 'phone_login', 't', '+4915112345678', 'en', now())""",
     "insert into targets (project_id, user_id, id, provider_type, identifier) values ($1, 'ann', 't', 'push', 'x')",
+    "insert into suppressions values ($1, decode('00', 'hex'), 'operator', null, now(), now() + interval '1 day')",
     "insert into used_id_tokens values ($1, decode(repeat('00', 32), 'hex'), now())",
 )
 
@@ -85,7 +86,7 @@ async def test_all_of_it_goes_and_nothing_else(type_: Terminal, pool: Pool, proj
         await fill(pool, project_id)
     assert set((await rows(pool, "shop")).values()) == {1}
     answer = await type_.json("projects", "delete", "shop", "--yes")
-    kinds = ("mails", "sms", "tokens", "users", "events", "feed_events", "logs")
+    kinds = ("mails", "sms", "tokens", "users", "events", "feed_events", "logs", "suppressions")
     assert answer == {"deleted": "shop", **dict.fromkeys(kinds, 1)}
     assert set((await rows(pool, "shop")).values()) == {0}
     assert set((await rows(pool, "blog")).values()) == {1}

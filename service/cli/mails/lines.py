@@ -9,7 +9,7 @@ from service.store import outbox_admin
 
 Facts = Mapping[str, Any]
 # States in which a worker ends a mail without asking a relay.
-_NO_TRIES = ("void", "expired", "cancelled")
+_NO_TRIES = ("void", "expired", "cancelled", "suppressed")
 _HEAD = ("ID", "PROJECT", "LETTER", "RECIPIENT", "STATE", "AGE", "TRIES", "NEXT", "LAST")
 
 

@@ -35,6 +35,7 @@ _SENTENCES = {
     "failed": "it has failed already",
     "expired": "it has expired already",
     "cancelled": "it is cancelled already",
+    "suppressed": "its address is suppressed, and it has ended",
 }
 
 

@@ -10,7 +10,8 @@ from service.store import outbox_admin
 
 _REASONS = """Why: `delayed` (its next try comes by itself) and `mailbox_full` while it is pending; `address_refused`,
 `mailbox_full`, `mail_refused` (the mail server took the address, but not this mail) and `not_possible` (a fault of this
-service) where it failed; `mailbox_full` or `expired` (it could not be sent while it was of use) where it expired"""
+service) where it failed; `mailbox_full` or `expired` (it could not be sent while it was of use) where it expired;
+`mailbox_refuses` (an earlier mail came back, or was reported as spam) where it is suppressed, so that none is sent"""
 
 
 class Mail(Answer):
@@ -39,13 +40,22 @@ class Mail(Answer):
         As(lambda _version, address: outbox_admin.mask_address(address)),
     ]
     state: Annotated[
-        Literal["pending", "sent", "failed", "expired", "cancelled"],
+        Literal["pending", "sent", "failed", "expired", "cancelled", "suppressed"],
         Field(description="`sent`: a mail server took it", examples=["sent"]),
         # A lease is the workers' affair: a mail that is being sent still pends.
         As(lambda _version, state: "pending" if state == "sending" else state),
     ]
     reason: Annotated[
-        Literal["", "delayed", "mailbox_full", "address_refused", "mail_refused", "not_possible", "expired"],
+        Literal[
+            "",
+            "delayed",
+            "mailbox_full",
+            "address_refused",
+            "mail_refused",
+            "not_possible",
+            "expired",
+            "mailbox_refuses",
+        ],
         Field(description=_REASONS.replace("\n", " "), examples=[""]),
     ]
 

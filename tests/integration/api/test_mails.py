@@ -72,6 +72,7 @@ async def test_a_mail_is_seen_from_when_it_is_accepted(api: Api, pool: Pool, mem
         ("failed", 550, "rcpt: 5.1.1 <ann@example.com> unknown at mx7.relay.test", "failed", "address_refused"),
         ("expired", 452, "rcpt: 4.2.2 over quota", "expired", "mailbox_full"),
         ("cancelled", None, "an operator cancelled it", "cancelled", ""),
+        ("suppressed", None, "its mailbox refuses our mail", "suppressed", "mailbox_refuses"),
     ],
 )
 async def test_a_state_and_a_reason(
