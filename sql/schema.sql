@@ -531,6 +531,7 @@ create table sms (
 CREATE INDEX sms_by_age ON public.sms USING btree (project_id, created_at);
 CREATE INDEX sms_due ON public.sms USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
 CREATE INDEX sms_of_token ON public.sms USING btree (project_id, token_id);
+CREATE INDEX sms_of_user ON public.sms USING btree (project_id, user_id, created_at) WHERE (user_id IS NOT NULL);
 
 create table suppressions (
     project_id text not null,

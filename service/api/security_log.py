@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
+from service.db import Executor
 from service.errors import QueryInvalid
 from service.http import list_queries, responses, schemas
 from service.http.context import RequestContext
@@ -23,9 +24,15 @@ _BY_MAILBOX = (Event.RECOVERY_CREATE.value, Event.VERIFICATION_UPDATE.value)
 @contract(gives=schemas.LOG_LIST, query=(schemas.QUERIES, schemas.TOTAL), raises=(QueryInvalid,))
 async def list_logs(ctx: RequestContext) -> web.Response:
     """List the log, newest first. Legacy: the ten newest documented events. Modern: limit and offset, and a total."""
-    # A client that signed up with another person's address must not see from where and with what its owner acts.
-    is_holder = await users.is_proved_by_holder(ctx.pool, ctx.member)
-    return await log_list(ctx, ctx.member, hidden=() if is_holder else _BY_MAILBOX)
+    return await log_list(ctx, ctx.member, hidden=await hidden_from(ctx.pool, ctx.member))
+
+
+async def hidden_from(conn: Executor, owner: User) -> Sequence[str]:
+    """Return the events that a member is not shown.
+
+    A client that signed up with another person's address must not see from where and with what its owner acts.
+    """
+    return () if await users.is_proved_by_holder(conn, owner) else _BY_MAILBOX
 
 
 async def log_list(ctx: RequestContext, owner: User, *, hidden: Sequence[str] = ()) -> web.Response:

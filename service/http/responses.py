@@ -1,5 +1,6 @@
 """Responses: one neutral model, rendered for the API version of the request (docs/contract.md#models)."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,14 @@ _JSON = "application/json; charset=UTF-8"
 
 def json(body: object, status: int = 200) -> web.Response:
     return Response(body=orjson.dumps(body), status=status, headers={"Content-Type": _JSON})
+
+
+def streamed_json(pieces: AsyncIterator[bytes]) -> web.Response:
+    """Make a response whose JSON is written piece by piece, as fast as its client reads.
+
+    It is written after the guards have ended: without the request's deadline, and an error can only cut it off.
+    """
+    return Response(body=pieces, headers={"Content-Type": _JSON})
 
 
 def nothing() -> web.Response:

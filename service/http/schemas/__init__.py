@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, RootModel
 
+from service.http.schemas.account_export import ACCOUNT_EXPORT
 from service.http.schemas.empty_lists import CONSENT_LIST, MEMBERSHIP_LIST
 from service.http.schemas.events import EVENT_LIST
 from service.http.schemas.identities import IDENTITY, IDENTITY_LIST
@@ -43,6 +44,7 @@ from service.http.schemas.users import MANAGED_USER, PREFERENCES, USER, USER_LIS
 from service.version import VERSION
 
 __all__ = [
+    "ACCOUNT_EXPORT",
     "CONSENT_LIST",
     "CUSTOM_TOKEN",
     "DOCUMENT",

@@ -195,6 +195,7 @@ async def walk_account(walker: Walker) -> None:
         await walker.call("POST", path, json={})
     await SecurityLogWriter(walker.pool).write_pending()
     assert len((await walker.call("GET", "/v1/account/logs?queries[]=limit(3)")).data["logs"]) >= 3
+    assert (await walker.call("GET", "/v1/account/export")).data["logs"]
     await walker.call("PATCH", "/v1/account/status", json={})
     await walker.pool.execute("update users set status = 'active'")
     await walker.call("DELETE", "/v1/account", json={})
