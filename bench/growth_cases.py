@@ -92,6 +92,7 @@ class Case:
 _NOTHING: dict[str, Any] = {
     "text": "none", "int4": 10, "int2": 10, "int8": 10, "float8": 60.0, "bool": False, "text[]": [], "uuid[]": [],
     "bytea": b"x" * 32, "timestamptz": _NOW, "jsonb": {}, "int4[]": [], "timestamptz[]": [], "bytea[]": [],
+    "int8[]": [],
 }  # fmt: skip
 _KINDS: dict[type, tuple[str, ...]] = {
     str: ("text",), int: ("int4", "int2", "int8", "float8"), bytes: ("bytea",), datetime: ("timestamptz",),

@@ -1,6 +1,6 @@
 -- Spreads the tables over the nodes of Citus by project: `python -m service migrate --distribute`, which drops foreign
--- keys first and adds them again afterwards. What is not named here stays on the coordinator: rate-limit windows and
--- guesses without an account, which many projects count in one statement, and the ledger of migrations.
+-- keys first and adds them again afterwards. What is not named here stays on the coordinator: rate-limit windows, which
+-- many projects count in one statement, guesses that older servers counted, and the ledger of migrations.
 
 -- Whole on every node: what operators set up, small, and read with each project's rows.
 select create_reference_table('projects');
@@ -31,6 +31,7 @@ select create_distributed_table('oauth_flows', 'project_id', colocate_with => 'u
 select create_distributed_table('used_id_tokens', 'project_id', colocate_with => 'users');
 select create_distributed_table('phone_changes', 'project_id', colocate_with => 'users');
 select create_distributed_table('targets', 'project_id', colocate_with => 'users');
+select create_distributed_table('missed_guesses', 'project_id', colocate_with => 'users');
 select create_distributed_table('mails', 'project_id', colocate_with => 'users');
 select create_distributed_table('mail_events', 'project_id', colocate_with => 'users');
 select create_distributed_table('suppressions', 'project_id', colocate_with => 'users');

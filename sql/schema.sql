@@ -250,6 +250,13 @@ create table mfa_changes (
 );
 CREATE INDEX mfa_changes_by_age ON public.mfa_changes USING btree (changed_at);
 
+create table missed_guesses (
+    project_id text not null,
+    slot integer not null,
+    guesses bigint not null,
+    constraint missed_guesses_pkey PRIMARY KEY (project_id, slot)
+) WITH (fillfactor=50);
+
 create table oauth_flows (
     project_id text not null,
     id text not null,

@@ -9,6 +9,8 @@ from service.crypto import key_derivation
 from service.crypto.key_derivation import KeyRing
 from service.crypto.secret import Secret
 from service.db import Executor, Queries
+from service.store import missed_guesses
+from service.store.old_rows import OldRows, delete_by_project
 from service.store.users import Member, User
 
 _sql = Queries("challenges")
@@ -41,7 +43,8 @@ async def create(conn: Executor, member: Member, *, factor: Factor, kid: str, se
 async def count_attempt(conn: Executor, member: Member, *, challenge_id: str) -> Challenge | None:
     """Find a live challenge of the member's session; the attempt counts, and the fifth is the last."""
     where = {"project_id": member.project_id, "user_id": member.id, "session_id": member.session_id}
-    return await _sql.one(conn, "count_challenge_attempt", Challenge, **where, id=challenge_id)
+    slot = missed_guesses.pick_slot()
+    return await _sql.one(conn, "count_challenge_attempt", Challenge, **where, id=challenge_id, slot=slot)
 
 
 async def redeem(conn: Executor, challenge: Challenge) -> bool:
@@ -63,4 +66,5 @@ def code_of(ring: KeyRing, challenge: Challenge) -> Secret:
 
 
 async def delete_expired(conn: Executor, *, most: int) -> int:
-    return await _sql.run(conn, "delete_expired_challenges", most=most)
+    found = await _sql.all(conn, "list_expired_challenges", OldRows, most=most)
+    return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_expired_challenges", **rows))

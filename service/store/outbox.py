@@ -17,6 +17,7 @@ from uuid import UUID
 
 from service import ids, tracing
 from service.db import Executor, Queries
+from service.store.old_rows import OldRows, delete_by_project
 from service.store.tokens import Token
 from service.store.unit_of_work import UnitOfWork
 
@@ -317,4 +318,5 @@ async def backlog(conn: Executor) -> Backlog:
 
 async def delete_finished(conn: Executor, *, days: int, most: int) -> int:
     """Delete mails that ended longer ago, so many at a time."""
-    return await _sql.run(conn, "delete_finished_mails", days=days, most=most)
+    found = await _sql.all(conn, "list_finished_mails", OldRows, days=days, most=most)
+    return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_finished_mails", **rows, days=days))

@@ -43,8 +43,9 @@ async def delete(pool: Pool, project_id: str, *, report: Callable[[dict[str, int
                 raise
         else:
             break
-    # Events refer to no project: a request may have left some meanwhile.
+    # Events and missed guesses refer to no project: a request may have left some meanwhile.
     await _delete_rows(pool, project_id, counts, report)
+    await _sql.run(pool, "delete_missed_guesses", project_id=project_id)
     return dict(counts) if gone else None
 
 

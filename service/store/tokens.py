@@ -21,6 +21,8 @@ from service.crypto.key_derivation import KeyRing
 from service.crypto.link_secrets import Form
 from service.crypto.secret import Secret
 from service.db import Executor, Queries
+from service.store import missed_guesses
+from service.store.old_rows import OldRows, delete_by_project
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
@@ -210,7 +212,8 @@ async def find_by_secret(
     if id_ is None:
         return None
     kinds = [kind] if isinstance(kind, Kind) else [*kind]
-    token = await _sql.one(conn, "count_attempt", Token, project_id=project_id, id=id_, kinds=kinds)
+    facts = {"project_id": project_id, "id": id_, "kinds": kinds, "slot": missed_guesses.pick_slot()}
+    token = await _sql.one(conn, "count_attempt", Token, **facts)
     return _opened(token, user_id=user_id, secret=secret, ring=ring)
 
 
@@ -260,6 +263,7 @@ async def count_code_attempts(
         length=length,
         guesses=_GUESSES_OF_RECOVERY_OTP if kind is Kind.RECOVERY_OTP else _GUESSES,
         most=_most(kind),
+        slot=missed_guesses.pick_slot(),
     )
 
 
@@ -379,4 +383,5 @@ async def revoke_undo_links(conn: Executor, owner: User, *, since: datetime | No
 
 
 async def delete_expired(conn: Executor, *, most: int) -> int:
-    return await _sql.run(conn, "delete_expired_tokens", most=most)
+    found = await _sql.all(conn, "list_expired_tokens", OldRows, most=most)
+    return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_expired_tokens", **rows))

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from service import email_addresses
 from service.db import Executor, Queries
 from service.errors import EmailTaken, UserExists
+from service.store.old_rows import OldRowsOfUsers, delete_by_project
 
 _sql = Queries("users")
 Status = Literal["unactivated", "active", "blocked"]
@@ -335,7 +336,8 @@ async def remove_factors(conn: Executor, user: User) -> None:
 
 
 async def delete_old_mfa_changes(conn: Executor, *, most: int) -> int:
-    return await _sql.run(conn, "delete_old_mfa_changes", most=most)
+    found = await _sql.all(conn, "list_old_mfa_changes", OldRowsOfUsers, most=most)
+    return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_old_mfa_changes", **rows))
 
 
 async def create_by_number_if_absent(
@@ -381,7 +383,8 @@ async def restore_phone(conn: Executor, user: User, *, since: datetime) -> None:
 
 
 async def delete_old_phone_changes(conn: Executor, *, most: int) -> int:
-    return await _sql.run(conn, "delete_old_phone_changes", most=most)
+    found = await _sql.all(conn, "list_old_phone_changes", OldRowsOfUsers, most=most)
+    return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_old_phone_changes", **rows))
 
 
 async def is_phone_verified(conn: Executor, project_id: str, *, phone: str) -> bool:

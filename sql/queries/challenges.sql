@@ -13,7 +13,7 @@ where c.project_id = :project_id and c.user_id = :user_id and c.session_id = :se
         order by created_at desc, id desc limit :most
     );
 
--- name: count_challenge_attempt(project_id, id, user_id, session_id) -> Challenge?
+-- name: count_challenge_attempt(project_id, id, user_id, session_id, slot) -> Challenge?
 -- Counted before the answer is compared, in a transaction of its own, so that parallel guesses count too. A guess at no
 -- challenge of this session is one write as well.
 with counted as (
@@ -22,8 +22,9 @@ with counted as (
         and attempts < 5 and expires_at > now()
     returning project_id, id, user_id, session_id, factor, kid, created_at, expires_at
 ), missed as (
-    update void_guesses set guesses = guesses + 1
-    where slot = (select floor(random() * 1024)::int) and not exists (select from counted)
+    insert into missed_guesses (project_id, slot, guesses)
+    select :project_id, :slot, 1 where not exists (select from counted)
+    on conflict (project_id, slot) do update set guesses = missed_guesses.guesses + 1
 )
 select project_id, id, user_id, session_id, factor, kid, created_at, expires_at from counted;
 
@@ -38,7 +39,16 @@ where project_id = :project_id and id = :id and user_id = :user_id and factor = 
     and (read_at is null or read_at < now() - interval '60 s')
 returning project_id, id, user_id, session_id, factor, kid, created_at, expires_at;
 
--- name: delete_expired_challenges(most)
-delete from challenges where (project_id, id) in (
-    select project_id, id from challenges where expires_at < now() order by expires_at limit :most for update skip locked
+-- name: list_expired_challenges(most) -> OldRows*
+select project_id, array_agg(id) as ids from (
+    select project_id, id from challenges
+    where expires_at < now()
+    order by expires_at limit :most
+) old group by project_id;
+
+-- name: delete_expired_challenges(project_id, ids)
+delete from challenges where project_id = :project_id and id in (
+    select id from challenges
+    where project_id = :project_id and id = any(:ids::text[]) and expires_at < now()
+    for update skip locked
 );

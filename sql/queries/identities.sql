@@ -91,11 +91,20 @@ where i.project_id = :project_id and i.user_id = :user_id and i.created_at < :si
             and o.subject = i.subject and o.id <> i.id and (o.removed_at is null or o.removed_at > i.removed_at)
     );
 
--- name: delete_old_identities(most)
+-- name: list_old_identities(most) -> OldRowsOfUsers*
 -- What no undo link needs any more.
-delete from identities where (project_id, user_id, id) in (
-    select project_id, user_id, id from identities where removed_at < now() - interval '72 hours'
-    order by removed_at limit :most for update skip locked
+select project_id, array_agg(user_id) as user_ids, array_agg(id) as ids from (
+    select project_id, user_id, id from identities
+    where removed_at < now() - interval '72 hours'
+    order by removed_at limit :most
+) old group by project_id;
+
+-- name: delete_old_identities(project_id, user_ids, ids)
+delete from identities where project_id = :project_id and (user_id, id) in (
+    select user_id, id from identities
+    where project_id = :project_id and (user_id, id) in (select * from unnest(:user_ids::text[], :ids::text[]))
+        and removed_at < now() - interval '72 hours'
+    for update skip locked
 );
 
 -- name: forget_unshown_tokens(most)

@@ -10,7 +10,16 @@ where project_id = :project_id and id = :id and provider = :provider and expires
     and (browser is null or browser = :browser)
 returning project_id, id, provider, kind, success, failure, app_state, browser is not null as bound, session_id;
 
--- name: delete_expired_oauth_flows(most)
-delete from oauth_flows where (project_id, id) in (
-    select project_id, id from oauth_flows where expires_at < now() order by expires_at limit :most for update skip locked
+-- name: list_expired_oauth_flows(most) -> OldRows*
+select project_id, array_agg(id) as ids from (
+    select project_id, id from oauth_flows
+    where expires_at < now()
+    order by expires_at limit :most
+) old group by project_id;
+
+-- name: delete_expired_oauth_flows(project_id, ids)
+delete from oauth_flows where project_id = :project_id and id in (
+    select id from oauth_flows
+    where project_id = :project_id and id = any(:ids::text[]) and expires_at < now()
+    for update skip locked
 );

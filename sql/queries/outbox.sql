@@ -236,12 +236,20 @@ from (
     ) m
 ) d;
 
--- name: delete_finished_mails(days, most)
+-- name: list_finished_mails(days, most) -> OldRows*
 -- Ended mails are kept for questions, then deleted, since they hold an address. Ids grow with time, so that the oldest
 -- stand at one end of the key; a day of tolerance for the clocks of those who made them.
-delete from mails where (id, project_id) in (
-    select id, project_id from mails
+select project_id, array_agg(id) as ids from (
+    select project_id, id from mails
     where id < uuid_at(now() - make_interval(days => :days) + interval '1 day')
         and state not in ('pending', 'sending') and ended_at < now() - make_interval(days => :days)
-    order by id limit :most for update skip locked
+    order by id limit :most
+) old group by project_id;
+
+-- name: delete_finished_mails(project_id, ids, days)
+delete from mails where project_id = :project_id and id in (
+    select id from mails
+    where project_id = :project_id and id = any(:ids::uuid[]) and state not in ('pending', 'sending')
+        and ended_at < now() - make_interval(days => :days)
+    for update skip locked
 );

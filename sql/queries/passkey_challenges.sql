@@ -52,7 +52,16 @@ returning project_id, id, challenge, rp_id, origins, coalesce(passkey_id, '') as
 -- name: finish_registration(project_id, id)
 delete from passkey_challenges where project_id = :project_id and id = :id;
 
--- name: delete_expired_passkey_challenges(most)
-delete from passkey_challenges where (project_id, id) in (
-    select project_id, id from passkey_challenges where expires_at < now() order by expires_at limit :most for update skip locked
+-- name: list_expired_passkey_challenges(most) -> OldRows*
+select project_id, array_agg(id) as ids from (
+    select project_id, id from passkey_challenges
+    where expires_at < now()
+    order by expires_at limit :most
+) old group by project_id;
+
+-- name: delete_expired_passkey_challenges(project_id, ids)
+delete from passkey_challenges where project_id = :project_id and id in (
+    select id from passkey_challenges
+    where project_id = :project_id and id = any(:ids::text[]) and expires_at < now()
+    for update skip locked
 );

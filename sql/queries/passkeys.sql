@@ -59,9 +59,17 @@ select exists (select from passkeys where project_id = :project_id and removed_a
         where project_id = :project_id and passkey_id is not null and used_at is null and expires_at > now()
     );
 
--- name: delete_removed_passkeys(most)
+-- name: list_removed_passkeys(most) -> OldRows*
 -- What no undo link needs any more.
-delete from passkeys where (project_id, id) in (
-    select project_id, id from passkeys where removed_at < now() - interval '72 hours'
-    order by removed_at limit :most for update skip locked
+select project_id, array_agg(id) as ids from (
+    select project_id, id from passkeys
+    where removed_at < now() - interval '72 hours'
+    order by removed_at limit :most
+) old group by project_id;
+
+-- name: delete_removed_passkeys(project_id, ids)
+delete from passkeys where project_id = :project_id and id in (
+    select id from passkeys
+    where project_id = :project_id and id = any(:ids::text[]) and removed_at < now() - interval '72 hours'
+    for update skip locked
 );

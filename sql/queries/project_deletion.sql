@@ -48,6 +48,9 @@ delete from suppressions where (project_id, address_hash) in (
     select project_id, address_hash from suppressions where project_id = :project_id limit :most
 );
 
+-- name: delete_missed_guesses(project_id)
+delete from missed_guesses where project_id = :project_id;
+
 -- name: delete_project(project_id)
 -- With its platforms, apps, keys and branding; refused while it has users, tokens or mails.
 delete from projects where id = :project_id;

@@ -30,8 +30,17 @@ delete from recovery_codes where project_id = :project_id and user_id = :user_id
 update recovery_codes set removed_at = null
 where project_id = :project_id and user_id = :user_id and removed_at >= :since;
 
--- name: delete_old_recovery_codes(most)
-delete from recovery_codes where (project_id, user_id, set_id, place) in (
-    select project_id, user_id, set_id, place from recovery_codes where removed_at < now() - interval '72 hours'
-    order by removed_at limit :most for update skip locked
+-- name: list_old_recovery_codes(most) -> OldRowsOfUsers*
+select project_id, array_agg(user_id) as user_ids, array_agg(set_id) as ids from (
+    select project_id, user_id, set_id from recovery_codes
+    where removed_at < now() - interval '72 hours'
+    order by removed_at limit :most
+) old group by project_id;
+
+-- name: delete_old_recovery_codes(project_id, user_ids, ids)
+delete from recovery_codes where project_id = :project_id and (user_id, set_id) in (
+    select user_id, set_id from recovery_codes
+    where project_id = :project_id and (user_id, set_id) in (select * from unnest(:user_ids::text[], :ids::text[]))
+        and removed_at < now() - interval '72 hours'
+    for update skip locked
 );

@@ -81,9 +81,19 @@ update sessions set assurance = 2 where project_id = :project_id and user_id = :
 -- name: delete_other_sessions(project_id, user_id, kept)
 delete from sessions where project_id = :project_id and user_id = :user_id and id <> :kept;
 
--- name: delete_expired_sessions(most)
--- Like all tidying a batch at a time by an index, past what another transaction holds.
-delete from sessions where (project_id, user_id, id) in (
-    select project_id, user_id, id from sessions where expires_at < now() - interval '1 day'
-    order by expires_at limit :most for update skip locked
+-- name: list_expired_sessions(most) -> OldRowsOfUsers*
+-- Like all tidying a batch at a time by an index: first which rows, then those of each project, past what another
+-- transaction holds.
+select project_id, array_agg(user_id) as user_ids, array_agg(id) as ids from (
+    select project_id, user_id, id from sessions
+    where expires_at < now() - interval '1 day'
+    order by expires_at limit :most
+) old group by project_id;
+
+-- name: delete_expired_sessions(project_id, user_ids, ids)
+delete from sessions where project_id = :project_id and (user_id, id) in (
+    select user_id, id from sessions
+    where project_id = :project_id and (user_id, id) in (select * from unnest(:user_ids::text[], :ids::text[]))
+        and expires_at < now() - interval '1 day'
+    for update skip locked
 );

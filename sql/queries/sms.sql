@@ -60,12 +60,20 @@ update sms set state = 'pending', lease_by = null, due_at = now() where state = 
 update sms set state = 'pending', lease_by = null, due_at = now(), sends = sends - 1
 where id = any(:ids::uuid[]) and state = 'sending' and lease_by = :worker;
 
--- name: delete_finished_sms(days, most)
-delete from sms where (id, project_id) in (
-    select id, project_id from sms
+-- name: list_finished_sms(days, most) -> OldRows*
+select project_id, array_agg(id) as ids from (
+    select project_id, id from sms
     where id < uuid_at(now() - make_interval(days => :days) + interval '1 day')
         and state not in ('pending', 'sending') and ended_at < now() - make_interval(days => :days)
-    order by id limit :most for update skip locked
+    order by id limit :most
+) old group by project_id;
+
+-- name: delete_finished_sms(project_id, ids, days)
+delete from sms where project_id = :project_id and id in (
+    select id from sms
+    where project_id = :project_id and id = any(:ids::uuid[]) and state not in ('pending', 'sending')
+        and ended_at < now() - make_interval(days => :days)
+    for update skip locked
 );
 
 -- name: low_sms_conversions(most, least) -> Conversion*

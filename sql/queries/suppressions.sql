@@ -6,8 +6,8 @@ where project_id = :project_id and address_hash = any(:hashes::bytea[]) and unti
 -- One that an operator has set stays an operator's to lift; none ends sooner than it would have.
 insert into suppressions as s (project_id, address_hash, cause, mail_id, until)
 values (:project_id, :address_hash, :cause, :mail_id, now() + make_interval(days => :days))
-on conflict (project_id, address_hash) do update set since = now(), until = greatest(s.until, excluded.until),
-    cause = case when s.cause = 'operator' and s.until > now() then s.cause else excluded.cause end,
+on conflict (project_id, address_hash) do update set since = excluded.since, until = greatest(s.until, excluded.until),
+    cause = case when s.cause = 'operator' and s.until > excluded.since then s.cause else excluded.cause end,
     mail_id = coalesce(excluded.mail_id, s.mail_id);
 
 -- name: list_suppressions(project_id, hashes, most) -> Suppression*
@@ -22,8 +22,16 @@ order by s.since desc, s.address_hash limit :most;
 delete from suppressions
 where project_id = :project_id and address_hash = any(:hashes::bytea[]) and cause = any(:causes::text[]);
 
--- name: delete_expired_suppressions(most)
-delete from suppressions where (project_id, address_hash) in (
-    select project_id, address_hash from suppressions where until < now() order by until limit :most
+-- name: list_expired_suppressions(most) -> OldRows*
+select project_id, array_agg(address_hash) as ids from (
+    select project_id, address_hash from suppressions
+    where until < now()
+    order by until limit :most
+) old group by project_id;
+
+-- name: delete_expired_suppressions(project_id, ids)
+delete from suppressions where project_id = :project_id and address_hash in (
+    select address_hash from suppressions
+    where project_id = :project_id and address_hash = any(:ids::bytea[]) and until < now()
     for update skip locked
 );

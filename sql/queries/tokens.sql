@@ -18,7 +18,7 @@ update tokens set user_id = :user_id, email_version = :email_version
 where project_id = :project_id and id = :id and user_id is null
 returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at;
 
--- name: count_attempt(project_id, id, kinds) -> Token?
+-- name: count_attempt(project_id, id, kinds, slot) -> Token?
 -- Counted before the secret is compared, in a transaction of its own, so that parallel guesses count too.
 -- A guess at no token is one write as well: else the time of a commit would tell whether the link is still valid.
 with counted as (
@@ -26,8 +26,9 @@ with counted as (
     where project_id = :project_id and id = :id and kind = any(:kinds) and attempts < 5 and expires_at > now()
     returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at
 ), missed as (
-    update void_guesses set guesses = guesses + 1
-    where slot = (select floor(random() * 1024)::int) and not exists (select from counted)
+    insert into missed_guesses (project_id, slot, guesses)
+    select :project_id, :slot, 1 where not exists (select from counted)
+    on conflict (project_id, slot) do update set guesses = missed_guesses.guesses + 1
 )
 select project_id, id, kind, user_id, requested_user_id, email, email_version, kid, created_at, expires_at from counted;
 
@@ -36,7 +37,7 @@ select project_id, id, kind, user_id, asked_as as requested_user_id, email, emai
 from tokens
 where project_id = :project_id and id = :id and kind = :kind and attempts < 5 and expires_at > now();
 
--- name: count_code_attempts(project_id, requested_user_id, kind, length, guesses, most) -> Token*
+-- name: count_code_attempts(project_id, requested_user_id, kind, length, guesses, most, slot) -> Token*
 -- A code is too short to name its token: the guess counts for each token it may be meant for, the newest ones. With all
 -- of them a client that requests codes for a thousand users under one id would guess a thousand times at once.
 -- A secret of 32 hex digits or more can't be guessed: its token is written as well, and the guess does not count, so
@@ -52,8 +53,9 @@ with counted as (
     )
     returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at
 ), missed as (
-    update void_guesses set guesses = guesses + 1
-    where slot = (select floor(random() * 1024)::int) and not exists (select from counted)
+    insert into missed_guesses (project_id, slot, guesses)
+    select :project_id, :slot, 1 where not exists (select from counted)
+    on conflict (project_id, slot) do update set guesses = missed_guesses.guesses + 1
 )
 select project_id, id, kind, user_id, requested_user_id, email, email_version, kid, created_at, expires_at from counted;
 
@@ -118,9 +120,17 @@ delete from tokens where project_id = :project_id and user_id = :user_id and kin
 delete from tokens where project_id = :project_id and user_id = :user_id and kind in ('disavowal', 'email_undo')
     and (:since::timestamptz is null or created_at >= :since);
 
--- name: delete_expired_tokens(most)
+-- name: list_expired_tokens(most) -> OldRows*
 -- Kept a day longer, so that an expired link can still be told from an invented one.
-delete from tokens where (project_id, id) in (
-    select project_id, id from tokens where expires_at < now() - interval '1 day'
-    order by expires_at limit :most for update skip locked
+select project_id, array_agg(id) as ids from (
+    select project_id, id from tokens
+    where expires_at < now() - interval '1 day'
+    order by expires_at limit :most
+) old group by project_id;
+
+-- name: delete_expired_tokens(project_id, ids)
+delete from tokens where project_id = :project_id and id in (
+    select id from tokens
+    where project_id = :project_id and id = any(:ids::text[]) and expires_at < now() - interval '1 day'
+    for update skip locked
 );

@@ -3,7 +3,16 @@
 insert into used_id_tokens (project_id, digest, expires_at)
 values (:project_id, :digest, to_timestamp(:expires_at::bigint)) on conflict do nothing;
 
--- name: delete_expired_used_id_tokens(most)
-delete from used_id_tokens where (project_id, digest) in (
-    select project_id, digest from used_id_tokens where expires_at < now() order by expires_at limit :most for update skip locked
+-- name: list_expired_used_id_tokens(most) -> OldRows*
+select project_id, array_agg(digest) as ids from (
+    select project_id, digest from used_id_tokens
+    where expires_at < now()
+    order by expires_at limit :most
+) old group by project_id;
+
+-- name: delete_expired_used_id_tokens(project_id, ids)
+delete from used_id_tokens where project_id = :project_id and digest in (
+    select digest from used_id_tokens
+    where project_id = :project_id and digest = any(:ids::bytea[]) and expires_at < now()
+    for update skip locked
 );

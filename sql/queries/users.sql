@@ -273,10 +273,19 @@ select remove_factors(:project_id, :id);
 delete from mfa_changes where project_id = :project_id and user_id = :user_id
     and (:since::timestamptz is null or changed_at >= :since);
 
--- name: delete_old_mfa_changes(most)
-delete from mfa_changes where (project_id, user_id, id) in (
-    select project_id, user_id, id from mfa_changes where changed_at < now() - interval '72 hours'
-    order by changed_at limit :most for update skip locked
+-- name: list_old_mfa_changes(most) -> OldRowsOfUsers*
+select project_id, array_agg(user_id) as user_ids, array_agg(id) as ids from (
+    select project_id, user_id, id from mfa_changes
+    where changed_at < now() - interval '72 hours'
+    order by changed_at limit :most
+) old group by project_id;
+
+-- name: delete_old_mfa_changes(project_id, user_ids, ids)
+delete from mfa_changes where project_id = :project_id and (user_id, id) in (
+    select user_id, id from mfa_changes
+    where project_id = :project_id and (user_id, id) in (select * from unnest(:user_ids::text[], :ids::bigint[]))
+        and changed_at < now() - interval '72 hours'
+    for update skip locked
 );
 
 -- name: ensure_user_of_number(project_id, ids, phone) -> NumberOwner?
@@ -363,10 +372,19 @@ where u.project_id = :project_id and u.id = :id;
 delete from phone_changes where project_id = :project_id and user_id = :user_id
     and (:since::timestamptz is null or changed_at >= :since);
 
--- name: delete_old_phone_changes(most)
-delete from phone_changes where (project_id, user_id, id) in (
-    select project_id, user_id, id from phone_changes where changed_at < now() - interval '72 hours'
-    order by changed_at limit :most for update skip locked
+-- name: list_old_phone_changes(most) -> OldRowsOfUsers*
+select project_id, array_agg(user_id) as user_ids, array_agg(id) as ids from (
+    select project_id, user_id, id from phone_changes
+    where changed_at < now() - interval '72 hours'
+    order by changed_at limit :most
+) old group by project_id;
+
+-- name: delete_old_phone_changes(project_id, user_ids, ids)
+delete from phone_changes where project_id = :project_id and (user_id, id) in (
+    select user_id, id from phone_changes
+    where project_id = :project_id and (user_id, id) in (select * from unnest(:user_ids::text[], :ids::bigint[]))
+        and changed_at < now() - interval '72 hours'
+    for update skip locked
 );
 
 -- name: is_number_verified(project_id, phone)

@@ -17,6 +17,7 @@ _HEADER = re.compile(r"-- name: (\w+)\([^)]*\)(?: -> \w+(?P<count>[?*])?)?$", re
 _PYTHON = {
     "text": str, "varchar": str, "bool": bool, "int2": int, "int4": int, "int8": int, "float8": float,
     "bytea": bytes, "jsonb": dict, "timestamptz": "datetime", "uuid": "UUID", "text[]": list, "uuid[]": list,
+    "bytea[]": list, "int8[]": list,
 }  # fmt: skip
 _NOUNS = sorted(path.stem for path in (SQL / "queries").glob("*.sql"))
 _STATEMENTS = [(noun, statement) for noun in _NOUNS for statement in Queries(noun).statements.values()]

@@ -15,6 +15,7 @@ TABLES = (
     "branding", "project_relays", "authenticators", "challenges", "identities", "identity_tokens", "mfa_changes",
     "oauth_flows", "passkey_challenges", "passkeys", "phone_changes", "providers", "recovery_codes", "sms", "targets",
     "used_id_tokens", "user_texts", "event_feeds", "feed_events", "suppressions",
+    "missed_guesses",
 )  # fmt: skip
 # Country, system, client and device.
 _WHERE_FROM = ", ".join(["''"] * 13)
@@ -54,6 +55,7 @@ ROWS = (
     values ($1, gen_random_uuid(), 'phone_login', 't', '+4915112345678', 'en', now())""",
     "insert into targets (project_id, user_id, id, provider_type, identifier) values ($1, 'ann', 't', 'push', 'x')",
     "insert into suppressions values ($1, decode('00', 'hex'), 'operator', null, now(), now() + interval '1 day')",
+    "insert into missed_guesses values ($1, 0, 1)",
     "insert into used_id_tokens values ($1, decode(repeat('00', 32), 'hex'), now())",
 )
 

@@ -24,6 +24,12 @@ _WRITTEN = """
 ONE_CHANGE = (0, 1, 0, True)
 
 
+@pytest.fixture(autouse=True)
+async def slots(api: Api, pool: Pool) -> None:
+    """The rows that count guesses at nothing, as a project has them after its first ones."""
+    await pool.execute("insert into missed_guesses select 'shop', generate_series(0, 63), 1")
+
+
 async def written(pool: Pool, settings: Settings, kind: Kind, user_id: str, secret: str) -> tuple[int, int, int, bool]:
     """By one guess."""
     ring = settings.key_ring
@@ -95,11 +101,16 @@ async def answered(pool: Pool, person: Person, challenge_id: str) -> tuple[int, 
         return await written_by(connection, challenges.count_attempt(connection, member, challenge_id=challenge_id))
 
 
-async def test_void_guesses_fill_nothing(api: Api, pool: Pool, settings: Settings):
-    """However many guesses go into the void, as many rows count them as there were."""
-    before = (await pool.fetchrow("select count(*), sum(guesses) from void_guesses"))[:]
+async def test_missed_guesses_fill_nothing(api: Api, pool: Pool, settings: Settings):
+    """However many guesses miss, no row is added once a project has those that count them."""
     for _ in range(20):
         await written(pool, settings, Kind.RECOVERY, ids.new(), ids.new() + "0" * 236)
-    after = (await pool.fetchrow("select count(*), sum(guesses) from void_guesses"))[:]
-    assert after == (before[0], before[1] + 20)
-    assert before[0] == 1024
+    after = (await pool.fetchrow("select count(*), sum(guesses) from missed_guesses"))[:]
+    assert after == (64, 64 + 20)
+
+
+async def test_the_first_missed_guesses_of_a_project_are_one_write_too(api: Api, pool: Pool, settings: Settings):
+    """Before they have their rows they add them: one row and a commit as well."""
+    await pool.execute("delete from missed_guesses")
+    written_first = await written(pool, settings, Kind.RECOVERY, ids.new(), ids.new() + "0" * 236)
+    assert written_first == (1, 0, 0, True)

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from service.db import Pool, Queries
-from service.store import authenticators, sessions, tokens
+from service.store import authenticators, projects, sessions, tokens
 from worker.tidying import BATCH, DELETIONS, Tidying
 
 _SESSION = (
@@ -14,16 +14,19 @@ _SESSION = (
     " device_name, device_brand, device_model, expires_at) select 'shop', 'ann', number::text, 'x', 'email', '', '',"
     " '', '', '', '', '', '', '', '', '', '', '', '', now() - interval '25 h' from generate_series(1, $1) number"
 )
+_VERBS = ("delete", "list")
+_OLD = ("expired", "old", "removed", "finished")
 # Statements of worker/tidying.py, with their file.
 _STATEMENTS = [
     (noun, name)
     for noun in (
         "acts", "authenticators", "challenges", "identities", "oauth_flows", "outbox", "passkey_challenges", "passkeys",
-        "recovery_codes", "sessions", "sms", "tokens", "used_id_tokens", "users",
+        "recovery_codes", "sessions", "sms", "suppressions", "tokens", "used_id_tokens", "users",
     )
     for name in Queries(noun).statements
-    if name.startswith(("delete_expired_", "delete_old_", "delete_removed_", "delete_finished_", "forget_"))
+    if name == "forget_unshown_tokens" or name.startswith(tuple(f"{verb}_{old}_" for verb in _VERBS for old in _OLD))
 ]  # fmt: skip
+_FACTS = {"project_id": "shop", "user_ids": [], "ids": [], "days": 30}
 
 
 async def test_more_than_a_batch_is_deleted_at_once(pool: Pool, ann):
@@ -79,20 +82,41 @@ async def test_a_row_that_is_held_is_left_for_the_next_round(pool: Pool, ann):
         assert [row[0] for row in await pool.fetch("select id from sessions")] == ["2"]
 
 
+async def test_a_batch_that_is_held_ends_the_round(pool: Pool, ann):
+    """A full batch of which nothing can be deleted is not looked for again and again."""
+    await pool.execute(_SESSION, BATCH)
+    async with pool.connection() as held, held.transaction():
+        await held.execute("select from sessions for update")
+        await Tidying(pool, 12, 30, 30).run()
+    assert (await pool.fetchrow("select count(*) from sessions"))[0] == BATCH
+
+
+async def test_each_project_has_its_own_statement(pool: Pool, ann):
+    """Rows of several projects are found together and deleted project by project; none is left over."""
+    await projects.create(pool, "second", name="Second")
+    await pool.execute(
+        "insert into tokens (project_id, id, kind, email, kid, expires_at)"
+        " select project, number::text, 'otp', 'a@b.example', 'k', now() - interval '25 h'"
+        " from unnest(array['shop', 'second']) project, generate_series(1, $1) number",
+        BATCH,
+    )
+    await Tidying(pool, 12, 30, 30).run()
+    assert (await pool.fetchrow("select count(*) from tokens"))[0] == 0
+
+
 @pytest.mark.parametrize(("noun", "name"), _STATEMENTS, ids=[name for _, name in _STATEMENTS])
 async def test_it_finds_them_by_an_index(pool: Pool, noun: str, name: str):
-    """No statement reads a whole table, whatever its size: each names its rows by an index and a limit."""
+    """No statement reads a whole table, whatever its size: each names its rows by an index, at most a batch of them."""
     statement = Queries(noun).statements[name]
     async with pool.connection() as connection, connection.transaction():
         await connection.execute("set local enable_seqscan = off")
-        plan = await connection.fetch(
-            f"explain {statement.sql}", *({"days": 30}.get(one, 9) for one in statement.params)
-        )
+        plan = await connection.fetch(f"explain {statement.sql}", *(_FACTS.get(one, 9) for one in statement.params))
     text = "\n".join(row[0] for row in plan)
-    assert "Limit" in text
+    assert ("Limit" in text) is ("most" in statement.params)
     assert not [line for line in text.splitlines() if "Seq Scan" in line and "projects" not in line], text
 
 
 def test_every_such_statement_belongs_to_it():
     """A new table's tidying is found by the test above."""
-    assert len(DELETIONS) + 2 == len(_STATEMENTS)  # mails and SMS besides
+    deleting = [name for _, name in _STATEMENTS if not name.startswith("list_")]
+    assert len(DELETIONS) + 2 == len(deleting)  # mails and SMS besides
