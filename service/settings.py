@@ -16,6 +16,8 @@ from service.smtp_deadlines import Deadlines
 # In the place of a webhook: SMS go into the worker's log.
 LOG_SMS = "log:"
 _REDIS_DATABASE = re.compile(r"/?|/[0-9]{1,5}")
+# 64 of a local part, without `+`, the 32 of an id, a dot and the 16 of a tag.
+_LONGEST_BOUNCE_LOCAL_PART = 14
 _UNREADABLE = "its hosts can't be read: of the password / # ? @ : and % stand percent-encoded, ports are 1 to 65535"
 
 KeyRing = dict[str, bytes]
@@ -199,6 +201,18 @@ class Settings(DatastoreSettings):
     event_days: int = Field(
         30, ge=1, le=3650, description="Days an event stays in the feed for other systems (docs/events.md)"
     )
+    bounce_address: str = Field(
+        "",
+        description="Address that mails come back to, such as bounces@bounces.example.com: each mail is sent from one "
+        "of its own, bounces+MAIL.TAG@bounces.example.com (docs/bounces.md). Empty sends from the sender's address",
+    )
+    bounce_lmtp_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port on which a worker takes what came to BOUNCE_ADDRESS from your mail server by LMTP, on the "
+        "first address of HOST; 0 for none. Never publish it",
+    )
     suppression_days: int = Field(
         90,
         ge=1,
@@ -276,6 +290,21 @@ class Settings(DatastoreSettings):
             return email_addresses.sender(value)
         except ValueError:
             raise ValueError("an address such as no-reply@example.com") from None
+
+    @field_validator("bounce_address")
+    @classmethod
+    def _is_return_path(cls, value: str) -> str:
+        """Leave room for a mail's id and its tag: a local part has 64 characters at most."""
+        local = value.rpartition("@")[0]
+        fits = len(local) <= _LONGEST_BOUNCE_LOCAL_PART and "+" not in local
+        try:
+            address = email_addresses.sender(value).lower() if value else ""
+        except ValueError:
+            fits = False
+        if not fits:
+            longest = f"at most {_LONGEST_BOUNCE_LOCAL_PART} characters before the @ and no + in them"
+            raise ValueError(f"an address such as bounces@bounces.example.com, {longest}")
+        return address
 
     @field_validator("health_port")
     @classmethod

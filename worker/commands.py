@@ -3,6 +3,8 @@
 `python -m worker check` says whether the worker of this machine or container lives; with `--relay` it says instead
 whether the relays of SMTP_URL let us in (TLS, names, password or access token), and whether the webhook of SMS_URL can
 be reached. It sends nothing.
+`python -m worker bounces` takes in one mail that came back, from standard input, for a mail server's pipe. Its exit
+codes are the mail server's: 0 done, 65 refused, 75 to be tried again (docs/bounces.md).
 `python -m worker mails …` is `python -m service mails …` by its old name, for one more release.
 Exit codes: 0 done, 1 not alive or not let in, 2 wrong words, 5 the settings are unfit; those of `mails` stand in its
 own --help.
@@ -25,6 +27,7 @@ from service.cli.commands import Parser
 from service.clientinfo import user_agents
 from service.settings import InvalidSettings, Settings, WorkerSettings
 from service.version import VERSION
+from worker.bounces import pipe
 from worker.mail import templates
 from worker.main import run_worker
 from worker.parts import relay_of
@@ -49,6 +52,10 @@ def parser() -> argparse.ArgumentParser:
             made.add_argument(
                 "--relay", action="store_true", help="whether relays and webhook let us in; nothing is sent"
             )
+    text = "take in one mail that came back, from standard input"
+    words.add_parser("bounces", help=text, description=text).add_argument(
+        "--recipient", action="append", default=[], metavar="ADDRESS", help="whom the mail server had it for"
+    )
     mails.add_outbox(words)
     root.set_defaults(command="run")
     return root
@@ -59,13 +66,8 @@ def main(words: Sequence[str] | None = None) -> int:
     kinds.check(root, words)
     arguments = root.parse_args(words)
     logging.getLogger().addHandler(logging.NullHandler())  # a command prints its own messages
-    if arguments.command == "mails":
-        print(_MOVED, file=sys.stderr)
-        return mails.serve(arguments)
-    if arguments.command == "check" and not arguments.relay:
-        alive, line = heartbeat.describe(as_json=arguments.json)
-        print(line)
-        return 0 if alive else NOT_ALIVE
+    if (code := _without_relay(arguments)) is not None:
+        return code
     try:
         settings = WorkerSettings.read()
         servers = _relays(settings)
@@ -83,6 +85,20 @@ def main(words: Sequence[str] | None = None) -> int:
         print(exit_codes.describe(unfit, exit_codes.UNFIT), file=sys.stderr)
         return exit_codes.UNFIT
     return 0
+
+
+def _without_relay(arguments: argparse.Namespace) -> int | None:
+    """Carry out a command that needs no relay, and return its exit code; None for any other."""
+    if arguments.command == "mails":
+        print(_MOVED, file=sys.stderr)
+        return mails.serve(arguments)
+    if arguments.command == "bounces":
+        return pipe.run(arguments.recipient)
+    if arguments.command == "check" and not arguments.relay:
+        alive, line = heartbeat.describe(as_json=arguments.json)
+        print(line)
+        return 0 if alive else NOT_ALIVE
+    return None
 
 
 def _relays(settings: Settings) -> tuple[SmtpUrl, ...]:

@@ -20,6 +20,7 @@ from service.store.tokens import Kind, Token
 from service.store.unit_of_work import unit_of_work
 from service.store.users import User
 from service.template_overrides.language import OverrideFault
+from worker.bounces.return_path import ReturnPath
 from worker.concurrency import DeliverySlots
 from worker.leases import LEASE
 from worker.mail import branding, compose
@@ -48,6 +49,7 @@ class Delivery:
     public_url: str
     slots: DeliverySlots
     recorder: OutcomeRecorder
+    return_path: ReturnPath | None = None
     logos: LogoCache = field(init=False, repr=False)
     overrides: OverrideCache = field(init=False, repr=False)
     # Letters of a batch are composed in turn, one in a round of the event loop: relays' replies are read in between.
@@ -196,6 +198,8 @@ class Delivery:
     async def _send(self, claim: Claim, lease: Lease, message: bytes) -> Accepted:
         """Send by the project's relay, and journal the acceptance. Raises PermanentFailure, TemporaryFailure."""
         address, relay = claim.sender_address or self.sender, await self.relays.relay_of(claim.project_id)
+        if self.return_path:
+            address = self.return_path.of(claim.id)
         with self.recorder.fenced(claim, lease) as lease_is_valid:
             sending = relay.send(address, claim.recipient, message, before_data=lease_is_valid)
             with tracing.span("send"):

@@ -19,6 +19,12 @@ UNREADABLE = counter("accounts_journal_entries_unreadable_total", "Entries of th
 RECOVERED = counter("accounts_mails_recovered_total", "Mails that a worker took back when it started again.")
 RELEASED = counter("accounts_mails_released_total", "Mails that a worker handed back when it stopped.")
 RESCHEDULED = counter("accounts_mails_rescheduled_total", "Mails made due because their relay works again.")
+REPORTS = counter(
+    "accounts_mail_reports_total",
+    "What came back of mails: `delivered`, `deferred`, `bounced`, `complained`, `ignored` where it reports nothing, or "
+    "`refused`.",
+    "outcome",
+)
 SMS_ATTEMPTS = counter("accounts_sms_attempts_total", "SMS that were claimed to be sent.")
 SMS_OUTCOMES = counter("accounts_sms_outcomes_total", "SMS that ended.", "outcome")
 SMS_WAITS = counter("accounts_sms_waits_total", "Attempts at an SMS that failed for now.")
@@ -82,6 +88,10 @@ COUNTERS: Mapping[str, tuple[Definition, tuple[str, ...]]] = {
     "mails_recovered": (RECOVERED, ()),
     "mails_released": (RELEASED, ()),
     "mails_rescheduled": (RESCHEDULED, ()),
+    **{
+        f"reports_{name}": (REPORTS, (name,))
+        for name in ("delivered", "deferred", "bounced", "complained", "ignored", "refused")
+    },
     "sms_attempts": (SMS_ATTEMPTS, ()),
     **{f"sms_{name}": (SMS_OUTCOMES, (name,)) for name in ("sent", "failed", "expired", "cancelled", "void")},
     "sms_waits": (SMS_WAITS, ()),

@@ -8,6 +8,9 @@ from functools import partial
 from service.metrics import MetricsPage, of_process
 from service.relay_reports import RelayReporter
 from service.settings import Settings
+from worker.bounces.intake import BounceIntake
+from worker.bounces.lmtp import LmtpPort
+from worker.bounces.return_path import ReturnPath
 from worker.concurrency import DeliverySlots
 from worker.context import WorkerContext
 from worker.delivery import Delivery
@@ -56,14 +59,15 @@ class Deliveries:
 
 @dataclass(frozen=True, slots=True)
 class Monitoring:
-    """Heartbeat, report of relays and health port; each runs beside the deliveries."""
+    """Heartbeat, report of relays, health port and listener for bounces; each runs beside the deliveries."""
 
     heartbeat: Heartbeat
     reports: RelayReporter
     health_port: HealthPort
+    lmtp_port: LmtpPort
 
-    def __iter__(self) -> Iterator[Heartbeat | RelayReporter | HealthPort]:
-        return iter((self.heartbeat, self.reports, self.health_port))
+    def __iter__(self) -> Iterator[Heartbeat | RelayReporter | HealthPort | LmtpPort]:
+        return iter((self.heartbeat, self.reports, self.health_port, self.lmtp_port))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,8 @@ def _deliveries(context: WorkerContext, senders: Senders, recorder: OutcomeRecor
     ring, redis_url = settings.key_ring, settings.redis_url.get_secret_value()
     slots, log_writer = DeliverySlots(settings.worker_jobs), SecurityLogWriter(pool)
     delivery = Delivery(
-        pool, senders.relays, context.job_queue, ring, settings.mail_from, settings.public_url, slots, recorder
+        pool, senders.relays, context.job_queue, ring, settings.mail_from, settings.public_url, slots, recorder,
+        return_path_of(settings),
     )  # fmt: skip
     sms_delivery = SmsDelivery(pool, senders.sms, ring, worker, slots, context.metrics)
     sms_poller, dispatcher = SmsPoller(pool, sms_delivery), Dispatcher(delivery)
@@ -119,7 +124,17 @@ def _monitoring(context: WorkerContext, senders: Senders, stop: asyncio.Event) -
         Heartbeat(settings.worker_heartbeat, identity, senders.relays, job_queue, metrics, senders.sms),
         RelayReporter(context.redis, identity.name, senders.relays.states, peers.redis),
         HealthPort(settings.host, settings.worker_health_port, health, page),
+        LmtpPort(settings.host, settings.bounce_lmtp_port, _intake(context), metrics),
     )
+
+
+def return_path_of(settings: Settings) -> ReturnPath | None:
+    return ReturnPath(settings.bounce_address, settings.key_ring) if settings.bounce_address else None
+
+
+def _intake(context: WorkerContext) -> BounceIntake | None:
+    settings, path = context.settings, return_path_of(context.settings)
+    return BounceIntake(context.pool, path, settings.key_ring, settings.suppression_days) if path else None
 
 
 def relay_of(settings: Settings) -> RelayPool:

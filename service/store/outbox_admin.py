@@ -164,6 +164,7 @@ class MemberMail:
     stage: str
     last_code: int | None
     last_fault: str | None
+    last: str = ""
 
     @property
     def reason(self) -> Reason:
@@ -175,6 +176,8 @@ class MemberMail:
             case "expired":
                 return "mailbox_full" if full else "expired"
             case "suppressed":
+                return "mailbox_refuses"
+            case "sent" if self.last in ("bounced", "complained"):
                 return "mailbox_refuses"
             case "pending" | "sending" if self.last_fault:
                 return "mailbox_full" if full else "delayed"

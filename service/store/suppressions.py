@@ -44,6 +44,11 @@ def _hashes(ring: KeyRing, project_id: str, address: str) -> list[bytes]:
     return [key_derivation.derive(key, "suppression", project_id, address) for key in ring.values()]
 
 
+def hash_of(ring: KeyRing, project_id: str, address: str) -> bytes:
+    """Return the hash that an address is suppressed by."""
+    return _hashes(ring, project_id, address)[0]
+
+
 async def confirm(conn: Executor, ring: KeyRing, claims: Sequence[Claim]) -> list[Claim]:
     """Look the recipients up of claims whose project has suppressions; `suppressed` is true of no others."""
     hashes: dict[str, dict[bytes, UUID]] = defaultdict(dict)
@@ -70,7 +75,7 @@ async def suppress(
     mail_id: UUID | None = None,
 ) -> None:  # fmt: skip
     """Suppress an address for so many days, or for longer if it is already."""
-    address_hash = _hashes(ring, project_id, address)[0]
+    address_hash = hash_of(ring, project_id, address)
     facts = {"project_id": project_id, "address_hash": address_hash, "cause": cause, "mail_id": mail_id}
     await _sql.run(conn, "suppress", **facts, days=days)
 

@@ -9,9 +9,10 @@ order by at desc, id desc limit :most;
 
 -- name: list_mails_before(project_id, user_id, since, before, before_id, most) -> MemberMail*
 select m.id, m.letter, m.recipient, m.state, m.attempts, m.created_at,
-    coalesce(m.ended_at, e.at, m.created_at) as changed_at, coalesce(e.stage, '') as stage, m.last_code, m.last_fault
+    coalesce(m.ended_at, e.at, m.created_at) as changed_at, coalesce(e.stage, '') as stage, m.last_code, m.last_fault,
+    coalesce(e.name, '') as last
 from mails m left join lateral (
-    select at, stage from mail_events where project_id = m.project_id and mail_id = m.id order by id desc limit 1
+    select at, name, stage from mail_events where project_id = m.project_id and mail_id = m.id order by id desc limit 1
 ) e on true
 where m.project_id = :project_id and m.user_id = :user_id and m.created_at >= :since and m.state <> 'void'
     and m.created_at <= :before and (m.created_at, m.id) < (:before, :before_id::uuid)

@@ -67,7 +67,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "worker.sms.webhook",
         "worker.health",
     ),
-    "aiosmtpd": ("devstack",),
+    "aiosmtpd": ("devstack", "worker.bounces.lmtp"),
     "aiosmtplib": ("worker.smtp",),
     "argon2": ("service.crypto.password_hashing",),
     "arq": ("service.queue", "worker"),
@@ -84,6 +84,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "css_inline": ("worker.mail.stylesheet",),
     "dns": ("service.cli.dns_lookups",),
     "email_validator": ("service.email_addresses",),
+    "flufl": ("worker.bounces.bounce_mail",),
     "iptocc": ("service.clientinfo.countries",),
     "jinja2": (
         "worker.mail",

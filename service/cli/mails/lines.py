@@ -10,6 +10,8 @@ from service.store import outbox_admin
 Facts = Mapping[str, Any]
 # States in which a worker ends a mail without asking a relay.
 _NO_TRIES = ("void", "expired", "cancelled", "suppressed")
+# What is learnt of a mail after a relay took it.
+REPORTED = ("delivered", "deferred", "bounced", "complained")
 _HEAD = ("ID", "PROJECT", "LETTER", "RECIPIENT", "STATE", "AGE", "TRIES", "NEXT", "LAST")
 
 
@@ -78,6 +80,8 @@ def _value(step: Facts) -> str:
     tried = f"try {step['attempt']}{who}{where}: " if who or where or step["stage"] else ""
     if step["name"] in _NO_TRIES:
         tried = f"{step['worker']}: " if step["worker"] else ""
+    if step["name"] in REPORTED:
+        tried = ""
     if step["name"] == "lost":
         return f"try {step['attempt']}{who}: lost, its worker died or was cut off"
     if step["name"] == "retried":
@@ -106,6 +110,7 @@ def status(facts: Facts) -> list[str]:
         f"pending by cause: {_counts(facts['waiting'])}",
         f"tries of the last hour: {_counts(lately['tries'])}",
         f"ended or steered without a try: {_counts(lately['without_a_try'])}",
+        f"reported afterwards: {_counts(lately['reported'])}",
         f"leases lost: {lately['leases_lost']}",
         f"suspected duplicates: {lately['suspected_duplicates']}",
         *(_relay(relay) for relay in facts["relays"]),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _LATELY = 3600.0
 # Events that end an attempt, for now or for good.
 _TRIES = ("sent", "waits", "failed", "lost")
+_ELSEWHERE = (*_TRIES, *lines.REPORTED)
 
 
 async def list_mails(arguments: argparse.Namespace, settings: "DatastoreSettings") -> CommandResult:
@@ -119,7 +120,8 @@ def _lately(outcomes: list[OutcomeCount]) -> dict[str, Any]:
     counts = {each.name: each.count for each in outcomes}
     return {
         "tries": {name: counts.get(name, 0) for name in _TRIES},
-        "without_a_try": {name: count for name, count in sorted(counts.items()) if name not in _TRIES},
+        "without_a_try": {name: count for name, count in sorted(counts.items()) if name not in _ELSEWHERE},
+        "reported": {name: count for name, count in sorted(counts.items()) if name in lines.REPORTED},
         "leases_lost": counts.get("lost", 0),
         "suspected_duplicates": sum(each.suspected for each in outcomes),
     }

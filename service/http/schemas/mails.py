@@ -11,7 +11,8 @@ from service.store import outbox_admin
 _REASONS = """Why: `delayed` (its next try comes by itself) and `mailbox_full` while it is pending; `address_refused`,
 `mailbox_full`, `mail_refused` (the mail server took the address, but not this mail) and `not_possible` (a fault of this
 service) where it failed; `mailbox_full` or `expired` (it could not be sent while it was of use) where it expired;
-`mailbox_refuses` (an earlier mail came back, or was reported as spam) where it is suppressed, so that none is sent"""
+`mailbox_refuses` where it was sent and came back, or was reported as spam, and where it is suppressed since an earlier
+one was"""
 
 
 class Mail(Answer):

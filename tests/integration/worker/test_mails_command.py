@@ -322,6 +322,7 @@ async def test_status(terminal: Terminal, pool: Pool, ann: users.User):
     await happened(pool, mail, "waits", stage="dot", code=0)
     await happened(pool, mail, "lost", worker="w")
     await happened(pool, mail, "retried")
+    await happened(pool, mail, "deferred", stage="dsn")
     for words in (("status",), ("status", "--project", "shop")):
         status = await terminal.json(*words)
         assert status["states"] == {"pending": 1, "sent": 1}
@@ -329,7 +330,7 @@ async def test_status(terminal: Terminal, pool: Pool, ann: users.User):
         assert status["waiting"] == {"server": 1}
         assert status["last_hour"] == {
             "tries": {"sent": 0, "waits": 1, "failed": 0, "lost": 1}, "without_a_try": {"retried": 1},
-            "leases_lost": 1, "suspected_duplicates": 1,
+            "reported": {"deferred": 1}, "leases_lost": 1, "suspected_duplicates": 1,
         }  # fmt: skip
         _, out, _ = await terminal(*words)
         assert "oldest still to be sent: 2h" in out.splitlines()
