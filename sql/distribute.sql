@@ -9,6 +9,7 @@ select create_reference_table('platforms');
 select create_reference_table('api_keys');
 select create_reference_table('branding');
 select create_reference_table('project_relays');
+select create_reference_table('dkim_keys');
 select create_reference_table('providers');
 select create_reference_table('template_overrides');
 

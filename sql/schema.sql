@@ -92,6 +92,28 @@ create table challenges (
 CREATE INDEX challenges_expired ON public.challenges USING btree (expires_at);
 CREATE INDEX challenges_of_session ON public.challenges USING btree (project_id, user_id, session_id);
 
+create table dkim_keys (
+    project_id text not null,
+    selector text not null,
+    domain text not null,
+    algorithm text not null,
+    state text default 'new'::text not null,
+    public_key text not null,
+    kid text not null,
+    sealed bytea not null,
+    created_at timestamp with time zone default clock_timestamp() not null,
+    activated_at timestamp with time zone,
+    constraint dkim_keys_pkey PRIMARY KEY (project_id, selector),
+    constraint dkim_keys_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    constraint dkim_keys_algorithm_check CHECK ((algorithm = ANY (ARRAY['rsa'::text, 'ed25519'::text]))),
+    constraint dkim_keys_check CHECK (((state = 'new'::text) OR (activated_at IS NOT NULL))),
+    constraint dkim_keys_domain_check CHECK (((octet_length(domain) >= 1) AND (octet_length(domain) <= 253))),
+    constraint dkim_keys_sealed_check CHECK (((octet_length(sealed) >= 28) AND (octet_length(sealed) <= 4096))),
+    constraint dkim_keys_selector_check CHECK ((selector ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+    constraint dkim_keys_state_check CHECK ((state = ANY (ARRAY['new'::text, 'active'::text, 'former'::text])))
+);
+CREATE UNIQUE INDEX dkim_keys_active ON public.dkim_keys USING btree (project_id, algorithm) WHERE (state = 'active'::text);
+
 create table event_feeds (
     project_id text not null,
     last_number bigint default 0 not null,

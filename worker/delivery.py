@@ -26,6 +26,7 @@ from worker.leases import LEASE
 from worker.mail import branding, compose
 from worker.mail.branding import InlineImage
 from worker.mail.overrides import OverrideCache
+from worker.mail.signing import MailSigner
 from worker.outcomes import OutcomeRecorder
 from worker.relays import Relays
 from worker.sent_journal import SentEntry
@@ -52,11 +53,13 @@ class Delivery:
     return_path: ReturnPath | None = None
     logos: LogoCache = field(init=False, repr=False)
     overrides: OverrideCache = field(init=False, repr=False)
+    signer: MailSigner = field(init=False, repr=False)
     # Letters of a batch are composed in turn, one in a round of the event loop: relays' replies are read in between.
     _composing: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     def __post_init__(self) -> None:
         self.logos, self.overrides = LogoCache(self.pool), OverrideCache(self.pool)
+        self.signer = MailSigner(self.pool, self.ring)
 
     async def claim_and_send(self, mail_id: UUID) -> bool:
         """Deliver without slot and rate limit; return whether the relay was tried."""
@@ -120,7 +123,7 @@ class Delivery:
     async def _send_and_record(self, claim: Claim, lease: Lease) -> bool:
         try:
             with tracing.span("compose"):
-                message = await self._compose(claim)
+                message = await self.signer.signed(claim, await self._compose(claim))
             accepted = await self._send(claim, lease, message)
         except NothingToSend as end:
             await self.recorder.record_final(claim, end.state, fault=end.fault)

@@ -1,12 +1,14 @@
 """Try relays for an operator, and send one letter by hand: by the code of every mail, but from no outbox."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from service.settings import Settings
 from service.store.branding import Logo
+from service.store.dkim_keys import DkimKey
 from service.store.outbox import Claim
 from service.store.project_relays import ProjectRelay
-from worker.mail import branding, compose
+from worker.mail import branding, compose, dkim, signing
 from worker.mail.templates import Letter
 from worker.relays import own_server
 from worker.smtp import (
@@ -33,11 +35,13 @@ async def send_letter(
     *,
     logo: Logo | None,
     own: ProjectRelay | None = None,
+    keys: Sequence[DkimKey] = (),
     letter: Letter | None = None,
 ) -> StepResult:
     """Send a draft, or this letter for it, by the first relay that accepts it.
 
-    Raises ValueError for a setting that prevents the letter.
+    It is signed with the active ones of the project's DKIM keys. Raises ValueError for a setting that prevents the
+    letter, CannotUnseal.
     """
     if fault := compose.fault(draft, settings.mail_from):
         raise ValueError(fault)
@@ -48,6 +52,8 @@ async def send_letter(
         message = compose.compose(
             draft, None, settings.key_ring, sender=settings.mail_from, public_url=settings.public_url, logo=image
         )
+    opened = [signing.open_key(settings.key_ring, key) for key in keys if key.state == "active"]
+    message = dkim.signed(message, opened, at=draft.created_at)
     relay = RelayPool(*_servers(settings, own), connections=1, deadlines=shortened(settings.smtp_timeouts))
     try:
         accepted = await relay.send(draft.sender_address or settings.mail_from, draft.recipient, message)

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, Entry] = {
     "projects": Entry("projects", "create, list, show, change and delete projects"),
     "platforms": Entry("platforms", "who a project's clients are: hosts of its pages and links, and its apps"),
     "providers": Entry("providers", "other providers that a project's users may sign in with"),
+    "dkim": Entry("dkim", "keys that a project's mails are signed with, and the DNS records that they need"),
     "limits": Entry("limits", "rate limits: numbers of a project's own, and what its windows hold"),
     "keys": Entry("keys", "API keys of a project"),
     "secret-keys": Entry("secret_keys", "which of SECRET_KEYS the database still needs, before one is taken away"),

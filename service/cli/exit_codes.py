@@ -18,6 +18,7 @@ from service.errors import (
 )
 from service.settings import DatastoreSettings, InvalidSettings
 from service.store import migrations
+from service.store.dkim_keys import SelectorTaken
 from service.store.projects import ProjectExists
 
 WRONG, EXISTS, MISSING, UNFIT, AWAY, UNWELL = 2, 3, 4, 5, 6, 7
@@ -27,7 +28,7 @@ PARTLY = {"wrong": WRONG, "exists": EXISTS, "refused": REFUSED, "missing": MISSI
 _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
     ((InvalidSettings,), UNFIT),
     ((ArgumentInvalid, QueryInvalid, UsageError, OwnTarget), WRONG),
-    ((ProjectExists, UserExists, EmailExists), EXISTS),
+    ((ProjectExists, UserExists, EmailExists, SelectorTaken), EXISTS),
     ((NotFound, UserNotFound, SessionNotFound, AuthenticatorNotFound, PasskeyNotFound, TargetNotFound), MISSING),
     ((TimeoutError, migrations.MigrationDrift, migrations.Busy, AccountError, OSError), AWAY),
 )

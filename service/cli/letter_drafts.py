@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from service.cli.findings import Finding
 from service.crypto.sealing import CannotUnseal
 from service.db import Executor
-from service.store import outbox, project_relays
+from service.store import dkim_keys, outbox, project_relays
 from service.store.branding import Logo, LogoCache
+from service.store.dkim_keys import DkimKey
 from service.store.outbox import Claim
 from service.store.project_relays import ProjectRelay
 
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LetterDraft:
-    """A letter, its project's logo, and the project's own SMTP server, which sends it if there is one."""
+    """A letter with its project's logo and DKIM keys, and the project's own SMTP server, if there is one."""
 
     claim: Claim
     logo: Logo | None
     relay: ProjectRelay | None
+    dkim_keys: list[DkimKey]
 
 
 async def make(
@@ -34,7 +36,8 @@ async def make(
         conn, project_id, letter=letter, recipient=recipient, sender=settings.mail_from, locale=locale
     )
     logo = await LogoCache(conn).find(project_id, claim.logo_digest) if claim.logo_digest else None
-    return LetterDraft(claim, logo, await project_relays.find(conn, project_id))
+    keys = await dkim_keys.list_all(conn, project_id) if claim.dkim else []
+    return LetterDraft(claim, logo, await project_relays.find(conn, project_id), keys)
 
 
 async def send(
@@ -42,7 +45,9 @@ async def send(
 ) -> "Step | Finding":
     """Send a draft; a finding instead where a setting prevents it."""
     try:
-        sent: Step = await arguments.send_letter(draft.claim, settings, logo=draft.logo, own=draft.relay, **more)
+        sent: Step = await arguments.send_letter(
+            draft.claim, settings, logo=draft.logo, own=draft.relay, keys=draft.dkim_keys, **more
+        )
     except (ValueError, OSError, CannotUnseal) as fault:
         return Finding("letter", "fail", f"not sent, {fault}")
     return sent

@@ -91,7 +91,15 @@ class _Applying:
         for name, provider in wanted.providers.items():
             await self._provider(tx, name, provider)
         after = await settings_export.current(tx, self._settings, wanted.id)
+        self._note_dkim(after.get("dkim_selectors", []))
         self.changes = _differences(wanted.id, _flat(before), _flat(after)) + self.changes
+
+    def _note_dkim(self, active: list[str]) -> None:
+        """Note keys that a file can't set: a private key stands in none, and its record must be published first."""
+        wanted = self._wanted.dkim_selectors
+        if wanted is not None and wanted != sorted(active):
+            signs = f"signs with {', '.join(active)}" if active else "signs with none"
+            self.notes.append(f"{self._wanted.id}.dkim_selectors: the project {signs}; `dkim activate` changes that")
 
     async def _mock_phones(self, tx: Connection) -> dict[str, Any]:
         if self._wanted.mock_phones is None:

@@ -12,7 +12,7 @@ from service.crypto.sealing import CannotUnseal
 from service.crypto.secret import Secret
 from service.db import Executor
 from service.identity_providers.provider import Provider
-from service.store import branding, project_relays, projects
+from service.store import branding, dkim_keys, project_relays, projects
 from service.store import providers as provider_rows
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ async def current(conn: Executor, settings: "Settings", project_id: str) -> dict
         found["smtp_url"] = ""
     if project.mock_phones:
         found["mock_phones"] = reference(project_id, "mock_phones")
+    signing = [key.selector for key in await dkim_keys.list_all(conn, project_id) if key.state == "active"]
+    if signing:
+        found["dkim_selectors"] = signing
     found |= {"hostnames": project.hostnames, "apps": project.apps}
     known = limit_windows.all_rules()
     if limits := {rule: _limit(numbers) for rule, numbers in sorted(project.limits.items()) if rule in known}:

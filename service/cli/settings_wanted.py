@@ -43,6 +43,7 @@ class WantedProject:
     smtp_url: str | None = None
     smtp_password: Reference | None = None
     mock_phones: Reference | None = None
+    dkim_selectors: list[str] | None = None
     platforms: dict[Literal["web", "app"], list[str]] = field(default_factory=dict)
     limits: dict[str, list[int] | None] = field(default_factory=dict)
     providers: dict[str, WantedProvider] = field(default_factory=dict)
@@ -82,23 +83,27 @@ class _Reader:
             project.smtp_url = parsed.get(name)
         elif name in ("smtp_password", "mock_phones"):
             setattr(project, name, self._reference(key, value))
+        elif name == "dkim_selectors":
+            project.dkim_selectors = self._list(key, str, value)
         elif name in _KINDS:
             kind = _KINDS[name]
             parse = _argument(lambda text: project_values.platform(text, kind))
-            items = value if isinstance(value, list) else [None]
-            project.platforms[kind] = sorted({str(self._parsed(key, parse, item)) for item in items})
+            project.platforms[kind] = self._list(key, parse, value)
         elif name == "limits":
-            rules = limit_windows.all_rules()
-            for rule, numbers in self._table(key, value):
-                if rule in rules:
-                    self._put(project.limits, (*key, rule), limits.numbers, "TEXT", numbers)
-                else:
-                    self._fault((*key, rule), "there is no such rule; `limits show PROJECT` lists them")
+            self._limits(project, key, value)
         elif name == "providers":
             for provider, table in self._table(key, value):
                 project.providers[provider] = self._provider((*key, provider), table)
         else:
             self._fault(key, "there is no such setting")
+
+    def _limits(self, project: WantedProject, key: Key, value: Any) -> None:
+        rules = limit_windows.all_rules()
+        for rule, numbers in self._table(key, value):
+            if rule in rules:
+                self._put(project.limits, (*key, rule), limits.numbers, "TEXT", numbers)
+            else:
+                self._fault((*key, rule), "there is no such rule; `limits show PROJECT` lists them")
 
     def _provider(self, key: Key, table: Any) -> WantedProvider:
         found = WantedProvider()
@@ -148,6 +153,10 @@ class _Reader:
         except argparse.ArgumentTypeError as fault:
             self._fault(key, str(fault))
         return None
+
+    def _list(self, key: Key, parse: Callable[[str], Any], value: Any) -> list[str]:
+        items = value if isinstance(value, list) else [None]
+        return sorted({str(self._parsed(key, parse, item)) for item in items})
 
     def _table(self, key: Key, value: Any) -> Iterator[tuple[str, Any]]:
         if isinstance(value, dict):

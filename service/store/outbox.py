@@ -33,8 +33,9 @@ Cause = Literal["server", "recipient", "ours", "pace"]
 class Claim:
     """A mail that a worker may send until the lease runs out, with the facts of its letter.
 
-    `overrides` names the state of the project's own templates, None if it has none. `suppressed` of a fresh claim only
-    says that its project has suppressions; `suppressions.confirm` looks for the recipient's.
+    `overrides` names the state of the project's own templates, `dkim` its active DKIM keys; None if it has none.
+    `suppressed` of a fresh claim only says that its project has suppressions; `suppressions.confirm` looks for the
+    recipient's.
     """
 
     project_id: str
@@ -57,6 +58,7 @@ class Claim:
     verification_url: str
     hostnames: list[str]
     overrides: str | None
+    dkim: str | None
     reply_to: str
     support_address: str
     accent_color: str

@@ -95,6 +95,8 @@ async def _reseal(conn: Executor, ring: KeyRing, row: SealedRow) -> int:
     secret = sealing.unseal(ring, row.kid, row.sealed, row.place)
     kid, sealed = sealing.seal(ring, secret, row.place)
     facts = {"project_id": row.project_id, "user_id": row.user_id, "row_id": row.row_id, "former": row.sealed}
+    if row.purpose == "dkim":
+        return await _sql.run(conn, "reseal_dkim_key", **facts, kid=kid, sealed=sealed)
     if row.purpose == "totp":
         return await _sql.run(conn, "reseal_authenticator", **facts, kid=kid, sealed=sealed)
     if row.purpose == "provider tokens":

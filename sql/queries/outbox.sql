@@ -30,6 +30,8 @@ select c.project_id, c.id, c.letter, c.recipient, c.locale, c.facts, c.attempts,
     array(select hostname from platforms where project_id = c.project_id) as hostnames,
     (select extract(epoch from max(changed_at))::text || ' ' || count(*) from template_overrides
         where project_id = c.project_id) as overrides,
+    (select string_agg(selector || ' ' || extract(epoch from activated_at)::text, ',' order by selector) from dkim_keys
+        where project_id = c.project_id and state = 'active') as dkim,
     coalesce(b.reply_to, '') as reply_to, coalesce(b.support_address, '') as support_address,
     coalesce(b.accent_color, '') as accent_color, coalesce(b.footer_text, '') as footer_text, b.logo_digest,
     t.kind, t.user_id as token_user_id, t.asked_as as requested_user_id, t.email as token_email, t.email_version as token_email_version, t.kid,
@@ -54,6 +56,8 @@ select coalesce(p.id, '') as project_id, :id::uuid as id, :letter::text as lette
     array(select hostname from platforms where project_id = p.id) as hostnames,
     (select extract(epoch from max(changed_at))::text || ' ' || count(*) from template_overrides
         where project_id = p.id) as overrides,
+    (select string_agg(selector || ' ' || extract(epoch from activated_at)::text, ',' order by selector) from dkim_keys
+        where project_id = p.id and state = 'active') as dkim,
     coalesce(b.reply_to, '') as reply_to, coalesce(b.support_address, '') as support_address,
     coalesce(b.accent_color, '') as accent_color, coalesce(b.footer_text, '') as footer_text, b.logo_digest,
     null::text as kind, null::text as token_user_id, null::text as requested_user_id, null::text as token_email,

@@ -1,7 +1,8 @@
 -- name: count_sealed_rows(most) -> SealedCount*
 -- Counted to `most`. Each table with sealed secrets stands here and in the next statement, under its purpose. There are
 -- as many authenticators and identities as users: their keys are found one after the other in an index.
-select 'project relay' as purpose, kid, count(*)::int as rows from project_relays group by kid
+select 'dkim' as purpose, kid, count(*)::int as rows from dkim_keys group by kid
+union all select 'project relay', kid, count(*)::int from project_relays group by kid
 union all select 'provider', kid, count(*)::int from providers where kid is not null group by kid
 union all select 'provider tokens', k.kid, (
     select count(*)::int from (select from identities where kid = k.kid limit :most) i
@@ -31,8 +32,8 @@ order by purpose, kid;
 -- Sealed under another key than this one, those after the given row, whose key is `former`: one that can't be opened
 -- stops no other. What lies below the current key in an index and what lies above it are two ranges.
 select r.purpose, r.project_id, r.user_id, r.row_id, r.kid, r.sealed from (
-    (select 'project relay' as purpose, project_id, '' as user_id, project_id as row_id, kid, sealed
-    from project_relays)
+    (select 'dkim' as purpose, project_id, '' as user_id, selector as row_id, kid, sealed from dkim_keys)
+    union all (select 'project relay', project_id, '', project_id, kid, sealed from project_relays)
     union all (select 'provider', project_id, '', name, kid, sealed from providers where kid is not null)
     union all (select 'provider tokens', project_id, user_id, id, kid, sealed from identities
     where kid < :kid and (:purpose < 'provider tokens' or (
@@ -75,3 +76,7 @@ where project_id = :project_id and name = :row_id and :user_id = '' and sealed =
 -- name: reseal_identity(project_id, user_id, row_id, kid, sealed, former)
 update identities set kid = :kid, sealed = :sealed
 where project_id = :project_id and user_id = :user_id and id = :row_id and sealed = :former;
+
+-- name: reseal_dkim_key(project_id, user_id, row_id, kid, sealed, former)
+update dkim_keys set kid = :kid, sealed = :sealed
+where project_id = :project_id and selector = :row_id and :user_id = '' and sealed = :former;

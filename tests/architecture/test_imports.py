@@ -79,6 +79,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "service.crypto.sealing",
         "service.crypto.passkey_ceremonies",
         "service.crypto.weak_hashes",
+        "service.crypto.dkim_keys",
         "devstack.identity_provider",
     ),
     "css_inline": ("worker.mail.stylesheet",),

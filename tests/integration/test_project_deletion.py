@@ -14,7 +14,7 @@ TABLES = (
     "users", "sessions", "tokens", "mails", "mail_events", "events", "logs", "platforms", "apps", "api_keys",
     "branding", "project_relays", "authenticators", "challenges", "identities", "identity_tokens", "mfa_changes",
     "oauth_flows", "passkey_challenges", "passkeys", "phone_changes", "providers", "recovery_codes", "sms", "targets",
-    "used_id_tokens", "user_texts", "event_feeds", "feed_events", "suppressions",
+    "used_id_tokens", "user_texts", "event_feeds", "feed_events", "suppressions", "dkim_keys",
     "missed_guesses",
 )  # fmt: skip
 # Country, system, client and device.
@@ -50,6 +50,8 @@ ROWS = (
     """insert into feed_events (project_id, number, id, name, user_id, at)
     values ($1, 1, gen_random_uuid(), 'account.create', 'ann', now())""",
     "insert into providers (project_id, name) values ($1, 'oidc')",
+    """insert into dkim_keys (project_id, selector, domain, algorithm, public_key, kid, sealed)
+    values ($1, 's1', 'shop.example', 'rsa', '', 'k', decode(repeat('00', 40), 'hex'))""",
     "insert into recovery_codes (project_id, user_id, set_id, place, hash) values ($1, 'ann', 'r', 1, '')",
     """insert into sms (project_id, id, kind, token_id, recipient, locale, deadline_at)
     values ($1, gen_random_uuid(), 'phone_login', 't', '+4915112345678', 'en', now())""",

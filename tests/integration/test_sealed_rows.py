@@ -12,7 +12,16 @@ from service.db import Pool
 from service.http.readiness import Readiness
 from service.server import serve
 from service.settings import InvalidSettings, Settings, WorkerSettings
-from service.store import authenticators, identities, project_relays, projects, providers, sealed_rows, users
+from service.store import (
+    authenticators,
+    dkim_keys,
+    identities,
+    project_relays,
+    projects,
+    providers,
+    sealed_rows,
+    users,
+)
 from service.store.identities import Subject
 from tests.integration.conftest import Terminal
 from worker.main import run_worker
@@ -108,7 +117,7 @@ async def test_each_table_with_sealed_secrets_is_sealed_anew(pool: Pool, project
             "select table_name from information_schema.columns where column_name = 'sealed' and table_schema = 'public'"
         )
     }
-    assert tables == {"authenticators", "identities", "project_relays", "providers"}
+    assert tables == {"authenticators", "dkim_keys", "identities", "project_relays", "providers"}
     old, new = {"old": b"o" * 32}, {"new": b"n" * 32}
     user = await users.create(pool, project.id, user_id="ann", email=None, name="", password_hash=None)
     await project_relays.save(pool, old, project.id, server="relay.example.com:587", url=Secret(URL))
@@ -120,13 +129,17 @@ async def test_each_table_with_sealed_secrets_is_sealed_anew(pool: Pool, project
     assert identity
     kept = identities.Tokens(Secret("access"), Secret("refresh"))
     await identities.save_tokens(pool, old, identity, kept, seconds=None)
+    facts = {"selector": "s1", "domain": "shop.example"}
+    dkim = await dkim_keys.create(pool, old, project.id, **facts, algorithm="ed25519")
     assert {(found.purpose, found.kid, found.rows) for found in await sealed_rows.count(pool)} == {
-        (purpose, "old", 1) for purpose in ("project relay", "provider", "provider tokens", "totp")
+        (purpose, "old", 1) for purpose in ("dkim", "project relay", "provider", "provider tokens", "totp")
     }
-    assert await sealed_rows.reseal(pool, new | old) == (4, [])
+    assert await sealed_rows.reseal(pool, new | old) == (5, [])
     for table in tables:
         assert [row[0] for row in await pool.fetch(f"select kid from {table}")] == ["new"], table
     assert await sealed_rows.reseal(pool, new) == (0, [])
+    (resealed,) = await dkim_keys.list_all(pool, project.id)
+    assert dkim_keys.private_key(new, resealed) == dkim_keys.private_key(old, dkim)
     found = await authenticators.find(pool, user)
     assert found
     assert authenticators.secret_of(new, found).reveal().startswith("GEZD")
