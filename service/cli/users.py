@@ -14,6 +14,7 @@ from service.cli import (
     confirmation,
     exports,
     imports,
+    user_erasure,
     user_factors,
     user_identities,
     user_passkeys,
@@ -61,6 +62,8 @@ def add(verbs: Any) -> None:
         words, "delete", _delete, "delete a user for good; the address is free again", of_user=True
     )
     confirmation.add(deletion)
+    text = "delete a user with every trace of the person; the user may be gone already"
+    user_erasure.add(add_user_command(words, "erase", user_erasure.run, text, of_user=True))
     user_sessions.add(words)
     user_factors.add(words)
     user_passkeys.add(words)
