@@ -693,6 +693,8 @@ CREATE UNIQUE INDEX users_by_phone ON public.users USING btree (project_id, phon
 CREATE INDEX users_by_status ON public.users USING btree (project_id, status, created_at, id);
 CREATE INDEX users_labels ON public.users USING gin (labels) WHERE (labels <> '{}'::text[]);
 CREATE INDEX users_of_phone ON public.users USING btree (project_id, phone) WHERE (phone IS NOT NULL);
+CREATE INDEX users_phone_unverified ON public.users USING btree (project_id, created_at, id) WHERE (phone_verified_at IS NULL);
+CREATE INDEX users_phone_verified ON public.users USING btree (project_id, created_at, id) WHERE (phone_verified_at IS NOT NULL);
 CREATE INDEX users_unverified ON public.users USING btree (project_id, created_at, id) WHERE (NOT email_verified);
 CREATE INDEX users_verified ON public.users USING btree (project_id, created_at, id) WHERE email_verified;
 CREATE TRIGGER users_texts AFTER INSERT OR DELETE ON public.users FOR EACH ROW EXECUTE FUNCTION keep_user_texts();

@@ -51,11 +51,11 @@ def user_response(ctx: RequestContext, user: User, status: int = 200) -> web.Res
 async def list_users(ctx: RequestContext) -> web.Response:
     """List a page of the project's users, oldest first unless asked for otherwise."""
     asked, page = await user_list_queries.read(ctx)
-    wanted = await user_search.bound(ctx.pool, ctx.project.id, wanted=asked, page=page)
-    found = await users.page(ctx.pool, ctx.project.id, wanted=wanted, page=page)
+    listing = await user_search.bound(ctx.pool, ctx.project.id, wanted=asked, page=page)
+    found = await user_search.find(ctx.pool, ctx.project.id, listing)
     total = 0
     if list_queries.wants_total(ctx):
-        total = await users.count(ctx.pool, ctx.project.id, wanted=wanted, most=_COUNTED)
+        total = await user_search.count(ctx.pool, ctx.project.id, listing, most=_COUNTED)
     return responses.json(
         {ctx.api_version.count: total, "users": [responses.managed_user(ctx, user) for user in found]}
     )

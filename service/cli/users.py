@@ -26,7 +26,7 @@ from service.cli.commands import add_group, boolean, database, find_project
 from service.cli.tables import Listing
 from service.cli.user_commands import add_user_command, admin_context, find_user
 from service.db import Pool
-from service.store import user_search, users
+from service.store import user_search
 from service.store.projects import Project
 from service.store.users import Page, User, UserFilter
 
@@ -91,8 +91,8 @@ async def _list(arguments: argparse.Namespace, settings: "Settings") -> object:
         after = await find_user(pool, arguments.project, arguments.after) if arguments.after else None
         page = Page(descending=arguments.newest, cursor=after, limit=arguments.limit)
         asked = UserFilter(search=arguments.search)
-        wanted = await user_search.bound(pool, arguments.project, wanted=asked, page=page)
-        found = await users.page(pool, arguments.project, wanted=wanted, page=page)
+        listing = await user_search.bound(pool, arguments.project, wanted=asked, page=page)
+        found = await user_search.find(pool, arguments.project, listing)
     return Listing([shown(user) for user in found], ("id", "email", "name", "status", "email_verified", "created_at"))
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import orjson
+
 from service import failpoints
 from service.db.error_mapping import reach
 from service.project_files import ROOT
@@ -62,6 +64,15 @@ class Queries:
         """Return how many rows the statement touched."""
         tag = await self._execute(conn.execute, name, facts)
         return int(tag.rpartition(" ")[2])
+
+    async def expected(self, conn: Executor, name: str, /, **facts: Any) -> int:
+        """Return how many rows the planner expects a statement with a limit to find without it; 0 if it can't tell."""
+        sql, *values = self.statements[name].call(facts)
+        record = await conn.fetchrow(f"explain (format json) {sql}", *values)
+        nodes = [orjson.loads(record[0])[0]["Plan"]]
+        while nodes and nodes[-1]["Node Type"] != "Limit":
+            nodes += nodes.pop().get("Plans", [])
+        return int(nodes[-1]["Plans"][0]["Plan Rows"]) if nodes else 0
 
     def _execute(self, ask: Callable[..., Awaitable[Any]], name: str, facts: dict[str, Any]) -> Awaitable[Any]:
         call = self.statements[name].call(facts)

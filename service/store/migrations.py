@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.db import SQL, Connection, DatabaseFault, Queries, classify, connect
-from service.store import user_search
+from service.store import user_texts
 
 _sql = Queries("migrations")
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
@@ -76,7 +76,7 @@ async def migrate(url: str, folder: Path = SQL / "migrations", *, patience: floa
         for migration in missing:
             await _apply_with_retry(connection, migration, patience)
         # What depends on the server and not on the release: migrate does it later too, once the server has pg_trgm.
-        if folder == SQL / "migrations" and (index := await user_search.prepare(connection)):
+        if folder == SQL / "migrations" and (index := await user_texts.prepare(connection)):
             await _create_indexes(connection, index)
         return [f"{migration.version:04}_{migration.name}" for migration in missing]
     finally:

@@ -1,106 +1,99 @@
 """Lists of users in large projects: what is found by an index, and what is refused because it would read every user."""
 
-import re
 from dataclasses import dataclass, replace
 
-from service import email_addresses
-from service.db import Connection, Executor, Queries
+from service.db import Executor, Queries
 from service.errors import QueryInvalid
-from service.store import users
-from service.store.users import Page, SortColumn, UserFilter
+from service.store import user_texts, user_windows, users
+from service.store.user_texts import PARTS, SAMPLED, Extent
+from service.store.users import Page, SortColumn, User, UserFilter
 
 _sql = Queries("user_search")
 # So many users can be looked through, sorted and counted in some hundredths of a second.
 MOST = 5000
+# A text that more users match is looked for in windows: the index takes longer the more there are.
+_FEW = 2000
 # Columns with an index in whose order a list can be read.
 _ORDERS: frozenset[SortColumn] = frozenset({"id", "created_at", "name", "email"})
-_PARTS = ("search", "name_part", "email_part", "phone_part")
-# What the index knows a text by: three letters or digits in a row.
-_TRIGRAM = re.compile(r"[^\W_]{3}")
-_WILDCARDS = re.compile(r"([\\%_])")
-_FILLED = 5000
+# Conditions that many users may meet, and those which leave a few.
+_WIDE = ("names", "statuses", "labels", "verified", "phone_verified")
+_EXACT = ("ids", "emails", "phones")
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
-    """`large`: the project has more than MOST users. The others: the indexes of their texts that the server has."""
+class Listing:
+    """A list that can be read, in its order if there is an index; parts of texts may have become ids.
 
-    large: bool
-    trigrams: bool
-    prefixes: bool
-
-
-@dataclass(frozen=True, slots=True)
-class UserId:
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class UserKey:
-    project_id: str
-    id: str
-
-
-async def bound(conn: Executor, project_id: str, *, wanted: UserFilter, page: Page) -> UserFilter:
-    """Return a filter that a list in this order can be read by, the same users in it: parts of texts become ids.
-
-    Of a search that more than MOST users match it has some MOST. Raises QueryInvalid for what would read every user of
-    a large project.
+    `few`: all who match are sorted. `expected`: so many match that windows are read.
     """
-    parts = {name: text for name in _PARTS if (text := getattr(wanted, name)) is not None}
-    if not parts and page.by in _ORDERS:
-        return wanted
-    extent = await _sql.one(conn, "get_extent", Extent, project_id=project_id, most=MOST)
+
+    wanted: UserFilter
+    page: Page
+    few: bool = False
+    expected: int | None = None
+
+
+async def bound(conn: Executor, project_id: str, *, wanted: UserFilter, page: Page) -> Listing:
+    """Decide how a list is read. Raises QueryInvalid for what would read every user of a large project."""
+    parts = {name: text for name in PARTS if (text := getattr(wanted, name)) is not None}
+    if not parts and page.by in _ORDERS and _has_index(wanted, page):
+        return Listing(wanted, page)
+    extent = await _sql.one(conn, "get_extent", Extent, project_id=project_id, most=MOST, sampled=SAMPLED)
     if extent is None or not extent.large:
-        return wanted
+        return Listing(wanted, page)
     if parts:
-        found = await _find(conn, project_id, parts, extent)
-        ids = found if wanted.ids is None else [each for each in found if each in wanted.ids]
-        return replace(wanted, ids=ids, search=None, name_part=None, email_part=None, phone_part=None)
-    if await users.count(conn, project_id, wanted=wanted, most=MOST + 1) > MOST:
+        return await _bound_texts(conn, project_id, parts, extent, Listing(wanted, page))
+    expected = await users.expected(conn, project_id, wanted=wanted)
+    if page.by in _ORDERS:
+        return Listing(wanted, page, few=expected <= MOST, expected=expected if expected > MOST else None)
+    if expected > MOST or await users.count(conn, project_id, wanted=wanted, most=MOST + 1) > MOST:
         raise QueryInvalid(f"More than {MOST} users match: narrow them to order by this attribute.")
-    return wanted
+    return Listing(wanted, page)
 
 
-async def _find(conn: Executor, project_id: str, parts: dict[str, str], extent: Extent) -> list[str]:
-    """Find the ids of users by parts of their texts, MOST at most. Raises QueryInvalid if no index knows them."""
-    stored = {name: email_addresses.part_form(parts[name]) for name in ("search", "email_part") if name in parts}
-    if not extent.trigrams:
-        if not extent.prefixes:
-            raise QueryInvalid("This project has too many users for a search: the server has no index for it.")
-        if parts.keys() != {"search"}:
-            raise QueryInvalid(
-                "This project has too many users for this: the server's index knows how texts begin."
-                " Use the parameter `search` alone."
-            )
-        begin = {"search": parts["search"], "search_email": stored["search"]}
-        found = await _sql.all(conn, "find_users_by_prefix", UserId, project_id=project_id, **begin, most=MOST)
-        return [each.id for each in found]
-    if not all(map(_TRIGRAM.search, parts.values())):
-        raise QueryInvalid("In a project of this size a search needs three letters or digits in a row.")
-    patterns = {name: _pattern(parts.get(name)) for name in _PARTS} | {
-        "search_email": _pattern(stored.get("search")),
-        "email_part": _pattern(stored.get("email_part")),
-    }
-    found = await _sql.all(conn, "find_users_by_text", UserId, project_id=project_id, **patterns, most=MOST)
-    return [each.id for each in found]
+async def _bound_texts(
+    conn: Executor, project_id: str, parts: dict[str, str], extent: Extent, asked: Listing
+) -> Listing:
+    """Put the ids of the users whose texts have these parts in their place, if they are few."""
+    wanted = asked.wanted
+    found = await user_texts.find(conn, project_id, parts, extent, few=_FEW)
+    if isinstance(found, list):
+        ids = found if wanted.ids is None else [each for each in found if each in wanted.ids]
+        narrow = replace(wanted, ids=ids, search=None, name_part=None, email_part=None, phone_part=None)
+        return replace(asked, wanted=narrow, few=True)
+    if _is_exact(wanted):
+        return replace(asked, few=True)
+    if asked.page.by not in _ORDERS:
+        raise QueryInvalid(f"More than {_FEW} users match: narrow them to order by this attribute.")
+    return replace(asked, expected=found)
 
 
-def _pattern(part: str | None) -> str | None:
-    return None if part is None else "%" + _WILDCARDS.sub(r"\\\1", part) + "%"
+async def find(conn: Executor, project_id: str, listing: Listing) -> list[User]:
+    """List the users of the page. Raises QueryInvalid if too many would be looked through."""
+    by_index = users.sorted_page if listing.few else users.page
+    read = by_index if listing.expected is None else user_windows.page
+    return await read(conn, project_id, wanted=listing.wanted, page=listing.page)
 
 
-async def prepare(conn: Connection) -> str | None:
-    """Fill the table of texts, and return the statements that make its indexes; None where there are none to be made.
+async def count(conn: Executor, project_id: str, listing: Listing, *, most: int) -> int:
+    """Count the users, `most` at most; an estimate where too many would be looked through."""
+    if listing.expected is None:
+        return await users.count(conn, project_id, wanted=listing.wanted, most=most)
+    return await user_windows.count(conn, project_id, wanted=listing.wanted, most=most, expected=listing.expected)
 
-    Trigrams, or else prefixes. For `migrate`: safe to interrupt and to run again.
-    """
-    trigrams = await _sql.value(conn, "create_trigrams")
-    statements: str | None = (
-        await _sql.value(conn, "trigram_index") if trigrams else await _sql.value(conn, "prefix_indexes")
-    )
-    last = UserKey("", "") if statements else None
-    while last is not None:
-        facts = {"project_id": last.project_id, "id": last.id, "most": _FILLED}
-        last = await _sql.one(conn, "fill_user_texts", UserKey, **facts)
-    return statements
+
+def _is_exact(wanted: UserFilter) -> bool:
+    return any(getattr(wanted, name) is not None for name in _EXACT)
+
+
+def _has_index(wanted: UserFilter, page: Page) -> bool:
+    """Tell whether an index bounds the list: it leaves a few users, or has the list in its order."""
+    wide = [name for name in _WIDE if getattr(wanted, name) is not None]
+    period = wanted.created_from is not None or wanted.created_until is not None
+    if _is_exact(wanted) or not (wide or period):
+        return True
+    if page.by != "created_at":
+        return False
+    # Two statuses are two places in their index.
+    one_status = wide == ["statuses"] and len(wanted.statuses or ()) == 1
+    return one_status or wide in ([], ["verified"], ["phone_verified"])

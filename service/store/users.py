@@ -136,6 +136,15 @@ class Page:
     offset: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """Place of a user in a list: a time and a text, one of which is the same for all, and the id."""
+
+    moment: datetime
+    word: str
+    id: str
+
+
 async def create(
     conn: Executor, project_id: str, *, user_id: str, email: str | None, name: str, password_hash: str | None
 ) -> User:
@@ -399,8 +408,22 @@ async def delete(conn: Executor, user: User) -> None:
 
 async def page(conn: Executor, project_id: str, *, wanted: UserFilter, page: Page) -> list[User]:
     """List users in the list's order, in either direction of paging."""
-    moment, word = _sort_key(page.cursor, page.by) if page.cursor else (None, None)
-    found = await _sql.all(
+    found = await between(conn, project_id, wanted=wanted, page=page, after=sort_key(page))
+    return found[::-1] if page.before else found
+
+
+async def sorted_page(conn: Executor, project_id: str, *, wanted: UserFilter, page: Page) -> list[User]:
+    """List users as `page` does, but sort all who match: for few of many."""
+    found = await between(conn, project_id, wanted=wanted, page=page, after=sort_key(page), is_sorted=True)
+    return found[::-1] if page.before else found
+
+
+async def between(
+    conn: Executor, project_id: str, *, wanted: UserFilter, page: Page, after: SortKey | None,
+    until: SortKey | None = None, is_sorted: bool = False,
+) -> list[User]:  # fmt: skip
+    """List users behind a place and up to another, in the direction of paging."""
+    return await _sql.all(
         conn,
         "list_users",
         User,
@@ -408,13 +431,16 @@ async def page(conn: Executor, project_id: str, *, wanted: UserFilter, page: Pag
         **_conditions(wanted),
         by=page.by,
         descending=page.descending != page.before,
-        cursor=page.cursor.id if page.cursor else None,
-        moment=moment,
-        word=word,
+        cursor=after and after.id,
+        moment=after and after.moment,
+        word=after and after.word,
+        until=until and until.id,
+        until_moment=until and until.moment,
+        until_word=until and until.word,
+        sorted=is_sorted,
         limit=page.limit,
         offset=page.offset,
     )
-    return found[::-1] if page.before else found
 
 
 def _conditions(wanted: UserFilter) -> dict[str, Any]:
@@ -423,19 +449,24 @@ def _conditions(wanted: UserFilter) -> dict[str, Any]:
     return asdict(wanted) | {name: email_addresses.part_form(part) if part else part for name, part in parts.items()}
 
 
-def _sort_key(user: User, by: SortColumn) -> tuple[datetime, str]:
-    """Return the sort key of a user: a time and a text, one of which is the same for all."""
-    if by == "id":
-        return _NEVER, ""
-    value: datetime | str | bool | None = getattr(user, by)
+def sort_key(page: Page) -> SortKey | None:
+    """Return the place of the page's cursor in its order."""
+    if page.cursor is None:
+        return None
+    value: datetime | str | bool | None = None if page.by == "id" else getattr(page.cursor, page.by)
     if isinstance(value, datetime):
-        return value, ""
-    return _NEVER, str(value).lower() if isinstance(value, bool) else value or ""
+        return SortKey(value, "", page.cursor.id)
+    return SortKey(_NEVER, str(value).lower() if isinstance(value, bool) else value or "", page.cursor.id)
 
 
 async def count(conn: Executor, project_id: str, *, wanted: UserFilter, most: int) -> int:
     """Count the users, `most` at most."""
     return int(await _sql.value(conn, "count_users", project_id=project_id, **_conditions(wanted), most=most))
+
+
+async def expected(conn: Executor, project_id: str, *, wanted: UserFilter) -> int:
+    """Return how many users the planner expects, without reading them."""
+    return await _sql.expected(conn, "count_users", project_id=project_id, **_conditions(wanted), most=1)
 
 
 def _require(user: User | None) -> User:

@@ -1,5 +1,6 @@
--- name: get_extent(project_id, most) -> Extent?
--- Whether a project has more users than can be looked through, and which indexes of their texts there are.
+-- name: get_extent(project_id, most, sampled) -> Extent?
+-- Whether a project has more users than can be looked through, which indexes of their texts there are, and the percent
+-- of all texts that `sampled` are: all of them in a table that was never analysed.
 select (select count(*) > :most::int from (select from users where project_id = :project_id limit :most + 1) u) as large,
     exists (select from pg_index where indexrelid = to_regclass('user_texts_trigrams') and indisvalid) as trigrams,
     not exists (
@@ -7,70 +8,6 @@ select (select count(*) > :most::int from (select from users where project_id = 
         where not exists (
             select from pg_index where indexrelid = to_regclass('user_texts_' || text || '_prefix') and indisvalid
         )
-    ) as prefixes;
-
--- name: find_users_by_text(project_id, search, search_email, name_part, email_part, phone_part, most) -> UserId*
--- The parts are patterns of `like`. Each column has its own entries in the index.
-select id from user_texts
-where project_id = :project_id
-    and (:search::text is null or lower(id) like lower(:search) or email like :search_email::text
-        or phone like :search or name like lower(:search))
-    and (:name_part::text is null or name like lower(:name_part))
-    and (:email_part::text is null or email like :email_part)
-    and (:phone_part::text is null or phone like :phone_part)
-limit :most;
-
--- name: find_users_by_prefix(project_id, search, search_email, most) -> UserId*
--- Whose id, address, number or name begins so. Ranges, since no plan for any pattern uses an index of this kind; they
--- end with the last character that there is.
-select id from (
-    (select id from user_texts where project_id = :project_id and email ~>=~ :search_email::text
-        and email ~<=~ (:search_email || U&'\+10FFFF') limit :most::int)
-    union
-    (select id from user_texts where project_id = :project_id and phone ~>=~ :search::text
-        and phone ~<=~ (:search || U&'\+10FFFF') limit :most)
-    union
-    (select id from user_texts where project_id = :project_id and name ~>=~ lower(:search)
-        and name ~<=~ (lower(:search) || U&'\+10FFFF') limit :most)
-    union
-    (select id from user_texts where project_id = :project_id and lower(id) ~>=~ lower(:search)
-        and lower(id) ~<=~ (lower(:search) || U&'\+10FFFF') limit :most)
-) found limit :most;
-
--- name: create_trigrams()
--- Where the server has the module and the role may; in a schema of its own, since it brings many functions.
-select create_trigrams();
-
--- name: trigram_index()
--- The statement that makes the index, and those that drop what it replaces; nothing where it is there already, or where
--- the server has no pg_trgm.
-select format('create index concurrently if not exists user_texts_trigrams on user_texts using gin '
-    '(email %1$s, name %1$s, phone %1$s, lower(id) %1$s)', e.extnamespace::regnamespace || '.gin_trgm_ops')
-    || (
-        select coalesce(string_agg(format('; drop index concurrently %s', indexrelid::regclass), ''), '') from pg_index
-        where indrelid = 'user_texts'::regclass and indexrelid::regclass::text like 'user\_texts\_%\_prefix'
-    )
-from pg_extension e
-where e.extname = 'pg_trgm'
-    and not exists (select from pg_index where indexrelid = to_regclass('user_texts_trigrams') and indisvalid);
-
--- name: prefix_indexes()
--- The statements that make those that are missing, for a server without pg_trgm; nothing where all are there.
-select string_agg(format('create index concurrently if not exists user_texts_%s_prefix on user_texts '
-    '(project_id, %s text_pattern_ops)', t.name, t.expression), '; ' order by t.name)
-from (values ('email', 'email'), ('phone', 'phone'), ('name', 'name'), ('id', 'lower(id)')) t (name, expression)
-where not exists (
-    select from pg_index where indexrelid = to_regclass('user_texts_' || t.name || '_prefix') and indisvalid
-);
-
--- name: fill_user_texts(project_id, id, most) -> UserKey?
--- The texts of users that were there before the table, those after this one; the last one of them. A user who is being
--- deleted is waited for.
-with batch as (
-    select project_id, id, email, phone, name from users
-    where (project_id, id) > (:project_id, :id) order by project_id, id limit :most for key share
-), filled as (
-    insert into user_texts (project_id, id, email, phone, name)
-    select project_id, id, email, phone, lower(name) from batch on conflict do nothing
-)
-select project_id, id from batch order by project_id desc, id desc limit 1;
+    ) as prefixes,
+    (select least(100, 100 * :sampled::float8 / greatest(reltuples, 1)) from pg_class where oid = 'user_texts'::regclass)
+        as share;

@@ -394,11 +394,13 @@ select 1 from users where project_id = :project_id and phone = :phone and phone_
 -- The user's sessions and tokens are deleted with it.
 delete from users where project_id = :project_id and id = :id;
 
--- name: list_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, phones, phone_verified, phone_part, created_from, created_until, by, descending, cursor, moment, word, limit, offset) -> User*
+-- name: list_users(project_id, search, search_email, ids, emails, names, statuses, labels, verified, name_part, email_part, phones, phone_verified, phone_part, created_from, created_until, by, descending, cursor, moment, word, until, until_moment, until_word, sorted, limit, offset) -> User*
 -- Null filters nothing. Words are searched with strpos, which has no wildcards. The order is `by`: for one value of it
 -- all but one of the cases are constants, so that the plan is as short as with the name of a column. The cursor is a
 -- user; `moment` and `word` are that user's sort keys, which bound the rows a second time: no index bounds three columns
--- of which one is a constant. Rows and targets are looked up for the page alone, not for what the offset skips.
+-- of which one or two are constants. `until` is the last user of a window, likewise. `sorted` keeps the planner from an
+-- index in that order: it would hope to meet the page soon, where all who match are few and may be the last. Rows and
+-- targets are looked up for the page alone, not for what the offset skips.
 select p.project_id, p.id, p.email, p.email_version, p.email_verified, p.name, p.password_hash,
     p.password_updated_at, p.status, p.labels, p.prefs, p.created_at, p.updated_at, p.accessed_at, p.mfa,
     p.phone, p.phone_version, p.phone_verified_at is not null as phone_verified,
@@ -437,7 +439,15 @@ from (
             else (k.moment, k.word, u.id) > (:moment, :word, :cursor) end)
         and (:cursor is null or case when :descending then k.moment <= :moment else k.moment >= :moment end)
         and (:cursor is null or case when :descending then k.word <= :word else k.word >= :word end)
+        and (:cursor is null or :by <> 'id' or case when :descending then u.id <= :cursor else u.id >= :cursor end)
+        and (:until::text is null or case when :descending
+            then (k.moment, k.word, u.id) >= (:until_moment::timestamptz, :until_word::text, :until)
+            else (k.moment, k.word, u.id) <= (:until_moment, :until_word, :until) end)
+        and (:until is null or case when :descending then k.moment >= :until_moment else k.moment <= :until_moment end)
+        and (:until is null or case when :descending then k.word >= :until_word else k.word <= :until_word end)
+        and (:until is null or :by <> 'id' or case when :descending then u.id >= :until else u.id <= :until end)
     order by
+        case when :sorted::boolean then u.project_id || '' end,
         case when not :descending then k.moment end, case when :descending then k.moment end desc,
         case when not :descending then k.word end, case when :descending then k.word end desc,
         case when not :descending then u.id end, case when :descending then u.id end desc

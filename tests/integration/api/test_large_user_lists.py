@@ -3,7 +3,7 @@
 import pytest
 
 from service.db import Pool, Queries
-from service.store import user_search, users
+from service.store import user_search, user_windows, users
 from service.store.migrations import migrate
 from testkit import api_keys
 from testkit.api import Api
@@ -45,8 +45,29 @@ async def test_parts_of_texts_are_found(api: Api, server: dict[str, str]):
         assert await _ids(api, server, f'contains("{field}", ["{part}"])') == (1, ["needle1"])
     assert await _ids(api, server, 'search("name", "needle")', 'contains("labels", ["other"])') == (0, [])
     assert await _ids(api, server, 'equal("$id", ["many1"])', search="needle") == (0, [])
-    total, page = await _ids(api, server, 'orderDesc("accessedAt")', search="many")
-    assert (total, len(page)) == (user_search.MOST, 25)
+    total, page = await _ids(api, server, 'orderDesc("accessedAt")', search="many4")
+    assert (total, len(page)) == (1111, 25)
+
+
+async def test_a_text_of_many_is_found_in_windows(api: Api, server: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+    """More than 2,000 users match: in an order with an index alone, 5,000 users a statement, up to a bound."""
+    last = sorted(f"many{number}" for number in range(1, user_search.MOST + 1))[-50:]
+    page = ('orderAsc("name")', "limit(100)", "offset(4950)")
+    assert await _ids(api, server, *page, search="many") == (5000, last)
+    assert (await _ids(api, server, "offset(5000)", search="many"))[1] == []
+    assert "cursor" in await _refusal(api, server, 'orderAsc("name")', "offset(5000)", search="many")
+    assert "2000" in await _refusal(api, server, 'orderAsc("accessedAt")', search="many")
+    monkeypatch.setattr(user_windows, "_WINDOWS", 1)
+    assert "5000" in await _refusal(api, server, *page, search="many")
+
+
+async def test_conditions_of_many_are_read_in_windows_too(api: Api, pool: Pool, server: dict[str, str]):
+    """Two that many users meet and nobody both: empty, and no statement reads on where an index has no more."""
+    await pool.execute("update users set labels = '{free}' where id like 'many%'")
+    await pool.execute("vacuum analyze users")
+    free, unverified = 'contains("labels", ["free"])', 'equal("emailVerification", [false])'
+    assert (await _ids(api, server, free, unverified, 'orderDesc("name")'))[0] == 5000
+    assert await _ids(api, server, free, 'equal("emailVerification", [true])') == (0, [])
 
 
 async def test_a_text_follows_its_user(api: Api, pool: Pool, server: dict[str, str]):
@@ -86,7 +107,7 @@ async def test_a_server_without_trigrams_finds_how_texts_begin(
     assert "how texts begin" in await _refusal(api, server, 'contains("name", ["needle"])')
     assert "how texts begin" in await _refusal(api, server, 'contains("name", ["needle"])', search="needle")
     await pool.execute("analyze user_texts")
-    statement = Queries("user_search").statements["find_users_by_prefix"]
+    statement = Queries("user_texts").statements["find_users_by_prefix"]
     plan = await pool.fetch(f"explain {statement.sql}", "shop", "needle", "needle", 9)
     assert not [row[0] for row in plan if "Seq Scan" in row[0]], plan
     await pool.execute(create_trigrams)
@@ -102,7 +123,7 @@ async def test_migrate_makes_the_index_later_too(pool: Pool, server: dict[str, s
     assert await migrate(database) == []
     assert (await pool.fetchrow("select count(*) from user_texts"))[0] == user_search.MOST + 1
     await pool.execute("analyze user_texts")
-    statement = Queries("user_search").statements["find_users_by_text"]
+    statement = Queries("user_texts").statements["find_users_by_text"]
     async with pool.connection() as connection, connection.transaction():
         await connection.execute("set local enable_seqscan = off")
         plan = await connection.fetch(f"explain {statement.sql}", "shop", "%needle%", "%needle%", None, None, None, 9)
@@ -123,3 +144,6 @@ async def test_a_page_in_an_order_reads_its_index_alone(pool: Pool, server: dict
         facts |= {"cursor": cursor, "moment": moment, "word": None if cursor is None else "m"}
         plan = [row[0] for row in await pool.fetch(f"explain {statement.sql}", *facts.values())]
         assert not [line for line in plan if "Seq Scan" in line], plan
+        if cursor:
+            read = next(line for line in plan if "Index Cond" in line)
+            assert " AND " in read, "nothing before the cursor is read"

@@ -1,0 +1,95 @@
+"""Texts of users in large projects: what is found by an index, and how many match."""
+
+import re
+from dataclasses import dataclass
+
+from service import email_addresses
+from service.db import Connection, Executor, Queries
+from service.errors import QueryInvalid
+
+_sql = Queries("user_texts")
+# What the index knows a text by: three letters or digits in a row.
+_TRIGRAM = re.compile(r"[^\W_]{3}")
+_WILDCARDS = re.compile(r"([\\%_])")
+_FILLED = 5000
+# Texts that are looked at to tell how many match, and the most ids that are found.
+SAMPLED, _MOST = 20_000, 5000
+PARTS = ("search", "name_part", "email_part", "phone_part")
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """`large`: the project has more than MOST users. `trigrams`, `prefixes`: indexes of their texts that there are.
+
+    `share`: the percent of all texts that a sample has.
+    """
+
+    large: bool
+    trigrams: bool
+    prefixes: bool
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class UserId:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserKey:
+    project_id: str
+    id: str
+
+
+async def find(conn: Executor, project_id: str, parts: dict[str, str], extent: Extent, *, few: int) -> list[str] | int:
+    """Find the ids of users by parts of their texts; if more than a few are expected, return how many.
+
+    Raises QueryInvalid if no index knows the parts.
+    """
+    if not extent.trigrams:
+        return await _find_by_prefix(conn, project_id, parts, extent)
+    if not all(map(_TRIGRAM.search, parts.values())):
+        raise QueryInvalid("In a project of this size a search needs three letters or digits in a row.")
+    stored = {name: email_addresses.part_form(parts[name]) for name in ("search", "email_part") if name in parts}
+    patterns = {name: _pattern(parts.get(name)) for name in PARTS} | {
+        "search_email": _pattern(stored.get("search")),
+        "email_part": _pattern(stored.get("email_part")),
+    }
+    hits = int(await _sql.value(conn, "sample_user_texts", project_id=project_id, **patterns, share=extent.share))
+    if (expected := round(hits * 100 / extent.share)) > few:
+        return expected
+    found = await _sql.all(conn, "find_users_by_text", UserId, project_id=project_id, **patterns, most=_MOST)
+    return [each.id for each in found]
+
+
+async def _find_by_prefix(conn: Executor, project_id: str, parts: dict[str, str], extent: Extent) -> list[str]:
+    if not extent.prefixes:
+        raise QueryInvalid("This project has too many users for a search: the server has no index for it.")
+    if parts.keys() != {"search"}:
+        raise QueryInvalid(
+            "This project has too many users for this: the server's index knows how texts begin."
+            " Use the parameter `search` alone."
+        )
+    begin = {"search": parts["search"], "search_email": email_addresses.part_form(parts["search"])}
+    found = await _sql.all(conn, "find_users_by_prefix", UserId, project_id=project_id, **begin, most=_MOST)
+    return [each.id for each in found]
+
+
+def _pattern(part: str | None) -> str | None:
+    return None if part is None else "%" + _WILDCARDS.sub(r"\\\1", part) + "%"
+
+
+async def prepare(conn: Connection) -> str | None:
+    """Fill the table of texts, and return the statements that make its indexes; None where there are none to be made.
+
+    Trigrams, or else prefixes. For `migrate`: safe to interrupt and to run again.
+    """
+    trigrams = await _sql.value(conn, "create_trigrams")
+    statements: str | None = (
+        await _sql.value(conn, "trigram_index") if trigrams else await _sql.value(conn, "prefix_indexes")
+    )
+    last = UserKey("", "") if statements else None
+    while last is not None:
+        facts = {"project_id": last.project_id, "id": last.id, "most": _FILLED}
+        last = await _sql.one(conn, "fill_user_texts", UserKey, **facts)
+    return statements
