@@ -121,6 +121,7 @@ OWN: dict[str, dict[str, Any]] = {
     "delete_other_sessions": {"user_id": _OTHER},
     "delete_users": {"most": 100}, "delete_logs": {"most": 100},
     "count_logs": {"most": 5000, "hidden": []},
+    "suppress": {"cause": "operator"},
     "count_sealed_rows": {"most": 10_000},
     "list_rows_to_reseal": {"kid": "other"},
 }  # fmt: skip
