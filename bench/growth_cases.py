@@ -122,6 +122,7 @@ OWN: dict[str, dict[str, Any]] = {
     "delete_users": {"most": 100}, "delete_logs": {"most": 100},
     "count_logs": {"most": 5000, "hidden": []},
     "suppress": {"cause": "operator"},
+    "create_dkim_key": {"algorithm": "ed25519"},
     "count_sealed_rows": {"most": 10_000},
     "list_rows_to_reseal": {"kid": "other"},
 }  # fmt: skip
