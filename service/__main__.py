@@ -35,7 +35,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         for name, entry in COMMANDS.items():
             verbs.add_parser(name, help=entry.text)
     root.set_defaults(try_relays=_try_relays, send_letter=_send_letter, smtp_server_of=_smtp_server_of, serve=None)
-    root.set_defaults(previews=_previews, try_webhook=_try_webhook, supervise=None)
+    root.set_defaults(previews=_previews, try_webhook=_try_webhook, post_test=_post_test, supervise=None)
     return root
 
 
@@ -51,6 +51,13 @@ async def _try_webhook(settings: "Settings") -> Any:
     from worker.sms.check import check_webhook  # noqa: PLC0415 - no other command needs the worker
 
     return await check_webhook(settings.sms_url.get_secret_value())
+
+
+async def _post_test(settings: "Settings", *webhook: Any) -> Any:
+    """Post a test event to a project's webhook with the worker's own code."""
+    from worker.webhooks import trial  # noqa: PLC0415 - no other command needs the worker
+
+    return await trial.post_test(settings, *webhook)
 
 
 async def _send_letter(draft: Any, settings: "Settings", **more: Any) -> Any:

@@ -27,6 +27,7 @@ CROSSINGS = {
         "noop", "quit",
     ),
     "sms": ("webhook",),
+    "webhook": ("post",),
     "provider": ("fetch",),
     "worker": ("claim", "record", "renew", "release"),
 }  # fmt: skip

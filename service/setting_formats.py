@@ -1,10 +1,11 @@
-"""Formats of single settings: keys, origins, names for EHLO, webhooks."""
+"""Formats of single settings: keys, networks, origins, names for EHLO, webhooks."""
 
 import ipaddress
 import re
 from urllib.parse import urlsplit
 
 from service import email_addresses
+from service.outbound_addresses import Network
 
 _KID = re.compile(r"[A-Za-z0-9_-]{1,16}")
 _KEY = re.compile(r"[0-9a-fA-F]{64,128}")
@@ -33,6 +34,14 @@ def parse_keys(text: str) -> dict[str, str]:
             raise ValueError(f"key {kid!r} stands twice")
         ring[kid] = key
     return ring
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Parse `network,network`, each as 10.1.0.0/16 or one address. Raises ValueError."""
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("networks such as 10.1.0.0/16 or fd00::/8, with a comma between two") from None
 
 
 def normalize_origin(text: str) -> str:

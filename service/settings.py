@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service import email_addresses, endpoints, heartbeat, sentinel_url, setting_formats, smtp_deadlines
+from service.outbound_addresses import Network
 from service.smtp_deadlines import Deadlines
 
 # In the place of a webhook: SMS go into the worker's log.
@@ -219,6 +220,11 @@ class Settings(DatastoreSettings):
         le=3650,
         description="Days without mail for an address that bounced, or reported ours as spam (docs/bounces.md)",
     )
+    webhook_networks: str = Field(
+        "",
+        description="Networks besides the Internet that projects' webhooks may go to, 10.1.0.0/16,fd00::/8, there over "
+        "http too; empty for public addresses over https alone (docs/webhooks.md)",
+    )
     log_months: int = Field(12, ge=1, le=120, description="Months of security log kept; older partitions go")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lines below are dropped")
     log_format: Literal["", "text", "json", "ecs"] = Field(
@@ -239,6 +245,12 @@ class Settings(DatastoreSettings):
     @classmethod
     def _split_keys(cls, value: Any) -> Any:
         return setting_formats.parse_keys(value) if isinstance(value, str) else value
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        setting_formats.parse_networks(value)
+        return value
 
     @field_validator("smtp_helo")
     @classmethod
@@ -317,6 +329,11 @@ class Settings(DatastoreSettings):
     def key_ring(self) -> KeyRing:
         """Return keys by kid; the first is the one that makes new secrets."""
         return {kid: bytes.fromhex(key.get_secret_value()) for kid, key in self.secret_keys.items()}
+
+    @property
+    def reachable_networks(self) -> tuple[Network, ...]:
+        """Return the networks besides the Internet that webhooks may go to."""
+        return setting_formats.parse_networks(self.webhook_networks)
 
     @property
     def helo(self) -> str:

@@ -706,6 +706,66 @@ create table void_guesses (
     constraint void_guesses_pkey PRIMARY KEY (slot)
 ) WITH (fillfactor=50);
 
+create table webhook_deliveries (
+    project_id text not null,
+    endpoint_id text not null,
+    number bigint not null,
+    event_id uuid not null,
+    type text not null,
+    user_id text not null,
+    at timestamp with time zone not null,
+    state text default 'pending'::text not null,
+    attempts integer default 0 not null,
+    last_status integer,
+    last_fault text,
+    ended_at timestamp with time zone,
+    constraint webhook_deliveries_pkey PRIMARY KEY (project_id, endpoint_id, number),
+    constraint webhook_deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text])))
+);
+CREATE INDEX webhook_deliveries_project_id_endpoint_id_ended_at_idx ON public.webhook_deliveries USING btree (project_id, endpoint_id, ended_at) WHERE (state <> 'pending'::text);
+CREATE INDEX webhook_deliveries_project_id_endpoint_id_user_id_number_idx ON public.webhook_deliveries USING btree (project_id, endpoint_id, user_id, number) WHERE (state = 'pending'::text);
+
+create table webhook_endpoints (
+    project_id text not null,
+    id text not null,
+    url text not null,
+    types text[] default '{}'::text[] not null,
+    status text default 'enabled'::text not null,
+    created_at timestamp with time zone default now() not null,
+    disabled_at timestamp with time zone,
+    reason text,
+    failing_since timestamp with time zone,
+    constraint webhook_endpoints_pkey PRIMARY KEY (project_id, id),
+    constraint webhook_endpoints_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    constraint webhook_endpoints_status_check CHECK ((status = ANY (ARRAY['enabled'::text, 'disabled'::text])))
+);
+
+create table webhook_lanes (
+    project_id text not null,
+    endpoint_id text not null,
+    user_id text not null,
+    pending integer not null,
+    due_at timestamp with time zone default now(),
+    lease_by text,
+    fence bigint default ((EXTRACT(epoch FROM clock_timestamp()) * (1000)::numeric))::bigint not null,
+    constraint webhook_lanes_pkey PRIMARY KEY (project_id, endpoint_id, user_id),
+    constraint webhook_lanes_project_id_endpoint_id_fkey FOREIGN KEY (project_id, endpoint_id) REFERENCES webhook_endpoints(project_id, id) ON DELETE CASCADE
+);
+CREATE INDEX webhook_lanes_project_id_endpoint_id_due_at_idx ON public.webhook_lanes USING btree (project_id, endpoint_id, due_at) WHERE (due_at IS NOT NULL);
+
+create table webhook_secrets (
+    project_id text not null,
+    endpoint_id text not null,
+    id text not null,
+    kid text not null,
+    sealed bytea not null,
+    created_at timestamp with time zone default now() not null,
+    expires_at timestamp with time zone,
+    constraint webhook_secrets_pkey PRIMARY KEY (project_id, id),
+    constraint webhook_secrets_project_id_endpoint_id_fkey FOREIGN KEY (project_id, endpoint_id) REFERENCES webhook_endpoints(project_id, id) ON DELETE CASCADE
+);
+CREATE INDEX webhook_secrets_project_id_endpoint_id_idx ON public.webhook_secrets USING btree (project_id, endpoint_id);
+
 create table window_resets (
     name text not null,
     at timestamp with time zone default clock_timestamp() not null,
@@ -1130,6 +1190,16 @@ CREATE OR REPLACE FUNCTION public.uuid_at(at timestamp with time zone)
  IMMUTABLE PARALLEL SAFE STRICT
 AS $function$
     select (lpad(to_hex(floor(extract(epoch from at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+$function$;
+
+CREATE OR REPLACE FUNCTION public.wants_event(types text[], name text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    select types = '{}' or exists (
+        select from unnest(types) t where t = name or (t like '%.*' and starts_with(name, left(t, -1)))
+    )
 $function$;
 
 CREATE OR REPLACE FUNCTION public.with_call(w windows, moment timestamp with time zone, share integer)

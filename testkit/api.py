@@ -10,7 +10,7 @@ from testkit.waiting import until
 TABLES = (
     "acts", "windows", "window_resets", "logs", "events", "mail_events", "mails", "sms", "tokens", "challenges",
     "recovery_codes", "mfa_changes", "phone_changes", "authenticators", "passkey_challenges", "passkeys", "identities",
-    "missed_guesses", "targets", "sessions", "users", "api_keys",
+    "missed_guesses", "targets", "sessions", "users", "api_keys", "webhook_deliveries",
     "platforms", "projects",
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from service.db import Pool
-from service.store import outbox, sms
+from service.store import outbox, sms, webhooks
 from service.store.outbox import Acceptance
 from worker.outcomes import OutcomeRecorder
 from worker.sent_journal import read
@@ -40,8 +40,9 @@ async def _recover_once(pool: Pool, identity: WorkerName, recorder: OutcomeRecor
             await _replay(pool, other.journal, other.name, recorder)
             other.journal.unlink()
     released = await outbox.release_of_worker(pool, worker=identity.name)
-    # What the webhook may have taken is handed over once more, under the same id.
+    # What a webhook may have taken is handed over once more, under the same id.
     await sms.release_of_worker(pool, worker=identity.name)
+    await webhooks.release_of_worker(pool, worker=identity.name)
     if released:
         recorder.metrics.add("mails_recovered", released)
         log.info(

@@ -8,7 +8,7 @@ from typing import Any
 from service import event_loop_monitor, tracing
 from service.db import Pool
 from service.settings import InvalidSettings, Settings
-from service.store import sealed_rows, sms
+from service.store import sealed_rows, sms, webhooks
 from service.supervision import READY, Supervision, by_systemd
 from worker.asyncio_tools import cancel_and_wait
 from worker.context import open_context
@@ -77,7 +77,9 @@ async def _run(parts: Parts, shutdown: Shutdown, starter: Supervision) -> None:
 
 async def _deliver(deliveries: Deliveries, shutdown: Shutdown) -> None:
     """Deliver what is due until told to stop, and finish what was begun."""
-    polling = [asyncio.create_task(each.run()) for each in (deliveries.poller, deliveries.sms_poller)]
+    polling = [
+        asyncio.create_task(each.run()) for each in (deliveries.poller, deliveries.sms_poller, deliveries.webhooks)
+    ]
     draining = asyncio.create_task(shutdown.drain(deliveries.slots))
     await deliveries.consumer.run(shutdown.requested)
     await draining
@@ -106,6 +108,7 @@ async def _release_leases(recorder: OutcomeRecorder, attempts: SmsAttempts) -> N
             await recorder.release_all()
             await attempts.release_unconfirmed()
             await sms.release_of_worker(recorder.pool, worker=recorder.leases.worker)
+            await webhooks.release_of_worker(recorder.pool, worker=recorder.leases.worker)
     except Exception as error:  # noqa: BLE001 - leases run out by themselves
         log.warning(
             "The worker could not release its mails; they wait until its leases expire",

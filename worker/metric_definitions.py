@@ -28,6 +28,11 @@ REPORTS = counter(
 SMS_ATTEMPTS = counter("accounts_sms_attempts_total", "SMS that were claimed to be sent.")
 SMS_OUTCOMES = counter("accounts_sms_outcomes_total", "SMS that ended.", "outcome")
 SMS_WAITS = counter("accounts_sms_waits_total", "Attempts at an SMS that failed for now.")
+WEBHOOK_OUTCOMES = counter("accounts_webhook_deliveries_total", "Events for webhooks that ended.", "outcome")
+WEBHOOK_WAITS = counter("accounts_webhook_waits_total", "Attempts at a webhook that failed for now.")
+WEBHOOKS_DISABLED = counter(
+    "accounts_webhooks_disabled_total", "Webhooks that were disabled: they answered 410, or failed for five days."
+)
 POLLS = counter("accounts_polls_total", "Rounds in which Postgres was asked for mails that are due.")
 POLLED = counter(
     "accounts_mails_polled_total", "Mails that polling found, since their job was lost or their wait over."
@@ -95,6 +100,9 @@ COUNTERS: Mapping[str, tuple[Definition, tuple[str, ...]]] = {
     "sms_attempts": (SMS_ATTEMPTS, ()),
     **{f"sms_{name}": (SMS_OUTCOMES, (name,)) for name in ("sent", "failed", "expired", "cancelled", "void")},
     "sms_waits": (SMS_WAITS, ()),
+    **{f"webhooks_{name}": (WEBHOOK_OUTCOMES, (name,)) for name in ("delivered", "failed")},
+    "webhooks_waits": (WEBHOOK_WAITS, ()),
+    "webhooks_disabled": (WEBHOOKS_DISABLED, ()),
     "polls": (POLLS, ()),
     "mails_polled": (POLLED, ()),
     "redis_keys_repaired": (REPAIRED, ()),

@@ -28,19 +28,24 @@ from worker.sms.delivery import SmsDelivery
 from worker.sms.poller import SmsPoller
 from worker.sms.webhook import Sender, sender_of
 from worker.smtp import RelayPool, SmtpUrl, parse_urls
+from worker.webhooks.client import WebhookClient
+from worker.webhooks.delivery import WebhookDelivery
+from worker.webhooks.dispatcher import WebhookDispatcher
 
 
 @dataclass(frozen=True, slots=True)
 class Senders:
-    """Relays of mails, and the webhook of SMS where there is one."""
+    """Relays of mails, the webhook of SMS where there is one, and the client of projects' webhooks."""
 
     relays: Relays
     sms: Sender | None
+    webhooks: WebhookClient
 
     async def close(self) -> None:
         await self.relays.close()
         if self.sms:
             await self.sms.close()
+        await self.webhooks.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class Deliveries:
     dispatcher: Dispatcher
     poller: OutboxPoller
     consumer: QueueConsumer
+    webhooks: WebhookDispatcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +91,17 @@ def build(context: WorkerContext, stop: asyncio.Event) -> Parts:
         pool, Leases(pool, context.identity.name), SentJournal(context.identity.journal), context.metrics
     )
     relays = Relays(pool, settings.key_ring, relay_of(settings), partial(_own_relay, settings), settings.helo)
-    senders = Senders(relays, sender_of(settings.sms_url.get_secret_value(), settings.key_ring))
+    sms = sender_of(settings.sms_url.get_secret_value(), settings.key_ring)
+    senders = Senders(relays, sms, WebhookClient(settings.reachable_networks))
     return Parts(context, senders, _deliveries(context, senders, recorder), _monitoring(context, senders, stop))
 
 
 def _deliveries(context: WorkerContext, senders: Senders, recorder: OutcomeRecorder) -> Deliveries:
     settings, pool, worker = context.settings, context.pool, context.identity.name
     ring, redis_url = settings.key_ring, settings.redis_url.get_secret_value()
-    slots, log_writer = DeliverySlots(settings.worker_jobs), SecurityLogWriter(pool)
+    slots = DeliverySlots(settings.worker_jobs)
+    webhooks = WebhookDispatcher(pool, WebhookDelivery(pool, senders.webhooks, context.metrics), ring, worker, slots)
+    log_writer = SecurityLogWriter(pool, webhooks.wake)
     delivery = Delivery(
         pool, senders.relays, context.job_queue, ring, settings.mail_from, settings.public_url, slots, recorder,
         return_path_of(settings),
@@ -110,6 +119,7 @@ def _deliveries(context: WorkerContext, senders: Senders, recorder: OutcomeRecor
             pool, delivery, log_writer, settings.log_months, settings.mail_days, dispatcher, settings.event_days
         ),
         QueueConsumer(redis_url, dispatcher, sms_poller, log_writer, settings.worker_jobs, worker, context.peers.redis),
+        webhooks,
     )
 
 

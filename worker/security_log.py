@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
@@ -19,9 +19,13 @@ _BATCH = 100
 
 @dataclass(slots=True)
 class SecurityLogWriter:
-    """Writer of one batch at a time; events that come meanwhile are in the next."""
+    """Writer of one batch at a time; events that come meanwhile are in the next.
+
+    `owed` is called when webhooks are owed some of them.
+    """
 
     pool: Pool
+    owed: Callable[[], None] = lambda: None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _wake_ups: WakeUps = field(init=False)
 
@@ -50,12 +54,15 @@ class SecurityLogWriter:
                 pass
 
     async def _write_batch(self) -> int:
+        owed = 0
         async with transaction(self.pool) as tx:
             pending = await events.dequeue(tx, most=_BATCH)
             if pending:
                 with _span(pending):
                     await security_log.write(tx, [_entry(event) for event in pending])
-                    await event_feed.append(tx, pending)
+                    owed = await event_feed.append(tx, pending)
+        if owed:
+            self.owed()
         return len(pending)
 
 

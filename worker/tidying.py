@@ -23,6 +23,7 @@ from service.store import (
     tokens,
     used_id_tokens,
     users,
+    webhooks,
 )
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Tidying:
         due: dict[str, Deletion] = {**self.deletions}
         due |= {kind: partial(act, days=self.mail_days) for kind, act in finished.items()}
         due["events of feeds"] = partial(event_feed.delete_old, days=self.event_days)
+        due["deliveries to webhooks"] = partial(webhooks.delete_old, days=self.event_days)
         while due:
             due = {kind: act for kind, act in due.items() if await self._attempt(kind, act) >= BATCH}
 

@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, Entry] = {
     "dkim": Entry("dkim", "keys that a project's mails are signed with, and the DNS records that they need"),
     "limits": Entry("limits", "rate limits: numbers of a project's own, and what its windows hold"),
     "keys": Entry("keys", "API keys of a project"),
+    "webhooks": Entry("webhooks", "URLs of other systems that a project's events are posted to (docs/webhooks.md)"),
     "secret-keys": Entry("secret_keys", "which of SECRET_KEYS the database still needs, before one is taken away"),
     "users": Entry("users", "users of a project: passwords are read from standard input, never from the command"),
     "mails": Entry("mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs"),

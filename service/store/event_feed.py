@@ -1,6 +1,7 @@
 """Feed of a project's events for other systems: numbered by the worker that files them, without gaps.
 
-A project has a feed from its first API key with the scope `events.read`; others pay nothing for it.
+A project has a feed from its first API key with the scope `events.read` or its first webhook; others pay nothing
+for it.
 """
 
 from collections.abc import Sequence
@@ -60,17 +61,19 @@ async def open_feed(conn: Executor, project_id: str) -> None:
     await _sql.run(conn, "open_event_feed", project_id=project_id)
 
 
-async def append(conn: Executor, pending: Sequence[PendingEvent]) -> None:
+async def append(conn: Executor, pending: Sequence[PendingEvent]) -> int:
     """Append events to the feeds of their projects, in the transaction that dequeued them.
 
-    Left out are those without a user: they would tell that somebody asked about an address that has no account.
+    Returns how many deliveries to webhooks are owed by it. Left out are those without a user: they would tell that
+    somebody asked about an address that has no account.
     """
     by_project: dict[str, list[PendingEvent]] = {}
     for event in sorted(pending, key=lambda event: (event.at, event.id)):
         if event.in_feed and event.user_id is not None:
             by_project.setdefault(event.project_id, []).append(event)
+    owed = 0
     for project_id, found in sorted(by_project.items()):
-        await _sql.run(
+        owed += await _sql.value(
             conn,
             "append_feed_events",
             project_id=project_id,
@@ -79,6 +82,7 @@ async def append(conn: Executor, pending: Sequence[PendingEvent]) -> None:
             user_ids=[event.user_id for event in found],
             times=[event.at for event in found],
         )
+    return owed
 
 
 async def page(conn: Executor, project_id: str, *, after: int, most: int) -> FeedPage:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from service.db import Executor, ForeignKeyViolation, Pool, Queries
 
 _sql = Queries("project_deletion")
-_KINDS = ("mails", "sms", "tokens", "users", "events", "feed_events", "logs", "suppressions")
+_KINDS = (
+    "mails", "sms", "tokens", "users", "events", "feed_events", "webhook_lanes", "webhook_deliveries", "logs",
+    "suppressions",
+)  # fmt: skip
 # Rows in a transaction, and attempts at a project that is still written to.
 _BATCH, _ROUNDS = 100, 20
 
@@ -66,6 +69,8 @@ async def _delete_batch(conn: Executor, project_id: str) -> tuple[int, ...]:
         await _sql.run(conn, "delete_users", **facts),
         await _sql.run(conn, "delete_events", **facts),
         await _sql.run(conn, "delete_feed_events", **facts),
+        await _sql.run(conn, "delete_webhook_lanes", **facts),
+        await _sql.run(conn, "delete_webhook_deliveries_of_project", **facts),
         await _sql.run(conn, "delete_logs", **facts),
         await _sql.run(conn, "delete_suppressions", **facts),
     )

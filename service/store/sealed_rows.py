@@ -103,4 +103,6 @@ async def _reseal(conn: Executor, ring: KeyRing, row: SealedRow) -> int:
         return await _sql.run(conn, "reseal_identity", **facts, kid=kid, sealed=sealed)
     if row.purpose == "provider":
         return await _sql.run(conn, "reseal_provider", **facts, kid=kid, sealed=sealed)
+    if row.purpose == "webhook":
+        return await _sql.run(conn, "reseal_webhook_secret", **facts, kid=kid, sealed=sealed)
     return await _sql.run(conn, "reseal_project_relay", **facts, kid=kid, sealed=sealed)

@@ -2,15 +2,31 @@
 insert into event_feeds (project_id) values (:project_id) on conflict do nothing;
 
 -- name: append_feed_events(project_id, ids, names, user_ids, times)
--- The events in the order of the arrays, numbered on from the last one; the feed's row is locked by `dequeue_events`.
+-- The events in the order of the arrays, numbered on from the last one, and owed to the project's webhooks; the feed's
+-- row is locked by `dequeue_events`. Returns how many are owed.
 with feed as (
     update event_feeds set last_number = last_number + cardinality(:ids::uuid[]) where project_id = :project_id
     returning project_id, last_number - cardinality(:ids::uuid[]) as last
+), filed as (
+    insert into feed_events (project_id, number, id, name, user_id, at)
+    select f.project_id, f.last + e.place, e.id, e.name, e.user_id, e.at
+    from feed f, unnest(:ids::uuid[], :names::text[], :user_ids::text[], :times::timestamptz[])
+        with ordinality as e (id, name, user_id, at, place)
+    returning project_id, number, id, name, user_id, at
+), owed as (
+    insert into webhook_deliveries (project_id, endpoint_id, number, event_id, type, user_id, at)
+    select f.project_id, w.id, f.number, f.id, f.name, f.user_id, f.at
+    from filed f join webhook_endpoints w on w.project_id = f.project_id
+    where w.status = 'enabled' and wants_event(w.types, f.name)
+    returning project_id, endpoint_id, user_id
+), lanes as (
+    insert into webhook_lanes (project_id, endpoint_id, user_id, pending)
+    select project_id, endpoint_id, user_id, count(*) from owed
+    group by project_id, endpoint_id, user_id order by endpoint_id, user_id
+    on conflict (project_id, endpoint_id, user_id) do update set pending = webhook_lanes.pending + excluded.pending,
+        due_at = coalesce(webhook_lanes.due_at, now())
 )
-insert into feed_events (project_id, number, id, name, user_id, at)
-select f.project_id, f.last + e.place, e.id, e.name, e.user_id, e.at
-from feed f, unnest(:ids::uuid[], :names::text[], :user_ids::text[], :times::timestamptz[])
-    with ordinality as e (id, name, user_id, at, place);
+select count(*)::int from owed;
 
 -- name: list_feed_events(project_id, after, most) -> FeedRow*
 -- One row at least if there is a feed, with nulls for no event. One snapshot: what is deleted meanwhile is not missed.

@@ -38,6 +38,16 @@ delete from feed_events where (project_id, number) in (
     select project_id, number from feed_events where project_id = :project_id limit :most
 );
 
+-- name: delete_webhook_lanes(project_id, most)
+delete from webhook_lanes where (project_id, endpoint_id, user_id) in (
+    select project_id, endpoint_id, user_id from webhook_lanes where project_id = :project_id limit :most
+);
+
+-- name: delete_webhook_deliveries_of_project(project_id, most)
+delete from webhook_deliveries where (project_id, endpoint_id, number) in (
+    select project_id, endpoint_id, number from webhook_deliveries where project_id = :project_id limit :most
+);
+
 -- name: delete_logs(project_id, most)
 delete from logs where (project_id, id, at) in (
     select project_id, id, at from logs where project_id = :project_id limit :most

@@ -26,6 +26,7 @@ union all select 'totp', k.kid, (
     )
     select kid from keys where kid is not null
 ) k
+union all select 'webhook', kid, count(*)::int from webhook_secrets group by kid
 order by purpose, kid;
 
 -- name: list_rows_to_reseal(kid, purpose, former, project_id, user_id, row_id, most) -> SealedRow*
@@ -55,6 +56,7 @@ select r.purpose, r.project_id, r.user_id, r.row_id, r.kid, r.sealed from (
         :purpose = 'totp' and (kid, project_id, user_id, id) > (:former, :project_id, :user_id, :row_id)
     ))
     order by kid, project_id, user_id, id limit :most)
+    union all (select 'webhook', project_id, '', id, kid, sealed from webhook_secrets)
 ) r
 where r.kid <> :kid
     and (r.purpose, r.kid, r.project_id, r.user_id, r.row_id) > (:purpose, :former, :project_id, :user_id, :row_id)
@@ -80,3 +82,7 @@ where project_id = :project_id and user_id = :user_id and id = :row_id and seale
 -- name: reseal_dkim_key(project_id, user_id, row_id, kid, sealed, former)
 update dkim_keys set kid = :kid, sealed = :sealed
 where project_id = :project_id and selector = :row_id and :user_id = '' and sealed = :former;
+
+-- name: reseal_webhook_secret(project_id, user_id, row_id, kid, sealed, former)
+update webhook_secrets set kid = :kid, sealed = :sealed
+where project_id = :project_id and id = :row_id and :user_id = '' and sealed = :former;

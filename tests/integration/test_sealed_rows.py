@@ -8,7 +8,7 @@ import pytest
 
 from service.cli.exit_codes import UNWELL, WRONG
 from service.crypto.secret import Secret
-from service.db import Pool
+from service.db import Pool, transaction
 from service.http.readiness import Readiness
 from service.server import serve
 from service.settings import InvalidSettings, Settings, WorkerSettings
@@ -21,6 +21,7 @@ from service.store import (
     providers,
     sealed_rows,
     users,
+    webhooks,
 )
 from service.store.identities import Subject
 from tests.integration.conftest import Terminal
@@ -117,7 +118,7 @@ async def test_each_table_with_sealed_secrets_is_sealed_anew(pool: Pool, project
             "select table_name from information_schema.columns where column_name = 'sealed' and table_schema = 'public'"
         )
     }
-    assert tables == {"authenticators", "dkim_keys", "identities", "project_relays", "providers"}
+    assert tables == {"authenticators", "dkim_keys", "identities", "project_relays", "providers", "webhook_secrets"}
     old, new = {"old": b"o" * 32}, {"new": b"n" * 32}
     user = await users.create(pool, project.id, user_id="ann", email=None, name="", password_hash=None)
     await project_relays.save(pool, old, project.id, server="relay.example.com:587", url=Secret(URL))
@@ -131,10 +132,12 @@ async def test_each_table_with_sealed_secrets_is_sealed_anew(pool: Pool, project
     await identities.save_tokens(pool, old, identity, kept, seconds=None)
     facts = {"selector": "s1", "domain": "shop.example"}
     dkim = await dkim_keys.create(pool, old, project.id, **facts, algorithm="ed25519")
+    async with transaction(pool, project.id) as tx:
+        await webhooks.create(tx, old, project.id, "crm", url="https://example.com/", types=[])
     assert {(found.purpose, found.kid, found.rows) for found in await sealed_rows.count(pool)} == {
-        (purpose, "old", 1) for purpose in ("dkim", "project relay", "provider", "provider tokens", "totp")
+        (purpose, "old", 1) for purpose in ("dkim", "project relay", "provider", "provider tokens", "totp", "webhook")
     }
-    assert await sealed_rows.reseal(pool, new | old) == (5, [])
+    assert await sealed_rows.reseal(pool, new | old) == (6, [])
     for table in tables:
         assert [row[0] for row in await pool.fetch(f"select kid from {table}")] == ["new"], table
     assert await sealed_rows.reseal(pool, new) == (0, [])

@@ -105,7 +105,9 @@ def test_lines_go_where_is_written_down():
         said = {getattr(node, "attr", getattr(node, "id", "")) for node in ast.walk(tree)} | imported(tree)
         assert not said & _ELSEWHERE, name
     rows = table("What is logged")
-    assert {place for row in rows for place in named(row[1])} == {"events", "logs", "feed_events", "mail_events"}
+    assert {place for row in rows for place in named(row[1])} == {
+        "events", "logs", "feed_events", "webhook_deliveries", "mail_events",
+    }  # fmt: skip
     assert "standard error" in rows[0][1]
     assert "UTC" in rows[0][2]
 
