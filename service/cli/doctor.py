@@ -6,16 +6,19 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from service import database_health, db
+from service import database_health, db, email_addresses
 from service.cli import mail_checks, secret_keys
 from service.cli.command_table import COMMANDS
 from service.cli.commands import CheckFailed, add_command, database
 from service.cli.findings import Finding, listing
-from service.store import migrations, project_relays, projects
+from service.cli.mail_checks import Senders
+from service.cli.tables import Listing
+from service.store import dkim_keys, migrations, project_relays, projects
 from service.store.project_relays import ProjectRelay
 
 if TYPE_CHECKING:
     from service.settings import Settings
+    from service.store.dkim_keys import DkimKey
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _OLDEST_POSTGRES = 15
@@ -30,10 +33,24 @@ def add(verbs: Any) -> None:
         metavar="URL",
         help="ask the running service at its public address which client address it believes, through all proxies",
     )
+    doctor.add_argument(
+        "--mail", type=_sender_domain, metavar="DOMAIN",
+        help="look up this sender alone: what its SPF, DKIM, DMARC and their alignment lack",
+    )  # fmt: skip
     mail_checks.add_options(doctor)
 
 
+def _sender_domain(text: str) -> str:
+    """Parse a domain, or an address of it."""
+    try:
+        return _domain(email_addresses.canonical(f"a@{_domain(text) or text}", special_use=True))
+    except ValueError:
+        raise argparse.ArgumentTypeError("a domain such as shop.example") from None
+
+
 async def _doctor(arguments: argparse.Namespace, settings: "Settings") -> object:
+    if arguments.mail:
+        return _answer(await _sender(arguments, settings))
     found = [*_settings(settings), *await _postgres(settings), *await _redis(settings)]
     if settings.smtp_url.get_secret_value():
         found += await _mail(arguments, settings)
@@ -42,6 +59,11 @@ async def _doctor(arguments: argparse.Namespace, settings: "Settings") -> object
     found += await mail_checks.try_own_relays(arguments, settings, await _own_relays(settings))
     if arguments.through:
         found += await asyncio.to_thread(_proxies, arguments.through, settings)
+    return _answer(found)
+
+
+def _answer(found: list[Finding]) -> Listing:
+    """Return the findings. Raises CheckFailed if one of them is `fail`."""
     answer = listing(found)
     if any(finding.state == "fail" for finding in found):
         raise CheckFailed(answer)
@@ -132,6 +154,13 @@ async def _mail(arguments: argparse.Namespace, settings: "Settings") -> list[Fin
     return [*mail_checks.of_steps(steps), *await mail_checks.check_names(arguments, settings, await _senders(settings))]
 
 
+async def _sender(arguments: argparse.Namespace, settings: "Settings") -> list[Finding]:
+    """Check one domain that letters come from, or will."""
+    return await mail_checks.check_domain(
+        arguments, settings, arguments.mail, (await _senders(settings)).get(arguments.mail, ())
+    )
+
+
 async def _secrets(settings: "Settings") -> list[Finding]:
     """Check that stored secrets can be decrypted."""
     try:
@@ -155,14 +184,22 @@ async def _sms(arguments: argparse.Namespace, settings: "Settings") -> list[Find
     return [Finding("sms", "warn", f"{', '.join(lacking[:3])} {text}")] if lacking else []
 
 
-async def _senders(settings: "Settings") -> list[str]:
-    """List the addresses that letters come from; MAIL_FROM alone where Postgres is away, which is a finding already."""
+async def _senders(settings: "Settings") -> Senders:
+    """Find the domains that letters come from; MAIL_FROM's alone where Postgres is away, which is a finding already."""
+    found: dict[str, list[DkimKey]] = {_domain(settings.mail_from): []}
     try:
         async with asyncio.timeout(_PATIENCE), database(settings) as pool:
-            found = [project.sender_address for project in await projects.list_all(pool)]
-    except Exception:  # noqa: BLE001 - see above
-        found = []
-    return [settings.mail_from, *filter(None, found)]
+            keys = await dkim_keys.list_signing(pool)
+            for project in await projects.list_all(pool):
+                domain = _domain(project.sender_address or settings.mail_from)
+                found.setdefault(domain, []).extend(key for key in keys if key.project_id == project.id)
+    except Exception:  # noqa: BLE001, S110 - see above
+        pass
+    return found
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2].lower()
 
 
 async def _own_relays(settings: "Settings") -> list[ProjectRelay]:

@@ -2,16 +2,21 @@
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from service.cli.findings import Finding, State
 from service.crypto import key_derivation
 from service.crypto.sealing import CannotUnseal
+from service.store.dkim_keys import DkimKey
 from service.store.project_relays import ProjectRelay
 
 if TYPE_CHECKING:
+    from service.cli.dns_lookups import DnsLookups
     from service.settings import Settings
+
+# Domains of senders, with the keys that sign for each here.
+Senders = Mapping[str, Sequence[DkimKey]]
 
 # Of more senders the operator asks one by one: each domain costs thirty lookups.
 _MOST_DOMAINS = 10
@@ -82,17 +87,37 @@ def of_step(step: Step, state: State | None = None) -> Finding:
     return Finding("relay", state or step.state, f"{step.relay} {step.step}: {step.message}")
 
 
-async def check_names(arguments: argparse.Namespace, settings: "Settings", senders: Sequence[str]) -> list[Finding]:
+async def check_names(arguments: argparse.Namespace, settings: "Settings", senders: Senders) -> list[Finding]:
     """Look up the name for EHLO and the domains of senders."""
     from service.cli import sender_dns  # noqa: PLC0415 - half a second that no other command should wait for
     from service.cli.dns_lookups import DnsLookups  # noqa: PLC0415 - the same
 
     dns = DnsLookups(arguments.dns_server)
-    domains = list(dict.fromkeys(sender.rpartition("@")[2] for sender in senders))
     found = [await sender_dns.check_helo(settings.helo, dns=dns)]
+    domains = list(senders)
     for domain in domains[:_MOST_DOMAINS]:
-        found += await sender_dns.check_sender(domain, selectors=arguments.selectors, dns=dns)
+        found += await _check_domain(arguments, settings, domain, senders[domain], dns)
     if len(domains) > _MOST_DOMAINS:
         rest = ", ".join(domains[_MOST_DOMAINS:][:3])
-        found.append(Finding("dns", "warn", f"{rest} and others were not looked up: `mails test --project ID` does"))
+        found.append(Finding("dns", "warn", f"{rest} and others were not looked up: `doctor --mail DOMAIN` does"))
     return found
+
+
+async def check_domain(
+    arguments: argparse.Namespace, settings: "Settings", domain: str, keys: Sequence[DkimKey]
+) -> list[Finding]:
+    """Look up one sender's domain alone."""
+    from service.cli.dns_lookups import DnsLookups  # noqa: PLC0415 - as above
+
+    return await _check_domain(arguments, settings, domain, keys, DnsLookups(arguments.dns_server))
+
+
+async def _check_domain(
+    arguments: argparse.Namespace, settings: "Settings", domain: str, keys: Sequence[DkimKey], dns: "DnsLookups"
+) -> list[Finding]:
+    from service.cli import sender_dns  # noqa: PLC0415 - as above
+    from service.cli.sender_alignment import Sender  # noqa: PLC0415 - as above
+
+    return_path = settings.bounce_address.rpartition("@")[2] or domain
+    active = [key for key in keys if key.state == "active"]
+    return await sender_dns.check_sender(Sender(domain, return_path, active), selectors=arguments.selectors, dns=dns)

@@ -11,8 +11,10 @@ import re
 from collections.abc import Sequence
 
 from service import email_addresses
+from service.cli import dkim_records, dmarc, sender_alignment
 from service.cli.dns_lookups import DnsLookups, DnsUnavailable
 from service.cli.findings import Finding
+from service.cli.sender_alignment import Sender
 
 # Selectors that well-known relays use; a guess, and said to be one.
 COMMON_SELECTORS = (
@@ -27,8 +29,9 @@ _TERM = re.compile(r"[+~?-]?([a-z]+)(?:[:=]([^/]*))?")
 _SHORTEST_RSA = 160
 
 
-async def check_sender(domain: str, *, selectors: Sequence[str], dns: DnsLookups) -> list[Finding]:
-    """Check the records of a sender's domain. Without DNS one warning says so."""
+async def check_sender(sender: Sender, *, selectors: Sequence[str], dns: DnsLookups) -> list[Finding]:
+    """Check the records of a sender's domain, and their alignment. Without DNS one warning says so."""
+    domain = sender.domain
     if domain.rpartition(".")[2] in email_addresses.SPECIAL_USE or domain.startswith("["):
         return [Finding("dns", "warn", f"{domain} is no name of the public DNS: receivers elsewhere will refuse it")]
     try:
@@ -42,7 +45,13 @@ async def check_sender(domain: str, *, selectors: Sequence[str], dns: DnsLookups
             ]
     except DnsUnavailable as fault:
         return [Finding("dns", "warn", f"no answer about {domain} ({fault}): SPF, DKIM and DMARC are not known")]
-    checks = (("SPF", _spf(dns, domain)), ("DKIM", _dkim(dns, domain, selectors)), ("DMARC", _dmarc(dns, domain)))
+    ours = bool(sender.keys) and not selectors
+    checks = (
+        ("SPF", _spf(dns, sender.return_path)),
+        ("DKIM", sender_alignment.check_keys(sender, dns) if ours else _dkim(dns, domain, selectors)),
+        ("DMARC", dmarc.check(dns, domain)),
+        ("alignment", sender_alignment.check(sender, dns)),
+    )
     found = await asyncio.gather(*(check for _, check in checks), return_exceptions=True)
     return [_finding(about, each) for (about, _), each in zip(checks, found, strict=True)]
 
@@ -133,7 +142,7 @@ async def _dkim(dns: DnsLookups, domain: str, selectors: Sequence[str]) -> Findi
 
 
 def _key_fault(record: str) -> str:
-    tags = _tags(record)
+    tags = dkim_records.tags(record)
     if not tags.get("p"):
         return "its key is revoked (p= is empty)"
     try:
@@ -143,35 +152,3 @@ def _key_fault(record: str) -> str:
     if tags.get("k", "rsa") == "rsa" and len(key) < _SHORTEST_RSA:
         return "its RSA key is shorter than 1024 bits, which receivers refuse"
     return ""
-
-
-async def _dmarc(dns: DnsLookups, domain: str) -> Finding:
-    """Find the policy of the domain, or of the nearest one above that has any."""
-    labels = domain.split(".")
-    for depth in range(max(1, len(labels) - 1)):
-        holder = ".".join(labels[depth:])
-        texts = await dns.texts(f"_dmarc.{holder}")
-        records = [text for text in texts if text.replace(" ", "").lower().startswith("v=dmarc1")]
-        if len(records) > 1:
-            return Finding("DMARC", "fail", f"_dmarc.{holder} has {len(records)} records; make them one")
-        if records:
-            return _policy(records[0], holder, inherited=depth > 0)
-    mend = f'publish a TXT record at _dmarc.{domain}: "v=DMARC1; p=none; rua=mailto:<your address>" to begin with'
-    return Finding("DMARC", "fail", f"{domain} has no record, and some receivers refuse such mail; {mend}")
-
-
-def _policy(record: str, holder: str, *, inherited: bool) -> Finding:
-    tags = _tags(record)
-    policy = (tags.get("sp") if inherited else None) or tags.get("p", "")
-    if policy not in ("none", "quarantine", "reject"):
-        return Finding("DMARC", "fail", f"_dmarc.{holder} names no policy (p=none, quarantine or reject): {record}")
-    if policy == "none":
-        message = f"_dmarc.{holder} has p=none, which stops no forged mail; raise it once reports show yours pass"
-        return Finding("DMARC", "warn", message)
-    return Finding("DMARC", "ok", f"_dmarc.{holder}: {record}")
-
-
-def _tags(record: str) -> dict[str, str]:
-    """Parse `a=b; c=d`."""
-    pairs = (part.partition("=") for part in record.split(";"))
-    return {name.strip().lower(): value.strip() for name, _, value in pairs if name.strip()}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Literal
 
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
@@ -20,6 +20,8 @@ _EXPONENT = 65537
 
 def generate(algorithm: Algorithm) -> Secret:
     """Make a private key, as PKCS#8 in PEM."""
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - it loads bcrypt, for keys of SSH
+
     key = generate_private_key(_EXPONENT, _BITS) if algorithm == "rsa" else Ed25519PrivateKey.generate()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return Secret(pem.decode())
@@ -27,6 +29,8 @@ def generate(algorithm: Algorithm) -> Secret:
 
 def public_key(private: Secret) -> str:
     """Return the public half as a DNS record has it after `p=`."""
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - it loads bcrypt, for keys of SSH
+
     key = _load(private)
     if isinstance(key, RSAPrivateKey):
         encoding, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -44,6 +48,8 @@ def signer(private: Secret) -> Callable[[bytes], bytes]:
 
 
 def _load(private: Secret) -> RSAPrivateKey | Ed25519PrivateKey:
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - it loads bcrypt, for keys of SSH
+
     key = serialization.load_pem_private_key(private.reveal().encode(), None)
     assert isinstance(key, RSAPrivateKey | Ed25519PrivateKey)  # noqa: S101 - `generate` makes no others
     return key

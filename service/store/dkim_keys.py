@@ -87,6 +87,11 @@ async def list_all(conn: Executor, project_id: str) -> list[DkimKey]:
     return await _sql.all(conn, "list_dkim_keys", DkimKey, project_id=project_id)
 
 
+async def list_signing(conn: Executor) -> list[DkimKey]:
+    """List the active keys of all projects."""
+    return await _sql.all(conn, "list_signing_keys", DkimKey)
+
+
 async def find(conn: Executor, project_id: str, selector: str) -> DkimKey | None:
     return next((key for key in await list_all(conn, project_id) if key.selector == selector), None)
 

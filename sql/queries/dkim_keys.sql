@@ -7,6 +7,10 @@ select pg_advisory_xact_lock(hashtext('dkim_keys'), hashtext(:project_id));
 select project_id, selector, domain, algorithm, state, public_key, kid, sealed, created_at, activated_at
 from dkim_keys where project_id = :project_id order by algorithm desc, created_at, selector;
 
+-- name: list_signing_keys() -> DkimKey*
+select project_id, selector, domain, algorithm, state, public_key, kid, sealed, created_at, activated_at
+from dkim_keys where state = 'active' order by project_id, algorithm desc;
+
 -- name: create_dkim_key(project_id, selector, domain, algorithm, public_key, kid, sealed) -> DkimKey
 insert into dkim_keys (project_id, selector, domain, algorithm, public_key, kid, sealed)
 values (:project_id, :selector, :domain, :algorithm, :public_key, :kid, :sealed)

@@ -107,7 +107,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "opentelemetry": ("service.tracing",),
     "orjson": ("service", "worker"),
     "prometheus_client": ("service.metrics", "service.http.metrics", "service.http.auth_metrics", "worker"),
-    "publicsuffixlist": ("service.http.session_cookies", "service.cli.project_values"),
+    "publicsuffixlist": ("service.http.session_cookies", "service.cli.project_values", "service.cli.dmarc"),
     "pydantic": ("service.settings", "service.http", "service.api", "service.accounts"),
     "pydantic_core": ("service.http.fields",),
     "pydantic_settings": ("service.settings",),

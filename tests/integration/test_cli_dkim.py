@@ -1,12 +1,13 @@
 """`python -m service dkim …`: a key's way from made to published, active, former and gone."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service.cli.exit_codes import EXISTS, MISSING, WRONG
+from service.cli.exit_codes import EXISTS, MISSING, UNWELL, WRONG
 from service.db import Pool
 from service.settings import Settings
 from service.store import dkim_keys, projects
@@ -115,3 +116,20 @@ async def test_a_file_of_settings_says_who_signs_and_changes_nothing(type_: Term
     assert "note" not in (await type_("projects", "apply", str(file)))[2]
     file.write_text("[projects.shop]\ndkim_selectors = 5\n")
     assert (await type_("projects", "apply", str(file)))[0] == WRONG
+
+
+async def test_the_doctor_looks_at_one_sender(type_: Terminal):
+    """`doctor --mail` knows which keys sign for a domain, and needs no relay."""
+    made = await type_.json("dkim", "create", "shop", "--selector", "e1", "--algorithm", "ed25519")
+    await type_.json("dkim", "activate", "shop", "e1", "--unchecked")
+    domain = "mail.shop.example"
+    records = {(domain, "TXT"): ["v=spf1 -all"], (made["record_name"], "TXT"): [made["record_value"]]}
+    async with DnsServer(records) as dns:
+        words = ("doctor", "--mail", domain, "--dns-server", dns.address, "--json")
+        code, out, _ = await type_(*words)
+        dns.records[f"_dmarc.{domain}", "TXT"] = ["v=DMARC1; p=reject"]
+        sound = await type_.json(*words)
+    found = {each["about"]: each["state"] for each in json.loads(out)}
+    assert (code, found) == (UNWELL, {"SPF": "ok", "DKIM": "ok", "DMARC": "fail", "alignment": "ok"})
+    assert {each["state"] for each in sound} == {"ok"}
+    assert (await type_("doctor", "--mail", "no domain"))[0] == WRONG

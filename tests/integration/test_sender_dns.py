@@ -1,12 +1,17 @@
 """SPF, DKIM and DMARC records of a sender's domain, asked of a DNS server of the tests."""
 
 import base64
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from service.cli import sender_dns
 from service.cli.dns_lookups import DnsLookups
 from service.cli.findings import Finding
+from service.cli.sender_alignment import Sender
+from service.store.dkim_keys import DkimKey
 from testkit.dns_server import DnsServer, Records
 
 DOMAIN = "shop.example"
@@ -19,16 +24,21 @@ SOUND: Records = {
 }
 
 
-async def found(records: Records, *selectors: str, domain: str = DOMAIN) -> dict[str, Finding]:
+async def found(
+    records: Records, *selectors: str, domain: str = DOMAIN, return_path: str = "", keys: Sequence[DkimKey] = ()
+) -> dict[str, Finding]:
     async with DnsServer(records) as server:
         lookups = DnsLookups(server.address)
-        return {each.about: each for each in await sender_dns.check_sender(domain, selectors=selectors, dns=lookups)}
+        sender = Sender(domain, return_path or domain, keys)
+        return {each.about: each for each in await sender_dns.check_sender(sender, selectors=selectors, dns=lookups)}
 
 
 async def test_a_sound_sender_is_ok():
     """Three records, three times ok, with the record or the selector named."""
     result = await found(SOUND, "r1")
-    assert {name: each.state for name, each in result.items()} == dict.fromkeys(("SPF", "DKIM", "DMARC"), "ok")
+    assert {name: each.state for name, each in result.items()} == dict.fromkeys(
+        ("SPF", "DKIM", "DMARC", "alignment"), "ok"
+    )
     assert result["SPF"].message == "v=spf1 include:_spf.relay.example ~all"
     assert "r1" in result["DKIM"].message
     assert "guess" not in result["DKIM"].message
@@ -37,7 +47,9 @@ async def test_a_sound_sender_is_ok():
 async def test_a_bare_domain_lacks_all_three():
     """Each finding says what to publish, and where."""
     result = await found({(DOMAIN, "MX"): ["10 mx.shop.example."]})
-    assert {name: each.state for name, each in result.items()} == {"SPF": "fail", "DKIM": "warn", "DMARC": "fail"}
+    assert {name: each.state for name, each in result.items()} == {
+        "SPF": "fail", "DKIM": "warn", "DMARC": "fail", "alignment": "ok",
+    }  # fmt: skip
     assert "v=spf1 include:" in result["SPF"].message
     assert "--dkim-selector" in result["DKIM"].message
     assert f"TXT record at _dmarc.{DOMAIN}" in result["DMARC"].message
@@ -121,7 +133,7 @@ async def test_a_domain_that_is_not_there_is_one_failure():
 async def test_private_names_are_not_looked_up(domain: str):
     """Names that no public DNS has cost no query, and one warning."""
     async with DnsServer(SOUND) as server:
-        results = await sender_dns.check_sender(domain, selectors=(), dns=DnsLookups(server.address))
+        results = await sender_dns.check_sender(Sender(domain, domain), selectors=(), dns=DnsLookups(server.address))
         assert [each.state for each in results] == ["warn"]
         assert server.asked == []
 
@@ -129,7 +141,7 @@ async def test_private_names_are_not_looked_up(domain: str):
 async def test_without_dns_nothing_is_said_of_the_records():
     """A server that refuses is no proof that a record is missing: one warning, no failure."""
     async with DnsServer(SOUND, mode="refuse") as server:
-        results = await sender_dns.check_sender(DOMAIN, selectors=(), dns=DnsLookups(server.address))
+        results = await sender_dns.check_sender(Sender(DOMAIN, DOMAIN), selectors=(), dns=DnsLookups(server.address))
     (only,) = results
     assert (only.about, only.state, "refuses or fails" in only.message) == ("dns", "warn", True)
 
@@ -156,3 +168,41 @@ async def test_the_name_for_ehlo_is_looked_up_both_ways(records: Records, state:
     async with DnsServer(records) as server:
         found = await sender_dns.check_helo("mail.example", dns=DnsLookups(server.address))
     assert (found.state, says in found.message) == (state, True), found
+
+
+KEY = DkimKey("shop", "m1", DOMAIN, "ed25519", "active", "QUJD", "k", b"", datetime(2026, 1, 1, tzinfo=UTC), None)
+PUBLISHED: Records = SOUND | {(f"m1._domainkey.{DOMAIN}", "TXT"): ["v=DKIM1; k=ed25519; p=QUJD"]}
+STRICT = {(f"_dmarc.{DOMAIN}", "TXT"): ["v=DMARC1; p=reject; adkim=s; aspf=s"]}
+
+
+@pytest.mark.parametrize(
+    ("records", "return_path", "key_domain", "state", "says"),
+    [
+        (SOUND, DOMAIN, None, "ok", "needs d=shop.example"),
+        (SOUND, "bounces.shop.example", None, "ok", "SPF by the return path's domain bounces.shop.example"),
+        (SOUND | STRICT, "bounces.shop.example", None, "fail", "no key signs here"),
+        (SOUND, "relay.example", None, "fail", "relay.example is not the sender's"),
+        (PUBLISHED, "relay.example", DOMAIN, "ok", "is another's, so SPF doesn't count"),
+        (PUBLISHED, DOMAIN, DOMAIN, "ok", "DKIM by m1._domainkey.shop.example; SPF by"),
+        (PUBLISHED, "relay.example", "old.example", "fail", "signs for old.example, and DMARC wants shop.example"),
+        (PUBLISHED, DOMAIN, "old.example", "warn", "make a key for that"),
+        (PUBLISHED, "relay.example", f"mail.{DOMAIN}", "ok", "DKIM by m1._domainkey.mail.shop.example"),
+        (PUBLISHED | STRICT, "relay.example", f"mail.{DOMAIN}", "fail", "wants exactly shop.example"),
+    ],
+)
+async def test_alignment_is_what_dmarc_asks(
+    records: Records, return_path: str, key_domain: str | None, state: str, says: str
+):
+    """One of SPF and DKIM has to pass for the sender's organization, or with `s` for the very domain."""
+    keys = [replace(KEY, domain=key_domain)] if key_domain else []
+    result = await found(records, return_path=return_path, keys=keys)
+    assert (result["alignment"].state, says in result["alignment"].message) == (state, True), result["alignment"]
+
+
+async def test_a_key_that_signs_here_must_be_published_as_it_is():
+    """Another key under its name, or none, makes every signature of ours invalid."""
+    assert (await found(PUBLISHED, keys=[KEY]))["DKIM"].message.endswith(f"m1._domainkey.{DOMAIN}")
+    missing = (await found(SOUND, keys=[KEY]))["DKIM"]
+    assert (missing.state, "has no TXT record" in missing.message) == ("fail", True)
+    other = (await found(PUBLISHED, keys=[replace(KEY, public_key="QUJE")]))["DKIM"]
+    assert (other.state, "another key than ours" in other.message) == ("fail", True)

@@ -35,7 +35,8 @@ def add(words: Any) -> None:
 async def _test(arguments: argparse.Namespace, settings: "Settings") -> object:
     draft = await _draft(arguments, settings)
     steps = await mail_checks.try_relays(arguments, settings, draft.relay)
-    names = await mail_checks.check_names(arguments, settings, [draft.claim.sender_address or settings.mail_from])
+    domain = (draft.claim.sender_address or settings.mail_from).rpartition("@")[2]
+    names = await mail_checks.check_names(arguments, settings, {domain: draft.dkim_keys})
     if isinstance(steps, Finding):
         found = [steps, *names]
     else:
