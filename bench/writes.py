@@ -1,7 +1,9 @@
 """Acts that write: our process and the bare one alternately, the same requests. Limits, log and enqueueing are on.
 
 Password hashes cost next to nothing here, on our side; the bare one makes none. Each request comes from an address of
-its own, as clients do, and for another mailbox: no limit is reached, and no row is waited for.
+its own, as clients do, and for another mailbox: no limit is reached, and no row is waited for. The tables are analyzed
+before each turn, as autovacuum does with tables that grow: a throw-away server has it off, and a statement that is
+planned for an empty table may read all of it.
 """
 
 import itertools
@@ -120,6 +122,7 @@ async def measure(ground: Ground, *, rounds: int, requests: int, report: Callabl
             async def take(who: Who, act: Act = act) -> Tally:
                 program, port = targets[who]
                 ready = await acts.requests(act, requests)
+                await ground.pool.execute("analyze")
                 used = program.cpu()
                 done = await load.ask(port=port, requests=ready, connections=_CONNECTIONS, seconds=60, once=True)
                 return Tally(done["count"], done["seconds"], program.cpu() - used)

@@ -74,7 +74,7 @@ class ServicesOfApp:
         """Keep the services for as long as aiohttp keeps this open (web.Application.cleanup_ctx)."""
         url, size = self.settings.database_url.get_secret_value(), self.settings.database_connections
         pool = Pool(url, size=size, name="accounts-api", outage=self.peers.postgres)
-        redis = connect(self.settings.redis_url.get_secret_value())
+        redis = connect(self.settings.redis_url.get_secret_value(), timeout=None)
         limits = RateLimiter(redis, self._limits_key(), rate_limit_windows.Store(pool), self.peers.redis)
         job_queue = JobQueue(redis, self.peers.redis, self.metrics.auth.record_commit)
         services = app[SERVICES] = self._open(pool, limits, job_queue)

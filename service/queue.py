@@ -27,6 +27,7 @@ from redis.exceptions import NoScriptError
 from service import failpoints, outages, redis_errors, redis_patience, redis_sentinel, sentinel_url
 from service.committed import Committed
 from service.outages import Outage
+from service.redis_exchange import exchange
 
 QUEUE = "accounts:jobs"
 _SCRIPT = Path(__file__).with_suffix(".lua").read_text()
@@ -37,13 +38,15 @@ SEND_MAIL, SEND_SMS, RECORD_LOG = "send_mail", "send_sms", "record_log"
 _WAKE_UPS, _IDS = frozenset({SEND_MAIL, RECORD_LOG}), 8
 # A Redis that takes longer than this for a round is not asked for a moment. No request waits for it.
 _PATIENCE, _REST = 0.25, 1.0
+# Between two rounds. The first job after a while goes at once; under load one message carries those of many requests.
+_PAUSE = 0.005
 _HIREDIS = HiredisRespSerializer()
 # Jobs that wait for their round at a time; rows beyond are left to the poller.
 _MOST = 10_000
 # What a project's id is made of, by its table's constraint.
 _PROJECT_ID = re.compile(r"[a-zA-Z0-9._-]{1,36}")
-# Seconds after which an idle connection is checked before use.
-_CHECKED = 15
+# Seconds for a new connection, and after which an idle one is checked before use.
+_CONNECT, _CHECKED = 1.0, 15
 
 
 def serialize(job: dict[str, Any]) -> bytes:
@@ -114,15 +117,18 @@ async def _greet(connection: Connection) -> None:
     await connection.on_connect()
 
 
-def connect(url: str, *, timeout: float = 1.0) -> ArqRedis:
-    """Make a pool of its own with time limits: arq's default waits for ever on a Redis that hangs."""
+def connect(url: str, *, timeout: float | None = _CONNECT) -> ArqRedis:
+    """Make a pool of its own with time limits: arq's default waits for ever on a Redis that hangs.
+
+    None is for callers that bound each call themselves: redis-py bounds a call by a task and a timer of its own.
+    """
     # A local socket has no keep-alive, and redis-py's class for it refuses the argument.
     network = {} if url.lower().startswith("unix:") else {"socket_keepalive": True}
     make_pool = redis_sentinel.pool if sentinel_url.is_sentinel(url) else ConnectionPool.from_url
     pool = make_pool(
         url,
         socket_timeout=timeout,
-        socket_connect_timeout=timeout,
+        socket_connect_timeout=timeout or _CONNECT,
         health_check_interval=_CHECKED,
         redis_connect_func=_greet,
         **network,
@@ -197,6 +203,7 @@ class JobQueue:
         while self._waiting:
             jobs, self._waiting = self._waiting, {}
             await self._run_round(jobs)
+            await asyncio.sleep(_PAUSE)
 
     async def _run_round(self, jobs: dict[str, _Job]) -> None:
         rows = sum(job.rows for job in jobs.values())
@@ -223,7 +230,8 @@ class JobQueue:
             named = (str(job.row_id), job.project_id)
             raw = serialize_job(job.function, named, {}, None, timestamp_ms(), serializer=serialize)
             arguments += (job.ids, job_id, raw)
-        try:
-            await self._redis.execute_command("EVALSHA", _SHA, *arguments)  # type: ignore[no-untyped-call]  # the library ships no type here
-        except NoScriptError:
-            await self._redis.execute_command("EVAL", _SCRIPT, *arguments)  # type: ignore[no-untyped-call]  # nor here
+        (answer,) = await exchange(self._redis, [("EVALSHA", _SHA, *arguments)])
+        if isinstance(answer, NoScriptError):
+            (answer,) = await exchange(self._redis, [("EVAL", _SCRIPT, *arguments)])
+        if isinstance(answer, Exception):
+            raise answer

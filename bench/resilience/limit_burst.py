@@ -119,7 +119,7 @@ async def _in_redis(redis: Redis, batches: list[list[str]]) -> Row:
     for batch in batches:
         async with redis.pipeline(transaction=False) as pipe:
             for name in batch:
-                pipe.evalsha(script, 1, name, "count", str(LIMIT), str(HOUR * 1_000_000))
+                pipe.evalsha(script, 1, name, "count", str(LIMIT), str(HOUR * 1_000_000), "1")
             await pipe.execute()
     used = ((await redis.info("memory"))["used_memory"] - before) / 2**20
     (found,) = (await redis.info("keyspace")).values()

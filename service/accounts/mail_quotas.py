@@ -36,13 +36,16 @@ async def charge(ctx: RequestContext, email: str) -> None:
 
     It is refunded if the call fails: a quota is used up only by mails that are sent.
     """
+    if tallied := await _may(ctx, *of_mail(ctx, email)):
+        rate_limits.enforce(ctx, tallied)
+
+
+def of_mail(ctx: RequestContext, email: str) -> tuple[str, list[Window]]:
+    """Return the windows that `charge` counts a mail to this address in, with their scope."""
     if device := device_cookie.find_proved(ctx, email):
         of_device = [Window(rule, device.id, own=True, only="successes") for rule in _own(ctx, BY_DEVICE)]
-        tallied = await _may(ctx, ctx.project.id, of_device + by_devices(ctx.project, email))
-    else:
-        tallied = await _may_mail(ctx, email)
-    if tallied:
-        rate_limits.enforce(ctx, tallied)
+        return ctx.project.id, of_device + by_devices(ctx.project, email)
+    return _of_mailbox(ctx, email)
 
 
 async def charge_recovery_code(ctx: RequestContext, email: str) -> None:
@@ -56,7 +59,7 @@ async def may_notify(ctx: RequestContext, user: User) -> bool:
     """Charge a notice to a user's address. An unproved one may be any person's: it has the public quota."""
     if user.email is None or user.email_verified:
         return user.email is not None
-    tally = await _may_mail(ctx, user.email)
+    tally = await _may(ctx, *_of_mailbox(ctx, user.email))
     return tally is None or not rate_limits.is_refused(ctx, tally)
 
 
@@ -104,9 +107,9 @@ def _own(ctx: RequestContext, rule: Rule) -> list[Rule]:
     return of_calls.project_rules(ctx.project, [rule])
 
 
-async def _may_mail(ctx: RequestContext, email: str) -> Tally | None:
+def _of_mailbox(ctx: RequestContext, email: str) -> tuple[str, list[Window]]:
     # A server that holds a key asks for many users from one place.
-    return await _may(ctx, scope(ctx.project), windows(ctx.project, email=email, ip="" if ctx.key else ctx.client.ip))
+    return scope(ctx.project), windows(ctx.project, email=email, ip="" if ctx.key else ctx.client.ip)
 
 
 async def _may(ctx: RequestContext, place: str, counted: Sequence[Window]) -> Tally | None:

@@ -22,7 +22,7 @@ from service.http import responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import NewEmail, NewUserId, TokenSecret, Url, UserId
 from service.http.request_body import Body, read
-from service.http.routing import contract, limited, public
+from service.http.routing import charged, contract, limited, public
 from service.rate_limiter import HOUR
 from service.store import events, tokens, users
 from service.store.events import Event
@@ -63,6 +63,7 @@ class CreateMagicUrl(Body):
 @public.post("/v1/account/sessions/magic-url", "/v1/account/tokens/magic-url")
 @limited(10, HOUR, by="email", only="successes")
 @limited(100, HOUR, by="ip")
+@charged(mail_quotas.of_mail)
 @contract(takes=CreateMagicUrl, gives=schemas.TOKEN, status=201)
 async def create_magic_url(ctx: RequestContext) -> web.Response:
     """Mail a link that signs in, with or without an account; without `url` it leads to a page of this service."""
@@ -92,6 +93,7 @@ class CreateEmailToken(Body):
 @public.post("/v1/account/tokens/email")
 @limited(10, HOUR, by="email", only="successes")
 @limited(100, HOUR, by="ip")
+@charged(mail_quotas.of_mail)
 @contract(takes=CreateEmailToken, gives=schemas.TOKEN, status=201)
 async def create_email_token(ctx: RequestContext) -> web.Response:
     """Mail a code of six digits that signs in."""

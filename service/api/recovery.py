@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from service import ids
-from service.accounts import outgoing_mail, password_policy
+from service.accounts import mail_quotas, outgoing_mail, password_policy
 from service.crypto.secret import Secret
 from service.db import Act, Pool
 from service.errors import (
@@ -19,7 +19,7 @@ from service.http import responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import Email, Hidden, LegacyUrl, NewPassword, TokenSecret, UserId
 from service.http.request_body import Body, read
-from service.http.routing import contract, limited, public
+from service.http.routing import charged, contract, limited, public
 from service.rate_limiter import HOUR
 from service.store import account_acts, tokens, users
 from service.store.events import Event
@@ -36,6 +36,7 @@ class CreateRecovery(Body):
 @public.post("/v1/account/recovery")
 @limited(10, HOUR, by="email", only="successes")
 @limited(100, HOUR, by="ip")
+@charged(mail_quotas.of_mail)
 @contract(takes=CreateRecovery, gives=schemas.TOKEN, status=201, raises=(UserNotFound,))
 async def create_recovery(ctx: RequestContext) -> web.Response:
     """Mail the owner of an address a link for choosing a new password; without `url` it leads to a page of ours.

@@ -10,7 +10,7 @@ from service.http import responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import Email, NewPassword, TokenSecret, UserId
 from service.http.request_body import Body, read
-from service.http.routing import contract, limited, public
+from service.http.routing import charged, contract, limited, public
 from service.rate_limiter import HOUR
 from service.store import tokens
 from service.store.events import Event
@@ -25,6 +25,7 @@ class CreateRecoveryOtp(Body):
 @public.post("/v1/account/recovery/otp")
 @limited(10, HOUR, by="email", only="successes")
 @limited(100, HOUR, by="ip")
+@charged(mail_quotas.of_mail)
 @contract(takes=CreateRecoveryOtp, gives=schemas.TOKEN, status=201, raises=(UserNotFound,))
 async def create_recovery_otp(ctx: RequestContext) -> web.Response:
     """Mail the owner of an address a code of six digits for choosing a new password.

@@ -133,8 +133,15 @@ def _address(text: str) -> Address | None:
 
 def parse_address(text: str) -> Address | None:
     """Parse an address that stands alone; None for anything else."""
+    text = text.partition("%")[0]
+    return _parse(text) if len(text) <= _SHAPE else None
+
+
+@lru_cache(1024)
+def _parse(text: str) -> Address | None:
+    """Parse a text no longer than an address can be; each request asks several times for its own."""
     try:
-        address = ipaddress.ip_address(text.partition("%")[0])
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address

@@ -180,7 +180,7 @@ def _handle(ctx: RequestContext, route: Route) -> Awaitable[web.Response]:
     """Run the handler; a write is run again where a fault certainly undid it. Limits have counted, the body is read."""
     if route.method == "GET":  # the pool repeats each read
         return route.handler(ctx)
-    before, counted = len(ctx.headers), len(ctx.tallies)
+    before, counted = len(ctx.headers), ctx.asked
 
     async def run() -> web.Response:
         del ctx.headers[before:]

@@ -49,7 +49,7 @@ def _count_by(ctx: RequestContext, limit: Limit, rule: Rule, device: KnownDevice
         alone = replace(rule, name=f"{rule.name}.device")
         return [
             Window(alone, device.id, own=True, only=limit.only),
-            windows_of_devices(rule, _field_value(ctx, limit.by), limit.only),
+            windows_of_devices(rule, field_value(ctx, limit.by), limit.only),
         ]
     if device or ctx.parameters is None:
         return []
@@ -59,18 +59,18 @@ def _count_by(ctx: RequestContext, limit: Limit, rule: Rule, device: KnownDevice
 def _value(ctx: RequestContext, limit: Limit) -> str:
     match limit.by:
         case "email":
-            return mailbox_key(_field_value(ctx, "email"))
+            return mailbox_key(field_value(ctx, "email"))
         case "userId":
             # The token that a guess is aimed at: else a client that knows a user's id could lock the owner's links.
-            return guess_key(_field_value(ctx, "userId"), _field_value(ctx, "secret"))
+            return guess_key(field_value(ctx, "userId"), field_value(ctx, "secret"))
         case "phone":
-            return fold(_field_value(ctx, "phone"))
+            return fold(field_value(ctx, "phone"))
         case "challengeId":
-            return fold(_field_value(ctx, "challengeId"))
+            return fold(field_value(ctx, "challengeId"))
     return ""
 
 
-def _field_value(ctx: RequestContext, field: str) -> str:
+def field_value(ctx: RequestContext, field: str) -> str:
     """Return a parameter that a route with such a limit takes."""
     value = getattr(ctx.parameters, field)
     if isinstance(value, email_addresses.Address):  # as it is: text would be checked anew

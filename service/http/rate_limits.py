@@ -25,6 +25,7 @@ def check_rate_limits(ctx: RequestContext, route: Route) -> Awaitable[None] | No
 async def _count_call(ctx: RequestContext, route: Route) -> None:
     unread = await _read(ctx, route)
     if counted := rate_limit_keys.windows_of_call(ctx, route):
+        await _count_together(ctx, route, counted)
         tally = await count(ctx, ctx.project.id, counted)
         ctx.rate_limit = _tightest(verdict for window, verdict in _headers_of(tally) if window.own)
         enforce(ctx, tally)
@@ -32,18 +33,34 @@ async def _count_call(ctx: RequestContext, route: Route) -> None:
         raise unread
 
 
+async def _count_together(ctx: RequestContext, route: Route, counted: Sequence[Window]) -> None:
+    """Count the windows of a route, and with them the quota that its handler will ask for: in one call."""
+    if route.quota is None or ctx.parameters is None:
+        return
+    scope, quota = route.quota(ctx, rate_limit_keys.field_value(ctx, "email"))
+    if quota:
+        with tracing.span("limits"):
+            ctx.tallies = await ctx.services.limits.count_groups([(ctx.project.id, counted), (scope, quota)])
+        _record_decisions(ctx, ctx.tallies)
+
+
 async def count(ctx: RequestContext, scope: str, counted: Sequence[Window]) -> Tally:
-    """Count once, however often a fault of Postgres has the handler run again."""
+    """Count once, however often a fault of Postgres has the handler run again, and not what is counted already."""
     if ctx.asked < len(ctx.tallies) and ctx.tallies[ctx.asked].windows == counted:
         tally = ctx.tallies[ctx.asked]
     else:
         with tracing.span("limits"):
             tally = await ctx.services.limits.count(scope, counted)
         ctx.tallies.insert(ctx.asked, tally)
-        for decision in tally.verdicts:
-            ctx.services.metrics.record_decision(decision)
+        _record_decisions(ctx, [tally])
     ctx.asked += 1
     return tally
+
+
+def _record_decisions(ctx: RequestContext, tallies: Iterable[Tally]) -> None:
+    for tally in tallies:
+        for decision in tally.verdicts:
+            ctx.services.metrics.record_decision(decision)
 
 
 async def refund_by_outcome(ctx: RequestContext, status: int) -> None:

@@ -77,8 +77,7 @@ async def _parse(request: web.Request) -> Mapping[str, Any]:
     if any(coding.strip().lower() not in ("", "identity") for coding in _codings(request)):
         raise BodyEncoded
     try:
-        async with asyncio.timeout(_TIMEOUT):
-            raw = await request.read()
+        raw = await (request.read() if request.content.is_eof() else _read_in_time(request))
         if not raw:
             return {}
         kind = kind_of(request)
@@ -91,6 +90,12 @@ async def _parse(request: web.Request) -> Mapping[str, Any]:
         raise ArgumentInvalid("The request body broke off.") from None
     except _UNREADABLE:
         return _JUNK
+
+
+async def _read_in_time(request: web.Request) -> bytes:
+    """Wait for the rest of a body. Most have come with their head, and need no timer."""
+    async with asyncio.timeout(_TIMEOUT):
+        return await request.read()
 
 
 async def read(ctx: RequestContext, model: type[Model]) -> Model:

@@ -9,13 +9,13 @@ async def create_recovery(ctx: RequestContext) -> web.Response: ...
 The API document is made from these lines (openapi/).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from aiohttp import web
 
-from service.rate_limiter import Only, Rule
+from service.rate_limiter import Only, Rule, Window
 from service.scopes import EVENTS_READ
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ Access = Literal["public", "member", "key", "open"]
 # account asks for second factors; or a challenge or the sign-in in the last 10 (service/http/second_factors.py).
 Proof = Literal["fresh", "fresh_if_mfa", "recent"]
 Handler = Callable[["RequestContext"], Awaitable[web.Response]]
+# The scope and the windows of what a handler does for the address in its body.
+Quota = Callable[["RequestContext", str], tuple[str, Sequence[Window]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Route:
     gated: bool = True
     proof: Proof | None = None
     navigation: bool = False
+    quota: Quota | None = None
 
     @property
     def name(self) -> str:
@@ -90,6 +93,7 @@ ROUTES: list[Route] = []
 _limits: dict[Handler, tuple[Limit, ...]] = {}
 _contracts: dict[Handler, Contract] = {}
 _proofs: dict[Handler, Proof] = {}
+_quotas: dict[Handler, Quota] = {}
 
 
 def limited(limit: int, window: int, *, by: By, only: Only = None, shared: str = "") -> Callable[[Handler], Handler]:
@@ -102,6 +106,19 @@ def limited(limit: int, window: int, *, by: By, only: Only = None, shared: str =
     def declare(handler: Handler) -> Handler:
         rule = Rule(f"{shared or handler.__name__}.{by}", limit, window)
         _limits[handler] = (Limit(rule, by, only), *_limits.get(handler, ()))
+        return handler
+
+    return declare
+
+
+def charged(quota: Quota) -> Callable[[Handler], Handler]:
+    """Count the quota that the handler charges together with the route's limits, where the body is right: in one call.
+
+    The body has an `email`, and a limit of the route reads it.
+    """
+
+    def declare(handler: Handler) -> Handler:
+        _quotas[handler] = quota
         return handler
 
     return declare
@@ -182,6 +199,7 @@ class RouteGroup:
                 Route(
                     method, paths, self._access, handler, limits, opens_session, self._scope, page,
                     contract=terms, gated=gated, proof=_proofs.get(handler), navigation=navigation,
+                    quota=_quotas.get(handler),
                 )
             )  # fmt: skip
             return handler

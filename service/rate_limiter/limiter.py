@@ -8,7 +8,9 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from weakref import WeakValueDictionary
 
 from redis.asyncio import Redis
@@ -31,6 +33,20 @@ _AT_ONCE, _TURN = 4, 1.0
 _OVERLAP = timedelta(minutes=1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Windows that count a call together, and their names in both stores."""
+
+    windows: Sequence[Window]
+    names: Sequence[str]
+    rules: Sequence[Rule]
+    call_id: str
+
+    def places(self, moment: datetime) -> list[CountedCall]:
+        named = zip(self.names, self.rules, strict=True)
+        return [CountedCall(name, rule.limit, self.call_id, moment) for name, rule in named]
+
+
 class RateLimiter:
     """Rate limiter for all projects. Keys are HMACs: neither Redis nor Postgres holds an address or an e-mail."""
 
@@ -45,35 +61,74 @@ class RateLimiter:
 
     async def count(self, project_id: str, windows: Sequence[Window]) -> Tally:
         """Count this call in all windows or, if one is full, in none. Raises database errors."""
-        rules = [window.rule for window in windows]
-        names = [self.key_of(project_id, window.rule, window.value) for window in windows]
+        return (await self.count_groups([(project_id, windows)]))[0]
+
+    async def count_groups(self, groups: Sequence[tuple[str, Sequence[Window]]]) -> list[Tally]:
+        """Count this call in groups of windows, as one after the other, and in none behind one that refuses it.
+
+        Returns the tallies up to that one.
+        """
         call_id = ids.new()
-        in_redis = await self.redis.count(call_id, names, rules)
-        if in_redis and not full(windows, in_redis):
-            return await self._count_in_postgres(windows, names, call_id, in_redis)
-        if in_redis and not await self._apply_resets(names):
-            return tally(windows, in_redis)
-        async with self._wait_for_turn(names):
-            recalled = self._recall(names)
-            return (
-                tally(windows, recalled) if recalled else await self._count_in_postgres(windows, names, call_id, None)
+        made = [self._group(scope, windows, call_id) for scope, windows in groups]
+        in_redis = await self._count_in_redis(made)
+        if all(used and not full(group.windows, used) for group, used in zip(made, in_redis, strict=True)):
+            return await self._count_in_postgres(made, in_redis)
+        tallies: list[Tally] = []
+        for place, group in enumerate(made):
+            if tallies and not tallies[-1].allowed:
+                await self._uncount_in_redis([group])
+                continue
+            # Redis has left it out, since one before was full by its count; Postgres has let that pass.
+            skipped = place > 0 and any(
+                used and full(g.windows, used) for g, used in zip(made[:place], in_redis, strict=False)
             )
+            (used,) = await self._count_in_redis([group]) if skipped else [in_redis[place]]
+            tallies.append(await self._count_alone(group, used))
+        return tallies
+
+    def _group(self, scope: str, windows: Sequence[Window], call_id: str) -> _Group:
+        names = [self.key_of(scope, window.rule, window.value) for window in windows]
+        return _Group(windows, names, [window.rule for window in windows], call_id)
+
+    async def _count_in_redis(self, groups: Sequence[_Group]) -> list[list[Usage] | None]:
+        names, rules, numbers = _joined(groups)
+        found = await self.redis.count(groups[0].call_id, names, rules, numbers)
+        if found is None:
+            return [None] * len(groups)
+        usages = iter(found)
+        return [list(islice(usages, len(group.names))) for group in groups]
+
+    async def _uncount_in_redis(self, groups: Sequence[_Group]) -> None:
+        await self.redis.refund([(name, group.call_id) for group in groups for name in group.names])
+
+    async def _count_alone(self, group: _Group, in_redis: list[Usage] | None) -> Tally:
+        """Count in one group, which Redis may have refused, or know nothing certain of."""
+        if in_redis and not full(group.windows, in_redis):
+            return (await self._count_in_postgres([group], [in_redis]))[0]
+        if in_redis and not await self._apply_resets(group.names):
+            return tally(group.windows, in_redis)
+        async with self._wait_for_turn(group.names):
+            if recalled := self._recall(group.names):
+                return tally(group.windows, recalled)
+            return (await self._count_in_postgres([group], [None]))[0]
 
     async def _count_in_postgres(
-        self, windows: Sequence[Window], names: Sequence[str], call_id: str, in_redis: Sequence[Usage] | None
-    ) -> Tally:
-        """Count in Postgres a call that Redis has counted, or knows nothing certain of."""
-        rules = [window.rule for window in windows]
-        found = await self._store.count(names, [rule.limit for rule in rules], [rule.window for rule in rules])
-        used = [_larger(row, in_redis[place] if in_redis else None) for place, row in enumerate(found)]
-        moment = found[0].counted_at
-        if moment is None:
-            self._remember_full(names, rules, used)
-            if in_redis:
-                await self.redis.refund([(name, call_id) for name in names])
-            return tally(windows, used)
-        places = [CountedCall(name, rule.limit, call_id, moment) for name, rule in zip(names, rules, strict=True)]
-        return tally(windows, used, places)
+        self, groups: Sequence[_Group], in_redis: Sequence[Sequence[Usage] | None]
+    ) -> list[Tally]:
+        """Count in Postgres what Redis has counted, or knows nothing certain of."""
+        names, rules, numbers = _joined(groups)
+        found = await self._store.count(names, [rule.limit for rule in rules], [rule.window for rule in rules], numbers)
+        rows, tallies = iter(found), list[Tally]()
+        for place, (group, known) in enumerate(zip(groups, in_redis, strict=True)):
+            own = list(islice(rows, len(group.names)))
+            used = [_larger(row, known[number] if known else None) for number, row in enumerate(own)]
+            if (moment := own[0].counted_at) is None:
+                self._remember_full(group.names, group.rules, used)
+                if known:
+                    await self._uncount_in_redis(groups[place:])
+                return [*tallies, tally(group.windows, used)]
+            tallies.append(tally(group.windows, used, group.places(moment)))
+        return tallies
 
     async def refund(self, places: Sequence[CountedCall]) -> None:
         """Free these places and no others. Never raises: one that can't be freed expires with its window."""
@@ -133,6 +188,15 @@ class RateLimiter:
         if not any(until > now for until, _ in notes):
             return None
         return [Usage(_ENDLESS if until > now else 0, max(0, int((free - now) * 1_000_000))) for until, free in notes]
+
+
+def _joined(groups: Sequence[_Group]) -> tuple[list[str], list[Rule], list[int]]:
+    """Join the names and rules of groups, with the number of its group for each."""
+    return (
+        [name for group in groups for name in group.names],
+        [rule for group in groups for rule in group.rules],
+        [number for number, group in enumerate(groups, 1) for _ in group.names],
+    )
 
 
 # More calls than any rule allows.

@@ -16,6 +16,7 @@ from redis.exceptions import NoScriptError, RedisError
 from service import failpoints, redis_errors, redis_patience
 from service.outages import Outage, ServerUnavailable
 from service.rate_limiter.rules import Rule, Usage
+from service.redis_exchange import exchange
 
 _SCRIPT = Path(__file__).with_suffix(".lua").read_text()
 _SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
@@ -49,12 +50,17 @@ class RedisWindows:
         self.fallbacks = 0
         self._rested = 0.0
 
-    async def count(self, call_id: str, names: Sequence[str], rules: Sequence[Rule]) -> list[Usage] | None:
-        """Count a call; None if Redis is away or late: then it may have counted the call, or may yet."""
+    async def count(
+        self, call_id: str, names: Sequence[str], rules: Sequence[Rule], groups: Sequence[int] = ()
+    ) -> list[Usage] | None:
+        """Count a call; None if Redis is away or late: then it may have counted the call, or may yet.
+
+        `groups` has a number for each window, from 1: a full one is not counted in, nor any behind it.
+        """
         if self._is_backing_off():
             self.fallbacks += 1
             return None
-        return await self._ask(_arguments(call_id, names, rules))
+        return await self._ask(_arguments(call_id, names, rules, groups))
 
     async def refund(self, entries: Sequence[tuple[str, str]]) -> None:
         """Remove entries, names of windows with the id of a call; those that fail now are removed next time."""
@@ -94,13 +100,10 @@ class RedisWindows:
         """Remove what is owed and count the calls, in one message. A key of another type is no failure of Redis."""
         if failpoints.armed:
             await failpoints.reach("redis.limits.before")
-        pipe = self._redis.pipeline(transaction=False)
-        for name, call_id in owed:
-            pipe.zrem(name, call_id)
         counted = [each.arguments for each in asked if each.arguments is not None]
-        for arguments in counted:
-            pipe.execute_command("EVALSHA", _SHA, *arguments)
-        found = (await pipe.execute(raise_on_error=False))[len(owed) :]
+        removals = [("ZREM", name, call_id) for name, call_id in owed]
+        calls = [("EVALSHA", _SHA, *arguments) for arguments in counted]
+        found = (await exchange(self._redis, [*removals, *calls]))[len(owed) :]
         usages = iter([await self._usage(*pair) for pair in zip(found, counted, strict=True)])
         if failpoints.armed:
             await failpoints.reach("redis.limits.after")
@@ -158,6 +161,12 @@ class RedisWindows:
         return ServerUnavailable(f"redis at {self._outage.server} {redis_errors.fault(error)}")
 
 
-def _arguments(call_id: str, names: Sequence[str], rules: Sequence[Rule]) -> list[str | int]:
-    numbers = [number for rule in rules for number in (rule.limit, rule.window * 1_000_000)]
+def _arguments(
+    call_id: str, names: Sequence[str], rules: Sequence[Rule], groups: Sequence[int] = ()
+) -> list[str | int]:
+    numbers = [
+        number
+        for rule, group in zip(rules, groups or [1] * len(rules), strict=True)
+        for number in (rule.limit, rule.window * 1_000_000, group)
+    ]
     return [len(names), *names, call_id, *numbers]

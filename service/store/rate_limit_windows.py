@@ -13,7 +13,7 @@ _sql = Queries("rate_limit_windows")
 class Window:
     """Calls in the window before this one; microseconds until the oldest leaves; this one's moment.
 
-    No moment if one of the windows was full: then the call counts in none.
+    No moment if a window of its group, or of one before, was full: then the call does not count in it.
     """
 
     before: int
@@ -41,11 +41,14 @@ class Store:
 
     conn: Executor
 
-    async def count(self, names: Sequence[str], limits: Sequence[int], seconds: Sequence[int]) -> list[Window]:
-        """Count a call in every window or in none; one answer a window."""
+    async def count(
+        self, names: Sequence[str], limits: Sequence[int], seconds: Sequence[int], groups: Sequence[int] = ()
+    ) -> list[Window]:
+        """Count a call in every window of a group or in none, and in none after a group that is full."""
         return await _sql.all(
-            self.conn, "count_in_windows", Window, names=list(names), limits=list(limits), seconds=list(seconds)
-        )
+            self.conn, "count_in_windows", Window,
+            names=list(names), limits=list(limits), seconds=list(seconds), groups=list(groups) or [1] * len(names),
+        )  # fmt: skip
 
     async def give_back(self, names: Sequence[str], limits: Sequence[int], moments: Sequence[datetime]) -> None:
         """Take the calls of these moments out of the windows again."""

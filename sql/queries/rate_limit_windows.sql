@@ -1,6 +1,7 @@
--- name: count_in_windows(names, limits, seconds) -> Window*
--- One row a window, in the order of the names.
-select before, wait, counted_at from count_in_windows(:names::text[], :limits::int[], :seconds::int[]);
+-- name: count_in_windows(names, limits, seconds, groups) -> Window*
+-- One row a window, in the order of the names. The groups rise.
+select before, wait, counted_at
+from count_in_windows(:names::text[], :limits::int[], :seconds::int[], :groups::int[]);
 
 -- name: refund_attempts(names, limits, moments)
 select give_back(:names::text[], :limits::int[], :moments::timestamptz[]);

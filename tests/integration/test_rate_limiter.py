@@ -34,11 +34,11 @@ class CountingStore:
     reads_fail: bool = False
     gate: asyncio.Event | None = None
 
-    async def count(self, names: Sequence[str], limits: Sequence[int], seconds: Sequence[int]):
+    async def count(self, names: Sequence[str], limits: Sequence[int], seconds: Sequence[int], groups: Sequence[int]):
         self.counts += 1
         if self.gate:
             await self.gate.wait()
-        return await self.store.count(names, limits, seconds)
+        return await self.store.count(names, limits, seconds, groups)
 
     async def give_back(self, names: Sequence[str], limits: Sequence[int], moments: Sequence[datetime]) -> None:
         self.refunds += 1
@@ -104,6 +104,32 @@ async def test_each_call_gets_the_windows_numbers(which: str, limits: RateLimite
     assert all(HOUR - 60 <= each.reset <= HOUR for each in verdicts)
     assert [(tally.allowed, len(tally.places)) for tally in found] == [(True, 1), (True, 1), (False, 0), (False, 0)]
     assert (counted.redis.fallbacks > 0) == (which == "alone")
+
+
+@pytest.mark.parametrize("which", ["limits", "alone"])
+async def test_groups_of_one_call(
+    which: str, limits: RateLimiter, alone: RateLimiter, redis: Redis, store: CountingStore
+):
+    """A full group refuses itself and counts nothing of those behind it, in both stores; those before it stay counted.
+
+    What comes together is counted as one after the other would be.
+    """
+    counted, mail = {"limits": limits, "alone": alone}[which], [Window(Rule("mail", 1, HOUR), "m")]
+    groups = [("shop", X), ("", mail)]
+    found = [[tally.allowed for tally in await counted.count_groups(groups)] for _ in range(3)]
+    assert found == [[True, True], [True, False], [False]]
+    names = [counted.key_of("shop", TWO, "x"), counted.key_of("", mail[0].rule, "m")]
+    if which == "limits":
+        assert [await redis.zcard(name) for name in names] == [2, 1]
+    held = await rate_limit_windows.find(store.store.conn, names, [HOUR, HOUR])
+    assert [each.before for each in held] == [2, 1]
+
+
+async def test_groups_that_fit_are_one_question(limits: RateLimiter, store: CountingStore):
+    """The windows of a request and the quota of its mail cost one round trip to Postgres."""
+    tallies = await limits.count_groups([("shop", X), ("", [Window(replace(TWO, name="mail"), "m")])])
+    assert [tally.allowed for tally in tallies] == [True, True]
+    assert store.counts == 1
 
 
 async def test_what_redis_refuses_costs_postgres_nothing(limits: RateLimiter, store: CountingStore):

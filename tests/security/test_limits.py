@@ -335,7 +335,7 @@ async def test_s79_a_hundred_thousand_keys_stay_small_and_pass(redis: Redis, poo
         async with redis.pipeline(transaction=False) as pipe:
             for number in range(start, start + 5_000):
                 name = limits.key_of("shop", Rule("create_session.email", 10, HOUR), f"{number}" * 50)
-                pipe.eval(redis_windows._SCRIPT, 1, name, "a call's id", 10, HOUR * 1_000_000)
+                pipe.eval(redis_windows._SCRIPT, 1, name, "a call's id", 10, HOUR * 1_000_000, 1)
             await pipe.execute()
     found = (await redis.info("keyspace"))[f"db{redis.connection_pool.connection_kwargs['db']}"]
     assert found["keys"] == found["expires"] == 100_000

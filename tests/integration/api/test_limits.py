@@ -247,7 +247,7 @@ async def test_f27_what_is_no_window_is_thrown_away(api: Api, redis: Redis):
     await statuses(api, [ASK] * 3)
     (key,) = await redis.keys("rl:*:create_recovery.email:*")
     await redis.set(key, "not a window")
-    assert sorted(await statuses(api, [ASK] * 8)) == [201] * 7 + [429]
+    assert [(await statuses(api, [ASK]))[0] for _ in range(8)] == [201] * 7 + [429]
     assert await redis.zcard(key) == 7
 
 
@@ -300,7 +300,7 @@ async def test_without_redis_calls_are_counted_all_the_same(aiohttp_client, api:
     # A few at a time: each call writes windows in Postgres, and on a busy machine 29 at once meet the deadline.
     found = [status for size in (4,) * 7 + (1,) for status in await statuses(alone, [ASK] * size)]
     assert sorted(found) == [201] * 9 + [429] * 20
-    assert app[SERVICES].limits.redis.fallbacks >= 30 + 10, "ten got as far as the budget of the mailbox"
+    assert app[SERVICES].limits.redis.fallbacks >= 30, "one call each, for the limits and the budget of the mailbox"
     await app[SERVICES].job_queue.drain()
     assert app[SERVICES].job_queue.failed_enqueues == 10
 
