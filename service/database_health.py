@@ -41,6 +41,11 @@ class EngineMark:
     mark: str
 
 
+async def read_clock(conn: Executor) -> float:
+    """Return Postgres's time in seconds since 1970."""
+    return float(await _sql.value(conn, "read_clock"))
+
+
 class Clock:
     """Postgres's time without a query: the last value, plus the time since then by the monotonic clock."""
 

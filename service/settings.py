@@ -214,6 +214,25 @@ class Settings(DatastoreSettings):
         description="Port on which a worker takes what came to BOUNCE_ADDRESS from your mail server by LMTP, on the "
         "first address of HOST; 0 for none. Never publish it",
     )
+    bounce_webhook_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port on which a worker takes the webhooks of mail providers, on the first address of HOST, behind "
+        "your proxy; 0 for none (docs/bounces.md#webhooks-of-providers)",
+    )
+    bounce_ses_topics: str = Field(
+        "",
+        pattern=r"^$|^arn:[a-z-]+:sns:[a-z0-9-]{3,30}:[0-9]{12}:[A-Za-z0-9_.-]+( arn:[a-z-]+:sns:[a-z0-9-]{3,30}:"
+        r"[0-9]{12}:[A-Za-z0-9_.-]+)*$",
+        description="Topics of Amazon SNS that SES reports to: their ARNs, a space between two",
+    )
+    bounce_mailgun_key: SecretStr = Field(SecretStr(""), description="Mailgun's HTTP webhook signing key")
+    bounce_postmark_auth: SecretStr = Field(
+        SecretStr(""), description="user:password that Postmark's webhooks are given; it signs nothing"
+    )
+    bounce_sendgrid_key: str = Field("", description="Verification key of SendGrid's signed event webhook, base64")
+    bounce_resend_secret: SecretStr = Field(SecretStr(""), description="Signing secret of Resend's webhook, whsec_…")
     suppression_days: int = Field(
         90,
         ge=1,

@@ -51,6 +51,8 @@ class Delivery:
     slots: DeliverySlots
     recorder: OutcomeRecorder
     return_path: ReturnPath | None = None
+    # Postmark shows neither our Message-ID nor the return path in its webhooks, but what such a header says.
+    names_mail_to_postmark: bool = False
     logos: LogoCache = field(init=False, repr=False)
     overrides: OverrideCache = field(init=False, repr=False)
     signer: MailSigner = field(init=False, repr=False)
@@ -203,6 +205,8 @@ class Delivery:
         address, relay = claim.sender_address or self.sender, await self.relays.relay_of(claim.project_id)
         if self.return_path:
             address = self.return_path.of(claim.id)
+        if self.names_mail_to_postmark:
+            message = f"X-PM-Metadata-mail: {claim.id.hex}\r\n".encode() + message
         with self.recorder.fenced(claim, lease) as lease_is_valid:
             sending = relay.send(address, claim.recipient, message, before_data=lease_is_valid)
             with tracing.span("send"):

@@ -10,12 +10,11 @@ from service import json_logging
 from service.metrics import Labels, MetricsPage, Values
 from service.outages import Outage, Peers
 from worker import metric_definitions as known
+from worker.listening import bind, first_host
 from worker.metrics import is_own, relay_label
 from worker.relays import Relays
 from worker.sms.webhook import Sender
 
-# Seconds until a port that could not be had is tried again: the worker that is being replaced may have it.
-_AGAIN = 5.0
 _STATES = ("closed", "open", "half_open")
 
 
@@ -101,22 +100,17 @@ class HealthPort:
         app.router.add_get("/metrics", self.page.show)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
+
+        async def start() -> None:
+            site = web.TCPSite(runner, first_host(self.host), self.port)
+            try:
+                await site.start()
+            except OSError:
+                await site.stop()  # it is registered although it did not start
+                raise
+
         try:
-            await self._listen(runner)
+            await bind(start, self._outage, setting="WORKER_HEALTH_PORT")
             await asyncio.Event().wait()
         finally:
             await runner.cleanup()
-
-    async def _listen(self, runner: web.AppRunner) -> None:
-        host = next(name for part in self.host.split(",") if (name := part.strip()))
-        while True:
-            site = web.TCPSite(runner, host, self.port)
-            try:
-                await site.start()
-            except OSError as error:
-                self._outage.record_failure(f"{error.strerror}: another process has it, or mend WORKER_HEALTH_PORT")
-                await site.stop()  # it is registered although it did not start
-                await asyncio.sleep(_AGAIN)
-            else:
-                self._outage.record_success(sure=True)
-                return

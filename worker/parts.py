@@ -11,6 +11,8 @@ from service.settings import Settings
 from worker.bounces.intake import BounceIntake
 from worker.bounces.lmtp import LmtpPort
 from worker.bounces.return_path import ReturnPath
+from worker.bounces.webhooks.port import WebhookIntake, WebhookPort
+from worker.bounces.webhooks.providers import providers_of
 from worker.concurrency import DeliverySlots
 from worker.context import WorkerContext
 from worker.delivery import Delivery
@@ -65,15 +67,16 @@ class Deliveries:
 
 @dataclass(frozen=True, slots=True)
 class Monitoring:
-    """Heartbeat, report of relays, health port and listener for bounces; each runs beside the deliveries."""
+    """Heartbeat, report of relays, health port and listeners for bounces; each runs beside the deliveries."""
 
     heartbeat: Heartbeat
     reports: RelayReporter
     health_port: HealthPort
     lmtp_port: LmtpPort
+    webhook_port: WebhookPort
 
-    def __iter__(self) -> Iterator[Heartbeat | RelayReporter | HealthPort | LmtpPort]:
-        return iter((self.heartbeat, self.reports, self.health_port, self.lmtp_port))
+    def __iter__(self) -> Iterator[Heartbeat | RelayReporter | HealthPort | LmtpPort | WebhookPort]:
+        return iter((self.heartbeat, self.reports, self.health_port, self.lmtp_port, self.webhook_port))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def _deliveries(context: WorkerContext, senders: Senders, recorder: OutcomeRecor
     log_writer = SecurityLogWriter(pool, webhooks.wake)
     delivery = Delivery(
         pool, senders.relays, context.job_queue, ring, settings.mail_from, settings.public_url, slots, recorder,
-        return_path_of(settings),
+        return_path_of(settings), bool(settings.bounce_postmark_auth.get_secret_value()),
     )  # fmt: skip
     sms_delivery = SmsDelivery(pool, senders.sms, ring, worker, slots, context.metrics)
     sms_poller, dispatcher = SmsPoller(pool, sms_delivery), Dispatcher(delivery)
@@ -135,6 +138,7 @@ def _monitoring(context: WorkerContext, senders: Senders, stop: asyncio.Event) -
         RelayReporter(context.redis, identity.name, senders.relays.states, peers.redis),
         HealthPort(settings.host, settings.worker_health_port, health, page),
         LmtpPort(settings.host, settings.bounce_lmtp_port, _intake(context), metrics),
+        WebhookPort(settings.host, settings.bounce_webhook_port, _webhook_intake(context)),
     )
 
 
@@ -145,6 +149,12 @@ def return_path_of(settings: Settings) -> ReturnPath | None:
 def _intake(context: WorkerContext) -> BounceIntake | None:
     settings, path = context.settings, return_path_of(context.settings)
     return BounceIntake(context.pool, path, settings.key_ring, settings.suppression_days) if path else None
+
+
+def _webhook_intake(context: WorkerContext) -> WebhookIntake:
+    settings = context.settings
+    providers = providers_of(settings, return_path_of(settings))
+    return WebhookIntake(context.pool, settings.key_ring, settings.suppression_days, providers, context.metrics)
 
 
 def relay_of(settings: Settings) -> RelayPool:

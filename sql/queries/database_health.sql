@@ -13,6 +13,10 @@ select pg_is_in_recovery() or current_setting('default_transaction_read_only')::
     coalesce((select max(version) from schema_migrations), 0) as version,
     extract(epoch from clock_timestamp())::float8 as clock;
 
+-- name: read_clock()
+-- Seconds since 1970.
+select extract(epoch from clock_timestamp())::float8;
+
 -- name: list_dropped_settings(names, settings) -> DroppedSetting*
 -- Of those that the session has asked for; times are in milliseconds.
 select format('alter role %I set %I = %L', current_user, name, wanted.setting) as remedy

@@ -11,11 +11,12 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from service.outages import Outage
 from worker.bounces.bounce_mail import MOST_BYTES, UnreadableBounce
 from worker.bounces.intake import BounceIntake, ForeignBounce
+from worker.listening import bind, first_host
 from worker.metrics import Metrics
 
 log = logging.getLogger(__name__)
-# Seconds of silence after which a client is cut off, and until a port that another process has is tried again.
-_SILENCE, _AGAIN = 60.0, 5.0
+# Seconds of silence after which a client is cut off.
+_SILENCE = 60.0
 # Clients at a time.
 _CLIENTS = 20
 
@@ -88,16 +89,11 @@ class LmtpPort:
         # The library writes senders and recipients into its log.
         logging.getLogger("mail.log").setLevel(logging.CRITICAL)
         loop, handler = asyncio.get_running_loop(), _Handler(self.intake, self.metrics)
-        host = next(name for part in self.host.split(",") if (name := part.strip()))
-        while True:
-            try:
-                server = await loop.create_server(lambda: self._connection(handler, loop), host, self.port)
-            except OSError as error:
-                self._outage.record_failure(f"{error.strerror}: another process has it, or mend BOUNCE_LMTP_PORT")
-                await asyncio.sleep(_AGAIN)
-            else:
-                break
-        self._outage.record_success(sure=True)
+
+        async def start() -> asyncio.Server:
+            return await loop.create_server(lambda: self._connection(handler, loop), first_host(self.host), self.port)
+
+        server = await bind(start, self._outage, setting="BOUNCE_LMTP_PORT")
         async with server:
             await asyncio.Event().wait()
 

@@ -12,7 +12,7 @@ from service.metrics import MetricsPage
 from service.outages import Peers
 from service.settings import Settings
 from testkit.waiting import until
-from worker import health
+from worker import listening
 from worker.health import HealthPort, WorkerHealth
 
 
@@ -41,7 +41,7 @@ async def test_a_port_that_another_process_has_is_waited_for(
     worker_health: WorkerHealth, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     """A worker without its port works all the same, says so once, and takes the port when it is free."""
-    monkeypatch.setattr(health, "_AGAIN", 0.02)
+    monkeypatch.setattr(listening, "_AGAIN", 0.02)
     caplog.set_level("WARNING")
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -1,0 +1,147 @@
+"""Webhooks of mail providers at a worker's port: recorded once, or refused."""
+
+import asyncio
+import io
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from uuid import UUID
+
+import aiohttp
+import pytest
+
+from devstack.servers import free_port
+from service.db import Pool
+from service.settings import InvalidSettings, Settings
+from service.store import users
+from testkit import bounce_webhooks as calls
+from testkit.outbox import ANN, request_mail
+from testkit.sink import Sink
+from testkit.waiting import until
+from worker.bounces.webhooks.notification import Notification
+from worker.bounces.webhooks.port import WebhookIntake, WebhookPort
+from worker.bounces.webhooks.providers import providers_of
+from worker.metrics import Metrics
+
+SETTINGS = {
+    "BOUNCE_MAILGUN_KEY": calls.MAILGUN_KEY,
+    "BOUNCE_POSTMARK_AUTH": calls.POSTMARK_AUTH,
+    "BOUNCE_SENDGRID_KEY": calls.sendgrid_setting(),
+    "BOUNCE_RESEND_SECRET": calls.RESEND_SECRET,
+    "BOUNCE_SES_TOPICS": calls.TOPIC,
+}
+
+
+@pytest.fixture
+async def port(pool: Pool, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WebhookPort]:
+    """A worker's port, where all providers are set up; Amazon's certificate is at hand."""
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    made = Settings.read()
+    providers = providers_of(made, None)
+
+    async def certificate(_url: str) -> bytes:
+        return calls.sns_certificate()
+
+    providers["ses"].sns.fetch = certificate  # type: ignore[attr-defined]
+    port = WebhookPort("127.0.0.1", free_port(), WebhookIntake(pool, made.key_ring, 9, providers, Metrics()))
+    task = asyncio.create_task(port.run())
+
+    async def listens() -> bool:
+        try:
+            return await post(port, "none", Notification({}, b"")) == 404
+        except aiohttp.ClientError:
+            return False
+
+    await until(listens)
+    yield port
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def post(port: WebhookPort, provider: str, call: Notification) -> int:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(
+            f"http://127.0.0.1:{port.port}/{provider}", data=io.BytesIO(call.body), headers=dict(call.headers)
+        ) as answer,
+    ):
+        return answer.status
+
+
+@pytest.fixture
+async def sent(pool: Pool, a_worker, ann: users.User) -> UUID:
+    mail = await request_mail(pool)
+    await replace(a_worker(), names_mail_to_postmark=True).deliver(mail)
+    return mail
+
+
+def bounce(provider: str, mail: UUID, *, at: float | None = None) -> Notification:
+    message_id = f"<{mail.hex}@accounts.test>"
+    if provider == "ses":
+        return calls.sns(calls.ses_bounce(ANN, "no-reply@accounts.test", message_id), at=at)
+    if provider == "postmark":
+        return calls.postmark(calls.postmark_event(ANN, mail.hex))
+    return getattr(calls, provider)(getattr(calls, f"{provider}_event")(ANN, message_id), at=at)
+
+
+async def found(pool: Pool) -> tuple[list[str], list[str]]:
+    """The history after the sending, and the causes of suppressions."""
+    history = await pool.fetch("select stage from mail_events where name = 'bounced'")
+    return [row["stage"] for row in history], [row["cause"] for row in await pool.fetch("select * from suppressions")]
+
+
+@pytest.mark.parametrize("provider", ["mailgun", "postmark", "sendgrid", "resend", "ses"])
+async def test_a_bounce_is_recorded_once(
+    pool: Pool, port: WebhookPort, sent: UUID, caplog: pytest.LogCaptureFixture, *, provider: str
+):
+    """A call that comes again is answered as the first one, and changes nothing even where it was lifted meanwhile."""
+    caplog.set_level(logging.DEBUG)
+    call = bounce(provider, sent)
+    assert await post(port, provider, call) == 204
+    assert await found(pool) == ([provider], ["bounced"])
+    await pool.execute("delete from suppressions")
+    assert await post(port, provider, call) == 204
+    assert await found(pool) == ([provider], [])
+    assert "example.com" not in caplog.text
+    assert port.intake.metrics.since_start["reports_bounced"] == 2
+
+
+async def test_forged_late_and_broken_calls_are_refused(pool: Pool, port: WebhookPort, sent: UUID):
+    """401 for another key, and for a signature that is old or of a time to come; 400, 404, 405 and 413 for the rest."""
+    genuine = {provider: bounce(provider, sent) for provider in ("mailgun", "sendgrid", "resend", "ses")}
+    for provider, call in genuine.items():
+        assert await post(port, provider, Notification(call.headers, call.body.replace(b'"', b"'"))) in (400, 401)
+        for at in (1_600_000_000, 4_000_000_000):
+            assert await post(port, provider, bounce(provider, sent, at=at)) == 401
+        assert await post(port, "postmark", call) == 401
+    junk = calls.postmark({})
+    assert await post(port, "postmark", Notification(junk.headers, b"[" * 100_000)) == 400
+    assert await post(port, "postmark", Notification(junk.headers, b"x" * 2_000_000)) == 413
+    assert await post(port, "brevo", junk) == 404
+    assert await post(port, "postmark", calls.postmark({"RecordType": "Open"})) == 204
+    assert await found(pool) == ([], [])
+
+
+async def test_while_postgres_is_away_the_provider_comes_again(port: WebhookPort, sent: UUID):
+    """503: nothing is lost."""
+    port.intake.pool = away = Pool(f"postgres://nobody@127.0.0.1:{free_port()}/none", size=1, patience=0.1)
+    assert await post(port, "postmark", bounce("postmark", sent)) == 503
+    await away.close()
+
+
+async def test_postmark_is_told_which_mail_it_is(sink: Sink, sent: UUID):
+    """By the header that its webhooks show."""
+    assert sink.mails[0].content.startswith(f"X-PM-Metadata-mail: {sent.hex}\r\n".encode())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("BOUNCE_SENDGRID_KEY", "AAAA"), ("BOUNCE_RESEND_SECRET", "whsec_x"), ("BOUNCE_POSTMARK_AUTH", "a:short")],
+)
+def test_settings_that_can_not_be_used(settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str, value: str):
+    """The worker does not start, and its message names the setting without its value."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettings, match=name) as refused:
+        providers_of(Settings.read(), None)
+    assert value not in str(refused.value)

@@ -1,0 +1,1 @@
+"""Webhooks of mail providers: who may call is proved by each provider's own signature (docs/bounces.md)."""
