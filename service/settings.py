@@ -163,8 +163,8 @@ class Settings(DatastoreSettings):
         0,
         ge=0,
         le=100_000,
-        description="Mails a worker hands over in any minute, at most; 0 is no limit. Divide what the relay allows by "
-        "the number of workers",
+        description="Mails that all workers together hand to the relays of SMTP_URL in any minute, at most; 0 is no "
+        "limit",
     )
     smtp_helo: str = Field(
         "",

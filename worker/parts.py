@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from service.metrics import MetricsPage, of_process
+from service.rate_limiter.redis_windows import RedisWindows
 from service.relay_reports import RelayReporter
 from service.settings import Settings
+from service.store.rate_limit_windows import Store
 from worker.bounces.intake import BounceIntake
 from worker.bounces.lmtp import LmtpPort
 from worker.bounces.return_path import ReturnPath
@@ -29,7 +31,7 @@ from worker.sent_journal import SentJournal
 from worker.sms.delivery import SmsDelivery
 from worker.sms.poller import SmsPoller
 from worker.sms.webhook import Sender, sender_of
-from worker.smtp import RelayPool, SmtpUrl, parse_urls
+from worker.smtp import RelayBudget, RelayPool, SmtpUrl, parse_urls
 from worker.webhooks.client import WebhookClient
 from worker.webhooks.delivery import WebhookDelivery
 from worker.webhooks.dispatcher import WebhookDispatcher
@@ -93,7 +95,8 @@ def build(context: WorkerContext, stop: asyncio.Event) -> Parts:
     recorder = OutcomeRecorder(
         pool, Leases(pool, context.identity.name), SentJournal(context.identity.journal), context.metrics
     )
-    relays = Relays(pool, settings.key_ring, relay_of(settings), partial(_own_relay, settings), settings.helo)
+    shared = relay_of(settings, _budget(context))
+    relays = Relays(pool, settings.key_ring, shared, partial(_own_relay, settings), settings.helo)
     sms = sender_of(settings.sms_url.get_secret_value(), settings.key_ring)
     senders = Senders(relays, sms, WebhookClient(settings.reachable_networks))
     return Parts(context, senders, _deliveries(context, senders, recorder), _monitoring(context, senders, stop))
@@ -157,13 +160,24 @@ def _webhook_intake(context: WorkerContext) -> WebhookIntake:
     return WebhookIntake(context.pool, settings.key_ring, settings.suppression_days, providers, context.metrics)
 
 
-def relay_of(settings: Settings) -> RelayPool:
+def _budget(context: WorkerContext) -> RelayBudget | None:
+    """Build the budget that all workers share; there is none without SMTP_PER_MINUTE."""
+    settings = context.settings
+    if not settings.smtp_per_minute:
+        return None
+    names = sorted(server.name for server in parse_urls(settings.smtp_url.get_secret_value()))
+    windows = RedisWindows(context.redis, context.peers.redis)
+    return RelayBudget(settings.smtp_per_minute, ",".join(names), windows, Store(context.pool))
+
+
+def relay_of(settings: Settings, budget: RelayBudget | None = None) -> RelayPool:
     """Build the relay pool. Raises ValueError for an unusable SMTP_URL, OSError for a `ca` file without certificate."""
     servers = parse_urls(settings.smtp_url.get_secret_value(), helo=settings.helo)
     return RelayPool(
         *servers,
         connections=settings.smtp_connections,
         per_minute=settings.smtp_per_minute,
+        budget=budget,
         deadlines=settings.smtp_timeouts,
     )
 

@@ -50,6 +50,12 @@ class Store:
             names=list(names), limits=list(limits), seconds=list(seconds), groups=list(groups) or [1] * len(names),
         )  # fmt: skip
 
+    async def count_many(self, name: str, *, limit: int, seconds: int, calls: int) -> list[Window]:
+        """Count so many calls in one window, each if there is room for it; one answer a call."""
+        return await _sql.all(
+            self.conn, "count_many_in_window", Window, name=name, limit=limit, seconds=seconds, calls=calls
+        )
+
     async def give_back(self, names: Sequence[str], limits: Sequence[int], moments: Sequence[datetime]) -> None:
         """Take the calls of these moments out of the windows again."""
         await _sql.value(self.conn, "refund_attempts", names=list(names), limits=list(limits), moments=list(moments))

@@ -3,6 +3,14 @@
 select before, wait, counted_at
 from count_in_windows(:names::text[], :limits::int[], :seconds::int[], :groups::int[]);
 
+-- name: count_many_in_window(name, limit, seconds, calls) -> Window*
+-- One row a call. The call's number makes each count anew: without it one answer would stand for all.
+select w.before, w.wait, w.counted_at from generate_series(1, :calls::int) as number
+cross join lateral count_in_windows(
+    array[:name::text], array[:limit::int + 0 * number], array[:seconds::int], array[1]
+) w
+order by number;
+
 -- name: refund_attempts(names, limits, moments)
 select give_back(:names::text[], :limits::int[], :moments::timestamptz[]);
 

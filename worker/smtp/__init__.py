@@ -4,6 +4,7 @@ from service.smtp_deadlines import Deadlines
 from worker.smtp.circuit_breaker import OURS, State
 from worker.smtp.outcomes import Accepted, Cause, DeliveryFailure, PermanentFailure, TemporaryFailure
 from worker.smtp.relay import RateReservation, RelayPool
+from worker.smtp.relay_budget import RelayBudget
 from worker.smtp.smtp_url import SmtpUrl, parse_urls
 from worker.smtp.step_check import MEND, StepResult, check_steps, failed, shortened
 
@@ -16,6 +17,7 @@ __all__ = [
     "DeliveryFailure",
     "PermanentFailure",
     "RateReservation",
+    "RelayBudget",
     "RelayPool",
     "SmtpUrl",
     "State",

@@ -11,6 +11,7 @@ from worker.smtp.connection_pool import Bounds
 from worker.smtp.health import ServerHealth
 from worker.smtp.outcomes import Accepted, DeliveryFailure, PermanentFailure, TemporaryFailure
 from worker.smtp.rate_limiter import RateLimiter
+from worker.smtp.relay_budget import Permit, RelayBudget
 from worker.smtp.relay_server import RelayServer
 from worker.smtp.session import Envelope, LeaseCheck, dot_stuffed
 from worker.smtp.smtp_url import SmtpUrl
@@ -21,15 +22,20 @@ _USUAL = Deadlines()
 
 @dataclass(frozen=True, slots=True)
 class RateReservation:
-    """Permission to send one mail: its time, and the server whose rate it counts against, if any accepts mail."""
+    """Permission to send one mail: its time, and the server whose rate it counts against, if any accepts mail.
+
+    `permit` is of the budget that all workers share.
+    """
 
     at: float
     server: RelayServer | None
+    permit: Permit | None = None
 
 
 class RelayPool:
     """Relay servers in order of preference: `connections` to each, `per_minute` mails in any minute (0: no limit).
 
+    `budget` is the same limit for all workers together.
     A connection used for `mails_a_connection` mails is renewed; one idle for `idle` seconds must prove it lives.
     Its user also runs `run_probes`. `recovered` is set when a server works again; its reader clears it.
     """
@@ -39,6 +45,7 @@ class RelayPool:
         *servers: SmtpUrl,
         connections: int = 10,
         per_minute: int = 0,
+        budget: RelayBudget | None = None,
         deadlines: Deadlines = _USUAL,
         idle: float = 25.0,
         mails_a_connection: int = 100,
@@ -59,7 +66,7 @@ class RelayPool:
             )
             for server, patience in zip(servers, _with_failover(deadlines, len(servers)), strict=True)
         ]
-        self._rate_limiter = RateLimiter(per_minute)
+        self._rate_limiter, self._budget = RateLimiter(per_minute), budget
         self._queue = asyncio.Lock()
         self._interval = min(_INTERVAL, rest)
 
@@ -88,22 +95,31 @@ class RelayPool:
     async def acquire_free_rates(self, most: int) -> list[RateReservation]:
         """Reserve for as many mails as may be sent now, at most `most`; none while others wait for their turn."""
         reservations: list[RateReservation] = []
+        if self._budget and not self._queue.locked():
+            await self._budget.fetch(most)
         while (
             len(reservations) < most and not self._queue.locked() and self._may_send(asyncio.get_running_loop().time())
         ):
             reservations.append(await self._reserve())
+        if self._budget:
+            self._budget.return_later()
         return reservations
 
     async def _reserve(self) -> RateReservation:
-        server = await self._reserve_server()
+        server, at = await self._reserve_server(), None
         try:
-            return RateReservation(await self._rate_limiter.acquire(), server)
+            at = await self._rate_limiter.acquire()
+            return RateReservation(at, server, await self._budget.acquire() if self._budget else None)
         except BaseException:
+            if at is not None:
+                self._rate_limiter.release(at)
             self._release_server(server)
             raise
 
     def _may_send(self, now: float) -> bool:
         """Return whether the next reservation needs no wait."""
+        if self._budget and not self._budget.has_permit():
+            return False
         servers = (server for server in self._servers if server.health.accepts_mail(now))
         return self._rate_limiter.is_free(now) and any(server.throttle.next_send_at(now) <= now for server in servers)
 
@@ -126,6 +142,8 @@ class RelayPool:
         """Return a reservation that was not used, for another mail."""
         self._rate_limiter.release(reservation.at)
         self._release_server(reservation.server)
+        if self._budget and reservation.permit:
+            self._budget.release(reservation.permit)
 
     def _release_server(self, server: RelayServer | None) -> None:
         if server:
@@ -186,6 +204,8 @@ class RelayPool:
     async def close(self) -> None:
         """End every idle session; busy ones end with their mail, later sends raise TemporaryFailure."""
         await asyncio.gather(*(server.connections.close() for server in self._servers))
+        if self._budget:
+            await self._budget.close()
 
 
 def _with_failover(deadlines: Deadlines, servers: int) -> list[Deadlines]:
