@@ -45,4 +45,6 @@ select create_distributed_table('webhook_secrets', 'project_id', colocate_with =
 select create_distributed_table('webhook_deliveries', 'project_id', colocate_with => 'users');
 select create_distributed_table('webhook_lanes', 'project_id', colocate_with => 'users');
 select create_distributed_table('logs', 'project_id', colocate_with => 'users');
+select create_distributed_table('log_chains', 'project_id', colocate_with => 'users');
+select create_distributed_table('log_checkpoints', 'project_id', colocate_with => 'users');
 select create_distributed_table('acts', 'project_id', colocate_with => 'users');

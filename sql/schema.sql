@@ -188,6 +188,30 @@ create table identity_tokens (
     constraint identity_tokens_project_id_token_id_fkey FOREIGN KEY (project_id, token_id) REFERENCES tokens(project_id, id) ON DELETE CASCADE
 );
 
+create table log_chains (
+    project_id text not null,
+    month text not null,
+    number bigint default 0 not null,
+    hash bytea,
+    previous_month text,
+    previous_number bigint,
+    previous_hash bytea,
+    signed_number bigint default 0 not null,
+    signed_at timestamp with time zone,
+    constraint log_chains_pkey PRIMARY KEY (project_id, month)
+) WITH (fillfactor=50);
+
+create table log_checkpoints (
+    project_id text not null,
+    month text not null,
+    number bigint not null,
+    hash bytea not null,
+    at timestamp with time zone not null,
+    kid text not null,
+    signature bytea not null,
+    constraint log_checkpoints_pkey PRIMARY KEY (project_id, month, number)
+);
+
 create table logs (
     project_id text not null,
     id uuid not null,
@@ -208,6 +232,10 @@ create table logs (
     device_name text not null,
     device_brand text not null,
     device_model text not null,
+    chain_number bigint,
+    salt bytea,
+    hash bytea,
+    erased bytea,
     constraint logs_pkey PRIMARY KEY (project_id, id, at)
 ) PARTITION BY RANGE (at);
 CREATE INDEX logs_of_user ON ONLY public.logs USING btree (project_id, user_id, at DESC);

@@ -8,9 +8,10 @@ from testkit.waiting import until
 
 # What a test leaves behind, children first; deleting costs a tenth of truncating.
 TABLES = (
-    "acts", "windows", "window_resets", "logs", "events", "mail_events", "mails", "sms", "tokens", "challenges",
-    "recovery_codes", "mfa_changes", "phone_changes", "authenticators", "passkey_challenges", "passkeys", "identities",
-    "missed_guesses", "targets", "sessions", "users", "api_keys", "webhook_deliveries",
+    "acts", "windows", "window_resets", "logs", "log_chains", "log_checkpoints", "events", "mail_events", "mails",
+    "sms", "tokens", "challenges", "recovery_codes", "mfa_changes", "phone_changes", "authenticators",
+    "passkey_challenges", "passkeys", "identities", "missed_guesses", "targets", "sessions", "users", "api_keys",
+    "webhook_deliveries",
     "platforms", "projects",
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from service.db import Pool
-from service.store import events, outbox, sealed_rows, security_log
+from service.store import events, log_checkpoints, outbox, sealed_rows, security_log
 from worker.asyncio_tools import run_every
 from worker.delivery import Delivery
 from worker.dispatcher import Dispatcher
@@ -40,6 +40,7 @@ class OutboxPoller:
             for seconds, act in (
                 (PURGE_INTERVAL, self.purge),
                 (PURGE_INTERVAL, self.reseal),
+                (PURGE_INTERVAL, self.sign_log),
                 (RENEWAL, self.delivery.recorder.leases.renew),
                 (POLL_INTERVAL, self.poll_due),
                 (BACKLOG_INTERVAL, self.update_backlog),
@@ -106,6 +107,11 @@ class OutboxPoller:
 
     async def purge(self) -> None:
         await Tidying(self.pool, self.log_months, self.mail_days, self.event_days).run()
+
+    async def sign_log(self) -> None:
+        """Sign checkpoints of the security log that are due, once a day for each chain."""
+        while await log_checkpoints.sign_due(self.pool, self.delivery.ring, most=_BATCH) == _BATCH:
+            pass
 
     async def reseal(self) -> None:
         """Seal under the first of SECRET_KEYS what is sealed under another, so that an operator can take that away."""

@@ -10,11 +10,12 @@ from service import tracing
 from service.clientinfo import countries, user_agents
 from service.db import Pool, transaction
 from service.store import event_feed, events, security_log
+from service.store.log_chain import End, Key
 from service.store.security_log import Entry
 from worker.wake_ups import WakeUps
 
 log = logging.getLogger(__name__)
-_BATCH = 100
+_BATCH, _REMEMBERED = 100, 1000
 
 
 @dataclass(slots=True)
@@ -28,6 +29,8 @@ class SecurityLogWriter:
     owed: Callable[[], None] = lambda: None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _wake_ups: WakeUps = field(init=False)
+    # Where chains ended after the last batches of this worker.
+    _ends: dict[Key, End] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._wake_ups = WakeUps(self.write_pending, self._report)
@@ -55,12 +58,16 @@ class SecurityLogWriter:
 
     async def _write_batch(self) -> int:
         owed = 0
+        ends: dict[Key, End] = {}
         async with transaction(self.pool) as tx:
             pending = await events.dequeue(tx, most=_BATCH)
             if pending:
                 with _span(pending):
-                    await security_log.write(tx, [_entry(event) for event in pending])
+                    ends = await security_log.write(tx, [_entry(event) for event in pending], self._ends)
                     owed = await event_feed.append(tx, pending)
+        if len(self._ends) > _REMEMBERED:
+            self._ends.clear()
+        self._ends |= ends
         if owed:
             self.owed()
         return len(pending)

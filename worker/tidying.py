@@ -11,6 +11,8 @@ from service.store import (
     challenges,
     event_feed,
     identities,
+    log_chain,
+    log_checkpoints,
     oauth_flows,
     outbox,
     passkey_challenges,
@@ -66,6 +68,8 @@ class Tidying:
         finished = {"mails": outbox.delete_finished, "SMS": sms.delete_finished}
         due: dict[str, Deletion] = {**self.deletions}
         due |= {kind: partial(act, days=self.mail_days) for kind, act in finished.items()}
+        chains = {"checkpoints of the log": log_checkpoints.delete_old, "chains of the log": log_chain.delete_old}
+        due |= {kind: partial(act, months=self.log_months) for kind, act in chains.items()}
         due["events of feeds"] = partial(event_feed.delete_old, days=self.event_days)
         due["deliveries to webhooks"] = partial(webhooks.delete_old, days=self.event_days)
         while due:

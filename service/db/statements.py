@@ -1,10 +1,10 @@
 """Statements read by name from sql/queries, each under its signature."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import orjson
 
@@ -12,8 +12,13 @@ from service import failpoints
 from service.db.error_mapping import reach
 from service.project_files import ROOT
 
+if TYPE_CHECKING:
+    from service.db.connections import Connection
+
 SQL = ROOT / "sql"
 Row = TypeVar("Row")
+# Rows that a cursor fetches at a time.
+_FETCHED = 1000
 
 _HEADER = re.compile(r"-- name: (?P<name>\w+)\((?P<params>[^)]*)\)(?: -> (?P<row>\w+)[?*]?)?\n")
 _PARAM = re.compile(r"(?<![:\w]):([a-z_]+)")
@@ -54,6 +59,14 @@ class Queries:
 
     async def all(self, conn: Executor, name: str, row: type[Row], /, **facts: Any) -> list[Row]:
         return [row(*record) for record in await self._execute(conn.fetch, name, facts)]
+
+    async def stream(
+        self, conn: "Connection", name: str, row: type[Row], /, *, timeout: float, **facts: Any
+    ) -> AsyncIterator[Row]:
+        """Yield rows by a cursor, inside a transaction: they are never in memory all at once."""
+        query = self.statements[name].call(facts)
+        async for record in conn.cursor(*query, prefetch=_FETCHED, timeout=timeout):
+            yield row(*record)
 
     async def value(self, conn: Executor, name: str, /, **facts: Any) -> Any:
         """Return the first column of the first row, or None."""

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from service.db import Executor, Queries
+from service.store import log_chain
 
 _sql = Queries("erasure")
 # Rows that one statement looks at.
@@ -124,7 +125,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             lambda conn, who, after, most: _sql.all(
                 conn, "scan_logs", SeenInLog, **who.of_user, after=after, most=most
             ),
-            lambda conn, project, ids: _sql.run(conn, "erase_logs", project_id=project, ids=ids),
+            log_chain.erase_rows,
             lambda row: row.at,
         ),
     }

@@ -9,7 +9,7 @@ from service.db import Executor, ForeignKeyViolation, Pool, Queries
 _sql = Queries("project_deletion")
 _KINDS = (
     "mails", "sms", "tokens", "users", "events", "feed_events", "webhook_lanes", "webhook_deliveries", "logs",
-    "suppressions",
+    "suppressions", "log_checkpoints", "log_chains",
 )  # fmt: skip
 # Rows in a transaction, and attempts at a project that is still written to.
 _BATCH, _ROUNDS = 100, 20
@@ -73,4 +73,6 @@ async def _delete_batch(conn: Executor, project_id: str) -> tuple[int, ...]:
         await _sql.run(conn, "delete_webhook_deliveries_of_project", **facts),
         await _sql.run(conn, "delete_logs", **facts),
         await _sql.run(conn, "delete_suppressions", **facts),
+        await _sql.run(conn, "delete_log_checkpoints", **facts),
+        await _sql.run(conn, "delete_log_chains", **facts),
     )

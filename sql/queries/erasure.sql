@@ -58,10 +58,3 @@ delete from feed_events where project_id = :project_id and number = any(:ids::bi
 select id, true as names_person, at from logs
 where project_id = :project_id and user_id = :user_id::text and at > :after::timestamptz and name <> 'users.delete'
 order by at fetch first (:most::int) rows with ties;
-
--- name: erase_logs(project_id, ids)
--- What happened, and when, stays; from where and whose it was does not.
-update logs set user_id = null, ip = '', country_code = '', os_code = '', os_name = '', os_version = '',
-    client_type = '', client_code = '', client_name = '', client_version = '', client_engine = '',
-    client_engine_version = '', device_name = '', device_brand = '', device_model = ''
-where project_id = :project_id and id = any(:ids::uuid[]);

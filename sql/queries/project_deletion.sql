@@ -61,6 +61,16 @@ delete from suppressions where (project_id, address_hash) in (
 -- name: delete_missed_guesses(project_id)
 delete from missed_guesses where project_id = :project_id;
 
+-- name: delete_log_checkpoints(project_id, most)
+delete from log_checkpoints where (project_id, month, number) in (
+    select project_id, month, number from log_checkpoints where project_id = :project_id limit :most
+);
+
+-- name: delete_log_chains(project_id, most)
+delete from log_chains where (project_id, month) in (
+    select project_id, month from log_chains where project_id = :project_id limit :most
+);
+
 -- name: delete_project(project_id)
 -- With its platforms, apps, keys and branding; refused while it has users, tokens or mails.
 delete from projects where id = :project_id;

@@ -1,6 +1,15 @@
--- name: write_security_log(rows)
--- Many rows in one statement; a row written before stays as it is.
-insert into logs select * from jsonb_populate_recordset(null::logs, :rows::jsonb) on conflict do nothing;
+-- name: write_security_log(project_id, month, former, number, hash, rows) -> Filed
+-- Rows of one chain, if that ends with `former`; a row written before stays as it is.
+with chain as (
+    update log_chains set number = :number, hash = :hash
+    where project_id = :project_id and month = :month and hash is not distinct from :former::bytea
+    returning month
+), filed as (
+    insert into logs select * from jsonb_populate_recordset(null::logs, :rows::jsonb)
+    where exists (select from chain) on conflict do nothing
+    returning id
+)
+select exists (select from chain) as moved, (select count(*) from filed) as rows;
 
 -- name: list_logs(project_id, user_id, since, names, hidden, most, skipped) -> Log*
 -- `since` is the account's creation: the id may have been another user's before.

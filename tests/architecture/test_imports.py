@@ -84,6 +84,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "service.crypto.passkey_ceremonies",
         "service.crypto.weak_hashes",
         "service.crypto.dkim_keys",
+        "service.crypto.log_checkpoints",
         "devstack.identity_provider",
         "worker.bounces.webhooks",
     ),

@@ -16,7 +16,7 @@ TABLES = (
     "oauth_flows", "passkey_challenges", "passkeys", "phone_changes", "providers", "recovery_codes", "sms", "targets",
     "used_id_tokens", "user_texts", "event_feeds", "feed_events", "suppressions", "dkim_keys",
     "missed_guesses",
-    "webhook_endpoints", "webhook_secrets", "webhook_deliveries", "webhook_lanes",
+    "webhook_endpoints", "webhook_secrets", "webhook_deliveries", "webhook_lanes", "log_chains", "log_checkpoints",
 )  # fmt: skip
 # Country, system, client and device.
 _WHERE_FROM = ", ".join(["''"] * 13)
@@ -55,6 +55,8 @@ ROWS = (
     """insert into webhook_deliveries (project_id, endpoint_id, number, event_id, type, user_id, at)
     values ($1, 'w', 1, gen_random_uuid(), 'account.create', 'ann', now())""",
     "insert into webhook_lanes (project_id, endpoint_id, user_id, pending) values ($1, 'w', 'ann', 1)",
+    "insert into log_chains (project_id, month) values ($1, '2026-01')",
+    "insert into log_checkpoints values ($1, '2026-01', 1, '', now(), 'k', '')",
     "insert into providers (project_id, name) values ($1, 'oidc')",
     """insert into dkim_keys (project_id, selector, domain, algorithm, public_key, kid, sealed)
     values ($1, 's1', 'shop.example', 'rsa', '', 'k', decode(repeat('00', 40), 'hex'))""",
@@ -98,7 +100,7 @@ async def test_all_of_it_goes_and_nothing_else(type_: Terminal, pool: Pool, proj
     answer = await type_.json("projects", "delete", "shop", "--yes")
     kinds = (
         "mails", "sms", "tokens", "users", "events", "feed_events", "webhook_lanes", "webhook_deliveries", "logs",
-        "suppressions",
+        "suppressions", "log_checkpoints", "log_chains",
     )  # fmt: skip
     assert answer == {"deleted": "shop", **dict.fromkeys(kinds, 1)}
     assert set((await rows(pool, "shop")).values()) == {0}

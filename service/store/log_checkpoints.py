@@ -1,0 +1,73 @@
+"""Signed checkpoints of the security log's chains: what was filed before one can't be changed without a trace."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from service.crypto import log_checkpoints
+from service.crypto.key_derivation import KeyRing
+from service.crypto.log_checkpoints import Stand
+from service.db import Executor, Queries
+
+log = logging.getLogger(__name__)
+_sql = Queries("log_checkpoints")
+
+
+@dataclass(frozen=True, slots=True)
+class ChainToSign:
+    project_id: str
+    month: str
+    number: int
+    hash: bytes
+    at: datetime
+
+    @property
+    def stand(self) -> Stand:
+        return Stand(self.project_id, self.month, self.number, self.hash, self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    project_id: str
+    month: str
+    number: int
+    hash: bytes
+    at: datetime
+    kid: str
+    signature: bytes
+
+    @property
+    def stand(self) -> Stand:
+        return Stand(self.project_id, self.month, self.number, self.hash, self.at)
+
+
+async def sign_due(conn: Executor, ring: KeyRing, *, most: int) -> int:
+    """Sign the chains that are due, so many at a time, and tell the process log; return how many there were."""
+    found = await _sql.all(conn, "list_chains_to_sign", ChainToSign, most=most)
+    for chain in found:
+        stand = chain.stand
+        kid, signature = log_checkpoints.sign(ring, stand)
+        facts = {"project_id": stand.project_id, "month": stand.month, "number": stand.number, "hash": stand.hash}
+        if await _sql.run(conn, "record_checkpoint", **facts, at=stand.at, kid=kid, signature=signature):
+            shown = {"project": stand.project_id, "month": stand.month, "rows": stand.number, "hash": stand.hash.hex()}
+            log.info(
+                "The worker has signed a checkpoint of the security log",
+                extra={
+                    "event": "security_log.checkpoint",
+                    **shown,
+                    "signed_at": stand.at.isoformat(timespec="microseconds"),
+                    "key": kid,
+                    "signature": signature.hex(),
+                },
+            )
+    return len(found)
+
+
+async def of_project(conn: Executor, project_id: str) -> list[Checkpoint]:
+    """List a project's checkpoints, the oldest first."""
+    return await _sql.all(conn, "list_checkpoints", Checkpoint, project_id=project_id)
+
+
+async def delete_old(conn: Executor, *, months: int, most: int) -> int:
+    """Delete those of months that are not kept any more."""
+    return await _sql.run(conn, "delete_old_checkpoints", months=months, most=most)
