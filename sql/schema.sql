@@ -450,7 +450,11 @@ create table projects (
     sms_countries text[] default '{}'::text[] not null,
     mock_phones jsonb default '{}'::jsonb not null,
     session_limit integer default 100 not null,
+    unverified_days integer default 0 not null,
+    anonymous_days integer default 0 not null,
+    end_made_accounts boolean default false not null,
     constraint projects_pkey PRIMARY KEY (id),
+    constraint projects_anonymous_days_check CHECK (((anonymous_days >= 0) AND (anonymous_days <= 3650))),
     constraint projects_id_check CHECK ((id ~ '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}$'::text)),
     constraint projects_magic_url_seconds_check CHECK ((magic_url_seconds > 0)),
     constraint projects_otp_seconds_check CHECK ((otp_seconds > 0)),
@@ -461,6 +465,7 @@ create table projects (
     constraint projects_recovery_seconds_check CHECK ((recovery_seconds > 0)),
     constraint projects_session_limit_check CHECK (((session_limit >= 1) AND (session_limit <= 1000))),
     constraint projects_session_seconds_check CHECK ((session_seconds > 0)),
+    constraint projects_unverified_days_check CHECK (((unverified_days >= 0) AND (unverified_days <= 3650))),
     constraint projects_verification_seconds_check CHECK ((verification_seconds > 0))
 );
 
@@ -707,6 +712,8 @@ create table users (
     phone_verified_at timestamp with time zone,
     phone_by_holder boolean default false not null,
     has_targets boolean default false not null,
+    kept boolean default false not null,
+    email_since timestamp with time zone,
     constraint users_pkey PRIMARY KEY (project_id, id),
     constraint users_project_id_email_key UNIQUE (project_id, email),
     constraint users_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
@@ -723,6 +730,7 @@ CREATE INDEX users_labels ON public.users USING gin (labels) WHERE (labels <> '{
 CREATE INDEX users_of_phone ON public.users USING btree (project_id, phone) WHERE (phone IS NOT NULL);
 CREATE INDEX users_phone_unverified ON public.users USING btree (project_id, created_at, id) WHERE (phone_verified_at IS NULL);
 CREATE INDEX users_phone_verified ON public.users USING btree (project_id, created_at, id) WHERE (phone_verified_at IS NOT NULL);
+CREATE INDEX users_to_end ON public.users USING btree (project_id, created_at) WHERE ((NOT kept) AND (NOT email_verified) AND (phone_verified_at IS NULL));
 CREATE INDEX users_unverified ON public.users USING btree (project_id, created_at, id) WHERE (NOT email_verified);
 CREATE INDEX users_verified ON public.users USING btree (project_id, created_at, id) WHERE email_verified;
 CREATE TRIGGER users_texts AFTER INSERT OR DELETE ON public.users FOR EACH ROW EXECUTE FUNCTION keep_user_texts();

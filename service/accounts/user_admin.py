@@ -66,6 +66,7 @@ async def create(
             name=name or "",
             password_hash=password_hash,
         )
+        await users.keep(tx, user)
         if email_verified:
             user = await users.set_email_verified(tx, user, email_verified=True)
         if phone is not None:

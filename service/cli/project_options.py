@@ -104,6 +104,16 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             "session_limit", kinds.whole(1, 1000), "N", "100",
             "Sessions that a user has at most, 1 to 1000; a sign-in beyond that ends the oldest.",
         ),
+        Option(
+            "unverified_days", kinds.whole(0, kinds.DAYS), "N", "0",
+            "Days after which an account ends whose address is not verified; 0 for never. Never one with a proved "
+            "number, a passkey or an identity of a provider.",
+        ),
+        Option(
+            "anonymous_days", kinds.whole(0, kinds.DAYS), "N", "0",
+            "Days after which an anonymous account ends whose session was not renewed meanwhile; 0 for never.",
+        ),
+        _switch("end_made_accounts", "Let such accounts end too that an operator, a server or an import has made."),
         _switch("private_signup", "Sign-up does not tell whether an address has an account."),
         _switch("notify_new_device", "Tell users by mail of a sign-in from a new device."),
         Option(

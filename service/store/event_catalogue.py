@@ -41,6 +41,7 @@ CATALOGUE: Mapping[Event, str] = MappingProxyType({
     Event.TARGET_DELETE: "A device gets no more push messages.",
     Event.DISAVOWAL: "The owner has undone a change by a notice's link.",
     Event.BY_OPERATOR_CREATE: "A server or operator has made an account.",
+    Event.ACCOUNT_END: "The account has ended, since nobody had proved it in time; it is deleted.",
     Event.BY_OPERATOR_DELETE: "A server or operator has deleted an account.",
     Event.BY_OPERATOR_NAME: "A server or operator has changed the name.",
     Event.BY_OPERATOR_EMAIL: "A server or operator has changed the address.",

@@ -53,6 +53,8 @@ class Event(StrEnum):
     DISAVOWAL = "account.disavowal"
     # Changes by an operator, under the legacy Users API's names.
     BY_OPERATOR_CREATE = "users.create"
+    # The account has ended by itself, as the project's options say.
+    ACCOUNT_END = "users.end"
     BY_OPERATOR_DELETE = "users.delete"
     BY_OPERATOR_NAME = "users.update.name"
     BY_OPERATOR_EMAIL = "users.update.email"

@@ -42,6 +42,9 @@ class Project:
     magic_url_seconds: int
     otp_seconds: int
     session_limit: int
+    unverified_days: int
+    anonymous_days: int
+    end_made_accounts: bool
     limits: dict[str, list[int]]
     limits_dry_run: bool
     notify_new_device: bool

@@ -156,6 +156,11 @@ async def create(
     return user
 
 
+async def keep(conn: Executor, user: User) -> None:
+    """Keep an account from ending by itself, as others do where the project says so (service/store/account_ends.py)."""
+    await _sql.run(conn, "keep_user", project_id=user.project_id, id=user.id)
+
+
 async def register(
     conn: Executor, project_id: str, *, user_ids: list[str], email: str, name: str, password_hash: str | None
 ) -> User | None:

@@ -175,7 +175,7 @@ returning project_id, id, email, email_version, email_verified, name, password_h
 -- Every token for the former address is void by its version. A first password comes with the first address.
 -- No row for an address that another user has or may still take back; the address is locked, so that this holds.
 update users set email = :email, email_version = email_version + 1, email_verified = false, updated_at = now(),
-    password_hash = coalesce(:password_hash, password_hash),
+    email_since = now(), kept = kept or email_verified, password_hash = coalesce(:password_hash, password_hash),
     password_updated_at = case when :password_hash::text is null then password_updated_at else now() end
 where project_id = :project_id and id = :id and not is_reserved(:project_id, :email, :id)
     and not exists (select from users where project_id = :project_id and email = :email and id <> :id)
@@ -345,7 +345,7 @@ with former as (
     where project_id = :project_id and id = :id
 )
 update users set phone = :phone, phone_version = phone_version + 1, phone_verified_at = null, phone_by_holder = false,
-    updated_at = now(), password_hash = coalesce(:password_hash, password_hash),
+    kept = kept or phone_verified_at is not null, updated_at = now(), password_hash = coalesce(:password_hash, password_hash),
     password_updated_at = case when :password_hash::text is null then password_updated_at else now() end
 where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
@@ -389,6 +389,10 @@ delete from phone_changes where project_id = :project_id and (user_id, id) in (
 
 -- name: is_number_verified(project_id, phone)
 select 1 from users where project_id = :project_id and phone = :phone and phone_verified_at is not null;
+
+-- name: keep_user(project_id, id)
+-- It does not end by itself.
+update users set kept = true where project_id = :project_id and id = :id;
 
 -- name: delete_user(project_id, id)
 -- The user's sessions and tokens are deleted with it.

@@ -44,6 +44,7 @@ _MODERN_EVENTS = {
     Event.TARGET_DELETE: "target.delete",
     Event.DISAVOWAL: "user.disavowal",
     Event.BY_OPERATOR_CREATE: "user.create",
+    Event.ACCOUNT_END: "user.delete",
     Event.BY_OPERATOR_DELETE: "user.delete",
     Event.BY_OPERATOR_NAME: "user.update",
     Event.BY_OPERATOR_EMAIL: "user.update",
