@@ -103,7 +103,7 @@ async def lay_out(ground: Ground, members: list[Member], kind: Kind) -> None:
                 locale="en", facts=_FACTS, deadline_at=token.expires_at, sender=ground.settings.mail_from,
                 token_id=token.id,
             )  # fmt: skip
-            await outbox.claim(tx, mail, worker=_HOLDER, lease=_HOLD)
+            await outbox.claim_all(tx, [outbox.DueMail(mail, PROJECT)], worker=_HOLDER, lease=_HOLD)
 
     await asyncio.gather(*(post(member) for member in members))
 

@@ -136,6 +136,7 @@ create table events (
     constraint events_pkey PRIMARY KEY (id, project_id)
 );
 CREATE INDEX events_due ON public.events USING btree (at) WHERE ready;
+CREATE INDEX events_of_project ON public.events USING btree (project_id, at) WHERE ready;
 CREATE INDEX events_of_token ON public.events USING btree (project_id, token_id) WHERE (token_id IS NOT NULL);
 
 create table feed_events (

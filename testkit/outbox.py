@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
-from service.db import Pool
+from service.db import Executor, Pool
 from service.store import events, outbox, tokens
 from service.store.events import Actor, Event
+from service.store.outbox import Claim, DueMail
 from service.store.tokens import Kind
 from service.store.unit_of_work import unit_of_work
 
@@ -18,6 +19,13 @@ CALLER = Actor("192.0.2.1", "UNKNOWN")
 async def list_due(pool: Pool) -> list[UUID]:
     """List the first ten mails that are due, the longest overdue first."""
     return [mail.id for mail in await outbox.find_due(pool, seconds=0, most=10)]
+
+
+async def claim(conn: Executor, mail_id: UUID, *, worker: str, lease: float) -> Claim | None:
+    """Claim one mail; None if it has ended or is another worker's."""
+    projects = await outbox.find_projects(conn, [mail_id])
+    due = [DueMail(mail_id, project_id) for project_id in projects.values()]
+    return next(iter(await outbox.claim_all(conn, due, worker=worker, lease=lease)), None)
 
 
 async def request_mail(

@@ -1,4 +1,4 @@
-"""Batches of due mails: find them, claim them by one statement, and send each in a task of its own."""
+"""Batches of due mails: find them, claim those of a project by one statement, and send each in a task of its own."""
 
 import asyncio
 import logging
@@ -37,18 +37,18 @@ class Batches:
         """Return whether a due mail is in nobody's hands here, nor in doubt."""
         return mail_id not in self.tasks and self.delivery.recorder.leases.claims.is_free(mail_id)
 
-    async def claim(self, route: Route, mail_ids: list[UUID]) -> tuple[int, list[asyncio.Task[None]]]:
+    async def claim(self, route: Route, mails: list[DueMail]) -> tuple[int, list[asyncio.Task[None]]]:
         """Claim as many mails as slots and rate allow, and begin to send them; return how many were tried, and tasks.
 
         Waits until one can be sent, before the claim, so that no lease runs meanwhile.
         """
         slots = self.delivery.slots
-        async with route.reserve(slots, len(mail_ids)) as reservations:
+        async with route.reserve(slots, len(mails)) as reservations:
             claimed_at = time.monotonic()
             claims: list[Claim] = []
             try:
                 if reservations:
-                    claims = await self.delivery.claim(*mail_ids[: len(reservations)])
+                    claims = await self.delivery.claim(*mails[: len(reservations)])
             finally:
                 for reservation in reservations[len(claims) :]:
                     route.give_back(slots, reservation)

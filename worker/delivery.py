@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from uuid import UUID
 
 from service import db, email_addresses, failpoints, tracing
 from service.crypto.key_derivation import KeyRing
@@ -15,7 +14,7 @@ from service.db import Executor, Pool
 from service.queue import RECORD_LOG, JobQueue
 from service.store import events, outbox, suppressions, tokens, users
 from service.store.branding import LogoCache
-from service.store.outbox import Claim, Lease
+from service.store.outbox import Claim, DueMail, Lease
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import unit_of_work
 from service.store.users import User
@@ -63,10 +62,10 @@ class Delivery:
         self.logos, self.overrides = LogoCache(self.pool), OverrideCache(self.pool)
         self.signer = MailSigner(self.pool, self.ring)
 
-    async def claim_and_send(self, mail_id: UUID) -> bool:
+    async def claim_and_send(self, mail: DueMail) -> bool:
         """Deliver without slot and rate limit; return whether the relay was tried."""
         claimed_at = time.monotonic()
-        claims = await self.claim(mail_id)
+        claims = await self.claim(mail)
         return bool(claims) and await self.send_claimed(claims[0], claimed_at)
 
     async def send_claimed(self, claim: Claim, claimed_at: float) -> bool:
@@ -81,45 +80,45 @@ class Delivery:
         with self.recorder.leases.holding(claim, claimed_at) as lease, _span(claim):
             return await self._send_and_record(claim, lease)
 
-    async def claim(self, *mail_ids: UUID) -> list[Claim]:
+    async def claim(self, *mails: DueMail) -> list[Claim]:
         """Claim the rows that are due. One that can't be read is tried again when its lease runs out, a few times."""
         leases = self.recorder.leases
         try:
-            with leases.claims.claiming(*mail_ids) as free:
-                return await self._claim_rows(free) if free else []
+            with leases.claims.claiming(*(mail.id for mail in mails)) as free:
+                return await self._claim_rows([mail for mail in mails if mail.id in free]) if free else []
         except Exception as error:
             if db.find_fault(error) is not None:
                 raise
-            if len(mail_ids) > 1:
-                return await self._claim_one_by_one(mail_ids)
+            if len(mails) > 1:
+                return await self._claim_one_by_one(mails)
             fault = f"its row can't be read: {type(error).__name__}"
             await outbox.fail_unreadable(
-                self.pool, mail_ids[0], worker=leases.worker, tries=_UNREADABLE_ATTEMPTS, fault=fault
+                self.pool, mails[0], worker=leases.worker, tries=_UNREADABLE_ATTEMPTS, fault=fault
             )
             raise
 
-    async def _claim_rows(self, mail_ids: list[UUID]) -> list[Claim]:
+    async def _claim_rows(self, mails: list[DueMail]) -> list[Claim]:
         if failpoints.armed:
             await failpoints.reach("worker.claim.before")
-        claims = await outbox.claim_all(self.pool, mail_ids, worker=self.recorder.leases.worker, lease=LEASE)
+        claims = await outbox.claim_all(self.pool, mails, worker=self.recorder.leases.worker, lease=LEASE)
         if failpoints.armed:
             await failpoints.reach("worker.claim.after")
         return await suppressions.confirm(self.pool, self.ring, claims)
 
-    async def _claim_one_by_one(self, mail_ids: Sequence[UUID]) -> list[Claim]:
+    async def _claim_one_by_one(self, mails: Sequence[DueMail]) -> list[Claim]:
         """Claim rows of which one could not be read, which held up all others of its batch.
 
         A fault of Postgres ends it: what is claimed by then is sent, the others are still due.
         """
-        await outbox.release(self.pool, list(mail_ids), worker=self.recorder.leases.worker)
+        await outbox.release(self.pool, [mail.id for mail in mails], worker=self.recorder.leases.worker)
         claims: list[Claim] = []
-        for mail_id in mail_ids:
+        for mail in mails:
             try:
-                claims += await self.claim(mail_id)
+                claims += await self.claim(mail)
             except Exception as error:
                 if self.pool.note(error):
                     break
-                log.exception("A mail's row can't be read", extra={"event": "mail.unreadable", "mail": str(mail_id)})
+                log.exception("A mail's row can't be read", extra={"event": "mail.unreadable", "mail": str(mail.id)})
         return claims
 
     async def _send_and_record(self, claim: Claim, lease: Lease) -> bool:

@@ -63,11 +63,11 @@ class Dispatcher:
         """Begin the deliveries of one batch; return whether more mails may be due."""
         delivery, route = self.delivery, self.delivery.relays.shared_route
         most = min(_BATCH, delivery.slots.most - route.busy)
-        due = [mail.id for mail in await self._batches.find_due(most, but=delivery.relays.own())]
+        due = await self._batches.find_due(most, but=delivery.relays.own())
         if len(due) == most:
             # There may be more than this worker can send: another one looks too.
-            delivery.job_queue.enqueue(SEND_MAIL, due[-1])
-        free = [each for each in due if self._batches.is_free(each)]
+            delivery.job_queue.enqueue(SEND_MAIL, due[-1].id)
+        free = [mail for mail in due if self._batches.is_free(mail.id)]
         if not free:
             return False
         tried, begun = await self._batches.claim(route, free)

@@ -74,7 +74,7 @@ class Leases:
     def holding(self, claim: Claim, claimed_at: float) -> Iterator[Lease]:
         """Have the lease renewed during the block; `claimed_at` is the time before the claim."""
         # The key has the attempt too: a worker that was paused may claim its own mail again.
-        lease = Lease(claim.id, claim.attempts)
+        lease = Lease(claim.id, claim.attempts, claim.project_id)
         self.held[lease] = claimed_at
         try:
             yield lease

@@ -3,8 +3,8 @@
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
-from uuid import UUID
 
+from service.store.outbox import DueMail
 from worker.batches import Batches
 from worker.routes import Route
 from worker.wake_ups import WakeUps
@@ -30,11 +30,11 @@ class OwnRelayDispatcher:
         delivery = self.batches.delivery
         while (projects := (await delivery.relays.choose()).own) and not delivery.slots.is_closed():
             due = await self.batches.find_due(_MOST, only=projects)
-            found = defaultdict[str, list[UUID]](list)
+            found = defaultdict[str, list[DueMail]](list)
             for mail in due:
                 if self.batches.is_free(mail.id):
-                    found[mail.project_id].append(mail.id)
-            begun = [self._begin(project_id, mail_ids) for project_id, mail_ids in found.items()]
+                    found[mail.project_id].append(mail)
+            begun = [self._begin(project_id, mails) for project_id, mails in found.items()]
             if len(due) < _MOST:
                 return
             self._backlog.update(found)
@@ -42,27 +42,27 @@ class OwnRelayDispatcher:
                 return
             await asyncio.sleep(0)  # each batch has made its relay busy
 
-    def _begin(self, project_id: str, mail_ids: list[UUID]) -> bool:
+    def _begin(self, project_id: str, mails: list[DueMail]) -> bool:
         """Begin a batch that the relay has room for, if any."""
         route = self.batches.delivery.relays.route_of(project_id)
         # The project's server may have been removed since its mails were looked for.
         room = route.room() if route.settings else 0
-        if len(mail_ids) > room:
+        if len(mails) > room:
             self._backlog.add(project_id)
         else:
             self._backlog.discard(project_id)
-        if batch := mail_ids[: max(0, room)]:
+        if batch := mails[: max(0, room)]:
             task = asyncio.create_task(self._claim(project_id, route, batch))
-            self.batches.register(task, *batch)
+            self.batches.register(task, *(mail.id for mail in batch))
         return bool(batch)
 
-    async def _claim(self, project_id: str, route: Route, mail_ids: list[UUID]) -> None:
+    async def _claim(self, project_id: str, route: Route, mails: list[DueMail]) -> None:
         try:
-            tried, begun = await self.batches.claim(route, mail_ids)
+            tried, begun = await self.batches.claim(route, mails)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next poll comes
             self.batches.report(error)
             return
-        if tried < len(mail_ids):
+        if tried < len(mails):
             self._backlog.add(project_id)
         for task in begun:
             task.add_done_callback(lambda _: self._continue(project_id, route))

@@ -102,8 +102,8 @@ class OutboxPoller:
         metrics.log_partitions = await security_log.look_at_partitions(self.pool)
         metrics.backlog = await outbox.backlog(self.pool)
         if not self.delivery.relays.all_available():
-            for mail_id in await outbox.list_expired(self.pool, most=_BATCH):
-                await self.delivery.claim_and_send(mail_id)
+            for mail in await outbox.list_expired(self.pool, most=_BATCH):
+                await self.delivery.claim_and_send(mail)
 
     async def purge(self) -> None:
         await Tidying(self.pool, self.log_months, self.mail_days, self.event_days).run()

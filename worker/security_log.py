@@ -53,14 +53,18 @@ class SecurityLogWriter:
     async def write_pending(self) -> None:
         """Write all pending events. Safe to call at any time: one transaction removes and writes an event."""
         async with self._lock:
-            while await self._write_batch() == _BATCH:
-                pass
+            more = True
+            while more:
+                found = await events.list_projects(self.pool, most=_BATCH)
+                written = [await self._write_batch(each.project_id) for each in found]
+                # More than were looked at may be due, unless another worker writes them all.
+                more = any(written) and (sum(each.events for each in found) == _BATCH or _BATCH in written)
 
-    async def _write_batch(self) -> int:
+    async def _write_batch(self, project_id: str) -> int:
         owed = 0
         ends: dict[Key, End] = {}
         async with transaction(self.pool) as tx:
-            pending = await events.dequeue(tx, most=_BATCH)
+            pending = await events.dequeue(tx, project_id, most=_BATCH)
             if pending:
                 with _span(pending):
                     ends = await security_log.write(tx, [_entry(event) for event in pending], self._ends)

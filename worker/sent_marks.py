@@ -1,7 +1,7 @@
-"""Record what relays accepted, many mails in one statement: each is in the journal until its row records it."""
+"""Record what relays accepted, many mails of a project in one statement; each is in the journal until then."""
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
 from service.db import Pool
@@ -38,7 +38,11 @@ class SentMarks:
     async def _run(self) -> None:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
-            await self._write(batch)
+            by_project = defaultdict[str, list[tuple[Acceptance, asyncio.Future[bool]]]](list)
+            for each in batch:
+                by_project[each[0].lease.project_id].append(each)
+            for theirs in by_project.values():
+                await self._write(theirs)
             await asyncio.sleep(_INTERVAL)
 
     async def _write(self, batch: "list[tuple[Acceptance, asyncio.Future[bool]]]") -> None:

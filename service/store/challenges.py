@@ -10,7 +10,7 @@ from service.crypto.key_derivation import KeyRing
 from service.crypto.secret import Secret
 from service.db import Executor, Queries
 from service.store import missed_guesses
-from service.store.old_rows import OldRows, delete_by_project
+from service.store.project_rows import ProjectRows, delete_by_project
 from service.store.users import Member, User
 
 _sql = Queries("challenges")
@@ -66,5 +66,5 @@ def code_of(ring: KeyRing, challenge: Challenge) -> Secret:
 
 
 async def delete_expired(conn: Executor, *, most: int) -> int:
-    found = await _sql.all(conn, "list_expired_challenges", OldRows, most=most)
+    found = await _sql.all(conn, "list_expired_challenges", ProjectRows, most=most)
     return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_expired_challenges", **rows))

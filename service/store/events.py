@@ -118,6 +118,12 @@ class PendingEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingProject:
+    project_id: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
 class EventId:
     id: UUID
 
@@ -157,9 +163,14 @@ async def assign_user(tx: UnitOfWork, project_id: str, *, token_id: str, user_id
     tx.events += [event.id for event in settled]
 
 
-async def dequeue(conn: Executor, *, most: int) -> list[PendingEvent]:
-    """Remove and return the oldest pending events; in the transaction that files them."""
-    return await _sql.all(conn, "dequeue_events", PendingEvent, most=most)
+async def list_projects(conn: Executor, *, most: int) -> list[PendingProject]:
+    """List the projects of the oldest pending events, with how many of those are theirs."""
+    return await _sql.all(conn, "list_projects_with_events", PendingProject, most=most)
+
+
+async def dequeue(conn: Executor, project_id: str, *, most: int) -> list[PendingEvent]:
+    """Remove and return a project's oldest pending events; in the transaction that files them."""
+    return await _sql.all(conn, "dequeue_events", PendingEvent, project_id=project_id, most=most)
 
 
 async def has_overdue(conn: Executor, *, seconds: float) -> bool:

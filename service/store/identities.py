@@ -14,7 +14,7 @@ from service.crypto.key_derivation import KeyRing
 from service.crypto.sealing import Place
 from service.crypto.secret import Secret
 from service.db import Executor, Queries
-from service.store.old_rows import OldRowsOfUsers, delete_by_project
+from service.store.project_rows import UserRows, delete_by_project
 from service.store.users import User
 
 _sql = Queries("identities")
@@ -174,7 +174,7 @@ async def restore(conn: Executor, user: User, *, since: datetime) -> None:
 
 
 async def delete_old(conn: Executor, *, most: int) -> int:
-    found = await _sql.all(conn, "list_old_identities", OldRowsOfUsers, most=most)
+    found = await _sql.all(conn, "list_old_identities", UserRows, most=most)
     return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_old_identities", **rows))
 
 

@@ -14,7 +14,7 @@ from service.crypto import key_derivation
 from service.crypto.key_derivation import KeyRing
 from service.crypto.secret import Secret
 from service.db import Executor, Queries
-from service.store.old_rows import OldRows, delete_by_project
+from service.store.project_rows import ProjectRows, delete_by_project
 
 _sql = Queries("oauth_flows")
 SECONDS = 600
@@ -135,5 +135,5 @@ async def take(conn: Executor, project_id: str, *, provider: str, flow_id: str, 
 
 
 async def delete_expired(conn: Executor, *, most: int) -> int:
-    found = await _sql.all(conn, "list_expired_oauth_flows", OldRows, most=most)
+    found = await _sql.all(conn, "list_expired_oauth_flows", ProjectRows, most=most)
     return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_expired_oauth_flows", **rows))

@@ -9,15 +9,16 @@ A worker of the release before writes none, so nothing here depends on them.
 Longer than other files: one function a statement, and a worker needs all of them.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
 from service import ids, tracing
 from service.db import Executor, Queries
-from service.store.old_rows import OldRows, delete_by_project
+from service.store.project_rows import ProjectRows, delete_by_project
 from service.store.tokens import Token
 from service.store.unit_of_work import UnitOfWork
 
@@ -95,10 +96,11 @@ class DueMail:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One attempt at one mail."""
+    """One attempt at one mail; `project_id` is "" where a journal of sent mails does not tell it."""
 
     id: UUID
     attempts: int
+    project_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,16 +173,19 @@ async def enqueue(
     return mail_id
 
 
-async def claim_all(conn: Executor, mail_ids: list[UUID], *, worker: str, lease: float) -> list[Claim]:
-    """Claim mails, in this order; those are left out that have ended or are another worker's. `lease` is in seconds."""
-    found = await _sql.all(conn, "claim_mails", Claim, ids=mail_ids, worker=worker, lease=lease)
-    claims = {each.id: each for each in found}
-    return [claims[mail_id] for mail_id in mail_ids if mail_id in claims]
+async def claim_all(conn: Executor, mails: Sequence[DueMail], *, worker: str, lease: float) -> list[Claim]:
+    """Claim mails, in this order; those are left out that have ended or are another worker's. `lease` is in seconds.
 
-
-async def claim(conn: Executor, mail_id: UUID, *, worker: str, lease: float) -> Claim | None:
-    """Claim a mail; None if it has ended or is another worker's."""
-    return next(iter(await claim_all(conn, [mail_id], worker=worker, lease=lease)), None)
+    One statement a project: an error leaves those of the projects before it claimed.
+    """
+    by_project = defaultdict[str, list[UUID]](list)
+    for mail in mails:
+        by_project[mail.project_id].append(mail.id)
+    claims: dict[UUID, Claim] = {}
+    for project_id, ids_ in by_project.items():
+        facts = {"project_id": project_id, "ids": ids_, "worker": worker, "lease": lease}
+        claims |= {each.id: each for each in await _sql.all(conn, "claim_mails", Claim, **facts)}
+    return [claims[mail.id] for mail in mails if mail.id in claims]
 
 
 async def draft(
@@ -221,27 +226,46 @@ async def assign_recipient(conn: Executor, claim: Claim, token: Token) -> Assign
 
 async def renew(conn: Executor, leases: list[Lease], *, worker: str, lease: float) -> list[Lease]:
     """Renew leases and return those that are still this worker's; another has claimed the rest."""
-    return await _sql.all(
-        conn,
-        "renew_leases",
-        Lease,
-        ids=[held.id for held in leases],
-        attempts=[held.attempts for held in leases],
-        worker=worker,
-        lease=lease,
-    )
+    renewed: list[Lease] = []
+    for project_id, held in (await _by_project(conn, leases)).items():
+        facts = {"project_id": project_id, "ids": [each.id for each in held], "worker": worker, "lease": lease}
+        attempts = [each.attempts for each in held]
+        renewed += await _sql.all(conn, "renew_leases", Lease, **facts, attempts=attempts)
+    return renewed
 
 
 async def mark_sent(conn: Executor, accepted: Sequence[Acceptance], *, worker: str) -> set[Lease]:
     """Record what relays accepted; return it without what had ended otherwise, or was claimed once more, meanwhile."""
-    facts = {
-        "ids": [each.lease.id for each in accepted],
-        "attempts": [each.lease.attempts for each in accepted],
-        "servers": [each.server for each in accepted],
-        "codes": [each.code for each in accepted],
-        "answers": [each.answer for each in accepted],
-    }
-    return set(await _sql.all(conn, "record_mails_sent", Lease, **facts, worker=worker))
+    by_lease = {each.lease: each for each in accepted}
+    recorded = set[Lease]()
+    for project_id, leases in (await _by_project(conn, by_lease)).items():
+        facts = {
+            "ids": [lease.id for lease in leases],
+            "attempts": [lease.attempts for lease in leases],
+            "servers": [by_lease[lease].server for lease in leases],
+            "codes": [by_lease[lease].code for lease in leases],
+            "answers": [by_lease[lease].answer for lease in leases],
+        }
+        recorded.update(await _sql.all(conn, "record_mails_sent", Lease, project_id=project_id, **facts, worker=worker))
+    return recorded
+
+
+async def _by_project(conn: Executor, leases: Iterable[Lease]) -> dict[str, list[Lease]]:
+    """Group leases by project, which is looked up where a lease does not tell it."""
+    known = {lease.id: lease.project_id for lease in leases if lease.project_id}
+    if unknown := [lease.id for lease in leases if not lease.project_id]:
+        known |= await find_projects(conn, unknown)
+    by_project = defaultdict[str, list[Lease]](list)
+    for lease in leases:
+        if lease.id in known:
+            by_project[known[lease.id]].append(lease)
+    return by_project
+
+
+async def find_projects(conn: Executor, mail_ids: list[UUID]) -> dict[UUID, str]:
+    """Find the projects of mails; those that are not there are left out."""
+    found = await _sql.all(conn, "list_projects_of_mails", ProjectRows, ids=mail_ids)
+    return {mail_id: rows.project_id for rows in found for mail_id in rows.ids}
 
 
 async def finish(conn: Executor, claim: Claim, *, state: FinalState, report: AttemptReport) -> bool:
@@ -256,9 +280,10 @@ async def reschedule(conn: Executor, claim: Claim, *, seconds: float, cause: Cau
     return await _sql.run(conn, "reschedule_mail", **facts, seconds=seconds, cause=cause, **asdict(report)) == 1
 
 
-async def fail_unreadable(conn: Executor, mail_id: UUID, *, worker: str, tries: int, fault: str) -> bool:
+async def fail_unreadable(conn: Executor, mail: DueMail, *, worker: str, tries: int, fault: str) -> bool:
     """Fail a row that no claim could be made of, after that many attempts."""
-    return await _sql.run(conn, "fail_unreadable_mail", id=mail_id, worker=worker, tries=tries, fault=fault) == 1
+    facts = {"project_id": mail.project_id, "id": mail.id, "worker": worker, "tries": tries, "fault": fault}
+    return await _sql.run(conn, "fail_unreadable_mail", **facts) == 1
 
 
 async def find_due(
@@ -278,9 +303,9 @@ async def find_due(
     return await _sql.all(conn, "list_due_mails", DueMail, **facts)
 
 
-async def list_expired(conn: Executor, *, most: int) -> list[UUID]:
+async def list_expired(conn: Executor, *, most: int) -> list[DueMail]:
     """List mails that waited beyond their deadline."""
-    return [mail.id for mail in await _sql.all(conn, "list_expired_mails", DueMail, most=most)]
+    return await _sql.all(conn, "list_expired_mails", DueMail, most=most)
 
 
 async def reschedule_now(
@@ -291,12 +316,18 @@ async def reschedule_now(
     `only` and `but` are projects. Safe for all workers to do at the same time.
     """
     facts = {"stages": list(stages), "only": only, "but": list(but), "most": most}
-    return await _sql.run(conn, "reschedule_mails_now", **facts)
+    rescheduled = 0
+    for rows in await _sql.all(conn, "list_waiting_mails", ProjectRows, **facts):
+        rescheduled += await _sql.run(conn, "reschedule_mails_now", **asdict(rows))
+    return rescheduled
 
 
 async def release_of_worker(conn: Executor, *, worker: str) -> int:
     """Release mails that this worker held when it died; return how many."""
-    return await _sql.run(conn, "release_mails_of_worker", worker=worker)
+    released = 0
+    for rows in await _sql.all(conn, "list_mails_of_worker", ProjectRows, worker=worker):
+        released += await _sql.run(conn, "release_mails_of_worker", **asdict(rows), worker=worker)
+    return released
 
 
 async def release(conn: Executor, ids: list[UUID], *, worker: str) -> int:
@@ -320,5 +351,5 @@ async def backlog(conn: Executor) -> Backlog:
 
 async def delete_finished(conn: Executor, *, days: int, most: int) -> int:
     """Delete mails that ended longer ago, so many at a time."""
-    found = await _sql.all(conn, "list_finished_mails", OldRows, days=days, most=most)
+    found = await _sql.all(conn, "list_finished_mails", ProjectRows, days=days, most=most)
     return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_finished_mails", **rows, days=days))

@@ -5,12 +5,14 @@ Longer than other files: a dataclass for each kind of row.
 """
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from service.db import Executor, Queries
+from service.store import outbox
 from service.store.unit_of_work import UnitOfWork
 
 _sql = Queries("outbox_admin")
@@ -244,14 +246,26 @@ async def history(conn: Executor, mail: Mail) -> list[MailEvent]:
 
 async def retry(tx: UnitOfWork, mail_ids: list[UUID]) -> list[ActionResult]:
     """Make mails due at once; one result for each, in their order. Never one that is being sent, or was."""
-    results = await _sql.all(tx, "retry_mails", ActionResult, ids=mail_ids)
+    results = await _by_project(tx, mail_ids, lambda **mails: _sql.all(tx, "retry_mails", ActionResult, **mails))
     tx.mails += [result.id for result in results if result.verdict == "done"]
     return results
 
 
 async def cancel(conn: Executor, mail_ids: list[UUID]) -> list[ActionResult]:
     """Cancel mails that no worker is sending; one result for each, in their order."""
-    return await _sql.all(conn, "cancel_mails", ActionResult, ids=mail_ids)
+    return await _by_project(conn, mail_ids, lambda **mails: _sql.all(conn, "cancel_mails", ActionResult, **mails))
+
+
+async def _by_project(
+    conn: Executor, mail_ids: list[UUID], act: Callable[..., Awaitable[list[ActionResult]]]
+) -> list[ActionResult]:
+    """Run a statement for the mails of each project; results are in the order of the ids."""
+    projects = await outbox.find_projects(conn, mail_ids)
+    results = {mail_id: ActionResult(mail_id, None, None, "unknown", None) for mail_id in mail_ids}
+    for project_id in sorted({*projects.values()}):
+        ids = [mail_id for mail_id in mail_ids if projects.get(mail_id) == project_id]
+        results |= {result.id: result for result in await act(project_id=project_id, ids=ids)}
+    return [results[mail_id] for mail_id in mail_ids]
 
 
 async def count_states(conn: Executor, *, project_id: str | None) -> list[StateCount]:

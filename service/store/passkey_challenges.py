@@ -10,7 +10,7 @@ from datetime import datetime
 from service import ids
 from service.db import Executor, Queries
 from service.links.relying_party import RelyingParty
-from service.store.old_rows import OldRows, delete_by_project
+from service.store.project_rows import ProjectRows, delete_by_project
 from service.store.users import Member, User
 
 _sql = Queries("passkey_challenges")
@@ -104,5 +104,5 @@ async def finish_registration(conn: Executor, challenge: PasskeyChallenge) -> No
 
 
 async def delete_expired(conn: Executor, *, most: int) -> int:
-    found = await _sql.all(conn, "list_expired_passkey_challenges", OldRows, most=most)
+    found = await _sql.all(conn, "list_expired_passkey_challenges", ProjectRows, most=most)
     return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_expired_passkey_challenges", **rows))

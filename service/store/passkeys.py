@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from service.crypto.passkey_ceremonies import NewCredential
 from service.db import Executor, Queries
-from service.store.old_rows import OldRows, delete_by_project
+from service.store.project_rows import ProjectRows, delete_by_project
 from service.store.users import User
 
 _sql = Queries("passkeys")
@@ -117,5 +117,5 @@ async def any_of_project(conn: Executor, project_id: str) -> bool:
 
 
 async def delete_removed(conn: Executor, *, most: int) -> int:
-    found = await _sql.all(conn, "list_removed_passkeys", OldRows, most=most)
+    found = await _sql.all(conn, "list_removed_passkeys", ProjectRows, most=most)
     return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_removed_passkeys", **rows))

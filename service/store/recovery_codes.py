@@ -9,7 +9,7 @@ from datetime import datetime
 
 from service import ids
 from service.db import Executor, Queries
-from service.store.old_rows import OldRowsOfUsers, delete_by_project
+from service.store.project_rows import UserRows, delete_by_project
 from service.store.users import User
 
 _sql = Queries("recovery_codes")
@@ -57,5 +57,5 @@ async def restore(conn: Executor, user: User, *, since: datetime) -> None:
 
 
 async def delete_old(conn: Executor, *, most: int) -> int:
-    found = await _sql.all(conn, "list_old_recovery_codes", OldRowsOfUsers, most=most)
+    found = await _sql.all(conn, "list_old_recovery_codes", UserRows, most=most)
     return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_old_recovery_codes", **rows))

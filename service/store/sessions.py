@@ -8,7 +8,7 @@ from typing import Literal
 from service import ids
 from service.crypto import key_derivation
 from service.db import Executor, Queries
-from service.store.old_rows import OldRowsOfUsers, delete_by_project
+from service.store.project_rows import UserRows, delete_by_project
 from service.store.users import User
 
 _sql = Queries("sessions")
@@ -172,5 +172,5 @@ async def close_others(conn: Executor, user: User, *, kept: str) -> int:
 
 
 async def delete_expired(conn: Executor, *, most: int) -> int:
-    found = await _sql.all(conn, "list_expired_sessions", OldRowsOfUsers, most=most)
+    found = await _sql.all(conn, "list_expired_sessions", UserRows, most=most)
     return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_expired_sessions", **rows))

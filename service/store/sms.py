@@ -13,7 +13,7 @@ from uuid import UUID
 
 from service import ids, tracing
 from service.db import Executor, Queries
-from service.store.old_rows import OldRows, delete_by_project
+from service.store.project_rows import ProjectRows, delete_by_project
 from service.store.tokens import Token
 from service.store.unit_of_work import UnitOfWork
 
@@ -177,7 +177,7 @@ async def undo_claims(conn: Executor, sms_ids: list[UUID], *, worker: str) -> in
 
 async def delete_finished(conn: Executor, *, days: int, most: int) -> int:
     """Delete SMS that ended longer ago, so many at a time: they hold numbers."""
-    found = await _sql.all(conn, "list_finished_sms", OldRows, days=days, most=most)
+    found = await _sql.all(conn, "list_finished_sms", ProjectRows, days=days, most=most)
     return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_finished_sms", **rows, days=days))
 
 

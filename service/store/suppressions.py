@@ -13,8 +13,8 @@ from uuid import UUID
 from service.crypto import key_derivation
 from service.crypto.key_derivation import KeyRing
 from service.db import Executor, Queries
-from service.store.old_rows import OldRows, delete_by_project
 from service.store.outbox import Claim
+from service.store.project_rows import ProjectRows, delete_by_project
 
 _sql = Queries("suppressions")
 SuppressionCause = Literal["bounced", "complained", "operator"]
@@ -104,5 +104,5 @@ async def _lift(conn: Executor, ring: KeyRing, project_id: str, address: str, ca
 
 
 async def delete_expired(conn: Executor, *, most: int) -> int:
-    found = await _sql.all(conn, "list_expired_suppressions", OldRows, most=most)
+    found = await _sql.all(conn, "list_expired_suppressions", ProjectRows, most=most)
     return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_expired_suppressions", **rows))

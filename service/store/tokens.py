@@ -22,7 +22,7 @@ from service.crypto.link_secrets import Form
 from service.crypto.secret import Secret
 from service.db import Executor, Queries
 from service.store import missed_guesses
-from service.store.old_rows import OldRows, delete_by_project
+from service.store.project_rows import ProjectRows, delete_by_project
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
@@ -383,5 +383,5 @@ async def revoke_undo_links(conn: Executor, owner: User, *, since: datetime | No
 
 
 async def delete_expired(conn: Executor, *, most: int) -> int:
-    found = await _sql.all(conn, "list_expired_tokens", OldRows, most=most)
+    found = await _sql.all(conn, "list_expired_tokens", ProjectRows, most=most)
     return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_expired_tokens", **rows))

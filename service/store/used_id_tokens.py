@@ -1,7 +1,7 @@
 """ID tokens that have opened a session: each does so once, and is remembered until nobody would take it any more."""
 
 from service.db import Executor, Queries
-from service.store.old_rows import OldRows, delete_by_project
+from service.store.project_rows import ProjectRows, delete_by_project
 
 _sql = Queries("used_id_tokens")
 
@@ -13,5 +13,5 @@ async def record(conn: Executor, project_id: str, *, digest: bytes, expires_at: 
 
 
 async def delete_expired(conn: Executor, *, most: int) -> int:
-    found = await _sql.all(conn, "list_expired_used_id_tokens", OldRows, most=most)
+    found = await _sql.all(conn, "list_expired_used_id_tokens", ProjectRows, most=most)
     return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_expired_used_id_tokens", **rows))

@@ -36,8 +36,7 @@ class UserId:
 
 
 @dataclass(frozen=True, slots=True)
-class UserKey:
-    project_id: str
+class ProjectId:
     id: str
 
 
@@ -88,8 +87,10 @@ async def prepare(conn: Connection) -> str | None:
     statements: str | None = (
         await _sql.value(conn, "trigram_index") if trigrams else await _sql.value(conn, "prefix_indexes")
     )
-    last = UserKey("", "") if statements else None
-    while last is not None:
-        facts = {"project_id": last.project_id, "id": last.id, "most": _FILLED}
-        last = await _sql.one(conn, "fill_user_texts", UserKey, **facts)
+    if statements:
+        for project in await _sql.all(conn, "list_projects_to_fill", ProjectId):
+            last: UserId | None = UserId("")
+            while last is not None:
+                facts = {"project_id": project.id, "id": last.id, "most": _FILLED}
+                last = await _sql.one(conn, "fill_user_texts", UserId, **facts)
     return statements

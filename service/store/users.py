@@ -8,7 +8,7 @@ from typing import Any, Literal
 from service import email_addresses
 from service.db import Executor, Queries
 from service.errors import EmailTaken, UserExists
-from service.store.old_rows import OldRowsOfUsers, delete_by_project
+from service.store.project_rows import UserRows, delete_by_project
 
 _sql = Queries("users")
 Status = Literal["unactivated", "active", "blocked"]
@@ -350,7 +350,7 @@ async def remove_factors(conn: Executor, user: User) -> None:
 
 
 async def delete_old_mfa_changes(conn: Executor, *, most: int) -> int:
-    found = await _sql.all(conn, "list_old_mfa_changes", OldRowsOfUsers, most=most)
+    found = await _sql.all(conn, "list_old_mfa_changes", UserRows, most=most)
     return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_old_mfa_changes", **rows))
 
 
@@ -397,7 +397,7 @@ async def restore_phone(conn: Executor, user: User, *, since: datetime) -> None:
 
 
 async def delete_old_phone_changes(conn: Executor, *, most: int) -> int:
-    found = await _sql.all(conn, "list_old_phone_changes", OldRowsOfUsers, most=most)
+    found = await _sql.all(conn, "list_old_phone_changes", UserRows, most=most)
     return await delete_by_project(found, lambda **rows: _sql.run(conn, "delete_old_phone_changes", **rows))
 
 

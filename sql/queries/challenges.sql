@@ -39,7 +39,7 @@ where project_id = :project_id and id = :id and user_id = :user_id and factor = 
     and (read_at is null or read_at < now() - interval '60 s')
 returning project_id, id, user_id, session_id, factor, kid, created_at, expires_at;
 
--- name: list_expired_challenges(most) -> OldRows*
+-- name: list_expired_challenges(most) -> ProjectRows*
 select project_id, array_agg(id) as ids from (
     select project_id, id from challenges
     where expires_at < now()

@@ -8,25 +8,23 @@ update events set user_id = :user_id, ready = true
 where project_id = :project_id and token_id = :token_id and not ready
 returning id;
 
--- name: dequeue_events(most) -> PendingEvent*
--- The oldest: a hundred rows at once cost little more than one. Feeds are locked first and until the transaction ends, so
--- that their events are filed in order: who waited here sees in its snapshot what came before each event it takes.
--- Events of a feed that was not locked stay for the next batch.
+-- name: list_projects_with_events(most) -> PendingProject*
+-- Those of the oldest events.
+select project_id, count(*)::int as events from (select project_id, at from events where ready order by at limit :most) e
+group by project_id order by min(at);
+
+-- name: dequeue_events(project_id, most) -> PendingEvent*
+-- The oldest: a hundred rows at once cost little more than one. The feed is locked first and until the transaction ends,
+-- so that its events are filed in order: who waited here sees in its snapshot what came before each event it takes.
 with locked as materialized (
-    select project_id from event_feeds
-    where project_id in (select project_id from events where ready order by at limit :most)
-    order by project_id for update
+    select project_id from event_feeds where project_id = :project_id for update
+), found as materialized (
+    select id, (select count(*) from locked) > 0 as in_feed from events
+    where project_id = :project_id and ready order by at limit :most for update skip locked
 )
-delete from events where id in (
-    select id from events e
-    where ready and (
-        project_id = any(array(select project_id from locked))
-        or not exists (select from event_feeds f where f.project_id = e.project_id)
-    )
-    order by at limit :most for update skip locked
-)
-returning project_id, id, name, user_id, ip, user_agent, at, traceparent,
-    project_id = any(array(select project_id from locked)) as in_feed;
+delete from events e using found f
+where e.project_id = :project_id and e.id = f.id
+returning e.project_id, e.id, e.name, e.user_id, e.ip, e.user_agent, e.at, e.traceparent, f.in_feed;
 
 -- name: has_overdue_event(seconds)
 -- An event whose job was lost.

@@ -91,7 +91,7 @@ where i.project_id = :project_id and i.user_id = :user_id and i.created_at < :si
             and o.subject = i.subject and o.id <> i.id and (o.removed_at is null or o.removed_at > i.removed_at)
     );
 
--- name: list_old_identities(most) -> OldRowsOfUsers*
+-- name: list_old_identities(most) -> UserRows*
 -- What no undo link needs any more.
 select project_id, array_agg(user_id) as user_ids, array_agg(id) as ids from (
     select project_id, user_id, id from identities

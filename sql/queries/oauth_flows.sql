@@ -10,7 +10,7 @@ where project_id = :project_id and id = :id and provider = :provider and expires
     and (browser is null or browser = :browser)
 returning project_id, id, provider, kind, success, failure, app_state, browser is not null as bound, session_id;
 
--- name: list_expired_oauth_flows(most) -> OldRows*
+-- name: list_expired_oauth_flows(most) -> ProjectRows*
 select project_id, array_agg(id) as ids from (
     select project_id, id from oauth_flows
     where expires_at < now()

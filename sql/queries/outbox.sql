@@ -4,7 +4,7 @@ insert into mails (project_id, id, letter, user_id, token_id, recipient, locale,
 values (:project_id, :id, :letter, :user_id, :token_id, :recipient, :locale, :facts,
     coalesce(:deadline_at, now() + interval '3 days'), :message_id, :traceparent);
 
--- name: claim_mails(ids, worker, lease) -> Claim*
+-- name: claim_mails(project_id, ids, worker, lease) -> Claim*
 -- One worker gets each mail that is due, with everything that its letter needs; a lease that ran out is taken over from
 -- its worker.
 -- `attempts` is the fencing token: a later claim has a higher one.
@@ -13,12 +13,12 @@ values (:project_id, :id, :letter, :user_id, :token_id, :recipient, :locale, :fa
 -- `suppressed` says that the project has suppressions; whose, `suppressions.confirm` finds out by the keyed hashes.
 with free as (
     select id, project_id, state, attempts, lease_by from mails
-    where id = any(:ids::uuid[]) and state in ('pending', 'sending') and due_at <= now()
+    where project_id = :project_id and id = any(:ids::uuid[]) and state in ('pending', 'sending') and due_at <= now()
     for update skip locked
 ), claimed as (
     update mails m set state = 'sending', attempts = m.attempts + 1, lease_by = :worker,
         due_at = now() + make_interval(secs => :lease)
-    from free where m.id = free.id and m.project_id = free.project_id
+    from free where m.id = free.id and m.project_id = :project_id
     returning m.*, free.state = 'sending' as stolen, free.lease_by as loser
 ), lost as (
     insert into mail_events (project_id, mail_id, name, attempt, worker)
@@ -96,35 +96,35 @@ with holder as (
 )
 select a.*, array(select id from settled) as events from assigned a;
 
--- name: renew_leases(ids, attempts, worker, lease) -> Lease*
+-- name: renew_leases(project_id, ids, attempts, worker, lease) -> Lease*
 -- Extends the leases that are still this worker's, and returns them. Rows are locked in the order of their ids, as by
 -- record_mails_sent: two statements that meet can't deadlock.
 with held as (
-    select m.id, m.project_id from mails m
+    select m.id from mails m
     join unnest(:ids::uuid[], :attempts::int[]) as h (id, attempts) on m.id = h.id and m.attempts = h.attempts
-    where m.state = 'sending' and m.lease_by = :worker order by m.id for update of m
+    where m.project_id = :project_id and m.state = 'sending' and m.lease_by = :worker order by m.id for update of m
 )
 update mails m set due_at = now() + make_interval(secs => :lease)
-from held where m.id = held.id and m.project_id = held.project_id
-returning m.id, m.attempts;
+from held where m.id = held.id and m.project_id = :project_id
+returning m.id, m.attempts, m.project_id;
 
--- name: record_mails_sent(ids, attempts, servers, codes, answers, worker) -> Lease*
+-- name: record_mails_sent(project_id, ids, attempts, servers, codes, answers, worker) -> Lease*
 -- A relay accepted these attempts; returns those that are recorded. Each is valid until another attempt at the mail
 -- begins, whichever worker holds the lease.
 with accepted as (
-    select m.id, m.project_id, a.server, a.code, a.answer from mails m
+    select m.id, a.server, a.code, a.answer from mails m
     join unnest(:ids::uuid[], :attempts::int[], :servers::text[], :codes::int[], :answers::text[])
         as a (id, attempts, server, code, answer) on m.id = a.id and m.attempts = a.attempts
-    where m.state in ('pending', 'sending') order by m.id for update of m
+    where m.project_id = :project_id and m.state in ('pending', 'sending') order by m.id for update of m
 ), confirmed as (
     update mails m set state = 'sent', lease_by = null, last_code = a.code, last_fault = null, ended_at = now()
-    from accepted a where m.id = a.id and m.project_id = a.project_id
+    from accepted a where m.id = a.id and m.project_id = :project_id
     returning m.project_id, m.id, m.attempts, a.server, a.code, a.answer
 ), noted as (
     insert into mail_events (project_id, mail_id, name, attempt, worker, server, code, fault)
     select project_id, id, 'sent', attempts, :worker, server, code, answer from confirmed
 )
-select id, attempts from confirmed;
+select id, attempts, project_id from confirmed;
 
 -- name: finish_mail(project_id, id, attempts, state, worker, server, stage, code, fault)
 with ended as (
@@ -148,11 +148,12 @@ with postponed as (
 insert into mail_events (project_id, mail_id, name, attempt, worker, server, stage, code, fault)
 select project_id, id, 'waits', attempts, :worker, :server, :stage, :code::int, :fault from postponed;
 
--- name: fail_unreadable_mail(id, worker, tries, fault)
+-- name: fail_unreadable_mail(project_id, id, worker, tries, fault)
 -- A row that can't be read, and so has no claim.
 with buried as (
     update mails set state = 'failed', lease_by = null, last_fault = :fault, last_cause = 'ours', ended_at = now()
-    where id = :id and state = 'sending' and lease_by = :worker and attempts >= :tries::int
+    where project_id = :project_id and id = :id and state = 'sending' and lease_by = :worker
+        and attempts >= :tries::int
     returning project_id, id, attempts
 )
 insert into mail_events (project_id, mail_id, name, attempt, worker, fault)
@@ -171,37 +172,52 @@ order by due_at limit :most;
 select id, project_id from mails where state in ('pending', 'sending') and due_at <= now() and deadline_at <= now()
 order by due_at limit :most;
 
--- name: reschedule_mails_now(stages, only, but, most)
--- Mails that waited only for the relay become due as of their creation, so that the oldest goes first. A fault of ours
--- at one of these stages concerned all mails: now that the relay works again it has been fixed.
-with theirs as (
-    select id, project_id from mails where state = 'pending' and last_cause = 'server' and due_at > now()
+-- name: list_waiting_mails(stages, only, but, most) -> ProjectRows*
+-- Mails that waited only for the relay. A fault of ours at one of these stages concerned all mails: now that the relay
+-- works again it has been fixed.
+select project_id, array_agg(id) as ids from (
+    (select project_id, id from mails where state = 'pending' and last_cause = 'server' and due_at > now()
         and (:only::text[] is null or project_id = any(:only)) and project_id <> all(:but::text[])
-    order by created_at limit :most for update skip locked
-), ours as (
-    select id, project_id from mails where state = 'pending' and last_cause = 'ours' and due_at > now()
+    order by created_at limit :most)
+    union all
+    (select project_id, id from mails where state = 'pending' and last_cause = 'ours' and due_at > now()
         and split_part(last_fault, ': ', 1) = any(:stages::text[])
         and (:only::text[] is null or project_id = any(:only)) and project_id <> all(:but::text[])
-    order by due_at limit :most for update skip locked
-)
-update mails m set due_at = m.created_at from (select * from theirs union all select * from ours) w
-where m.id = w.id and m.project_id = w.project_id;
+    order by due_at limit :most)
+) w group by project_id;
 
--- name: release_mails_of_worker(worker)
+-- name: reschedule_mails_now(project_id, ids)
+-- Due as of their creation, so that the oldest goes first.
+update mails set due_at = created_at
+where project_id = :project_id and id in (
+    select id from mails
+    where project_id = :project_id and id = any(:ids::uuid[]) and state = 'pending' and due_at > now()
+        and last_cause in ('server', 'ours')
+    for update skip locked
+);
+
+-- name: list_mails_of_worker(worker) -> ProjectRows*
+select project_id, array_agg(id) as ids from mails where state = 'sending' and lease_by = :worker group by project_id;
+
+-- name: release_mails_of_worker(project_id, ids, worker)
 -- A worker that starts again under its name releases at once the mails that it held when it died. A mail held by three
 -- workers that died may be the cause: it waits a minute, and is not rescheduled when a relay recovers.
 with mine as (
-    select id, project_id, attempts from mails where state = 'sending' and lease_by = :worker for update
+    select id, attempts from mails
+    where project_id = :project_id and id = any(:ids::uuid[]) and state = 'sending' and lease_by = :worker for update
 ), freed as (
     update mails m set state = 'pending', lease_by = null, last_cause = null, due_at = now() + make_interval(secs => (
         select case when count(*) < 2 then 0 else 60 end from mail_events e
         where e.project_id = m.project_id and e.mail_id = m.id and e.name = 'lost'
     ))
-    from mine where m.id = mine.id and m.project_id = mine.project_id
+    from mine where m.id = mine.id and m.project_id = :project_id
     returning m.project_id, m.id, m.attempts
 )
 insert into mail_events (project_id, mail_id, name, attempt, worker)
 select project_id, id, 'lost', attempts, :worker from freed;
+
+-- name: list_projects_of_mails(ids) -> ProjectRows*
+select project_id, array_agg(id) as ids from mails where id = any(:ids::uuid[]) group by project_id;
 
 -- name: release_mails(ids, worker)
 -- Claims whose answer a worker never got, so that nothing was sent; the attempt is counted all the same.
@@ -240,7 +256,7 @@ from (
     ) m
 ) d;
 
--- name: list_finished_mails(days, most) -> OldRows*
+-- name: list_finished_mails(days, most) -> ProjectRows*
 -- Ended mails are kept for questions, then deleted, since they hold an address. Ids grow with time, so that the oldest
 -- stand at one end of the key; a day of tolerance for the clocks of those who made them.
 select project_id, array_agg(id) as ids from (

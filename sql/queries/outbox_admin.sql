@@ -48,7 +48,7 @@ from mails where id = :id;
 select at, name, attempt, worker, server, stage, code, fault from mail_events
 where project_id = :project_id and mail_id = :mail_id order by id;
 
--- name: retry_mails(ids) -> ActionResult*
+-- name: retry_mails(project_id, ids) -> ActionResult*
 -- Due at once, with its event. A mail that ended unsent is reopened if it is still of use. Rows locked by a worker are
 -- skipped: waiting for several might deadlock.
 with asked as (
@@ -67,11 +67,11 @@ with asked as (
             ) then 'no_account'
             else 'done'
         end as verdict
-    from mails m where m.id = any(:ids::uuid[]) for update of m skip locked
+    from mails m where m.project_id = :project_id and m.id = any(:ids::uuid[]) for update of m skip locked
 ), retried as (
     update mails m set state = case when m.state = 'sending' then m.state else 'pending' end,
         due_at = least(m.due_at, now()), ended_at = null
-    from asked a where m.project_id = a.project_id and m.id = a.id and a.verdict = 'done'
+    from asked a where m.project_id = :project_id and m.id = a.id and a.verdict = 'done'
     returning m.project_id, m.id, m.attempts
 ), told as (
     insert into mail_events (project_id, mail_id, name, attempt) select project_id, id, 'retried', attempts from retried
@@ -80,10 +80,10 @@ select i.id, m.project_id, m.recipient,
     coalesce(a.verdict, case when m.id is null then 'unknown' else 'busy' end) as verdict,
     case when m.user_id is null then m.token_id end as unowned_token
 from unnest(:ids::uuid[]) with ordinality i (id, place)
-left join mails m on m.id = i.id left join asked a on a.id = i.id
+left join mails m on m.project_id = :project_id and m.id = i.id left join asked a on a.id = i.id
 order by i.place;
 
--- name: cancel_mails(ids) -> ActionResult*
+-- name: cancel_mails(project_id, ids) -> ActionResult*
 -- Pending mails, and those whose lease ran out: should its worker come back, the fencing token stops it.
 with asked as (
     select m.project_id, m.id,
@@ -92,10 +92,10 @@ with asked as (
             when m.state in ('pending', 'sending') then 'done'
             else m.state
         end as verdict
-    from mails m where m.id = any(:ids::uuid[]) for update of m skip locked
+    from mails m where m.project_id = :project_id and m.id = any(:ids::uuid[]) for update of m skip locked
 ), cancelled as (
     update mails m set state = 'cancelled', lease_by = null, last_fault = 'an operator cancelled it', ended_at = now()
-    from asked a where m.project_id = a.project_id and m.id = a.id and a.verdict = 'done'
+    from asked a where m.project_id = :project_id and m.id = a.id and a.verdict = 'done'
     returning m.project_id, m.id, m.attempts, m.last_fault
 ), told as (
     insert into mail_events (project_id, mail_id, name, attempt, fault)
@@ -105,7 +105,7 @@ select i.id, m.project_id, m.recipient,
     coalesce(a.verdict, case when m.id is null then 'unknown' else 'busy' end) as verdict,
     case when m.user_id is null then m.token_id end as unowned_token
 from unnest(:ids::uuid[]) with ordinality i (id, place)
-left join mails m on m.id = i.id left join asked a on a.id = i.id
+left join mails m on m.project_id = :project_id and m.id = i.id left join asked a on a.id = i.id
 order by i.place;
 
 -- name: count_states(project_id, most) -> StateCount*

@@ -52,7 +52,7 @@ returning project_id, id, challenge, rp_id, origins, coalesce(passkey_id, '') as
 -- name: finish_registration(project_id, id)
 delete from passkey_challenges where project_id = :project_id and id = :id;
 
--- name: list_expired_passkey_challenges(most) -> OldRows*
+-- name: list_expired_passkey_challenges(most) -> ProjectRows*
 select project_id, array_agg(id) as ids from (
     select project_id, id from passkey_challenges
     where expires_at < now()

@@ -59,7 +59,7 @@ select exists (select from passkeys where project_id = :project_id and removed_a
         where project_id = :project_id and passkey_id is not null and used_at is null and expires_at > now()
     );
 
--- name: list_removed_passkeys(most) -> OldRows*
+-- name: list_removed_passkeys(most) -> ProjectRows*
 -- What no undo link needs any more.
 select project_id, array_agg(id) as ids from (
     select project_id, id from passkeys

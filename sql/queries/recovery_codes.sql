@@ -30,7 +30,7 @@ delete from recovery_codes where project_id = :project_id and user_id = :user_id
 update recovery_codes set removed_at = null
 where project_id = :project_id and user_id = :user_id and removed_at >= :since;
 
--- name: list_old_recovery_codes(most) -> OldRowsOfUsers*
+-- name: list_old_recovery_codes(most) -> UserRows*
 select project_id, array_agg(user_id) as user_ids, array_agg(set_id) as ids from (
     select project_id, user_id, set_id from recovery_codes
     where removed_at < now() - interval '72 hours'

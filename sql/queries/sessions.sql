@@ -81,7 +81,7 @@ update sessions set assurance = 2 where project_id = :project_id and user_id = :
 -- name: delete_other_sessions(project_id, user_id, kept)
 delete from sessions where project_id = :project_id and user_id = :user_id and id <> :kept;
 
--- name: list_expired_sessions(most) -> OldRowsOfUsers*
+-- name: list_expired_sessions(most) -> UserRows*
 -- Like all tidying a batch at a time by an index: first which rows, then those of each project, past what another
 -- transaction holds.
 select project_id, array_agg(user_id) as user_ids, array_agg(id) as ids from (

@@ -60,7 +60,7 @@ update sms set state = 'pending', lease_by = null, due_at = now() where state = 
 update sms set state = 'pending', lease_by = null, due_at = now(), sends = sends - 1
 where id = any(:ids::uuid[]) and state = 'sending' and lease_by = :worker;
 
--- name: list_finished_sms(days, most) -> OldRows*
+-- name: list_finished_sms(days, most) -> ProjectRows*
 select project_id, array_agg(id) as ids from (
     select project_id, id from sms
     where id < uuid_at(now() - make_interval(days => :days) + interval '1 day')

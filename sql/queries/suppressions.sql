@@ -22,7 +22,7 @@ order by s.since desc, s.address_hash limit :most;
 delete from suppressions
 where project_id = :project_id and address_hash = any(:hashes::bytea[]) and cause = any(:causes::text[]);
 
--- name: list_expired_suppressions(most) -> OldRows*
+-- name: list_expired_suppressions(most) -> ProjectRows*
 select project_id, array_agg(address_hash) as ids from (
     select project_id, address_hash from suppressions
     where until < now()

@@ -120,7 +120,7 @@ delete from tokens where project_id = :project_id and user_id = :user_id and kin
 delete from tokens where project_id = :project_id and user_id = :user_id and kind in ('disavowal', 'email_undo')
     and (:since::timestamptz is null or created_at >= :since);
 
--- name: list_expired_tokens(most) -> OldRows*
+-- name: list_expired_tokens(most) -> ProjectRows*
 -- Kept a day longer, so that an expired link can still be told from an invented one.
 select project_id, array_agg(id) as ids from (
     select project_id, id from tokens

@@ -3,7 +3,7 @@
 insert into used_id_tokens (project_id, digest, expires_at)
 values (:project_id, :digest, to_timestamp(:expires_at::bigint)) on conflict do nothing;
 
--- name: list_expired_used_id_tokens(most) -> OldRows*
+-- name: list_expired_used_id_tokens(most) -> ProjectRows*
 select project_id, array_agg(digest) as ids from (
     select project_id, digest from used_id_tokens
     where expires_at < now()

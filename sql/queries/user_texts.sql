@@ -62,14 +62,17 @@ where not exists (
     select from pg_index where indexrelid = to_regclass('user_texts_' || t.name || '_prefix') and indisvalid
 );
 
--- name: fill_user_texts(project_id, id, most) -> UserKey?
--- The texts of users that were there before the table, those after this one; the last one of them. A user who is being
--- deleted is waited for.
+-- name: list_projects_to_fill() -> ProjectId*
+select id from projects order by id;
+
+-- name: fill_user_texts(project_id, id, most) -> UserId?
+-- The texts of a project's users that were there before the table, those after this one; the last one of them. A user
+-- who is being deleted is waited for.
 with batch as (
     select project_id, id, email, phone, name from users
-    where (project_id, id) > (:project_id, :id) order by project_id, id limit :most for key share
+    where project_id = :project_id and id > :id order by id limit :most for key share
 ), filled as (
     insert into user_texts (project_id, id, email, phone, name)
     select project_id, id, email, phone, lower(name) from batch on conflict do nothing
 )
-select project_id, id from batch order by project_id desc, id desc limit 1;
+select id from batch order by id desc limit 1;

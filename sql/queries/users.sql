@@ -273,7 +273,7 @@ select remove_factors(:project_id, :id);
 delete from mfa_changes where project_id = :project_id and user_id = :user_id
     and (:since::timestamptz is null or changed_at >= :since);
 
--- name: list_old_mfa_changes(most) -> OldRowsOfUsers*
+-- name: list_old_mfa_changes(most) -> UserRows*
 select project_id, array_agg(user_id) as user_ids, array_agg(id) as ids from (
     select project_id, user_id, id from mfa_changes
     where changed_at < now() - interval '72 hours'
@@ -372,7 +372,7 @@ where u.project_id = :project_id and u.id = :id;
 delete from phone_changes where project_id = :project_id and user_id = :user_id
     and (:since::timestamptz is null or changed_at >= :since);
 
--- name: list_old_phone_changes(most) -> OldRowsOfUsers*
+-- name: list_old_phone_changes(most) -> UserRows*
 select project_id, array_agg(user_id) as user_ids, array_agg(id) as ids from (
     select project_id, user_id, id from phone_changes
     where changed_at < now() - interval '72 hours'

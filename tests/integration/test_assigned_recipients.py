@@ -10,6 +10,7 @@ from service.store import outbox, projects, users
 from service.store.outbox import Claim
 from service.store.tokens import Token
 from testkit.outbox import ANN, request_mail
+from testkit.outbox import claim as claim_mail
 from testkit.waiting import until
 from worker.mail import compose
 
@@ -22,7 +23,7 @@ ALL = (
 
 
 async def claimed(pool: Pool) -> tuple[Claim, Token]:
-    claim = await outbox.claim(pool, await request_mail(pool), worker="one", lease=60)
+    claim = await claim_mail(pool, await request_mail(pool), worker="one", lease=60)
     assert claim
     token = compose.token_of(claim)
     assert token

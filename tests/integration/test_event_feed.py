@@ -66,7 +66,7 @@ async def test_later_events_wait_for_those_that_another_worker_files(pool: Pool)
     """A worker that stands still before its COMMIT is waited for: nothing gets a number below it, or past it."""
     await happen(pool, Event.SESSION_CREATE, "ann")
     async with transaction(pool) as slow:
-        taken = await events.dequeue(slow, most=100)
+        taken = await events.dequeue(slow, "shop", most=100)
         await happen(pool, Event.SESSION_DELETE, "ann")
         other = asyncio.create_task(SecurityLogWriter(pool).write_pending())
 
@@ -118,7 +118,7 @@ async def test_a_worker_that_fails_numbers_nothing(pool: Pool):
 
     async def fail() -> None:
         async with transaction(pool) as tx:
-            await event_feed.append(tx, await events.dequeue(tx, most=100))
+            await event_feed.append(tx, await events.dequeue(tx, "shop", most=100))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -13,6 +13,7 @@ from service.store.outbox import Lease
 from service.store.outbox_admin import MailFilter, MemberMail
 from service.store.tokens import Kind
 from service.store.unit_of_work import unit_of_work
+from testkit.outbox import claim as claim_mail
 
 ANN = "ann@example.com"
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -144,7 +145,7 @@ async def test_who_may_be_cancelled(pool: Pool, changes: dict[str, Any], verdict
 async def test_a_worker_that_lost_its_lease_sends_no_cancelled_mail(pool: Pool):
     """A worker that is back from a long sleep asks before DATA whether the mail is still its own: it is not."""
     mail = await posted(pool)
-    claim = await outbox.claim(pool, mail, worker="slow", lease=30)
+    claim = await claim_mail(pool, mail, worker="slow", lease=30)
     assert claim
     assert [each.verdict for each in await outbox_admin.cancel(pool, [mail])] == ["sending"]
     await pool.execute("update mails set due_at = now()")

@@ -9,7 +9,8 @@ import pytest
 
 from service.db import Pool, transaction
 from service.store import outbox, projects, users
-from service.store.outbox import Acceptance, AttemptReport, Claim, Lease
+from service.store.outbox import Acceptance, AttemptReport, Claim, DueMail, Lease
+from testkit.outbox import claim as claim_mail
 from testkit.outbox import request_mail
 from testkit.patience import PATIENCE
 
@@ -22,7 +23,7 @@ async def other(pool: Pool, project: projects.Project) -> None:
 
 
 async def claimed(pool: Pool, *, worker: str = "one", lease: float = 60) -> Claim:
-    claim = await outbox.claim(pool, await request_mail(pool), worker=worker, lease=lease)
+    claim = await claim_mail(pool, await request_mail(pool), worker=worker, lease=lease)
     assert claim
     return claim
 
@@ -108,10 +109,10 @@ async def test_the_mail_named_is_claimed(pool: Pool):
     held, over, _ = await claimed(pool), await claimed(pool, lease=-1), await request_mail(pool)
     await ended(pool, over.id)
     for mail in (held.id, over.id):
-        assert await outbox.claim(pool, mail, worker="two", lease=60) is None
+        assert await claim_mail(pool, mail, worker="two", lease=60) is None
     mail = await request_mail(pool)
     before = await rest(pool, mail)
-    claim = await outbox.claim(pool, mail, worker="two", lease=60)
+    claim = await claim_mail(pool, mail, worker="two", lease=60)
     assert claim
     assert (claim.id, claim.stolen) == (mail, False)
     assert await rest(pool, mail) == before
@@ -124,7 +125,7 @@ async def test_a_mail_that_another_transaction_holds_is_passed_by(pool: Pool):
     async with transaction(pool) as tx:
         await tx.execute("select 1 from mails where id = $1 for update", mail)
         async with asyncio.timeout(PATIENCE):
-            assert await outbox.claim(pool, mail, worker="two", lease=60) is None
+            assert await claim_mail(pool, mail, worker="two", lease=60) is None
 
 
 async def test_an_unreadable_mail_is_failed_by_its_worker(pool: Pool):
@@ -135,7 +136,7 @@ async def test_an_unreadable_mail_is_failed_by_its_worker(pool: Pool):
     await pool.execute("update mails set attempts = 5 where id <> $1", tried_less.id)
     await ended(pool, over.id)
     for claim, failed in ((mail, True), (mail, False), (tried_less, False), (over, False), (theirs, False)):
-        assert await outbox.fail_unreadable(pool, claim.id, worker="one", tries=5, fault="x") is failed
+        assert await outbox.fail_unreadable(pool, DueMail(claim.id, "shop"), worker="one", tries=5, fault="x") is failed
     assert await states(pool, mail.id, tried_less.id, over.id, theirs.id, beside.id) == [
         "failed", "sending", "sent", "sending", "sending",
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from service.crypto.secret import Secret
 from service.db import Pool
 from service.http.routing import ROUTES
 from service.settings import Settings
-from service.store import outbox, security_log
+from service.store import security_log
 from service.store.events import Event
 from service.store.security_log import Entry
 from service.store.tokens import Kind
@@ -22,6 +22,7 @@ from testkit.api import Api, cookie_of
 from testkit.authenticator import Authenticator
 from testkit.factors import AUTHENTICATOR, CHALLENGES, PATH, App, Person
 from testkit.factors import RECOVERY as RECOVERY_CODES
+from testkit.outbox import claim as claim_mail
 from testkit.passkeys import PATH as PASSKEYS
 from testkit.passkeys import add, begin, switch_on
 from testkit.proofs import ANN, WAYS, Post, use
@@ -165,7 +166,7 @@ async def test_mail_to_an_address_that_is_nobodys_is_sent(
         await pool.execute("update users set email_verified = $1", verified)
         assert (await api.call("POST", route, json=body)).status == 201
         mail = (await pool.fetchrow("select id from mails order by created_at desc limit 1"))[0]
-        claim = await outbox.claim(pool, mail, worker="w", lease=30)
+        claim = await claim_mail(pool, mail, worker="w", lease=30)
         assert claim
         assert claim.user_id == seen
 

@@ -7,8 +7,8 @@ import pytest
 from service.db import Pool
 from service.links import redirect_policy
 from service.settings import Settings
-from service.store import outbox
 from testkit.api import Api
+from testkit.outbox import claim as claim_mail
 from worker.mail import compose
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
@@ -19,7 +19,7 @@ HOSTS = ("app.example.com", "*.pages.example.com")
 async def mailed(pool: Pool, settings: Settings) -> str:
     """The bytes that go out for the last mail."""
     row = await pool.fetchrow("select id from mails order by created_at desc, id desc limit 1")
-    claim = await outbox.claim(pool, row[0], worker="test", lease=30)
+    claim = await claim_mail(pool, row[0], worker="test", lease=30)
     assert claim is not None
     token = compose.token_of(claim)
     return compose.compose(

@@ -7,12 +7,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from service.db import Pool
 from service.settings import Settings
-from service.store import outbox, projects, tokens
+from service.store import projects, tokens
 from service.store.tokens import Kind, Token
 from testkit.api import Api, cookie_of
 from testkit.api_keys import key
 from testkit.forms import Page
 from testkit.hosted_pages import follow_link, open_link, press
+from testkit.outbox import claim as claim_mail
 from tests.security.test_known_device import mark_of
 from worker.mail import compose
 
@@ -318,7 +319,7 @@ async def test_the_workers_letter_leads_to_the_page(api: Api, pool: Pool, settin
     """The link in the letter is the one whose page undoes the act, though the address is no user's any more."""
     await change_email(api, await proved(api, pool))
     (mail,) = await pool.fetch("select id from mails where letter = 'email_changed'")
-    claim = await outbox.claim(pool, mail[0], worker="w", lease=30)
+    claim = await claim_mail(pool, mail[0], worker="w", lease=30)
     assert claim
     token = compose.token_of(claim)
     written = compose.compose(claim, token, settings.key_ring, sender="a@b.test", public_url="http://localhost:8080")

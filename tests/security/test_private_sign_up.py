@@ -6,11 +6,12 @@ import pytest
 
 from service.db import Pool
 from service.settings import Settings
-from service.store import outbox, projects, signups, tokens
+from service.store import projects, signups, tokens
 from service.store.tokens import Kind
 from testkit.api import Api, cookie_of
 from testkit.forms import Page
 from testkit.hosted_pages import open_link, press
+from testkit.outbox import claim as claim_mail
 from testkit.proofs import ANN, WAYS, Post, Proof, deadlocks, use
 from worker.mail import compose
 
@@ -145,7 +146,7 @@ async def test_the_letter_leads_to_the_page_that_asks(api: Api, pool: Pool, sett
     """A letter of a project without a page leads to ours that asks; a proof for an existing account to the other."""
     await ask(api)
     (mail,) = await pool.fetch("select id from mails")
-    claim = await outbox.claim(pool, mail[0], worker="w", lease=30)
+    claim = await claim_mail(pool, mail[0], worker="w", lease=30)
     assert claim
     token = compose.token_of(claim)
     written = compose.compose(claim, token, settings.key_ring, sender="a@b.test", public_url="http://localhost:8080")

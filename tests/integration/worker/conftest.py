@@ -13,6 +13,7 @@ from service.db import Pool
 from service.queue import JobQueue, connect
 from service.settings import Settings
 from service.store import projects, users
+from service.store.outbox import DueMail
 from testkit.sink import Sink
 from worker.concurrency import DeliverySlots
 from worker.delivery import Delivery
@@ -34,18 +35,19 @@ class OneByOne(Delivery):
         """Send a mail if it is still due, as a batch of its own."""
         await self.relays.choose()
         row = await self.pool.fetchrow("select project_id from mails where id = $1", mail_id)
-        route = self.relays.route_of(row[0] if row else "")
+        mail = DueMail(mail_id, row[0] if row else "")
+        route = self.relays.route_of(mail.project_id)
         if not route.is_open():
             return
         async with route.reserve(self.slots, 1) as reservations:
-            sending = [asyncio.create_task(self._send_one(route, mail_id, each)) for each in reservations]
+            sending = [asyncio.create_task(self._send_one(route, mail, each)) for each in reservations]
             for task in sending:
                 route.hold(self.slots, task)
         for task in sending:
             await task
 
-    async def _send_one(self, route: Route, mail_id: UUID, reservation: RateReservation) -> None:
-        if not await self.claim_and_send(mail_id):
+    async def _send_one(self, route: Route, mail: DueMail, reservation: RateReservation) -> None:
+        if not await self.claim_and_send(mail):
             route.relay.release_rate(reservation)
 
 

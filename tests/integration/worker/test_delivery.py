@@ -15,11 +15,12 @@ from devstack.servers import free_port
 from service.db import Pool
 from service.errors import Overloaded
 from service.store import outbox, users
-from service.store.outbox import Lease
+from service.store.outbox import DueMail, Lease
 from testkit import processes
 from testkit.api import Api
 from testkit.letters import link_of, parameters_of
 from testkit.outbox import ANN, URL, request_mail
+from testkit.outbox import claim as claim_mail
 from testkit.patience import PATIENCE
 from testkit.sink import Sink
 from tests.integration.worker.conftest import sending_by
@@ -307,7 +308,7 @@ async def test_a_busy_postgres_fails_no_mail(pool: Pool, a_worker, ann: users.Us
         async def send(self, *_arguments, before_data) -> None:
             raise Overloaded
 
-    await sending_by(a_worker(), Busy()).claim_and_send(mail)
+    await sending_by(a_worker(), Busy()).claim_and_send(DueMail(mail, "shop"))
     assert await state(pool, mail) == "pending"
 
 
@@ -376,7 +377,7 @@ async def test_a_late_worker_asks_before_the_words_go_out(pool: Pool, a_worker, 
             assert not await before_data(), "to have asked for a lease is not to have it"
             raise TemporaryFailure(0, "the check before DATA said no", "fence")
 
-    await sending_by(one, HeldUp()).claim_and_send(mail)
+    await sending_by(one, HeldUp()).claim_and_send(DueMail(mail, "shop"))
     assert (len(sink.mails), await state(pool, mail)) == (1, "sent")
 
 
@@ -397,7 +398,7 @@ async def test_a_lease_is_renewed_while_it_is_sent(pool: Pool, sink: Sink, a_wor
 async def test_a_worker_that_comes_back_takes_its_own_again(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """Under the name it kept it need not wait for its own lease; another's it leaves alone."""
     mail = await request_mail(pool)
-    await outbox.claim(pool, mail, worker="one", lease=30)
+    await claim_mail(pool, mail, worker="one", lease=30)
     assert await outbox.release_of_worker(pool, worker="two") == 0
     assert await outbox.release_of_worker(pool, worker="one") == 1
     await a_worker("one").deliver(mail)

@@ -12,6 +12,7 @@ from service.db import Pool
 from service.event_loop_monitor import HELD_UP, TURN
 from service.heartbeat import read_heartbeat
 from service.store import outbox
+from testkit.outbox import claim as claim_mail
 from testkit.outbox import request_mail
 from testkit.patience import PATIENCE
 from worker.heartbeat import Heartbeat
@@ -64,7 +65,7 @@ async def test_what_is_owed_is_counted(pool: Pool, a_worker, ann):
     """Count and age of the waiting mails are those of Postgres."""
     await request_mail(pool)
     await pool.execute("update mails set created_at = now() - interval '1 hour', due_at = now() - interval '1 minute'")
-    await outbox.claim(pool, await request_mail(pool), worker="one", lease=30)
+    await claim_mail(pool, await request_mail(pool), worker="one", lease=30)
     counts = Metrics(backlog=await outbox.backlog(pool))
     told = orjson.loads(orjson.dumps(counts.snapshot()))
     assert (told["backlog_pending"], told["backlog_sending"]) == (1, 1)

@@ -8,6 +8,7 @@ import pytest
 from service.db import Pool
 from service.store import outbox, users
 from testkit.outbox import ANN, list_due, request_mail
+from testkit.outbox import claim as claim_mail
 from testkit.patience import PATIENCE
 from testkit.sink import Sink
 from testkit.waiting import until
@@ -90,7 +91,7 @@ async def test_a_deleted_accounts_mails_are_cancelled_with_events(pool: Pool, an
 async def test_a_lost_lease_names_who_lost_it(pool: Pool, sink: Sink, a_worker, ann: users.User):
     """Whoever takes over writes that the worker before it was lost, and counts it."""
     mail, two = await request_mail(pool), a_worker("two")
-    assert await outbox.claim(pool, mail, worker="one", lease=30)
+    assert await claim_mail(pool, mail, worker="one", lease=30)
     await due_now(pool)
     await two.deliver(mail)
     assert [event[:3] for event in await history(pool, mail)] == [("lost", 1, "one"), ("sent", 2, "two")]
@@ -100,9 +101,9 @@ async def test_a_lost_lease_names_who_lost_it(pool: Pool, sink: Sink, a_worker, 
 async def test_a_worker_that_comes_back_says_what_it_lost(pool: Pool, ann: users.User):
     """A mail that a worker takes back at once was lost once, and is not lost again by the next claim."""
     mail = await request_mail(pool)
-    await outbox.claim(pool, mail, worker="one", lease=30)
+    await claim_mail(pool, mail, worker="one", lease=30)
     assert await outbox.release_of_worker(pool, worker="one") == 1
-    claim = await outbox.claim(pool, mail, worker="one", lease=30)
+    claim = await claim_mail(pool, mail, worker="one", lease=30)
     assert claim
     assert (claim.attempts, claim.stolen) == (2, False)
     assert [event[:3] for event in await history(pool, mail)] == [("lost", 1, "one")]
@@ -187,7 +188,7 @@ async def test_f59_who_may_have_killed_three_workers_has_to_wait(pool: Pool, ann
     mail = await request_mail(pool)
     for round_ in range(3):
         await pool.execute("update mails set due_at = now()")
-        assert await outbox.claim(pool, mail, worker="one", lease=30)
+        assert await claim_mail(pool, mail, worker="one", lease=30)
         assert await outbox.release_of_worker(pool, worker="one") == 1
         due = (await pool.fetchrow("select due_at <= now() from mails"))[0]
         assert due == (round_ < 2)

@@ -7,15 +7,16 @@ import pytest
 
 from service import failpoints
 from service.db import Pool, transaction
-from service.store import outbox, users
+from service.store import users
 from service.store.outbox import Claim, Lease
+from testkit.outbox import claim as claim_mail
 from testkit.outbox import request_mail
 from testkit.waiting import until
 from worker.leases import LEASE, RENEWAL, Leases
 
 
 async def _claimed(pool: Pool, *, worker: str = "one") -> Claim:
-    claim = await outbox.claim(pool, await request_mail(pool), worker=worker, lease=LEASE)
+    claim = await claim_mail(pool, await request_mail(pool), worker=worker, lease=LEASE)
     assert claim
     return claim
 

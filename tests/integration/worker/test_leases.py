@@ -5,7 +5,8 @@ import pytest
 from service import failpoints
 from service.db import Pool, PostgresGone
 from service.store import outbox, users
-from service.store.outbox import Lease
+from service.store.outbox import DueMail, Lease
+from testkit.outbox import claim as claim_mail
 from testkit.outbox import request_mail
 from testkit.sink import Sink
 from tests.integration.worker.test_delivery import poller, settled, state
@@ -48,7 +49,7 @@ async def test_f02_what_is_in_hand_is_not_given_back(pool: Pool, a_worker, ann: 
     """A second job for a mail that this worker sends right now may be what got no answer: the first goes on."""
     mail, worker = await request_mail(pool), a_worker()
     leases = worker.recorder.leases
-    (claim,) = await worker.claim(mail)
+    (claim,) = await worker.claim(DueMail(mail, "shop"))
     leases.claims.unconfirmed.add(mail)
     with leases.holding(claim, 0.0):
         await worker.recorder.release_unconfirmed()
@@ -64,7 +65,7 @@ async def test_f02_what_is_in_hand_is_not_given_back(pool: Pool, a_worker, ann: 
 async def test_f02_anothers_is_not_given_back(pool: Pool, a_worker, ann: users.User):
     """A worker gives back no lease that another has claimed since."""
     mail, worker = await request_mail(pool), a_worker()
-    assert await outbox.claim(pool, mail, worker="two", lease=30)
+    assert await claim_mail(pool, mail, worker="two", lease=30)
     worker.recorder.leases.claims.unconfirmed.add(mail)
     await worker.recorder.release_unconfirmed()
     assert await state(pool, mail) == "sending"
@@ -94,8 +95,8 @@ async def test_f02_a_letter_that_postgres_held_up_waits_a_moment(pool: Pool, sin
 async def test_a_lost_claim_changes_nothing(pool: Pool, ann: users.User, end: str):
     """The attempt number fences: once another worker has claimed the mail, the first can neither end nor delay it."""
     mail = await request_mail(pool)
-    lost = await outbox.claim(pool, mail, worker="one", lease=-1)
-    held = await outbox.claim(pool, mail, worker="two", lease=60)
+    lost = await claim_mail(pool, mail, worker="one", lease=-1)
+    held = await claim_mail(pool, mail, worker="two", lease=60)
     assert lost
     assert held
     assert held.attempts == lost.attempts + 1

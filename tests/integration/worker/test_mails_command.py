@@ -20,8 +20,9 @@ from service.cli.exit_codes import AWAY, MISSING, UNFIT, WRONG
 from service.cli.mails.output import REFUSED
 from service.db import Pool
 from service.queue import QUEUE, SEND_MAIL
-from service.store import outbox, outbox_admin, projects, users
+from service.store import outbox_admin, projects, users
 from service.store.outbox_admin import MailFilter
+from testkit.outbox import claim as claim_mail
 from testkit.outbox import request_mail as posted
 from testkit.patience import PATIENCE
 from testkit.sources import ROOT
@@ -250,7 +251,7 @@ async def test_what_cannot_be_tried_again_is_told_why(terminal: Terminal, pool: 
     """3; each one's reason; the others are done all the same; a live lease and a sent mail are never touched."""
     good, sent = await request_mail(pool), await request_mail(pool, state="sent")
     sending = await request_mail(pool)
-    assert await outbox.claim(pool, sending, worker="w", lease=30)
+    assert await claim_mail(pool, sending, worker="w", lease=30)
     dead = await request_mail(pool, state="failed", token_id="gone")
     code, out, _ = await terminal("retry", good, sent, sending, dead)
     assert code == REFUSED == 3

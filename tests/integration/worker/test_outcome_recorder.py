@@ -14,8 +14,9 @@ import pytest
 from service import failpoints
 from service.db import Pool, PostgresGone
 from service.db.error_mapping import OutcomeUnknown
-from service.store import outbox, users
+from service.store import users
 from service.store.outbox import Claim, Lease
+from testkit.outbox import claim as claim_mail
 from testkit.outbox import request_mail
 from tests.integration.worker.test_delivery import state
 from worker import retries
@@ -39,7 +40,7 @@ async def claim(pool: Pool, ann: users.User) -> Claim:
 
 
 async def _claim(pool: Pool, mail: UUID, *, worker: str = "one") -> Claim:
-    claim = await outbox.claim(pool, mail, worker=worker, lease=LEASE)
+    claim = await claim_mail(pool, mail, worker=worker, lease=LEASE)
     assert claim
     return claim
 

@@ -11,6 +11,7 @@ from service.settings import Settings
 from service.store import outbox, projects, template_overrides, users
 from service.store.outbox_admin import find
 from testkit.letters import link_of, text_of
+from testkit.outbox import claim as claim_mail
 from testkit.outbox import request_mail
 from testkit.sink import Mail, Sink
 from testkit.waiting import until
@@ -134,7 +135,7 @@ async def test_a_template_that_came_after_the_claim_is_not_kept_as_older(pool: P
 
 
 async def claimed(pool: Pool) -> outbox.Claim:
-    claim = await outbox.claim(pool, await request_mail(pool), worker="one", lease=60)
+    claim = await claim_mail(pool, await request_mail(pool), worker="one", lease=60)
     assert claim
     return claim
 

@@ -88,7 +88,7 @@ async def test_what_fails_to_be_filed_stays(pool: Pool, ann: users.User):
     await happen(pool, 3)
     with pytest.raises(Undo):  # noqa: PT012 - the block is what fails
         async with transaction(pool) as tx:
-            assert len(await events.dequeue(tx, most=100)) == 3
+            assert len(await events.dequeue(tx, "shop", most=100)) == 3
             raise Undo
     await SecurityLogWriter(pool).write_pending()
     assert (await pool.fetchrow("select count(*) from logs"))[0] == 3

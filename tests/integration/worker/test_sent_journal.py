@@ -11,8 +11,9 @@ from service import failpoints
 from service.db import Pool
 from service.queue import JobQueue, connect
 from service.settings import Settings
-from service.store import outbox, users
+from service.store import users
 from service.store.outbox import Lease
+from testkit.outbox import claim as claim_mail
 from testkit.outbox import request_mail
 from testkit.patience import PATIENCE
 from testkit.proxy import Proxy
@@ -87,12 +88,12 @@ async def test_at_its_start_a_worker_tells_what_it_had_sent(
     sent, taken, pending = [await request_mail(pool) for _ in range(3)]
     journal = SentJournal(identity.journal)
     for mail in (sent, taken):
-        assert await outbox.claim(pool, mail, worker="one", lease=30)
+        assert await claim_mail(pool, mail, worker="one", lease=30)
         journal.append(SentEntry(Lease(mail, 1), 250, RELAY))
     journal.append(SentEntry(Lease(pending, 1), 250, RELAY))
     journal.close()
     await pool.execute("update mails set due_at = now() where id = $1", taken)
-    assert await outbox.claim(pool, taken, worker="two", lease=30)
+    assert await claim_mail(pool, taken, worker="two", lease=30)
     woken = recorder(pool, SentJournal(identity.journal))
     await recover(pool, identity, woken)
     assert [await state(pool, mail) for mail in (sent, taken, pending)] == ["sent", "sending", "pending"]
@@ -108,7 +109,7 @@ async def test_receipts_of_a_name_that_nobody_has_are_told_too(pool: Pool, ann: 
     """Fewer workers than before a crash, or a host with a new name: what was sent is not sent again."""
     mail, path = await request_mail(pool), identity.journal
     assert path
-    await outbox.claim(pool, mail, worker="gone", lease=30)
+    await claim_mail(pool, mail, worker="gone", lease=30)
     gone = SentJournal(path.with_name("gone.receipts"))
     gone.append(SentEntry(Lease(mail, 1), 250, RELAY))
     gone.close()

@@ -1,4 +1,4 @@
-"""Rows that nothing needs any more: found for all projects at once, deleted project by project.
+"""Rows of several projects: found for all of them at once, locked and changed project by project.
 
 An engine that spreads the projects over nodes locks rows of one project at a time only (docs/scale.md).
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class OldRows:
+class ProjectRows:
     """Rows of one project, by id."""
 
     project_id: str
@@ -17,7 +17,7 @@ class OldRows:
 
 
 @dataclass(frozen=True, slots=True)
-class OldRowsOfUsers:
+class UserRows:
     """Rows of one project, whose ids are unique to a user."""
 
     project_id: str
@@ -25,7 +25,7 @@ class OldRowsOfUsers:
     ids: list[Any]
 
 
-async def delete_by_project(found: Sequence[OldRows | OldRowsOfUsers], delete: Callable[..., Awaitable[int]]) -> int:
+async def delete_by_project(found: Sequence[ProjectRows | UserRows], delete: Callable[..., Awaitable[int]]) -> int:
     """Delete rows; return how many were found, or 0 if others hold all of them, so that nobody looks again at once."""
     deleted = 0
     for rows in found:
