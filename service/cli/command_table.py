@@ -30,6 +30,6 @@ COMMANDS: Mapping[str, Entry] = {
     "mails": Entry("mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs"),
     "suppressions": Entry("suppressions", "addresses that get no mail, because their mailboxes refuse it"),
     "sms": Entry("sms", "look after SMS, and show the key that signs them"),
-    "log": Entry("log", "show that nobody has changed the security log (docs/security-log.md)"),
+    "log": Entry("log", "the security log: verify that nobody has changed it, hand it on (docs/security-log.md)"),
     "templates": Entry("templates", "a project's own templates of letters (docs/templates.md)"),
 }

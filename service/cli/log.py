@@ -1,4 +1,4 @@
-"""`python -m service log verify|checkpoints|public-key`: show that nobody has changed the security log."""
+"""`python -m service log verify|checkpoints|public-key|export|follow`: verify the security log, hand it on."""
 
 import argparse
 import sys
@@ -6,9 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from service.cli import log_verification
+from service.cli import log_following, log_verification
 from service.cli.command_table import COMMANDS
 from service.cli.commands import CheckFailed, NotFound, add_command, add_group, database, find_project
+from service.cli.log_formats import FORMATS
 from service.cli.log_verification import Keys, Report
 from service.cli.tables import Listing
 from service.crypto import key_derivation, log_checkpoints
@@ -33,6 +34,17 @@ def add(verbs: Any) -> None:
     )  # fmt: skip
     listed = add_command(words, "checkpoints", _checkpoints, "list a project's checkpoints with their signed texts")
     listed.add_argument("project", metavar="ID")
+    export = add_command(words, "export", log_following.export, "print a project's log, one JSON object a line")
+    export.add_argument("--month", type=_month, metavar="YYYY-MM", help="the rows of this month alone")
+    follow = add_command(words, "follow", log_following.follow, "print what comes into a project's log, as it comes")
+    follow.add_argument("--cursor", metavar="FILE", help="where to keep how far it came, to go on there next time")
+    follow.add_argument("--once", action="store_true", help="end when all is printed that is there")
+    for made in (export, follow):
+        made.add_argument("project", metavar="ID")
+        made.add_argument(
+            "--format", choices=tuple(FORMATS), default="ndjson",
+            help="ndjson has all values; ecs and ocsf are for a SIEM (docs/security-log.md#for-a-siem)",
+        )  # fmt: skip
     shown = add_command(words, "public-key", _show_key, "show the public key that verifies checkpoints, in PEM")
     shown.add_argument("key", nargs="?", metavar="KEY", help="that of this key of SECRET_KEYS; else of the first")
 

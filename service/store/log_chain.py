@@ -177,9 +177,14 @@ async def unchained(conn: Executor, project_id: str, *, first_month: str, months
     return found
 
 
+async def rows(conn: Executor, project_id: str, row_ids: Sequence[UUID]) -> list[ChainedRow]:
+    """List rows by their ids, in any order; also those in no chain."""
+    return await _sql.all(conn, "list_log_rows", ChainedRow, project_id=project_id, ids=list(row_ids))
+
+
 async def erase_rows(conn: Executor, project_id: str, row_ids: Sequence[UUID]) -> int:
     """Erase the personal values of rows; their digests stay, so that the chain does. Safe to repeat."""
-    found = await _sql.all(conn, "list_log_rows", ChainedRow, project_id=project_id, ids=list(row_ids))
+    found = await rows(conn, project_id, row_ids)
     digests = [row.salt and log_hashes.personal_digest(row.salt, row.personal) for row in found]
     ids = [row.id for row in found]
     return await _sql.run(conn, "erase_log_rows", project_id=project_id, ids=ids, digests=digests)
