@@ -874,6 +874,7 @@ $function$;
 CREATE OR REPLACE FUNCTION public.count_in_windows(names text[], limits integer[], seconds integer[], groups integer[])
  RETURNS TABLE(before integer, wait bigint, counted_at timestamp with time zone)
  LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
     moment timestamptz;
@@ -1159,6 +1160,7 @@ end $function$;
 CREATE OR REPLACE FUNCTION public.make_user(project text, ids text[], address text, proved boolean, given_name text, hash text)
  RETURNS SETOF users
  LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
     given_id text;
@@ -1225,6 +1227,7 @@ $function$;
 CREATE OR REPLACE FUNCTION public.revoke_tokens(project text, owner text, addresses text[])
  RETURNS void
  LANGUAGE sql
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
     delete from tokens
     where project_id = project and kind not in ('disavowal', 'email_undo')
