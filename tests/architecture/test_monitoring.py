@@ -12,6 +12,8 @@ import yaml
 
 from service.http import metrics as api_metrics
 from testkit import debian
+from testkit.drivers import PACKAGES, lacking
+from testkit.node import node
 from testkit.patience import PATIENCE
 from testkit.sources import ROOT
 from worker import metric_definitions as worker_metrics
@@ -31,9 +33,13 @@ def alerts() -> dict[str, dict[str, Any]]:
     return {rule["alert"]: rule for group in groups for rule in group["rules"]}
 
 
+def dashboard() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "deploy" / "grafana" / "accounts.json").read_text())
+    return found
+
+
 def panels() -> list[dict[str, Any]]:
-    found = json.loads((ROOT / "deploy" / "grafana" / "accounts.json").read_text())["panels"]
-    return [panel for panel in found if panel["type"] != "row"]
+    return [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
 
 
 def expressions() -> Iterator[tuple[str, str]]:
@@ -124,3 +130,34 @@ def test_panels_have_places_of_their_own():
             for y in range(at["y"], at["y"] + at["h"]):
                 assert taken.setdefault((x, y), panel["title"]) == panel["title"]
     assert len({panel["id"] for panel in panels()}) == len(panels())
+
+
+def test_the_dashboard_has_the_types_of_grafana(tmp_path: Path):
+    """Each field is one that Grafana knows, with a value that it takes; each of some planted faults is found."""
+    compiler = ROOT / "release" / "node_modules" / "typescript" / "bin" / "tsc"
+    if not node() or not compiler.exists() or not (PACKAGES / "@grafana").exists():
+        lacking("TypeScript or Grafana's types are not installed: ./dev test does that")
+    (tmp_path / "node_modules").symlink_to(PACKAGES)
+    (tmp_path / "types.ts").write_text((ROOT / "tests" / "architecture" / "dashboard_types.ts").read_text())
+    wrong = dashboard()
+    first, second, third, fourth = [panel for panel in wrong["panels"] if panel["type"] == "timeseries"][:4]
+    wrong["schemaVersion"] = "39"
+    wrong["templating"]["list"][0]["type"] = "datasourc"
+    first["options"]["legend"]["placement"] = "left"
+    second["fieldConfig"]["defaults"]["custom"] = {"lineWidth": "2"}
+    third["targets"][0]["legendFromat"] = ""
+    del fourth["options"]["legend"]["showLegend"]
+    for name, content in (("right", dashboard()), ("wrong", wrong)):
+        (tmp_path / f"{name}.ts").write_text(
+            'import type { TimeSeriesDashboard } from "./types";\n'
+            f"export const dashboard: TimeSeriesDashboard = {json.dumps(content, indent=1)};\n"
+        )
+    options = {
+        "strict": True, "noEmit": True, "skipLibCheck": True, "types": [], "target": "es2022", "module": "preserve",
+    }  # fmt: skip
+    settings = {"compilerOptions": options, "files": ["right.ts", "wrong.ts"]}
+    (tmp_path / "tsconfig.json").write_text(json.dumps(settings))
+    words = [node(), str(compiler), "--project", str(tmp_path), "--pretty", "false"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert [line for line in done.stdout.splitlines() if "right.ts" in line] == []
+    assert len(re.findall(r"^wrong\.ts\(\d+", done.stdout, re.MULTILINE)) == 6, done.stdout
