@@ -19,6 +19,7 @@ from bench import (
     log_rows,
     machine,
     mails,
+    observed,
     reads,
     results,
     saturation,
@@ -78,6 +79,14 @@ async def measure_writes(size: Size, state: Path) -> list[Row]:
         return await writes.measure(place, rounds=size.rounds, requests=size.writes, report=note)
 
 
+async def measure_observed(size: Size, state: Path) -> list[Row]:
+    async with ground(state) as place:
+        members = await sign_up(place, size.sessions)
+        return await observed.measure(
+            place, members, rounds=size.rounds, seconds=size.seconds, requests=size.writes, report=note
+        )
+
+
 async def post(place: Ground, members: list[Member], *, size: Size, ports: tuple[int, int]) -> list[Row]:
     """Measure everything about mail, and what else a worker does."""
     async with (
@@ -116,6 +125,7 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--quick", action="store_true", help="half a minute: shows that it runs, measures nothing")
     parser.add_argument("--writes", action="store_true", help="only the acts that write")
+    parser.add_argument("--observed", action="store_true", help="only what metrics and traces cost")
     parser.add_argument("--peers", action="store_true", help="other account services instead, which ./dev installs")
     parser.add_argument("--save", action="store_true", help="put table and plot into docs/performance.md, too")
     parser.add_argument("--growth", action="store_true", help="every statement with few users and with two million")
@@ -123,7 +133,7 @@ def main(words: Sequence[str] | None = None) -> int:
         "--rows", type=float, default=1.0, metavar="PART", help="with --growth: that part, such as 0.01"
     )
     arguments = parser.parse_args(words)
-    if arguments.save and (arguments.quick or arguments.writes or arguments.growth):
+    if arguments.save and (arguments.quick or arguments.writes or arguments.observed or arguments.growth):
         parser.error("--save takes whole results")
     if arguments.growth:
         with tempfile.TemporaryDirectory(prefix="accounts-bench-") as folder:
@@ -137,7 +147,8 @@ def main(words: Sequence[str] | None = None) -> int:
         if arguments.peers:
             rows = asyncio.run(peers.measure(Path(folder), quick=arguments.quick, report=note))
         else:
-            rows = asyncio.run((measure_writes if arguments.writes else measure)(size, Path(folder)))
+            parts = measure_writes if arguments.writes else measure_observed if arguments.observed else measure
+            rows = asyncio.run(parts(size, Path(folder)))
     notes = peers.versions() if arguments.peers else ()
     found = Results(table.head(rounds=size.rounds, state=watch.state(), notes=notes), rows)
     print(found)

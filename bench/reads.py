@@ -28,7 +28,7 @@ async def measure(
             async def take(who: Who, way: str = way) -> Tally:
                 program, port = targets[who]
                 path = "/v1/account" if who == "ours" else f"/{way}"
-                requests = [_request(path, way, member) for member in members]
+                requests = [read_request(path, way, member) for member in members]
                 used = program.cpu()
                 answer = await load.ask(
                     port=port, requests=requests, connections=_CONNECTIONS, seconds=seconds / _TURNS
@@ -51,7 +51,7 @@ async def _start(bare: Program, ground: Ground, members: list[Member]) -> int:
     return int(answer["port"])
 
 
-def _request(path: str, way: str, member: Member) -> str:
+def read_request(path: str, way: str, member: Member) -> str:
     """Build the request, the same for both sides; the bare one just doesn't read it."""
     proof = f"Cookie: {member.cookie}" if way == "cookie" else f"X-Appwrite-JWT: {member.jwt}"
     lines = ("Host: localhost", f"User-Agent: {AGENT}", "Accept: */*", f"X-Appwrite-Project: {PROJECT}", proof)

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from devstack.servers import free_port
 from service import tracing
@@ -149,6 +150,20 @@ def test_a_span_holds_what_is_listed_and_nothing_else():
     """A key that nobody has thought about is an error where it is written, not a leak."""
     with pytest.raises(KeyError, match=r"user\.email"):
         tracing._checked({"user__email": ANN})
+
+
+@pytest.mark.parametrize(("sampled", "names"), [(0, ["mail attempt"]), (1, ["limits", "POST x", "mail attempt"])])
+def test_a_request_is_traced_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch, sampled: int, names: list[str]):
+    """The parts of a request that is not sampled are no traces of their own; the trace of a row goes on."""
+    exporter = InMemorySpanExporter()
+    tracer = tracing.Tracer(exporter, sampled=sampled, program="test")
+    monkeypatch.setattr(tracing, "_tracer", tracer)
+    with tracing.span("POST x", "server", root=True), tracing.span("limits"):
+        assert (tracing.traceparent() is not None) == bool(sampled)
+    with tracing.row_span("mail attempt", _CALLER):
+        assert tracing.trace_id() == "1" * 32
+    tracer.close()
+    assert [span.name for span in exporter.get_finished_spans()] == names
 
 
 def test_missing_packages_are_told(monkeypatch: pytest.MonkeyPatch):
