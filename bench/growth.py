@@ -17,9 +17,9 @@ import orjson
 
 from bench import growth_acts, machine
 from bench.ground import Ground, ground, set_up
-from bench.growth_cases import Case, cases
+from bench.growth_cases import Case, Looked, cases
 from devstack import servers
-from service.db import Connection, connect
+from service.db import Connection, Queries, connect
 
 SMALL, LARGE = 10_000, 2_000_000
 # Milliseconds that a statement may take at the large size.
@@ -53,6 +53,10 @@ async def fill(url: str, *, users: int, report: Callable[[str], None]) -> None:
         await connection.execute(_DATA.read_text())
         for _, definition in indexes:
             await connection.execute(definition)
+        # Those of a server without pg_trgm, beside the trigrams.
+        prefixes = await connection.fetchval(Queries("user_texts").statements["prefix_indexes"].sql)
+        for definition in (prefixes or "").split("; "):
+            await connection.execute(definition)
         await connection.execute("vacuum analyze")
     finally:
         await connection.close()
@@ -80,6 +84,7 @@ async def measure(place: Ground, case: Case) -> Cost | str:
     async with place.pool.connection() as connection:
         statement = await connection.prepare(case.statement.sql)
         values = case.values([kind.name for kind in statement.get_parameters()])
+        values = [await connection.fetchval(each.sql) if isinstance(each, Looked) else each for each in values]
         try:
             taken = [await _timed(connection, case.statement.sql, values) for _ in range(_RUNS)]
             pages = await _pages(connection, case.statement.sql, values)

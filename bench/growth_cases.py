@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from service.db import SQL, Queries, Statement
-from service.store.user_search import MOST
 
 PROJECT = "bench"
 _NOW = datetime.now(UTC)
@@ -30,6 +29,8 @@ FACTS: dict[str, Any] = {
     "since": _NOW - timedelta(days=800), "seconds": 3600, "days": 30, "months": 12, "limit": 25, "offset": 0,
     "skipped": 0, "most": 500, "by": "created_at", "ids": None, "kid": "bench", "uuid": UUID(int=0),
 }  # fmt: skip
+# Users found by a text at the most, and users and mails of a window, as the service asks for them.
+_FEW, _WINDOW, _WINDOW_BY_AGE, _MAILS, _COUNTED = 2_000, 5_000, 20_000, 10_000, 5_000
 # Text arrays that filter nothing when they are null.
 _OPTIONAL = {
     "states",
@@ -46,8 +47,24 @@ _OPTIONAL = {
 }
 _FILTERS = {
     "list_users", "count_users", "find_users_by_text", "list_outbox", "list_sessions", "list_logs", "list_identities",
-    "count_listed_identities", "select_mails", "count_states", "count_waiting", "list_sms",
+    "count_listed_identities", "select_mails", "count_states", "count_waiting", "list_sms", "find_window_end",
+    "sample_user_texts", "count_sms_states",
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A fact that is asked of the data."""
+
+    sql: str
+
+
+def _user(order: str, *, at: int, column: str = "id") -> Looked:
+    return Looked(f"select {column} from users where project_id = 'bench' order by {order} limit 1 offset {at}")  # noqa: S608 - of this file
+
+
+def _mail(at: int) -> Looked:
+    return Looked(f"select id from mails order by id limit 1 offset {at}")  # noqa: S608 - of this file
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +141,8 @@ OWN: dict[str, dict[str, Any]] = {
     "suppress": {"cause": "operator"},
     "create_dkim_key": {"algorithm": "ed25519"},
     "count_sealed_rows": {"most": 10_000},
+    "get_extent": {"most": _COUNTED, "sampled": 20_000.0},
+    "list_feed_events": {"after": 0, "most": 1_000},
     "list_rows_to_reseal": {"kid": "other"},
 }  # fmt: skip
 # Statements of a migration, of a verification that reads all rows without a deadline, and those of rows by their key
@@ -136,6 +155,22 @@ LEFT_OUT = {
 }  # fmt: skip
 
 
+# Windows of lists: the first one, whose last user is given.
+_BY_AGE = {
+    "until": _user("created_at, id", at=_WINDOW_BY_AGE), "until_word": "",
+    "until_moment": _user("created_at, id", at=_WINDOW_BY_AGE, column="created_at"), "limit": 100,
+}  # fmt: skip
+_BY_NAME = {
+    "by": "name", "until": _user("name, id", at=_WINDOW), "until_moment": _EPOCH, "limit": 100,
+    "until_word": _user("name, id", at=_WINDOW, column="name"),
+}  # fmt: skip
+_BY_ID = {"by": "id", "until": _user("id", at=_WINDOW), "until_moment": _EPOCH, "until_word": "", "limit": 100}
+# All users with this label are unverified.
+_NOBODY: dict[str, Any] = {"labels": ["free"], "verified": True}
+_DOMAIN = {"email_part": "%@mail77.example%"}
+_SHARE = Looked(
+    "select least(100, 100 * 20000 / greatest(reltuples, 1))::float8 from pg_class where relname = 'user_texts'"
+)
 # The worst that a client, an operator or a worker can ask of the statements that read many rows.
 WORST: dict[str, dict[str, dict[str, Any]]] = {
     "list_users": {
@@ -144,30 +179,49 @@ WORST: dict[str, dict[str, dict[str, Any]]] = {
         "by name, far behind a cursor": {"by": "name", "limit": 100, "cursor": "x", "word": "Ffff", "moment": _EPOCH},
         "by email, downwards": {"by": "email", "descending": True, "limit": 100},
         "by id": {"by": "id", "limit": 100},
+        "by id, far behind a cursor": {"by": "id", "limit": 100, "cursor": "ffff", "word": "", "moment": _EPOCH},
         "blocked": {"statuses": ["blocked"], "limit": 100, "offset": 1000},
-        "a label of few": {"labels": ["vip"], "limit": 100},
-        "a label of half": {"labels": ["free"], "limit": 100},
-        "a label of nobody": {"labels": ["nobody"], "limit": 100},
-        "unverified, by name": {"verified": False, "by": "name", "limit": 100},
-        "named": {"names": ["nobody"], "limit": 100},
-        f"{MOST} found by a search, by time of access": {
-            "ids": [user_id(number) for number in range(MOST)], "by": "accessed_at", "limit": 100,
+        "unverified": {"verified": False, "limit": 100},
+        "number verified": {"phone_verified": True, "limit": 100},
+        "number unverified": {"phone_verified": False, "limit": 100},
+        "a label of few, by name": {"labels": ["vip"], "by": "name", "sorted": True, "limit": 100},
+        "a label of nobody": {"labels": ["nobody"], "sorted": True, "limit": 100},
+        "named": {"names": ["nobody"], "sorted": True, "limit": 100},
+        "a window by age, nobody matches": _NOBODY | _BY_AGE,
+        "a window by age, the newest match": {"labels": ["new"]} | _BY_AGE,
+        "a window by name, nobody matches": _NOBODY | _BY_NAME,
+        "a window by id, nobody matches": _NOBODY | _BY_ID,
+        "a window by age, a text": {"email_part": "@mail77.example"} | _BY_AGE,
+        f"{_FEW} found by a search, by time of access": {
+            "ids": [user_id(number) for number in range(_FEW)], "by": "accessed_at", "sorted": True, "limit": 100,
         },
     },
     "count_users": {
-        "all": {"most": 5000}, "blocked": {"statuses": ["blocked"], "most": 5000},
-        "a label of nobody": {"labels": ["nobody"], "most": 5000}, "unverified": {"verified": False, "most": 5000},
-        f"{MOST} found by a search": {"ids": [user_id(number) for number in range(MOST)], "most": 5000},
+        "all": {"most": _COUNTED}, "blocked": {"statuses": ["blocked"], "most": _COUNTED},
+        "a label of nobody": {"labels": ["nobody"], "most": _COUNTED},
+        "unverified": {"verified": False, "most": _COUNTED},
+        "a window, nobody matches": _NOBODY
+        | {"most": _COUNTED, "created_until": _user("created_at, id", at=_WINDOW_BY_AGE, column="created_at")},
+        f"{_FEW} found by a search": {"ids": [user_id(number) for number in range(_FEW)], "most": _COUNTED},
+    },
+    "find_window_end": {
+        "by age": {"skipped": _WINDOW_BY_AGE - 1}, "by name": {"by": "name", "skipped": _WINDOW - 1},
+        "by id, far behind a cursor": {
+            "by": "id", "cursor": "f", "word": "", "moment": _EPOCH, "skipped": _WINDOW - 1,
+        },
+    },
+    "sample_user_texts": {
+        "a domain": _DOMAIN | {"share": _SHARE},
+        "everybody": {"search": "%example%", "search_email": "%example%", "share": _SHARE},
     },
     "find_users_by_text": {
-        "few": {"search": "%user77777%", "search_email": "%user77777%", "most": MOST},
-        "nobody": {"search": "%xyzzyq%", "search_email": "%xyzzyq%", "most": MOST},
-        "everybody": {"search": "%example%", "search_email": "%example%", "most": MOST},
-        "a domain of many": {"email_part": "%@mail77.example%", "most": MOST},
-        "a name": {"name_part": "%abc%", "most": MOST},
+        "few": {"search": "%user77777%", "search_email": "%user77777%", "most": _COUNTED},
+        "nobody": {"search": "%xyzzyq%", "search_email": "%xyzzyq%", "most": _COUNTED},
+        f"a domain of {_FEW}": _DOMAIN | {"most": _COUNTED},
+        "a name": {"name_part": "%abcd%", "most": _COUNTED},
     },
     "find_users_by_prefix": {
-        "everybody": {"search": "user", "search_email": "user", "most": MOST},
+        "everybody": {"search": "user", "search_email": "user", "most": _COUNTED},
     },
     "find_member_by_secret": {"of a user with 10,000 sessions": {}},
     "list_sessions": {
@@ -175,11 +229,26 @@ WORST: dict[str, dict[str, dict[str, Any]]] = {
     },
     "count_sessions": {"of 10,000": {"most": 5000}},
     "list_logs": {"a page of 20,000": {"most": 100, "skipped": 5000}},
-    "list_outbox": {
-        "failed": {"states": ["failed"], "most": 100}, "a letter of few": {"letter": "otp", "most": 100},
-        "old": {"older": 86400.0, "most": 100},
+    "list_identities": {
+        "all": {"limit": 100}, "of an address": {"emails": ["user8@mail8.example"], "limit": 100},
+        "a provider of nobody": {"providers": ["nobody"], "limit": 100},
     },
-    "find_older_mail": {"a window": {"skipped": 20_000}},
+    "count_listed_identities": {"all": {"most": _COUNTED}, "a provider": {"providers": ["apple"], "most": _COUNTED}},
+    "list_outbox": {
+        "a window, nothing matches": {
+            "states": ["failed"], "letter": "none", "after": _mail(2 * _MAILS), "until": _mail(_MAILS), "most": 100,
+        },
+        "a window, all match": {"after": _mail(2 * _MAILS), "until": _mail(_MAILS), "most": 100},
+    },
+    "select_mails": {
+        "a window, nothing matches": {
+            "states": ["failed"], "letter": "none", "after": _mail(_MAILS), "until": _mail(2 * _MAILS), "most": 100,
+        },
+    },
+    "find_older_mail": {"a window": {"skipped": _MAILS}},
+    "find_newer_mail": {"a window": {"skipped": _MAILS}},
+    "list_sms": {"all": {"project_id": None, "most": 100}, "failed ones": {"states": ["failed"], "most": 100}},
+    "count_sms_states": {"all": {"project_id": None}, "a project's": {}},
     "count_states": {"all": {"project_id": None, "most": 10_000}, "a project's": {"most": 10_000}},
     "get_backlog": {"all": {"most": 10_000}},
 }  # fmt: skip

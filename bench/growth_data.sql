@@ -1,5 +1,6 @@
 -- Rows of a project as it is after two years: `growth.users` users, two sessions each, half a mail, ten rows of the
--- security log. One user has 10,000 sessions and 20,000 log entries. Run as superuser: without triggers and foreign keys.
+-- security log, one of the feed; some with a number, a device, an identity, a passkey, an authenticator app. One user has
+-- 10,000 sessions and 20,000 log entries. Run as superuser: without triggers and foreign keys.
 set session_replication_role = replica;
 
 do $$
@@ -14,12 +15,15 @@ begin
 end $$;
 
 insert into users (project_id, id, email, email_verified, name, password_hash, status, labels, created_at, updated_at,
-    accessed_at, phone)
-select 'bench', left(md5('u' || n), 20), 'user' || n || '@mail' || n % 500 || '.example', n % 3 > 0,
+    accessed_at, phone, phone_verified_at, has_targets)
+select 'bench', left(md5('u' || n), 20), 'user' || n || '@mail' || n % 1000 || '.example', n % 3 > 0,
     initcap(left(md5('f' || n % 5000), 6)) || ' ' || initcap(left(md5('l' || n % 90000), 8)),
     '$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$none', case when n % 500 = 0 then 'blocked' else 'active' end,
-    case when n % 1000 = 0 then array['vip'] when n % 2 = 0 then array['free'] else '{}' end, at, at,
-    at + (now() - at) * random(), case when n % 10 = 0 then '+49151' || lpad(n::text, 8, '0') end
+    case when n % 1000 = 0 then array['vip'] when n > 0.95 * current_setting('growth.users')::float8 then array['new']
+        when n % 3 = 0 then array['free'] else '{}' end, at, at,
+    at + (now() - at) * random(), case when n % 10 = 0 then '+49151' || lpad(n::text, 8, '0') end,
+    -- Numbers have been proved for a short time.
+    case when n % 10 = 0 and n > 0.95 * current_setting('growth.users')::float8 then at end, n % 10 = 3
 from (
     select n, now() - interval '730 days' * (1 - n / current_setting('growth.users')::float8) as at
     from generate_series(1, current_setting('growth.users')::int) n
@@ -69,8 +73,52 @@ from generate_series(1, 10 * current_setting('growth.users')::int - 10) n;
 
 insert into tokens (project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at)
 select 'bench', left(md5('t' || n), 20), 'recovery', left(md5('u' || n), 20), left(md5('u' || n), 20),
-    'user' || n || '@mail' || n % 500 || '.example', 1, 'bench', now(),
+    'user' || n || '@mail' || n % 1000 || '.example', 1, 'bench', now(),
     now() + case when n % 2 = 0 then interval '1 hour' else interval '-2 days' end
 from generate_series(1, current_setting('growth.users')::int / 20) n;
+
+insert into identities (project_id, user_id, id, provider, issuer, subject, email, email_verified, kid, sealed, created_at)
+select 'bench', left(md5('u' || n), 20), left(md5('i' || n), 20), case when n % 8 = 0 then 'apple' else 'google' end,
+    'https://issuer.example', md5('s' || n), 'user' || n || '@mail' || n % 1000 || '.example', true, 'bench',
+    decode(repeat('00', 300), 'hex'), now() - interval '730 days' * (1 - n / current_setting('growth.users')::float8)
+from generate_series(4, current_setting('growth.users')::int, 4) n;
+
+insert into targets (project_id, user_id, id, provider_type, identifier)
+select 'bench', left(md5('u' || n), 20), left(md5('d' || n), 20), 'push', md5('d' || n) || md5('e' || n)
+from generate_series(3, current_setting('growth.users')::int, 10) n;
+
+insert into passkeys (project_id, id, user_id, name, credential_id, credential_hash, public_key, algorithm,
+    backup_eligible, backed_up, sign_count, transports, aaguid)
+select 'bench', left(md5('p' || n), 20), left(md5('u' || n), 20), 'Phone', sha256(n::text::bytea),
+    sha256(sha256(n::text::bytea)), decode(repeat('00', 77), 'hex'), -7, true, true, 0, '{internal}', ''
+from generate_series(20, current_setting('growth.users')::int, 20) n;
+
+insert into authenticators (project_id, user_id, id, kid, sealed, verified_at)
+select 'bench', left(md5('u' || n), 20), left(md5('a' || n), 20), 'bench', decode(repeat('00', 60), 'hex'), now()
+from generate_series(50, current_setting('growth.users')::int, 50) n;
+
+insert into sms (project_id, id, kind, user_id, token_id, recipient, locale, state, attempts, sends, due_at, deadline_at,
+    created_at, ended_at, used_at)
+select 'bench', (left(uuid_at(at)::text, 14) || '7' || substr(md5('m' || n), 1, 3) || '-8' || substr(md5('m' || n), 4, 3)
+        || '-' || substr(md5('m' || n), 7, 12))::uuid,
+    'phone_login', left(md5('u' || 10 * n), 20), left(md5('t' || n), 20), '+49151' || lpad((10 * n)::text, 8, '0'), 'en',
+    'sent', 1, 1, at, at + interval '15 minutes', at, at, case when n % 10 > 0 then at end
+from (
+    select n, now() - interval '31 days' * (1 - n / (current_setting('growth.users')::float8 / 20)) as at
+    from generate_series(1, current_setting('growth.users')::int / 20) n
+) s;
+
+insert into event_feeds (project_id, last_number) values ('bench', current_setting('growth.users')::int);
+
+insert into feed_events (project_id, number, id, name, user_id, at, filed_at)
+select 'bench', n, gen_random_uuid(), 'session.create', left(md5('u' || n), 20), at, at
+from (
+    select n, now() - interval '31 days' * (1 - n / current_setting('growth.users')::float8) as at
+    from generate_series(1, current_setting('growth.users')::int) n
+) f;
+
+insert into suppressions (project_id, address_hash, cause, until)
+select 'bench', sha256(n::text::bytea), 'bounced', now() + case when n % 10 = 0 then interval '-1 day' else '30 days' end
+from generate_series(100, current_setting('growth.users')::int, 100) n;
 
 set session_replication_role = origin;

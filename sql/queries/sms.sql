@@ -90,14 +90,15 @@ where s.sent >= :most and s.used < :least
 order by p.id;
 
 -- name: list_sms(states, project_id, after, most) -> Sms*
+-- Newest first: ids grow with time.
 select id, project_id, kind, user_id, recipient, state, attempts, sends, last_code, last_fault, created_at, ended_at,
     extract(epoch from now() - created_at)::float8 as age,
     case when state in ('pending', 'sending') then extract(epoch from due_at - now())::float8 end as due_in,
     used_at is not null as used
 from sms
 where (:states::text[] is null or state = any(:states)) and (:project_id::text is null or project_id = :project_id)
-    and (:after::uuid is null or (created_at, id) < (select created_at, id from sms where id = :after))
-order by created_at desc, id desc limit :most;
+    and (:after::uuid is null or id < :after)
+order by id desc limit :most;
 
 -- name: find_sms(id) -> Sms?
 select id, project_id, kind, user_id, recipient, state, attempts, sends, last_code, last_fault, created_at, ended_at,
