@@ -28,6 +28,7 @@ FACTS: dict[str, Any] = {
     "session_id": f"{9:020x}", "secret_hash": sha256(b"9").digest(), "phone": "+4915100000010", "states": None,
     "since": _NOW - timedelta(days=800), "seconds": 3600, "days": 30, "months": 12, "limit": 25, "offset": 0,
     "skipped": 0, "most": 500, "by": "created_at", "ids": None, "kid": "bench", "uuid": UUID(int=0),
+    "endpoint_id": "hook",
 }  # fmt: skip
 # Users found by a text at the most, and users and mails of a window, as the service asks for them.
 _FEW, _WINDOW, _WINDOW_BY_AGE, _MAILS, _COUNTED = 2_000, 5_000, 20_000, 10_000, 5_000
@@ -249,6 +250,14 @@ WORST: dict[str, dict[str, dict[str, Any]]] = {
     "find_newer_mail": {"a window": {"skipped": _MAILS}},
     "list_sms": {"all": {"project_id": None, "most": 100}, "failed ones": {"states": ["failed"], "most": 100}},
     "count_sms_states": {"all": {"project_id": None}, "a project's": {}},
+    "find_feed_numbers": {"of two events": {"event_ids": [UUID(int=1), UUID(int=2)]}},
+    "list_feed_numbers": {"of a day": {
+        "since": _NOW - timedelta(days=2), "until": _NOW - timedelta(days=1), "after": 0, "most": 500,
+    }},
+    "list_webhook_deliveries": {
+        "all": {"states": None, "before": None, "most": 100},
+        "failed": {"states": ["failed"], "before": None, "most": 100},
+    },
     "count_states": {"all": {"project_id": None, "most": 10_000}, "a project's": {"most": 10_000}},
     "get_backlog": {"all": {"most": 10_000}},
 }  # fmt: skip

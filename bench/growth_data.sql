@@ -1,5 +1,5 @@
 -- Rows of a project as it is after two years: `growth.users` users, two sessions each, half a mail, ten rows of the
--- security log, one of the feed; some with a number, a device, an identity, a passkey, an authenticator app. One user has
+-- security log, one of the feed, delivered by webhook; some with a number, a device, an identity, a passkey, an authenticator app. One user has
 -- 10,000 sessions and 20,000 log entries. Run as superuser: without triggers and foreign keys.
 set session_replication_role = replica;
 
@@ -116,6 +116,19 @@ from (
     select n, now() - interval '31 days' * (1 - n / current_setting('growth.users')::float8) as at
     from generate_series(1, current_setting('growth.users')::int) n
 ) f;
+
+insert into webhook_endpoints (project_id, id, url) values ('bench', 'hook', 'https://hooks.example');
+
+insert into webhook_deliveries (project_id, endpoint_id, number, event_id, type, user_id, at, state, attempts, ended_at)
+select project_id, 'hook', number, id, name, user_id, at, state, 1, case when state <> 'pending' then at end
+from (
+    select *, case when number > current_setting('growth.users')::int - 1000 then 'pending'
+        when number % 500 = 0 then 'failed' else 'delivered' end as state
+    from feed_events
+) e;
+
+insert into webhook_lanes (project_id, endpoint_id, user_id, pending)
+select project_id, endpoint_id, user_id, 1 from webhook_deliveries where state = 'pending';
 
 insert into suppressions (project_id, address_hash, cause, until)
 select 'bench', sha256(n::text::bytea), 'bounced', now() + case when n % 10 = 0 then interval '-1 day' else '30 days' end

@@ -1,4 +1,4 @@
-"""What it costs to be seen: API processes that are scraped or traced beside one that is not, in turns on one core.
+"""Cost of being seen: API processes that are scraped or traced beside one that is not, in turns on one core.
 
 Processor time of a process counts from its first turn in a round to the end of the round: spans are sent later.
 """

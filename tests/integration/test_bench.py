@@ -78,6 +78,14 @@ async def test_the_quick_bench_of_growth_measures_every_statement():
     assert len(re.findall(r"(?:hash|recovery|cookie) +[0-9. ]+ (?:met|MISSED)$", table, re.MULTILINE)) == 5
 
 
+async def test_the_quick_bench_of_being_seen_prints_every_row():
+    """`python -m bench --observed` compares a read and a write that are scraped or traced with one that is neither."""
+    table = await bench("--observed", "--quick")
+    for side in ("scraped", "traced, sampled 0", "traced, sampled 0.01", "traced, sampled 1"):
+        assert len(re.findall(rf"^  {re.escape(side)} +\d", table, re.MULTILINE)) == 2, table
+    assert re.search(r"^a page of metrics +\d", table, re.MULTILINE)
+
+
 async def test_the_quick_bench_of_scale_prints_every_row():
     """`python -m bench.scale --quick` has a figure for each act, part and table."""
     table = await bench("--quick", module="bench.scale")
