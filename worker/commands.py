@@ -27,7 +27,6 @@ from service.cli.commands import Parser
 from service.clientinfo import user_agents
 from service.settings import InvalidSettings, Settings, WorkerSettings
 from service.version import VERSION
-from worker.bounces import pipe
 from worker.mail import templates
 from worker.main import run_worker
 from worker.parts import relay_of
@@ -93,6 +92,8 @@ def _without_relay(arguments: argparse.Namespace) -> int | None:
         print(_MOVED, file=sys.stderr)
         return mails.serve(arguments)
     if arguments.command == "bounces":
+        from worker.bounces import pipe  # noqa: PLC0415 - the health check, each ten seconds, need not load it
+
         return pipe.run(arguments.recipient)
     if arguments.command == "check" and not arguments.relay:
         alive, line = heartbeat.describe(as_json=arguments.json)

@@ -4,17 +4,14 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from service.metrics import MetricsPage, of_process
 from service.rate_limiter.redis_windows import RedisWindows
 from service.relay_reports import RelayReporter
 from service.settings import Settings
 from service.store.rate_limit_windows import Store
-from worker.bounces.intake import BounceIntake
-from worker.bounces.lmtp import LmtpPort
 from worker.bounces.return_path import ReturnPath
-from worker.bounces.webhooks.port import WebhookIntake, WebhookPort
-from worker.bounces.webhooks.providers import providers_of
 from worker.concurrency import DeliverySlots
 from worker.context import WorkerContext
 from worker.delivery import Delivery
@@ -67,6 +64,12 @@ class Deliveries:
     webhooks: WebhookDispatcher
 
 
+class Listener(Protocol):
+    """Part that runs beside the deliveries until it is cancelled."""
+
+    async def run(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Monitoring:
     """Heartbeat, report of relays, health port and listeners for bounces; each runs beside the deliveries."""
@@ -74,11 +77,10 @@ class Monitoring:
     heartbeat: Heartbeat
     reports: RelayReporter
     health_port: HealthPort
-    lmtp_port: LmtpPort
-    webhook_port: WebhookPort
+    listeners: tuple[Listener, ...]
 
-    def __iter__(self) -> Iterator[Heartbeat | RelayReporter | HealthPort | LmtpPort | WebhookPort]:
-        return iter((self.heartbeat, self.reports, self.health_port, self.lmtp_port, self.webhook_port))
+    def __iter__(self) -> Iterator[Listener]:
+        return iter((self.heartbeat, self.reports, self.health_port, *self.listeners))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +142,7 @@ def _monitoring(context: WorkerContext, senders: Senders, stop: asyncio.Event) -
         Heartbeat(settings.worker_heartbeat, identity, senders.relays, job_queue, metrics, senders.sms),
         RelayReporter(context.redis, identity.name, senders.relays.states, peers.redis),
         HealthPort(settings.host, settings.worker_health_port, health, page),
-        LmtpPort(settings.host, settings.bounce_lmtp_port, _intake(context), metrics),
-        WebhookPort(settings.host, settings.bounce_webhook_port, _webhook_intake(context)),
+        tuple(_listeners(context)),
     )
 
 
@@ -149,15 +150,22 @@ def return_path_of(settings: Settings) -> ReturnPath | None:
     return ReturnPath(settings.bounce_address, settings.key_ring) if settings.bounce_address else None
 
 
-def _intake(context: WorkerContext) -> BounceIntake | None:
+def _listeners(context: WorkerContext) -> Iterator[Listener]:
+    """Build the listeners for bounces that have a port; others load nothing. Raises InvalidSettings."""
     settings, path = context.settings, return_path_of(context.settings)
-    return BounceIntake(context.pool, path, settings.key_ring, settings.suppression_days) if path else None
+    ring, days = settings.key_ring, settings.suppression_days
+    if path and settings.bounce_lmtp_port:
+        from worker.bounces.intake import BounceIntake  # noqa: PLC0415 - a listener that is off loads nothing
+        from worker.bounces.lmtp import LmtpPort  # noqa: PLC0415 - as above
 
+        intake = BounceIntake(context.pool, path, ring, days)
+        yield LmtpPort(settings.host, settings.bounce_lmtp_port, intake, context.metrics)
+    if settings.bounce_webhook_port:
+        from worker.bounces.webhooks.port import WebhookIntake, WebhookPort  # noqa: PLC0415 - as above
+        from worker.bounces.webhooks.providers import providers_of  # noqa: PLC0415 - as above
 
-def _webhook_intake(context: WorkerContext) -> WebhookIntake:
-    settings = context.settings
-    providers = providers_of(settings, return_path_of(settings))
-    return WebhookIntake(context.pool, settings.key_ring, settings.suppression_days, providers, context.metrics)
+        webhooks = WebhookIntake(context.pool, ring, days, providers_of(settings, path), context.metrics)
+        yield WebhookPort(settings.host, settings.bounce_webhook_port, webhooks)
 
 
 def _budget(context: WorkerContext) -> RelayBudget | None:

@@ -18,14 +18,14 @@ from service.app import make
 from service.db import Pool
 from service.http.middleware import SERVICES
 from service.settings import Settings
-from service.store import projects, tokens
+from service.store import projects, suppressions, tokens
 from service.store.tokens import Kind
 from testkit import api_keys
 from testkit.api import Api
 
 pytestmark = pytest.mark.usefixtures("patient")
 
-PEOPLE = ("unknown", "known", "blocked", "passwordless", "unproved", "deleted", "blocked himself")
+PEOPLE = ("unknown", "known", "blocked", "passwordless", "unproved", "deleted", "blocked himself", "suppressed")
 
 
 @dataclass
@@ -90,6 +90,8 @@ async def observed(aiohttp_client: Any, api: Api, pool: Pool, redis: Redis, sett
     await pool.execute("update users set password_hash = null where email = $1", _address("passwordless"))
     await api.call("DELETE", f"/v1/users/{known['deleted']}", headers=await api_keys.key(pool))
     await api.call("DELETE", "/v1/account", headers=await api.sign_in(_address("blocked himself")))
+    address = _address("suppressed")
+    await suppressions.suppress(pool, settings.key_ring, "shop", address=address, cause="bounced", days=9)
     app = make(settings)
     watched = Api(await aiohttp_client(app))
     await watched.call("POST", "/v1/account/sessions", json={"email": "warm@example.com", "password": "warm"})

@@ -11,13 +11,9 @@ from email import message_from_bytes
 from email.message import Message
 from uuid import UUID
 
-from flufl.bounce import all_failures
-
 from service.store.delivery_reports import PERMANENT, DeliveryReport, Outcome
 from worker.smtp.outcomes import one_line
 
-# It writes what it can't read into its log, addresses too.
-logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)
 MOST_BYTES = 256 * 1024
 # Parts of a real report: notice, status, original and what that has. Each needs a header to nest in another.
 _MOST_PARTS, _MOST_BORDERS, _LONGEST_TYPE = 50, 500, 2000
@@ -102,6 +98,10 @@ def _read_dsn(message: Message, mail_id: UUID) -> DeliveryReport | None:
 
 def _read_older(message: Message, mail_id: UUID) -> DeliveryReport | None:
     """Read what no standard describes: qmail, Exim, Exchange and others, which name addresses and little else."""
+    from flufl.bounce import all_failures  # noqa: PLC0415 - workers that get no bounces need not load it
+
+    # It writes what it can't read into its log, addresses too.
+    logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)
     temporary, permanent = all_failures(message)
     if not (temporary or permanent):
         return None

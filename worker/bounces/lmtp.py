@@ -69,7 +69,7 @@ class LmtpPort:
 
     host: str
     port: int
-    intake: BounceIntake | None
+    intake: BounceIntake
     metrics: Metrics
     _clients: WeakSet[LMTP] = field(default_factory=WeakSet)
     _outage: Outage = field(init=False)
@@ -83,9 +83,7 @@ class LmtpPort:
         )
 
     async def run(self) -> None:
-        """Serve until cancelled; nothing without BOUNCE_ADDRESS and BOUNCE_LMTP_PORT."""
-        if self.intake is None or not self.port:
-            return
+        """Serve until cancelled."""
         # The library writes senders and recipients into its log.
         logging.getLogger("mail.log").setLevel(logging.CRITICAL)
         loop, handler = asyncio.get_running_loop(), _Handler(self.intake, self.metrics)

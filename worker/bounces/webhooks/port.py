@@ -112,9 +112,7 @@ class WebhookPort:
         )
 
     async def run(self) -> None:
-        """Serve until cancelled; nothing at port 0."""
-        if not self.port:
-            return
+        """Serve until cancelled."""
         app = web.Application(client_max_size=_LONGEST_BODY)
         app.router.add_post("/{provider}", self.intake.receive)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
