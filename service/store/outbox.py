@@ -34,9 +34,8 @@ Cause = Literal["server", "recipient", "ours", "pace"]
 class Claim:
     """A mail that a worker may send until the lease runs out, with the facts of its letter.
 
-    `overrides` names the state of the project's own templates, `dkim` its active DKIM keys; None if it has none.
-    `suppressed` of a fresh claim only says that its project has suppressions; `suppressions.confirm` looks for the
-    recipient's.
+    `overrides` names the state of the project's own templates, None if it has none. Where the project has suppressions,
+    `suppressions.confirm` finds out whether the recipient is `suppressed`.
     """
 
     project_id: str
@@ -78,6 +77,7 @@ class Claim:
     user_status: str | None
     prefs: str | None
     traceparent: str | None
+    has_suppressions: bool
     suppressed: bool
 
 

@@ -50,24 +50,19 @@ def hash_of(ring: KeyRing, project_id: str, address: str) -> bytes:
 
 
 async def confirm(conn: Executor, ring: KeyRing, claims: Sequence[Claim]) -> list[Claim]:
-    """Look the recipients up of claims whose project has suppressions; `suppressed` is true of no others."""
-    hashes: dict[str, dict[bytes, UUID]] = defaultdict(dict)
+    """Return the claims, `suppressed` where the recipient's address is; one statement a project that has any."""
+    hashes: dict[str, dict[bytes, str]] = defaultdict(dict)
     for claim in claims:
-        if claim.suppressed:
+        if claim.has_suppressions:
             of_claim = _hashes(ring, claim.project_id, claim.recipient)
-            hashes[claim.project_id] |= dict.fromkeys(of_claim, claim.id)
-    if not hashes:
-        return list(claims)
-    refused: set[tuple[str, bytes]] = set()
+            hashes[claim.project_id] |= dict.fromkeys(of_claim, claim.recipient)
+    refused: set[tuple[str, str]] = set()
     for project_id, known in hashes.items():
         found = await _sql.all(conn, "find_suppressed", AddressHash, project_id=project_id, hashes=list(known))
-        refused |= {(project_id, each.address_hash) for each in found}
+        refused |= {(project_id, known[each.address_hash]) for each in found}
     return [
-        replace(claim, suppressed=claim.suppressed and any(
-            (claim.project_id, each) in refused for each in _hashes(ring, claim.project_id, claim.recipient)
-        ))
-        for claim in claims
-    ]  # fmt: skip
+        replace(claim, suppressed=True) if (claim.project_id, claim.recipient) in refused else claim for claim in claims
+    ]
 
 
 async def suppress(

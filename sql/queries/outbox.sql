@@ -10,7 +10,7 @@ values (:project_id, :id, :letter, :user_id, :token_id, :recipient, :locale, :fa
 -- `attempts` is the fencing token: a later claim has a higher one.
 -- `prefs` only where they name a time zone or a locale; they are the user's text and are read by the worker.
 -- A blocked account that never verified its address does not count as the address's user.
--- `suppressed` says that the project has suppressions; whose, `suppressions.confirm` finds out by the keyed hashes.
+-- Whose suppressions the project has, `suppressions.confirm` finds out by the keyed hashes.
 with free as (
     select id, project_id, state, attempts, lease_by from mails
     where project_id = :project_id and id = any(:ids::uuid[]) and state in ('pending', 'sending') and due_at <= now()
@@ -38,7 +38,8 @@ select c.project_id, c.id, c.letter, c.recipient, c.locale, c.facts, c.attempts,
     t.created_at as token_created_at, t.expires_at as token_expires_at,
     u.id as user_id, u.email_version, u.status as user_status,
     case when strpos(u.prefs, '"timezone"') > 0 or strpos(u.prefs, '"locale"') > 0 then u.prefs end as prefs,
-    c.traceparent, exists (select from suppressions where project_id = c.project_id) as suppressed
+    c.traceparent, exists (select from suppressions where project_id = c.project_id) as has_suppressions,
+    false as suppressed
 from claimed c join projects p on p.id = c.project_id
 left join branding b on b.project_id = c.project_id
 left join tokens t on t.project_id = c.project_id and t.id = c.token_id
@@ -64,7 +65,7 @@ select coalesce(p.id, '') as project_id, :id::uuid as id, :letter::text as lette
     null::int as token_email_version, null::text as kid, null::timestamptz as token_created_at,
     null::timestamptz as token_expires_at,
     null::text as user_id, null::int as email_version, null::text as user_status, null::text as prefs,
-    null::text as traceparent, false as suppressed
+    null::text as traceparent, false as has_suppressions, false as suppressed
 from (select 1) one left join projects p on p.id = :project_id::text left join branding b on b.project_id = p.id;
 
 -- name: note_override_fault(project_id, id, attempts, fault)
