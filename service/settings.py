@@ -97,7 +97,8 @@ class Settings(DatastoreSettings):
         SecretStr(""),
         description="The mail relay: smtp://user:password@host:587 (STARTTLS is required), "
         "smtps://host:465, or smtp://host:25?tls=none on a trusted wire. smtp://user@host:587?oauth=FILE signs in by "
-        "access tokens (docs/operations.md). More of them after a space stand in for the first. Workers need it",
+        "access tokens (docs/operations.md), ses+https://key:secret@host and the like hand mails to a provider by HTTP "
+        "(docs/sending.md). More of them after a space stand in for the first. Workers need it",
     )
     sms_url: SecretStr = Field(
         SecretStr(""),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _OLDEST_POSTGRES = 15
+_RELAYS = ("smtp", "smtps", "ses", "mailgun", "postmark", "resend")
 # Seconds: one check, and the difference allowed between two clocks (docs/reliability.md F61).
 _PATIENCE, _APART = 5.0, 2.0
 
@@ -84,7 +85,8 @@ def _settings(settings: "Settings") -> list[Finding]:
          "is not https: cookies and links go over the wire in the clear"),
         ("MAIL_FROM", not settings.mail_from.endswith("@localhost"), "is no real address: relays will refuse it"),
         ("LIMITS", settings.limits == "on", "is not on: a client may guess without end"),
-        ("SMTP_URL", relay.scheme in ("smtp", "smtps") and bool(relay.hostname), "names no relay: workers won't start"),
+        ("SMTP_URL", relay.scheme.partition("+")[0] in _RELAYS and bool(relay.hostname),
+         "names no relay: workers won't start"),
         ("SMTP_URL", "tls=none" not in relay.query or relay.hostname in _LOOPBACK,
          "has tls=none: mails with secrets go over the wire in the clear"),
     )  # fmt: skip

@@ -66,6 +66,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "devstack",
         "worker.smtp.oauth",
         "worker.sms.webhook",
+        "worker.smtp.http_server",
         "worker.webhooks.client",
         "worker.health",
         "worker.bounces.webhooks.port",

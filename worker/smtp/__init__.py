@@ -1,4 +1,4 @@
-"""Send mails over SMTP: reused connections to one relay server or several, with failover."""
+"""Send mails over SMTP, or a provider's HTTP API: reused connections to one relay server or several, with failover."""
 
 from service.smtp_deadlines import Deadlines
 from worker.smtp.circuit_breaker import OURS, State

@@ -9,6 +9,7 @@ from worker.asyncio_tools import wait_until
 from worker.smtp.circuit_breaker import REST, CircuitBreaker, State
 from worker.smtp.connection_pool import Bounds
 from worker.smtp.health import ServerHealth
+from worker.smtp.http_server import HttpRelayServer
 from worker.smtp.outcomes import Accepted, DeliveryFailure, PermanentFailure, TemporaryFailure
 from worker.smtp.rate_limiter import RateLimiter
 from worker.smtp.relay_budget import Permit, RelayBudget
@@ -58,7 +59,7 @@ class RelayPool:
         # Set when the time of the next mail may have changed.
         self._rates_changed = asyncio.Event()
         self._servers = [
-            RelayServer(
+            (HttpRelayServer if server.provider else RelayServer)(
                 server,
                 bounds,
                 patience,
@@ -166,7 +167,7 @@ class RelayPool:
         if sender and not email_addresses.is_plain(sender):
             raise TemporaryFailure(0, "the sender is not one plain address", "address", "ours")
         outcome = await self._send_to_any_server(
-            Envelope(sender.encode(), recipient.encode(), dot_stuffed(message), before_data)
+            Envelope(sender.encode(), recipient.encode(), message, before_data, dot_stuffed(message))
         )
         if isinstance(outcome, DeliveryFailure):
             raise outcome

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Protocol
 
 from service.smtp_deadlines import Deadlines
 from worker.smtp import reply_texts
@@ -20,6 +21,18 @@ _LONG_AGO = 3.0
 _SILENT = 10.0
 
 
+class Connections(Protocol):
+    """Connections to one server, as its pool looks after them."""
+
+    closed: bool
+
+    @property
+    def greeted(self) -> int: ...
+    def abort_idle(self) -> None: ...
+    async def close_unused(self) -> None: ...
+    async def close(self) -> None: ...
+
+
 class RelayServer:
     """One relay server, used while its circuit breaker allows and as fast as it accepts mails."""
 
@@ -28,7 +41,8 @@ class RelayServer:
         self.name = server.name
         self.health = health
         self.breaker, self.throttle = health.breaker, health.throttle
-        self.connections = ConnectionPool(server, bounds, deadlines)
+        self._pool = ConnectionPool(server, bounds, deadlines)
+        self.connections: Connections = self._pool
         self._slots = ConcurrencyLimit(bounds.connections)
 
     async def deliver(self, envelope: Envelope) -> Accepted | DeliveryFailure | None:
@@ -70,7 +84,7 @@ class RelayServer:
         if isinstance(outcome, DeliveryFailure):
             self._update_breaker(outcome, None, asyncio.get_running_loop().time())
             return
-        self.connections.release(outcome)
+        self._pool.release(outcome)
         self.breaker.half_close()
         self.health.record_recovery()
 
@@ -82,7 +96,7 @@ class RelayServer:
         wait, begun = _SILENT, set[asyncio.Task[SmtpSession | DeliveryFailure]]()
         try:
             while True:
-                begun.add(asyncio.create_task(self.connections.open()))
+                begun.add(asyncio.create_task(self._pool.open()))
                 done, _ = await asyncio.wait(begun, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
                 if done:
                     first = done.pop()
@@ -127,7 +141,7 @@ class RelayServer:
 
     async def _send_over_pool(self, envelope: Envelope) -> Accepted | DeliveryFailure:
         """Send over an idle session; open a new one if there is none, or if that failed by itself before DATA."""
-        connection = await self.connections.acquire_idle()
+        connection = await self._pool.acquire_idle()
         if connection is not None:
             outcome = await self._send_over_session(connection, envelope)
             if isinstance(outcome, Accepted):
@@ -135,7 +149,7 @@ class RelayServer:
             outcome.reused = True
             if not _is_of_connection(outcome):
                 return outcome
-        opened = await self.connections.open()
+        opened = await self._pool.open()
         return opened if isinstance(opened, DeliveryFailure) else await self._send_over_session(opened, envelope)
 
     async def _send_over_session(self, connection: SmtpSession, envelope: Envelope) -> Accepted | DeliveryFailure:
@@ -151,13 +165,13 @@ class RelayServer:
             raise
         else:
             connection.mails += 1
-            self.connections.release(connection)
+            self._pool.release(connection)
             return Accepted(self.name, code, text)
         # After a clear refusal, or before DATA was sent, the session is usable once RSET has cleared its envelope.
         before_content = fault.stage == "fence" and not connection.awaiting_content
         usable = before_content or (fault.code >= 400 and fault.code != 421)
         if usable and await connection.accepts(b"RSET"):
-            self.connections.release(connection)
+            self._pool.release(connection)
         else:
             connection.abort()
         return fault

@@ -35,12 +35,13 @@ CROSSINGS = (*(f"smtp.{step}.{side}" for step in _STEPS for side in ("before", "
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """Checked sender and recipient, and the content as sent, final dot included."""
+    """Checked sender and recipient, and the message: as it is, and as sent by SMTP, final dot included."""
 
     sender: bytes
     recipient: bytes
-    content: bytes = field(repr=False)
+    message: bytes = field(repr=False)
     before_data: LeaseCheck | None
+    content: bytes = field(repr=False)
 
 
 class SmtpSession:

@@ -11,6 +11,9 @@ from worker.smtp import oauth_grants
 from worker.smtp.oauth_grants import LOOPBACK
 
 Tls = Literal["implicit", "starttls", "none"]
+# Providers that take mails by HTTP (worker/smtp/http_server.py): `ses+https://`.
+PROVIDERS = frozenset({"ses", "mailgun", "postmark", "resend"})
+_PATH = re.compile(r"(/[A-Za-z0-9._-]+)*/?")
 
 UNREADABLE = "it can't be read (is a character of the password not percent-encoded?)"
 HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*")
@@ -21,7 +24,7 @@ class SmtpUrl:
     """One relay server: `ca` is a PEM file trusted instead of the system's, `helo` our name at EHLO.
 
     `oauth` is the grant file of access tokens, which replace a password. `label` tells two
-    servers of one address apart.
+    servers of one address apart. A `provider` takes mails by HTTP, below `path`.
     """
 
     host: str
@@ -33,6 +36,14 @@ class SmtpUrl:
     helo: str | None = None
     oauth: str | None = None
     label: str = ""
+    provider: str = ""
+    path: str = ""
+
+    @property
+    def authority(self) -> str:
+        """The host as HTTP names it, with a port that is not the usual one."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (80 if self.tls == "none" else 443) else f"{host}:{self.port}"
 
     @property
     def name(self) -> str:
@@ -48,7 +59,8 @@ def parse_urls(text: str, *, helo: str | None = None, label: str = "") -> tuple[
     smtps://host:465, the password percent-encoded. smtp:// means STARTTLS or nothing unless it says ?tls=none, which
     takes credentials only to this machine. Ports: 587, smtps 465, tls=none 25. ?ca=FILE trusts that PEM file only,
     ?helo=NAME is our name at EHLO, `helo` where a URL has none. ?oauth=FILE signs in by access tokens instead of a
-    password (oauth_grants.py); the file is read here to check it.
+    password (oauth_grants.py); the file is read here to check it. ses+https://, mailgun+https://, postmark+https:// and
+    resend+https:// with user and password are a provider's HTTP API; +http is for this machine alone.
     Raises ValueError with a text that repeats no part of a URL: any part may be a piece of the password.
     """
     # Raised here and not in an except clause, so that the original, which quotes the URL, is not its context.
@@ -68,6 +80,9 @@ def _read(url: str) -> tuple[SmtpUrl, str]:
     try:
         parts = urlsplit(url)
         options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        provider, _, http = parts.scheme.partition("+")
+        if http:
+            return _of_provider(parts, provider, http)
         implicit, plain = parts.scheme == "smtps", dict(options).get("tls") == "none"
         tls: Tls = "implicit" if implicit else "none" if plain else "starttls"
         server = SmtpUrl(
@@ -84,6 +99,33 @@ def _read(url: str) -> tuple[SmtpUrl, str]:
     except ValueError:
         pass
     return server, f"an SMTP URL looks like smtp://user:password@host:587; {problem}" if problem else ""
+
+
+def _of_provider(parts: SplitResult, provider: str, http: str) -> tuple[SmtpUrl, str]:
+    """Read the URL of a provider's HTTP API. Raises ValueError."""
+    server = SmtpUrl(
+        host=parts.hostname or "",
+        port=parts.port or (443 if http == "https" else 80),
+        username=unquote(parts.username or "", errors="strict"),
+        password=unquote(parts.password or "", errors="strict"),
+        tls="implicit" if http == "https" else "none",
+        provider=provider,
+        path=parts.path.rstrip("/"),
+    )
+    faults = (
+        (
+            provider not in PROVIDERS or http not in {"https", "http"},
+            f"there are {', '.join(sorted(PROVIDERS))} +https",
+        ),
+        (HOST.fullmatch(server.host) is None, "the host is missing or not a host name (a space parts several URLs)"),
+        (http == "http" and LOOPBACK.fullmatch(server.host) is None, "without TLS a key may only go to this machine"),
+        (not (server.username and server.password), "a user and a key are needed"),
+        (not (server.username + server.password).isprintable(), "credentials hold a control character"),
+        (bool(parts.query or parts.fragment) or _PATH.fullmatch(parts.path) is None, UNREADABLE),
+        (provider == "mailgun" and not server.path, "Mailgun needs the sender's domain as its path"),
+    )
+    fault = next((text for holds, text in faults if holds), "")
+    return server, f"a provider's URL looks like ses+https://key:secret@host; {fault}" if fault else ""
 
 
 def _problem(parts: SplitResult, options: list[tuple[str, str]], server: SmtpUrl) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from service.smtp_deadlines import Deadlines
 from worker.smtp.connection_pool import Bounds, ConnectionPool
+from worker.smtp.http_server import HttpConnections
 from worker.smtp.outcomes import DeliveryFailure, Stage
 from worker.smtp.session import SmtpSession
 from worker.smtp.smtp_url import SmtpUrl, Tls
@@ -62,6 +63,8 @@ def failed(relay: str, fault: DeliveryFailure) -> StepResult:
 
 
 async def _try(server: SmtpUrl, deadlines: Deadlines) -> list[StepResult]:
+    if server.provider:
+        return await _try_provider(server, deadlines)
     opened = await ConnectionPool(server, Bounds(1, 1, 0), deadlines).open()
     steps = _steps(server)
     if isinstance(opened, DeliveryFailure):
@@ -70,6 +73,19 @@ async def _try(server: SmtpUrl, deadlines: Deadlines) -> list[StepResult]:
     results = [_passed(server, step, opened) for step in steps]
     await opened.quit()
     return results
+
+
+async def _try_provider(server: SmtpUrl, deadlines: Deadlines) -> list[StepResult]:
+    """Reach a provider; whether it takes the key only a mail shows."""
+    connections = HttpConnections(server, 1, deadlines)
+    try:
+        fault = await connections.probe()
+    finally:
+        await connections.close()
+    if fault:
+        return [failed(server.name, fault)]
+    message = f"answers; whether {server.provider} takes the key, `mails test --to` shows"
+    return [StepResult(server.name, "connect", "ok", message)]
 
 
 def _steps(server: SmtpUrl) -> list[Stage]:

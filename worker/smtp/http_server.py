@@ -1,0 +1,149 @@
+"""One provider by its HTTP API, in the place of an SMTP server: the same breaker, rate and concurrency."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from service.smtp_deadlines import Deadlines
+from worker.smtp.connection_pool import Bounds, ConcurrencyLimit
+from worker.smtp.health import ServerHealth
+from worker.smtp.http_answers import judge
+from worker.smtp.http_calls import CALLS, Call
+from worker.smtp.outcomes import Accepted, DeliveryFailure, TemporaryFailure
+from worker.smtp.relay_server import RelayServer
+from worker.smtp.session import Envelope
+from worker.smtp.smtp_url import SmtpUrl
+
+# Seconds for an answer, whatever the deadlines of SMTP are: well within a lease.
+_LONGEST = 30.0
+# Bytes of an answer that are read.
+_MOST = 65_536
+
+
+class HttpConnections:
+    """Connections to one provider. Redirects are not followed, and no proxy is asked: credentials are for this host."""
+
+    def __init__(self, server: SmtpUrl, connections: int, deadlines: Deadlines) -> None:
+        self.closed = False
+        self._server, self._connections = server, connections
+        self._connect, self._patience = min(deadlines.connect, _LONGEST), min(deadlines.dot, _LONGEST)
+        self._session: aiohttp.ClientSession | None = None
+        self._base = f"{'http' if server.tls == 'none' else 'https'}://{server.authority}"
+
+    @property
+    def greeted(self) -> int:
+        return 0
+
+    async def send(self, call: Call) -> Accepted | DeliveryFailure:
+        """Post a mail and judge the answer; never raises but CancelledError."""
+        progress = _Progress()
+        try:
+            async with (
+                asyncio.timeout(self._patience),
+                self._http().post(
+                    self._base + call.path, data=call.body, headers=call.headers, allow_redirects=False,
+                    trace_request_ctx=progress,
+                ) as answer,
+            ):  # fmt: skip
+                body = await answer.content.read(_MOST)
+                found = {name.lower(): value for name, value in answer.headers.items()}
+                return judge(self._server.name, answer.status, body, found)
+        except Exception as error:  # noqa: BLE001 - every error becomes a DeliveryFailure
+            return _of_error(error, sent=progress.sent)
+
+    async def probe(self) -> DeliveryFailure | None:
+        """Ask for the provider's front page: any answer shows that it is reached."""
+        try:
+            async with asyncio.timeout(self._patience), self._http().get(self._base, allow_redirects=False):
+                return None
+        except Exception as error:  # noqa: BLE001 - as above
+            return _of_error(error, sent=False)
+
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            progress = aiohttp.TraceConfig()
+            progress.on_request_chunk_sent.append(_note_sent)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections),
+                timeout=aiohttp.ClientTimeout(total=self._patience, sock_connect=self._connect),
+                trace_configs=[progress],
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                auto_decompress=False,
+            )
+        return self._session
+
+    async def close_unused(self) -> None:
+        """Do nothing: the library closes what is idle."""
+
+    def abort_idle(self) -> None:
+        """Do nothing: a connection that was cut is not used again."""
+
+    async def close(self) -> None:
+        self.closed = True
+        if self._session is not None:
+            await self._session.close()
+
+
+class HttpRelayServer(RelayServer):
+    """A provider with its breaker, rate and concurrency, which are those of an SMTP server."""
+
+    def __init__(self, server: SmtpUrl, bounds: Bounds, deadlines: Deadlines, health: ServerHealth) -> None:
+        self.name = server.name
+        self.health = health
+        self.breaker, self.throttle = health.breaker, health.throttle
+        self._slots = ConcurrencyLimit(bounds.connections)
+        self._server, self._http = server, HttpConnections(server, bounds.connections, deadlines)
+        self.connections = self._http
+
+    async def probe(self) -> None:
+        """Ask for the front page; close the circuit if there is an answer."""
+        self.breaker.state = "half_open"
+        try:
+            fault = await self._http.probe()
+        except BaseException:
+            self.breaker.state = "open"
+            raise
+        if fault:
+            fault.server = self.name
+            self._update_breaker(fault, None, asyncio.get_running_loop().time())
+            return
+        self.breaker.half_close()
+        self.health.record_recovery()
+
+    async def _send_over_pool(self, envelope: Envelope) -> Accepted | DeliveryFailure:
+        """Check the lease, and post. What leaves after that may be taken, whatever comes."""
+        if self.connections.closed:
+            return TemporaryFailure(0, "the relay is closing", "connect")
+        try:
+            call = CALLS[self._server.provider](self._server, envelope)
+            allowed = envelope.before_data is None or await envelope.before_data()
+        except Exception as error:  # noqa: BLE001 - every error becomes a DeliveryFailure
+            return TemporaryFailure(0, f"the check before DATA failed with {type(error).__name__}", "fence", "ours")
+        if not allowed:
+            return TemporaryFailure(0, "the check before DATA said no", "fence", "ours")
+        return await self._http.send(call)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Progress of one request. Once anything has left, the mail may be on its way."""
+
+    sent: bool = False
+
+
+async def _note_sent(_session: Any, context: Any, _chunk: Any) -> None:
+    context.trace_request_ctx.sent = True
+
+
+def _of_error(error: Exception, *, sent: bool) -> TemporaryFailure:
+    """Describe an error without its text, which may quote the address."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError | ssl.SSLError):
+        return TemporaryFailure(0, "its certificate or encryption is not to be trusted", "tls", "ours")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return TemporaryFailure(0, "it can't be reached", "connect")
+    text = "no answer in time" if isinstance(error, TimeoutError) else f"the exchange failed: {type(error).__name__}"
+    return TemporaryFailure(0, text, "dot" if sent else "connect")
