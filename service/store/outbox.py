@@ -346,7 +346,16 @@ async def cancel_for_user(conn: Executor, project_id: str, *, user_id: str) -> i
 
 
 async def backlog(conn: Executor) -> Backlog:
-    return await _sql.one(conn, "get_backlog", Backlog, most=_COUNTED) or Backlog(0, 0, 0, 0)
+    """Count the backlog; more than `_COUNTED` mails are estimated."""
+    found = await _sql.one(conn, "get_backlog", Backlog, most=_COUNTED) or Backlog(0, 0, 0, 0)
+    if found.pending + found.sending < _COUNTED:
+        return found
+    return replace(found, pending=max(found.pending, await expect(conn, "pending")))
+
+
+async def expect(conn: Executor, state: str, *, project_id: str | None = None) -> int:
+    """Return how many mails of a state the planner expects."""
+    return int(await _sql.value(conn, "expect_mails", state=state, project_id=project_id))
 
 
 async def delete_finished(conn: Executor, *, days: int, most: int) -> int:

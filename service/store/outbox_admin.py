@@ -6,7 +6,7 @@ Longer than other files: a dataclass for each kind of row.
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -269,7 +269,14 @@ async def _by_project(
 
 
 async def count_states(conn: Executor, *, project_id: str | None) -> list[StateCount]:
-    return await _sql.all(conn, "count_states", StateCount, project_id=project_id, most=COUNTED)
+    """Count mails by state; more than COUNTED are estimated by the planner."""
+    counts = await _sql.all(conn, "count_states", StateCount, project_id=project_id, most=COUNTED)
+    return [
+        replace(each, count=max(each.count, await outbox.expect(conn, each.state, project_id=project_id)))
+        if each.estimated
+        else each
+        for each in counts
+    ]
 
 
 async def count_waiting(conn: Executor, *, project_id: str | None) -> list[WaitingCount]:

@@ -1,9 +1,8 @@
 """Users, and members: users who came with a live session."""
 
-from collections.abc import Awaitable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from service import email_addresses
 from service.db import Executor, Queries
@@ -46,6 +45,9 @@ class User:
     def label(self) -> str:
         """Name under which an authenticator shows the account."""
         return self.email or self.phone or self.name or self.id
+
+
+AnyUser = TypeVar("AnyUser", bound=User)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,14 @@ class NumberHolder:
 
     id: str
     yields: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UserTargets:
+    """Targets of one user, as JSON."""
+
+    user_id: str
+    targets: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +160,9 @@ async def create(
 ) -> User:
     """Create a user. Raises UserExists for a taken id or address, and for one that its former owner may reclaim."""
     facts = {"email_verified": False, "name": name, "password_hash": password_hash}
-    user = await _sql.one(conn, "create_user", User, project_id=project_id, ids=[user_id], email=email, **facts)
+    user = await _with_targets(
+        conn, await _sql.one(conn, "create_user", User, project_id=project_id, ids=[user_id], email=email, **facts)
+    )
     if user is None:
         raise UserExists
     return user
@@ -166,55 +178,56 @@ async def register(
 ) -> User | None:
     """Register a user for an address that was just proved, under the first free id; None if the address is taken."""
     facts = {"email_verified": True, "name": name, "password_hash": password_hash}
-    return await _sql.one(conn, "create_user", User, project_id=project_id, ids=user_ids, email=email, **facts)
+    return await _with_targets(
+        conn, await _sql.one(conn, "create_user", User, project_id=project_id, ids=user_ids, email=email, **facts)
+    )
 
 
 async def create_verified_if_absent(
     conn: Executor, project_id: str, *, user_ids: list[str], email: str
 ) -> Ensured | None:
     """Return the user of an address that was just proved, locked; created under the first free id if there is none."""
-    return await _sql.one(conn, "ensure_user", Ensured, project_id=project_id, ids=user_ids, email=email)
+    return await _with_targets(
+        conn, await _sql.one(conn, "ensure_user", Ensured, project_id=project_id, ids=user_ids, email=email)
+    )
 
 
 async def find(conn: Executor, project_id: str, *, user_id: str) -> User | None:
-    return await _sql.one(conn, "find_user", User, project_id=project_id, id=user_id)
+    return await _with_targets(conn, await _sql.one(conn, "find_user", User, project_id=project_id, id=user_id))
 
 
 async def find_by_email(conn: Executor, project_id: str, *, email: str) -> User | None:
-    return await _sql.one(conn, "find_user_by_email", User, project_id=project_id, email=email)
+    return await _with_targets(
+        conn, await _sql.one(conn, "find_user_by_email", User, project_id=project_id, email=email)
+    )
 
 
 async def lock(conn: Executor, project_id: str, *, user_id: str) -> User | None:
-    return await _sql.one(conn, "lock_user", User, project_id=project_id, id=user_id)
+    return await _with_targets(conn, await _sql.one(conn, "lock_user", User, project_id=project_id, id=user_id))
 
 
 async def claim(conn: Executor, project_id: str, *, user_id: str, email: str) -> User | None:
-    """Lock the user and the address, before the user may get it."""
-    return await _sql.one(conn, "claim_user", User, project_id=project_id, id=user_id, email=email)
+    """Lock the address, and then the user, before the user may get it."""
+    await _sql.value(conn, "claim_address", project_id=project_id, email=email, id=user_id)
+    return await lock(conn, project_id, user_id=user_id)
 
 
 async def lock_member(conn: Executor, member: Member, *, claimed: str | None = None) -> Member | None:
     """Return the member as it is by now, locked; None if the session has ended. `claimed` is an address to lock too."""
+    if claimed is not None:
+        await _sql.value(conn, "claim_address", project_id=member.project_id, email=claimed, id=member.id)
     who = {"project_id": member.project_id, "id": member.id, "session_id": member.session_id}
-    if claimed is None:
-        return await _sql.one(conn, "lock_member", Member, **who)
-    return await _sql.one(conn, "claim_member", Member, **who, email=claimed)
+    return await _with_targets(conn, await _sql.one(conn, "lock_member", Member, **who))
 
 
-def find_member_by_secret(
-    conn: Executor, project_id: str, *, user_id: str, secret_hash: bytes
-) -> Awaitable[Member | None]:
-    return _sql.one(
-        conn, "find_member_by_secret", Member, project_id=project_id, user_id=user_id, secret_hash=secret_hash
-    )
+async def find_member_by_secret(conn: Executor, project_id: str, *, user_id: str, secret_hash: bytes) -> Member | None:
+    who = {"project_id": project_id, "user_id": user_id, "secret_hash": secret_hash}
+    return await _with_targets(conn, await _sql.one(conn, "find_member_by_secret", Member, **who))
 
 
-def find_member_by_session(
-    conn: Executor, project_id: str, *, user_id: str, session_id: str
-) -> Awaitable[Member | None]:
-    return _sql.one(
-        conn, "find_member_by_session", Member, project_id=project_id, user_id=user_id, session_id=session_id
-    )
+async def find_member_by_session(conn: Executor, project_id: str, *, user_id: str, session_id: str) -> Member | None:
+    who = {"project_id": project_id, "user_id": user_id, "session_id": session_id}
+    return await _with_targets(conn, await _sql.one(conn, "find_member_by_session", Member, **who))
 
 
 async def change_password(conn: Executor, user: User, *, password_hash: str, kept: int) -> None:
@@ -261,28 +274,33 @@ async def update_accessed_at(conn: Executor, user: User) -> None:
 
 
 async def lock_by_email(conn: Executor, project_id: str, *, email: str) -> User | None:
-    return await _sql.one(conn, "lock_user_by_email", User, project_id=project_id, email=email)
+    return await _with_targets(
+        conn, await _sql.one(conn, "lock_user_by_email", User, project_id=project_id, email=email)
+    )
 
 
 async def change_name(conn: Executor, user: User, *, name: str) -> User:
-    return _require(await _sql.one(conn, "change_name", User, project_id=user.project_id, id=user.id, name=name))
+    return _require(
+        await _with_targets(
+            conn, await _sql.one(conn, "change_name", User, project_id=user.project_id, id=user.id, name=name)
+        )
+    )
 
 
 async def change_prefs(conn: Executor, user: User, *, prefs: str) -> User:
     """Change preferences. `prefs` is JSON text; it comes back byte for byte."""
-    return _require(await _sql.one(conn, "change_prefs", User, project_id=user.project_id, id=user.id, prefs=prefs))
+    return _require(
+        await _with_targets(
+            conn, await _sql.one(conn, "change_prefs", User, project_id=user.project_id, id=user.id, prefs=prefs)
+        )
+    )
 
 
 async def change_email(conn: Executor, user: User, *, email: str, password_hash: str | None = None) -> User:
     """Change the address, which is unproved again; raises EmailTaken, whatever the reason. Claim first."""
-    changed = await _sql.one(
-        conn,
-        "change_email",
-        User,
-        project_id=user.project_id,
-        id=user.id,
-        email=email,
-        password_hash=password_hash,
+    await _set_first_password(conn, user, password_hash)
+    changed = await _with_targets(
+        conn, await _sql.one(conn, "change_email", User, project_id=user.project_id, id=user.id, email=email)
     )
     if changed is None:  # the row is locked, so it is there: the address is another user's, or may become it again
         raise EmailTaken
@@ -295,16 +313,26 @@ async def remove_password(conn: Executor, user: User) -> None:
 
 async def secure(conn: Executor, user: User, *, email: str) -> User:
     """Void the password and restore the proved address, unless another user has it by now. Claim first."""
-    return _require(await _sql.one(conn, "restore_user", User, project_id=user.project_id, id=user.id, email=email))
+    return _require(
+        await _with_targets(
+            conn, await _sql.one(conn, "restore_user", User, project_id=user.project_id, id=user.id, email=email)
+        )
+    )
 
 
 async def change_status(conn: Executor, user: User, *, status: Status) -> User:
-    return _require(await _sql.one(conn, "change_status", User, project_id=user.project_id, id=user.id, status=status))
+    return _require(
+        await _with_targets(
+            conn, await _sql.one(conn, "change_status", User, project_id=user.project_id, id=user.id, status=status)
+        )
+    )
 
 
 async def close(conn: Executor, user: User) -> User:
     """Block a user for good, as its own member does: an address proved by another person counts as unproved."""
-    return _require(await _sql.one(conn, "disable_user", User, project_id=user.project_id, id=user.id))
+    return _require(
+        await _with_targets(conn, await _sql.one(conn, "disable_user", User, project_id=user.project_id, id=user.id))
+    )
 
 
 async def is_proved_by_holder(conn: Executor, user: User) -> bool:
@@ -319,23 +347,34 @@ async def is_number_proved_by_holder(conn: Executor, user: User) -> bool:
 
 async def set_email_verified(conn: Executor, user: User, *, email_verified: bool) -> User:
     return _require(
-        await _sql.one(
+        await _with_targets(
             conn,
-            "set_email_verified",
-            User,
-            project_id=user.project_id,
-            id=user.id,
-            email_verified=email_verified,
+            await _sql.one(
+                conn,
+                "set_email_verified",
+                User,
+                project_id=user.project_id,
+                id=user.id,
+                email_verified=email_verified,
+            ),
         )
     )
 
 
 async def change_labels(conn: Executor, user: User, *, labels: list[str]) -> User:
-    return _require(await _sql.one(conn, "change_labels", User, project_id=user.project_id, id=user.id, labels=labels))
+    return _require(
+        await _with_targets(
+            conn, await _sql.one(conn, "change_labels", User, project_id=user.project_id, id=user.id, labels=labels)
+        )
+    )
 
 
 async def change_mfa(conn: Executor, user: User, *, mfa: bool) -> User:
-    return _require(await _sql.one(conn, "change_mfa", User, project_id=user.project_id, id=user.id, mfa=mfa))
+    return _require(
+        await _with_targets(
+            conn, await _sql.one(conn, "change_mfa", User, project_id=user.project_id, id=user.id, mfa=mfa)
+        )
+    )
 
 
 async def restore_mfa(conn: Executor, user: User, *, since: datetime) -> None:
@@ -358,12 +397,16 @@ async def create_by_number_if_absent(
     conn: Executor, project_id: str, *, user_ids: list[str], phone: str
 ) -> NumberOwner | None:
     """Return the user of a number that was just proved, locked; created under the first free id if there is none."""
-    return await _sql.one(conn, "ensure_user_of_number", NumberOwner, project_id=project_id, ids=user_ids, phone=phone)
+    return await _with_targets(
+        conn,
+        await _sql.one(conn, "ensure_user_of_number", NumberOwner, project_id=project_id, ids=user_ids, phone=phone),
+    )
 
 
 async def claim_number(conn: Executor, project_id: str, *, user_id: str, phone: str) -> User | None:
     """Lock the number and the user, before the number is the user's as proved."""
-    return await _sql.one(conn, "claim_number", User, project_id=project_id, id=user_id, phone=phone)
+    await _sql.value(conn, "claim_number", project_id=project_id, phone=phone)
+    return await lock(conn, project_id, user_id=user_id)
 
 
 async def find_number_holder(conn: Executor, user: User) -> NumberHolder | None:
@@ -376,23 +419,36 @@ async def verify_phone(conn: Executor, user: User, *, by_holder: bool) -> User:
     """Mark the number as proved; other accounts lose it. Claim the number first."""
     facts = {"project_id": user.project_id, "id": user.id, "phone": user.phone, "by_holder": by_holder}
     await _sql.value(conn, "give_number", project_id=user.project_id, id=user.id, phone=user.phone)
-    return _require(await _sql.one(conn, "verify_phone", User, **facts))
+    return _require(await _with_targets(conn, await _sql.one(conn, "verify_phone", User, **facts)))
 
 
 async def unverify_phone(conn: Executor, user: User) -> User:
     """Mark the number as not proved."""
-    return _require(await _sql.one(conn, "unverify_phone", User, project_id=user.project_id, id=user.id))
+    return _require(
+        await _with_targets(conn, await _sql.one(conn, "unverify_phone", User, project_id=user.project_id, id=user.id))
+    )
 
 
 async def change_phone(conn: Executor, user: User, *, phone: str | None, password_hash: str | None = None) -> User:
     """Change the number, which is not proved then. What it was is kept for the undo link."""
-    facts = {"project_id": user.project_id, "id": user.id, "phone": phone, "password_hash": password_hash}
-    return _require(await _sql.one(conn, "change_phone", User, **facts))
+    await _set_first_password(conn, user, password_hash)
+    facts = {"project_id": user.project_id, "id": user.id, "phone": phone}
+    return _require(await _with_targets(conn, await _sql.one(conn, "change_phone", User, **facts)))
+
+
+async def _set_first_password(conn: Executor, user: User, password_hash: str | None) -> None:
+    """Set the password that comes with a first address or number, if any."""
+    if password_hash is not None:
+        await _sql.run(conn, "change_password", project_id=user.project_id, id=user.id, password_hash=password_hash)
 
 
 async def restore_phone(conn: Executor, user: User, *, since: datetime) -> None:
     """Undo the changes of the number since a moment; it is not proved any more if another account has proved it."""
-    await _sql.run(conn, "restore_phone", project_id=user.project_id, id=user.id, since=since)
+    facts = {"project_id": user.project_id, "id": user.id, "since": since}
+    former = await _sql.value(conn, "find_former_phone", **facts)
+    if former is not None:
+        await _sql.value(conn, "claim_number", project_id=user.project_id, phone=former)
+    await _sql.run(conn, "restore_phone", **facts)
     await _sql.run(conn, "delete_phone_changes", project_id=user.project_id, user_id=user.id, since=since)
 
 
@@ -428,7 +484,7 @@ async def between(
     until: SortKey | None = None, is_sorted: bool = False,
 ) -> list[User]:  # fmt: skip
     """List users behind a place and up to another, in the direction of paging."""
-    return await _sql.all(
+    found = await _sql.all(
         conn,
         "list_users",
         User,
@@ -446,6 +502,7 @@ async def between(
         limit=page.limit,
         offset=page.offset,
     )
+    return await _all_with_targets(conn, project_id, found)
 
 
 def _conditions(wanted: UserFilter) -> dict[str, Any]:
@@ -479,3 +536,20 @@ def _require(user: User | None) -> User:
     if user is None:
         raise LookupError
     return user
+
+
+async def _with_targets(conn: Executor, user: AnyUser | None) -> AnyUser | None:
+    """Return a user with its targets: its row only says that there are none, as most have."""
+    if user is None or user.targets:
+        return user
+    return (await _all_with_targets(conn, user.project_id, [user]))[0]
+
+
+async def _all_with_targets(conn: Executor, project_id: str, found: list[AnyUser]) -> list[AnyUser]:
+    """Return users of a project with their targets, in one statement if any has some."""
+    ids = [user.id for user in found if not user.targets]
+    if not ids:
+        return found
+    rows = await _sql.all(conn, "list_targets_of_users", UserTargets, project_id=project_id, user_ids=ids)
+    targets = {row.user_id: row.targets for row in rows}
+    return [user if user.targets else replace(user, targets=targets.get(user.id, "[]")) for user in found]

@@ -241,10 +241,9 @@ insert into mail_events (project_id, mail_id, name, attempt, fault)
 select project_id, id, 'cancelled', attempts, last_fault from cancelled;
 
 -- name: get_backlog(most) -> Backlog?
--- Mails not ended yet, ages in seconds. Beyond `most` the planner's estimate of their number; the oldest is then of
--- those due first, or of those that wait for a server.
-select case when d.pending + d.sending < :most::int then d.pending
-        else greatest(d.pending, expected_mails('pending', null)) end as pending, d.sending,
+-- Mails not ended yet, ages in seconds. Counted to `most`; beyond it the oldest is of those due first, or of those that
+-- wait for a server.
+select d.pending, d.sending,
     coalesce(extract(epoch from now() - least(d.oldest, (
         select created_at from mails where state = 'pending' and last_cause = 'server' order by created_at limit 1
     ))), 0)::float8 as oldest,
@@ -256,6 +255,10 @@ from (
         select state, created_at, due_at from mails where state in ('pending', 'sending') order by due_at limit :most
     ) m
 ) d;
+
+-- name: expect_mails(state, project_id)
+-- How many mails of a state the planner expects.
+select expected_mails(:state, :project_id);
 
 -- name: list_finished_mails(days, most) -> ProjectRows*
 -- Ended mails are kept for questions, then deleted, since they hold an address. Ids grow with time, so that the oldest

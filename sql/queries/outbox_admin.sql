@@ -109,12 +109,9 @@ left join mails m on m.project_id = :project_id and m.id = i.id left join asked 
 order by i.place;
 
 -- name: count_states(project_id, most) -> StateCount*
--- Counted to `most`; what the planner expects beyond it. Mails to be sent are ordered by when they are due, and of the
+-- Counted to `most`. Mails to be sent are ordered by when they are due, and of the
 -- oldest those that wait for a server are known by age.
-select w.state,
-    case when c.count < :most::int then c.count else greatest(c.count, expected_mails(w.state, :project_id::text)) end
-        as count,
-    c.count >= :most as estimated, extract(epoch from now() - c.oldest)::float8 as oldest_age
+select w.state, c.count, c.count >= :most::int as estimated, extract(epoch from now() - c.oldest)::float8 as oldest_age
 from unnest(array['pending', 'sending']) w (state) cross join lateral (
     select count(*) as count, least(min(m.created_at), (
         select s.created_at from mails s
@@ -131,9 +128,7 @@ from unnest(array['pending', 'sending']) w (state) cross join lateral (
 ) c
 where c.count > 0
 union all
-select w.state,
-    case when c.count < :most then c.count else greatest(c.count, expected_mails(w.state, :project_id)) end,
-    c.count >= :most, null
+select w.state, c.count, c.count >= :most, null
 from unnest(array['sent', 'failed', 'expired', 'cancelled', 'void', 'suppressed']) w (state) cross join lateral (
     select count(*) as count from (
         select from mails

@@ -1,6 +1,12 @@
 -- name: create_session(project_id, user_id, id, secret_hash, provider, provider_uid, first_factor, factors, assurance, identity_id, ip, country_code, device, seconds) -> Session
 -- With the user's row locked. Of more sessions than the project allows the oldest end. A passkey counts as a challenge
 -- that was passed.
+with gone as (
+    delete from sessions where project_id = :project_id and user_id = :user_id and id <= (
+        select id from sessions where project_id = :project_id and user_id = :user_id
+        order by id desc offset (select session_limit - 1 from projects where id = :project_id) limit 1
+    )
+)
 insert into sessions (project_id, user_id, id, secret_hash, provider, provider_uid, first_factor, factors, assurance,
     mfa_at, identity_id, ip, country_code,
     os_code, os_name, os_version, client_type, client_code, client_name, client_version, client_engine,
@@ -8,7 +14,7 @@ insert into sessions (project_id, user_id, id, secret_hash, provider, provider_u
 select :project_id, :user_id, :id, :secret_hash, :provider, :provider_uid, :first_factor::text, :factors, :assurance,
     case when :first_factor::text = 'passkey' then now() end, :identity_id, :ip, :country_code,
     d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11], d[12], now() + make_interval(secs => :seconds)
-from (select :device::text[] as d) as device, end_surplus_sessions(:project_id, :user_id)
+from (select :device::text[] as d) as device
 returning project_id, user_id, id, provider, provider_uid, ip, country_code, os_code, os_name, os_version,
     client_type, client_code, client_name, client_version, client_engine, client_engine_version,
     device_name, device_brand, device_model, created_at, updated_at, expires_at, factors, mfa_at;

@@ -3,13 +3,13 @@
 -- user's and proved, or the one that the user has just left for one that is not proved yet.
 insert into tokens (project_id, id, kind, user_id, asked_as, email, email_version, kid, expires_at, secret_length,
     proved_by_holder)
-values (:project_id, :id, :kind, :user_id, :requested_user_id, :email, :email_version, :kid,
-    now() + make_interval(secs => :seconds), :secret_length,
+select :project_id, :id, :kind, :user_id, :requested_user_id, :email, :email_version::int, :kid,
+    now() + make_interval(secs => :seconds), :secret_length::int,
     case when :kind in ('disavowal', 'email_undo') then exists (
         select from users u
         where u.project_id = :project_id and u.id = :user_id and u.proved_by_holder
             and u.email_version = :email_version + case when u.email_verified then 0 else 1 end
-    ) end)
+    ) end
 returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at;
 
 -- name: assign_token_user(project_id, id, user_id, email_version) -> Token?

@@ -3,7 +3,7 @@
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id, has_targets) as targets
+    case when has_targets then null else '[]' end as targets
 from make_user(:project_id, :ids, :email, :email_verified, :name, :password_hash);
 
 -- name: ensure_user(project_id, ids, email) -> Ensured
@@ -13,40 +13,45 @@ select (e.account).project_id, (e.account).id, (e.account).email, (e.account).em
     (e.account).status, (e.account).labels, (e.account).prefs, (e.account).created_at, (e.account).updated_at,
     (e.account).accessed_at, (e.account).mfa,
     (e.account).phone, (e.account).phone_version, (e.account).phone_verified_at is not null as phone_verified,
-    targets_of((e.account).project_id, (e.account).id, (e.account).has_targets) as targets, (e.account).proved_by_holder, e.created
+    case when (e.account).has_targets then null else '[]' end as targets, (e.account).proved_by_holder, e.created
 from ensure_user(:project_id, :ids, :email) e;
 
 -- name: find_user(project_id, id) -> User?
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id, has_targets) as targets
+    case when has_targets then null else '[]' end as targets
 from users where project_id = :project_id and id = :id;
 
 -- name: find_user_by_email(project_id, email) -> User?
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id, has_targets) as targets
+    case when has_targets then null else '[]' end as targets
 from users where project_id = :project_id and email = :email;
+
+-- name: list_targets_of_users(project_id, user_ids) -> UserTargets*
+-- As JSON, of those who have any; few do. Oldest first.
+select t.user_id, json_agg(json_build_object(
+    'id', t.id, 'provider_type', t.provider_type, 'provider_id', t.provider_id, 'name', t.name,
+    'identifier', t.identifier, 'created_at', t.created_at, 'updated_at', t.updated_at
+) order by t.created_at, t.id)::text as targets
+from targets t left join sessions s on s.project_id = t.project_id and s.user_id = t.user_id and s.id = t.session_id
+where t.project_id = :project_id and t.user_id = any(:user_ids::text[]) and (t.session_id is null or s.expires_at > now())
+group by t.user_id;
 
 -- name: lock_user(project_id, id) -> User?
 -- Every act on a user locks this row first, so that acts on one user never interleave.
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id, has_targets) as targets
+    case when has_targets then null else '[]' end as targets
 from users where project_id = :project_id and id = :id for update;
 
--- name: claim_user(project_id, id, email) -> User?
--- The same for an act that may give the user this address. A statement locks after it has read everything, so the
--- address is locked before the row.
-select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
-    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
-    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
-    targets_of(u.project_id, u.id, u.has_targets) as targets
-from claim_address(:project_id, :email, :id), users u
-where u.project_id = :project_id and u.id = :id for update of u;
+-- name: claim_address(project_id, email, id)
+-- For an act that may give the user this address, before it locks the user's row. A statement of its own, so that all
+-- such locks are held at one place where an engine spreads the projects over nodes.
+select claim_address(:project_id, :email, :id);
 
 -- name: lock_member(project_id, id, session_id) -> Member?
 -- A member's own act locks the user's row and the session's: a session that ends meanwhile can act no more. The user
@@ -54,7 +59,7 @@ where u.project_id = :project_id and u.id = :id for update of u;
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
     u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
-    targets_of(u.project_id, u.id, u.has_targets) as targets,
+    case when u.has_targets then null else '[]' end as targets,
     s.id as session_id, s.first_factor, s.assurance,
     s.mfa_at > now() - interval '1800 s' is true as is_fresh,
     greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
@@ -66,30 +71,12 @@ from users u join sessions s on s.project_id = u.project_id and s.user_id = u.id
 where u.project_id = :project_id and u.id = :id and s.id = :session_id and s.expires_at > now()
 for update of u for key share of s;
 
--- name: claim_member(project_id, id, session_id, email) -> Member?
--- The work of claim_user and lock_member in one statement.
-select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
-    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
-    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
-    targets_of(u.project_id, u.id, u.has_targets) as targets,
-    s.id as session_id, s.first_factor, s.assurance,
-    s.mfa_at > now() - interval '1800 s' is true as is_fresh,
-    greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
-    case when u.mfa then exists (
-        select from authenticators a where a.project_id = u.project_id and a.user_id = u.id
-            and a.verified_at is not null and a.removed_at is null
-    ) else false end as has_totp
-from claim_address(:project_id, :email, :id),
-    users u join sessions s on s.project_id = u.project_id and s.user_id = u.id
-where u.project_id = :project_id and u.id = :id and s.id = :session_id and s.expires_at > now()
-for update of u for key share of s;
-
 -- name: find_member_by_secret(project_id, user_id, secret_hash) -> Member?
 -- The one query of an authenticated request.
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
     u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
-    targets_of(u.project_id, u.id, u.has_targets) as targets,
+    case when u.has_targets then null else '[]' end as targets,
     s.id as session_id, s.first_factor, s.assurance,
     s.mfa_at > now() - interval '1800 s' is true as is_fresh,
     greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
@@ -105,7 +92,7 @@ where s.project_id = :project_id and s.user_id = :user_id and s.secret_hash = :s
 select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
     u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
-    targets_of(u.project_id, u.id, u.has_targets) as targets,
+    case when u.has_targets then null else '[]' end as targets,
     s.id as session_id, s.first_factor, s.assurance,
     s.mfa_at > now() - interval '1800 s' is true as is_fresh,
     greatest(s.created_at, s.mfa_at) > now() - interval '600 s' as is_recent,
@@ -154,7 +141,7 @@ update users set accessed_at = now() where project_id = :project_id and id = :id
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id, has_targets) as targets
+    case when has_targets then null else '[]' end as targets
 from users where project_id = :project_id and email = :email for update;
 
 -- name: change_name(project_id, id, name) -> User?
@@ -162,27 +149,31 @@ update users set name = :name, updated_at = now() where project_id = :project_id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id, has_targets) as targets;
+    case when has_targets then null else '[]' end as targets;
 
 -- name: change_prefs(project_id, id, prefs) -> User?
 update users set prefs = :prefs, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id, has_targets) as targets;
+    case when has_targets then null else '[]' end as targets;
 
--- name: change_email(project_id, id, email, password_hash) -> User?
--- Every token for the former address is void by its version. A first password comes with the first address.
+-- name: change_email(project_id, id, email) -> User?
+-- Every token for the former address is void by its version.
 -- No row for an address that another user has or may still take back; the address is locked, so that this holds.
 update users set email = :email, email_version = email_version + 1, email_verified = false, updated_at = now(),
-    email_since = now(), kept = kept or email_verified, password_hash = coalesce(:password_hash, password_hash),
-    password_updated_at = case when :password_hash::text is null then password_updated_at else now() end
-where project_id = :project_id and id = :id and not is_reserved(:project_id, :email, :id)
+    email_since = now(), kept = kept or email_verified
+where project_id = :project_id and id = :id
+    and not exists (
+        select from tokens t
+        where t.project_id = :project_id and t.email = :email and t.kind = 'email_undo' and t.expires_at > now()
+            and t.user_id is distinct from :id
+    )
     and not exists (select from users where project_id = :project_id and email = :email and id <> :id)
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id, has_targets) as targets;
+    case when has_targets then null else '[]' end as targets;
 
 -- name: restore_user(project_id, id, email) -> User?
 -- Another person may know the password; its date stops a login in progress. The address is the one that the link was
@@ -200,7 +191,7 @@ where u.project_id = :project_id and u.id = :id
 returning u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
     u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
     u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
-    targets_of(u.project_id, u.id, u.has_targets) as targets;
+    case when u.has_targets then null else '[]' end as targets;
 
 -- name: void_password(project_id, id)
 -- Another person may know it. Its date stops a login in progress.
@@ -212,7 +203,7 @@ update users set status = :status, updated_at = now() where project_id = :projec
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id, has_targets) as targets;
+    case when has_targets then null else '[]' end as targets;
 
 -- name: disable_user(project_id, id) -> User?
 -- Blocked for good by the member. A verification that was not the member's own is withdrawn: the mailbox's owner may
@@ -222,7 +213,7 @@ where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id, has_targets) as targets;
+    case when has_targets then null else '[]' end as targets;
 
 -- name: is_proved_by_holder(project_id, id)
 select email_verified and proved_by_holder from users where project_id = :project_id and id = :id;
@@ -236,14 +227,14 @@ update users set email_verified = :email_verified, updated_at = now() where proj
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id, has_targets) as targets;
+    case when has_targets then null else '[]' end as targets;
 
 -- name: change_labels(project_id, id, labels) -> User?
 update users set labels = :labels, updated_at = now() where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id, has_targets) as targets;
+    case when has_targets then null else '[]' end as targets;
 
 -- name: change_mfa(project_id, id, mfa) -> User?
 -- What it was is kept for the undo link.
@@ -255,7 +246,7 @@ update users set mfa = :mfa, updated_at = now() where project_id = :project_id a
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id, has_targets) as targets;
+    case when has_targets then null else '[]' end as targets;
 
 -- name: restore_mfa(project_id, id, since)
 -- As it was before the first change since then.
@@ -293,25 +284,32 @@ delete from mfa_changes where project_id = :project_id and (user_id, id) in (
 select (e.account).project_id, (e.account).id, (e.account).email, (e.account).email_version, (e.account).email_verified, (e.account).name, (e.account).password_hash,
     (e.account).password_updated_at, (e.account).status, (e.account).labels, (e.account).prefs, (e.account).created_at, (e.account).updated_at, (e.account).accessed_at, (e.account).mfa,
     (e.account).phone, (e.account).phone_version, (e.account).phone_verified_at is not null as phone_verified,
-    targets_of((e.account).project_id, (e.account).id, (e.account).has_targets) as targets,
+    case when (e.account).has_targets then null else '[]' end as targets,
     e.created,
     not e.created and (e.account).accessed_at < now() - interval '400 days'
         and (e.account).phone_verified_at < now() - interval '400 days'
         and has_other_way_in((e.account)) as recycled
 from ensure_user_of_number(:project_id, :ids, :phone) e;
 
--- name: claim_number(project_id, id, phone) -> User?
--- A statement locks after it has read everything, so the number is locked before the row.
-select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.name, u.password_hash,
-    u.password_updated_at, u.status, u.labels, u.prefs, u.created_at, u.updated_at, u.accessed_at, u.mfa,
-    u.phone, u.phone_version, u.phone_verified_at is not null as phone_verified,
-    targets_of(u.project_id, u.id, u.has_targets) as targets
-from claim_number(:project_id, :phone), users u
-where u.project_id = :project_id and u.id = :id for update of u;
+-- name: claim_number(project_id, phone)
+-- Before the user's row is locked, as an address is.
+select claim_number(:project_id, :phone);
 
 -- name: find_number_holder(project_id, id, phone) -> NumberHolder?
 select u.id, u.accessed_at < now() - interval '400 days' and u.phone_verified_at < now() - interval '400 days'
-    and not has_other_way_in(u) as yields
+    and not (
+        u.password_hash is not null or (u.email is not null and u.email_verified)
+        or exists (
+            select from authenticators a
+            where a.project_id = :project_id and a.user_id = u.id and a.verified_at is not null and a.removed_at is null
+        )
+        or exists (
+            select from passkeys k where k.project_id = :project_id and k.user_id = u.id and k.removed_at is null
+        )
+        or exists (
+            select from identities i where i.project_id = :project_id and i.user_id = u.id and i.removed_at is null
+        )
+    ) as yields
 from users u
 where u.project_id = :project_id and u.phone = :phone and u.id <> :id and u.phone_verified_at is not null
     and u.phone_by_holder;
@@ -327,7 +325,7 @@ where project_id = :project_id and id = :id and phone = :phone
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id, has_targets) as targets;
+    case when has_targets then null else '[]' end as targets;
 
 -- name: unverify_phone(project_id, id) -> User?
 update users set phone_verified_at = null, phone_by_holder = false, phone_version = phone_version + 1, updated_at = now()
@@ -335,26 +333,30 @@ where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id, has_targets) as targets;
+    case when has_targets then null else '[]' end as targets;
 
--- name: change_phone(project_id, id, phone, password_hash) -> User?
--- Every code for the former number is void by its version. A first password comes with the number, as with an address.
+-- name: change_phone(project_id, id, phone) -> User?
+-- Every code for the former number is void by its version.
 with former as (
     insert into phone_changes (project_id, user_id, phone, verified_at, by_holder)
     select project_id, id, phone, phone_verified_at, phone_by_holder from users
     where project_id = :project_id and id = :id
 )
 update users set phone = :phone, phone_version = phone_version + 1, phone_verified_at = null, phone_by_holder = false,
-    kept = kept or phone_verified_at is not null, updated_at = now(), password_hash = coalesce(:password_hash, password_hash),
-    password_updated_at = case when :password_hash::text is null then password_updated_at else now() end
+    kept = kept or phone_verified_at is not null, updated_at = now()
 where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
     phone_verified_at is not null as phone_verified,
-    targets_of(project_id, id, has_targets) as targets;
+    case when has_targets then null else '[]' end as targets;
+
+-- name: find_former_phone(project_id, id, since)
+-- The one that the user had before the first change since then.
+select phone from phone_changes
+where project_id = :project_id and user_id = :id and changed_at >= :since order by id limit 1;
 
 -- name: restore_phone(project_id, id, since)
--- As it was before the first change since then. Proved by another account meanwhile, it is not proved here any more.
+-- As it was before the first change since then; claim that number first. Proved by another account meanwhile, it is not proved here any more.
 update users u set phone = c.phone, phone_version = u.phone_version + 1, updated_at = now(),
     phone_verified_at = case when not c.taken then c.verified_at end, phone_by_holder = c.by_holder and not c.taken
 from (
@@ -363,7 +365,6 @@ from (
             and o.phone_verified_at is not null
     ) as taken
     from phone_changes f
-    cross join lateral claim_number(f.project_id, coalesce(f.phone, ''))
     where f.project_id = :project_id and f.user_id = :id and f.changed_at >= :since order by f.id limit 1
 ) c
 where u.project_id = :project_id and u.id = :id;
@@ -408,7 +409,7 @@ delete from users where project_id = :project_id and id = :id;
 select p.project_id, p.id, p.email, p.email_version, p.email_verified, p.name, p.password_hash,
     p.password_updated_at, p.status, p.labels, p.prefs, p.created_at, p.updated_at, p.accessed_at, p.mfa,
     p.phone, p.phone_version, p.phone_verified_at is not null as phone_verified,
-    targets_of(p.project_id, p.id, p.has_targets) as targets
+    case when p.has_targets then null else '[]' end as targets
 from (
     select u.project_id, u.id, k.moment, k.word
     from users u cross join lateral (

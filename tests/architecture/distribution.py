@@ -11,12 +11,17 @@ LEDGER = Path(__file__).with_name("distribution.toml")
 # Stays on the coordinator.
 LOCAL = {"windows", "window_resets", "void_guesses", "schema_migrations"}
 _MADE = re.compile(r"^create (?:unlogged )?table (\w+)", re.MULTILINE)
-_USED = re.compile(r"\b(?:from|join|into|update|using)\s+(?:only\s+)?([a-z_]+)(?!\s*\()\b")
+_TABLE = re.compile(r"\b(?:insert into ([a-z_]+)|(?:from|join|update|using)\s+(?:only\s+)?([a-z_]+)\b(?!\s*\())")
 _LOCKS = re.compile(r"\bfor (?:(?:no )?key )?(?:update|share)\b")
 _WRITES = re.compile(r"\b(?:insert into|update [a-z]|delete from)")
 _FUNCTION = re.compile(
     r"^CREATE OR REPLACE FUNCTION public\.(\w+)\(.*?AS \$function\$(.*?)\$function\$", re.MULTILINE | re.DOTALL
 )
+
+
+def used(sql: str) -> set[str]:
+    """Names in the places of tables."""
+    return {written or read for written, read in _TABLE.findall(sql)}
 
 
 def spread(function: str) -> set[str]:
@@ -27,9 +32,7 @@ def spread(function: str) -> set[str]:
 REFERENCE, DISTRIBUTED = spread("create_reference_table"), spread("create_distributed_table")
 TABLES = set(_MADE.findall((SQL / "schema.sql").read_text()))
 # Functions that read or write distributed tables.
-_READERS = {
-    name for name, body in _FUNCTION.findall((SQL / "schema.sql").read_text()) if DISTRIBUTED & set(_USED.findall(body))
-}
+_READERS = {name for name, body in _FUNCTION.findall((SQL / "schema.sql").read_text()) if DISTRIBUTED & used(body)}
 READERS = _READERS | {
     name
     for name, body in _FUNCTION.findall((SQL / "schema.sql").read_text())
@@ -50,8 +53,7 @@ def names_project(statement: Statement) -> bool:
 
 def fault_of(statement: Statement) -> str | None:
     """Return what Citus makes of it: None is one shard, `every_shard` works at a cost, the others it refuses."""
-    used = set(_USED.findall(statement.sql)) & TABLES
-    if not used & DISTRIBUTED:
+    if not used(statement.sql) & TABLES & DISTRIBUTED:
         return None
     found = {
         "function_on_a_shard": re.search(rf"\b(?:{'|'.join(READERS)})\(", statement.sql),
