@@ -101,6 +101,7 @@ async def activate(pool: Pool, project_id: str, selector: str) -> DkimKey | None
     async with transaction(pool, project_id) as tx:
         await _sql.value(tx, "lock_dkim_keys", project_id=project_id)
         await _sql.run(tx, "deactivate_dkim_keys", project_id=project_id, selector=selector)
+        await _sql.run(tx, "date_dkim_key", project_id=project_id, selector=selector)
         return await _sql.one(tx, "activate_dkim_key", DkimKey, project_id=project_id, selector=selector)
 
 

@@ -115,7 +115,8 @@ async def change(conn: Executor, project_id: str, **changes: Any) -> bool:
 
 async def set_limit(conn: Executor, project_id: str, *, rule: str, numbers: list[int] | None) -> bool:
     """Set calls and seconds of a rule, no numbers for no limit, None for the default; False without the project."""
-    return await _sql.run(conn, "set_limit", id=project_id, rule=rule, numbers=numbers) == 1
+    added = None if numbers is None else {rule: numbers}
+    return await _sql.run(conn, "set_limit", id=project_id, rule=rule, added=added) == 1
 
 
 async def add_platform(conn: Executor, project_id: str, *, hostname: str) -> None:

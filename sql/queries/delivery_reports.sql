@@ -15,8 +15,8 @@ with mail as (
     insert into suppressions as s (project_id, address_hash, cause, mail_id, until)
     select project_id, :address_hash::bytea, :cause, mail_id, now() + make_interval(days => :days) from noted
     where :address_hash::bytea is not null
-    on conflict (project_id, address_hash) do update set since = now(), until = greatest(s.until, excluded.until),
-        cause = case when s.cause = 'operator' and s.until > now() then s.cause else excluded.cause end,
+    on conflict (project_id, address_hash) do update set since = excluded.since, until = greatest(s.until, excluded.until),
+        cause = case when s.cause = 'operator' and s.until > excluded.since then s.cause else excluded.cause end,
         mail_id = excluded.mail_id
 )
 select mail_id from noted;

@@ -23,9 +23,13 @@ where project_id = :project_id and state = 'active' and selector <> :selector an
     select algorithm from dkim_keys where project_id = :project_id and selector = :selector
 );
 
+-- name: date_dkim_key(project_id, selector)
+-- Before it is activated; one that is active keeps its date.
+update dkim_keys set activated_at = now()
+where project_id = :project_id and selector = :selector and state <> 'active';
+
 -- name: activate_dkim_key(project_id, selector) -> DkimKey?
-update dkim_keys set state = 'active',
-    activated_at = case when state = 'active' then activated_at else clock_timestamp() end
+update dkim_keys set state = 'active'
 where project_id = :project_id and selector = :selector
 returning project_id, selector, domain, algorithm, state, public_key, kid, sealed, created_at, activated_at;
 

@@ -58,10 +58,9 @@ update projects p set
 from former, jsonb_populate_record(former.row, :changes::jsonb) n
 where p.id = :id;
 
--- name: set_limit(id, rule, numbers)
--- A rule's own numbers; null removes them.
-update projects set limits = case when :numbers::jsonb is null then limits - :rule::text
-    else limits || jsonb_build_object(:rule::text, :numbers::jsonb) end
+-- name: set_limit(id, rule, added)
+-- A rule's own numbers, under its name; null removes them.
+update projects set limits = case when :added::jsonb is null then limits - :rule::text else limits || :added end
 where id = :id;
 
 -- name: add_platform(project_id, hostname)

@@ -26,9 +26,9 @@ select pg_advisory_xact_lock(hashtext('template_overrides'), hashtext(:project_i
 -- name: set_override(project_id, letter, locale, subject, body_text, body_html)
 -- A part that is null stays as it was. Times of a project's changes differ, whatever its clock does.
 insert into template_overrides (project_id, letter, locale, subject, body_text, body_html, changed_at)
-values (:project_id, :letter, :locale, :subject, :body_text, :body_html, greatest(clock_timestamp(), (
+select :project_id, :letter, :locale, :subject, :body_text, :body_html, greatest(now(), (
     select max(changed_at) + interval '1 microsecond' from template_overrides where project_id = :project_id
-)))
+))
 on conflict (project_id, letter, locale) do update set
     subject = coalesce(excluded.subject, template_overrides.subject),
     body_text = coalesce(excluded.body_text, template_overrides.body_text),
@@ -47,7 +47,7 @@ update template_overrides o set
     subject = case when :part::text <> 'subject' then subject end,
     body_text = case when :part <> 'text' then body_text end,
     body_html = case when :part <> 'html' then body_html end,
-    changed_at = greatest(clock_timestamp(), (
+    changed_at = greatest(now(), (
         select max(changed_at) + interval '1 microsecond' from template_overrides where project_id = :project_id
     ))
 where project_id = :project_id and letter = :letter and (:locale::text is null or locale = :locale)

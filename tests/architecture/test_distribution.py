@@ -2,7 +2,8 @@
 
 import pytest
 
-from service.db import Pool, Statement
+from service.db import SQL, Pool, Queries, Statement
+from testkit.postgres import session
 from tests.architecture.distribution import (
     DISTRIBUTED,
     LOCAL,
@@ -13,6 +14,7 @@ from tests.architecture.distribution import (
     faults,
     ledger,
 )
+from tests.architecture.query_trees import Analyser, rules_of
 
 _KEYS = """
 select c.relname as table_name, i.indexrelid::regclass::text as name, array(
@@ -72,6 +74,44 @@ def test_statements_name_their_project():
     found, known = faults(), ledger()
     assert {name: fault for name, fault in found.items() if known.get(name) != fault} == {}, "name the project"
     assert sorted(known.keys() - found.keys()) == [], "strike these from distribution.toml"
+
+
+async def test_changes_are_of_the_kind_that_citus_plans(database: str):
+    """No statement that changes a spread table breaks a rule of Citus's planner for such changes."""
+    async with session(database) as connection, Analyser(connection) as analyser:
+        rules = await rules_of(connection, DISTRIBUTED | REFERENCE)
+        for path in sorted((SQL / "queries").glob("*.sql")):
+            for statement in Queries(path.stem).statements.values():
+                assert not rules.broken(await analyser.tree(statement.sql)), f"{path.stem}.{statement.name}"
+
+
+@pytest.mark.parametrize(
+    ("sql", "broken"),
+    [
+        ("update users set name = 'x' where project_id = $1 returning id", set()),
+        ("update users set updated_at = now() - interval '1 day' where project_id = $1", set()),
+        ("update users set name = (select max(at)::text from logs where project_id = $1) where project_id = $1", set()),
+        ("update users set updated_at = created_at + interval '1 day' where project_id = $1",
+         {"a stable function of a column"}),
+        ("update users set updated_at = case when mfa then now() end where project_id = $1",
+         {"case or coalesce: a function that is not immutable"}),
+        ("delete from users where project_id = $1 and created_at < coalesce($2::timestamptz, now())",
+         {"case or coalesce: a function that is not immutable"}),
+        ("update users set updated_at = clock_timestamp() where project_id = $1", {"a volatile function"}),
+        ("update users set name = 'x' where project_id = $1 returning (select json_agg(id) from targets)",
+         {"returning: a function that is not immutable"}),
+        ("insert into event_feeds (project_id) values ((select 'x'))", {"insert: a subquery among the values"}),
+        ("insert into event_feeds (project_id) select 'x' where exists (select)", set()),
+        ("insert into acts values ($1, $2) on conflict (project_id, id) do update set created_at = now()",
+         {"on conflict: a function that is not immutable"}),
+        ("with a as (delete from acts where created_at < clock_timestamp()) select 1", {"a volatile function"}),
+        ("update schema_migrations set version = random() * 9", set()),
+    ],
+)  # fmt: skip
+async def test_the_rules_find_what_they_are_there_for(database: str, sql: str, broken: set[str]):
+    """Each rule is broken by one statement, and by no tables of the coordinator."""
+    async with session(database) as connection, Analyser(connection) as analyser:
+        assert (await rules_of(connection, DISTRIBUTED | REFERENCE)).broken(await analyser.tree(sql)) == broken
 
 
 def test_a_function_that_calls_one_that_reads_is_found():
