@@ -64,7 +64,7 @@ def walk(value: Any, *, into_queries: bool = True) -> Iterator[Node]:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What Citus refuses; `spread` are relations by number, `volatility` that of functions: i, s or v."""
+    """Rules of the planner; `spread` are relations by number, `volatility` that of functions: i, s or v."""
 
     spread: frozenset[str]
     volatility: dict[str, str]
