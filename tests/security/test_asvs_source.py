@@ -25,7 +25,8 @@ _FOREIGN = {
     "cffi", "imaplib", "requests", "httpx", "urllib.request", "Crypto", "cryptography", "nacl",
 }  # fmt: skip
 _READS_XML = "service.cli.svg_check"
-# Each meets the requirements in one place: 1.5.1, and 11.3. Passkeys and weak hashes are others' that are checked.
+# Each meets the requirements in one place: 1.5.1, and 11.3. Passkeys, weak hashes and providers' signatures are others'
+# that are checked.
 _ALLOWED = {
     _READS_XML: {"xml"},
     "service.crypto.sealing": {"cryptography"},
@@ -33,7 +34,11 @@ _ALLOWED = {
     "service.crypto.weak_hashes": {"cryptography"},
     "service.crypto.dkim_keys": {"cryptography"},
     "service.crypto.log_checkpoints": {"cryptography"},
+    "worker.bounces.webhooks.sendgrid": {"cryptography"},
+    "worker.bounces.webhooks.sns": {"cryptography"},
 }
+# Builds a pattern of the operator's own address, escaped.
+_OF_SETTINGS = {"worker.bounces.return_path"}
 _HOSTILE = ("a", "a.", "a-", "1", "%61", "[", "x@", "\\", "$", "xn--", "\u0130", ":", "&a=", "/", "=", " ")
 
 
@@ -126,7 +131,7 @@ def test_a_pattern_is_made_of_our_own_words():
         functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
         for call in (node for function in functions for node in ast.walk(function) if isinstance(node, ast.Call)):
             if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "re":
-                assert isinstance(call.args[0], ast.Constant), f"{name} {call.lineno}"
+                assert isinstance(call.args[0], ast.Constant) or name in _OF_SETTINGS, f"{name} {call.lineno}"
 
 
 def test_no_pattern_takes_long_over_a_hostile_text():
