@@ -411,6 +411,12 @@ class MethodDisabled(AccountError):
     status, type = 501, "user_auth_method_unsupported"
 
 
+class SignUpClosed(AccountError):
+    """An account of this address can't be made here by its user."""
+
+    status, type = 501, "user_auth_method_unsupported"
+
+
 class PhoneMissing(AccountError):
     """The account has no phone number."""
 

@@ -454,6 +454,10 @@ create table projects (
     unverified_days integer default 0 not null,
     anonymous_days integer default 0 not null,
     end_made_accounts boolean default false not null,
+    sign_up text default 'open'::text not null,
+    sign_up_domains text[] default '{}'::text[] not null,
+    verified_sign_in boolean default false not null,
+    partitioned_cookies boolean default false not null,
     constraint projects_pkey PRIMARY KEY (id),
     constraint projects_anonymous_days_check CHECK (((anonymous_days >= 0) AND (anonymous_days <= 3650))),
     constraint projects_id_check CHECK ((id ~ '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}$'::text)),
@@ -466,6 +470,7 @@ create table projects (
     constraint projects_recovery_seconds_check CHECK ((recovery_seconds > 0)),
     constraint projects_session_limit_check CHECK (((session_limit >= 1) AND (session_limit <= 1000))),
     constraint projects_session_seconds_check CHECK ((session_seconds > 0)),
+    constraint projects_sign_up_check CHECK ((sign_up = ANY (ARRAY['open'::text, 'closed'::text, 'domains'::text]))),
     constraint projects_unverified_days_check CHECK (((unverified_days >= 0) AND (unverified_days <= 3650))),
     constraint projects_verification_seconds_check CHECK ((verification_seconds > 0))
 );

@@ -17,6 +17,6 @@ def claim_of(letter: str, **facts: Any) -> Claim:
         "project_id": "shop", "id": UUID(int=1), "letter": letter, "recipient": "ann@example.com", "locale": "en",
         "facts": {}, "attempts": 1, "stolen": False, "message_id": "<1@example.com>", "late": False, "created_at": NOW,
         "project_name": "Shop", "sender_name": "", "sender_address": "", "plain_http": False, "verification_url": "",
-        "hostnames": ["app.example.com"], "has_suppressions": False, "suppressed": False,
+        "hostnames": ["app.example.com"], "has_suppressions": False, "suppressed": False, "may_sign_up": True,
     }  # fmt: skip
     return Claim(**none | usual | facts)

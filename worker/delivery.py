@@ -226,6 +226,8 @@ class Delivery:
             if claim.user_status == "blocked":
                 # The row stays: its deletion would show in the time of an answer to a guessed code.
                 raise NothingToSend("void", "the account of this address is blocked")
+            if claim.user_id is None and not claim.may_sign_up:
+                raise NothingToSend("void", "no account has this address, and none may be made for it")
             return token
         if token.kind in (Kind.ACCOUNT_UNDO, Kind.EMAIL_UNDO):
             return token  # valid for the user's former address, whatever has happened since

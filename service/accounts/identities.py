@@ -7,7 +7,7 @@ while the identity is new, and only if the provider has proved it; then it count
 from dataclasses import dataclass, replace
 
 from service import email_addresses, ids
-from service.accounts import factors, members, ownership, provider_tokens, ways_in
+from service.accounts import factors, members, ownership, provider_tokens, sign_up_rules, ways_in
 from service.errors import (
     BadRequest,
     EmailInvalid,
@@ -170,6 +170,8 @@ async def _enter(ctx: RequestContext, tx: UnitOfWork, proof: ProviderIdentity) -
         created = isinstance(user, Ensured) and user.created
     else:
         user, created = await _create(ctx, tx, proof), True
+    if created:
+        sign_up_rules.check(ctx.project, proof.email if proof.email_verified else None)
     if created and proof.email and await identities.has_address(tx, ctx.project.id, email=proof.email):
         # It was another user's address once, and may have changed hands: it is no proof of either.
         raise BadRequest

@@ -7,8 +7,8 @@ from aiohttp import web
 from pydantic import AfterValidator
 
 from service import ids
-from service.accounts import members, password_policy, private_signup
-from service.errors import PasswordPersonal, UserExists
+from service.accounts import members, password_policy, private_signup, sign_up_rules
+from service.errors import PasswordPersonal, SignUpClosed, UserExists
 from service.http import responses, schemas, session_cookies
 from service.http.context import RequestContext
 from service.http.fields import Name, NewEmail, NewPassword, NewUserId, sized
@@ -29,10 +29,11 @@ class CreateAccount(Body):
 
 @public.post("/v1/account")
 @limited(10, HOUR, by="ip")
-@contract(takes=CreateAccount, gives=schemas.USER, status=201, raises=(UserExists, PasswordPersonal))
+@contract(takes=CreateAccount, gives=schemas.USER, status=201, raises=(UserExists, PasswordPersonal, SignUpClosed))
 async def create_account(ctx: RequestContext) -> web.Response:
     """Register an account. It opens no session; where sign-up is private it only mails a link, which must be used."""
     body = await read(ctx, CreateAccount)
+    sign_up_rules.check(ctx.project, body.email)
     # The hash comes before the lookup of the address: both answers take the same time.
     about = (body.userId, body.name, body.email)
     password_hash = await password_policy.hash_new_password(

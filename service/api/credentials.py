@@ -2,8 +2,15 @@
 
 from aiohttp import web
 
-from service.accounts import issued_tokens, mail_quotas, members, outgoing_mail, password_policy
-from service.errors import CredentialsInvalid, EmailTaken, PasswordPersonal, PasswordReused, ReauthenticationRequired
+from service.accounts import issued_tokens, mail_quotas, members, outgoing_mail, password_policy, sign_up_rules
+from service.errors import (
+    CredentialsInvalid,
+    EmailTaken,
+    PasswordPersonal,
+    PasswordReused,
+    ReauthenticationRequired,
+    SignUpClosed,
+)
 from service.http import responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import NewEmail, NewPassword, OldPassword
@@ -71,7 +78,7 @@ class UpdateEmail(Body):
 @contract(
     takes=UpdateEmail,
     gives=schemas.USER,
-    raises=(CredentialsInvalid, EmailTaken, PasswordPersonal, ReauthenticationRequired),
+    raises=(CredentialsInvalid, EmailTaken, PasswordPersonal, ReauthenticationRequired, SignUpClosed),
 )
 async def update_email(ctx: RequestContext) -> web.Response:
     """Set a new address, which gets a confirmation; the old one gets a notice. An anonymous account becomes real.
@@ -80,6 +87,8 @@ async def update_email(ctx: RequestContext) -> web.Response:
     """
     body = await read(ctx, UpdateEmail)
     first_hash = await members.prove_password(ctx, body.password, about=body.email)
+    if not (ctx.project.sign_up == "closed" or sign_up_rules.allows(ctx.project, body.email)):
+        raise SignUpClosed  # else an address of a listed domain would be a way to have any
     if ctx.project.private_signup and ctx.member.email is None:
         raise EmailTaken  # any client can be anonymous: it must not find out by this who has an account
     if body.email == ctx.member.email:  # it is in use, as the API document has it; an earlier proof stays

@@ -6,11 +6,12 @@ from aiohttp import web
 
 from service import ids
 from service.accounts import mail_quotas, outgoing_mail
+from service.api import verification
 from service.api.sessions import OpenedSession, open_session, place_of, session_response
 from service.crypto.secret import Secret
 from service.db import Act, Pool
-from service.errors import CredentialsInvalid, Overloaded, UserBlocked
-from service.http import device_cookie, schemas
+from service.errors import CredentialsInvalid, EmailUnverified, Overloaded, TooManyRequests, UserBlocked
+from service.http import device_cookie, rate_limits, schemas
 from service.http.context import RequestContext
 from service.http.fields import Email, OldPassword, SessionSeconds
 from service.http.request_body import Body, read
@@ -34,7 +35,7 @@ class CreateSession(Body):
 @limited(100, HOUR, by="ip", only="failures")
 @limited(1000, HOUR, by="network")
 @limited(10_000, HOUR, by="project")
-@contract(takes=CreateSession, gives=schemas.SESSION, status=201, raises=(CredentialsInvalid,))
+@contract(takes=CreateSession, gives=schemas.SESSION, status=201, raises=(CredentialsInvalid, EmailUnverified))
 async def create_session(ctx: RequestContext) -> web.Response:
     """Sign in with address and password. Unknown, passwordless and wrong are one answer that takes one time."""
     body = await read(ctx, CreateSession)
@@ -44,12 +45,25 @@ async def create_session(ctx: RequestContext) -> web.Response:
         raise CredentialsInvalid
     if user.status == "blocked":
         raise UserBlocked
+    if ctx.project.verified_sign_in and not user.email_verified:
+        await _mail_verification(ctx, body.email)
+        raise EmailUnverified
     fresh = await _renewed(ctx, user, body.password)
     if await _should_notify(ctx, user):
         opened = await _sign_in_with_notice(ctx, user, fresh, seconds=body.duration)
     else:
         opened = await _sign_in(ctx, user, fresh, seconds=body.duration)
     return session_response(ctx, opened)
+
+
+async def _mail_verification(ctx: RequestContext, email: str) -> None:
+    """Mail a link that verifies the address, as often as the mailbox's quota allows, which counts it for good."""
+    counted = len(ctx.tallies)
+    try:
+        await verification.enqueue_link(ctx, email)
+    except TooManyRequests:
+        ctx.rate_limit = None  # enough were mailed; the refusal says what is to be done
+    rate_limits.keep_places(ctx, since=counted)
 
 
 async def _sign_in(ctx: RequestContext, user: User, fresh: str | None, *, seconds: int | None) -> OpenedSession:

@@ -11,13 +11,21 @@ from typing import Any
 from aiohttp import web
 
 from service import ids
-from service.accounts import issued_tokens, mail_quotas, mailed_codes, outgoing_mail, ownership, security_phrases
+from service.accounts import (
+    issued_tokens,
+    mail_quotas,
+    mailed_codes,
+    outgoing_mail,
+    ownership,
+    security_phrases,
+    sign_up_rules,
+)
 from service.api import custom_tokens, oauth2, phone_sign_in
 from service.api.passkey_sign_in import open_by_passkey
 from service.api.sessions import OpenedSession, open_session, session_response
 from service.crypto import code_secrets
 from service.crypto.secret import Secret
-from service.errors import AnonymousDenied, LoginTokenInvalid, UserBlocked
+from service.errors import AnonymousDenied, LoginTokenInvalid, SignUpClosed, UserBlocked
 from service.http import responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import NewEmail, NewUserId, TokenSecret, Url, UserId
@@ -41,11 +49,12 @@ _OPENED_BY: Mapping[str, Callable[[RequestContext, Token], Awaitable[OpenedSessi
 
 @public.post("/v1/account/sessions/anonymous", opens_session=True)
 @limited(50, HOUR, by="ip")
-@contract(gives=schemas.SESSION, status=201, raises=(AnonymousDenied,))
+@contract(gives=schemas.SESSION, status=201, raises=(AnonymousDenied, SignUpClosed))
 async def create_anonymous_session(ctx: RequestContext) -> web.Response:
     """Create a user without address, password or name, and a session for it."""
     if ctx.found_member is not None:
         raise AnonymousDenied
+    sign_up_rules.check(ctx.project, None)
     async with ctx.unit_of_work() as tx:
         user = await users.create(tx, ctx.project.id, user_id=ids.new(), email=None, name="", password_hash=None)
         await events.record(tx, ctx.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=ctx.client)
@@ -194,7 +203,7 @@ async def _sign_in(ctx: RequestContext, found: Token | None) -> OpenedSession:
     async with ctx.unit_of_work() as tx:
         user = await _lock_or_create_owner(tx, found)
         token = await tokens.redeem_by_address(tx, found)
-        if token is None:
+        if token is None or (user.created and not sign_up_rules.allows(ctx.project, found.email)):
             raise LoginTokenInvalid
         if user.status == "blocked":
             raise UserBlocked

@@ -7,7 +7,7 @@ id that it asked for, or a fresh one; the code works under that id.
 from aiohttp import web
 
 from service import ids
-from service.accounts import issued_tokens, mailed_codes, outgoing_sms
+from service.accounts import issued_tokens, mailed_codes, outgoing_sms, sign_up_rules
 from service.api.sessions import OpenedSession, open_session, session_response
 from service.errors import LoginTokenInvalid, PhoneDisabled, UserBlocked
 from service.http import responses, schemas
@@ -87,6 +87,8 @@ async def open_by_number(ctx: RequestContext, found: Token) -> OpenedSession:
     async with ctx.unit_of_work() as tx:
         user = await _lock_or_create_owner(tx, found)
         if await tokens.redeem_by_address(tx, found) is None or user.recycled:
+            raise LoginTokenInvalid
+        if user.created and not sign_up_rules.allows(ctx.project, None):
             raise LoginTokenInvalid
         if user.status == "blocked":
             raise UserBlocked

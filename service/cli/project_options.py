@@ -105,6 +105,16 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             "Sessions that a user has at most, 1 to 1000; a sign-in beyond that ends the oldest.",
         ),
         Option(
+            "sign_up", project_values.sign_up, "open|closed|domains", "open",
+            "Who may make an account: everybody, nobody but operators and servers, or who has an address at one of "
+            "--sign-up-domains. Users sign in either way.",
+        ),
+        Option(
+            "sign_up_domains", project_values.sign_up_domains, "A,B", "",
+            "Domains of the addresses that may sign up, such as example.com, without subdomains; empty for none.",
+        ),
+        _switch("verified_sign_in", "A password opens accounts with a verified address only; others get a link."),
+        Option(
             "unverified_days", kinds.whole(0, kinds.DAYS), "N", "0",
             "Days after which an account ends whose address is not verified; 0 for never. Never one with a proved "
             "number, a passkey or an identity of a provider.",
@@ -154,6 +164,11 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         _switch("special_use_domains", "Take addresses at .local, .internal, .test and names without a dot."),
     ),
     "API": (
+        _switch(
+            "partitioned_cookies",
+            "Mark the session's cookie as Partitioned (CHIPS): browsers that keep no cookies of other sites keep this "
+            "one, for each site that the API is used from.",
+        ),
         _switch("modern_by_default", "Answer clients that name no response format as today's."),
         _switch("limits_dry_run", "Count calls for rate limits, but refuse none. Only for trials."),
         _switch("reveal_unknown_users", "Tell who has an account. Only for conformance runs."),

@@ -19,7 +19,7 @@ _LONGEST_FOOTER = 300
 _CODE, _MOST_MOCKS = re.compile(r"[0-9]{6}"), 10
 _FACTORS = ("totp", "email", "phone", "custom")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{1,63}")
-_MOST_SCHEMES = 20
+_MOST_SCHEMES, _MOST_DOMAINS = 20, 100
 _NO_APPS = frozenset((
     "about", "android-app", "blob", "chrome", "chrome-extension", "cid", "content", "data", "edge", "exp", "file",
     "filesystem", "ftp", "http", "https", "intent", "javascript", "jar", "mailto", "moz-extension", "resource", "sms",
@@ -85,6 +85,25 @@ def provider_mfa(text: str) -> str:
     if text not in ("ask", "trust"):
         raise argparse.ArgumentTypeError("ask or trust")
     return text
+
+
+def sign_up(text: str) -> str:
+    if text not in ("open", "closed", "domains"):
+        raise argparse.ArgumentTypeError("open, closed or domains")
+    return text
+
+
+def sign_up_domains(text: str) -> list[str]:
+    """Parse comma-separated domains of addresses, each once; empty for none."""
+    found = []
+    for part in filter(None, (part.strip().removeprefix("@") for part in text.split(","))):
+        try:
+            found.append(email_addresses.canonical(f"x@{part}", special_use=True).partition("@")[2])
+        except ValueError:
+            raise argparse.ArgumentTypeError("domains of addresses such as example.com, comma-separated") from None
+    if len(found) > _MOST_DOMAINS:
+        raise argparse.ArgumentTypeError(f"at most {_MOST_DOMAINS} domains")
+    return list(dict.fromkeys(found))
 
 
 def rp_id(text: str) -> str:

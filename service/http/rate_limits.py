@@ -63,6 +63,11 @@ def _record_decisions(ctx: RequestContext, tallies: Iterable[Tally]) -> None:
             ctx.services.metrics.record_decision(decision)
 
 
+def keep_places(ctx: RequestContext, *, since: int) -> None:
+    """Refund nothing of what was counted since so many tallies: it was done, although the call fails."""
+    del ctx.tallies[since:]
+
+
 async def refund_by_outcome(ctx: RequestContext, status: int) -> None:
     """Refund, once the outcome is certain, the places that the request is not to keep."""
     places = [

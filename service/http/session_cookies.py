@@ -109,7 +109,8 @@ def _set(ctx: RequestContext, name: str, value: str, expires: str) -> None:
     secure = "; Secure" if ctx.services.settings.public_url.startswith("https:") else ""
     rest = f"={value}; Path=/; Expires={expires}; HttpOnly{secure}"
     ctx.headers.append(("Set-Cookie", f"{name}_legacy{rest}"))
-    ctx.headers.append(("Set-Cookie", f"{name}{rest}; SameSite=None"))
+    partitioned = "; Partitioned" if secure and ctx.project.partitioned_cookies else ""
+    ctx.headers.append(("Set-Cookie", f"{name}{rest}; SameSite=None{partitioned}"))
 
 
 def _same_site(ctx: RequestContext) -> bool:

@@ -35,7 +35,8 @@ class Claim:
     """A mail that a worker may send until the lease runs out, with the facts of its letter.
 
     `overrides` names the state of the project's own templates, None if it has none. Where the project has suppressions,
-    `suppressions.confirm` finds out whether the recipient is `suppressed`.
+    `suppressions.confirm` finds out whether the recipient is `suppressed`. `may_sign_up`: the project
+    lets the recipient make an account.
     """
 
     project_id: str
@@ -79,6 +80,7 @@ class Claim:
     traceparent: str | None
     has_suppressions: bool
     suppressed: bool
+    may_sign_up: bool
 
 
 @dataclass(frozen=True, slots=True)

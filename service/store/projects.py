@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from service.crypto import key_derivation
 from service.db import Connection, Executor, Pool, Queries, transaction
@@ -45,6 +45,10 @@ class Project:
     unverified_days: int
     anonymous_days: int
     end_made_accounts: bool
+    sign_up: Literal["open", "closed", "domains"]
+    sign_up_domains: list[str]
+    verified_sign_in: bool
+    partitioned_cookies: bool
     limits: dict[str, list[int]]
     limits_dry_run: bool
     notify_new_device: bool

@@ -27,7 +27,7 @@ class SmsClaim:
     """An SMS that a worker may send until the lease runs out, with the facts of its text.
 
     `sends` are attempts, this one counted, that may have reached the phone. `owner_*` are of the token's user, or of
-    the account that the number signs in to.
+    the account that the number signs in to. `may_sign_up`: the project lets a number make an account.
     """
 
     project_id: str
@@ -54,6 +54,7 @@ class SmsClaim:
     owner_phone: str | None
     owner_phone_version: int | None
     traceparent: str | None
+    may_sign_up: bool
 
     def token(self) -> Token | None:
         """Return the live token; None if it was used or made void."""

@@ -117,6 +117,8 @@ class SmsDelivery:
             raise NothingToSend("failed", f"it may have arrived {MOST_SENDS} times")
         if claim.owner_status == "blocked":
             raise NothingToSend("void", "the account of this number is blocked")
+        if claim.owner_status is None and not claim.may_sign_up:
+            raise NothingToSend("void", "no account has this number, and none may be made for it")
         same = claim.owner_phone == claim.recipient and claim.owner_phone_version == claim.token_version
         if token.user_id is not None and not same:
             raise NothingToSend("cancelled", "the number of the account has changed")

@@ -69,6 +69,22 @@ async def test_https_makes_cookies_secure_and_one_site_needs_no_fallback(aiohttp
     assert "X-Fallback-Cookies" in far.headers
 
 
+async def test_the_cookie_is_partitioned_where_the_project_says_so(
+    aiohttp_client, api: Api, pool: Pool, settings: Settings
+):
+    """The one for other sites, when it is set and when it is cleared; the legacy one and plain http never."""
+    await projects.change(pool, "shop", partitioned_cookies=True)
+    pages = Api(await aiohttp_client(make(settings.model_copy(update={"public_url": "https://accounts.example.com"}))))
+    await api.sign_up()
+    answer = await pages.call("POST", "/v1/account/sessions", json=LOGIN)
+    member = {"Cookie": answer.headers.getall("Set-Cookie")[-1].partition(";")[0]}
+    ended = await pages.call("DELETE", "/v1/account/sessions/current", json={}, headers=member)
+    for each in (answer, ended):
+        legacy, modern = each.headers.getall("Set-Cookie")[-2:]
+        assert modern.endswith("; Secure; SameSite=None; Partitioned")
+        assert "Partitioned" not in legacy
+
+
 async def test_a_bare_public_suffix_is_no_common_site(aiohttp_client, api: Api, pool: Pool, settings: Settings):
     """shop.co.uk and accounts.co.uk share nothing that a browser would send cookies to."""
     own = settings.model_copy(update={"public_url": "https://accounts.co.uk"})

@@ -334,6 +334,18 @@ async def no_recent_sign_in(stage: Stage) -> Any:
 
 
 @row(
+    errors.SignUpClosed, "user_auth_method_unsupported",
+    modern=(501, "An account of this address can't be made here by its user."),
+    legacy=(501, "An account of this address can't be made here by its user."),
+)  # fmt: skip
+async def sign_up_closed(stage: Stage) -> Any:
+    await projects.create(stage.pool, "closed", name="Closed")
+    await projects.change(stage.pool, "closed", sign_up="closed")
+    body = {"email": "nobody@example.com", "password": "correct horse"}
+    return await stage.call("POST", "/v1/account", json=body, headers={"X-Appwrite-Project": "closed"})
+
+
+@row(
     errors.MethodDisabled, "user_auth_method_unsupported",
     modern=(501, "Signing in this way is switched off for the project."),
     legacy=(501, "Signing in this way is switched off for the project."),
