@@ -68,6 +68,17 @@ class SeenInFeed:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenDelivery:
+    endpoint_id: str
+    number: int
+    names_person: bool
+
+    @property
+    def id(self) -> tuple[str, int]:
+        return self.endpoint_id, self.number
+
+
+@dataclass(frozen=True, slots=True)
 class SeenInLog:
     id: UUID
     names_person: bool
@@ -119,6 +130,19 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 conn, "scan_feed", SeenInFeed, **who.of_user, after=after, most=most
             ),
             lambda conn, project, ids: _sql.run(conn, "erase_feed", project_id=project, ids=ids),
+        ),
+        "deliveries": Kind(
+            ("", 0),
+            lambda conn, who, after, most: _sql.all(
+                conn, "scan_deliveries", SeenDelivery, **who.of_user, endpoint_id=after[0], number=after[1], most=most
+            ),
+            lambda conn, project, ids: _sql.run(
+                conn,
+                "erase_deliveries",
+                project_id=project,
+                endpoint_ids=[endpoint_id for endpoint_id, _ in ids],
+                numbers=[number for _, number in ids],
+            ),
         ),
         "logs": Kind(
             datetime(1970, 1, 1, tzinfo=UTC),

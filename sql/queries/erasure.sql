@@ -58,3 +58,14 @@ delete from feed_events where project_id = :project_id and number = any(:ids::bi
 select id, true as names_person, at from logs
 where project_id = :project_id and user_id = :user_id::text and at > :after::timestamptz and name <> 'users.delete'
 order by at fetch first (:most::int) rows with ties;
+
+-- name: scan_deliveries(project_id, user_id, endpoint_id, number, most) -> SeenDelivery*
+-- Those that have ended; pending ones go out first, in their order.
+select endpoint_id, number, user_id = :user_id::text and state <> 'pending' and type <> 'users.delete' as names_person
+from webhook_deliveries
+where project_id = :project_id and (endpoint_id, number) > (:endpoint_id::text, :number::bigint)
+order by endpoint_id, number limit :most;
+
+-- name: erase_deliveries(project_id, endpoint_ids, numbers)
+delete from webhook_deliveries where project_id = :project_id and state <> 'pending'
+    and (endpoint_id, number) in (select * from unnest(:endpoint_ids::text[], :numbers::bigint[]));

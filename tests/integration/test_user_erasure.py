@@ -31,6 +31,9 @@ _OF_USER = (
     """insert into feed_events (project_id, number, id, name, user_id, at)
         select 'shop', n, gen_random_uuid(), 'account.create', 'USER', now()
         from generate_series(NUMBER, NUMBER + 9) n""",
+    """insert into webhook_deliveries (project_id, endpoint_id, number, event_id, type, user_id, at, state)
+        select 'shop', 'hook', n, gen_random_uuid(), 'account.create', 'USER', now(), 'delivered'
+        from generate_series(NUMBER, NUMBER + 9) n""",
     f"""insert into logs select 'shop', gen_random_uuid(), 'USER', 'account.create', '203.0.113.NUMBER',
         now() - make_interval(secs => n % 3), {_DEVICE} from generate_series(1, 40) n""",
 )
@@ -88,7 +91,8 @@ async def test_every_trace_of_a_person_goes_and_none_of_another(pool: Pool, type
     shown = await type_.json("users", "erase", "shop", "ann@example.com", "--dry-run")
     assert shown == {
         "would_erase": "ann@example.com", "users": 1, "sessions": 1, "identities": 1, "passkeys": 0,
-        "authenticators": 0, "targets": 1, "mails": 3, "sms": 2, "tokens": 2, "events": 1, "feed": 10, "logs": 40,
+        "authenticators": 0, "targets": 1, "mails": 3, "sms": 2, "tokens": 2, "events": 1, "feed": 10,
+        "deliveries": 10, "logs": 40,
     }  # fmt: skip
     assert await naming(pool, *traces) == before
     done = await type_.json("users", "erase", "shop", "u1")
