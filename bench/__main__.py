@@ -87,6 +87,25 @@ async def measure_observed(size: Size, state: Path) -> list[Row]:
         )
 
 
+async def measure_signed(size: Size, state: Path) -> list[Row]:
+    """Measure what DKIM costs a worker: signed mails beside unsigned ones."""
+    async with ground(state) as place:
+        members = await sign_up(place, size.mails)
+        async with (
+            run("bench.sink", state=place.state) as sink,
+            run("bench.bare_mail", state=place.state, measured=True) as bare,
+        ):
+            smtp = int((await sink.ask(order="port"))["port"])
+            async with worker(place, smtp=smtp, measured=None) as program:
+                rows: list[Row] = []
+                for algorithm in ("rsa", "ed25519"):
+                    rows += await mails.measure_signed(
+                        place, members, algorithm=algorithm, post=Post(program, bare, sink, smtp), rounds=size.rounds,
+                        slots=size.slots, report=note,
+                    )  # fmt: skip
+                return rows
+
+
 async def post(place: Ground, members: list[Member], *, size: Size, ports: tuple[int, int]) -> list[Row]:
     """Measure everything about mail, and what else a worker does."""
     async with (
@@ -126,6 +145,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="half a minute: shows that it runs, measures nothing")
     parser.add_argument("--writes", action="store_true", help="only the acts that write")
     parser.add_argument("--observed", action="store_true", help="only what metrics and traces cost")
+    parser.add_argument("--signed", action="store_true", help="only mails with a DKIM signature, beside those without")
     parser.add_argument("--peers", action="store_true", help="other account services instead, which ./dev installs")
     parser.add_argument("--save", action="store_true", help="put table and plot into docs/performance.md, too")
     parser.add_argument("--growth", action="store_true", help="every statement with few users and with two million")
@@ -133,7 +153,8 @@ def main(words: Sequence[str] | None = None) -> int:
         "--rows", type=float, default=1.0, metavar="PART", help="with --growth: that part, such as 0.01"
     )
     arguments = parser.parse_args(words)
-    if arguments.save and (arguments.quick or arguments.writes or arguments.observed or arguments.growth):
+    partly = arguments.writes or arguments.observed or arguments.signed or arguments.growth
+    if arguments.save and (arguments.quick or partly):
         parser.error("--save takes whole results")
     if arguments.growth:
         with tempfile.TemporaryDirectory(prefix="accounts-bench-") as folder:
@@ -148,6 +169,7 @@ def main(words: Sequence[str] | None = None) -> int:
             rows = asyncio.run(peers.measure(Path(folder), quick=arguments.quick, report=note))
         else:
             parts = measure_writes if arguments.writes else measure_observed if arguments.observed else measure
+            parts = measure_signed if arguments.signed else parts
             rows = asyncio.run(parts(size, Path(folder)))
     notes = peers.versions() if arguments.peers else ()
     found = Results(table.head(rounds=size.rounds, state=watch.state(), notes=notes), rows)
