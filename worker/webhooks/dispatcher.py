@@ -4,15 +4,15 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from service.crypto.key_derivation import KeyRing
 from service.crypto.sealing import CannotUnseal
+from service.crypto.secret import Secret
 from service.db import Pool
 from service.store import webhooks
-from service.store.webhooks import Claim, DueEndpoint
+from service.store.webhooks import Claim, DueEndpoint, Endpoint
 from worker.asyncio_tools import run_every
 from worker.concurrency import DeliverySlots
 from worker.wake_ups import WakeUps
@@ -49,7 +49,11 @@ class WebhookDispatcher:
         try:
             await run_every(POLL_INTERVAL, self.dispatch, self.pool, away=POLL_INTERVAL, report=self._report)
         finally:
-            await self._wake_ups.stop()
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Claim no more. Deliveries under way are the slots' to drain."""
+        await self._wake_ups.stop()
 
     def wake(self) -> None:
         """Look soon."""
@@ -84,13 +88,14 @@ class WebhookDispatcher:
         if endpoint is None:  # deleted since, with all that it was owed
             return
         for claim in claims:
-            task = asyncio.create_task(self._run(place, self.delivery.deliver(claim, endpoint, secrets, claimed_at)))
+            task = asyncio.create_task(self._run(claim, endpoint, secrets, claimed_at))
             self._busy[place] += 1
             self.slots.watch(task)
 
-    async def _run(self, place: _Place, delivering: Coroutine[Any, Any, None]) -> None:
+    async def _run(self, claim: Claim, endpoint: Endpoint, secrets: Sequence[Secret], claimed_at: float) -> None:
+        place = (endpoint.project_id, endpoint.id)
         try:
-            await delivering
+            await self.delivery.deliver(claim, endpoint, secrets, claimed_at)
         except Exception as error:
             if not self.pool.note(error):
                 log.exception(

@@ -50,16 +50,18 @@ async def receiver(pool: Pool, settings: Settings, project: Any) -> AsyncIterato
 @pytest.fixture
 async def a_worker(pool: Pool, settings: Settings) -> AsyncIterator[Make]:
     """Makes workers on the same Postgres."""
-    clients: list[WebhookClient] = []
+    made: list[WebhookDispatcher] = []
 
     def make(name: str = "one", patience: float = PATIENCE) -> WebhookDispatcher:
-        clients.append(WebhookClient(HERE, patience))
-        delivery = WebhookDelivery(pool, clients[-1], Metrics())
-        return WebhookDispatcher(pool, delivery, settings.key_ring, name, DeliverySlots(10))
+        delivery = WebhookDelivery(pool, WebhookClient(HERE, patience), Metrics())
+        made.append(WebhookDispatcher(pool, delivery, settings.key_ring, name, DeliverySlots(10)))
+        return made[-1]
 
     yield make
-    for client in clients:
-        await client.close()
+    for worker in made:
+        await worker.slots.drain(seconds=PATIENCE, hurry=asyncio.Event())
+        await worker.stop()
+        await worker.delivery.client.close()
 
 
 async def opened(pool: Pool, settings: Settings, endpoint_id: str, url: str, types: list[str] | None = None) -> str:
