@@ -78,6 +78,10 @@ LOG_PARTITIONS_AHEAD = gauge(
 SMS_BREAKER = gauge(
     "accounts_sms_breaker", "1 for the state of the webhook's circuit breaker; none without SMS.", "state"
 )
+WEBHOOKS = gauge("accounts_webhooks", "Webhooks of all projects: enabled, failing or disabled.", "state")
+WEBHOOKS_OVERDUE = gauge(
+    "accounts_webhooks_overdue_seconds", "Seconds for which an event for an enabled webhook has been due."
+)
 READY = gauge("accounts_ready", "1 if /ready says 200.")
 
 # Counters by their name in the heartbeat file and the log. Each is there from the start: a monitor sees 0 and no gap.
@@ -111,5 +115,6 @@ COUNTERS: Mapping[str, tuple[Definition, tuple[str, ...]]] = {
 _COUNTED = tuple(dict.fromkeys(definition for definition, _ in COUNTERS.values() if definition is not STALLS))
 DEFINITIONS = (
     *_COUNTED, DELIVERY, SENDING, PENDING, SENDING_NOW, OLDEST, OVERDUE, EVENTS_LAG, BACKLOG_AGE, RELAYS,
-    PROJECT_RELAYS, PACE, RELAY_CONNECTIONS, LOG_DEFAULT_ROWS, LOG_PARTITIONS_AHEAD, SMS_BREAKER, READY, *SHARED,
+    PROJECT_RELAYS, PACE, RELAY_CONNECTIONS, LOG_DEFAULT_ROWS, LOG_PARTITIONS_AHEAD, SMS_BREAKER, WEBHOOKS,
+    WEBHOOKS_OVERDUE, READY, *SHARED,
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Counters and histograms of a worker, and the values that its page reads elsewhere."""
 
 import time
+from collections import Counter as Tally
 from collections.abc import Awaitable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from worker.smtp import Accepted, PermanentFailure, TemporaryFailure
 
 if TYPE_CHECKING:
     from service.store.security_log import LogPartitions
+    from service.store.webhooks import EndpointState
 
 NAMES = tuple(COUNTERS)
 
@@ -32,6 +34,7 @@ class Metrics:
         self._backlog, self._backlog_at = backlog, time.monotonic()
         self.events_lag = 0.0
         self.log_partitions: LogPartitions | None = None
+        self.webhooks: list[EndpointState] = []
 
     def _child(self, definition: Definition, labels: tuple[str, ...]) -> Counter:
         family = self._families.get(definition)
@@ -95,8 +98,11 @@ class Metrics:
         of_log: Values = (
             {known.LOG_DEFAULT_ROWS: log.default_rows, known.LOG_PARTITIONS_AHEAD: log.ahead} if log else {}
         )
+        of_webhooks = Tally(each.state for each in self.webhooks)
         return {
             **of_log,
+            known.WEBHOOKS: {(state,): of_webhooks[state] for state in ("enabled", "failing", "disabled")},
+            known.WEBHOOKS_OVERDUE: max((each.overdue for each in self.webhooks), default=0.0),
             known.PENDING: self._backlog.pending,
             known.SENDING_NOW: self._backlog.sending,
             known.OLDEST: self._backlog.oldest,

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from service.db import Pool
-from service.store import events, log_checkpoints, outbox, sealed_rows, security_log
+from service.store import events, log_checkpoints, outbox, sealed_rows, security_log, webhooks
 from worker.asyncio_tools import run_every
 from worker.delivery import Delivery
 from worker.dispatcher import Dispatcher
@@ -100,6 +100,7 @@ class OutboxPoller:
         metrics = self.delivery.recorder.metrics
         metrics.events_lag = await events.lag(self.pool)
         metrics.log_partitions = await security_log.look_at_partitions(self.pool)
+        metrics.webhooks = await webhooks.list_states(self.pool)
         metrics.backlog = await outbox.backlog(self.pool)
         if not self.delivery.relays.all_available():
             for mail in await outbox.list_expired(self.pool, most=_BATCH):

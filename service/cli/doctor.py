@@ -13,7 +13,7 @@ from service.cli.commands import CheckFailed, add_command, database
 from service.cli.findings import Finding, listing
 from service.cli.mail_checks import Senders
 from service.cli.tables import Listing
-from service.store import dkim_keys, migrations, project_relays, projects
+from service.store import dkim_keys, migrations, project_relays, projects, webhooks
 from service.store.project_relays import ProjectRelay
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ async def _doctor(arguments: argparse.Namespace, settings: "Settings") -> object
         found += await _mail(arguments, settings)
     found += await _secrets(settings)
     found += await _sms(arguments, settings)
+    found += await _webhooks(settings)
     found += await mail_checks.try_own_relays(arguments, settings, await _own_relays(settings))
     if arguments.through:
         found += await asyncio.to_thread(_proxies, arguments.through, settings)
@@ -184,6 +185,21 @@ async def _sms(arguments: argparse.Namespace, settings: "Settings") -> list[Find
         lacking = []
     text = "has --sms-countries, and SMS_URL is empty: codes by SMS are refused"
     return [Finding("sms", "warn", f"{', '.join(lacking[:3])} {text}")] if lacking else []
+
+
+async def _webhooks(settings: "Settings") -> list[Finding]:
+    """Report webhooks of projects that fail, or that were disabled and not by an operator."""
+    try:
+        async with asyncio.timeout(_PATIENCE), database(settings) as pool:
+            found = await webhooks.list_states(pool)
+    except Exception:  # noqa: BLE001 - Postgres is away or not migrated, which is a finding already
+        return []
+    texts = {"failing": "fails: `webhooks deliveries` says how", "disabled": "is disabled: {}"}
+    return [
+        Finding("webhooks", "warn", f"{each.id} of {each.project_id} {texts[each.state].format(each.reason)}")
+        for each in found
+        if each.state in texts and each.reason != webhooks.BY_OPERATOR
+    ]
 
 
 async def _senders(settings: "Settings") -> Senders:

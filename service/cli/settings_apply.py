@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from service import webhook_urls
 from service.cli import (
     own_smtp,
     project_values,
@@ -25,6 +26,7 @@ from service.crypto.secret import Secret
 from service.db import Connection, Pool, transaction
 from service.store import projects as project_rows
 from service.store import providers as provider_rows
+from service.store import webhooks
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -90,6 +92,8 @@ class _Applying:
             await project_rows.set_limit(tx, wanted.id, rule=rule, numbers=numbers)
         for name, provider in wanted.providers.items():
             await self._provider(tx, name, provider)
+        for name, webhook in wanted.webhooks.items():
+            await self._webhook(tx, name, webhook)
         after = await settings_export.current(tx, self._settings, wanted.id)
         self._note_dkim(after.get("dkim_selectors", []))
         self.changes = _differences(wanted.id, _flat(before), _flat(after)) + self.changes
@@ -168,6 +172,22 @@ class _Applying:
         if provider := await provider_rows.find(tx, self._settings.key_ring, *facts):
             provider_options.check_together(provider)
             providers.check_ready(provider)
+
+    async def _webhook(self, tx: Connection, name: str, wanted: dict[str, Any]) -> None:
+        place, url, types = (self._wanted.id, name), wanted.get("url"), wanted.get("types")
+        if url is not None and (fault := webhook_urls.fault(url, self._settings.reachable_networks)):
+            raise UsageError(f"webhooks.{name}.url can't be used: {fault}")
+        if await webhooks.find(tx, *place):
+            await webhooks.change(tx, *place, url=url, types=types)
+        elif url is None:
+            raise UsageError(f"webhooks.{name}.url is missing")
+        else:
+            await webhooks.create(tx, self._settings.key_ring, *place, url=url, types=types or [])
+            self.notes.append(f"{self._wanted.id}: `webhooks rotate {self._wanted.id} {name}` shows a secret")
+        if wanted.get("enabled") is False:
+            await webhooks.disable(tx, *place, reason=webhooks.BY_OPERATOR)
+        elif wanted.get("enabled"):
+            await webhooks.enable(tx, *place)
 
     def _given(self, reference: Reference, *, stored: bool) -> Secret | None:
         """Return a secret; None keeps the one that is stored. Raises UsageError where there is neither."""

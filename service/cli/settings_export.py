@@ -12,7 +12,7 @@ from service.crypto.sealing import CannotUnseal
 from service.crypto.secret import Secret
 from service.db import Executor
 from service.identity_providers.provider import Provider
-from service.store import branding, dkim_keys, project_relays, projects
+from service.store import branding, dkim_keys, project_relays, projects, webhooks
 from service.store import providers as provider_rows
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ async def current(conn: Executor, settings: "Settings", project_id: str) -> dict
     rows = await provider_rows.list_all(conn, settings.key_ring, project_id)
     if rows:
         found["providers"] = {row.name: _provider(settings, row) for row in sorted(rows, key=lambda row: row.name)}
+    if endpoints := await webhooks.page_endpoints(conn, project_id):
+        found["webhooks"] = {
+            each.id: {"url": each.url, "types": each.types, "enabled": each.status == "enabled"} for each in endpoints
+        }
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from service.cli import limit_windows, limits, project_values, provider_options
+from service.cli import limit_windows, limits, project_values, provider_options, webhook_values
 from service.cli.commands import UsageError
 from service.cli.settings_export import PLAIN
 from service.cli.settings_file import Key, SettingsFile
@@ -16,6 +16,12 @@ from service.identity_providers import profiles
 from service.settings import Settings
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Settings of a webhook: how each is parsed, and what stands for it.
+_WEBHOOK: dict[str, tuple[Callable[[str], Any], str]] = {
+    "url": (str, "URL"),
+    "types": (webhook_values.types, "A,B"),
+    "enabled": (lambda text: text == "on", "on|off"),
+}
 _KINDS: dict[str, Literal["web", "app"]] = {"hostnames": "web", "apps": "app"}
 
 
@@ -47,6 +53,7 @@ class WantedProject:
     platforms: dict[Literal["web", "app"], list[str]] = field(default_factory=dict)
     limits: dict[str, list[int] | None] = field(default_factory=dict)
     providers: dict[str, WantedProvider] = field(default_factory=dict)
+    webhooks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def parse(file: SettingsFile) -> list[WantedProject]:
@@ -92,8 +99,11 @@ class _Reader:
         elif name == "limits":
             self._limits(project, key, value)
         elif name == "providers":
-            for provider, table in self._table(key, value):
-                project.providers[provider] = self._provider((*key, provider), table)
+            project.providers |= {
+                provider: self._provider((*key, provider), table) for provider, table in self._table(key, value)
+            }
+        elif name == "webhooks":
+            project.webhooks |= {each: self._webhook((*key, each), table) for each, table in self._table(key, value)}
         else:
             self._fault(key, "there is no such setting")
 
@@ -104,6 +114,16 @@ class _Reader:
                 self._put(project.limits, (*key, rule), limits.numbers, "TEXT", numbers)
             else:
                 self._fault((*key, rule), "there is no such rule; `limits show PROJECT` lists them")
+
+    def _webhook(self, key: Key, table: Any) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        self._parsed(key, webhook_values.endpoint_id, key[-1])
+        for name, value in self._table(key, table):
+            if option := _WEBHOOK.get(name):
+                self._put(found, (*key, name), *option, value)
+            else:
+                self._fault((*key, name), "there is no such setting of a webhook")
+        return found
 
     def _provider(self, key: Key, table: Any) -> WantedProvider:
         found = WantedProvider()

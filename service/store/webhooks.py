@@ -45,13 +45,12 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class EndpointState:
-    """`overdue` are the seconds for which a delivery has been due."""
+    """`state` is enabled, failing or disabled; `overdue` are the seconds for which a delivery has been due."""
 
     project_id: str
     id: str
-    status: str
+    state: str
     reason: str | None
-    failing: bool
     overdue: float
 
 

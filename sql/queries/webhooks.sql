@@ -49,10 +49,12 @@ select project_id, id, url, types, status, created_at, disabled_at, reason, fail
 from webhook_endpoints w where project_id = :project_id and id = :id;
 
 -- name: list_all_webhook_endpoints() -> EndpointState*
-select project_id, id, status, reason, failing_since is not null as failing, coalesce((
-    select extract(epoch from now() - min(l.due_at)) from webhook_lanes l
-    where l.project_id = w.project_id and l.endpoint_id = w.id and l.due_at <= now()
-), 0)::float8 as overdue
+select project_id, id,
+    case when status = 'enabled' and failing_since is not null then 'failing' else status end as state, reason,
+    coalesce((
+        select extract(epoch from now() - min(l.due_at)) from webhook_lanes l
+        where l.project_id = w.project_id and l.endpoint_id = w.id and l.due_at <= now() and w.status = 'enabled'
+    ), 0)::float8 as overdue
 from webhook_endpoints w order by project_id, id;
 
 -- name: add_webhook_secret(project_id, endpoint_id, id, kid, sealed)

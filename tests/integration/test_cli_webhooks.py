@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -88,6 +89,27 @@ async def test_wrong_words_are_refused(type_: Terminal, pool: Pool, words: list[
     """Before anything is written."""
     assert (await type_("webhooks", *words))[0] == WRONG
     assert (await pool.fetchrow("select count(*) from webhook_endpoints"))[0] == 0
+
+
+async def test_webhooks_stand_in_settings_files(type_: Terminal, pool: Pool, receiver: Receiver, tmp_path: Path):
+    """Without their secrets: a note says how to see one. A second run, and one of an export, change nothing."""
+    file = tmp_path / "shop.toml"
+    table = f'[projects.shop.webhooks.crm]\nurl = "{receiver.url}"\ntypes = ["users.*"]\n'
+    file.write_text(table)
+    assert len(await type_.json("projects", "apply", str(file), "--dry-run")) == 3
+    assert (await pool.fetchrow("select count(*) from webhook_endpoints"))[0] == 0
+    assert "webhooks rotate shop crm" in (await type_("projects", "apply", str(file)))[2]
+    assert await type_.json("projects", "apply", str(file)) == []
+    file.write_text(table.replace('["users.*"]', "[]") + "enabled = false\n")
+    changed = {row["setting"]: row["after"] for row in await type_.json("projects", "apply", str(file))}
+    assert changed == {"webhooks.crm.types": [], "webhooks.crm.enabled": False}
+    exported = (await type_("projects", "export", "shop"))[1]
+    assert f'[projects.shop.webhooks.crm]\nurl = "{receiver.url}"\ntypes = []\nenabled = false\n' in exported
+    file.write_text(exported)
+    assert await type_.json("projects", "apply", str(file)) == []
+    for fault in ("types = 1", 'types = ["x"]', "enabled = 1", 'url = "ftp://x"', "secret = 1"):
+        file.write_text(f"[projects.shop.webhooks.new]\n{fault}\n")
+        assert (await type_("projects", "apply", str(file)))[0] == WRONG, fault
 
 
 async def test_secrets_are_sealed_anew(type_: Terminal, pool: Pool, settings: Settings, receiver: Receiver):

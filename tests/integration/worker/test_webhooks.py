@@ -272,6 +272,25 @@ async def test_gone_disables_at_once_and_replay_brings_what_was_missed(pool: Poo
     assert (sorted(receiver.taken), await states(pool)) == (sorted([*filed, filed[0]]), ["delivered", "delivered"])
 
 
+async def test_the_operator_sees_what_fails(pool: Pool, settings: Settings, receiver: Receiver, a_worker: Make):
+    """By state, with the seconds for which something has been due; of ended deliveries those of some days are kept."""
+    await opened(pool, settings, "two", receiver.url, ["users.*"])
+    receiver.always = Reply(500)
+    await happened(pool, ("ann", Event.SESSION_CREATE))
+    await tried(a_worker(), pool)
+    await webhooks.disable(pool, "shop", "two", reason=webhooks.BY_OPERATOR)
+    await pool.execute("update webhook_lanes set due_at = now() - interval '90 s'")
+    found = {each.id: (each.state, each.overdue >= 90) for each in await webhooks.list_states(pool)}
+    assert found == {"one": ("failing", True), "two": ("disabled", False)}
+    receiver.always = Reply()
+    await happened(pool, ("bob", Event.SESSION_CREATE))
+    await tried(a_worker(), pool)
+    await pool.execute("update webhook_deliveries set ended_at = now() - interval '31 days' where user_id = 'bob'")
+    assert await webhooks.delete_old(pool, days=30, most=9) == 1
+    assert await pool.fetch("select from webhook_lanes") == []
+    assert await states(pool) == ["delivered"]
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [
