@@ -51,7 +51,7 @@ class Provider:
     async def handle(self, request: web.Request) -> web.Response:
         self.asked.append((request, await request.read()))
         if self.hang:
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()
         return web.Response(status=self.status, body=self.answer, headers=self.headers)
 
 
