@@ -294,12 +294,14 @@ async def test_the_operator_sees_what_fails(pool: Pool, settings: Settings, rece
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [
-        ("3600", 3600), (format_datetime(datetime.now(UTC) + timedelta(hours=5), usegmt=True), 18_000),
+        ("3600", 3600), ("a date", 18_000),
         ("9" * 9, 86_400), ("soon", 5), ("-1", 5), ("1e9", 5), ("Mon, 01 Jan 1900 00:00:00 GMT", 5), ("9" * 30, 5),
     ],
 )  # fmt: skip
 async def test_a_webhook_may_ask_to_wait(pool: Pool, receiver: Receiver, a_worker: Make, header: str, seconds: int):
     """Retry-After is obeyed, up to a day; whatever is none is none."""
+    if header == "a date":
+        header = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
     receiver.always = Reply(503, {"Retry-After": header})
     await happened(pool, ("ann", Event.SESSION_CREATE))
     await tried(a_worker(), pool)
