@@ -134,4 +134,8 @@ insert into suppressions (project_id, address_hash, cause, until)
 select 'bench', sha256(n::text::bytea), 'bounced', now() + case when n % 10 = 0 then interval '-1 day' else '30 days' end
 from generate_series(100, current_setting('growth.users')::int, 100) n;
 
+insert into test_accounts (project_id, email, code_hash, expires_at)
+select 'bench', 'review' || n || '@example.com', sha256(n::text::bytea), now() + interval '30 days'
+from generate_series(1, 20) n;
+
 set session_replication_role = origin;

@@ -36,6 +36,7 @@ select create_distributed_table('missed_guesses', 'project_id', colocate_with =>
 select create_distributed_table('mails', 'project_id', colocate_with => 'users');
 select create_distributed_table('mail_events', 'project_id', colocate_with => 'users');
 select create_distributed_table('suppressions', 'project_id', colocate_with => 'users');
+select create_distributed_table('test_accounts', 'project_id', colocate_with => 'users');
 select create_distributed_table('sms', 'project_id', colocate_with => 'users');
 select create_distributed_table('events', 'project_id', colocate_with => 'users');
 select create_distributed_table('event_feeds', 'project_id', colocate_with => 'users');

@@ -458,6 +458,7 @@ create table projects (
     sign_up_domains text[] default '{}'::text[] not null,
     verified_sign_in boolean default false not null,
     partitioned_cookies boolean default false not null,
+    test_domains text[] default '{}'::text[] not null,
     constraint projects_pkey PRIMARY KEY (id),
     constraint projects_anonymous_days_check CHECK (((anonymous_days >= 0) AND (anonymous_days <= 3650))),
     constraint projects_id_check CHECK ((id ~ '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}$'::text)),
@@ -650,6 +651,19 @@ create table template_overrides (
     constraint template_overrides_locale_check CHECK ((locale ~ '^([*]|[a-z]{2,3}(-[a-z0-9]{2,8}){0,2})$'::text)),
     constraint template_overrides_subject_check CHECK (((octet_length(subject) >= 1) AND (octet_length(subject) <= 300)))
 );
+
+create table test_accounts (
+    project_id text not null,
+    email text not null,
+    code_hash bytea not null,
+    created_at timestamp with time zone default now() not null,
+    expires_at timestamp with time zone not null,
+    uses integer default 0 not null,
+    used_at timestamp with time zone,
+    constraint test_accounts_pkey PRIMARY KEY (project_id, email),
+    constraint test_accounts_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE
+);
+CREATE INDEX test_accounts_by_age ON public.test_accounts USING btree (expires_at);
 
 create table tokens (
     project_id text not null,

@@ -12,7 +12,7 @@ from service import db, email_addresses, failpoints, tracing
 from service.crypto.key_derivation import KeyRing
 from service.db import Executor, Pool
 from service.queue import RECORD_LOG, JobQueue
-from service.store import events, outbox, suppressions, tokens, users
+from service.store import events, outbox, suppressions, test_accounts, tokens, users
 from service.store.branding import LogoCache
 from service.store.outbox import Claim, DueMail, Lease
 from service.store.tokens import Kind, Token
@@ -150,6 +150,8 @@ class Delivery:
         token = await self._resolve_token(claim) if claim.token_id else None
         if claim.late:
             raise NothingToSend("expired", "it could not be sent while it was of use")
+        if token and await self._has_fixed_code(claim, token):
+            raise NothingToSend("void", "it is a test account, whose code is known")
         if claim.suppressed:
             raise Suppressed
         if token and token.kid not in self.ring:
@@ -177,6 +179,12 @@ class Delivery:
             return make()
         except compose.ForbiddenTarget:
             raise NothingToSend("cancelled", "its link leads to a host that is no longer allowed") from None
+
+    async def _has_fixed_code(self, claim: Claim, token: Token) -> bool:
+        """Tell whether the recipient is a test account, whose mailbox need not exist."""
+        if not claim.at_test_domain or token.kind not in test_accounts.KINDS:
+            return False
+        return await test_accounts.has_code(self.pool, claim.project_id, email=claim.recipient)
 
     async def _note_override_fault(self, claim: Claim, fault: str) -> None:
         """Tell the operator that the project's own template is broken, and that ours goes out instead."""

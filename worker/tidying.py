@@ -23,6 +23,7 @@ from service.store import (
     sessions,
     sms,
     suppressions,
+    test_accounts,
     tokens,
     used_id_tokens,
     users,
@@ -51,6 +52,7 @@ DELETIONS: Mapping[str, Deletion] = {
     "accounts that have ended": account_ends.end_due,
     "acts": acts.delete_old,
     "suppressions": suppressions.delete_expired,
+    "test accounts": test_accounts.delete_expired,
 }
 
 

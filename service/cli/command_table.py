@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Entry] = {
     "users": Entry("users", "users of a project: passwords are read from standard input, never from the command"),
     "mails": Entry("mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs"),
     "suppressions": Entry("suppressions", "addresses that get no mail, because their mailboxes refuse it"),
+    "test-accounts": Entry("test_accounts", "addresses for tests and reviews, whose mailed codes may be a fixed one"),
     "sms": Entry("sms", "look after SMS, and show the key that signs them"),
     "log": Entry("log", "the security log: verify that nobody has changed it, hand it on (docs/security-log.md)"),
     "templates": Entry("templates", "a project's own templates of letters (docs/templates.md)"),

@@ -110,8 +110,12 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             "--sign-up-domains. Users sign in either way.",
         ),
         Option(
-            "sign_up_domains", project_values.sign_up_domains, "A,B", "",
+            "sign_up_domains", project_values.domains, "A,B", "",
             "Domains of the addresses that may sign up, such as example.com, without subdomains; empty for none.",
+        ),
+        Option(
+            "test_domains", project_values.domains, "A,B", "",
+            "Own domains at which `test-accounts` may give addresses a fixed code, without subdomains; empty for none.",
         ),
         _switch("verified_sign_in", "A password opens accounts with a verified address only; others get a link."),
         Option(

@@ -93,7 +93,7 @@ def sign_up(text: str) -> str:
     return text
 
 
-def sign_up_domains(text: str) -> list[str]:
+def domains(text: str) -> list[str]:
     """Parse comma-separated domains of addresses, each once; empty for none."""
     found = []
     for part in filter(None, (part.strip().removeprefix("@") for part in text.split(","))):

@@ -36,7 +36,7 @@ class Claim:
 
     `overrides` names the state of the project's own templates, None if it has none. Where the project has suppressions,
     `suppressions.confirm` finds out whether the recipient is `suppressed`. `may_sign_up`: the project
-    lets the recipient make an account.
+    lets the recipient make an account. `at_test_domain`: the recipient may have a fixed code.
     """
 
     project_id: str
@@ -81,6 +81,7 @@ class Claim:
     has_suppressions: bool
     suppressed: bool
     may_sign_up: bool
+    at_test_domain: bool
 
 
 @dataclass(frozen=True, slots=True)

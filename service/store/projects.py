@@ -47,6 +47,7 @@ class Project:
     end_made_accounts: bool
     sign_up: Literal["open", "closed", "domains"]
     sign_up_domains: list[str]
+    test_domains: list[str]
     verified_sign_in: bool
     partitioned_cookies: bool
     limits: dict[str, list[int]]

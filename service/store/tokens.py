@@ -68,7 +68,7 @@ _GUESSES = 5
 # A recovery's code gives the whole account away.
 _GUESSES_OF_RECOVERY_OTP = 3
 # A code is compared with so many tokens (the statement says why).
-_CANDIDATES = 3
+CANDIDATES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +292,7 @@ def match_code(
 
 def _most(kind: Kind) -> int:
     """Return with how many tokens a code is compared."""
-    return CUSTOM_AT_ONCE if kind is Kind.CUSTOM else _CANDIDATES
+    return CUSTOM_AT_ONCE if kind is Kind.CUSTOM else CANDIDATES
 
 
 async def find_live(conn: Executor, project_id: str, *, kind: Kind, token_id: str) -> Token | None:

@@ -71,6 +71,11 @@ delete from log_chains where (project_id, month) in (
     select project_id, month from log_chains where project_id = :project_id limit :most
 );
 
+-- name: delete_test_accounts(project_id, most)
+delete from test_accounts where (project_id, email) in (
+    select project_id, email from test_accounts where project_id = :project_id limit :most
+);
+
 -- name: delete_project(project_id)
 -- With its platforms, apps, keys and branding; refused while it has users, tokens or mails.
 delete from projects where id = :project_id;
