@@ -5,14 +5,17 @@ Nothing here depends on the web stack: the command line makes the same changes.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from service import ids
+from service.accounts import targets as target_rules
 from service.db import Pool
 from service.errors import EmailExists, EmailTaken, PhoneExists, PhoneMissing, SessionNotFound, UserExists, UserNotFound
-from service.store import events, outbox, sessions, tokens, users
+from service.store import events, outbox, sessions, targets, tokens, users
 from service.store.events import Actor, Event
+from service.store.targets import NewTarget
 from service.store.unit_of_work import UnitOfWork, unit_of_work
 from service.store.users import Status, User
 
@@ -35,12 +38,15 @@ class AdminContext:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """Facts of a user that another system knew; `prefs` is JSON text."""
+    """Facts of a user that another system knew; `prefs` is JSON text, without times they are now."""
 
     phone_verified: bool = False
     labels: Sequence[str] = ()
     prefs: str = "{}"
     blocked: bool = False
+    created_at: datetime | None = None
+    password_updated_at: datetime | None = None
+    targets: Sequence[NewTarget] = field(default=(), repr=False)
 
 
 async def create(
@@ -77,7 +83,10 @@ async def create(
 
 
 async def _complete(tx: UnitOfWork, user: User, known: Imported) -> User:
-    """Give a new user what another system knew of it. Raises UserExists for a number that was proved meanwhile."""
+    """Give a new user what another system knew of it. Raises UserExists for a number that was proved meanwhile.
+
+    An identifier can be claimed after the user's row here: nobody else knows the user yet.
+    """
     if known.phone_verified and user.phone is not None:
         user = await users.claim_number(tx, user.project_id, user_id=user.id, phone=user.phone) or user
         if await users.find_number_holder(tx, user) is not None:
@@ -87,6 +96,13 @@ async def _complete(tx: UnitOfWork, user: User, known: Imported) -> User:
         user = await users.change_labels(tx, user, labels=list(dict.fromkeys(known.labels)))
     if known.prefs != "{}":
         user = await users.change_prefs(tx, user, prefs=known.prefs)
+    for new in known.targets:
+        await targets.claim(tx, user.project_id, provider_type=new.provider_type, identifier=new.identifier)
+        await target_rules.register(tx, user, new)
+    if known.created_at is not None:
+        user = await users.change_times(
+            tx, user, created_at=known.created_at, password_updated_at=known.password_updated_at
+        )
     return await users.change_status(tx, user, status="blocked") if known.blocked else user
 
 

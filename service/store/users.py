@@ -361,6 +361,18 @@ async def set_email_verified(conn: Executor, user: User, *, email_verified: bool
     )
 
 
+async def change_times(
+    conn: Executor, user: User, *, created_at: datetime, password_updated_at: datetime | None
+) -> User:
+    """Set when a user registered and chose the password, as another system knew it; no time is in the future."""
+    times = {"created_at": created_at, "password_updated_at": password_updated_at}
+    return _require(
+        await _with_targets(
+            conn, await _sql.one(conn, "change_times", User, project_id=user.project_id, id=user.id, **times)
+        )
+    )
+
+
 async def change_labels(conn: Executor, user: User, *, labels: list[str]) -> User:
     return _require(
         await _with_targets(

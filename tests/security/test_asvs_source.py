@@ -32,6 +32,7 @@ _ALLOWED = {
     "service.crypto.sealing": {"cryptography"},
     "service.crypto.passkey_ceremonies": {"cryptography"},
     "service.crypto.weak_hashes": {"cryptography"},
+    "service.crypto.appwrite_hashes": {"cryptography"},
     "service.crypto.dkim_keys": {"cryptography"},
     "service.crypto.log_checkpoints": {"cryptography"},
     "worker.bounces.webhooks.sendgrid": {"cryptography"},

@@ -1,0 +1,191 @@
+"""Import of an Appwrite project's users, page by page, so that it can stop anywhere and go on."""
+
+import argparse
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from service.accounts import user_admin
+from service.accounts.user_admin import AdminContext
+from service.cli import appwrite_dump, appwrite_update, appwrite_users, import_commands
+from service.cli.appwrite_source import AppwriteApi, SourcePage
+from service.cli.appwrite_users import SourceUser, Unfit
+from service.cli.commands import PartialFailure, UsageError, database, find_project
+from service.cli.import_state import ImportState
+from service.cli.progress import Progress
+from service.cli.user_commands import admin_context
+from service.crypto.password_hashing import PasswordHashPool
+from service.crypto.secret import Secret
+from service.crypto.weak_hashes import WeakHash
+from service.errors import AccountError, EmailExists, PhoneExists, TargetExists, TargetLimit, UserExists
+from service.store import users
+from service.store.projects import Project
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+_TAKEN = "its address or number is another user's here"
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of the users; `skipped` has the ids of those that were not taken, by reason."""
+
+    imported: int = 0
+    updated: int = 0
+    left: int = 0
+    without_password: int = 0
+    devices_left_out: int = 0
+    skipped: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def read(self) -> int:
+        return self.imported + self.updated + self.left + sum(map(len, self.skipped.values()))
+
+    def line(self) -> str:
+        told = f"{self.imported} imported, {self.updated} updated, {self.left} were here"
+        return f"{told}, {sum(map(len, self.skipped.values()))} skipped"
+
+    def answer(self, *, dry_run: bool) -> dict[str, Any]:
+        counts = {name: getattr(self, name) for name in ("imported", "updated", "left")}
+        more = {"without_password": self.without_password, "devices_left_out": self.devices_left_out}
+        return ({"dry_run": True} if dry_run else {}) | counts | more | {"skipped": dict(self.skipped)}
+
+
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """Takes one user after another, each in a transaction of its own."""
+
+    operator: AdminContext
+    project: Project
+    passwords: PasswordHashPool
+    arguments: argparse.Namespace
+    key: Secret | None
+    hashes: dict[str, dict[str, Any]] = field(repr=False)
+    report: Report
+
+    async def take(self, given: dict[str, Any]) -> None:
+        """Take a user, or report why not."""
+        named = str(given.get("$id"))[:36]
+        given = given | self.hashes.get(named, {})
+        with_password = not self.arguments.without_passwords
+        try:
+            await self._take(appwrite_users.read(self.project, given, key=self.key, passwords=with_password))
+        except Unfit as fault:
+            self.report.skipped[str(fault)].append(named)
+        except (UserExists, EmailExists, PhoneExists):
+            self.report.skipped[_TAKEN].append(named)
+        except (TargetExists, TargetLimit):
+            self.report.skipped["its devices are not to be told apart"].append(named)
+
+    async def _take(self, user: SourceUser) -> None:
+        existing = await users.find(self.operator.pool, self.project.id, user_id=user.id)
+        if existing is not None:
+            changed = self.arguments.update and await appwrite_update.update(
+                self.operator,
+                existing,
+                user,
+                self._line,
+                kept=self.project.password_history,
+                dry_run=self.arguments.dry_run,
+            )
+            self.report.updated += bool(changed)
+            self.report.left += not changed
+            return
+        if self.arguments.dry_run:
+            await self._check_free(user)
+        else:
+            await self._create(user)
+        self.report.imported += 1
+        self.report.without_password += user.hash is None
+        self.report.devices_left_out += user.left_out
+
+    async def _create(self, user: SourceUser) -> None:
+        await user_admin.create(
+            self.operator,
+            user_id=user.id,
+            email=user.line.email,
+            name=user.line.name,
+            password_hash=await self._line(user),
+            email_verified=user.line.verified,
+            phone=user.line.phone,
+            imported=user.facts,
+        )
+
+    async def _line(self, user: SourceUser) -> str | None:
+        """Make the line to store."""
+        return await self.passwords.wrap(user.hash) if isinstance(user.hash, WeakHash) else user.hash
+
+    async def _check_free(self, user: SourceUser) -> None:
+        pool, project_id = self.operator.pool, self.project.id
+        if user.line.email and await users.find_by_email(pool, project_id, email=user.line.email):
+            raise UserExists
+        if user.line.phone and await users.is_phone_verified(pool, project_id, phone=user.line.phone):
+            raise UserExists
+
+
+async def run(arguments: argparse.Namespace, settings: "Settings") -> object:
+    """Import all users. Raises PartialFailure if some could not be taken; the state is kept if it breaks off."""
+    key = import_commands.secret(arguments.key_file, import_commands.KEY)
+    if arguments.endpoint is None and arguments.dump is None:
+        raise UsageError("name the source: --endpoint URL and --source-project ID, or --dump FILE")
+    if arguments.endpoint is not None and (key is None or arguments.source_project is None):
+        raise UsageError(f"--endpoint needs --source-project, and the API key in {import_commands.KEY} or --key-file")
+    report = Report()
+    state = ImportState.read(arguments.state, arguments.project, arguments.endpoint or arguments.dump)
+    passwords = PasswordHashPool(threads=1)
+    async with AsyncExitStack() as stack:
+        stack.callback(passwords.close)
+        pool = await stack.enter_async_context(database(settings))
+        project = await find_project(pool, arguments.project)
+        importer = Importer(
+            admin_context(pool, project.id),
+            project,
+            passwords,
+            arguments,
+            import_commands.secret(arguments.dump_key_file, import_commands.DUMP_KEY),
+            appwrite_dump.hashes(arguments.dump) if arguments.dump and arguments.endpoint else {},
+            report,
+        )
+        await _take_all(importer, await _source(stack, arguments, key, state.cursor), state)
+    answer = report.answer(dry_run=arguments.dry_run)
+    if report.skipped:
+        raise PartialFailure(answer, kind="wrong")
+    return answer
+
+
+async def _source(
+    stack: AsyncExitStack, arguments: argparse.Namespace, key: Secret | None, cursor: str
+) -> AsyncIterator[SourcePage]:
+    if arguments.endpoint is None:
+        return appwrite_dump.pages(arguments.dump, cursor)
+    api = await stack.enter_async_context(AppwriteApi(arguments.endpoint, arguments.source_project, key))
+    return api.users(cursor)
+
+
+async def _take_all(importer: Importer, pages: AsyncIterator[SourcePage], state: ImportState) -> None:
+    """Take every page; the state stands behind it once all its users are in."""
+    report, progress = importer.report, Progress(None)
+    begun = False
+    try:
+        async for page in pages:
+            if not begun and not state.cursor:
+                progress = Progress(page.total)
+            begun = True
+            for given in page.users:
+                await importer.take(given)
+                progress.advance(report.read, report.line())
+            if not importer.arguments.dry_run:
+                state.write(page.cursor)
+    except BaseException as fault:
+        progress.line(f"broken off: {report.line()}; {state.advice()}")
+        for reason, named in report.skipped.items():
+            progress.line(f"skipped, {reason}: {' '.join(named)}")
+        if isinstance(fault, AccountError):
+            raise UsageError(fault.render(legacy=False)[1]) from None
+        raise
+    progress.clear()
+    if not importer.arguments.dry_run:
+        state.remove()
