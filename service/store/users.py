@@ -364,8 +364,11 @@ async def set_email_verified(conn: Executor, user: User, *, email_verified: bool
 async def change_times(
     conn: Executor, user: User, *, created_at: datetime, password_updated_at: datetime | None
 ) -> User:
-    """Set when a user registered and chose the password, as another system knew it; no time is in the future."""
-    times = {"created_at": created_at, "password_updated_at": password_updated_at}
+    """Set when a new user registered and chose the password, as another system knew it; neither is in the future."""
+    now = user.created_at
+    times = {"created_at": min(created_at, now), "password_updated_at": password_updated_at}
+    if password_updated_at is not None:
+        times["password_updated_at"] = min(password_updated_at, now)
     return _require(
         await _with_targets(
             conn, await _sql.one(conn, "change_times", User, project_id=user.project_id, id=user.id, **times)

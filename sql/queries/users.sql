@@ -230,10 +230,10 @@ returning project_id, id, email, email_version, email_verified, name, password_h
     case when has_targets then null else '[]' end as targets;
 
 -- name: change_times(project_id, id, created_at, password_updated_at) -> User?
--- Of a user of another system. Without a time of its own the password is as old as it was; the future is no past.
-update users set created_at = least(:created_at, now()),
+-- Of a user of another system. Without a time of its own the password is as old as it was.
+update users set created_at = :created_at,
     password_updated_at = case when password_hash is not null
-        then least(coalesce(:password_updated_at, password_updated_at), now()) end
+        then coalesce(:password_updated_at, password_updated_at) end
 where project_id = :project_id and id = :id
 returning project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
     status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
