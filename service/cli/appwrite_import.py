@@ -1,7 +1,6 @@
 """Import of an Appwrite project's users, page by page, so that it can stop anywhere and go on."""
 
 import argparse
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from service.cli import appwrite_dump, appwrite_update, appwrite_users, import_c
 from service.cli.appwrite_source import AppwriteApi, SourcePage
 from service.cli.appwrite_users import SourceUser, Unfit
 from service.cli.commands import PartialFailure, UsageError, database, find_project
+from service.cli.import_report import Report
 from service.cli.import_state import ImportState
 from service.cli.progress import Progress
 from service.cli.user_commands import admin_context
@@ -27,31 +27,6 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 _TAKEN = "its address or number is another user's here"
-
-
-@dataclass(slots=True)
-class Report:
-    """What became of the users; `skipped` has the ids of those that were not taken, by reason."""
-
-    imported: int = 0
-    updated: int = 0
-    left: int = 0
-    without_password: int = 0
-    devices_left_out: int = 0
-    skipped: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-
-    @property
-    def read(self) -> int:
-        return self.imported + self.updated + self.left + sum(map(len, self.skipped.values()))
-
-    def line(self) -> str:
-        told = f"{self.imported} imported, {self.updated} updated, {self.left} were here"
-        return f"{told}, {sum(map(len, self.skipped.values()))} skipped"
-
-    def answer(self, *, dry_run: bool) -> dict[str, Any]:
-        counts = {name: getattr(self, name) for name in ("imported", "updated", "left")}
-        more = {"without_password": self.without_password, "devices_left_out": self.devices_left_out}
-        return ({"dry_run": True} if dry_run else {}) | counts | more | {"skipped": dict(self.skipped)}
 
 
 @dataclass(frozen=True, slots=True)
