@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from service.accounts import user_admin
 from service.accounts.user_admin import AdminContext
-from service.cli import appwrite_dump, appwrite_update, appwrite_users, import_commands
+from service.cli import appwrite_dump, appwrite_update, appwrite_users, import_commands, tables
 from service.cli.appwrite_source import AppwriteApi, SourcePage
 from service.cli.appwrite_users import SourceUser, Unfit
 from service.cli.commands import PartialFailure, UsageError, database, find_project
@@ -157,7 +157,7 @@ async def _take_all(importer: Importer, pages: AsyncIterator[SourcePage], state:
     except BaseException as fault:
         progress.line(f"broken off: {report.line()}; {state.advice()}")
         for reason, named in report.skipped.items():
-            progress.line(f"skipped, {reason}: {' '.join(named)}")
+            progress.line(f"skipped, {reason}: {tables.plain(named)}")
         if isinstance(fault, AccountError):
             raise UsageError(fault.render(legacy=False)[1]) from None
         raise

@@ -52,8 +52,8 @@ def read(project: Project, given: Mapping[str, Any], *, key: Secret | None, pass
     """Read a user as the API or a dump describes it. Raises Unfit."""
     try:
         line = validate(user_input.Command(project), Line, _fields(given))
-        if line.id is None:
-            raise Unfit("it has no id")
+        if line.id in (None, "unique()"):
+            raise Unfit("it has no id of its own")
         targets = _targets(given, project)
         facts = Imported(
             phone_verified=line.phone_verified,
@@ -69,7 +69,7 @@ def read(project: Project, given: Mapping[str, Any], *, key: Secret | None, pass
         raise Unfit(fault.render(legacy=False)[1]) from None
     except UnfitHash as fault:
         raise Unfit(str(fault)) from None
-    return SourceUser(line.id, line, facts, found, left_out=len(_pushed(given)) - len(targets))
+    return SourceUser(str(line.id), line, facts, found, left_out=len(_pushed(given)) - len(targets))
 
 
 def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
