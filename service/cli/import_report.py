@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Report:
-    """What became of the users; `skipped` has the ids of those that were not taken, by reason."""
+    """Outcome of an import; `skipped` has the ids of those that were not taken, by reason."""
 
     imported: int = 0
     updated: int = 0

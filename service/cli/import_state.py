@@ -11,7 +11,7 @@ from service.cli.commands import UsageError
 
 @dataclass(slots=True)
 class ImportState:
-    """Where an import stands; without a file it begins anew each time, which doubles nothing."""
+    """Place that an import has reached; without a file it begins anew each time, which doubles nothing."""
 
     path: Path | None
     project: str

@@ -33,6 +33,8 @@ _OTHERS = frozenset(
         "ON_ERROR_STOP",
         "OWNER_PASSWORD",
         "API_PASSWORD",
+        "APPWRITE_API_KEY",
+        "APPWRITE_OPENSSL_KEY",
         "APPWRITE_KEY",
         "YOUR_PROJECT",
         "SHOP_GOOGLE_CLIENT_SECRET",

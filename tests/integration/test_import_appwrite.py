@@ -136,7 +136,7 @@ async def test_users_come_with_what_they_have(type_: Terminal, pool: Pool):
 
 
 async def test_every_kind_of_hash(type_: Terminal, pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """What the API tells of a hash is used; what it leaves out comes from a dump, encrypted or not, alone or beside."""
+    """A hash that the API tells whole is used; the others come from a dump, encrypted or not, alone or beside."""
     other = [user("odd", password="x", hash="whirlpool"), user("torn", password="zz", hash="bcrypt")]
     async with AppwriteServer([*_USERS, *other]) as source:
         code, out, err = await type_(*words(source, "--json"))
