@@ -459,6 +459,7 @@ create table projects (
     verified_sign_in boolean default false not null,
     partitioned_cookies boolean default false not null,
     test_domains text[] default '{}'::text[] not null,
+    one_per_mailbox boolean default false not null,
     constraint projects_pkey PRIMARY KEY (id),
     constraint projects_anonymous_days_check CHECK (((anonymous_days >= 0) AND (anonymous_days <= 3650))),
     constraint projects_id_check CHECK ((id ~ '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}$'::text)),
@@ -743,6 +744,7 @@ create table users (
 );
 CREATE INDEX users_by_age ON public.users USING btree (project_id, created_at, id);
 CREATE INDEX users_by_email ON public.users USING btree (project_id, COALESCE(email, ''::text), id);
+CREATE INDEX users_by_mailbox ON public.users USING btree (project_id, mailbox_of(email)) WHERE (mailbox_of(email) <> email);
 CREATE INDEX users_by_name ON public.users USING btree (project_id, name, id);
 CREATE UNIQUE INDEX users_by_phone ON public.users USING btree (project_id, phone) WHERE (phone_verified_at IS NOT NULL);
 CREATE INDEX users_by_status ON public.users USING btree (project_id, status, created_at, id);
@@ -867,6 +869,18 @@ CREATE OR REPLACE FUNCTION public.claim_identifier(project text, kind text, iden
 AS $function$
     select pg_advisory_xact_lock(hashtextextended(project || ' ' || kind || ' ' || identifier, 2))
 $function$;
+
+CREATE OR REPLACE FUNCTION public.claim_mailbox(project text, address text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+begin
+    if address is null or not exists (select from projects where id = project and one_per_mailbox) then
+        return false;
+    end if;
+    perform pg_advisory_xact_lock(hashtextextended(project || ' ' || mailbox_of(address), 3));
+    return true;
+end $function$;
 
 CREATE OR REPLACE FUNCTION public.claim_number(project text, number text)
  RETURNS void
@@ -1176,6 +1190,23 @@ begin
     return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mailbox_of(address text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+    select case
+        when split_part(address, '@', 2) in ('gmail.com', 'googlemail.com') then coalesce(
+            nullif(replace(split_part(split_part(address, '@', 1), '+', 1), '.', ''), '') || '@gmail.com', address)
+        when split_part(address, '@', 2) in (
+            'outlook.com', 'hotmail.com', 'live.com', 'icloud.com', 'me.com', 'mac.com', 'fastmail.com', 'proton.me',
+            'protonmail.com'
+        ) then coalesce(
+            nullif(split_part(split_part(address, '@', 1), '+', 1), '') || '@' || split_part(address, '@', 2), address)
+        else address
+    end
+$function$;
+
 CREATE OR REPLACE FUNCTION public.make_user(project text, ids text[], address text, proved boolean, given_name text, hash text)
  RETURNS SETOF users
  LANGUAGE plpgsql
@@ -1198,6 +1229,9 @@ begin
             return;
         end if;
         perform claim_address(project, address);
+        if shares_mailbox(project, address, null, proved) then
+            return;
+        end if;
     end if;
     foreach given_id in array ids loop
         insert into users (project_id, id, email, email_verified, name, password_hash, password_updated_at)
@@ -1252,6 +1286,28 @@ AS $function$
     where project_id = project and kind not in ('disavowal', 'email_undo')
         and (user_id = owner or (user_id is null and email = any(addresses)));
 $function$;
+
+CREATE OR REPLACE FUNCTION public.shares_mailbox(project text, address text, mover text, proved boolean)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+declare
+    mailbox text := mailbox_of(address);
+begin
+    if not claim_mailbox(project, address) then
+        return false;
+    end if;
+    if proved then
+        update users set email = null, email_version = email_version + 1, updated_at = now()
+        where project_id = project and not email_verified and email <> address and id is distinct from mover
+            and (email = mailbox or (mailbox_of(email) <> email and mailbox_of(email) = mailbox));
+    end if;
+    return exists (
+        select from users
+        where project_id = project and id is distinct from mover
+            and (email = mailbox or (mailbox_of(email) <> email and mailbox_of(email) = mailbox))
+    );
+end $function$;
 
 CREATE OR REPLACE FUNCTION public.targets_of(project text, holder text, has_targets boolean)
  RETURNS text

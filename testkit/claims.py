@@ -18,6 +18,6 @@ def claim_of(letter: str, **facts: Any) -> Claim:
         "facts": {}, "attempts": 1, "stolen": False, "message_id": "<1@example.com>", "late": False, "created_at": NOW,
         "project_name": "Shop", "sender_name": "", "sender_address": "", "plain_http": False, "verification_url": "",
         "hostnames": ["app.example.com"], "has_suppressions": False, "suppressed": False, "may_sign_up": True,
-        "at_test_domain": False,
+        "at_test_domain": False, "one_per_mailbox": False,
     }  # fmt: skip
     return Claim(**none | usual | facts)

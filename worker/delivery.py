@@ -180,6 +180,12 @@ class Delivery:
         except compose.ForbiddenTarget:
             raise NothingToSend("cancelled", "its link leads to a host that is no longer allowed") from None
 
+    async def _may_sign_up(self, claim: Claim) -> bool:
+        """Tell whether the recipient may make an account by proving the address."""
+        if not claim.may_sign_up or not claim.one_per_mailbox:
+            return claim.may_sign_up
+        return not await users.has_mailbox_holder(self.pool, claim.project_id, email=claim.recipient)
+
     async def _has_fixed_code(self, claim: Claim, token: Token) -> bool:
         """Tell whether the recipient is a test account, whose mailbox need not exist."""
         if not claim.at_test_domain or token.kind not in test_accounts.KINDS:
@@ -230,19 +236,15 @@ class Delivery:
             async with unit_of_work(self.pool, self.job_queue, claim.project_id) as tx:
                 await events.assign_user(tx, claim.project_id, token_id=claim.token_id or "", user_id=claim.user_id)
             raise NothingToSend("cancelled", "its link was used or made void")
-        if token.kind in tokens.BY_ADDRESS:
+        if token.kind in tokens.BY_ADDRESS or compose.is_sign_up(token):
             if claim.user_status == "blocked":
                 # The row stays: its deletion would show in the time of an answer to a guessed code.
                 raise NothingToSend("void", "the account of this address is blocked")
-            if claim.user_id is None and not claim.may_sign_up:
+            if claim.user_id is None and not await self._may_sign_up(claim):
                 raise NothingToSend("void", "no account has this address, and none may be made for it")
             return token
         if token.kind in (Kind.ACCOUNT_UNDO, Kind.EMAIL_UNDO):
             return token  # valid for the user's former address, whatever has happened since
-        if compose.is_sign_up(token):
-            if claim.user_status == "blocked":
-                raise NothingToSend("void", "the account of this address is blocked")
-            return token
         if token.user_id is None:
             return await self._assign_user(claim, token)
         fresh = claim.user_id == token.user_id and claim.email_version == token.email_version

@@ -183,10 +183,13 @@ async def _enter(ctx: RequestContext, tx: UnitOfWork, proof: ProviderIdentity) -
 
 
 async def _owner(ctx: RequestContext, tx: UnitOfWork, email: str) -> Ensured:
-    """Return the user of a proved address, created if there is none. It loses what its owner may not have put there."""
+    """Return the user of a proved address, created if there is none. It loses what its owner may not have put there.
+
+    Raises BadRequest and UserBlocked.
+    """
     user = await users.create_verified_if_absent(tx, ctx.project.id, user_ids=[ids.new(), ids.new()], email=email)
-    if user is None:
-        raise LookupError
+    if user is None:  # its mailbox is another account's
+        raise BadRequest
     if user.status == "blocked":
         raise UserBlocked
     if await ownership.secure_for_prover(tx, user):

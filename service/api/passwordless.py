@@ -215,11 +215,14 @@ async def _sign_in(ctx: RequestContext, found: Token | None) -> OpenedSession:
 
 
 async def _lock_or_create_owner(tx: UnitOfWork, token: Token) -> Ensured:
-    """Lock the owner, or create one; the id that was asked for is used if it is still free."""
+    """Lock the owner, or create one; the id that was asked for is used if it is still free.
+
+    Raises LoginTokenInvalid.
+    """
     user_ids = [token.requested_user_id or ids.new(), ids.new()]
     user = await users.create_verified_if_absent(tx, token.project_id, user_ids=user_ids, email=token.email)
-    if user is None:
-        raise LookupError
+    if user is None:  # its mailbox is another account's
+        raise LoginTokenInvalid
     return user
 
 

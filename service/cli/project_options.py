@@ -117,6 +117,11 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             "test_domains", project_values.domains, "A,B", "",
             "Own domains at which `test-accounts` may give addresses a fixed code, without subdomains; empty for none.",
         ),
+        _switch(
+            "one_per_mailbox",
+            "Take one account for each mailbox: dots and +tags of Gmail, and +tags of other big providers, make no "
+            "second one.",
+        ),
         _switch("verified_sign_in", "A password opens accounts with a verified address only; others get a link."),
         Option(
             "unverified_days", kinds.whole(0, kinds.DAYS), "N", "0",

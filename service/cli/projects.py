@@ -19,6 +19,7 @@ from service.store.projects import Project
 if TYPE_CHECKING:
     from service.settings import Settings
 
+_MOST_SHARED = 20
 _BRANDING = {option.name for option in project_options.BRANDING} - {"logo"}
 _SENDER_NOTE = "note: letters come from MAIL_FROM, which the project's own server may refuse; set --sender-address.\n"
 _SVG_NOTE = "note: Gmail and Outlook don't show SVG. Their readers see the project's name; a PNG is shown by all.\n"
@@ -99,6 +100,8 @@ async def change(tx: Connection, settings: "Settings", project_id: str, changes:
     if "rp_id" in changes:
         await _check_passkeys(tx, project_id, changes["rp_id"])
     await _check_mocks(tx, project_id, rules.get("mock_phones", {}))
+    if rules.get("one_per_mailbox"):
+        await _check_mailboxes(tx, project_id)
     if not await projects.change(tx, project_id, **rules):
         raise NotFound(f"no project {project_id}")
     if face:
@@ -126,6 +129,15 @@ async def _check_mocks(tx: Executor, project_id: str, wanted: dict[str, str]) ->
     for number in wanted.keys() - former.keys():
         if await users.is_phone_verified(tx, project_id, phone=number):
             raise UsageError(f"{number} is the number of a user, who has proved it; take another one for tests")
+
+
+async def _check_mailboxes(tx: Executor, project_id: str) -> None:
+    """Refuse to want one account for each mailbox while some have more. Raises UsageError."""
+    if (await find_project(tx, project_id)).one_per_mailbox:
+        return
+    if shared := await users.list_shared_mailboxes(tx, project_id, most=_MOST_SHARED):
+        named = "; ".join(", ".join(each.user_ids) for each in shared)
+        raise UsageError(f"users with one mailbox, of which one may stay: {named}")
 
 
 def _check_together(rules: dict[str, Any], changes: dict[str, Any]) -> None:

@@ -37,6 +37,7 @@ class Claim:
     `overrides` names the state of the project's own templates, None if it has none. Where the project has suppressions,
     `suppressions.confirm` finds out whether the recipient is `suppressed`. `may_sign_up`: the project
     lets the recipient make an account. `at_test_domain`: the recipient may have a fixed code.
+    `one_per_mailbox`: the project takes one account for each mailbox.
     """
 
     project_id: str
@@ -82,6 +83,7 @@ class Claim:
     suppressed: bool
     may_sign_up: bool
     at_test_domain: bool
+    one_per_mailbox: bool
 
 
 @dataclass(frozen=True, slots=True)

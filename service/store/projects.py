@@ -48,6 +48,7 @@ class Project:
     sign_up: Literal["open", "closed", "domains"]
     sign_up_domains: list[str]
     test_domains: list[str]
+    one_per_mailbox: bool
     verified_sign_in: bool
     partitioned_cookies: bool
     limits: dict[str, list[int]]

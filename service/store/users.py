@@ -155,6 +155,13 @@ class SortKey:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class SharedMailbox:
+    """Users whose addresses lead to one mailbox."""
+
+    user_ids: list[str]
+
+
 async def create(
     conn: Executor, project_id: str, *, user_id: str, email: str | None, name: str, password_hash: str | None
 ) -> User:
@@ -166,6 +173,15 @@ async def create(
     if user is None:
         raise UserExists
     return user
+
+
+async def has_mailbox_holder(conn: Executor, project_id: str, *, email: str) -> bool:
+    """Tell whether an account has proved an address of this mailbox (docs/accounts.md)."""
+    return bool(await _sql.value(conn, "has_mailbox_holder", project_id=project_id, email=email))
+
+
+async def list_shared_mailboxes(conn: Executor, project_id: str, *, most: int) -> list[SharedMailbox]:
+    return await _sql.all(conn, "list_shared_mailboxes", SharedMailbox, project_id=project_id, most=most)
 
 
 async def keep(conn: Executor, user: User) -> None:
@@ -186,7 +202,10 @@ async def register(
 async def create_verified_if_absent(
     conn: Executor, project_id: str, *, user_ids: list[str], email: str
 ) -> Ensured | None:
-    """Return the user of an address that was just proved, locked; created under the first free id if there is none."""
+    """Return the user of an address that was just proved, locked; created under the first free id if there is none.
+
+    None if another account has proved an address of that mailbox, and the project wants one for each.
+    """
     return await _with_targets(
         conn, await _sql.one(conn, "ensure_user", Ensured, project_id=project_id, ids=user_ids, email=email)
     )
@@ -298,6 +317,8 @@ async def change_prefs(conn: Executor, user: User, *, prefs: str) -> User:
 
 async def change_email(conn: Executor, user: User, *, email: str, password_hash: str | None = None) -> User:
     """Change the address, which is unproved again; raises EmailTaken, whatever the reason. Claim first."""
+    if await _sql.value(conn, "shares_mailbox", project_id=user.project_id, email=email, id=user.id):
+        raise EmailTaken
     await _set_first_password(conn, user, password_hash)
     changed = await _with_targets(
         conn, await _sql.one(conn, "change_email", User, project_id=user.project_id, id=user.id, email=email)

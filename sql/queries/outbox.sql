@@ -41,7 +41,8 @@ select c.project_id, c.id, c.letter, c.recipient, c.locale, c.facts, c.attempts,
     c.traceparent, exists (select from suppressions where project_id = c.project_id) as has_suppressions,
     false as suppressed,
     p.sign_up = 'open' or (p.sign_up = 'domains' and split_part(c.recipient, '@', 2) = any(p.sign_up_domains)) as may_sign_up,
-    split_part(c.recipient, '@', 2) = any(p.test_domains) as at_test_domain
+    split_part(c.recipient, '@', 2) = any(p.test_domains) as at_test_domain,
+    p.one_per_mailbox
 from claimed c join projects p on p.id = c.project_id
 left join branding b on b.project_id = c.project_id
 left join tokens t on t.project_id = c.project_id and t.id = c.token_id
@@ -68,7 +69,7 @@ select coalesce(p.id, '') as project_id, :id::uuid as id, :letter::text as lette
     null::timestamptz as token_expires_at,
     null::text as user_id, null::int as email_version, null::text as user_status, null::text as prefs,
     null::text as traceparent, false as has_suppressions, false as suppressed, true as may_sign_up,
-    false as at_test_domain
+    false as at_test_domain, false as one_per_mailbox
 from (select 1) one left join projects p on p.id = :project_id::text left join branding b on b.project_id = p.id;
 
 -- name: note_override_fault(project_id, id, attempts, fault)

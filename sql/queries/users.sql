@@ -51,7 +51,26 @@ from users where project_id = :project_id and id = :id for update;
 -- name: claim_address(project_id, email, id)
 -- For an act that may give the user this address, before it locks the user's row. A statement of its own, so that all
 -- such locks are held at one place where an engine spreads the projects over nodes.
-select claim_address(:project_id, :email, :id);
+select claim_mailbox(:project_id, :email) from claim_address(:project_id, :email, :id);
+
+-- name: shares_mailbox(project_id, email, id)
+-- Whether another account has the mailbox of an address that is not proved, where the project wants one for each.
+select shares_mailbox(:project_id, :email, :id, false);
+
+-- name: has_mailbox_holder(project_id, email)
+-- Whether an account that has proved its address has the mailbox.
+select exists (
+    select from users
+    where project_id = :project_id and email_verified and (
+        email = mailbox_of(:email::text)
+        or (mailbox_of(email) <> email and mailbox_of(email) = mailbox_of(:email::text))
+    )
+);
+
+-- name: list_shared_mailboxes(project_id, most) -> SharedMailbox*
+select array_agg(id order by id) as user_ids from users
+where project_id = :project_id and email is not null
+group by mailbox_of(email) having count(*) > 1 order by min(id) limit :most;
 
 -- name: lock_member(project_id, id, session_id) -> Member?
 -- A member's own act locks the user's row and the session's: a session that ends meanwhile can act no more. The user

@@ -36,6 +36,17 @@ async def test_an_unproved_account_loses_what_its_maker_put_there(visitor: Visit
     assert tuple(user) == (None, True, True, False)
 
 
+@pytest.mark.parametrize("proved", [True, False])
+async def test_another_spelling_of_a_mailbox_makes_no_account(visitor: Visitor, api: Api, pool: Pool, proved: bool):
+    """As a taken address that is not proved it is refused, where the project takes one account for each mailbox."""
+    await api.sign_up("ann@gmail.com")
+    await pool.execute("update users set email_verified = true")
+    await change_project(api, one_per_mailbox=True)
+    visitor.provider.user |= {"email": "a.nn@gmail.com", "email_verified": proved}
+    assert error(await visitor.sign_in()) == (400, "general_bad_request")
+    assert [row[0] for row in await pool.fetch("select email from users")] == ["ann@gmail.com"]
+
+
 @pytest.mark.parametrize("claims", [{"email_verified": False}, {"email_verified": None}, {"email_verified": "false"}])
 async def test_an_unproved_address_leads_nowhere(visitor: Visitor, api: Api, pool: Pool, claims: dict):
     """An address that the provider does not vouch for opens no account, and makes none beside it."""

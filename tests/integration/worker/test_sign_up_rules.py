@@ -24,3 +24,21 @@ async def test_strangers_get_no_mail_that_could_make_an_account(api: Api, pool: 
         await worker.deliver(row[0])
     found = await pool.fetch("select recipient, state from mails where letter = $1", letter)
     assert {tuple(row) for row in found} == {(ANN, "sent"), (BOB, "void"), ("new@example.net", "sent")}
+
+
+async def test_no_mail_for_an_account_whose_mailbox_has_one(api: Api, pool: Pool, a_worker):
+    """One account per mailbox: a link that could make no account, and a private sign-up, are void in silence."""
+    await api.sign_up("ann@gmail.com")
+    await pool.execute("update users set email_verified = true")
+    await change_project(api, one_per_mailbox=True, private_signup=True)
+    for email in ("ann@gmail.com", "a.nn@gmail.com", "bob@gmail.com"):
+        body = {"userId": "unique()", "email": email}
+        assert (await api.call("POST", "/v1/account/tokens/email", json=body)).status == 201
+    body = {"userId": "unique()", "email": "ann+x@gmail.com", "password": "correct horse"}
+    assert (await api.call("POST", "/v1/account", json=body)).status == 201
+    worker = a_worker()
+    for row in await pool.fetch("select id from mails"):
+        await worker.deliver(row[0])
+    found = {tuple(row) for row in await pool.fetch("select recipient, state from mails")}
+    assert found >= {("ann@gmail.com", "sent"), ("bob@gmail.com", "sent")}
+    assert found >= {("a.nn@gmail.com", "void"), ("ann+x@gmail.com", "void")}
