@@ -252,7 +252,7 @@ WORST: dict[str, dict[str, dict[str, Any]]] = {
     "count_sms_states": {"all": {"project_id": None}, "a project's": {}},
     "find_feed_numbers": {"of two events": {"event_ids": [UUID(int=1), UUID(int=2)]}},
     "list_feed_numbers": {"of a day": {
-        "since": _NOW - timedelta(days=2), "until": _NOW - timedelta(days=1), "after": 0, "most": 500,
+        "after_at": _NOW - timedelta(days=2), "until": _NOW - timedelta(days=1), "after": 0, "most": 500,
     }},
     "list_webhook_deliveries": {
         "all": {"states": None, "before": None, "most": 100},

@@ -150,6 +150,8 @@ create table feed_events (
     constraint feed_events_pkey PRIMARY KEY (project_id, number),
     constraint feed_events_project_id_fkey FOREIGN KEY (project_id) REFERENCES event_feeds(project_id) ON DELETE CASCADE
 );
+CREATE INDEX feed_events_by_id ON public.feed_events USING btree (project_id, id);
+CREATE INDEX feed_events_by_time ON public.feed_events USING btree (project_id, at, number);
 
 create table identities (
     project_id text not null,

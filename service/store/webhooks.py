@@ -103,7 +103,7 @@ class SealedSecret:
 @dataclass(frozen=True, slots=True)
 class FeedNumber:
     number: int
-    id: UUID
+    at: datetime
 
 
 async def create(
@@ -244,23 +244,29 @@ async def page_deliveries(
 async def replay(conn: Executor, project_id: str, endpoint_id: str, event_ids: Sequence[UUID]) -> int:
     """Owe events of the feed once more, under their ids; return how many are owed by it."""
     found = await _sql.all(conn, "find_feed_numbers", FeedNumber, project_id=project_id, event_ids=list(event_ids))
-    return await _owe(conn, project_id, endpoint_id, found)
+    return await _owe(conn, project_id, endpoint_id, [each.number for each in found])
 
 
 async def replay_since(conn: Executor, project_id: str, endpoint_id: str, *, since: datetime, until: datetime) -> int:
-    """Owe the events of a time once more, some at a time; return how many are owed by it."""
-    owed, after = 0, 0
+    """Owe the events of a time once more, some at a time; return how many are owed by it.
+
+    All are looked for first: events of a user are owed in the order of their numbers, and times don't rise with those.
+    """
+    numbers: list[int] = []
+    last = FeedNumber(0, since)
     while True:
-        facts = {"project_id": project_id, "since": since, "until": until, "after": after, "most": _BATCH}
+        facts = {"project_id": project_id, "after_at": last.at, "after": last.number, "until": until, "most": _BATCH}
         found = await _sql.all(conn, "list_feed_numbers", FeedNumber, **facts)
-        if not found:
-            return owed
-        owed += await _owe(conn, project_id, endpoint_id, found)
-        after = found[-1].number
+        numbers += [each.number for each in found]
+        if len(found) < _BATCH:
+            break
+        last = found[-1]
+    numbers.sort()
+    batches = [numbers[begin : begin + _BATCH] for begin in range(0, len(numbers), _BATCH)]
+    return sum([await _owe(conn, project_id, endpoint_id, batch) for batch in batches])
 
 
-async def _owe(conn: Executor, project_id: str, endpoint_id: str, found: Sequence[FeedNumber]) -> int:
-    numbers = [each.number for each in found]
+async def _owe(conn: Executor, project_id: str, endpoint_id: str, numbers: list[int]) -> int:
     facts = {"project_id": project_id, "endpoint_id": endpoint_id, "numbers": numbers}
     return int(await _sql.value(conn, "replay_webhook_events", **facts))
 

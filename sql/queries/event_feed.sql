@@ -24,7 +24,7 @@ with feed as (
     select project_id, endpoint_id, user_id, count(*) from owed
     group by project_id, endpoint_id, user_id order by endpoint_id, user_id
     on conflict (project_id, endpoint_id, user_id) do update set pending = webhook_lanes.pending + excluded.pending,
-        due_at = coalesce(webhook_lanes.due_at, now())
+        due_at = coalesce(webhook_lanes.due_at, excluded.due_at)
 )
 select count(*)::int from owed;
 

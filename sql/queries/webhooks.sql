@@ -112,7 +112,8 @@ from unnest(:user_ids::text[]) u (user_id) cross join lateral (
 -- No row if another worker has claimed the lane since, or if it was recorded already.
 with lane as (
     update webhook_lanes set pending = pending - 1, lease_by = null, fence = fence + 1,
-        due_at = case when pending > 1 then now() end
+        due_at = case when pending > 1 then clock.moment end
+    from (select now() as moment) clock
     where project_id = :project_id and endpoint_id = :endpoint_id and user_id = :user_id and fence = :fence
     returning user_id
 ), well as (
@@ -158,12 +159,13 @@ where project_id = :project_id and endpoint_id = :endpoint_id and (:states::text
 order by number desc limit :most;
 
 -- name: find_feed_numbers(project_id, event_ids) -> FeedNumber*
-select number, id from feed_events where project_id = :project_id and id = any(:event_ids::uuid[]) order by number;
+select number, at from feed_events where project_id = :project_id and id = any(:event_ids::uuid[]) order by number;
 
--- name: list_feed_numbers(project_id, since, until, after, most) -> FeedNumber*
-select number, id from feed_events
-where project_id = :project_id and at >= :since and at < :until and number > :after
-order by number limit :most;
+-- name: list_feed_numbers(project_id, after_at, after, until, most) -> FeedNumber*
+-- In the order of their times, after the number of one of them.
+select number, at from feed_events
+where project_id = :project_id and (at, number) > (:after_at::timestamptz, :after::bigint) and at < :until
+order by at, number limit :most;
 
 -- name: replay_webhook_events(project_id, endpoint_id, numbers)
 -- Owed once more, under the same ids; also those that the endpoint was never owed. Not those that are pending.
@@ -180,7 +182,7 @@ with owed as (
     select project_id, endpoint_id, user_id, count(*) from owed
     group by project_id, endpoint_id, user_id order by user_id
     on conflict (project_id, endpoint_id, user_id) do update set pending = webhook_lanes.pending + excluded.pending,
-        due_at = coalesce(webhook_lanes.due_at, now())
+        due_at = coalesce(webhook_lanes.due_at, excluded.due_at)
 )
 select count(*)::int from owed;
 

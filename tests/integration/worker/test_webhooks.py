@@ -291,6 +291,20 @@ async def test_the_operator_sees_what_fails(pool: Pool, settings: Settings, rece
     assert await states(pool) == ["delivered"]
 
 
+async def test_a_replay_of_a_time_has_all_of_it(pool: Pool, receiver: Receiver):
+    """Several batches are: from its beginning, without its end, and events that were filed long after the next ones."""
+    await pool.execute(
+        "insert into feed_events (project_id, number, id, name, user_id, at)"
+        " select 'shop', n, gen_random_uuid(), 'session.create', 'ann', '2026-01-02'::timestamptz - n / 2 * interval '1 s'"
+        " from generate_series(1, 1300) n"
+    )
+    second = timedelta(seconds=1)
+    end = datetime(2026, 1, 2, tzinfo=UTC)
+    assert await webhooks.replay_since(pool, "shop", "one", since=end - 600 * second, until=end - 50 * second) == 1100
+    row = await pool.fetchrow("select min(number), max(number), count(*) from webhook_deliveries")
+    assert tuple(row) == (102, 1201, 1100)
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [
