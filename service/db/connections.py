@@ -55,6 +55,12 @@ class Connection(_Connection):
         except OSError as error:
             raise from_os_error(error) from error
 
+    async def fetchmany(self, query: str, args: Any, **options: Any) -> Any:
+        try:
+            return await super().fetchmany(query, args, **options)
+        except OSError as error:
+            raise from_os_error(error) from error
+
     async def execute(self, query: str, *args: Any, **options: Any) -> str:
         try:
             return await super().execute(query, *args, **options)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
 from typing import Any
@@ -205,6 +205,9 @@ class Pool:
 
     def fetch(self, query: str, *args: Any) -> Coroutine[Any, Any, list[Any]]:
         return self._once("fetch", query, args)
+
+    def fetchmany(self, query: str, args: Sequence[Sequence[Any]]) -> Coroutine[Any, Any, list[Any]]:
+        return self._once("fetchmany", query, (args,))
 
     def execute(self, query: str, *args: Any) -> Coroutine[Any, Any, str]:
         return self._once("execute", query, args)

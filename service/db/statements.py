@@ -1,7 +1,7 @@
 """Statements read by name from sql/queries, each under its signature."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -29,6 +29,7 @@ class Executor(Protocol):
 
     async def fetchrow(self, query: str, *args: Any) -> Any: ...
     async def fetch(self, query: str, *args: Any) -> list[Any]: ...
+    async def fetchmany(self, query: str, args: Sequence[Sequence[Any]]) -> list[Any]: ...
     async def execute(self, query: str, *args: Any) -> str: ...
 
 
@@ -59,6 +60,15 @@ class Queries:
 
     async def all(self, conn: Executor, name: str, row: type[Row], /, **facts: Any) -> list[Row]:
         return [row(*record) for record in await self._execute(conn.fetch, name, facts)]
+
+    async def many(self, conn: Executor, name: str, row: type[Row], /, runs: Sequence[dict[str, Any]]) -> list[Row]:
+        """Run a statement with each of these facts, in one round trip and one transaction; return all rows."""
+        calls = [self.statements[name].call(facts) for facts in runs]
+        if not calls:
+            return []
+        call = [calls[0][0], [values for _, *values in calls]]
+        records = await (_with_failpoints(name, conn.fetchmany, call) if failpoints.armed else conn.fetchmany(*call))
+        return [row(*record) for record in records]
 
     async def stream(
         self, conn: "Connection", name: str, row: type[Row], /, *, timeout: float, **facts: Any

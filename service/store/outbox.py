@@ -181,15 +181,14 @@ async def enqueue(
 async def claim_all(conn: Executor, mails: Sequence[DueMail], *, worker: str, lease: float) -> list[Claim]:
     """Claim mails, in this order; those are left out that have ended or are another worker's. `lease` is in seconds.
 
-    One statement a project: an error leaves those of the projects before it claimed.
+    One statement a project.
     """
     by_project = defaultdict[str, list[UUID]](list)
     for mail in mails:
         by_project[mail.project_id].append(mail.id)
-    claims: dict[UUID, Claim] = {}
-    for project_id, ids_ in by_project.items():
-        facts = {"project_id": project_id, "ids": ids_, "worker": worker, "lease": lease}
-        claims |= {each.id: each for each in await _sql.all(conn, "claim_mails", Claim, **facts)}
+    facts = {"worker": worker, "lease": lease}
+    runs = [{"project_id": project_id, "ids": mail_ids, **facts} for project_id, mail_ids in by_project.items()]
+    claims = {each.id: each for each in await _sql.many(conn, "claim_mails", Claim, runs)}
     return [claims[mail.id] for mail in mails if mail.id in claims]
 
 
@@ -231,32 +230,42 @@ async def assign_recipient(conn: Executor, claim: Claim, token: Token) -> Assign
 
 async def renew(conn: Executor, leases: list[Lease], *, worker: str, lease: float) -> list[Lease]:
     """Renew leases and return those that are still this worker's; another has claimed the rest."""
-    renewed: list[Lease] = []
-    for project_id, held in (await _by_project(conn, leases)).items():
-        facts = {"project_id": project_id, "ids": [each.id for each in held], "worker": worker, "lease": lease}
-        attempts = [each.attempts for each in held]
-        renewed += await _sql.all(conn, "renew_leases", Lease, **facts, attempts=attempts)
-    return renewed
+    runs = [
+        {
+            "project_id": project_id,
+            "ids": [each.id for each in held],
+            "attempts": [each.attempts for each in held],
+            "worker": worker,
+            "lease": lease,
+        }
+        for project_id, held in await _by_project(conn, leases)
+    ]
+    return await _sql.many(conn, "renew_leases", Lease, runs)
 
 
 async def mark_sent(conn: Executor, accepted: Sequence[Acceptance], *, worker: str) -> set[Lease]:
     """Record what relays accepted; return it without what had ended otherwise, or was claimed once more, meanwhile."""
     by_lease = {each.lease: each for each in accepted}
-    recorded = set[Lease]()
-    for project_id, leases in (await _by_project(conn, by_lease)).items():
-        facts = {
+    runs = [
+        {
+            "project_id": project_id,
             "ids": [lease.id for lease in leases],
             "attempts": [lease.attempts for lease in leases],
             "servers": [by_lease[lease].server for lease in leases],
             "codes": [by_lease[lease].code for lease in leases],
             "answers": [by_lease[lease].answer for lease in leases],
+            "worker": worker,
         }
-        recorded.update(await _sql.all(conn, "record_mails_sent", Lease, project_id=project_id, **facts, worker=worker))
-    return recorded
+        for project_id, leases in await _by_project(conn, by_lease)
+    ]
+    return set(await _sql.many(conn, "record_mails_sent", Lease, runs))
 
 
-async def _by_project(conn: Executor, leases: Iterable[Lease]) -> dict[str, list[Lease]]:
-    """Group leases by project, which is looked up where a lease does not tell it."""
+async def _by_project(conn: Executor, leases: Iterable[Lease]) -> list[tuple[str, list[Lease]]]:
+    """Group leases by project, which is looked up where a lease does not tell it.
+
+    Projects are sorted: rows of all are locked in one transaction, and two that meet can't deadlock.
+    """
     known = {lease.id: lease.project_id for lease in leases if lease.project_id}
     if unknown := [lease.id for lease in leases if not lease.project_id]:
         known |= await find_projects(conn, unknown)
@@ -264,7 +273,7 @@ async def _by_project(conn: Executor, leases: Iterable[Lease]) -> dict[str, list
     for lease in leases:
         if lease.id in known:
             by_project[known[lease.id]].append(lease)
-    return by_project
+    return sorted(by_project.items())
 
 
 async def find_projects(conn: Executor, mail_ids: list[UUID]) -> dict[UUID, str]:

@@ -56,10 +56,15 @@ async def confirm(conn: Executor, ring: KeyRing, claims: Sequence[Claim]) -> lis
         if claim.has_suppressions:
             of_claim = _hashes(ring, claim.project_id, claim.recipient)
             hashes[claim.project_id] |= dict.fromkeys(of_claim, claim.recipient)
-    refused: set[tuple[str, str]] = set()
-    for project_id, known in hashes.items():
-        found = await _sql.all(conn, "find_suppressed", AddressHash, project_id=project_id, hashes=list(known))
-        refused |= {(project_id, known[each.address_hash]) for each in found}
+    runs = [{"project_id": project_id, "hashes": list(known)} for project_id, known in hashes.items()]
+    # A hash is of an address and its project.
+    found = {each.address_hash for each in await _sql.many(conn, "find_suppressed", AddressHash, runs)}
+    refused = {
+        (project_id, address)
+        for project_id, known in hashes.items()
+        for address_hash, address in known.items()
+        if address_hash in found
+    }
     return [
         replace(claim, suppressed=True) if (claim.project_id, claim.recipient) in refused else claim for claim in claims
     ]

@@ -32,6 +32,7 @@ class UnitOfWork:
 
     def __init__(self, connection: Connection) -> None:
         self.fetchrow, self.fetch, self.execute = connection.fetchrow, connection.fetch, connection.execute
+        self.fetchmany = connection.fetchmany
         self.mails, self.sms, self.events = [], [], []
         self.committed = Committed()
 

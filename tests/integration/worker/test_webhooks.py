@@ -295,7 +295,8 @@ async def test_a_replay_of_a_time_has_all_of_it(pool: Pool, receiver: Receiver):
     """Several batches are: from its beginning, without its end, and events that were filed long after the next ones."""
     await pool.execute(
         "insert into feed_events (project_id, number, id, name, user_id, at)"
-        " select 'shop', n, gen_random_uuid(), 'session.create', 'ann', '2026-01-02'::timestamptz - n / 2 * interval '1 s'"
+        " select 'shop', n, gen_random_uuid(), 'session.create', 'ann',"
+        " '2026-01-02'::timestamptz - n / 2 * interval '1 second'"
         " from generate_series(1, 1300) n"
     )
     second = timedelta(seconds=1)
