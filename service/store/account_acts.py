@@ -1,4 +1,4 @@
-"""Acts of one statement: what belongs together is written by data-modifying CTEs, in one round trip.
+"""Acts of one statement: what belongs together is written by data-modifying CTEs or by a function, in one round trip.
 
 Each names its act, whose row tells the outcome if the answer is lost. Jobs are named before the statement is run.
 """

@@ -41,7 +41,7 @@ def uses(tree: ast.Module) -> list[Use]:
     for node in ast.walk(tree):
         match node:
             case ast.Call(
-                func=ast.Attribute(value=ast.Name(id="_sql"), attr="one" | "all" | "stream" as method),
+                func=ast.Attribute(value=ast.Name(id="_sql"), attr="one" | "all" | "many" | "stream" as method),
                 args=[_, ast.Constant(value=str(name)), row, *_],
             ):
                 found.append(Use(name, method, ast.unparse(row)))
@@ -119,7 +119,7 @@ def test_its_noun_runs_it(noun: str, statement: Statement):
     found = [use for use in uses(modules("service")[home_of(noun)]) if use.name == statement.name]
     assert found, f"{home_of(noun)} does not run {statement.name}"
     many = dict(_HEADER.findall((SQL / "queries" / f"{noun}.sql").read_text()))[statement.name] == "*"
-    wanted = {"value", "run", "text"} if statement.row is None else {"all", "stream"} if many else {"one"}
+    wanted = {"value", "run", "text"} if statement.row is None else {"all", "many", "stream"} if many else {"one"}
     assert {use.method for use in found} <= wanted, found
     assert {use.row for use in found} <= {statement.row}, found
 
