@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Entry] = {
     "secret-keys": Entry("secret_keys", "which of SECRET_KEYS the database still needs, before one is taken away"),
     "users": Entry("users", "users of a project: passwords are read from standard input, never from the command"),
     "import": Entry("import_commands", "import users of another service: an Appwrite project (docs/moving.md)"),
+    "shadow": Entry("shadow", "send the same reads to Appwrite and here, and compare the answers (docs/moving.md)"),
     "mails": Entry("mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs"),
     "suppressions": Entry("suppressions", "addresses that get no mail, because their mailboxes refuse it"),
     "test-accounts": Entry("test_accounts", "addresses for tests and reviews, whose mailed codes may be a fixed one"),

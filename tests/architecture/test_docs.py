@@ -33,6 +33,7 @@ _OTHERS = frozenset(
         "ON_ERROR_STOP",
         "OWNER_PASSWORD",
         "API_PASSWORD",
+        "ACCOUNTS_API_KEY",
         "APPWRITE_API_KEY",
         "APPWRITE_OPENSSL_KEY",
         "APPWRITE_KEY",
