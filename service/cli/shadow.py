@@ -60,8 +60,8 @@ async def run(arguments: argparse.Namespace, settings: "Settings") -> object:
         AppwriteApi(arguments.endpoint, arguments.source_project, keys[0]) as there,
         AppwriteApi(here_url, arguments.project, keys[1]) as here,
     ):
-        requests = _of_file(arguments.file) if arguments.file else _of_users(there, arguments.users)
-        async for request in requests:
+        reads = _of_file(arguments.file) if arguments.file else _of_users(there, arguments.users)
+        async for request in reads:
             found = await _compare(request, there, here)
             tally.sent += 1
             tally.alike += not found
