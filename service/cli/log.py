@@ -37,10 +37,9 @@ def add(verbs: Any) -> None:
     export = add_command(words, "export", log_following.export, "print a project's log, one JSON object a line")
     export.add_argument("--month", type=_month, metavar="YYYY-MM", help="the rows of this month alone")
     follow = add_command(words, "follow", log_following.follow, "print what comes into a project's log, as it comes")
-    follow.add_argument("--cursor", metavar="FILE", help="where to keep how far it came, to go on there next time")
-    follow.add_argument("--once", action="store_true", help="end when all is printed that is there")
+    export.add_argument("project", metavar="ID")
+    log_following.add_options(follow)
     for made in (export, follow):
-        made.add_argument("project", metavar="ID")
         made.add_argument(
             "--format", choices=tuple(FORMATS), default="ndjson",
             help="ndjson has all values; ecs and ocsf are for a SIEM (docs/security-log.md#for-a-siem)",

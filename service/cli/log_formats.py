@@ -48,6 +48,7 @@ ACTIVITIES: Mapping[str, Activity] = {
     Event.ACCOUNT_CREATE: _CREATE,
     Event.BY_OPERATOR_CREATE: _CREATE,
     Event.ACCOUNT_DELETE: _DELETE,
+    Event.ACCOUNT_END: _DELETE,
     Event.BY_OPERATOR_DELETE: _DELETE,
     Event.STATUS_UPDATE: _DISABLE,
     Event.PASSWORD_UPDATE: _PASSWORD_CHANGE,
@@ -57,7 +58,7 @@ ACTIVITIES: Mapping[str, Activity] = {
     Event.AUTHENTICATOR_CREATE: _FACTOR_ENABLE,
     Event.AUTHENTICATOR_DELETE: _FACTOR_DISABLE,
 }
-_FAILED = {Event.CHALLENGE_FAILED}
+FAILED = frozenset({Event.CHALLENGE_FAILED})
 _UNKNOWN_COUNTRY = ("", "--")
 
 
@@ -88,7 +89,7 @@ def ecs(project_id: str, row: ChainedRow) -> dict[str, Any]:
         "event.category": ["authentication" if signs_in else "iam"],
         "event.type": [activity.ecs_type] if signs_in else ["user", activity.ecs_type],
         "event.action": row.name,
-        "event.outcome": "failure" if row.name in _FAILED else "success",
+        "event.outcome": "failure" if row.name in FAILED else "success",
         "service.name": "accounts",
         "service.version": VERSION,
         "user.id": row.user_id,
@@ -108,14 +109,15 @@ def ecs(project_id: str, row: ChainedRow) -> dict[str, Any]:
 
 def ocsf(project_id: str, row: ChainedRow) -> dict[str, Any]:
     """Return an event of the class Authentication or Account Change."""
-    activity, failed = _activity(row), row.name in _FAILED
+    activity, failed = _activity(row), row.name in FAILED
     found: dict[str, Any] = {
         "category_uid": 3,
         "category_name": "Identity & Access Management",
         "class_uid": activity.class_uid,
         "class_name": "Authentication" if activity.class_uid == _AUTHENTICATION else "Account Change",
         "activity_id": activity.id,
-        "activity_name": activity.name,
+        # Of another activity the schema wants the source's own name.
+        "activity_name": row.name if activity.id == _OTHER else activity.name,
         "type_uid": activity.class_uid * 100 + activity.id,
         "severity_id": 2 if failed else 1,
         "status_id": 2 if failed else 1,

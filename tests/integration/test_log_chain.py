@@ -1,6 +1,8 @@
 """The chain of the security log: what was filed can't be changed, left out or added without a trace."""
 
 import asyncio
+import re
+import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +26,7 @@ from service.store.events import Actor, Event
 from service.store.projects import Project
 from service.store.security_log import Entry
 from service.store.unit_of_work import unit_of_work
+from testkit.sources import ROOT
 from tests.integration.conftest import Terminal
 from worker.security_log import SecurityLogWriter
 
@@ -225,3 +228,19 @@ async def test_an_operator_verifies_and_takes_the_key_elsewhere(
     assert (code, "row 2 (" in out, "was changed" in out) == (UNWELL, True, True)
     assert (await type_("log", "verify", "--month", "2020-01"))[0] == MISSING
     assert (await type_("log", "public-key", "other"))[0] == MISSING
+
+
+async def test_openssl_verifies_a_checkpoint(
+    type_: Terminal, pool: Pool, project: Project, settings: Settings, tmp_path: Path
+):
+    """By the page's line, after what jq and xxd take out of the JSON; not when a character of the text is another."""
+    await file(pool, 2)
+    await log_checkpoints.sign_due(pool, settings.key_ring, most=100)
+    (checkpoint,) = await type_.json("log", "checkpoints", "shop")
+    (tmp_path / "log.pem").write_text((await type_("log", "public-key"))[1])
+    (tmp_path / "signature").write_bytes(bytes.fromhex(checkpoint["signature"]))
+    (line,) = re.findall(r"^openssl pkeyutl .*$", (ROOT / "docs" / "security-log.md").read_text(), re.MULTILINE)
+    for text, code in ((checkpoint["text"], 0), (checkpoint["text"].replace("rows 2", "rows 3"), 1)):
+        (tmp_path / "text").write_text(text)
+        done = await asyncio.to_thread(subprocess.run, line.split(), cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == code, done.stdout + done.stderr
