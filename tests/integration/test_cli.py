@@ -95,7 +95,7 @@ async def test_every_setting_of_a_project_can_be_set(type_: Terminal, tmp_path: 
     typed = {"N": ("32", 32), "on|off": ("true", True), "TIME": ("1h", 3600), "LANGUAGE": ("fr", "fr"),
              "URL": ("https://x.example.com/", "https://x.example.com/"), "#RRGGBB": ("#ABCDEF", "#abcdef"),
              "FILE": (str(tmp_path / "logo.png"), "image/png"), "A,B": ("custom,totp", ["totp", "custom"]),
-             "ask|trust": ("trust", "trust"),
+             "ask|trust": ("trust", "trust"), "open|closed|domains": ("closed", "closed"),
              "HOST": ("Example.com", "example.com"), "+A,+B": ("+49,+43", ["+49", "+43"]),
              "NUMBER=CODE,...": ("+491701234567=123456", {"+491701234567": "123456"})}  # fmt: skip
     made = await type_.json("projects", "create", "shop")
@@ -109,6 +109,8 @@ async def test_every_setting_of_a_project_can_be_set(type_: Terminal, tmp_path: 
             value, wanted = "smtp://relay.example.com", "relay.example.com:587"
         if option.name == "redirect_schemes":
             value, wanted = "com.example.shop", ["com.example.shop"]
+        if option.name in ("sign_up_domains", "test_domains"):
+            value, wanted = "shop.example,example.com", ["shop.example", "example.com"]
         changed = await type_.json("projects", "set", "shop", option.flag, value)
         assert changed[option.name] == wanted
     assert changed.keys() == made.keys()
