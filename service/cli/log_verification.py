@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from service.crypto import log_checkpoints, log_hashes
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # A row without personal values has this many empty ones after its user, who is none.
 _BLANK = (None, *[""] * (len(log_chain.PERSONAL) - 1))
+# Two workers may sign one after the other; only the first checkpoint of a row is kept.
+_LATE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +132,23 @@ async def _verify(conn: Connection, project: Project, month: str) -> Report:
             if checkpoint.month == month:
                 _demand(project.keys.fault(checkpoint))
                 report.checkpoints += 1
+        for chain in project.chains:
+            if chain.month == month:
+                _demand(_signing_fault(chain, project.checkpoints))
     except Broken as broken:
         report.fault = str(broken)
     return report
+
+
+def _signing_fault(chain: Chain, checkpoints: Sequence["Checkpoint"]) -> str | None:
+    """Return what would keep workers from signing, or says that a checkpoint is gone."""
+    newest = {each.number: each.at for each in checkpoints if each.month == chain.month}.get(chain.signed_number)
+    if newest is None:
+        return f"the checkpoint of row {chain.signed_number} is gone" if chain.signed_number else None
+    late = chain.signed_at is None or chain.signed_at - newest > _LATE
+    return (
+        f"the checkpoint of row {chain.signed_number} was signed at another time than its chain says" if late else None
+    )
 
 
 async def _follow(conn: Connection, project: Project, report: Report) -> None:

@@ -31,7 +31,10 @@ _PATIENCE = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A chain and its last row; without one `number` is 0. It starts where the one of an earlier month stood."""
+    """A chain and its last row; without one `number` is 0. It starts where the one of an earlier month stood.
+
+    `signed_number` and `signed_at` are those of the newest checkpoint; 0 and None before the first.
+    """
 
     month: str
     number: int
@@ -39,6 +42,8 @@ class Chain:
     previous_month: str | None
     previous_number: int | None
     previous_hash: bytes | None
+    signed_number: int
+    signed_at: datetime | None
 
     @property
     def previous(self) -> log_hashes.Previous | None:

@@ -1,6 +1,6 @@
 -- name: lock_log_chain(project_id, month) -> Chain?
 -- Until the transaction ends: others that file rows of the same chain wait.
-select month, number, hash, previous_month, previous_number, previous_hash from log_chains
+select month, number, hash, previous_month, previous_number, previous_hash, signed_number, signed_at from log_chains
 where project_id = :project_id and month = :month for update;
 
 -- name: create_log_chain(project_id, month)
@@ -17,14 +17,14 @@ on conflict do nothing;
 delete from logs where project_id = :project_id and id = any(:ids::uuid[]) and chain_number > :number returning id;
 
 -- name: list_log_chains(project_id) -> Chain*
-select month, number, hash, previous_month, previous_number, previous_hash from log_chains
+select month, number, hash, previous_month, previous_number, previous_hash, signed_number, signed_at from log_chains
 where project_id = :project_id order by month;
 
 -- name: get_first_kept_month(months)
 select to_char((now() at time zone 'UTC') - make_interval(months => :months), 'YYYY-MM');
 
 -- name: find_log_chain(project_id, month) -> Chain?
-select month, number, hash, previous_month, previous_number, previous_hash from log_chains
+select month, number, hash, previous_month, previous_number, previous_hash, signed_number, signed_at from log_chains
 where project_id = :project_id and month = :month;
 
 -- name: keep_snapshot()

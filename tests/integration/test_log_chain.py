@@ -244,3 +244,40 @@ async def test_openssl_verifies_a_checkpoint(
         (tmp_path / "text").write_text(text)
         done = await asyncio.to_thread(subprocess.run, line.split(), cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == code, done.stdout + done.stderr
+
+
+async def test_what_somebody_may_try_who_writes_to_postgres(pool: Pool, project: Project, settings: Settings):
+    """To take a month away, renumber rows, keep workers from signing, move checkpoints: each is found."""
+    earliest = EARLIER.replace(day=1) - timedelta(days=3)
+    for at in (earliest, EARLIER, NOW):
+        await file(pool, 3, at=at)
+    await log_checkpoints.sign_due(pool, settings.key_ring, most=100)
+    tables, months = await Tables.read(pool), [f"{at:%Y-%m}" for at in (earliest, EARLIER, NOW)]
+    row = {row["chain_number"]: row["id"] for row in tables.rows["logs"] if row["at"] == NOW}
+    taken = "".join(f"delete from {table} where month = '{months[1]}'; " for table in CHAINS)
+    taken += f"delete from logs where at = '{EARLIER}'; "
+    joined = (
+        "update log_chains set (previous_month, previous_number, previous_hash) = "
+        f"(select month, number, hash from log_chains where month = '{months[0]}') where month = '{MONTH}'"
+    )
+    put_off = "was signed at another time than its chain says"
+    for statements, fault in {
+        taken: "the chain of this month is gone",
+        taken + joined: f"row 1 ({row[1]}) was changed",
+        f"delete from logs where at = '{NOW}' and chain_number = 1; "
+        f"update logs set chain_number = chain_number - 1 where at = '{NOW}'; "
+        f"update log_chains set number = 2 where month = '{MONTH}'": f"row 1 ({row[2]}) was changed",
+        f"update logs set chain_number = null, hash = null where at = '{NOW}' and chain_number = 2": (
+            f"row 2 is missing before {row[3]}"
+        ),
+        "update log_chains set signed_number = 9223372036854775807": (
+            "the checkpoint of row 9223372036854775807 is gone"
+        ),
+        "update log_chains set signed_at = now() + interval '9 years'": f"the checkpoint of row 3 {put_off}",
+        "update log_checkpoints set project_id = 'other'": "the checkpoint of row 3 is gone",
+        "delete from log_checkpoints": "the checkpoint of row 3 is gone",
+    }.items():
+        await pool.execute(statements)
+        assert (await faults(pool, settings))[0] == fault, statements
+        await tables.restore(pool)
+    assert await faults(pool, settings) == []
