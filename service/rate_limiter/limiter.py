@@ -99,7 +99,7 @@ class RateLimiter:
         return [list(islice(usages, len(group.names))) for group in groups]
 
     async def _uncount_in_redis(self, groups: Sequence[_Group]) -> None:
-        await self.redis.refund([(name, group.call_id) for group in groups for name in group.names])
+        await self.redis.refund(_entries(groups))
 
     async def _count_alone(self, group: _Group, in_redis: list[Usage] | None) -> Tally:
         """Count in one group, which Redis may have refused, or know nothing certain of."""
@@ -117,7 +117,13 @@ class RateLimiter:
     ) -> list[Tally]:
         """Count in Postgres what Redis has counted, or knows nothing certain of."""
         names, rules, numbers = _joined(groups)
-        found = await self._store.count(names, [rule.limit for rule in rules], [rule.window for rule in rules], numbers)
+        limits, seconds = [rule.limit for rule in rules], [rule.window for rule in rules]
+        try:
+            found = await self._store.count(names, limits, seconds, numbers)
+        except BaseException:
+            # The call is not let through: who asks again while Postgres is away uses no place up.
+            self.redis.owe(_entries(groups))
+            raise
         rows, tallies = iter(found), list[Tally]()
         for place, (group, known) in enumerate(zip(groups, in_redis, strict=True)):
             own = list(islice(rows, len(group.names)))
@@ -188,6 +194,11 @@ class RateLimiter:
         if not any(until > now for until, _ in notes):
             return None
         return [Usage(_ENDLESS if until > now else 0, max(0, int((free - now) * 1_000_000))) for until, free in notes]
+
+
+def _entries(groups: Sequence[_Group]) -> list[tuple[str, str]]:
+    """List what groups hold in Redis, once it has counted them."""
+    return [(name, group.call_id) for group in groups for name in group.names]
 
 
 def _joined(groups: Sequence[_Group]) -> tuple[list[str], list[Rule], list[int]]:

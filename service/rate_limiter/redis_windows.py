@@ -68,6 +68,10 @@ class RedisWindows:
         if self._owed and not self._is_backing_off():
             await self._ask(None)
 
+    def owe(self, entries: Sequence[tuple[str, str]]) -> None:
+        """Remove entries with the next message."""
+        self._owed.extend(entries)
+
     async def _ask(self, arguments: Sequence[str | int] | None) -> list[Usage] | None:
         asked = _Asked(arguments, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)

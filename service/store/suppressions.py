@@ -5,7 +5,7 @@ An address is kept as a hash under a key of the service. After a rotation it is 
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -26,7 +26,7 @@ _DISPROVED = ("bounced", "complained")
 class Suppression:
     """A suppression; the recipient is known as long as the mail is kept whose outcome it was."""
 
-    address_hash: str
+    address_hash: str = field(repr=False)
     cause: str
     since: datetime
     until: datetime
@@ -36,7 +36,7 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True)
 class AddressHash:
-    address_hash: bytes
+    address_hash: bytes = field(repr=False)
 
 
 def _hashes(ring: KeyRing, project_id: str, address: str) -> list[bytes]:

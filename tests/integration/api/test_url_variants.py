@@ -13,7 +13,9 @@ from testkit.proofs import WAYS, Post, use
 
 LOGIN = {"email": "ann@example.com", "password": "correct horse"}
 # Each says when it was made: no two answers have the same.
-OF_THE_MOMENT = ("date", "x-request-id", "x-ratelimit-reset", "ratelimit")
+OF_THE_MOMENT = (
+    "date", "x-request-id", "x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit", "transfer-encoding"
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -39,7 +41,8 @@ async def test_head_is_get_without_a_body(api: Api, path: str):
         assert await head.read() == b""
         same = {name: value for name, value in got.headers.items() if name.lower() not in OF_THE_MOMENT}
         assert {name: value for name, value in head.headers.items() if name.lower() not in OF_THE_MOMENT} == same
-        assert int(head.headers["Content-Length"]) == len(await got.read())
+        # An answer that is written while it is read has no length to tell.
+        assert int(head.headers.get("Content-Length", 0)) == (len(await got.read()) if got.content_length else 0)
 
 
 async def test_head_of_a_mailed_link_uses_nothing_up(api: Api, post: Post):
