@@ -1,5 +1,6 @@
 """Users, and members: users who came with a live session."""
 
+from collections.abc import Awaitable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
@@ -168,7 +169,7 @@ async def create(
     """Create a user. Raises UserExists for a taken id or address, and for one that its former owner may reclaim."""
     facts = {"email_verified": False, "name": name, "password_hash": password_hash}
     user = await _with_targets(
-        conn, await _sql.one(conn, "create_user", User, project_id=project_id, ids=[user_id], email=email, **facts)
+        conn, _sql.one(conn, "create_user", User, project_id=project_id, ids=[user_id], email=email, **facts)
     )
     if user is None:
         raise UserExists
@@ -195,7 +196,7 @@ async def register(
     """Register a user for an address that was just proved, under the first free id; None if the address is taken."""
     facts = {"email_verified": True, "name": name, "password_hash": password_hash}
     return await _with_targets(
-        conn, await _sql.one(conn, "create_user", User, project_id=project_id, ids=user_ids, email=email, **facts)
+        conn, _sql.one(conn, "create_user", User, project_id=project_id, ids=user_ids, email=email, **facts)
     )
 
 
@@ -207,22 +208,20 @@ async def create_verified_if_absent(
     None if another account has proved an address of that mailbox, and the project wants one for each.
     """
     return await _with_targets(
-        conn, await _sql.one(conn, "ensure_user", Ensured, project_id=project_id, ids=user_ids, email=email)
+        conn, _sql.one(conn, "ensure_user", Ensured, project_id=project_id, ids=user_ids, email=email)
     )
 
 
 async def find(conn: Executor, project_id: str, *, user_id: str) -> User | None:
-    return await _with_targets(conn, await _sql.one(conn, "find_user", User, project_id=project_id, id=user_id))
+    return await _with_targets(conn, _sql.one(conn, "find_user", User, project_id=project_id, id=user_id))
 
 
 async def find_by_email(conn: Executor, project_id: str, *, email: str) -> User | None:
-    return await _with_targets(
-        conn, await _sql.one(conn, "find_user_by_email", User, project_id=project_id, email=email)
-    )
+    return await _with_targets(conn, _sql.one(conn, "find_user_by_email", User, project_id=project_id, email=email))
 
 
 async def lock(conn: Executor, project_id: str, *, user_id: str) -> User | None:
-    return await _with_targets(conn, await _sql.one(conn, "lock_user", User, project_id=project_id, id=user_id))
+    return await _with_targets(conn, _sql.one(conn, "lock_user", User, project_id=project_id, id=user_id))
 
 
 async def claim(conn: Executor, project_id: str, *, user_id: str, email: str) -> User | None:
@@ -236,17 +235,17 @@ async def lock_member(conn: Executor, member: Member, *, claimed: str | None = N
     if claimed is not None:
         await _sql.value(conn, "claim_address", project_id=member.project_id, email=claimed, id=member.id)
     who = {"project_id": member.project_id, "id": member.id, "session_id": member.session_id}
-    return await _with_targets(conn, await _sql.one(conn, "lock_member", Member, **who))
+    return await _with_targets(conn, _sql.one(conn, "lock_member", Member, **who))
 
 
 async def find_member_by_secret(conn: Executor, project_id: str, *, user_id: str, secret_hash: bytes) -> Member | None:
     who = {"project_id": project_id, "user_id": user_id, "secret_hash": secret_hash}
-    return await _with_targets(conn, await _sql.one(conn, "find_member_by_secret", Member, **who))
+    return await _with_targets(conn, _sql.one(conn, "find_member_by_secret", Member, **who))
 
 
 async def find_member_by_session(conn: Executor, project_id: str, *, user_id: str, session_id: str) -> Member | None:
     who = {"project_id": project_id, "user_id": user_id, "session_id": session_id}
-    return await _with_targets(conn, await _sql.one(conn, "find_member_by_session", Member, **who))
+    return await _with_targets(conn, _sql.one(conn, "find_member_by_session", Member, **who))
 
 
 async def change_password(conn: Executor, user: User, *, password_hash: str, kept: int) -> None:
@@ -293,25 +292,17 @@ async def update_accessed_at(conn: Executor, user: User) -> None:
 
 
 async def lock_by_email(conn: Executor, project_id: str, *, email: str) -> User | None:
-    return await _with_targets(
-        conn, await _sql.one(conn, "lock_user_by_email", User, project_id=project_id, email=email)
-    )
+    return await _with_targets(conn, _sql.one(conn, "lock_user_by_email", User, project_id=project_id, email=email))
 
 
 async def change_name(conn: Executor, user: User, *, name: str) -> User:
-    return _require(
-        await _with_targets(
-            conn, await _sql.one(conn, "change_name", User, project_id=user.project_id, id=user.id, name=name)
-        )
-    )
+    return await _changed(conn, _sql.one(conn, "change_name", User, project_id=user.project_id, id=user.id, name=name))
 
 
 async def change_prefs(conn: Executor, user: User, *, prefs: str) -> User:
     """Change preferences. `prefs` is JSON text; it comes back byte for byte."""
-    return _require(
-        await _with_targets(
-            conn, await _sql.one(conn, "change_prefs", User, project_id=user.project_id, id=user.id, prefs=prefs)
-        )
+    return await _changed(
+        conn, _sql.one(conn, "change_prefs", User, project_id=user.project_id, id=user.id, prefs=prefs)
     )
 
 
@@ -321,7 +312,7 @@ async def change_email(conn: Executor, user: User, *, email: str, password_hash:
         raise EmailTaken
     await _set_first_password(conn, user, password_hash)
     changed = await _with_targets(
-        conn, await _sql.one(conn, "change_email", User, project_id=user.project_id, id=user.id, email=email)
+        conn, _sql.one(conn, "change_email", User, project_id=user.project_id, id=user.id, email=email)
     )
     if changed is None:  # the row is locked, so it is there: the address is another user's, or may become it again
         raise EmailTaken
@@ -334,26 +325,20 @@ async def remove_password(conn: Executor, user: User) -> None:
 
 async def secure(conn: Executor, user: User, *, email: str) -> User:
     """Void the password and restore the proved address, unless another user has it by now. Claim first."""
-    return _require(
-        await _with_targets(
-            conn, await _sql.one(conn, "restore_user", User, project_id=user.project_id, id=user.id, email=email)
-        )
+    return await _changed(
+        conn, _sql.one(conn, "restore_user", User, project_id=user.project_id, id=user.id, email=email)
     )
 
 
 async def change_status(conn: Executor, user: User, *, status: Status) -> User:
-    return _require(
-        await _with_targets(
-            conn, await _sql.one(conn, "change_status", User, project_id=user.project_id, id=user.id, status=status)
-        )
+    return await _changed(
+        conn, _sql.one(conn, "change_status", User, project_id=user.project_id, id=user.id, status=status)
     )
 
 
 async def close(conn: Executor, user: User) -> User:
     """Block a user for good, as its own member does: an address proved by another person counts as unproved."""
-    return _require(
-        await _with_targets(conn, await _sql.one(conn, "disable_user", User, project_id=user.project_id, id=user.id))
-    )
+    return await _changed(conn, _sql.one(conn, "disable_user", User, project_id=user.project_id, id=user.id))
 
 
 async def is_proved_by_holder(conn: Executor, user: User) -> bool:
@@ -367,18 +352,16 @@ async def is_number_proved_by_holder(conn: Executor, user: User) -> bool:
 
 
 async def set_email_verified(conn: Executor, user: User, *, email_verified: bool) -> User:
-    return _require(
-        await _with_targets(
+    return await _changed(
+        conn,
+        _sql.one(
             conn,
-            await _sql.one(
-                conn,
-                "set_email_verified",
-                User,
-                project_id=user.project_id,
-                id=user.id,
-                email_verified=email_verified,
-            ),
-        )
+            "set_email_verified",
+            User,
+            project_id=user.project_id,
+            id=user.id,
+            email_verified=email_verified,
+        ),
     )
 
 
@@ -390,27 +373,17 @@ async def change_times(
     times = {"created_at": min(created_at, now), "password_updated_at": password_updated_at}
     if password_updated_at is not None:
         times["password_updated_at"] = min(password_updated_at, now)
-    return _require(
-        await _with_targets(
-            conn, await _sql.one(conn, "change_times", User, project_id=user.project_id, id=user.id, **times)
-        )
-    )
+    return await _changed(conn, _sql.one(conn, "change_times", User, project_id=user.project_id, id=user.id, **times))
 
 
 async def change_labels(conn: Executor, user: User, *, labels: list[str]) -> User:
-    return _require(
-        await _with_targets(
-            conn, await _sql.one(conn, "change_labels", User, project_id=user.project_id, id=user.id, labels=labels)
-        )
+    return await _changed(
+        conn, _sql.one(conn, "change_labels", User, project_id=user.project_id, id=user.id, labels=labels)
     )
 
 
 async def change_mfa(conn: Executor, user: User, *, mfa: bool) -> User:
-    return _require(
-        await _with_targets(
-            conn, await _sql.one(conn, "change_mfa", User, project_id=user.project_id, id=user.id, mfa=mfa)
-        )
-    )
+    return await _changed(conn, _sql.one(conn, "change_mfa", User, project_id=user.project_id, id=user.id, mfa=mfa))
 
 
 async def restore_mfa(conn: Executor, user: User, *, since: datetime) -> None:
@@ -435,7 +408,7 @@ async def create_by_number_if_absent(
     """Return the user of a number that was just proved, locked; created under the first free id if there is none."""
     return await _with_targets(
         conn,
-        await _sql.one(conn, "ensure_user_of_number", NumberOwner, project_id=project_id, ids=user_ids, phone=phone),
+        _sql.one(conn, "ensure_user_of_number", NumberOwner, project_id=project_id, ids=user_ids, phone=phone),
     )
 
 
@@ -455,21 +428,19 @@ async def verify_phone(conn: Executor, user: User, *, by_holder: bool) -> User:
     """Mark the number as proved; other accounts lose it. Claim the number first."""
     facts = {"project_id": user.project_id, "id": user.id, "phone": user.phone, "by_holder": by_holder}
     await _sql.value(conn, "give_number", project_id=user.project_id, id=user.id, phone=user.phone)
-    return _require(await _with_targets(conn, await _sql.one(conn, "verify_phone", User, **facts)))
+    return await _changed(conn, _sql.one(conn, "verify_phone", User, **facts))
 
 
 async def unverify_phone(conn: Executor, user: User) -> User:
     """Mark the number as not proved."""
-    return _require(
-        await _with_targets(conn, await _sql.one(conn, "unverify_phone", User, project_id=user.project_id, id=user.id))
-    )
+    return await _changed(conn, _sql.one(conn, "unverify_phone", User, project_id=user.project_id, id=user.id))
 
 
 async def change_phone(conn: Executor, user: User, *, phone: str | None, password_hash: str | None = None) -> User:
     """Change the number, which is not proved then. What it was is kept for the undo link."""
     await _set_first_password(conn, user, password_hash)
     facts = {"project_id": user.project_id, "id": user.id, "phone": phone}
-    return _require(await _with_targets(conn, await _sql.one(conn, "change_phone", User, **facts)))
+    return await _changed(conn, _sql.one(conn, "change_phone", User, **facts))
 
 
 async def _set_first_password(conn: Executor, user: User, password_hash: str | None) -> None:
@@ -567,15 +538,17 @@ async def expected(conn: Executor, project_id: str, *, wanted: UserFilter) -> in
     return await _sql.expected(conn, "count_users", project_id=project_id, **_conditions(wanted), most=1)
 
 
-def _require(user: User | None) -> User:
-    """Return the user, whose row the caller has locked."""
+async def _changed(conn: Executor, asked: Awaitable[User | None]) -> User:
+    """Return the user that a statement has changed, whose row the caller has locked."""
+    user = await _with_targets(conn, asked)
     if user is None:
         raise LookupError
     return user
 
 
-async def _with_targets(conn: Executor, user: AnyUser | None) -> AnyUser | None:
-    """Return a user with its targets: its row only says that there are none, as most have."""
+async def _with_targets(conn: Executor, asked: Awaitable[AnyUser | None]) -> AnyUser | None:
+    """Return the user of a statement with its targets: its row only says that there are none, as most have."""
+    user = await asked
     if user is None or user.targets:
         return user
     return (await _all_with_targets(conn, user.project_id, [user]))[0]
