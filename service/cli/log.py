@@ -95,7 +95,7 @@ async def _checkpoints(arguments: argparse.Namespace, settings: "Settings") -> o
             "at": each.at,
             "key": each.kid,
             "hash": each.hash.hex(),
-            "text": each.stand.text,
+            "text": each.text,
             "signature": each.signature.hex(),
         }
         for each in found

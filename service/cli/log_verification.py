@@ -34,7 +34,7 @@ class Keys:
         name = f"the checkpoint of row {checkpoint.number}"
         if not known:
             return f"{name} needs the public key {checkpoint.kid}: --public-key FILE"
-        if not log_checkpoints.is_signed(checkpoint.stand, checkpoint.signature, known):
+        if not log_checkpoints.is_signed(checkpoint, checkpoint.signature, known):
             return f"{name} has a wrong signature"
         return None
 

@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime
 
 from service.crypto import log_checkpoints
 from service.crypto.key_derivation import KeyRing
@@ -14,38 +13,17 @@ _sql = Queries("log_checkpoints")
 
 
 @dataclass(frozen=True, slots=True)
-class ChainToSign:
-    project_id: str
-    month: str
-    number: int
-    hash: bytes
-    at: datetime
+class Checkpoint(Stand):
+    """A stand that was signed under the key `kid`."""
 
-    @property
-    def stand(self) -> Stand:
-        return Stand(self.project_id, self.month, self.number, self.hash, self.at)
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    project_id: str
-    month: str
-    number: int
-    hash: bytes
-    at: datetime
     kid: str
     signature: bytes
-
-    @property
-    def stand(self) -> Stand:
-        return Stand(self.project_id, self.month, self.number, self.hash, self.at)
 
 
 async def sign_due(conn: Executor, ring: KeyRing, *, most: int) -> int:
     """Sign the chains that are due, so many at a time, and tell the process log; return how many there were."""
-    found = await _sql.all(conn, "list_chains_to_sign", ChainToSign, most=most)
-    for chain in found:
-        stand = chain.stand
+    found = await _sql.all(conn, "list_chains_to_sign", Stand, most=most)
+    for stand in found:
         kid, signature = log_checkpoints.sign(ring, stand)
         facts = {"project_id": stand.project_id, "month": stand.month, "number": stand.number, "hash": stand.hash}
         if await _sql.run(conn, "record_checkpoint", **facts, at=stand.at, kid=kid, signature=signature):

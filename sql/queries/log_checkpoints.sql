@@ -1,4 +1,4 @@
--- name: list_chains_to_sign(most) -> ChainToSign*
+-- name: list_chains_to_sign(most) -> Stand*
 -- Chains that have grown: new ones at once, then once in each day of UTC.
 select project_id, month, number, hash, now() as at from log_chains
 where number > signed_number
