@@ -10,7 +10,7 @@ from service import json_logging
 from service.metrics import Labels, MetricsPage, Values
 from service.outages import Outage, Peers
 from worker import metric_definitions as known
-from worker.listening import bind, first_host
+from worker.listening import serve
 from worker.metrics import is_own, relay_label
 from worker.relays import Relays
 from worker.sms.webhook import Sender
@@ -98,19 +98,4 @@ class HealthPort:
         app.router.add_get("/live", self.health.live)
         app.router.add_get("/ready", self.health.ready)
         app.router.add_get("/metrics", self.page.show)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-
-        async def start() -> None:
-            site = web.TCPSite(runner, first_host(self.host), self.port)
-            try:
-                await site.start()
-            except OSError:
-                await site.stop()  # it is registered although it did not start
-                raise
-
-        try:
-            await bind(start, self._outage, setting="WORKER_HEALTH_PORT")
-            await asyncio.Event().wait()
-        finally:
-            await runner.cleanup()
+        await serve(app, self.host, self.port, self._outage, setting="WORKER_HEALTH_PORT")

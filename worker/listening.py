@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from aiohttp import web
+
 from service.outages import Outage
 
 _AGAIN = 5.0
@@ -26,3 +28,23 @@ async def bind(start: Callable[[], Awaitable[Made]], outage: Outage, *, setting:
         else:
             outage.record_success(sure=True)
             return made
+
+
+async def serve(app: web.Application, host: str, port: int, outage: Outage, *, setting: str) -> None:
+    """Serve an app until cancelled, at the first address of HOST."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+
+    async def start() -> None:
+        site = web.TCPSite(runner, first_host(host), port)
+        try:
+            await site.start()
+        except OSError:
+            await site.stop()  # it is registered although it did not start
+            raise
+
+    try:
+        await bind(start, outage, setting=setting)
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()

@@ -15,6 +15,7 @@ import orjson
 from service.cli.commands import UsageError
 from service.crypto.secret import Secret
 from service.outages import ServerUnavailable
+from service.response_bodies import read_up_to
 
 PAGE = 100
 # Form of the answers: the first that has targets and labels. Newer servers know it too.
@@ -177,9 +178,7 @@ def _retry_after(text: str) -> float | None:
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > _LARGEST:
-            raise ValueError("too large")
-    return bytes(body)
+    body = await read_up_to(response, _LARGEST + 1)
+    if len(body) > _LARGEST:
+        raise ValueError("too large")
+    return body

@@ -16,6 +16,7 @@ import orjson
 from service import failpoints
 from service.identity_providers import addresses
 from service.identity_providers.faults import ProviderFailure, ProviderUnavailable
+from service.response_bodies import read_up_to
 
 DOCUMENT, ANSWER = 64 * 1024, 256 * 1024
 # Seconds. Less than a request has for all its calls (request_time.py): the next request joins none that is lost.
@@ -110,12 +111,10 @@ class Outbound:
 
 
 async def _body(response: aiohttp.ClientResponse, most: int) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > most:
-            raise ProviderFailure("its answer is too large")
-    return bytes(body)
+    body = await read_up_to(response, most + 1)
+    if len(body) > most:
+        raise ProviderFailure("its answer is too large")
+    return body
 
 
 def _answer(response: aiohttp.ClientResponse, body: bytes) -> Answer:

@@ -17,8 +17,8 @@ LAYERS = (
      "service.endpoints", "service.failpoints", "service.heartbeat", "service.i18n", "service.json_logging",
      "service.event_loop_monitor", "service.log_records", "service.outages", "service.outbound_addresses",
      "service.process_supervisor", "service.project_files", "service.redis_errors", "service.redis_exchange",
-     "service.redis_patience", "service.redis_sentinel",
-     "service.relay_reports", "service.scopes", "service.sentinel_url", "service.setting_formats",
+     "service.redis_patience", "service.redis_sentinel", "service.relay_reports", "service.response_bodies",
+     "service.scopes", "service.sentinel_url", "service.setting_formats",
      "service.smtp_deadlines", "service.supervision", "service.text_logging",
      "service.trace_exporter", "service.tracing", "service.version", "service.webhook_urls"),
     ("service.crypto", "service.db", "service.rate_limiter", "service.queue", "service.clientinfo", "service.links",
@@ -55,6 +55,7 @@ ARROWS = (
 HOMES: dict[str, tuple[str, ...]] = {
     "aiohappyeyeballs": ("worker.smtp",),
     "aiohttp": (
+        "service.response_bodies",
         "service.http",
         "service.api",
         "service.accounts",
@@ -70,6 +71,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "worker.smtp.http_server",
         "worker.webhooks.client",
         "worker.health",
+        "worker.listening",
         "worker.bounces.webhooks.port",
         "worker.bounces.webhooks.sns",
     ),

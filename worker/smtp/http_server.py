@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 
+from service.response_bodies import read_up_to
 from service.smtp_deadlines import Deadlines
 from worker.smtp.connection_pool import Bounds, ConcurrencyLimit
 from worker.smtp.health import ServerHealth
@@ -48,7 +49,7 @@ class HttpConnections:
                     trace_request_ctx=progress,
                 ) as answer,
             ):  # fmt: skip
-                body = await answer.content.read(_MOST)
+                body = await read_up_to(answer, _MOST)
                 found = {name.lower(): value for name, value in answer.headers.items()}
                 return judge(self._server.name, answer.status, body, found)
         except Exception as error:  # noqa: BLE001 - every error becomes a DeliveryFailure

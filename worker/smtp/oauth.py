@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from service.response_bodies import read_up_to
 from worker.smtp import oauth_grants
 from worker.smtp.oauth_grants import Grant, InvalidGrantFile
 from worker.smtp.outcomes import Cause, TemporaryFailure
@@ -96,12 +97,7 @@ async def _post(grant: Grant, user: str) -> tuple[int, bytes]:
         aiohttp.ClientSession(headers={"Accept": "application/json"}) as session,
         session.post(grant.token_url, data=grant.form(user), ssl=trusted, allow_redirects=False) as response,
     ):
-        body = b""
-        async for chunk in response.content.iter_any():
-            body += chunk
-            if len(body) > _LONGEST:
-                break
-        return response.status, body
+        return response.status, await read_up_to(response, _LONGEST + 1)
 
 
 def _read(status: int, body: bytes, requested_at: float) -> _Kept | tuple[str, Cause]:

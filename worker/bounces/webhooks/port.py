@@ -1,6 +1,5 @@
 """HTTP listener for providers' webhooks, beside a worker's deliveries: POST /ses, /mailgun, /postmark and so on."""
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from service.store.delivery_reports import DeliveryReport
 from worker.bounces.intake import record
 from worker.bounces.webhooks.notification import ForgedCall, MalformedCall, Notification, Provider
 from worker.bounces.webhooks.sns import CannotFetch
-from worker.listening import bind, first_host
+from worker.listening import serve
 from worker.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -115,19 +114,4 @@ class WebhookPort:
         """Serve until cancelled."""
         app = web.Application(client_max_size=_LONGEST_BODY)
         app.router.add_post("/{provider}", self.intake.receive)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-
-        async def start() -> None:
-            site = web.TCPSite(runner, first_host(self.host), self.port)
-            try:
-                await site.start()
-            except OSError:
-                await site.stop()  # it is registered although it did not start
-                raise
-
-        try:
-            await bind(start, self._outage, setting="BOUNCE_WEBHOOK_PORT")
-            await asyncio.Event().wait()
-        finally:
-            await runner.cleanup()
+        await serve(app, self.host, self.port, self._outage, setting="BOUNCE_WEBHOOK_PORT")

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from service.response_bodies import read_up_to
 from worker.bounces.webhooks.notification import ForgedCall, text
 
 # The parts of a topic's name: arn:aws:sns:eu-west-1:123456789012:bounces.
@@ -51,7 +52,7 @@ async def fetch(url: str) -> bytes:
         ):
             if answer.status != 200:
                 raise CannotFetch(f"Amazon answers {answer.status}")
-            return await answer.content.read(_LONGEST)
+            return await read_up_to(answer, _LONGEST)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise CannotFetch(type(error).__name__) from None
 
