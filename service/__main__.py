@@ -76,7 +76,7 @@ def _previews() -> Any:
 
 def _smtp_server_of(url: str) -> str:
     """Check an SMTP URL as a worker does; return its host:port. Raises ValueError."""
-    from worker.smtp import parse_urls  # noqa: PLC0415 - no other command needs the worker
+    from worker.relays import parse_urls  # noqa: PLC0415 - no other command needs the worker
 
     return parse_urls(url)[0].name
 

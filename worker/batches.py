@@ -11,8 +11,8 @@ from service.store import outbox
 from service.store.outbox import Claim, DueMail
 from worker.delivery import Delivery
 from worker.leases import LeaseGrace
-from worker.routes import Route
-from worker.smtp import RateReservation
+from worker.relays import RateReservation
+from worker.relays.route import Route
 
 log = logging.getLogger(__name__)
 

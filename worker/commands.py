@@ -30,8 +30,8 @@ from service.version import VERSION
 from worker.mail import templates
 from worker.main import run_worker
 from worker.parts import relay_of
+from worker.relays import SmtpUrl, StepResult, check_steps, parse_urls
 from worker.sms.check import check_webhook
-from worker.smtp import SmtpUrl, StepResult, check_steps, parse_urls
 
 NOT_ALIVE = NOT_LET_IN = 1
 _MOVED = "`python -m worker mails` is `python -m service mails` now; the old name goes with the next release."

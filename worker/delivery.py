@@ -27,9 +27,9 @@ from worker.mail.branding import InlineImage
 from worker.mail.overrides import OverrideCache
 from worker.mail.signing import MailSigner
 from worker.outcomes import OutcomeRecorder
-from worker.relays import Relays
+from worker.relays import Accepted, PermanentFailure, TemporaryFailure
+from worker.relays.routing import Relays
 from worker.sent_journal import SentEntry
-from worker.smtp import Accepted, PermanentFailure, TemporaryFailure
 from worker.unsent import CannotSendYet, NothingToSend, Suppressed
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from service.outages import Outage, Peers
 from worker import metric_definitions as known
 from worker.listening import serve
 from worker.metrics import is_own, relay_label
-from worker.relays import Relays
+from worker.relays.routing import Relays
 from worker.sms.webhook import Sender
 
 _STATES = ("closed", "open", "half_open")

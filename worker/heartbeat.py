@@ -14,9 +14,9 @@ from service import event_loop_monitor, json_logging
 from service.outages import Outage
 from service.queue import JobQueue
 from worker.metrics import Metrics
-from worker.relays import Relays
+from worker.relays import RelayPool
+from worker.relays.routing import Relays
 from worker.sms.webhook import Sender
-from worker.smtp import RelayPool
 from worker.worker_name import WorkerName
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from service.metrics import Definition, Values
 from service.store.outbox import Backlog, Claim
 from worker import metric_definitions as known
 from worker.metric_definitions import COUNTERS
-from worker.smtp import Accepted, PermanentFailure, TemporaryFailure
+from worker.relays import Accepted, PermanentFailure, TemporaryFailure
 
 if TYPE_CHECKING:
     from service.store.security_log import LogPartitions

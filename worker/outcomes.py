@@ -17,9 +17,9 @@ from service.store.outbox import Acceptance, AttemptReport, Cause, Claim, FinalS
 from worker import retries
 from worker.leases import LEASE, Leases
 from worker.metrics import Metrics
+from worker.relays import PermanentFailure, TemporaryFailure
 from worker.sent_journal import SentEntry, SentJournal
 from worker.sent_marks import SentMarks
-from worker.smtp import PermanentFailure, TemporaryFailure
 
 log = logging.getLogger(__name__)
 # Seconds before the next attempt; the last one repeats until the mail's deadline.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from service.store.outbox import DueMail
 from worker.batches import Batches
-from worker.routes import Route
+from worker.relays.route import Route
 from worker.wake_ups import WakeUps
 
 # Due mails that are looked at at a time.

@@ -22,13 +22,13 @@ from worker.leases import Leases
 from worker.outcomes import OutcomeRecorder
 from worker.poller import OutboxPoller
 from worker.queue_consumer import QueueConsumer
-from worker.relays import Relays
+from worker.relays import RelayBudget, RelayPool, SmtpUrl, parse_urls
+from worker.relays.routing import Relays
 from worker.security_log import SecurityLogWriter
 from worker.sent_journal import SentJournal
 from worker.sms.delivery import SmsDelivery
 from worker.sms.poller import SmsPoller
 from worker.sms.webhook import Sender, sender_of
-from worker.smtp import RelayBudget, RelayPool, SmtpUrl, parse_urls
 from worker.webhooks.client import WebhookClient
 from worker.webhooks.delivery import WebhookDelivery
 from worker.webhooks.dispatcher import WebhookDispatcher

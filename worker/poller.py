@@ -11,9 +11,9 @@ from worker.asyncio_tools import run_every
 from worker.delivery import Delivery
 from worker.dispatcher import Dispatcher
 from worker.leases import RENEWAL
-from worker.routes import run_probes
+from worker.relays import OURS
+from worker.relays.route import run_probes
 from worker.security_log import SecurityLogWriter
-from worker.smtp import OURS
 from worker.tidying import Tidying
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,7 @@ from service.store.outbox import Claim
 from service.store.project_relays import ProjectRelay
 from worker.mail import branding, compose, dkim, signing
 from worker.mail.templates import Letter
-from worker.relays import own_server
-from worker.smtp import (
+from worker.relays import (
     DeliveryFailure,
     RelayPool,
     SmtpUrl,
@@ -22,6 +21,7 @@ from worker.smtp import (
     parse_urls,
     shortened,
 )
+from worker.relays.routing import own_server
 
 
 async def try_relays(settings: Settings, own: ProjectRelay | None) -> list[StepResult]:

@@ -15,7 +15,7 @@ import service.__main__
 import worker.commands
 from service.settings import Settings, WorkerSettings
 from testkit.sources import ROOT
-from worker.smtp import parse_urls
+from worker.relays import parse_urls
 
 _OURS = ("migrate", "api", "worker")
 _SECRETS = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD", "SECRET_KEYS")

@@ -42,8 +42,8 @@ ARROWS = (
     ("worker", "devstack", "production does not install the local servers"),
     ("devstack", "service.api", "the supervisor starts programs, it does not load them"),
     ("devstack", "worker", "the supervisor starts programs, it does not load them"),
-    ("worker.smtp", "worker.mail", "a relay is given bytes"),
-    ("worker.mail", "worker.smtp", "a letter is written without knowing how it travels"),
+    ("worker.relays", "worker.mail", "a relay is given bytes"),
+    ("worker.mail", "worker.relays", "a letter is written without knowing how it travels"),
     ("service", "testkit", "the test kit is for tests, the bench and figures"),
     ("worker", "testkit", "the test kit is for tests, the bench and figures"),
     ("testkit", "tests", "what tests share knows none of them"),
@@ -53,7 +53,7 @@ ARROWS = (
 )
 # One home a package: where it may be imported, a module or a folder of them. A new dependency gets a line here.
 HOMES: dict[str, tuple[str, ...]] = {
-    "aiohappyeyeballs": ("worker.smtp",),
+    "aiohappyeyeballs": ("worker.relays.smtp",),
     "aiohttp": (
         "service.response_bodies",
         "service.http",
@@ -66,9 +66,9 @@ HOMES: dict[str, tuple[str, ...]] = {
         "service.identity_providers",
         "service.cli.appwrite_source",
         "devstack",
-        "worker.smtp.oauth",
+        "worker.relays.smtp.oauth",
         "worker.sms.webhook",
-        "worker.smtp.http_server",
+        "worker.relays.http.transport",
         "worker.webhooks.client",
         "worker.health",
         "worker.listening",
@@ -76,7 +76,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "worker.bounces.webhooks.sns",
     ),
     "aiosmtpd": ("devstack", "worker.bounces.lmtp"),
-    "aiosmtplib": ("worker.smtp",),
+    "aiosmtplib": ("worker.relays.smtp",),
     "argon2": ("service.crypto.password_hashing",),
     "arq": ("service.queue", "worker"),
     "asyncpg": ("service.db",),
@@ -108,7 +108,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "jwt": (
         "service.crypto.jwts",
         "service.identity_providers",
-        "worker.smtp.oauth_grants",
+        "worker.relays.smtp.oauth_grants",
         "devstack.identity_provider",
     ),
     "markdown_it": ("service.http.docs.articles",),
@@ -293,7 +293,7 @@ def test_the_table_has_no_empty_rooms():
         ("service.api.recovery", "from worker.mail import templates"),
         ("worker.delivery", "from service.api import users"),
         ("worker.delivery", "def f():\n    import devstack.servers"),
-        ("worker.mail.mime", "from worker.smtp import Server"),
+        ("worker.mail.mime", "from worker.relays import Server"),
         ("service.app", "from devstack import mailbox"),
         ("service.store.users", "import asyncpg"),
         ("worker.delivery", "from aiosmtplib import SMTP"),

@@ -12,7 +12,7 @@ from testkit.sources import modules
 from tests.security.installed import at_least
 from worker.mail import templates
 from worker.mail.branding import Branding
-from worker.smtp import RelayPool, SmtpUrl, TemporaryFailure
+from worker.relays import RelayPool, SmtpUrl, TemporaryFailure
 
 pytestmark = [pytest.mark.unlimited, pytest.mark.usefixtures("cheap")]
 FACTS = {

@@ -96,7 +96,7 @@ def test_nothing_is_fetched():
     that the operator listed. The API asks the providers that the operator set up.
     """
     of_operators = (
-        "service.cli", "devstack", "worker.smtp.oauth", "worker.smtp.http_", "worker.sms.webhook",
+        "service.cli", "devstack", "worker.relays.smtp.oauth", "worker.relays.http", "worker.sms.webhook",
         "worker.webhooks.client", "worker.bounces.webhooks.sns", "service.identity_providers",
     )  # fmt: skip
     fetchers = {"ClientSession", "urlopen", "urlretrieve", "HTTPConnection", "HTTPSConnection", "requests", "httpx"}

@@ -14,7 +14,7 @@ from testkit import edge
 from testkit.api import Api
 from testkit.sink import Sink
 from tests.integration.worker.conftest import staffed
-from worker.smtp import RelayPool, SmtpUrl
+from worker.relays import RelayPool, SmtpUrl
 
 pytestmark = pytest.mark.unlimited
 

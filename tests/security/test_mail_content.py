@@ -26,7 +26,7 @@ from tests.integration.worker.conftest import staffed
 from tests.security.data import hostile
 from worker.delivery import Delivery
 from worker.mail import templates
-from worker.smtp import RelayPool, SmtpUrl
+from worker.relays import RelayPool, SmtpUrl
 
 ANN, URL = "ann@example.com", "http://localhost/reset"
 HEADERS = {

@@ -15,7 +15,7 @@ from testkit.sink import Sink
 from worker.mail import mime
 from worker.mail.dkim import SigningKey, signed
 from worker.mail.templates import Letter
-from worker.smtp import RelayPool, SmtpUrl
+from worker.relays import RelayPool, SmtpUrl
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 PRIVATE: dict[str, Secret] = {name: dkim_keys.generate(name) for name in ("rsa", "ed25519")}

@@ -12,7 +12,7 @@ from email.message import Message
 from uuid import UUID
 
 from service.store.delivery_reports import PERMANENT, DeliveryReport, Outcome
-from worker.smtp.outcomes import one_line
+from worker.relays.outcomes import one_line
 
 MOST_BYTES = 256 * 1024
 # Parts of a real report: notice, status, original and what that has. Each needs a header to nest in another.

@@ -5,8 +5,8 @@ import ssl
 from urllib.parse import urlsplit
 
 from service.settings import LOG_SMS
+from worker.relays.step_check import StepResult
 from worker.sms.webhook import CONNECT, host_of
-from worker.smtp.step_check import StepResult
 
 _MEND = {
     "connect": "check host and port of SMS_URL; a firewall may be in between",

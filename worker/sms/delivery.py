@@ -16,10 +16,10 @@ from service.store.tokens import Token
 from worker import retries
 from worker.concurrency import DeliverySlots
 from worker.metrics import Metrics
+from worker.relays.outcomes import PermanentFailure, TemporaryFailure
 from worker.sms import text
 from worker.sms.attempts import LEASE, SmsAttempts
 from worker.sms.webhook import Message, Sender
-from worker.smtp.outcomes import PermanentFailure, TemporaryFailure
 from worker.unsent import CannotSendYet, NothingToSend
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """Hand SMS over to the operator's webhook: a signed POST that may be repeated, and a breaker for one that is dead.
 
 2xx is taken; 429, 5xx and no answer are tried again; any other answer is final. The faults have the stages of SMTP:
-`connect` until the request is on its way, `dot` after that (worker/smtp/outcomes.py).
+`connect` until the request is on its way, `dot` after that (worker/relays/outcomes.py).
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from service import failpoints
 from service.crypto import key_derivation
 from service.crypto.key_derivation import KeyRing
 from service.settings import LOG_SMS
-from worker.smtp.circuit_breaker import CircuitBreaker
-from worker.smtp.outcomes import Cause, DeliveryFailure, PermanentFailure, TemporaryFailure
+from worker.relays.circuit_breaker import CircuitBreaker
+from worker.relays.outcomes import Cause, DeliveryFailure, PermanentFailure, TemporaryFailure
 
 log = logging.getLogger(__name__)
 # Seconds for a connection, and for the whole exchange: well within an SMS's lease.

@@ -20,10 +20,10 @@ from worker.delivery import Delivery
 from worker.leases import Leases
 from worker.metrics import Metrics
 from worker.outcomes import OutcomeRecorder
-from worker.relays import Relays
-from worker.routes import Route
+from worker.relays import Deadlines, RateReservation, RelayPool, SmtpUrl
+from worker.relays.route import Route
+from worker.relays.routing import Relays
 from worker.sent_journal import SentJournal
-from worker.smtp import Deadlines, RateReservation, RelayPool, SmtpUrl
 
 Statements = Callable[[], dict[str, int]]
 

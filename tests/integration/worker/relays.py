@@ -1,4 +1,4 @@
-"""Shared parts of the tests of worker/smtp: an envelope, a relay to a sink, a mail's outcome."""
+"""Shared parts of the tests of worker/relays: an envelope, a relay to a sink, a mail's outcome."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ import pytest
 
 from testkit.patience import PATIENCE
 from testkit.sink import Sink
-from worker.smtp import Deadlines, DeliveryFailure, PermanentFailure, RelayPool, SmtpUrl, TemporaryFailure
+from worker.relays import Deadlines, DeliveryFailure, PermanentFailure, RelayPool, SmtpUrl, TemporaryFailure
 
 SENDER, ANN, BOB = "no-reply@example.com", "ann@example.org", "bob@example.org"
 MESSAGE = b"Subject: hello\r\n\r\nOne line.\r\n"

@@ -29,8 +29,8 @@ from worker.dispatcher import Dispatcher
 from worker.leases import LEASE
 from worker.outcomes import WAITS
 from worker.poller import OutboxPoller
+from worker.relays import TemporaryFailure
 from worker.security_log import SecurityLogWriter
-from worker.smtp import TemporaryFailure
 
 SECONDS, ISO = r"\d{10}", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00"
 

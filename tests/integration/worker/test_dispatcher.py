@@ -19,7 +19,7 @@ from worker.asyncio_tools import cancel_and_wait
 from worker.concurrency import DeliverySlots
 from worker.delivery import Delivery
 from worker.dispatcher import Dispatcher
-from worker.smtp import RelayPool, SmtpUrl
+from worker.relays import RelayPool, SmtpUrl
 
 pytestmark = pytest.mark.usefixtures("ann", "disarmed")
 

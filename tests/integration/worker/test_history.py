@@ -14,9 +14,9 @@ from testkit.sink import Sink
 from testkit.waiting import until
 from tests.integration.worker.conftest import sending_by
 from tests.integration.worker.test_delivery import ENDINGS, due_now, poller, state
-from worker.routes import run_probes
-from worker.smtp import OURS, RelayPool, SmtpUrl
-from worker.smtp.circuit_breaker import TRIES
+from worker.relays import OURS, RelayPool, SmtpUrl
+from worker.relays.circuit_breaker import TRIES
+from worker.relays.route import run_probes
 
 # A worker of the release before: its statements, which write no events.
 OLD_CLAIM = (

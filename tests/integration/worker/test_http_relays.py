@@ -19,7 +19,8 @@ from aiohttp.test_utils import TestServer
 from worker.mail import mime
 from worker.mail.branding import InlineImage
 from worker.mail.templates import Letter
-from worker.smtp import Accepted, Deadlines, DeliveryFailure, RelayPool, parse_urls, sigv4
+from worker.relays import Accepted, Deadlines, DeliveryFailure, RelayPool, parse_urls
+from worker.relays.http import sigv4
 
 SENDER, TO, SECRET = "hi@shop.example", "ann@example.com", "k3y/of+the=shop"
 QUOTED = SECRET.replace("/", "%2F").replace("+", "%2B").replace("=", "%3D")

@@ -23,8 +23,8 @@ from worker import retries
 from worker.leases import LEASE, Leases
 from worker.metrics import NAMES, Metrics
 from worker.outcomes import OutcomeRecorder
+from worker.relays import PermanentFailure, TemporaryFailure
 from worker.sent_journal import SentEntry, SentJournal
-from worker.smtp import PermanentFailure, TemporaryFailure
 
 pytestmark = pytest.mark.usefixtures("disarmed")
 

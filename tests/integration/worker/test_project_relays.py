@@ -23,13 +23,13 @@ from testkit.outbox import ANN, list_due, request_mail
 from testkit.sink import Mail, Sink
 from testkit.waiting import until
 from tests.integration.worker.conftest import OneByOne, Statements
-from worker import relays
 from worker.asyncio_tools import cancel_and_wait
 from worker.concurrency import DeliverySlots
 from worker.dispatcher import Dispatcher
 from worker.poller import OutboxPoller
+from worker.relays import RelayPool, routing
+from worker.relays.rate_limiter import RateLimiter
 from worker.security_log import SecurityLogWriter
-from worker.smtp.rate_limiter import RateLimiter
 
 pytestmark = pytest.mark.usefixtures("ann")
 PASSWORD = "s3cret-of-the-shop"
@@ -53,7 +53,7 @@ async def worker(a_worker: Callable[..., OneByOne]) -> AsyncIterator[OneByOne]:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Changes are looked for at each mail."""
-    monkeypatch.setattr(relays, "_AGE", 0.0)
+    monkeypatch.setattr(routing, "_AGE", 0.0)
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ async def test_without_its_own_server_a_projects_mails_wait(pool: Pool, sink: Si
     assert await states(pool) == {"shop": "pending"}
     assert "connect" in (await pool.fetchrow("select last_fault from mails"))[0]
     own = worker.relays._own["shop"].relay
-    assert isinstance(own, relays.RelayPool)
+    assert isinstance(own, RelayPool)
     own._servers[0].breaker.state, own._servers[0].breaker.probe_at = "open", float("inf")
     await mail_of_blog(pool)
     await pool.execute("update mails set due_at = now() - interval '1 minute'")
@@ -284,7 +284,7 @@ async def test_a_server_that_hangs_leaves_room_for_others(pool: Pool, sink: Sink
     hanging = [asyncio.create_task(worker.deliver(mail)) for mail in mails]
     await until(lambda: "shop" in worker.relays._own and worker.relays._own["shop"].busy == 10)
     await until(lambda: sum(task.done() for task in hanging) == 2)
-    assert (await worker.relays.choose()) == relays.Choice(shared=True, own=[])
+    assert (await worker.relays.choose()) == routing.Choice(shared=True, own=[])
     await worker.deliver(await mail_of_blog(pool))
     assert len(sink.mails) == 1
     for task in hanging:
@@ -330,7 +330,7 @@ async def test_no_more_of_its_mails_are_claimed_than_it_may_have_in_hand(
     await until(lambda: own.connections)
     claimed = "select count(*) from mails where project_id = 'shop' and state = 'sending'"
     assert (await pool.fetchrow(claimed))[0] == 10
-    assert (await worker.relays.choose()) == relays.Choice(shared=True, own=[])
+    assert (await worker.relays.choose()) == routing.Choice(shared=True, own=[])
     await worker.slots.drain(seconds=0, hurry=asyncio.Event())
     await dispatcher.stop()
     assert not dispatcher.deliveries
@@ -342,7 +342,7 @@ async def test_its_rate_claims_one_at_a_time(pool: Pool, own: Sink, worker: OneB
     await give(pool, own.port)
     await worker.relays.choose()
     relay = worker.relays.route_of("shop").relay
-    assert isinstance(relay, relays.RelayPool)
+    assert isinstance(relay, RelayPool)
     relay._rate_limiter = RateLimiter(3)
     for _ in range(5):
         await request_mail(pool)

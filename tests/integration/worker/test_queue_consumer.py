@@ -28,10 +28,10 @@ from tests.integration.worker.test_delivery import due_now, poller, state
 from worker.delivery import Delivery
 from worker.dispatcher import Dispatcher
 from worker.queue_consumer import QueueConsumer
+from worker.relays import RelayPool, SmtpUrl
 from worker.security_log import SecurityLogWriter
 from worker.sms.delivery import SmsDelivery
 from worker.sms.poller import SmsPoller
-from worker.smtp import RelayPool, SmtpUrl
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,8 @@ from service.rate_limiter import redis_windows
 from service.rate_limiter.redis_windows import RedisWindows
 from service.store.rate_limit_windows import Store
 from testkit.waiting import until
-from worker.smtp import RelayBudget, RelayPool, SmtpUrl, relay_budget
+from worker.relays import RelayBudget, RelayPool, SmtpUrl
+from worker.relays import budget as relay_budget
 
 AWAY = "redis://127.0.0.1:1/0"
 Budgets = Callable[..., RelayBudget]

@@ -26,8 +26,8 @@ from worker.crash_recovery import recover
 from worker.leases import Leases
 from worker.metrics import Metrics
 from worker.outcomes import OutcomeRecorder
+from worker.relays import RelayPool, SmtpUrl
 from worker.sent_journal import SentEntry, SentJournal, read
-from worker.smtp import RelayPool, SmtpUrl
 from worker.worker_name import WorkerName, acquire
 
 RELAY = "127.0.0.1:25"

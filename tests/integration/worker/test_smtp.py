@@ -12,7 +12,8 @@ from service import email_addresses
 from testkit.sink import Sink
 from tests.integration.worker.relays import ANN, BOB, MESSAGE, PASSWORD, SENDER, outcome, relay
 from tests.unit.test_email_addresses import SAME, SPECIAL
-from worker.smtp import Deadlines, PermanentFailure, SmtpUrl, TemporaryFailure, relay_server
+from worker.relays import Deadlines, PermanentFailure, SmtpUrl, TemporaryFailure
+from worker.relays.smtp import transport
 
 
 async def test_a_mail_arrives() -> None:
@@ -237,7 +238,7 @@ async def test_the_fence_is_asked_last() -> None:
 
 async def test_f53_the_fence_is_asked_again_when_354_was_long_in_coming(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that was stopped between check and content checks anew; the partial mail costs its connection only."""
-    monkeypatch.setattr(relay_server, "_LONG_AGO", 0.2)
+    monkeypatch.setattr(transport, "_LONG_AGO", 0.2)
     answers = [True, False, True, True, True]
     async with Sink() as sink, relay(sink) as opened:
 

@@ -15,9 +15,9 @@ from service import failpoints
 from testkit.sink import Sink
 from testkit.sink import Stage as SinkStage
 from tests.integration.worker.relays import ANN, BOB, MESSAGE, PASSWORD, SENDER, SHORT, outcome, relay
-from worker.smtp import Deadlines, SmtpUrl, TemporaryFailure
-from worker.smtp.error_mapping import of_error
-from worker.smtp.session import CROSSINGS
+from worker.relays import Deadlines, SmtpUrl, TemporaryFailure
+from worker.relays.smtp.error_mapping import of_error
+from worker.relays.smtp.session import CROSSINGS
 
 
 @pytest.mark.parametrize("stage", ["banner", "ehlo", "mail", "rcpt", "data", "dot"])

@@ -17,9 +17,10 @@ from testkit.patience import PATIENCE
 from testkit.sink import Sink, make_certificate, server_context
 from tests.integration.worker.relays import ANN, BOB, MESSAGE, SENDER, kept, outcome, relay
 from tests.integration.worker.token_server import TokenServer
-from worker.smtp import RelayPool, SmtpUrl, TemporaryFailure, oauth, parse_urls
-from worker.smtp.circuit_breaker import TRIES
-from worker.smtp.oauth import AccessTokens
+from worker.relays import RelayPool, SmtpUrl, TemporaryFailure, parse_urls
+from worker.relays.circuit_breaker import TRIES
+from worker.relays.smtp import oauth
+from worker.relays.smtp.oauth import AccessTokens
 
 USER = "mail@example.com"
 SECRET = "cl1ent~s3cret"

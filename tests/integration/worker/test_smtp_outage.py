@@ -11,8 +11,9 @@ import pytest
 from testkit.sink import Sink
 from testkit.sink import Stage as SinkStage
 from tests.integration.worker.relays import ANN, BOB, MESSAGE, SENDER, SHORT, kept, outcome, recovered, relay
-from worker.smtp import Deadlines, DeliveryFailure, RelayPool, SmtpUrl, TemporaryFailure, relay_server
-from worker.smtp.circuit_breaker import REST, TRIES, CircuitBreaker
+from worker.relays import Deadlines, DeliveryFailure, RelayPool, SmtpUrl, TemporaryFailure
+from worker.relays.circuit_breaker import REST, TRIES, CircuitBreaker
+from worker.relays.smtp import transport
 
 LONG = 1000.0  # a rest that no test lives to see the end of
 
@@ -134,7 +135,7 @@ async def test_f31_half_open_is_told() -> None:
 
 async def test_f31_a_silent_probe_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     """A probe that fell into a black hole has another beside it, long before its own deadline."""
-    monkeypatch.setattr(relay_server, "_SILENT", 0.05)
+    monkeypatch.setattr(transport, "_SILENT", 0.05)
     async with Sink() as sink, kept(sink) as opened:
         sink.script("banner", "421 4.3.2 not yet", times=TRIES)
         await fail(opened)
@@ -244,7 +245,7 @@ async def test_f31_a_lost_lease_is_not_its_fault(caplog: pytest.LogCaptureFixtur
     async with Sink() as sink, relay(sink, rest=LONG) as opened:
         await fail(opened, 2 * TRIES, before_data=no)
         assert state(opened, sink) == "closed"
-    assert not [record for record in caplog.records if record.name.startswith("worker.smtp")]
+    assert not [record for record in caplog.records if record.name.startswith("worker.relays")]
 
 
 async def test_f31_waiting_connections_are_let_go() -> None:
@@ -258,7 +259,7 @@ async def test_f31_waiting_connections_are_let_go() -> None:
 
 async def test_connections_without_work_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """The keeper says goodbye on what has rested for long: the server may count it, and others need it."""
-    monkeypatch.setattr("worker.smtp.connection_pool._LONGEST_REST", -1.0)
+    monkeypatch.setattr("worker.relays.smtp.connection_pool._LONGEST_REST", -1.0)
     async with Sink() as sink, kept(sink) as opened:
         await asyncio.gather(*(opened.send(SENDER, ANN, MESSAGE) for _ in range(3)))
         await sink.wait_for(lambda sink: not sink.sessions)
@@ -431,7 +432,7 @@ async def test_an_outage_is_two_lines(caplog: pytest.LogCaptureFixture) -> None:
         async with sink:
             await recovered(opened)
             await opened.close()
-    lines = [(record.levelname, record.event) for record in caplog.records if record.name.startswith("worker.smtp")]
+    lines = [(record.levelname, record.event) for record in caplog.records if record.name.startswith("worker.relays")]
     assert lines == [("WARNING", "relay.circuit_open"), ("INFO", "relay.circuit_closed")]
 
 

@@ -5,7 +5,7 @@ import pytest
 from testkit.sink import Sink
 from testkit.sink import Stage as SinkStage
 from tests.integration.worker.relays import ANN, BOB, MESSAGE, SENDER, outcome, relay
-from worker.smtp import Cause, DeliveryFailure, PermanentFailure, TemporaryFailure
+from worker.relays import Cause, DeliveryFailure, PermanentFailure, TemporaryFailure
 
 # F32: what passes by itself, whoever has to wait for it.
 PASSING: list[tuple[SinkStage, str, Cause]] = [

@@ -7,9 +7,9 @@ import pytest
 from testkit.patience import PATIENCE
 from testkit.sink import Sink
 from tests.integration.worker.relays import MESSAGE, SENDER, outcome, relay
-from worker.smtp import TemporaryFailure
-from worker.smtp.connection_pool import ConcurrencyLimit
-from worker.smtp.rate_limiter import RateLimiter
+from worker.relays import TemporaryFailure
+from worker.relays.concurrency_limit import ConcurrencyLimit
+from worker.relays.rate_limiter import RateLimiter
 
 
 async def test_f41_a_limit_of_connections_is_learnt() -> None:
@@ -145,7 +145,7 @@ async def test_a_smaller_limit_grows_again(monkeypatch: pytest.MonkeyPatch) -> N
     slots, loop = ConcurrencyLimit(3), asyncio.get_running_loop()
     slots.shrink(0, loop.time())
     assert slots.limit == 1
-    monkeypatch.setattr("worker.smtp.connection_pool.GROWTH", -1.0)
+    monkeypatch.setattr("worker.relays.concurrency_limit.GROWTH", -1.0)
     for _ in range(3):
         await slots.acquire()
     assert (slots.limit, slots.busy) == (3, 3)

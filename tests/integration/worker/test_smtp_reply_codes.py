@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from worker.smtp import DeliveryFailure, PermanentFailure
-from worker.smtp.reply_codes import of_reply
+from worker.relays import DeliveryFailure, PermanentFailure
+from worker.relays.smtp.reply_codes import of_reply
 
 ROWS: list[dict[str, Any]] = [
     {"provider": provider, **row}

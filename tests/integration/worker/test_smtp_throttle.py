@@ -10,11 +10,11 @@ from testkit.patience import PATIENCE
 from testkit.sink import Sink
 from testkit.sink import Stage as SinkStage
 from tests.integration.worker.relays import ANN, BOB, MESSAGE, SENDER, SHORT, outcome, relay
-from worker.smtp import Deadlines, RelayPool
-from worker.smtp.circuit_breaker import TRIES
-from worker.smtp.health import QUIET, RECIPIENTS, SenderRefusals
-from worker.smtp.rate_limiter import FASTER, FLOOR, LAPSE, STEP, UNKNOWN, AdaptiveRate
-from worker.smtp.relay_server import RelayServer
+from worker.relays import Deadlines, RelayPool
+from worker.relays.circuit_breaker import TRIES
+from worker.relays.health import QUIET, RECIPIENTS, SenderRefusals
+from worker.relays.rate_limiter import FASTER, FLOOR, LAPSE, STEP, UNKNOWN, AdaptiveRate
+from worker.relays.server import RelayServer
 
 LONG = 1000.0  # a rest that no test lives to see the end of
 

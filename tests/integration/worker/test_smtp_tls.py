@@ -8,7 +8,7 @@ import pytest
 
 from testkit.sink import Sink, make_certificate, server_context
 from tests.integration.worker.relays import ANN, BOB, MESSAGE, PASSWORD, QUOTED, SENDER, outcome, relay
-from worker.smtp import Deadlines, RelayPool, SmtpUrl, TemporaryFailure, parse_urls
+from worker.relays import Deadlines, RelayPool, SmtpUrl, TemporaryFailure, parse_urls
 
 GOOD_DATES = ("20250101000000Z", "21250101000000Z")
 OPENSSL = pytest.mark.skipif(shutil.which("openssl") is None, reason="making certificates takes the openssl program")

@@ -5,7 +5,7 @@ import traceback
 import pytest
 
 from tests.integration.worker.relays import PASSWORD, QUOTED
-from worker.smtp import SmtpUrl, parse_urls
+from worker.relays import SmtpUrl, parse_urls
 
 HIDDEN = "Hid" + "den8"  # in two pieces, since a traceback shows the lines of this file
 

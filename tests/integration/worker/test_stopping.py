@@ -12,9 +12,9 @@ from service.settings import Settings
 from testkit.patience import PATIENCE
 from tests.integration.worker.conftest import staffed
 from worker.queue_consumer import QueueConsumer
+from worker.relays import RelayPool, SmtpUrl
 from worker.security_log import SecurityLogWriter
 from worker.sms.delivery import SmsDelivery
-from worker.smtp import RelayPool, SmtpUrl
 
 
 class Deafened(QueueConsumer):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from service.store.delivery_reports import DeliveryReport, Outcome
 from worker.bounces.return_path import ReturnPath
 from worker.bounces.webhooks.notification import ForgedCall, Notification, equal, is_gone, mail_of, signed_at, text
-from worker.smtp.outcomes import one_line
+from worker.relays.outcomes import one_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from service.store.delivery_reports import DeliveryReport, Outcome
 from worker.bounces.return_path import ReturnPath
 from worker.bounces.webhooks.notification import ForgedCall, Notification, equal, is_gone, mail_of, text
-from worker.smtp.outcomes import one_line
+from worker.relays.outcomes import one_line
 
 # Kinds of a bounce: https://postmarkapp.com/developer/api/bounce-api#bounce-types. Others say nothing of the mailbox.
 _HARD = frozenset({"HardBounce", "BadEmailAddress"})

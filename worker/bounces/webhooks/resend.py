@@ -24,7 +24,7 @@ from worker.bounces.webhooks.notification import (
     signed_at,
     text,
 )
-from worker.smtp.outcomes import one_line
+from worker.relays.outcomes import one_line
 
 _OUTCOMES: Mapping[str, Outcome] = MappingProxyType({
     "email.delivered": "delivered", "email.delivery_delayed": "deferred", "email.bounced": "bounced",

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from service.store.delivery_reports import DeliveryReport, Outcome
 from worker.bounces.return_path import ReturnPath
 from worker.bounces.webhooks.notification import ForgedCall, Notification, is_gone, mail_of, records, signed_at, text
-from worker.smtp.outcomes import one_line
+from worker.relays.outcomes import one_line
 
 _HEADER = "x-twilio-email-event-webhook-"
 _OUTCOMES: Mapping[str, Outcome] = MappingProxyType({

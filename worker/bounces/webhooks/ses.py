@@ -15,7 +15,7 @@ from service.store.delivery_reports import DeliveryReport
 from worker.bounces.return_path import ReturnPath
 from worker.bounces.webhooks.notification import MalformedCall, Notification, inner, is_gone, mail_of, records, text
 from worker.bounces.webhooks.sns import Sns
-from worker.smtp.outcomes import one_line
+from worker.relays.outcomes import one_line
 
 log = logging.getLogger(__name__)
 _GONE = frozenset({"General", "NoEmail", "Suppressed", "OnAccountSuppressionList"})

@@ -6,8 +6,8 @@ import ssl
 import aiosmtplib
 
 from service import outages
-from worker.smtp.outcomes import Cause, DeliveryFailure, Stage, TemporaryFailure, one_line
-from worker.smtp.reply_codes import of_reply
+from worker.relays.outcomes import Cause, DeliveryFailure, Stage, TemporaryFailure, one_line
+from worker.relays.smtp.reply_codes import of_reply
 
 # Words by which servers refuse the name after EHLO.
 _OUR_NAME = re.compile(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from worker.smtp.outcomes import GREETING, DeliveryFailure
+from worker.relays.outcomes import GREETING, DeliveryFailure
 
 State = Literal["closed", "open", "half_open"]
 TRIES = 5

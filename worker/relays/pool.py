@@ -6,16 +6,17 @@ from dataclasses import dataclass, replace
 from service import email_addresses
 from service.smtp_deadlines import Deadlines
 from worker.asyncio_tools import wait_until
-from worker.smtp.circuit_breaker import REST, CircuitBreaker, State
-from worker.smtp.connection_pool import Bounds
-from worker.smtp.health import ServerHealth
-from worker.smtp.http_server import HttpRelayServer
-from worker.smtp.outcomes import Accepted, DeliveryFailure, PermanentFailure, TemporaryFailure
-from worker.smtp.rate_limiter import RateLimiter
-from worker.smtp.relay_budget import Permit, RelayBudget
-from worker.smtp.relay_server import RelayServer
-from worker.smtp.session import Envelope, LeaseCheck, dot_stuffed
-from worker.smtp.smtp_url import SmtpUrl
+from worker.relays.budget import Permit, RelayBudget
+from worker.relays.circuit_breaker import REST, CircuitBreaker, State
+from worker.relays.envelope import Envelope, LeaseCheck
+from worker.relays.health import ServerHealth
+from worker.relays.http.transport import HttpTransport
+from worker.relays.outcomes import Accepted, DeliveryFailure, PermanentFailure, TemporaryFailure
+from worker.relays.rate_limiter import RateLimiter
+from worker.relays.server import RelayServer, Transport
+from worker.relays.smtp.connection_pool import Bounds
+from worker.relays.smtp.transport import SmtpTransport
+from worker.relays.smtp_url import SmtpUrl
 
 _INTERVAL = 10.0
 _USUAL = Deadlines()
@@ -59,10 +60,10 @@ class RelayPool:
         # Set when the time of the next mail may have changed.
         self._rates_changed = asyncio.Event()
         self._servers = [
-            (HttpRelayServer if server.provider else RelayServer)(
-                server,
-                bounds,
-                patience,
+            RelayServer(
+                server.name,
+                _transport(server, bounds, patience),
+                connections,
                 ServerHealth(server.name, CircuitBreaker(rest), self.recovered, self._rates_changed),
             )
             for server, patience in zip(servers, _with_failover(deadlines, len(servers)), strict=True)
@@ -82,7 +83,7 @@ class RelayPool:
 
     def connections(self) -> dict[str, int]:
         """Return the number of open connections to each server, in use or idle, by host:port."""
-        return {server.name: server.connections.greeted for server in self._servers}
+        return {server.name: server.transport.greeted for server in self._servers}
 
     def rates(self) -> dict[str, float | None]:
         """Return the adaptive limit of each server in mails a minute, by host:port; None is no limit of its own."""
@@ -166,9 +167,7 @@ class RelayPool:
             raise PermanentFailure(0, "the recipient is not one plain address", "address", "recipient")
         if sender and not email_addresses.is_plain(sender):
             raise TemporaryFailure(0, "the sender is not one plain address", "address", "ours")
-        outcome = await self._send_to_any_server(
-            Envelope(sender.encode(), recipient.encode(), message, before_data, dot_stuffed(message))
-        )
+        outcome = await self._send_to_any_server(Envelope(sender.encode(), recipient.encode(), message, before_data))
         if isinstance(outcome, DeliveryFailure):
             raise outcome
         return outcome
@@ -199,14 +198,20 @@ class RelayPool:
             server.health.opened.clear()
             if _probe_at(server) <= loop.time():
                 await server.probe()
-            await server.connections.close_unused()
+            await server.transport.close_unused()
             await wait_until(server.health.opened, until=min(loop.time() + self._interval, _probe_at(server)))
 
     async def close(self) -> None:
         """End every idle session; busy ones end with their mail, later sends raise TemporaryFailure."""
-        await asyncio.gather(*(server.connections.close() for server in self._servers))
+        await asyncio.gather(*(server.transport.close() for server in self._servers))
         if self._budget:
             await self._budget.close()
+
+
+def _transport(server: SmtpUrl, bounds: Bounds, deadlines: Deadlines) -> Transport:
+    if server.provider:
+        return HttpTransport(server, bounds.connections, deadlines)
+    return SmtpTransport(server, bounds, deadlines)
 
 
 def _with_failover(deadlines: Deadlines, servers: int) -> list[Deadlines]:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from service.smtp_deadlines import Deadlines
-from worker.smtp.connection_pool import Bounds, ConnectionPool
-from worker.smtp.http_server import HttpConnections
-from worker.smtp.outcomes import DeliveryFailure, Stage
-from worker.smtp.session import SmtpSession
-from worker.smtp.smtp_url import SmtpUrl, Tls
+from worker.relays.http.transport import HttpTransport
+from worker.relays.outcomes import DeliveryFailure, Stage
+from worker.relays.smtp.connection_pool import Bounds, ConnectionPool
+from worker.relays.smtp.session import SmtpSession
+from worker.relays.smtp_url import SmtpUrl, Tls
 
 # The operator waits for the result, so no step has longer than this, whatever the settings allow.
 LONGEST = 20.0
@@ -77,7 +77,7 @@ async def _try(server: SmtpUrl, deadlines: Deadlines) -> list[StepResult]:
 
 async def _try_provider(server: SmtpUrl, deadlines: Deadlines) -> list[StepResult]:
     """Reach a provider; whether it takes the key only a mail shows."""
-    connections = HttpConnections(server, 1, deadlines)
+    connections = HttpTransport(server, 1, deadlines)
     try:
         fault = await connections.probe()
     finally:

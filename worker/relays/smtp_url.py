@@ -7,11 +7,11 @@ from typing import Literal
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from service.setting_formats import is_helo
-from worker.smtp import oauth_grants
-from worker.smtp.oauth_grants import LOOPBACK
+from worker.relays.smtp import oauth_grants
+from worker.relays.smtp.oauth_grants import LOOPBACK
 
 Tls = Literal["implicit", "starttls", "none"]
-# Providers that take mails by HTTP (worker/smtp/http_server.py): `ses+https://`.
+# Providers that take mails by HTTP (worker/relays/http/transport.py): `ses+https://`.
 PROVIDERS = frozenset({"ses", "mailgun", "postmark", "resend"})
 _PATH = re.compile(r"(/[A-Za-z0-9._-]+)*/?")
 

@@ -1,4 +1,4 @@
-"""One provider by its HTTP API, in the place of an SMTP server: the same breaker, rate and concurrency."""
+"""A provider's HTTP API as the way to a relay server."""
 
 import asyncio
 import ssl
@@ -9,14 +9,11 @@ import aiohttp
 
 from service.response_bodies import read_up_to
 from service.smtp_deadlines import Deadlines
-from worker.smtp.connection_pool import Bounds, ConcurrencyLimit
-from worker.smtp.health import ServerHealth
-from worker.smtp.http_answers import judge
-from worker.smtp.http_calls import CALLS, Call
-from worker.smtp.outcomes import Accepted, DeliveryFailure, TemporaryFailure
-from worker.smtp.relay_server import RelayServer
-from worker.smtp.session import Envelope
-from worker.smtp.smtp_url import SmtpUrl
+from worker.relays.envelope import Envelope
+from worker.relays.http.answers import judge
+from worker.relays.http.calls import CALLS, Call
+from worker.relays.outcomes import Accepted, DeliveryFailure, TemporaryFailure
+from worker.relays.smtp_url import SmtpUrl
 
 # Seconds for an answer, whatever the deadlines of SMTP are: well within a lease.
 _LONGEST = 30.0
@@ -24,7 +21,7 @@ _LONGEST = 30.0
 _MOST = 65_536
 
 
-class HttpConnections:
+class HttpTransport:
     """Connections to one provider. Redirects are not followed, and no proxy is asked: credentials are for this host."""
 
     def __init__(self, server: SmtpUrl, connections: int, deadlines: Deadlines) -> None:
@@ -38,7 +35,20 @@ class HttpConnections:
     def greeted(self) -> int:
         return 0
 
-    async def send(self, call: Call) -> Accepted | DeliveryFailure:
+    async def send(self, envelope: Envelope) -> Accepted | DeliveryFailure:
+        """Check the lease, and post. What leaves after that may be taken, whatever comes."""
+        if self.closed:
+            return TemporaryFailure(0, "the relay is closing", "connect")
+        try:
+            call = CALLS[self._server.provider](self._server, envelope)
+            allowed = envelope.before_data is None or await envelope.before_data()
+        except Exception as error:  # noqa: BLE001 - every error becomes a DeliveryFailure
+            return TemporaryFailure(0, f"the check before DATA failed with {type(error).__name__}", "fence", "ours")
+        if not allowed:
+            return TemporaryFailure(0, "the check before DATA said no", "fence", "ours")
+        return await self._post(call)
+
+    async def _post(self, call: Call) -> Accepted | DeliveryFailure:
         """Post a mail and judge the answer; never raises but CancelledError."""
         progress = _Progress()
         try:
@@ -87,46 +97,6 @@ class HttpConnections:
         self.closed = True
         if self._session is not None:
             await self._session.close()
-
-
-class HttpRelayServer(RelayServer):
-    """A provider with its breaker, rate and concurrency, which are those of an SMTP server."""
-
-    def __init__(self, server: SmtpUrl, bounds: Bounds, deadlines: Deadlines, health: ServerHealth) -> None:
-        self.name = server.name
-        self.health = health
-        self.breaker, self.throttle = health.breaker, health.throttle
-        self._slots = ConcurrencyLimit(bounds.connections)
-        self._server, self._http = server, HttpConnections(server, bounds.connections, deadlines)
-        self.connections = self._http
-
-    async def probe(self) -> None:
-        """Ask for the front page; close the circuit if there is an answer."""
-        self.breaker.state = "half_open"
-        try:
-            fault = await self._http.probe()
-        except BaseException:
-            self.breaker.state = "open"
-            raise
-        if fault:
-            fault.server = self.name
-            self._update_breaker(fault, None, asyncio.get_running_loop().time())
-            return
-        self.breaker.half_close()
-        self.health.record_recovery()
-
-    async def _send_over_pool(self, envelope: Envelope) -> Accepted | DeliveryFailure:
-        """Check the lease, and post. What leaves after that may be taken, whatever comes."""
-        if self.connections.closed:
-            return TemporaryFailure(0, "the relay is closing", "connect")
-        try:
-            call = CALLS[self._server.provider](self._server, envelope)
-            allowed = envelope.before_data is None or await envelope.before_data()
-        except Exception as error:  # noqa: BLE001 - every error becomes a DeliveryFailure
-            return TemporaryFailure(0, f"the check before DATA failed with {type(error).__name__}", "fence", "ours")
-        if not allowed:
-            return TemporaryFailure(0, "the check before DATA said no", "fence", "ours")
-        return await self._http.send(call)
 
 
 @dataclass(slots=True)

@@ -4,8 +4,8 @@ import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, cast
+from dataclasses import asdict
+from typing import cast
 
 import aiohappyeyeballs
 import aiosmtplib
@@ -13,17 +13,15 @@ from aiosmtplib.protocol import SMTPProtocol
 
 from service import failpoints, tracing
 from service.smtp_deadlines import Deadlines
-from worker.smtp.outcomes import Stage, TemporaryFailure, one_line
-from worker.smtp.reply_codes import of_reply
-from worker.smtp.sign_in import sign_in
-from worker.smtp.smtp_url import SmtpUrl
-
-if TYPE_CHECKING:
-    from worker.smtp.oauth import AccessTokens
+from worker.relays.envelope import LeaseCheck
+from worker.relays.outcomes import Stage, TemporaryFailure, one_line
+from worker.relays.smtp.oauth import AccessTokens
+from worker.relays.smtp.reply_codes import of_reply
+from worker.relays.smtp.sign_in import sign_in
+from worker.relays.smtp_url import SmtpUrl
 
 # Seconds for the lease check before DATA, at most one statement to Postgres.
 _FENCE = 30.0
-LeaseCheck = Callable[[], Awaitable[bool]]
 # Failpoints. The banner is part of connect; greet covers everything until ready for MAIL. At half, half of the content
 # is written; after content, all but the dot; before dot, the dot too; after dot, its reply has come.
 _STEPS = (
@@ -31,17 +29,6 @@ _STEPS = (
     "quit",
 )  # fmt: skip
 CROSSINGS = (*(f"smtp.{step}.{side}" for step in _STEPS for side in ("before", "after")), "smtp.half")
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """Checked sender and recipient, and the message: as it is, and as sent by SMTP, final dot included."""
-
-    sender: bytes
-    recipient: bytes
-    message: bytes = field(repr=False)
-    before_data: LeaseCheck | None
-    content: bytes = field(repr=False)
 
 
 class SmtpSession:
@@ -70,7 +57,7 @@ class SmtpSession:
             raise aiosmtplib.SMTPServerDisconnected("the connection was cut")
         return self.smtp.protocol
 
-    async def greet(self, server: SmtpUrl, tokens: "AccessTokens | None" = None) -> None:
+    async def greet(self, server: SmtpUrl, tokens: AccessTokens | None = None) -> None:
         """Connect, encrypt and sign in; raises aiosmtplib's errors for every refusal."""
         await _reach("greet.before")
         await self._connect(server)

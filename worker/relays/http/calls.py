@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
-from worker.smtp import sigv4
-from worker.smtp.session import Envelope
-from worker.smtp.smtp_url import SmtpUrl
+from worker.relays.envelope import Envelope
+from worker.relays.http import sigv4
+from worker.relays.smtp_url import SmtpUrl
 
 # Fields of a letter that these two APIs take as they are, beside those that have a name of their own.
 _KEPT = ("Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress")

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from worker.smtp.outcomes import Accepted, DeliveryFailure, PermanentFailure, TemporaryFailure, one_line
+from worker.relays.outcomes import Accepted, DeliveryFailure, PermanentFailure, TemporaryFailure, one_line
 
 _PACE = ("throttl", "toomanyrequests", "limitexceeded", "rate_limit", "quota")
 # The sender, or the account: another mail from it fares no better.

@@ -2,26 +2,20 @@
 
 import asyncio
 import ssl
-from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 import aiosmtplib
 
 from service.smtp_deadlines import Deadlines
-from worker.smtp.error_mapping import of_error
-from worker.smtp.outcomes import DeliveryFailure, TemporaryFailure
-from worker.smtp.session import SmtpSession
-from worker.smtp.smtp_url import SmtpUrl
-
-if TYPE_CHECKING:
-    from worker.smtp.oauth import AccessTokens
+from worker.relays.outcomes import DeliveryFailure, TemporaryFailure
+from worker.relays.smtp.error_mapping import of_error
+from worker.relays.smtp.oauth import AccessTokens
+from worker.relays.smtp.session import SmtpSession
+from worker.relays.smtp_url import SmtpUrl
 
 # Seconds without use after which a connection is closed: the server may limit their number.
 _LONGEST_REST = 60.0
-# Seconds after which the limit grows by one. Each trial may cost a 421, so it is not done often.
-GROWTH = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,52 +25,6 @@ class Bounds:
     connections: int
     mails: int
     idle: float
-
-
-class ConcurrencyLimit:
-    """Semaphore whose `limit` adapts between 1 and `most`: fewer mails at a time after the server refused one more."""
-
-    def __init__(self, most: int) -> None:
-        self.most = self.limit = most
-        self.busy = 0
-        self._changed_at = 0.0
-        self._waiting: deque[asyncio.Future[None]] = deque()
-
-    async def acquire(self) -> None:
-        """Wait for a slot, first come first served."""
-        loop = asyncio.get_running_loop()
-        if self.limit < self.most and loop.time() > self._changed_at + GROWTH:
-            self._set(self.limit + 1, loop.time())
-        if self.busy < self.limit and not self._waiting:
-            self.busy += 1
-            return
-        slot = loop.create_future()
-        self._waiting.append(slot)
-        try:
-            await slot
-        except asyncio.CancelledError:
-            if not slot.cancelled():
-                self.release()
-            raise
-
-    def release(self) -> None:
-        self.busy -= 1
-        self._wake()
-
-    def shrink(self, limit: int, now: float) -> None:
-        """Allow no more than `limit` (at least one) until `GROWTH` seconds have passed."""
-        self._set(max(1, min(limit, self.most)), now)
-
-    def _set(self, limit: int, now: float) -> None:
-        self.limit, self._changed_at = limit, now
-        self._wake()
-
-    def _wake(self) -> None:
-        while self._waiting and self.busy < self.limit:
-            slot = self._waiting.popleft()
-            if not slot.done():
-                self.busy += 1
-                slot.set_result(None)
 
 
 class ConnectionPool:
@@ -164,9 +112,7 @@ class ConnectionPool:
             self._idle.pop().abort()
 
 
-def _access_tokens(server: SmtpUrl) -> "AccessTokens | None":
+def _access_tokens(server: SmtpUrl) -> AccessTokens | None:
     if server.oauth is None:
         return None
-    from worker.smtp.oauth import AccessTokens  # noqa: PLC0415 - aiohttp takes 20 MB that only such a relay needs
-
     return AccessTokens(server.oauth, server.username)

@@ -13,9 +13,9 @@ import aiohttp
 import orjson
 
 from service.response_bodies import read_up_to
-from worker.smtp import oauth_grants
-from worker.smtp.oauth_grants import Grant, InvalidGrantFile
-from worker.smtp.outcomes import Cause, TemporaryFailure
+from worker.relays.outcomes import Cause, TemporaryFailure
+from worker.relays.smtp import oauth_grants
+from worker.relays.smtp.oauth_grants import Grant, InvalidGrantFile
 
 # Seconds for an answer of the token server; least seconds between two tokens that a relay refuses.
 _PATIENCE, _AGAIN = 10.0, 60.0

@@ -5,10 +5,10 @@ import logging
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from worker.smtp.circuit_breaker import CircuitBreaker, is_counted
-from worker.smtp.outcomes import GREETING, Accepted, DeliveryFailure
-from worker.smtp.rate_limiter import FLOOR, AdaptiveRate
-from worker.smtp.session import Envelope
+from worker.relays.circuit_breaker import CircuitBreaker, is_counted
+from worker.relays.envelope import Envelope
+from worker.relays.outcomes import GREETING, Accepted, DeliveryFailure
+from worker.relays.rate_limiter import FLOOR, AdaptiveRate
 
 log = logging.getLogger(__name__)
 # The alert that stands until the rate is without limit again, whatever is sent meanwhile.

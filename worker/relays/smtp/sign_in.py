@@ -1,16 +1,12 @@
 """Sign in by AUTH (RFC 4954): by password with a method that the server offers, or by an access token."""
 
-from typing import TYPE_CHECKING
-
 import aiosmtplib
 
-from worker.smtp.smtp_url import SmtpUrl
-
-if TYPE_CHECKING:
-    from worker.smtp.oauth import AccessTokens
+from worker.relays.smtp.oauth import AccessTokens
+from worker.relays.smtp_url import SmtpUrl
 
 
-async def sign_in(smtp: aiosmtplib.SMTP, server: SmtpUrl, tokens: "AccessTokens | None") -> None:
+async def sign_in(smtp: aiosmtplib.SMTP, server: SmtpUrl, tokens: AccessTokens | None) -> None:
     """Sign in. Raises aiosmtplib's errors, and TemporaryFailure if there is no access token."""
     if tokens is None:
         await _by_password(smtp, server)
@@ -37,7 +33,7 @@ async def _by_password(smtp: aiosmtplib.SMTP, server: SmtpUrl) -> None:
             return
 
 
-async def _by_token(smtp: aiosmtplib.SMTP, user: str, tokens: "AccessTokens") -> None:
+async def _by_token(smtp: aiosmtplib.SMTP, user: str, tokens: AccessTokens) -> None:
     """Try a token, and after 535 one more: it may have been revoked before its time."""
     if "xoauth2" not in smtp.server_auth_methods:
         raise aiosmtplib.SMTPNotSupported("the server does not offer AUTH XOAUTH2")

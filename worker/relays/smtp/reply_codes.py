@@ -7,8 +7,7 @@ and words that name the cause count more than both: servers choose codes freely.
 import re
 from types import MappingProxyType
 
-from worker.smtp import reply_texts
-from worker.smtp.outcomes import (
+from worker.relays.outcomes import (
     GREETING,
     LONGEST_TEXT,
     Cause,
@@ -19,6 +18,7 @@ from worker.smtp.outcomes import (
     one_line,
     printable,
 )
+from worker.relays.smtp import reply_texts
 
 ENHANCED = re.compile(r"([245])\.(\d{1,3}\.\d{1,3})\b")
 # By the enhanced status without its class: as 5.x.x too these pass, or wait for an operator.

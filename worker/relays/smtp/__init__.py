@@ -1,0 +1,1 @@
+"""SMTP: sessions, their pool, and what replies mean."""
