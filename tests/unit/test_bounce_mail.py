@@ -89,6 +89,32 @@ def test_junk_is_refused_before_it_is_parsed(raw: bytes):
         bounce_mail.read(raw, MAIL)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        ",",
+        "did not reach the following recipient\nSMTP=",
+        "did not reach the following recipient\na",
+        "failed addresses follow:\na",
+        "Unable to deliver message to\n*",
+        "Sorry, unable to deliver your message to\na@",
+    ],
+)
+def test_a_long_line_takes_no_time_by_its_square(line: str):
+    """256 kB in one line, which whoever has got a mail can send to its return path: minutes in which no mail goes."""
+    head, _, piece = line.rpartition("\n")
+    raw = f"From: a@example.net\n\n{head}\n".encode()
+    raw += piece.encode() * ((bounce_mail.MOST_BYTES - len(raw)) // len(piece))
+    assert bounce_mail.read(raw, MAIL) is None
+
+
+def test_an_older_form_is_found_in_front_of_a_long_original():
+    """The notice comes first; what follows it may be long, and have long lines."""
+    older = bounce_mail.read(bounces.qmail(TO, ANN) + b"x" * 100_000 + b"\n" * 50_000, MAIL)
+    assert older
+    assert older.recipients == {ANN}
+
+
 @given(st.binary(max_size=2000), st.integers(0, 2000))
 def test_no_bytes_raise_anything_else(noise: bytes, place: int):
     """A report with anything in the middle of it is read or refused."""

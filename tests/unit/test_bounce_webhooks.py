@@ -276,6 +276,12 @@ async def test_events_in_neutral_words(name: str, changes: dict[str, Any], outco
     assert ANN in report.recipients or outcome == "delivered"
 
 
+async def test_an_event_of_another_form_than_documented_names_nobody():
+    """It is no fault of ours, which the provider would be asked to send again."""
+    (report,) = await PROVIDERS["resend"][0].read(event("resend", data={"tags": {"mail": MAIL.hex}, "to": 1}))
+    assert report.recipients == frozenset()
+
+
 async def test_a_subscription_is_confirmed_at_amazon_alone():
     """A verified topic of ours: its own address is fetched once, certificates are kept, and no other is asked."""
     asked: list[str] = []
@@ -302,15 +308,19 @@ async def test_a_subscription_is_confirmed_at_amazon_alone():
 
 
 async def test_a_certificate_that_can_not_be_had_is_asked_for_once():
-    """The calls that follow come again; strangers can't make a worker ask Amazon at their pace."""
+    """The calls that follow come again. Amazon's own is had all the same, so that a stranger keeps no message out."""
     asked: list[str] = []
+    none = f"{calls.SNS}/SimpleNotificationService-00000000.pem"
 
     async def fetch(url: str) -> bytes:
         asked.append(url)
-        raise CannotFetch("Amazon answers 500")
+        if url == none:
+            raise CannotFetch("Amazon answers 403")
+        return calls.sns_certificate()
 
     sns = Sns(frozenset({calls.TOPIC}), fetch)
     for _ in range(3):
         with pytest.raises(CannotFetch):
-            await sns.verify(calls.sns("x").json())
-    assert len(asked) == 1
+            await sns.verify(calls.sns("x", SigningCertURL=none).json())
+    assert asked == [none]
+    await sns.verify(calls.sns("x").json())

@@ -20,8 +20,8 @@ _MOST_PARTS, _MOST_BORDERS, _LONGEST_TYPE = 50, 500, 2000
 _TYPE = re.compile(rb"^content-type[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE)
 _WORD = re.compile(r"[a-z]+")
 _STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
-# What of an older form is looked through for a status.
-_LONGEST_TEXT = 20_000
+# The beginning of an older form, where what failed stands. Expressions of flufl.bounce take the square of a line's length.
+_BEGINNING, _LONG_LINE = 10_000, re.compile(rb"([^\r\n]{998})[^\r\n]+")
 _ACTIONS: dict[str, Outcome] = {
     "failed": "bounced", "delayed": "deferred", "delivered": "delivered", "relayed": "delivered",
     "expanded": "delivered",
@@ -37,7 +37,7 @@ def read(raw: bytes, mail_id: UUID) -> DeliveryReport | None:
     _check_bounds(raw)
     try:
         message = message_from_bytes(raw)
-        return _read_arf(message, mail_id) or _read_dsn(message, mail_id) or _read_older(message, mail_id)
+        return _read_arf(message, mail_id) or _read_dsn(message, mail_id) or _read_older(raw, mail_id)
     except (RecursionError, ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
         raise UnreadableBounce(f"it can't be parsed: {type(error).__name__}") from None
 
@@ -96,8 +96,9 @@ def _read_dsn(message: Message, mail_id: UUID) -> DeliveryReport | None:
     return min(found, key=lambda each: (order.index(each.outcome), not each.gone), default=None)
 
 
-def _read_older(message: Message, mail_id: UUID) -> DeliveryReport | None:
+def _read_older(raw: bytes, mail_id: UUID) -> DeliveryReport | None:
     """Read what no standard describes: qmail, Exim, Exchange and others, which name addresses and little else."""
+    message = message_from_bytes(_LONG_LINE.sub(rb"\1", raw[:_BEGINNING]))
     from flufl.bounce import all_failures  # noqa: PLC0415 - workers that get no bounces need not load it
 
     # It writes what it can't read into its log, addresses too.
@@ -116,7 +117,7 @@ def _read_older(message: Message, mail_id: UUID) -> DeliveryReport | None:
 def _text(message: Message) -> str:
     for part in message.walk():
         if part.get_content_maintype() == "text" and isinstance(content := part.get_payload(decode=True), bytes):
-            return content[:_LONGEST_TEXT].decode("ascii", "replace")
+            return content.decode("ascii", "replace")
     return ""
 
 

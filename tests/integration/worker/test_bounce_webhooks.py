@@ -123,6 +123,15 @@ async def test_forged_late_and_broken_calls_are_refused(pool: Pool, port: Webhoo
     assert await found(pool) == ([], [])
 
 
+async def test_a_body_that_does_not_come_is_not_waited_for(port: WebhookPort):
+    """408 within bounded time: nothing is read that could be asked of Postgres."""
+    port.intake.patience = 0.1
+    reader, writer = await asyncio.open_connection("127.0.0.1", port.port)
+    writer.write(b"POST /postmark HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
+    writer.close()
+
+
 async def test_while_postgres_is_away_the_provider_comes_again(port: WebhookPort, sent: UUID):
     """503: nothing is lost."""
     port.intake.pool = away = Pool(f"postgres://nobody@127.0.0.1:{free_port()}/none", size=1, patience=0.1)
@@ -137,7 +146,13 @@ async def test_postmark_is_told_which_mail_it_is(sink: Sink, sent: UUID):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("BOUNCE_SENDGRID_KEY", "AAAA"), ("BOUNCE_RESEND_SECRET", "whsec_x"), ("BOUNCE_POSTMARK_AUTH", "a:short")],
+    [
+        ("BOUNCE_SENDGRID_KEY", "AAAA"),
+        ("BOUNCE_RESEND_SECRET", "whsec_x"),
+        ("BOUNCE_RESEND_SECRET", "whsec_"),
+        ("BOUNCE_MAILGUN_KEY", "key-"),
+        ("BOUNCE_POSTMARK_AUTH", "a:short"),
+    ],
 )
 def test_settings_that_can_not_be_used(settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str, value: str):
     """The worker does not start, and its message names the setting without its value."""

@@ -1,5 +1,6 @@
 """HTTP listener for providers' webhooks, beside a worker's deliveries: POST /ses, /mailgun, /postmark and so on."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,8 +20,8 @@ from worker.metrics import Metrics
 
 log = logging.getLogger(__name__)
 _LONGEST_BODY = 1024 * 1024
-# Seconds by which a signature may be of later than Postgres's clock.
-_AHEAD = 300.0
+# Seconds by which a signature may be of later than Postgres's clock, and those that a body may take to come.
+_AHEAD, _PATIENCE = 300.0, 15.0
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class WebhookIntake:
     days: int
     providers: Mapping[str, Provider]
     metrics: Metrics
+    patience: float = _PATIENCE
 
     async def receive(self, request: web.Request) -> web.Response:
         """Answer 204 when every report of a call is recorded; otherwise the provider calls again."""
@@ -40,7 +42,9 @@ class WebhookIntake:
         if provider is None:
             return _answer(404, "no such provider is set up")
         try:
-            call = Notification({key.lower(): value for key, value in request.headers.items()}, await request.read())
+            call = Notification(
+                {key.lower(): value for key, value in request.headers.items()}, await self._body(request)
+            )
             await self._check(provider, call)
             await self._record(await provider.read(call))
         except ForgedCall as refusal:
@@ -58,6 +62,13 @@ class WebhookIntake:
                 )
             return self._put_off(name, type(error).__name__)
         return web.Response(status=204)
+
+    async def _body(self, request: web.Request) -> bytes:
+        try:
+            async with asyncio.timeout(self.patience):
+                return await request.read()
+        except TimeoutError:
+            raise web.HTTPRequestTimeout from None
 
     async def _check(self, provider: Provider, call: Notification) -> None:
         """Raise ForgedCall for a call that is not the provider's, or is older than it may be."""

@@ -10,7 +10,7 @@ from worker.bounces.webhooks.sendgrid import SendGrid, verification_key
 from worker.bounces.webhooks.ses import Ses
 from worker.bounces.webhooks.sns import Sns
 
-# Characters of a password that strangers may guess at.
+# Characters of what strangers may guess at.
 _SHORTEST = 16
 
 
@@ -20,6 +20,8 @@ def providers_of(settings: Settings, return_path: ReturnPath | None) -> dict[str
     if settings.bounce_ses_topics:
         found["ses"] = Ses(Sns(frozenset(settings.bounce_ses_topics.split())), return_path)
     if key := settings.bounce_mailgun_key.get_secret_value():
+        if len(key) < _SHORTEST:
+            raise InvalidSettings([f"BOUNCE_MAILGUN_KEY: a signing key, of {_SHORTEST} characters or more"])
         found["mailgun"] = Mailgun(key, return_path)
     if auth := settings.bounce_postmark_auth.get_secret_value():
         if len(auth.partition(":")[2]) < _SHORTEST:

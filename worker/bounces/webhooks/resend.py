@@ -30,6 +30,8 @@ _OUTCOMES: Mapping[str, Outcome] = MappingProxyType({
     "email.delivered": "delivered", "email.delivery_delayed": "deferred", "email.bounced": "bounced",
     "email.complained": "complained",
 })  # fmt: skip
+# Bytes of a secret; those of Standard Webhooks have 24 or more.
+_SHORTEST = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ class Resend:
             return []
         said = " ".join(text(data, "bounce", name) for name in ("type", "subType", "message")).strip()
         gone = outcome == "bounced" and is_gone(said, otherwise=text(data, "bounce", "type") == "Permanent")
-        named = frozenset(each for each in inner(data, "to") or () if isinstance(each, str))
+        to = inner(data, "to")
+        named = frozenset(each for each in to if isinstance(each, str)) if isinstance(to, list) else frozenset()
         return [DeliveryReport(mail_id, outcome, "resend", named, gone=gone, detail=one_line(said))]
 
 
@@ -69,8 +72,11 @@ def _names(data: Any) -> list[str]:
 
 
 def secret_of(setting: str) -> bytes:
-    """Read a secret as Resend shows it: whsec_ and base64. Raises ValueError."""
+    """Read a secret as Resend shows it: whsec_ and base64. Raises ValueError, for an empty one too."""
     try:
-        return base64.b64decode(setting.removeprefix("whsec_"), validate=True)
+        secret = base64.b64decode(setting.removeprefix("whsec_"), validate=True)
     except binascii.Error:
-        raise ValueError("no whsec_ and base64") from None
+        secret = b""
+    if len(secret) < _SHORTEST:
+        raise ValueError(f"no secret as Resend shows it, of {_SHORTEST} bytes or more")
+    return secret

@@ -33,7 +33,8 @@ _SIGNED = {
     "UnsubscribeConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
 }
 _LONGEST, _PATIENCE = 64 * 1024, 10.0
-# Certificates that are kept, and seconds without another fetch after one that failed.
+# Certificates that are kept, and seconds without another fetch of the one that failed last. Another one may be had
+# meanwhile, or whoever knows a topic's name could keep Amazon's own messages out by an address that has none.
 _MOST, _REST = 16, 10.0
 
 Fetch = Callable[[str], Awaitable[bytes]]
@@ -65,7 +66,7 @@ class Sns:
     fetch: Fetch = fetch
     _keys: dict[str, RSAPublicKey] = field(default_factory=dict)
     _fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _rests_until: float = 0
+    _failed: tuple[str, float] = ("", 0)
 
     async def verify(self, message: Any) -> float:
         """Return when a message was sent. Raises ForgedCall, CannotFetch."""
@@ -96,18 +97,24 @@ class Sns:
         parts = _own_url(url, topic)
         if not _CERTIFICATE.fullmatch(parts.path) or parts.query:
             raise ForgedCall("its SigningCertURL is no certificate of SNS")
-        async with self._fetching:
-            if url not in self._keys:
-                loop = asyncio.get_running_loop()
-                if loop.time() < self._rests_until:
-                    raise CannotFetch("the last certificate could not be fetched")
-                self._rests_until = loop.time() + _REST
-                key = _key_of(await self.fetch(url))
-                self._rests_until = 0
-                while len(self._keys) >= _MOST:
-                    del self._keys[next(iter(self._keys))]
-                self._keys[url] = key
+        if url not in self._keys:
+            async with self._fetching:
+                await self._fetch_key(url)
         return self._keys[url]
+
+    async def _fetch_key(self, url: str) -> None:
+        """Fetch and keep a key, unless another call has done it meanwhile."""
+        if url in self._keys:
+            return
+        now = asyncio.get_running_loop().time()
+        if self._failed[0] == url and now < self._failed[1]:
+            raise CannotFetch("the certificate could not be fetched a moment ago")
+        self._failed = url, now + _REST
+        key = _key_of(await self.fetch(url))
+        self._failed = "", 0
+        while len(self._keys) >= _MOST:
+            del self._keys[next(iter(self._keys))]
+        self._keys[url] = key
 
 
 def _own_url(url: str, topic: str) -> Any:
