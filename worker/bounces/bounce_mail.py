@@ -20,7 +20,7 @@ _MOST_PARTS, _MOST_BORDERS, _LONGEST_TYPE = 50, 500, 2000
 _TYPE = re.compile(rb"^content-type[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE)
 _WORD = re.compile(r"[a-z]+")
 _STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
-# The beginning of an older form, where what failed stands. Expressions of flufl.bounce take the square of a line's length.
+# The beginning of an older form, where what failed stands: flufl.bounce takes time by the square of a line's length.
 _BEGINNING, _LONG_LINE = 10_000, re.compile(rb"([^\r\n]{998})[^\r\n]+")
 _ACTIONS: dict[str, Outcome] = {
     "failed": "bounced", "delayed": "deferred", "delivered": "delivered", "relayed": "delivered",
