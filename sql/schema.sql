@@ -201,8 +201,10 @@ create table log_chains (
     previous_hash bytea,
     signed_number bigint default 0 not null,
     signed_at timestamp with time zone,
+    due_at timestamp with time zone,
     constraint log_chains_pkey PRIMARY KEY (project_id, month)
 ) WITH (fillfactor=50);
+CREATE INDEX log_chains_due ON public.log_chains USING btree (due_at) WHERE (due_at IS NOT NULL);
 
 create table log_checkpoints (
     project_id text not null,

@@ -56,6 +56,10 @@ SENDING_NOW = gauge("accounts_mails_sending", "Mails that a worker has claimed, 
 OLDEST = gauge("accounts_mails_oldest_seconds", "Age of the oldest mail that has not ended.")
 OVERDUE = gauge("accounts_mails_overdue_seconds", "Seconds for which a mail has been due and not been claimed.")
 EVENTS_LAG = gauge("accounts_events_lag_seconds", "Seconds for which the oldest event waits to be filed in the log.")
+CHECKPOINTS_OVERDUE = gauge(
+    "accounts_log_checkpoint_overdue_seconds",
+    "Seconds for which a checkpoint of the security log has been due. Workers sign each hour.",
+)
 BACKLOG_AGE = gauge(
     "accounts_backlog_age_seconds",
     "Seconds since this worker read ages and numbers of mails and of the log from Postgres.",
@@ -114,7 +118,7 @@ COUNTERS: Mapping[str, tuple[Definition, tuple[str, ...]]] = {
 }
 _COUNTED = tuple(dict.fromkeys(definition for definition, _ in COUNTERS.values() if definition is not STALLS))
 DEFINITIONS = (
-    *_COUNTED, DELIVERY, SENDING, PENDING, SENDING_NOW, OLDEST, OVERDUE, EVENTS_LAG, BACKLOG_AGE, RELAYS,
-    PROJECT_RELAYS, PACE, RELAY_CONNECTIONS, LOG_DEFAULT_ROWS, LOG_PARTITIONS_AHEAD, SMS_BREAKER, WEBHOOKS,
-    WEBHOOKS_OVERDUE, READY, *SHARED,
+    *_COUNTED, DELIVERY, SENDING, PENDING, SENDING_NOW, OLDEST, OVERDUE, EVENTS_LAG, CHECKPOINTS_OVERDUE,
+    BACKLOG_AGE, RELAYS, PROJECT_RELAYS, PACE, RELAY_CONNECTIONS, LOG_DEFAULT_ROWS, LOG_PARTITIONS_AHEAD, SMS_BREAKER,
+    WEBHOOKS, WEBHOOKS_OVERDUE, READY, *SHARED,
 )  # fmt: skip

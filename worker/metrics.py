@@ -32,7 +32,7 @@ class Metrics:
         self._sending = known.SENDING.histogram(self.registry)
         self._timers: dict[tuple[str, ...], Histogram] = {}
         self._backlog, self._backlog_at = backlog, time.monotonic()
-        self.events_lag = 0.0
+        self.events_lag = self.checkpoints_overdue = 0.0
         self.log_partitions: LogPartitions | None = None
         self.webhooks: list[EndpointState] = []
 
@@ -108,6 +108,7 @@ class Metrics:
             known.OLDEST: self._backlog.oldest,
             known.OVERDUE: self._backlog.overdue,
             known.EVENTS_LAG: self.events_lag,
+            known.CHECKPOINTS_OVERDUE: self.checkpoints_overdue,
             known.BACKLOG_AGE: time.monotonic() - self._backlog_at,
         }
 

@@ -13,7 +13,7 @@ from service.cli.commands import CheckFailed, add_command, database
 from service.cli.findings import Finding, listing
 from service.cli.mail_checks import Senders
 from service.cli.tables import Listing
-from service.store import dkim_keys, migrations, project_relays, projects, webhooks
+from service.store import dkim_keys, log_checkpoints, migrations, project_relays, projects, webhooks
 from service.store.project_relays import ProjectRelay
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ _OLDEST_POSTGRES = 15
 _RELAYS = ("smtp", "smtps", "ses", "mailgun", "postmark", "resend")
 # Seconds: one check, and the difference allowed between two clocks (docs/reliability.md F61).
 _PATIENCE, _APART = 5.0, 2.0
+# Seconds for which a checkpoint may be due: workers look each hour.
+_UNSIGNED = 7200
 
 
 def add(verbs: Any) -> None:
@@ -58,6 +60,7 @@ async def _doctor(arguments: argparse.Namespace, settings: "Settings") -> object
     found += await _secrets(settings)
     found += await _sms(arguments, settings)
     found += await _webhooks(settings)
+    found += await _security_log(settings)
     found += await mail_checks.try_own_relays(arguments, settings, await _own_relays(settings))
     if arguments.through:
         found += await asyncio.to_thread(_proxies, arguments.through, settings)
@@ -200,6 +203,17 @@ async def _webhooks(settings: "Settings") -> list[Finding]:
         for each in found
         if each.state in texts and each.reason != webhooks.BY_OPERATOR
     ]
+
+
+async def _security_log(settings: "Settings") -> list[Finding]:
+    """Report a checkpoint of the security log that no worker has signed in time."""
+    try:
+        async with asyncio.timeout(_PATIENCE), database(settings) as pool:
+            overdue = await log_checkpoints.overdue(pool)
+    except Exception:  # noqa: BLE001 - Postgres is away or not migrated, which is a finding already
+        return []
+    text = f"a checkpoint has been due for {overdue / 3600:.0f} hours: workers sign each hour, their log says why not"
+    return [Finding("log", "warn", text)] if overdue > _UNSIGNED else []
 
 
 async def _senders(settings: "Settings") -> Senders:

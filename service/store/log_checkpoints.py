@@ -41,6 +41,11 @@ async def sign_due(conn: Executor, ring: KeyRing, *, most: int) -> int:
     return len(found)
 
 
+async def overdue(conn: Executor) -> float:
+    """Return the seconds for which the oldest checkpoint has been due; 0 for none."""
+    return float(await _sql.value(conn, "get_overdue_of_checkpoints"))
+
+
 async def of_project(conn: Executor, project_id: str) -> list[Checkpoint]:
     """List a project's checkpoints, the oldest first."""
     return await _sql.all(conn, "list_checkpoints", Checkpoint, project_id=project_id)

@@ -86,7 +86,8 @@ async def _write(conn: Connection, key: Key, rows: list[dict[str, Any]], end: En
     end = end or await log_chain.lock(conn, key)
     while True:
         new = log_chain.link(end, rows)
-        facts = {"former": end.stored, "number": new.number, "hash": new.hash, "rows": rows}
+        at = rows[-1]["at"] if rows else None
+        facts = {"former": end.stored, "number": new.number, "hash": new.hash, "at": at, "rows": rows}
         found = await _sql.one(conn, "write_security_log", Filed, project_id=key[0], month=key[1], **facts)
         assert found is not None  # noqa: S101 - a select of two values always has a row
         if not found.moved:  # another worker has filed meanwhile

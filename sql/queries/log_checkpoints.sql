@@ -7,11 +7,18 @@ order by project_id, month limit :most;
 
 -- name: record_checkpoint(project_id, month, number, hash, at, kid, signature)
 with signed as (
-    update log_chains set signed_number = greatest(signed_number, :number), signed_at = :at
+    update log_chains set signed_number = greatest(signed_number, :number), signed_at = :at, due_at = case
+        when number > :number then (date_trunc('day', :at at time zone 'UTC') + interval '1 day') at time zone 'UTC'
+    end
     where project_id = :project_id and month = :month
 )
 insert into log_checkpoints (project_id, month, number, hash, at, kid, signature)
 values (:project_id, :month, :number, :hash, :at, :kid, :signature) on conflict do nothing;
+
+-- name: get_overdue_of_checkpoints()
+-- Seconds for which the oldest one has been due. A worker of an earlier release signs without a word about that.
+select coalesce(extract(epoch from now() - min(due_at)), 0)::float8 from log_chains
+where due_at <= now() and number > signed_number;
 
 -- name: list_checkpoints(project_id) -> Checkpoint*
 select project_id, month, number, hash, at, kid, signature from log_checkpoints

@@ -1,7 +1,11 @@
--- name: write_security_log(project_id, month, former, number, hash, rows) -> Filed
--- Rows of one chain, if that ends with `former`; a row written before stays as it is.
+-- name: write_security_log(project_id, month, former, number, hash, at, rows) -> Filed
+-- Rows of one chain, if that ends with `former`; a row written before stays as it is. The first after a checkpoint makes
+-- the next one due, on the day after it; without one from `at` on, the time of a row.
 with chain as (
-    update log_chains set number = :number, hash = :hash
+    update log_chains set number = :number, hash = :hash, due_at = case
+        when number > signed_number and due_at is not null then due_at
+        else greatest(:at::timestamptz, (date_trunc('day', signed_at at time zone 'UTC') + interval '1 day') at time zone 'UTC')
+    end
     where project_id = :project_id and month = :month and hash is not distinct from :former::bytea
     returning month
 ), filed as (

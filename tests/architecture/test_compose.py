@@ -17,7 +17,7 @@ from service.settings import Settings, WorkerSettings
 from testkit.sources import ROOT
 from worker.relays import parse_urls
 
-_OURS = ("migrate", "api", "worker")
+_OURS = ("migrate", "api", "worker", "log-follower")
 _SECRETS = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD", "SECRET_KEYS")
 # Ports that checks and publishing name; what must be each worker's own, and lies in its /tmp.
 _FIXED = {"PORT", "HEALTH_PORT", "WORKER_HEALTH_PORT", "WORKER_ID", "WORKER_HEARTBEAT"}
@@ -54,9 +54,9 @@ def filled(text: str, given: dict[str, str]) -> str:
 
 
 def test_the_whole_service_is_there(compose: dict[str, Any]):
-    """Two stores, a mailbox, a migration that ends, the API and the worker; all that stay have a health check."""
+    """Two stores, a mailbox, a migration that ends, the API and the worker; all that serve have a health check."""
     assert compose.keys() == {"postgres", "valkey", "mailpit", *_OURS}
-    assert {name for name in compose if "healthcheck" not in compose[name]} == {"migrate"}
+    assert {name for name in compose if "healthcheck" not in compose[name]} == {"migrate", "log-follower"}
     for name in ("api", "worker"):
         assert compose[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
     assert compose["migrate"]["depends_on"]["postgres"]["condition"] == "service_healthy"
@@ -141,6 +141,17 @@ def test_a_worker_knows_after_a_crash_what_it_had_sent(compose: dict[str, Any], 
     assert dockerfile.index(state) < dockerfile.index("\nUSER"), "only root may make it"
 
 
+def test_the_follower_of_the_log_goes_on_where_it_was(compose: dict[str, Any], dockerfile: str):
+    """Only with its profile; its cursors stand in a volume of its own, in a folder that its user may write to."""
+    follower = compose["log-follower"]
+    assert follower["profiles"] == ["syslog"]
+    name, path = follower["volumes"][0].split(":")
+    assert f"--cursor={path}" in follower["command"]
+    assert name in yaml.safe_load((ROOT / "compose.yaml").read_text())["volumes"]
+    assert name not in str(compose["worker"]["volumes"])
+    assert f"--mode=0700 {path}" in dockerfile
+
+
 def test_only_what_is_meant_to_is_published(compose: dict[str, Any]):
     """The API and the mailbox, on this machine only unless asked; neither stores nor health ports."""
     published = {name: part["ports"] for name, part in compose.items() if "ports" in part}
@@ -151,12 +162,12 @@ def test_only_what_is_meant_to_is_published(compose: dict[str, Any]):
 
 def test_commands_and_checks_exist(compose: dict[str, Any], dockerfile: str):
     """The containers run commands of ours, and the checks ask the ports that API and worker listen on."""
-    parsers = {"service": service.__main__.parser, "worker": worker.commands.parser}
+    parsers = {"service": service.__main__.parser, "worker": lambda _: worker.commands.parser()}
     lines = [compose[name]["command"] for name in _OURS]
     lines.append(yaml.safe_load(re.findall("^CMD (.*)", dockerfile, re.MULTILINE)[0]))
     for python, dash_m, module, *words in lines:
         assert (python, dash_m) == ("python", "-m")
-        parsers[module]().parse_args(words)
+        parsers[module](words).parse_args(words)
     for name, setting, path in (("api", "health_port", "ready"), ("worker", "worker_health_port", "live")):
         port = Settings.model_fields[setting].default
         assert f"http://127.0.0.1:{port}/{path}" in compose[name]["healthcheck"]["test"][-1]

@@ -14,6 +14,7 @@ import yaml
 
 import service.__main__
 import worker.commands
+from service.cli import syslog
 from service.server import DRAIN
 from service.settings import Settings, WorkerSettings
 from testkit.drivers import lacking
@@ -24,6 +25,9 @@ from tests.conftest import Shared, run_sql
 _FOLDER = ROOT / "deploy" / "kubernetes"
 _TOOLS = ROOT / ".venv" / "clients" / "kubernetes"
 _OVERLAYS = ("trial", "production")
+_KINDS_OF_PODS = ("Deployment", "StatefulSet", "Job")
+# What the follower of the log has besides settings.
+_OF_SYSLOG = {"syslog_url", "syslog_ca"}
 
 
 def _documents(*paths: Path) -> list[dict[str, Any]]:
@@ -32,8 +36,9 @@ def _documents(*paths: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def base() -> dict[tuple[str, str], dict[str, Any]]:
-    """Objects by kind and name."""
-    found = _documents(*(path for path in (_FOLDER / "base").iterdir() if path.name != "kustomization.yaml"))
+    """Objects by kind and name, with those of the component syslog."""
+    folders = (_FOLDER / "base", _FOLDER / "components" / "syslog")
+    found = _documents(*(path for folder in folders for path in folder.iterdir() if path.name != "kustomization.yaml"))
     return {(each["kind"], each["metadata"]["name"]): each for each in found}
 
 
@@ -41,7 +46,7 @@ def _pods(base: dict[tuple[str, str], dict[str, Any]]) -> dict[str, dict[str, An
     return {
         name.removeprefix("accounts-"): each["spec"]["template"]["spec"]
         for (kind, name), each in base.items()
-        if kind in ("Deployment", "Job")
+        if kind in _KINDS_OF_PODS
     }
 
 
@@ -51,7 +56,14 @@ def test_kubernetes_accepts_what_kustomize_makes(overlay: str, tmp_path: Path):
     kubectl = shutil.which("kubectl", path=f"{_TOOLS / 'bin'}:{os.environ['PATH']}")
     if kubectl is None or not (_TOOLS / "kubernetes_validate").exists():
         lacking("`./dev test` could not install the tools of Kubernetes")
-    words = [kubectl, "kustomize", str(_FOLDER / "overlays" / overlay)]
+    shutil.copytree(_FOLDER, tmp_path / "kubernetes")
+    made_by = tmp_path / "kubernetes" / "overlays" / overlay
+    text = (made_by / "kustomization.yaml").read_text()
+    # With the component that an operator may let in.
+    (made_by / "kustomization.yaml").write_text(
+        text.replace("  # - ../../components/syslog", "  - ../../components/syslog")
+    )
+    words = [kubectl, "kustomize", str(made_by)]
     made = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert made.returncode == 0, made.stderr
     (tmp_path / "made.yaml").write_text(made.stdout)
@@ -61,6 +73,7 @@ def test_kubernetes_accepts_what_kustomize_makes(overlay: str, tmp_path: Path):
     )  # fmt: skip
     assert checked.returncode == 0, checked.stdout + checked.stderr
     unknown = set(re.findall(r"find schema for kind (\w+)", checked.stdout + checked.stderr))
+    assert ("kind: StatefulSet" in made.stdout) == (overlay == "production")
     assert unknown == ({"ScaledObject", "TriggerAuthentication"} if overlay == "production" else set())
 
 
@@ -78,7 +91,7 @@ def test_every_variable_is_a_setting_and_none_is_missing(base):
         assert command
         secrets = set(re.findall(r"--from-literal=(\w+)=", command[1]))
         for overlay in _OVERLAYS:
-            given = literals["base"] | literals[f"overlays/{overlay}"] | own | secrets
+            given = literals["base"] | literals[f"overlays/{overlay}"] | own - _OF_SYSLOG | secrets
             assert given <= Settings.model_fields.keys()
             kind = WorkerSettings if name == "worker" else Settings
             assert {field for field, info in kind.model_fields.items() if info.is_required()} <= given
@@ -87,7 +100,12 @@ def test_every_variable_is_a_setting_and_none_is_missing(base):
 def test_commands_ports_and_times_are_those_of_the_processes(base):
     """A probe at a port that nobody has would kill each pod, and a stop that is too short its requests."""
     ports = {name: Settings.model_fields[name].default for name in ("port", "health_port", "worker_health_port")}
-    own = {"api": [ports["port"], ports["health_port"]], "worker": [ports["worker_health_port"]], "migrate": []}
+    own = {
+        "api": [ports["port"], ports["health_port"]],
+        "worker": [ports["worker_health_port"]],
+        "migrate": [],
+        "log-follower": [],
+    }
     for name, pod in _pods(base).items():
         (container,) = pod["containers"]
         python, dash_m, module, *words = container["args"]
@@ -97,7 +115,7 @@ def test_commands_ports_and_times_are_those_of_the_processes(base):
         )
         assert [port["containerPort"] for port in container.get("ports", [])] == own[name]
         assert pod["terminationGracePeriodSeconds"] > DRAIN + 5
-        if name != "migrate":
+        if own[name]:
             assert container["livenessProbe"]["httpGet"] == {"path": "/live", "port": "health"}
             assert container["readinessProbe"]["httpGet"] == {"path": "/ready", "port": "health"}
 
@@ -117,9 +135,7 @@ def test_pods_have_no_rights(base):
 def test_selectors_meet_their_pods(base):
     """Service, budgets, policies and autoscaler name pods and deployments that there are."""
     labels = [
-        each["spec"]["template"]["metadata"]["labels"]
-        for (kind, _), each in base.items()
-        if kind in ("Deployment", "Job")
+        each["spec"]["template"]["metadata"]["labels"] for (kind, _), each in base.items() if kind in _KINDS_OF_PODS
     ]
     for (kind, name), each in base.items():
         selector = {
@@ -127,12 +143,28 @@ def test_selectors_meet_their_pods(base):
             "PodDisruptionBudget": lambda spec: spec["selector"]["matchLabels"],
             "NetworkPolicy": lambda spec: spec["podSelector"]["matchLabels"],
             "Deployment": lambda spec: spec["selector"]["matchLabels"],
+            "StatefulSet": lambda spec: spec["selector"]["matchLabels"],
         }.get(kind)
         if selector:
             assert any(selector(each["spec"]).items() <= of_pod.items() for of_pod in labels), (kind, name)
     assert ("Deployment", base["HorizontalPodAutoscaler", "accounts-api"]["spec"]["scaleTargetRef"]["name"]) in base
     scaled, _ = _documents(_FOLDER / "components" / "keda" / "worker-scaling.yaml")
     assert ("Deployment", scaled["spec"]["scaleTargetRef"]["name"]) in base
+
+
+def test_the_follower_of_the_log_goes_on_where_it_was(base):
+    """One pod, whose cursors are on a volume of its own; it knows the receiver and may connect to its port alone."""
+    spec = base["StatefulSet", "accounts-log-follower"]["spec"]
+    (container,) = spec["template"]["spec"]["containers"]
+    (claim,) = spec["volumeClaimTemplates"]
+    paths = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert spec["replicas"] == 1
+    assert f"--cursor={paths[claim['metadata']['name']]}" in container["args"]
+    (component,) = _documents(_FOLDER / "components" / "syslog" / "kustomization.yaml")
+    given = dict(word.split("=") for word in component["configMapGenerator"][0]["literals"])
+    assert {name.lower() for name in given} == _OF_SYSLOG
+    (rule,) = base["NetworkPolicy", "accounts-log-follower"]["spec"]["egress"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": syslog.receiver(given["SYSLOG_URL"]).port}]
 
 
 async def test_workers_are_scaled_by_mails_that_more_workers_would_help(shared_postgres: Shared):

@@ -9,7 +9,7 @@ import pytest
 
 import service.__main__
 import worker.commands
-from service.cli.exit_codes import UNFIT
+from service.cli.exit_codes import UNFIT, WRONG
 from service.cli.serve_processes import _SPARE
 from service.server import DRAIN
 from service.settings import Settings, WorkerSettings
@@ -18,7 +18,7 @@ from testkit.sources import ROOT
 
 _FOLDER = ROOT / "deploy" / "systemd"
 _UNITS = sorted(path.name for path in _FOLDER.iterdir())
-_LASTING = [name for name in _UNITS if "migrate" not in name]
+_SERVING = ["accounts-api.service", "accounts-worker@.service"]
 
 
 def _lines(name: str) -> dict[str, list[str]]:
@@ -31,7 +31,8 @@ def _lines(name: str) -> dict[str, list[str]]:
 
 def test_there_is_a_unit_for_each_kind_of_process():
     """One that migrates, and those that stay."""
-    assert _UNITS == ["accounts-api.service", "accounts-migrate.service", "accounts-worker@.service"]
+    others = {"accounts-migrate.service", "accounts-log-follower.service"}
+    assert {*_UNITS} == {*_SERVING} | others
 
 
 @pytest.mark.parametrize("name", _UNITS)
@@ -49,7 +50,7 @@ def test_commands_and_settings_are_ours(name: str):
     assert missing == {"public_url"}, "the file of settings has the rest"
 
 
-@pytest.mark.parametrize("name", _LASTING)
+@pytest.mark.parametrize("name", _SERVING)
 def test_they_start_again_but_not_in_vain_and_stop_in_order(name: str):
     """The manager waits longer than the process, and a fault of the settings ends the unit."""
     unit = _lines(name)
@@ -57,6 +58,15 @@ def test_they_start_again_but_not_in_vain_and_stop_in_order(name: str):
     delay = next(rule.le for rule in Settings.model_fields["stop_delay"].metadata if hasattr(rule, "le"))
     longest = DRAIN + (_SPARE + delay if "api" in name else 0)
     assert float(unit["TimeoutStopSec"][0]) > longest
+
+
+def test_the_follower_of_the_log_goes_on_where_it_was():
+    """Its cursors are in its state directory; what another start would not mend (code 2 or 5) ends the unit."""
+    unit = _lines("accounts-log-follower.service")
+    (state,) = unit["StateDirectory"]
+    assert f" --cursor /var/lib/{state} " in unit["ExecStart"][0]
+    assert (unit["Restart"], unit["RestartPreventExitStatus"]) == (["always"], [f"{WRONG} {UNFIT}"])
+    assert unit["EnvironmentFile"][1] == "/etc/accounts/log-follower.env"
 
 
 @pytest.mark.parametrize("name", _UNITS)

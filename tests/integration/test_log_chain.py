@@ -99,7 +99,10 @@ async def test_each_changed_byte_is_found(pool: Pool, project: Project, settings
     wheres = {"logs": f"chain_number = 2 and at = '{NOW}'", **dict.fromkeys(CHAINS, f"month = '{MONTH}'")}
     for table, where in wheres.items():
         for column, value in dict(await pool.fetchrow(f"select * from {table} where {where}")).items():
-            if column in ("signed_number", "signed_at") or (table, column) == ("log_checkpoints", "project_id"):
+            if column in ("signed_number", "signed_at", "due_at") or (table, column) == (
+                "log_checkpoints",
+                "project_id",
+            ):
                 continue  # when to sign next; and a checkpoint of another project is as good as none
             for other in changed(b"" if column == "erased" else value) or [b"x" * 32]:
                 try:
@@ -228,6 +231,31 @@ async def test_an_operator_verifies_and_takes_the_key_elsewhere(
     assert (code, "row 2 (" in out, "was changed" in out) == (UNWELL, True, True)
     assert (await type_("log", "verify", "--month", "2020-01"))[0] == MISSING
     assert (await type_("log", "public-key", "other"))[0] == MISSING
+
+
+async def test_a_checkpoint_that_nobody_signs_is_told(
+    type_: Terminal, pool: Pool, project: Project, settings: Settings
+):
+    """Due with the first row, then with the first of a later day; by metric and doctor as long as it is not signed."""
+    assert await log_checkpoints.overdue(pool) == 0
+    await file(pool, 1)
+    await pool.execute("update log_chains set due_at = now() - interval '3 hours'")
+    await file(pool, 1)
+    assert 3 * 3600 <= await log_checkpoints.overdue(pool) < 4 * 3600
+    _, out, err = await type_("doctor", "--json")
+    assert "a checkpoint has been due for 3 hours" in out + err
+    await log_checkpoints.sign_due(pool, settings.key_ring, most=100)
+    assert (await pool.fetchrow("select due_at from log_chains"))["due_at"] is None
+    await file(pool, 1)
+    tomorrow = "(date_trunc('day', signed_at at time zone 'UTC') + interval '1 day') at time zone 'UTC'"
+    assert (await pool.fetchrow(f"select due_at = {tomorrow} as set from log_chains"))["set"]
+    assert await log_checkpoints.overdue(pool) == 0
+    # As an earlier release signs, and then days pass.
+    await pool.execute("update log_chains set signed_number = number, signed_at = now() - interval '9 days'")
+    await pool.execute("update log_chains set due_at = now() - interval '9 days'")
+    assert await log_checkpoints.overdue(pool) == 0
+    await file(pool, 1)
+    assert await log_checkpoints.overdue(pool) < 3600
 
 
 async def test_openssl_verifies_a_checkpoint(
