@@ -62,6 +62,14 @@ class SeenToken:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenTestAccount:
+    """`id` is the address."""
+
+    id: str
+    names_person: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SeenInFeed:
     id: int
     names_person: bool
@@ -118,6 +126,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 conn, "scan_tokens", SeenToken, **who.of_recipients, after=after, most=most
             ),
             lambda conn, project, ids: _sql.run(conn, "erase_tokens", project_id=project, ids=ids),
+        ),
+        "test_accounts": Kind(
+            "",
+            lambda conn, who, after, most: _sql.all(
+                conn, "scan_test_accounts", SeenTestAccount, **who.of_recipients, after=after, most=most
+            ),
+            lambda conn, project, ids: _sql.run(conn, "erase_test_accounts", project_id=project, ids=ids),
         ),
         "events": Kind(
             UUID(int=0),

@@ -38,6 +38,18 @@ order by id limit :most;
 -- name: erase_tokens(project_id, ids)
 delete from tokens where project_id = :project_id and id = any(:ids::text[]);
 
+-- name: scan_test_accounts(project_id, user_id, recipients, after, most) -> SeenTestAccount*
+-- Of the person's addresses; not where such an address is another user's by now.
+select t.email as id, not exists (
+    select from users u where u.project_id = :project_id and u.email = t.email and u.id <> :user_id::text
+) as names_person
+from test_accounts t
+where t.project_id = :project_id and t.email > :after::text and t.email = any(:recipients::text[])
+order by t.email limit :most;
+
+-- name: erase_test_accounts(project_id, ids)
+delete from test_accounts where project_id = :project_id and email = any(:ids::text[]);
+
 -- name: scan_events(project_id, user_id, after, most) -> Seen*
 -- Those that no worker has filed. The event of the deletion stays: by it the feed tells other systems.
 select id, coalesce(user_id = :user_id::text, false) and name <> 'users.delete' as names_person from events

@@ -36,6 +36,8 @@ _OF_USER = (
         from generate_series(NUMBER, NUMBER + 9) n""",
     f"""insert into logs select 'shop', gen_random_uuid(), 'USER', 'account.create', '203.0.113.NUMBER',
         now() - make_interval(secs => n % 3), {_DEVICE} from generate_series(1, 40) n""",
+    """insert into test_accounts (project_id, email, code_hash, expires_at)
+        values ('shop', 'MAILBOX', 'x', now() + interval '1 day')""",
 )
 # Asked for by address or number, and nobody's.
 _OF_NOBODY = (
@@ -91,8 +93,8 @@ async def test_every_trace_of_a_person_goes_and_none_of_another(pool: Pool, type
     shown = await type_.json("users", "erase", "shop", "ann@example.com", "--dry-run")
     assert shown == {
         "would_erase": "ann@example.com", "users": 1, "sessions": 1, "identities": 1, "passkeys": 0,
-        "authenticators": 0, "targets": 1, "mails": 3, "sms": 2, "tokens": 2, "events": 1, "feed": 10,
-        "deliveries": 10, "logs": 40,
+        "authenticators": 0, "targets": 1, "mails": 3, "sms": 2, "tokens": 2,
+        "test_accounts": 1, "events": 1, "feed": 10, "deliveries": 10, "logs": 40,
     }  # fmt: skip
     assert await naming(pool, *traces) == before
     done = await type_.json("users", "erase", "shop", "u1")
@@ -110,7 +112,10 @@ async def test_what_nobody_has_is_erased_all_the_same(pool: Pool, type_: Termina
     await fill(pool)
     await pool.execute("delete from users where id = 'u1'")
     await pool.execute("update mails set recipient = 'ann@example.com' where user_id = 'u2'")
-    assert (await type_.json("users", "erase", "shop", "ann@example.com"))["mails"] == 3
+    done = await type_.json("users", "erase", "shop", "ann@example.com", "--also", "bob@example.com")
+    assert (done["mails"], done["test_accounts"]) == (3, 1)
+    kept = [row["email"] for row in await pool.fetch("select email from test_accounts")]
+    assert kept == ["bob@example.com"], "it is another user's"
     assert (await type_.json("users", "erase", "shop", "u1", "--also", "+4915111"))["logs"] == 40
     assert await naming(pool, *[f"%{trace}%" for trace in TRACES]) == {"mails": 2}
     code, _, said = await type_("users", "erase", "nowhere", "u1")
