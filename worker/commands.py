@@ -27,6 +27,7 @@ from service.cli.commands import Parser
 from service.clientinfo import user_agents
 from service.settings import InvalidSettings, Settings, WorkerSettings
 from service.version import VERSION
+from worker.bounces import http_relays
 from worker.mail import templates
 from worker.main import run_worker
 from worker.parts import relay_of
@@ -116,7 +117,8 @@ def _relays(settings: Settings) -> tuple[SmtpUrl, ...]:
 
 async def _check(servers: tuple[SmtpUrl, ...], settings: Settings) -> list[StepResult]:
     webhook = await check_webhook(settings.sms_url.get_secret_value())
-    return [*await check_steps(servers, settings.smtp_timeouts), *([webhook] if webhook else [])]
+    steps = [*await check_steps(servers, settings.smtp_timeouts), *http_relays.check(servers, settings)]
+    return [*steps, *([webhook] if webhook else [])]
 
 
 def _try_relays(servers: tuple[SmtpUrl, ...], settings: Settings, *, as_json: bool) -> int:

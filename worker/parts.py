@@ -11,6 +11,7 @@ from service.rate_limiter.redis_windows import RedisWindows
 from service.relay_reports import RelayReporter
 from service.settings import Settings
 from service.store.rate_limit_windows import Store
+from worker.bounces import http_relays
 from worker.bounces.return_path import ReturnPath
 from worker.concurrency import DeliverySlots
 from worker.context import WorkerContext
@@ -98,6 +99,7 @@ def build(context: WorkerContext, stop: asyncio.Event) -> Parts:
         pool, Leases(pool, context.identity.name), SentJournal(context.identity.journal), context.metrics
     )
     shared = relay_of(settings, _budget(context))
+    http_relays.warn(parse_urls(settings.smtp_url.get_secret_value()), settings)
     relays = Relays(pool, settings.key_ring, shared, partial(_own_relay, settings), settings.helo)
     sms = sender_of(settings.sms_url.get_secret_value(), settings.key_ring)
     senders = Senders(relays, sms, WebhookClient(settings.reachable_networks))
@@ -192,6 +194,7 @@ def relay_of(settings: Settings, budget: RelayBudget | None = None) -> RelayPool
 
 def _own_relay(settings: Settings, server: SmtpUrl, recovered: asyncio.Event) -> RelayPool:
     """Build a project's own relay: the limits a minute are the shared relay's, its own are found by its answers."""
+    http_relays.warn([server], settings)
     return RelayPool(
         server, connections=settings.smtp_connections, deadlines=settings.smtp_timeouts, recovered=recovered
     )

@@ -8,6 +8,7 @@ from service.store.branding import Logo
 from service.store.dkim_keys import DkimKey
 from service.store.outbox import Claim
 from service.store.project_relays import ProjectRelay
+from worker.bounces import http_relays
 from worker.mail import branding, compose, dkim, signing
 from worker.mail.templates import Letter
 from worker.relays import (
@@ -26,7 +27,8 @@ from worker.relays.routing import own_server
 
 async def try_relays(settings: Settings, own: ProjectRelay | None) -> list[StepResult]:
     """Try each relay of SMTP_URL, or a project's own one. Raises ValueError, OSError, CannotUnseal."""
-    return await check_steps(_servers(settings, own), settings.smtp_timeouts)
+    servers = _servers(settings, own)
+    return [*await check_steps(servers, settings.smtp_timeouts), *http_relays.check(servers, settings)]
 
 
 async def send_letter(

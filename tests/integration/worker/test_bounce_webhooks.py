@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -15,13 +16,17 @@ from service.db import Pool
 from service.settings import InvalidSettings, Settings
 from service.store import users
 from testkit import bounce_webhooks as calls
+from testkit import mail_providers
+from testkit.mail_providers import IDS, NAMES, Name, Provider
 from testkit.outbox import ANN, request_mail
 from testkit.sink import Sink
 from testkit.waiting import until
+from tests.integration.worker.conftest import sending_by
 from worker.bounces.webhooks.notification import Notification
 from worker.bounces.webhooks.port import WebhookIntake, WebhookPort
 from worker.bounces.webhooks.providers import providers_of
 from worker.metrics import Metrics
+from worker.relays import RelayPool, parse_urls
 
 SETTINGS = {
     "BOUNCE_MAILGUN_KEY": calls.MAILGUN_KEY,
@@ -105,6 +110,49 @@ async def test_a_bounce_is_recorded_once(
     assert await found(pool) == ([provider], [])
     assert "example.com" not in caplog.text
     assert port.intake.metrics.since_start["reports_bounced"] == 2
+
+
+def reported(name: Name, provider: Provider) -> Notification:
+    """Write what a provider says of the mail that it was given, from nothing but that call and its own id."""
+    match name:
+        case "ses":
+            (tag,) = provider.facts()["EmailTags"]
+            mail = {"messageId": IDS["ses"], "source": "no-reply@accounts.test", "tags": {tag["Name"]: [tag["Value"]]}}
+            event = json.loads(calls.ses_bounce(ANN, "", "")) | {"eventType": "Bounce", "mail": mail}
+            return calls.sns(json.dumps(event | {"notificationType": None}))
+        case "mailgun":
+            return calls.mailgun(calls.mailgun_event(ANN, provider.message(name)["Message-ID"]))
+        case "postmark":
+            facts = {"MessageID": IDS["postmark"], "Metadata": provider.facts()["Metadata"]}
+            return calls.postmark(calls.postmark_event(ANN, "", **facts))
+        case "resend":
+            event = calls.resend_event(ANN, "")
+            tags = {tag["name"]: tag["value"] for tag in provider.facts()["tags"]}
+            event["data"] |= {"email_id": IDS["resend"], "headers": None, "tags": tags}
+            return calls.resend(event)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_mail_by_http_is_known_when_it_bounces(
+    pool: Pool, port: WebhookPort, a_worker, ann: users.User, *, name: Name
+):
+    """Relay, the provider's id in the history, webhook, suppression; the next mail goes to no relay."""
+    async with mail_providers.serving() as provider:
+        provider.take(name)
+        relay = RelayPool(*parse_urls(provider.url(name)))
+        worker, mails = sending_by(a_worker(), relay), [await request_mail(pool) for _ in range(3)]
+        for mail in mails[:2]:
+            await worker.deliver(mail)
+        (sent,) = await pool.fetch("select fault from mail_events where name = 'sent' and mail_id = $1", mails[1])
+        assert sent["fault"] == IDS[name]
+        assert await post(port, name, reported(name, provider)) == 204
+        bounced = await pool.fetch("select mail_id from mail_events where name = 'bounced'")
+        assert [row["mail_id"] for row in bounced] == [mails[1]]
+        assert [row["cause"] for row in await pool.fetch("select cause from suppressions")] == ["bounced"]
+        await worker.deliver(mails[2])
+        assert (await pool.fetchrow("select state from mails where id = $1", mails[2]))[0] == "suppressed"
+        assert len(provider.asked) == 2
+        await relay.close()
 
 
 async def test_forged_late_and_broken_calls_are_refused(pool: Pool, port: WebhookPort, sent: UUID):

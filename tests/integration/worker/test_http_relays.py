@@ -1,68 +1,43 @@
 """Relays by HTTP, against fakes of the providers' documented APIs on a socket."""
 
-import asyncio
 import email
 import email.policy
 import hashlib
 import hmac
 from base64 import b64decode
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
+from service.settings import Settings
+from testkit import mail_providers
+from testkit.mail_providers import IDS, NAMES, SECRET, Name, Provider
+from worker import trial
+from worker.bounces import http_relays
 from worker.mail import mime
 from worker.mail.branding import InlineImage
 from worker.mail.templates import Letter
 from worker.relays import Accepted, Deadlines, DeliveryFailure, RelayPool, parse_urls
 from worker.relays.http import sigv4
 
-SENDER, TO, SECRET = "hi@shop.example", "ann@example.com", "k3y/of+the=shop"
-QUOTED = SECRET.replace("/", "%2F").replace("+", "%2B").replace("=", "%3D")
+SENDER, TO = "hi@shop.example", "ann@example.com"
+MAIL = UUID(int=7)
 MESSAGE = mime.build(
     Letter("Grüße", "Hello Ann\n.dot\n", "<p>Hello <img src='cid:logo@shop'></p>"),
-    sender_name="Shöp", sender_address=SENDER, recipient=TO, message_id="<1.a@shop.example>",
+    sender_name="Shöp", sender_address=SENDER, recipient=TO, message_id=f"<{MAIL.hex}@shop.example>",
     date=datetime(2026, 1, 2, tzinfo=UTC), reply_to="help@shop.example",
     image=InlineImage("logo@shop", "image/png", b"\x89PNG"),
 )  # fmt: skip
-USERS = {"ses": "AKID", "mailgun": "api", "postmark": "server", "resend": "resend"}
-PATHS = {"ses": "", "mailgun": "/mg.shop.example", "postmark": "", "resend": ""}
-TAKEN: dict[str, dict[str, Any]] = {
-    "ses": {"MessageId": "0100"}, "mailgun": {"id": "<1.a@shop.example>", "message": "Queued. Thank you."},
-    "postmark": {"To": TO, "MessageID": "b7bc", "ErrorCode": 0, "Message": "OK"}, "resend": {"id": "49a3"},
-}  # fmt: skip
-
-
-@dataclass
-class Provider:
-    """A provider's API, with its next answer."""
-
-    status: int = 200
-    answer: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-    hang: bool = False
-    asked: list[tuple[web.Request, bytes]] = field(default_factory=list)
-    port: int = 0
-
-    async def handle(self, request: web.Request) -> web.Response:
-        self.asked.append((request, await request.read()))
-        if self.hang:
-            await asyncio.Event().wait()
-        return web.Response(status=self.status, body=self.answer, headers=self.headers)
 
 
 @pytest.fixture
 async def provider() -> AsyncIterator[Provider]:
-    found = Provider()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", found.handle)
-    async with TestServer(app) as server:
-        found.port = server.port or 0
+    async with mail_providers.serving() as found:
         yield found
 
 
@@ -70,9 +45,8 @@ async def provider() -> AsyncIterator[Provider]:
 async def relay(provider: Provider) -> AsyncIterator[Callable[..., RelayPool]]:
     opened: list[RelayPool] = []
 
-    def make(name: str, *, seconds: float = 30.0) -> RelayPool:
-        url = f"{name}+http://{USERS[name]}:{QUOTED}@127.0.0.1:{provider.port}{PATHS[name]}"
-        opened.append(RelayPool(*parse_urls(url), deadlines=Deadlines(dot=seconds), rest=1000.0))
+    def make(name: Name, *, seconds: float = 30.0) -> RelayPool:
+        opened.append(RelayPool(*parse_urls(provider.url(name)), deadlines=Deadlines(dot=seconds), rest=1000.0))
         return opened[-1]
 
     yield make
@@ -87,14 +61,10 @@ async def outcome(relay: RelayPool, **more: Any) -> Accepted | DeliveryFailure:
         return fault
 
 
-def taken(provider: Provider, name: str) -> None:
-    provider.status, provider.answer = 200, orjson.dumps(TAKEN[name])
-
-
 @pytest.mark.parametrize("name", ["ses", "mailgun"])
-async def test_raw_mime_goes_out_as_it_is(provider: Provider, relay: Callable[..., RelayPool], name: str):
+async def test_raw_mime_goes_out_as_it_is(provider: Provider, relay: Callable[..., RelayPool], name: Name):
     """Message-ID and signature stay: every byte is the one that was composed and signed."""
-    taken(provider, name)
+    provider.take(name)
     sent = await outcome(relay(name))
     assert isinstance(sent, Accepted), sent
     ((request, body),) = provider.asked
@@ -131,9 +101,34 @@ def test_the_key_of_a_day_is_the_documented_one():
     assert key.hex() == "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9"
 
 
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_mail_is_named_to_the_provider(provider: Provider, relay: Callable[..., RelayPool], name: Name):
+    """Its webhooks give that back; the provider's own id is the answer that the history shows, uncut."""
+    provider.take(name)
+    sent = await outcome(relay(name))
+    assert isinstance(sent, Accepted)
+    assert sent.text == IDS[name]
+    match name:
+        case "ses":
+            assert provider.facts()["EmailTags"] == [{"Name": "mail", "Value": MAIL.hex}]
+        case "mailgun":
+            assert provider.message(name)["Message-ID"] == f"<{MAIL.hex}@shop.example>"
+        case "postmark":
+            assert provider.facts()["Metadata"] == {"mail": MAIL.hex}
+        case "resend":
+            assert provider.facts()["tags"] == [{"name": "mail", "value": MAIL.hex}]
+
+
+async def test_ses_forwards_bounces_to_the_return_path(provider: Provider, relay: Callable[..., RelayPool]):
+    """It is the only one that takes an address for them with each mail."""
+    provider.take("ses")
+    assert isinstance(await outcome(relay("ses")), Accepted)
+    assert provider.facts()["FeedbackForwardingEmailAddress"] == SENDER
+
+
 async def test_postmark_gets_the_parts(provider: Provider, relay: Callable[..., RelayPool]):
     """Subject, texts, image and our Message-ID, which X-PM-KeepID keeps."""
-    taken(provider, "postmark")
+    provider.take("postmark")
     assert isinstance(await outcome(relay("postmark")), Accepted)
     ((request, body),) = provider.asked
     facts = orjson.loads(body)
@@ -144,7 +139,7 @@ async def test_postmark_gets_the_parts(provider: Provider, relay: Callable[..., 
         ["Hello", "Ann", ".dot"], "<p>Hello <img src='cid:logo@shop'></p>",
     )  # fmt: skip
     headers = {each["Name"]: each["Value"] for each in facts["Headers"]}
-    assert headers["Message-ID"] == "<1.a@shop.example>"
+    assert headers["Message-ID"] == f"<{MAIL.hex}@shop.example>"
     assert (headers["X-PM-KeepID"], headers["Auto-Submitted"]) == ("true", "auto-generated")
     assert [each["ContentID"] for each in facts["Attachments"]] == ["cid:logo@shop"]
 
@@ -156,14 +151,18 @@ async def test_resend_gets_the_parts_and_one_key(provider: Provider, relay: Call
     first = await outcome(pool)
     assert isinstance(first, DeliveryFailure)
     assert (first.code, first.stage, first.cause) == (0, "dot", "server")
-    taken(provider, "resend")
+    provider.take("resend")
     assert isinstance(await outcome(pool), Accepted)
     keys = {request.headers["Idempotency-Key"] for request, _ in provider.asked}
-    assert keys == {"1.a@shop.example"}
+    assert keys == {f"{MAIL.hex}@shop.example"}
     request, body = provider.asked[-1]
     facts = orjson.loads(body)
     assert (request.path, request.headers["Authorization"]) == ("/emails", f"Bearer {SECRET}")
-    assert (facts["to"], facts["subject"], facts["headers"]["Message-ID"]) == ([TO], "Grüße", "<1.a@shop.example>")
+    assert (facts["to"], facts["subject"], facts["headers"]["Message-ID"]) == (
+        [TO],
+        "Grüße",
+        f"<{MAIL.hex}@shop.example>",
+    )
     assert facts["attachments"][0]["content_id"] == "logo@shop"
 
 
@@ -208,6 +207,14 @@ async def test_answers_are_outcomes_of_smtp(  # noqa: PLR0917 - what is tried, a
     assert (found.cause, found.stage) == (cause, stage), found
     assert f"HTTP {status}" in found.text
     assert SECRET not in str(found)
+
+
+async def test_an_id_that_is_none_is_not_kept_as_it_is(provider: Provider, relay: Callable[..., RelayPool]):
+    """What a provider answers in its place may quote the mail."""
+    provider.status, provider.answer = 200, orjson.dumps({"id": f"see https://shop.example/{'5' * 64} {'5' * 64}"})
+    sent = await outcome(relay("resend"))
+    assert isinstance(sent, Accepted)
+    assert sent.text == "see [cut] [cut]"
 
 
 @pytest.mark.parametrize(
@@ -274,3 +281,30 @@ def test_a_url_names_provider_host_and_key():
     assert (ses.provider, ses.name, ses.password) == ("ses", "email.eu-west-1.amazonaws.com:443", "s/x")
     assert smtp.provider == ""
     assert "s/x" not in repr(ses)
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "state", "said"),
+    [
+        ("ses", {}, "ok", "forwarded to BOUNCE_ADDRESS"),
+        ("postmark", {}, "warn", "set BOUNCE_POSTMARK_AUTH and BOUNCE_WEBHOOK_PORT"),
+        ("mailgun", {"BOUNCE_MAILGUN_KEY": "k"}, "warn", "set BOUNCE_MAILGUN_KEY and BOUNCE_WEBHOOK_PORT"),
+        ("mailgun", {"BOUNCE_MAILGUN_KEY": "k", "BOUNCE_WEBHOOK_PORT": "2525"}, "ok", "by the webhook of mailgun"),
+        ("resend", {"BOUNCE_ADDRESS": ""}, "", ""),
+    ],
+)
+async def test_an_operator_is_told_where_bounces_come(  # noqa: PLR0917 - what is set, and what is said
+    settings: Settings, provider: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    name: Name, more: dict[str, str], state: str, said: str,
+):  # fmt: skip
+    """Whoever set BOUNCE_ADDRESS learns by `doctor` and from the log which relays take no return path."""
+    for key, value in ({"BOUNCE_ADDRESS": "b@bounces.example", "SMTP_URL": provider.url(name)} | more).items():
+        monkeypatch.setenv(key, value)
+    settings = Settings.read()  # with what was set
+    found = [step for step in await trial.try_relays(settings, None) if step.step == "bounces"]
+    assert [step.state for step in found] == ([state] if state else [])
+    assert all(said in step.message and step.passed for step in found)
+    http_relays.warn(parse_urls(provider.url(name)), settings)
+    events = [getattr(record, "event", "") for record in caplog.records]
+    assert events.count("relay.bounces_unheard") == (state == "warn")
+    assert SECRET not in caplog.text

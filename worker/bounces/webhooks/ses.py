@@ -47,7 +47,11 @@ class Ses:
 
 
 def _names(mail: Any) -> Iterator[str]:
-    """Yield what may name a mail of ours: SES gives it a Message-ID of its own, but shows ours and the return path."""
+    """Yield what may name a mail of ours: SES gives it a Message-ID of its own, but shows ours and the return path.
+
+    Events show the tags of a mail that came by HTTP; notifications show headers only if they are told to.
+    """
+    yield text(mail, "tags", "mail", 0)
     yield text(mail, "source")
     yield text(mail, "commonHeaders", "messageId")
     yield from (text(each, "value") for each in records(mail, "headers") if text(each, "name").lower() == "message-id")

@@ -3,6 +3,7 @@
 An answer that names no cause counts as ours once several recipients met it, as a bare 5xx of SMTP does.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -11,6 +12,10 @@ import orjson
 
 from worker.relays.outcomes import Accepted, DeliveryFailure, PermanentFailure, TemporaryFailure, one_line
 
+# A provider's id of a mail, by which its own pages find it: a UUID, with a prefix and a suffix at SES, or a Message-ID.
+_ID = re.compile(
+    r"(?:[0-9a-f]{16}-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:-[0-9]{6})?|<[\w.+-]{1,90}@[\w.-]{1,90}>"
+)
 _PACE = ("throttl", "toomanyrequests", "limitexceeded", "rate_limit", "quota")
 # The sender, or the account: another mail from it fares no better.
 _SENDER = (
@@ -27,7 +32,8 @@ def judge(server: str, status: int, body: bytes, headers: Mapping[str, str]) -> 
     facts = _facts(body)
     number = found if isinstance(found := facts.get("ErrorCode"), int) else 0
     if 200 <= status < 300 and not number:
-        return Accepted(server, status, one_line(_first(facts, "MessageId", "MessageID", "id") or "accepted"))
+        said = _first(facts, "MessageId", "MessageID", "id") or "accepted"
+        return Accepted(server, status, said if _ID.fullmatch(said) else one_line(said))
     kind = headers.get("x-amzn-errortype", "").partition(":")[0] or _first(facts, "name", "__type")
     text = one_line(f"HTTP {status} {kind} {_first(facts, 'message', 'Message')}")
     fault = _fault(status, number, f"{kind} {text}".lower(), text)

@@ -1,7 +1,11 @@
-"""Calls of the providers' APIs that take one mail: raw MIME at SES and Mailgun, its parts at Postmark and Resend."""
+"""Calls of the providers' APIs that take one mail: raw MIME at SES and Mailgun, its parts at Postmark and Resend.
+
+Each names the mail by its id, which the provider's webhooks give back (worker/bounces/webhooks/).
+"""
 
 import email
 import email.policy
+import re
 import secrets
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -15,7 +19,9 @@ from worker.relays.envelope import Envelope
 from worker.relays.http import sigv4
 from worker.relays.smtp_url import SmtpUrl
 
-# Fields of a letter that these two APIs take as they are, beside those that have a name of their own.
+# Our Message-IDs have the id of the mail before the @.
+_MAIL = re.compile(rb"^message-id:[ \t]*<([0-9a-f]{32})@", re.IGNORECASE | re.MULTILINE)
+# Fields of a letter that Postmark and Resend take as they are, beside those that have a name of their own.
 _KEPT = ("Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress")
 
 
@@ -30,10 +36,15 @@ class Call:
 
 def _ses(server: SmtpUrl, mail: Envelope) -> Call:
     path = f"{server.path}/v2/email/outbound-emails"
-    body = orjson.dumps({
+    facts: dict[str, Any] = {
         "Destination": {"ToAddresses": [mail.recipient.decode()]},
         "Content": {"Raw": {"Data": b64encode(mail.message).decode()}},
-    })  # fmt: skip
+        "EmailTags": [{"Name": name, "Value": value} for name, value in _tags(mail).items()],
+    }
+    if mail.sender:
+        # SES sends from a return path of its own, and forwards to this one what comes back.
+        facts["FeedbackForwardingEmailAddress"] = mail.sender.decode()
+    body = orjson.dumps(facts)
     signed = sigv4.headers(
         host=server.authority, path=path, body=body, key_id=server.username, secret=server.password,
         region=region_of(server.host),
@@ -72,6 +83,7 @@ def _postmark(server: SmtpUrl, mail: Envelope) -> Call:
             {"Name": name, "Content": data, "ContentType": kind, "ContentID": f"cid:{cid}"}
             for name, data, kind, cid in _images(message)
         ],
+        "Metadata": _tags(mail),
     }  # fmt: skip
     if message["Reply-To"]:
         facts["ReplyTo"] = str(message["Reply-To"])
@@ -90,6 +102,7 @@ def _resend(server: SmtpUrl, mail: Envelope) -> Call:
             {"filename": name, "content": data, "content_type": kind, "content_id": cid}
             for name, data, kind, cid in _images(message)
         ],
+        "tags": [{"name": name, "value": value} for name, value in _tags(mail).items()],
     }  # fmt: skip
     if message["Reply-To"]:
         facts["reply_to"] = str(message["Reply-To"])
@@ -104,6 +117,12 @@ def _resend(server: SmtpUrl, mail: Envelope) -> Call:
 CALLS: Mapping[str, Callable[[SmtpUrl, Envelope], Call]] = {
     "ses": _ses, "mailgun": _mailgun, "postmark": _postmark, "resend": _resend,
 }  # fmt: skip
+
+
+def _tags(mail: Envelope) -> dict[str, str]:
+    """Return the id by which a webhook is to name the mail; nothing for a message that is none of the outbox."""
+    found = _MAIL.search(mail.message.partition(b"\r\n\r\n")[0])
+    return {"mail": found[1].decode()} if found else {}
 
 
 def _parsed(mail: Envelope) -> EmailMessage:
