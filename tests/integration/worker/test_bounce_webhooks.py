@@ -136,7 +136,7 @@ def reported(name: Name, provider: Provider) -> Notification:
 async def test_a_mail_by_http_is_known_when_it_bounces(
     pool: Pool, port: WebhookPort, a_worker, ann: users.User, *, name: Name
 ):
-    """Relay, the provider's id in the history, webhook, suppression; the next mail goes to no relay."""
+    """The relay, the id in the history, the webhook and the suppression fit; the next mail goes to no relay."""
     async with mail_providers.serving() as provider:
         provider.take(name)
         relay = RelayPool(*parse_urls(provider.url(name)))
