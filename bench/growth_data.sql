@@ -138,4 +138,10 @@ insert into test_accounts (project_id, email, code_hash, expires_at)
 select 'bench', 'review' || n || '@example.com', sha256(n::text::bytea), now() + interval '30 days'
 from generate_series(1, 20) n;
 
+insert into invitations (project_id, id, email, code_hash, note, most_uses, expires_at)
+select 'bench', left(md5('i' || n), 20), case when n % 2 = 0 then 'invited' || n || '@example.com' end,
+    case when n % 2 = 1 then sha256(n::text::bytea) end, '', 1,
+    now() + case when n % 10 = 0 then interval '-31 days' else '7 days' end
+from generate_series(100, current_setting('growth.users')::int, 100) n;
+
 set session_replication_role = origin;

@@ -307,6 +307,12 @@ class PasskeyLimit(AccountError):
     status, type = 400, "user_passkey_limit_exceeded"
 
 
+class InvitationNotFound(AccountError):
+    """The project has no such invitation."""
+
+    status, type = 404, "invitation_not_found"
+
+
 class TargetNotFound(AccountError):
     """The account has no such target."""
 

@@ -37,6 +37,7 @@ select create_distributed_table('mails', 'project_id', colocate_with => 'users')
 select create_distributed_table('mail_events', 'project_id', colocate_with => 'users');
 select create_distributed_table('suppressions', 'project_id', colocate_with => 'users');
 select create_distributed_table('test_accounts', 'project_id', colocate_with => 'users');
+select create_distributed_table('invitations', 'project_id', colocate_with => 'users');
 select create_distributed_table('sms', 'project_id', colocate_with => 'users');
 select create_distributed_table('events', 'project_id', colocate_with => 'users');
 select create_distributed_table('event_feeds', 'project_id', colocate_with => 'users');

@@ -191,6 +191,27 @@ create table identity_tokens (
     constraint identity_tokens_project_id_token_id_fkey FOREIGN KEY (project_id, token_id) REFERENCES tokens(project_id, id) ON DELETE CASCADE
 );
 
+create table invitations (
+    project_id text not null,
+    id text not null,
+    email text,
+    code_hash bytea,
+    note text not null,
+    most_uses integer not null,
+    uses integer default 0 not null,
+    created_at timestamp with time zone default now() not null,
+    expires_at timestamp with time zone not null,
+    used_at timestamp with time zone,
+    constraint invitations_pkey PRIMARY KEY (project_id, id),
+    constraint invitations_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    constraint invitations_check CHECK ((uses <= most_uses)),
+    constraint invitations_check1 CHECK (((email IS NULL) <> (code_hash IS NULL))),
+    constraint invitations_most_uses_check CHECK ((most_uses > 0))
+);
+CREATE INDEX invitations_by_age ON public.invitations USING btree (expires_at);
+CREATE UNIQUE INDEX invitations_by_code ON public.invitations USING btree (project_id, code_hash);
+CREATE UNIQUE INDEX invitations_by_email ON public.invitations USING btree (project_id, email);
+
 create table log_chains (
     project_id text not null,
     month text not null,
@@ -324,6 +345,7 @@ create table oauth_flows (
     session_id text,
     created_at timestamp with time zone default now() not null,
     expires_at timestamp with time zone not null,
+    invitation_id text,
     constraint oauth_flows_pkey PRIMARY KEY (project_id, id),
     constraint oauth_flows_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
     constraint oauth_flows_kind_check CHECK ((kind = ANY (ARRAY['session'::text, 'token'::text])))
@@ -476,7 +498,7 @@ create table projects (
     constraint projects_recovery_seconds_check CHECK ((recovery_seconds > 0)),
     constraint projects_session_limit_check CHECK (((session_limit >= 1) AND (session_limit <= 1000))),
     constraint projects_session_seconds_check CHECK ((session_seconds > 0)),
-    constraint projects_sign_up_check CHECK ((sign_up = ANY (ARRAY['open'::text, 'closed'::text, 'domains'::text]))),
+    constraint projects_sign_up_check CHECK ((sign_up = ANY (ARRAY['open'::text, 'closed'::text, 'domains'::text, 'invitation'::text]))),
     constraint projects_unverified_days_check CHECK (((unverified_days >= 0) AND (unverified_days <= 3650))),
     constraint projects_verification_seconds_check CHECK ((verification_seconds > 0))
 );
@@ -684,6 +706,7 @@ create table tokens (
     expires_at timestamp with time zone not null,
     secret_length smallint,
     proved_by_holder boolean,
+    invitation_id text,
     constraint tokens_pkey PRIMARY KEY (project_id, id),
     constraint tokens_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
     constraint tokens_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE,

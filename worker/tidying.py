@@ -12,6 +12,7 @@ from service.store import (
     challenges,
     event_feed,
     identities,
+    invitations,
     log_chain,
     log_checkpoints,
     oauth_flows,
@@ -53,6 +54,7 @@ DELETIONS: Mapping[str, Deletion] = {
     "acts": acts.delete_old,
     "suppressions": suppressions.delete_expired,
     "test accounts": test_accounts.delete_expired,
+    "invitations": invitations.delete_expired,
 }
 
 

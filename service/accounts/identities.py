@@ -14,6 +14,7 @@ from service.errors import (
     EmailTaken,
     MoreFactorsRequired,
     Overloaded,
+    SignUpClosed,
     UserBlocked,
     UserExists,
 )
@@ -46,19 +47,21 @@ async def sign_in_by_identity(
     provider_answer: ProviderTokens | None = None,
     link_to: Member | None = None,
     name: str = "",
+    invitation_id: str | None = None,
 ) -> SignedIn:
     """Return the user of an identity, locked; a new identity is linked to `link_to`, or makes an account.
 
     `link_to` is the member of this request, if the sign-in is bound to the member's session; `name` is for a new user
-    whose provider told none. Raises UserExists for an identity of another user, UserBlocked, and BadRequest where the
-    address is in use and not proved; of a member who is linking ReauthenticationRequired and MoreFactorsRequired.
+    whose provider told none, `invitation_id` the invitation whose code was shown. Raises UserExists for an identity of
+    another user, UserBlocked, SignUpClosed, and BadRequest where the address is in use and not proved; of a member who
+    is linking ReauthenticationRequired and MoreFactorsRequired.
     """
     proof = _checked(ctx, proof, name)
     found = await identities.claim(tx, ctx.project.id, _subject(proof))
     if found is not None:
         user, identity = await _known(tx, proof, found, link_to)
     else:
-        user, created = (await _link(ctx, tx, proof), False) if link_to else await _enter(ctx, tx, proof)
+        user, created = (await _link(ctx, tx, proof), False) if link_to else await _enter(ctx, tx, proof, invitation_id)
         identity = await _add(ctx, tx, user, proof, created=created)
     if provider_answer is not None and ctx.project.provider_tokens:
         identity = await provider_tokens.save(ctx, tx, identity, provider_answer)
@@ -161,7 +164,9 @@ async def _is_anonymous(tx: UnitOfWork, member: Member) -> bool:
     return member.email is None and not await ways_in.has_any(tx, member)
 
 
-async def _enter(ctx: RequestContext, tx: UnitOfWork, proof: ProviderIdentity) -> tuple[User, bool]:
+async def _enter(
+    ctx: RequestContext, tx: UnitOfWork, proof: ProviderIdentity, invitation_id: str | None
+) -> tuple[User, bool]:
     """Return the user of a new identity, and whether it was created now."""
     if proof.email == _UNFIT:
         raise EmailInvalid
@@ -170,8 +175,9 @@ async def _enter(ctx: RequestContext, tx: UnitOfWork, proof: ProviderIdentity) -
         created = isinstance(user, Ensured) and user.created
     else:
         user, created = await _create(ctx, tx, proof), True
-    if created:
-        sign_up_rules.check(ctx.project, proof.email if proof.email_verified else None)
+    proved = proof.email if proof.email_verified else None
+    if created and not await sign_up_rules.may_create(ctx, tx, email=proved, invitation_id=invitation_id):
+        raise SignUpClosed
     if created and proof.email and await identities.has_address(tx, ctx.project.id, email=proof.email):
         # It was another user's address once, and may have changed hands: it is no proof of either.
         raise BadRequest

@@ -2,7 +2,7 @@
 
 from service.crypto import key_derivation
 from service.http.context import RequestContext
-from service.store import tokens
+from service.store import invitations, tokens
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
@@ -35,9 +35,10 @@ async def issue_to_address(
     address: str,
     seconds: int,
     requested_user_id: str | None = None,
+    invitation_id: str | None = None,
 ) -> Token:
     """Issue a token for an address or a number, whoever has it; it has no user before it is used."""
-    return await tokens.issue(
+    token = await tokens.issue(
         tx,
         ctx.project.id,
         kind=kind,
@@ -46,3 +47,6 @@ async def issue_to_address(
         kid=key_derivation.current(ctx.services.ring),
         seconds=seconds,
     )
+    if invitation_id:
+        await invitations.remember(tx, ctx.project.id, token_id=token.id, invitation_id=invitation_id)
+    return token

@@ -4,7 +4,7 @@ A flow ends in the browser that started it, or, if an app's server started it, i
 ties to a browser. Such a flow never touches the session of the browser that it ends in.
 """
 
-from service.accounts import provider_faults
+from service.accounts import presented_invitations, provider_faults
 from service.crypto.secret import Secret
 from service.errors import ArgumentInvalid, BadRequest, ProviderDisabled, ProviderUnsupported
 from service.http import authorization, flow_addresses, flow_cookies, flow_parameters
@@ -24,7 +24,7 @@ async def start(ctx: RequestContext, kind: Kind) -> str:
 
     Raises ArgumentInvalid, ProviderUnsupported, ProviderDisabled, and what a provider that is away costs.
     """
-    provider = await _usable(ctx)
+    provider, invitation_id = await _usable(ctx), await presented_invitations.find(ctx)
     success, failure = (
         flow_addresses.check(ctx, name, flow_parameters.one(ctx, name)) for name in ("success", "failure")
     )
@@ -54,6 +54,7 @@ async def start(ctx: RequestContext, kind: Kind) -> str:
         app_state=state,
         browser=browser,
         session_id=_session_to_link(ctx) if browser else None,
+        invitation_id=invitation_id,
     )
     if browser:
         flow_cookies.remember(ctx, named.id, browser)

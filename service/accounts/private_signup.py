@@ -16,7 +16,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from service import ids
-from service.accounts import issued_tokens, mail_quotas, outgoing_mail, password_policy
+from service.accounts import issued_tokens, mail_quotas, outgoing_mail, password_policy, sign_up_rules
 from service.crypto import key_derivation
 from service.crypto.secret import Secret
 from service.errors import AccountError, VerificationTokenInvalid
@@ -29,13 +29,21 @@ from service.store.tokens import Kind, Token
 from service.store.users import User
 
 
-async def start(ctx: RequestContext, *, user_id: str | None, email: str, name: str, password_hash: str) -> web.Response:
+async def start(
+    ctx: RequestContext, *, user_id: str | None, email: str, name: str, password_hash: str, invitation_id: str | None
+) -> web.Response:
     """Start a sign-up. Returns the account as the link would make it, with its id unless it gets taken."""
     await mail_quotas.charge(ctx, email)
     async with ctx.unit_of_work() as tx:
         seconds = ctx.project.verification_seconds
         token = await issued_tokens.issue_to_address(
-            ctx, tx, kind=Kind.VERIFICATION, address=email, requested_user_id=ids.given(user_id), seconds=seconds
+            ctx,
+            tx,
+            kind=Kind.VERIFICATION,
+            address=email,
+            requested_user_id=ids.given(user_id),
+            seconds=seconds,
+            invitation_id=invitation_id,
         )
         await signups.record(tx, ctx.project.id, token_id=token.id, name=name, password_hash=password_hash)
         await outgoing_mail.enqueue(ctx, tx, letter="verification", to=token)
@@ -88,8 +96,9 @@ async def complete(ctx: RequestContext, found: Token, password: Secret | None) -
             name=signup.name,
             password_hash=password_hash,
         )
+        invited = await sign_up_rules.may_create(ctx, tx, email=found.email, token=found)
         token = await tokens.redeem_by_address(tx, found)
-        if token is None or user is None:
+        if token is None or user is None or not invited:
             raise VerificationTokenInvalid
         await tokens.revoke_all(tx, user, by_address=True)
         await events.record(tx, ctx.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=ctx.client)

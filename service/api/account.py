@@ -33,7 +33,7 @@ class CreateAccount(Body):
 async def create_account(ctx: RequestContext) -> web.Response:
     """Register an account. It opens no session; where sign-up is private it only mails a link, which must be used."""
     body = await read(ctx, CreateAccount)
-    sign_up_rules.check(ctx.project, body.email)
+    invitation_id = await sign_up_rules.admit(ctx, body.email)
     # The hash comes before the lookup of the address: both answers take the same time.
     about = (body.userId, body.name, body.email)
     password_hash = await password_policy.hash_new_password(
@@ -41,8 +41,16 @@ async def create_account(ctx: RequestContext) -> web.Response:
     )
     if ctx.project.private_signup:
         return await private_signup.start(
-            ctx, user_id=body.userId, email=body.email, name=body.name or "", password_hash=password_hash
+            ctx,
+            user_id=body.userId,
+            email=body.email,
+            name=body.name or "",
+            password_hash=password_hash,
+            invitation_id=invitation_id,
         )
+    if invitation_id:
+        user = await _create_invited(ctx, body, password_hash, invitation_id)
+        return responses.json(responses.user(ctx, user), 201)
     user_id = ids.given(body.userId)
     user = await ctx.run_alone(
         partial(
@@ -57,6 +65,21 @@ async def create_account(ctx: RequestContext) -> web.Response:
         recall=partial(users.find, project_id=ctx.project.id, user_id=user_id),
     )
     return responses.json(responses.user(ctx, user), 201)
+
+
+async def _create_invited(ctx: RequestContext, body: CreateAccount, password_hash: str, invitation_id: str) -> User:
+    async with ctx.unit_of_work() as tx:
+        user = await users.create(
+            tx,
+            ctx.project.id,
+            user_id=ids.given(body.userId),
+            email=body.email,
+            name=body.name or "",
+            password_hash=password_hash,
+        )
+        await events.record(tx, ctx.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=ctx.client)
+        await sign_up_rules.use(ctx, tx, invitation_id)
+    return user
 
 
 @member.get("/v1/account")

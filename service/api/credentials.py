@@ -87,7 +87,7 @@ async def update_email(ctx: RequestContext) -> web.Response:
     """
     body = await read(ctx, UpdateEmail)
     first_hash = await members.prove_password(ctx, body.password, about=body.email)
-    if not (ctx.project.sign_up == "closed" or sign_up_rules.allows(ctx.project, body.email)):
+    if ctx.project.sign_up == "domains" and not sign_up_rules.allows(ctx.project, body.email):
         raise SignUpClosed  # else an address of a listed domain would be a way to have any
     if ctx.project.private_signup and ctx.member.email is None:
         raise EmailTaken  # any client can be anonymous: it must not find out by this who has an account

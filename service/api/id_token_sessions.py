@@ -7,7 +7,7 @@ ties it to the app's request.
 from aiohttp import web
 
 from service import db
-from service.accounts import identities, provider_faults
+from service.accounts import identities, presented_invitations, provider_faults
 from service.api.oauth2 import open_by_identity
 from service.api.sessions import OpenedSession, session_response
 from service.errors import (
@@ -72,7 +72,8 @@ async def create_id_token_session(ctx: RequestContext) -> web.Response:
     except ProviderFault as fault:
         provider_faults.record(provider, fault)
         raise Overloaded from None
-    return session_response(ctx, await db.run_with_retry(lambda: _open(ctx, proof, body)))
+    invitation_id = await presented_invitations.find(ctx)
+    return session_response(ctx, await db.run_with_retry(lambda: _open(ctx, proof, body, invitation_id)))
 
 
 async def _native(ctx: RequestContext, name: str) -> Provider:
@@ -86,14 +87,22 @@ async def _native(ctx: RequestContext, name: str) -> Provider:
     return provider
 
 
-async def _open(ctx: RequestContext, proof: NativeProof, body: CreateIdTokenSession) -> OpenedSession:
+async def _open(
+    ctx: RequestContext, proof: NativeProof, body: CreateIdTokenSession, invitation_id: str | None
+) -> OpenedSession:
     """Use the token up and open the session, both or neither."""
     tokens = _tokens(body)
     async with ctx.unit_of_work() as tx:
         if not await used_id_tokens.record(tx, ctx.project.id, digest=proof.digest, expires_at=proof.expires_at):
             raise OAuth2TokenInvalid("Token was used already")
         signed_in = await identities.sign_in_by_identity(
-            ctx, tx, proof.identity, provider_answer=tokens, link_to=ctx.found_member, name=body.name or ""
+            ctx,
+            tx,
+            proof.identity,
+            provider_answer=tokens,
+            link_to=ctx.found_member,
+            name=body.name or "",
+            invitation_id=invitation_id,
         )
         opened = await open_by_identity(ctx, tx, signed_in)
         await identities.close_earlier(ctx, tx, signed_in.user, replaced_by=opened.session.id)

@@ -103,7 +103,12 @@ async def _finish(
 async def _open(ctx: RequestContext, flow: Flow, proof: ProviderIdentity, answer: ProviderTokens) -> OpenedSession:
     async with ctx.unit_of_work() as tx:
         signed_in = await identities.sign_in_by_identity(
-            ctx, tx, proof, provider_answer=answer, link_to=oauth_flows.member_to_link(ctx, flow)
+            ctx,
+            tx,
+            proof,
+            provider_answer=answer,
+            link_to=oauth_flows.member_to_link(ctx, flow),
+            invitation_id=flow.invitation_id,
         )
         opened = await open_by_identity(ctx, tx, signed_in)
         await identities.close_earlier(ctx, tx, signed_in.user, replaced_by=opened.session.id)
@@ -126,7 +131,12 @@ async def open_by_identity(ctx: RequestContext, tx: UnitOfWork, signed_in: ident
 async def _issue(ctx: RequestContext, flow: Flow, proof: ProviderIdentity, answer: ProviderTokens) -> Token:
     async with ctx.unit_of_work() as tx:
         signed_in = await identities.sign_in_by_identity(
-            ctx, tx, proof, provider_answer=answer, link_to=oauth_flows.member_to_link(ctx, flow)
+            ctx,
+            tx,
+            proof,
+            provider_answer=answer,
+            link_to=oauth_flows.member_to_link(ctx, flow),
+            invitation_id=flow.invitation_id,
         )
         identities.check_same(ctx, signed_in.user)
         token = await issued_tokens.issue_to_user(ctx, tx, kind=Kind.OAUTH2, user=signed_in.user, seconds=_TOKEN)

@@ -17,6 +17,7 @@ from service.accounts import (
     mailed_codes,
     outgoing_mail,
     ownership,
+    presented_invitations,
     security_phrases,
     sign_up_rules,
 )
@@ -54,11 +55,12 @@ async def create_anonymous_session(ctx: RequestContext) -> web.Response:
     """Create a user without address, password or name, and a session for it."""
     if ctx.found_member is not None:
         raise AnonymousDenied
-    sign_up_rules.check(ctx.project, None)
+    invitation_id = await sign_up_rules.admit(ctx, None)
     async with ctx.unit_of_work() as tx:
         user = await users.create(tx, ctx.project.id, user_id=ids.new(), email=None, name="", password_hash=None)
         await events.record(tx, ctx.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=ctx.client)
         opened = await open_session(ctx, tx, user, provider="anonymous", first_factor="anonymous")
+        await sign_up_rules.use(ctx, tx, invitation_id)
     return session_response(ctx, opened)
 
 
@@ -87,8 +89,9 @@ async def enqueue_link(
 ) -> Token:
     """Owe an address a link that signs in."""
     await mail_quotas.charge(ctx, email)
+    invitation_id = await presented_invitations.find(ctx)
     async with ctx.unit_of_work() as tx:
-        token = await _issue_token(ctx, tx, Kind.MAGIC_URL, email, user_id)
+        token = await _issue_token(ctx, tx, Kind.MAGIC_URL, email, user_id=user_id, invitation_id=invitation_id)
         await outgoing_mail.enqueue(ctx, tx, letter="magic_url", to=token, url=url, phrase=phrase)
     return token
 
@@ -115,8 +118,9 @@ async def create_email_token(ctx: RequestContext) -> web.Response:
 async def enqueue_code(ctx: RequestContext, email: str, *, user_id: str | None = None, phrase: str = "") -> Token:
     """Owe an address a code that signs in."""
     await mail_quotas.charge(ctx, email)
+    invitation_id = await presented_invitations.find(ctx)
     async with ctx.unit_of_work() as tx:
-        token = await _issue_token(ctx, tx, Kind.OTP, email, user_id)
+        token = await _issue_token(ctx, tx, Kind.OTP, email, user_id=user_id, invitation_id=invitation_id)
         await outgoing_mail.enqueue(ctx, tx, letter="otp", to=token, phrase=phrase)
     return token
 
@@ -127,10 +131,18 @@ def _token_response(ctx: RequestContext, token: Token, phrase: str) -> dict[str,
     )
 
 
-async def _issue_token(ctx: RequestContext, tx: UnitOfWork, kind: Kind, email: str, user_id: str | None) -> Token:
+async def _issue_token(
+    ctx: RequestContext, tx: UnitOfWork, kind: Kind, email: str, *, user_id: str | None, invitation_id: str | None
+) -> Token:
     seconds = ctx.project.otp_seconds if kind is Kind.OTP else ctx.project.magic_url_seconds
     return await issued_tokens.issue_to_address(
-        ctx, tx, kind=kind, address=email, requested_user_id=ids.given(user_id), seconds=seconds
+        ctx,
+        tx,
+        kind=kind,
+        address=email,
+        requested_user_id=ids.given(user_id),
+        seconds=seconds,
+        invitation_id=invitation_id,
     )
 
 
@@ -202,8 +214,9 @@ async def _sign_in(ctx: RequestContext, found: Token | None) -> OpenedSession:
         raise LoginTokenInvalid
     async with ctx.unit_of_work() as tx:
         user = await _lock_or_create_owner(tx, found)
+        admitted = not user.created or await sign_up_rules.may_create(ctx, tx, email=found.email, token=found)
         token = await tokens.redeem_by_address(tx, found)
-        if token is None or (user.created and not sign_up_rules.allows(ctx.project, found.email)):
+        if token is None or not admitted:
             raise LoginTokenInvalid
         if user.status == "blocked":
             raise UserBlocked

@@ -7,7 +7,7 @@ id that it asked for, or a fresh one; the code works under that id.
 from aiohttp import web
 
 from service import ids
-from service.accounts import issued_tokens, mailed_codes, outgoing_sms, sign_up_rules
+from service.accounts import issued_tokens, mailed_codes, outgoing_sms, presented_invitations, sign_up_rules
 from service.api.sessions import OpenedSession, open_session, session_response
 from service.errors import LoginTokenInvalid, PhoneDisabled, UserBlocked
 from service.http import responses, schemas
@@ -44,6 +44,7 @@ async def create_phone_token(ctx: RequestContext) -> web.Response:
     body = await read(ctx, CreatePhoneToken)
     outgoing_sms.check_set_up(ctx, body.phone)
     sends, ring = await outgoing_sms.may_send(ctx, body.phone), ctx.services.ring
+    invitation_id = await presented_invitations.find(ctx)
     async with ctx.unit_of_work() as tx:
         token = await issued_tokens.issue_to_address(
             ctx,
@@ -52,6 +53,7 @@ async def create_phone_token(ctx: RequestContext) -> web.Response:
             address=body.phone,
             requested_user_id=ids.given(body.userId),
             seconds=ctx.project.otp_seconds,
+            invitation_id=invitation_id,
         )
         if sends:
             await outgoing_sms.enqueue(ctx, tx, token)
@@ -86,9 +88,8 @@ async def open_by_number(ctx: RequestContext, found: Token) -> OpenedSession:
     """
     async with ctx.unit_of_work() as tx:
         user = await _lock_or_create_owner(tx, found)
-        if await tokens.redeem_by_address(tx, found) is None or user.recycled:
-            raise LoginTokenInvalid
-        if user.created and not sign_up_rules.allows(ctx.project, None):
+        admitted = not user.created or await sign_up_rules.may_create(ctx, tx, email=None, token=found)
+        if await tokens.redeem_by_address(tx, found) is None or user.recycled or not admitted:
             raise LoginTokenInvalid
         if user.status == "blocked":
             raise UserBlocked

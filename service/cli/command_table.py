@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, Entry] = {
     "shadow": Entry("shadow", "send the same reads to Appwrite and here, and compare the answers (docs/moving.md)"),
     "mails": Entry("mails", "look after mails; DATABASE_URL and REDIS_URL are all that it needs"),
     "suppressions": Entry("suppressions", "addresses that get no mail, because their mailboxes refuse it"),
+    "invitations": Entry("invitations", "who may sign up where that takes an invitation: codes, and addresses"),
     "test-accounts": Entry("test_accounts", "addresses for tests and reviews, whose mailed codes may be a fixed one"),
     "sms": Entry("sms", "look after SMS, and show the key that signs them"),
     "log": Entry("log", "the security log: verify that nobody has changed it, hand it on (docs/security-log.md)"),

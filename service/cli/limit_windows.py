@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from service import app, outages, phone_numbers, queue
-from service.accounts import mail_quotas, sms_quotas, wrong_codes
+from service.accounts import mail_quotas, presented_invitations, sms_quotas, wrong_codes
 from service.cli.commands import NotFound, UsageError, database, find_project
 from service.cli.tables import Listing
 from service.crypto import key_derivation
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 def all_rules() -> dict[str, Rule]:
     """Collect every rule that a project may change, by name."""
     declared = [limit.rule for route in app.routes() for limit in route.limits]
-    return {rule.name: rule for rule in (*declared, *mail_quotas.RULES, *sms_quotas.RULES, *wrong_codes.RULES)}
+    over_routes = (*mail_quotas.RULES, *sms_quotas.RULES, *wrong_codes.RULES, *presented_invitations.RULES)
+    return {rule.name: rule for rule in (*declared, *over_routes)}
 
 
 async def set_numbers(arguments: argparse.Namespace, settings: "Settings") -> object:

@@ -105,9 +105,9 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             "Sessions that a user has at most, 1 to 1000; a sign-in beyond that ends the oldest.",
         ),
         Option(
-            "sign_up", project_values.sign_up, "open|closed|domains", "open",
-            "Who may make an account: everybody, nobody but operators and servers, or who has an address at one of "
-            "--sign-up-domains. Users sign in either way.",
+            "sign_up", project_values.sign_up, "open|closed|domains|invitation", "open",
+            "Who may make an account: everybody, nobody but operators and servers, who has an address at one of "
+            "--sign-up-domains, or who was invited (`invitations create`). Users sign in either way.",
         ),
         Option(
             "sign_up_domains", project_values.domains, "A,B", "",

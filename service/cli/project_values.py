@@ -88,8 +88,8 @@ def provider_mfa(text: str) -> str:
 
 
 def sign_up(text: str) -> str:
-    if text not in ("open", "closed", "domains"):
-        raise argparse.ArgumentTypeError("open, closed or domains")
+    if text not in ("open", "closed", "domains", "invitation"):
+        raise argparse.ArgumentTypeError("open, closed, domains or invitation")
     return text
 
 

@@ -41,6 +41,7 @@ SINGLE = (
     "X-Appwrite-Session",
     "X-Fallback-Cookies",
     "X-Forwarded-User-Agent",
+    "X-Invitation",
 )
 # Parameters of an address that are read; `queries` and `scopes` are lists in every spelling, `queries[]` and
 # `queries[0]` too.

@@ -48,7 +48,7 @@ _NEW_PREFLIGHT = (
     "X-Appwrite-ID, X-Appwrite-Timestamp, X-Appwrite-Session, X-Appwrite-Platform, "
     "X-Appwrite-Impersonate-User-Id, X-Appwrite-Impersonate-User-Email, X-Appwrite-Impersonate-User-Phone, "
     "X-SDK-Name, X-SDK-Language, X-SDK-Platform, X-SDK-GraphQL, X-SDK-Profile, Range, X-Forwarded-For, "
-    "X-Forwarded-User-Agent, Authorization"
+    "X-Forwarded-User-Agent, Authorization, X-Invitation"
 )
 
 

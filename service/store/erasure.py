@@ -134,6 +134,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             ),
             lambda conn, project, ids: _sql.run(conn, "erase_test_accounts", project_id=project, ids=ids),
         ),
+        "invitations": Kind(
+            "",
+            lambda conn, who, after, most: _sql.all(
+                conn, "scan_invitations", SeenToken, **who.of_recipients, after=after, most=most
+            ),
+            lambda conn, project, ids: _sql.run(conn, "erase_invitations", project_id=project, ids=ids),
+        ),
         "events": Kind(
             UUID(int=0),
             lambda conn, who, after, most: _sql.all(conn, "scan_events", Seen, **who.of_user, after=after, most=most),

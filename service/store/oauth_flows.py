@@ -27,7 +27,8 @@ _STATE = re.compile(r"([0-9a-f]{20})\.([A-Za-z0-9_-]{43})")
 class Flow:
     """A sign-in under way. `success` and `failure` are empty for our own pages.
 
-    `bound` if only the browser that started it may end it; `session_id` is the session that it had then.
+    `bound` if only the browser that started it may end it; `session_id` is the session that it had then, and
+    `invitation_id` the invitation whose code it showed.
     """
 
     project_id: str
@@ -39,6 +40,7 @@ class Flow:
     app_state: str
     bound: bool
     session_id: str | None
+    invitation_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ async def create(
     app_state: str,
     browser: Secret | None,
     session_id: str | None,
+    invitation_id: str | None,
 ) -> None:
     """Create the row of a flow, bound to the browser that keeps this cookie if there is one."""
     await _sql.run(
@@ -117,6 +120,7 @@ async def create(
         app_state=app_state,
         browser=key_derivation.digest(browser.reveal()) if browser else None,
         session_id=session_id,
+        invitation_id=invitation_id,
         seconds=SECONDS,
     )
 

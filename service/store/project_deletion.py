@@ -9,7 +9,7 @@ from service.db import Executor, ForeignKeyViolation, Pool, Queries
 _sql = Queries("project_deletion")
 _KINDS = (
     "mails", "sms", "tokens", "users", "events", "feed_events", "webhook_lanes", "webhook_deliveries", "logs",
-    "suppressions", "log_checkpoints", "log_chains", "test_accounts",
+    "suppressions", "log_checkpoints", "log_chains", "test_accounts", "invitations",
 )  # fmt: skip
 # Rows in a transaction, and attempts at a project that is still written to.
 _BATCH, _ROUNDS = 100, 20
@@ -76,4 +76,5 @@ async def _delete_batch(conn: Executor, project_id: str) -> tuple[int, ...]:
         await _sql.run(conn, "delete_log_checkpoints", **facts),
         await _sql.run(conn, "delete_log_chains", **facts),
         await _sql.run(conn, "delete_test_accounts", **facts),
+        await _sql.run(conn, "delete_invitations", **facts),
     )

@@ -45,7 +45,7 @@ class Project:
     unverified_days: int
     anonymous_days: int
     end_made_accounts: bool
-    sign_up: Literal["open", "closed", "domains"]
+    sign_up: Literal["open", "closed", "domains", "invitation"]
     sign_up_domains: list[str]
     test_domains: list[str]
     one_per_mailbox: bool

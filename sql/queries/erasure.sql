@@ -50,6 +50,18 @@ order by t.email limit :most;
 -- name: erase_test_accounts(project_id, ids)
 delete from test_accounts where project_id = :project_id and email = any(:ids::text[]);
 
+-- name: scan_invitations(project_id, user_id, recipients, after, most) -> SeenToken*
+-- As of test accounts.
+select i.id, not exists (
+    select from users u where u.project_id = :project_id and u.email = i.email and u.id <> :user_id::text
+) as names_person
+from invitations i
+where i.project_id = :project_id and i.id > :after::text and i.email = any(:recipients::text[])
+order by i.id limit :most;
+
+-- name: erase_invitations(project_id, ids)
+delete from invitations where project_id = :project_id and id = any(:ids::text[]);
+
 -- name: scan_events(project_id, user_id, after, most) -> Seen*
 -- Those that no worker has filed. The event of the deletion stays: by it the feed tells other systems.
 select id, coalesce(user_id = :user_id::text, false) and name <> 'users.delete' as names_person from events

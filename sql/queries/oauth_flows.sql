@@ -1,6 +1,7 @@
--- name: create_oauth_flow(project_id, id, provider, kind, success, failure, app_state, browser, session_id, seconds)
-insert into oauth_flows (project_id, id, provider, kind, success, failure, app_state, browser, session_id, expires_at)
-values (:project_id, :id, :provider, :kind, :success, :failure, :app_state, :browser, :session_id,
+-- name: create_oauth_flow(project_id, id, provider, kind, success, failure, app_state, browser, session_id, invitation_id, seconds)
+insert into oauth_flows (project_id, id, provider, kind, success, failure, app_state, browser, session_id,
+    invitation_id, expires_at)
+values (:project_id, :id, :provider, :kind, :success, :failure, :app_state, :browser, :session_id, :invitation_id,
     now() + make_interval(secs => :seconds));
 
 -- name: take_oauth_flow(project_id, id, provider, browser) -> Flow?
@@ -8,7 +9,8 @@ values (:project_id, :id, :provider, :kind, :success, :failure, :app_state, :bro
 delete from oauth_flows
 where project_id = :project_id and id = :id and provider = :provider and expires_at > now()
     and (browser is null or browser = :browser)
-returning project_id, id, provider, kind, success, failure, app_state, browser is not null as bound, session_id;
+returning project_id, id, provider, kind, success, failure, app_state, browser is not null as bound, session_id,
+    invitation_id;
 
 -- name: list_expired_oauth_flows(most) -> ProjectRows*
 select project_id, array_agg(id) as ids from (

@@ -40,7 +40,11 @@ select c.project_id, c.id, c.letter, c.recipient, c.locale, c.facts, c.attempts,
     case when strpos(u.prefs, '"timezone"') > 0 or strpos(u.prefs, '"locale"') > 0 then u.prefs end as prefs,
     c.traceparent, exists (select from suppressions where project_id = c.project_id) as has_suppressions,
     false as suppressed,
-    p.sign_up = 'open' or (p.sign_up = 'domains' and split_part(c.recipient, '@', 2) = any(p.sign_up_domains)) as may_sign_up,
+    p.sign_up = 'open' or (p.sign_up = 'domains' and split_part(c.recipient, '@', 2) = any(p.sign_up_domains))
+        or (p.sign_up = 'invitation' and exists (
+            select from invitations i where i.project_id = c.project_id and i.uses < i.most_uses and i.expires_at > now()
+                and (i.id = t.invitation_id or i.email = c.recipient)
+        )) as may_sign_up,
     split_part(c.recipient, '@', 2) = any(p.test_domains) as at_test_domain,
     p.one_per_mailbox
 from claimed c join projects p on p.id = c.project_id

@@ -76,6 +76,11 @@ delete from test_accounts where (project_id, email) in (
     select project_id, email from test_accounts where project_id = :project_id limit :most
 );
 
+-- name: delete_invitations(project_id, most)
+delete from invitations where (project_id, id) in (
+    select project_id, id from invitations where project_id = :project_id limit :most
+);
+
 -- name: delete_project(project_id)
 -- With its platforms, apps, keys and branding; refused while it has users, tokens or mails.
 delete from projects where id = :project_id;

@@ -23,7 +23,10 @@ select c.project_id, c.id, c.kind, c.recipient, c.locale, c.attempts, c.sends, c
     p.sms_countries, t.id as token_id, t.kind as token_kind, t.user_id as token_user_id, t.asked_as as requested_user_id,
     t.email_version as token_version, t.kid, t.created_at as token_created_at, t.expires_at as token_expires_at,
     u.status as owner_status, u.phone as owner_phone, u.phone_version as owner_phone_version, c.traceparent,
-    p.sign_up = 'open' as may_sign_up
+    p.sign_up = 'open' or (p.sign_up = 'invitation' and exists (
+        select from invitations i where i.project_id = c.project_id and i.id = t.invitation_id and i.uses < i.most_uses
+            and i.expires_at > now()
+    )) as may_sign_up
 from claimed c join projects p on p.id = c.project_id
 left join tokens t on t.project_id = c.project_id and t.id = c.token_id and t.expires_at > now() and t.attempts < 5
 left join users u on u.project_id = c.project_id and u.id = coalesce(t.user_id, (

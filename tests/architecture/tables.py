@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from service import errors, i18n
-from service.accounts import mail_quotas, sms_quotas, wrong_codes
+from service.accounts import mail_quotas, presented_invitations, sms_quotas, wrong_codes
 from service.app import routes
 from service.cli import project_options
 from service.errors import AccountError
@@ -123,6 +123,9 @@ def limits_table() -> list[tuple[str, ...]]:
     mails = [(f"`{rule.name}`", _number(rule), "see below", _staying("successes"), "no") for rule in mail_quotas.RULES]
     mails += [(f"`{rule.name}`", _number(rule), "see below", _staying("successes"), "no") for rule in sms_quotas.RULES]
     codes = [(f"`{rule.name}`", _number(rule), "see below", "those that fail", "no") for rule in wrong_codes.RULES]
+    codes += [
+        (f"`{rule.name}`", _number(rule), "see below", "unknown codes", "no") for rule in presented_invitations.RULES
+    ]
     head = ("Rule", "Number", "Counted by", "Calls that stay counted", "Shown in headers")
     return [head, *rows, *mails, *codes]
 

@@ -75,4 +75,4 @@ async def test_without_citus_nothing_is_changed(
         printed = json.loads(capsys.readouterr().out)["plan"]
         assert await keys(url) == before
     assert "select create_distributed_table('users', 'project_id')" in printed
-    assert len(printed) == 2 * len(before) + 44
+    assert len(printed) == 2 * len(before) + 45

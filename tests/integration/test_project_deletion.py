@@ -18,6 +18,7 @@ TABLES = (
     "missed_guesses",
     "webhook_endpoints", "webhook_secrets", "webhook_deliveries", "webhook_lanes", "log_chains", "log_checkpoints",
     "test_accounts",
+    "invitations",
 )  # fmt: skip
 # Country, system, client and device.
 _WHERE_FROM = ", ".join(["''"] * 13)
@@ -68,6 +69,8 @@ ROWS = (
     "insert into suppressions values ($1, decode('00', 'hex'), 'operator', null, now(), now() + interval '1 day')",
     """insert into test_accounts (project_id, email, code_hash, expires_at)
     values ($1, 'a@b.cd', decode('00', 'hex'), now())""",
+    """insert into invitations (project_id, id, email, note, most_uses, expires_at)
+    values ($1, 'i', 'b@b.cd', '', 1, now())""",
     "insert into missed_guesses values ($1, 0, 1)",
     "insert into used_id_tokens values ($1, decode(repeat('00', 32), 'hex'), now())",
 )
@@ -103,7 +106,7 @@ async def test_all_of_it_goes_and_nothing_else(type_: Terminal, pool: Pool, proj
     answer = await type_.json("projects", "delete", "shop", "--yes")
     kinds = (
         "mails", "sms", "tokens", "users", "events", "feed_events", "webhook_lanes", "webhook_deliveries", "logs",
-        "suppressions", "log_checkpoints", "log_chains", "test_accounts",
+        "suppressions", "log_checkpoints", "log_chains", "test_accounts", "invitations",
     )  # fmt: skip
     assert answer == {"deleted": "shop", **dict.fromkeys(kinds, 1)}
     assert set((await rows(pool, "shop")).values()) == {0}

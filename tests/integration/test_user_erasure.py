@@ -21,6 +21,8 @@ _OF_USER = (
     "insert into phone_changes (project_id, user_id, by_holder, phone) values ('shop', 'USER', false, '+49151NUMBER')",
     """insert into tokens (project_id, id, kind, user_id, email, kid, expires_at)
         values ('shop', 'USER', 'recovery', 'USER', 'MAILBOX', 'k', now() + interval '1 day')""",
+    """insert into invitations (project_id, id, email, note, most_uses, expires_at)
+        values ('shop', 'USER', 'MAILBOX', '', 1, now())""",
     """insert into mails (project_id, id, letter, user_id, recipient, locale, deadline_at, message_id, state)
         select 'shop', gen_random_uuid(), 'recovery', 'USER', 'MAILBOX', 'en', now(), 'x', state
         from unnest('{sent,pending}'::text[]) state""",
@@ -94,7 +96,7 @@ async def test_every_trace_of_a_person_goes_and_none_of_another(pool: Pool, type
     assert shown == {
         "would_erase": "ann@example.com", "users": 1, "sessions": 1, "identities": 1, "passkeys": 0,
         "authenticators": 0, "targets": 1, "mails": 3, "sms": 2, "tokens": 2,
-        "test_accounts": 1, "events": 1, "feed": 10, "deliveries": 10, "logs": 40,
+        "test_accounts": 1, "invitations": 1, "events": 1, "feed": 10, "deliveries": 10, "logs": 40,
     }  # fmt: skip
     assert await naming(pool, *traces) == before
     done = await type_.json("users", "erase", "shop", "u1")

@@ -16,10 +16,24 @@ _AUTHENTICATION: dict[str, list[str]] = {
     "member": ["Session", "Cookie", "FallbackCookies", "Jwt"],
     "key": ["Key"],
 }
+# Routes that make accounts, or ask for what makes one.
+_FOR_THE_INVITED = frozenset(
+    {
+        "create_account",
+        "create_anonymous_session",
+        "create_email_token",
+        "create_id_token_session",
+        "create_magic_url",
+        "create_oauth2_session",
+        "create_oauth2_token",
+        "create_phone_token",
+    }
+)
 # The id in a response becomes another route's path.
 _IDS = {
     "sessionId": {schemas.SESSION: "$response.body#/$id", schemas.SESSION_LIST: "$response.body#/sessions/0/$id"},
     "userId": {schemas.USER: "$response.body#/$id"},
+    "invitationId": {schemas.INVITATION: "$response.body#/$id"},
 }
 
 
@@ -69,7 +83,8 @@ def words(thing: object) -> tuple[str, str]:
 
 def _parameter_names(route: Route) -> list[str]:
     of_all = [] if route.access == "open" else ["format", "locale"]
-    return re.findall(r"{(\w+)}", route.paths[0]) + of_all
+    of_some = ["invitation"] if route.name in _FOR_THE_INVITED else []
+    return re.findall(r"{(\w+)}", route.paths[0]) + of_all + of_some
 
 
 def _security(route: Route) -> list[dict[str, list[str]]]:

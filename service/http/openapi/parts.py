@@ -25,7 +25,7 @@ _SCHEMES = {
     "Jwt": ("header", "X-Appwrite-JWT", "A JWT made by `POST /v1/account/jwts`"),
     "Key": ("header", "X-Appwrite-Key", "A server's key, with the route's scope; no limit counts it"),
 }
-_OF_ALL = {
+_OF_REQUESTS = {
     "format": Parameter(
         "X-Appwrite-Response-Format",
         "The SDK's format; chooses the API version",
@@ -33,6 +33,11 @@ _OF_ALL = {
     ),
     "locale": Parameter(
         "X-Appwrite-Locale", "Language of country names and mails", {"type": "string", "examples": ["en"]}
+    ),
+    "invitation": Parameter(
+        "X-Invitation",
+        "The code of an invitation, where the project asks for one",
+        {"type": "string", "maxLength": 64, "examples": ["7k2qd-0m4vx-r8t1c-5ynzb-e3wfh"]},
     ),
 }
 _ID = {"type": "string", "pattern": "^[a-zA-Z0-9][a-zA-Z0-9._-]*$", "minLength": 1, "maxLength": 36}
@@ -43,6 +48,7 @@ _PATHS = (
     Parameter("passkeyId", "The id of a passkey", {**_ID, "examples": ["66e1c3d2a4b5968778a9"]}),
     Parameter("targetId", "The id of a target", {**_ID, "examples": ["66e1c3d2a4b5968778a9"]}),
     Parameter("userId", "The id of a user", {**_ID, "examples": ["66e1c3d2a4b5968778a9"]}),
+    Parameter("invitationId", "The id of an invitation", {**_ID, "examples": ["66e1c3d2a4b5968778a9"]}),
     Parameter("identityId", "The id of an identity", {**_ID, "examples": ["66e1c3d2a4b5968778a9"]}),
     Parameter(
         "provider",
@@ -118,7 +124,7 @@ def shared() -> Json:
     """List the components that don't depend on the routes."""
     return {
         "parameters": {
-            **{name: parameter("header", described) for name, described in _OF_ALL.items()},
+            **{name: parameter("header", described) for name, described in _OF_REQUESTS.items()},
             **{described.name: parameter("path", described) for described in _PATHS},
         },
         "headers": {name: {"description": text, "schema": kind} for name, (text, kind) in _HEADERS.items()},

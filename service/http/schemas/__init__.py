@@ -12,6 +12,7 @@ from service.http.schemas.account_export import ACCOUNT_EXPORT
 from service.http.schemas.empty_lists import CONSENT_LIST, MEMBERSHIP_LIST
 from service.http.schemas.events import EVENT_LIST
 from service.http.schemas.identities import IDENTITY, IDENTITY_LIST
+from service.http.schemas.invitations import INVITATION, INVITATION_LIST
 from service.http.schemas.mails import MAIL, MAIL_LIST
 from service.http.schemas.mfa import (
     MFA_CHALLENGE,
@@ -25,6 +26,7 @@ from service.http.schemas.parameters import (
     FLOW,
     FLOW_STATE,
     IDENTITY_QUERIES,
+    INVITATION_PAGE,
     OLD_PAGING,
     PASSKEY_QUERIES,
     QUERIES,
@@ -55,6 +57,9 @@ __all__ = [
     "IDENTITY",
     "IDENTITY_LIST",
     "IDENTITY_QUERIES",
+    "INVITATION",
+    "INVITATION_LIST",
+    "INVITATION_PAGE",
     "JWT",
     "LOG",
     "LOG_LIST",

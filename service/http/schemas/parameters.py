@@ -75,6 +75,10 @@ OLD_PAGING = (
     Parameter("cursorDirection", "SDKs below 1.0", {"type": "string", "enum": ["after", "before"]}),
     Parameter("orderType", "SDKs below 1.0", {"type": "string", "enum": ["ASC", "DESC"]}),
 )
+INVITATION_PAGE = (
+    Parameter("after", "The `cursor` of the page before", {"type": "string", "maxLength": 36}),
+    Parameter("limit", "Invitations of a page", {"type": "integer", "minimum": 1, "maximum": 100, "default": 25}),
+)
 EVENT_PAGE = (
     Parameter(
         "after",

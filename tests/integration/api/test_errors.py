@@ -409,6 +409,14 @@ async def no_target(stage: Stage) -> Any:
 
 
 @row(
+    errors.InvitationNotFound, "invitation_not_found",
+    modern=(404, "The project has no such invitation."), legacy=(404, "The project has no such invitation."),
+)  # fmt: skip
+async def no_invitation(stage: Stage) -> Any:
+    return await stage.call("DELETE", "/v1/invitations/none", headers=await key(stage.pool, "users.write"))
+
+
+@row(
     errors.TargetExists, "user_target_already_exists",
     modern=(409, "The account has a target with this id or this identifier."),
     legacy=(409, "The account has a target with this id or this identifier."),

@@ -23,7 +23,7 @@ NEW_LIST = (
     "X-Appwrite-Platform, X-Appwrite-Impersonate-User-Id, X-Appwrite-Impersonate-User-Email, "
     "X-Appwrite-Impersonate-User-Phone, X-SDK-Version, X-SDK-Name, X-SDK-Language, X-SDK-Platform, X-SDK-GraphQL, "
     "X-SDK-Profile, Range, Cache-Control, Expires, Pragma, X-Fallback-Cookies, X-Requested-With, X-Forwarded-For, "
-    "X-Forwarded-User-Agent, Authorization"
+    "X-Forwarded-User-Agent, Authorization, X-Invitation"
 )
 SAFE = {
     "X-Content-Type-Options": "nosniff",

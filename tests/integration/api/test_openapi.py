@@ -257,6 +257,9 @@ async def walk_users(walker: Walker) -> None:
     await SecurityLogWriter(walker.pool).write_pending()
     for form in ("standard", "cloudevents"):
         assert (await walker.call("GET", f"/v1/events?limit=2&format={form}")).data["events"]
+    made = (await walker.call("POST", "/v1/invitations", json={"note": "Conference"})).data
+    assert (await walker.call("GET", "/v1/invitations?limit=1")).data["invitations"][0]["$id"] == made["$id"]
+    await walker.call("DELETE", f"/v1/invitations/{made['$id']}", json={})
     await walk_imports(walker)
     listed = await walker.call("GET", "/v1/users?search=ann&limit=5&queries[]=limit(5)")
     assert [user["$id"] for user in listed.data["users"]] == ["ann"]

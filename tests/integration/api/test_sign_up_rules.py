@@ -1,12 +1,14 @@
 """Options of a project: accounts that clients may make, and addresses that a password signs in with."""
 
+import json
+
 from service.db import Pool
 from service.settings import Settings
 from service.store import projects
 from service.store.tokens import Kind
 from testkit.api import Api, kind
 from testkit.proofs import Post
-from testkit.visitor import change_project
+from testkit.visitor import Visitor, change_project, parameters
 
 ANN, BOB = "ann@example.com", "bob@example.org"
 CLOSED = (501, "user_auth_method_unsupported")
@@ -38,6 +40,20 @@ async def test_nobody_makes_an_account_where_sign_up_is_closed(api: Api, pool: P
     token = await post.issue(Kind.MAGIC_URL, "ann", email=ANN)
     body = {"userId": token.user_id, "secret": token.secret}
     assert (await api.call("POST", "/v1/account/sessions/token", json=body)).status == 201
+
+
+async def test_a_provider_makes_no_account_where_sign_up_is_closed(visitor: Visitor, pool: Pool):
+    """The app gets the refusal; who has an account with the address that the provider has verified signs in."""
+    await change_project(visitor.api, sign_up="closed")
+    refused = parameters(await visitor.sign_in())["error"]
+    assert json.loads(refused)["type"] == CLOSED[1]
+    assert await users(pool) == []
+    await pool.execute(
+        "insert into users (project_id, id, email, email_verified) values ('shop', 'ann', $1, true)", ANN
+    )
+    answer = await visitor.sign_in()
+    assert "error" not in parameters(answer)
+    assert await users(pool) == [ANN]
 
 
 async def test_addresses_of_listed_domains_sign_up(api: Api, pool: Pool, settings: Settings):

@@ -10,16 +10,19 @@ from uuid import UUID
 import pytest
 
 from service import failpoints
+from service.crypto.secret import Secret
 from service.db import Pool, PostgresGone
 from service.settings import Settings
-from service.store import sms, tokens
+from service.store import invitations, sms, tokens
 from service.store.tokens import Kind
 from service.store.unit_of_work import unit_of_work
 from testkit import processes
+from testkit.api import Api
 from testkit.patience import PATIENCE
-from testkit.phones import ANN
+from testkit.phones import ANN, BOB
 from testkit.sink import make_certificate, server_context
 from testkit.sms_sink import Reply, SmsSink, allow
+from testkit.visitor import change_project
 from testkit.waiting import until
 from worker.concurrency import DeliverySlots
 from worker.metrics import Metrics
@@ -419,3 +422,44 @@ async def test_the_log_of_a_developer(pool: Pool, settings: Settings, a_worker: 
     [line] = [record for record in caplog.records if getattr(record, "event", "") == "sms.logged"]
     assert line.to == ANN
     assert line.text.endswith(" is your Shop code.")
+
+
+@pytest.mark.parametrize("rule", ["closed", "domains", "invitation"])
+async def test_strangers_get_no_sms_that_could_make_an_account(
+    pool: Pool, sms_api: Api, sink: SmsSink, a_worker: Make, rule: str
+):
+    """The request is answered with the same 201 for every number; the webhook hears only of those with an account."""
+    await pool.execute(
+        "insert into users (project_id, id, name, phone, phone_verified_at, phone_by_holder)"
+        " values ('shop', 'ann', 'Ann', $1, now(), true)",
+        ANN,
+    )
+    await change_project(sms_api, sign_up=rule)
+    answers = []
+    for number in (ANN, BOB):
+        body = {"userId": "unique()", "phone": number}
+        answer = await sms_api.call("POST", "/v1/account/tokens/phone", json=body, modern=True)
+        answers.append((answer.status, answer.data.keys()))
+    for row in await pool.fetch("select id from sms"):
+        await a_worker().deliver(row[0])
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 201
+    assert [each["to"] for each in sink.received] == [ANN]
+    assert {tuple(row) for row in await pool.fetch("select recipient, state from sms")} == {
+        (ANN, "sent"),
+        (BOB, "void"),
+    }
+
+
+async def test_a_code_goes_to_a_number_with_an_invitation(
+    pool: Pool, settings: Settings, sink: SmsSink, a_worker: Make
+):
+    """That of the request: as long as a place is left when the worker sends it."""
+    await pool.execute("update projects set sign_up = 'invitation'")
+    made = await invitations.create(pool, "shop", code=Secret("x"), note="", seconds=60)
+    for state_then in ("sent", "void"):
+        sms_id = await asked(pool, settings, phone=BOB)
+        await pool.execute("update tokens set invitation_id = $1", made.id)
+        await a_worker().deliver(sms_id)
+        assert (await state(pool, sms_id))[0] == state_then
+        await invitations.use(pool, "shop", invitation_id=made.id)
