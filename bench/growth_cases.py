@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from service.db import SQL, Queries, Statement
+from service.store import sms
 
 PROJECT = "bench"
 _NOW = datetime.now(UTC)
@@ -248,8 +249,11 @@ WORST: dict[str, dict[str, dict[str, Any]]] = {
     },
     "find_older_mail": {"a window": {"skipped": _MAILS}},
     "find_newer_mail": {"a window": {"skipped": _MAILS}},
-    "list_sms": {"all": {"project_id": None, "most": 100}, "failed ones": {"states": ["failed"], "most": 100}},
-    "count_sms_states": {"all": {"project_id": None}, "a project's": {}},
+    "list_sms": {
+        "all": {"project_id": None, "states": list(sms.STATES), "most": 100},
+        "failed ones": {"states": ["failed"], "most": 100},
+    },
+    "count_sms_states": {"all": {"project_id": None, "most": sms.COUNTED}, "a project's": {"most": sms.COUNTED}},
     "find_feed_numbers": {"of two events": {"event_ids": [UUID(int=1), UUID(int=2)]}},
     "list_feed_numbers": {"of a day": {
         "after_at": _NOW - timedelta(days=2), "until": _NOW - timedelta(days=1), "after": 0, "most": 500,

@@ -625,6 +625,7 @@ create table sms (
     constraint sms_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'expired'::text, 'cancelled'::text, 'void'::text])))
 );
 CREATE INDEX sms_by_age ON public.sms USING btree (project_id, created_at);
+CREATE INDEX sms_by_state ON public.sms USING btree (project_id, state, id);
 CREATE INDEX sms_due ON public.sms USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
 CREATE INDEX sms_of_token ON public.sms USING btree (project_id, token_id);
 CREATE INDEX sms_of_user ON public.sms USING btree (project_id, user_id, created_at) WHERE (user_id IS NOT NULL);
@@ -776,6 +777,7 @@ CREATE INDEX users_by_name ON public.users USING btree (project_id, name, id);
 CREATE UNIQUE INDEX users_by_phone ON public.users USING btree (project_id, phone) WHERE (phone_verified_at IS NOT NULL);
 CREATE INDEX users_by_status ON public.users USING btree (project_id, status, created_at, id);
 CREATE INDEX users_labels ON public.users USING gin (labels) WHERE (labels <> '{}'::text[]);
+CREATE INDEX users_made_to_end ON public.users USING btree (project_id, created_at) WHERE (kept AND (NOT email_verified) AND (phone_verified_at IS NULL));
 CREATE INDEX users_of_phone ON public.users USING btree (project_id, phone) WHERE (phone IS NOT NULL);
 CREATE INDEX users_phone_unverified ON public.users USING btree (project_id, created_at, id) WHERE (phone_verified_at IS NULL);
 CREATE INDEX users_phone_verified ON public.users USING btree (project_id, created_at, id) WHERE (phone_verified_at IS NOT NULL);

@@ -83,7 +83,7 @@ async def _status(arguments: argparse.Namespace, settings: "Settings") -> object
         if arguments.project is not None:
             await find_project(pool, arguments.project)
         found = await sms.count_states(pool, project_id=arguments.project)
-    return Listing([asdict(each) for each in found], ("state", "count", "oldest_age"))
+    return Listing([asdict(each) for each in found], ("state", "count", "estimated", "oldest_age"))
 
 
 async def _retry(arguments: argparse.Namespace, settings: "Settings") -> object:

@@ -19,6 +19,7 @@ from service.store.unit_of_work import UnitOfWork
 
 _sql = Queries("sms")
 STATES = ("pending", "sending", "sent", "failed", "expired", "cancelled", "void")
+COUNTED = 10_000
 FinalState = Literal["sent", "failed", "expired", "cancelled", "void"]
 
 
@@ -95,9 +96,12 @@ class Sms:
 
 @dataclass(frozen=True, slots=True)
 class StateCount:
+    """SMS of one state, counted to COUNTED; `oldest_age` is in seconds, of SMS still to be sent."""
+
     state: str
     count: int
-    oldest_age: float
+    estimated: bool
+    oldest_age: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +195,7 @@ async def page(
     conn: Executor, *, states: Collection[str] | None, project_id: str | None, after: UUID | None, most: int
 ) -> list[Sms]:
     """List SMS, the newest first."""
-    wanted = list(states) if states else None
+    wanted = list(states or STATES)
     return await _sql.all(conn, "list_sms", Sms, states=wanted, project_id=project_id, after=after, most=most)
 
 
@@ -200,7 +204,8 @@ async def find(conn: Executor, sms_id: UUID) -> Sms | None:
 
 
 async def count_states(conn: Executor, *, project_id: str | None) -> list[StateCount]:
-    return await _sql.all(conn, "count_sms_states", StateCount, project_id=project_id)
+    """Count SMS by state, to COUNTED of each."""
+    return await _sql.all(conn, "count_sms_states", StateCount, project_id=project_id, most=COUNTED)
 
 
 async def retry(tx: UnitOfWork, sms_ids: Collection[UUID]) -> list[UUID]:

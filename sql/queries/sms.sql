@@ -94,15 +94,18 @@ where s.sent >= :most and s.used < :least
 order by p.id;
 
 -- name: list_sms(states, project_id, after, most) -> Sms*
--- Newest first: ids grow with time.
-select id, project_id, kind, user_id, recipient, state, attempts, sends, last_code, last_fault, created_at, ended_at,
-    extract(epoch from now() - created_at)::float8 as age,
-    case when state in ('pending', 'sending') then extract(epoch from due_at - now())::float8 end as due_in,
-    used_at is not null as used
-from sms
-where (:states::text[] is null or state = any(:states)) and (:project_id::text is null or project_id = :project_id)
-    and (:after::uuid is null or id < :after)
-order by id desc limit :most;
+-- Newest first: ids grow with time. The newest of each project and state, by their index, then the newest of these.
+select s.* from (
+    select id as project_id from projects where :project_id::text is null or id = :project_id
+) p cross join unnest(:states::text[]) w (state) cross join lateral (
+    select id, project_id, kind, user_id, recipient, state, attempts, sends, last_code, last_fault, created_at,
+        ended_at, extract(epoch from now() - created_at)::float8 as age,
+        case when state in ('pending', 'sending') then extract(epoch from due_at - now())::float8 end as due_in,
+        used_at is not null as used
+    from sms
+    where project_id = p.project_id and state = w.state and (:after::uuid is null or id < :after)
+    order by id desc limit :most::int
+) s order by s.id desc limit :most;
 
 -- name: find_sms(id) -> Sms?
 select id, project_id, kind, user_id, recipient, state, attempts, sends, last_code, last_fault, created_at, ended_at,
@@ -111,9 +114,18 @@ select id, project_id, kind, user_id, recipient, state, attempts, sends, last_co
     used_at is not null as used
 from sms where id = :id;
 
--- name: count_sms_states(project_id) -> StateCount*
-select state, count(*)::int as count, extract(epoch from now() - min(created_at))::float8 as oldest_age
-from sms where :project_id::text is null or project_id = :project_id group by state order by state;
+-- name: count_sms_states(project_id, most) -> StateCount*
+-- Counted to `most`, from the oldest on.
+select w.state, c.count, c.count >= :most::int as estimated, extract(epoch from now() - c.oldest)::float8 as oldest_age
+from unnest(array['pending', 'sending', 'sent', 'failed', 'expired', 'cancelled', 'void']) w (state) cross join lateral (
+    select count(*) as count, min(m.created_at) filter (where w.state in ('pending', 'sending')) as oldest from (
+        select s.created_at from projects p cross join lateral (
+            select created_at from sms where project_id = p.id and state = w.state order by id limit :most
+        ) s
+        where :project_id::text is null or p.id = :project_id limit :most
+    ) m
+) c
+where c.count > 0 order by w.state;
 
 -- name: retry_sms(ids) -> Due*
 -- Not those that a worker is sending, nor those whose code is dead. One more send is allowed: an operator asks for it.
