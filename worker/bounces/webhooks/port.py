@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 _LONGEST_BODY = 1024 * 1024
 # Seconds by which a signature may be of later than Postgres's clock, and those that a body may take to come.
 _AHEAD, _PATIENCE = 300.0, 15.0
+# Bodies in memory at a time. Further calls wait: a stranger may delay reports, but not take what mails are sent with.
+_AT_ONCE = 50
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class WebhookIntake:
     providers: Mapping[str, Provider]
     metrics: Metrics
     patience: float = _PATIENCE
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
     async def receive(self, request: web.Request) -> web.Response:
         """Answer 204 when every report of a call is recorded; otherwise the provider calls again."""
@@ -41,6 +44,10 @@ class WebhookIntake:
         provider = self.providers.get(name)
         if provider is None:
             return _answer(404, "no such provider is set up")
+        async with self._slots:
+            return await self._take(name, provider, request)
+
+    async def _take(self, name: str, provider: Provider, request: web.Request) -> web.Response:
         try:
             call = Notification(
                 {key.lower(): value for key, value in request.headers.items()}, await self._body(request)
