@@ -42,6 +42,12 @@ async def charge(ctx: RequestContext, email: str) -> None:
 
 def of_mail(ctx: RequestContext, email: str) -> tuple[str, list[Window]]:
     """Return the windows that `charge` counts a mail to this address in, with their scope."""
+    if email not in ctx.quotas:
+        ctx.quotas[email] = _of_mail(ctx, email)
+    return ctx.quotas[email]
+
+
+def _of_mail(ctx: RequestContext, email: str) -> tuple[str, list[Window]]:
     if device := device_cookie.find_proved(ctx, email):
         of_device = [Window(rule, device.id, own=True, only="successes") for rule in _own(ctx, BY_DEVICE)]
         return ctx.project.id, of_device + by_devices(ctx.project, email)

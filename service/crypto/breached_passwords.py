@@ -5,8 +5,7 @@ import logging
 import os
 import re
 import runpy
-from array import array
-from bisect import bisect_left
+from bisect import bisect_right
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +13,8 @@ log = logging.getLogger(__name__)
 # Substitutes for letters, and how many characters people add to a word.
 _DISGUISES = str.maketrans("@4310$57!", "aaeiosstl")
 _ADDED, _SHORTEST = 2, 6
+# Words of a page.
+_PAGE = 32
 
 _LINE = re.compile(rb"[0-9A-Fa-f]{40}:[0-9]+\r?\n")
 _PREFIX = re.compile(r"[0-9A-Fa-f]{5}(\.txt)?")
@@ -21,8 +22,8 @@ _PREFIX = re.compile(r"[0-9A-Fa-f]{5}(\.txt)?")
 _LONGEST, _BLOCK, _RANGE = 64, 4096, 2**20
 
 
-def _load() -> str:
-    """Load 30,000 of them in lower case, one a line, sorted.
+def _load() -> list[str]:
+    """Load 30,000 of them in lower case, sorted.
 
     Of the library only the file with its lists is run, and one of its lists is kept: all of it takes 14 MB a process.
     """
@@ -30,21 +31,22 @@ def _load() -> str:
     if library is None or library.origin is None:
         raise ModuleNotFoundError("zxcvbn")
     lists = runpy.run_path(str(Path(library.origin).with_name("frequency_lists.py")))["FREQUENCY_LISTS"]
-    return "\n".join([*sorted(lists["passwords"]), ""])
+    return sorted(lists["passwords"])
 
 
-_LISTED = _load()
-# Where each line begins: a set of 30,000 strings would take megabytes.
-_STARTS = array("I", [0, *(end.end() for end in re.finditer("\n", _LISTED))][:-1])
+def _paged(words: list[str]) -> tuple[list[str], list[str]]:
+    """Lay words out in pages, a word a line; return the first word of each, too. A set would take megabytes."""
+    firsts = words[::_PAGE]
+    return firsts, ["\n".join(["", *words[place : place + _PAGE], ""]) for place in range(0, len(words), _PAGE)]
+
+
+_FIRSTS, _PAGES = _paged(_load())
 
 
 def _is_listed(word: str) -> bool:
-    place = bisect_left(_STARTS, word, key=_line_at)
-    return place < len(_STARTS) and _line_at(_STARTS[place]) == word
-
-
-def _line_at(start: int) -> str:
-    return _LISTED[start : _LISTED.index("\n", start)]
+    """Look into the one page that may have it; before the first of all is no page."""
+    page = bisect_right(_FIRSTS, word)
+    return page > 0 and f"\n{word}\n" in _PAGES[page - 1]
 
 
 def is_common(password: str) -> bool:

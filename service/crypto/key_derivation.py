@@ -14,7 +14,7 @@ def current(ring: KeyRing) -> str:
 
 def join(*parts: str) -> bytes:
     """Join texts, each with its length before it, so that no two lists of parts look alike."""
-    return b"".join(len(raw).to_bytes(4, "big") + raw for raw in (part.encode() for part in parts))
+    return b"".join([len(raw).to_bytes(4, "big") + raw for raw in map(str.encode, parts)])
 
 
 def derive(key: bytes, *parts: str) -> bytes:

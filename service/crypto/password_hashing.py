@@ -14,7 +14,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, TypeVar
+from functools import lru_cache
+from typing import Any, Literal, TypeVar
 
 import bcrypt
 from argon2 import PasswordHasher, extract_parameters
@@ -49,14 +50,30 @@ _STEP = 5
 _LONGEST = 1.0
 
 
+@lru_cache(8)
+def _form(hasher: PasswordHasher) -> tuple[str, list[int]]:
+    """Return how the lines that a hasher makes begin, and how long their salt and digest are."""
+    lengths = [-(-length * 4 // 3) for length in (hasher.salt_len, hasher.hash_len)]
+    return f"$argon2id$v=19${_cost(hasher)}$", lengths
+
+
+def _has_form(hasher: PasswordHasher, stored: str) -> bool:
+    """Tell a line of this hasher's, as most are, without the library, which takes long to parse one."""
+    head, lengths = _form(hasher)
+    return stored.startswith(head) and [*map(len, stored[len(head) :].split("$"))] == lengths
+
+
+def _cost(hasher: PasswordHasher) -> str:
+    return f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+
+
 def _decoy(hasher: PasswordHasher) -> str:
     """Make up a hash of nothing, for an answer where there is none to check against: the same work and time.
 
     To hash something for it would take 19 MB at each start.
     """
-    cost = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
     salt, digest = (_unpadded(os.urandom(length)) for length in (hasher.salt_len, hasher.hash_len))
-    return f"$argon2id$v=19${cost}${salt}${digest}"
+    return f"$argon2id$v=19${_cost(hasher)}${salt}${digest}"
 
 
 def _step_back() -> None:
@@ -130,6 +147,8 @@ class PasswordHashPool:
     @staticmethod
     def is_outdated(stored: str) -> bool:
         """Tell whether the next login should replace the hash."""
+        if _has_form(_HASHER, stored):
+            return False
         try:
             return _HASHER.check_needs_rehash(stored)
         except InvalidHashError:
@@ -148,10 +167,31 @@ class PasswordHashPool:
             await self._wait_for_turn(patience)
         else:
             await self._free.acquire()  # at once
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Result] = loop.create_future()
+        self._pool.submit(self._work, work, loop, answer)
+        return await answer
+
+    def _work(
+        self, work: Callable[[], Result], loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[Result]"
+    ) -> None:
+        """Do it, in a thread. run_in_executor makes three futures of it, which cost as much as a statement."""
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as fault:  # noqa: BLE001 - the caller's
+            error = fault
+        loop.call_soon_threadsafe(self._hand_over, answer, result, error)
+
+    def _hand_over(self, answer: "asyncio.Future[Any]", result: object, error: BaseException | None) -> None:
         # A thread can't be stopped: a caller who leaves must not let a second hash start beside the running one.
-        done = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        done.add_done_callback(lambda _: self._free.release())
-        return await asyncio.shield(done)
+        self._free.release()
+        if answer.done():
+            return
+        if error:
+            answer.set_exception(error)
+        else:
+            answer.set_result(result)
 
     async def _wait_for_turn(self, patience: float) -> None:
         self.waiting += 1
@@ -208,6 +248,8 @@ def _raw(text: str) -> bytes:
 
 
 def _argon2_is_bearable(stored: str) -> bool:
+    if _has_form(_HASHER, stored):
+        return True
     try:
         parameters = extract_parameters(stored)
     except InvalidHashError:

@@ -54,18 +54,12 @@ def is_address(text: str) -> bool:
     return parse_address(text) is not None
 
 
-def network_of(ip: str) -> str:
-    """Key by which a limit counts an address: IPv4 as it is, IPv6 by the /64 that one customer has."""
-    return _networks_of(ip)[0]
-
-
-def wide_network_of(ip: str) -> str:
-    """Return the /48 that one site may have of IPv6; empty for IPv4, where addresses are scarce."""
-    return _networks_of(ip)[1]
-
-
 @lru_cache(_REMEMBERED)
-def _networks_of(ip: str) -> tuple[str, str]:
+def networks_of(ip: str) -> tuple[str, str]:
+    """Return the keys by which limits count an address: IPv4 as it is, IPv6 by the /64 that one customer has.
+
+    The second is the /48 that one site may have of IPv6; empty for IPv4, where addresses are scarce.
+    """
     address = parse_address(ip)
     if address is None or address.version == 4:
         return str(address or ip), ""

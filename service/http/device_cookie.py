@@ -9,7 +9,9 @@ from service.http.context import RequestContext
 
 def find(ctx: RequestContext, email: str) -> KnownDevice | None:
     """Find the known device that has signed in here with this address; it holds for no other address."""
-    return known_devices.find(ctx.services.ring, _tokens(ctx), ctx.project.id, email=email_addresses.lookup_form(email))
+    if not (tokens := _tokens(ctx)):
+        return None
+    return known_devices.find(ctx.services.ring, tokens, ctx.project.id, email=email_addresses.lookup_form(email))
 
 
 def find_proved(ctx: RequestContext, email: str) -> KnownDevice | None:
@@ -30,7 +32,8 @@ def remember(ctx: RequestContext, email: str, *, proven: bool) -> None:
 
 
 def _tokens(ctx: RequestContext) -> str:
-    return session_cookies.kept(ctx).get(_name(ctx), "")
+    jar = session_cookies.kept(ctx)
+    return jar.get(_name(ctx), "") if jar else ""
 
 
 def _name(ctx: RequestContext) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, GetPydanticSchema, ValidationInfo
@@ -15,6 +16,7 @@ from service.http.context import RequestContext
 from service.http.request_body import BodyContext, describe_error
 from service.http.text_rules import find_fault, is_text
 from service.links import redirect_policy
+from service.store.projects import Project
 
 _ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
 _LABELS, _LABEL = 1000, 36
@@ -98,10 +100,21 @@ def _phone(text: str) -> str:
     return text
 
 
+def _check_url(text: str, project: Project) -> str:
+    """Check an address to mail. Clients name the same few pages each time; a refusal is not remembered."""
+    check = redirect_policy.check if len(text) > _LONG_URL else _check_url_again
+    return check(text, frozenset(project.hostnames), plain_http=project.plain_http)
+
+
+# Most characters of an address that is remembered.
+_LONG_URL = 255
+_check_url_again = lru_cache(1024)(redirect_policy.check)
+
+
 def _url(text: str, info: ValidationInfo) -> str:
     ctx: RequestContext = info.context  # type: ignore[assignment] # read() passes nothing else
     try:
-        return redirect_policy.check(text, ctx.project.hostnames, plain_http=ctx.project.plain_http)
+        return _check_url(text, ctx.project)
     except ValueError as error:
         raise unfit(str(error)) from None
 

@@ -90,10 +90,11 @@ def windows_of_devices(rule: Rule, name: str, only: Only = None) -> Window:
 
 def windows_of_address(rule: Rule, ip: str, only: Only = None) -> list[Window]:
     """List the windows of an address: IPv4; of IPv6 the /64 of one customer, and the /48 with ten times the calls."""
-    windows = [Window(rule, client_info.network_of(ip), own=True, only=only, by_address=True)]
-    if network := client_info.wide_network_of(ip):
+    network, wider = client_info.networks_of(ip)
+    windows = [Window(rule, network, own=True, only=only, by_address=True)]
+    if wider:
         wide = replace(rule, name=f"{rule.name}.wide", limit=rule.limit * _WIDE)
-        windows.append(Window(wide, network, own=True, only=only, by_address=True))
+        windows.append(Window(wide, wider, own=True, only=only, by_address=True))
     return windows
 
 

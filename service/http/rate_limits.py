@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Awaitable, Iterable, Sequence
-from dataclasses import replace
 
 from service import tracing
 from service.errors import AccountError, ArgumentInvalid, TooManyRequests
@@ -129,7 +128,7 @@ def _refusal(tally: Tally) -> Decision:
     if own := _tightest(verdict for window, verdict in _headers_of(tally) if window.own and not verdict.allowed):
         return own
     shared = next(verdict for window, verdict in _headers_of(tally) if not window.own)
-    return replace(shared, allowed=False, remaining=0, reset=shared.window)
+    return shared._replace(allowed=False, remaining=0, reset=shared.window)
 
 
 def _headers_of(tally: Tally) -> Iterable[tuple[Window, Decision]]:

@@ -116,6 +116,8 @@ def _set(ctx: RequestContext, name: str, value: str, expires: str) -> None:
 def _same_site(ctx: RequestContext) -> bool:
     """Tell whether the page and this service share a registrable domain, so that the browser keeps the cookies."""
     page = ctx.client.origin or ctx.request.headers.get("Referer", "")
+    if not page:
+        return False
     try:
         host = urlsplit(page).hostname or ""
     except ValueError:

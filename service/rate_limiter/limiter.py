@@ -52,7 +52,9 @@ class RateLimiter:
 
     def __init__(self, redis: Redis, key: bytes, store: WindowStore, outage: Outage | None = None) -> None:
         """Create a limiter. Clients of Redis in one process share an `outage`, so that the log has one line."""
-        self.redis, self._key, self._store = RedisWindows(redis, outage or outages.of_redis("")), key, store
+        self.redis, self._store = RedisWindows(redis, outage or outages.of_redis("")), store
+        # Copied for each name: to take the key in costs as much as the rest.
+        self._keyed = hmac.new(key, digestmod="sha256")
         self._refunds = Refunds(self.redis, store)
         # Windows that Postgres has just found full: until when that is trusted, and when a place falls free.
         self._full: OrderedDict[str, tuple[float, float]] = OrderedDict()
@@ -142,8 +144,9 @@ class RateLimiter:
 
     def key_of(self, project_id: str, rule: Rule, value: str) -> str:
         """Make a window's key, of one size however long the value is."""
-        mark = hmac.digest(self._key, f"{project_id}\0{rule.name}\0{value}".encode(), "sha256")[:15]
-        return f"rl:{{{project_id}}}:{rule.name}:{base64.urlsafe_b64encode(mark).decode()}"
+        mark = self._keyed.copy()
+        mark.update(f"{project_id}\0{rule.name}\0{value}".encode())
+        return f"rl:{{{project_id}}}:{rule.name}:{base64.urlsafe_b64encode(mark.digest()[:15]).decode()}"
 
     @asynccontextmanager
     async def _wait_for_turn(self, names: Sequence[str]) -> AsyncIterator[None]:

@@ -1,10 +1,13 @@
-"""Rules, the windows that a call counts in, and the outcome."""
+"""Rules, the windows that a call counts in, and the outcome.
+
+What each call makes are named tuples: it makes dozens, and a frozen dataclass takes three times as long.
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from service.errors import AccountError
 
@@ -23,8 +26,7 @@ class Rule:
     window: int
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """A rule for one value. `own` if the caller alone is counted in it: its numbers may be shown.
 
     `by_address` if the value is a client's address, or a network of such.
@@ -37,16 +39,14 @@ class Window:
     by_address: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Calls that stood in a window before this one; microseconds until the oldest leaves."""
 
     before: int
     wait: int
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Outcome of one rule: `remaining` after this call, `reset` in seconds until a place falls free."""
 
     allowed: bool
@@ -57,8 +57,7 @@ class Decision:
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
-class CountedCall:
+class CountedCall(NamedTuple):
     """A call's entry in one window, by which no other call's can be refunded."""
 
     name: str
@@ -67,8 +66,7 @@ class CountedCall:
     moment: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """A call's windows, a decision for each, and the places that it took: none if one of the windows was full."""
 
     windows: Sequence[Window]

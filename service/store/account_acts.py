@@ -143,7 +143,7 @@ async def sign_in(
         id=session_id,
         secret_hash=key_derivation.digest(secret),
         country_code=place.country_code,
-        device=sessions.device_columns(place),
+        device=sessions.device_lines(place),
         seconds=seconds,
         **recorded,
     )

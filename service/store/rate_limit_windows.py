@@ -47,7 +47,8 @@ class Store:
         """Count a call in every window of a group or in none, and in none after a group that is full."""
         return await _sql.all(
             self.conn, "count_in_windows", Window,
-            names=list(names), limits=list(limits), seconds=list(seconds), groups=list(groups) or [1] * len(names),
+            names="\n".join(names), limits=_lines(limits), seconds=_lines(seconds),
+            groups=_lines(groups or [1] * len(names)),
         )  # fmt: skip
 
     async def count_many(self, name: str, *, limit: int, seconds: int, calls: int) -> list[Window]:
@@ -58,11 +59,16 @@ class Store:
 
     async def give_back(self, names: Sequence[str], limits: Sequence[int], moments: Sequence[datetime]) -> None:
         """Take the calls of these moments out of the windows again."""
-        await _sql.value(self.conn, "refund_attempts", names=list(names), limits=list(limits), moments=list(moments))
+        facts = {"names": "\n".join(names), "limits": _lines(limits), "moments": list(moments)}
+        await _sql.value(self.conn, "refund_attempts", **facts)
 
     async def resets(self, since: datetime) -> list[Reset]:
         """List windows that an operator has emptied since then."""
         return await _sql.all(self.conn, "find_resets", Reset, since=since)
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    return "\n".join(map(str, numbers))
 
 
 async def find(conn: Executor, names: Sequence[str], seconds: Sequence[int]) -> list[Held]:

@@ -67,7 +67,7 @@ select (s.opened).project_id, (s.opened).user_id, (s.opened).id, (s.opened).prov
     (s.opened).device_model, (s.opened).created_at, (s.opened).updated_at, (s.opened).expires_at, (s.opened).factors,
     (s.opened).mfa_at, s.was_verified as email_verified
 from sign_in(:project_id, :act, :user_id, :password_updated_at, :earlier_hash, :password_hash, :id, :secret_hash, :ip,
-    :country_code, :device, :seconds, :event_id, :event, :user_agent, :traceparent) s;
+    :country_code, string_to_array(:device, E'\n'), :seconds, :event_id, :event, :user_agent, :traceparent) s;
 
 -- name: recover_account(act, project_id, user_id, token_id, password_hash, kept, notice_id, kid, undo_seconds, mail_id, letter, locale, facts, counts_passkeys, message_id, event_id, event, ip, user_agent, traceparent) -> Token?
 -- No row if the token has been used or has expired, the address has changed since, or the user is blocked.

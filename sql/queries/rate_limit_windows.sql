@@ -1,7 +1,9 @@
 -- name: count_in_windows(names, limits, seconds, groups) -> Window*
--- One row a window, in the order of the names. The groups rise.
+-- One row a window, in the order of the names. The groups rise. Each list is a text of lines, the driver's arrays cost
+-- it as much as the rest of the call.
 select before, wait, counted_at
-from count_in_windows(:names::text[], :limits::int[], :seconds::int[], :groups::int[]);
+from count_in_windows(string_to_array(:names, E'\n'), string_to_array(:limits, E'\n')::int[],
+    string_to_array(:seconds, E'\n')::int[], string_to_array(:groups, E'\n')::int[]);
 
 -- name: count_many_in_window(name, limit, seconds, calls) -> Window*
 -- One row a call. The call's number makes each count anew: without it one answer would stand for all.
@@ -12,7 +14,8 @@ cross join lateral count_in_windows(
 order by number;
 
 -- name: refund_attempts(names, limits, moments)
-select give_back(:names::text[], :limits::int[], :moments::timestamptz[]);
+-- Names and limits are lines, as above.
+select give_back(string_to_array(:names, E'\n'), string_to_array(:limits, E'\n')::int[], :moments::timestamptz[]);
 
 -- name: delete_windows(names)
 delete from windows where name = any(:names::text[]);

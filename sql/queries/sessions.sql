@@ -14,7 +14,7 @@ insert into sessions (project_id, user_id, id, secret_hash, provider, provider_u
 select :project_id, :user_id, :id, :secret_hash, :provider, :provider_uid, :first_factor::text, :factors, :assurance,
     case when :first_factor::text = 'passkey' then now() end, :identity_id, :ip, :country_code,
     d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11], d[12], now() + make_interval(secs => :seconds)
-from (select :device::text[] as d) as device
+from (select string_to_array(:device, E'\n') as d) as device
 returning project_id, user_id, id, provider, provider_uid, ip, country_code, os_code, os_name, os_version,
     client_type, client_code, client_name, client_version, client_engine, client_engine_version,
     device_name, device_brand, device_model, created_at, updated_at, expires_at, factors, mfa_at;

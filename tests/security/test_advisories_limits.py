@@ -84,7 +84,7 @@ async def test_a_64_is_one_client(behind: Api):
     base = int(IPv6Address("2001:db8:1:2::"))
     said = [{"X-Forwarded-For": str(IPv6Address(base + number * 7919**3))} for number in range(12)]
     assert await knock(behind, *said) == [400] * 10 + [429] * 2
-    assert client_info.network_of("::ffff:192.0.2.1") == client_info.network_of("192.0.2.1")
+    assert client_info.networks_of("::ffff:192.0.2.1") == client_info.networks_of("192.0.2.1")
 
 
 @pytest.mark.advisory("GHSA-7h8m-vrxx-vr4m")

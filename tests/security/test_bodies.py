@@ -111,6 +111,8 @@ TWINS = [
     '{"email":"ann@example.com","password":"correct horse","a":{"b":1,"b":2}}',
     '{"email":"ann@example.com","password":"correct horse","a":[{"b":1,"b":2}]}',
     '{"email":"ann@example.com","password":"correct horse","":1,"":2}',
+    '{"email":"ann@example.com","password":"correct horse","x":1,"x":"y"}',
+    '{"email":"ann@example.com","password":1,"password":"correct horse"}',
 ]
 
 
