@@ -43,15 +43,15 @@ async def _totp(ctx: RequestContext, otp: str) -> Use | None:
 
 
 async def _recovery_code(ctx: RequestContext, otp: str) -> Use | None:
-    """Compare with the one code of that place; a code that was used costs a hash as well."""
+    """Compare with the one code of that place, or with each imported one; a code that was used costs a hash as well."""
     typed = codes.parse(otp)
     found = await recovery_codes.find(ctx.pool, ctx.member, place=codes.place_of(typed) if typed else -1)
-    right = await ctx.services.passwords.verify_code(found.hash if found else None, typed.reveal() if typed else "")
-    if found is None or not right:
+    at = await ctx.services.passwords.find_code([each.hash for each in found], typed.reveal() if typed else "")
+    if at is None or not found:
         return None
 
     async def use(tx: UnitOfWork, _member: Member) -> bool:
-        return await recovery_codes.use(tx, found)
+        return await recovery_codes.use(tx, found[at])
 
     return use
 

@@ -5,6 +5,8 @@ Nothing here depends on the web stack: the command line makes the same changes.
 
 from collections.abc import Sequence
 
+from service.accounts import imported_users
+from service.accounts.imported_users import ImportedFactors
 from service.accounts.user_admin import AdminContext, finish, lock
 from service.crypto.key_derivation import KeyRing
 from service.crypto.secret import Secret
@@ -22,6 +24,15 @@ async def change_mfa(operator: AdminContext, user_id: str, *, mfa: bool) -> User
         if user.mfa == mfa:
             return user
         return await finish(operator, tx, await users.change_mfa(tx, user, mfa=mfa), Event.BY_OPERATOR_MFA)
+
+
+async def add_imported(operator: AdminContext, user_id: str, known: ImportedFactors) -> User:
+    """Add second factors that another system knew; nothing to a user who has some by now."""
+    async with operator.unit_of_work() as tx:
+        user = await lock(operator, tx, user_id)
+        if user.mfa or await authenticators.is_verified(tx, user) or await recovery_codes.count(tx, user):
+            return user
+        return await finish(operator, tx, await imported_users.add_factors(tx, user, known), Event.BY_OPERATOR_MFA)
 
 
 async def remove_authenticator(operator: AdminContext, user_id: str) -> User:

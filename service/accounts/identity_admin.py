@@ -3,11 +3,21 @@
 Nothing here depends on the web stack: the command line makes the same changes.
 """
 
+from service.accounts import imported_users
 from service.accounts.user_admin import AdminContext, finish, lock
 from service.errors import IdentityNotFound, UserNotFound
 from service.store import identities
 from service.store.events import Event
-from service.store.identities import Identity
+from service.store.identities import Identity, Subject
+
+
+async def add(operator: AdminContext, user_id: str, subject: Subject, *, email: str) -> None:
+    """Add an identity that another system knew; nothing if it is somebody's. Raises UserNotFound."""
+    async with operator.unit_of_work() as tx:
+        await identities.claim(tx, operator.project_id, subject)
+        user = await lock(operator, tx, user_id)
+        if await imported_users.add_identity(tx, user, subject, email=email):
+            await finish(operator, tx, user, Event.BY_OPERATOR_IDENTITY)
 
 
 async def remove(operator: AdminContext, identity_id: str) -> Identity:

@@ -3,19 +3,18 @@
 Nothing here depends on the web stack: the command line makes the same changes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service import ids
-from service.accounts import targets as target_rules
+from service.accounts import imported_users
+from service.accounts.imported_users import Imported
 from service.db import Pool
 from service.errors import EmailExists, EmailTaken, PhoneExists, PhoneMissing, SessionNotFound, UserExists, UserNotFound
-from service.store import events, outbox, sessions, targets, tokens, users
+from service.store import events, outbox, sessions, tokens, users
 from service.store.events import Actor, Event
-from service.store.targets import NewTarget
 from service.store.unit_of_work import UnitOfWork, unit_of_work
 from service.store.users import Status, User
 
@@ -36,19 +35,6 @@ class AdminContext:
         return unit_of_work(self.pool, self.job_queue, self.project_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """Facts of a user that another system knew; `prefs` is JSON text, without times they are now."""
-
-    phone_verified: bool = False
-    labels: Sequence[str] = ()
-    prefs: str = "{}"
-    blocked: bool = False
-    created_at: datetime | None = None
-    password_updated_at: datetime | None = None
-    targets: Sequence[NewTarget] = field(default=(), repr=False)
-
-
 async def create(
     operator: AdminContext,
     *,
@@ -62,6 +48,8 @@ async def create(
 ) -> User:
     """Create a user. Raises UserExists, for a number too that another user has proved."""
     async with operator.unit_of_work() as tx:
+        if imported:
+            await imported_users.claim(tx, operator.project_id, imported)
         if phone is not None and await users.is_phone_verified(tx, operator.project_id, phone=phone):
             raise UserExists
         user = await users.create(
@@ -78,32 +66,8 @@ async def create(
         if phone is not None:
             user = await users.change_phone(tx, user, phone=phone)
         if imported:
-            user = await _complete(tx, user, imported)
+            user = await imported_users.complete(tx, user, imported)
         return await finish(operator, tx, user, Event.BY_OPERATOR_CREATE)
-
-
-async def _complete(tx: UnitOfWork, user: User, known: Imported) -> User:
-    """Give a new user what another system knew of it. Raises UserExists for a number that was proved meanwhile.
-
-    An identifier can be claimed after the user's row here: nobody else knows the user yet.
-    """
-    if known.phone_verified and user.phone is not None:
-        user = await users.claim_number(tx, user.project_id, user_id=user.id, phone=user.phone) or user
-        if await users.find_number_holder(tx, user) is not None:
-            raise UserExists
-        user = await users.verify_phone(tx, user, by_holder=True)
-    if known.labels:
-        user = await users.change_labels(tx, user, labels=list(dict.fromkeys(known.labels)))
-    if known.prefs != "{}":
-        user = await users.change_prefs(tx, user, prefs=known.prefs)
-    for new in known.targets:
-        await targets.claim(tx, user.project_id, provider_type=new.provider_type, identifier=new.identifier)
-        await target_rules.register(tx, user, new)
-    if known.created_at is not None:
-        user = await users.change_times(
-            tx, user, created_at=known.created_at, password_updated_at=known.password_updated_at
-        )
-    return await users.change_status(tx, user, status="blocked") if known.blocked else user
 
 
 async def change_name(operator: AdminContext, user_id: str, *, name: str) -> User:

@@ -1,57 +1,128 @@
-"""Dump of Appwrite's users: one JSON object a line, with the names of the database's columns or of the API."""
+"""Dump of an Appwrite database: what MariaDB's own program has dumped, or one JSON object a line for each user.
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from typing import Any
+It is read and checked as a whole before the first user is taken; until the end its rows are in a temporary database,
+a file without a name that SQLite writes once they don't fit into its memory.
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from types import TracebackType
+from typing import Any, Self
 
 import orjson
 
+from service.cli import appwrite_tables, sql_dump
 from service.cli.appwrite_source import PAGE, SourcePage
+from service.cli.appwrite_tables import PROJECTS, USERS, Entry
 from service.cli.commands import UsageError
+from service.crypto import appwrite_hashes
+from service.crypto.appwrite_hashes import UnfitHash, WrongKey
+from service.crypto.secret import Secret
+from service.db.statements import SQL
 
-# Columns of the database that are called otherwise in the API.
-_COLUMNS = {"_uid": "$id", "_createdAt": "$createdAt", "_updatedAt": "$updatedAt"}
-# Columns of JSON, which a dump has as text.
-_JSON = ("labels", "prefs", "hashOptions", "targets")
-_HASH = ("password", "hash", "hashOptions", "passwordUpdate")
-
-
-async def pages(path: str, cursor: str) -> AsyncIterator[SourcePage]:
-    """Read all users after a line, which is the cursor. Raises UsageError."""
-    found: list[dict[str, Any]] = []
-    number = first = int(cursor) if cursor.isascii() and cursor.isdigit() else 0
-    for number, user in _users(path, after=first):
-        found.append(user)
-        if len(found) == PAGE:
-            yield SourcePage(found, str(number))
-            found = []
-    if found:
-        yield SourcePage(found, str(number))
+_FILE = SQL / "sqlite" / "appwrite_dump.sql"
+_STATEMENTS = dict(part.split("\n", 1) for part in _FILE.read_text().split("-- name: ")[1:])
+# What the API doesn't tell, or not whole.
+_UNTOLD = ("password", "hash", "hashOptions", "passwordUpdate", "mfaRecoveryCodes", "identities", "authenticators")
+_OTHERS = (
+    (b"PGDMP", "a dump of Postgres"),
+    (b"-- PostgreSQL", "a dump of Postgres"),
+    (b"--\n-- PostgreSQL", "a dump of Postgres"),
+    (b"<?xml", "XML, which can't hold every name"),
+)
+# So many encrypted values are tried: a key that opens none of them is another one.
+_SAMPLE = 20
 
 
-def hashes(path: str) -> dict[str, dict[str, Any]]:
-    """Read what a dump says of each user's password, by the user's id. Raises UsageError."""
-    return {
-        str(user.get("$id")): {name: user[name] for name in _HASH if name in user} for _, user in _users(path, after=0)
-    }
+@dataclass(slots=True)
+class Dump:
+    """Users of one project, each with the rows of other tables that are the user's."""
+
+    path: str
+    project: str = ""
+    total: int = 0
+    _database: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect(""), repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _: object, _trace: TracebackType | None) -> None:
+        self._database.close()
+
+    def _rows(self, statement: str, **facts: str | int) -> list[Any]:
+        return self._database.execute(_STATEMENTS[statement], facts).fetchall()
+
+    async def pages(self, cursor: str) -> AsyncIterator[SourcePage]:
+        """Read all users after one, whose number in the dump is the cursor."""
+        last = int(cursor) if cursor.isascii() and cursor.isdigit() else 0
+        while found := self._rows("list_users", project=self.project, kind=USERS, last=last, most=PAGE):
+            users = [orjson.loads(body) | self._more(user) for _, user, body in found]
+            last = found[-1][0]
+            yield SourcePage(users, str(last), self.total)
+
+    def untold(self, user_id: str) -> dict[str, Any]:
+        """Return what the API doesn't tell of a user."""
+        rows = self._rows("find_user", project=self.project, kind=USERS, user=user_id)
+        found = (orjson.loads(rows[0][0]) if rows else {}) | self._more(user_id)
+        return {name: found[name] for name in _UNTOLD if name in found}
+
+    def _more(self, user_id: str) -> dict[str, Any]:
+        """Return the user's rows of other tables, by table."""
+        found: dict[str, Any] = {}
+        for kind, body in self._rows("list_rows_of_user", project=self.project, user=user_id, users=USERS):
+            found.setdefault(kind, []).append(orjson.loads(body))
+        return found
+
+    def check_key(self, key: Secret | None, *, passwords: bool, factors: bool) -> None:
+        """Raise UsageError if there is something encrypted, and the key opens none of it."""
+        fault = ""
+        kinds = [USERS] * passwords + ["authenticators"] * factors
+        for row in [
+            each for kind in kinds for each in self._rows("list_sealed", project=self.project, kind=kind, most=_SAMPLE)
+        ]:
+            try:
+                appwrite_hashes.decrypt(row[0], key)
+            except WrongKey as found:
+                fault = str(found)
+                continue
+            except UnfitHash:
+                continue
+            return
+        if fault:
+            raise UsageError(f"{self.path} {fault}")
+
+    def read(self, source_project: str | None) -> None:
+        """Read and check it all, and choose the project. Raises UsageError."""
+        with sql_dump.opened(self.path) as file:
+            head = file.read(200)
+        for beginning, what in _OTHERS:
+            if head.startswith(beginning):
+                raise UsageError(f"{self.path} is {what}: only dumps of MariaDB and MySQL are read, and JSON lines")
+        is_sql = sql_dump.is_one(head)
+        self._fill(appwrite_tables.entries(self.path) if is_sql else _json_lines(self.path))
+        counts = dict(self._rows("count_users", kind=USERS))
+        if is_sql:
+            named = dict(self._rows("list_projects", kind=PROJECTS))
+            self.project = appwrite_tables.choose(self.path, source_project, [*counts], named)
+        self.total = counts.get(self.project, 0)
+
+    def _fill(self, entries: Iterable[Entry]) -> None:
+        self._rows("create_entries")
+        self._database.executemany(_STATEMENTS["add_entry"], (asdict(each) for each in entries))
+        self._rows("create_index_by_number")
+        self._rows("create_index_by_user")
 
 
-def _users(path: str, *, after: int) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_lines(path: str) -> Iterator[Entry]:
+    with sql_dump.opened(path) as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield _entry(path, number, line)
+
+
+def _entry(path: str, number: int, line: bytes) -> Entry:
     try:
-        with Path(path).open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if number > after and line.strip():
-                    yield number, _user(path, number, line)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
-
-
-def _user(path: str, number: int, line: bytes) -> dict[str, Any]:
-    try:
-        row: dict[str, Any] = dict(orjson.loads(line))
-        for name in _JSON:
-            if isinstance(row.get(name), str):
-                row[name] = orjson.loads(row[name]) if row[name] else None
+        return appwrite_tables.entry("", USERS, number, dict(orjson.loads(line)))
     except (ValueError, TypeError):
         raise UsageError(f"{path}: line {number} is no user in JSON, or is cut off") from None
-    return {_COLUMNS.get(name, name): value for name, value in row.items()}

@@ -3,25 +3,27 @@
 import argparse
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from service.accounts import user_admin
+from service.accounts.imported_users import Imported, ImportedFactors
 from service.accounts.user_admin import AdminContext
-from service.cli import appwrite_dump, appwrite_update, appwrite_users, import_commands, tables
+from service.cli import appwrite_update, appwrite_users, import_commands, tables
+from service.cli.appwrite_dump import Dump
 from service.cli.appwrite_source import AppwriteApi, SourcePage
-from service.cli.appwrite_users import SourceUser, Unfit
+from service.cli.appwrite_users import Reading, SourceUser, Unfit
 from service.cli.commands import PartialFailure, UsageError, database, find_project
 from service.cli.import_report import Report
 from service.cli.import_state import ImportState
 from service.cli.progress import Progress
 from service.cli.user_commands import admin_context
+from service.crypto.key_derivation import KeyRing
 from service.crypto.password_hashing import PasswordHashPool
-from service.crypto.secret import Secret
 from service.crypto.weak_hashes import WeakHash
 from service.errors import AccountError, EmailExists, PhoneExists, TargetExists, TargetLimit, UserExists
-from service.store import users
-from service.store.projects import Project
+from service.store import identities, providers, users
+from service.store.users import User
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -34,20 +36,20 @@ class Importer:
     """Takes one user after another, each in a transaction of its own."""
 
     operator: AdminContext
-    project: Project
+    reading: Reading
+    ring: KeyRing = field(repr=False)
     passwords: PasswordHashPool
     arguments: argparse.Namespace
-    key: Secret | None
-    hashes: dict[str, dict[str, Any]] = field(repr=False)
+    # What the API doesn't tell, where users come from there.
+    beside: Dump | None
     report: Report
 
     async def take(self, given: dict[str, Any]) -> None:
         """Take a user, or report why not."""
         named = str(given.get("$id"))[:36]
-        given = given | self.hashes.get(named, {})
-        with_password = not self.arguments.without_passwords
+        given = given | (self.beside.untold(named) if self.beside else {})
         try:
-            await self._take(appwrite_users.read(self.project, given, key=self.key, passwords=with_password))
+            await self._take(appwrite_users.read(self.reading, given))
         except Unfit as fault:
             self.report.skipped[str(fault)].append(named)
         except (UserExists, EmailExists, PhoneExists):
@@ -56,29 +58,31 @@ class Importer:
             self.report.skipped["its devices are not to be told apart"].append(named)
 
     async def _take(self, user: SourceUser) -> None:
-        existing = await users.find(self.operator.pool, self.project.id, user_id=user.id)
+        existing = await users.find(self.operator.pool, self.operator.project_id, user_id=user.id)
         if existing is not None:
             changed = self.arguments.update and await appwrite_update.update(
                 self.operator,
                 existing,
                 user,
-                self._line,
-                kept=self.project.password_history,
+                appwrite_update.Makers(self._line, self._facts),
+                kept=self.reading.project.password_history,
                 dry_run=self.arguments.dry_run,
             )
             self.report.updated += bool(changed)
             self.report.left += not changed
             return
+        taken = 0
         if self.arguments.dry_run:
             await self._check_free(user)
+            for subject, _ in user.identities.taken:
+                taken += await identities.claim(self.operator.pool, self.operator.project_id, subject) is None
         else:
-            await self._create(user)
-        self.report.imported += 1
-        self.report.without_password += user.hash is None
-        self.report.devices_left_out += user.left_out
+            created = await self._create(user)
+            taken = await identities.count(self.operator.pool, created) if user.identities.taken else 0
+        self.report.count(user, identities=taken)
 
-    async def _create(self, user: SourceUser) -> None:
-        await user_admin.create(
+    async def _create(self, user: SourceUser) -> User:
+        return await user_admin.create(
             self.operator,
             user_id=user.id,
             email=user.line.email,
@@ -86,15 +90,21 @@ class Importer:
             password_hash=await self._line(user),
             email_verified=user.line.verified,
             phone=user.line.phone,
-            imported=user.facts,
+            imported=await self._facts(user),
         )
+
+    async def _facts(self, user: SourceUser) -> Imported:
+        """Add second factors, as they are stored."""
+        known = user.factors
+        hashes = await self.passwords.hash_codes([code.reveal() for code in known.codes]) if known.codes else []
+        return replace(user.facts, factors=ImportedFactors(self.ring, known.mfa, known.totp, hashes))
 
     async def _line(self, user: SourceUser) -> str | None:
         """Make the line to store."""
         return await self.passwords.wrap(user.hash) if isinstance(user.hash, WeakHash) else user.hash
 
     async def _check_free(self, user: SourceUser) -> None:
-        pool, project_id = self.operator.pool, self.project.id
+        pool, project_id = self.operator.pool, self.operator.project_id
         if user.line.email and await users.find_by_email(pool, project_id, email=user.line.email):
             raise UserExists
         if user.line.phone and await users.is_phone_verified(pool, project_id, phone=user.line.phone):
@@ -115,29 +125,33 @@ async def run(arguments: argparse.Namespace, settings: "Settings") -> object:
         stack.callback(passwords.close)
         pool = await stack.enter_async_context(database(settings))
         project = await find_project(pool, arguments.project)
-        importer = Importer(
-            admin_context(pool, project.id),
-            project,
-            passwords,
-            arguments,
-            import_commands.secret(arguments.dump_key_file, import_commands.DUMP_KEY),
-            appwrite_dump.hashes(arguments.dump) if arguments.dump and arguments.endpoint else {},
-            report,
-        )
-        await _take_all(importer, await _source(stack, arguments, key, state.cursor), state)
+        known = {each.name: each for each in await providers.list_all(pool, settings.key_ring, project.id)}
+        reading = Reading(
+            project, known, import_commands.secret(arguments.dump_key_file, import_commands.DUMP_KEY),
+            with_passwords=not arguments.without_passwords, with_factors=not arguments.without_factors,
+        )  # fmt: skip
+        dump = _read_dump(stack, arguments, reading) if arguments.dump else None
+        if arguments.endpoint is None:
+            assert dump is not None  # noqa: S101 - one of them is named
+            pages, beside = dump.pages(state.cursor), None
+        else:
+            api = await stack.enter_async_context(AppwriteApi(arguments.endpoint, arguments.source_project, key))
+            pages, beside = api.users(state.cursor), dump
+        operator = admin_context(pool, project.id)
+        importer = Importer(operator, reading, settings.key_ring, passwords, arguments, beside, report)
+        await _take_all(importer, pages, state)
     answer = report.answer(dry_run=arguments.dry_run)
     if report.skipped:
         raise PartialFailure(answer, kind="wrong")
     return answer
 
 
-async def _source(
-    stack: AsyncExitStack, arguments: argparse.Namespace, key: Secret | None, cursor: str
-) -> AsyncIterator[SourcePage]:
-    if arguments.endpoint is None:
-        return appwrite_dump.pages(arguments.dump, cursor)
-    api = await stack.enter_async_context(AppwriteApi(arguments.endpoint, arguments.source_project, key))
-    return api.users(cursor)
+def _read_dump(stack: AsyncExitStack, arguments: argparse.Namespace, reading: Reading) -> Dump:
+    """Read the dump as a whole, and try the key. Raises UsageError."""
+    dump = stack.enter_context(Dump(arguments.dump))
+    dump.read(arguments.source_project)
+    dump.check_key(reading.key, passwords=reading.with_passwords, factors=reading.with_factors)
+    return dump
 
 
 async def _take_all(importer: Importer, pages: AsyncIterator[SourcePage], state: ImportState) -> None:

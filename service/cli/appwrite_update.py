@@ -1,32 +1,45 @@
 """Update of a user that is here to what the source says now."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 
 import orjson
 
-from service.accounts import user_admin
+from service.accounts import factor_admin, identity_admin, user_admin
+from service.accounts.imported_users import Imported
 from service.accounts.user_admin import AdminContext
 from service.cli.appwrite_users import SourceUser
+from service.store import authenticators, identities, recovery_codes
+from service.store.identities import Subject
 from service.store.users import User
 
 Act = Callable[[AdminContext], Awaitable[object]]
-Line = Callable[[SourceUser], Awaitable[str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Makers:
+    """Makers of what is needed of few users: the hash to store, and the facts with second factors."""
+
+    line: Callable[[SourceUser], Awaitable[str | None]]
+    facts: Callable[[SourceUser], Awaitable[Imported]]
 
 
 async def update(
-    operator: AdminContext, before: User, wanted: SourceUser, line: Line, *, kept: int, dry_run: bool
+    operator: AdminContext, before: User, wanted: SourceUser, makers: Makers, *, kept: int, dry_run: bool
 ) -> bool:
     """Change what differs, each in a transaction of its own; return whether anything does.
 
-    `line` makes the hash to store; `kept` passwords are remembered. Raises EmailExists and PhoneExists.
+    So many passwords (`kept`) are remembered. Raises EmailExists and PhoneExists.
     """
     acts = [*_contacts(before, wanted), *_attributes(before, wanted)]
+    acts += [each async for each in _ways_in(operator, before, wanted, makers)]
     newer = _has_newer_password(before, wanted)
     if dry_run:
         return newer or bool(acts)
     for act in acts:
         await act(operator)
-    password_hash = await line(wanted) if newer else None
+    password_hash = await makers.line(wanted) if newer else None
     if password_hash is not None:
         await user_admin.change_password(operator, before.id, password_hash=password_hash, kept=kept)
     return newer or bool(acts)
@@ -56,6 +69,30 @@ def _attributes(before: User, wanted: SourceUser) -> Iterator[Act]:
         yield lambda by: user_admin.change_prefs(by, user_id, rewrite=lambda _: facts.prefs)
     if facts.blocked != (before.status == "blocked"):
         yield lambda by: user_admin.change_status(by, user_id, status="blocked" if facts.blocked else "active")
+
+
+async def _add_identity(by: AdminContext, *, user_id: str, subject: Subject, email: str) -> None:
+    await identity_admin.add(by, user_id, subject, email=email)
+
+
+async def _ways_in(operator: AdminContext, before: User, wanted: SourceUser, makers: Makers) -> AsyncIterator[Act]:
+    """Identities that are nobody's here, and second factors for a user who has none here."""
+    user_id = before.id
+    for subject, email in wanted.identities.taken:
+        if await identities.claim(operator.pool, operator.project_id, subject) is None:
+            yield partial(_add_identity, user_id=user_id, subject=subject, email=email)
+    known = wanted.factors
+    if not (known.mfa or known.totp or known.codes) or before.mfa:
+        return
+    if await authenticators.is_verified(operator.pool, before) or await recovery_codes.count(operator.pool, before):
+        return
+
+    async def add(by: AdminContext) -> None:
+        factors = (await makers.facts(wanted)).factors
+        if factors is not None:
+            await factor_admin.add_imported(by, user_id, factors)
+
+    yield add
 
 
 def _has_newer_password(before: User, wanted: SourceUser) -> bool:

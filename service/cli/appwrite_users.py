@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.accounts import targets as rules
-from service.accounts.user_admin import Imported
-from service.cli import user_input
+from service.accounts.imported_users import Imported
+from service.cli import appwrite_factors, user_input
+from service.cli.appwrite_factors import SourceFactors, SourceIdentities
 from service.cli.user_input import Line
 from service.crypto import appwrite_hashes
 from service.crypto.appwrite_hashes import UnfitHash
@@ -17,6 +18,7 @@ from service.errors import ArgumentInvalid
 from service.http.fields import Name
 from service.http.request_body import Body, validate
 from service.http.target_fields import Identifier, NewTargetId, ProviderId
+from service.identity_providers.provider import Provider
 from service.store.projects import Project
 from service.store.targets import NewTarget
 
@@ -38,7 +40,20 @@ class SourceUser:
     line: Line = field(repr=False)
     facts: Imported = field(repr=False)
     hash: str | WeakHash | None = field(repr=False)
+    factors: SourceFactors
+    identities: SourceIdentities
     left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Way to read users: the dump's key, the providers of the project, and what is wanted of them."""
+
+    project: Project
+    providers: Mapping[str, Provider] = field(repr=False)
+    key: Secret | None
+    with_passwords: bool = True
+    with_factors: bool = True
 
 
 class _Target(Body):
@@ -48,13 +63,14 @@ class _Target(Body):
     name: Name | None = None
 
 
-def read(project: Project, given: Mapping[str, Any], *, key: Secret | None, passwords: bool) -> SourceUser:
+def read(how: Reading, given: Mapping[str, Any]) -> SourceUser:
     """Read a user as the API or a dump describes it. Raises Unfit."""
     try:
-        line = validate(user_input.Command(project), Line, _fields(given))
+        line = validate(user_input.Command(how.project), Line, _fields(given))
         if line.id in (None, "unique()"):
             raise Unfit("it has no id of its own")
-        targets = _targets(given, project)
+        targets = _targets(given, how.project)
+        known = appwrite_factors.read_identities(given, how.providers)
         facts = Imported(
             phone_verified=line.phone_verified,
             labels=line.labels or (),
@@ -63,13 +79,16 @@ def read(project: Project, given: Mapping[str, Any], *, key: Secret | None, pass
             created_at=_time(given.get("registration")) or _time(given.get("$createdAt")),
             password_updated_at=_time(given.get("passwordUpdate")),
             targets=tuple(targets),
+            identities=known.taken,
         )
-        found = _hash(given, key) if passwords else None
+        found = _hash(given, how.key) if how.with_passwords else None
+        factors = appwrite_factors.read_factors(given, how.key) if how.with_factors else SourceFactors()
     except ArgumentInvalid as fault:
         raise Unfit(fault.render(legacy=False)[1]) from None
     except UnfitHash as fault:
         raise Unfit(str(fault)) from None
-    return SourceUser(str(line.id), line, facts, found, left_out=len(_pushed(given)) - len(targets))
+    left_out = len(_pushed(given)) - len(targets)
+    return SourceUser(str(line.id), line, facts, found, factors, known, left_out)
 
 
 def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,9 +113,11 @@ def _hash(given: Mapping[str, Any], key: Secret | None) -> str | WeakHash | None
         return None
     if not isinstance(text, str) or not isinstance(method, str):
         raise UnfitHash("its hash comes without its kind")
-    return appwrite_hashes.read(
-        method, appwrite_hashes.decrypt(text, key), options if isinstance(options, dict) else {}
-    )
+    try:
+        opened = appwrite_hashes.decrypt(text, key)
+    except UnfitHash as fault:
+        raise UnfitHash(f"its hash {fault}") from None
+    return appwrite_hashes.read(method, opened, options if isinstance(options, dict) else {})
 
 
 def _targets(given: Mapping[str, Any], project: Project, most: int = rules.MOST) -> list[NewTarget]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import orjson
 
 from service.accounts import user_admin
-from service.accounts.user_admin import AdminContext, Imported
+from service.accounts.imported_users import Imported
+from service.accounts.user_admin import AdminContext
 from service.cli.commands import PartialFailure, UsageError, database, find_project
 from service.cli.progress import Progress
 from service.cli.user_commands import admin_context

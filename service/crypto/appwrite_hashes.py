@@ -1,4 +1,4 @@
-"""Password hashes as Appwrite keeps them: a method, its options, and the hash, which its database has encrypted."""
+"""Password hashes as Appwrite keeps them, and the columns of its database that are encrypted."""
 
 import base64
 from collections.abc import Mapping
@@ -17,7 +17,11 @@ _METHOD = "aes-128-gcm"
 
 
 class UnfitHash(Exception):
-    """The hash can't be taken over; the message says why, without the hash."""
+    """The hash, or what else is encrypted, can't be taken over; the message says why, without it."""
+
+
+class WrongKey(UnfitHash):
+    """It is encrypted, and there is no key, or another one."""
 
 
 def read(method: str, text: str, options: Mapping[str, Any]) -> str | WeakHash:
@@ -75,15 +79,15 @@ def decrypt(text: str, key: Secret | None) -> str:
     if not text.startswith("{"):
         return text
     if key is None:
-        raise UnfitHash("its hash is encrypted, and there is no key for it")
+        raise WrongKey("is encrypted, and there is no key for it")
     try:
         sealed = orjson.loads(text)
         if sealed["method"].lower() != _METHOD:
-            raise UnfitHash("its hash is encrypted in a way that is not known here")
+            raise UnfitHash("is encrypted in a way that is not known here")
         data = base64.b64decode(sealed["data"], validate=True) + bytes.fromhex(sealed["tag"])
         cipher = AESGCM(key.reveal().encode()[:16].ljust(16, b"\0"))
         return cipher.decrypt(bytes.fromhex(sealed["iv"]), data, None).decode()
     except InvalidTag:
-        raise UnfitHash("its hash is encrypted under another key") from None
+        raise WrongKey("is encrypted under another key") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise UnfitHash("its hash is encrypted, and damaged") from None
+        raise UnfitHash("is encrypted, and damaged") from None

@@ -126,10 +126,10 @@ class PasswordHashPool:
         """Hash random codes, all of them in about the time of one password."""
         return await self._run(lambda: [_CODE_HASHER.hash(code) for code in codes])
 
-    async def verify_code(self, stored: str | None, code: str) -> bool:
-        """Verify a random code; False after the same work where there is no hash to check against."""
-        right = await self._run(lambda: _proves(stored or self._no_code, code))
-        return right and stored is not None
+    async def find_code(self, stored: Sequence[str], code: str) -> int | None:
+        """Return which of some hashes is a random code's; None after the work of one where there are none."""
+        lines = stored or (self._no_code,)
+        return await self._run(lambda: next((at for at, line in enumerate(lines) if _proves(line, code)), None))
 
     async def is_breached(self, password: str) -> bool:
         """Look a password up in the operator's file of breached ones; False without one. Reads a disk."""

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from service import ids
+from service.crypto.recovery_codes import NUMBER
 from service.db import Executor, Queries
 from service.store.project_rows import UserRows, delete_by_project
 from service.store.users import User
 
 _sql = Queries("recovery_codes")
+_LAST = 2 * NUMBER - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +26,14 @@ class RecoveryCode:
     hash: str = field(repr=False)
 
 
-async def replace(conn: Executor, user: User, *, hashes: Sequence[str]) -> None:
-    """Put a new set in the place of an earlier one. Lock the user first."""
+async def replace(conn: Executor, user: User, *, hashes: Sequence[str], imported: bool = False) -> None:
+    """Put a new set in the place of an earlier one. Lock the user first.
+
+    Imported codes don't name their places, which begin behind those of others.
+    """
     who = {"project_id": user.project_id, "user_id": user.id}
     await _sql.run(conn, "remove_recovery_codes", **who)
-    await _sql.run(conn, "create_recovery_codes", **who, set_id=ids.new(), hashes=list(hashes))
+    await _sql.run(conn, "create_recovery_codes", **who, set_id=ids.new(), hashes=list(hashes), first=NUMBER * imported)
 
 
 async def count(conn: Executor, user: User) -> int:
@@ -36,11 +41,11 @@ async def count(conn: Executor, user: User) -> int:
     return int(await _sql.value(conn, "count_recovery_codes", project_id=user.project_id, user_id=user.id))
 
 
-async def find(conn: Executor, user: User, *, place: int) -> RecoveryCode | None:
-    """Find the unused code of a place in the set."""
-    return await _sql.one(
-        conn, "find_recovery_code", RecoveryCode, project_id=user.project_id, user_id=user.id, place=place
-    )
+async def find(conn: Executor, user: User, *, place: int | None) -> list[RecoveryCode]:
+    """Find the unused code of a place in the set, or all imported ones."""
+    first, last = (NUMBER, _LAST) if place is None else (place, place)
+    who = {"project_id": user.project_id, "user_id": user.id}
+    return await _sql.all(conn, "find_recovery_codes", RecoveryCode, **who, first=first, last=last)
 
 
 async def use(conn: Executor, code: RecoveryCode) -> bool:

@@ -1,16 +1,18 @@
--- name: create_recovery_codes(project_id, user_id, set_id, hashes)
--- In the order of their places.
+-- name: create_recovery_codes(project_id, user_id, set_id, hashes, first)
+-- In the order of their places, from the first one on.
 insert into recovery_codes (project_id, user_id, set_id, place, hash)
-select :project_id, :user_id, :set_id, place - 1, hash
+select :project_id, :user_id, :set_id, :first::int + place - 1, hash
 from unnest(:hashes::text[]) with ordinality made (hash, place);
 
 -- name: count_recovery_codes(project_id, user_id)
 select count(*) from recovery_codes
 where project_id = :project_id and user_id = :user_id and used_at is null and removed_at is null;
 
--- name: find_recovery_code(project_id, user_id, place) -> RecoveryCode?
+-- name: find_recovery_codes(project_id, user_id, first, last) -> RecoveryCode*
 select project_id, user_id, set_id, place, hash from recovery_codes
-where project_id = :project_id and user_id = :user_id and place = :place and used_at is null and removed_at is null;
+where project_id = :project_id and user_id = :user_id and place between :first and :last
+    and used_at is null and removed_at is null
+order by place;
 
 -- name: use_recovery_code(project_id, user_id, set_id, place)
 -- Of any number of concurrent calls one gets it.

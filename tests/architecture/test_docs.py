@@ -23,6 +23,8 @@ _VARIABLE = re.compile(r"(?<![\w/<$-])\$?([A-Z]+(?:_[A-Z]+)+)\b(?!\.)")
 _OTHERS = frozenset(
     [
         "LOCAL_STATE",
+        "MYSQL_DATABASE",
+        "MYSQL_ROOT_PASSWORD",
         "SO_REUSEPORT",
         "PYTHON_VERSION",
         "SESSION_KEY",
