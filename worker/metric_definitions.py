@@ -33,6 +33,9 @@ WEBHOOK_WAITS = counter("accounts_webhook_waits_total", "Attempts at a webhook t
 WEBHOOKS_DISABLED = counter(
     "accounts_webhooks_disabled_total", "Webhooks that were disabled: they answered 410, or failed for five days."
 )
+ACCOUNTS_ENDED = counter(
+    "accounts_ended_total", "Accounts that nobody had proved and that ended: `unverified` or `anonymous`.", "reason"
+)
 POLLS = counter("accounts_polls_total", "Rounds in which Postgres was asked for mails that are due.")
 POLLED = counter(
     "accounts_mails_polled_total", "Mails that polling found, since their job was lost or their wait over."
@@ -111,6 +114,7 @@ COUNTERS: Mapping[str, tuple[Definition, tuple[str, ...]]] = {
     **{f"webhooks_{name}": (WEBHOOK_OUTCOMES, (name,)) for name in ("delivered", "failed")},
     "webhooks_waits": (WEBHOOK_WAITS, ()),
     "webhooks_disabled": (WEBHOOKS_DISABLED, ()),
+    **{f"accounts_ended_{reason}": (ACCOUNTS_ENDED, (reason,)) for reason in ("unverified", "anonymous")},
     "polls": (POLLS, ()),
     "mails_polled": (POLLED, ()),
     "redis_keys_repaired": (REPAIRED, ()),

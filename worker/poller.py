@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from service.db import Pool
 from service.store import events, log_checkpoints, outbox, sealed_rows, security_log, webhooks
+from worker.account_ends import AccountEnds
 from worker.asyncio_tools import run_every
 from worker.delivery import Delivery
 from worker.dispatcher import Dispatcher
@@ -39,6 +40,7 @@ class OutboxPoller:
         async with asyncio.TaskGroup() as group:
             for seconds, act in (
                 (PURGE_INTERVAL, self.purge),
+                (PURGE_INTERVAL, self.end_accounts),
                 (PURGE_INTERVAL, self.reseal),
                 (PURGE_INTERVAL, self.sign_log),
                 (RENEWAL, self.delivery.recorder.leases.renew),
@@ -109,6 +111,9 @@ class OutboxPoller:
 
     async def purge(self) -> None:
         await Tidying(self.pool, self.log_months, self.mail_days, self.event_days).run()
+
+    async def end_accounts(self) -> None:
+        await AccountEnds(self.pool, self.delivery.recorder.metrics, self.delivery.sender).run()
 
     async def sign_log(self) -> None:
         """Sign checkpoints of the security log that are due, once a day for each chain."""

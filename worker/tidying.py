@@ -7,7 +7,6 @@ from functools import partial
 
 from service.db import OUTAGES, Pool, acts, classify, http_error
 from service.store import (
-    account_ends,
     authenticators,
     challenges,
     event_feed,
@@ -50,7 +49,6 @@ DELETIONS: Mapping[str, Deletion] = {
     "changes of numbers": users.delete_old_phone_changes,
     "passkeys": passkeys.delete_removed,
     "identities": identities.delete_old,
-    "accounts that have ended": account_ends.end_due,
     "acts": acts.delete_old,
     "suppressions": suppressions.delete_expired,
     "test accounts": test_accounts.delete_expired,

@@ -132,6 +132,10 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             "anonymous_days", kinds.whole(0, kinds.DAYS), "N", "0",
             "Days after which an anonymous account ends whose session was not renewed meanwhile; 0 for never.",
         ),
+        Option(
+            "end_warning_days", kinds.whole(0, 365), "N", "0",
+            "Days before its end by which the user of an unverified account gets a letter; 0 for no letter.",
+        ),
         _switch("end_made_accounts", "Let such accounts end too that an operator, a server or an import has made."),
         _switch("private_signup", "Sign-up does not tell whether an address has an account."),
         _switch("notify_new_device", "Tell users by mail of a sign-in from a new device."),

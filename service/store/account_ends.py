@@ -1,43 +1,107 @@
-"""Ends of accounts that nobody has proved, project by project, as its options say."""
+"""Ends of accounts that nobody has proved, project by project, as its options say; their users may be warned before."""
 
 import logging
-from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
 
 from service import ids
 from service.db import Executor, Pool, Queries, transaction
+from service.store import outbox
 from service.store.events import Actor, Event
+from service.store.unit_of_work import unit_of_work
 
 log = logging.getLogger(__name__)
 _sql = Queries("account_ends")
 _BY = Actor("127.0.0.1", "accounts-worker")
+Reason = Literal["anonymous", "unverified"]
+Count = Callable[[Reason, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class EndRules:
-    """Days after which accounts end, 0 for never; `end_made_accounts`: those too that an operator has made."""
+    """Days after which accounts end, 0 for never; `end_made_accounts`: those too that an operator has made.
+
+    Users of unverified ones are written to `warning_days` before, unless that is 0.
+    """
 
     project_id: str
+    locale: str
     unverified_days: int
     anonymous_days: int
+    warning_days: int
     end_made_accounts: bool
 
 
 @dataclass(frozen=True, slots=True)
-class EndedUser:
+class EndingUser:
     id: str
     anonymous: bool
 
 
-async def end_due(pool: Pool, *, most: int) -> int:
-    """End accounts that are due, so many of each project; return how many of the one with the most."""
+@dataclass(frozen=True, slots=True)
+class WarnedUser:
+    """User who has had the address `since` then."""
+
+    id: str
+    email: str
+    since: datetime
+    warned_at: datetime
+
+
+async def end_due(
+    pool: Pool, *, most: int, count: Callable[[Reason, int], None] = lambda _reason, _number: None
+) -> int:
+    """End accounts that are due, so many of each project; return how many of the one with the most.
+
+    `count` learns after COMMIT how many have ended, and why.
+    """
     ended = 0
     for rules in await _sql.all(pool, "list_projects_that_end_accounts", EndRules):
-        ended = max(ended, await _end_of_project(pool, rules, most))
+        ended = max(ended, await _end_of_project(pool, rules, most, count))
     return ended
 
 
-async def _end_of_project(pool: Pool, rules: EndRules, most: int) -> int:
+async def warn_due(pool: Pool, *, sender: str, most: int) -> int:
+    """Owe a letter to users whose accounts are about to end, so many of each project; return how many in all."""
+    warned = 0
+    for rules in await _sql.all(pool, "list_projects_that_end_accounts", EndRules):
+        if rules.warning_days and rules.unverified_days:
+            warned += await _warn_of_project(pool, rules, sender, most)
+    return warned
+
+
+async def _warn_of_project(pool: Pool, rules: EndRules, sender: str, most: int) -> int:
+    async with unit_of_work(pool, None, rules.project_id) as tx:
+        due = await _lock(tx, rules, most, to_warn=True)
+        facts = {"project_id": rules.project_id, "user_ids": [user.id for user in due]}
+        warned = await _sql.all(tx, "mark_users_warned", WarnedUser, **facts)
+        for user in warned:
+            ends_at = max(
+                user.since + timedelta(days=rules.unverified_days), user.warned_at + timedelta(days=rules.warning_days)
+            )
+            await outbox.enqueue(
+                tx,
+                rules.project_id,
+                letter="account_ends",
+                recipient=user.email,
+                user_id=user.id,
+                locale=rules.locale,
+                # In the language of the user's preferences, if they name one.
+                facts={"modern": True, "accepted": [], "ends_at": ends_at.isoformat()},
+                deadline_at=ends_at,
+                sender=sender,
+            )
+    if warned:
+        log.info(
+            "Users of unverified accounts are told that these end",
+            extra={"event": "account_ends.warned", "project": rules.project_id, "count": len(warned)},
+        )
+    return len(warned)
+
+
+async def _end_of_project(pool: Pool, rules: EndRules, most: int, count: Count) -> int:
     async with transaction(pool, rules.project_id) as tx:
         due = await _lock(tx, rules, most)
         if due:
@@ -52,22 +116,33 @@ async def _end_of_project(pool: Pool, rules: EndRules, most: int) -> int:
                 user_agent=_BY.user_agent,
             )
     if due:
-        counts = Counter("anonymous" if user.anonymous else "unverified" for user in due)
+        anonymous = sum(user.anonymous for user in due)
+        counts: dict[Reason, int] = {"anonymous": anonymous, "unverified": len(due) - anonymous}
+        for reason, number in counts.items():
+            count(reason, number)
         log.info(
             "Accounts that nobody has proved have ended",
-            extra={"event": "tidying.accounts_ended", "project": rules.project_id, **counts},
+            extra={
+                "event": "account_ends.ended",
+                "project": rules.project_id,
+                "anonymous": counts["anonymous"],
+                "unverified": counts["unverified"],
+            },
         )
     return len(due)
 
 
-async def _lock(conn: Executor, rules: EndRules, most: int) -> list[EndedUser]:
+async def _lock(conn: Executor, rules: EndRules, most: int, *, to_warn: bool = False) -> list[EndingUser]:
     """Find accounts that are due, locked; those that somebody uses just now come next time."""
     facts = {
         "project_id": rules.project_id,
-        "unverified_days": rules.unverified_days,
-        "anonymous_days": rules.anonymous_days,
+        # A letter comes on the second day at the earliest.
+        "unverified_days": max(1, rules.unverified_days - rules.warning_days) if to_warn else rules.unverified_days,
+        "anonymous_days": 0 if to_warn else rules.anonymous_days,
+        "warning_days": rules.warning_days,
+        "to_warn": to_warn,
     }
-    due = await _sql.all(conn, "lock_users_to_end", EndedUser, **facts, most=most)
+    due = await _sql.all(conn, "lock_users_to_end", EndingUser, **facts, most=most)
     if rules.end_made_accounts and len(due) < most:
-        due += await _sql.all(conn, "lock_made_users_to_end", EndedUser, **facts, most=most - len(due))
+        due += await _sql.all(conn, "lock_made_users_to_end", EndingUser, **facts, most=most - len(due))
     return due

@@ -44,6 +44,7 @@ class Project:
     session_limit: int
     unverified_days: int
     anonymous_days: int
+    end_warning_days: int
     end_made_accounts: bool
     sign_up: Literal["open", "closed", "domains", "invitation"]
     sign_up_domains: list[str]

@@ -40,7 +40,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "device": "browser and system of the request, `Firefox 130.0, Linux`; may be empty",
     "link": "the link; empty in notices to an address that was not verified",
     "host": "host that the link leads to; empty for an app's own scheme, and without a link",
-    "expires": "when the link or code ends; empty in notices without a link",
+    "expires": "when the link or code ends, or the account; empty in notices without a link",
     "code": "the six digits",
     "code_start": "the first three digits",
     "code_end": "the last three digits",
@@ -57,6 +57,7 @@ _CODE = frozenset({"code", "code_end", "code_host", "code_start", "expires"})
 _PHRASE = frozenset({"phrase"})
 # The values of each letter. One that is not known is an empty text, and false in an `if`.
 VALUES: Mapping[str, frozenset[str]] = {
+    "account_ends": _ALWAYS | {"expires"},
     "already_registered": _ALWAYS,
     "email_changed": _ALWAYS | LINK,
     "magic_url": _ALWAYS | LINK | _PHRASE,

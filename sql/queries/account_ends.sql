@@ -1,14 +1,21 @@
 -- name: list_projects_that_end_accounts() -> EndRules*
-select id as project_id, unverified_days, anonymous_days, end_made_accounts from projects
+select id as project_id, locale, unverified_days, anonymous_days, end_warning_days as warning_days, end_made_accounts
+from projects
 where unverified_days > 0 or anonymous_days > 0 order by id;
 
--- name: lock_users_to_end(project_id, unverified_days, anonymous_days, most) -> EndedUser*
+-- name: lock_users_to_end(project_id, unverified_days, anonymous_days, warning_days, to_warn, most) -> EndingUser*
 -- Never one with a proved address or number, an identity or a passkey. A guest whose session was renewed is still there.
+-- With `warning_days` those alone that were warned of this address so long ago; with `to_warn` those that were not yet.
 select u.id, u.email is null as anonymous from users u
 where u.project_id = :project_id and not u.kept and not u.email_verified and u.phone_verified_at is null
     and u.created_at < now() - make_interval(days => least(nullif(:unverified_days::int, 0), nullif(:anonymous_days::int, 0)))
     and case when u.email is not null then
         coalesce(u.email_since, u.created_at) < now() - make_interval(days => nullif(:unverified_days, 0))
+        and case when :to_warn::bool then
+            coalesce(u.end_warned_at < coalesce(u.email_since, u.created_at), true)
+        else :warning_days::int = 0 or u.end_warned_at >= coalesce(u.email_since, u.created_at)
+            and u.end_warned_at < now() - make_interval(days => :warning_days)
+        end
     else u.password_hash is null and u.created_at < now() - make_interval(days => nullif(:anonymous_days, 0))
         and not exists (
             select from sessions s where s.project_id = :project_id and s.user_id = u.id
@@ -23,13 +30,18 @@ where u.project_id = :project_id and not u.kept and not u.email_verified and u.p
     )
 order by u.created_at limit :most for update of u skip locked;
 
--- name: lock_made_users_to_end(project_id, unverified_days, anonymous_days, most) -> EndedUser*
+-- name: lock_made_users_to_end(project_id, unverified_days, anonymous_days, warning_days, to_warn, most) -> EndingUser*
 -- The same among kept accounts.
 select u.id, u.email is null as anonymous from users u
 where u.project_id = :project_id and u.kept and not u.email_verified and u.phone_verified_at is null
     and u.created_at < now() - make_interval(days => least(nullif(:unverified_days::int, 0), nullif(:anonymous_days::int, 0)))
     and case when u.email is not null then
         coalesce(u.email_since, u.created_at) < now() - make_interval(days => nullif(:unverified_days, 0))
+        and case when :to_warn::bool then
+            coalesce(u.end_warned_at < coalesce(u.email_since, u.created_at), true)
+        else :warning_days::int = 0 or u.end_warned_at >= coalesce(u.email_since, u.created_at)
+            and u.end_warned_at < now() - make_interval(days => :warning_days)
+        end
     else u.password_hash is null and u.created_at < now() - make_interval(days => nullif(:anonymous_days, 0))
         and not exists (
             select from sessions s where s.project_id = :project_id and s.user_id = u.id
@@ -43,6 +55,10 @@ where u.project_id = :project_id and u.kept and not u.email_verified and u.phone
         select from passkeys k where k.project_id = :project_id and k.user_id = u.id and k.removed_at is null
     )
 order by u.created_at limit :most for update of u skip locked;
+
+-- name: mark_users_warned(project_id, user_ids) -> WarnedUser*
+update users set end_warned_at = now() where project_id = :project_id and id = any(:user_ids::text[])
+returning id, email, coalesce(email_since, created_at) as since, end_warned_at as warned_at;
 
 -- name: end_users(project_id, user_ids, event_ids, event, ip, user_agent)
 -- With all that they have; their mails are not sent any more.

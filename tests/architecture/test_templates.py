@@ -11,6 +11,7 @@ from worker.mail.templates import FILES, TEMPLATES
 # `base` is what letters share, `pages` are for browsers.
 _LETTERS = sorted(path.name for path in TEMPLATES.iterdir() if path.is_dir() and path.name not in ("base", "pages"))
 _POSTING = (
+    "outbox.enqueue",
     "outgoing_mail.enqueue",
     "outgoing_mail.enqueue_to_owner",
     "outgoing_mail.notify",

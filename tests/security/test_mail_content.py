@@ -38,7 +38,7 @@ KINDS = {
     "otp_verification": Kind.VERIFICATION_OTP, "otp_recovery": Kind.RECOVERY_OTP,
     "password_changed": Kind.ACCOUNT_UNDO, "new_device": Kind.ACCOUNT_UNDO, "email_changed": Kind.EMAIL_UNDO,
     "security_changed": Kind.ACCOUNT_UNDO, "mfa_challenge": Kind.MFA_EMAIL,
-    "already_registered": None, "relay_test": None,
+    "already_registered": None, "account_ends": None, "relay_test": None,
 }  # fmt: skip
 
 
@@ -61,6 +61,7 @@ class Post:
                 email_version=None if by_address else 1,
             )  # fmt: skip
         told = {"modern": True, "ip": "192.0.2.1", "user_agent": "UNKNOWN", "phrase": "", "url": URL} | facts
+        told |= {"ends_at": "2026-11-30T09:30:00+00:00"} if letter == "account_ends" else {}
         common = {"letter": letter, "recipient": ANN, "user_id": "ann", "locale": locale, "facts": told}
         sender = "no-reply@accounts.test"
         if token:

@@ -96,6 +96,7 @@ class Reader(HTMLParser):
         ("new_device", "modern", "New sign-in to your Example account"),
         ("already_registered", "legacy", "You Already Have an Account"),
         ("already_registered", "modern", "You already have an account at Example"),
+        ("account_ends", "modern", "An account with your address at Example ends soon"),
     ],
 )
 def test_subjects_follow_the_era(letter: str, era: str, subject: str) -> None:
@@ -184,6 +185,18 @@ def test_a_notice_to_an_unproved_address_holds_no_link(language: str) -> None:
         linked = render(letter, locale=language, **known)
         assert "Silent Fox" not in linked.html, letter
         assert len(linked.text) > len(LINK) + len(written.text) / 2, letter
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_never_proved_an_address_is_warned_without_a_link(language: str) -> None:
+    """The letter says when the account ends, greets by the masked address, and gives nothing that proves it."""
+    written = render("account_ends", locale=language, requested_at=EXPIRES, ip="192.0.2.1")
+    for part in (written.text, written.html):
+        assert part.count(MASKED) == part.count("UTC") == 1
+        assert LINK not in part
+        assert "192.0.2.1" not in part
+    assert Reader(written.html).links == []
+    assert (written.subject == render("account_ends").subject) == (language == "en")
 
 
 @pytest.mark.parametrize("letter", LETTERS)

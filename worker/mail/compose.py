@@ -100,6 +100,7 @@ def compose(
         "change": facts.get("change"),
         "left": facts.get("left"),
         "passkeys": facts.get("passkeys"),
+        "expires": facts.get("ends_at"),
     }
     if token:
         shared |= _of_token(claim, token, ring, public_url)

@@ -9,6 +9,8 @@ from service.accounts.user_admin import AdminContext
 from service.db import Pool, Queries, transaction
 from service.store import account_ends, projects, users
 from service.store.events import Actor
+from worker.account_ends import AccountEnds
+from worker.metrics import Metrics
 from worker.security_log import SecurityLogWriter
 
 _USERS = """
@@ -66,10 +68,12 @@ async def test_accounts_end_that_nobody_has_proved(pool: Pool, project, caplog: 
     await projects.change(pool, "shop", unverified_days=30, anonymous_days=10)
     with caplog.at_level(logging.INFO):
         assert await account_ends.end_due(pool, most=1) == 1
-        assert await account_ends.end_due(pool, most=500) == 2
+        metrics = Metrics()
+        await AccountEnds(pool, metrics, "accounts@example.com").run()
     assert everybody - await left(pool) == {"squatter", "guest", "moved-long-ago"}
-    told = [record for record in caplog.records if getattr(record, "event", "") == "tidying.accounts_ended"]
+    told = [record for record in caplog.records if getattr(record, "event", "") == "account_ends.ended"]
     assert sum(getattr(record, "unverified", 0) for record in told) == 2
+    assert metrics.since_start["accounts_ended_unverified"] + metrics.since_start["accounts_ended_anonymous"] == 2
     await SecurityLogWriter(pool).write_pending()
     logged = await pool.fetch("select user_id from logs where name = 'users.end'")
     assert {row[0] for row in logged} == {"squatter", "guest", "moved-long-ago"}
@@ -80,6 +84,39 @@ async def test_accounts_end_that_nobody_has_proved(pool: Pool, project, caplog: 
     assert "made" not in await left(pool)
     assert "made-guest" not in await left(pool)
     assert {"proved", "by-phone", "by-passkey", "by-provider", "moved", "renewed", "owner"} <= await left(pool)
+
+
+async def test_users_are_warned_once_before_an_unverified_account_ends(pool: Pool, project):
+    """With --end-warning-days: by one letter in time, and the account ends so many days after it at the earliest.
+
+    Another address is warned anew; nobody else gets a letter.
+    """
+    for statement in (_USERS, *_MORE):
+        await pool.execute(statement)
+    await projects.change(pool, "shop", unverified_days=30, anonymous_days=10, end_warning_days=7)
+    everybody = await left(pool)
+    assert await account_ends.warn_due(pool, sender="accounts@example.com", most=500) == 3
+    assert await account_ends.warn_due(pool, sender="accounts@example.com", most=500) == 0
+    mails = await pool.fetch(
+        "select user_id, recipient, deadline_at - created_at as left, facts->>'ends_at' as ends_at from mails "
+        "where letter = 'account_ends' and state = 'pending' order by user_id"
+    )
+    assert [(row["user_id"], row["recipient"]) for row in mails] == [
+        (name, f"{name}@example.com") for name in ("moved-long-ago", "squatter", "young")
+    ]
+    # The young one is 29 days old: the letter promises seven days all the same.
+    assert {round(row["left"].total_seconds() / 86400) for row in mails} == {7}
+    await account_ends.end_due(pool, most=500)
+    assert everybody - await left(pool) == {"guest"}
+    await pool.execute("update users set end_warned_at = now() - interval '8 days' where end_warned_at is not null")
+    await pool.execute("update users set email_since = now() - interval '6 days' where id = 'moved-long-ago'")
+    await account_ends.end_due(pool, most=500)
+    assert everybody - await left(pool) == {"guest", "squatter"}
+    await pool.execute("update users set email_since = now() - interval '31 days' where id = 'moved-long-ago'")
+    await pool.execute("update users set end_warned_at = now() - interval '32 days' where id = 'moved-long-ago'")
+    await account_ends.end_due(pool, most=500)
+    assert "moved-long-ago" in await left(pool), "the letter was about another address"
+    assert await account_ends.warn_due(pool, sender="accounts@example.com", most=500) == 1
 
 
 async def test_who_is_kept(pool: Pool, project):
@@ -106,7 +143,8 @@ async def test_they_are_found_by_an_index(pool: Pool, name: str, index: str):
     statement = Queries("account_ends").statements[name]
     async with pool.connection() as connection, connection.transaction():
         await connection.execute("set local enable_seqscan = off")
-        plan = await connection.fetch(f"explain {statement.sql}", "shop", 30, 30, 500)
+        days, to_warn, most = 30, False, 500
+        plan = await connection.fetch(f"explain {statement.sql}", "shop", days, days, days, to_warn, most)
     text = "\n".join(row[0] for row in plan)
     assert f"using {index}" in text, text
     assert "Seq Scan" not in text, text
