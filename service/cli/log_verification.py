@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _BLANK = (None, *[""] * (len(log_chain.PERSONAL) - 1))
 # Two workers may sign one after the other; only the first checkpoint of a row is kept.
 _LATE = timedelta(hours=1)
+# For so long after the first checkpoint workers of an older release may file rows in no chain.
+_UPGRADE = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,10 @@ async def verify(pool: Pool, project: Project, only: str | None = None) -> Async
 
 def _outside(project: Project, found: log_chain.Unchained) -> Iterator[Report]:
     if found.rows:
-        yield Report("", rows=found.rows, since=found.oldest, until=found.newest)
+        first = min((each.at for each in project.checkpoints), default=None)
+        late = first is not None and found.newest is not None and found.newest > first + _UPGRADE
+        fault = "rows came into no chain long after the first checkpoint" if late else None
+        yield Report("", rows=found.rows, since=found.oldest, until=found.newest, fault=fault)
     if found.astray:
         yield Report("", rows=found.astray, fault="the rows have links of a chain that is gone")
     known = {chain.month for chain in project.chains}

@@ -19,6 +19,7 @@ from service.cli.exit_codes import MISSING, UNWELL
 from service.cli.log_verification import Keys, Report
 from service.clientinfo import user_agents
 from service.crypto import log_checkpoints as signatures
+from service.crypto.log_checkpoints import Stand
 from service.db import Pool, transaction
 from service.settings import Settings
 from service.store import events, log_chain, log_checkpoints, security_log
@@ -190,6 +191,23 @@ async def test_rows_of_before_and_of_an_old_worker_are_told(pool: Pool, project:
         (MONTH, 2, None),
         ("", 1, None),
     ]
+
+
+async def test_a_row_in_no_chain_is_a_fault_long_after_the_first_checkpoint(
+    pool: Pool, project: Project, settings: Settings
+):
+    """Whoever writes to Postgres can leave the chain out; a worker of an older release does so for a week at most."""
+    await file(pool, 1)
+    await log_checkpoints.sign_due(pool, settings.key_ring, most=100)
+    (signed,) = await log_checkpoints.of_project(pool, "shop")
+    old = Stand(signed.project_id, signed.month, signed.number, signed.hash, NOW - timedelta(days=8))
+    _, signature = signatures.sign(settings.key_ring, old)
+    await pool.execute("update log_checkpoints set at = $1, signature = $2", old.at, signature)
+    await pool.execute("update log_chains set signed_at = $1", old.at)
+    for days, fault in ((2, None), (0, "rows came into no chain long after the first checkpoint")):
+        at = NOW - timedelta(days=days)
+        await pool.execute(f"insert into logs select 'shop', $1, 'ann', 'x', '', $2, {BLANKS}", ids.new_uuid(), at)
+        assert (await verify(pool, settings))[-1].fault == fault
 
 
 async def test_erasing_a_user_keeps_the_chain(type_: Terminal, pool: Pool, project: Project, settings: Settings):

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from service.crypto import invitation_codes
 from service.crypto.key_derivation import KeyRing
 from service.crypto.secret import Secret
 from service.db import Pool, transaction
-from service.store import dkim_keys, project_relays, projects, test_accounts, webhooks
+from service.store import dkim_keys, invitations, project_relays, projects, test_accounts, webhooks
 from testkit import bounce_webhooks as calls
 from testkit.api import Api, cookie_of
 from testkit.api_keys import key
@@ -31,6 +32,7 @@ class Pipeline:
     ring: KeyRing
     note: Note
     receiver: Receiver
+    invitation: str = ""
     bounce_port: int = 0
     health_port: int = 0
 
@@ -52,7 +54,7 @@ class Pipeline:
         }
 
     async def plant(self) -> None:
-        """Make a webhook with two secrets, a DKIM key that signs, a test account, and another project's own relay."""
+        """Make a webhook with two secrets, a DKIM key, a test account, an invitation, and another project's relay."""
         async with transaction(self.pool, "shop") as tx:
             await webhooks.create(tx, self.ring, "shop", "crm", url=self.receiver.url, types=[])
             await webhooks.rotate(tx, self.ring, "shop", "crm", overlap=3600)
@@ -72,6 +74,10 @@ class Pipeline:
         await projects.change(self.pool, "shop", test_domains=["tests.example"])
         await test_accounts.save(self.pool, self.ring, "shop", email=REVIEWER, code=Secret(CODE), days=1)
         self.note("the code of a test account", f'"{CODE}"')
+        code = invitation_codes.generate()
+        await invitations.create(self.pool, "shop", code=code, note="", seconds=3600)
+        self.note("the code of an invitation", code.reveal())
+        self.invitation = self.note("the code of an invitation, as it is shown", invitation_codes.shown(code))
         await projects.create(self.pool, project_id="other", name="Other")
         url = Secret(f"postmark+https://server:{TOKEN}@127.0.0.1:{lasting_port()}")
         await project_relays.save(self.pool, self.ring, "other", server="127.0.0.1:1", url=url)
@@ -79,7 +85,9 @@ class Pipeline:
 
     async def use(self, api: Api) -> dict[str, str]:
         """Sign in by the fixed code, call the port of bounces, read feed and export; return what was answered."""
-        asked = await api.call("POST", "/v1/account/tokens/email", json={"userId": "reviewer", "email": REVIEWER})
+        await projects.change(self.pool, "shop", sign_up="invitation")
+        body = {"userId": "reviewer", "email": REVIEWER}
+        asked = await api.call("POST", "/v1/account/tokens/email", json=body, headers={"X-Invitation": self.invitation})
         proof = {"userId": asked.data["userId"], "secret": CODE}
         signed_in = await api.call("POST", "/v1/account/sessions/token", json=proof, modern=True)
         assert signed_in.status == 201, signed_in.data
@@ -126,7 +134,7 @@ async def commands(type_: Terminal) -> dict[str, str]:
     for words in (
         "projects export", "--json projects export", "projects show shop", "projects show other", "webhooks list shop",
         "webhooks show shop crm", "webhooks deliveries shop crm", "dkim list shop", "test-accounts list shop",
-        "log export shop", "users export shop -", "mails list --project shop",
+        "log export shop", "users export shop -", "invitations list shop", "mails list --project shop",
     ):  # fmt: skip
         code, out, err = await type_(*words.split())
         found[f"the output of {words}"] = out + err
