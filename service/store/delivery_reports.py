@@ -18,6 +18,8 @@ _sql = Queries("delivery_reports")
 Outcome = Literal["delivered", "deferred", "bounced", "complained"]
 # RFC 3463: of these a mailbox will not recover by itself. Bad mailbox, host or syntax, moved, null MX, disabled.
 PERMANENT = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
+# Types of feedback that are no word of the recipient (RFC 5965 7.3, RFC 6591): a receiver's checks, and a withdrawal.
+NO_COMPLAINTS = frozenset({"", "auth-failure", "dmarc", "not-spam", "virus"})
 # Delays of one mail that are worth a line of its history.
 _DEFERRALS = 5
 

@@ -65,6 +65,8 @@ def test_complaints_and_older_forms():
     redacted = bounce_mail.read(bounces.arf(PATHS.address, TO), MAIL)
     assert redacted
     assert redacted.recipients == frozenset()
+    for kind in (b"not-spam", b"auth-failure", b"Virus"):  # nobody complains
+        assert bounce_mail.read(bounces.arf(PATHS.address, TO, ANN).replace(b"abuse\n", kind + b"\n"), MAIL) is None
     older = bounce_mail.read(bounces.qmail(TO, ANN), MAIL)
     assert older
     assert (older.outcome, older.gone, older.recipients, older.detail) == ("bounced", True, {ANN}, "5.1.1")

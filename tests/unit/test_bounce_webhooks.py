@@ -276,6 +276,15 @@ async def test_events_in_neutral_words(name: str, changes: dict[str, Any], outco
     assert ANN in report.recipients or outcome == "delivered"
 
 
+@pytest.mark.parametrize(("kind", "told"), [("abuse", 1), (None, 1), ("not-spam", 0), ("auth-failure", 0)])
+async def test_only_a_recipients_word_is_a_complaint(kind: str | None, told: int):
+    """SES passes on what receivers report, their own checks too; many name no type."""
+    complaint = {"complainedRecipients": [{"emailAddress": ANN}], "complaintFeedbackType": kind}
+    message = json.loads(calls.ses_bounce(ANN, PATHS.of(MAIL), MESSAGE_ID))
+    message |= {"notificationType": "Complaint", "complaint": complaint}
+    assert len(await PROVIDERS["ses"][0].read(calls.sns(json.dumps(message)))) == told
+
+
 async def test_an_event_of_another_form_than_documented_names_nobody():
     """It is no fault of ours, which the provider would be asked to send again."""
     (report,) = await PROVIDERS["resend"][0].read(event("resend", data={"tags": {"mail": MAIL.hex}, "to": 1}))

@@ -11,7 +11,7 @@ from email import message_from_bytes
 from email.message import Message
 from uuid import UUID
 
-from service.store.delivery_reports import PERMANENT, DeliveryReport, Outcome
+from service.store.delivery_reports import NO_COMPLAINTS, PERMANENT, DeliveryReport, Outcome
 from worker.relays.outcomes import one_line
 
 MOST_BYTES = 256 * 1024
@@ -69,7 +69,7 @@ def _read_arf(message: Message, mail_id: UUID) -> DeliveryReport | None:
     """Read a complaint: whoever has the mailbox has called the mail spam."""
     for fields in _blocks(message, "message/feedback-report"):
         kind = str(fields.get("Feedback-Type", "")).strip().lower()
-        if kind in ("not-spam", ""):
+        if kind in NO_COMPLAINTS:
             continue
         named = frozenset(_address(str(each)) for each in fields.get_all("Original-Rcpt-To", []))
         return DeliveryReport(mail_id, "complained", "arf", named - {""}, gone=True, detail=one_line(kind))

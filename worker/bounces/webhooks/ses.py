@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 
-from service.store.delivery_reports import DeliveryReport
+from service.store.delivery_reports import NO_COMPLAINTS, DeliveryReport
 from worker.bounces.return_path import ReturnPath
 from worker.bounces.webhooks.notification import MalformedCall, Notification, inner, is_gone, mail_of, records, text
 from worker.bounces.webhooks.sns import Sns
@@ -73,7 +73,7 @@ def _reports(event: Any, mail_id: UUID) -> Iterator[DeliveryReport]:
                 text(each, "emailAddress") for each in records(event, "complaint", "complainedRecipients")
             )
             said = one_line(text(event, "complaint", "complaintFeedbackType"))
-            if said != "not-spam":
+            if not said or said not in NO_COMPLAINTS:  # mailbox providers need not name a type
                 yield DeliveryReport(mail_id, "complained", "ses", named, gone=True, detail=said)
         case "Delivery":
             yield DeliveryReport(mail_id, "delivered", "ses", detail=one_line(text(event, "delivery", "smtpResponse")))
