@@ -100,12 +100,17 @@ class Dump:
             if head.startswith(beginning):
                 raise UsageError(f"{self.path} is {what}: only dumps of MariaDB and MySQL are read, and JSON lines")
         is_sql = sql_dump.is_one(head)
-        self._fill(appwrite_tables.entries(self.path) if is_sql else _json_lines(self.path))
+        try:
+            self._fill(appwrite_tables.entries(self.path) if is_sql else _json_lines(self.path))
+        except sqlite3.OperationalError as error:
+            raise UsageError(f"a temporary file in TMPDIR, or else in /var/tmp, can't be written: {error}") from None
         counts = dict(self._rows("count_users", kind=USERS))
         if is_sql:
             named = dict(self._rows("list_projects", kind=PROJECTS))
             self.project = appwrite_tables.choose(self.path, source_project, [*counts], named)
-        self.total = counts.get(self.project, 0)
+        elif not counts:
+            raise UsageError(f"{self.path} is empty")
+        self.total = counts[self.project]
 
     def _fill(self, entries: Iterable[Entry]) -> None:
         self._rows("create_entries")

@@ -43,6 +43,8 @@ class Importer:
     # What the API doesn't tell, where users come from there.
     beside: Dump | None
     report: Report
+    # Addresses and numbers of a dry run: of two users with the same the second one is skipped.
+    seen: set[str] = field(default_factory=set, repr=False)
 
     async def take(self, given: dict[str, Any]) -> None:
         """Take a user, or report why not."""
@@ -105,6 +107,10 @@ class Importer:
 
     async def _check_free(self, user: SourceUser) -> None:
         pool, project_id = self.operator.pool, self.operator.project_id
+        own = {user.line.email, user.line.phone if user.line.phone_verified else None} - {None}
+        if own & self.seen:
+            raise UserExists
+        self.seen.update(each for each in own if each)
         if user.line.email and await users.find_by_email(pool, project_id, email=user.line.email):
             raise UserExists
         if user.line.phone and await users.is_phone_verified(pool, project_id, phone=user.line.phone):
