@@ -142,6 +142,12 @@ class LoginTokenInvalid(TokenInvalid):
     legacy_message = "Invalid login token"
 
 
+class LoginTokenPending(AccountError):
+    """The link has not been approved yet. Please ask again in a moment."""
+
+    status, type = 401, "user_token_pending"
+
+
 class JwtInvalid(AccountError):
     """Failed to verify JWT."""
 

@@ -487,10 +487,12 @@ create table projects (
     test_domains text[] default '{}'::text[] not null,
     one_per_mailbox boolean default false not null,
     end_warning_days integer default 0 not null,
+    magic_links text default 'link'::text not null,
     constraint projects_pkey PRIMARY KEY (id),
     constraint projects_anonymous_days_check CHECK (((anonymous_days >= 0) AND (anonymous_days <= 3650))),
     constraint projects_end_warning_days_check CHECK (((end_warning_days >= 0) AND (end_warning_days <= 365))),
     constraint projects_id_check CHECK ((id ~ '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}$'::text)),
+    constraint projects_magic_links_check CHECK ((magic_links = ANY (ARRAY['link'::text, 'first-tab'::text]))),
     constraint projects_magic_url_seconds_check CHECK ((magic_url_seconds > 0)),
     constraint projects_otp_seconds_check CHECK ((otp_seconds > 0)),
     constraint projects_password_history_check CHECK (((password_history >= 0) AND (password_history <= 32))),
@@ -710,10 +712,11 @@ create table tokens (
     secret_length smallint,
     proved_by_holder boolean,
     invitation_id text,
+    approved_at timestamp with time zone,
     constraint tokens_pkey PRIMARY KEY (project_id, id),
     constraint tokens_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
     constraint tokens_project_id_user_id_fkey FOREIGN KEY (project_id, user_id) REFERENCES users(project_id, id) ON DELETE CASCADE,
-    constraint tokens_kind_check CHECK ((kind = ANY (ARRAY['recovery'::text, 'verification'::text, 'magic_url'::text, 'otp'::text, 'disavowal'::text, 'email_undo'::text, 'verification_otp'::text, 'recovery_otp'::text, 'mfa_email'::text, 'mfa_phone'::text, 'mfa_custom'::text, 'phone_login'::text, 'phone_verification'::text, 'custom'::text, 'oauth2'::text, 'passkey'::text]))) NOT VALID
+    constraint tokens_kind_check CHECK ((kind = ANY (ARRAY['recovery'::text, 'verification'::text, 'magic_url'::text, 'otp'::text, 'disavowal'::text, 'email_undo'::text, 'verification_otp'::text, 'recovery_otp'::text, 'mfa_email'::text, 'mfa_phone'::text, 'mfa_custom'::text, 'phone_login'::text, 'phone_verification'::text, 'custom'::text, 'oauth2'::text, 'passkey'::text, 'first_tab'::text]))) NOT VALID
 );
 CREATE INDEX tokens_asked_as ON public.tokens USING btree (project_id, asked_as);
 CREATE INDEX tokens_expired ON public.tokens USING btree (expires_at);

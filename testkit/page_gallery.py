@@ -43,6 +43,8 @@ _REASONS = (
 _APP = "#appwrite-callback-shop"
 # Facts of each page by its states, the usual one first.
 STATES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "approval": {"usual": {**_FORM, "refused": False}, "refused": {**_FORM, "refused": True}},
+    "approved": {"usual": {}},
     "code": {
         "usual": {**_FORM, **_AGAIN, "refused": False},
         "refused": {**_FORM, **_AGAIN, "refused": True},
@@ -85,6 +87,11 @@ STATES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "start": {"usual": {}},
     "verification": {"usual": _FORM},
     "verified": {"usual": {}},
+    "waiting": {
+        "usual": {**_FORM, **_AGAIN, "number": "42", "pending": False},
+        "pending": {**_FORM, **_AGAIN, "number": "42", "pending": True},
+    },
+    "wrong_number": {"usual": {}},
 }  # fmt: skip
 
 

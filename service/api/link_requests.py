@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from service.accounts import first_tab
 from service.api import passwordless, recovery, verification
+from service.api.first_tab import WAITING_PAGE
 from service.errors import ArgumentInvalid
 from service.http import form_pages, mailed_links
 from service.http.context import RequestContext
@@ -15,7 +17,7 @@ from service.http.fields import Email, NewEmail
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, public
 from service.rate_limiter import HOUR
-from service.store.tokens import Token
+from service.store.tokens import Kind, Token
 
 CODE_PAGE = "/auth/code"
 
@@ -104,4 +106,7 @@ async def _request(
     token = await enqueue(ctx, body.email)
     if page == "code":
         return mailed_links.see_other(ctx, CODE_PAGE, userId=token.requested_user_id or "")
+    if token.kind == Kind.FIRST_TAB:
+        first_tab.hand_out(ctx, token)
+        return mailed_links.see_other(ctx, WAITING_PAGE, userId=token.requested_user_id or "")
     return mailed_links.see_other(ctx, mailed_links.path_of(ctx), sent="1")

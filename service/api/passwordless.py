@@ -12,6 +12,7 @@ from aiohttp import web
 
 from service import ids
 from service.accounts import (
+    first_tab,
     issued_tokens,
     mail_quotas,
     mailed_codes,
@@ -26,8 +27,8 @@ from service.api.passkey_sign_in import open_by_passkey
 from service.api.sessions import OpenedSession, open_session, session_response
 from service.crypto import code_secrets
 from service.crypto.secret import Secret
-from service.errors import AnonymousDenied, LoginTokenInvalid, SignUpClosed, UserBlocked
-from service.http import responses, schemas
+from service.errors import AnonymousDenied, LoginTokenInvalid, LoginTokenPending, SignUpClosed, UserBlocked
+from service.http import first_tab_cookie, responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import NewEmail, NewUserId, TokenSecret, Url, UserId
 from service.http.request_body import Body, read
@@ -75,23 +76,43 @@ class CreateMagicUrl(Body):
 @limited(10, HOUR, by="email", only="successes")
 @limited(100, HOUR, by="ip")
 @charged(mail_quotas.of_mail)
-@contract(takes=CreateMagicUrl, gives=schemas.TOKEN, status=201)
+@contract(takes=CreateMagicUrl, gives=schemas.MAGIC_URL_TOKEN, status=201)
 async def create_magic_url(ctx: RequestContext) -> web.Response:
-    """Mail a link that signs in, with or without an account; without `url` it leads to a page of this service."""
+    """Mail a link that signs in, with or without an account; without `url` it leads to a page of this service.
+
+    Where the project has links finish in the first tab, it leads there always, and `phrase` is the number for it.
+    """
     body = await read(ctx, CreateMagicUrl)
+    if first_tab.kind_of_link(ctx) is Kind.FIRST_TAB:
+        return await _create_first_tab(ctx, body.email, body.userId)
     phrase = security_phrases.generate() if body.phrase else ""
     token = await enqueue_link(ctx, body.email, user_id=body.userId, url=body.url, phrase=phrase)
-    return responses.json(_token_response(ctx, token, phrase), 201)
+    shown, user_id = tokens.with_public_id(ctx.services.ring, token), token.requested_user_id or ""
+    return responses.json(responses.magic_url_token(ctx, shown, user_id=user_id, phrase=phrase), 201)
+
+
+async def _create_first_tab(ctx: RequestContext, email: str, user_id: str | None) -> web.Response:
+    token = await enqueue_link(ctx, email, user_id=user_id)
+    secret = first_tab.hand_out(ctx, token)
+    shown = responses.first_tab_token(
+        ctx,
+        tokens.with_public_id(ctx.services.ring, token),
+        user_id=token.requested_user_id or "",
+        number=first_tab.number_of(ctx, token),
+        secret=secret.reveal() if ctx.key else "",
+    )
+    return responses.json(shown, 201)
 
 
 async def enqueue_link(
     ctx: RequestContext, email: str, *, user_id: str | None = None, url: str | None = None, phrase: str = ""
 ) -> Token:
-    """Owe an address a link that signs in."""
+    """Owe an address a link that signs in. The number of the first tab is no phrase: the mail must not tell it."""
     await mail_quotas.charge(ctx, email)
     invitation_id = await presented_invitations.find(ctx)
     async with ctx.unit_of_work() as tx:
-        token = await _issue_token(ctx, tx, Kind.MAGIC_URL, email, user_id=user_id, invitation_id=invitation_id)
+        kind = first_tab.kind_of_link(ctx)
+        token = await _issue_token(ctx, tx, kind, email, user_id=user_id, invitation_id=invitation_id)
         await outgoing_mail.enqueue(ctx, tx, letter="magic_url", to=token, url=url, phrase=phrase)
     return token
 
@@ -154,16 +175,28 @@ class UpdateMagicUrl(Body):
 @public.put("/v1/account/sessions/magic-url", opens_session=True)
 @limited(10, HOUR, by="userId", only="failures")
 @limited(100, HOUR, by="ip", only="failures")
-@contract(takes=UpdateMagicUrl, gives=schemas.SESSION, status=201, raises=(LoginTokenInvalid,))
+@contract(takes=UpdateMagicUrl, gives=schemas.SESSION, status=201, raises=(LoginTokenInvalid, LoginTokenPending))
 async def update_magic_url(ctx: RequestContext) -> web.Response:
-    """Sign in with the secret of a mailed link."""
+    """Sign in with the secret of a mailed link, or wait for its approval with `first-tab` in its place."""
     body = await read(ctx, UpdateMagicUrl)
+    if awaited := first_tab.presented(ctx, user_id=body.userId, secret=body.secret):
+        return session_response(ctx, await open_in_first_tab(ctx, body.userId, awaited))
     return session_response(ctx, await open_by_link(ctx, user_id=body.userId, secret=body.secret))
 
 
 async def open_by_link(ctx: RequestContext, *, user_id: str | None, secret: Secret) -> OpenedSession:
     """Open a session by a link's secret, of that user if one is named. Raises LoginTokenInvalid."""
     return await _sign_in(ctx, await _find_by_secret(ctx, Kind.MAGIC_URL, user_id=user_id, secret=secret))
+
+
+async def open_in_first_tab(ctx: RequestContext, user_id: str, secret: Secret) -> OpenedSession:
+    """Open a session for who asked for a link under this id, once it is approved.
+
+    Raises LoginTokenPending, LoginTokenInvalid and TooManyRequests.
+    """
+    opened = await _sign_in(ctx, await first_tab.find_approved(ctx, user_id=user_id, secret=secret))
+    first_tab_cookie.forget(ctx, secret)
+    return opened
 
 
 async def _find_by_secret(
@@ -178,10 +211,12 @@ async def _find_by_secret(
 @public.post("/v1/account/sessions/token", opens_session=True)
 @limited(10, HOUR, by="userId", only="failures")
 @limited(50, HOUR, by="ip", only="failures")
-@contract(takes=UpdateMagicUrl, gives=schemas.SESSION, status=201, raises=(LoginTokenInvalid,))
+@contract(takes=UpdateMagicUrl, gives=schemas.SESSION, status=201, raises=(LoginTokenInvalid, LoginTokenPending))
 async def create_token_session(ctx: RequestContext) -> web.Response:
     """Sign in with a mailed link, a code, a token of the app's server, a passkey, or a sign-in by a provider."""
     body = await read(ctx, UpdateMagicUrl)
+    if awaited := first_tab.presented(ctx, user_id=body.userId, secret=body.secret):
+        return session_response(ctx, await open_in_first_tab(ctx, body.userId, awaited))
     kinds = _kinds_of_code(body.secret.reveal())
     if kinds:
         found = await mailed_codes.find_token(ctx, *kinds, user_id=body.userId, code=body.secret)
@@ -223,7 +258,7 @@ async def _sign_in(ctx: RequestContext, found: Token | None) -> OpenedSession:
         proved = replace(user, email_verified=True)
         await _prove(ctx, tx, user)
         await tokens.revoke_all(tx, user, by_address=True)
-        provider = "magic-url" if token.kind == Kind.MAGIC_URL else "email"
+        provider = "email" if token.kind == Kind.OTP else "magic-url"
         return await open_session(ctx, tx, proved, provider=provider, first_factor="email")
 
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from service import app, outages, phone_numbers, queue
-from service.accounts import mail_quotas, presented_invitations, sms_quotas, wrong_codes
+from service.accounts import first_tab, mail_quotas, presented_invitations, sms_quotas, wrong_codes
 from service.cli.commands import NotFound, UsageError, database, find_project
 from service.cli.tables import Listing
 from service.crypto import key_derivation
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 def all_rules() -> dict[str, Rule]:
     """Collect every rule that a project may change, by name."""
     declared = [limit.rule for route in app.routes() for limit in route.limits]
-    over_routes = (*mail_quotas.RULES, *sms_quotas.RULES, *wrong_codes.RULES, *presented_invitations.RULES)
+    codes = (*wrong_codes.RULES, *presented_invitations.RULES, *first_tab.RULES)
+    over_routes = (*mail_quotas.RULES, *sms_quotas.RULES, *codes)
     return {rule.name: rule for rule in (*declared, *over_routes)}
 
 
@@ -126,7 +127,8 @@ def _windows(project: Project, arguments: argparse.Namespace) -> Iterator[tuple[
         found += [Window(rule, user) for rule in counting.project_rules(project, of_user)]
     if ip := arguments.ip:
         of_address = _declared(project, "ip", "network")
-        of_address += counting.project_rules(project, [wrong_codes.OF_NETWORK, sms_quotas.BY_NETWORK])
+        others = [wrong_codes.OF_NETWORK, sms_quotas.BY_NETWORK, first_tab.OF_ADDRESS]
+        of_address += counting.project_rules(project, others)
         found += [window for rule in of_address for window in counting.windows_of_address(rule, ip)]
     yield project.id, found
     yield mail_quotas.scope(project), mail_quotas.windows(project, email=email or "", ip=ip or "")

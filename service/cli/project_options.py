@@ -122,6 +122,11 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             "Take one account for each mailbox: dots and +tags of Gmail, and +tags of other big providers, make no "
             "second one.",
         ),
+        Option(
+            "magic_links", project_values.magic_links, "link|first-tab", "link",
+            "Where a magic link signs in: where it is opened, or in the browser that asked for it, once its reader has "
+            "entered the number that the app shows there. Only when all processes run a release that knows it.",
+        ),
         _switch("verified_sign_in", "A password opens accounts with a verified address only; others get a link."),
         Option(
             "unverified_days", kinds.whole(0, kinds.DAYS), "N", "0",

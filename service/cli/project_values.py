@@ -87,6 +87,12 @@ def provider_mfa(text: str) -> str:
     return text
 
 
+def magic_links(text: str) -> str:
+    if text not in ("link", "first-tab"):
+        raise argparse.ArgumentTypeError("link or first-tab")
+    return text
+
+
 def sign_up(text: str) -> str:
     if text not in ("open", "closed", "domains", "invitation"):
         raise argparse.ArgumentTypeError("open, closed, domains or invitation")

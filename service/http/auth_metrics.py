@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry
 
 from service.committed import Committed
+from service.errors import LoginTokenPending
 from service.metrics import Labels, Values, counter, histogram
 
 _DELAYS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400, 259200)
@@ -34,6 +35,8 @@ EVENTS: Mapping[str, str] = {
     "create_session": "sign_in_password",
     "update_magic_url": "sign_in_link",
     "confirm_magic_url": "sign_in_link",
+    "open_waiting": "sign_in_link",
+    "approve_magic_url": "approval",
     "create_token_session": "sign_in_token",
     "update_phone_session": "sign_in_phone",
     "create_id_token_session": "sign_in_id_token",
@@ -58,8 +61,9 @@ class AuthMetrics:
         self._mails: Counter[str] = Counter()
         self._delay = TOKEN_DELAY.histogram(registry)
 
-    def record_request(self, route: str, status: int) -> None:
-        if event := EVENTS.get(route):
+    def record_request(self, route: str, status: int, error: str | None) -> None:
+        """Record an outcome; that a link still waits is none."""
+        if (event := EVENTS.get(route)) and error != LoginTokenPending.type:
             self._events[event, outcome_of(status)] += 1
 
     def record_commit(self, work: Committed) -> None:

@@ -280,6 +280,17 @@ TypedCode = Annotated[
     AfterValidator(lambda text: "".join(text.split())),
     _secret(1, 6),
 ]
+
+
+def _two_digits(text: str) -> str:
+    digits = "".join(text.split())
+    if not (len(digits) == 2 and digits.isascii() and digits.isdigit()):
+        raise unfit("Value must be two digits")
+    return digits
+
+
+# The number of a waiting sign-in, as a person types it.
+TypedNumber = Annotated[str, AfterValidator(_two_digits), _example("42", minLength=2, maxLength=2)]
 TokenSecret = Annotated[
     Secret,
     _TEXT,

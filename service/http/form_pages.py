@@ -25,6 +25,7 @@ _RENEWED = {
     "/auth/disavowal": "recovery",
     "/auth/email-undo": "recovery",
     "/auth/magic-url": "magic_url",
+    "/auth/magic-url/waiting": "magic_url",
     "/auth/code": "code",
 }
 _UNUSABLE = (TokenInvalid.type, ArgumentInvalid.type)
@@ -44,12 +45,12 @@ def refusal_page(ctx: RequestContext, fault: AccountError) -> web.Response:
     return answer
 
 
-async def confirmation_page(ctx: RequestContext, page: str, kind: Kind) -> web.Response:
+async def confirmation_page(ctx: RequestContext, page: str, kind: Kind, **facts: Any) -> web.Response:
     """Render the form of the link that this browser has opened; the link itself leads to its address without secret."""
     if mailed_links.is_address(ctx):
         return await mailed_links.hide(ctx)
     link = await mailed_links.find(ctx, kind)
-    return password_page(ctx, page, link) if page in _CHOOSING else _link_page(ctx, page, link)
+    return password_page(ctx, page, link) if page in _CHOOSING else link_page(ctx, page, link, **facts)
 
 
 def password_page(
@@ -61,10 +62,10 @@ def password_page(
     """
     least, most = fields.password_bounds(ctx, by_page=True)
     facts |= {"fault": fault, "username": link.token.email, "least": least, "most": most, "rules": ctx.project}
-    return _link_page(ctx, page, link, path=path, status=400 if fault else 200, script="password", **facts)
+    return link_page(ctx, page, link, path=path, status=400 if fault else 200, script="password", **facts)
 
 
-def _link_page(
+def link_page(
     ctx: RequestContext,
     page: str,
     link: MailedLink,
@@ -78,6 +79,11 @@ def _link_page(
     facts["action"] = mailed_links.address(ctx, path or mailed_links.path_of(ctx), locale=link.locale)
     facts["fields"] = link.fields
     return render_page(ctx, page, status=status, locale=link.locale, script=script, **facts)
+
+
+def address_of_request(ctx: RequestContext, wanted: str) -> str:
+    """Return the address of the form that asks for a new link or code."""
+    return mailed_links.address(ctx, _REQUESTS[wanted])
 
 
 def code_page(ctx: RequestContext, user_id: str, *, refused: bool = False) -> web.Response:

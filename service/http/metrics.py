@@ -76,7 +76,7 @@ class ApiMetrics:
             key = route, method if method in _METHODS else "other", status
             child = self._durations[key] = self._duration.labels(*map(str, key))
         child.observe(seconds)
-        self.auth.record_request(route, status)
+        self.auth.record_request(route, status, error)
         if error:
             self._errors.labels(route, error).inc()
 

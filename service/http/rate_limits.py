@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Iterable, Sequence
 
 from service import tracing
-from service.errors import AccountError, ArgumentInvalid, TooManyRequests
+from service.errors import AccountError, ArgumentInvalid, LoginTokenPending, TooManyRequests
 from service.http import rate_limit_keys, request_body
 from service.http.context import RequestContext
 from service.http.routing import Route
@@ -84,7 +84,7 @@ def _stays_counted(only: Only, status: int, fault: AccountError | None) -> bool:
         case None:
             return True
         case "failures":
-            return status >= _FAILURE
+            return status >= _FAILURE and not isinstance(fault, LoginTokenPending)
         case "successes":
             return status < _FAILURE
     return isinstance(fault, only)

@@ -99,6 +99,16 @@ def token(ctx: RequestContext, found: Token, *, user_id: str, phrase: str = "") 
     return schemas.TOKEN.render(ctx.api_version, found, user_id=user_id, phrase=phrase)
 
 
+def magic_url_token(ctx: RequestContext, found: Token, *, user_id: str, phrase: str = "") -> dict[str, Any]:
+    """Render the token of a link that signs in where it is opened."""
+    return schemas.MAGIC_URL_TOKEN.render(ctx.api_version, found, user_id=user_id, phrase=phrase, secret="")
+
+
+def first_tab_token(ctx: RequestContext, found: Token, *, user_id: str, number: str, secret: str) -> dict[str, Any]:
+    """Render the token of a link that signs in who asked for it, with the number; only a server gets `secret`."""
+    return schemas.FIRST_TAB_TOKEN.render(ctx.api_version, found, user_id=user_id, phrase=number, secret=secret)
+
+
 def custom_token(ctx: RequestContext, found: Token, *, secret: str) -> dict[str, Any]:
     """Render a token for the app's server that has made it, with its secret."""
     return schemas.CUSTOM_TOKEN.render(ctx.api_version, found, phrase="", secret=secret)

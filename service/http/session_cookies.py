@@ -48,7 +48,10 @@ def presented(ctx: RequestContext) -> tuple[str, str] | None:
         find = _find_again if len(cookies) <= _SHORT else _find
         if found := find(cookies, name):
             return found
-    return decode(given.get("X-Appwrite-Session", "")) or _from_fallback(given.get("X-Fallback-Cookies", ""), name)
+    if found := decode(given.get("X-Appwrite-Session", "")):
+        return found
+    stored = fallback(ctx)
+    return decode(stored.get(name, stored.get(name.lower(), "")))
 
 
 def _find(cookies: str, name: str) -> tuple[str, str] | None:
@@ -78,15 +81,32 @@ def _parse(cookies: str) -> dict[str, str]:
     return jar
 
 
-def _from_fallback(header: str, name: str) -> tuple[str, str] | None:
+def fallback(ctx: RequestContext) -> dict[str, str]:
+    """Parse what a client has kept in the place of cookies: an SDK stores the header's latest value and sends it."""
+    header = ctx.request.headers.get("X-Fallback-Cookies", "")
     if not header or len(header) > 4 * _SIZE:
-        return None
+        return {}
     try:
         found = orjson.loads(header)
     except ValueError:
-        return None
-    value = found.get(name, found.get(name.lower())) if isinstance(found, dict) else None
-    return decode(value) if isinstance(value, str) else None
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
+
+
+def add_fallback(ctx: RequestContext, name: str, value: str) -> None:
+    """Have a client that may keep no cookies keep this beside its session; a new value takes the place of all."""
+    if not _same_site(ctx):
+        session, stored = f"a_session_{ctx.project.id}", fallback(ctx)
+        kept = {name: stored[name] for name in (session, session.lower()) if name in stored}
+        ctx.headers.append(("X-Fallback-Cookies", orjson.dumps(kept | {name: value}).decode()))
+
+
+def set_beside_session(ctx: RequestContext, name: str, value: str, *, seconds: int) -> None:
+    """Set a cookie that the API's callers on other sites send too; before the session's: some clients keep the last."""
+    https = ctx.services.settings.public_url.startswith("https:")
+    partitioned = "; Partitioned" if ctx.project.partitioned_cookies else ""
+    rest = f"; Secure; SameSite=None{partitioned}" if https else "; SameSite=Lax"
+    ctx.headers.append(("Set-Cookie", f"{name}={value}; Path=/; Max-Age={seconds}; HttpOnly{rest}"))
 
 
 def hand_out(ctx: RequestContext, value: str, expires_at: datetime) -> None:
@@ -94,8 +114,8 @@ def hand_out(ctx: RequestContext, value: str, expires_at: datetime) -> None:
     name, expires = f"a_session_{ctx.project.id}".lower(), format_datetime(expires_at, usegmt=True)
     _set(ctx, name, quote(value, safe=""), expires)
     if not _same_site(ctx):
-        fallback = orjson.dumps({f"a_session_{ctx.project.id}": value}).decode()
-        ctx.headers.append(("X-Fallback-Cookies", fallback))
+        stored = orjson.dumps({f"a_session_{ctx.project.id}": value}).decode()
+        ctx.headers.append(("X-Fallback-Cookies", stored))
 
 
 def clear(ctx: RequestContext) -> None:

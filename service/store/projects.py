@@ -52,6 +52,7 @@ class Project:
     one_per_mailbox: bool
     verified_sign_in: bool
     partitioned_cookies: bool
+    magic_links: Literal["link", "first-tab"]
     limits: dict[str, list[int]]
     limits_dry_run: bool
     notify_new_device: bool

@@ -24,6 +24,7 @@ returning project_id, id, kind, user_id, asked_as as requested_user_id, email, e
 with counted as (
     update tokens set attempts = attempts + 1
     where project_id = :project_id and id = :id and kind = any(:kinds) and attempts < 5 and expires_at > now()
+        and approved_at is null
     returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at
 ), missed as (
     insert into missed_guesses (project_id, slot, guesses)
@@ -33,9 +34,11 @@ with counted as (
 select project_id, id, kind, user_id, requested_user_id, email, email_version, kid, created_at, expires_at from counted;
 
 -- name: find_live_token(project_id, id, kind) -> Token?
+-- An approved link is that of the browser which asked for it alone.
 select project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at
 from tokens
-where project_id = :project_id and id = :id and kind = :kind and attempts < 5 and expires_at > now();
+where project_id = :project_id and id = :id and kind = :kind and attempts < 5 and expires_at > now()
+    and approved_at is null;
 
 -- name: count_code_attempts(project_id, requested_user_id, kind, length, guesses, most, slot) -> Token*
 -- A code is too short to name its token: the guess counts for each token it may be meant for, the newest ones. With all
@@ -65,9 +68,29 @@ update tokens set attempts = attempts - 1 where project_id = :project_id and id 
 -- name: redeem_token_by_address(project_id, id) -> Token?
 -- A token of an address without a user yet: exactly one of any number of concurrent calls gets it.
 delete from tokens
-where project_id = :project_id and id = :id and user_id is null and kind in ('magic_url', 'otp', 'phone_login', 'verification')
-    and expires_at > now()
+where project_id = :project_id and id = :id and user_id is null and expires_at > now()
+    and (kind in ('magic_url', 'otp', 'phone_login', 'verification') or (kind = 'first_tab' and approved_at is not null))
 returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at;
+
+-- name: approve_token(project_id, id)
+-- Of any number of answers, right and wrong ones, the first counts.
+update tokens set approved_at = now()
+where project_id = :project_id and id = :id and kind = 'first_tab' and approved_at is null and expires_at > now();
+
+-- name: end_unapproved_token(project_id, id)
+delete from tokens
+where project_id = :project_id and id = :id and kind = 'first_tab' and approved_at is null and expires_at > now();
+
+-- name: find_approval(project_id, id, ends_at) -> Approval
+-- One row whatever became of the token: who waits for it must not learn that from the time.
+select count(*) filter (where approved_at is not null and expires_at > now()) > 0 as approved,
+    now() >= :ends_at::timestamptz as over
+from tokens where project_id = :project_id and id = :id and kind = 'first_tab';
+
+-- name: find_approved_token(project_id, id) -> Token?
+select project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at
+from tokens
+where project_id = :project_id and id = :id and kind = 'first_tab' and approved_at is not null and expires_at > now();
 
 -- name: redeem_token(project_id, id, user_id) -> Token?
 -- With the user's row locked: exactly one of any number of concurrent calls gets it, and only for the address that it

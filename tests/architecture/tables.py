@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from service import errors, i18n
-from service.accounts import mail_quotas, presented_invitations, sms_quotas, wrong_codes
+from service.accounts import first_tab, mail_quotas, presented_invitations, sms_quotas, wrong_codes
 from service.app import routes
 from service.cli import project_options
 from service.errors import AccountError
@@ -126,12 +126,13 @@ def limits_table() -> list[tuple[str, ...]]:
     codes += [
         (f"`{rule.name}`", _number(rule), "see below", "unknown codes", "no") for rule in presented_invitations.RULES
     ]
+    polls = [(f"`{rule.name}`", _number(rule), "see below", _staying(None), "no") for rule in first_tab.RULES]
     head = ("Rule", "Number", "Counted by", "Calls that stay counted", "Shown in headers")
-    return [head, *rows, *mails, *codes]
+    return [head, *rows, *mails, *codes, *polls]
 
 
 def _number(rule: Rule) -> str:
-    window = {HOUR: "an hour", DAY: "a day"}.get(rule.window, f"{rule.window} s")
+    window = {60: "a minute", HOUR: "an hour", DAY: "a day"}.get(rule.window, f"{rule.window} s")
     return f"{rule.limit:,} {window}"
 
 

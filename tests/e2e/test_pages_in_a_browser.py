@@ -9,10 +9,12 @@ import aiohttp
 import pytest
 
 from service.db import Pool
+from service.store import projects
 from testkit.api import Api
 from testkit.browser import PHONE, Browser, Page
 from testkit.letters import link_of, text_of
 from testkit.sink import Mail
+from testkit.waiting import until
 from tests.e2e.conftest import Deployment
 
 ANN, OLD, NEW = "ann@example.com", "correct horse", "a new password"
@@ -170,6 +172,39 @@ async def test_a_sign_in_by_mail(visit: Visit, javascript: bool, way: str):
     await see(page, f"/auth/{way}", "You are signed in")
     await page.goto(f"{visit.home}/v1/account?project=shop")
     assert ANN in " ".join(await page.read("body"))
+
+
+async def test_a_link_that_finishes_where_it_was_begun(visit: Visit, pool: Pool):
+    """Opened in another browser it asks for the number of the first one, and signs in there and nowhere else."""
+    await projects.change(pool, "shop", magic_links="first-tab", name="Tabs")
+
+    async def is_known() -> bool:
+        """The process has read the project anew, as its pages show."""
+        sent = {"X-Appwrite-Project": None}
+        return "Tabs" in (await visit.api.call("GET", "/auth/magic-url/new?project=shop", headers=sent)).data
+
+    await until(is_known)
+    first = await visit.browser.open()
+    await first.goto(f"{visit.home}/auth/magic-url/new?project=shop")
+    await first.fill("E-mail address", ANN)
+    await first.click("Send the link")
+    await see(first, "/auth/magic-url/waiting", "Check your mailbox")
+    (number,) = await first.read(".number")
+    await first.click("I have entered the number")
+    await first.see_text("The number has not been entered yet.")
+    phone = await visit.browser.open(javascript=False, viewport=PHONE)
+    await phone.goto(await visit.link())
+    await see(phone, "/auth/magic-url/approval", "Sign in to Tabs")
+    await phone.fill("Number", number)
+    await phone.press("Enter")
+    await see(phone, "/auth/magic-url/approval", "The number is right")
+    await phone.goto(f"{visit.home}/v1/account?project=shop")
+    assert "missing scope" in " ".join(await phone.read("body"))
+    assert await first.check_accessibility() == []
+    await first.click("I have entered the number")
+    await see(first, "/auth/magic-url/waiting", "You are signed in")
+    await first.goto(f"{visit.home}/v1/account?project=shop")
+    assert ANN in " ".join(await first.read("body"))
 
 
 @with_and_without

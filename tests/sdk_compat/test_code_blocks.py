@@ -87,7 +87,8 @@ async def browser(reader: Reader) -> Driver:
     address = f"http://localhost:{page.port}/"
     reader.places["http://localhost:5173/"] = address
     [program, *_], environment = command_of(_WEB, address)
-    words = [program, str(FOLDER / "blocks.mjs"), address, reader.places["http://localhost:8025"]]
+    servers = [reader.places[f"http://localhost:{port}"] for port in (8025, 8080)]
+    words = [program, str(FOLDER / "blocks.mjs"), address, *servers]
     try:
         return await reader.closing.enter_async_context(driving(words, environment, announced=True))
     except Unfit as unfit:

@@ -18,9 +18,11 @@ from service.store.tokens import Kind
 from testkit import passkeys
 from testkit.api import Api, one_won
 from testkit.factors import Person, mailed_code
+from testkit.first_tab import ask, enter, mailed_secret
 from testkit.phones import ANN as NUMBER
 from testkit.phones import SESSION, TOKENS, VERIFICATION, code_of
 from testkit.proofs import WAYS, Post, use
+from testkit.visitor import change_project
 from tests.security.test_notices import link
 
 pytestmark = [pytest.mark.usefixtures("cheap"), pytest.mark.unlimited]
@@ -44,6 +46,12 @@ class Ready:
         _, holder = await passkeys.add(self.person)
         token = (await passkeys.sign(self.api, holder)).data
         return lambda: passkeys.open_session(self.api, token)
+
+    async def first_tab(self) -> Attempt:
+        await change_project(self.api, magic_links="first-tab")
+        tab = await ask(self.api)
+        await enter(self.api, await mailed_secret(self.pool, self.settings), tab.number)
+        return tab.open
 
     async def phone_login(self) -> Attempt:
         asked = {"userId": "asked", "phone": NUMBER}
@@ -80,6 +88,7 @@ class Ready:
             return await self.challenge("email" if kind is Kind.MFA_EMAIL else "phone")
         others = {
             Kind.PASSKEY: self.passkey,
+            Kind.FIRST_TAB: self.first_tab,
             Kind.PHONE_LOGIN: self.phone_login,
             Kind.PHONE_VERIFICATION: self.phone_verification,
         }

@@ -17,6 +17,8 @@ from worker.mail.templates import Letter
 # Our own pages, for links requested without an address by a project that has no page of its own. The page of a
 # private sign-up asks for the password.
 _SIGN_UP = "/auth/sign-up"
+# Of a link that signs in another browser than the one it is opened in.
+_APPROVAL = "/auth/magic-url/approval"
 _PAGES = {
     "recovery": "/auth/recovery",
     "verification": "/auth/verification",
@@ -136,12 +138,18 @@ def _link(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> str:
     """Make the link of a letter (docs/contract.md#links). Mails of the release before have no `short_links`."""
     short, page = bool(claim.facts.get("short_links")), _app_page(claim)
     if page is None:
-        own = public_url + (_SIGN_UP if is_sign_up(token) else _PAGES[claim.letter])
+        own = public_url + _own_page(claim, token)
         proof = {"project": claim.project_id}
         if short:
             return f"{own}?{urlencode(proof | {'secret': tokens.secret_of(ring, token, form='short')})}"
         page = f"{own}?{urlencode(proof)}"
     return link_builder.build(page, _parameters(claim, token, ring, short=short))
+
+
+def _own_page(claim: Claim, token: Token) -> str:
+    if token.kind == Kind.FIRST_TAB:
+        return _APPROVAL
+    return _SIGN_UP if is_sign_up(token) else _PAGES[claim.letter]
 
 
 def _parameters(claim: Claim, token: Token, ring: KeyRing, *, short: bool) -> dict[str, str]:

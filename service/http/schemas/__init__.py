@@ -41,7 +41,7 @@ from service.http.schemas.passkeys import PASSKEY, PASSKEY_CHALLENGE, PASSKEY_LI
 from service.http.schemas.security_log import LOG, LOG_LIST
 from service.http.schemas.sessions import SESSION, SESSION_LIST
 from service.http.schemas.targets import TARGET, TARGET_LIST
-from service.http.schemas.tokens import CUSTOM_TOKEN, JWT, PHONE_TOKEN, TOKEN
+from service.http.schemas.tokens import CUSTOM_TOKEN, FIRST_TAB_TOKEN, JWT, MAGIC_URL_TOKEN, PHONE_TOKEN, TOKEN
 from service.http.schemas.users import MANAGED_USER, PREFERENCES, USER, USER_LIST
 from service.version import VERSION
 
@@ -52,6 +52,7 @@ __all__ = [
     "DOCUMENT",
     "EVENT_LIST",
     "EVENT_PAGE",
+    "FIRST_TAB_TOKEN",
     "FLOW",
     "FLOW_STATE",
     "IDENTITY",
@@ -63,6 +64,7 @@ __all__ = [
     "JWT",
     "LOG",
     "LOG_LIST",
+    "MAGIC_URL_TOKEN",
     "MAIL",
     "MAIL_LIST",
     "MANAGED_USER",

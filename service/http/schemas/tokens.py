@@ -29,6 +29,24 @@ class Token(Answer):
     phrase: Annotated[str, Field(description="Words that stand in the mail too, when asked for", examples=[""])]
 
 
+_PHRASE = "Words that stand in the mail too, when asked for; or the number to be entered where the link is opened"
+
+
+class MagicUrlToken(Token):
+    """A token whose secret is in the mail; who may redeem it without that one has another."""
+
+    secret: Annotated[
+        str,
+        Field(description="Empty, except for a server that waits for the link: what it asks with", examples=[""]),
+    ]
+    phrase: Annotated[str, Field(description=_PHRASE, examples=[""])]
+
+
+class FirstTabTokenLegacy(TokenLegacy):
+    secret: str
+    phrase: Annotated[str, Field(description=_PHRASE, examples=["42"])]
+
+
 Shown = Annotated[str, Field(description="Lower-case hexadecimal characters", examples=["5f4dcc"])]
 
 
@@ -63,6 +81,8 @@ class Jwt(Answer):
 
 
 TOKEN = Schema(Token, (TokenLegacy,))
+MAGIC_URL_TOKEN = Schema(MagicUrlToken, (TokenLegacy,))
+FIRST_TAB_TOKEN = Schema(MagicUrlToken, (FirstTabTokenLegacy,))
 PHONE_TOKEN = Schema(PhoneToken, (PhoneTokenLegacy,))
 CUSTOM_TOKEN = Schema(CustomToken, (CustomTokenLegacy,))
 JWT = Schema(Jwt)

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from devstack.servers import free_port
-from service.accounts import mail_quotas, sms_quotas, wrong_codes
+from service.accounts import first_tab, mail_quotas, sms_quotas, wrong_codes
 from service.app import make, routes
 from service.db import Pool
 from service.http.middleware import SERVICES
@@ -114,7 +114,8 @@ def test_routes_of_factors_and_phones_declare_their_numbers():
     }
     assert {name: declared[name] for name in OURS} == OURS
     rules = {
-        rule.name: (rule.limit, rule.window) for rule in (*wrong_codes.RULES, *sms_quotas.RULES, *mail_quotas.RULES)
+        rule.name: (rule.limit, rule.window)
+        for rule in (*wrong_codes.RULES, *sms_quotas.RULES, *mail_quotas.RULES, *first_tab.RULES)
     }
     assert {name: rules[name] for name in TOGETHER} == TOGETHER
 

@@ -1,11 +1,11 @@
-// Runs blocks of our pages in a browser: blocks.mjs PAGE MAILBOX, the addresses of a page that has loaded the web SDK and
-// of the mailbox.
+// Runs blocks of our pages in a browser: blocks.mjs PAGE MAILBOX SERVICE, the addresses of a page that has loaded the web
+// SDK, of the mailbox and of the service.
 
 import { AuthenticatorApp } from "./authenticator_app.mjs";
 import { start } from "./browser.mjs";
 import { converse, say } from "./lines.mjs";
 
-const [home, mailbox] = process.argv.slice(2);
+const [home, mailbox, service] = process.argv.slice(2);
 const browser = await start();
 const page = await browser.newPage();
 
@@ -14,15 +14,43 @@ const page = await browser.newPage();
 let read = 0;
 page.on("dialog", async (dialog) => {
   const asked = dialog.message();
+  if (dialog.type() === "alert") {
+    await dialog.accept();
+    return elsewhere = approve(/\b\d\d\b/.exec(asked)[0]);
+  }
   await dialog.accept(asked.includes("app shows") ? app.code() : await received(asked.includes("SMS") ? SMS : MAIL));
 });
+let elsewhere;
 const MAIL = "to=ada@example.com&subject=code", SMS = "subject=SMS:%20";
 
 async function received(wanted) {
+  return /(?<!\d)\d{6}(?!\d)/.exec((await next(wanted)).text)[0];
+}
+
+async function next(wanted) {
   const answer = await fetch(`${mailbox}/api/wait?${wanted}&after=${read}&timeout=30`);
   const mail = await answer.json();
   read = mail.n;
-  return /(?<!\d)\d{6}(?!\d)/.exec(mail.text)[0];
+  return mail;
+}
+
+// Opens the link of the latest mail on another device, which no session comes to, and enters the number.
+async function approve(number) {
+  let found;
+  while (!found) {
+    const mail = await next("to=ada@example.com&subject=link");
+    found = /http\S*\/auth\/magic-url\/approval\S+/.exec(mail.text);
+  }
+  const link = new URL(found[0]);
+  const device = await browser.newContext();
+  const opened = await device.newPage();
+  await opened.goto(service + link.pathname + link.search);
+  await opened.fill("#number", number);
+  await opened.click("button");
+  await opened.getByRole("heading", { name: "The number is right" }).waitFor();
+  const names = (await device.cookies()).map((cookie) => cookie.name);
+  if (names.length) throw new Error(`signed in elsewhere: ${names}`);
+  await device.close();
 }
 
 const app = new AuthenticatorApp();
@@ -61,6 +89,7 @@ const acts = {
     page.on("console", listen);
     try {
       await page.evaluate(`(async () => {${asked.code}\n})()`);
+      await elsewhere;
       return { ok: true, said };
     } catch (error) {
       return { ok: false, said, message: String(error) };
