@@ -24,7 +24,10 @@ class Reply:
 
 @dataclass
 class Receiver:
-    """A receiver on this machine. `received` are ids with payloads, `taken` the ids that were answered with 2xx."""
+    """A receiver on this machine. `received` are ids with payloads, `taken` the ids that were answered with 2xx.
+
+    Events of `refused` users are answered with 500; an answer takes so many `seconds`.
+    """
 
     secret: str = ""
     always: Reply = Reply()
@@ -33,6 +36,9 @@ class Receiver:
     signatures: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     replies: deque[Reply] = field(default_factory=deque)
+    refused: set[str] = field(default_factory=set)
+    seconds: float = 0.0
+    port: int = 0
     _released: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -42,7 +48,7 @@ class Receiver:
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._receive)
-        self._server = TestServer(app)
+        self._server = TestServer(app, port=self.port or None)
         await self._server.start_server()
         return self
 
@@ -69,6 +75,10 @@ class Receiver:
         event_id = request.headers["webhook-id"]
         self.received.append((event_id, payload))
         reply = self.replies.popleft() if self.replies else self.always
+        if payload.get("data", {}).get("userId") in self.refused:
+            reply = Reply(500)
+        if self.seconds:
+            await asyncio.sleep(self.seconds)
         if reply.hang:
             await self._released.wait()
         elif 200 <= reply.status < 300:

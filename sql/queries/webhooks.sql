@@ -187,16 +187,18 @@ with owed as (
 select count(*)::int from owed;
 
 -- name: delete_ended_webhook_deliveries(project_id, endpoint_id, days, most)
+-- Not one that is replayed meanwhile: it is locked, or looked at again once it is.
 delete from webhook_deliveries where (project_id, endpoint_id, number) in (
     select project_id, endpoint_id, number from webhook_deliveries
     where project_id = :project_id and endpoint_id = :endpoint_id and state <> 'pending'
         and ended_at < now() - make_interval(days => :days)
-    order by ended_at limit :most
+    order by ended_at limit :most for update skip locked
 );
 
 -- name: delete_idle_webhook_lanes(project_id, endpoint_id, most)
--- Of users who are owed nothing.
+-- Of users who are owed nothing; not one that is owed something meanwhile.
 delete from webhook_lanes where (project_id, endpoint_id, user_id) in (
     select project_id, endpoint_id, user_id from webhook_lanes
     where project_id = :project_id and endpoint_id = :endpoint_id and due_at is null limit :most
+    for update skip locked
 );

@@ -1,6 +1,7 @@
 """Events from the log to a webhook: signed, each user's in order, repeated for three days, never lost."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -13,10 +14,11 @@ from uuid import uuid4
 import pytest
 from aiohttp.test_utils import TestServer
 
+from devstack.servers import free_port
 from service.crypto import webhook_signatures
 from service.db import Pool, transaction
 from service.settings import Settings
-from service.store import events, webhooks
+from service.store import event_feed, events, webhooks
 from service.store.events import Actor, Event
 from service.store.unit_of_work import unit_of_work
 from testkit import processes
@@ -227,6 +229,42 @@ async def test_a_year_of_failures_ends_after_three_days(pool: Pool, receiver: Re
     assert await states(pool) == ["delivered", "delivered"]
 
 
+async def test_a_receiver_away_for_three_days_loses_nothing(
+    pool: Pool, settings: Settings, project: Any, a_worker: Make
+):
+    """Its port is closed meanwhile, and users go on acting. Those who wait cost no attempts, and come in order."""
+    async with Receiver(port=free_port()) as receiver:
+        receiver.secret = await opened(pool, settings, "one", receiver.url)
+    users, worker = [f"user-{number}" for number in range(3)], a_worker()
+    for hour in range(0, 72, 3):
+        if hour % 12 == 0:
+            await happened(pool, *[(user, Event.SESSION_CREATE) for user in users])
+        await tried(worker, pool)
+        await _pass(pool, hours=3)
+    rows = await pool.fetch("select user_id, attempts, last_fault from webhook_deliveries where attempts > 0")
+    assert sorted(row["user_id"] for row in rows) == users
+    assert max(row["attempts"] for row in rows) <= len(SCHEDULE)
+    assert {row["last_fault"] for row in rows} == {"it can't be reached"}
+    async with Receiver(receiver.secret, port=receiver.port) as back:
+        while "pending" in await states(pool):
+            await tried(worker, pool)
+            await _pass(pool, hours=3)
+        rows = await pool.fetch("select number, event_id, user_id from webhook_deliveries where state = 'delivered'")
+        await worker.delivery.client.close()
+    numbers = {str(row["event_id"]): row["number"] for row in rows}
+    assert sorted(back.taken) == sorted(numbers), "each once"
+    for user in users:
+        came = [numbers[event_id] for event_id, each in back.received if each["data"]["userId"] == user]
+        assert (came, len(came)) == (sorted(came), 6)
+    assert (await pool.fetchrow("select status, failing_since from webhook_endpoints"))[:] == ("enabled", None)
+
+
+async def _pass(pool: Pool, *, hours: int) -> None:
+    """Let so many hours pass for webhooks."""
+    for place in ("webhook_lanes set due_at = due_at", "webhook_endpoints set failing_since = failing_since"):
+        await pool.execute(f"update {place} - make_interval(hours => $1)", hours)
+
+
 async def test_five_days_of_failure_disable_it(
     pool: Pool, receiver: Receiver, a_worker: Make, caplog: pytest.LogCaptureFixture
 ):
@@ -289,6 +327,51 @@ async def test_the_operator_sees_what_fails(pool: Pool, settings: Settings, rece
     assert await webhooks.delete_old(pool, days=30, most=9) == 1
     assert await pool.fetch("select from webhook_lanes") == []
     assert await states(pool) == ["delivered"]
+
+
+async def _blocked_or_done(pool: Pool, task: asyncio.Task[Any]) -> None:
+    """Wait until a task has ended, or its statement waits for another's lock."""
+
+    async def blocked() -> bool:
+        waits = "select count(*) > 0 as waits from pg_stat_activity where cardinality(pg_blocking_pids(pid)) > 0"
+        row = await pool.fetchrow(waits)
+        return task.done() or row["waits"]
+
+    await until(blocked)
+
+
+async def test_tidying_takes_no_lane_that_is_owed_something_meanwhile(pool: Pool, receiver: Receiver, a_worker: Make):
+    """An event is filed while the idle lanes are deleted: it is delivered, and the lane counts rightly."""
+    worker = a_worker()
+    await happened(pool, ("ann", Event.SESSION_CREATE))
+    await tried(worker, pool)
+    async with unit_of_work(pool, None) as tx:
+        await events.record(tx, "shop", event=Event.SESSION_DELETE, user_id="ann", by=BY)
+    async with transaction(pool, "shop") as tx:
+        await event_feed.append(tx, await events.dequeue(tx, "shop", most=9))
+        tidying = asyncio.create_task(webhooks.delete_old(pool, days=30, most=9))
+        await _blocked_or_done(pool, tidying)
+    await tidying
+    await tried(worker, pool)
+    assert await states(pool) == ["delivered", "delivered"]
+
+
+async def test_tidying_takes_no_delivery_that_is_replayed_meanwhile(pool: Pool, receiver: Receiver, a_worker: Make):
+    """It is old and is to be posted once more: it stays, and its user's next event comes after it."""
+    worker = a_worker()
+    await happened(pool, ("ann", Event.SESSION_CREATE))
+    await tried(worker, pool)
+    await pool.execute("update webhook_deliveries set ended_at = now() - interval '31 days'")
+    row = await pool.fetchrow("select event_id from webhook_deliveries")
+    async with transaction(pool, "shop") as tx:
+        assert await webhooks.replay(tx, "shop", "one", [row["event_id"]]) == 1
+        tidying = asyncio.create_task(webhooks.delete_old(pool, days=30, most=9))
+        await _blocked_or_done(pool, tidying)
+    await tidying
+    await happened(pool, ("ann", Event.SESSION_DELETE))
+    await tried(worker, pool)
+    assert await states(pool) == ["delivered", "delivered"]
+    assert len(receiver.taken) == 3
 
 
 async def test_a_replay_of_a_time_has_all_of_it(pool: Pool, receiver: Receiver):
@@ -365,6 +448,63 @@ async def test_what_a_webhook_answers_is_not_read(receiver: Receiver, reply: Rep
     answer = await client.post(receiver.url, uuid4(), b"{}", [secret])
     await client.close()
     assert (answer.status, answer.fault, len(receiver.received)) == (status, fault, 1)
+
+
+async def _drip(writer: asyncio.StreamWriter) -> None:
+    for byte in b"HTTP/1.1 200 OK\r\n" + b"X-Slow: yes\r\n" * 1000:
+        writer.write(bytes([byte]))
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+async def _endless(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        writer.write(b"X-More: " + b"x" * 4000 + b"\r\n")
+        await writer.drain()
+
+
+async def _half(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 O")
+
+
+async def _half_of_body(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf of")
+
+
+async def _reset(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+@pytest.mark.parametrize(
+    ("misbehave", "status", "fault"),
+    [
+        (_drip, None, "it gave no answer in time"), (_endless, None, "the exchange failed"),
+        (_half, None, "the exchange failed"), (_reset, None, "the exchange failed"), (_half_of_body, 200, ""),
+    ],
+)  # fmt: skip
+async def test_a_webhook_that_does_not_speak_properly(misbehave: Any, status: int | None, fault: str):
+    """Byte by byte, without an end, closed half-way: bounded time and memory, and without a status not taken."""
+    handling: list[asyncio.Task[Any]] = []
+
+    async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handling.append(asyncio.current_task())
+        await reader.readuntil(b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            await misbehave(writer)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(receive, "127.0.0.1", 0)
+    patience = 0.5 if misbehave is _drip else PATIENCE
+    client = WebhookClient(HERE, patience)
+    answer = await client.post(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", uuid4(), b"{}", [])
+    await client.close()
+    await asyncio.gather(*handling)
+    server.close()
+    assert answer.status == status
+    assert answer.fault.startswith(fault) if fault else not answer.fault
 
 
 @pytest.mark.parametrize(
