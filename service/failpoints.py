@@ -57,9 +57,15 @@ _reached: Counter[str] = Counter()
 
 def names() -> list[str]:
     """List every point that the code has: two a statement of sql/queries, two a crossing to another peer."""
-    statements = [name for path in sorted(_STATEMENTS.glob("*.sql")) for name in _NAME.findall(path.read_text())]
-    words = [f"db.{name}" for name in statements] + [f"{peer}.{word}" for peer in CROSSINGS for word in CROSSINGS[peer]]
+    words = [f"db.{name}" for name in statements()]
+    words += [f"{peer}.{word}" for peer in CROSSINGS for word in CROSSINGS[peer]]
     return [f"{word}.{side}" for word in words for side in ("before", "after")] + [*_ALONE]
+
+
+def statements(*files: str) -> list[str]:
+    """List the statements of these files of sql/queries, without their suffix; of all of them if none is named."""
+    paths = [_STATEMENTS / f"{file}.sql" for file in files] or sorted(_STATEMENTS.glob("*.sql"))
+    return [name for path in paths for name in _NAME.findall(path.read_text())]
 
 
 def reached(name: str) -> int:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import io
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+import aiohttp
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -106,6 +108,17 @@ def sns(message: str, *, at: float | None = None, **changes: str) -> Notificatio
     said = "".join(f"{name}\n{fields[name]}\n" for name in names)
     fields["Signature"] = base64.b64encode(sns_key().sign(said.encode(), PKCS1v15(), SHA256())).decode()
     return Notification({"content-type": "text/plain; charset=UTF-8"}, json.dumps(fields).encode())
+
+
+async def post(port: int, provider: str, call: Notification) -> int:
+    """Send a call to a worker's port; return the status of the answer."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(
+            f"http://127.0.0.1:{port}/{provider}", data=io.BytesIO(call.body), headers=dict(call.headers)
+        ) as answer,
+    ):
+        return answer.status
 
 
 def changed(call: Notification, *path: str, to: Any) -> Notification:

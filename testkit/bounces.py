@@ -1,5 +1,7 @@
-"""Mails as mail servers send them back, in the forms of RFC 3464 and RFC 5965."""
+"""Mails as mail servers send them back, in the forms of RFC 3464 and RFC 5965; and how they hand them over."""
 
+import asyncio
+import smtplib
 from email.message import EmailMessage
 
 
@@ -103,3 +105,18 @@ def nested(depth: int) -> bytes:
     """Write multiparts in multiparts."""
     heads = "".join(f'Content-Type: multipart/mixed; boundary="b{level}"\n\n--b{level}\n' for level in range(depth))
     return f"From: a@example.net\n{heads}\nend\n".encode()
+
+
+async def hand_over(port: int, to: str, raw: bytes) -> tuple[int, str]:
+    """Deliver a mail to an LMTP listener as a mail server does; return its answer."""
+
+    def deliver() -> tuple[int, str]:
+        with smtplib.LMTP("127.0.0.1", port) as client:
+            client.ehlo()
+            client.mail("")
+            code, text = client.rcpt(to)
+            if code == 250:
+                code, text = client.data(raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+            return code, text.decode()
+
+    return await asyncio.to_thread(deliver)

@@ -20,7 +20,7 @@ from service.store import tokens
 from testkit.api import cookie_of
 from testkit.letters import link_of, parameters_of
 from testkit.patience import PATIENCE
-from testkit.sink import Sink
+from testkit.sink import Mail, Sink
 
 # Of every service that the kit starts, and of one whose keys were rotated.
 OLD, NEW = "test:" + "6f1c9d2e8b3a4750" * 4, "new:" + "1b7e4c90d2a5f836" * 4
@@ -198,15 +198,22 @@ class Client:
 
     async def secret_of(self, token: str, *, seconds: float = 60) -> str:
         """Wait for the letter of a token, as its owner does; the secret in its link."""
-        await self.sink.wait_for(lambda _: any(True for _ in self._secrets_of(token)), timeout=seconds)
-        return next(self._secrets_of(token))
+        return (await self._letter_of(token, seconds))[1]
 
-    def _secrets_of(self, token: str) -> Iterator[str]:
+    async def mail_of(self, token: str, *, seconds: float = 60) -> Mail:
+        """Wait for the letter of a token, as the relay has taken it."""
+        return (await self._letter_of(token, seconds))[0]
+
+    async def _letter_of(self, token: str, seconds: float) -> tuple[Mail, str]:
+        await self.sink.wait_for(lambda _: any(True for _ in self._letters_of(token)), timeout=seconds)
+        return next(self._letters_of(token))
+
+    def _letters_of(self, token: str) -> Iterator[tuple[Mail, str]]:
         for mail in self.sink.mails:
             secret = parameters_of(link_of(mail)).get("secret", "") if b"http" in mail.content else ""
             self.secrets |= {secret} - {""}
             if token in names_of(tokens.target_id(secret)):
-                yield secret
+                yield mail, secret
 
     async def use_recovery(self, member: Member, token: str) -> bool:
         """Choose a new password by the letter. After an unclear answer the new password itself tells the truth."""

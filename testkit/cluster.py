@@ -30,10 +30,11 @@ from testkit.valkey import Store, store
 from testkit.waiting import until
 
 DATABASE = "accounts"
-# Tells whether no mail or SMS is pending or being sent and every event is filed.
+# Tells whether no mail or SMS is pending or being sent, every event is filed, and no webhook is owed any.
 ALL_ENDED = (
     "select (select count(*) from mails where state in ('pending', 'sending'))"
     " + (select count(*) from sms where state in ('pending', 'sending'))"
+    " + (select count(*) from webhook_deliveries where state = 'pending')"
     " + (select count(*) from events where ready) = 0"
 )
 
@@ -166,7 +167,7 @@ class Cluster:
             self.faults.append((started, time.monotonic()))
 
     async def all_ended(self, *, seconds: float = PATIENCE) -> None:
-        """Wait until no mail or SMS is pending or being sent and every event is filed."""
+        """Wait until no mail or SMS is pending or being sent, every event is filed, and no webhook is owed any."""
         await until(self._asks(ALL_ENDED), seconds=seconds, what="mails, SMS or events are left")
 
     def _asks(self, statement: str):
@@ -252,9 +253,14 @@ def _api(environment: dict[str, str]) -> ManagedProcess:
 
 
 def _worker(environment: dict[str, str], state: Path) -> ManagedProcess:
-    """Its name and its folder stay, so that what it held when it was killed is its own again at once."""
+    """Its name and its folder stay, so that what it held when it was killed is its own again at once.
+
+    With BOUNCE_ADDRESS it listens for bounces at a port of its own.
+    """
     state.mkdir()
     own = {"WORKER_ID": state.name, "WORKER_STATE": str(state), "WORKER_HEARTBEAT": str(state / "alive")}
+    if "BOUNCE_ADDRESS" in environment:
+        own["BOUNCE_LMTP_PORT"] = str(processes.lasting_port())
     return ManagedProcess(("worker",), environment | own, state / "alive")
 
 

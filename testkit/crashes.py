@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from aiohttp.test_utils import TestServer
 
@@ -37,7 +37,7 @@ from testkit.waiting import until
 from worker.main import run_worker
 
 # A lease lasts 30 s and is renewed each 10 s: with less than 27 s left it has no live worker in a run without waits.
-_HASTEN = tuple(
+HASTEN = tuple(
     f"update {table} set due_at = now() - interval '5 s' where (state = 'pending' and due_at > now() - interval '1 s')"
     " or (state = 'sending' and due_at between now() and now() + interval '27 s')"
     for table in ("mails", "sms")
@@ -70,6 +70,8 @@ class Ground:
     folder: Path
     sink: Sink
     connection: Any
+    # Statements that move the clock where a client would only wait.
+    hasten: ClassVar[tuple[str, ...]] = HASTEN
 
     @property
     def log(self) -> Path:
@@ -148,7 +150,7 @@ class Stage(ABC):
 async def _hasten(ground: Ground) -> None:
     async with session(ground.environment["DATABASE_URL"]) as connection:
         while True:
-            for statement in _HASTEN:
+            for statement in ground.hasten:
                 await connection.execute(statement)
             await asyncio.sleep(0.1)
 
@@ -170,10 +172,11 @@ class Here(Stage):
 
     async def mind(self) -> None:
         """Cancel, as a stop does: the worker that meets it stops, and the next one takes over."""
-        point, _, action = self.trap.partition(":")
-        stopped = not action.startswith("cancel")
+        point, _, rest = self.trap.partition(":")
+        action, _, nth = rest.partition(":")
+        stopped = action != "cancel"
         while True:
-            if not stopped and failpoints.reached(point):
+            if not stopped and failpoints.reached(point) >= int(nth or 1):
                 stopped = True
                 await self.stop()
             if self.working is None or self.working.done():

@@ -23,9 +23,12 @@ from service.crypto import passkey_ceremonies
 from service.server import serve
 from service.settings import WorkerSettings
 from testkit.processes import ROOT
+from worker import poller
 from worker.mail import templates
 from worker.main import run_worker
 
+# Word for the seconds between two rounds of what a worker does each hour.
+HOUR = "TEST_HOUR"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -42,6 +45,7 @@ def live(words: dict[str, str]) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.environ.update(words)
     failpoints.arm(words.get("FAILPOINTS", ""))
+    poller.PURGE_INTERVAL = float(words.get(HOUR, poller.PURGE_INTERVAL))
     settings = WorkerSettings.read()
     json_logging.configure_logging(level=settings.log_level, form=settings.log_format)
     code = 1

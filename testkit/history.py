@@ -30,6 +30,8 @@ def _unrecorded(table: str, event: str) -> str:
             where e.project_id = u.project_id and e.user_id = u.id and e.name = '{event}')"""
 
 
+_FEED = """select f.number, f.id, f.user_id, d.state from feed_events f left join webhook_deliveries d
+    on d.project_id = f.project_id and d.number = f.number order by f.number"""
 # Rows that must be gone when everything has ended: half-done acts, and work that no process will resume.
 LEFTOVERS = {
     "mails that have not ended": "from mails where state in ('pending', 'sending')",
@@ -41,6 +43,14 @@ LEFTOVERS = {
         'oauth2') and not exists (select from mails m where m.project_id = t.project_id and m.token_id = t.id)
         and not exists (select from sms s where s.project_id = t.project_id and s.token_id = t.id)""",
     "SMS that have not ended": "from sms where state in ('pending', 'sending')",
+    "deliveries to webhooks that have not ended": "from webhook_deliveries where state = 'pending'",
+    "leases of webhooks that are owed nothing": "from webhook_lanes where lease_by is not null",
+    "lanes of webhooks that count wrongly": """from webhook_lanes l where pending <> (
+        select count(*) from webhook_deliveries d where d.project_id = l.project_id and d.endpoint_id = l.endpoint_id
+        and d.user_id = l.user_id and d.state = 'pending')""",
+    "entries of the log that its feed lacks": """from logs l join event_feeds f on f.project_id = l.project_id
+        where l.user_id is not null and not exists (
+            select from feed_events e where e.project_id = l.project_id and e.id = l.id)""",
     "leases on ended SMS": "from sms where state <> 'sending' and lease_by is not null",
     "links of nobody whose letter has ended": """from tokens t where user_id is null and kind = 'recovery'
         and not exists (select from mails m where m.project_id = t.project_id and m.token_id = t.id
@@ -114,6 +124,24 @@ class Filed:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedEvent:
+    """Event of the feed; `state` is that of its delivery to the webhook, empty where it is owed to none."""
+
+    number: int
+    id: str
+    user: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Report on a mail that was handed over, and taken."""
+
+    mail: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """At most `most` calls of an act in any `window` seconds for each value of a field of Act."""
 
@@ -125,7 +153,11 @@ class Rule:
 
 @dataclass
 class History:
-    """`places` are texts in which no secret may stand, by what they are; `faults` are (from, to) as in Act.at."""
+    """`places` are texts in which no secret may stand, by what they are; `faults` are (from, to) as in Act.at.
+
+    `posts` are the ids of events as they came to the webhook, `posts_taken` those that it answered with 2xx, `crashes`
+    how often a worker ended or lost a line meanwhile; `refused` are tokens whose mail a suppressed address is not sent.
+    """
 
     acts: list[Act] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
@@ -134,6 +166,13 @@ class History:
     sms: list[SmsRow] = field(default_factory=list)
     sms_messages: list[SmsMessage] = field(default_factory=list)
     filed: list[Filed] = field(default_factory=list)
+    feed: list[FeedEvent] = field(default_factory=list)
+    posts: list[str] = field(default_factory=list)
+    posts_taken: list[str] = field(default_factory=list)
+    replayed: list[str] = field(default_factory=list)
+    crashes: int = 0
+    reports: list[Report] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
     leftovers: dict[str, int] = field(default_factory=dict)
     lasting_keys: list[str] = field(default_factory=list)
     faults: list[tuple[float, float]] = field(default_factory=list)
@@ -191,6 +230,8 @@ async def read_postgres(history: History, url: str) -> None:
         history.steps = [Step(str(row[0]), row[1], row[2], row[3] or 0) for row in steps]
         filed = await connection.fetch("select user_id, name from logs union all select user_id, name from events")
         history.filed = [Filed(row[0] or "", row[1]) for row in filed]
+        feed = await connection.fetch(_FEED)
+        history.feed = [FeedEvent(row[0], str(row[1]), row[2], row[3] or "") for row in feed]
         for name, rest in LEFTOVERS.items():
             history.leftovers[name] = await connection.fetchval(f"select count(*) {rest}")
         for table in await connection.fetch("select tablename from pg_tables where schemaname = 'public'"):

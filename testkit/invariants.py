@@ -1,4 +1,4 @@
-"""The invariants I1 to I9: each says in words what a history breaks, of a good one nothing."""
+"""The invariants I1 to I10: each says in words what a history breaks, of a good one nothing."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from service.queue import QUEUE
 from service.store.events import Event
-from testkit import sms_invariants
+from testkit import sms_invariants, webhook_invariants
 from testkit.client import Act
 from testkit.history import History, Row
 from testkit.patience import stretched
@@ -85,6 +85,7 @@ def lost(history: History) -> Iterator[str]:
             yield f"{user} changed the address {count} times and was told {notices[user]} times"
     yield from _untold(history)
     yield from sms_invariants.lost(history)
+    yield from webhook_invariants.lost(history)
 
 
 def _untold(history: History) -> Iterator[str]:
@@ -116,6 +117,7 @@ def doubled(history: History) -> Iterator[str]:
             yield f"the token {token} has {len(rows)} mails"
     yield from _unasked(history)
     yield from sms_invariants.doubled(history)
+    yield from webhook_invariants.doubled(history)
 
 
 def _crashes(history: History, row: Row) -> int:
@@ -236,4 +238,5 @@ INVARIANTS: dict[str, Callable[[History], Iterator[str]]] = {
     "I7": unanswered,
     "I8": leaked,
     "I9": left,
+    "I10": webhook_invariants.misordered,
 }

@@ -9,7 +9,7 @@ import asyncio
 import os
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from fnmatch import fnmatchcase
 from pathlib import Path
 from uuid import uuid4
@@ -22,11 +22,14 @@ from service.queue import JobQueue
 from service.queue import connect as connect_redis
 from service.settings import Settings
 from service.store.projects import Project
+from testkit import forks
 from testkit.crashes import Ground, Stage, here, there
 from testkit.factor_crashes import factor_ground
 from testkit.postgres import session
 from testkit.sink import Sink
 from testkit.sources import modules
+from testkit.webhook_crashes import HOUR, POINTS, webhook_ground
+from worker import poller
 
 pytestmark = pytest.mark.usefixtures("disarmed")
 
@@ -56,6 +59,17 @@ async def factors(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     """The same with a webhook for SMS, passkeys, a provider, and a server of the app."""
     async with factor_ground(ground, Settings.read().key_ring) as laid:
         monkeypatch.setenv("SMS_URL", laid.environment["SMS_URL"])
+        yield laid
+
+
+@pytest.fixture
+async def webhooks(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ground]:
+    """The same with a webhook, ports for bounces, and an hour of a second in which the log's chains are signed."""
+    async with webhook_ground(ground, Settings.read().key_ring) as laid:
+        for name, value in laid.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(poller, "PURGE_INTERVAL", float(HOUR))
+        laid.environment[forks.HOUR] = HOUR
         yield laid
 
 
@@ -92,11 +106,18 @@ async def crash(stage: Stage, traps: list[str], enough: int) -> dict[str, list[s
     return wrong
 
 
-async def crashed(ground: Ground, action: str, sample: int = _SAMPLE) -> None:
-    """Broken line, cancelled task, dead process: what was acknowledged stands, what was not can be repeated."""
+async def crashed(
+    ground: Ground, action: str, sample: int = _SAMPLE, *, points: Collection[str] | None = None, least: int = 60
+) -> None:
+    """Broken line, cancelled task, dead process: what was acknowledged stands, what was not can be repeated.
+
+    At all points of the journey, `least` of them, or at these alone.
+    """
     found = await passed(ground)
-    assert len(found) >= 60
     assert not set(found) - set(failpoints.names())
+    if points is not None:
+        found = Counter({point: number for point, number in found.items() if point in points})
+    assert len(found) >= least
     traps, enough = chosen(found, action, sample)
     async with (there if action == "exit" else here)(ground) as stage:
         wrong = await crash(stage, traps, enough)
@@ -116,6 +137,22 @@ async def test_a_crash_is_survived(ground: Ground, action: str):
 async def test_a_crash_among_factors_is_survived(factors: Ground, action: str):
     """A few crashes in the other journey, whose codes, challenges and tokens work once and for what they are for."""
     await crashed(factors, action, _SAMPLE // 2)
+
+
+@pytest.mark.skipif(_FULL, reason="the full set has these too")
+@pytest.mark.parametrize("action", ["raise", "cancel", "exit"])
+async def test_a_crash_among_webhooks_is_survived(webhooks: Ground, action: str):
+    """A few crashes between the feed, a webhook, reports on mails, the export and the log's chain."""
+    await crashed(webhooks, action, _SAMPLE // 4, points=POINTS, least=40)
+
+
+@pytest.mark.faults_full
+@pytest.mark.skipif(not _FULL, reason="FAULTS=full takes an hour a round")
+@pytest.mark.timeout(36_000)
+@pytest.mark.parametrize("action", ["raise", "cancel", "exit"])
+async def test_every_crash_among_webhooks_is_survived(webhooks: Ground, action: str):
+    """At each point of theirs, every time it is passed: no event or report lost, each user's events in order."""
+    await crashed(webhooks, action, points=POINTS, least=40)
 
 
 @pytest.mark.faults_full

@@ -1,7 +1,6 @@
 """Webhooks of mail providers at a worker's port: recorded once, or refused."""
 
 import asyncio
-import io
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -17,6 +16,7 @@ from service.settings import InvalidSettings, Settings
 from service.store import users
 from testkit import bounce_webhooks as calls
 from testkit import mail_providers
+from testkit.bounce_webhooks import post
 from testkit.mail_providers import IDS, NAMES, Name, Provider
 from testkit.outbox import ANN, request_mail
 from testkit.sink import Sink
@@ -54,7 +54,7 @@ async def port(pool: Pool, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
 
     async def listens() -> bool:
         try:
-            return await post(port, "none", Notification({}, b"")) == 404
+            return await post(port.port, "none", Notification({}, b"")) == 404
         except aiohttp.ClientError:
             return False
 
@@ -62,16 +62,6 @@ async def port(pool: Pool, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     yield port
     task.cancel()
     await asyncio.wait([task])
-
-
-async def post(port: WebhookPort, provider: str, call: Notification) -> int:
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(
-            f"http://127.0.0.1:{port.port}/{provider}", data=io.BytesIO(call.body), headers=dict(call.headers)
-        ) as answer,
-    ):
-        return answer.status
 
 
 @pytest.fixture
@@ -103,10 +93,10 @@ async def test_a_bounce_is_recorded_once(
     """A call that comes again is answered as the first one, and changes nothing even where it was lifted meanwhile."""
     caplog.set_level(logging.DEBUG)
     call = bounce(provider, sent)
-    assert await post(port, provider, call) == 204
+    assert await post(port.port, provider, call) == 204
     assert await found(pool) == ([provider], ["bounced"])
     await pool.execute("delete from suppressions")
-    assert await post(port, provider, call) == 204
+    assert await post(port.port, provider, call) == 204
     assert await found(pool) == ([provider], [])
     assert "example.com" not in caplog.text
     assert port.intake.metrics.since_start["reports_bounced"] == 2
@@ -145,7 +135,7 @@ async def test_a_mail_by_http_is_known_when_it_bounces(
             await worker.deliver(mail)
         (sent,) = await pool.fetch("select fault from mail_events where name = 'sent' and mail_id = $1", mails[1])
         assert sent["fault"] == IDS[name]
-        assert await post(port, name, reported(name, provider)) == 204
+        assert await post(port.port, name, reported(name, provider)) == 204
         bounced = await pool.fetch("select mail_id from mail_events where name = 'bounced'")
         assert [row["mail_id"] for row in bounced] == [mails[1]]
         assert [row["cause"] for row in await pool.fetch("select cause from suppressions")] == ["bounced"]
@@ -159,15 +149,15 @@ async def test_forged_late_and_broken_calls_are_refused(pool: Pool, port: Webhoo
     """401 for another key, and for a signature that is old or of a time to come; 400, 404, 405 and 413 for the rest."""
     genuine = {provider: bounce(provider, sent) for provider in ("mailgun", "sendgrid", "resend", "ses")}
     for provider, call in genuine.items():
-        assert await post(port, provider, Notification(call.headers, call.body.replace(b'"', b"'"))) in (400, 401)
+        assert await post(port.port, provider, Notification(call.headers, call.body.replace(b'"', b"'"))) in (400, 401)
         for at in (1_600_000_000, 4_000_000_000):
-            assert await post(port, provider, bounce(provider, sent, at=at)) == 401
-        assert await post(port, "postmark", call) == 401
+            assert await post(port.port, provider, bounce(provider, sent, at=at)) == 401
+        assert await post(port.port, "postmark", call) == 401
     junk = calls.postmark({})
-    assert await post(port, "postmark", Notification(junk.headers, b"[" * 100_000)) == 400
-    assert await post(port, "postmark", Notification(junk.headers, b"x" * 2_000_000)) == 413
-    assert await post(port, "brevo", junk) == 404
-    assert await post(port, "postmark", calls.postmark({"RecordType": "Open"})) == 204
+    assert await post(port.port, "postmark", Notification(junk.headers, b"[" * 100_000)) == 400
+    assert await post(port.port, "postmark", Notification(junk.headers, b"x" * 2_000_000)) == 413
+    assert await post(port.port, "brevo", junk) == 404
+    assert await post(port.port, "postmark", calls.postmark({"RecordType": "Open"})) == 204
     assert await found(pool) == ([], [])
 
 
@@ -176,7 +166,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(port: WebhookPort):
     port.intake.patience, port.intake._slots = 0.1, asyncio.Semaphore(1)
     reader, writer = await asyncio.open_connection("127.0.0.1", port.port)
     writer.write(b"POST /postmark HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
-    assert await post(port, "postmark", calls.postmark({"RecordType": "Open"})) == 204
+    assert await post(port.port, "postmark", calls.postmark({"RecordType": "Open"})) == 204
     assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
     writer.close()
 
@@ -184,7 +174,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(port: WebhookPort):
 async def test_while_postgres_is_away_the_provider_comes_again(port: WebhookPort, sent: UUID):
     """503: nothing is lost."""
     port.intake.pool = away = Pool(f"postgres://nobody@127.0.0.1:{free_port()}/none", size=1, patience=0.1)
-    assert await post(port, "postmark", bounce("postmark", sent)) == 503
+    assert await post(port.port, "postmark", bounce("postmark", sent)) == 503
     await away.close()
 
 

@@ -17,6 +17,7 @@ from service.db import Pool
 from service.settings import Settings
 from service.store import projects, suppressions, users
 from testkit import bounces, processes
+from testkit.bounces import hand_over
 from testkit.outbox import ANN, request_mail
 from testkit.sink import Sink
 from testkit.waiting import until
@@ -43,40 +44,26 @@ async def sent(pool: Pool, a_worker, ann: users.User, paths: ReturnPath) -> UUID
     return mail
 
 
+async def listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
 @pytest.fixture
 async def lmtp(pool: Pool, settings: Settings, paths: ReturnPath) -> AsyncIterator[LmtpPort]:
     """A worker's listener."""
     intake = BounceIntake(pool, paths, settings.key_ring, days=9)
     port = LmtpPort("127.0.0.1", free_port(), intake, Metrics())
     task = asyncio.create_task(port.run())
-
-    async def listens() -> bool:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port.port)
-        except OSError:
-            return False
-        writer.close()
-        return True
-
-    await until(listens)
+    await until(lambda: listens(port.port))
     yield port
     task.cancel()
     await asyncio.wait([task])
-
-
-async def hand_over(port: int, to: str, raw: bytes) -> tuple[int, str]:
-    """Deliver a mail to the listener as a mail server does; return its answer."""
-
-    def deliver() -> tuple[int, str]:
-        with smtplib.LMTP("127.0.0.1", port) as client:
-            client.ehlo()
-            client.mail("")
-            code, text = client.rcpt(to)
-            if code == 250:
-                code, text = client.data(raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
-            return code, text.decode()
-
-    return await asyncio.to_thread(deliver)
 
 
 async def history(pool: Pool) -> list[tuple[str, str]]:
@@ -200,6 +187,7 @@ async def test_a_killed_worker_loses_no_bounce(
 
     for killed_at in (25, -1):
         async with processes.worker(ours, heartbeat=tmp_path / "alive") as worker:
+            await until(lambda: listens(port))
             await asyncio.gather(*(hand_over_some(lane, worker, killed_at) for lane in range(4)))
     assert left == {}
     rows = await pool.fetch("select mail_id, count(*) from mail_events where name = 'bounced' group by mail_id")
