@@ -57,7 +57,7 @@ async def enqueue(
 
 def token_to_mail(
     ctx: RequestContext, kind: Kind, *, letter: str, seconds: int, requested_user_id: str | None = None,
-    url: str | None = None, phrase: str = "",
+    url: str | None = None, phrase: str = "", invitation_id: str | None = None,
 ) -> MailedToken:  # fmt: skip
     """Return a token to issue under the key of today, and its letter; `url` as in `enqueue`."""
     return MailedToken(
@@ -70,7 +70,13 @@ def token_to_mail(
         locale=_locale(ctx),
         facts=_facts(ctx) | {"url": url, "phrase": phrase},
         sender=ctx.services.settings.mail_from,
+        invitation_id=invitation_id,
     )
+
+
+def notice_to_mail(ctx: RequestContext, *, letter: Notice) -> MailedToken:
+    """Return the token of a notice with a link that undoes what was done, and its letter, as `token_to_mail` does."""
+    return token_to_mail(ctx, Kind.ACCOUNT_UNDO, letter=letter, seconds=tokens.UNDO_SECONDS)
 
 
 def _locale(ctx: RequestContext) -> str:
@@ -95,10 +101,11 @@ async def enqueue_to_owner(
     *,
     letter: str,
     kind: Kind,
-    event: Event,
     seconds: int,
+    event: Event | None = None,
     url: str | None = None,
     requested_user_id: str | None = None,
+    invitation_id: str | None = None,
     phrase: str = "",
 ) -> Token:
     """Owe the owner of an address, if it has one, a link, or a code that works under `requested_user_id`.
@@ -107,8 +114,9 @@ async def enqueue_to_owner(
     """
     await mail_quotas.charge(ctx, email)
     token = token_to_mail(
-        ctx, kind, letter=letter, seconds=seconds, requested_user_id=requested_user_id, url=url, phrase=phrase
-    )
+        ctx, kind, letter=letter, seconds=seconds, requested_user_id=requested_user_id, url=url, phrase=phrase,
+        invitation_id=invitation_id,
+    )  # fmt: skip
     return await ctx.run_alone(
         partial(account_acts.mail_token, token=token, email=email, event=event, by=ctx.client),
         recall=partial(tokens.find_live, project_id=ctx.project.id, kind=kind, token_id=token.id),

@@ -45,13 +45,13 @@ async def create_token(operator: AdminContext, user_id: str, *, kid: str, length
 async def open_session(operator: AdminContext, user_id: str, *, seconds: int) -> tuple[Session, str]:
     """Open a session and return it with its secret; its device is the operator's. Raises UserNotFound, UserBlocked."""
     by = operator.by
-    place = ClientInfo(by.ip, countries.code(by.ip), user_agents.parse(by.user_agent))
+    place = ClientInfo(by.ip, countries.code(by.ip), user_agents.parse(by.user_agent), by.user_agent)
     async with operator.unit_of_work() as tx:
         user = await _lock_unblocked(operator, tx, user_id)
         session, secret = await sessions.open_session(
-            tx, user, provider="server", provider_uid="", place=place, seconds=seconds, first_factor="server"
-        )
-        await finish(operator, tx, user, Event.BY_OPERATOR_SESSION_CREATE)
+            tx, user, provider="server", provider_uid="", place=place, seconds=seconds, first_factor="server",
+            event=Event.BY_OPERATOR_SESSION_CREATE,
+        )  # fmt: skip
     return session, secret
 
 

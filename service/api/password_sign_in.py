@@ -7,7 +7,7 @@ from aiohttp import web
 from service import ids
 from service.accounts import mail_quotas, outgoing_mail
 from service.api import verification
-from service.api.sessions import OpenedSession, open_session, place_of, session_response
+from service.api.sessions import OpenedSession, place_of, session_response
 from service.crypto.secret import Secret
 from service.db import Act, Pool
 from service.errors import CredentialsInvalid, EmailUnverified, Overloaded, TooManyRequests, UserBlocked
@@ -49,11 +49,7 @@ async def create_session(ctx: RequestContext) -> web.Response:
         await _mail_verification(ctx, body.email)
         raise EmailUnverified
     fresh = await _renewed(ctx, user, body.password)
-    if await _should_notify(ctx, user):
-        opened = await _sign_in_with_notice(ctx, user, fresh, seconds=body.duration)
-    else:
-        opened = await _sign_in(ctx, user, fresh, seconds=body.duration)
-    return session_response(ctx, opened)
+    return session_response(ctx, await _sign_in(ctx, user, fresh, seconds=body.duration))
 
 
 async def _mail_verification(ctx: RequestContext, email: str) -> None:
@@ -67,13 +63,14 @@ async def _mail_verification(ctx: RequestContext, email: str) -> None:
 
 
 async def _sign_in(ctx: RequestContext, user: User, fresh: str | None, *, seconds: int | None) -> OpenedSession:
-    """Open the session by one statement. Raises CredentialsInvalid where the user has changed meanwhile."""
+    """Open the session, and owe a notice of it, by one statement. Raises CredentialsInvalid if the user has changed."""
     session_id, secret = ids.new(), sessions.new_secret()
+    notice = outgoing_mail.notice_to_mail(ctx, letter="new_device") if await _should_notify(ctx, user) else None
 
     async def enter(tx: UnitOfWork, act: Act) -> SignedIn:
         signed_in = await account_acts.sign_in(
             tx, act, user=user, rehashed=fresh, session_id=session_id, secret=secret, place=place_of(ctx),
-            seconds=seconds or ctx.project.session_seconds, event=Event.SESSION_CREATE, by=ctx.client,
+            seconds=seconds or ctx.project.session_seconds, notice=notice, event=Event.SESSION_CREATE, by=ctx.client,
         )  # fmt: skip
         if signed_in is None:
             raise CredentialsInvalid
@@ -85,22 +82,6 @@ async def _sign_in(ctx: RequestContext, user: User, fresh: str | None, *, second
 
     session = await ctx.run_alone(enter, recall=recall)
     return OpenedSession(session, Secret(secret), session.provider_uid, session.email_verified)
-
-
-async def _sign_in_with_notice(
-    ctx: RequestContext, user: User, fresh: str | None, *, seconds: int | None
-) -> OpenedSession:
-    """Open the session and owe its owner a notice. Raises CredentialsInvalid as `_sign_in` does."""
-    async with ctx.unit_of_work() as tx:
-        now = await users.lock(tx, ctx.project.id, user_id=user.id)
-        # Another login may have replaced the hash meanwhile: the password is the same as long as its date is.
-        if now is None or now.status == "blocked" or now.password_updated_at != user.password_updated_at:
-            raise CredentialsInvalid
-        if fresh:
-            await users.rehash_password(tx, user, password_hash=fresh)
-        opened = await open_session(ctx, tx, now, provider="email", first_factor="password", seconds=seconds)
-        await outgoing_mail.notify(ctx, tx, letter="new_device", user=now)
-    return opened
 
 
 async def _renewed(ctx: RequestContext, user: User, password: Secret) -> str | None:

@@ -13,7 +13,6 @@ from aiohttp import web
 from service import ids
 from service.accounts import (
     first_tab,
-    issued_tokens,
     mail_quotas,
     mailed_codes,
     outgoing_mail,
@@ -108,13 +107,11 @@ async def enqueue_link(
     ctx: RequestContext, email: str, *, user_id: str | None = None, url: str | None = None, phrase: str = ""
 ) -> Token:
     """Owe an address a link that signs in. The number of the first tab is no phrase: the mail must not tell it."""
-    await mail_quotas.charge(ctx, email)
     invitation_id = await presented_invitations.find(ctx)
-    async with ctx.unit_of_work() as tx:
-        kind = first_tab.kind_of_link(ctx)
-        token = await _issue_token(ctx, tx, kind, email, user_id=user_id, invitation_id=invitation_id)
-        await outgoing_mail.enqueue(ctx, tx, letter="magic_url", to=token, url=url, phrase=phrase)
-    return token
+    return await outgoing_mail.enqueue_to_owner(
+        ctx, email, letter="magic_url", kind=first_tab.kind_of_link(ctx), seconds=ctx.project.magic_url_seconds,
+        url=url, requested_user_id=ids.given(user_id), invitation_id=invitation_id, phrase=phrase,
+    )  # fmt: skip
 
 
 class CreateEmailToken(Body):
@@ -138,32 +135,16 @@ async def create_email_token(ctx: RequestContext) -> web.Response:
 
 async def enqueue_code(ctx: RequestContext, email: str, *, user_id: str | None = None, phrase: str = "") -> Token:
     """Owe an address a code that signs in."""
-    await mail_quotas.charge(ctx, email)
     invitation_id = await presented_invitations.find(ctx)
-    async with ctx.unit_of_work() as tx:
-        token = await _issue_token(ctx, tx, Kind.OTP, email, user_id=user_id, invitation_id=invitation_id)
-        await outgoing_mail.enqueue(ctx, tx, letter="otp", to=token, phrase=phrase)
-    return token
+    return await outgoing_mail.enqueue_to_owner(
+        ctx, email, letter="otp", kind=Kind.OTP, seconds=ctx.project.otp_seconds,
+        requested_user_id=ids.given(user_id), invitation_id=invitation_id, phrase=phrase,
+    )  # fmt: skip
 
 
 def _token_response(ctx: RequestContext, token: Token, phrase: str) -> dict[str, Any]:
     return responses.token(
         ctx, tokens.with_public_id(ctx.services.ring, token), user_id=token.requested_user_id or "", phrase=phrase
-    )
-
-
-async def _issue_token(
-    ctx: RequestContext, tx: UnitOfWork, kind: Kind, email: str, *, user_id: str | None, invitation_id: str | None
-) -> Token:
-    seconds = ctx.project.otp_seconds if kind is Kind.OTP else ctx.project.magic_url_seconds
-    return await issued_tokens.issue_to_address(
-        ctx,
-        tx,
-        kind=kind,
-        address=email,
-        requested_user_id=ids.given(user_id),
-        seconds=seconds,
-        invitation_id=invitation_id,
     )
 
 

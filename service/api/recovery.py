@@ -114,7 +114,7 @@ async def redeem(ctx: RequestContext, found: Token | None, password: Secret) -> 
         raise RecoveryTokenInvalid
     # Hashed only now, so that junk costs no hash, and outside the transaction, so that no lock waits for it.
     password_hash = await _accepted(ctx, found, password.reveal())
-    notice = outgoing_mail.token_to_mail(ctx, Kind.ACCOUNT_UNDO, letter="password_changed", seconds=tokens.UNDO_SECONDS)
+    notice = outgoing_mail.notice_to_mail(ctx, letter="password_changed")
 
     async def recover(tx: UnitOfWork, act: Act) -> Token:
         token = await account_acts.recover_account(

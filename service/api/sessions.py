@@ -20,7 +20,7 @@ from service.http.request_body import Body, read
 from service.http.responses import NO_TOKENS, ShownTokens
 from service.http.routing import contract, limited, member
 from service.rate_limiter import HOUR
-from service.store import events, sessions, users
+from service.store import events, sessions
 from service.store.events import Event
 from service.store.identities import Identity
 from service.store.sessions import ClientInfo, FirstFactor, Session
@@ -66,16 +66,16 @@ async def open_session(
         first_factor=first_factor,
         assurance=assurance,
         identity_id=identity.id if identity else None,
+        event=Event.SESSION_CREATE,
     )
-    await users.update_accessed_at(tx, user)
-    await events.record(tx, ctx.project.id, event=Event.SESSION_CREATE, user_id=user.id, by=ctx.client)
     shown = provider_tokens.shown(ctx, identity)
     return OpenedSession(session, Secret(secret), address, verified, shown)
 
 
 def place_of(ctx: RequestContext) -> ClientInfo:
     """Return what a new session keeps of its client."""
-    return ClientInfo(ctx.client.ip, countries.code(ctx.client.ip), user_agents.parse(ctx.client.user_agent))
+    client = ctx.client
+    return ClientInfo(client.ip, countries.code(client.ip), user_agents.parse(client.user_agent), client.user_agent)
 
 
 def _proved_address(user: User, provider: str) -> tuple[str, bool]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from service import ids, tracing
+from service import ids
 from service.crypto import key_derivation
 from service.db import Act, Queries
 from service.errors import UserExists
-from service.store import outbox, sessions
+from service.store import events, outbox, sessions
 from service.store.events import Actor, Event
 from service.store.sessions import ClientInfo, Session
 from service.store.tokens import Kind, Token
@@ -34,6 +34,7 @@ class MailedToken:
     locale: str
     facts: dict[str, Any]
     sender: str
+    invitation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +67,17 @@ class SignedIn(Session):
     email_verified: bool
 
 
-async def mail_token(tx: UnitOfWork, act: Act, *, token: MailedToken, email: str, event: Event, by: Actor) -> Token:
-    """Issue a token for an address, whoever has it, and owe its mail. The event waits for the worker to find the user.
+async def mail_token(
+    tx: UnitOfWork, act: Act, *, token: MailedToken, email: str, event: Event | None, by: Actor
+) -> Token:
+    """Issue a token for an address, whoever has it, and owe its mail. An event waits for the worker to find the user.
 
     The same rows are written for every address.
     """
     issued = await _sql.one(
-        tx, "mail_token", Token, **_act(act), email=email, **_mailed(tx, token), **_event(event, by)
-    )
+        tx, "mail_token", Token, **_act(act), email=email, invitation_id=token.invitation_id, **_mailed(tx, token),
+        **events.facts(event, by),
+    )  # fmt: skip
     assert issued is not None  # noqa: S101 - an insert that returns always has a row
     _count_mailed(tx, token)
     return issued
@@ -88,7 +92,7 @@ async def mail_token_to_member(
     refused.
     """
     facts = {"user_id": member.id, "session_id": member.session_id, "email": member.email}
-    recorded = _event(event, by)
+    recorded = events.facts(event, by)
     tx.events.append(recorded["event_id"])
     found = await _sql.one(
         tx, "mail_token_to_member", MemberToken, **_act(act), **facts, refuse_verified=refuse_verified,
@@ -104,7 +108,7 @@ async def create_account(
 ) -> User:
     """Create an account. Raises UserExists as `users.create` does."""
     facts = {"id": user_id, "email": email, "name": name, "password_hash": password_hash}
-    recorded = _event(event, by)
+    recorded = events.facts(event, by)
     tx.events.append(recorded["event_id"])
     user = await _sql.one(tx, "create_account", User, **_act(act), **facts, **recorded)
     if user is None:
@@ -122,16 +126,17 @@ async def sign_in(
     secret: str,
     place: ClientInfo,
     seconds: int,
+    notice: MailedToken | None,
     event: Event,
     by: Actor,
 ) -> SignedIn | None:
     """Open a session for the user whose password was right; `rehashed` is its hash under today's parameters.
 
-    None if the user was blocked or the password changed meanwhile.
+    A notice goes to an address that is proved. None if the user was blocked or the password changed meanwhile.
     """
-    recorded = _event(event, by)
+    recorded = events.facts(event, by)
     tx.events.append(recorded["event_id"])
-    return await _sql.one(
+    signed_in = await _sql.one(
         tx,
         "sign_in",
         SignedIn,
@@ -145,8 +150,12 @@ async def sign_in(
         country_code=place.country_code,
         device=sessions.device_lines(place),
         seconds=seconds,
+        **_notice(tx, notice),
         **recorded,
     )
+    if notice and signed_in and signed_in.email_verified:
+        _count_mailed(tx, notice)
+    return signed_in
 
 
 async def recover_account(
@@ -158,7 +167,7 @@ async def recover_account(
     What was added before the address was proved by its holder goes too. So many of the last passwords are remembered.
     None if the token has been used or has expired, the address has changed since, or the user is blocked.
     """
-    facts, recorded = _mailed(tx, notice), _event(event, by)
+    recorded = events.facts(event, by)
     tx.events.append(recorded["event_id"])
     used = await _sql.one(
         tx,
@@ -169,10 +178,8 @@ async def recover_account(
         token_id=token.id,
         password_hash=password_hash,
         kept=kept,
-        notice_id=facts["token_id"],
-        undo_seconds=facts["seconds"],
         counts_passkeys=counts_passkeys,
-        **{name: facts[name] for name in ("kid", "mail_id", "letter", "locale", "facts", "message_id")},
+        **_notice(tx, notice),
         **recorded,
     )
     if used is not None:
@@ -195,14 +202,15 @@ def _mailed(tx: UnitOfWork, token: MailedToken) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _notice(tx: UnitOfWork, token: MailedToken | None) -> dict[str, Any]:
+    """Return the parameters of a notice with its link, which are None where none is owed."""
+    facts = _mailed(tx, token) if token else {}
+    shared = ("kid", "mail_id", "letter", "locale", "facts", "message_id")
+    named = {"notice_id": facts.get("token_id"), "undo_seconds": facts.get("seconds")}
+    return named | {name: facts.get(name) for name in shared}
+
+
 def _count_mailed(tx: UnitOfWork, token: MailedToken) -> None:
     """Have a token that was issued, and its letter, counted after COMMIT."""
     tx.committed.issued.append(token.kind)
     tx.committed.letters.append(token.letter)
-
-
-def _event(event: Event, by: Actor) -> dict[str, Any]:
-    return {
-        "event_id": ids.new_uuid(), "event": event, "ip": by.ip, "user_agent": by.user_agent,
-        "traceparent": tracing.traceparent(),
-    }  # fmt: skip

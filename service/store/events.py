@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from service import ids, tracing
@@ -126,6 +127,14 @@ class PendingProject:
 @dataclass(frozen=True, slots=True)
 class EventId:
     id: UUID
+
+
+def facts(event: Event | None, by: Actor) -> dict[str, Any]:
+    """Return the parameters of a statement that records an event beside what it is about."""
+    return {
+        "event_id": ids.new_uuid(), "event": event, "ip": by.ip, "user_agent": by.user_agent,
+        "traceparent": tracing.traceparent(),
+    }  # fmt: skip
 
 
 async def record(

@@ -11,7 +11,10 @@ from typing import Any, Literal
 from service import ids
 from service.crypto import key_derivation
 from service.db import Executor, Queries
+from service.store import events
+from service.store.events import Actor, Event
 from service.store.project_rows import UserRows, delete_by_project
+from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
 _sql = Queries("sessions")
@@ -59,6 +62,7 @@ class ClientInfo:
     ip: str
     country_code: str
     device: object
+    user_agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class SessionPage:
 
 
 async def open_session(
-    conn: Executor,
+    conn: Executor | UnitOfWork,
     user: User,
     *,
     provider: str,
@@ -82,15 +86,19 @@ async def open_session(
     first_factor: FirstFactor = "unknown",
     assurance: int = 1,
     identity_id: str | None = None,
+    event: Event | None = None,
 ) -> tuple[Session, str]:
-    """Open a session and return it with its secret, which is stored nowhere.
+    """Open a session and return it with its secret, which is stored nowhere. Its event is recorded if it has one.
 
     `assurance` is 2 where two factors were proved; `identity_id` is of the identity whose tokens the session shows.
     """
     secret = new_secret()
+    recorded = events.facts(event, Actor(place.ip, place.user_agent))
+    if event is not None and isinstance(conn, UnitOfWork):
+        conn.events.append(recorded["event_id"])
     session = await _sql.one(
         conn,
-        "create_session",
+        "open_session",
         Session,
         project_id=user.project_id,
         user_id=user.id,
@@ -102,10 +110,10 @@ async def open_session(
         factors=_SHOWN.get(first_factor, [first_factor]),
         assurance=2 if first_factor == "passkey" else assurance,
         identity_id=identity_id,
-        ip=place.ip,
         country_code=place.country_code,
         device=device_lines(place),
         seconds=seconds,
+        **recorded,
     )
     assert session is not None  # noqa: S101 - an insert that returns always has a row
     return session, secret

@@ -271,24 +271,9 @@ async def last_passwords(conn: Executor, user: User, *, most: int) -> list[str]:
     return [user.password_hash, *(one.password_hash for one in earlier)]
 
 
-async def rehash_password(conn: Executor, user: User, *, password_hash: str) -> None:
-    await _sql.run(
-        conn,
-        "rehash_password",
-        project_id=user.project_id,
-        id=user.id,
-        earlier_hash=user.password_hash,
-        password_hash=password_hash,
-    )
-
-
 async def verify_email(conn: Executor, user: User, *, by_holder: bool) -> None:
     """Mark the address as proved; `by_holder` if the holder of the account's session, or its only user, proved it."""
     await _sql.run(conn, "verify_email", project_id=user.project_id, id=user.id, by_holder=by_holder)
-
-
-async def update_accessed_at(conn: Executor, user: User) -> None:
-    await _sql.run(conn, "record_user_access", project_id=user.project_id, id=user.id)
 
 
 async def lock_by_email(conn: Executor, project_id: str, *, email: str) -> User | None:

@@ -1,10 +1,11 @@
--- name: mail_token(act, project_id, token_id, kind, requested_user_id, email, kid, seconds, mail_id, letter, locale, facts, message_id, event_id, event, ip, user_agent, traceparent) -> Token
--- Token, mail and event of an address, whoever has it: the same rows for each.
+-- name: mail_token(act, project_id, token_id, kind, requested_user_id, invitation_id, email, kid, seconds, mail_id, letter, locale, facts, message_id, event_id, event, ip, user_agent, traceparent) -> Token
+-- Token, mail and event of an address, whoever has it: the same rows for each. Without `event` there is none.
 with act as (
     insert into acts (project_id, id) values (:project_id, :act)
 ), token as (
-    insert into tokens (project_id, id, kind, asked_as, email, kid, expires_at)
-    values (:project_id, :token_id, :kind, :requested_user_id, :email, :kid, now() + make_interval(secs => :seconds))
+    insert into tokens (project_id, id, kind, asked_as, invitation_id, email, kid, expires_at)
+    values (:project_id, :token_id, :kind, :requested_user_id, :invitation_id, :email, :kid,
+        now() + make_interval(secs => :seconds))
     returning *
 ), mail as (
     insert into mails (project_id, id, letter, token_id, recipient, locale, facts, deadline_at, message_id,
@@ -14,7 +15,8 @@ with act as (
     from token
 ), event as (
     insert into events (project_id, id, name, token_id, ready, ip, user_agent, traceparent)
-    select project_id, :event_id::uuid, :event, id, false, :ip, :user_agent, :traceparent from token
+    select project_id, :event_id::uuid, :event::text, id, false, :ip, :user_agent, :traceparent from token
+    where :event::text is not null
 )
 select project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at
 from token;
@@ -58,8 +60,9 @@ select project_id, id, email, email_version, email_verified, name, password_hash
 from create_account(:project_id, :act, :id, :email, :name, :password_hash, :event_id, :event, :ip, :user_agent,
     :traceparent);
 
--- name: sign_in(act, project_id, user_id, password_updated_at, earlier_hash, password_hash, id, secret_hash, ip, country_code, device, seconds, event_id, event, user_agent, traceparent) -> SignedIn?
+-- name: sign_in(act, project_id, user_id, password_updated_at, earlier_hash, password_hash, id, secret_hash, ip, country_code, device, seconds, notice_id, kid, undo_seconds, mail_id, letter, locale, facts, message_id, event_id, event, user_agent, traceparent) -> SignedIn?
 -- No row if the user was blocked, or another password was set, meanwhile: the same password hashed anew keeps its date.
+-- Without `notice_id` no notice is owed.
 select (s.opened).project_id, (s.opened).user_id, (s.opened).id, (s.opened).provider, (s.opened).provider_uid,
     (s.opened).ip, (s.opened).country_code, (s.opened).os_code, (s.opened).os_name, (s.opened).os_version,
     (s.opened).client_type, (s.opened).client_code, (s.opened).client_name, (s.opened).client_version,
@@ -67,7 +70,8 @@ select (s.opened).project_id, (s.opened).user_id, (s.opened).id, (s.opened).prov
     (s.opened).device_model, (s.opened).created_at, (s.opened).updated_at, (s.opened).expires_at, (s.opened).factors,
     (s.opened).mfa_at, s.was_verified as email_verified
 from sign_in(:project_id, :act, :user_id, :password_updated_at, :earlier_hash, :password_hash, :id, :secret_hash, :ip,
-    :country_code, string_to_array(:device, E'\n'), :seconds, :event_id, :event, :user_agent, :traceparent) s;
+    :country_code, string_to_array(:device, E'\n'), :seconds, :notice_id, :kid, :undo_seconds, :mail_id, :letter, :locale,
+    :facts, :message_id, :event_id, :event, :user_agent, :traceparent) s;
 
 -- name: recover_account(act, project_id, user_id, token_id, password_hash, kept, notice_id, kid, undo_seconds, mail_id, letter, locale, facts, counts_passkeys, message_id, event_id, event, ip, user_agent, traceparent) -> Token?
 -- No row if the token has been used or has expired, the address has changed since, or the user is blocked.

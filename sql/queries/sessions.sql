@@ -1,11 +1,18 @@
--- name: create_session(project_id, user_id, id, secret_hash, provider, provider_uid, first_factor, factors, assurance, identity_id, ip, country_code, device, seconds) -> Session
+-- name: open_session(project_id, user_id, id, secret_hash, provider, provider_uid, first_factor, factors, assurance, identity_id, country_code, device, seconds, event_id, event, ip, user_agent, traceparent) -> Session
 -- With the user's row locked. Of more sessions than the project allows the oldest end. A passkey counts as a challenge
--- that was passed.
+-- that was passed. What the app's server opens is no access by the user.
 with gone as (
     delete from sessions where project_id = :project_id and user_id = :user_id and id <= (
         select id from sessions where project_id = :project_id and user_id = :user_id
         order by id desc offset (select session_limit - 1 from projects where id = :project_id) limit 1
     )
+), accessed as (
+    update users set accessed_at = now()
+    where project_id = :project_id and id = :user_id and :first_factor::text <> 'server'
+), event as (
+    insert into events (project_id, id, name, user_id, ip, user_agent, traceparent)
+    select :project_id, :event_id::uuid, :event::text, :user_id, :ip, :user_agent, :traceparent
+    where :event::text is not null
 )
 insert into sessions (project_id, user_id, id, secret_hash, provider, provider_uid, first_factor, factors, assurance,
     mfa_at, identity_id, ip, country_code,

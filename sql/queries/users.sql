@@ -126,11 +126,6 @@ where s.project_id = :project_id and s.user_id = :user_id and s.id = :session_id
 update users set password_hash = :password_hash, password_updated_at = now(), updated_at = now()
 where project_id = :project_id and id = :id;
 
--- name: rehash_password(project_id, id, earlier_hash, password_hash)
--- The same password hashed with today's parameters; no row if it was changed meanwhile.
-update users set password_hash = :password_hash
-where project_id = :project_id and id = :id and password_hash = :earlier_hash;
-
 -- name: record_password(project_id, user_id, password_hash, kept)
 -- An earlier password, so that it is not chosen again; as many as the project asks for, the current one counted.
 with gone as (
@@ -152,9 +147,6 @@ order by id desc limit :most;
 update users set email_verified = true, updated_at = now(),
     proved_by_holder = :by_holder or (email_verified and proved_by_holder)
 where project_id = :project_id and id = :id;
-
--- name: record_user_access(project_id, id)
-update users set accessed_at = now() where project_id = :project_id and id = :id;
 
 -- name: lock_user_by_email(project_id, email) -> User?
 select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,

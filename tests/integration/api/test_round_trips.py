@@ -10,6 +10,7 @@ from aiohttp import DummyCookieJar
 from service.app import make
 from service.db import Pool
 from service.settings import Settings
+from service.store import projects
 from service.store.projects import Project
 from service.store.tokens import Kind
 from testkit.api import Api
@@ -62,6 +63,7 @@ async def call(api: Api, status: int, method: str, path: str, **kwargs: object) 
 async def test_round_trips_of_acts(measured: Api, pool: Pool, settings: Settings, trips):
     """An act takes no more round trips than it needs: what can be one statement is one."""
     api, post, numbers = measured, Post(pool, settings), count()
+    await projects.change(pool, "shop", notify_new_device=True)  # which concerns proved addresses alone
 
     async def sign_up() -> str:
         email = f"user-{next(numbers)}@example.com"
@@ -84,19 +86,35 @@ async def test_round_trips_of_acts(measured: Api, pool: Pool, settings: Settings
     async def finish_recovery() -> None:
         await call(api, 200, "PUT", "/v1/account/recovery", json=proofs.pop())
 
+    async def ask_for_a_link() -> None:
+        body = {"userId": "unique()", "email": f"user-{next(numbers)}@example.com"}
+        await call(api, 201, "POST", "/v1/account/tokens/magic-url", json=body, modern=True)
+
+    links = [await _proof(pool, post, number, Kind.MAGIC_URL) for number in range(4, 8)]
+
+    async def sign_in_by_a_link() -> None:
+        body = {name: value for name, value in links.pop().items() if name in ("userId", "secret")}
+        await call(api, 201, "PUT", "/v1/account/sessions/magic-url", json=body)
+
     found = {"sign-up": await trips(sign_up)}
     email = await sign_up()
     found |= {"sign-in": await trips(sign_in), "recovery": await trips(recover)}
     member = await api.sign_in(email, PASSWORD)
     found |= {"verification": await trips(verify), "PUT recovery": await trips(finish_recovery)}
-    assert found == {"sign-up": 2, "sign-in": 4, "recovery": 2, "verification": 4, "PUT recovery": 5}
+    found |= {"link": await trips(ask_for_a_link), "sign-in by a link": await trips(sign_in_by_a_link)}
+    await pool.execute("update users set email_verified = true where email = $1", email)
+    found |= {"sign-in with a notice": await trips(sign_in)}
+    assert found == {
+        "sign-up": 2, "sign-in": 4, "recovery": 2, "verification": 4, "PUT recovery": 5, "link": 2,
+        "sign-in by a link": 9, "sign-in with a notice": 5,
+    }  # fmt: skip
 
 
-async def _proof(pool: Pool, post: Post, number: int) -> dict[str, str]:
-    """A user, and the body that uses the link of a recovery of that user."""
+async def _proof(pool: Pool, post: Post, number: int, kind: Kind = Kind.RECOVERY) -> dict[str, str]:
+    """A user, and the body that uses a link that was mailed to that user."""
     email, user_id = f"owner-{number}@example.com", f"owner-{number}"
     await pool.execute(
         "insert into users (project_id, id, email, email_verified, password_hash, password_updated_at)"
         f" values ('shop', '{user_id}', '{email}', true, '', now())"
     )
-    return (await post.issue(Kind.RECOVERY, user_id, email=email)).body
+    return (await post.issue(kind, user_id, email=email)).body
