@@ -12,8 +12,9 @@ import orjson
 from service.cli.commands import UsageError, database, find_project
 from service.cli.progress import Progress
 from service.db import Executor
-from service.store import users
-from service.store.users import Page, User, UserFilter
+from service.store import user_lists
+from service.store.user_lists import Page, UserFilter
+from service.store.users import User
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -71,7 +72,7 @@ def line(user: User, *, hashes: bool) -> dict[str, Any]:
 async def _all(pool: Executor, project_id: str) -> AsyncIterator[User]:
     cursor: User | None = None
     while True:
-        found = await users.page(pool, project_id, wanted=UserFilter(), page=Page(cursor=cursor, limit=_PAGE))
+        found = await user_lists.page(pool, project_id, wanted=UserFilter(), page=Page(cursor=cursor, limit=_PAGE))
         for user in found:
             yield user
         if len(found) < _PAGE:

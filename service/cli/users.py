@@ -28,7 +28,8 @@ from service.cli.user_commands import add_user_command, admin_context, find_user
 from service.db import Pool
 from service.store import user_search
 from service.store.projects import Project
-from service.store.users import Page, User, UserFilter
+from service.store.user_lists import Page, UserFilter
+from service.store.users import User
 
 if TYPE_CHECKING:
     from service.settings import Settings

@@ -11,7 +11,8 @@ from service.http import list_queries
 from service.http.context import RequestContext
 from service.http.list_queries import FARTHEST, MOST, Paging, Query
 from service.store import users
-from service.store.users import Page, SortColumn, User, UserFilter
+from service.store.user_lists import Page, SortColumn, UserFilter
+from service.store.users import User
 
 # Names to order by, and their columns: no text of a client ever gets into a statement.
 ORDERS: dict[str, SortColumn] = {

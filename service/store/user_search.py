@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 from service.db import Executor, Queries
 from service.errors import QueryInvalid
-from service.store import user_texts, user_windows, users
+from service.store import user_lists, user_texts, user_windows
+from service.store.user_lists import Page, SortColumn, UserFilter
 from service.store.user_texts import PARTS, SAMPLED, Extent
-from service.store.users import Page, SortColumn, User, UserFilter
+from service.store.users import User
 
 _sql = Queries("user_search")
 # So many users can be looked through, sorted and counted in some hundredths of a second.
@@ -43,10 +44,10 @@ async def bound(conn: Executor, project_id: str, *, wanted: UserFilter, page: Pa
         return Listing(wanted, page)
     if parts:
         return await _bound_texts(conn, project_id, parts, extent, Listing(wanted, page))
-    expected = await users.expected(conn, project_id, wanted=wanted)
+    expected = await user_lists.expected(conn, project_id, wanted=wanted)
     if page.by in _ORDERS:
         return Listing(wanted, page, few=expected <= MOST, expected=expected if expected > MOST else None)
-    if expected > MOST or await users.count(conn, project_id, wanted=wanted, most=MOST + 1) > MOST:
+    if expected > MOST or await user_lists.count(conn, project_id, wanted=wanted, most=MOST + 1) > MOST:
         raise QueryInvalid(f"More than {MOST} users match: narrow them to order by this attribute.")
     return Listing(wanted, page)
 
@@ -70,7 +71,7 @@ async def _bound_texts(
 
 async def find(conn: Executor, project_id: str, listing: Listing) -> list[User]:
     """List the users of the page. Raises QueryInvalid if too many would be looked through."""
-    by_index = users.sorted_page if listing.few else users.page
+    by_index = user_lists.sorted_page if listing.few else user_lists.page
     read = by_index if listing.expected is None else user_windows.page
     return await read(conn, project_id, wanted=listing.wanted, page=listing.page)
 
@@ -78,7 +79,7 @@ async def find(conn: Executor, project_id: str, listing: Listing) -> list[User]:
 async def count(conn: Executor, project_id: str, listing: Listing, *, most: int) -> int:
     """Count the users, `most` at most; an estimate where too many would be looked through."""
     if listing.expected is None:
-        return await users.count(conn, project_id, wanted=listing.wanted, most=most)
+        return await user_lists.count(conn, project_id, wanted=listing.wanted, most=most)
     return await user_windows.count(conn, project_id, wanted=listing.wanted, most=most, expected=listing.expected)
 
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from service.db import Executor, Queries
 from service.errors import QueryInvalid
-from service.store import users
-from service.store.users import Page, SortKey, User, UserFilter
+from service.store import user_lists
+from service.store.user_lists import Page, SortKey, UserFilter
+from service.store.users import User
 
 _sql = Queries("user_windows")
 # Users that one statement looks through in some ten milliseconds: by age their rows lie side by side.
@@ -17,10 +18,10 @@ _WINDOWS = 25
 async def page(conn: Executor, project_id: str, *, wanted: UserFilter, page: Page) -> list[User]:
     """List users in an order that has an index. Raises QueryInvalid if too few match to fill the page."""
     found: list[User] = []
-    place, rest = users.sort_key(page) or _beginning(wanted, page), page
+    place, rest = user_lists.sort_key(page) or _beginning(wanted, page), page
     for _ in range(_WINDOWS):
         end = await _window_end(conn, project_id, page=page, after=place)
-        here = await users.between(conn, project_id, wanted=wanted, page=rest, after=place, until=end)
+        here = await user_lists.between(conn, project_id, wanted=wanted, page=rest, after=place, until=end)
         found += here
         if end is None or len(found) == page.limit or _is_beyond(end, wanted, page):
             return found[::-1] if page.before else found
@@ -45,7 +46,7 @@ async def count(conn: Executor, project_id: str, *, wanted: UserFilter, most: in
             created_from=wanted.created_from if end is None or is_last else end.moment,
             created_until=place.moment if place else None,
         )
-        found += await users.count(conn, project_id, wanted=here, most=most - found)
+        found += await user_lists.count(conn, project_id, wanted=here, most=most - found)
         if is_last or found == most:
             return found
         place = None if end is None else SortKey(end.moment, "", "")

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from service.db import Pool
-from service.store import user_windows, users
-from service.store.users import Page, SortColumn, UserFilter
+from service.store import user_lists, user_windows
+from service.store.user_lists import Page, SortColumn, UserFilter
 
 _ORDERS: tuple[SortColumn, ...] = ("id", "created_at", "name", "email")
 
@@ -33,11 +33,11 @@ async def test_windows_and_sorting_list_what_one_statement_lists(twenty: Pool, d
     for wanted in (UserFilter(verified=True), UserFilter(verified=False, created_from=start, created_until=end)):
         for by in _ORDERS:
             page = Page(by=by, descending=descending, before=before, limit=3)
-            for cursor in (None, *await users.page(twenty, "shop", wanted=wanted, page=replace(page, limit=20))):
+            for cursor in (None, *await user_lists.page(twenty, "shop", wanted=wanted, page=replace(page, limit=20))):
                 here = replace(page, cursor=cursor)
-                expected = await users.page(twenty, "shop", wanted=wanted, page=here)
+                expected = await user_lists.page(twenty, "shop", wanted=wanted, page=here)
                 assert await user_windows.page(twenty, "shop", wanted=wanted, page=here) == expected, here
-                assert await users.sorted_page(twenty, "shop", wanted=wanted, page=here) == expected, here
+                assert await user_lists.sorted_page(twenty, "shop", wanted=wanted, page=here) == expected, here
 
 
 async def test_windows_count_all(twenty: Pool, monkeypatch: pytest.MonkeyPatch):

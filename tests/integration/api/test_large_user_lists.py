@@ -135,7 +135,7 @@ async def test_migrate_makes_the_index_later_too(pool: Pool, server: dict[str, s
 async def test_a_page_in_an_order_reads_its_index_alone(pool: Pool, server: dict[str, str], by: str, descending: bool):
     """The first page and one behind a cursor are read in order: nothing is sorted but the page itself."""
     await pool.execute("analyze users")
-    statement = Queries("users").statements["list_users"]
+    statement = Queries("user_lists").statements["list_users"]
     facts = dict.fromkeys(statement.params) | {
         "project_id": "shop", "by": by, "descending": descending, "limit": 25, "offset": 0,
     }  # fmt: skip
