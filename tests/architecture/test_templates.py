@@ -15,6 +15,7 @@ _POSTING = (
     "outgoing_mail.enqueue",
     "outgoing_mail.enqueue_to_owner",
     "outgoing_mail.notify",
+    "outgoing_mail.notice_to_mail",
     "notify",
     "letter_drafts.make",
     "verification.enqueue_to_member",
