@@ -89,6 +89,8 @@ def choose(path: str, wanted: str | None, found: list[str], known: dict[str, str
     if wanted is None and len(found) > 1:
         raise UsageError(f"{path} has users of several projects: name one by --source-project: {listed}")
     number = found[0] if wanted is None else known.get(wanted, wanted)
+    if number not in found and not known and len(found) == 1:
+        return found[0]  # tables of one project alone were dumped, and nothing tells its id
     if number not in found:
         raise UsageError(f"{path} has no users of that project, but of: {listed}")
     return number

@@ -24,7 +24,7 @@ def add(verbs: Any) -> None:
     made.formatter_class, made.epilog = argparse.RawDescriptionHelpFormatter, _EPILOG
     made.add_argument("--project", required=True, help="the project here")
     made.add_argument("--endpoint", help="URL of the API, such as https://cloud.appwrite.io/v1")
-    made.add_argument("--source-project", metavar="ID", help="the Appwrite project, if a dump has several too")
+    made.add_argument("--source-project", metavar="ID", help="the Appwrite project; for a dump only if it has several")
     made.add_argument("--key-file", metavar="FILE", help=f"file with the API key; {KEY} if not given")
     made.add_argument("--dump", metavar="FILE", help="of the Appwrite database, as mariadb-dump or mysqldump writes it")
     made.add_argument("--dump-key-file", metavar="FILE", help=f"file with its _APP_OPENSSL_KEY_V1; else {DUMP_KEY}")
