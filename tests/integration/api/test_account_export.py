@@ -1,13 +1,19 @@
 """GET /v1/account/export: everything about the account, for its user alone."""
 
+import asyncio
+import signal
+from contextlib import suppress
+
 import orjson
 import pytest
-from aiohttp import ClientPayloadError
+from aiohttp import ClientPayloadError, ClientSession
 
 from service.crypto.secret import Secret
 from service.db import Pool
+from testkit import processes
 from testkit.api import Api, kind
 from testkit.factors import AUTHENTICATOR, CHALLENGES, PATH, App
+from testkit.waiting import until
 from worker.security_log import SecurityLogWriter
 
 EXPORT = "/v1/account/export"
@@ -48,8 +54,8 @@ async def test_the_document_has_everything_of_the_account_and_of_nobody_else(api
     assert member["Cookie"].partition("=")[2] not in text
 
 
-async def test_a_large_document_is_whole(api: Api, pool: Pool):
-    """Lists longer than a page come entry by entry, none twice and none left out, also where times are equal."""
+async def with_log(api: Api, pool: Pool, count: int) -> dict[str, str]:
+    """A member whose security log has so many entries more."""
     await api.sign_up()
     member = await api.sign_in()
     await SecurityLogWriter(pool).write_pending()
@@ -61,8 +67,14 @@ async def test_a_large_document_is_whole(api: Api, pool: Pool):
         f"""insert into logs (project_id, id, user_id, name, ip, at, country_code, {columns})
             select project_id, gen_random_uuid(), user_id, 'account.update.name', n::text, now(), country_code,
                 {columns}
-            from logs, generate_series(1, 1499) n where name = 'account.create'"""
+            from logs, generate_series(1, {count}) n where name = 'account.create'"""
     )
+    return member
+
+
+async def test_a_large_document_is_whole(api: Api, pool: Pool):
+    """Lists longer than a page come entry by entry, none twice and none left out, also where times are equal."""
+    member = await with_log(api, pool, 1499)
     answer = await api.call("GET", EXPORT, headers=member)
     assert "Content-Length" not in answer.headers
     entries = [row["ip"] for row in answer.data["logs"] if row["event"] == "user.update"]
@@ -79,6 +91,46 @@ async def test_a_document_that_breaks_off_is_seen_to_be_cut(api: Api, pool: Pool
             await api.call("GET", EXPORT, headers=member)
     finally:
         await pool.execute("alter table sms_away rename to sms")
+
+
+async def backends(pool: Pool) -> set[int]:
+    found = await pool.fetch("select pid from pg_stat_activity where application_name = 'accounts-api'")
+    return {row["pid"] for row in found}
+
+
+async def test_whoever_is_slow_or_killed_holds_no_connection_to_postgres(
+    api: Api, pool: Pool, environment: dict[str, str]
+):
+    """Clients that don't read, a client that is gone, an API that is killed: others are served, and the file is cut."""
+    member = await with_log(api, pool, 20_000)
+    headers = member | {"X-Appwrite-Project": "shop"}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    before, one = await backends(pool), environment | {"DATABASE_CONNECTIONS": "1"}
+    async with processes.api(one) as (running, address), ClientSession(headers=headers) as others:
+        host, port = address.removeprefix("http://").split(":")
+        opened = []
+        for _ in range(2):
+            # It reads no further than this limit, and the kernel's buffers hold less than the document.
+            reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+            writer.write(f"GET {EXPORT} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n".encode())
+            assert await reader.readuntil(b"\r\n") == b"HTTP/1.1 200 OK\r\n"
+            opened.append((reader, writer))
+        (_, gone), (reader, writer) = opened
+        for _ in range(2):
+            async with others.get(f"{address}/v1/account") as answer:
+                assert answer.status == 200
+            gone.transport.abort()
+        its_own = await backends(pool) - before
+        assert its_own
+        await running.end(signal.SIGKILL)
+        with suppress(ConnectionError):
+            assert not (await reader.read()).endswith(b"0\r\n\r\n")
+        writer.close()
+
+    async def none_left() -> bool:
+        return not await backends(pool) & its_own
+
+    await until(none_left)
 
 
 async def test_a_second_factor_is_proved_for_it(api: Api, pool: Pool):
