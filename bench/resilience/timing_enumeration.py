@@ -1,4 +1,4 @@
-"""G10: does the time of an answer tell which addresses have an account? Each route, with and without.
+"""G10: does an answer or its time tell which addresses have an account, or are suppressed? Each route, of each kind.
 
 AUC is the chance that an answer about somebody took longer than one about nobody: 0.5 is blind, 1 and 0 are certain.
 Postgres is told to analyze before each question, as its daemon does within a minute of the first rows: until then it
@@ -16,7 +16,7 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -27,10 +27,11 @@ from bench.resilience.result import Row
 from service import ids
 from service.accounts import mail_quotas, sms_quotas
 from service.app import routes
+from service.crypto.key_derivation import KeyRing
 from service.crypto.password_hashing import PasswordHashPool
 from service.db import Pool
 from service.rate_limiter import HOUR
-from service.store import projects, users
+from service.store import projects, suppressions, users
 from testkit import processes
 
 COUNT = 5_000
@@ -40,6 +41,7 @@ _COUNTRY = "+49"
 _URL = {"url": "http://localhost/there"}
 _PASSWORDS = {"password": "a new horse", "passwordAgain": "a new horse"}
 _MEMBER, _BLOCKED, _PASSWORDLESS, _NOBODY, _PROBE = "", "blocked", "passwordless", "nobody", "probe"
+_SUPPRESSED = "suppressed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,14 @@ class Somebody:
 
 
 People = Mapping[str, Sequence[Somebody]]
+
+
+@dataclass(slots=True)
+class Answers:
+    """Seconds of the answers about one class, and their statuses."""
+
+    seconds: list[float] = field(default_factory=list)
+    statuses: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +95,24 @@ def _sign_up(about: Somebody) -> dict[str, Any]:
 
 
 _EVERY_KIND = (_MEMBER, _BLOCKED, _PASSWORDLESS)
+# Of routes that mail to an address.
+_MAILED = (_MEMBER, _SUPPRESSED)
 QUESTIONS = (
     Question("login", "POST", "/v1/account/sessions", _sign_in, kinds=_EVERY_KIND),
-    Question("recovery", "POST", "/v1/account/recovery", lambda about: {"email": about.email} | _URL),
-    Question("magic URL", "POST", "/v1/account/sessions/magic-url", lambda about: {"email": about.email} | _URL),
+    Question("recovery", "POST", "/v1/account/recovery", lambda about: {"email": about.email} | _URL, kinds=_MAILED),
     Question(
-        "code", "POST", "/v1/account/tokens/email", lambda about: {"email": about.email, "userId": "unique()"}
+        "magic URL", "POST", "/v1/account/sessions/magic-url", lambda about: {"email": about.email} | _URL,
+        kinds=_MAILED,
+    ),
+    Question(
+        "code", "POST", "/v1/account/tokens/email", lambda about: {"email": about.email, "userId": "unique()"},
+        kinds=_MAILED,
     ),
     Question(
         "phone code", "POST", "/v1/account/tokens/phone",
         lambda about: {"phone": about.phone, "userId": "unique()"}, kinds=_EVERY_KIND,
     ),
-    Question("recovery code", "POST", "/v1/account/recovery/otp", lambda about: {"email": about.email}),
+    Question("recovery code", "POST", "/v1/account/recovery/otp", lambda about: {"email": about.email}, kinds=_MAILED),
     Question(
         "PUT recovery code", "PUT", "/v1/account/recovery/otp", lambda about: _digits(about) | _PASSWORDS,
         kinds=_EVERY_KIND,
@@ -110,17 +126,18 @@ QUESTIONS = (
     Question("PUT recovery", "PUT", "/v1/account/recovery", lambda about: _guess(about) | _PASSWORDS),
     Question("PUT verification", "PUT", "/v1/account/verification", _guess),
     Question("PUT magic URL", "PUT", "/v1/account/sessions/magic-url", _guess),
-    Question("private sign-up", "POST", "/v1/account", _sign_up, private=True),
+    Question("private sign-up", "POST", "/v1/account", _sign_up, kinds=_MAILED, private=True),
     Question("sign-up, 409 or 201", "POST", "/v1/account", _sign_up, revealed=True),
 )  # fmt: skip
 
 
 async def measure(count: int, seed: int) -> list[Row]:
     async with ground() as laid, processes.api(laid.environment) as (_, address):
-        idle = [row async for row in ask(address, laid.pool, count, seed, QUESTIONS)]
-        others = [one.email for one in (await _crowd(laid.pool))[_MEMBER]]
+        ring = laid.settings.key_ring
+        idle = [row async for row in ask(address, laid.pool, ring, count, seed, QUESTIONS)]
+        others = [one.email for one in (await _crowd(laid.pool, ring))[_MEMBER]]
         async with half_load(address, others, seed) as load:
-            busy = [row async for row in ask(address, laid.pool, count, seed, QUESTIONS)]
+            busy = [row async for row in ask(address, laid.pool, ring, count, seed, QUESTIONS)]
     assert load.row
     return [*_marked("idle", idle), load.row, *_marked("at half load", busy)]
 
@@ -129,9 +146,11 @@ def _marked(part: str, rows: Sequence[Row]) -> list[Row]:
     return [replace(row, what=f"{part}: {row.what}") for row in rows]
 
 
-async def ask(address: str, pool: Pool, count: int, seed: int, questions: Sequence[Question]) -> AsyncIterator[Row]:
+async def ask(  # noqa: PLR0917 - all of them are what is measured
+    address: str, pool: Pool, ring: KeyRing, count: int, seed: int, questions: Sequence[Question]
+) -> AsyncIterator[Row]:
     """Measure a row for each question and kind of user; `count` requests of each class, all users are new."""
-    chance, people = random.Random(seed), await _crowd(pool)
+    chance, people = random.Random(seed), await _crowd(pool, ring)
     await projects.change(pool, PROJECT, limits=_never_full(), sms_countries=[_COUNTRY])
     headers = {"X-Appwrite-Project": PROJECT}
     connector = aiohttp.TCPConnector(limit=1)
@@ -147,9 +166,9 @@ async def ask(address: str, pool: Pool, count: int, seed: int, questions: Sequen
             await pool.execute("analyze")
             await _times(client, question, people, nobodies, _WARM, chance)
             often = max(count // _REVEALED, _WARM) if question.revealed else count
-            times = await _times(client, question, people, nobodies, often, chance)
+            answers = await _times(client, question, people, nobodies, often, chance)
             for kind in question.kinds:
-                yield _row(question, kind, times[kind], times[_NOBODY])
+                yield _row(question, kind, answers[kind], answers[_NOBODY])
 
 
 def _never_full() -> dict[str, list[int]]:
@@ -160,8 +179,10 @@ def _never_full() -> dict[str, list[int]]:
     return {rule.name: [10**6, 1] if crowded else [1000, HOUR] for rule, crowded in declared}
 
 
-async def _crowd(pool: Pool) -> People:
-    """Make accounts with a password, a verified address and a number, blocked ones, ones without password, and none.
+async def _crowd(pool: Pool, ring: KeyRing) -> People:
+    """Make accounts with a password, a verified address and a number, and none.
+
+    There are blocked ones, ones without password, and ones whose address is suppressed.
 
     Nobody is as many as the others and asked for as often, so that what is counted about each grows alike.
     """
@@ -169,7 +190,7 @@ async def _crowd(pool: Pool) -> People:
     line = await passwords.hash(PASSWORD)
     passwords.close()
     people: dict[str, list[Somebody]] = defaultdict(list)
-    for kind in [_PROBE, *_EVERY_KIND * _PEOPLE]:
+    for kind in [_PROBE, *(*_EVERY_KIND, _SUPPRESSED) * _PEOPLE]:
         about, kept = _stranger(), None if kind == _PASSWORDLESS else line
         user = await users.create(
             pool, PROJECT, user_id=about.user_id, email=about.email, name="", password_hash=kept
@@ -179,6 +200,8 @@ async def _crowd(pool: Pool) -> People:
         await users.verify_phone(pool, numbered, by_holder=True)
         if kind == _BLOCKED:
             await users.change_status(pool, user, status="blocked")
+        if kind == _SUPPRESSED:
+            await suppressions.suppress(pool, ring, PROJECT, address=about.email, cause="operator", days=9)
         people[kind].append(about)
     people[_NOBODY] = [_stranger() for _ in range(_PEOPLE)]
     return people
@@ -211,9 +234,9 @@ async def _times(  # noqa: PLR0917 - all of them are what is measured
     nobodies: Iterator[Somebody],
     count: int,
     chance: random.Random,
-) -> dict[str, list[float]]:
-    """Return the seconds of answers by class; the classes alternate, each round in another order."""
-    times: dict[str, list[float]] = defaultdict(list)
+) -> dict[str, Answers]:
+    """Return the answers by class; the classes alternate, each round in another order."""
+    answers: dict[str, Answers] = defaultdict(Answers)
     for number in range(count):
         turn = [(kind, people[kind][number % _PEOPLE]) for kind in question.kinds] + [(_NOBODY, next(nobodies))]
         chance.shuffle(turn)
@@ -222,8 +245,9 @@ async def _times(  # noqa: PLR0917 - all of them are what is measured
             began = time.perf_counter()
             async with client.request(question.method, question.path, json=body) as answer:
                 await answer.read()
-            times[kind].append(time.perf_counter() - began)
-    return times
+            answers[kind].seconds.append(time.perf_counter() - began)
+            answers[kind].statuses.add(answer.status)
+    return answers
 
 
 def auc(longer: Sequence[float], shorter: Sequence[float]) -> float:
@@ -248,11 +272,15 @@ def deviation(count: int) -> float:
     return math.sqrt((2 * count + 1) / 12) / count
 
 
-def _row(question: Question, kind: str, somebody: list[float], nobody: list[float]) -> Row:
-    found, width = auc(somebody, nobody), 1.96 * deviation(len(somebody))
-    middle = sorted(somebody)[len(somebody) // 2] * 1000
+def _row(question: Question, kind: str, somebody: Answers, nobody: Answers) -> Row:
+    """Compare; answers of another status give the class away whatever their time."""
+    seconds = somebody.seconds
+    found, width = auc(seconds, nobody.seconds), 1.96 * deviation(len(seconds))
+    middle = sorted(seconds)[len(seconds) // 2] * 1000
     what = f"{question.name}, {kind}" if kind else question.name
-    value = f"AUC {found:.4f} ± {width:.4f}, median {middle:.1f} ms"
+    alike = somebody.statuses == nobody.statuses
+    statuses = f"{sorted(somebody.statuses)}{'' if alike else f', nobody {sorted(nobody.statuses)}'}"
+    value = f"{statuses}, AUC {found:.4f} ± {width:.4f}, median {middle:.1f} ms"
     if question.revealed:
         return Row(what, value, "none: the status tells")
-    return Row(what, value, f"within {GOAL} of 0.5", abs(found - 0.5) <= GOAL)
+    return Row(what, value, f"one status, within {GOAL} of 0.5", alike and abs(found - 0.5) <= GOAL)

@@ -110,7 +110,7 @@ async def ann(pool: Pool, project: projects.Project) -> users.User:
 
 @pytest.fixture
 async def statements(environment: dict[str, str]) -> AsyncIterator[tuple[Pool, Statements]]:
-    """A pool of one connection, and a count of its claims and its records of what was sent."""
+    """A pool of one connection, and a count of its claims, its records of what was sent and its readings of keys."""
     one, seen = Pool(environment["DATABASE_URL"], size=1), list[str]()
     async with one.connection() as connection:
         connection.add_query_logger(lambda record: seen.append(record.query))
@@ -119,6 +119,7 @@ async def statements(environment: dict[str, str]) -> AsyncIterator[tuple[Pool, S
         return {
             "claims": sum(query.startswith("with free") for query in seen),
             "records": sum(query.startswith("with accepted") for query in seen),
+            "keys": sum(query.startswith("select") and "from dkim_keys" in query for query in seen),
         }
 
     yield one, count
