@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 import aiohttp
 import orjson
 
-from service import failpoints
+from service import failpoints, request_errors
 from service.identity_providers import addresses
 from service.identity_providers.faults import ProviderFailure, ProviderUnavailable
 from service.response_bodies import read_up_to
@@ -84,16 +84,8 @@ class Outbound:
                 if failpoints.armed:
                     await failpoints.reach("provider.fetch.after")
                 return answer
-        except TimeoutError:
-            raise ProviderUnavailable("it gave no answer in time") from None
-        except (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError):
-            raise ProviderUnavailable("its certificate or encryption is not to be trusted") from None
-        except aiohttp.ClientConnectorDNSError:
-            raise ProviderUnavailable("its host name can't be resolved") from None
-        except aiohttp.ClientConnectorError:
-            raise ProviderUnavailable("it can't be reached") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise ProviderUnavailable(f"it can't be asked: {type(error).__name__}") from None
+            raise ProviderUnavailable(request_errors.of(error).text) from None
 
     def _places_at(self, url: str) -> asyncio.Semaphore:
         return self._places_of.setdefault(urlsplit(url).netloc.lower(), asyncio.Semaphore(_OF_ONE))

@@ -16,9 +16,9 @@ LAYERS = (
      "service.ecs_logging", "service.email_addresses", "service.phone_numbers", "service.committed",
      "service.endpoints", "service.failpoints", "service.heartbeat", "service.i18n", "service.json_logging",
      "service.event_loop_monitor", "service.log_records", "service.outages", "service.outbound_addresses",
-     "service.process_supervisor", "service.project_files", "service.redis_errors", "service.redis_exchange",
-     "service.redis_patience", "service.redis_sentinel", "service.relay_reports", "service.response_bodies",
-     "service.scopes", "service.sentinel_url", "service.setting_formats",
+     "service.outbound_urls", "service.process_supervisor", "service.project_files", "service.redis_errors",
+     "service.redis_exchange", "service.redis_patience", "service.redis_sentinel", "service.relay_reports",
+     "service.request_errors", "service.response_bodies", "service.scopes", "service.sentinel_url", "service.setting_formats",
      "service.smtp_deadlines", "service.supervision", "service.text_logging",
      "service.trace_exporter", "service.tracing", "service.version", "service.webhook_urls"),
     ("service.crypto", "service.db", "service.rate_limiter", "service.queue", "service.clientinfo", "service.links",
@@ -55,6 +55,7 @@ ARROWS = (
 HOMES: dict[str, tuple[str, ...]] = {
     "aiohappyeyeballs": ("worker.relays.smtp",),
     "aiohttp": (
+        "service.request_errors",
         "service.response_bodies",
         "service.http",
         "service.api",

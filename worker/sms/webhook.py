@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import hmac
 import logging
-import ssl
 import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,12 +16,12 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
-from service import failpoints
+from service import failpoints, request_errors
 from service.crypto import key_derivation
 from service.crypto.key_derivation import KeyRing
 from service.settings import LOG_SMS
 from worker.relays.circuit_breaker import CircuitBreaker
-from worker.relays.outcomes import Cause, DeliveryFailure, PermanentFailure, TemporaryFailure
+from worker.relays.outcomes import DeliveryFailure, PermanentFailure, TemporaryFailure
 
 log = logging.getLogger(__name__)
 # Seconds for a connection, and for the whole exchange: well within an SMS's lease.
@@ -203,14 +202,5 @@ def host_of(url: str) -> str:
 
 
 def _of_error(error: Exception, *, sent: bool, server: str) -> TemporaryFailure:
-    """Describe an error without its text, which may quote the address."""
-    cause: Cause = "server"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError | ssl.SSLError):
-        text, sent = "its certificate or encryption is not to be trusted", False
-    elif isinstance(error, aiohttp.ClientConnectorError):
-        text, sent = "it can't be reached", False
-    elif isinstance(error, TimeoutError):
-        text = "it gave no answer in time"
-    else:
-        text = f"the exchange failed: {type(error).__name__}"
-    return TemporaryFailure(0, text, "dot" if sent else "connect", cause, server)
+    fault = request_errors.of(error)
+    return TemporaryFailure(0, fault.text, "dot" if sent and fault.stage == "exchange" else "connect", "server", server)

@@ -4,7 +4,6 @@ Whatever a webhook answers, no more is read than what comes with its headers; it
 """
 
 import asyncio
-import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from uuid import UUID
 
 import aiohttp
 
-from service import failpoints
+from service import failpoints, request_errors
 from service.crypto import webhook_signatures
 from service.crypto.secret import Secret
 from service.outbound_addresses import Network, OutboundSockets
@@ -114,16 +113,7 @@ def _pause(retry_after: str) -> float:
 
 
 def _describe(error: Exception) -> str:
-    """Describe an error without its text, which may quote the URL."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError | ssl.SSLError):
-        return "its certificate or encryption is not to be trusted"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "its host name can't be resolved"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        refused = isinstance(error.os_error, PermissionError)
-        return "its address is not public" if refused else "it can't be reached"
-    if isinstance(error, aiohttp.InvalidURL):
-        return "its URL can't be used"
-    if isinstance(error, TimeoutError):
-        return "it gave no answer in time"
-    return f"the exchange failed: {type(error).__name__}"
+    """Describe an error; one of the sockets says that an address may not be dialled."""
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, PermissionError):
+        return "its address is not public"
+    return request_errors.of(error).text

@@ -213,7 +213,7 @@ async def test_a_silent_token_server(tokens: TokenServer, write: Write, monkeypa
     tokens.open.clear()
     source = AccessTokens(str(write()), USER)
     faults = await asyncio.gather(*(source.get() for _ in range(4)), return_exceptions=True)
-    assert [str(fault) for fault in faults] == ["auth: the token server gave no answer in time"] * 4
+    assert [str(fault) for fault in faults] == ["auth: the token server can't be asked: it gave no answer in time"] * 4
     assert len(tokens.asked) == 1
     tokens.open.set()
 

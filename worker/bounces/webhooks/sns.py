@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from service import request_errors
 from service.response_bodies import read_up_to
 from worker.bounces.webhooks.notification import ForgedCall, text
 
@@ -55,7 +56,7 @@ async def fetch(url: str) -> bytes:
                 raise CannotFetch(f"Amazon answers {answer.status}")
             return await read_up_to(answer, _LONGEST)
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise CannotFetch(type(error).__name__) from None
+        raise CannotFetch(f"Amazon: {request_errors.of(error).text}") from None
 
 
 @dataclass(slots=True)

@@ -1,12 +1,12 @@
 """A provider's HTTP API as the way to a relay server."""
 
 import asyncio
-import ssl
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
+from service import request_errors
 from service.response_bodies import read_up_to
 from service.smtp_deadlines import Deadlines
 from worker.relays.envelope import Envelope
@@ -111,10 +111,7 @@ async def _note_sent(_session: Any, context: Any, _chunk: Any) -> None:
 
 
 def _of_error(error: Exception, *, sent: bool) -> TemporaryFailure:
-    """Describe an error without its text, which may quote the address."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError | ssl.SSLError):
-        return TemporaryFailure(0, "its certificate or encryption is not to be trusted", "tls", "ours")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return TemporaryFailure(0, "it can't be reached", "connect")
-    text = "no answer in time" if isinstance(error, TimeoutError) else f"the exchange failed: {type(error).__name__}"
-    return TemporaryFailure(0, text, "dot" if sent else "connect")
+    fault = request_errors.of(error)
+    if fault.stage == "tls":
+        return TemporaryFailure(0, fault.text, "tls", "ours")
+    return TemporaryFailure(0, fault.text, "dot" if sent and fault.stage == "exchange" else "connect")

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from service import request_errors
 from service.response_bodies import read_up_to
 from worker.relays.outcomes import Cause, TemporaryFailure
 from worker.relays.smtp import oauth_grants
@@ -139,9 +140,6 @@ def _of_error(error: Exception) -> tuple[str, Cause]:
     """Describe an error; only our own are quoted, others may hold what was sent."""
     if isinstance(error, InvalidGrantFile):
         return str(error), "ours"
-    if isinstance(error, TimeoutError):
-        return "the token server gave no answer in time", "server"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError | ssl.SSLError):
-        return "the token server's certificate or encryption is not to be trusted", "ours"
-    away: Cause = "server" if isinstance(error, aiohttp.ClientError | OSError) else "ours"
-    return f"the token server can't be asked: {type(error).__name__}", away
+    fault = request_errors.of(error)
+    passes = fault.stage != "tls" and isinstance(error, aiohttp.ClientError | OSError)
+    return f"the token server can't be asked: {fault.text}", "server" if passes else "ours"
