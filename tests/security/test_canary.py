@@ -22,6 +22,7 @@ from testkit import edge, processes
 from testkit.api import Api, cookie_of
 from testkit.api_keys import key
 from testkit.factors import AUTHENTICATOR, CHALLENGES, RECOVERY
+from testkit.first_tab import ask, enter
 from testkit.hosted_pages import open_link
 from testkit.identity_provider import CLIENT_SECRET, IdentityProvider
 from testkit.letters import link_of, parameters_of, text_of
@@ -136,6 +137,7 @@ class Journey:
         await self._recover()
         await self._go_to_a_provider()
         await self._register()
+        await self._wait_in_the_first_tab()
         await self._serve()
         await self._err(member, first)
 
@@ -190,6 +192,24 @@ class Journey:
         body = {"email": ANN, "userId": "unique()"}
         proof = await self._code("a code", "/v1/account/tokens/email", body)
         assert (await self.api.call("POST", "/v1/account/sessions/token", json=proof, modern=True)).status == 201
+
+    async def _wait_in_the_first_tab(self) -> None:
+        """The cookie of a browser that waits, and the secret of the link that its reader approves elsewhere."""
+        await projects.change(self.pool, "shop", magic_links="first-tab", name="Tabs")
+        page, sent = "/auth/magic-url/new?project=shop", {"X-Appwrite-Project": None}
+
+        async def is_known() -> bool:
+            return "Tabs" in (await self.api.call("GET", page, headers=sent)).data
+
+        await until(is_known)
+        asked = await self._settled()
+        tab = await ask(self.api, ANN)
+        self.canaries.note("the cookie of a tab that waits", tab.cookie.partition(".")[2])
+        secret = parameters_of(link_of((await self.sink.wait_for(asked + 1))[asked]))["secret"]
+        self.canaries.note("a link that finishes in the first tab", secret[14:])
+        self.canaries.told(await tab.open())
+        assert (await enter(self.api, secret, tab.number)).status == 200
+        assert (await tab.open()).status == 201
 
     async def _code(self, name: str, path: str, body: dict[str, Any]) -> dict[str, str]:
         """Ask for a code; what its mail brings."""

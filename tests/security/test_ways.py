@@ -11,6 +11,7 @@ import bcrypt
 import orjson
 import pytest
 
+from service.crypto import tab_secrets
 from service.db import Pool
 from service.settings import Settings
 from service.store import projects
@@ -63,6 +64,17 @@ class Scene:
         form = {"userId": proof.user_id, "secret": proof.secret, "password": NEW}
         answer = await self.api.call("POST", f"/auth/{name}?project=shop", data=form, headers=PAGE)
         assert answer.status == 200, answer.data
+
+    async def by_first_tab(self) -> None:
+        """A link is approved elsewhere, and the browser that asked for it comes for its session."""
+        proof, ring = self.proofs[Kind.FIRST_TAB], self.post.settings.key_ring
+        row = await self.pool.fetchrow(
+            "update tokens set approved_at = now() where id = $1 returning expires_at", proof.id
+        )
+        facts = {"user_id": proof.user_id, "token_id": proof.id, "ends_at": row[0]}
+        body = {"userId": proof.user_id, "secret": tab_secrets.make(ring, "shop", **facts).reveal()}
+        answer = await self.api.call("PUT", MAGIC_URL.path, json=body)
+        assert answer.status == 201, answer.data
 
     async def type(self, *words: str, stdin: str | None = None) -> None:
         assert await self.terminal.type("users", *words, stdin=stdin) == 0, self.terminal.err
@@ -271,6 +283,7 @@ VERIFIED: dict[str, tuple[Act, Expected]] = {
     ),
     "by a link to sign in": (lambda s: s.by_proof(MAGIC_URL), ENTERED),
     "by a link's token": (lambda s: s.by_proof(TOKEN), ENTERED),
+    "by a link approved elsewhere": (lambda s: s.by_first_tab(), ENTERED),
     "by a code": (lambda s: s.by_proof(CODE), ENTERED),
     "by a provider": (
         lambda s: s.by_provider(),
