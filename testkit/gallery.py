@@ -43,11 +43,13 @@ _REQUEST = {
 _SHORT = "https://accounts.shop.example/auth/{}?project=shop&secret=AZrgZ2a0c7Gq3mJ5xk2V1uYw8dNfBtLh4RsK"
 _LONG = "https://shop.example/account?userId=6754f8c9000a1b2c3d4e&secret=" + "0f" * 128 + "&expire=2026-11-23"
 _PATHS = {
-    "email_changed": "email-undo", "magic_url": "magic-url", "new_device": "disavowal", "password_changed": "disavowal",
+    "email_changed": "email-undo", "invitation": "invitation", "magic_url": "magic-url",
+    "new_device": "disavowal", "password_changed": "disavowal",
     "recovery": "recovery", "verification": "verification",
 }  # fmt: skip
 _LIFETIMES = {
-    "verification": 7 * 86_400, "otp": 600, "otp_recovery": 600, "otp_verification": 600, "mfa_challenge": 600,
+    "verification": 7 * 86_400, "invitation": 7 * 86_400, "otp": 600, "otp_recovery": 600,
+    "otp_verification": 600, "mfa_challenge": 600,
     "email_changed": 72 * 3_600, "password_changed": 72 * 3_600, "new_device": 72 * 3_600,
     "security_changed": 72 * 3_600,
 }  # fmt: skip

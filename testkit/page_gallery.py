@@ -64,6 +64,7 @@ STATES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
                           "user_reauthentication_required", "user_blocked", "general_server_error")},
         "app": {"app": _APP, "reason": "user_blocked"},
     },
+    "invitation": {"usual": _PASSWORD},
     "oauth2_success": {"usual": {"app": ""}, "app": {"app": _APP}},
     "recovered": {"usual": {}},
     "recovery": {

@@ -60,6 +60,24 @@ async def confirm_sign_up(ctx: RequestContext) -> web.Response:
     return html_pages.render_page(ctx, "verified")
 
 
+@public.get("/auth/invitation", page=True)
+async def ask_invited(ctx: RequestContext) -> web.Response:
+    """Ask for the password of the account that an invited person makes."""
+    return await form_pages.confirmation_page(ctx, "invitation", Kind.VERIFICATION)
+
+
+@public.post("/auth/invitation", page=True)
+@limited(10, HOUR, by="userId", only="failures", shared="confirm_sign_up")
+@limited(100, HOUR, by="ip", only="failures", shared="confirm_sign_up")
+@contract(takes=LinkProof)
+async def confirm_invited(ctx: RequestContext) -> web.Response:
+    """Make the account of an invited address, with the password that was chosen here."""
+    if fault := await _use_with_password(ctx, verification.confirm):
+        return await _ask_again(ctx, "invitation", Kind.VERIFICATION, fault)
+    mailed_links.forget(ctx)
+    return html_pages.render_page(ctx, "verified")
+
+
 @public.get("/auth/recovery", page=True)
 async def show_recovery(ctx: RequestContext) -> web.Response:
     """Ask for a new password."""

@@ -6,13 +6,14 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import AfterValidator, Field
 
-from service.accounts import invitation_admin
+from service.accounts import invitation_admin, mail_quotas
+from service.accounts.invitation_admin import LetterTerms
 from service.api.users import admin_context
-from service.crypto import invitation_codes
+from service.crypto import invitation_codes, key_derivation
 from service.errors import ArgumentInvalid, InvitationNotFound, UserExists
 from service.http import responses, schemas
 from service.http.context import RequestContext
-from service.http.fields import NewEmail, ident, plain, sized, whole
+from service.http.fields import Name, NewEmail, Url, ident, plain, sized, whole
 from service.http.request_body import Body, describe_error, read
 from service.http.routing import contract, users_read, users_write
 from service.store import invitations
@@ -43,14 +44,17 @@ class CreateInvitation(Body):
     uses: Uses | None = None
     expire: Expire | None = None
     note: Note | None = None
+    name: Name | None = None
+    url: Url | None = None
 
 
 @users_write.post("/v1/invitations")
 @contract(takes=CreateInvitation, gives=schemas.INVITATION, status=201, raises=(UserExists,))
 async def create_invitation(ctx: RequestContext) -> web.Response:
-    """Invite an address, or make a code for whoever gets it from you; `code` is in this answer only.
+    """Mail an invitation to an address, or make a code for whoever gets it from you; `code` is in this answer only.
 
-    An address has one invitation: the next takes its place.
+    An address has one invitation: the next takes its place. `name` is the account's, `url` the page of yours that the
+    link leads to; without it a page of ours asks for the password.
     """
     body = await read(ctx, CreateInvitation)
     operator, seconds = admin_context(ctx), body.expire or invitation_admin.USUAL_SECONDS
@@ -63,8 +67,22 @@ async def create_invitation(ctx: RequestContext) -> web.Response:
     elif body.uses not in (None, 1):
         raise ArgumentInvalid(describe_error(ctx, "uses", "unfit", "Value must be 1 for an address"))
     else:
-        made = await invitation_admin.invite_address(operator, email=body.email, seconds=seconds, note=note)
+        await mail_quotas.charge(ctx, body.email)
+        terms = _letter_terms(ctx, body)
+        made = await invitation_admin.invite_address(
+            operator, email=body.email, seconds=seconds, note=note, letter=terms
+        )
     return responses.json(schemas.INVITATION.render(ctx.api_version, made, code=code), 201)
+
+
+def _letter_terms(ctx: RequestContext, body: CreateInvitation) -> LetterTerms:
+    return LetterTerms(
+        name=body.name or "",
+        locale=ctx.client.locale or ctx.project.locale,
+        url=body.url,
+        kid=key_derivation.current(ctx.services.ring),
+        sender=ctx.services.settings.mail_from,
+    )
 
 
 @users_read.get("/v1/invitations")
@@ -85,7 +103,7 @@ async def list_invitations(ctx: RequestContext) -> web.Response:
 @users_write.delete("/v1/invitations/{invitationId}")
 @contract(raises=(InvitationNotFound,))
 async def delete_invitation(ctx: RequestContext) -> web.Response:
-    """Revoke an invitation: what was asked for with it makes no account either."""
-    if not await invitations.delete(ctx.pool, ctx.project.id, invitation_id=ident(ctx, "invitationId")):
+    """Revoke an invitation and its link: what was asked for with it makes no account either."""
+    if not await invitation_admin.revoke(admin_context(ctx), invitation_id=ident(ctx, "invitationId")):
         raise InvitationNotFound
     return responses.nothing()

@@ -30,7 +30,7 @@ _RENEWED = {
 }
 _UNUSABLE = (TokenInvalid.type, ArgumentInvalid.type)
 # Pages on which a password is chosen.
-_CHOOSING = frozenset({"recovery", "sign_up"})
+_CHOOSING = frozenset({"invitation", "recovery", "sign_up"})
 
 
 def refusal_page(ctx: RequestContext, fault: AccountError) -> web.Response:

@@ -32,6 +32,11 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class CodeFound:
     """Invitation whose code this is; not `usable` once it has expired or is used up."""
 
@@ -57,7 +62,18 @@ async def list_page(conn: Executor, project_id: str, *, after: str | None, most:
 
 
 async def delete(conn: Executor, project_id: str, *, invitation_id: str) -> bool:
-    return await _sql.run(conn, "delete_invitation", project_id=project_id, id=invitation_id) == 1
+    """Delete an invitation, and the token of its letter; in a transaction, the invitation first as everywhere."""
+    if await _sql.run(conn, "delete_invitation", project_id=project_id, id=invitation_id) == 0:
+        return False
+    await _sql.run(conn, "delete_token_of_invitation", project_id=project_id, id=invitation_id)
+    return True
+
+
+async def delete_of_address(conn: Executor, project_id: str, *, email: str) -> None:
+    """Delete the invitation of an address, if there is one, as `delete` does."""
+    former = await _sql.one(conn, "find_invitation_of_address", Named, project_id=project_id, email=email)
+    if former:
+        await delete(conn, project_id, invitation_id=former.id)
 
 
 async def find_by_code(conn: Executor, project_id: str, code: Secret) -> CodeFound | None:

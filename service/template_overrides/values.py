@@ -60,6 +60,7 @@ VALUES: Mapping[str, frozenset[str]] = {
     "account_ends": _ALWAYS | {"expires"},
     "already_registered": _ALWAYS,
     "email_changed": _ALWAYS | LINK,
+    "invitation": _ALWAYS | LINK,
     "magic_url": _ALWAYS | LINK | _PHRASE,
     "mfa_challenge": _ALWAYS | _CODE,
     "new_device": _ALWAYS | LINK,

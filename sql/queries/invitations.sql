@@ -1,5 +1,5 @@
 -- name: create_invitation(project_id, id, email, code_hash, note, most_uses, seconds) -> Invitation
--- A new one for the same address takes the place of the former.
+-- Of two at once for one address the later takes the place of the other.
 insert into invitations (project_id, id, email, code_hash, note, most_uses, expires_at)
 values (:project_id, :id, :email, :code_hash, :note, :most_uses, now() + make_interval(secs => :seconds))
 on conflict (project_id, email) do update set id = excluded.id, note = excluded.note, most_uses = excluded.most_uses,
@@ -13,6 +13,12 @@ from invitations where project_id = :project_id and (:after::text is null or id 
 
 -- name: delete_invitation(project_id, id)
 delete from invitations where project_id = :project_id and id = :id;
+
+-- name: delete_token_of_invitation(project_id, id)
+delete from tokens where project_id = :project_id and id = :id and kind = 'verification';
+
+-- name: find_invitation_of_address(project_id, email) -> Named?
+select id from invitations where project_id = :project_id and email = :email;
 
 -- name: find_invitation_of_code(project_id, code_hash) -> CodeFound?
 select id, uses < most_uses and expires_at > now() as usable from invitations

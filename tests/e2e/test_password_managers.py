@@ -19,6 +19,7 @@ HOSTED = {
     "refusal": [EMAIL],
     "request": [EMAIL],
     "sign_up": [USERNAME, NEW_PASSWORD],
+    "invitation": [USERNAME, NEW_PASSWORD],
 }
 EXAMPLE = {
     "/": [USERNAME, ["password", "current-password"]],

@@ -11,7 +11,10 @@ async def test_invitations_are_made_listed_and_revoked(type_: Terminal, pool: Po
     made = await type_.json("invitations", "create", "shop", "--uses", "20", "--note", "Conference")
     assert (made["uses"], len(made["code"]), "not invitation" in made["note"]) == (20, 29, True)
     await type_("projects", "set", "shop", "--sign-up", "invitation")
-    invited = await type_.json("invitations", "create", "shop", "Bob@EXAMPLE.org", "--days", "365")
+    terms = ("--days", "365", "--name", "Bob", "--locale", "de", "--url", "https://localhost/join")
+    invited = await type_.json("invitations", "create", "shop", "Bob@EXAMPLE.org", *terms)
+    mails = await pool.fetch("select letter, recipient, locale, facts from mails")
+    assert [row[:3] for row in map(tuple, mails)] == [("invitation", "bob@example.org", "de")]
     assert (invited["address"], "code" in invited, "note" in invited) == ("bob@example.org", False, False)
     listed = await type_.json("invitations", "list", "shop")
     assert [(row["email"], row["note"], row["uses"], row["most_uses"]) for row in listed] == [
@@ -20,7 +23,14 @@ async def test_invitations_are_made_listed_and_revoked(type_: Terminal, pool: Po
     assert made["code"] not in str(listed) + str(await pool.fetch("select * from invitations"))
     await users.create(pool, "shop", user_id="ann", email="ann@example.com", name="", password_hash=None)
     assert (await type_("invitations", "create", "shop", "ann@example.com"))[0] == EXISTS
-    for wrong in (["bob@example.org", "--uses", "2"], ["--uses", "0"], ["--days", "366"], ["bob"]):
+    for wrong in (
+        ["bob@example.org", "--uses", "2"],
+        ["--uses", "0"],
+        ["bob@example.org", "--url", "http://evil.test"],
+        ["--name", "Bob"],
+        ["--days", "366"],
+        ["bob"],
+    ):
         assert (await type_("invitations", "create", "shop", *wrong))[0] == WRONG, wrong
     answer = {"project": "shop", "revoked": made["id"]}
     assert await type_.json("invitations", "revoke", "shop", made["id"]) == answer

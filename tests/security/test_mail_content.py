@@ -38,7 +38,7 @@ KINDS = {
     "otp_verification": Kind.VERIFICATION_OTP, "otp_recovery": Kind.RECOVERY_OTP,
     "password_changed": Kind.ACCOUNT_UNDO, "new_device": Kind.ACCOUNT_UNDO, "email_changed": Kind.EMAIL_UNDO,
     "security_changed": Kind.ACCOUNT_UNDO, "mfa_challenge": Kind.MFA_EMAIL,
-    "already_registered": None, "account_ends": None, "relay_test": None,
+    "invitation": Kind.VERIFICATION, "already_registered": None, "account_ends": None, "relay_test": None,
 }  # fmt: skip
 
 

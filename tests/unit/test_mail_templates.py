@@ -21,7 +21,7 @@ LINK = "https://app.example.com/reset?a=1&userId=u1&secret=" + "0f" * 128 + "&ex
 EXPIRES = datetime(2026, 11, 23, 18, 30, tzinfo=UTC)
 LANGUAGES = i18n.languages()
 NOTICES = ["email_changed", "new_device", "password_changed", "security_changed"]
-LINKED = [*NOTICES, "magic_url", "recovery", "verification"]
+LINKED = [*NOTICES, "invitation", "magic_url", "recovery", "verification"]
 CODED = ["otp", "otp_recovery", "otp_verification"]
 LETTERS = [*LINKED, *CODED]
 CODE = "012345"
@@ -94,6 +94,8 @@ class Reader(HTMLParser):
         ("password_changed", "modern", "Your Example password was changed"),
         ("new_device", "legacy", "New Sign-in"),
         ("new_device", "modern", "New sign-in to your Example account"),
+        ("invitation", "legacy", "You are invited to Example"),
+        ("invitation", "modern", "You are invited to Example"),
         ("already_registered", "legacy", "You Already Have an Account"),
         ("already_registered", "modern", "You already have an account at Example"),
         ("account_ends", "modern", "An account with your address at Example ends soon"),

@@ -20,6 +20,7 @@ _SIGN_UP = "/auth/sign-up"
 # Of a link that signs in another browser than the one it is opened in.
 _APPROVAL = "/auth/magic-url/approval"
 _PAGES = {
+    "invitation": "/auth/invitation",
     "recovery": "/auth/recovery",
     "verification": "/auth/verification",
     "magic_url": "/auth/magic-url",
@@ -149,7 +150,8 @@ def _link(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> str:
 def _own_page(claim: Claim, token: Token) -> str:
     if token.kind == Kind.FIRST_TAB:
         return _APPROVAL
-    return _SIGN_UP if is_sign_up(token) else _PAGES[claim.letter]
+    private = is_sign_up(token) and claim.letter == "verification"
+    return _SIGN_UP if private else _PAGES[claim.letter]
 
 
 def _parameters(claim: Claim, token: Token, ring: KeyRing, *, short: bool) -> dict[str, str]:
@@ -168,7 +170,7 @@ def _parameters(claim: Claim, token: Token, ring: KeyRing, *, short: bool) -> di
 
 
 def is_sign_up(token: Token) -> bool:
-    """Return whether a token is a private sign-up's: its use makes the account, under the id requested.
+    """Return whether a token is a private sign-up's, or an invitation's: its use makes the account, by the id requested.
 
     Without such an id it is for the owner of the address, whom the worker looks up as for a recovery.
     """
