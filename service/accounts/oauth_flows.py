@@ -24,7 +24,7 @@ async def start(ctx: RequestContext, kind: Kind) -> str:
 
     Raises ArgumentInvalid, ProviderUnsupported, ProviderDisabled, and what a provider that is away costs.
     """
-    provider, invitation_id = await _usable(ctx), await presented_invitations.find(ctx)
+    provider, invitation_id = await _usable(ctx), await presented_invitations.find_kept(ctx)
     success, failure = (
         flow_addresses.check(ctx, name, flow_parameters.one(ctx, name)) for name in ("success", "failure")
     )

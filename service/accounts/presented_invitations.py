@@ -1,11 +1,11 @@
-"""Invitations whose code came with the request, in X-Invitation.
+"""Invitations whose code came with the request: in X-Invitation, or in a cookie where a browser goes to a provider.
 
 Nothing here looks at accounts, and a wrong code is answered as none is: as a closed sign-up. Unknown ones count against
 their network; one that has expired or is used up is no guess.
 """
 
 from service.crypto import invitation_codes
-from service.http import rate_limit_keys, rate_limits
+from service.http import rate_limit_keys, rate_limits, session_cookies
 from service.http.context import RequestContext
 from service.rate_limiter import HOUR, Rule, Tally
 from service.store import invitations
@@ -13,6 +13,7 @@ from service.store import invitations
 HEADER = "X-Invitation"
 OF_NETWORK = Rule("invitations.network", 20, HOUR)
 RULES = (OF_NETWORK,)
+_KEPT_SECONDS = HOUR
 
 
 async def find(ctx: RequestContext) -> str | None:
@@ -20,7 +21,29 @@ async def find(ctx: RequestContext) -> str | None:
 
     Raises TooManyRequests.
     """
-    typed = ctx.request.headers.get(HEADER, "")
+    return await _find(ctx, ctx.request.headers.get(HEADER, ""))
+
+
+async def find_kept(ctx: RequestContext) -> str | None:
+    """Return as `find` does, also by the code that the browser has kept."""
+    return await _find(ctx, ctx.request.headers.get(HEADER) or session_cookies.kept(ctx).get(_name(ctx), ""))
+
+
+def keep(ctx: RequestContext) -> None:
+    """Have the browser keep the code of the request; its page may be another site's."""
+    code = invitation_codes.parse(ctx.request.headers[HEADER])
+    assert code  # noqa: S101 - it has been found
+    https = ctx.services.settings.public_url.startswith("https:")
+    rest = "; Secure; SameSite=None" if https else "; SameSite=Lax"
+    value = f"{_name(ctx)}={code.reveal()}; Path=/v1/account; Max-Age={_KEPT_SECONDS}; HttpOnly{rest}"
+    ctx.headers.append(("Set-Cookie", value))
+
+
+def _name(ctx: RequestContext) -> str:
+    return f"invitation_{ctx.project.id}".lower()
+
+
+async def _find(ctx: RequestContext, typed: str) -> str | None:
     if ctx.project.sign_up != "invitation" or not typed:
         return None
     code = invitation_codes.parse(typed)

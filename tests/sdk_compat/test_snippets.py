@@ -103,7 +103,7 @@ def test_every_route_that_an_sdk_can_call_has_snippets():
     """Those that no SDK has a method for have a line for the shell, as every route has."""
     shown = entries()
     assert {entry.anchor for entry in shown if set(entry.snippets) == {"curl"}} == {
-        "list_mails", "list_events", "create_invitation", "list_invitations", "delete_invitation",
+        "list_mails", "list_events", "create_invitation", "list_invitations", "delete_invitation", "keep_invitation",
         "export_account", "delete_account", "get_document", "finish_oauth2",
     }  # fmt: skip
     assert all("curl" in entry.snippets for entry in shown)

@@ -170,7 +170,7 @@ def _parameters(claim: Claim, token: Token, ring: KeyRing, *, short: bool) -> di
 
 
 def is_sign_up(token: Token) -> bool:
-    """Return whether a token is a private sign-up's, or an invitation's: its use makes the account, by the id requested.
+    """Return whether a token is a private sign-up's, or an invitation's: its use makes the account of a requested id.
 
     Without such an id it is for the owner of the address, whom the worker looks up as for a recovery.
     """

@@ -27,6 +27,7 @@ _FOR_THE_INVITED = frozenset(
         "create_oauth2_session",
         "create_oauth2_token",
         "create_phone_token",
+        "keep_invitation",
     }
 )
 # The id in a response becomes another route's path.

@@ -135,6 +135,19 @@ async def test_a_provider_makes_an_account_for_who_is_invited(visitor: Visitor, 
     assert await uses(pool) == [1, 1]
 
 
+async def test_a_browser_keeps_a_code_on_its_way_to_a_provider(visitor: Visitor, pool: Pool):
+    """In a cookie of its own, for a navigation has no header; a code that is not good is not kept."""
+    await change_project(visitor.api, sign_up="invitation")
+    code = (await invite(visitor.api, pool))["code"]
+    for wrong in ("x", "0" * 25):
+        refused = await visitor.request("PUT", "/v1/account/invitation", headers={"X-Invitation": wrong}, modern=True)
+        assert kind(refused) == CLOSED
+    kept = await visitor.request("PUT", "/v1/account/invitation", headers={"X-Invitation": code}, modern=True)
+    assert (kept.status, visitor.cookies.keys()) == (204, {"invitation_shop"})
+    assert "error" not in parameters(await visitor.sign_in())
+    assert (await uses(pool), (await visitor.account())["email"]) == ([1], ANN)
+
+
 async def test_an_invited_address_signs_up_by_its_mailbox(invited: Api, pool: Pool, settings: Settings):
     """Whoever reads it needs no code. Its name alone opens nothing: not with a password, nor for another address."""
     await invite(invited, pool, email=BOB)

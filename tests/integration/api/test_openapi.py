@@ -259,6 +259,11 @@ async def walk_users(walker: Walker) -> None:
         assert (await walker.call("GET", f"/v1/events?limit=2&format={form}")).data["events"]
     made = (await walker.call("POST", "/v1/invitations", json={"note": "Conference"})).data
     assert (await walker.call("GET", "/v1/invitations?limit=1")).data["invitations"][0]["$id"] == made["$id"]
+    await walker.pool.execute("update projects set sign_up = 'invitation'")
+    walker.api.client.app[SERVICES].projects._seen.clear()
+    await walker.call("PUT", "/v1/account/invitation", headers={"X-Invitation": made["code"]}, json={})
+    await walker.pool.execute("update projects set sign_up = 'open'")
+    walker.api.client.app[SERVICES].projects._seen.clear()
     await walker.call("DELETE", f"/v1/invitations/{made['$id']}", json={})
     await walk_imports(walker)
     listed = await walker.call("GET", "/v1/users?search=ann&limit=5&queries[]=limit(5)")
