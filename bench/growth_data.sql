@@ -62,6 +62,12 @@ insert into mail_events (project_id, mail_id, name, attempt, worker, server, sta
 select project_id, id, state, 1, 'web-1', 'relay.example.com:587', 'dot', 250, ended_at from mails
 where state <> 'pending';
 
+-- Every hundredth came back.
+insert into mail_events (project_id, mail_id, name, attempt, stage, fault, at)
+select project_id, id, 'bounced', 1, 'dsn', '5.1.1', ended_at + interval '1 minute' from (
+    select *, row_number() over () as n from mails where state = 'sent'
+) m where n % 100 = 0;
+
 insert into logs (project_id, id, user_id, name, ip, at, country_code, os_code, os_name, os_version, client_type,
     client_code, client_name, client_version, client_engine, client_engine_version, device_name, device_brand,
     device_model)
@@ -133,6 +139,22 @@ select project_id, endpoint_id, user_id, 1 from webhook_deliveries where state =
 insert into suppressions (project_id, address_hash, cause, until)
 select 'bench', sha256(n::text::bytea), 'bounced', now() + case when n % 10 = 0 then interval '-1 day' else '30 days' end
 from generate_series(100, current_setting('growth.users')::int, 100) n;
+
+insert into dkim_keys (project_id, selector, domain, algorithm, state, public_key, kid, sealed, activated_at)
+select 'bench', 's' || n, 'bench.example', case when n % 2 = 0 then 'rsa' else 'ed25519' end,
+    case when n > 10 then 'active' else 'former' end, repeat('x', 392), 'bench', decode(repeat('00', 1250), 'hex'), now()
+from generate_series(1, 12) n;
+
+insert into log_chains (project_id, month, number, hash, signed_number, signed_at)
+select 'bench', to_char(now() - interval '1 month' * n, 'YYYY-MM'), current_setting('growth.users')::int,
+    sha256(n::text::bytea), current_setting('growth.users')::int, now() - interval '1 month' * n
+from generate_series(0, 11) n;
+
+-- One a day.
+insert into log_checkpoints (project_id, month, number, hash, at, kid, signature)
+select project_id, month, number - day, sha256((month || day)::bytea), signed_at - interval '1 day' * day, 'bench',
+    decode(repeat('00', 64), 'hex')
+from log_chains cross join generate_series(0, 29) day where project_id = 'bench';
 
 insert into test_accounts (project_id, email, code_hash, expires_at)
 select 'bench', 'review' || n || '@example.com', sha256(n::text::bytea), now() + interval '30 days'
