@@ -25,11 +25,13 @@ from testkit.api_keys import key
 from testkit.authenticator import Authenticator
 from testkit.documented import Documented
 from testkit.factors import AUTHENTICATOR, CHALLENGES, RECOVERY, Person
+from testkit.first_tab import IN_COOKIE, OPEN, ask
 from testkit.passkeys import PATH as PASSKEYS
 from testkit.passkeys import TOKENS, add, begin, switch_on
 from testkit.targets import PATH as TARGETS
 from testkit.targets import path as target_path
 from testkit.targets import register
+from testkit.visitor import change_project
 
 BOB = {"email": "bob@example.com", "password": "correct horse"}
 LINK = {"url": "http://localhost/there"}
@@ -493,6 +495,18 @@ async def wrong_verification_token(stage: Stage) -> Any:
 )  # fmt: skip
 async def wrong_login_token(stage: Stage) -> Any:
     return await stage.call("PUT", "/v1/account/sessions/magic-url", json=PROOF)
+
+
+@row(
+    errors.LoginTokenPending, "user_token_pending",
+    modern=(401, "The link has not been approved yet. Please ask again in a moment."),
+    legacy=(401, "The link has not been approved yet. Please ask again in a moment."),
+)  # fmt: skip
+async def link_not_approved(stage: Stage) -> Any:
+    await change_project(stage.api, magic_links="first-tab")
+    tab = await ask(stage.api)
+    body = {"userId": tab.token["userId"], "secret": IN_COOKIE}
+    return await stage.call("PUT", OPEN, json=body, headers={"Cookie": tab.cookie})
 
 
 @row(
