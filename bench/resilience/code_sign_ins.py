@@ -8,7 +8,7 @@ from bench.resilience.result import Row
 from service.crypto import totp
 from service.crypto.secret import Secret
 from service.db import Pool
-from testkit.client import OLD, Member
+from testkit.client import OLD, Member, Unanswered
 from testkit.cluster import DATABASE, Cluster
 from testkit.history import History
 from testkit.second_factor_client import SecondFactorClient
@@ -31,7 +31,8 @@ def webhook() -> SmsSink:
 class CodeUser:
     """A person with a phone and an app; `step` is that of the app's newest code that was used.
 
-    `unserved` are the times that no code which works came; `refused` are an app's codes that were of no use in time.
+    `unserved` are the times that no code which works came, or no answer; `refused` are an app's codes that were of no
+    use in time.
     """
 
     client: SecondFactorClient
@@ -48,7 +49,7 @@ class CodeUser:
                 await self._by_phone_and_app()
             else:
                 await self.client.prove(self.member, "phone")
-        except TimeoutError:
+        except (TimeoutError, Unanswered):
             self.unserved += 1
 
     async def _by_phone_and_app(self) -> None:
