@@ -33,6 +33,7 @@ _OTHERS = (
 )
 # So many encrypted values are tried: a key that opens none of them is another one.
 _SAMPLE = 20
+_KEY_PLACES = "APPWRITE_OPENSSL_KEY, or in the file of --dump-key-file"
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ class Dump:
             try:
                 appwrite_hashes.decrypt(row[0], key)
             except WrongKey as found:
-                fault = str(found)
+                fault = f"{found}: give Appwrite's _APP_OPENSSL_KEY_V1 in {_KEY_PLACES}"
                 continue
             except UnfitHash:
                 continue

@@ -23,6 +23,10 @@ class UsageError(Exception):
     """The command can't be done as it was given."""
 
 
+class AlreadyExists(Exception):
+    """The command would make what is there."""
+
+
 class PartialFailure(Exception):
     """Part of it was done; `answer` lists what was not, `kind` gives the exit code."""
 

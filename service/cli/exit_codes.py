@@ -1,7 +1,7 @@
 """Failures of a command: an exit code for programs, and a message for people."""
 
 from service import db, endpoints, outages
-from service.cli.commands import NotFound, UsageError
+from service.cli.commands import AlreadyExists, NotFound, UsageError
 from service.cli.mails.output import REFUSED
 from service.errors import (
     AccountError,
@@ -28,7 +28,7 @@ PARTLY = {"wrong": WRONG, "exists": EXISTS, "refused": REFUSED, "missing": MISSI
 _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
     ((InvalidSettings,), UNFIT),
     ((ArgumentInvalid, QueryInvalid, UsageError, OwnTarget), WRONG),
-    ((ProjectExists, UserExists, EmailExists, SelectorTaken), EXISTS),
+    ((AlreadyExists, ProjectExists, UserExists, EmailExists, SelectorTaken), EXISTS),
     ((NotFound, UserNotFound, SessionNotFound, AuthenticatorNotFound, PasskeyNotFound, TargetNotFound), MISSING),
     ((TimeoutError, migrations.MigrationDrift, migrations.Busy, AccountError, OSError), AWAY),
 )

@@ -59,13 +59,13 @@ async def _create(arguments: argparse.Namespace, settings: "Settings") -> object
         if arguments.address:
             terms = _letter_terms(arguments, settings, project)
             made = await invitation_admin.invite_address(operator, email=arguments.address, letter=terms, **facts)
-            shown: dict[str, object] = {"address": made.email}
+            shown: dict[str, object] = {"email": made.email}
         else:
             made, code = await invitation_admin.create_code(operator, most_uses=arguments.uses or 1, **facts)
             shown = {"code": invitation_codes.shown(code), "uses": made.most_uses}
     answer: dict[str, object] = {"project": project.id, "id": made.id, **shown, "expires_at": made.expires_at}
     if project.sign_up != "invitation":
-        answer["note"] = "nobody needs it: --sign-up of the project is not invitation"
+        answer["warning"] = "nobody needs it: --sign-up of the project is not invitation"
     return answer
 
 

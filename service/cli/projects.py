@@ -137,7 +137,7 @@ async def _check_mailboxes(tx: Executor, project_id: str) -> None:
         return
     if shared := await users.list_shared_mailboxes(tx, project_id, most=_MOST_SHARED):
         named = "; ".join(", ".join(each.user_ids) for each in shared)
-        raise UsageError(f"users with one mailbox, of which one may stay: {named}")
+        raise UsageError(f"--one-per-mailbox: change or delete all but one of the users who share a mailbox: {named}")
 
 
 def _check_together(rules: dict[str, Any], changes: dict[str, Any]) -> None:

@@ -46,7 +46,8 @@ def plain(value: object) -> str:
         case list():
             return ", ".join(map(plain, value))
         case dict():
-            return ", ".join(f"{name} {plain(each)}" for name, each in value.items())
+            between = "; " if any(isinstance(each, list) for each in value.values()) else ", "
+            return between.join(f"{name} {plain(each)}" for name, each in value.items())
         case datetime():
             return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
     return "".join(letter if letter.isprintable() else " " for letter in str(value))

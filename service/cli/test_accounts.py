@@ -49,7 +49,7 @@ async def _create(arguments: argparse.Namespace, settings: "Settings") -> object
         saved = await test_accounts.save(
             pool, settings.key_ring, project.id, email=arguments.address, code=Secret(code), days=arguments.days
         )
-    return {"project": project.id, "address": saved.email, "code": code, "expires_at": saved.expires_at}
+    return {"project": project.id, "email": saved.email, "code": code, "expires_at": saved.expires_at}
 
 
 async def _list(arguments: argparse.Namespace, settings: "Settings") -> object:

@@ -8,7 +8,16 @@ from service import ids, webhook_urls
 from service.cli import arguments as kinds
 from service.cli import confirmation, webhook_deliveries, webhook_values
 from service.cli.command_table import COMMANDS
-from service.cli.commands import CheckFailed, NotFound, UsageError, add_command, add_group, database, find_project
+from service.cli.commands import (
+    AlreadyExists,
+    CheckFailed,
+    NotFound,
+    UsageError,
+    add_command,
+    add_group,
+    database,
+    find_project,
+)
 from service.cli.tables import Listing
 from service.crypto.sealing import CannotUnseal
 from service.db import transaction
@@ -67,7 +76,7 @@ async def _create(arguments: argparse.Namespace, settings: "Settings") -> object
     async with database(settings) as pool:
         await find_project(pool, project_id)
         if await webhooks.find(pool, project_id, endpoint_id):
-            raise UsageError(f"{project_id} has a webhook {endpoint_id} already")
+            raise AlreadyExists(f"{project_id} has a webhook {endpoint_id} already")
         async with transaction(pool, project_id) as tx:
             facts = {"url": arguments.url, "types": arguments.types}
             secret = await webhooks.create(tx, settings.key_ring, project_id, endpoint_id, **facts)

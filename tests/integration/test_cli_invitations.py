@@ -9,13 +9,13 @@ from tests.integration.conftest import Terminal
 async def test_invitations_are_made_listed_and_revoked(type_: Terminal, pool: Pool, project: projects.Project):
     """A code is shown once and kept as a hash; an address with an account is not invited."""
     made = await type_.json("invitations", "create", "shop", "--uses", "20", "--note", "Conference")
-    assert (made["uses"], len(made["code"]), "not invitation" in made["note"]) == (20, 29, True)
+    assert (made["uses"], len(made["code"]), "not invitation" in made["warning"]) == (20, 29, True)
     await type_("projects", "set", "shop", "--sign-up", "invitation")
     terms = ("--days", "365", "--name", "Bob", "--locale", "de", "--url", "https://localhost/join")
     invited = await type_.json("invitations", "create", "shop", "Bob@EXAMPLE.org", *terms)
     mails = await pool.fetch("select letter, recipient, locale, facts from mails")
     assert [row[:3] for row in map(tuple, mails)] == [("invitation", "bob@example.org", "de")]
-    assert (invited["address"], "code" in invited, "note" in invited) == ("bob@example.org", False, False)
+    assert (invited["email"], "code" in invited, "warning" in invited) == ("bob@example.org", False, False)
     listed = await type_.json("invitations", "list", "shop")
     assert [(row["email"], row["note"], row["uses"], row["most_uses"]) for row in listed] == [
         ("bob@example.org", "", 0, 1), (None, "Conference", 0, 20)

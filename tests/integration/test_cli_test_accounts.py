@@ -20,7 +20,7 @@ async def test_fixed_codes_are_made_listed_and_deleted(
     assert shown["test_domains"] == ["example.org"]
     first = await type_.json("test-accounts", "create", "shop", "Review@EXAMPLE.org", "--days", "7")
     made = await type_.json("test-accounts", "create", "shop", ADDRESS)
-    assert (first["address"], len(made["code"])) == (ADDRESS, 6)
+    assert (first["email"], len(made["code"])) == (ADDRESS, 6)
     owners = [
         await test_accounts.use_code(pool, settings.key_ring, "shop", emails=[ADDRESS], code=Secret(each["code"]))
         for each in (first, made)

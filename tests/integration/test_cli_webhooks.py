@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.exit_codes import MISSING, UNWELL, WRONG
+from service.cli.exit_codes import EXISTS, MISSING, UNWELL, WRONG
 from service.crypto.sealing import CannotUnseal
 from service.db import Pool
 from service.settings import Settings
@@ -51,6 +51,7 @@ async def test_a_webhook_is_made_tried_and_changed(type_: Terminal, pool: Pool, 
 async def test_deliveries_are_listed_and_owed_again(type_: Terminal, pool: Pool, receiver: Receiver):
     """By id or by time; a disabled webhook keeps what it is owed, and is owed no more until then."""
     await type_.json("webhooks", "create", "shop", receiver.url, "--id", "crm")
+    assert (await type_("webhooks", "create", "shop", receiver.url, "--id", "crm"))[0] == EXISTS
 
     async def happened() -> None:
         async with unit_of_work(pool, None) as tx:

@@ -126,7 +126,9 @@ async def test_what_is_refused_as_a_whole(type_: Terminal, pool: Pool, tmp_path:
     monkeypatch.setenv("APPWRITE_OPENSSL_KEY", "another key")
     assert "is encrypted under another key" in (await type_(*_IMPORT, str(DUMP)))[2]
     monkeypatch.delenv("APPWRITE_OPENSSL_KEY")
-    assert "is encrypted, and there is no key for it" in (await type_(*_IMPORT, str(DUMP)))[2]
+    err = (await type_(*_IMPORT, str(DUMP)))[2]
+    assert "is encrypted, and there is no key for it: give" in err
+    assert "APPWRITE_OPENSSL_KEY, or in the file of --dump-key-file" in err
     assert await pool.fetch("select from users") == []
     code, out, _ = await type_(*_IMPORT, str(DUMP), "--without-passwords", "--without-factors", "--json")
     assert (json.loads(out)["imported"], json.loads(out)["authenticators"]) == (5, 0)

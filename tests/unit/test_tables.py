@@ -32,4 +32,5 @@ def test_values():
     assert plain(moment) == plain(moment.astimezone(UTC)) == "2026-01-02 03:05:06Z"
     assert [plain(value) for value in (True, False, None, "", [], {}, 0)] == ["yes", "no", "-", "-", "-", "-", "0"]
     assert plain({"a.b": [5, 60]}) == "a.b 5, 60"
+    assert plain({"taken": ["a", "b"], "no name": ["c"]}) == "taken a, b; no name c"
     assert plain("a\x1b[2Jb\u202ec\n") == "a [2Jb c "

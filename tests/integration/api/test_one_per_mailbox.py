@@ -103,6 +103,6 @@ async def test_switching_on_names_who_shares_a_mailbox(api: Api, type_: Terminal
         await users.create(pool, "shop", user_id=f"u{number}", email=email, name="", password_hash=None)
     code, _, err = await type_("projects", "set", "shop", "--one-per-mailbox", "on")
     assert code == WRONG
-    assert "may stay: u0, u1\n" in err
+    assert "share a mailbox: u0, u1\n" in err
     await pool.execute("delete from users where id = 'u1'")
     assert (await type_.json("projects", "set", "shop", "--one-per-mailbox", "on"))["one_per_mailbox"] is True
