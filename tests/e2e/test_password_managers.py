@@ -13,6 +13,7 @@ USERNAME, NEW_PASSWORD = ["email", "username"], ["password", "new-password"]
 EMAIL, CODE = ["email", "email"], ["text", "one-time-code"]
 # The fields of each page with a form: type and `autocomplete`, in the order in which they stand.
 HOSTED = {
+    "approval": [["text", "off"]],
     "code": [CODE],
     "disavowed": [USERNAME, NEW_PASSWORD],
     "recovery": [USERNAME, NEW_PASSWORD],
