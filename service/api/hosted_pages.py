@@ -67,8 +67,8 @@ async def ask_invited(ctx: RequestContext) -> web.Response:
 
 
 @public.post("/auth/invitation", page=True)
-@limited(10, HOUR, by="userId", only="failures", shared="confirm_sign_up")
-@limited(100, HOUR, by="ip", only="failures", shared="confirm_sign_up")
+@limited(10, HOUR, by="userId", only="failures")
+@limited(100, HOUR, by="ip", only="failures")
 @contract(takes=LinkProof)
 async def confirm_invited(ctx: RequestContext) -> web.Response:
     """Make the account of an invited address, with the password that was chosen here."""
