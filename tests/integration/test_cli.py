@@ -95,7 +95,8 @@ async def test_every_setting_of_a_project_can_be_set(type_: Terminal, tmp_path: 
     typed = {"N": ("32", 32), "on|off": ("true", True), "TIME": ("1h", 3600), "LANGUAGE": ("fr", "fr"),
              "URL": ("https://x.example.com/", "https://x.example.com/"), "#RRGGBB": ("#ABCDEF", "#abcdef"),
              "FILE": (str(tmp_path / "logo.png"), "image/png"), "A,B": ("custom,totp", ["totp", "custom"]),
-             "ask|trust": ("trust", "trust"), "open|closed|domains|invitation": ("closed", "closed"),
+             "ask|trust": ("trust", "trust"), "link|first-tab": ("first-tab", "first-tab"),
+             "open|closed|domains|invitation": ("closed", "closed"),
              "HOST": ("Example.com", "example.com"), "+A,+B": ("+49,+43", ["+49", "+43"]),
              "NUMBER=CODE,...": ("+491701234567=123456", {"+491701234567": "123456"})}  # fmt: skip
     made = await type_.json("projects", "create", "shop")

@@ -18,7 +18,7 @@ each_route = pytest.mark.parametrize("route", _ROUTES, ids=[route.name for route
 
 def _path(route, user_id: str = "ann") -> str:
     path = route.paths[0].replace("{userId}", user_id).replace("{type}", "totp")
-    return re.sub(r"\{(sessionId|identityId|challengeId|passkeyId|targetId)\}", "anything", path)
+    return re.sub(r"\{(sessionId|identityId|challengeId|passkeyId|targetId|invitationId)\}", "anything", path)
 
 
 # Whatever a route of ours may want, so that nothing but the caller is at fault.
