@@ -32,7 +32,7 @@ FACTS: dict[str, Any] = {
     "endpoint_id": "hook",
 }  # fmt: skip
 # Users found by a text at the most, and users and mails of a window, as the service asks for them.
-_FEW, _WINDOW, _WINDOW_BY_AGE, _MAILS, _COUNTED = 2_000, 5_000, 20_000, 10_000, 5_000
+_FEW, _WINDOW, _WINDOW_BY_AGE, _MAILS, _COUNTED = 1_000, 5_000, 20_000, 10_000, 5_000
 # Text arrays that filter nothing when they are null.
 _OPTIONAL = {
     "states",
@@ -173,6 +173,11 @@ _BY_ID = {"by": "id", "until": _user("id", at=_WINDOW), "until_moment": _EPOCH, 
 # All users with this label are unverified.
 _NOBODY: dict[str, Any] = {"labels": ["free"], "verified": True}
 _DOMAIN = {"email_part": "%@mail77.example%"}
+_ENDING = 5_000
+_END_WINDOW: dict[str, Any] = {"after": _EPOCH, "until": Looked(
+    "select max(created_at) from (select created_at from users where project_id = 'bench' and not email_verified"  # noqa: S608
+    f" and phone_verified_at is null order by created_at limit {_ENDING}) w"
+)}  # fmt: skip
 _SHARE = Looked(
     "select least(100, 100 * 20000 / greatest(reltuples, 1))::float8 from pg_class where relname = 'user_texts'"
 )
@@ -250,6 +255,15 @@ WORST: dict[str, dict[str, dict[str, Any]]] = {
             "states": ["failed"], "letter": "none", "after": _mail(_MAILS), "until": _mail(2 * _MAILS), "most": 100,
         },
     },
+    "find_end_window": {
+        "the first": {"after": _EPOCH, "looked": _ENDING},
+        "of kept ones": {"after": _EPOCH, "looked": _ENDING, "kept": True},
+    },
+    "lock_users_to_end": {
+        "a window, nobody is due": _END_WINDOW,
+        "a window, many are due": _END_WINDOW | {"warning": 0},
+    },
+    "lock_made_users_to_end": {"a window": _END_WINDOW},
     "find_older_mail": {"a window": {"skipped": _MAILS}},
     "find_newer_mail": {"a window": {"skipped": _MAILS}},
     "list_sms": {

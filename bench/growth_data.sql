@@ -16,7 +16,7 @@ end $$;
 
 insert into users (project_id, id, email, email_verified, name, password_hash, status, labels, created_at, updated_at,
     accessed_at, phone, phone_verified_at, has_targets)
-select 'bench', left(md5('u' || n), 20), 'user' || n || '@mail' || n % 1000 || '.example', n % 3 > 0,
+select 'bench', left(md5('u' || n), 20), 'user' || n || '@mail' || n % 2000 || '.example', n % 3 > 0,
     initcap(left(md5('f' || n % 5000), 6)) || ' ' || initcap(left(md5('l' || n % 90000), 8)),
     '$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$none', case when n % 500 = 0 then 'blocked' else 'active' end,
     case when n % 1000 = 0 then array['vip'] when n > 0.95 * current_setting('growth.users')::float8 then array['new']
@@ -79,13 +79,13 @@ from generate_series(1, 10 * current_setting('growth.users')::int - 10) n;
 
 insert into tokens (project_id, id, kind, user_id, asked_as, email, email_version, kid, created_at, expires_at)
 select 'bench', left(md5('t' || n), 20), 'recovery', left(md5('u' || n), 20), left(md5('u' || n), 20),
-    'user' || n || '@mail' || n % 1000 || '.example', 1, 'bench', now(),
+    'user' || n || '@mail' || n % 2000 || '.example', 1, 'bench', now(),
     now() + case when n % 2 = 0 then interval '1 hour' else interval '-2 days' end
 from generate_series(1, current_setting('growth.users')::int / 20) n;
 
 insert into identities (project_id, user_id, id, provider, issuer, subject, email, email_verified, kid, sealed, created_at)
 select 'bench', left(md5('u' || n), 20), left(md5('i' || n), 20), case when n % 8 = 0 then 'apple' else 'google' end,
-    'https://issuer.example', md5('s' || n), 'user' || n || '@mail' || n % 1000 || '.example', true, 'bench',
+    'https://issuer.example', md5('s' || n), 'user' || n || '@mail' || n % 2000 || '.example', true, 'bench',
     decode(repeat('00', 300), 'hex'), now() - interval '730 days' * (1 - n / current_setting('growth.users')::float8)
 from generate_series(4, current_setting('growth.users')::int, 4) n;
 

@@ -21,8 +21,7 @@ class AccountEnds:
     async def run(self) -> None:
         """Warn a batch of each project's users, so that their letters hold up no others; end all that are due."""
         await account_ends.warn_due(self.pool, sender=self.sender, most=_WARNED)
-        while await account_ends.end_due(self.pool, most=_ENDED, count=self._count) >= _ENDED:
-            pass
+        await account_ends.end_due(self.pool, most=_ENDED, count=self._count)
 
     def _count(self, reason: account_ends.Reason, number: int) -> None:
         self.metrics.add(f"accounts_ended_{reason}", number)

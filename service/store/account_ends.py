@@ -1,9 +1,9 @@
 """Ends of accounts that nobody has proved, project by project, as its options say; their users may be warned before."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from service import ids
@@ -15,6 +15,9 @@ from service.store.unit_of_work import unit_of_work
 log = logging.getLogger(__name__)
 _sql = Queries("account_ends")
 _BY = Actor("127.0.0.1", "accounts-worker")
+# Accounts that one statement looks at, whether they end or not.
+_LOOKED = 5_000
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 Reason = Literal["anonymous", "unverified"]
 Count = Callable[[Reason, int], None]
 
@@ -50,31 +53,59 @@ class WarnedUser:
     warned_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Accounts made later than one moment and not after another; `kept` ones have been made by an operator."""
+
+    kept: bool
+    after: datetime
+    until: datetime
+
+
 async def end_due(
-    pool: Pool, *, most: int, count: Callable[[Reason, int], None] = lambda _reason, _number: None
-) -> int:
-    """End accounts that are due, so many of each project; return how many of the one with the most.
-
-    `count` learns after COMMIT how many have ended, and why.
-    """
-    ended = 0
+    pool: Pool, *, most: int, count: Count = lambda _reason, _number: None, looked: int = _LOOKED
+) -> None:
+    """End all accounts that are due, so many in a transaction. `count` learns after COMMIT how many have, and why."""
     for rules in await _sql.all(pool, "list_projects_that_end_accounts", EndRules):
-        ended = max(ended, await _end_of_project(pool, rules, most, count))
-    return ended
+        async for window in _each_window(pool, rules, looked, to_warn=False):
+            while await _end_some(pool, rules, window, most, count) >= most:
+                pass
 
 
-async def warn_due(pool: Pool, *, sender: str, most: int) -> int:
+async def warn_due(pool: Pool, *, sender: str, most: int, looked: int = _LOOKED) -> int:
     """Owe a letter to users whose accounts are about to end, so many of each project; return how many in all."""
-    warned = 0
+    total = 0
     for rules in await _sql.all(pool, "list_projects_that_end_accounts", EndRules):
+        warned = 0
         if rules.warning_days and rules.unverified_days:
-            warned += await _warn_of_project(pool, rules, sender, most)
-    return warned
+            async for window in _each_window(pool, rules, looked, to_warn=True):
+                warned += await _warn_some(pool, rules, window, sender, most - warned)
+                if warned >= most:
+                    break
+        total += warned
+    return total
 
 
-async def _warn_of_project(pool: Pool, rules: EndRules, sender: str, most: int) -> int:
+async def _each_window(pool: Pool, rules: EndRules, looked: int, *, to_warn: bool) -> AsyncIterator[_Window]:
+    days = min(filter(None, _days(rules, to_warn=to_warn)))
+    for kept in (False, True) if rules.end_made_accounts else (False,):
+        facts = {"project_id": rules.project_id, "kept": kept, "days": days, "looked": looked}
+        after = _EARLIEST
+        while until := await _sql.value(pool, "find_end_window", **facts, after=after):
+            yield _Window(kept, after, until)
+            after = until
+
+
+def _days(rules: EndRules, *, to_warn: bool) -> tuple[int, int]:
+    """Return the days of unverified and of anonymous accounts, 0 for never."""
+    if to_warn:  # a letter comes on the second day at the earliest, and none to a guest
+        return max(1, rules.unverified_days - rules.warning_days), 0
+    return rules.unverified_days, rules.anonymous_days
+
+
+async def _warn_some(pool: Pool, rules: EndRules, window: _Window, sender: str, most: int) -> int:
     async with unit_of_work(pool, None, rules.project_id) as tx:
-        due = await _lock(tx, rules, most, to_warn=True)
+        due = await _lock(tx, rules, window, most, to_warn=True)
         facts = {"project_id": rules.project_id, "user_ids": [user.id for user in due]}
         warned = await _sql.all(tx, "mark_users_warned", WarnedUser, **facts)
         for user in warned:
@@ -101,9 +132,9 @@ async def _warn_of_project(pool: Pool, rules: EndRules, sender: str, most: int) 
     return len(warned)
 
 
-async def _end_of_project(pool: Pool, rules: EndRules, most: int, count: Count) -> int:
+async def _end_some(pool: Pool, rules: EndRules, window: _Window, most: int, count: Count) -> int:
     async with transaction(pool, rules.project_id) as tx:
-        due = await _lock(tx, rules, most)
+        due = await _lock(tx, rules, window, most)
         if due:
             await _sql.run(
                 tx,
@@ -132,17 +163,21 @@ async def _end_of_project(pool: Pool, rules: EndRules, most: int, count: Count) 
     return len(due)
 
 
-async def _lock(conn: Executor, rules: EndRules, most: int, *, to_warn: bool = False) -> list[EndingUser]:
-    """Find accounts that are due, locked; those that somebody uses just now come next time."""
+async def _lock(
+    conn: Executor, rules: EndRules, window: _Window, most: int, *, to_warn: bool = False
+) -> list[EndingUser]:
+    """Find accounts of a window that are due, locked; those that somebody uses just now come next time."""
+    unverified, anonymous = _days(rules, to_warn=to_warn)
     facts = {
         "project_id": rules.project_id,
-        # A letter comes on the second day at the earliest.
-        "unverified_days": max(1, rules.unverified_days - rules.warning_days) if to_warn else rules.unverified_days,
-        "anonymous_days": 0 if to_warn else rules.anonymous_days,
-        "warning_days": rules.warning_days,
+        "after": window.after,
+        "until": window.until,
+        "unverified": unverified,
+        "anonymous": anonymous,
+        "warning": rules.warning_days,
         "to_warn": to_warn,
+        "most": most,
     }
-    due = await _sql.all(conn, "lock_users_to_end", EndingUser, **facts, most=most)
-    if rules.end_made_accounts and len(due) < most:
-        due += await _sql.all(conn, "lock_made_users_to_end", EndingUser, **facts, most=most - len(due))
-    return due
+    if window.kept:
+        return await _sql.all(conn, "lock_made_users_to_end", EndingUser, **facts)
+    return await _sql.all(conn, "lock_users_to_end", EndingUser, **facts)

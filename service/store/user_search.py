@@ -13,7 +13,7 @@ _sql = Queries("user_search")
 # So many users can be looked through, sorted and counted in some hundredths of a second.
 MOST = 5000
 # A text that more users match is looked for in windows: the index takes longer the more there are.
-_FEW = 2000
+_FEW = 1000
 # Columns with an index in whose order a list can be read.
 _ORDERS: frozenset[SortColumn] = frozenset({"id", "created_at", "name", "email"})
 # Conditions that many users may meet, and those which leave a few.

@@ -3,23 +3,43 @@ select id as project_id, locale, unverified_days, anonymous_days, end_warning_da
 from projects
 where unverified_days > 0 or anonymous_days > 0 order by id;
 
--- name: lock_users_to_end(project_id, unverified_days, anonymous_days, warning_days, to_warn, most) -> EndingUser*
--- Never one with a proved address or number, an identity or a passkey. A guest whose session was renewed is still there.
--- With `warning_days` those alone that were warned of this address so long ago; with `to_warn` those that were not yet.
+-- name: find_end_window(project_id, kept, after, days, looked)
+-- When the last of `looked` accounts was made that may end, made after `after` and so many days ago; null where there
+-- are none. Much of what keeps an account from ending is in no index, so accounts are looked at a window at a time.
+select max(w.created_at) from (
+    (
+        select created_at from users
+        where project_id = :project_id and not kept and not email_verified and phone_verified_at is null
+            and not :kept::bool and created_at > :after and created_at < now() - make_interval(days => :days)
+        order by created_at limit :looked
+    )
+    union all
+    (
+        select created_at from users
+        where project_id = :project_id and kept and not email_verified and phone_verified_at is null
+            and :kept and created_at > :after and created_at < now() - make_interval(days => :days)
+        order by created_at limit :looked
+    )
+) w;
+
+-- name: lock_users_to_end(project_id, after, until, unverified, anonymous, warning, to_warn, most) -> EndingUser*
+-- Of a window, by days. Never one with a proved address or number, an identity or a passkey. A guest whose session was
+-- renewed is still there.
+-- With `warning` those alone that were warned of this address so long ago; with `to_warn` those that were not yet.
 select u.id, u.email is null as anonymous from users u
 where u.project_id = :project_id and not u.kept and not u.email_verified and u.phone_verified_at is null
-    and u.created_at < now() - make_interval(days => least(nullif(:unverified_days::int, 0), nullif(:anonymous_days::int, 0)))
+    and u.created_at > :after and u.created_at <= :until
     and case when u.email is not null then
-        coalesce(u.email_since, u.created_at) < now() - make_interval(days => nullif(:unverified_days, 0))
+        coalesce(u.email_since, u.created_at) < now() - make_interval(days => nullif(:unverified::int, 0))
         and case when :to_warn::bool then
             coalesce(u.end_warned_at < coalesce(u.email_since, u.created_at), true)
-        else :warning_days::int = 0 or u.end_warned_at >= coalesce(u.email_since, u.created_at)
-            and u.end_warned_at < now() - make_interval(days => :warning_days)
+        else :warning::int = 0 or u.end_warned_at >= coalesce(u.email_since, u.created_at)
+            and u.end_warned_at < now() - make_interval(days => :warning)
         end
-    else u.password_hash is null and u.created_at < now() - make_interval(days => nullif(:anonymous_days, 0))
+    else u.password_hash is null and u.created_at < now() - make_interval(days => nullif(:anonymous, 0))
         and not exists (
             select from sessions s where s.project_id = :project_id and s.user_id = u.id
-                and s.updated_at > now() - make_interval(days => nullif(:anonymous_days, 0))
+                and s.updated_at > now() - make_interval(days => nullif(:anonymous, 0))
         )
     end
     and not exists (
@@ -30,22 +50,22 @@ where u.project_id = :project_id and not u.kept and not u.email_verified and u.p
     )
 order by u.created_at limit :most for update of u skip locked;
 
--- name: lock_made_users_to_end(project_id, unverified_days, anonymous_days, warning_days, to_warn, most) -> EndingUser*
+-- name: lock_made_users_to_end(project_id, after, until, unverified, anonymous, warning, to_warn, most) -> EndingUser*
 -- The same among kept accounts.
 select u.id, u.email is null as anonymous from users u
 where u.project_id = :project_id and u.kept and not u.email_verified and u.phone_verified_at is null
-    and u.created_at < now() - make_interval(days => least(nullif(:unverified_days::int, 0), nullif(:anonymous_days::int, 0)))
+    and u.created_at > :after and u.created_at <= :until
     and case when u.email is not null then
-        coalesce(u.email_since, u.created_at) < now() - make_interval(days => nullif(:unverified_days, 0))
+        coalesce(u.email_since, u.created_at) < now() - make_interval(days => nullif(:unverified::int, 0))
         and case when :to_warn::bool then
             coalesce(u.end_warned_at < coalesce(u.email_since, u.created_at), true)
-        else :warning_days::int = 0 or u.end_warned_at >= coalesce(u.email_since, u.created_at)
-            and u.end_warned_at < now() - make_interval(days => :warning_days)
+        else :warning::int = 0 or u.end_warned_at >= coalesce(u.email_since, u.created_at)
+            and u.end_warned_at < now() - make_interval(days => :warning)
         end
-    else u.password_hash is null and u.created_at < now() - make_interval(days => nullif(:anonymous_days, 0))
+    else u.password_hash is null and u.created_at < now() - make_interval(days => nullif(:anonymous, 0))
         and not exists (
             select from sessions s where s.project_id = :project_id and s.user_id = u.id
-                and s.updated_at > now() - make_interval(days => nullif(:anonymous_days, 0))
+                and s.updated_at > now() - make_interval(days => nullif(:anonymous, 0))
         )
     end
     and not exists (

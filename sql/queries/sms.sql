@@ -94,7 +94,8 @@ where s.sent >= :most and s.used < :least
 order by p.id;
 
 -- name: list_sms(states, project_id, after, most) -> Sms*
--- Newest first: ids grow with time. The newest of each project and state, by their index, then the newest of these.
+-- Newest first: ids grow with time. The newest of each project and state, by their index, then the newest of these. The
+-- state is ordered by though it is one, or the planner reads by id what may be of any state.
 select s.* from (
     select id as project_id from projects where :project_id::text is null or id = :project_id
 ) p cross join unnest(:states::text[]) w (state) cross join lateral (
@@ -103,8 +104,9 @@ select s.* from (
         case when state in ('pending', 'sending') then extract(epoch from due_at - now())::float8 end as due_in,
         used_at is not null as used
     from sms
-    where project_id = p.project_id and state = w.state and (:after::uuid is null or id < :after)
-    order by id desc limit :most::int
+    where project_id = p.project_id and state >= w.state and state <= w.state
+        and (:after::uuid is null or id < :after)
+    order by state desc, id desc limit :most::int
 ) s order by s.id desc limit :most;
 
 -- name: find_sms(id) -> Sms?
@@ -115,12 +117,13 @@ select id, project_id, kind, user_id, recipient, state, attempts, sends, last_co
 from sms where id = :id;
 
 -- name: count_sms_states(project_id, most) -> StateCount*
--- Counted to `most`, from the oldest on.
+-- Counted to `most`, from the oldest on; the state is ordered by as above.
 select w.state, c.count, c.count >= :most::int as estimated, extract(epoch from now() - c.oldest)::float8 as oldest_age
 from unnest(array['pending', 'sending', 'sent', 'failed', 'expired', 'cancelled', 'void']) w (state) cross join lateral (
     select count(*) as count, min(m.created_at) filter (where w.state in ('pending', 'sending')) as oldest from (
         select s.created_at from projects p cross join lateral (
-            select created_at from sms where project_id = p.id and state = w.state order by id limit :most
+            select created_at from sms
+            where project_id = p.id and state >= w.state and state <= w.state order by state, id limit :most
         ) s
         where :project_id::text is null or p.id = :project_id limit :most
     ) m

@@ -1,6 +1,7 @@
 """Accounts that nobody has proved end by themselves, where the project says so, and no other."""
 
 import logging
+from datetime import UTC, datetime
 
 import pytest
 
@@ -67,13 +68,12 @@ async def test_accounts_end_that_nobody_has_proved(pool: Pool, project, caplog: 
     assert await left(pool) == everybody, "no project ends accounts unless told to"
     await projects.change(pool, "shop", unverified_days=30, anonymous_days=10)
     with caplog.at_level(logging.INFO):
-        assert await account_ends.end_due(pool, most=1) == 1
         metrics = Metrics()
         await AccountEnds(pool, metrics, "accounts@example.com").run()
     assert everybody - await left(pool) == {"squatter", "guest", "moved-long-ago"}
     told = [record for record in caplog.records if getattr(record, "event", "") == "account_ends.ended"]
     assert sum(getattr(record, "unverified", 0) for record in told) == 2
-    assert metrics.since_start["accounts_ended_unverified"] + metrics.since_start["accounts_ended_anonymous"] == 2
+    assert metrics.since_start["accounts_ended_unverified"] + metrics.since_start["accounts_ended_anonymous"] == 3
     await SecurityLogWriter(pool).write_pending()
     logged = await pool.fetch("select user_id from logs where name = 'users.end'")
     assert {row[0] for row in logged} == {"squatter", "guest", "moved-long-ago"}
@@ -135,6 +135,29 @@ async def test_who_is_kept(pool: Pool, project):
     assert [tuple(row) for row in kept] == [("made", True, False), ("moved", True, True), ("own", False, False)]
 
 
+async def test_no_statement_looks_at_all_of_them(pool: Pool, project):
+    """Accounts are looked at a window at a time, in transactions of a few: those that stay hold up none behind them."""
+    await pool.execute(
+        "insert into users (project_id, id, email, email_verified, name, created_at) select 'shop', 'old' || n,"
+        " 'old' || n || '@example.com', false, '', now() - interval '60 days' + n / 3 * interval '1 s'"
+        " from generate_series(1, 20) n"
+    )
+    await pool.execute(
+        "insert into passkeys (project_id, id, user_id, name, credential_id, credential_hash, public_key, algorithm,"
+        " backup_eligible, backed_up, sign_count, transports, aaguid)"
+        " select 'shop', id, id, '', id::bytea, sha256(id::bytea), '', -7, true, true, 0, '{}', '' from users"
+        " where id < 'old15'"
+    )
+    await projects.change(pool, "shop", unverified_days=30, end_warning_days=7)
+    assert await account_ends.warn_due(pool, sender="accounts@example.com", most=5, looked=2) == 5
+    assert await account_ends.warn_due(pool, sender="accounts@example.com", most=500, looked=2) == 9
+    await pool.execute("update users set end_warned_at = now() - interval '8 days' where end_warned_at is not null")
+    counts: list[int] = []
+    await account_ends.end_due(pool, most=1, count=lambda _reason, number: counts.append(number), looked=2)
+    assert (sum(counts), max(counts)) == (14, 1)
+    assert await left(pool) == {row[0] for row in await pool.fetch("select user_id from passkeys")}
+
+
 @pytest.mark.parametrize(
     ("name", "index"), [("lock_users_to_end", "users_to_end"), ("lock_made_users_to_end", "users_")]
 )
@@ -143,8 +166,8 @@ async def test_they_are_found_by_an_index(pool: Pool, name: str, index: str):
     statement = Queries("account_ends").statements[name]
     async with pool.connection() as connection, connection.transaction():
         await connection.execute("set local enable_seqscan = off")
-        days, to_warn, most = 30, False, 500
-        plan = await connection.fetch(f"explain {statement.sql}", "shop", days, days, days, to_warn, most)
+        after, until, days = datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC), (30, 30, 7)
+        plan = await connection.fetch(f"explain {statement.sql}", "shop", after, until, *days, False, 500)  # noqa: FBT003
     text = "\n".join(row[0] for row in plan)
     assert f"using {index}" in text, text
     assert "Seq Scan" not in text, text
