@@ -31,7 +31,7 @@ class Size:
     mails: int = 300
 
 
-QUICK = Size(rounds=1, seconds=0.2, members=50, readers=5, mails=10)
+QUICK = Size(rounds=1, seconds=0.2, members=150, readers=5, mails=10)
 
 
 def versions() -> Sequence[str]:
