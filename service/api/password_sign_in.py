@@ -39,7 +39,7 @@ class CreateSession(Body):
 async def create_session(ctx: RequestContext) -> web.Response:
     """Sign in with address and password. Unknown, passwordless and wrong are one answer that takes one time."""
     body = await read(ctx, CreateSession)
-    user = await users.find_by_email(ctx.pool, ctx.project.id, email=body.email)
+    user = await users.find_to_sign_in(ctx.pool, ctx.project.id, email=body.email)
     right = await ctx.services.passwords.verify(user.password_hash if user else None, body.password.reveal())
     if user is None or not right:
         raise CredentialsInvalid

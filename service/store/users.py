@@ -170,6 +170,12 @@ async def find_by_email(conn: Executor, project_id: str, *, email: str) -> User 
     return await _with_targets(conn, _sql.one(conn, "find_user_by_email", User, project_id=project_id, email=email))
 
 
+async def find_to_sign_in(conn: Executor, project_id: str, *, email: str) -> User | None:
+    """Find a user by address, without targets. Where there is none as much is read and decoded."""
+    found = await _sql.one(conn, "find_user_to_sign_in", User, project_id=project_id, email=email)
+    return found if found is not None and found.id else None
+
+
 async def lock(conn: Executor, project_id: str, *, user_id: str) -> User | None:
     return await _with_targets(conn, _sql.one(conn, "lock_user", User, project_id=project_id, id=user_id))
 
