@@ -395,7 +395,7 @@ async def test_g18_an_unexpected_fault_tells_nothing(
         held = {"password": password, "arguments": arguments, "facts": facts}
         raise Broken(password, held) from ValueError(password)
 
-    monkeypatch.setattr(users, "find_by_email", fail)
+    monkeypatch.setattr(users, "find_to_sign_in", fail)
     with edge.lines() as log:
         body = {"email": ANN, "password": password}
         answer = await api.call("POST", "/v1/account/sessions", json=body, modern=modern)
