@@ -92,8 +92,7 @@ async def mail_token_to_member(
     refused.
     """
     facts = {"user_id": member.id, "session_id": member.session_id, "email": member.email}
-    recorded = events.facts(event, by)
-    tx.events.append(recorded["event_id"])
+    recorded = events.facts_to_file(tx, event, by)
     found = await _sql.one(
         tx, "mail_token_to_member", MemberToken, **_act(act), **facts, refuse_verified=refuse_verified,
         **_mailed(tx, token), **recorded,
@@ -108,8 +107,7 @@ async def create_account(
 ) -> User:
     """Create an account. Raises UserExists as `users.create` does."""
     facts = {"id": user_id, "email": email, "name": name, "password_hash": password_hash}
-    recorded = events.facts(event, by)
-    tx.events.append(recorded["event_id"])
+    recorded = events.facts_to_file(tx, event, by)
     user = await _sql.one(tx, "create_account", User, **_act(act), **facts, **recorded)
     if user is None:
         raise UserExists
@@ -134,8 +132,7 @@ async def sign_in(
 
     A notice goes to an address that is proved. None if the user was blocked or the password changed meanwhile.
     """
-    recorded = events.facts(event, by)
-    tx.events.append(recorded["event_id"])
+    recorded = events.facts_to_file(tx, event, by)
     signed_in = await _sql.one(
         tx,
         "sign_in",
@@ -167,8 +164,7 @@ async def recover_account(
     What was added before the address was proved by its holder goes too. So many of the last passwords are remembered.
     None if the token has been used or has expired, the address has changed since, or the user is blocked.
     """
-    recorded = events.facts(event, by)
-    tx.events.append(recorded["event_id"])
+    recorded = events.facts_to_file(tx, event, by)
     used = await _sql.one(
         tx,
         "recover_account",

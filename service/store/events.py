@@ -137,6 +137,13 @@ def facts(event: Event | None, by: Actor) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def facts_to_file(tx: UnitOfWork, event: Event, by: Actor) -> dict[str, Any]:
+    """Return the same, and have the event filed once it is committed."""
+    recorded = facts(event, by)
+    tx.events.append(recorded["event_id"])
+    return recorded
+
+
 async def record(
     tx: UnitOfWork,
     project_id: str,
@@ -147,21 +154,8 @@ async def record(
     token_id: str | None = None,
 ) -> None:
     """Record an event. Without a user it has no job before `assign_user`."""
-    event_id = ids.new_uuid()
-    await _sql.run(
-        tx,
-        "record_event",
-        project_id=project_id,
-        id=event_id,
-        name=event,
-        user_id=user_id,
-        token_id=token_id,
-        ip=by.ip,
-        user_agent=by.user_agent,
-        traceparent=tracing.traceparent(),
-    )
-    if user_id is not None:
-        tx.events.append(event_id)
+    recorded = facts(event, by) if user_id is None else facts_to_file(tx, event, by)
+    await _sql.run(tx, "record_event", project_id=project_id, user_id=user_id, token_id=token_id, **recorded)
 
 
 async def assign_user(tx: UnitOfWork, project_id: str, *, token_id: str, user_id: str | None) -> None:

@@ -1,7 +1,7 @@
--- name: record_event(project_id, id, name, user_id, token_id, ip, user_agent, traceparent)
+-- name: record_event(project_id, event_id, event, user_id, token_id, ip, user_agent, traceparent)
 -- Not ready while its user is unknown: the worker that finds the user makes it ready.
 insert into events (project_id, id, name, user_id, token_id, ready, ip, user_agent, traceparent)
-values (:project_id, :id, :name, :user_id, :token_id, :user_id::text is not null, :ip, :user_agent, :traceparent);
+values (:project_id, :event_id, :event, :user_id, :token_id, :user_id::text is not null, :ip, :user_agent, :traceparent);
 
 -- name: assign_events_user(project_id, token_id, user_id) -> EventId*
 update events set user_id = :user_id, ready = true

@@ -149,7 +149,7 @@ class Before:
         async with self._transaction() as tx:
             await ask(tx, "tokens", "issue_token", id=token, seconds=600)
             await ask(tx, "outbox", "post_mail", id=mail, token_id=token)
-            await ask(tx, "events", "record_event", id=mail, token_id=token)
+            await ask(tx, "events", "record_event", event_id=mail, token_id=token)
         self.posted.append(mail)
 
     async def _send(self) -> None:
