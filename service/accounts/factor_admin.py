@@ -10,6 +10,7 @@ from service.accounts.imported_users import ImportedFactors
 from service.accounts.user_admin import AdminContext, finish, lock
 from service.crypto.key_derivation import KeyRing
 from service.crypto.secret import Secret
+from service.db import Executor
 from service.errors import AuthenticatorNotFound, RecoveryCodesExist, RecoveryCodesNotFound, TokenInvalid
 from service.store import authenticators, challenges, recovery_codes, users
 from service.store.challenges import Challenge
@@ -26,11 +27,16 @@ async def change_mfa(operator: AdminContext, user_id: str, *, mfa: bool) -> User
         return await finish(operator, tx, await users.change_mfa(tx, user, mfa=mfa), Event.BY_OPERATOR_MFA)
 
 
+async def has_any(conn: Executor, user: User) -> bool:
+    """Tell whether a user has second factors, or is asked for some."""
+    return user.mfa or await authenticators.is_verified(conn, user) or await recovery_codes.count(conn, user) > 0
+
+
 async def add_imported(operator: AdminContext, user_id: str, known: ImportedFactors) -> User:
     """Add second factors that another system knew; nothing to a user who has some by now."""
     async with operator.unit_of_work() as tx:
         user = await lock(operator, tx, user_id)
-        if user.mfa or await authenticators.is_verified(tx, user) or await recovery_codes.count(tx, user):
+        if await has_any(tx, user):
             return user
         return await finish(operator, tx, await imported_users.add_factors(tx, user, known), Event.BY_OPERATOR_MFA)
 

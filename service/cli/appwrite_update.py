@@ -10,8 +10,7 @@ from service.accounts import factor_admin, identity_admin, user_admin
 from service.accounts.imported_users import Imported
 from service.accounts.user_admin import AdminContext
 from service.cli.appwrite_users import SourceUser
-from service.store import authenticators, identities, recovery_codes
-from service.store.identities import Subject
+from service.store import identities
 from service.store.users import User
 
 Act = Callable[[AdminContext], Awaitable[object]]
@@ -71,20 +70,14 @@ def _attributes(before: User, wanted: SourceUser) -> Iterator[Act]:
         yield lambda by: user_admin.change_status(by, user_id, status="blocked" if facts.blocked else "active")
 
 
-async def _add_identity(by: AdminContext, *, user_id: str, subject: Subject, email: str) -> None:
-    await identity_admin.add(by, user_id, subject, email=email)
-
-
 async def _ways_in(operator: AdminContext, before: User, wanted: SourceUser, makers: Makers) -> AsyncIterator[Act]:
     """Identities that are nobody's here, and second factors for a user who has none here."""
     user_id = before.id
     for subject, email in wanted.identities.taken:
         if await identities.claim(operator.pool, operator.project_id, subject) is None:
-            yield partial(_add_identity, user_id=user_id, subject=subject, email=email)
+            yield partial(identity_admin.add, user_id=user_id, subject=subject, email=email)
     known = wanted.factors
-    if not (known.mfa or known.totp or known.codes) or before.mfa:
-        return
-    if await authenticators.is_verified(operator.pool, before) or await recovery_codes.count(operator.pool, before):
+    if not (known.mfa or known.totp or known.codes) or await factor_admin.has_any(operator.pool, before):
         return
 
     async def add(by: AdminContext) -> None:
