@@ -11,6 +11,7 @@ import logging
 
 from service.crypto import tab_secrets
 from service.crypto.secret import Secret
+from service.crypto.tab_secrets import AwaitedLink
 from service.errors import LoginTokenInvalid, LoginTokenPending
 from service.http import first_tab_cookie, rate_limit_keys, rate_limits
 from service.http.context import RequestContext
@@ -48,21 +49,18 @@ def hand_out(ctx: RequestContext, token: Token) -> Secret:
     return secret
 
 
-def presented(ctx: RequestContext, *, user_id: str, secret: Secret) -> Secret | None:
-    """Return the secret of who waits, which came in the cookie or in its own place; None if there is none."""
+def presented(ctx: RequestContext, *, user_id: str, secret: Secret) -> AwaitedLink | None:
+    """Return the link of who waits, whose secret came in the cookie or in its own place; None if there is none."""
     if secret == IN_COOKIE:
         return first_tab_cookie.find(ctx, user_id)
-    return secret if first_tab_cookie.read(ctx, secret, user_id) else None
+    return first_tab_cookie.read(ctx, secret, user_id)
 
 
-async def find_approved(ctx: RequestContext, *, user_id: str, secret: Secret) -> Token | None:
+async def find_approved(ctx: RequestContext, awaited: AwaitedLink) -> Token | None:
     """Find the approved token that a browser waits for. Raises LoginTokenPending, LoginTokenInvalid, TooManyRequests.
 
     None if it was used since it was seen to be approved.
     """
-    awaited = first_tab_cookie.read(ctx, secret, user_id)
-    if awaited is None:
-        raise LoginTokenInvalid
     await _charge(ctx, awaited.token_id)
     approval = await tokens.find_approval(ctx.pool, ctx.project.id, token_id=awaited.token_id, ends_at=awaited.ends_at)
     if approval.over:
@@ -72,11 +70,8 @@ async def find_approved(ctx: RequestContext, *, user_id: str, secret: Secret) ->
     return await tokens.find_approved(ctx.pool, ctx.project.id, token_id=awaited.token_id)
 
 
-def awaited_number(ctx: RequestContext, *, user_id: str, secret: Secret) -> str:
+def awaited_number(ctx: RequestContext, awaited: AwaitedLink) -> str:
     """Return the number of the link that a browser waits for, whether it is still there or not."""
-    awaited = first_tab_cookie.read(ctx, secret, user_id)
-    if awaited is None:
-        raise LoginTokenInvalid
     return tab_secrets.number(ctx.services.ring[awaited.kid], ctx.project.id, awaited.token_id)
 
 
@@ -84,10 +79,7 @@ async def _charge(ctx: RequestContext, token_id: str) -> None:
     if ctx.key is not None:
         return
     counted = [Window(rule, token_id, own=True) for rule in rate_limit_keys.project_rules(ctx.project, [OF_LINK])]
-    for rule in rate_limit_keys.project_rules(ctx.project, [OF_ADDRESS]):
-        counted += rate_limit_keys.windows_of_address(rule, ctx.client.ip)
-    if counted:
-        rate_limits.enforce(ctx, await rate_limits.count(ctx, ctx.project.id, counted))
+    await rate_limits.charge(ctx, counted + rate_limit_keys.windows_of_client(ctx, OF_ADDRESS))
 
 
 async def answer(ctx: RequestContext, *, user_id: str | None, secret: Secret, number: str) -> bool:

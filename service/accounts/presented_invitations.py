@@ -7,7 +7,7 @@ their network; one that has expired or is used up is no guess.
 from service.crypto import invitation_codes
 from service.http import rate_limit_keys, rate_limits, session_cookies
 from service.http.context import RequestContext
-from service.rate_limiter import HOUR, Rule, Tally
+from service.rate_limiter import HOUR, Rule
 from service.store import invitations
 
 HEADER = "X-Invitation"
@@ -33,10 +33,7 @@ def keep(ctx: RequestContext) -> None:
     """Have the browser keep the code of the request; its page may be another site's."""
     code = invitation_codes.parse(ctx.request.headers[HEADER])
     assert code  # noqa: S101 - it has been found
-    https = ctx.services.settings.public_url.startswith("https:")
-    rest = "; Secure; SameSite=None" if https else "; SameSite=Lax"
-    value = f"{_name(ctx)}={code.reveal()}; Path=/v1/account; Max-Age={_KEPT_SECONDS}; HttpOnly{rest}"
-    ctx.headers.append(("Set-Cookie", value))
+    session_cookies.set_across_sites(ctx, _name(ctx), code.reveal(), seconds=_KEPT_SECONDS, path="/v1/account")
 
 
 def _name(ctx: RequestContext) -> str:
@@ -47,19 +44,9 @@ async def _find(ctx: RequestContext, typed: str) -> str | None:
     if ctx.project.sign_up != "invitation" or not typed:
         return None
     code = invitation_codes.parse(typed)
-    tallied = await _count(ctx)
+    # Counted before it is looked up.
+    tallied = await rate_limits.charge(ctx, [] if ctx.key else rate_limit_keys.windows_of_client(ctx, OF_NETWORK))
     found = await invitations.find_by_code(ctx.pool, ctx.project.id, code) if code else None
     if found and tallied:
         await ctx.services.limits.refund(tallied.places)
     return found.id if found and found.usable else None
-
-
-async def _count(ctx: RequestContext) -> Tally | None:
-    """Count the code before it is looked up."""
-    rules = [] if ctx.key else rate_limit_keys.project_rules(ctx.project, [OF_NETWORK])
-    counted = [window for rule in rules for window in rate_limit_keys.windows_of_address(rule, ctx.client.ip)]
-    if not counted:
-        return None
-    tally = await rate_limits.count(ctx, ctx.project.id, counted)
-    rate_limits.enforce(ctx, tally)
-    return tally

@@ -121,11 +121,7 @@ def _mark(ctx: RequestContext, token: Token) -> None:
     """Set a device token for every client alike. It opens nothing: it tells, with the secret, whose password it is."""
     if ctx.key is not None:  # a server calls for many browsers
         return
-    https = ctx.services.settings.public_url.startswith("https:")
-    rest = "; Secure; SameSite=None" if https else "; SameSite=Lax"
-    seconds = ctx.project.verification_seconds
-    value = f"{_name(ctx)}={_proof(ctx, token)}; Path=/; Max-Age={seconds}; HttpOnly{rest}"
-    ctx.headers.append(("Set-Cookie", value))
+    session_cookies.set_across_sites(ctx, _name(ctx), _proof(ctx, token), seconds=ctx.project.verification_seconds)
 
 
 def _requested_here(ctx: RequestContext, token: Token) -> bool:

@@ -32,8 +32,7 @@ async def _count(ctx: RequestContext, phone: str) -> Tally | None:
     rules = of_calls.project_rules(ctx.project, BY_OWNER if _is_owner(ctx, phone) else BY_NUMBER)
     counted = [Window(rule, phone, only="successes") for rule in rules]
     if ctx.key is None:  # a server that holds a key asks for many users from one place
-        for rule in of_calls.project_rules(ctx.project, [BY_NETWORK]):
-            counted += of_calls.windows_of_address(rule, ctx.client.ip, "successes")
+        counted += of_calls.windows_of_client(ctx, BY_NETWORK, "successes")
     counted += [Window(rule, "", only="successes") for rule in of_calls.project_rules(ctx.project, [BY_PROJECT])]
     return await rate_limits.count(ctx, ctx.project.id, counted) if counted else None
 

@@ -28,10 +28,7 @@ async def charge(ctx: RequestContext, *, known_device: bool) -> None:
     if ctx.key is not None or known_device:
         return
     counted = [Window(rule, "", only="failures") for rule in _own(ctx, OF_PROJECT)]
-    for rule in _own(ctx, OF_NETWORK):
-        counted += rate_limit_keys.windows_of_address(rule, ctx.client.ip, "failures")
-    if counted:
-        rate_limits.enforce(ctx, await rate_limits.count(ctx, ctx.project.id, counted))
+    await rate_limits.charge(ctx, counted + rate_limit_keys.windows_of_client(ctx, OF_NETWORK, "failures"))
 
 
 async def charge_member(ctx: RequestContext, kind: Kind) -> bool:
@@ -39,12 +36,9 @@ async def charge_member(ctx: RequestContext, kind: Kind) -> bool:
 
     Only wrong answers stay counted.
     """
-    last = False
     rules = (OF_RECOVERY,) if kind == "recoveryCode" else (OF_MEMBER, OF_MEMBER_BY_DAY)
-    if counted := _windows(ctx, ctx.member, rules):
-        tally = await rate_limits.count(ctx, ctx.project.id, counted)
-        rate_limits.enforce(ctx, tally)
-        last = _is_last(tally)
+    tally = await rate_limits.charge(ctx, _windows(ctx, ctx.member, rules))
+    last = tally is not None and _is_last(tally)
     if kind == "code":
         names = (ctx.member.email, ctx.member.phone)
         await charge(ctx, known_device=any(is_known(ctx, name) for name in names))

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from service.accounts import first_tab
 from service.api import passwordless, sessions
-from service.crypto.secret import Secret
+from service.crypto.tab_secrets import AwaitedLink
 from service.errors import ArgumentInvalid, LoginTokenInvalid, LoginTokenPending
 from service.http import first_tab_cookie, form_pages, html_pages, mailed_links, request_body
 from service.http.context import RequestContext
@@ -72,7 +72,7 @@ async def open_waiting(ctx: RequestContext) -> web.Response:
     """Sign this browser in if the link that it asked for was approved, as PUT /v1/account/sessions/magic-url does."""
     asked = await request_body.read(ctx, Waiting)
     try:
-        opened = await passwordless.open_in_first_tab(ctx, asked.userId, _secret(ctx, asked.userId))
+        opened = await passwordless.open_in_first_tab(ctx, _awaited(ctx, asked.userId))
     except LoginTokenPending:
         return _waiting_page(ctx, asked.userId, pending=True)
     sessions.set_session_cookies(ctx, opened)
@@ -81,7 +81,7 @@ async def open_waiting(ctx: RequestContext) -> web.Response:
 
 def _waiting_page(ctx: RequestContext, user_id: str, *, pending: bool) -> web.Response:
     """Render the number without a look at the token: the page is the same whatever became of it."""
-    number = first_tab.awaited_number(ctx, user_id=user_id, secret=_secret(ctx, user_id))
+    number = first_tab.awaited_number(ctx, _awaited(ctx, user_id))
     return html_pages.render_page(
         ctx,
         "waiting",
@@ -93,8 +93,8 @@ def _waiting_page(ctx: RequestContext, user_id: str, *, pending: bool) -> web.Re
     )
 
 
-def _secret(ctx: RequestContext, user_id: str) -> Secret:
-    secret = first_tab_cookie.find(ctx, user_id)
-    if secret is None:
+def _awaited(ctx: RequestContext, user_id: str) -> AwaitedLink:
+    awaited = first_tab_cookie.find(ctx, user_id)
+    if awaited is None:
         raise ArgumentInvalid("The browser has asked for no link, or keeps no cookies.")
-    return secret
+    return awaited

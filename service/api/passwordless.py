@@ -26,6 +26,7 @@ from service.api.passkey_sign_in import open_by_passkey
 from service.api.sessions import OpenedSession, open_session, session_response
 from service.crypto import code_secrets
 from service.crypto.secret import Secret
+from service.crypto.tab_secrets import AwaitedLink
 from service.errors import AnonymousDenied, LoginTokenInvalid, LoginTokenPending, SignUpClosed, UserBlocked
 from service.http import first_tab_cookie, responses, schemas
 from service.http.context import RequestContext
@@ -161,7 +162,7 @@ async def update_magic_url(ctx: RequestContext) -> web.Response:
     """Sign in with the secret of a mailed link, or wait for its approval with `first-tab` in its place."""
     body = await read(ctx, UpdateMagicUrl)
     if awaited := first_tab.presented(ctx, user_id=body.userId, secret=body.secret):
-        return session_response(ctx, await open_in_first_tab(ctx, body.userId, awaited))
+        return session_response(ctx, await open_in_first_tab(ctx, awaited))
     return session_response(ctx, await open_by_link(ctx, user_id=body.userId, secret=body.secret))
 
 
@@ -170,13 +171,13 @@ async def open_by_link(ctx: RequestContext, *, user_id: str | None, secret: Secr
     return await _sign_in(ctx, await _find_by_secret(ctx, Kind.MAGIC_URL, user_id=user_id, secret=secret))
 
 
-async def open_in_first_tab(ctx: RequestContext, user_id: str, secret: Secret) -> OpenedSession:
-    """Open a session for who asked for a link under this id, once it is approved.
+async def open_in_first_tab(ctx: RequestContext, awaited: AwaitedLink) -> OpenedSession:
+    """Open a session for who asked for a link, once it is approved.
 
     Raises LoginTokenPending, LoginTokenInvalid and TooManyRequests.
     """
-    opened = await _sign_in(ctx, await first_tab.find_approved(ctx, user_id=user_id, secret=secret))
-    first_tab_cookie.forget(ctx, secret)
+    opened = await _sign_in(ctx, await first_tab.find_approved(ctx, awaited))
+    first_tab_cookie.forget(ctx, awaited.secret)
     return opened
 
 
@@ -197,7 +198,7 @@ async def create_token_session(ctx: RequestContext) -> web.Response:
     """Sign in with a mailed link, a code, a token of the app's server, a passkey, or a sign-in by a provider."""
     body = await read(ctx, UpdateMagicUrl)
     if awaited := first_tab.presented(ctx, user_id=body.userId, secret=body.secret):
-        return session_response(ctx, await open_in_first_tab(ctx, body.userId, awaited))
+        return session_response(ctx, await open_in_first_tab(ctx, awaited))
     kinds = _kinds_of_code(body.secret.reveal())
     if kinds:
         found = await mailed_codes.find_token(ctx, *kinds, user_id=body.userId, code=body.secret)

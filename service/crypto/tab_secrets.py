@@ -23,6 +23,7 @@ _LEAST, _NUMBERS = 10, 90
 class AwaitedLink:
     """A link that a browser waits for, as its own secret tells."""
 
+    secret: Secret
     token_id: str
     kid: str
     ends_at: datetime
@@ -43,7 +44,7 @@ def read(ring: KeyRing, secret: Secret, project_id: str, *, user_id: str) -> Awa
     except (CannotUnseal, ValueError):
         return None
     token_id, ends_at = orjson.loads(text.reveal())
-    return AwaitedLink(token_id, kid, datetime.fromtimestamp(ends_at, UTC))
+    return AwaitedLink(secret, token_id, kid, datetime.fromtimestamp(ends_at, UTC))
 
 
 def number(key: bytes, project_id: str, token_id: str) -> str:

@@ -25,10 +25,7 @@ def remember(ctx: RequestContext, email: str, *, proven: bool) -> None:
     if ctx.key is not None or not email:
         return
     value = known_devices.add_token(ctx.services.ring, _tokens(ctx), ctx.project.id, email=email, proven=proven)
-    https = ctx.services.settings.public_url.startswith("https:")
-    rest = "; Secure; SameSite=None" if https else "; SameSite=Lax"
-    # Before the session's own cookies: some clients keep only the last.
-    ctx.headers.append(("Set-Cookie", f"{_name(ctx)}={value}; Path=/; Max-Age={SECONDS}; HttpOnly{rest}"))
+    session_cookies.set_across_sites(ctx, _name(ctx), value, seconds=SECONDS)
 
 
 def _tokens(ctx: RequestContext) -> str:

@@ -22,13 +22,13 @@ def remember(ctx: RequestContext, secret: Secret) -> None:
 
 def forget(ctx: RequestContext, used: Secret) -> None:
     """Remove a secret that has opened a session, whose own fallback takes the place of ours."""
-    if _kept(ctx):
-        _set(ctx, [secret for secret in _kept(ctx) if secret != used])
+    if kept := _kept(ctx):
+        _set(ctx, [secret for secret in kept if secret != used])
 
 
-def find(ctx: RequestContext, user_id: str) -> Secret | None:
-    """Find the latest secret that the browser has for this user id."""
-    return next((secret for secret in _kept(ctx) if read(ctx, secret, user_id)), None)
+def find(ctx: RequestContext, user_id: str) -> AwaitedLink | None:
+    """Find the link of this user id that the browser has asked for last."""
+    return next(filter(None, (read(ctx, secret, user_id) for secret in _kept(ctx))), None)
 
 
 def read(ctx: RequestContext, secret: Secret, user_id: str) -> AwaitedLink | None:
@@ -43,7 +43,9 @@ def _kept(ctx: RequestContext) -> list[Secret]:
 
 def _set(ctx: RequestContext, secrets: list[Secret]) -> None:
     seconds = ctx.project.magic_url_seconds if secrets else 0
-    session_cookies.set_beside_session(ctx, _name(ctx), _joined(secrets), seconds=seconds)
+    session_cookies.set_across_sites(
+        ctx, _name(ctx), _joined(secrets), seconds=seconds, partitioned=ctx.project.partitioned_cookies
+    )
 
 
 def _joined(secrets: list[Secret]) -> str:

@@ -110,6 +110,12 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text[:_LONGEST]).casefold().strip()
 
 
+def windows_of_client(ctx: RequestContext, rule: Rule, only: Only = None) -> list[Window]:
+    """List the windows of the client's address by a rule with the project's numbers; none where it is off."""
+    found = project_rules(ctx.project, [rule])
+    return [window for own in found for window in windows_of_address(own, ctx.client.ip, only)]
+
+
 def project_rules(project: Project, rules: Iterable[Rule]) -> list[Rule]:
     """Apply the numbers that the project has set; a rule that it has switched off is left out."""
     if not project.limits:

@@ -90,6 +90,15 @@ def _stays_counted(only: Only, status: int, fault: AccountError | None) -> bool:
     return isinstance(fault, only)
 
 
+async def charge(ctx: RequestContext, counted: Sequence[Window]) -> Tally | None:
+    """Count in windows of the project, None if there are none. Raises TooManyRequests where one is full."""
+    if not counted:
+        return None
+    tally = await count(ctx, ctx.project.id, counted)
+    enforce(ctx, tally)
+    return tally
+
+
 def enforce(ctx: RequestContext, tally: Tally) -> None:
     """Raise TooManyRequests where a window is full."""
     if is_refused(ctx, tally):

@@ -101,12 +101,13 @@ def add_fallback(ctx: RequestContext, name: str, value: str) -> None:
         ctx.headers.append(("X-Fallback-Cookies", orjson.dumps(kept | {name: value}).decode()))
 
 
-def set_beside_session(ctx: RequestContext, name: str, value: str, *, seconds: int) -> None:
+def set_across_sites(
+    ctx: RequestContext, name: str, value: str, *, seconds: int, path: str = "/", partitioned: bool = False
+) -> None:
     """Set a cookie that the API's callers on other sites send too; before the session's: some clients keep the last."""
     https = ctx.services.settings.public_url.startswith("https:")
-    partitioned = "; Partitioned" if ctx.project.partitioned_cookies else ""
-    rest = f"; Secure; SameSite=None{partitioned}" if https else "; SameSite=Lax"
-    ctx.headers.append(("Set-Cookie", f"{name}={value}; Path=/; Max-Age={seconds}; HttpOnly{rest}"))
+    rest = f"; Secure; SameSite=None{'; Partitioned' * partitioned}" if https else "; SameSite=Lax"
+    ctx.headers.append(("Set-Cookie", f"{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly{rest}"))
 
 
 def hand_out(ctx: RequestContext, value: str, expires_at: datetime) -> None:
