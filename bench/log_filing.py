@@ -16,8 +16,8 @@ from pathlib import Path
 
 from bench.ground import AGENT
 from devstack import servers
-from service.cli import log_verification
-from service.cli.log_verification import Keys
+from service.cli.log import verification
+from service.cli.log.verification import Keys
 from service.db import Pool
 from service.store import migrations, projects
 from worker.security_log import SecurityLogWriter
@@ -80,8 +80,8 @@ async def _round(pool: Pool, url: str, count: int, shops: int, workers: int) -> 
     after = await pool.fetchrow(_COUNTS)
     chained = 0
     for number in range(shops):
-        project = await log_verification.load(pool, f"shop-{number}", Keys({}), months=12)
-        reports = [report async for report in log_verification.verify(pool, project)]
+        project = await verification.load(pool, f"shop-{number}", Keys({}), months=12)
+        reports = [report async for report in verification.verify(pool, project)]
         chained += sum(report.rows for report in reports if report.month and not report.fault)
     if (after["rows"], chained, after["deadlocks"]) != (count, count, before):
         raise RuntimeError(f"{after['rows']} rows, {chained} in whole chains, {after['deadlocks'] - before} deadlocks")

@@ -14,8 +14,8 @@ from pathlib import Path
 from bench.ground import AGENT
 from devstack import servers
 from service import ids
-from service.cli import log_verification
-from service.cli.log_verification import Keys, Report
+from service.cli.log import verification
+from service.cli.log.verification import Keys, Report
 from service.clientinfo import user_agents
 from service.db import Pool, transaction
 from service.store import migrations, projects, security_log
@@ -63,8 +63,8 @@ async def _file(pool: Pool) -> None:
 
 async def _verify(pool: Pool) -> None:
     began = time.perf_counter()
-    project = await log_verification.load(pool, "shop", Keys({}), months=12)
-    found: list[Report] = [report async for report in log_verification.verify(pool, project)]
+    project = await verification.load(pool, "shop", Keys({}), months=12)
+    found: list[Report] = [report async for report in verification.verify(pool, project)]
     _tell("verified", sum(report.rows for report in found), time.perf_counter() - began)
     print("fault:", next((report.fault for report in found if report.fault), "none"))
 

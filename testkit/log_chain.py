@@ -1,6 +1,6 @@
 """The security log's chains, verified as `log verify` does."""
 
-from service.cli import log_verification
+from service.cli.log import verification
 from service.crypto import log_checkpoints
 from service.crypto.key_derivation import KeyRing
 from service.db import Pool
@@ -8,8 +8,8 @@ from service.db import Pool
 
 async def verified_rows(pool: Pool, ring: KeyRing, project_id: str) -> int:
     """Return how many rows are as they were filed. Raises AssertionError for a fault, and for rows in no chain."""
-    keys = log_verification.Keys(log_checkpoints.public_keys(ring))
-    project = await log_verification.load(pool, project_id, keys, months=1)
-    reports = [report async for report in log_verification.verify(pool, project)]
+    keys = verification.Keys(log_checkpoints.public_keys(ring))
+    project = await verification.load(pool, project_id, keys, months=1)
+    reports = [report async for report in verification.verify(pool, project)]
     assert [report for report in reports if report.fault or not report.month] == []
     return sum(report.rows for report in reports)

@@ -22,8 +22,10 @@ import uvloop
 
 from service import heartbeat, json_logging
 from service.cli import arguments as kinds
-from service.cli import exit_codes, mails, program
+from service.cli import exit_codes, program
 from service.cli.commands import Parser
+from service.cli.mails.output import serve
+from service.cli.mails.parser import add_outbox
 from service.clientinfo import user_agents
 from service.settings import InvalidSettings, Settings, WorkerSettings
 from service.version import VERSION
@@ -56,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     words.add_parser("bounces", help=text, description=text).add_argument(
         "--recipient", action="append", default=[], metavar="ADDRESS", help="whom the mail server had it for"
     )
-    mails.add_outbox(words)
+    add_outbox(words)
     root.set_defaults(command="run")
     return root
 
@@ -91,7 +93,7 @@ def _without_relay(arguments: argparse.Namespace) -> int | None:
     """Carry out a command that needs no relay, and return its exit code; None for any other."""
     if arguments.command == "mails":
         print(_MOVED, file=sys.stderr)
-        return mails.serve(arguments)
+        return serve(arguments)
     if arguments.command == "bounces":
         from worker.bounces import pipe  # noqa: PLC0415 - the health check, each ten seconds, need not load it
 

@@ -105,8 +105,8 @@ async def _activate(arguments: argparse.Namespace, settings: "Settings") -> obje
 
 async def _require_record(key: DkimKey, server: str) -> None:
     """Raise UsageError unless receivers find this key."""
-    from service.cli import dkim_records  # noqa: PLC0415 - half a second that no other command should wait for
-    from service.cli.dns_lookups import DnsLookups, DnsUnavailable  # noqa: PLC0415 - the same
+    from service.cli.doctor import dkim_records  # noqa: PLC0415 - half a second that no other command should wait for
+    from service.cli.doctor.dns_lookups import DnsLookups, DnsUnavailable  # noqa: PLC0415 - the same
 
     try:
         fault = await dkim_records.find_fault(DnsLookups(server), key)

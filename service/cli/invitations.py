@@ -45,7 +45,7 @@ def add(verbs: Any) -> None:
 
 async def _create(arguments: argparse.Namespace, settings: "Settings") -> object:
     from service.accounts import invitation_admin  # noqa: PLC0415 - --help need not wait for these
-    from service.cli.user_commands import admin_context  # noqa: PLC0415 - as above
+    from service.cli.users.commands import admin_context  # noqa: PLC0415 - as above
     from service.crypto import invitation_codes  # noqa: PLC0415 - as above
 
     if arguments.address and arguments.uses not in (None, 1):
@@ -100,7 +100,7 @@ async def _list(arguments: argparse.Namespace, settings: "Settings") -> object:
 
 async def _revoke(arguments: argparse.Namespace, settings: "Settings") -> object:
     from service.accounts import invitation_admin  # noqa: PLC0415 - as above
-    from service.cli.user_commands import admin_context  # noqa: PLC0415 - as above
+    from service.cli.users.commands import admin_context  # noqa: PLC0415 - as above
 
     async with database(settings) as pool:
         await find_project(pool, arguments.project)

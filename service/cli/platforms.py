@@ -3,10 +3,10 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from service.cli import project_values
 from service.cli.command_table import COMMANDS
 from service.cli.commands import NotFound, UsageError, add_command, add_group, database, find_project
-from service.cli.projects import shown
+from service.cli.projects import values
+from service.cli.projects.change import shown
 from service.cli.tables import Listing
 from service.db import Pool
 from service.store import projects
@@ -74,6 +74,6 @@ async def _find_and_remove(pool: Pool, arguments: argparse.Namespace) -> bool:
 def _platform(arguments: argparse.Namespace) -> str:
     """Parse the platform. Raises UsageError."""
     try:
-        return project_values.platform(arguments.platform, arguments.kind)
+        return values.platform(arguments.platform, arguments.kind)
     except ValueError as fault:
         raise UsageError(str(fault)) from None

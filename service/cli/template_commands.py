@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from service.cli import letter_drafts
 from service.cli.commands import CheckFailed, NotFound, UsageError, database, find_project
 from service.cli.findings import Finding, listing
-from service.cli.letter_drafts import LetterDraft
+from service.cli.mails import letter_drafts
+from service.cli.mails.letter_drafts import LetterDraft
 from service.cli.tables import Listing
 from service.db import Pool
 from service.settings import Settings

@@ -1,4 +1,4 @@
--- The temporary database of service/cli/appwrite_dump.py, in SQLite.
+-- The temporary database of service/cli/appwrite/dump.py, in SQLite.
 
 -- name: create_entries
 create table entries (project text, kind text, user text, number integer, sealed text, body blob);

@@ -14,7 +14,7 @@ import yaml
 
 import service.__main__
 import worker.commands
-from service.cli import syslog
+from service.cli.log import syslog_connection
 from service.server import DRAIN
 from service.settings import Settings, WorkerSettings
 from testkit.drivers import lacking
@@ -164,7 +164,7 @@ def test_the_follower_of_the_log_goes_on_where_it_was(base):
     given = dict(word.split("=") for word in component["configMapGenerator"][0]["literals"])
     assert {name.lower() for name in given} == _OF_SYSLOG
     (rule,) = base["NetworkPolicy", "accounts-log-follower"]["spec"]["egress"]
-    assert rule["ports"] == [{"protocol": "TCP", "port": syslog.receiver(given["SYSLOG_URL"]).port}]
+    assert rule["ports"] == [{"protocol": "TCP", "port": syslog_connection.receiver(given["SYSLOG_URL"]).port}]
 
 
 async def test_workers_are_scaled_by_mails_that_more_workers_would_help(shared_postgres: Shared):

@@ -11,7 +11,7 @@ import pytest
 
 from devstack.servers import free_port
 from service.cli.exit_codes import AWAY, EXISTS, MISSING, UNFIT
-from service.cli.project_options import OPTIONS
+from service.cli.projects.options import OPTIONS
 from service.db import Pool
 from testkit import processes
 from testkit.images import png

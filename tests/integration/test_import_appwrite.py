@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from service.cli import appwrite_source
+from service.cli.appwrite import server_api
 from service.crypto.password_hashing import PasswordHashPool
 from service.db import Pool
 from service.store import projects, targets, users
@@ -53,8 +53,8 @@ _USERS = [
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch, cheap: None, project: projects.Project) -> None:
     """Short waits, cheap hashes, and a project to import into."""
-    monkeypatch.setattr(appwrite_source, "_PAUSES", (0, 0))
-    monkeypatch.setattr(appwrite_source, "PAGE", 3)
+    monkeypatch.setattr(server_api, "_PAUSES", (0, 0))
+    monkeypatch.setattr(server_api, "PAGE", 3)
     monkeypatch.setenv("APPWRITE_API_KEY", KEY)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli import appwrite_source
+from service.cli.appwrite import server_api
 from service.crypto.secret import Secret
 from service.db import Pool
 from service.store import authenticators, identities, identity_lists, projects, providers, targets, users
@@ -40,8 +40,8 @@ _SKIPPED = {
 @pytest.fixture(autouse=True)
 async def _ready(monkeypatch: pytest.MonkeyPatch, cheap: None, pool: Pool, project: projects.Project) -> None:
     """Short waits, cheap hashes, and a project with two providers to import into."""
-    monkeypatch.setattr(appwrite_source, "_PAUSES", (0, 0))
-    monkeypatch.setattr(appwrite_source, "PAGE", 3)
+    monkeypatch.setattr(server_api, "_PAUSES", (0, 0))
+    monkeypatch.setattr(server_api, "PAGE", 3)
     monkeypatch.setenv("APPWRITE_OPENSSL_KEY", KEY)
     monkeypatch.setenv("APPWRITE_API_KEY", API_KEY)
     for name in ("google", "github"):

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from service import ids
-from service.cli import log_verification
 from service.cli.exit_codes import MISSING, UNWELL
-from service.cli.log_verification import Keys, Report
+from service.cli.log import verification
+from service.cli.log.verification import Keys, Report
 from service.clientinfo import user_agents
 from service.crypto import log_checkpoints as signatures
 from service.crypto.log_checkpoints import Stand
@@ -46,8 +46,8 @@ async def file(pool: Pool, count: int, *, at: datetime = NOW, user_id: str = "an
 
 async def verify(pool: Pool, settings: Settings, *, months: int = 12) -> list[Report]:
     keys = Keys(signatures.public_keys(settings.key_ring))
-    project = await log_verification.load(pool, "shop", keys, months=months)
-    return [report async for report in log_verification.verify(pool, project)]
+    project = await verification.load(pool, "shop", keys, months=months)
+    return [report async for report in verification.verify(pool, project)]
 
 
 async def faults(pool: Pool, settings: Settings) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from service.cli.exit_codes import MISSING, WRONG
-from service.cli.log_formats import ACTIVITIES
+from service.cli.log.formats import ACTIVITIES
 from service.crypto import log_hashes
 from service.db import Pool
 from service.store import event_feed, events

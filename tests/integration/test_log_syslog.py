@@ -158,9 +158,9 @@ async def test_a_receiver_that_can_not_be_trusted_gets_nothing(
 
 async def test_a_receiver_that_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch):
     """After a while, in which nothing else waits for it; what it has not acknowledged counts as not sent."""
-    from service.cli import syslog
+    from service.cli.log import syslog_connection
 
-    monkeypatch.setattr(syslog, "_SENDING", 0.2)
+    monkeypatch.setattr(syslog_connection, "_SENDING", 0.2)
     held: list[asyncio.StreamWriter] = []
 
     async def hold(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -169,8 +169,8 @@ async def test_a_receiver_that_reads_nothing_is_given_up(monkeypatch: pytest.Mon
 
     server = await asyncio.start_server(hold, "127.0.0.1", 0, limit=1)
     port = server.sockets[0].getsockname()[1]
-    connection = await syslog.Connection.open(syslog.receiver(f"syslog+tcp://127.0.0.1:{port}"))
-    with pytest.raises(syslog.Lost, match="does not answer"):
+    connection = await syslog_connection.Connection.open(syslog_connection.receiver(f"syslog+tcp://127.0.0.1:{port}"))
+    with pytest.raises(syslog_connection.Lost, match="does not answer"):
         await connection.send([b"x" * 100_000] * 300)
     connection.close()
     for writer in held:

@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from devstack.servers import tied
-from service.cli import proxy_check
+from service.cli.doctor import proxy_check
 from service.settings import Settings
 from testkit import debian, edge
 from testkit.processes import lasting_port

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.cli import sender_dns
-from service.cli.dns_lookups import DnsLookups
+from service.cli.doctor import sender_dns
+from service.cli.doctor.dns_lookups import DnsLookups
+from service.cli.doctor.sender_alignment import Sender
 from service.cli.findings import Finding
-from service.cli.sender_alignment import Sender
 from service.store.dkim_keys import DkimKey
 from testkit.dns_server import DnsServer, Records
 

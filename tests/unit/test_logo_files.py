@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli import logo_files
+from service.cli.projects import logo_files
 from service.store.branding import LARGEST_LOGO
 from testkit.images import SVG, chunk, png
 

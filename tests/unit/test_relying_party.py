@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.cli import project_values
+from service.cli.projects import values
 from service.links import relying_party
 
 ANDROID = "android:apk-key-hash:" + "Aa_-" * 10 + "xyz"
@@ -94,7 +94,7 @@ def test_a_digest_tells_of_each_origin():
 )  # fmt: skip
 def test_hosts_of_passkeys(text: str, host: str):
     """In small letters and ASCII, as a browser compares them."""
-    assert project_values.rp_id(text) == host
+    assert values.rp_id(text) == host
 
 
 @pytest.mark.parametrize(
@@ -105,4 +105,4 @@ def test_hosts_of_passkeys(text: str, host: str):
 def test_hosts_that_are_none(text: str):
     """No public suffix, no IP address, no origin: passkeys of it would be anybody's, or nobody's."""
     with pytest.raises(Exception, match="a host such as example"):
-        project_values.rp_id(text)
+        values.rp_id(text)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli import sql_dump
+from service.cli.appwrite import sql_dump
 from service.cli.commands import UsageError
 
 _DUMP = Path(__file__).parents[1] / "integration" / "data" / "appwrite.sql"

@@ -4,10 +4,11 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from service.cli import arguments as kinds
-from service.cli import letter_drafts, mail_checks
 from service.cli.commands import CheckFailed, add_command, database, find_project
+from service.cli.doctor import mail_checks
 from service.cli.findings import Finding, listing
-from service.cli.letter_drafts import LetterDraft
+from service.cli.mails import letter_drafts
+from service.cli.mails.letter_drafts import LetterDraft
 
 if TYPE_CHECKING:
     from service.settings import Settings

@@ -1,0 +1,1 @@
+"""`python -m service import appwrite`: users of an Appwrite project, from its API or a dump (docs/moving.md)."""

@@ -1,0 +1,1 @@
+"""`python -m service projects …`: projects, their settings, and these as a file."""

@@ -1,0 +1,1 @@
+"""`python -m service users …`: users of a project, one by one and as files."""

@@ -1,0 +1,1 @@
+"""`python -m service webhooks …`: addresses of other systems that a project's events are posted to."""
