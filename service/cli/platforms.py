@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from service.cli.command_table import COMMANDS
 from service.cli.commands import NotFound, UsageError, add_command, add_group, database, find_project
 from service.cli.projects import values
-from service.cli.projects.change import shown
+from service.cli.projects.show import shown
 from service.cli.tables import Listing
 from service.db import Pool
 from service.store import projects

@@ -15,7 +15,7 @@ from pydantic_core import PydanticUndefined
 from service import errors, i18n
 from service.accounts import first_tab, mail_quotas, presented_invitations, sms_quotas, wrong_codes
 from service.app import routes
-from service.cli.projects import options
+from service.cli.projects import options as project_options
 from service.errors import AccountError
 from service.http import metrics as api_metrics
 from service.http.routing import Limit, Route
@@ -281,7 +281,7 @@ def project_options_table(group: str) -> list[tuple[str, ...]]:
     """One row an option of `projects set`."""
     rows = [
         (f"`{option.flag} {option.values}`", f"`{option.usual}`" if option.usual else "empty", option.text)
-        for option in options.GROUPS[group]
+        for option in project_options.GROUPS[group]
     ]
     return [("Option", "New project", "Description"), *rows]
 
@@ -367,7 +367,8 @@ TABLES = {
     "events": events_table,
     "letters:languages": languages_table,
     **{
-        f"projects:{group.lower().replace(' ', '-')}": partial(project_options_table, group) for group in options.GROUPS
+        f"projects:{group.lower().replace(' ', '-')}": partial(project_options_table, group)
+        for group in project_options.GROUPS
     },
     "errors": errors_table,
     "routes": routes_table,

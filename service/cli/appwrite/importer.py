@@ -12,7 +12,7 @@ from service.accounts.user_admin import AdminContext
 from service.cli import tables
 from service.cli.appwrite import source_users
 from service.cli.appwrite.dump import Dump
-from service.cli.appwrite.parser import DUMP_KEY, KEY, secret
+from service.cli.appwrite.keys import DUMP_KEY, KEY, secret
 from service.cli.appwrite.report import Report
 from service.cli.appwrite.server_api import AppwriteApi, SourcePage
 from service.cli.appwrite.source_users import Reading, SourceUser, Unfit

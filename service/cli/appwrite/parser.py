@@ -1,14 +1,11 @@
-"""`import appwrite`: users of an Appwrite project, with their passwords, by its Server API or from a dump."""
+"""Arguments of `import appwrite`."""
 
 import argparse
-import os
-from pathlib import Path
 from typing import Any
 
-from service.cli.commands import UsageError, add_command, add_group, lazily
-from service.crypto.secret import Secret
+from service.cli.appwrite.keys import DUMP_KEY, KEY
+from service.cli.commands import add_command, add_group, lazily
 
-KEY, DUMP_KEY = "APPWRITE_API_KEY", "APPWRITE_OPENSSL_KEY"
 _EPILOG = f"""\
 The API key needs the scope users.read and comes from {KEY} or --key-file, never from the command.
 Without --endpoint all users come from the dump; with both, the dump gives password hashes, identities and factors.
@@ -33,17 +30,3 @@ def add(verbs: Any) -> None:
     made.add_argument("--without-passwords", action="store_true", help="take no hash: all must recover their passwords")
     made.add_argument("--without-factors", action="store_true", help="take no authenticator app and no recovery code")
     made.add_argument("--dry-run", action="store_true", help="read and check everything, and change nothing")
-
-
-def secret(path: str | None, variable: str) -> Secret | None:
-    """Read a secret from a file, or else from the environment. Raises UsageError."""
-    try:
-        text = Path(path).read_text() if path else os.environ.get(variable, "")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: {getattr(error, 'strerror', None) or 'it is not text'}") from None
-    text = text.strip()
-    if path and not text:
-        raise UsageError(f"{path} is empty")
-    if not (text.isascii() and text.isprintable()):
-        raise UsageError(f"{path or variable} holds no key: a key is one line of ASCII")
-    return Secret(text) if text else None

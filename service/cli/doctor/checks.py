@@ -3,13 +3,12 @@
 import argparse
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from service import database_health, db, email_addresses
+from service import database_health, db
 from service.cli import secret_keys
-from service.cli.command_table import COMMANDS
-from service.cli.commands import CheckFailed, add_command, database
+from service.cli.commands import CheckFailed, database
 from service.cli.doctor import mail_checks
 from service.cli.doctor.mail_checks import Senders
 from service.cli.findings import Finding, listing
@@ -30,29 +29,7 @@ _PATIENCE, _APART = 5.0, 2.0
 _UNSIGNED = 7200
 
 
-def add(verbs: Any) -> None:
-    doctor = add_command(verbs, "doctor", _doctor, COMMANDS["doctor"].text)
-    doctor.add_argument(
-        "--through",
-        metavar="URL",
-        help="ask the running service at its public address which client address it believes, through all proxies",
-    )
-    doctor.add_argument(
-        "--mail", type=_sender_domain, metavar="DOMAIN",
-        help="look up this sender alone: what its SPF, DKIM, DMARC and their alignment lack",
-    )  # fmt: skip
-    mail_checks.add_options(doctor)
-
-
-def _sender_domain(text: str) -> str:
-    """Parse a domain, or an address of it."""
-    try:
-        return _domain(email_addresses.canonical(f"a@{_domain(text) or text}", special_use=True))
-    except ValueError:
-        raise argparse.ArgumentTypeError("a domain such as shop.example") from None
-
-
-async def _doctor(arguments: argparse.Namespace, settings: "Settings") -> object:
+async def run(arguments: argparse.Namespace, settings: "Settings") -> object:
     if arguments.mail:
         return _answer(await _sender(arguments, settings))
     found = [*_settings(settings), *await _postgres(settings), *await _redis(settings)]
@@ -219,19 +196,19 @@ async def _security_log(settings: "Settings") -> list[Finding]:
 
 async def _senders(settings: "Settings") -> Senders:
     """Find the domains that letters come from; MAIL_FROM's alone where Postgres is away, which is a finding already."""
-    found: dict[str, list[DkimKey]] = {_domain(settings.mail_from): []}
+    found: dict[str, list[DkimKey]] = {domain_of(settings.mail_from): []}
     try:
         async with asyncio.timeout(_PATIENCE), database(settings) as pool:
             keys = await dkim_keys.list_signing(pool)
             for project in await projects.list_all(pool):
-                domain = _domain(project.sender_address or settings.mail_from)
+                domain = domain_of(project.sender_address or settings.mail_from)
                 found.setdefault(domain, []).extend(key for key in keys if key.project_id == project.id)
     except Exception:  # noqa: BLE001, S110 - see above
         pass
     return found
 
 
-def _domain(address: str) -> str:
+def domain_of(address: str) -> str:
     return address.rpartition("@")[2].lower()
 
 

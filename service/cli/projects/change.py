@@ -1,81 +1,31 @@
-"""Projects and their settings."""
+"""Make projects, and change their settings; those that depend on each other are checked together."""
 
 import argparse
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from service.cli import arguments as kinds
-from service.cli.command_table import COMMANDS
-from service.cli.commands import NotFound, UsageError, add_command, add_group, database, find_project
-from service.cli.projects import deletion, options, own_smtp, settings_file, values
-from service.cli.tables import Listing
+from service.cli.commands import NotFound, UsageError, database, find_project
+from service.cli.projects import options, own_smtp
+from service.cli.projects.show import FACE, shown
 from service.db import Connection, Executor, transaction
 from service.links import redirect_policy
 from service.store import branding, passkeys, project_relays, projects, users
-from service.store.branding import Branding
-from service.store.projects import Project
 
 if TYPE_CHECKING:
     from service.settings import Settings
 
 _MOST_SHARED = 20
-_BRANDING = {option.name for option in options.BRANDING} - {"logo"}
 _SENDER_NOTE = "note: letters come from MAIL_FROM, which the project's own server may refuse; set --sender-address.\n"
 _SVG_NOTE = "note: Gmail and Outlook don't show SVG. Their readers see the project's name; a PNG is shown by all.\n"
 
 
-def add(verbs: Any) -> None:
-    words = add_group(verbs, "projects", COMMANDS["projects"].text)
-    create = add_command(words, "create", _create, "create a project")
-    create.add_argument("id", type=values.project_id, help="1 to 36 of a-z A-Z 0-9 . _ -")
-    create.add_argument(
-        "--name", type=kinds.name, help="Name of the app, in letters and on pages; the id if not given."
-    )
-    add_command(words, "list", _list, "list all projects")
-    add_command(words, "show", _show, "show one project").add_argument("id")
-    changed = add_command(words, "set", _set, "change a project's settings")
-    changed.add_argument("id")
-    options.add(changed)
-    settings_file.add(words)
-    deletion.add(words)
-
-
-async def _create(arguments: argparse.Namespace, settings: "Settings") -> object:
+async def create(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         await projects.create(pool, arguments.id, name=arguments.name or arguments.id)
         return await shown(pool, arguments.id)
 
 
-async def _list(_arguments: argparse.Namespace, settings: "Settings") -> object:
-    async with database(settings) as pool:
-        faces = {face.project_id: face for face in await branding.list_all(pool)}
-        servers = {relay.project_id: relay.server for relay in await project_relays.list_all(pool)}
-        found = await projects.list_all(pool)
-    rows = [_facts(project, faces[project.id], servers.get(project.id, "")) for project in found if project.id in faces]
-    return Listing(rows, ("id", "name", "locale", "hostnames", "apps", "created_at"))
-
-
-async def _show(arguments: argparse.Namespace, settings: "Settings") -> object:
-    async with database(settings) as pool:
-        return await shown(pool, arguments.id)
-
-
-async def shown(pool: Executor, project_id: str) -> dict[str, Any]:
-    """Return all settings of a project. Raises NotFound."""
-    project, face = await find_project(pool, project_id), await branding.find(pool, project_id)
-    if face is None:
-        raise NotFound(f"no project {project_id}")
-    relay = await project_relays.find(pool, project_id)
-    return _facts(project, face, relay.server if relay else "")
-
-
-def _facts(project: Project, face: Branding, server: str) -> dict[str, Any]:
-    shown = {name: value for name, value in asdict(face).items() if name in _BRANDING}
-    return asdict(project) | shown | {"logo": face.logo_type or "", "smtp_url": server}
-
-
-async def _set(arguments: argparse.Namespace, settings: "Settings") -> object:
+async def change_settings(arguments: argparse.Namespace, settings: "Settings") -> object:
     changes = options.given(arguments)
     if not changes:
         raise UsageError("nothing to change; `projects set --help` lists the settings")
@@ -95,8 +45,8 @@ async def _set(arguments: argparse.Namespace, settings: "Settings") -> object:
 
 async def change(tx: Connection, settings: "Settings", project_id: str, changes: dict[str, Any]) -> None:
     """Change everything at once. Raises NotFound, and UsageError for settings that don't go together."""
-    face = {name: value for name, value in changes.items() if name in _BRANDING}
-    rules = {name: value for name, value in changes.items() if name not in (*_BRANDING, "logo", "smtp_url")}
+    face = {name: value for name, value in changes.items() if name in FACE}
+    rules = {name: value for name, value in changes.items() if name not in (*FACE, "logo", "smtp_url")}
     if "rp_id" in changes:
         await _check_passkeys(tx, project_id, changes["rp_id"])
     await _check_mocks(tx, project_id, rules.get("mock_phones", {}))

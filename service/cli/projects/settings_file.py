@@ -15,11 +15,9 @@ _LARGEST = 1_048_576
 
 def add(words: Any) -> None:
     export = add_command(
-        words,
-        "export",
-        lazily("service.cli.projects.settings_export", "export"),
+        words, "export", lazily("service.cli.projects.settings_export", "export"),
         "print settings as TOML, without any secret",
-    )
+    )  # fmt: skip
     export.add_argument("ids", nargs="*", metavar="id", help="all projects if not given")
     apply = add_command(
         words, "apply", lazily("service.cli.projects.settings_apply", "apply"),

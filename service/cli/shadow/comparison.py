@@ -3,43 +3,20 @@
 import argparse
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from service.cli.appwrite.parser import KEY, secret
-from service.cli.arguments import whole
-from service.cli.commands import CheckFailed, UsageError, add_command, lazily
+from service.cli.appwrite.keys import KEY, secret
+from service.cli.appwrite.server_api import AppwriteApi
+from service.cli.commands import CheckFailed, UsageError
 from service.cli.progress import Progress
 from service.cli.shadow import reads
+from service.cli.shadow.json_differences import differences
+from service.cli.shadow.parser import OWN_KEY
 from service.cli.shadow.reads import ShadowRequest
 from service.cli.tables import Listing
 
 if TYPE_CHECKING:
-    from service.cli.appwrite.server_api import AppwriteApi
     from service.settings import Settings
-
-OWN_KEY = "ACCOUNTS_API_KEY"
-_EPILOG = f"""\
-API keys need the scope users.read and come from {KEY} and {OWN_KEY}, or from files. No value of an answer is printed.
-Code 7 if anything differs. See docs/moving.md for the lines of --file, and the fields that are not compared.
-"""
-
-
-def add(verbs: Any) -> None:
-    made = add_command(
-        verbs,
-        "shadow",
-        lazily("service.cli.shadow.comparison", "run"),
-        "send the same reads to Appwrite and here, and compare",
-    )
-    made.formatter_class, made.epilog = argparse.RawDescriptionHelpFormatter, _EPILOG
-    made.add_argument("--project", required=True, help="the project here")
-    made.add_argument("--endpoint", required=True, help="URL of the other API, such as https://cloud.appwrite.io/v1")
-    made.add_argument("--source-project", metavar="ID", required=True, help="the Appwrite project")
-    made.add_argument("--here", metavar="URL", help="URL of this service's API; PUBLIC_URL and /v1 if not given")
-    made.add_argument("--key-file", metavar="FILE", help=f"file with the other API's key; {KEY} if not given")
-    made.add_argument("--here-key-file", metavar="FILE", help=f"file with a key of this service; else {OWN_KEY}")
-    made.add_argument("--file", help="reads, one JSON object a line; the other project's users if not given")
-    made.add_argument("--users", type=whole(1, 10_000_000), metavar="N", help="only the first N of these users")
 
 
 @dataclass(slots=True)
@@ -52,8 +29,6 @@ class Tally:
 
 async def run(arguments: argparse.Namespace, settings: "Settings") -> object:
     """Compare all answers. Raises CheckFailed with the differences."""
-    from service.cli.appwrite.server_api import AppwriteApi  # noqa: PLC0415 - --help needs no HTTP client
-
     keys = secret(arguments.key_file, KEY), secret(arguments.here_key_file, OWN_KEY)
     if arguments.file is None and None in keys:
         raise UsageError(f"users are compared by API keys of both sides: set {KEY} and {OWN_KEY}")
@@ -63,8 +38,8 @@ async def run(arguments: argparse.Namespace, settings: "Settings") -> object:
         AppwriteApi(arguments.endpoint, arguments.source_project, keys[0]) as there,
         AppwriteApi(here_url, arguments.project, keys[1]) as here,
     ):
-        reads = _of_file(arguments.file) if arguments.file else _of_users(there, arguments.users)
-        async for request in reads:
+        wanted = _of_file(arguments.file) if arguments.file else _of_users(there, arguments.users)
+        async for request in wanted:
             found = await _compare(request, there, here)
             tally.sent += 1
             tally.alike += not found
@@ -86,7 +61,7 @@ async def _of_file(path: str) -> AsyncIterator[ShadowRequest]:
         yield request
 
 
-async def _of_users(there: "AppwriteApi", most: int | None) -> AsyncIterator[ShadowRequest]:
+async def _of_users(there: AppwriteApi, most: int | None) -> AsyncIterator[ShadowRequest]:
     """Make a read of each user of the other project."""
     made = 0
     async for page in there.users(""):
@@ -97,9 +72,7 @@ async def _of_users(there: "AppwriteApi", most: int | None) -> AsyncIterator[Sha
             yield reads.of_user(user.get("$id"))
 
 
-async def _compare(request: ShadowRequest, there: "AppwriteApi", here: "AppwriteApi") -> list[dict[str, str]]:
-    from service.cli.shadow.json_differences import differences  # noqa: PLC0415 - as above
-
+async def _compare(request: ShadowRequest, there: AppwriteApi, here: AppwriteApi) -> list[dict[str, str]]:
     one = await there.get(request.path, request.query, request.there)
     other = await here.get(request.path, request.query, request.here)
     if one.status != other.status:
