@@ -21,7 +21,7 @@ from bench.table import Row
 from bench.unhashed import HASHER
 from service import ids
 from service.crypto import key_derivation
-from service.store import tokens, users
+from service.store import token_secrets, tokens, users
 from service.store.tokens import Kind
 from testkit.proxy import Proxy
 
@@ -92,7 +92,7 @@ class Acts:
                 self.ground.pool, PROJECT, kind=Kind.RECOVERY, email=body["email"], seconds=3_600, user_id=user.id,
                 kid=key_derivation.current(ring), email_version=user.email_version,
             )  # fmt: skip
-            secret, new = tokens.secret_of(ring, token), "another horse"
+            secret, new = token_secrets.secret_of(ring, token), "another horse"
             made.append({"userId": user.id, "secret": secret, "password": new, "passwordAgain": new})
         return made
 

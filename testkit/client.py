@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import aiohttp
 
-from service.store import tokens
+from service.store import token_secrets
 from testkit.api import cookie_of
 from testkit.letters import link_of, parameters_of
 from testkit.patience import PATIENCE
@@ -71,7 +71,7 @@ class Member:
 
 def names_of(token: str) -> set[str]:
     """By which an answer may call a token: who asks without being known is told another id than the row's."""
-    return {token, *(tokens.public_id(key, token) for key in _RING)}
+    return {token, *(token_secrets.public_id(key, token) for key in _RING)}
 
 
 class Unanswered(Exception):
@@ -212,7 +212,7 @@ class Client:
         for mail in self.sink.mails:
             secret = parameters_of(link_of(mail)).get("secret", "") if b"http" in mail.content else ""
             self.secrets |= {secret} - {""}
-            if token in names_of(tokens.target_id(secret)):
+            if token in names_of(token_secrets.target_id(secret)):
                 yield mail, secret
 
     async def use_recovery(self, member: Member, token: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from service.db import Pool
 from service.settings import Settings
-from service.store import tokens
+from service.store import token_secrets
 from service.store.tokens import Kind, Token
 from testkit.api import Api
 from testkit.forms import Page
@@ -54,7 +54,7 @@ async def mailed_secret(pool: Pool, settings: Settings) -> str:
         Kind.FIRST_TAB.value,
     )
     assert row
-    return tokens.secret_of(settings.key_ring, Token(*row), form="short")
+    return token_secrets.secret_of(settings.key_ring, Token(*row), form="short")
 
 
 async def read_mail(api: Api, secret: str) -> Page:

@@ -5,7 +5,7 @@ from typing import Any
 
 from service.db import Executor
 from service.settings import Settings
-from service.store import tokens
+from service.store import token_secrets
 from service.store.tokens import Token
 from testkit.api import Api
 
@@ -27,7 +27,7 @@ async def code_of(pool: Executor, settings: Settings) -> str:
         row["project_id"], row["id"], row["kind"], row["user_id"], row["asked_as"], row["email"],
         row["email_version"], row["kid"], row["created_at"], row["expires_at"],
     )  # fmt: skip
-    return tokens.code_of(settings.key_ring, token).reveal()
+    return token_secrets.code_of(settings.key_ring, token).reveal()
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import Any
 from service.crypto.key_derivation import KeyRing
 from service.db import Executor, Pool
 from service.settings import Settings
-from service.store import identity_tokens, tokens
+from service.store import identity_tokens, token_lookups, token_secrets, tokens
 from service.store.tokens import Kind, Token
 from testkit.api import Api
 
@@ -76,7 +76,7 @@ class Post:
         )  # fmt: skip
         if kind is Kind.OAUTH2:
             await self._sign_in_by(token)
-        secret = tokens.custom_secret(ring, token, length=6) if length else tokens.secret_of(ring, token)
+        secret = token_secrets.custom_secret(ring, token, length=6) if length else token_secrets.secret_of(ring, token)
         return Proof(token.id, requested.get("requested_user_id", user_id), secret)
 
     async def _sign_in_by(self, token: Token) -> None:
@@ -97,8 +97,8 @@ async def use(api: Api, way: Way, proof: Proof, **more: Any) -> Any:
 async def find_by_code(conn: Executor, *, kind: Kind, requested_user_id: str, code: str, ring: KeyRing) -> Token | None:
     """Count a guess at a code of the shop and compare it, as service/accounts/mailed_codes.py does."""
     asked = {"kind": kind, "requested_user_id": requested_user_id}
-    candidates = await tokens.count_code_attempts(conn, "shop", **asked, length=len(code))
-    return tokens.match_code(candidates, "shop", **asked, code=code, ring=ring)
+    candidates = await token_lookups.count_code_attempts(conn, "shop", **asked, length=len(code))
+    return token_secrets.match_code(candidates, "shop", **asked, code=code, ring=ring)
 
 
 async def deadlocks(pool: Pool) -> int:

@@ -18,7 +18,7 @@ from service import ids
 from service.crypto.password_hashing import PasswordHashPool
 from service.db import Pool
 from service.settings import Settings
-from service.store import tokens, users
+from service.store import token_secrets, tokens, users
 from service.store.tokens import Kind, Token
 from service.store.users import User
 from testkit import processes
@@ -120,7 +120,7 @@ async def _race(track: Track, way: Way) -> bool:
     """
     user = await _user(track.pool, moved=way.moved)
     token = await _token(track, way.kind, user)
-    secret = tokens.secret_of(track.settings.key_ring, token)
+    secret = token_secrets.secret_of(track.settings.key_ring, token)
     statuses = await asyncio.gather(*(_use(track, way, user, secret, number) for number in range(_AT_ONCE)))
     winners = [number for number, status in enumerate(statuses) if status == way.status]
     if len(winners) != 1 or statuses.count(401) + statuses.count(503) != _AT_ONCE - 1:

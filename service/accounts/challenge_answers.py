@@ -6,7 +6,7 @@ from service.accounts import factors
 from service.crypto import recovery_codes as codes
 from service.crypto.secret import Secret
 from service.http.context import RequestContext
-from service.store import authenticators, challenges, recovery_codes, sms, tokens, users
+from service.store import authenticators, challenges, recovery_codes, sms, token_lookups, token_secrets, tokens, users
 from service.store.challenges import Challenge
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
@@ -99,7 +99,7 @@ async def _phone(ctx: RequestContext, challenge: Challenge | None, otp: str) -> 
 async def _sent(ctx: RequestContext, kind: Kind, challenge: Challenge | None, otp: str) -> Token | None:
     """Return the token of a challenge if this is its code."""
     ring, id_ = ctx.services.ring, challenge.id if challenge else ""
-    token = await tokens.find_live(ctx.pool, ctx.project.id, kind=kind, token_id=id_)
+    token = await token_lookups.find_live(ctx.pool, ctx.project.id, kind=kind, token_id=id_)
     if token is None or token.kid not in ring or token.user_id != ctx.member.id:
         return None
-    return token if tokens.code_of(ring, token) == Secret(factors.digits_of(otp)) else None
+    return token if token_secrets.code_of(ring, token) == Secret(factors.digits_of(otp)) else None

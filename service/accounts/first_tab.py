@@ -16,7 +16,7 @@ from service.errors import LoginTokenInvalid, LoginTokenPending
 from service.http import first_tab_cookie, rate_limit_keys, rate_limits
 from service.http.context import RequestContext
 from service.rate_limiter import Rule, Window
-from service.store import tokens
+from service.store import token_lookups, tokens
 from service.store.tokens import Kind, Token
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ async def _charge(ctx: RequestContext, token_id: str) -> None:
 
 async def answer(ctx: RequestContext, *, user_id: str | None, secret: Secret, number: str) -> bool:
     """Approve a link by the right number, or end it by a wrong one; tell which. Raises LoginTokenInvalid."""
-    token = await tokens.find_by_secret(
+    token = await token_lookups.find_by_secret(
         ctx.pool,
         ctx.project.id,
         kind=Kind.FIRST_TAB,

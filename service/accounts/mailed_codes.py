@@ -8,7 +8,7 @@ from service.crypto import code_secrets
 from service.crypto.secret import Secret
 from service.http import device_cookie
 from service.http.context import RequestContext
-from service.store import test_accounts, tokens
+from service.store import test_accounts, token_lookups, token_secrets
 from service.store.tokens import Kind, Token
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ async def find_token(ctx: RequestContext, *kinds: Kind, user_id: str, code: Secr
     if len(text) < code_secrets.UNGUESSABLE:
         await wrong_codes.charge(ctx, known_device=_is_owners_device(ctx, {token.email for token in asked_for}))
     for kind, candidates in counted:
-        found = tokens.match_code(
+        found = token_secrets.match_code(
             candidates,
             ctx.project.id,
             kind=kind,
@@ -41,7 +41,7 @@ async def find_token(ctx: RequestContext, *kinds: Kind, user_id: str, code: Secr
             continue
         if kind is Kind.CUSTOM:  # a right secret is no guess at what else was asked for under this id
             for token in asked_for:
-                await tokens.refund_attempt(ctx.pool, token)
+                await token_lookups.refund_attempt(ctx.pool, token)
         return found
     return None
 
@@ -56,7 +56,7 @@ async def _find_by_fixed_code(
     if not ctx.project.test_domains or kind not in test_accounts.KINDS or len(code.reveal()) != code_secrets.DIGITS:
         return None
     asked_for = {each.email: each for each in candidates if test_accounts.may_have_one(ctx.project, each.email)}
-    emails = [*asked_for, *[""] * (tokens.CANDIDATES - len(asked_for))]
+    emails = [*asked_for, *[""] * (token_secrets.CANDIDATES - len(asked_for))]
     owners = await test_accounts.use_code(ctx.pool, ctx.services.ring, ctx.project.id, emails=emails, code=code)
     found = next((asked_for[email] for email in owners), None)
     if found:
@@ -78,6 +78,6 @@ def _is_owners_device(ctx: RequestContext, emails: Collection[str]) -> bool:
 
 
 async def _count(ctx: RequestContext, kind: Kind, user_id: str, length: int) -> list[Token]:
-    return await tokens.count_code_attempts(
+    return await token_lookups.count_code_attempts(
         ctx.pool, ctx.project.id, kind=kind, requested_user_id=user_id, length=length
     )

@@ -14,7 +14,7 @@ from service.accounts import issued_tokens, mail_quotas
 from service.crypto import key_derivation
 from service.http import client_info
 from service.http.context import RequestContext
-from service.store import account_acts, outbox, passkeys, tokens
+from service.store import account_acts, outbox, passkeys, token_lookups, tokens
 from service.store.account_acts import MailedToken
 from service.store.events import Event
 from service.store.tokens import Kind, Token
@@ -119,7 +119,7 @@ async def enqueue_to_owner(
     )  # fmt: skip
     return await ctx.run_alone(
         partial(account_acts.mail_token, token=token, email=email, event=event, by=ctx.client),
-        recall=partial(tokens.find_live, project_id=ctx.project.id, kind=kind, token_id=token.id),
+        recall=partial(token_lookups.find_live, project_id=ctx.project.id, kind=kind, token_id=token.id),
     )
 
 

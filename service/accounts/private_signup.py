@@ -22,7 +22,7 @@ from service.crypto.secret import Secret
 from service.errors import AccountError, VerificationTokenInvalid
 from service.http import responses, session_cookies
 from service.http.context import RequestContext
-from service.store import events, signups, tokens, users
+from service.store import events, signups, token_lookups, tokens, users
 from service.store.events import Event
 from service.store.signups import Signup
 from service.store.tokens import Kind, Token
@@ -113,7 +113,7 @@ async def _password(ctx: RequestContext, found: Token, signup: Signup, password:
     try:
         return await password_policy.hash_new_password(ctx, ctx.services.passwords, password.reveal(), about=about)
     except AccountError:
-        await tokens.refund_attempt(ctx.pool, found)
+        await token_lookups.refund_attempt(ctx.pool, found)
         raise
 
 

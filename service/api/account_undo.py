@@ -18,7 +18,7 @@ from service.http.mailed_links import MailedLink
 from service.http.request_body import read
 from service.http.routing import contract, limited, public
 from service.rate_limiter import HOUR
-from service.store import events, sessions, tokens, users
+from service.store import events, sessions, token_lookups, token_secrets, tokens, users
 from service.store.events import Event
 from service.store.tokens import Kind, Token, UndoLink
 from service.store.unit_of_work import UnitOfWork
@@ -59,7 +59,7 @@ async def _secure_account(ctx: RequestContext, kind: Kind) -> web.Response:
     """Secure the account. Raises TokenInvalid, and UserBlocked, which costs the link no attempt."""
     body = await read(ctx, LinkProof)
     ring = ctx.services.ring
-    found = await tokens.find_by_secret(
+    found = await token_lookups.find_by_secret(
         ctx.pool, ctx.project.id, kind=kind, user_id=body.userId, secret=body.secret.reveal(), ring=ring
     )
     if found is None:
@@ -67,7 +67,7 @@ async def _secure_account(ctx: RequestContext, kind: Kind) -> web.Response:
     try:
         return await _restore_email(ctx, found)
     except UserBlocked:
-        await tokens.refund_attempt(ctx.pool, found)
+        await token_lookups.refund_attempt(ctx.pool, found)
         raise
 
 
@@ -119,5 +119,5 @@ def _secured_page(ctx: RequestContext, recovery: Token | None, *, restored: bool
     """Ask for a new password; without a recovery another account has the address, and nothing can be done here."""
     if recovery is None:
         return html_pages.render_page(ctx, "disavowed_without_address")
-    link = MailedLink(recovery, Secret(tokens.secret_of(ctx.services.ring, recovery, form="short")))
+    link = MailedLink(recovery, Secret(token_secrets.secret_of(ctx.services.ring, recovery, form="short")))
     return form_pages.password_page(ctx, "disavowed", link, path="/auth/recovery", restored=restored)

@@ -16,7 +16,7 @@ from service.http.fields import ident, whole
 from service.http.request_body import Body, read
 from service.http.routing import contract, users_write
 from service.rate_limiter import DAY
-from service.store import tokens, users
+from service.store import token_secrets, tokens, users
 from service.store.tokens import Token
 
 _LENGTH, _SECONDS = 6, 900
@@ -54,7 +54,7 @@ async def create_custom_token(ctx: RequestContext) -> web.Response:
     token = await user_sign_in.create_token(
         admin_context(ctx), ident(ctx, "userId"), kid=key_derivation.current(ring), length=length, seconds=seconds
     )
-    secret = tokens.custom_secret(ring, token, length=length)
+    secret = token_secrets.custom_secret(ring, token, length=length)
     return responses.json(responses.custom_token(ctx, token, secret=secret), 201)
 
 

@@ -22,7 +22,7 @@ from service.http.routing import contract, limited, public, without_guards
 from service.identity_providers.provider import ProviderIdentity, ProviderTokens
 from service.rate_limiter import HOUR
 from service.store import identities as identity_rows
-from service.store import identity_tokens, tokens, users
+from service.store import identity_tokens, token_secrets, tokens, users
 from service.store.oauth_flows import Flow
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
@@ -96,7 +96,7 @@ async def _finish(
         opened = await db.run_with_retry(lambda: _open(ctx, flow, proof, answer))
         return flow_addresses.success(ctx, flow.success, {}, session=set_session_cookies(ctx, opened))
     token = await db.run_with_retry(lambda: _issue(ctx, flow, proof, answer))
-    secret = tokens.secret_of(ctx.services.ring, token)
+    secret = token_secrets.secret_of(ctx.services.ring, token)
     return flow_addresses.success(ctx, flow.success, {"userId": token.user_id or "", "secret": secret, **own})
 
 

@@ -15,7 +15,7 @@ from service.http.fields import UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, public
 from service.rate_limiter import HOUR
-from service.store import events, passkey_challenges, passkeys, tokens, users
+from service.store import events, passkey_challenges, passkeys, token_secrets, tokens, users
 from service.store.events import Event
 from service.store.passkeys import Credential
 from service.store.tokens import Kind, Token
@@ -66,7 +66,7 @@ async def update_passkey_token(ctx: RequestContext) -> web.Response:
     if found is None:
         raise PasskeyInvalid
     token, user = await _issue(ctx, found, assertion)
-    secret = tokens.secret_of(ctx.services.ring, token)
+    secret = token_secrets.secret_of(ctx.services.ring, token)
     return responses.json(
         schemas.TOKEN_SECRET.render(ctx.api_version, token, user_id=user.id, secret=secret, phrase=""), 201
     )

@@ -34,7 +34,7 @@ from service.http.fields import NewEmail, NewUserId, TokenSecret, Url, UserId
 from service.http.request_body import Body, read
 from service.http.routing import charged, contract, limited, public
 from service.rate_limiter import HOUR
-from service.store import events, tokens, users
+from service.store import events, token_lookups, token_secrets, tokens, users
 from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
@@ -87,7 +87,7 @@ async def create_magic_url(ctx: RequestContext) -> web.Response:
         return await _create_first_tab(ctx, body.email, body.userId)
     phrase = security_phrases.generate() if body.phrase else ""
     token = await enqueue_link(ctx, body.email, user_id=body.userId, url=body.url, phrase=phrase)
-    shown, user_id = tokens.with_public_id(ctx.services.ring, token), token.requested_user_id or ""
+    shown, user_id = token_secrets.with_public_id(ctx.services.ring, token), token.requested_user_id or ""
     return responses.json(responses.magic_url_token(ctx, shown, user_id=user_id, phrase=phrase), 201)
 
 
@@ -96,7 +96,7 @@ async def _create_first_tab(ctx: RequestContext, email: str, user_id: str | None
     secret = first_tab.hand_out(ctx, token)
     shown = responses.first_tab_token(
         ctx,
-        tokens.with_public_id(ctx.services.ring, token),
+        token_secrets.with_public_id(ctx.services.ring, token),
         user_id=token.requested_user_id or "",
         number=first_tab.number_of(ctx, token),
         secret=secret.reveal() if ctx.key else "",
@@ -145,7 +145,10 @@ async def enqueue_code(ctx: RequestContext, email: str, *, user_id: str | None =
 
 def _token_response(ctx: RequestContext, token: Token, phrase: str) -> dict[str, Any]:
     return responses.token(
-        ctx, tokens.with_public_id(ctx.services.ring, token), user_id=token.requested_user_id or "", phrase=phrase
+        ctx,
+        token_secrets.with_public_id(ctx.services.ring, token),
+        user_id=token.requested_user_id or "",
+        phrase=phrase,
     )
 
 
@@ -185,7 +188,7 @@ async def _find_by_secret(
     ctx: RequestContext, kind: Kind | tuple[Kind, ...], *, user_id: str | None, secret: Secret
 ) -> Token | None:
     ring = ctx.services.ring
-    return await tokens.find_by_secret(
+    return await token_lookups.find_by_secret(
         ctx.pool, ctx.project.id, kind=kind, user_id=user_id, secret=secret.reveal(), ring=ring
     )
 

@@ -16,7 +16,7 @@ from service.http.fields import NewUserId, Phone, TokenSecret, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, public
 from service.rate_limiter import HOUR
-from service.store import events, sms, tokens, users
+from service.store import events, sms, token_secrets, tokens, users
 from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
@@ -57,8 +57,8 @@ async def create_phone_token(ctx: RequestContext) -> web.Response:
         )
         if sends:
             await outgoing_sms.enqueue(ctx, tx, token)
-    shown = tokens.with_public_id(ring, token)
-    secret = tokens.secret_of(ring, token) if ctx.key is not None and _SCOPE in ctx.key.scopes else ""
+    shown = token_secrets.with_public_id(ring, token)
+    secret = token_secrets.secret_of(ring, token) if ctx.key is not None and _SCOPE in ctx.key.scopes else ""
     return responses.json(responses.phone_token(ctx, shown, secret=secret), 201)
 
 

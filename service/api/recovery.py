@@ -21,7 +21,7 @@ from service.http.fields import Email, Hidden, LegacyUrl, NewPassword, TokenSecr
 from service.http.request_body import Body, read
 from service.http.routing import charged, contract, limited, public
 from service.rate_limiter import HOUR
-from service.store import account_acts, tokens, users
+from service.store import account_acts, token_lookups, token_secrets, users
 from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
@@ -46,7 +46,7 @@ async def create_recovery(ctx: RequestContext) -> web.Response:
     body = await read(ctx, CreateRecovery)
     user = await find_revealed(ctx, body.email)
     token = await enqueue_link(ctx, body.email, url=body.url)
-    shown = tokens.with_public_id(ctx.services.ring, token)
+    shown = token_secrets.with_public_id(ctx.services.ring, token)
     return responses.json(responses.token(ctx, shown, user_id=user.id if user else ids.new()), 201)
 
 
@@ -97,7 +97,7 @@ async def update_recovery(ctx: RequestContext) -> web.Response:
 
 async def set_password(ctx: RequestContext, *, user_id: str | None, secret: Secret, password: Secret) -> Token:
     """Use a recovery's secret up. Raises RecoveryTokenInvalid, and the refusals of a password."""
-    found = await tokens.find_by_secret(
+    found = await token_lookups.find_by_secret(
         ctx.pool,
         ctx.project.id,
         kind=Kind.RECOVERY,
@@ -145,5 +145,5 @@ async def _accepted(ctx: RequestContext, found: Token, password: str) -> str:
             earlier=await password_policy.previous_hashes(ctx, ctx.pool, user),
         )
     except AccountError:
-        await tokens.refund_attempt(ctx.pool, found)
+        await token_lookups.refund_attempt(ctx.pool, found)
         raise

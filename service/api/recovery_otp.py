@@ -12,7 +12,7 @@ from service.http.fields import Email, NewPassword, TokenSecret, UserId
 from service.http.request_body import Body, read
 from service.http.routing import charged, contract, limited, public
 from service.rate_limiter import HOUR
-from service.store import tokens
+from service.store import token_secrets
 from service.store.events import Event
 from service.store.tokens import Kind
 
@@ -47,7 +47,7 @@ async def create_recovery_otp(ctx: RequestContext) -> web.Response:
         requested_user_id=user.id if user else ids.new(),
         phrase=phrase,
     )
-    shown = tokens.with_public_id(ctx.services.ring, token)
+    shown = token_secrets.with_public_id(ctx.services.ring, token)
     return responses.json(responses.token(ctx, shown, user_id=token.requested_user_id or "", phrase=phrase), 201)
 
 

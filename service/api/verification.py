@@ -21,7 +21,7 @@ from service.http.fields import NewPassword, TokenSecret, Url, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public
 from service.rate_limiter import HOUR
-from service.store import account_acts, events, suppressions, tokens, users
+from service.store import account_acts, events, suppressions, token_lookups, tokens, users
 from service.store.account_acts import MemberToken
 from service.store.events import Event
 from service.store.tokens import Kind, Token
@@ -65,7 +65,7 @@ async def enqueue_to_member(
         ))  # fmt: skip
 
     return await ctx.run_alone(
-        issue, recall=partial(tokens.find_live, project_id=ctx.project.id, kind=kind, token_id=token.id)
+        issue, recall=partial(token_lookups.find_live, project_id=ctx.project.id, kind=kind, token_id=token.id)
     )
 
 
@@ -112,7 +112,7 @@ async def update_verification(ctx: RequestContext) -> web.Response:
 
 async def confirm(ctx: RequestContext, *, user_id: str | None, secret: Secret, password: Secret | None = None) -> Token:
     """Use up the token of a link's secret: its address is proved. Raises VerificationTokenInvalid."""
-    found = await tokens.find_by_secret(
+    found = await token_lookups.find_by_secret(
         ctx.pool,
         ctx.project.id,
         kind=Kind.VERIFICATION,

@@ -17,7 +17,7 @@ from service.http import request_body, request_target, session_cookies
 from service.http.context import RequestContext
 from service.http.link_proof import LinkProof
 from service.http.security_headers import Response
-from service.store import tokens, users
+from service.store import token_lookups, users
 from service.store.tokens import Kind, Token
 
 # Time to press the button. A form that is open already holds the secret itself.
@@ -73,7 +73,7 @@ async def find(ctx: RequestContext, kind: Kind) -> MailedLink:
 
 async def look_up(ctx: RequestContext, kind: Kind, proof: LinkProof) -> MailedLink:
     """Find the live token of a link without using it. Raises TokenInvalid."""
-    token = await tokens.find_unused(
+    token = await token_lookups.find_unused(
         ctx.pool,
         ctx.project.id,
         kind=kind,

@@ -15,7 +15,7 @@ from service.http import client_info, device_cookie
 from service.http.context import RequestContext
 from service.http.routing import Limit, Route
 from service.rate_limiter import Only, Rule, Window
-from service.store import tokens
+from service.store import token_secrets
 from service.store.projects import Project
 
 _LONGEST = 512
@@ -79,7 +79,7 @@ def field_value(ctx: RequestContext, field: str) -> str:
 
 
 def guess_key(user_id: str, secret: str) -> str:
-    return f"{fold(user_id)}\0{tokens.target_id(secret)}"
+    return f"{fold(user_id)}\0{token_secrets.target_id(secret)}"
 
 
 def windows_of_devices(rule: Rule, name: str, only: Only = None) -> Window:

@@ -1,27 +1,12 @@
-"""One-time tokens. The row is stored, the secret is derived from it whenever it is needed.
+"""One-time tokens. The row is stored, the secret is derived from it whenever it is needed (token_secrets.py)."""
 
-A link's secret names its token (service/crypto/link_secrets.py). So a guess attacks one token, five wrong ones kill
-that token alone, and a client can't use up a link that another one asked for. A code names none: it is looked up under
-the user id that it was asked for with, and under its own kind only.
-
-Longer than other files: everything that is done with the rows of one table.
-"""
-
-import hmac
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 from typing import TypeVar
 
 from service import ids
-from service.crypto import code_secrets, key_derivation, link_secrets
-from service.crypto.key_derivation import KeyRing
-from service.crypto.link_secrets import Form
-from service.crypto.secret import Secret
 from service.db import Executor, Queries
-from service.store import missed_guesses
 from service.store.project_rows import ProjectRows, delete_by_project
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
@@ -63,14 +48,8 @@ OF_PHONES = (Kind.PHONE_LOGIN, Kind.PHONE_VERIFICATION, Kind.MFA_PHONE)
 CODES = (Kind.OTP, Kind.VERIFICATION_OTP, Kind.RECOVERY_OTP, Kind.MFA_EMAIL, *OF_PHONES)
 # Kinds that sign the owner of an address in. They have no user before they are used.
 BY_ADDRESS = (Kind.MAGIC_URL, Kind.FIRST_TAB, Kind.OTP, Kind.PHONE_LOGIN)
-_UNOWNED_CODES = frozenset({Kind.OTP, Kind.PHONE_LOGIN})
 # Live custom tokens of a user.
 CUSTOM_AT_ONCE = 5
-_GUESSES = 5
-# A recovery's code gives the whole account away.
-_GUESSES_OF_RECOVERY_OTP = 3
-# A code is compared with so many tokens (the statement says why).
-CANDIDATES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,53 +82,6 @@ class Approval:
 
     approved: bool
     over: bool
-
-
-def with_public_id(ring: KeyRing, token: Token) -> Token:
-    """Return the token under another id, for an anonymous caller: no guess can be aimed at the row behind it.
-
-    Otherwise the time that a guess takes would tell whether that row is still there, and so whether it was used.
-    """
-    return replace(token, id=public_id(ring[token.kid], token.id))
-
-
-def public_id(key: bytes, token_id: str) -> str:
-    """Derive 20 hex characters; the key's holder can still tell which row an answer was about."""
-    return key_derivation.derive(key, "shown", token_id).hex()[: link_secrets.ID]
-
-
-def secret_of(ring: KeyRing, token: Token, *, form: Form = "long") -> str:
-    """Derive a link's secret, or the six digits of a code; the same for API and worker and for every retry.
-
-    KeyError if the key has been retired.
-    """
-    if token.kind in CODES:
-        return code_of(ring, token).reveal()
-    return link_secrets.make(form, ring[token.kid], token.id, *_bound(token))
-
-
-def custom_secret(ring: KeyRing, token: Token, *, length: int) -> str:
-    """Derive the characters of a custom token. KeyError if the key has been retired."""
-    return code_secrets.characters(ring[token.kid], length, "custom", str(length), *_bound(token))
-
-
-def code_of(ring: KeyRing, token: Token) -> Secret:
-    """Derive the six digits of a code; another kind, user or address has others. KeyError if the key is retired."""
-    bound = (token.project_id, token.id, token.email) if token.kind in _UNOWNED_CODES else _bound(token)
-    return Secret(code_secrets.digits(ring[token.kid], token.kind, *bound))
-
-
-def _bound(token: Token) -> tuple[str, ...]:
-    """List what a secret depends on: a token changed by hand has another."""
-    owner = (token.user_id or "", token.email, str(token.email_version))
-    return (token.kind, token.project_id, token.id, *owner)
-
-
-def target_id(secret: str) -> str:
-    """Return the row at which a guess at a link is aimed, present or not; empty for a code, which names none."""
-    if len(secret) <= code_secrets.DIGITS:
-        return ""
-    return link_secrets.token_id(secret) or secret[: link_secrets.ID]
 
 
 async def issue(
@@ -203,120 +135,6 @@ async def assign_user(
         user_id=user_id,
         email_version=email_version,
     )
-
-
-async def find_by_secret(
-    conn: Executor,
-    project_id: str,
-    *,
-    kind: Kind | tuple[Kind, ...],
-    user_id: str | None,
-    secret: str,
-    ring: KeyRing,
-) -> Token | None:
-    """Find the live token that this secret opens, or None; the attempt counts either way.
-
-    With `user_id` it has to be that user's. A text that is no secret is refused without a query.
-    """
-    id_ = link_secrets.token_id(secret)
-    if id_ is None:
-        return None
-    kinds = [kind] if isinstance(kind, Kind) else [*kind]
-    facts = {"project_id": project_id, "id": id_, "kinds": kinds, "slot": missed_guesses.pick_slot()}
-    token = await _sql.one(conn, "count_attempt", Token, **facts)
-    return _opened(token, user_id=user_id, secret=secret, ring=ring)
-
-
-async def find_unused(
-    conn: Executor, project_id: str, *, kind: Kind, user_id: str | None, secret: str, ring: KeyRing
-) -> Token | None:
-    """Find the live token that a link's secret opens, as `find_by_secret` does; nothing is counted or written.
-
-    For pages that only show something: who looks at a link, a mail scanner too, uses nothing of it up. Guesses need no
-    count here, because the proof in a link's secret has at least 136 bits. Never for codes.
-    """
-    id_ = link_secrets.token_id(secret)
-    if id_ is None:
-        return None
-    token = await _sql.one(conn, "find_live_token", Token, project_id=project_id, id=id_, kind=kind)
-    return _opened(token, user_id=user_id, secret=secret, ring=ring)
-
-
-def _opened(token: Token | None, *, user_id: str | None, secret: str, ring: KeyRing) -> Token | None:
-    """Return the token if the secret is its own."""
-    form, id_ = link_secrets.form_of(secret), link_secrets.token_id(secret)
-    if form is None or id_ is None:
-        return None
-    known = token is not None and token.kid in ring and _is_owner(token, user_id)
-    # The same work for a missing token: the time does not tell which part was wrong.
-    kid, bound = (token.kid, _bound(token)) if known and token else (key_derivation.current(ring), ())
-    expected = link_secrets.make(form, ring[kid], id_, *bound)
-    return token if hmac.compare_digest(expected.encode(), secret.encode()) and known else None
-
-
-def _is_owner(token: Token, user_id: str | None) -> bool:
-    owners = {token.user_id, token.requested_user_id} - {None}
-    return bool(owners) if user_id is None else user_id in owners
-
-
-async def count_code_attempts(
-    conn: Executor, project_id: str, *, kind: Kind, requested_user_id: str, length: int
-) -> list[Token]:
-    """Count a guess for each live code of this kind that it may be meant for, and return their tokens."""
-    return await _sql.all(
-        conn,
-        "count_code_attempts",
-        Token,
-        project_id=project_id,
-        requested_user_id=requested_user_id,
-        kind=kind,
-        length=length,
-        guesses=_GUESSES_OF_RECOVERY_OTP if kind is Kind.RECOVERY_OTP else _GUESSES,
-        most=_most(kind),
-        slot=missed_guesses.pick_slot(),
-    )
-
-
-def match_code(
-    candidates: Sequence[Token],
-    project_id: str,
-    *,
-    kind: Kind,
-    requested_user_id: str,
-    code: str,
-    ring: KeyRing,
-    fixed: Mapping[str, str] = MappingProxyType({}),
-) -> Token | None:
-    """Return the token that has this code. Numbers for tests have `fixed` codes, which are in no SMS."""
-    found = None
-    for token in candidates:
-        if token.kid not in ring:
-            continue
-        known = fixed.get(token.email) if token.kind in OF_PHONES else None
-        if hmac.compare_digest((known or _code_of(ring, token, len(code))).encode(), code.encode()):
-            found = token
-    for _ in range(_most(kind) - len(candidates)):  # the same work for codes that are not there
-        key_derivation.derive(ring[key_derivation.current(ring)], kind, project_id, requested_user_id, code)
-    return found
-
-
-def _most(kind: Kind) -> int:
-    """Return with how many tokens a code is compared."""
-    return CUSTOM_AT_ONCE if kind is Kind.CUSTOM else CANDIDATES
-
-
-async def find_live(conn: Executor, project_id: str, *, kind: Kind, token_id: str) -> Token | None:
-    """Find a live token by its id. Nothing is counted: for a code the caller counts the guesses."""
-    return await _sql.one(conn, "find_live_token", Token, project_id=project_id, id=token_id, kind=kind)
-
-
-def _code_of(ring: KeyRing, token: Token, length: int) -> str:
-    return custom_secret(ring, token, length=length) if token.kind == Kind.CUSTOM else secret_of(ring, token)
-
-
-async def refund_attempt(conn: Executor, token: Token) -> None:
-    """Refund the attempt that a right secret cost, after a refusal for another reason."""
-    await _sql.run(conn, "refund_attempt", project_id=token.project_id, id=token.id)
 
 
 async def redeem_by_address(conn: Executor, token: Token) -> Token | None:

@@ -14,7 +14,7 @@ from service.db import Pool
 from service.errors import UserExists
 from service.http import session_cookies
 from service.settings import Settings
-from service.store import projects, sessions, tokens, users
+from service.store import projects, sessions, token_secrets, tokens, users
 from service.store.sessions import ClientInfo
 from service.store.tokens import Kind
 
@@ -106,4 +106,4 @@ class Cast:
             self.pool, "shop", kind=kind, email=user.email or "", kid=key_derivation.current(ring), seconds=3600,
             email_version=user.email_version, **whose,
         )  # fmt: skip
-        return {"userId": user.id, "secret": tokens.secret_of(ring, token)}
+        return {"userId": user.id, "secret": token_secrets.secret_of(ring, token)}

@@ -8,7 +8,7 @@ from asyncpg import Connection
 from service import ids
 from service.db import Pool
 from service.settings import Settings
-from service.store import challenges, tokens, users
+from service.store import challenges, token_lookups, users
 from service.store.tokens import Kind
 from testkit.api import Api
 from testkit.factors import Person, signed_in
@@ -37,7 +37,9 @@ async def written(pool: Pool, settings: Settings, kind: Kind, user_id: str, secr
         if kind in BY_ID:
             guess = find_by_code(connection, kind=kind, requested_user_id=user_id, code=secret, ring=ring)
         else:
-            guess = tokens.find_by_secret(connection, "shop", kind=kind, user_id=user_id, secret=secret, ring=ring)
+            guess = token_lookups.find_by_secret(
+                connection, "shop", kind=kind, user_id=user_id, secret=secret, ring=ring
+            )
         return await written_by(connection, guess)
 
 

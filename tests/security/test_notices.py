@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from service.db import Pool
 from service.settings import Settings
-from service.store import projects, tokens
+from service.store import projects, token_secrets
 from service.store.tokens import Kind, Token
 from testkit.api import Api, cookie_of
 from testkit.api_keys import key
@@ -54,7 +54,7 @@ async def link(pool: Pool, settings: Settings, kind: Kind, email: str = ANN) -> 
     assert row, f"no {kind}"
     token = Token(*row)
     page = {Kind.ACCOUNT_UNDO: "disavowal", Kind.EMAIL_UNDO: "email-undo"}[kind]
-    secret = tokens.secret_of(settings.key_ring, token)
+    secret = token_secrets.secret_of(settings.key_ring, token)
     return f"/auth/{page}?project=shop&userId={token.user_id}&secret={secret}&expire=1"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from service.db import Pool
 from service.settings import Settings
-from service.store import projects, tokens
+from service.store import projects, token_secrets, tokens
 from service.store.tokens import OF_PHONES, Kind
 from testkit.api import Api, cookie_of, kind, one_won
 from testkit.factors import Person
@@ -130,7 +130,7 @@ async def test_s107_the_owner_of_the_mailbox_is_alone(sms_api: Api, pool: Pool, 
     token = tokens.Token(
         "shop", row["id"], row["kind"], None, "asked", EMAIL, None, row["kid"], row["created_at"], row["expires_at"]
     )
-    body = {"userId": "asked", "secret": tokens.secret_of(settings.key_ring, token)}
+    body = {"userId": "asked", "secret": token_secrets.secret_of(settings.key_ring, token)}
     owner = await sms_api.call("POST", "/v1/account/sessions/token", json=body, modern=True)
     assert owner.status == 201
     user = await sms_api.call("GET", "/v1/account", headers={"Cookie": cookie_of(owner)}, modern=True)
@@ -152,7 +152,7 @@ async def test_s107_a_change_can_be_undone(sms_api: Api, pool: Pool, settings: S
         "shop", row["id"], row["kind"], row["user_id"], None, row["email"], row["email_version"], row["kid"],
         row["created_at"], row["expires_at"],
     )  # fmt: skip
-    body = {"userId": row["user_id"], "secret": tokens.secret_of(settings.key_ring, token)}
+    body = {"userId": row["user_id"], "secret": token_secrets.secret_of(settings.key_ring, token)}
     undone = await sms_api.call("POST", "/auth/disavowal?project=shop", data=body)
     assert undone.status == 200, undone.data
     found = await pool.fetchrow("select phone, phone_verified_at is not null, phone_by_holder from users")

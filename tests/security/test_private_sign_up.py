@@ -6,7 +6,7 @@ import pytest
 
 from service.db import Pool
 from service.settings import Settings
-from service.store import projects, signups, tokens
+from service.store import projects, signups, token_secrets, tokens
 from service.store.tokens import Kind
 from testkit.api import Api, cookie_of
 from testkit.forms import Page
@@ -30,7 +30,7 @@ async def proof_of(pool: Pool, settings: Settings, email: str = ANN) -> Proof:
     row = await pool.fetchrow("select id from tokens where email = $1 order by created_at desc limit 1", email)
     columns = ", ".join(tokens.Token.__dataclass_fields__).replace("requested_user_id", "asked_as")
     token = tokens.Token(*await pool.fetchrow(f"select {columns} from tokens where id = $1", row[0]))
-    return Proof(token.id, token.requested_user_id or "", tokens.secret_of(settings.key_ring, token))
+    return Proof(token.id, token.requested_user_id or "", token_secrets.secret_of(settings.key_ring, token))
 
 
 async def login(api: Api, password: str = "correct horse") -> int:

@@ -6,7 +6,7 @@ from service import email_addresses, i18n
 from service.clientinfo import user_agents
 from service.crypto.key_derivation import KeyRing
 from service.links import link_builder, main_host, redirect_policy
-from service.store import tokens
+from service.store import token_secrets, tokens
 from service.store.outbox import Claim
 from service.store.template_overrides import TemplateOverride
 from service.store.tokens import Kind, Token
@@ -131,7 +131,7 @@ def _of_token(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> dic
     facts: dict[str, object] = {"expires": token.expires_at, "lifetime_seconds": lifetime}
     if token.kind in tokens.CODES:
         # A browser offers the code on that site and on no other (WICG, origin-bound one-time codes).
-        return facts | {"code": tokens.secret_of(ring, token), "code_host": main_host.find(claim.hostnames)}
+        return facts | {"code": token_secrets.secret_of(ring, token), "code_host": main_host.find(claim.hostnames)}
     return facts | {"link": _link(claim, token, ring, public_url)}
 
 
@@ -142,7 +142,7 @@ def _link(claim: Claim, token: Token, ring: KeyRing, public_url: str) -> str:
         own = public_url + _own_page(claim, token)
         proof = {"project": claim.project_id}
         if short:
-            return f"{own}?{urlencode(proof | {'secret': tokens.secret_of(ring, token, form='short')})}"
+            return f"{own}?{urlencode(proof | {'secret': token_secrets.secret_of(ring, token, form='short')})}"
         page = f"{own}?{urlencode(proof)}"
     return link_builder.build(page, _parameters(claim, token, ring, short=short))
 
@@ -163,7 +163,10 @@ def _parameters(claim: Claim, token: Token, ring: KeyRing, *, short: bool) -> di
     parameters = {"userId": token.user_id or token.requested_user_id or ""}
     if claim.letter == "recovery":
         parameters["email"] = token.email
-    parameters |= {"secret": tokens.secret_of(ring, token, form="short" if short and iso else "long"), "expire": stamp}
+    parameters |= {
+        "secret": token_secrets.secret_of(ring, token, form="short" if short and iso else "long"),
+        "expire": stamp,
+    }
     if token.kind == Kind.MAGIC_URL:
         parameters["project"] = claim.project_id
     return parameters

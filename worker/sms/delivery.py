@@ -10,7 +10,7 @@ from uuid import UUID
 from service import db, phone_numbers, tracing
 from service.crypto.key_derivation import KeyRing
 from service.db import Pool
-from service.store import sms, tokens
+from service.store import sms, token_secrets
 from service.store.sms import FinalState, SmsClaim
 from service.store.tokens import Token
 from worker import retries
@@ -94,7 +94,7 @@ class SmsDelivery:
             str(claim.id),
             claim.recipient,
             text.render(
-                code=tokens.secret_of(self.ring, token),
+                code=token_secrets.secret_of(self.ring, token),
                 project_name=claim.project_name,
                 hostnames=claim.hostnames,
                 locale=claim.locale,

@@ -4,7 +4,7 @@ import pytest
 
 from service.db import Pool
 from service.settings import Settings
-from service.store import tokens
+from service.store import token_secrets, tokens
 from service.store.tokens import Kind
 from testkit.api import Api, cookie_of
 from testkit.forms import Page
@@ -19,7 +19,7 @@ async def mailed(pool: Pool, settings: Settings) -> str:
     token = await tokens.issue(
         pool, "shop", kind=Kind.OTP, email=ANN, kid="test", seconds=600, requested_user_id="wanted"
     )
-    return tokens.secret_of(settings.key_ring, token)
+    return token_secrets.secret_of(settings.key_ring, token)
 
 
 async def form(api: Api) -> Page:

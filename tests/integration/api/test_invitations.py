@@ -8,7 +8,7 @@ import pytest
 
 from service.db import Pool
 from service.settings import Settings
-from service.store import projects, tokens
+from service.store import projects, token_lookups, token_secrets
 from service.store.tokens import Kind
 from testkit.api import Api, kind
 from testkit.api_keys import key
@@ -170,9 +170,9 @@ async def test_a_private_sign_up_uses_the_invitation_when_it_makes_the_account(
         assert (await sign_up(invited, email, code))[0] == 201
     assert await uses(pool) == [0]
     ((token_id, asked_as),) = await pool.fetch("select id, asked_as from tokens where email = $1", BOB)
-    token = await tokens.find_live(pool, "shop", kind=Kind.VERIFICATION, token_id=token_id)
+    token = await token_lookups.find_live(pool, "shop", kind=Kind.VERIFICATION, token_id=token_id)
     assert token is not None
-    secret = tokens.secret_of(settings.key_ring, token)
+    secret = token_secrets.secret_of(settings.key_ring, token)
     body = {"userId": asked_as, "secret": secret, "password": "another horse"}
     assert (await invited.call("PUT", "/v1/account/verification", json=body)).status == 200
     assert (await users(pool), await uses(pool)) == ([ANN, BOB], [1])

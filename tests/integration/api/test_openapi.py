@@ -21,7 +21,7 @@ from service.db import Pool
 from service.http.middleware import SERVICES
 from service.http.routing import ROUTES, Route
 from service.settings import Settings
-from service.store import authenticators, passkeys, projects, tokens, users
+from service.store import authenticators, passkeys, projects, token_secrets, users
 from service.store.tokens import Token
 from testkit.api import Api, cookie_of
 from testkit.authenticator import Authenticator
@@ -173,7 +173,7 @@ class Walker:
         token = Token(*row)
         return {
             "userId": token.requested_user_id or token.user_id or "",
-            "secret": tokens.secret_of(self.settings.key_ring, token),
+            "secret": token_secrets.secret_of(self.settings.key_ring, token),
         }
 
 

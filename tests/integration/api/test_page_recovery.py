@@ -7,7 +7,7 @@ import pytest
 
 from service.db import Pool
 from service.settings import Settings
-from service.store import projects, tokens
+from service.store import projects, token_secrets, tokens
 from service.store.tokens import Kind
 from testkit.api import Api
 from testkit.forms import Page
@@ -23,7 +23,7 @@ async def link(api: Api, pool: Pool, settings: Settings) -> str:
     token = await tokens.issue(
         pool, "shop", kind=Kind.RECOVERY, email=ANN, kid="test", seconds=3600, user_id=user_id, email_version=1
     )
-    secret = tokens.secret_of(settings.key_ring, token)
+    secret = token_secrets.secret_of(settings.key_ring, token)
     return f"/auth/recovery?project=shop&userId={user_id}&email=other%40example.com&secret={secret}&expire=1"
 
 

@@ -13,7 +13,7 @@ from service.app import make
 from service.db import Pool
 from service.http import session_cookies
 from service.settings import Settings
-from service.store import projects, tokens
+from service.store import projects, token_secrets
 from service.store.tokens import Kind, Token
 from testkit.api import Api, cookie_of
 from testkit.forms import Page
@@ -43,7 +43,7 @@ async def proof(api: Api, pool: Pool, settings: Settings, kind: Kind) -> dict[st
     )
     assert row
     token = Token(*row)
-    secret = tokens.secret_of(settings.key_ring, token)
+    secret = token_secrets.secret_of(settings.key_ring, token)
     return {
         "project": "shop",
         "userId": token.user_id or token.requested_user_id or "",

@@ -9,7 +9,7 @@ from service.crypto import password_hashing
 from service.db import Pool
 from service.http.middleware import SERVICES
 from service.settings import Settings
-from service.store import projects, tokens, users
+from service.store import projects, token_secrets, tokens, users
 from service.store.tokens import Kind
 from testkit.api import Api
 
@@ -22,7 +22,7 @@ async def link_for(pool: Pool, settings: Settings, user_id: str, *, project: str
         pool, project, kind=facts.get("kind", Kind.RECOVERY), email=facts.get("email", "ann@example.com"),
         kid="test", seconds=3600, user_id=user_id, email_version=1,
     )  # fmt: skip
-    return {"userId": user_id, "secret": tokens.secret_of(settings.key_ring, token)}
+    return {"userId": user_id, "secret": token_secrets.secret_of(settings.key_ring, token)}
 
 
 def chosen(proof: dict[str, str], password: str = "a new password") -> dict[str, str]:

@@ -6,7 +6,7 @@ import pytest
 
 from service.db import Pool
 from service.settings import Settings
-from service.store import tokens
+from service.store import token_secrets, tokens
 from service.store.tokens import Kind, Token
 from testkit import hosted_pages
 from testkit.api import Api, cookie_of
@@ -47,7 +47,7 @@ async def test_a_short_link_opens_its_page_and_works_once(api: Api, pool: Pool, 
     """The page asks without a query for the token; its button acts, once."""
     user = await api.sign_up()
     token = await issue(pool, settings, kind, user["$id"])
-    secret = tokens.secret_of(settings.key_ring, token, form="short")
+    secret = token_secrets.secret_of(settings.key_ring, token, form="short")
     for _ in range(20):
         asked = await visit(api, kind, secret=secret)
     assert asked.status == 200
@@ -66,7 +66,7 @@ async def test_a_link_of_either_form_dies_at_its_end(api: Api, pool: Pool, setti
     """Links of the release before open until they expire, and no form lives longer than its token."""
     user = await api.sign_up()
     token = await issue(pool, settings, kind, user["$id"])
-    proof = {"secret": tokens.secret_of(settings.key_ring, token, form=form)}
+    proof = {"secret": token_secrets.secret_of(settings.key_ring, token, form=form)}
     page = Page((await visit(api, kind, **proof, **({} if form == "short" else {"userId": user["$id"]}))).data)
     await pool.execute("update tokens set expires_at = now()")
     late = await press(api, page)
@@ -87,7 +87,7 @@ async def test_the_api_still_needs_the_user(api: Api, pool: Pool, settings: Sett
     """PUT takes a short secret as any other, with `userId` as the contract has it."""
     user = await api.sign_up()
     token = await issue(pool, settings, Kind.VERIFICATION, user["$id"])
-    secret = tokens.secret_of(settings.key_ring, token, form="short")
+    secret = token_secrets.secret_of(settings.key_ring, token, form="short")
     alone = await api.call("PUT", "/v1/account/verification", json={"secret": secret}, modern=True)
     assert (alone.status, alone.data["message"]) == (400, 'Param "userId" is not optional.')
     whole = await api.call(
@@ -111,7 +111,7 @@ async def test_a_short_magic_url_signs_its_reader_in(api: Api, pool: Pool, setti
     """The session is of the address that the link was mailed to."""
     user = await api.sign_up()
     token = await issue(pool, settings, Kind.MAGIC_URL, "asked")
-    secret = tokens.secret_of(settings.key_ring, token, form="short")
+    secret = token_secrets.secret_of(settings.key_ring, token, form="short")
     answer = await press(api, Page((await visit(api, Kind.MAGIC_URL, secret=secret)).data))
     account = await api.call("GET", "/v1/account", headers={"Cookie": cookie_of(answer)})
     assert account.data["$id"] == user["$id"]

@@ -6,7 +6,7 @@ import pytest
 
 from service.db import Pool
 from service.settings import Settings
-from service.store import tokens
+from service.store import token_secrets, tokens
 from testkit import api_keys
 from testkit.api import Api
 
@@ -169,7 +169,7 @@ async def test_signing_in_and_blocking_never_hang_each_other(api: Api, pool: Poo
             seconds=3600,
             requested_user_id=user["$id"],
         )
-        body = {"userId": user["$id"], "secret": tokens.secret_of(settings.key_ring, token)}
+        body = {"userId": user["$id"], "secret": token_secrets.secret_of(settings.key_ring, token)}
         path = f"/v1/users/{user['$id']}/status"
         signed_in, blocked = await asyncio.gather(
             api.call("PUT", "/v1/account/sessions/magic-url", json=body, modern=True),
