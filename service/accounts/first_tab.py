@@ -16,7 +16,7 @@ from service.errors import LoginTokenInvalid, LoginTokenPending
 from service.http import first_tab_cookie, rate_limit_keys, rate_limits
 from service.http.context import RequestContext
 from service.rate_limiter import Rule, Window
-from service.store import token_lookups, tokens
+from service.store import token_approvals, token_lookups
 from service.store.tokens import Kind, Token
 
 log = logging.getLogger(__name__)
@@ -62,12 +62,12 @@ async def find_approved(ctx: RequestContext, awaited: AwaitedLink) -> Token | No
     None if it was used since it was seen to be approved.
     """
     await _charge(ctx, awaited.token_id)
-    approval = await tokens.find_approval(ctx.pool, ctx.project.id, token_id=awaited.token_id, ends_at=awaited.ends_at)
+    approval = await token_approvals.find(ctx.pool, ctx.project.id, token_id=awaited.token_id, ends_at=awaited.ends_at)
     if approval.over:
         raise LoginTokenInvalid
     if not approval.approved:
         raise LoginTokenPending
-    return await tokens.find_approved(ctx.pool, ctx.project.id, token_id=awaited.token_id)
+    return await token_approvals.find_approved(ctx.pool, ctx.project.id, token_id=awaited.token_id)
 
 
 def awaited_number(ctx: RequestContext, awaited: AwaitedLink) -> str:
@@ -95,7 +95,7 @@ async def answer(ctx: RequestContext, *, user_id: str | None, secret: Secret, nu
     if token is None:
         raise LoginTokenInvalid
     is_right = hmac.compare_digest(number_of(ctx, token).encode(), number.encode())
-    act = tokens.approve if is_right else tokens.end_unapproved
+    act = token_approvals.approve if is_right else token_approvals.end_unapproved
     if not await act(ctx.pool, token):
         raise LoginTokenInvalid
     if not is_right:
