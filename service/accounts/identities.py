@@ -21,7 +21,7 @@ from service.errors import (
 from service.http import second_factors, text_rules
 from service.http.context import RequestContext
 from service.identity_providers.provider import ProviderIdentity, ProviderTokens
-from service.store import events, identities, sessions, targets, tokens, users
+from service.store import events, identities, sessions, targets, token_revocations, users
 from service.store.events import Event
 from service.store.identities import Identity, Subject
 from service.store.unit_of_work import UnitOfWork
@@ -199,7 +199,7 @@ async def _owner(ctx: RequestContext, tx: UnitOfWork, email: str) -> Ensured:
     if user.status == "blocked":
         raise UserBlocked
     if await ownership.secure_for_prover(tx, user):
-        await tokens.revoke_all(tx, user, by_address=True)
+        await token_revocations.revoke_all(tx, user, by_address=True)
         if not user.email_verified:
             event = Event.VERIFICATION_UPDATE
             await events.record(tx, ctx.project.id, event=event, user_id=user.id, by=ctx.client)

@@ -5,7 +5,7 @@ Nothing here depends on the web stack: the command line removes them too.
 
 from service.accounts.user_admin import AdminContext, finish, lock
 from service.errors import PasskeyNotFound
-from service.store import passkeys, tokens
+from service.store import passkeys, token_revocations
 from service.store.events import Event
 from service.store.passkeys import Passkey
 
@@ -27,5 +27,5 @@ async def remove(operator: AdminContext, user_id: str, *, passkey_id: str) -> No
         user = await lock(operator, tx, user_id)
         if not await passkeys.remove(tx, user, passkey_id=passkey_id):
             raise PasskeyNotFound
-        await tokens.revoke_of_passkeys(tx, user)
+        await token_revocations.revoke_of_passkeys(tx, user)
         await finish(operator, tx, user, Event.BY_OPERATOR_PASSKEY_DELETE)

@@ -9,7 +9,7 @@ from service.errors import MethodDisabled, PasskeyNotFound, TokenInvalid
 from service.http.context import RequestContext
 from service.links import relying_party
 from service.links.relying_party import RelyingParty
-from service.store import passkeys, tokens
+from service.store import passkeys, token_revocations
 from service.store.passkey_challenges import SECONDS, PasskeyChallenge
 from service.store.passkeys import Passkey
 from service.store.unit_of_work import UnitOfWork
@@ -83,4 +83,4 @@ async def remove(tx: UnitOfWork, user: User, passkey_id: str) -> None:
     """Remove a passkey, and what it has signed for. Raises PasskeyNotFound. Lock the user first."""
     if not await passkeys.remove(tx, user, passkey_id=passkey_id):
         raise PasskeyNotFound
-    await tokens.revoke_of_passkeys(tx, user)
+    await token_revocations.revoke_of_passkeys(tx, user)

@@ -22,7 +22,7 @@ from service.crypto.secret import Secret
 from service.errors import AccountError, VerificationTokenInvalid
 from service.http import responses, session_cookies
 from service.http.context import RequestContext
-from service.store import events, signups, token_lookups, tokens, users
+from service.store import events, signups, token_lookups, token_revocations, tokens, users
 from service.store.events import Event
 from service.store.signups import Signup
 from service.store.tokens import Kind, Token
@@ -100,7 +100,7 @@ async def complete(ctx: RequestContext, found: Token, password: Secret | None) -
         token = await tokens.redeem_by_address(tx, found)
         if token is None or user is None or not invited:
             raise VerificationTokenInvalid
-        await tokens.revoke_all(tx, user, by_address=True)
+        await token_revocations.revoke_all(tx, user, by_address=True)
         await events.record(tx, ctx.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=ctx.client)
     return replace(token, user_id=user.id)
 

@@ -13,7 +13,7 @@ from service.accounts import imported_users
 from service.accounts.imported_users import Imported
 from service.db import Pool
 from service.errors import EmailExists, EmailTaken, PhoneExists, PhoneMissing, SessionNotFound, UserExists, UserNotFound
-from service.store import events, outbox, sessions, tokens, users
+from service.store import events, outbox, sessions, token_revocations, users
 from service.store.events import Actor, Event
 from service.store.unit_of_work import UnitOfWork, unit_of_work
 from service.store.users import Status, User
@@ -86,8 +86,8 @@ async def change_email(operator: AdminContext, user_id: str, *, email: str) -> U
             user = await users.change_email(tx, before, email=email)
         except EmailTaken:
             raise EmailExists from None
-        await tokens.revoke_all(tx, before, by_address=True)
-        await tokens.revoke_undo_links(tx, before)
+        await token_revocations.revoke_all(tx, before, by_address=True)
+        await token_revocations.revoke_undo_links(tx, before)
         return await finish(operator, tx, user, Event.BY_OPERATOR_EMAIL)
 
 
@@ -96,8 +96,8 @@ async def change_password(operator: AdminContext, user_id: str, *, password_hash
     async with operator.unit_of_work() as tx:
         before = await lock(operator, tx, user_id)
         await users.change_password(tx, before, password_hash=password_hash, kept=kept)
-        await tokens.revoke_all(tx, before, by_address=True)
-        await tokens.revoke_undo_links(tx, before)
+        await token_revocations.revoke_all(tx, before, by_address=True)
+        await token_revocations.revoke_undo_links(tx, before)
         await sessions.close_all(tx, before)
         return await finish(operator, tx, await lock(operator, tx, user_id), Event.BY_OPERATOR_PASSWORD)
 
@@ -106,7 +106,7 @@ async def change_status(operator: AdminContext, user_id: str, *, status: Status)
     """Change the status. A block takes effect with the next request: each one reads the user's row."""
     async with operator.unit_of_work() as tx:
         user = await users.change_status(tx, await lock(operator, tx, user_id), status=status)
-        await tokens.revoke_all(tx, user, by_address=True)
+        await token_revocations.revoke_all(tx, user, by_address=True)
         return await finish(operator, tx, user, Event.BY_OPERATOR_STATUS)
 
 
@@ -116,7 +116,7 @@ async def change_verification(operator: AdminContext, user_id: str, *, email_ver
         before = await lock(operator, tx, user_id)
         user = await users.set_email_verified(tx, before, email_verified=email_verified)
         if not email_verified:
-            await tokens.revoke_all(tx, before, by_address=True)
+            await token_revocations.revoke_all(tx, before, by_address=True)
         return await finish(operator, tx, user, Event.BY_OPERATOR_VERIFICATION)
 
 
@@ -128,8 +128,8 @@ async def change_phone(operator: AdminContext, user_id: str, *, phone: str | Non
             return before
         if phone is not None and await users.is_phone_verified(tx, operator.project_id, phone=phone):
             raise PhoneExists
-        await tokens.revoke_of_phone(tx, before)
-        await tokens.revoke_undo_links(tx, before)
+        await token_revocations.revoke_of_phone(tx, before)
+        await token_revocations.revoke_undo_links(tx, before)
         user = await users.change_phone(tx, before, phone=phone)
         return await finish(operator, tx, user, Event.BY_OPERATOR_PHONE)
 
@@ -149,7 +149,7 @@ async def change_phone_verification(operator: AdminContext, user_id: str, *, pho
             raise PhoneMissing
         if phone_verified and await users.find_number_holder(tx, user) is not None:
             raise PhoneExists
-        await tokens.revoke_of_phone(tx, user)
+        await token_revocations.revoke_of_phone(tx, user)
         if phone_verified:
             changed = await users.verify_phone(tx, user, by_holder=True)
         else:
@@ -177,7 +177,7 @@ async def delete(operator: AdminContext, user_id: str) -> User:
     """Delete a user with sessions, links and mails still to be sent; the log stays. The address is free again."""
     async with operator.unit_of_work() as tx:
         user = await lock(operator, tx, user_id)
-        await tokens.revoke_all(tx, user, by_address=True)
+        await token_revocations.revoke_all(tx, user, by_address=True)
         await outbox.cancel_for_user(tx, operator.project_id, user_id=user.id)
         await users.delete(tx, user)
         return await finish(operator, tx, user, Event.BY_OPERATOR_DELETE)

@@ -6,7 +6,7 @@ They prove no address: the app vouches for its user. Nothing here depends on the
 from service.accounts.user_admin import AdminContext, finish, lock
 from service.clientinfo import countries, user_agents
 from service.errors import SessionNotFound, UserBlocked, UserNotFound
-from service.store import sessions, tokens, users
+from service.store import sessions, token_revocations, tokens, users
 from service.store.events import Event
 from service.store.sessions import ClientInfo, Session
 from service.store.tokens import Kind, Token
@@ -26,7 +26,7 @@ async def create_token(operator: AdminContext, user_id: str, *, kid: str, length
     """
     async with operator.unit_of_work() as tx:
         user = await _lock_unblocked(operator, tx, user_id)
-        await tokens.revoke_oldest_custom(tx, user)
+        await token_revocations.revoke_oldest_custom(tx, user)
         token = await tokens.issue(
             tx,
             operator.project_id,

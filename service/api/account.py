@@ -15,7 +15,7 @@ from service.http.fields import Name, NewEmail, NewPassword, NewUserId, sized
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public
 from service.rate_limiter import HOUR
-from service.store import account_acts, events, targets, tokens, users
+from service.store import account_acts, events, targets, token_revocations, users
 from service.store.events import Event
 from service.store.users import User
 
@@ -127,7 +127,7 @@ async def _block(ctx: RequestContext, name: Event) -> User:
         member = await members.lock(ctx, tx)
         await targets.delete_all(tx, member)
         user = await users.close(tx, member)
-        await tokens.revoke_all(tx, user, by_address=user.email_verified)
+        await token_revocations.revoke_all(tx, user, by_address=user.email_verified)
         await events.record(tx, ctx.project.id, event=name, user_id=user.id, by=ctx.client)
     if not ctx.by_jwt:
         session_cookies.clear(ctx)

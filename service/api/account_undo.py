@@ -18,7 +18,7 @@ from service.http.mailed_links import MailedLink
 from service.http.request_body import read
 from service.http.routing import contract, limited, public
 from service.rate_limiter import HOUR
-from service.store import events, sessions, token_lookups, token_secrets, tokens, users
+from service.store import events, sessions, token_lookups, token_revocations, token_secrets, tokens, users
 from service.store.events import Event
 from service.store.tokens import Kind, Token, UndoLink
 from service.store.unit_of_work import UnitOfWork
@@ -82,8 +82,8 @@ async def _restore_email(ctx: RequestContext, found: Token) -> web.Response:
         is_owners = await _is_owners(tx, user, token)
         await sessions.close_all(tx, user)
         now = await users.secure(tx, user, email=token.email)
-        await tokens.revoke_all(tx, now, by_address=now.email_verified)
-        await tokens.revoke_undo_links(tx, now, since=token.created_at)
+        await token_revocations.revoke_all(tx, now, by_address=now.email_verified)
+        await token_revocations.revoke_undo_links(tx, now, since=token.created_at)
         if is_owners:
             await ownership.restore_factors(tx, now, since=token.created_at)
         else:

@@ -17,7 +17,7 @@ from service.http.fields import NewEmail, NewPassword, OldPassword
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, requires
 from service.rate_limiter import HOUR
-from service.store import events, sessions, tokens, users
+from service.store import events, sessions, token_revocations, users
 from service.store.events import Event
 from service.store.tokens import Kind
 from service.store.unit_of_work import UnitOfWork
@@ -57,7 +57,7 @@ async def update_password(ctx: RequestContext) -> web.Response:
         user = await members.lock_unchanged(ctx, tx)
         await users.change_password(tx, user, password_hash=password_hash, kept=ctx.project.password_history)
         if await users.is_proved_by_holder(tx, user):
-            await tokens.revoke_all(tx, user, by_address=True)
+            await token_revocations.revoke_all(tx, user, by_address=True)
         await sessions.close_others(tx, user, kept=ctx.member.session_id)
         await events.record(tx, ctx.project.id, event=Event.PASSWORD_UPDATE, user_id=user.id, by=ctx.client)
         if notify:
@@ -101,7 +101,7 @@ async def update_email(ctx: RequestContext) -> web.Response:
             raise EmailTaken
         proved = await users.is_proved_by_holder(tx, before)
         user = await users.change_email(tx, before, email=body.email, password_hash=first_hash)
-        await tokens.revoke_all(tx, before, by_address=proved)
+        await token_revocations.revoke_all(tx, before, by_address=proved)
         await _announce(ctx, tx, user)
         if notify:
             await outgoing_mail.notify(ctx, tx, letter="email_changed", user=before)

@@ -34,7 +34,7 @@ from service.http.fields import NewEmail, NewUserId, TokenSecret, Url, UserId
 from service.http.request_body import Body, read
 from service.http.routing import charged, contract, limited, public
 from service.rate_limiter import HOUR
-from service.store import events, token_lookups, token_secrets, tokens, users
+from service.store import events, token_lookups, token_revocations, token_secrets, tokens, users
 from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
@@ -242,7 +242,7 @@ async def _sign_in(ctx: RequestContext, found: Token | None) -> OpenedSession:
             raise UserBlocked
         proved = replace(user, email_verified=True)
         await _prove(ctx, tx, user)
-        await tokens.revoke_all(tx, user, by_address=True)
+        await token_revocations.revoke_all(tx, user, by_address=True)
         provider = "email" if token.kind == Kind.OTP else "magic-url"
         return await open_session(ctx, tx, proved, provider=provider, first_factor="email")
 

@@ -20,7 +20,7 @@ from service.http.fields import OldPassword, Phone, TokenSecret, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public, requires
 from service.rate_limiter import HOUR
-from service.store import events, sms, tokens, users
+from service.store import events, sms, token_revocations, tokens, users
 from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
@@ -51,7 +51,7 @@ async def update_phone(ctx: RequestContext) -> web.Response:
         before = await members.lock_unchanged(ctx, tx)
         if body.phone == before.phone:
             return responses.json(responses.user(ctx, before))
-        await tokens.revoke_of_phone(tx, before)
+        await token_revocations.revoke_of_phone(tx, before)
         changed = await users.change_phone(tx, before, phone=body.phone, password_hash=first_hash)
         await factors.record_change(ctx, tx, changed, Event.PHONE_UPDATE, "phone_changed")
     return responses.json(responses.user(ctx, changed))
@@ -121,7 +121,7 @@ async def _verify(ctx: RequestContext, tx: UnitOfWork, found: Token) -> None:
     if holder is not None and not holder.yields:
         raise PhoneExists
     await users.verify_phone(tx, user, by_holder=by_holder)
-    await tokens.revoke_of_phone(tx, user)
+    await token_revocations.revoke_of_phone(tx, user)
     await sms.record_used(tx, found)
     await events.record(tx, ctx.project.id, event=Event.PHONE_VERIFICATION_UPDATE, user_id=user.id, by=ctx.client)
 

@@ -16,7 +16,7 @@ from service.http.fields import NewUserId, Phone, TokenSecret, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, public
 from service.rate_limiter import HOUR
-from service.store import events, sms, token_secrets, tokens, users
+from service.store import events, sms, token_revocations, token_secrets, tokens, users
 from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
@@ -97,7 +97,7 @@ async def open_by_number(ctx: RequestContext, found: Token) -> OpenedSession:
             await events.record(tx, ctx.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=ctx.client)
         else:
             await users.verify_phone(tx, user, by_holder=True)
-        await tokens.revoke_of_phone(tx, user)
+        await token_revocations.revoke_of_phone(tx, user)
         await sms.record_used(tx, found)
         return await open_session(ctx, tx, user, provider="phone", first_factor="phone")
 

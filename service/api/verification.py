@@ -21,7 +21,7 @@ from service.http.fields import NewPassword, TokenSecret, Url, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public
 from service.rate_limiter import HOUR
-from service.store import account_acts, events, suppressions, token_lookups, tokens, users
+from service.store import account_acts, events, suppressions, token_lookups, token_revocations, tokens, users
 from service.store.account_acts import MemberToken
 from service.store.events import Event
 from service.store.tokens import Kind, Token
@@ -141,7 +141,7 @@ async def redeem(ctx: RequestContext, found: Token) -> Token:
         if user is None or token is None or user.status == "blocked":
             raise VerificationTokenInvalid
         await users.verify_email(tx, user, by_holder=holder is not None)
-        await tokens.revoke_all(tx, user, by_address=True)
+        await token_revocations.revoke_all(tx, user, by_address=True)
         await suppressions.lift_proved(tx, ctx.services.ring, ctx.project.id, address=user.email or "")
         await events.record(tx, ctx.project.id, event=Event.VERIFICATION_UPDATE, user_id=user.id, by=ctx.client)
     return token

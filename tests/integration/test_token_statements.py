@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from service.db import Pool, transaction
-from service.store import projects, token_lookups, token_secrets, tokens, users
+from service.store import projects, token_lookups, token_revocations, token_secrets, tokens, users
 from service.store.tokens import Kind, Token
 from testkit.proofs import find_by_code
 from testkit.waiting import until
@@ -120,7 +120,7 @@ async def test_revoking_spares_notices_and_other_owners(pool: Pool, ann: users.U
     }
     own = await a_token(pool)
     await copied(pool, own)
-    await tokens.revoke_all(pool, ann, by_address=by_address)
+    await token_revocations.revoke_all(pool, ann, by_address=by_address)
     kept = {token.id for name in left.split() for token in tokens_of[name]}
     assert set(await rows(pool)) == kept | {own.id}
     assert await pool.fetch("select 1 from tokens where project_id = 'shop' and id = $1", own.id) == []
@@ -132,10 +132,10 @@ async def test_revoking_undo_links_spares_the_rest(pool: Pool, ann: users.User):
     early, late = [await a_token(pool, kind=kind) for kind in (Kind.ACCOUNT_UNDO, Kind.EMAIL_UNDO)]
     kept = [await a_token(pool), await a_token(pool, kind=Kind.EMAIL_UNDO, user_id="eve")]
     await copied(pool, late)
-    await tokens.revoke_undo_links(pool, ann, since=late.created_at)
+    await token_revocations.revoke_undo_links(pool, ann, since=late.created_at)
     shops = "case project_id when 'shop' then id end"
     assert set(await rows(pool, shops)) == {early.id, *(token.id for token in kept), None}
-    await tokens.revoke_undo_links(pool, ann)
+    await token_revocations.revoke_undo_links(pool, ann)
     assert set(await rows(pool, shops)) == {*(token.id for token in kept), None}
 
 

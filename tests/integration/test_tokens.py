@@ -10,7 +10,7 @@ import pytest
 from service.crypto import key_derivation, link_secrets
 from service.crypto.link_secrets import Form
 from service.db import Pool, transaction
-from service.store import projects, token_lookups, token_secrets, tokens, users
+from service.store import projects, token_lookups, token_revocations, token_secrets, tokens, users
 from service.store.tokens import Kind, Token
 
 RING = {"new": bytes(range(32)), "old": bytes(range(32, 64))}
@@ -218,7 +218,7 @@ async def test_killing_spares_other_users(pool: Pool, ann: users.User):
     await a_token(pool)
     await a_token(pool, kind=Kind.VERIFICATION)
     kept = await a_token(pool, user_id="eve", email="eve@example.com")
-    await tokens.revoke_all(pool, ann, by_address=True)
+    await token_revocations.revoke_all(pool, ann, by_address=True)
     assert [row[0] for row in await pool.fetch("select id from tokens")] == [kept.id]
 
 
