@@ -15,7 +15,7 @@ from service.crypto import dkim_keys as key_pairs
 from service.crypto import key_derivation
 from service.crypto.dkim_keys import Algorithm
 from service.queue import QUEUE, SEND_MAIL, JobQueue, connect
-from service.store import dkim_keys, outbox, tokens
+from service.store import dkim_keys, outbox, outbox_claims, outbox_leases, tokens
 from service.store.tokens import Kind
 from service.store.unit_of_work import unit_of_work
 
@@ -116,7 +116,7 @@ async def lay_out(ground: Ground, members: list[Member], kind: Kind) -> None:
                 locale="en", facts=_FACTS, deadline_at=token.expires_at, sender=ground.settings.mail_from,
                 token_id=token.id,
             )  # fmt: skip
-            await outbox.claim_all(tx, [outbox.DueMail(mail, PROJECT)], worker=_HOLDER, lease=_HOLD)
+            await outbox_claims.claim_all(tx, [outbox.DueMail(mail, PROJECT)], worker=_HOLDER, lease=_HOLD)
 
     await asyncio.gather(*(post(member) for member in members))
 
@@ -126,7 +126,7 @@ async def send(ground: Ground, sink: Program, count: int) -> float:
     redis = connect(ground.settings.redis_url.get_secret_value())
     job_queue = JobQueue(redis)
     began = time.perf_counter()
-    await outbox.release_all(ground.pool, worker=_HOLDER, kept=[])
+    await outbox_leases.release_all(ground.pool, worker=_HOLDER, kept=[])
     job_queue.enqueue(SEND_MAIL, ids.new_uuid())
     await job_queue.drain()
     await sink.ask(order="wait", count=count)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from service.store.outbox import Claim
+from service.store.outbox_claims import Claim
 
 NOW = datetime(2026, 11, 23, 17, 30, tzinfo=UTC)
 

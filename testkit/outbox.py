@@ -3,9 +3,10 @@
 from uuid import UUID
 
 from service.db import Executor, Pool
-from service.store import events, outbox, tokens
+from service.store import events, outbox, outbox_claims, tokens
 from service.store.events import Actor, Event
-from service.store.outbox import Claim, DueMail
+from service.store.outbox import DueMail
+from service.store.outbox_claims import Claim
 from service.store.tokens import Kind
 from service.store.unit_of_work import unit_of_work
 
@@ -25,7 +26,7 @@ async def claim(conn: Executor, mail_id: UUID, *, worker: str, lease: float) -> 
     """Claim one mail; None if it has ended or is another worker's."""
     projects = await outbox.find_projects(conn, [mail_id])
     due = [DueMail(mail_id, project_id) for project_id in projects.values()]
-    return next(iter(await outbox.claim_all(conn, due, worker=worker, lease=lease)), None)
+    return next(iter(await outbox_claims.claim_all(conn, due, worker=worker, lease=lease)), None)
 
 
 async def request_mail(

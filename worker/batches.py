@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from service.store import outbox
-from service.store.outbox import Claim, DueMail
+from service.store.outbox import DueMail
+from service.store.outbox_claims import Claim
 from worker.delivery import Delivery
 from worker.leases import LeaseGrace
 from worker.relays import RateReservation

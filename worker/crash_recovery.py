@@ -5,8 +5,8 @@ import logging
 from pathlib import Path
 
 from service.db import Pool
-from service.store import outbox, sms, webhooks
-from service.store.outbox import Acceptance
+from service.store import outbox_leases, outbox_outcomes, sms, webhooks
+from service.store.outbox_outcomes import Acceptance
 from worker.outcomes import OutcomeRecorder
 from worker.sent_journal import read
 from worker.worker_name import WorkerName, orphaned
@@ -39,7 +39,7 @@ async def _recover_once(pool: Pool, identity: WorkerName, recorder: OutcomeRecor
         if other.journal is not None:
             await _replay(pool, other.journal, other.name, recorder)
             other.journal.unlink()
-    released = await outbox.release_of_worker(pool, worker=identity.name)
+    released = await outbox_leases.release_of_worker(pool, worker=identity.name)
     # What a webhook may have taken is handed over once more, under the same id.
     await sms.release_of_worker(pool, worker=identity.name)
     await webhooks.release_of_worker(pool, worker=identity.name)
@@ -55,7 +55,7 @@ async def _replay(pool: Pool, path: Path, worker: str, recorder: OutcomeRecorder
     """Record the journal's mails as sent, but those that were claimed again since."""
     journal, unreadable = read(path)
     accepted = [Acceptance(entry.lease, entry.code, entry.server) for entry in journal]
-    replayed = len(await outbox.mark_sent(pool, accepted, worker=worker)) if accepted else 0
+    replayed = len(await outbox_outcomes.mark_sent(pool, accepted, worker=worker)) if accepted else 0
     recorder.metrics.add("journal_entries_replayed", replayed)
     recorder.metrics.add("journal_entries_unreadable", unreadable)
     if replayed or unreadable:

@@ -12,9 +12,20 @@ from service import db, email_addresses, failpoints, tracing
 from service.crypto.key_derivation import KeyRing
 from service.db import Executor, Pool
 from service.queue import RECORD_LOG, JobQueue
-from service.store import events, outbox, suppressions, test_accounts, tokens, users
+from service.store import (
+    events,
+    outbox_claims,
+    outbox_leases,
+    outbox_outcomes,
+    suppressions,
+    test_accounts,
+    tokens,
+    users,
+)
 from service.store.branding import LogoCache
-from service.store.outbox import Claim, DueMail, Lease
+from service.store.outbox import DueMail
+from service.store.outbox_claims import Claim
+from service.store.outbox_leases import Lease
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import unit_of_work
 from service.store.users import User
@@ -92,7 +103,7 @@ class Delivery:
             if len(mails) > 1:
                 return await self._claim_one_by_one(mails)
             fault = f"its row can't be read: {type(error).__name__}"
-            await outbox.fail_unreadable(
+            await outbox_outcomes.fail_unreadable(
                 self.pool, mails[0], worker=leases.worker, tries=_UNREADABLE_ATTEMPTS, fault=fault
             )
             raise
@@ -100,7 +111,7 @@ class Delivery:
     async def _claim_rows(self, mails: list[DueMail]) -> list[Claim]:
         if failpoints.armed:
             await failpoints.reach("worker.claim.before")
-        claims = await outbox.claim_all(self.pool, mails, worker=self.recorder.leases.worker, lease=LEASE)
+        claims = await outbox_claims.claim_all(self.pool, mails, worker=self.recorder.leases.worker, lease=LEASE)
         if failpoints.armed:
             await failpoints.reach("worker.claim.after")
         return await suppressions.confirm(self.pool, self.ring, claims)
@@ -110,7 +121,7 @@ class Delivery:
 
         A fault of Postgres ends it: what is claimed by then is sent, the others are still due.
         """
-        await outbox.release(self.pool, [mail.id for mail in mails], worker=self.recorder.leases.worker)
+        await outbox_leases.release(self.pool, [mail.id for mail in mails], worker=self.recorder.leases.worker)
         claims: list[Claim] = []
         for mail in mails:
             try:
@@ -205,7 +216,7 @@ class Delivery:
                 "fault": fault,
             },
         )
-        await outbox.note_override_fault(self.pool, claim, fault=f"try {claim.attempts}: {fault}")
+        await outbox_claims.note_override_fault(self.pool, claim, fault=f"try {claim.attempts}: {fault}")
 
     async def _logo(self, claim: Claim) -> InlineImage | None:
         """Find the logo that the project had at the claim; None if it has another one by now, or none."""
@@ -254,7 +265,7 @@ class Delivery:
 
     async def _assign_user(self, claim: Claim, token: Token) -> Token:
         """Assign a link that was requested by address to the address's user. Raises NothingToSend if there is none."""
-        assigned = await outbox.assign_recipient(self.pool, claim, token)
+        assigned = await outbox_claims.assign_recipient(self.pool, claim, token)
         if assigned is None:
             return await self._assign_or_delete(claim, token)
         if assigned.events:
@@ -273,7 +284,7 @@ class Delivery:
                 assigned = await tokens.assign_user(
                     tx, token.project_id, token_id=token.id, user_id=user.id, email_version=user.email_version
                 )
-                await outbox.assign_user(tx, claim, user_id=user.id)
+                await outbox_claims.assign_user(tx, claim, user_id=user.id)
             elif token.kind not in tokens.CODES:
                 await tokens.delete(tx, token.project_id, token_id=token.id)
             user_id = user.id if user else None

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from service import failpoints
 from service.db import Pool
-from service.store import outbox
-from service.store.outbox import Claim, Lease
+from service.store import outbox_leases
+from service.store.outbox_claims import Claim
+from service.store.outbox_leases import Lease
 from worker.claims import Claims
 
 LEASE, RENEWAL = 30.0, 10.0
@@ -67,7 +68,7 @@ class Leases:
         Not those held by an earlier claim, nor those `sent` and not recorded yet.
         """
         if lost := self.claims.lost(busy=sent | {lease.id for lease in self.held}):
-            await outbox.release(self.pool, list(lost), worker=self.worker)
+            await outbox_leases.release(self.pool, list(lost), worker=self.worker)
             self.claims.unconfirmed -= lost
 
     @contextmanager
@@ -97,7 +98,7 @@ class Leases:
         if failpoints.armed:
             await failpoints.reach("worker.renew.before")
         sent_at = time.monotonic()
-        renewed = set(await outbox.renew(self.pool, leases, worker=self.worker, lease=LEASE))
+        renewed = set(await outbox_leases.renew(self.pool, leases, worker=self.worker, lease=LEASE))
         for lease in leases:
             if lease in self.held:
                 self.held[lease] = sent_at if lease in renewed else -math.inf

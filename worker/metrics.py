@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from service.metrics import Definition, Values
-from service.store.outbox import Backlog, Claim
+from service.store.outbox import Backlog
+from service.store.outbox_claims import Claim
 from worker import metric_definitions as known
 from worker.metric_definitions import COUNTERS
 from worker.relays import Accepted, PermanentFailure, TemporaryFailure

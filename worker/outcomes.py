@@ -1,4 +1,4 @@
-"""Record the outcome of an attempt: the mail's state and its event, by one statement (service/store/outbox.py).
+"""Record the outcome of an attempt: the mail's state and its event by one statement (store/outbox_outcomes.py).
 
 Longer than other files: each outcome is a method here.
 """
@@ -12,8 +12,10 @@ from functools import partial
 
 from service import db, failpoints, tracing
 from service.db import Pool
-from service.store import outbox
-from service.store.outbox import Acceptance, AttemptReport, Cause, Claim, FinalState, Lease
+from service.store import outbox_leases, outbox_outcomes
+from service.store.outbox_claims import Claim
+from service.store.outbox_leases import Lease
+from service.store.outbox_outcomes import Acceptance, AttemptReport, Cause, FinalState
 from worker import retries
 from worker.leases import LEASE, Leases
 from worker.metrics import Metrics
@@ -131,12 +133,13 @@ class OutcomeRecorder:
             self.leases.worker, stage="dot", code=0, fault="its worker stopped before the answer came"
         )
         while self.interrupted:
-            await outbox.reschedule(self.pool, self.interrupted[-1], seconds=0, cause="ours", report=doubt)
+            await outbox_outcomes.reschedule(self.pool, self.interrupted[-1], seconds=0, cause="ours", report=doubt)
             self.metrics.add("duplicates_suspected")
             self.interrupted.pop()
         await self.marks.flush()
         kept = [lease.id for lease in self.journal.open]
-        self.metrics.add("mails_released", await outbox.release_all(self.pool, worker=self.leases.worker, kept=kept))
+        released = await outbox_leases.release_all(self.pool, worker=self.leases.worker, kept=kept)
+        self.metrics.add("mails_released", released)
         if failpoints.armed:
             await failpoints.reach("worker.release.after")
 
@@ -144,7 +147,8 @@ class OutcomeRecorder:
         return AttemptReport(self.leases.worker, answer.server, answer.stage, answer.code, answer.text)
 
     async def _finish(self, claim: Claim, state: FinalState, report: AttemptReport) -> None:
-        if not await self._write_if_held(claim, partial(outbox.finish, self.pool, claim, state=state, report=report)):
+        finish = partial(outbox_outcomes.finish, self.pool, claim, state=state, report=report)
+        if not await self._write_if_held(claim, finish):
             return
         self.metrics.add(state)
         tracing.annotate(accounts__outcome=state, server=report.server or None)
@@ -157,7 +161,7 @@ class OutcomeRecorder:
     async def _reschedule(self, claim: Claim, cause: Cause, report: AttemptReport, *, seconds: float = 0) -> None:
         """Reschedule after `seconds`, by default this attempt's wait, give or take a fifth as jitter."""
         seconds = retries.jittered(seconds or retries.wait_after(claim.attempts, WAITS))
-        postpone = partial(outbox.reschedule, self.pool, claim, seconds=seconds, cause=cause, report=report)
+        postpone = partial(outbox_outcomes.reschedule, self.pool, claim, seconds=seconds, cause=cause, report=report)
         if not await self._write_if_held(claim, postpone):
             return
         self.metrics.add(f"waits_{cause}")

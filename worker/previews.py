@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from service import i18n
 from service.store.branding import Logo
-from service.store.outbox import Claim
+from service.store.outbox_claims import Claim
 from service.store.template_overrides import TemplateOverride
 from service.template_overrides.values import VALUES
 from worker.mail import branding, override_sources, templates

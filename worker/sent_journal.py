@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import UUID
 
 from service.outages import Outage
-from service.store.outbox import Lease
+from service.store.outbox_leases import Lease
 
 log = logging.getLogger(__name__)
 LONGEST = 65_536

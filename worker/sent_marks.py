@@ -5,8 +5,8 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
 from service.db import Pool
-from service.store import outbox
-from service.store.outbox import Acceptance
+from service.store import outbox_outcomes
+from service.store.outbox_outcomes import Acceptance
 
 # Seconds between two statements: what is accepted meanwhile goes with the next. The first of a burst does not wait.
 _INTERVAL = 0.005
@@ -47,7 +47,9 @@ class SentMarks:
 
     async def _write(self, batch: "list[tuple[Acceptance, asyncio.Future[bool]]]") -> None:
         try:
-            recorded = await outbox.mark_sent(self.pool, [accepted for accepted, _ in batch], worker=self.worker)
+            recorded = await outbox_outcomes.mark_sent(
+                self.pool, [accepted for accepted, _ in batch], worker=self.worker
+            )
         except Exception as error:  # noqa: BLE001 - raised where the mails are recorded
             for _, marked in batch:
                 if not marked.done():

@@ -6,7 +6,7 @@ from dataclasses import replace
 from service.settings import Settings
 from service.store.branding import Logo
 from service.store.dkim_keys import DkimKey
-from service.store.outbox import Claim
+from service.store.outbox_claims import Claim
 from service.store.project_relays import ProjectRelay
 from worker.bounces import http_relays
 from worker.mail import branding, compose, dkim, signing

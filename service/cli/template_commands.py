@@ -14,7 +14,7 @@ from service.cli.tables import Listing
 from service.db import Pool
 from service.settings import Settings
 from service.store import template_overrides, tokens
-from service.store.outbox import Claim
+from service.store.outbox_claims import Claim
 from service.store.projects import Project
 from service.store.template_overrides import ANY, TemplateOverride, TooManyOverrides
 from service.template_overrides import checks

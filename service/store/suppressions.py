@@ -13,7 +13,7 @@ from uuid import UUID
 from service.crypto import key_derivation
 from service.crypto.key_derivation import KeyRing
 from service.db import Executor, Queries
-from service.store.outbox import Claim
+from service.store.outbox_claims import Claim
 from service.store.project_rows import ProjectRows, delete_by_project
 
 _sql = Queries("suppressions")

@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from service.db import Pool, transaction
-from service.store import outbox, projects, users
-from service.store.outbox import Claim
+from service.store import outbox_claims, projects, users
+from service.store.outbox_claims import Claim
 from service.store.tokens import Token
 from testkit.outbox import ANN, request_mail
 from testkit.outbox import claim as claim_mail
@@ -44,7 +44,7 @@ async def test_the_user_of_the_address_is_set_once(pool: Pool, project: projects
     await user(pool, "namesake", ANN, project="other")
     await user(pool, "ann", ANN)
     (claim, token), (beside, _) = await claimed(pool), await claimed(pool)
-    found = await outbox.assign_recipient(pool, claim, token)
+    found = await outbox_claims.assign_recipient(pool, claim, token)
     assert found
     assert (found.id, found.user_id, found.email_version) == (token.id, "ann", 1)
     events = await pool.fetch("select id from events where token_id = $1", token.id)
@@ -53,7 +53,7 @@ async def test_the_user_of_the_address_is_set_once(pool: Pool, project: projects
         claim.id: ("ann", "ann", 1, "ann", True),
         beside.id: (None, None, None, None, False),
     }
-    assert await outbox.assign_recipient(pool, claim, token) is None
+    assert await outbox_claims.assign_recipient(pool, claim, token) is None
 
 
 @pytest.mark.parametrize("status", ["blocked", "absent"])
@@ -63,7 +63,7 @@ async def test_without_a_user_nothing_is_changed(pool: Pool, project: projects.P
         await user(pool, "ann", ANN)
         await pool.execute("update users set status = 'blocked'")
     claim, token = await claimed(pool)
-    assert await outbox.assign_recipient(pool, claim, token) is None
+    assert await outbox_claims.assign_recipient(pool, claim, token) is None
     assert await assigned(pool) == {claim.id: (None, None, None, None, False)}
 
 
@@ -75,7 +75,7 @@ async def test_an_address_that_changes_hands_meanwhile_is_nobodys(pool: Pool, pr
     async with transaction(pool) as tx:
         await tx.execute("update users set email = 'former@example.com', email_version = 2 where id = 'ann'")
         await tx.execute("update users set email = $1, email_version = 2 where id = 'bob'", ANN)
-        finding = asyncio.create_task(outbox.assign_recipient(pool, claim, token))
+        finding = asyncio.create_task(outbox_claims.assign_recipient(pool, claim, token))
         await until(lambda: pool.fetchrow(WAITS))
     assert await finding is None
     assert await assigned(pool) == {claim.id: (None, None, None, None, False)}

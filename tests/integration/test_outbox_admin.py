@@ -8,9 +8,9 @@ import pytest
 
 from service import ids
 from service.db import Pool
-from service.store import outbox, outbox_admin, projects, tokens, users
-from service.store.outbox import Lease
+from service.store import outbox, outbox_admin, outbox_leases, projects, tokens, users
 from service.store.outbox_admin import MailFilter, MemberMail
+from service.store.outbox_leases import Lease
 from service.store.tokens import Kind
 from service.store.unit_of_work import unit_of_work
 from testkit.outbox import claim as claim_mail
@@ -150,7 +150,7 @@ async def test_a_worker_that_lost_its_lease_sends_no_cancelled_mail(pool: Pool):
     assert [each.verdict for each in await outbox_admin.cancel(pool, [mail])] == ["sending"]
     await pool.execute("update mails set due_at = now()")
     assert [each.verdict for each in await outbox_admin.cancel(pool, [mail])] == ["done"]
-    assert await outbox.renew(pool, [Lease(mail, claim.attempts)], worker="slow", lease=30) == []
+    assert await outbox_leases.renew(pool, [Lease(mail, claim.attempts)], worker="slow", lease=30) == []
 
 
 async def test_a_row_in_a_workers_hand_is_passed_by(pool: Pool):

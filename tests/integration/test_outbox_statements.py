@@ -8,8 +8,11 @@ from uuid import UUID
 import pytest
 
 from service.db import Pool, transaction
-from service.store import outbox, projects, users
-from service.store.outbox import Acceptance, AttemptReport, Claim, DueMail, Lease
+from service.store import outbox, outbox_leases, outbox_outcomes, projects, users
+from service.store.outbox import DueMail
+from service.store.outbox_claims import Claim
+from service.store.outbox_leases import Lease
+from service.store.outbox_outcomes import Acceptance, AttemptReport
 from testkit.outbox import claim as claim_mail
 from testkit.outbox import request_mail
 from testkit.patience import PATIENCE
@@ -56,11 +59,11 @@ async def states(pool: Pool, *mails: UUID, project: str = "shop") -> list[str]:
 
 
 async def finish(pool: Pool, claim: Claim) -> bool:
-    return await outbox.finish(pool, claim, state="failed", report=REPORT)
+    return await outbox_outcomes.finish(pool, claim, state="failed", report=REPORT)
 
 
 async def reschedule(pool: Pool, claim: Claim) -> bool:
-    return await outbox.reschedule(pool, claim, seconds=60, cause="server", report=REPORT)
+    return await outbox_outcomes.reschedule(pool, claim, seconds=60, cause="server", report=REPORT)
 
 
 @pytest.mark.parametrize("end", [finish, reschedule])
@@ -85,7 +88,7 @@ async def test_one_attempt_is_marked_as_sent(pool: Pool):
     await finish(pool, failed)
     before = await rest(pool, released.id)
     marked = [
-        await outbox.mark_sent(
+        await outbox_outcomes.mark_sent(
             pool, [Acceptance(Lease(mail.id, attempt), 250, "") for mail, attempt in attempts], worker="one"
         )
         for attempts in ([(released, 0)], [(released, 2), (failed, 1)], [(failed, 1), (released, 1)], [(released, 1)])
@@ -100,7 +103,7 @@ async def test_the_leases_named_are_renewed(pool: Pool):
     await ended(pool, over.id)
     leases = [Lease(claim.id, 1) for claim in (held, over, theirs)] + [Lease(unnamed.id, 2)]
     before = await rest(pool, held.id)
-    assert await outbox.renew(pool, leases, worker="one", lease=900) == [Lease(held.id, 1)]
+    assert await outbox_leases.renew(pool, leases, worker="one", lease=900) == [Lease(held.id, 1)]
     assert await rest(pool, held.id) == before
 
 
@@ -136,15 +139,16 @@ async def test_an_unreadable_mail_is_failed_by_its_worker(pool: Pool):
     await pool.execute("update mails set attempts = 5 where id <> $1", tried_less.id)
     await ended(pool, over.id)
     for claim, failed in ((mail, True), (mail, False), (tried_less, False), (over, False), (theirs, False)):
-        assert await outbox.fail_unreadable(pool, DueMail(claim.id, "shop"), worker="one", tries=5, fault="x") is failed
+        due = DueMail(claim.id, "shop")
+        assert await outbox_outcomes.fail_unreadable(pool, due, worker="one", tries=5, fault="x") is failed
     assert await states(pool, mail.id, tried_less.id, over.id, theirs.id, beside.id) == [
         "failed", "sending", "sent", "sending", "sending",
     ]  # fmt: skip
 
 
 RELEASES = {
-    "those named": lambda pool, own, kept: outbox.release(pool, own, worker="one"),
-    "all but those kept": lambda pool, own, kept: outbox.release_all(pool, worker="one", kept=kept),
+    "those named": lambda pool, own, kept: outbox_leases.release(pool, own, worker="one"),
+    "all but those kept": lambda pool, own, kept: outbox_leases.release_all(pool, worker="one", kept=kept),
 }
 
 
@@ -169,7 +173,7 @@ async def test_a_worker_that_starts_again_releases_what_it_held(pool: Pool):
         event = "insert into mail_events (project_id, mail_id, name, attempt) values ('shop', $1, $2, 1)"
         for _ in range(2):
             await pool.execute(event, claim.id, name)
-    assert await outbox.release_of_worker(pool, worker="one") == 3
+    assert await outbox_leases.release_of_worker(pool, worker="one") == 3
     due = {row[0]: row[1] for row in await pool.fetch("select id, due_at <= now() from mails where state = 'pending'")}
     assert due == {fresh.id: True, delayed.id: True, doubtful.id: False}
     assert await states(pool, over.id, theirs.id) == ["sent", "sending"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from service.accent_colors import DEFAULT_ACCENT, Accent, choose_accent
 from service.store.branding import Logo
-from service.store.outbox import Claim
+from service.store.outbox_claims import Claim
 
 # RFC 2392 wants an id that the world has once; that of the same bytes may be the same.
 _CONTENT_ID = "logo.{}@letters.invalid"

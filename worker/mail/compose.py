@@ -7,7 +7,7 @@ from service.clientinfo import user_agents
 from service.crypto.key_derivation import KeyRing
 from service.links import link_builder, main_host, redirect_policy
 from service.store import token_secrets, tokens
-from service.store.outbox import Claim
+from service.store.outbox_claims import Claim
 from service.store.template_overrides import TemplateOverride
 from service.store.tokens import Kind, Token
 from worker.mail import branding, dates, mime, templates

@@ -7,7 +7,7 @@ from service import i18n
 from service.db import Executor
 from service.i18n import Catalogue
 from service.store import template_overrides
-from service.store.outbox import Claim
+from service.store.outbox_claims import Claim
 from service.store.template_overrides import ANY, TemplateOverride
 from service.template_overrides import language
 from service.template_overrides.language import OverrideFault, OverrideTemplate

@@ -11,7 +11,7 @@ from service.crypto.sealing import CannotUnseal
 from service.db import Executor
 from service.store import dkim_keys
 from service.store.dkim_keys import DkimKey
-from service.store.outbox import Claim
+from service.store.outbox_claims import Claim
 from worker.mail import dkim
 from worker.mail.dkim import SigningKey
 from worker.unsent import CannotSendYet

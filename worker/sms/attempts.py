@@ -7,7 +7,7 @@ from uuid import UUID
 
 from service.db import Pool
 from service.store import sms
-from service.store.outbox import Lease
+from service.store.outbox_leases import Lease
 from service.store.sms import SmsClaim
 from worker.claims import Claims
 

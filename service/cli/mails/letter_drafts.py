@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from service.cli.findings import Finding
 from service.crypto.sealing import CannotUnseal
 from service.db import Executor
-from service.store import dkim_keys, outbox, project_relays
+from service.store import dkim_keys, outbox_claims, project_relays
 from service.store.branding import Logo, LogoCache
 from service.store.dkim_keys import DkimKey
-from service.store.outbox import Claim
+from service.store.outbox_claims import Claim
 from service.store.project_relays import ProjectRelay
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def make(
     conn: Executor, project_id: str, *, letter: str, recipient: str, settings: "Settings", locale: str = ""
 ) -> LetterDraft:
     """Make a draft; an empty project is none, whose letters come from MAIL_FROM."""
-    claim = await outbox.draft(
+    claim = await outbox_claims.draft(
         conn, project_id, letter=letter, recipient=recipient, sender=settings.mail_from, locale=locale
     )
     logo = await LogoCache(conn).find(project_id, claim.logo_digest) if claim.logo_digest else None

@@ -14,8 +14,9 @@ import pytest
 from devstack.servers import free_port
 from service.db import Pool
 from service.errors import Overloaded
-from service.store import outbox, users
-from service.store.outbox import DueMail, Lease
+from service.store import outbox_leases, users
+from service.store.outbox import DueMail
+from service.store.outbox_leases import Lease
 from testkit import processes
 from testkit.api import Api
 from testkit.letters import link_of, parameters_of
@@ -399,8 +400,8 @@ async def test_a_worker_that_comes_back_takes_its_own_again(pool: Pool, sink: Si
     """Under the name it kept it need not wait for its own lease; another's it leaves alone."""
     mail = await request_mail(pool)
     await claim_mail(pool, mail, worker="one", lease=30)
-    assert await outbox.release_of_worker(pool, worker="two") == 0
-    assert await outbox.release_of_worker(pool, worker="one") == 1
+    assert await outbox_leases.release_of_worker(pool, worker="two") == 0
+    assert await outbox_leases.release_of_worker(pool, worker="one") == 1
     await a_worker("one").deliver(mail)
     assert await state(pool, mail) == "sent"
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from service.db import Pool
-from service.store import outbox, users
+from service.store import outbox, outbox_leases, users
 from testkit.outbox import ANN, list_due, request_mail
 from testkit.outbox import claim as claim_mail
 from testkit.patience import PATIENCE
@@ -102,7 +102,7 @@ async def test_a_worker_that_comes_back_says_what_it_lost(pool: Pool, ann: users
     """A mail that a worker takes back at once was lost once, and is not lost again by the next claim."""
     mail = await request_mail(pool)
     await claim_mail(pool, mail, worker="one", lease=30)
-    assert await outbox.release_of_worker(pool, worker="one") == 1
+    assert await outbox_leases.release_of_worker(pool, worker="one") == 1
     claim = await claim_mail(pool, mail, worker="one", lease=30)
     assert claim
     assert (claim.attempts, claim.stolen) == (2, False)
@@ -189,7 +189,7 @@ async def test_f59_who_may_have_killed_three_workers_has_to_wait(pool: Pool, ann
     for round_ in range(3):
         await pool.execute("update mails set due_at = now()")
         assert await claim_mail(pool, mail, worker="one", lease=30)
-        assert await outbox.release_of_worker(pool, worker="one") == 1
+        assert await outbox_leases.release_of_worker(pool, worker="one") == 1
         due = (await pool.fetchrow("select due_at <= now() from mails"))[0]
         assert due == (round_ < 2)
 

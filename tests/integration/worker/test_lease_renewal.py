@@ -8,7 +8,8 @@ import pytest
 from service import failpoints
 from service.db import Pool, transaction
 from service.store import users
-from service.store.outbox import Claim, Lease
+from service.store.outbox_claims import Claim
+from service.store.outbox_leases import Lease
 from testkit.outbox import claim as claim_mail
 from testkit.outbox import request_mail
 from testkit.waiting import until

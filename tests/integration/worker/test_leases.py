@@ -4,8 +4,11 @@ import pytest
 
 from service import failpoints
 from service.db import Pool, PostgresGone
-from service.store import outbox, users
-from service.store.outbox import DueMail, Lease
+from service.store import outbox_outcomes, users
+from service.store.outbox import DueMail
+from service.store.outbox_claims import Claim
+from service.store.outbox_leases import Lease
+from service.store.outbox_outcomes import AttemptReport
 from testkit.outbox import claim as claim_mail
 from testkit.outbox import request_mail
 from testkit.sink import Sink
@@ -106,8 +109,8 @@ async def test_a_lost_claim_changes_nothing(pool: Pool, ann: users.User, end: st
     assert await _end(pool, held, end, worker="two"), "whoever holds the mail can"
 
 
-async def _end(pool: Pool, claim: outbox.Claim, end: str, *, worker: str) -> bool:
-    report = outbox.AttemptReport(worker, fault="550 no")
+async def _end(pool: Pool, claim: Claim, end: str, *, worker: str) -> bool:
+    report = AttemptReport(worker, fault="550 no")
     if end == "finish":
-        return await outbox.finish(pool, claim, state="failed", report=report)
-    return await outbox.reschedule(pool, claim, seconds=60, cause="server", report=report)
+        return await outbox_outcomes.finish(pool, claim, state="failed", report=report)
+    return await outbox_outcomes.reschedule(pool, claim, seconds=60, cause="server", report=report)

@@ -15,7 +15,8 @@ from service import failpoints
 from service.db import Pool, PostgresGone
 from service.db.error_mapping import OutcomeUnknown
 from service.store import users
-from service.store.outbox import Claim, Lease
+from service.store.outbox_claims import Claim
+from service.store.outbox_leases import Lease
 from testkit.outbox import claim as claim_mail
 from testkit.outbox import request_mail
 from tests.integration.worker.test_delivery import state

@@ -8,8 +8,9 @@ import pytest
 
 from service.db import Pool
 from service.settings import Settings
-from service.store import outbox, projects, template_overrides, users
+from service.store import projects, template_overrides, users
 from service.store.outbox_admin import find
+from service.store.outbox_claims import Claim
 from testkit.letters import link_of, text_of
 from testkit.outbox import claim as claim_mail
 from testkit.outbox import request_mail
@@ -134,7 +135,7 @@ async def test_a_template_that_came_after_the_claim_is_not_kept_as_older(pool: P
     assert found.body_text == "first {{ link }}"
 
 
-async def claimed(pool: Pool) -> outbox.Claim:
+async def claimed(pool: Pool) -> Claim:
     claim = await claim_mail(pool, await request_mail(pool), worker="one", lease=60)
     assert claim
     return claim

@@ -12,7 +12,7 @@ from service.db import Pool
 from service.queue import JobQueue, connect
 from service.settings import Settings
 from service.store import users
-from service.store.outbox import Lease
+from service.store.outbox_leases import Lease
 from testkit.outbox import claim as claim_mail
 from testkit.outbox import request_mail
 from testkit.patience import PATIENCE
