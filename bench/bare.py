@@ -16,7 +16,7 @@ from aiohttp import web
 from bench.programs import Order, obey
 from service.db import Queries
 
-_STATEMENTS = Queries("users").statements
+_STATEMENTS = Queries("members").statements
 _STATUS = {"unactivated": 0, "active": 1, "blocked": 2}
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 

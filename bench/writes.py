@@ -21,7 +21,7 @@ from bench.table import Row
 from bench.unhashed import HASHER
 from service import ids
 from service.crypto import key_derivation
-from service.store import token_secrets, tokens, users
+from service.store import token_secrets, tokens, user_emails, users
 from service.store.tokens import Kind
 from testkit.proxy import Proxy
 
@@ -87,7 +87,7 @@ class Acts:
         for body in await self.owners(count):
             user = await users.find_by_email(self.ground.pool, PROJECT, email=body["email"])
             assert user is not None
-            await users.verify_email(self.ground.pool, user, by_holder=True)
+            await user_emails.verify(self.ground.pool, user, by_holder=True)
             token = await tokens.issue(
                 self.ground.pool, PROJECT, kind=Kind.RECOVERY, email=body["email"], seconds=3_600, user_id=user.id,
                 kid=key_derivation.current(ring), email_version=user.email_version,

@@ -20,6 +20,7 @@ from service.store import (
     suppressions,
     test_accounts,
     tokens,
+    user_emails,
     users,
 )
 from service.store.branding import LogoCache
@@ -195,7 +196,7 @@ class Delivery:
         """Tell whether the recipient may make an account by proving the address."""
         if not claim.may_sign_up or not claim.one_per_mailbox:
             return claim.may_sign_up
-        return not await users.has_mailbox_holder(self.pool, claim.project_id, email=claim.recipient)
+        return not await user_emails.has_mailbox_holder(self.pool, claim.project_id, email=claim.recipient)
 
     async def _has_fixed_code(self, claim: Claim, token: Token) -> bool:
         """Tell whether the recipient is a test account, whose mailbox need not exist."""

@@ -26,7 +26,8 @@ from service.store import (
     test_accounts,
     tokens,
     used_id_tokens,
-    users,
+    user_mfa,
+    user_phones,
     webhooks,
 )
 
@@ -45,8 +46,8 @@ DELETIONS: Mapping[str, Deletion] = {
     "provider tokens": identities.forget_unshown_tokens,
     "authenticators": authenticators.delete_old,
     "recovery codes": recovery_codes.delete_old,
-    "changes of second factors": users.delete_old_mfa_changes,
-    "changes of numbers": users.delete_old_phone_changes,
+    "changes of second factors": user_mfa.delete_old_changes,
+    "changes of numbers": user_phones.delete_old_changes,
     "passkeys": passkeys.delete_removed,
     "identities": identities.delete_old,
     "acts": acts.delete_old,

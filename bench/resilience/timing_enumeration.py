@@ -31,7 +31,7 @@ from service.crypto.key_derivation import KeyRing
 from service.crypto.password_hashing import PasswordHashPool
 from service.db import Pool
 from service.rate_limiter import HOUR
-from service.store import projects, suppressions, users
+from service.store import projects, suppressions, user_emails, user_phones, users
 from testkit import processes
 
 COUNT = 5_000
@@ -195,9 +195,9 @@ async def _crowd(pool: Pool, ring: KeyRing) -> People:
         user = await users.create(
             pool, PROJECT, user_id=about.user_id, email=about.email, name="", password_hash=kept
         )  # fmt: skip
-        await users.verify_email(pool, user, by_holder=True)
-        numbered = await users.change_phone(pool, user, phone=about.phone)
-        await users.verify_phone(pool, numbered, by_holder=True)
+        await user_emails.verify(pool, user, by_holder=True)
+        numbered = await user_phones.change(pool, user, phone=about.phone)
+        await user_phones.verify(pool, numbered, by_holder=True)
         if kind == _BLOCKED:
             await users.change_status(pool, user, status="blocked")
         if kind == _SUPPRESSED:

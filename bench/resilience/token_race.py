@@ -18,7 +18,7 @@ from service import ids
 from service.crypto.password_hashing import PasswordHashPool
 from service.db import Pool
 from service.settings import Settings
-from service.store import token_secrets, tokens, users
+from service.store import token_secrets, tokens, user_emails, users
 from service.store.tokens import Kind, Token
 from service.store.users import User
 from testkit import processes
@@ -132,7 +132,7 @@ async def _user(pool: Pool, *, moved: bool) -> User:
     user_id = ids.new()
     email = f"{user_id}@example.com"
     user = await users.create(pool, PROJECT, user_id=user_id, email=email, name="", password_hash=None)
-    return await users.change_email(pool, user, email=f"new.{email}") if moved else user
+    return await user_emails.change(pool, user, email=f"new.{email}") if moved else user
 
 
 async def _token(track: Track, kind: Kind, user: User) -> Token:

@@ -6,11 +6,20 @@ from service.accounts import factors
 from service.crypto import recovery_codes as codes
 from service.crypto.secret import Secret
 from service.http.context import RequestContext
-from service.store import authenticators, challenges, recovery_codes, sms, token_lookups, token_secrets, tokens, users
+from service.store import (
+    authenticators,
+    challenges,
+    recovery_codes,
+    sms,
+    token_lookups,
+    token_secrets,
+    tokens,
+    user_emails,
+)
 from service.store.challenges import Challenge
+from service.store.members import Member
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
-from service.store.users import Member
 
 # Uses up what was right, in the transaction of the answer; False if another request has done so before.
 Use = Callable[[UnitOfWork, Member], Awaitable[bool]]
@@ -77,7 +86,7 @@ async def _email(ctx: RequestContext, challenge: Challenge | None, otp: str) -> 
         if await tokens.redeem(tx, token) is None:
             return False
         # The session's holder reads the mailbox, so the address is the holder's own.
-        await users.verify_email(tx, member, by_holder=True)
+        await user_emails.verify(tx, member, by_holder=True)
         return True
 
     return use

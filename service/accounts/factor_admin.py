@@ -12,7 +12,7 @@ from service.crypto.key_derivation import KeyRing
 from service.crypto.secret import Secret
 from service.db import Executor
 from service.errors import AuthenticatorNotFound, RecoveryCodesExist, RecoveryCodesNotFound, TokenInvalid
-from service.store import authenticators, challenges, recovery_codes, users
+from service.store import authenticators, challenges, recovery_codes, user_mfa
 from service.store.challenges import Challenge
 from service.store.events import Event
 from service.store.users import User
@@ -24,7 +24,7 @@ async def change_mfa(operator: AdminContext, user_id: str, *, mfa: bool) -> User
         user = await lock(operator, tx, user_id)
         if user.mfa == mfa:
             return user
-        return await finish(operator, tx, await users.change_mfa(tx, user, mfa=mfa), Event.BY_OPERATOR_MFA)
+        return await finish(operator, tx, await user_mfa.change(tx, user, mfa=mfa), Event.BY_OPERATOR_MFA)
 
 
 async def has_any(conn: Executor, user: User) -> bool:

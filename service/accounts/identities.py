@@ -21,11 +21,13 @@ from service.errors import (
 from service.http import second_factors, text_rules
 from service.http.context import RequestContext
 from service.identity_providers.provider import ProviderIdentity, ProviderTokens
-from service.store import events, identities, sessions, targets, token_revocations, users
+from service.store import events, identities, sessions, targets, token_revocations, user_emails, users
 from service.store.events import Event
 from service.store.identities import Identity, Subject
+from service.store.members import Member
 from service.store.unit_of_work import UnitOfWork
-from service.store.users import Ensured, Member, User
+from service.store.user_emails import Ensured
+from service.store.users import User
 
 _NAME = 128
 
@@ -152,11 +154,11 @@ async def _link(ctx: RequestContext, tx: UnitOfWork, proof: ProviderIdentity) ->
         raise UserExists
     if claimed is not None:
         try:
-            await users.change_email(tx, member, email=claimed)
+            await user_emails.change(tx, member, email=claimed)
         except EmailTaken:  # its former owner may still take it back
             return member
         if proof.email_verified:
-            await users.verify_email(tx, member, by_holder=proof.authoritative)
+            await user_emails.verify(tx, member, by_holder=proof.authoritative)
     return member
 
 
@@ -193,7 +195,7 @@ async def _owner(ctx: RequestContext, tx: UnitOfWork, email: str) -> Ensured:
 
     Raises BadRequest and UserBlocked.
     """
-    user = await users.create_verified_if_absent(tx, ctx.project.id, user_ids=[ids.new(), ids.new()], email=email)
+    user = await user_emails.create_verified_if_absent(tx, ctx.project.id, user_ids=[ids.new(), ids.new()], email=email)
     if user is None:  # its mailbox is another account's
         raise BadRequest
     if user.status == "blocked":
@@ -218,7 +220,7 @@ async def _create(ctx: RequestContext, tx: UnitOfWork, proof: ProviderIdentity) 
     except UserExists:
         raise BadRequest from None
     if proof.email and proof.email_verified:
-        await users.verify_email(tx, user, by_holder=proof.authoritative)
+        await user_emails.verify(tx, user, by_holder=proof.authoritative)
     return user
 
 

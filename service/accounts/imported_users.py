@@ -8,7 +8,7 @@ from service.accounts import targets as target_rules
 from service.crypto.key_derivation import KeyRing
 from service.crypto.secret import Secret
 from service.errors import UserExists
-from service.store import authenticators, identities, recovery_codes, targets, users
+from service.store import authenticators, identities, recovery_codes, targets, user_mfa, user_phones, users
 from service.store.identities import Subject
 from service.store.targets import NewTarget
 from service.store.unit_of_work import UnitOfWork
@@ -56,10 +56,10 @@ async def complete(tx: UnitOfWork, user: User, known: Imported) -> User:
     user's is left out.
     """
     if known.phone_verified and user.phone is not None:
-        user = await users.claim_number(tx, user.project_id, user_id=user.id, phone=user.phone) or user
-        if await users.find_number_holder(tx, user) is not None:
+        user = await user_phones.claim(tx, user.project_id, user_id=user.id, phone=user.phone) or user
+        if await user_phones.find_holder(tx, user) is not None:
             raise UserExists
-        user = await users.verify_phone(tx, user, by_holder=True)
+        user = await user_phones.verify(tx, user, by_holder=True)
     if known.labels:
         user = await users.change_labels(tx, user, labels=list(dict.fromkeys(known.labels)))
     if known.prefs != "{}":
@@ -93,4 +93,4 @@ async def add_factors(tx: UnitOfWork, user: User, known: ImportedFactors) -> Use
         await authenticators.verify(tx, made, step=0)
     if known.code_hashes:
         await recovery_codes.replace(tx, user, hashes=known.code_hashes, imported=True)
-    return await users.change_mfa(tx, user, mfa=True) if known.mfa else user
+    return await user_mfa.change(tx, user, mfa=True) if known.mfa else user

@@ -6,9 +6,9 @@ from service.errors import CredentialsInvalid, ScopeMissing, UserBlocked
 from service.http import second_factors
 from service.http.context import RequestContext
 from service.http.fields import check_new_password
-from service.store import users
+from service.store import members
+from service.store.members import Member
 from service.store.unit_of_work import UnitOfWork
-from service.store.users import Member
 
 
 async def lock(ctx: RequestContext, tx: UnitOfWork, *, claimed: str | None = None) -> Member:
@@ -17,7 +17,7 @@ async def lock(ctx: RequestContext, tx: UnitOfWork, *, claimed: str | None = Non
     The guards saw the session before the lock: it may have been ended while the act waited, by its owner from another
     device for instance. Raises ScopeMissing and UserBlocked, as they do.
     """
-    member = await users.lock_member(tx, ctx.member, claimed=claimed)
+    member = await members.lock(tx, ctx.member, claimed=claimed)
     if member is None:
         raise ScopeMissing
     if member.status == "blocked":

@@ -15,8 +15,8 @@ from service.identity_providers import callbacks, pkce, profiles
 from service.identity_providers.faults import ProviderFault
 from service.identity_providers.provider import Provider, ProviderIdentity, ProviderTokens
 from service.store import oauth_flows
+from service.store.members import Member
 from service.store.oauth_flows import Flow, Kind, Proofs
-from service.store.users import Member
 
 
 async def start(ctx: RequestContext, kind: Kind) -> str:

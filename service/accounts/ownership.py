@@ -5,9 +5,20 @@ Nothing here depends on the web stack.
 
 from datetime import datetime
 
-from service.store import authenticators, identities, passkeys, recovery_codes, sessions, users
+from service.store import (
+    authenticators,
+    identities,
+    passkeys,
+    recovery_codes,
+    sessions,
+    user_emails,
+    user_mfa,
+    user_passwords,
+    user_phones,
+)
 from service.store.unit_of_work import UnitOfWork
-from service.store.users import Ensured, User
+from service.store.user_emails import Ensured
+from service.store.users import User
 
 
 async def secure_unverified(tx: UnitOfWork, user: User) -> None:
@@ -17,7 +28,7 @@ async def secure_unverified(tx: UnitOfWork, user: User) -> None:
     """
     await sessions.close_all(tx, user)
     if user.password_hash is not None:
-        await users.remove_password(tx, user)
+        await user_passwords.remove(tx, user)
     await remove_factors(tx, user)
 
 
@@ -29,7 +40,7 @@ async def secure_for_prover(tx: UnitOfWork, user: Ensured) -> bool:
     if user.email_verified and user.proved_by_holder:
         return False
     await secure_unverified(tx, user)
-    await users.verify_email(tx, user, by_holder=True)
+    await user_emails.verify(tx, user, by_holder=True)
     return True
 
 
@@ -38,7 +49,7 @@ async def remove_factors(tx: UnitOfWork, user: User) -> None:
 
     No undo brings them back.
     """
-    await users.remove_factors(tx, user)
+    await user_mfa.remove_factors(tx, user)
 
 
 async def restore_factors(tx: UnitOfWork, user: User, *, since: datetime) -> None:
@@ -47,5 +58,5 @@ async def restore_factors(tx: UnitOfWork, user: User, *, since: datetime) -> Non
     await authenticators.restore(tx, user, since=since)
     await passkeys.restore(tx, user, since=since)
     await recovery_codes.restore(tx, user, since=since)
-    await users.restore_mfa(tx, user, since=since)
-    await users.restore_phone(tx, user, since=since)
+    await user_mfa.restore(tx, user, since=since)
+    await user_phones.restore(tx, user, since=since)

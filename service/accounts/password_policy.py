@@ -9,7 +9,7 @@ from service.db import Executor
 from service.errors import ArgumentInvalid, PasswordPersonal, PasswordReused
 from service.http.request_body import BodyContext, describe_error
 from service.settings import Settings
-from service.store import users
+from service.store import user_passwords
 from service.store.users import User
 
 # Shorter words of a name or an address occur in many a good password.
@@ -55,7 +55,7 @@ def breached(settings: Settings) -> Callable[[str], bool] | None:
 
 async def previous_hashes(asker: BodyContext, conn: Executor, user: User) -> list[str]:
     """Return hashes of as many of the user's last passwords as the project asks for, the present one first."""
-    return await users.last_passwords(conn, user, most=asker.project.password_history)
+    return await user_passwords.list_last(conn, user, most=asker.project.password_history)
 
 
 def personal_words(user: User) -> tuple[str | None, ...]:

@@ -13,7 +13,7 @@ from service.accounts import imported_users
 from service.accounts.imported_users import Imported
 from service.db import Pool
 from service.errors import EmailExists, EmailTaken, PhoneExists, PhoneMissing, SessionNotFound, UserExists, UserNotFound
-from service.store import events, outbox, sessions, token_revocations, users
+from service.store import events, outbox, sessions, token_revocations, user_emails, user_passwords, user_phones, users
 from service.store.events import Actor, Event
 from service.store.unit_of_work import UnitOfWork, unit_of_work
 from service.store.users import Status, User
@@ -50,7 +50,7 @@ async def create(
     async with operator.unit_of_work() as tx:
         if imported:
             await imported_users.claim(tx, operator.project_id, imported)
-        if phone is not None and await users.is_phone_verified(tx, operator.project_id, phone=phone):
+        if phone is not None and await user_phones.is_verified(tx, operator.project_id, phone=phone):
             raise UserExists
         user = await users.create(
             tx,
@@ -62,9 +62,9 @@ async def create(
         )
         await users.keep(tx, user)
         if email_verified:
-            user = await users.set_email_verified(tx, user, email_verified=True)
+            user = await user_emails.set_verified(tx, user, email_verified=True)
         if phone is not None:
-            user = await users.change_phone(tx, user, phone=phone)
+            user = await user_phones.change(tx, user, phone=phone)
         if imported:
             user = await imported_users.complete(tx, user, imported)
         return await finish(operator, tx, user, Event.BY_OPERATOR_CREATE)
@@ -79,11 +79,11 @@ async def change_name(operator: AdminContext, user_id: str, *, name: str) -> Use
 async def change_email(operator: AdminContext, user_id: str, *, email: str) -> User:
     """Change the address, which is unproved then; no earlier link works, no mail is sent. Raises EmailExists."""
     async with operator.unit_of_work() as tx:
-        before = await users.claim(tx, operator.project_id, user_id=user_id, email=email)
+        before = await user_emails.claim(tx, operator.project_id, user_id=user_id, email=email)
         if before is None:
             raise UserNotFound
         try:
-            user = await users.change_email(tx, before, email=email)
+            user = await user_emails.change(tx, before, email=email)
         except EmailTaken:
             raise EmailExists from None
         await token_revocations.revoke_all(tx, before, by_address=True)
@@ -95,7 +95,7 @@ async def change_password(operator: AdminContext, user_id: str, *, password_hash
     """Change the password. Every session and every open link ends; so many of the last passwords are remembered."""
     async with operator.unit_of_work() as tx:
         before = await lock(operator, tx, user_id)
-        await users.change_password(tx, before, password_hash=password_hash, kept=kept)
+        await user_passwords.change(tx, before, password_hash=password_hash, kept=kept)
         await token_revocations.revoke_all(tx, before, by_address=True)
         await token_revocations.revoke_undo_links(tx, before)
         await sessions.close_all(tx, before)
@@ -114,7 +114,7 @@ async def change_verification(operator: AdminContext, user_id: str, *, email_ver
     """Mark the address as proved or not. If not, it must be proved anew: no earlier link counts."""
     async with operator.unit_of_work() as tx:
         before = await lock(operator, tx, user_id)
-        user = await users.set_email_verified(tx, before, email_verified=email_verified)
+        user = await user_emails.set_verified(tx, before, email_verified=email_verified)
         if not email_verified:
             await token_revocations.revoke_all(tx, before, by_address=True)
         return await finish(operator, tx, user, Event.BY_OPERATOR_VERIFICATION)
@@ -126,11 +126,11 @@ async def change_phone(operator: AdminContext, user_id: str, *, phone: str | Non
         before = await lock(operator, tx, user_id)
         if phone == before.phone:
             return before
-        if phone is not None and await users.is_phone_verified(tx, operator.project_id, phone=phone):
+        if phone is not None and await user_phones.is_verified(tx, operator.project_id, phone=phone):
             raise PhoneExists
         await token_revocations.revoke_of_phone(tx, before)
         await token_revocations.revoke_undo_links(tx, before)
-        user = await users.change_phone(tx, before, phone=phone)
+        user = await user_phones.change(tx, before, phone=phone)
         return await finish(operator, tx, user, Event.BY_OPERATOR_PHONE)
 
 
@@ -142,18 +142,18 @@ async def change_phone_verification(operator: AdminContext, user_id: str, *, pho
     async with operator.unit_of_work() as tx:
         user = await users.find(tx, operator.project_id, user_id=user_id)
         if user is not None and user.phone is not None:
-            user = await users.claim_number(tx, operator.project_id, user_id=user_id, phone=user.phone)
+            user = await user_phones.claim(tx, operator.project_id, user_id=user_id, phone=user.phone)
         if user is None:
             raise UserNotFound
         if user.phone is None:
             raise PhoneMissing
-        if phone_verified and await users.find_number_holder(tx, user) is not None:
+        if phone_verified and await user_phones.find_holder(tx, user) is not None:
             raise PhoneExists
         await token_revocations.revoke_of_phone(tx, user)
         if phone_verified:
-            changed = await users.verify_phone(tx, user, by_holder=True)
+            changed = await user_phones.verify(tx, user, by_holder=True)
         else:
-            changed = await users.unverify_phone(tx, user)
+            changed = await user_phones.unverify(tx, user)
         return await finish(operator, tx, changed, Event.BY_OPERATOR_PHONE_VERIFICATION)
 
 

@@ -1,7 +1,7 @@
 """Ways into an account: without any its user could never sign in again, which no removal may bring about."""
 
 from service.errors import LastWayIn
-from service.store import identities, passkeys, users
+from service.store import identities, passkeys, user_phones
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
@@ -13,7 +13,7 @@ async def has_any(tx: UnitOfWork, user: User) -> bool:
     """
     if user.email is not None and (user.email_verified or user.password_hash is not None):
         return True
-    if await users.is_number_proved_by_holder(tx, user):
+    if await user_phones.is_proved_by_holder(tx, user):
         return True
     return await identities.count(tx, user) > 0 or bool(await passkeys.list_all(tx, user))
 

@@ -12,7 +12,7 @@ from service.errors import TokenInvalid
 from service.http import device_cookie, rate_limit_keys, rate_limits
 from service.http.context import RequestContext
 from service.rate_limiter import DAY, HOUR, Rule, Tally, Window
-from service.store.users import Member
+from service.store.members import Member
 
 OF_PROJECT, OF_NETWORK = Rule("codes.project", 200, HOUR), Rule("codes.network", 20, HOUR)
 # Answers to challenges of one account. Recovery codes have a window of their own: wrong codes bar nobody from them.

@@ -18,7 +18,7 @@ from service.http.mailed_links import MailedLink
 from service.http.request_body import read
 from service.http.routing import contract, limited, public
 from service.rate_limiter import HOUR
-from service.store import events, sessions, token_lookups, token_revocations, token_secrets, tokens, users
+from service.store import events, sessions, token_lookups, token_revocations, token_secrets, tokens, user_emails
 from service.store.events import Event
 from service.store.tokens import Kind, Token, UndoLink
 from service.store.unit_of_work import UnitOfWork
@@ -73,7 +73,7 @@ async def _secure_account(ctx: RequestContext, kind: Kind) -> web.Response:
 
 async def _restore_email(ctx: RequestContext, found: Token) -> web.Response:
     async with ctx.unit_of_work() as tx:
-        user = await users.claim(tx, ctx.project.id, user_id=found.user_id or "", email=found.email)
+        user = await user_emails.claim(tx, ctx.project.id, user_id=found.user_id or "", email=found.email)
         token = await tokens.redeem_undo_link(tx, found)
         if user is None or token is None:
             raise TokenInvalid
@@ -81,7 +81,7 @@ async def _restore_email(ctx: RequestContext, found: Token) -> web.Response:
             raise UserBlocked
         is_owners = await _is_owners(tx, user, token)
         await sessions.close_all(tx, user)
-        now = await users.secure(tx, user, email=token.email)
+        now = await user_emails.secure(tx, user, email=token.email)
         await token_revocations.revoke_all(tx, now, by_address=now.email_verified)
         await token_revocations.revoke_undo_links(tx, now, since=token.created_at)
         if is_owners:
@@ -106,7 +106,7 @@ async def _is_owners(tx: UnitOfWork, user: User, link: UndoLink) -> bool:
     if link.proved_by_holder is not None:
         return link.proved_by_holder
     is_same = (user.email, user.email_version) == (link.email, link.email_version)
-    return is_same and await users.is_proved_by_holder(tx, user)
+    return is_same and await user_emails.is_proved_by_holder(tx, user)
 
 
 async def _issue_recovery(ctx: RequestContext, tx: UnitOfWork, user: User) -> Token:

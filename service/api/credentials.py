@@ -17,7 +17,7 @@ from service.http.fields import NewEmail, NewPassword, OldPassword
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, requires
 from service.rate_limiter import HOUR
-from service.store import events, sessions, token_revocations, users
+from service.store import events, sessions, token_revocations, user_emails, user_passwords, users
 from service.store.events import Event
 from service.store.tokens import Kind
 from service.store.unit_of_work import UnitOfWork
@@ -55,8 +55,8 @@ async def update_password(ctx: RequestContext) -> web.Response:
     notify = await mail_quotas.may_notify(ctx, ctx.member)
     async with ctx.unit_of_work() as tx:
         user = await members.lock_unchanged(ctx, tx)
-        await users.change_password(tx, user, password_hash=password_hash, kept=ctx.project.password_history)
-        if await users.is_proved_by_holder(tx, user):
+        await user_passwords.change(tx, user, password_hash=password_hash, kept=ctx.project.password_history)
+        if await user_emails.is_proved_by_holder(tx, user):
             await token_revocations.revoke_all(tx, user, by_address=True)
         await sessions.close_others(tx, user, kept=ctx.member.session_id)
         await events.record(tx, ctx.project.id, event=Event.PASSWORD_UPDATE, user_id=user.id, by=ctx.client)
@@ -99,8 +99,8 @@ async def update_email(ctx: RequestContext) -> web.Response:
         before = await members.lock_unchanged(ctx, tx, claimed=body.email)
         if body.email == before.email:
             raise EmailTaken
-        proved = await users.is_proved_by_holder(tx, before)
-        user = await users.change_email(tx, before, email=body.email, password_hash=first_hash)
+        proved = await user_emails.is_proved_by_holder(tx, before)
+        user = await user_emails.change(tx, before, email=body.email, password_hash=first_hash)
         await token_revocations.revoke_all(tx, before, by_address=proved)
         await _announce(ctx, tx, user)
         if notify:

@@ -12,7 +12,7 @@ from service.http.context import RequestContext
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member
 from service.rate_limiter import HOUR
-from service.store import sessions, users
+from service.store import sessions, user_mfa
 from service.store.events import Event
 
 
@@ -35,7 +35,7 @@ async def update_mfa(ctx: RequestContext) -> web.Response:
             second_factors.require(user, ctx.project, "fresh_if_mfa")
         if user.mfa == body.mfa:
             return responses.json(responses.user(ctx, user))
-        changed = await users.change_mfa(tx, user, mfa=body.mfa)
+        changed = await user_mfa.change(tx, user, mfa=body.mfa)
         if body.mfa:
             await sessions.raise_assurance(tx, user, session_id=user.session_id)
         await factors.record_change(ctx, tx, user, Event.MFA_UPDATE, "mfa_on" if body.mfa else "mfa_off")

@@ -39,9 +39,9 @@ from service.rate_limiter import HOUR
 from service.store import authenticators, challenges, events, recovery_codes, sessions
 from service.store.challenges import Challenge, Factor
 from service.store.events import Event
+from service.store.members import Member
 from service.store.tokens import Kind
 from service.store.unit_of_work import UnitOfWork
-from service.store.users import Member
 
 # For codes that come from an app or a list; mailed ones live as long as the project's other codes.
 _SECONDS = 900

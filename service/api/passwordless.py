@@ -34,11 +34,11 @@ from service.http.fields import NewEmail, NewUserId, TokenSecret, Url, UserId
 from service.http.request_body import Body, read
 from service.http.routing import charged, contract, limited, public
 from service.rate_limiter import HOUR
-from service.store import events, token_lookups, token_revocations, token_secrets, tokens, users
+from service.store import events, token_lookups, token_revocations, token_secrets, tokens, user_emails, users
 from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
-from service.store.users import Ensured
+from service.store.user_emails import Ensured
 
 # What opens a session by a token of these kinds; the others prove an address.
 _OPENED_BY: Mapping[str, Callable[[RequestContext, Token], Awaitable[OpenedSession]]] = {
@@ -253,7 +253,7 @@ async def _lock_or_create_owner(tx: UnitOfWork, token: Token) -> Ensured:
     Raises LoginTokenInvalid.
     """
     user_ids = [token.requested_user_id or ids.new(), ids.new()]
-    user = await users.create_verified_if_absent(tx, token.project_id, user_ids=user_ids, email=token.email)
+    user = await user_emails.create_verified_if_absent(tx, token.project_id, user_ids=user_ids, email=token.email)
     if user is None:  # its mailbox is another account's
         raise LoginTokenInvalid
     return user

@@ -20,7 +20,8 @@ from service.http.fields import OldPassword, Phone, TokenSecret, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public, requires
 from service.rate_limiter import HOUR
-from service.store import events, sms, token_revocations, tokens, users
+from service.store import events, sms, token_revocations, tokens, user_phones
+from service.store import members as member_rows
 from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
@@ -52,7 +53,7 @@ async def update_phone(ctx: RequestContext) -> web.Response:
         if body.phone == before.phone:
             return responses.json(responses.user(ctx, before))
         await token_revocations.revoke_of_phone(tx, before)
-        changed = await users.change_phone(tx, before, phone=body.phone, password_hash=first_hash)
+        changed = await user_phones.change(tx, before, phone=body.phone, password_hash=first_hash)
         await factors.record_change(ctx, tx, changed, Event.PHONE_UPDATE, "phone_changed")
     return responses.json(responses.user(ctx, changed))
 
@@ -113,14 +114,14 @@ async def update_phone_verification(ctx: RequestContext) -> web.Response:
 
 async def _verify(ctx: RequestContext, tx: UnitOfWork, found: Token) -> None:
     """Use the code up. The number is locked before its user and the user before the token, as addresses are."""
-    user = await users.claim_number(tx, ctx.project.id, user_id=found.user_id or "", phone=found.email)
+    user = await user_phones.claim(tx, ctx.project.id, user_id=found.user_id or "", phone=found.email)
     by_holder = ctx.key is not None or await _is_holder(ctx, tx, user)
     if user is None or user.status == "blocked" or await tokens.redeem_by_number(tx, found) is None:
         raise VerificationTokenInvalid
-    holder = await users.find_number_holder(tx, user)
+    holder = await user_phones.find_holder(tx, user)
     if holder is not None and not holder.yields:
         raise PhoneExists
-    await users.verify_phone(tx, user, by_holder=by_holder)
+    await user_phones.verify(tx, user, by_holder=by_holder)
     await token_revocations.revoke_of_phone(tx, user)
     await sms.record_used(tx, found)
     await events.record(tx, ctx.project.id, event=Event.PHONE_VERIFICATION_UPDATE, user_id=user.id, by=ctx.client)
@@ -129,4 +130,4 @@ async def _verify(ctx: RequestContext, tx: UnitOfWork, found: Token) -> None:
 async def _is_holder(ctx: RequestContext, tx: UnitOfWork, user: User | None) -> bool:
     """Tell whether the request comes with a live session of that account."""
     found = ctx.found_member
-    return found is not None and user is not None and found.id == user.id and bool(await users.lock_member(tx, found))
+    return found is not None and user is not None and found.id == user.id and bool(await member_rows.lock(tx, found))

@@ -16,11 +16,11 @@ from service.http.fields import NewUserId, Phone, TokenSecret, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, public
 from service.rate_limiter import HOUR
-from service.store import events, sms, token_revocations, token_secrets, tokens, users
+from service.store import events, sms, token_revocations, token_secrets, tokens, user_phones
 from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
-from service.store.users import NumberOwner
+from service.store.user_phones import NumberOwner
 
 # Of a key that may have the code: whoever has it can sign in as any user anyway.
 _SCOPE = "users.write"
@@ -96,7 +96,7 @@ async def open_by_number(ctx: RequestContext, found: Token) -> OpenedSession:
         if user.created:
             await events.record(tx, ctx.project.id, event=Event.ACCOUNT_CREATE, user_id=user.id, by=ctx.client)
         else:
-            await users.verify_phone(tx, user, by_holder=True)
+            await user_phones.verify(tx, user, by_holder=True)
         await token_revocations.revoke_of_phone(tx, user)
         await sms.record_used(tx, found)
         return await open_session(ctx, tx, user, provider="phone", first_factor="phone")
@@ -105,7 +105,7 @@ async def open_by_number(ctx: RequestContext, found: Token) -> OpenedSession:
 async def _lock_or_create_owner(tx: UnitOfWork, token: Token) -> NumberOwner:
     """Lock the owner, or create one; the id that was asked for is used if it is still free."""
     user_ids = [token.requested_user_id or ids.new(), ids.new()]
-    user = await users.create_by_number_if_absent(tx, token.project_id, user_ids=user_ids, phone=token.email)
+    user = await user_phones.create_by_number_if_absent(tx, token.project_id, user_ids=user_ids, phone=token.email)
     if user is None:
         raise LookupError
     return user

@@ -9,7 +9,7 @@ from service.errors import QueryInvalid
 from service.http import list_queries, responses, schemas
 from service.http.context import RequestContext
 from service.http.routing import contract, member
-from service.store import security_log, users
+from service.store import security_log, user_emails
 from service.store.events import DOCUMENTED, Event
 from service.store.users import User
 
@@ -32,7 +32,7 @@ async def hidden_from(conn: Executor, owner: User) -> Sequence[str]:
 
     A client that signed up with another person's address must not see from where and with what its owner acts.
     """
-    return () if await users.is_proved_by_holder(conn, owner) else _BY_MAILBOX
+    return () if await user_emails.is_proved_by_holder(conn, owner) else _BY_MAILBOX
 
 
 async def log_list(ctx: RequestContext, owner: User, *, hidden: Sequence[str] = ()) -> web.Response:

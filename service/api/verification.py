@@ -21,7 +21,17 @@ from service.http.fields import NewPassword, TokenSecret, Url, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public
 from service.rate_limiter import HOUR
-from service.store import account_acts, events, suppressions, token_lookups, token_revocations, tokens, users
+from service.store import (
+    account_acts,
+    events,
+    members,
+    suppressions,
+    token_lookups,
+    token_revocations,
+    tokens,
+    user_emails,
+    users,
+)
 from service.store.account_acts import MemberToken
 from service.store.events import Event
 from service.store.tokens import Kind, Token
@@ -140,7 +150,7 @@ async def redeem(ctx: RequestContext, found: Token) -> Token:
         token = await tokens.redeem(tx, found)
         if user is None or token is None or user.status == "blocked":
             raise VerificationTokenInvalid
-        await users.verify_email(tx, user, by_holder=holder is not None)
+        await user_emails.verify(tx, user, by_holder=holder is not None)
         await token_revocations.revoke_all(tx, user, by_address=True)
         await suppressions.lift_proved(tx, ctx.services.ring, ctx.project.id, address=user.email or "")
         await events.record(tx, ctx.project.id, event=Event.VERIFICATION_UPDATE, user_id=user.id, by=ctx.client)
@@ -150,4 +160,4 @@ async def redeem(ctx: RequestContext, found: Token) -> Token:
 async def _holder(ctx: RequestContext, tx: UnitOfWork, user_id: str) -> User | None:
     """Return the user, locked, if the request comes with a live session of that account."""
     member = ctx.found_member
-    return await users.lock_member(tx, member) if member and member.id == user_id else None
+    return await members.lock(tx, member) if member and member.id == user_id else None

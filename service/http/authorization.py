@@ -20,7 +20,7 @@ from service.http.context import RequestContext
 from service.http.rate_limits import check_rate_limits
 from service.http.routing import Route
 from service.links import redirect_policy
-from service.store import projects, users
+from service.store import members, projects
 from service.store.projects import ApiKey
 
 # Most guards have nothing to wait for, and a coroutine of each would cost a read more than all that they check.
@@ -177,7 +177,7 @@ async def authenticate(ctx: RequestContext, _route: Route) -> None:
         if presented and ctx.api_version.modern and await _by_secret(ctx, presented):
             raise JwtAndCookie
         ctx.by_jwt = True
-        ctx.found_member = await users.find_member_by_session(
+        ctx.found_member = await members.find_by_session(
             ctx.pool, ctx.project.id, user_id=claims.user_id, session_id=claims.session_id
         )
     elif presented:
@@ -186,11 +186,9 @@ async def authenticate(ctx: RequestContext, _route: Route) -> None:
         await _by_key(ctx)
 
 
-def _by_secret(ctx: RequestContext, presented: tuple[str, str]) -> Awaitable[users.Member | None]:
+def _by_secret(ctx: RequestContext, presented: tuple[str, str]) -> Awaitable[members.Member | None]:
     user_id, secret = presented
-    return users.find_member_by_secret(
-        ctx.pool, ctx.project.id, user_id=user_id, secret_hash=key_derivation.digest(secret)
-    )
+    return members.find_by_secret(ctx.pool, ctx.project.id, user_id=user_id, secret_hash=key_derivation.digest(secret))
 
 
 async def _find_key(ctx: RequestContext) -> ApiKey | None:

@@ -23,10 +23,10 @@ from service.rate_limiter import Decision, RateLimiter, Tally, Window
 from service.settings import Settings
 from service.store.branding import BrandingCache, LogoCache
 from service.store.events import Actor
+from service.store.members import Member
 from service.store.projects import ApiKey, Project, ProjectCache
 from service.store.providers import ProviderCache
 from service.store.unit_of_work import UnitOfWork, run_alone, unit_of_work
-from service.store.users import Member
 
 Result = TypeVar("Result")
 

@@ -7,8 +7,8 @@ can be delivered: a relay or a key that is away must not open accounts (docs/sec
 from service.errors import ChallengeRequired, MoreFactorsRequired, ReauthenticationRequired
 from service.http.context import RequestContext
 from service.http.routing import Proof, Route
+from service.store.members import Member
 from service.store.projects import Project
-from service.store.users import Member
 
 PROVED = 2
 # An earlier release did not keep what a session's first proof was: a mailed code or a password.

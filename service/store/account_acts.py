@@ -13,10 +13,11 @@ from service.db import Act, Queries
 from service.errors import UserExists
 from service.store import events, outbox, sessions
 from service.store.events import Actor, Event
+from service.store.members import Member
 from service.store.sessions import ClientInfo, Session
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
-from service.store.users import Member, User
+from service.store.users import User
 
 _sql = Queries("account_acts")
 

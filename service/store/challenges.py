@@ -10,8 +10,9 @@ from service.crypto.key_derivation import KeyRing
 from service.crypto.secret import Secret
 from service.db import Executor, Queries
 from service.store import missed_guesses
+from service.store.members import Member
 from service.store.project_rows import ProjectRows, delete_by_project
-from service.store.users import Member, User
+from service.store.users import User
 
 _sql = Queries("challenges")
 Factor = Literal["totp", "email", "phone", "recoveryCode", "custom"]

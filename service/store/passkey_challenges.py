@@ -10,8 +10,9 @@ from datetime import datetime
 from service import ids
 from service.db import Executor, Queries
 from service.links.relying_party import RelyingParty
+from service.store.members import Member
 from service.store.project_rows import ProjectRows, delete_by_project
-from service.store.users import Member, User
+from service.store.users import User
 
 _sql = Queries("passkey_challenges")
 SECONDS = 300

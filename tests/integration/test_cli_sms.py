@@ -10,7 +10,7 @@ from service.cli.mails.output import REFUSED
 from service.crypto.key_derivation import sms_keys
 from service.db import Pool
 from service.settings import InvalidSettings, Settings
-from service.store import projects, sms, tokens, users
+from service.store import projects, sms, tokens, user_phones
 from service.store.tokens import Kind
 from service.store.unit_of_work import unit_of_work
 from testkit.phones import ANN, BOB
@@ -87,7 +87,7 @@ async def test_numbers_for_tests_are_nobodys(type_: Terminal, pool: Pool, projec
     for text in (ANN, f"{ANN}=1", f"{ANN}=abcdef", "0151=271828", many):
         assert (await type_("projects", "set", "shop", "--mock-phones", text))[0] == 2
     assert (await type_.json("projects", "set", "shop", "--mock-phones", "none"))["mock_phones"] == {}
-    await users.create_by_number_if_absent(pool, "shop", user_ids=["ann"], phone=ANN)
+    await user_phones.create_by_number_if_absent(pool, "shop", user_ids=["ann"], phone=ANN)
     code, _, err = await type_("projects", "set", "shop", "--mock-phones", f"{ANN}=271828")
     assert (code, "number of a user" in err) == (2, True)
 

@@ -6,7 +6,7 @@ from service.cli.exit_codes import MISSING, WRONG
 from service.crypto import totp
 from service.db import Pool
 from service.settings import Settings
-from service.store import authenticators, projects, recovery_codes, users
+from service.store import authenticators, projects, recovery_codes, user_mfa, users
 from service.store.users import User
 from tests.integration.conftest import Terminal
 
@@ -21,7 +21,7 @@ async def ann(pool: Pool, project: projects.Project, settings: Settings) -> User
     found = await authenticators.find(pool, made)
     assert found
     await authenticators.verify(pool, found, step=0)
-    return await users.change_mfa(pool, made, mfa=True)
+    return await user_mfa.change(pool, made, mfa=True)
 
 
 async def test_what_a_user_can_prove(type_: Terminal, ann: User):

@@ -138,7 +138,7 @@ async def test_a_secret_is_found_by_its_index(pool: Pool, owners: list[User]):
         " 'secret_hash', '\\x' || md5(number::text)))).* from sessions s, generate_series(1, 5000) number"
     )
     await pool.execute("analyze sessions")
-    statement = Queries("users").statements["find_member_by_secret"]
+    statement = Queries("members").statements["find_member_by_secret"]
     plan = await pool.fetch(f"explain {statement.sql}", "shop", "ann", b"secret")
     assert any("sessions_of_secret" in row[0] for row in plan), plan
 

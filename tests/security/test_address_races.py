@@ -11,12 +11,13 @@ from service.clientinfo.user_agents import parse
 from service.db import Connection, Pool, run_with_retry, transaction
 from service.errors import EmailExists, EmailTaken, UserExists
 from service.settings import Settings
-from service.store import sessions, tokens, users
+from service.store import members, sessions, tokens, user_emails, users
 from service.store.events import Actor
+from service.store.members import Member
 from service.store.projects import Project
 from service.store.sessions import ClientInfo
 from service.store.tokens import Kind
-from service.store.users import Member, User
+from service.store.users import User
 from testkit.api import Api
 from testkit.hosted_pages import follow_link
 from testkit.proofs import ANN, deadlocks
@@ -48,7 +49,7 @@ async def user(pool: Pool, name: str, *, email: str | None = None, verified: boo
     address = email or f"{name}@example.com"
     async with transaction(pool) as tx:
         made = await users.create(tx, "shop", user_id=name, email=address, name="", password_hash=None)
-        return await users.set_email_verified(tx, made, email_verified=verified)
+        return await user_emails.set_verified(tx, made, email_verified=verified)
 
 
 async def member(pool: Pool, name: str) -> Member:
@@ -58,16 +59,16 @@ async def member(pool: Pool, name: str) -> Member:
         session, _ = await sessions.open_session(
             tx, owner, provider="email", provider_uid="", place=ClientInfo("", "", parse("")), seconds=600
         )
-        found = await users.find_member_by_session(tx, "shop", user_id=name, session_id=session.id)
+        found = await members.find_by_session(tx, "shop", user_id=name, session_id=session.id)
     assert found
     return found
 
 
 async def steal(tx: Connection, victim: Member) -> None:
     """The writes of PATCH /v1/account/email for a verified account: the old address stays reserved."""
-    locked = await users.lock_member(tx, victim, claimed=EVE)
+    locked = await members.lock(tx, victim, claimed=EVE)
     assert locked
-    await users.change_email(tx, locked, email=EVE)
+    await user_emails.change(tx, locked, email=EVE)
     await tokens.issue(
         tx, "shop", kind=Kind.EMAIL_UNDO, user_id=victim.id, email=ANN, email_version=1, kid="test", seconds=600
     )
@@ -82,17 +83,17 @@ async def sign_up(pool: Pool, number: int) -> str:
 async def move(pool: Pool, number: int) -> str:
     mover = await member(pool, f"mover{number}")
     async with patient(pool) as tx:
-        locked = await users.lock_member(tx, mover, claimed=ANN)
+        locked = await members.lock(tx, mover, claimed=ANN)
         assert locked
-        await users.change_email(tx, locked, email=ANN)
+        await user_emails.change(tx, locked, email=ANN)
     return "got it"
 
 
 async def move_by_operator(pool: Pool, number: int) -> str:
     async with patient(pool) as tx:
-        locked = await users.claim(tx, "shop", user_id=f"mover{number}", email=ANN)
+        locked = await user_emails.claim(tx, "shop", user_id=f"mover{number}", email=ANN)
         assert locked
-        await users.change_email(tx, locked, email=ANN)
+        await user_emails.change(tx, locked, email=ANN)
     return "got it"
 
 
@@ -122,9 +123,9 @@ async def test_s67_nobody_gets_a_stolen_address_while_it_is_reserved(
     told = await asyncio.gather(*asked, return_exceptions=True)
     assert {type(one) for one in told} <= {UserExists, EmailTaken}, told
     async with transaction(wide) as tx:
-        owner = await users.claim(tx, "shop", user_id="ann", email=ANN)
+        owner = await user_emails.claim(tx, "shop", user_id="ann", email=ANN)
         assert owner
-        assert (await users.secure(tx, owner, email=ANN)).email == ANN
+        assert (await user_emails.secure(tx, owner, email=ANN)).email == ANN
 
 
 async def test_s67_a_thief_and_six_sign_ups_at_once(api: Api, pool: Pool, settings: Settings):
@@ -151,12 +152,12 @@ async def test_s69_an_undo_waits_for_who_proves_the_address_meanwhile(wide: Pool
 
     async def undo() -> User:
         async with patient(wide) as tx:
-            owner = await users.claim(tx, "shop", user_id="ann", email=ANN)
+            owner = await user_emails.claim(tx, "shop", user_id="ann", email=ANN)
             assert owner
-            return await users.secure(tx, owner, email=ANN)
+            return await user_emails.secure(tx, owner, email=ANN)
 
     async with patient(wide) as tx:
-        began = await users.create_verified_if_absent(tx, "shop", user_ids=["anew"], email=ANN)
+        began = await user_emails.create_verified_if_absent(tx, "shop", user_ids=["anew"], email=ANN)
         assert began
         assert (began.id, began.created, began.email_verified) == ("anew", True, True)
         undone = asyncio.create_task(undo())
@@ -172,9 +173,9 @@ async def test_two_changes_of_one_account_at_once_are_two_changes(wide: Pool):
 
     async def change() -> str | None:
         async with patient(wide) as tx:
-            locked = await users.lock_member(tx, victim, claimed=BOB)
+            locked = await members.lock(tx, victim, claimed=BOB)
             assert locked
-            return (await users.change_email(tx, locked, email=BOB)).email
+            return (await user_emails.change(tx, locked, email=BOB)).email
 
     async with patient(wide) as tx:
         await steal(tx, victim)

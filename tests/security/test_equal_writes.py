@@ -8,7 +8,7 @@ from asyncpg import Connection
 from service import ids
 from service.db import Pool
 from service.settings import Settings
-from service.store import challenges, token_lookups, users
+from service.store import challenges, members, token_lookups
 from service.store.tokens import Kind
 from testkit.api import Api
 from testkit.factors import Person, signed_in
@@ -96,9 +96,7 @@ async def answered(pool: Pool, person: Person, challenge_id: str) -> tuple[int, 
     """By one answer to a challenge."""
     session = (await person.call("GET", "/v1/account/sessions/current")).data
     async with pool.connection() as connection:
-        member = await users.find_member_by_session(
-            connection, "shop", user_id=session["userId"], session_id=session["$id"]
-        )
+        member = await members.find_by_session(connection, "shop", user_id=session["userId"], session_id=session["$id"])
         assert member is not None
         return await written_by(connection, challenges.count_attempt(connection, member, challenge_id=challenge_id))
 

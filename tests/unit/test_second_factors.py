@@ -9,8 +9,8 @@ import pytest
 
 from service.errors import ChallengeRequired, MoreFactorsRequired, ReauthenticationRequired
 from service.http import second_factors
+from service.store.members import Member
 from service.store.projects import Project
-from service.store.users import Member
 
 _THEN = datetime(2026, 1, 1, tzinfo=UTC)
 MEMBER = Member(

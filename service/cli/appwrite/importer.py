@@ -25,7 +25,7 @@ from service.crypto.key_derivation import KeyRing
 from service.crypto.password_hashing import PasswordHashPool
 from service.crypto.weak_hashes import WeakHash
 from service.errors import AccountError, EmailExists, PhoneExists, TargetExists, TargetLimit, UserExists
-from service.store import identities, providers, users
+from service.store import identities, providers, user_phones, users
 from service.store.users import User
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Importer:
         self.seen.update(each for each in own if each)
         if user.line.email and await users.find_by_email(pool, project_id, email=user.line.email):
             raise UserExists
-        if user.line.phone and await users.is_phone_verified(pool, project_id, phone=user.line.phone):
+        if user.line.phone and await user_phones.is_verified(pool, project_id, phone=user.line.phone):
             raise UserExists
 
 

@@ -9,7 +9,7 @@ from service.cli.projects import options, own_smtp
 from service.cli.projects.show import FACE, shown
 from service.db import Connection, Executor, transaction
 from service.links import redirect_policy
-from service.store import branding, passkeys, project_relays, projects, users
+from service.store import branding, passkeys, project_relays, projects, user_emails, user_phones
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -77,7 +77,7 @@ async def _check_mocks(tx: Executor, project_id: str, wanted: dict[str, str]) ->
     """Refuse a new number for tests that a user has proved: its code would open that account. Raises UsageError."""
     former = (await find_project(tx, project_id)).mock_phones if wanted else {}
     for number in wanted.keys() - former.keys():
-        if await users.is_phone_verified(tx, project_id, phone=number):
+        if await user_phones.is_verified(tx, project_id, phone=number):
             raise UsageError(f"{number} is the number of a user, who has proved it; take another one for tests")
 
 
@@ -85,7 +85,7 @@ async def _check_mailboxes(tx: Executor, project_id: str) -> None:
     """Refuse to want one account for each mailbox while some have more. Raises UsageError."""
     if (await find_project(tx, project_id)).one_per_mailbox:
         return
-    if shared := await users.list_shared_mailboxes(tx, project_id, most=_MOST_SHARED):
+    if shared := await user_emails.list_shared_mailboxes(tx, project_id, most=_MOST_SHARED):
         named = "; ".join(", ".join(each.user_ids) for each in shared)
         raise UsageError(f"--one-per-mailbox: change or delete all but one of the users who share a mailbox: {named}")
 

@@ -8,7 +8,7 @@ import bcrypt
 import pytest
 
 from service.db import Pool, transaction
-from service.store import users
+from service.store import user_passwords, users
 from testkit import api_keys
 from testkit.api import Api
 from testkit.patience import PATIENCE
@@ -156,5 +156,5 @@ async def test_a_password_that_changed_meanwhile(api: Api, pool: Pool):
         login = asyncio.create_task(_login(api, _PASSWORD))
         await _somebody_waits(pool)
         line = argon2.PasswordHasher(2, 19_456, 1).hash("another horse")
-        await users.change_password(tx, user, password_hash=line, kept=0)
+        await user_passwords.change(tx, user, password_hash=line, kept=0)
     assert (await login).status == 401

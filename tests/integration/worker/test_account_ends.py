@@ -8,7 +8,7 @@ import pytest
 from service.accounts import user_admin
 from service.accounts.user_admin import AdminContext
 from service.db import Pool, Queries, transaction
-from service.store import account_ends, projects, users
+from service.store import account_ends, projects, user_emails, users
 from service.store.events import Actor
 from worker.account_ends import AccountEnds
 from worker.metrics import Metrics
@@ -128,9 +128,9 @@ async def test_who_is_kept(pool: Pool, project):
         await users.create(pool, "shop", user_id=user_id, email=email, name="", password_hash=None)
     await pool.execute("update users set email_verified = true where id = 'moved'")
     async with transaction(pool, "shop") as tx:
-        before = await users.claim(tx, "shop", user_id="moved", email="new@example.com")
+        before = await user_emails.claim(tx, "shop", user_id="moved", email="new@example.com")
         assert before
-        await users.change_email(tx, before, email="new@example.com")
+        await user_emails.change(tx, before, email="new@example.com")
     kept = await pool.fetch("select id, kept, email_since is not null from users order by id")
     assert [tuple(row) for row in kept] == [("made", True, False), ("moved", True, True), ("own", False, False)]
 

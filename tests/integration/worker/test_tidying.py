@@ -22,7 +22,7 @@ _STATEMENTS = [
     for noun in (
         "acts", "authenticators", "challenges", "identities", "oauth_flows", "outbox", "passkey_challenges", "passkeys",
         "recovery_codes", "sessions", "sms", "suppressions", "invitations", "test_accounts", "tokens", "used_id_tokens",
-        "users",
+        "user_mfa", "user_phones",
     )
     for name in Queries(noun).statements
     if name == "forget_unshown_tokens" or name.startswith(tuple(f"{verb}_{old}_" for verb in _VERBS for old in _OLD))
