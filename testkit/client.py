@@ -8,8 +8,8 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -74,6 +74,13 @@ def names_of(token: str) -> set[str]:
     return {token, *(token_secrets.public_id(key, token) for key in _RING)}
 
 
+@lru_cache(2**15)
+def _secret_in(mail: Mail) -> tuple[str, set[str]]:
+    """Return the secret in a letter's link, and the names of its token; all clients of a sink read the same letters."""
+    secret = parameters_of(link_of(mail)).get("secret", "") if b"http" in mail.content else ""
+    return secret, names_of(token_secrets.target_id(secret))
+
+
 class Unanswered(Exception):
     """It was tried for longer than any recovery may take."""
 
@@ -86,6 +93,10 @@ class Client:
     patience: float = PATIENCE
     secrets: set[str] = field(default_factory=set)
     acts: list[Act] = field(default_factory=list)
+    # Letters that were read, by what an answer may call their token, and how many of the sink's that are: a client that
+    # waits looks at each change, and thousands of letters take long to read.
+    _letters: dict[str, tuple[Mail, str]] = field(default_factory=dict)
+    _read: int = 0
     _session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -205,15 +216,18 @@ class Client:
         return (await self._letter_of(token, seconds))[0]
 
     async def _letter_of(self, token: str, seconds: float) -> tuple[Mail, str]:
-        await self.sink.wait_for(lambda _: any(True for _ in self._letters_of(token)), timeout=seconds)
-        return next(self._letters_of(token))
+        await self.sink.wait_for(lambda _: token in self._read_letters(), timeout=seconds)
+        return self._letters[token]
 
-    def _letters_of(self, token: str) -> Iterator[tuple[Mail, str]]:
-        for mail in self.sink.mails:
-            secret = parameters_of(link_of(mail)).get("secret", "") if b"http" in mail.content else ""
+    def _read_letters(self) -> dict[str, tuple[Mail, str]]:
+        """Read the letters that have come since; of two for one token the first counts."""
+        for mail in self.sink.mails[self._read :]:
+            secret, names = _secret_in(mail)
             self.secrets |= {secret} - {""}
-            if token in names_of(token_secrets.target_id(secret)):
-                yield mail, secret
+            for name in names:
+                self._letters.setdefault(name, (mail, secret))
+        self._read = len(self.sink.mails)
+        return self._letters
 
     async def use_recovery(self, member: Member, token: str) -> bool:
         """Choose a new password by the letter. After an unclear answer the new password itself tells the truth."""

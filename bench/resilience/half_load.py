@@ -23,7 +23,7 @@ import aiohttp
 
 from bench.resilience.result import Row
 from devstack.servers import tied
-from testkit.api import Api
+from testkit.api import Api, cookie_of
 from testkit.processes import ROOT
 
 PASSWORD = "the right horse"
@@ -79,10 +79,13 @@ class SignedInUsers:
             self._members.append((email, await self._api.sign_in(email, PASSWORD)))
 
     async def _call(self) -> None:
-        email, member = self._chance.choice(self._members)
+        place = self._chance.randrange(len(self._members))
+        email, member = self._members[place]
         if self._chance.random() < _SIGN_INS:
             body = {"email": email, "password": PASSWORD}
             answer = await self._api.call("POST", "/v1/account/sessions", json=body)
+            if answer.status == 201:  # as a browser does; a user's oldest sessions end
+                self._members[place] = (email, {"Cookie": cookie_of(answer)})
         else:
             answer = await self._api.call("GET", "/v1/account", headers=member)
         self.statuses[answer.status] += 1

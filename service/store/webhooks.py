@@ -28,7 +28,7 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`types` are the events that it gets, none for all; `failing_for` is in seconds since the last success."""
+    """`types` are the events that it gets, none for all; `failing_seconds` count since the last success."""
 
     project_id: str
     id: str
@@ -39,7 +39,7 @@ class Endpoint:
     disabled_at: datetime | None
     reason: str | None
     failing_since: datetime | None
-    failing_for: float
+    failing_seconds: int
     pending: int
 
 

@@ -36,14 +36,14 @@ delete from webhook_deliveries where (project_id, endpoint_id, number) in (
 
 -- name: list_webhook_endpoints(project_id) -> Endpoint*
 select project_id, id, url, types, status, created_at, disabled_at, reason, failing_since,
-    coalesce(extract(epoch from now() - failing_since), 0)::float8 as failing_for,
+    coalesce(extract(epoch from now() - failing_since), 0)::bigint as failing_seconds,
     (select coalesce(sum(pending), 0) from webhook_lanes l
     where l.project_id = w.project_id and l.endpoint_id = w.id)::int as pending
 from webhook_endpoints w where project_id = :project_id order by id;
 
 -- name: find_webhook_endpoint(project_id, id) -> Endpoint?
 select project_id, id, url, types, status, created_at, disabled_at, reason, failing_since,
-    coalesce(extract(epoch from now() - failing_since), 0)::float8 as failing_for,
+    coalesce(extract(epoch from now() - failing_since), 0)::bigint as failing_seconds,
     (select coalesce(sum(pending), 0) from webhook_lanes l
     where l.project_id = w.project_id and l.endpoint_id = w.id)::int as pending
 from webhook_endpoints w where project_id = :project_id and id = :id;

@@ -67,6 +67,14 @@ async def test_a_verification_page_is_read_by_nobody_on_the_way(type_: Terminal)
     assert (await type_("projects", "set", "nowhere", "--name", "x"))[0] == MISSING
 
 
+async def test_a_letter_before_an_end_needs_an_end(type_: Terminal):
+    """Accounts of such a project never end, and nobody would be written to; ends may be switched off later."""
+    await type_("projects", "create", "shop")
+    assert (await type_("projects", "set", "shop", "--end-warning-days", "7"))[0] == WRONG
+    await type_.json("projects", "set", "shop", "--end-warning-days", "7", "--unverified-days", "30")
+    assert (await type_.json("projects", "set", "shop", "--unverified-days", "0"))["end_warning_days"] == 7
+
+
 async def test_hosts(type_: Terminal):
     """Kept as browsers send them: small letters, A-labels, IPv6 in its shortest form; once each."""
     await type_("projects", "create", "shop")

@@ -47,7 +47,7 @@ class WebhookDelivery:
             await self._disable(claim, "it answered 410 Gone", webhooks.disable)
         else:
             await self._fail(claim, answer)
-            if endpoint.failing_for > FAILING_DAYS * _SECONDS_A_DAY:
+            if endpoint.failing_seconds > FAILING_DAYS * _SECONDS_A_DAY:
                 await self._disable(claim, f"it has failed for {FAILING_DAYS} days", self._disable_failing)
 
     async def _deliver(self, claim: Claim, answer: Answer) -> None:

@@ -96,6 +96,8 @@ def _check_together(rules: dict[str, Any], changes: dict[str, Any]) -> None:
         raise UsageError("no password could be as long as --password-min and as short as --password-max")
     if rules["passkeys"] and not rules["rp_id"]:
         raise UsageError("--passkeys on needs --rp-id, the host that passkeys are made for")
+    if changes.get("end_warning_days") and not rules["unverified_days"]:
+        raise UsageError("--end-warning-days needs --unverified-days: without it no account ends")
     if rules["plain_http"]:
         return
     for name in ("verification_url", "app_url"):

@@ -103,7 +103,8 @@ async def test(arguments: argparse.Namespace, settings: "Settings") -> object:
         except CannotUnseal as fault:
             raise UsageError(f"a secret of the webhook can't be opened: {fault}") from None
     answer, seconds = await arguments.post_test(settings, arguments.project, endpoint.url, signing)
-    found = {"delivered": answer.delivered, "status": answer.status, "fault": answer.fault, "took": round(seconds, 3)}
+    taken = round(seconds, 3)
+    found = {"delivered": answer.delivered, "status": answer.status, "fault": answer.fault, "seconds": taken}
     if not answer.delivered:
         raise CheckFailed(found)
     return found
