@@ -148,7 +148,9 @@ class Settings(DatastoreSettings):
         4000, ge=10, le=100_000, description="Clients that may be connected to a process; more are told 503 and closed"
     )
     database_connections: int = Field(10, ge=1, le=200, description="Postgres connections a process keeps")
-    hash_threads: int = Field(0, ge=0, le=64, description="Threads that hash passwords; 0 means one a core")
+    hash_threads: int = Field(
+        0, ge=0, le=64, description="Threads that hash passwords; 0 means one for each core that the process may use"
+    )
     password_ranges: str = Field(
         "",
         description="Breached passwords that no user may choose: a file or folder as Have I Been Pwned's downloader "

@@ -1,12 +1,11 @@
 """`serve --processes N`: one API on one port, by several processes that share what they have loaded."""
 
-import os
 import sys
 from typing import NoReturn
 
 import uvloop
 
-from service import app, event_loop_monitor, listening, server
+from service import app, event_loop_monitor, listening, server, usable_cores
 from service.cli import exit_codes
 from service.clientinfo import user_agents
 from service.process_supervisor import Supervisor
@@ -48,7 +47,7 @@ def _settings_of(settings: Settings, index: int, count: int) -> Settings:
     """Return the settings of one process: its own health port, and its share of the cores for hashing."""
     own = {
         "health_port": settings.health_port and settings.health_port + index,
-        "hash_threads": settings.hash_threads or max(1, (os.cpu_count() or 1) // count),
+        "hash_threads": settings.hash_threads or max(1, usable_cores.count() // count),
     }
     return settings.model_copy(update=own)
 

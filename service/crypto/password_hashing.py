@@ -21,7 +21,7 @@ import bcrypt
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from service import deadlines, tracing
+from service import deadlines, tracing, usable_cores
 from service.crypto import weak_hashes
 from service.crypto.weak_hashes import WeakHash
 from service.errors import Overloaded
@@ -101,7 +101,7 @@ class PasswordHashPool:
     ) -> None:
         """Make a pool; each hash's seconds go to `observe`, in the hash's thread."""
         self._breached, self._observe = breached, observe
-        threads = threads or os.cpu_count() or 1
+        threads = threads or usable_cores.count()
         self._pool = ThreadPoolExecutor(threads, "hash", initializer=_step_back)
         self._free = asyncio.Semaphore(threads)
         self.waiting = 0
