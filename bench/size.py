@@ -21,7 +21,7 @@ class Size:
     waits: int = 250
     ramp: int = 600
     crew_rounds: int = 3
-    crew_mails: int = 1_000
+    crew_mails: int = 4_000
     events: int = 2_000
     sign_ups: int = 8
     reads_beside_hashes: int = 600
