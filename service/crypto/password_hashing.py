@@ -44,7 +44,7 @@ _SCRYPT = re.compile(
     r"\$(?P<salt>[A-Za-z0-9+/]{0,344})\$(?P<hash>[A-Za-z0-9+/]{22,172})"
 )
 _QUEUE, _PATIENCE = 64, 2.0
-# Priority (nice) of a hashing thread, below the event loop and other programs of the machine.
+# By so much a hashing thread's priority (nice) is below the event loop's.
 _STEP = 5
 # Upper bound in seconds of the estimate for one hash: after a pause of the machine a larger one would block all.
 _LONGEST = 1.0
@@ -81,7 +81,8 @@ def _step_back() -> None:
 
     No further back than that: beside four busy programs on two cores a hash took 27 s at 19, and 2.4 s at 5.
     """
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _STEP)
+    thread = threading.get_native_id()
+    os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _STEP)
 
 
 class PasswordHashPool:
