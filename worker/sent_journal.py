@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -82,12 +83,10 @@ class SentJournal:
         """Replace the file by one with the open entries; the old one stays complete until then."""
         if self._path is None or self._file is None:
             return
-        new = self._path.with_suffix(".new")
+        # If that fails it is tried again after as many bytes more.
+        self._size = 0
         try:
-            new.unlink(missing_ok=True)
-            file = _open(new)
-            self._size = os.write(file, "".join(f"{_format_line(entry)}\n" for entry in self.open.values()).encode())
-            new.replace(self._path)
+            file = _write_anew(self._path, self.open.values())
         except OSError as error:
             log.warning(
                 "The worker could not compact its journal of sent mails",
@@ -116,6 +115,21 @@ def read(path: Path) -> tuple[list[SentEntry], int]:
 
 def _format_line(entry: SentEntry) -> str:
     return f"{entry.lease.id.hex} {entry.lease.attempts} {entry.code} {entry.server} ."
+
+
+def _write_anew(path: Path, entries: Iterable[SentEntry]) -> int:
+    """Replace a journal by one with these entries, and return it open. Raises OSError, and leaves the old one then."""
+    new, text = path.with_suffix(".new"), "".join(f"{_format_line(entry)}\n" for entry in entries).encode()
+    new.unlink(missing_ok=True)
+    file = _open(new)
+    try:
+        while text:  # a disk that gets full takes a part, and refuses the next one
+            text = text[os.write(file, text) :]
+        new.replace(path)
+    except OSError:
+        os.close(file)
+        raise
+    return file
 
 
 def _open(path: Path) -> int:

@@ -1,5 +1,7 @@
 """Failures of a command: an exit code for programs, and a message for people."""
 
+from typing import TypeGuard
+
 from service import db, endpoints, outages
 from service.cli.commands import AlreadyExists, NotFound, UsageError
 from service.cli.mails.output import REFUSED
@@ -36,6 +38,8 @@ _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
 
 def code_of(error: Exception) -> int:
     """Return the code for an error; 0 for a fault of this program."""
+    if _is_of_file(error):
+        return WRONG
     known = next((code for kinds, code in _CODES if isinstance(error, kinds)), 0)
     if known or db.is_about_values(error):
         return known or WRONG
@@ -46,9 +50,16 @@ def describe(error: Exception, code: int, settings: DatastoreSettings | None = N
     """Describe an error for standard error; the settings name the server that it is about."""
     if isinstance(error, InvalidSettings):
         return "\n  ".join(["the settings are unfit:", *error.faults])
+    if _is_of_file(error):
+        return f"{error.filename}: {error.strerror}"
     if code == AWAY and settings and not isinstance(error, outages.ServerUnavailable):
         url = settings.database_url.get_secret_value()
         if isinstance(error, migrations.MigrationDrift | migrations.Busy | AccountError):
             return f"postgres at {endpoints.address(url, 5432)}: {error or type(error).__doc__}"
         return db.explain(error, url)
     return db.http_error(error) or str(error) or type(error).__doc__ or ""
+
+
+def _is_of_file(error: Exception) -> TypeGuard[OSError]:
+    """Tell a fault of a file that a command was given: it names the file, and those of connections name none."""
+    return isinstance(error, OSError) and error.filename is not None

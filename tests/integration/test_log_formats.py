@@ -104,6 +104,16 @@ async def test_following_leaves_none_out(type_: Terminal, pool: Pool, project: P
         assert (code, fault in err) == (WRONG, True)
 
 
+async def test_a_cursor_that_can_t_be_kept(type_: Terminal, pool: Pool, project: Project, tmp_path: Path):
+    """The file is named, and Postgres is not said to be away."""
+    (tmp_path / "file").touch()
+    await happen(pool, Event.SESSION_CREATE)
+    await lines(type_, "follow", "shop", "--once")
+    await happen(pool, Event.SESSION_DELETE)
+    code, _, err = await type_("log", "follow", "shop", "--once", "--cursor", str(tmp_path / "file" / "cursor"))
+    assert (code, err) == (WRONG, f"{tmp_path / 'file'}: File exists\n")
+
+
 @pytest.mark.parametrize("words", [("export", "nix"), ("follow", "nix", "--once")])
 async def test_a_project_that_is_not_there(type_: Terminal, words: tuple[str, ...]):
     """It is told, with the code for what is missing."""

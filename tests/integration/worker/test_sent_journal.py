@@ -1,6 +1,7 @@
 """A mail that a relay took is in a file before Postgres is asked, so that a crash in between sends nothing twice."""
 
 import asyncio
+import resource
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -69,6 +70,25 @@ def test_the_file_stays_small(tmp_path: Path):
         journal.remove(done)
     assert (tmp_path / "one.receipts").stat().st_size < module.LONGEST * 2
     assert kept in read(tmp_path / "one.receipts")[0]
+    journal.close()
+
+
+def test_a_disk_that_gets_full_costs_no_entry_and_no_file(tmp_path: Path):
+    """The old one stays, whole, as long as a smaller one has no room; each attempt closes its file."""
+    path, (soft, hard) = tmp_path / "one.receipts", resource.getrlimit(resource.RLIMIT_FSIZE)
+    journal = SentJournal(path)
+    noted = [SentEntry(Lease(uuid4(), 1), 250, RELAY) for _ in range(module.LONGEST // 50)]
+    for entry in noted:
+        journal.append(entry)
+    opened = {*Path("/proc/self/fd").iterdir()}
+    resource.setrlimit(resource.RLIMIT_FSIZE, (module.LONGEST // 4, hard))
+    try:
+        for entry in noted[:3]:
+            journal.remove(entry)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert read(path) == (noted, 0)
+    assert {*Path("/proc/self/fd").iterdir()} == opened
     journal.close()
 
 
