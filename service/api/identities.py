@@ -14,7 +14,6 @@ from service.store import identities as identity_rows
 from service.store import identity_lists
 from service.store.identity_lists import IdentityFilter, IdentityPage
 
-_MOST = 5000
 _SEARCH = Parameter(
     "search", "Part of an id, a provider, its id of the user, or an address", {"type": "string", "maxLength": 256}
 )
@@ -69,7 +68,7 @@ async def _list(ctx: RequestContext, wanted: IdentityFilter, page: IdentityPage)
     found = await identity_lists.page(ctx.pool, ctx.project.id, wanted=wanted, page=page)
     total = 0
     if list_queries.wants_total(ctx):
-        total = await identity_lists.count(ctx.pool, ctx.project.id, wanted=wanted, most=_MOST)
+        total = await identity_lists.count(ctx.pool, ctx.project.id, wanted=wanted, most=list_queries.COUNTED)
     rows = [responses.identity(ctx, each, provider_tokens.shown(ctx, each)) for each in found]
     return responses.json({ctx.api_version.count: total, "identities": rows})
 

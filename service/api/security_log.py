@@ -14,8 +14,6 @@ from service.store.events import DOCUMENTED, Event
 from service.store.users import User
 
 _LEGACY = 10
-# More are not counted.
-_COUNTED = 5000
 # Done by the reader of the mailbox, without a session of the account.
 _BY_MAILBOX = (Event.RECOVERY_CREATE.value, Event.VERIFICATION_UPDATE.value)
 
@@ -45,5 +43,5 @@ async def log_list(ctx: RequestContext, owner: User, *, hidden: Sequence[str] = 
     found = await security_log.page(ctx.pool, owner, names=None, most=most, skipped=skipped, hidden=hidden)
     total = 0
     if list_queries.wants_total(ctx):
-        total = await security_log.count(ctx.pool, owner, most=_COUNTED, hidden=hidden)
+        total = await security_log.count(ctx.pool, owner, most=list_queries.COUNTED, hidden=hidden)
     return responses.json({ctx.api_version.count: total, "logs": [responses.log(ctx, row, owner) for row in found]})

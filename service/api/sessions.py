@@ -16,7 +16,7 @@ from service.errors import (
 )
 from service.http import device_cookie, responses, schemas, session_cookies, session_list_queries
 from service.http.context import RequestContext
-from service.http.request_body import Body, read
+from service.http.request_body import Body, describe_error, read
 from service.http.responses import NO_TOKENS, ShownTokens
 from service.http.routing import contract, limited, member
 from service.rate_limiter import HOUR
@@ -210,8 +210,5 @@ def _session_id(ctx: RequestContext) -> str:
         return ctx.member.session_id
     most = 36 if ctx.api_version.modern else 32
     if not session_id.isascii() or not session_id.isprintable() or len(session_id) > most:
-        text = "Invalid UID format"
-        raise ArgumentInvalid(
-            f"Invalid `sessionId` param: {text}" if ctx.api_version.modern else f"Invalid sessionId: {text}"
-        )
+        raise ArgumentInvalid(describe_error(ctx, "sessionId", "unfit", "Invalid UID format"))
     return session_id

@@ -16,13 +16,10 @@ from service.errors import (
 from service.http import list_queries, responses, schemas, user_list_queries
 from service.http.context import RequestContext
 from service.http.fields import Hidden, Name, NewEmail, NewPassword, NewUserId, PhoneOrNone, ident
-from service.http.request_body import Body, read
+from service.http.request_body import Body, describe_error, read
 from service.http.routing import contract, users_read, users_write
 from service.store import user_search, users
 from service.store.users import User
-
-# More are not counted: the answer is for a page's number, not for statistics.
-_COUNTED = 5000
 
 
 def admin_context(ctx: RequestContext) -> AdminContext:
@@ -38,7 +35,6 @@ async def find_or_raise(ctx: RequestContext) -> User:
 
 
 def user_response(ctx: RequestContext, user: User, status: int = 200) -> web.Response:
-    """Enqueue the event after COMMIT, and render the user as it is now."""
     return responses.json(responses.managed_user(ctx, user), status)
 
 
@@ -55,7 +51,7 @@ async def list_users(ctx: RequestContext) -> web.Response:
     found = await user_search.find(ctx.pool, ctx.project.id, listing)
     total = 0
     if list_queries.wants_total(ctx):
-        total = await user_search.count(ctx.pool, ctx.project.id, listing, most=_COUNTED)
+        total = await user_search.count(ctx.pool, ctx.project.id, listing, most=list_queries.COUNTED)
     return responses.json(
         {ctx.api_version.count: total, "users": [responses.managed_user(ctx, user) for user in found]}
     )
@@ -156,9 +152,7 @@ def _proved_by(ctx: RequestContext, method: Method, line: str) -> str:
 
 def unfit_hash(ctx: RequestContext, method: str) -> ArgumentInvalid:
     text = f"Value must be a hash that {method} made at a cost this service can bear"
-    return ArgumentInvalid(
-        f"Invalid `password` param: {text}" if ctx.api_version.modern else f"Invalid password: {text}"
-    )
+    return ArgumentInvalid(describe_error(ctx, "password", "unfit", text))
 
 
 async def create_by_hash(

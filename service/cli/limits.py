@@ -4,13 +4,13 @@ import argparse
 import re
 from typing import Any
 
+from service.cli import durations
 from service.cli.command_table import COMMANDS
 from service.cli.commands import add_command, add_group, lazily
 
 # It needs the web stack: routes declare the rules.
 _WINDOWS = "service.cli.limit_windows"
 _NUMBERS = re.compile(r"(?P<calls>[0-9]{1,6})/(?P<many>[0-9]{1,5})?(?P<unit>[smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _MOST, _LONGEST = 100_000, 31 * 86_400
 
 
@@ -37,7 +37,7 @@ def numbers(text: str) -> list[int] | None:
     if text in ("off", "default"):
         return [] if text == "off" else None
     match = _NUMBERS.fullmatch(text)
-    found = [int(match["calls"]), int(match["many"] or 1) * _SECONDS[match["unit"]]] if match else [0, 0]
+    found = [int(match["calls"]), int(match["many"] or 1) * durations.UNITS[match["unit"]]] if match else [0, 0]
     if not (1 <= found[0] <= _MOST and 1 <= found[1] <= _LONGEST):
         raise argparse.ArgumentTypeError("calls and time such as 20/1h or 100/15m; or off, or default")
     return found

@@ -40,6 +40,4 @@ def forget(ctx: RequestContext, flow_id: str) -> None:
 
 
 def _set(ctx: RequestContext, name: str, value: str, *, seconds: int) -> None:
-    secure = "; Secure" if ctx.services.settings.public_url.startswith("https:") else ""
-    line = f"{name}={value}; Path={_PATH}; Max-Age={seconds}; HttpOnly{secure}; SameSite=Lax"
-    ctx.headers.append(("Set-Cookie", line))
+    session_cookies.set_lax(ctx, name, value, path=_PATH, seconds=seconds)

@@ -12,6 +12,8 @@ from service.errors import QueryInvalid
 from service.http.context import RequestContext
 
 MOST, USUAL, FARTHEST = 100, 25, 100_000
+# More are not counted: a total is for the number of pages, not for statistics.
+COUNTED = 5000
 _QUERIES, _LENGTH = 100, 4096
 _OLD = re.compile(r"([a-zA-Z]{1,32})\((.*)\)", re.DOTALL)
 # The wire has milliseconds, the rows have more.

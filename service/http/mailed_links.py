@@ -105,9 +105,7 @@ def path_of(ctx: RequestContext) -> str:
 
 def _set_cookie(ctx: RequestContext, value: str, *, seconds: int) -> None:
     """Set the cookie of this page. Strict would be lost: a link in web mail is opened from another site."""
-    secure = "; Secure" if ctx.services.settings.public_url.startswith("https:") else ""
-    line = f"{_name(ctx)}={quote(value, safe='')}; Path={path_of(ctx)}; Max-Age={seconds}; HttpOnly{secure}"
-    ctx.headers.append(("Set-Cookie", f"{line}; SameSite=Lax"))
+    session_cookies.set_lax(ctx, _name(ctx), quote(value, safe=""), path=path_of(ctx), seconds=seconds)
 
 
 def _name(ctx: RequestContext) -> str:

@@ -110,6 +110,12 @@ def set_across_sites(
     ctx.headers.append(("Set-Cookie", f"{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly{rest}"))
 
 
+def set_lax(ctx: RequestContext, name: str, value: str, *, path: str, seconds: int) -> None:
+    """Set a cookie that comes along when another site leads here, as a provider or a web mail does, and else never."""
+    line = f"{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly{_secure(ctx)}; SameSite=Lax"
+    ctx.headers.append(("Set-Cookie", line))
+
+
 def hand_out(ctx: RequestContext, value: str, expires_at: datetime) -> None:
     """Set both cookies, the legacy one first: some clients keep only the last."""
     name, expires = f"a_session_{ctx.project.id}".lower(), format_datetime(expires_at, usegmt=True)
@@ -125,9 +131,13 @@ def clear(ctx: RequestContext) -> None:
         ctx.headers.append(("X-Fallback-Cookies", "[]"))
 
 
+def _secure(ctx: RequestContext) -> str:
+    return "; Secure" if ctx.services.settings.public_url.startswith("https:") else ""
+
+
 def _set(ctx: RequestContext, name: str, value: str, expires: str) -> None:
     """Set one cookie, without Domain to keep it with its host. SameSite=None needs https, the legacy one does not."""
-    secure = "; Secure" if ctx.services.settings.public_url.startswith("https:") else ""
+    secure = _secure(ctx)
     rest = f"={value}; Path=/; Expires={expires}; HttpOnly{secure}"
     ctx.headers.append(("Set-Cookie", f"{name}_legacy{rest}"))
     partitioned = "; Partitioned" if secure and ctx.project.partitioned_cookies else ""

@@ -7,9 +7,6 @@ from service.store import sessions
 from service.store.sessions import Session, SessionPage
 from service.store.users import User
 
-# More are not counted.
-_COUNTED = 5000
-
 
 async def read(ctx: RequestContext, owner: User) -> tuple[list[Session], int]:
     """Read the page that is asked for, and the number of all sessions. Raises QueryInvalid, CursorNotFound."""
@@ -25,4 +22,4 @@ async def read(ctx: RequestContext, owner: User) -> tuple[list[Session], int]:
         return found, 0
     # A first page that is not full is the whole list: no second query.
     is_whole = page.offset == 0 and part.cursor is None and len(found) < page.limit
-    return found, len(found) if is_whole else await sessions.count(ctx.pool, owner, most=_COUNTED)
+    return found, len(found) if is_whole else await sessions.count(ctx.pool, owner, most=list_queries.COUNTED)

@@ -10,6 +10,7 @@ from service.errors import ArgumentInvalid, CursorNotFound, QueryInvalid
 from service.http import list_queries
 from service.http.context import RequestContext
 from service.http.list_queries import FARTHEST, MOST, Paging, Query
+from service.http.request_body import describe_error
 from service.store import users
 from service.store.user_lists import Page, SortColumn, UserFilter
 from service.store.users import User
@@ -106,7 +107,7 @@ def _number(ctx: RequestContext, name: str, *, usual: int, most: int) -> int:
 
 
 def _unfit(ctx: RequestContext, name: str, text: str) -> ArgumentInvalid:
-    return ArgumentInvalid(f"Invalid `{name}` param: {text}" if ctx.api_version.modern else f"Invalid {name}: {text}")
+    return ArgumentInvalid(describe_error(ctx, name, "unfit", text))
 
 
 def _condition(query: Query) -> dict[str, Any]:

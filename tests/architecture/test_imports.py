@@ -67,6 +67,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "service.identity_providers",
         "service.cli.appwrite.server_api",
         "devstack",
+        "worker.request_progress",
         "worker.relays.smtp.oauth",
         "worker.sms.webhook",
         "worker.relays.http.transport",

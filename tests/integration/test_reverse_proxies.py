@@ -17,6 +17,7 @@ import pytest
 
 from devstack.servers import tied
 from service.cli.doctor import proxy_check
+from service.cli.findings import Finding
 from service.settings import Settings
 from testkit import debian, edge
 from testkit.processes import lasting_port
@@ -127,8 +128,8 @@ async def test_the_example_passes_on_what_it_should(  # noqa: PLR0917 - fixtures
         proxy = await stack.enter_async_context(_proxy(name, tmp_path / name, api=api))
         monkeypatch.setenv("SSL_CERT_FILE", str(proxy.folder / "tls" / "cert.pem"))
         found = await asyncio.to_thread(proxy_check.check, f"https://localhost:{proxy.port}", settings)
-        assert {each[1] for each in found} == {"ok"}, found
-        assert ("TRUSTED_HOPS", "ok", "1 is right here") in found
+        assert {each.state for each in found} == {"ok"}, found
+        assert Finding("TRUSTED_HOPS", "ok", "1 is right here") in found
         status, body = await proxy.ask("POST", "/v1/account", json={"name": "x" * 100_000})
         assert (status, json.loads(body)["code"]) == (413, 413)
         assert (await proxy.ask("GET", secret))[0] == 401

@@ -10,7 +10,7 @@ import hmac
 import logging
 import time
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -20,8 +20,10 @@ from service import failpoints, request_errors
 from service.crypto import key_derivation
 from service.crypto.key_derivation import KeyRing
 from service.settings import LOG_SMS
+from worker import request_progress
 from worker.relays.circuit_breaker import CircuitBreaker
 from worker.relays.outcomes import DeliveryFailure, PermanentFailure, TemporaryFailure
+from worker.request_progress import RequestProgress
 
 log = logging.getLogger(__name__)
 # Seconds for a connection, and for the whole exchange: well within an SMS's lease.
@@ -122,7 +124,7 @@ class Webhook:
             {"id": message.id, "to": message.to, "text": message.text, "kind": message.kind, "project": message.project}
         )
         headers = {"Content-Type": "application/json", "Idempotency-Key": message.id, **self._signature(body)}
-        trace = _Progress()
+        trace = RequestProgress()
         try:
             async with (
                 asyncio.timeout(PATIENCE),
@@ -165,11 +167,9 @@ class Webhook:
 
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
-            progress = aiohttp.TraceConfig()
-            progress.on_request_chunk_sent.append(_note_sent)
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=PATIENCE, connect=CONNECT),
-                trace_configs=[progress],
+                trace_configs=[request_progress.trace_config()],
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
             )
@@ -178,17 +178,6 @@ class Webhook:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
-
-
-@dataclass(slots=True)
-class _Progress:
-    """Progress of one request. Once anything has left, the SMS may be on its way, whatever comes."""
-
-    sent: bool = False
-
-
-async def _note_sent(_session: Any, context: Any, _chunk: Any) -> None:
-    context.trace_request_ctx.sent = True
 
 
 def sign(key: str, moment: str, body: bytes) -> str:

@@ -56,7 +56,7 @@ def _answer(found: list[Finding]) -> Listing:
 def _proxies(url: str, settings: "Settings") -> list[Finding]:
     from service.cli.doctor import proxy_check  # noqa: PLC0415 - it imports the web stack
 
-    return [Finding(*each) for each in proxy_check.check(url, settings)]
+    return proxy_check.check(url, settings)
 
 
 def _settings(settings: "Settings") -> list[Finding]:

@@ -4,12 +4,13 @@ import http.client
 import ssl
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import urlsplit
 
 import orjson
 
 from service.cli.commands import UsageError
+from service.cli.findings import Finding
 from service.crypto import proxy_probe
 from service.http import forwarded
 
@@ -21,20 +22,22 @@ _INVENTED = "203.0.113.77"
 _SENT = {"X-Forwarded-For": _INVENTED, "Forwarded": f"for={_INVENTED}"}
 _ANSWERS = {"believed": str, "peer": str, "forwarded": dict, "header": str, "trusted_hops": int}
 _TIMEOUT = 10
-State = Literal["ok", "warn", "fail"]
-Finding = tuple[str, State, str]
 
 
 def check(url: str, settings: "Settings") -> list[Finding]:
-    """Check through a URL; findings have a subject, a state and a message. Raises UsageError for a bad URL."""
+    """Check through a URL. Raises UsageError for a bad one."""
     scheme, host, port = _parts(url)
     try:
         status, body = _get(scheme, host, port, settings)
         found = orjson.loads(body) if status == http.client.OK else None
     except (OSError, ValueError, http.client.HTTPException) as error:
-        return [("through", "fail", f"{url} can't be asked: {type(error).__name__}")]
+        return [Finding("through", "fail", f"{url} can't be asked: {type(error).__name__}")]
     if not _is_answer(found):
-        return [("through", "fail", f"{url} answered {status}: not this service, other SECRET_KEYS, or another clock")]
+        return [
+            Finding(
+                "through", "fail", f"{url} answered {status}: not this service, other SECRET_KEYS, or another clock"
+            )
+        ]
     return list(_judge(found))
 
 
@@ -73,17 +76,21 @@ def _judge(found: dict[str, Any]) -> Iterator[Finding]:
     header, trusted, believed = found["header"], found["trusted_hops"], found["believed"]
     added = {name: _added(name, hops) for name, hops in found["forwarded"].items()}
     proxies = len(added.get(header, ()))
-    yield "client address", "ok", f"{believed} is believed, the connection is {found['peer']}'s"
+    yield Finding("client address", "ok", f"{believed} is believed, the connection is {found['peer']}'s")
     other = next((name for name, hops in added.items() if hops and not proxies), "")
     if other:
-        yield "FORWARDED_HEADER", "fail", f"is {header}, but the proxies write {other}: {other} is right here"
+        yield Finding("FORWARDED_HEADER", "fail", f"is {header}, but the proxies write {other}: {other} is right here")
         proxies = len(added[other])
     if believed == _INVENTED:
-        yield "TRUSTED_HOPS", "fail", f"is {trusted}: clients choose their own address; {proxies} is right here"
+        yield Finding(
+            "TRUSTED_HOPS", "fail", f"is {trusted}: clients choose their own address; {proxies} is right here"
+        )
     elif trusted != proxies:
-        yield "TRUSTED_HOPS", "fail", f"is {trusted}, but {proxies} addresses are added: {proxies} is right here"
+        yield Finding(
+            "TRUSTED_HOPS", "fail", f"is {trusted}, but {proxies} addresses are added: {proxies} is right here"
+        )
     else:
-        yield "TRUSTED_HOPS", "ok", f"{trusted} is right here"
+        yield Finding("TRUSTED_HOPS", "ok", f"{trusted} is right here")
     yield from _unread(other or header, added.get(other or header, [])[:1])
 
 
@@ -96,4 +103,6 @@ def _unread(header: str, outermost: list[str]) -> Iterator[Finding]:
     """Check that the outermost proxy wrote an address: otherwise all clients count as one proxy, and share windows."""
     for element in outermost:
         if forwarded.parse_element(element, "Forwarded" if header == "Forwarded" else "X-Forwarded-For") is None:
-            yield header, "fail", f"says {element[:80]!r} of its client, which is no address: the proxy's is taken"
+            yield Finding(
+                header, "fail", f"says {element[:80]!r} of its client, which is no address: the proxy's is taken"
+            )

@@ -4,7 +4,7 @@ from collections.abc import Container, Mapping
 from datetime import datetime
 from typing import Any
 
-from service.cli import durations
+from service.cli import durations, tables
 from service.store import outbox_admin
 
 Facts = Mapping[str, Any]
@@ -22,9 +22,7 @@ def fault(stage: str, text: str | None, *, full: bool) -> str:
 
 
 def table(mails: list[dict[str, Any]]) -> list[str]:
-    rows = [_HEAD, *(_row(mail) for mail in mails)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return tables.table(_HEAD, map(_row, mails))
 
 
 def _row(mail: Facts) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from service.cli.commands import database
 from service.cli.tables import Listing
 from service.cli.users.commands import add_user_command, admin_context, find_user
 from service.store import security_log, sessions
-from service.store.events import Event
 from service.store.sessions import SessionPage
 
 if TYPE_CHECKING:
@@ -51,7 +50,6 @@ async def _end_sessions(arguments: argparse.Namespace, settings: "Settings") -> 
 async def _logs(arguments: argparse.Namespace, settings: "Settings") -> object:
     async with database(settings) as pool:
         user = await find_user(pool, arguments.project, arguments.user)
-        names = [event.value for event in Event]
-        found = await security_log.page(pool, user, names=names, most=arguments.limit, skipped=0)
+        found = await security_log.page(pool, user, names=None, most=arguments.limit, skipped=0)
     rows = [{name: value for name, value in asdict(entry).items() if name != "user_id"} for entry in found]
     return Listing(rows, ("at", "name", "ip", "country_code", "client_name", "os_name"))

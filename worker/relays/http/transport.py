@@ -1,19 +1,19 @@
 """A provider's HTTP API as the way to a relay server."""
 
 import asyncio
-from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 
 from service import request_errors
 from service.response_bodies import read_up_to
 from service.smtp_deadlines import Deadlines
+from worker import request_progress
 from worker.relays.envelope import Envelope
 from worker.relays.http.answers import judge
 from worker.relays.http.calls import CALLS, Call
 from worker.relays.outcomes import Accepted, DeliveryFailure, TemporaryFailure
 from worker.relays.smtp_url import SmtpUrl
+from worker.request_progress import RequestProgress
 
 # Seconds for an answer, whatever the deadlines of SMTP are: well within a lease.
 _LONGEST = 30.0
@@ -50,7 +50,7 @@ class HttpTransport:
 
     async def _post(self, call: Call) -> Accepted | DeliveryFailure:
         """Post a mail and judge the answer; never raises but CancelledError."""
-        progress = _Progress()
+        progress = RequestProgress()
         try:
             async with (
                 asyncio.timeout(self._patience),
@@ -75,12 +75,10 @@ class HttpTransport:
 
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
-            progress = aiohttp.TraceConfig()
-            progress.on_request_chunk_sent.append(_note_sent)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self._connections),
                 timeout=aiohttp.ClientTimeout(total=self._patience, sock_connect=self._connect),
-                trace_configs=[progress],
+                trace_configs=[request_progress.trace_config()],
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 auto_decompress=False,
@@ -97,17 +95,6 @@ class HttpTransport:
         self.closed = True
         if self._session is not None:
             await self._session.close()
-
-
-@dataclass(slots=True)
-class _Progress:
-    """Progress of one request. Once anything has left, the mail may be on its way."""
-
-    sent: bool = False
-
-
-async def _note_sent(_session: Any, context: Any, _chunk: Any) -> None:
-    context.trace_request_ctx.sent = True
 
 
 def _of_error(error: Exception, *, sent: bool) -> TemporaryFailure:
