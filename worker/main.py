@@ -10,13 +10,13 @@ from service.db import Pool
 from service.settings import InvalidSettings, Settings
 from service.store import sealed_rows, sms, webhooks
 from service.supervision import READY, Supervision, by_systemd
-from worker.asyncio_tools import cancel_and_wait
 from worker.context import open_context
 from worker.crash_recovery import recover
 from worker.outcomes import OutcomeRecorder
 from worker.parts import Deliveries, Parts, build
 from worker.shutdown import Shutdown
 from worker.sms.attempts import SmsAttempts
+from worker.waiting import cancel_and_wait
 from worker.worker_name import acquire, default_state
 
 log = logging.getLogger("worker")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from service.db import Pool
 from service.store import events, log_checkpoints, outbox, sealed_rows, security_log, webhooks
 from worker.account_ends import AccountEnds
-from worker.asyncio_tools import run_every
 from worker.delivery import Delivery
 from worker.dispatcher import Dispatcher
 from worker.leases import RENEWAL
@@ -16,6 +15,7 @@ from worker.relays import OURS
 from worker.relays.route import run_probes
 from worker.security_log import SecurityLogWriter
 from worker.tidying import Tidying
+from worker.waiting import run_every
 
 log = logging.getLogger(__name__)
 POLL_INTERVAL, GRACE, BACKLOG_INTERVAL, PURGE_INTERVAL = 1.0, 1.0, 15.0, 3600.0

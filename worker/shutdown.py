@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.supervision import STOPPING, Supervision
-from worker.asyncio_tools import cancel_and_wait
 from worker.concurrency import DeliverySlots
+from worker.waiting import cancel_and_wait
 
 log = logging.getLogger("worker")
 # Seconds for deliveries to finish when the worker is stopped.

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from worker.asyncio_tools import wait_until
+from worker.waiting import wait_until
 
 log = logging.getLogger(__name__)
 _MOST, _RETRY = 1000, 0.5

@@ -38,10 +38,10 @@ async def export_account(ctx: RequestContext) -> web.Response:
 
     Its form is the modern one for every client.
     """
-    call = replace(ctx, api_version=MODERN)
-    head = await _head(call)
+    ctx = replace(ctx, api_version=MODERN)
+    head = await _head(ctx)
     hidden = await hidden_from(ctx.pool, ctx.member)
-    return responses.streamed_json(_document(call, head, hidden))
+    return responses.streamed_json(_document(ctx, head, hidden))
 
 
 async def _head(ctx: RequestContext) -> dict[str, Any]:

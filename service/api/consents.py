@@ -17,34 +17,34 @@ async def list_consents(ctx: RequestContext) -> web.Response:
 
 @member.get("/v1/account/consents/{consentId}")
 @contract(refuses=ConsentNotFound)
-async def get_consent(_call: RequestContext) -> web.Response:
+async def get_consent(_ctx: RequestContext) -> web.Response:
     """Refuse: there is no consent."""
     raise ConsentNotFound
 
 
 @member.delete("/v1/account/consents/{consentId}")
 @contract(refuses=ConsentNotFound)
-async def delete_consent(_call: RequestContext) -> web.Response:
+async def delete_consent(_ctx: RequestContext) -> web.Response:
     """Refuse: there is no consent to withdraw."""
     raise ConsentNotFound
 
 
 @member.get("/v1/account/consents/{consentId}/tokens")
 @contract(refuses=ConsentNotFound)
-async def list_consent_tokens(_call: RequestContext) -> web.Response:
+async def list_consent_tokens(_ctx: RequestContext) -> web.Response:
     """Refuse: there is no consent that could have tokens."""
     raise ConsentNotFound
 
 
 @member.get("/v1/account/consents/{consentId}/tokens/{tokenId}")
 @contract(refuses=ConsentNotFound)
-async def get_consent_token(_call: RequestContext) -> web.Response:
+async def get_consent_token(_ctx: RequestContext) -> web.Response:
     """Refuse: there is no consent that could have tokens."""
     raise ConsentNotFound
 
 
 @member.delete("/v1/account/consents/{consentId}/tokens/{tokenId}")
 @contract(refuses=ConsentNotFound)
-async def delete_consent_token(_call: RequestContext) -> web.Response:
+async def delete_consent_token(_ctx: RequestContext) -> web.Response:
     """Refuse: there is no consent that could have tokens."""
     raise ConsentNotFound

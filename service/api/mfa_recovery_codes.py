@@ -47,7 +47,7 @@ async def update_mfa_recovery_codes(ctx: RequestContext) -> web.Response:
 @member.get("/v1/account/mfa/recovery-codes")
 @requires("fresh")
 @contract(refuses=RecoveryCodesNotFound)
-async def get_mfa_recovery_codes(_call: RequestContext) -> web.Response:
+async def get_mfa_recovery_codes(_ctx: RequestContext) -> web.Response:
     """Refuse: only hashes of the codes are kept."""
     raise RecoveryCodesNotFound(SHOWN_ONCE)
 

@@ -10,6 +10,6 @@ from service.http.security_headers import Response
 
 @public.get("/v1/ping")
 @contract(gives=schemas.PONG)
-async def ping(_call: RequestContext) -> web.Response:
+async def ping(_ctx: RequestContext) -> web.Response:
     """Answer `Pong!`, as plain text, to a client that names a project and comes from one of its platforms."""
     return Response(text="Pong!", content_type="text/plain", charset="utf-8")

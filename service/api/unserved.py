@@ -9,6 +9,6 @@ from service.http.routing import contract, users_read
 
 @users_read.get("/v1/users/usage")
 @contract(refuses=RouteNotFound)
-async def get_usage(_call: RequestContext) -> web.Response:
+async def get_usage(_ctx: RequestContext) -> web.Response:
     """Refuse: no use is counted. The word is no user's id here."""
     raise RouteNotFound

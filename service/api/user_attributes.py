@@ -81,7 +81,7 @@ async def update_user_password(ctx: RequestContext) -> web.Response:
 
 def _status(value: Any, info: ValidationInfo) -> Any:
     """Parse a status. Modern: true or false, as 1 or 0 too. Legacy: 0 unactivated, 1 active, 2 blocked."""
-    asker: BodyContext = info.context  # type: ignore[assignment] # fit() passes nothing else
+    asker: BodyContext = info.context  # type: ignore[assignment] # validate() passes nothing else
     if isinstance(value, int) and value in _STATUS and (isinstance(value, bool) or asker.api_version.modern):
         return _STATUS[value]
     if isinstance(value, int) and value in _LEGACY_STATUS:

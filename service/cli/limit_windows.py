@@ -112,14 +112,14 @@ def _windows(project: Project, arguments: argparse.Namespace) -> Iterator[tuple[
     found: list[Window] = []
     if email := arguments.email:
         found += [Window(rule, counting.mailbox_key(email)) for rule in _declared(project, "email")]
-        found += [counting.windows_of_devices(rule, email) for rule in _declared(project, "email")]
+        found += [counting.window_of_devices(rule, email) for rule in _declared(project, "email")]
         found += mail_quotas.by_devices(project, email)
         found += mail_quotas.of_recovery_codes(project, email, *mail_quotas.BY_RECOVERY_CODES)
     if phone := arguments.phone:
         found += [Window(rule, counting.fold(phone)) for rule in _declared(project, "phone")]
         of_number = (*sms_quotas.BY_NUMBER, *sms_quotas.BY_OWNER)
         found += [Window(rule, phone) for rule in counting.project_rules(project, of_number)]
-        found += [counting.windows_of_devices(rule, phone) for rule in _declared(project, "phone")]
+        found += [counting.window_of_devices(rule, phone) for rule in _declared(project, "phone")]
     if user := arguments.user:
         found += [Window(rule, user) for rule in _declared(project, "user")]
         found += [Window(rule, counting.guess_key(user, "")) for rule in _declared(project, "userId")]

@@ -12,7 +12,6 @@ from asyncpg import exceptions
 from service import failpoints
 from service.errors import Overloaded
 
-UniqueViolation = asyncpg.UniqueViolationError
 ForeignKeyViolation = asyncpg.ForeignKeyViolationError
 TooManyConnections = asyncpg.TooManyConnectionsError
 

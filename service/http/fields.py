@@ -72,7 +72,7 @@ def whole(least: int, most: int) -> AfterValidator:
 
 def _email(text: str, info: ValidationInfo) -> str:
     """Check an address to look up; a user may have had it before the project excluded special-use domains."""
-    context: BodyContext = info.context  # type: ignore[assignment] # fit() passes nothing else
+    context: BodyContext = info.context  # type: ignore[assignment] # validate() passes nothing else
     try:
         return email_addresses.canonical(text, special_use=context.project.special_use_domains)
     except email_addresses.SpecialUse as fault:
@@ -85,7 +85,7 @@ def _email(text: str, info: ValidationInfo) -> str:
 
 def _new_email(text: str, info: ValidationInfo) -> str:
     """Check an address for an account; the project decides on those of private networks."""
-    context: BodyContext = info.context  # type: ignore[assignment] # fit() passes nothing else
+    context: BodyContext = info.context  # type: ignore[assignment] # validate() passes nothing else
     try:
         return email_addresses.canonical(text, special_use=context.project.special_use_domains)
     except email_addresses.SpecialUse:
@@ -112,7 +112,7 @@ _check_url_again = lru_cache(1024)(redirect_policy.check)
 
 
 def _url(text: str, info: ValidationInfo) -> str:
-    ctx: RequestContext = info.context  # type: ignore[assignment] # read() passes nothing else
+    ctx: RequestContext = info.context  # type: ignore[assignment] # validate() passes nothing else
     try:
         return _check_url(text, ctx.project)
     except ValueError as error:
@@ -120,21 +120,21 @@ def _url(text: str, info: ValidationInfo) -> str:
 
 
 def _needed_by_legacy(value: str | None, info: ValidationInfo) -> str | None:
-    context: BodyContext = info.context  # type: ignore[assignment] # read() passes nothing else
+    context: BodyContext = info.context  # type: ignore[assignment] # validate() passes nothing else
     if value is None and not context.api_version.modern:
         raise PydanticCustomError("missing", "Field required")
     return value
 
 
 def _new_password(text: str, info: ValidationInfo) -> str:
-    ctx: RequestContext = info.context  # type: ignore[assignment] # read() passes nothing else
+    ctx: RequestContext = info.context  # type: ignore[assignment] # validate() passes nothing else
     if fault := _password_fault(ctx, text):
         raise unfit(fault)
     return text
 
 
 def _page_password(text: str, info: ValidationInfo) -> str:
-    ctx: RequestContext = info.context  # type: ignore[assignment] # read() passes nothing else
+    ctx: RequestContext = info.context  # type: ignore[assignment] # validate() passes nothing else
     if fault := _password_fault(ctx, text, by_page=True):
         raise unfit(fault)
     return text
@@ -319,7 +319,7 @@ LinkUserId = Annotated[UserId | None, Field(default=None, validate_default=True)
 
 
 def _session_seconds(seconds: int, info: ValidationInfo) -> int:
-    context: BodyContext = info.context  # type: ignore[assignment] # read() passes nothing else
+    context: BodyContext = info.context  # type: ignore[assignment] # validate() passes nothing else
     most = context.project.session_seconds
     if not min(60, most) <= seconds <= most:
         raise unfit(f"Value must be between {min(60, most)} and {most}")

@@ -49,7 +49,7 @@ def _count_by(ctx: RequestContext, limit: Limit, rule: Rule, device: KnownDevice
         alone = replace(rule, name=f"{rule.name}.device")
         return [
             Window(alone, device.id, own=True, only=limit.only),
-            windows_of_devices(rule, field_value(ctx, limit.by), limit.only),
+            window_of_devices(rule, field_value(ctx, limit.by), limit.only),
         ]
     if device or ctx.parameters is None:
         return []
@@ -82,7 +82,7 @@ def guess_key(user_id: str, secret: str) -> str:
     return f"{fold(user_id)}\0{token_secrets.target_id(secret)}"
 
 
-def windows_of_devices(rule: Rule, name: str, only: Only = None) -> Window:
+def window_of_devices(rule: Rule, name: str, only: Only = None) -> Window:
     """Window of all known devices of an address, or a number, together."""
     wide = replace(rule, name=f"{rule.name}.devices", limit=rule.limit * _WIDE)
     return Window(wide, mailbox_key(name), only=only)

@@ -26,7 +26,7 @@ async def _count_call(ctx: RequestContext, route: Route) -> None:
     if counted := rate_limit_keys.windows_of_call(ctx, route):
         await _count_together(ctx, route, counted)
         tally = await count(ctx, ctx.project.id, counted)
-        ctx.rate_limit = _tightest(verdict for window, verdict in _headers_of(tally) if window.own)
+        ctx.rate_limit = _tightest(verdict for window, verdict in _decided(tally) if window.own)
         enforce(ctx, tally)
     if unread:
         raise unread
@@ -128,19 +128,19 @@ def is_refused(ctx: RequestContext, tally: Tally) -> bool:
 def _is_observed(ctx: RequestContext, tally: Tally) -> bool:
     """Tell whether only windows of the client's address are full, and those are observed."""
     return ctx.services.settings.limits == "observe-addresses" and all(
-        window.by_address or verdict.allowed for window, verdict in _headers_of(tally)
+        window.by_address or verdict.allowed for window, verdict in _decided(tally)
     )
 
 
 def _refusal(tally: Tally) -> Decision:
     """Choose the refusal to show. A full window that others share shows neither its name nor its reset."""
-    if own := _tightest(verdict for window, verdict in _headers_of(tally) if window.own and not verdict.allowed):
+    if own := _tightest(verdict for window, verdict in _decided(tally) if window.own and not verdict.allowed):
         return own
-    shared = next(verdict for window, verdict in _headers_of(tally) if not window.own)
+    shared = next(verdict for window, verdict in _decided(tally) if not window.own)
     return shared._replace(allowed=False, remaining=0, reset=shared.window)
 
 
-def _headers_of(tally: Tally) -> Iterable[tuple[Window, Decision]]:
+def _decided(tally: Tally) -> Iterable[tuple[Window, Decision]]:
     return zip(tally.windows, tally.verdicts, strict=True)
 
 

@@ -3,7 +3,7 @@
 @public.post("/v1/account/recovery")
 @limited(10, HOUR, by="email", only="successes")
 @limited(100, HOUR, by="ip")
-@contract(request=CreateRecovery, response=schemas.TOKEN, status=201)
+@contract(takes=CreateRecovery, gives=schemas.TOKEN, status=201)
 async def create_recovery(ctx: RequestContext) -> web.Response: ...
 
 The API document is made from these lines (openapi/).

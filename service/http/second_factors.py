@@ -1,7 +1,7 @@
 """Second factors of a member: which count, which sessions must prove one, and which proofs are fresh.
 
-A factor that was the first proof of a session is no second one for it. What is decided here asks never whether a code
-can be delivered: a relay or a key that is away must not open accounts (docs/second-factors.md).
+A factor that was the first proof of a session is no second one for it. Whether a code can be delivered decides
+nothing here: a relay or a key that is away must not open accounts (docs/second-factors.md).
 """
 
 from service.errors import ChallengeRequired, MoreFactorsRequired, ReauthenticationRequired

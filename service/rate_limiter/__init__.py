@@ -6,6 +6,6 @@ call took can be refunded, for calls that were no guess after all.
 """
 
 from service.rate_limiter.limiter import RateLimiter
-from service.rate_limiter.rules import DAY, HOUR, CountedCall, Decision, Only, Rule, Tally, Usage, Window
+from service.rate_limiter.rules import DAY, HOUR, Decision, Only, Rule, Tally, Usage, Window
 
-__all__ = ["DAY", "HOUR", "CountedCall", "Decision", "Only", "RateLimiter", "Rule", "Tally", "Usage", "Window"]
+__all__ = ["DAY", "HOUR", "Decision", "Only", "RateLimiter", "Rule", "Tally", "Usage", "Window"]

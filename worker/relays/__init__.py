@@ -6,10 +6,9 @@ from worker.relays.circuit_breaker import OURS, State
 from worker.relays.outcomes import Accepted, Cause, DeliveryFailure, PermanentFailure, TemporaryFailure
 from worker.relays.pool import RateReservation, RelayPool
 from worker.relays.smtp_url import SmtpUrl, parse_urls
-from worker.relays.step_check import MEND, StepResult, check_steps, failed, shortened
+from worker.relays.step_check import StepResult, check_steps, failed, shortened
 
 __all__ = [
-    "MEND",
     "OURS",
     "Accepted",
     "Cause",

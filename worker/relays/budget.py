@@ -15,7 +15,7 @@ from service import ids
 from service.rate_limiter.redis_windows import RedisWindows
 from service.rate_limiter.rules import Rule, Usage
 from service.store.rate_limit_windows import Store
-from worker.asyncio_tools import cancel_and_wait
+from worker.waiting import cancel_and_wait
 
 _MINUTE = 60
 # Seconds until a full window is asked again: other workers give permits back.

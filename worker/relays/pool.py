@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from service import email_addresses
 from service.smtp_deadlines import Deadlines
-from worker.asyncio_tools import wait_until
 from worker.relays.budget import Permit, RelayBudget
 from worker.relays.circuit_breaker import REST, CircuitBreaker, State
 from worker.relays.envelope import Envelope, LeaseCheck
@@ -17,6 +16,7 @@ from worker.relays.server import RelayServer, Transport
 from worker.relays.smtp.connection_pool import Bounds
 from worker.relays.smtp.transport import SmtpTransport
 from worker.relays.smtp_url import SmtpUrl
+from worker.waiting import wait_until
 
 _INTERVAL = 10.0
 _USUAL = Deadlines()

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from worker.asyncio_tools import wait_until
+from worker.waiting import wait_until
 
 # Mails a minute: the least; and the rate assumed where too few mails were sent lately to measure one.
 FLOOR, UNKNOWN = 1.0, 60.0

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from service.store.project_relays import ProjectRelay
-from worker.asyncio_tools import cancel_and_wait
 from worker.concurrency import DeliverySlots
 from worker.relays import Accepted, RateReservation, RelayPool, TemporaryFailure
+from worker.waiting import cancel_and_wait
 
 log = logging.getLogger(__name__)
 # Deliveries at a time by a project's own relay.

@@ -13,9 +13,9 @@ from service.crypto.sealing import CannotUnseal
 from service.db import Pool
 from service.store import project_relays
 from service.store.project_relays import ProjectRelay
-from worker.asyncio_tools import cancel_and_wait
 from worker.relays import RelayPool, SmtpUrl, State, parse_urls
 from worker.relays.route import Route, UnusableRelay, run_probes
+from worker.waiting import cancel_and_wait
 
 log = logging.getLogger(__name__)
 # Opens the relay of a server; the event is to be set when that works again.

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from service.db import Pool
 from service.store import sms
-from worker.asyncio_tools import run_every
 from worker.sms.delivery import SmsDelivery
+from worker.waiting import run_every
 
 log = logging.getLogger(__name__)
 POLL_INTERVAL, GRACE, HOURLY = 1.0, 1.0, 3600.0

@@ -13,8 +13,8 @@ from service.crypto.secret import Secret
 from service.db import Pool
 from service.store import webhooks
 from service.store.webhooks import Claim, DueEndpoint, Endpoint
-from worker.asyncio_tools import run_every
 from worker.concurrency import DeliverySlots
+from worker.waiting import run_every
 from worker.wake_ups import WakeUps
 from worker.webhooks.delivery import LEASE, WebhookDelivery
 

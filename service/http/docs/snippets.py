@@ -15,7 +15,6 @@ from service.http.openapi.parts import Json
 
 LANGUAGES = {"web": "Web", "node": "Node", "python": "Python", "curl": "curl"}
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_ID = "=ID.unique()"
 
 
 @dataclass(frozen=True, slots=True)

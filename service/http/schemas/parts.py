@@ -133,7 +133,6 @@ Iso = Annotated[
     str, Field(examples=["2020-10-15T06:38:00.000+00:00"], pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00$")
 ]
 Never = Annotated[Literal[""], Field(description="Never")]
-Zero = Annotated[Literal[0], Field(description="Never, in Unix seconds")]
 # Formats from 0.12 to below 1.0 know the modern fields, but Unix seconds.
 Time = Annotated[Iso | Seconds, _AS_TIME]
 MaybeTime = Annotated[Iso | Never | Seconds, _AS_TIME]

@@ -15,11 +15,11 @@ from testkit.sink import Sink
 from tests.integration.worker.conftest import Statements, sending_by, staffed
 from tests.integration.worker.test_delivery import due_now, poller, settled, state
 from tests.integration.worker.test_history import history
-from worker.asyncio_tools import cancel_and_wait
 from worker.concurrency import DeliverySlots
 from worker.delivery import Delivery
 from worker.dispatcher import Dispatcher
 from worker.relays import RelayPool, SmtpUrl
+from worker.waiting import cancel_and_wait
 
 pytestmark = pytest.mark.usefixtures("ann", "disarmed")
 

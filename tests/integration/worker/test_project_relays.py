@@ -23,13 +23,13 @@ from testkit.outbox import ANN, list_due, request_mail
 from testkit.sink import Mail, Sink
 from testkit.waiting import until
 from tests.integration.worker.conftest import OneByOne, Statements
-from worker.asyncio_tools import cancel_and_wait
 from worker.concurrency import DeliverySlots
 from worker.dispatcher import Dispatcher
 from worker.poller import OutboxPoller
 from worker.relays import RelayPool, routing
 from worker.relays.rate_limiter import RateLimiter
 from worker.security_log import SecurityLogWriter
+from worker.waiting import cancel_and_wait
 
 pytestmark = pytest.mark.usefixtures("ann")
 PASSWORD = "s3cret-of-the-shop"
