@@ -116,9 +116,9 @@ class Outrun(OneByOne):
         return await super().claim(*mails)
 
 
-@pytest.mark.parametrize(("times", "sent", "claimed", "left"), [(3, 4, 6, 0), (9, 0, 8, 2)])
+@pytest.mark.parametrize(("times", "states"), [(3, {"sent": 4, "sending": 6}), (9, {"sending": 8, "pending": 2})])
 async def test_a_worker_that_was_outrun_looks_again(
-    pool: Pool, sink: Sink, a_worker, times: int, sent: int, claimed: int, left: int
+    pool: Pool, sink: Sink, a_worker, times: int, states: dict[str, int]
 ):
     """Others have claimed the mails that it found: it sends the next ones, and gives up where that goes on."""
     slow = a_worker("two")
@@ -126,9 +126,8 @@ async def test_a_worker_that_was_outrun_looks_again(
     worker.rival, worker.times, worker.slots = a_worker("one"), times, DeliverySlots(2)
     await mails_of(pool, 10)
     await dispatched(worker)
-    states = Counter([each["state"] for each in await pool.fetch("select state from mails")])
-    assert states == +Counter(sent=sent, sending=claimed, pending=left)
-    assert len(sink.mails) == sent
+    assert Counter([each["state"] for each in await pool.fetch("select state from mails")]) == states
+    assert len(sink.mails) == states.get("sent", 0)
 
 
 async def test_a_rate_claims_one_at_a_time(pool: Pool, sink: Sink, a_worker):
