@@ -54,10 +54,11 @@ class SentJournal:
         # A newline comes first too: a line that a full disk cut short spoils no other.
         line = f"\n{_format_line(entry)}\n".encode()
         try:
-            self._size += os.write(self._file, line)
+            _write(self._file, line)
         except OSError as error:
             self._outage.record_failure(f"{error.strerror}: a crash now may send a mail twice")
         else:
+            self._size += len(line)
             self._outage.record_success()
 
     async def fsync(self) -> None:
@@ -123,13 +124,18 @@ def _write_anew(path: Path, entries: Iterable[SentEntry]) -> int:
     new.unlink(missing_ok=True)
     file = _open(new)
     try:
-        while text:  # a disk that gets full takes a part, and refuses the next one
-            text = text[os.write(file, text) :]
+        _write(file, text)
         new.replace(path)
     except OSError:
         os.close(file)
         raise
     return file
+
+
+def _write(file: int, data: bytes) -> None:
+    """Write all of it. A disk that gets full takes a part, and refuses the next one."""
+    while data:
+        data = data[os.write(file, data) :]
 
 
 def _open(path: Path) -> int:

@@ -92,6 +92,21 @@ def test_a_disk_that_gets_full_costs_no_entry_and_no_file(tmp_path: Path):
     journal.close()
 
 
+def test_a_line_that_is_cut_short_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """A disk that gets full within a line takes a part of it: a crash now may send that mail twice."""
+    path, (soft, hard) = tmp_path / "one.receipts", resource.getrlimit(resource.RLIMIT_FSIZE)
+    journal = SentJournal(path)
+    journal.append(first := SentEntry(Lease(uuid4(), 1), 250, RELAY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, hard))
+    try:
+        journal.append(SentEntry(Lease(uuid4(), 1), 250, RELAY))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert read(path) == ([first], 1)
+    assert [record.__dict__["event"] for record in caplog.records] == ["sent_journal.unavailable"]
+    journal.close()
+
+
 async def test_a_full_disk_stops_no_mail(pool: Pool):
     """A receipt that can't be written is a warning; the mail is marked all the same."""
     journal = SentJournal(Path("/dev/full"))
