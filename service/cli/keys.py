@@ -2,7 +2,6 @@
 
 import argparse
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from service import ids
@@ -54,14 +53,14 @@ def _scopes(text: str) -> list[str]:
 
 
 async def _create(arguments: argparse.Namespace, settings: "Settings") -> object:
-    expires = None if arguments.days is None else datetime.now(UTC) + timedelta(days=arguments.days)
     async with database(settings) as pool:
         await find_project(pool, arguments.project)
         key_id = ids.new()
         key = await projects.create_api_key(
-            pool, arguments.project, key_id=key_id, name=arguments.name, scopes=arguments.scopes, expires_at=expires
+            pool, arguments.project, key_id=key_id, name=arguments.name, scopes=arguments.scopes, days=arguments.days
         )
-    return {"id": key_id, "key": key, "scopes": arguments.scopes, "expires_at": expires}
+        made = await projects.find_api_key(pool, arguments.project, secret=key)
+    return {"id": key_id, "key": key, "scopes": arguments.scopes, "expires_at": made.expires_at if made else None}
 
 
 async def _list(arguments: argparse.Namespace, settings: "Settings") -> object:

@@ -151,9 +151,9 @@ async def create_api_key(
     key_id: str,
     name: str,
     scopes: list[str],
-    expires_at: datetime | None = None,
+    days: int | None = None,
 ) -> str:
-    """Create a key and return it, this once: the database holds its digest."""
+    """Create a key for so many days, or for ever, and return it, this once: the database holds its digest."""
     secret = "key_" + secrets.token_hex(32)
     if EVENTS_READ in scopes:
         await event_feed.open_feed(conn, project_id)
@@ -165,7 +165,7 @@ async def create_api_key(
         name=name,
         secret_hash=key_derivation.digest(secret),
         scopes=scopes,
-        expires_at=expires_at,
+        days=days,
     )
     return secret
 

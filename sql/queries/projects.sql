@@ -83,9 +83,9 @@ insert into apps (project_id, app) values (:project_id, :app) on conflict do not
 -- name: remove_app(project_id, app)
 delete from apps where project_id = :project_id and app = :app;
 
--- name: create_api_key(project_id, id, name, secret_hash, scopes, expires_at)
+-- name: create_api_key(project_id, id, name, secret_hash, scopes, days)
 insert into api_keys (project_id, id, name, secret_hash, scopes, expires_at)
-values (:project_id, :id, :name, :secret_hash, :scopes, :expires_at);
+values (:project_id, :id, :name, :secret_hash, :scopes, now() + make_interval(days => :days));
 
 -- name: list_api_keys(project_id) -> ApiKey*
 select id, name, scopes, created_at, expires_at, (expires_at <= now()) is true as expired

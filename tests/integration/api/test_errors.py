@@ -9,7 +9,6 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -542,8 +541,7 @@ async def guest_at_a_servers_door(stage: Stage) -> Any:
     legacy=(401, "The project key has expired. Please generate a new key using the command line."),
 )  # fmt: skip
 async def old_key(stage: Stage) -> Any:
-    yesterday = datetime.now(UTC) - timedelta(days=1)
-    return await stage.call("GET", "/v1/users", headers=await key(stage.pool, expires_at=yesterday))
+    return await stage.call("GET", "/v1/users", headers=await key(stage.pool, days=-1))
 
 
 @row(
