@@ -12,9 +12,6 @@ from worker.own_relay_dispatcher import OwnRelayDispatcher
 from worker.wake_ups import WakeUps
 
 _BATCH = 100
-# Batches in a row of which other workers may have claimed every mail a moment earlier, before this one leaves the rest
-# to them.
-_OUTRUN = 3
 
 
 @dataclass(slots=True)
@@ -57,15 +54,13 @@ class Dispatcher:
     async def _dispatch_shared(self) -> None:
         """Dispatch batches until nothing is due, or nothing can be sent now."""
         polled, self._polled = self._polled, True
-        more, outrun = True, 0
+        more = True
         while more and not self.delivery.slots.is_closed() and (await self.delivery.relays.choose()).shared:
             await self._room.wait()
-            more, begun = await self._dispatch_batch(polled=polled)
-            outrun = 0 if begun else outrun + 1
-            more = more and outrun <= _OUTRUN
+            more = await self._dispatch_batch(polled=polled)
 
-    async def _dispatch_batch(self, *, polled: bool) -> tuple[bool, int]:
-        """Begin the deliveries of one batch; return whether more mails may be due, and how many were begun."""
+    async def _dispatch_batch(self, *, polled: bool) -> bool:
+        """Begin the deliveries of one batch; return whether more mails may be due."""
         delivery, route = self.delivery, self.delivery.relays.shared_route
         most = min(_BATCH, delivery.slots.most - route.busy)
         due = await self._batches.find_due(most, but=delivery.relays.own())
@@ -74,7 +69,7 @@ class Dispatcher:
             delivery.job_queue.enqueue(SEND_MAIL, due[-1].id)
         free = [mail for mail in due if self._batches.is_free(mail.id)]
         if not free:
-            return False, 0
+            return False
         tried, begun = await self._batches.claim(route, free)
         if polled:
             delivery.recorder.metrics.add("mails_polled", len(begun))
@@ -82,7 +77,7 @@ class Dispatcher:
             task.add_done_callback(self._make_room)
         if route.busy >= delivery.slots.most:
             self._room.clear()
-        return bool(tried) and (tried < len(free) or len(due) == most), len(begun)
+        return bool(begun) and (tried < len(free) or len(due) == most)
 
     def _make_room(self, _task: object) -> None:
         if self.delivery.relays.shared_route.busy <= self.delivery.slots.most // 2:

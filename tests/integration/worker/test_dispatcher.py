@@ -1,8 +1,7 @@
 """Batches of due mails: one claim, one delivery each, one statement for those that were sent."""
 
 import asyncio
-from collections import Counter
-from dataclasses import fields, replace
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -11,11 +10,9 @@ from service import failpoints
 from service.db import Pool, PostgresGone
 from service.queue import QUEUE, SEND_MAIL
 from service.settings import Settings
-from service.store.outbox import DueMail
-from service.store.outbox_claims import Claim
 from testkit.outbox import request_mail
 from testkit.sink import Sink
-from tests.integration.worker.conftest import OneByOne, Statements, sending_by, staffed
+from tests.integration.worker.conftest import Statements, sending_by, staffed
 from tests.integration.worker.test_delivery import due_now, poller, settled, state
 from tests.integration.worker.test_history import history
 from worker.concurrency import DeliverySlots
@@ -101,33 +98,6 @@ async def test_no_more_in_hand_than_slots(pool: Pool, sink: Sink, a_worker):
     await dispatcher.stop()
     assert all(task.done() for task in dispatching)
     assert not dispatcher.deliveries
-
-
-class Outrun(OneByOne):
-    """A worker whose rival claims the same mails a moment earlier, so many times."""
-
-    rival: Delivery
-    times = 0
-
-    async def claim(self, *mails: DueMail) -> list[Claim]:
-        if self.times:
-            self.times -= 1
-            await self.rival.claim(*mails)
-        return await super().claim(*mails)
-
-
-@pytest.mark.parametrize(("times", "states"), [(3, {"sent": 4, "sending": 6}), (9, {"sending": 8, "pending": 2})])
-async def test_a_worker_that_was_outrun_looks_again(
-    pool: Pool, sink: Sink, a_worker, times: int, states: dict[str, int]
-):
-    """Others have claimed the mails that it found: it sends the next ones, and gives up where that goes on."""
-    slow = a_worker("two")
-    worker = Outrun(**{each.name: getattr(slow, each.name) for each in fields(slow) if each.init})
-    worker.rival, worker.times, worker.slots = a_worker("one"), times, DeliverySlots(2)
-    await mails_of(pool, 10)
-    await dispatched(worker)
-    assert Counter([each["state"] for each in await pool.fetch("select state from mails")]) == states
-    assert len(sink.mails) == states.get("sent", 0)
 
 
 async def test_a_rate_claims_one_at_a_time(pool: Pool, sink: Sink, a_worker):
