@@ -49,7 +49,7 @@ async def find_unused(
     id_ = link_secrets.token_id(secret)
     if id_ is None:
         return None
-    token = await _sql.one(conn, "find_live_token", Token, project_id=project_id, id=id_, kind=kind)
+    token = await find_live(conn, project_id, kind=kind, token_id=id_)
     return token_secrets.match_link(token, user_id=user_id, secret=secret, ring=ring)
 
 
