@@ -9,6 +9,7 @@ from aiohttp import web
 
 from service import event_loop_monitor, outages, tracing
 from service.app import make
+from service.cancellation import cancel_and_wait
 from service.http import connections, metrics
 from service.http.middleware import SERVICES
 from service.http.readiness import Readiness
@@ -66,7 +67,7 @@ async def serve(settings: Settings, *, share_port: bool = False, starter: Superv
     finally:
         await servers.close()
         for task in beside:
-            await _end(task)
+            await cancel_and_wait(task)
         await readiness.close()
         await tracing.stop()
     log.info("The service has stopped", extra={"event": "service.stopped"})
@@ -106,13 +107,6 @@ async def _retire(settings: Settings, readiness: Readiness, starter: Supervision
     starter.report(STOPPING)
     readiness.stopping = True
     await asyncio.sleep(settings.stop_delay)
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    """Cancel a task until it has ended: Python 3.11's wait_for, in redis-py, loses a cancel that meets an answer."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=2)
 
 
 def _health_app(readiness: Readiness, page: MetricsPage) -> web.Application:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from service import event_loop_monitor, tracing
+from service.cancellation import cancel_and_wait
 from service.db import Pool
 from service.settings import InvalidSettings, Settings
 from service.store import sealed_rows, sms, webhooks
@@ -16,7 +17,6 @@ from worker.outcomes import OutcomeRecorder
 from worker.parts import Deliveries, Parts, build
 from worker.shutdown import Shutdown
 from worker.sms.attempts import SmsAttempts
-from worker.waiting import cancel_and_wait
 from worker.worker_name import acquire, default_state
 
 log = logging.getLogger("worker")

@@ -10,13 +10,14 @@ from uuid import UUID
 from arq.worker import Function, Worker, func
 
 from service import redis_errors
+from service.cancellation import cancel_and_wait
 from service.outages import Outage
 from service.queue import QUEUE, RECORD_LOG, SEND_MAIL, SEND_SMS, connect, deserialize, serialize
 from worker.dispatcher import Dispatcher
 from worker.queue_repair import repair_queue
 from worker.security_log import SecurityLogWriter
 from worker.sms.poller import SmsPoller
-from worker.waiting import cancel_and_wait, wait_until
+from worker.waiting import wait_until
 
 log = logging.getLogger(__name__)
 # A mail waits for a poll half that long on average. A job returns at once.

@@ -7,9 +7,9 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from service.cancellation import cancel_and_wait
 from service.supervision import STOPPING, Supervision
 from worker.concurrency import DeliverySlots
-from worker.waiting import cancel_and_wait
 
 log = logging.getLogger("worker")
 # Seconds for deliveries to finish when the worker is stopped.

@@ -1,17 +1,9 @@
-"""Wait for a cancelled task, or for an event with a deadline; run an act at intervals."""
+"""Wait for an event with a deadline; run an act at intervals."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from service.db import Pool
-
-
-async def cancel_and_wait(task: asyncio.Task[Any]) -> None:
-    """Cancel a task until it has ended: Python 3.11's wait_for, in redis-py, loses a cancel that meets an answer."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=2)
 
 
 async def wait_until(event: asyncio.Event, *, until: float) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from worker.waiting import cancel_and_wait
+from service.cancellation import cancel_and_wait
 
 
 @dataclass(slots=True, eq=False)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service import ids
+from service.cancellation import cancel_and_wait
 from service.rate_limiter.redis_windows import RedisWindows
 from service.rate_limiter.rules import Rule, Usage
 from service.store.rate_limit_windows import Store
-from worker.waiting import cancel_and_wait
 
 _MINUTE = 60
 # Seconds until a full window is asked again: other workers give permits back.

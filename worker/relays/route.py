@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from service.cancellation import cancel_and_wait
 from service.store.project_relays import ProjectRelay
 from worker.concurrency import DeliverySlots
 from worker.relays import Accepted, RateReservation, RelayPool, TemporaryFailure
-from worker.waiting import cancel_and_wait
 
 log = logging.getLogger(__name__)
 # Deliveries at a time by a project's own relay.

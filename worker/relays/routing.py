@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from service.cancellation import cancel_and_wait
 from service.crypto.key_derivation import KeyRing
 from service.crypto.sealing import CannotUnseal
 from service.db import Pool
@@ -15,7 +16,6 @@ from service.store import project_relays
 from service.store.project_relays import ProjectRelay
 from worker.relays import RelayPool, SmtpUrl, State, parse_urls
 from worker.relays.route import Route, UnusableRelay, run_probes
-from worker.waiting import cancel_and_wait
 
 log = logging.getLogger(__name__)
 # Opens the relay of a server; the event is to be set when that works again.

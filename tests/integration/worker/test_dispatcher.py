@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from service import failpoints
+from service.cancellation import cancel_and_wait
 from service.db import Pool, PostgresGone
 from service.queue import QUEUE, SEND_MAIL
 from service.settings import Settings
@@ -19,7 +20,6 @@ from worker.concurrency import DeliverySlots
 from worker.delivery import Delivery
 from worker.dispatcher import Dispatcher
 from worker.relays import RelayPool, SmtpUrl
-from worker.waiting import cancel_and_wait
 
 pytestmark = pytest.mark.usefixtures("ann", "disarmed")
 

@@ -12,6 +12,7 @@ import pytest
 
 from devstack.servers import free_port
 from service import failpoints
+from service.cancellation import cancel_and_wait
 from service.crypto.secret import Secret
 from service.db import Pool
 from service.settings import Settings
@@ -29,7 +30,6 @@ from worker.poller import OutboxPoller
 from worker.relays import RelayPool, routing
 from worker.relays.rate_limiter import RateLimiter
 from worker.security_log import SecurityLogWriter
-from worker.waiting import cancel_and_wait
 
 pytestmark = pytest.mark.usefixtures("ann")
 PASSWORD = "s3cret-of-the-shop"
