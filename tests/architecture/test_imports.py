@@ -13,8 +13,8 @@ _FOLDERS = (*_PRODUCT, "release", "testkit", "bench", "tests")
 # The layers of the service, the lowest first: each knows those before it, and none after it.
 LAYERS = (
     ("service.accent_colors", "service.cancellation", "service.settings", "service.errors", "service.ids",
-     "service.deadlines", "service.ecs_logging", "service.email_addresses", "service.phone_numbers", "service.committed",
-     "service.endpoints", "service.failpoints", "service.heartbeat", "service.i18n", "service.json_logging",
+     "service.deadlines", "service.ecs_logging", "service.email_addresses", "service.phone_numbers",
+     "service.committed", "service.endpoints", "service.failpoints", "service.heartbeat", "service.i18n", "service.json_logging",
      "service.event_loop_monitor", "service.log_records", "service.outages", "service.outbound_addresses",
      "service.outbound_urls", "service.process_supervisor", "service.project_files", "service.redis_errors",
      "service.redis_exchange", "service.redis_patience", "service.redis_sentinel", "service.relay_reports",
