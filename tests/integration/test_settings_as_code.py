@@ -167,6 +167,22 @@ async def test_settings_that_do_not_go_together_are_refused(type_: Terminal, poo
     assert await projects.list_all(pool) == []
 
 
+async def test_what_was_changed_before_a_refused_project_is_told(type_: Terminal, pool: Pool, tmp_path: Path):
+    """It stays changed, so it is listed as by a run that succeeds, then the fault; the code is that of the fault."""
+    file, fault = tmp_path / "f.toml", "shop: --passkeys on needs --rp-id, the host that passkeys are made for\n"
+    await type_("projects", "create", "blog")
+    file.write_text('[projects.blog]\nname = "Blog"\n[projects.shop]\npasskeys = true\n')
+    table = "PROJECT  SETTING  BEFORE  AFTER\nblog     name     blog    Blog\n"
+    dry = await type_("projects", "apply", str(file), "--dry-run")
+    assert dry == (WRONG, table, f"1 setting would change; nothing was written\n{fault}")
+    assert await type_("projects", "apply", str(file)) == (WRONG, table, f"1 setting changed\n{fault}")
+    assert await type_("projects", "apply", str(file)) == (WRONG, "", fault)
+    file.write_text(file.read_text().replace("Blog", "News"))
+    code, out, err = await type_("projects", "apply", str(file), "--json")
+    assert (code, _changed(json.loads(out)), err) == (WRONG, {"blog.name": ("Blog", "News")}, fault)
+    assert [(each.id, each.name) for each in await projects.list_all(pool)] == [("blog", "News")]
+
+
 async def test_settings_of_the_service_are_no_projects_secrets(type_: Terminal, pool: Pool, tmp_path: Path):
     """A file that others may propose can't have a key ring or a database's password sent to a server that it names."""
     file = tmp_path / "f.toml"

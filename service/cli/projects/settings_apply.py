@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from service import webhook_urls
-from service.cli import provider_options, providers
+from service.cli import output, provider_options, providers
 from service.cli.commands import UsageError, database
 from service.cli.projects import own_smtp, settings_export, settings_file, settings_wanted
 from service.cli.projects.change import change
@@ -36,12 +36,23 @@ class _TakeBack(Exception):
 async def apply(arguments: argparse.Namespace, settings: "Settings") -> object:
     wanted = settings_wanted.parse(settings_file.read(arguments.file))
     changes: list[Change] = []
-    async with database(settings) as pool:
-        for project in wanted:
-            applying = _Applying(arguments, settings, project)
-            await applying.run(pool)
-            changes += applying.changes
-            sys.stderr.writelines(f"note: {note}\n" for note in applying.notes)
+    try:
+        async with database(settings) as pool:
+            for project in wanted:
+                applying = _Applying(arguments, settings, project)
+                await applying.run(pool)
+                changes += applying.changes
+                sys.stderr.writelines(f"note: {note}\n" for note in applying.notes)
+    except BaseException:
+        # Projects before this one stay changed, also at Ctrl-C.
+        if changes:
+            output.show(_listed(arguments, changes), as_json=arguments.json)
+        raise
+    return _listed(arguments, changes)
+
+
+def _listed(arguments: argparse.Namespace, changes: list[Change]) -> Listing | None:
+    """List the changes, and tell people how many there are."""
     if not arguments.json:
         done = "would change; nothing was written" if arguments.dry_run else "changed"
         sys.stderr.write(f"{len(changes) or 'no'} setting{'' if len(changes) == 1 else 's'} {done}\n")
