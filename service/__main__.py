@@ -1,7 +1,8 @@
 """`python -m service`: serve the API, migrate the database, manage projects, hosts, keys, users, mails, SMS.
 
-Exit codes: 0 done, 2 wrong words, 3 it exists already, 4 there is no such thing, 5 the settings are unfit,
-6 Postgres or Redis can't be used as it is, or a port can't be had, 7 the doctor found something wrong.
+Exit codes: 0 done, 1 the output can't be written, 2 wrong words, 3 it exists already, 4 there is no such thing,
+5 the settings are unfit, 6 Postgres or Redis can't be used as it is, or a port can't be had, 7 the doctor found
+something wrong.
 """
 
 import argparse

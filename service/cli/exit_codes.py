@@ -3,6 +3,7 @@
 from typing import TypeGuard
 
 from service import db, endpoints, outages
+from service.cli import program
 from service.cli.commands import AlreadyExists, NotFound, UsageError
 from service.cli.mails.output import REFUSED
 from service.errors import (
@@ -37,7 +38,9 @@ _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
 
 
 def code_of(error: Exception) -> int:
-    """Return the code for an error; 0 for a fault of this program."""
+    """Return the code for an error; 0 for a fault of this program, or of its output, which program.run tells."""
+    if program.is_of_output(error):
+        return 0
     if _is_of_file(error):
         return WRONG
     known = next((code for kinds, code in _CODES if isinstance(error, kinds)), 0)

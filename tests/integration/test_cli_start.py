@@ -2,15 +2,18 @@
 
 import os
 import pty
+import resource
 import signal
 import subprocess
 import sys
+from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
 from service.cli.command_table import COMMANDS
 from service.db import Pool
-from service.store import projects
+from service.store import projects, users
 from testkit.patience import PATIENCE
 from tests.integration.test_cli import ROOT
 
@@ -38,19 +41,48 @@ def test_a_command_loads_what_it_needs(words: str):
     assert done.stdout.split() == []
 
 
-@pytest.mark.parametrize("words", ["--help", "projects --help", "limits show shop", "mails list", "mails --help"])
-def test_a_reader_that_has_seen_enough_is_no_error(
-    environment: dict[str, str], pool: Pool, project: projects.Project, words: str
-):
+@pytest.fixture
+async def ann(pool: Pool, project: projects.Project) -> None:
+    await users.create(pool, "shop", user_id="ann", email="ann@example.com", name="Ann", password_hash=None)
+
+
+def printed_to(output: IO[bytes] | int, environment: dict[str, str], words: str, **more: Any) -> tuple[int, str]:
+    """Exit code and standard error of a command. `users export` writes at once, as a long one does."""
+    unbuffered = {"PYTHONUNBUFFERED": "1"} if words.startswith("users export") else {}
+    done = subprocess.run(
+        [sys.executable, "-m", "service", *words.split()], cwd=ROOT, env=os.environ | environment | unbuffered,
+        stdout=output, stderr=subprocess.PIPE, text=True, check=False, timeout=PATIENCE, **more,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", ["--help", "projects --help", "limits show shop", "mails list", "mails --help", "users export shop"]
+)
+def test_a_reader_that_has_seen_enough_is_no_error(environment: dict[str, str], ann: None, words: str):
     """`python -m service … | head` says nothing on standard error, and ends as programs do that a closed pipe ends."""
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run(
-        [sys.executable, "-m", "service", *words.split()], cwd=ROOT, env=os.environ | environment, stdout=writing,
-        stderr=subprocess.PIPE, text=True, check=False, timeout=PATIENCE,
-    )  # fmt: skip
+    ended = printed_to(writing, environment, words)
     os.close(writing)
-    assert (done.returncode, done.stderr) == (141, "")
+    assert ended == (141, "")
+
+
+@pytest.mark.parametrize("words", ["--help", "projects list", "mails list", "users export shop"])
+def test_a_full_disk_is_told_as_what_it_is(environment: dict[str, str], ann: None, words: str):
+    """`python -m service … > file` says that the output can't be written, and why; nobody looks for it at Postgres."""
+    with Path("/dev/full").open("wb") as full:
+        ended = printed_to(full, environment, words)
+    assert ended == (1, "the output can't be written: No space left on device\n")
+
+
+def test_a_file_on_a_full_disk_is_told_as_what_it_is(environment: dict[str, str], ann: None, tmp_path: Path):
+    """So is a file that a command makes: only the fault of opening one has its name."""
+    ended = printed_to(
+        subprocess.DEVNULL, environment, f"users export shop {tmp_path / 'users.jsonl'}",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+    )  # fmt: skip
+    assert ended == (1, "the output can't be written: File too large\n")
 
 
 def at_a_terminal(environment: dict[str, str], *words: str, typed: str) -> tuple[int, str]:
