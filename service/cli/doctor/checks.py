@@ -3,7 +3,8 @@
 import argparse
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from service import database_health, db
@@ -14,12 +15,12 @@ from service.cli.doctor.mail_checks import Senders
 from service.cli.findings import Finding, listing
 from service.cli.tables import Listing
 from service.store import dkim_keys, log_checkpoints, migrations, project_relays, projects, webhooks
-from service.store.project_relays import ProjectRelay
 
 if TYPE_CHECKING:
     from service.settings import Settings
     from service.store.dkim_keys import DkimKey
 
+Answer = TypeVar("Answer")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _OLDEST_POSTGRES = 15
 _RELAYS = ("smtp", "smtps", "ses", "mailgun", "postmark", "resend")
@@ -35,11 +36,11 @@ async def run(arguments: argparse.Namespace, settings: "Settings") -> object:
     found = [*_settings(settings), *await _postgres(settings), *await _redis(settings)]
     if settings.smtp_url.get_secret_value():
         found += await _mail(arguments, settings)
-    found += await _secrets(settings)
+    found += await _ask(settings, lambda pool: secret_keys.check(pool, settings)) or []
     found += await _sms(arguments, settings)
     found += await _webhooks(settings)
     found += await _security_log(settings)
-    found += await mail_checks.try_own_relays(arguments, settings, await _own_relays(settings))
+    found += await mail_checks.try_own_relays(arguments, settings, await _ask(settings, project_relays.list_all) or [])
     if arguments.through:
         found += await asyncio.to_thread(_proxies, arguments.through, settings)
     return _answer(found)
@@ -145,13 +146,13 @@ async def _sender(arguments: argparse.Namespace, settings: "Settings") -> list[F
     )
 
 
-async def _secrets(settings: "Settings") -> list[Finding]:
-    """Check that stored secrets can be decrypted."""
+async def _ask(settings: "Settings", query: Callable[[db.Pool], Awaitable[Answer]]) -> Answer | None:
+    """Ask Postgres; None where it is away or not migrated, which is a finding already."""
     try:
         async with asyncio.timeout(_PATIENCE), database(settings) as pool:
-            return await secret_keys.check(pool, settings)
-    except Exception:  # noqa: BLE001 - Postgres is away or not migrated, which is a finding already
-        return []
+            return await query(pool)
+    except Exception:  # noqa: BLE001 - see above
+        return None
 
 
 async def _sms(arguments: argparse.Namespace, settings: "Settings") -> list[Finding]:
@@ -159,63 +160,37 @@ async def _sms(arguments: argparse.Namespace, settings: "Settings") -> list[Find
     step = await arguments.try_webhook(settings)
     if step is not None:
         return [Finding("sms", step.state, f"{step.relay} {step.step}: {step.message}")]
-    try:
-        async with asyncio.timeout(_PATIENCE), database(settings) as pool:
-            lacking = [project.id for project in await projects.list_all(pool) if project.sms_countries]
-    except Exception:  # noqa: BLE001 - Postgres is away or not migrated, which is a finding already
-        lacking = []
+    lacking = [project.id for project in await _ask(settings, projects.list_all) or [] if project.sms_countries]
     text = "has --sms-countries, and SMS_URL is empty: codes by SMS are refused"
     return [Finding("sms", "warn", f"{', '.join(lacking[:3])} {text}")] if lacking else []
 
 
 async def _webhooks(settings: "Settings") -> list[Finding]:
     """Report webhooks of projects that fail, or that were disabled and not by an operator."""
-    try:
-        async with asyncio.timeout(_PATIENCE), database(settings) as pool:
-            found = await webhooks.list_states(pool)
-    except Exception:  # noqa: BLE001 - Postgres is away or not migrated, which is a finding already
-        return []
     texts = {"failing": "fails: `webhooks deliveries` says how", "disabled": "is disabled: {}"}
     return [
         Finding("webhooks", "warn", f"{each.id} of {each.project_id} {texts[each.state].format(each.reason)}")
-        for each in found
+        for each in await _ask(settings, webhooks.list_states) or []
         if each.state in texts and each.reason != webhooks.BY_OPERATOR
     ]
 
 
 async def _security_log(settings: "Settings") -> list[Finding]:
     """Report a checkpoint of the security log that no worker has signed in time."""
-    try:
-        async with asyncio.timeout(_PATIENCE), database(settings) as pool:
-            overdue = await log_checkpoints.overdue(pool)
-    except Exception:  # noqa: BLE001 - Postgres is away or not migrated, which is a finding already
-        return []
+    overdue = await _ask(settings, log_checkpoints.overdue) or 0.0
     text = f"a checkpoint has been due for {overdue / 3600:.0f} hours: workers sign each hour, their log says why not"
     return [Finding("log", "warn", text)] if overdue > _UNSIGNED else []
 
 
 async def _senders(settings: "Settings") -> Senders:
-    """Find the domains that letters come from; MAIL_FROM's alone where Postgres is away, which is a finding already."""
+    """Find the domains that letters come from, at least MAIL_FROM's."""
     found: dict[str, list[DkimKey]] = {domain_of(settings.mail_from): []}
-    try:
-        async with asyncio.timeout(_PATIENCE), database(settings) as pool:
-            keys = await dkim_keys.list_signing(pool)
-            for project in await projects.list_all(pool):
-                domain = domain_of(project.sender_address or settings.mail_from)
-                found.setdefault(domain, []).extend(key for key in keys if key.project_id == project.id)
-    except Exception:  # noqa: BLE001, S110 - see above
-        pass
+    keys, known = await asyncio.gather(_ask(settings, dkim_keys.list_signing), _ask(settings, projects.list_all))
+    for project in known or []:
+        domain = domain_of(project.sender_address or settings.mail_from)
+        found.setdefault(domain, []).extend(key for key in keys or [] if key.project_id == project.id)
     return found
 
 
 def domain_of(address: str) -> str:
     return address.rpartition("@")[2].lower()
-
-
-async def _own_relays(settings: "Settings") -> list[ProjectRelay]:
-    """List the SMTP servers of projects' own; none where Postgres is away or not migrated, which is a finding."""
-    try:
-        async with asyncio.timeout(_PATIENCE), database(settings) as pool:
-            return await project_relays.list_all(pool)
-    except Exception:  # noqa: BLE001 - see above
-        return []
