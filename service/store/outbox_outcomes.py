@@ -11,7 +11,8 @@ from service.store.outbox_leases import Lease, group_by_project
 
 _sql = Queries("outbox_outcomes")
 FinalState = Literal["failed", "expired", "cancelled", "void", "suppressed"]
-# Cause of a failed attempt: the relay as a whole, this recipient, this service, or too high a rate for the relay.
+# Cause of a failed attempt: the relay as a whole, which passes; this recipient; ours, which needs an operator; or pace,
+# we send too fast.
 Cause = Literal["server", "recipient", "ours", "pace"]
 
 

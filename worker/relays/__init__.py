@@ -3,7 +3,7 @@
 from service.smtp_deadlines import Deadlines
 from worker.relays.budget import RelayBudget
 from worker.relays.circuit_breaker import OURS, State
-from worker.relays.outcomes import Accepted, Cause, DeliveryFailure, PermanentFailure, TemporaryFailure
+from worker.relays.outcomes import Accepted, DeliveryFailure, PermanentFailure, TemporaryFailure
 from worker.relays.pool import RateReservation, RelayPool
 from worker.relays.smtp_url import SmtpUrl, parse_urls
 from worker.relays.step_check import StepResult, check_steps, failed, shortened
@@ -11,7 +11,6 @@ from worker.relays.step_check import StepResult, check_steps, failed, shortened
 __all__ = [
     "OURS",
     "Accepted",
-    "Cause",
     "Deadlines",
     "DeliveryFailure",
     "PermanentFailure",

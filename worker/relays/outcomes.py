@@ -9,10 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from service.store.outbox_outcomes import Cause
+
 Stage = Literal["address", "connect", "tls", "banner", "ehlo", "auth", "mail", "rcpt", "fence", "data", "dot"]
-# Cause of a failure: the server as a whole, which passes; this recipient; ours, which needs an operator; or pace, we
-# send too fast.
-Cause = Literal["server", "recipient", "ours", "pace"]
 
 LONGEST_TEXT = 200
 # At these stages no server has seen the mail: another one may be tried in the same attempt.

@@ -2,10 +2,11 @@
 
 import pytest
 
+from service.store.outbox_outcomes import Cause
 from testkit.sink import Sink
 from testkit.sink import Stage as SinkStage
 from tests.integration.worker.relays import ANN, BOB, MESSAGE, SENDER, outcome, relay
-from worker.relays import Cause, DeliveryFailure, PermanentFailure, TemporaryFailure
+from worker.relays import DeliveryFailure, PermanentFailure, TemporaryFailure
 
 # F32: what passes by itself, whoever has to wait for it.
 PASSING: list[tuple[SinkStage, str, Cause]] = [

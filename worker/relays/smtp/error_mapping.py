@@ -6,7 +6,8 @@ import ssl
 import aiosmtplib
 
 from service import outages
-from worker.relays.outcomes import Cause, DeliveryFailure, Stage, TemporaryFailure, one_line
+from service.store.outbox_outcomes import Cause
+from worker.relays.outcomes import DeliveryFailure, Stage, TemporaryFailure, one_line
 from worker.relays.smtp.reply_codes import of_reply
 
 # Words by which servers refuse the name after EHLO.

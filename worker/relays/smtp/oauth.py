@@ -14,7 +14,8 @@ import orjson
 
 from service import request_errors
 from service.response_bodies import read_up_to
-from worker.relays.outcomes import Cause, TemporaryFailure
+from service.store.outbox_outcomes import Cause
+from worker.relays.outcomes import TemporaryFailure
 from worker.relays.smtp import oauth_grants
 from worker.relays.smtp.oauth_grants import Grant, InvalidGrantFile
 

@@ -7,10 +7,10 @@ and words that name the cause count more than both: servers choose codes freely.
 import re
 from types import MappingProxyType
 
+from service.store.outbox_outcomes import Cause
 from worker.relays.outcomes import (
     GREETING,
     LONGEST_TEXT,
-    Cause,
     DeliveryFailure,
     PermanentFailure,
     Stage,
