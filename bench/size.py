@@ -15,7 +15,7 @@ class Size:
     rounds: int = 7
     seconds: float = 3.0
     sessions: int = 200
-    writes: int = 100
+    writes: int = 300
     mails: int = 500
     slots: int = 2
     waits: int = 250

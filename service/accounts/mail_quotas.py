@@ -34,9 +34,11 @@ EVERYWHERE = ""
 async def charge(ctx: RequestContext, email: str) -> None:
     """Charge the quota before a mail to this address is accepted: raises TooManyRequests where it is used up.
 
-    It is refunded if the call fails: a quota is used up only by mails that are sent.
+    It is refunded if the call fails: a quota is used up only by mails that are sent. Where it is deferred, the
+    statement that writes the mail charges it.
     """
-    if tallied := await _may(ctx, *of_mail(ctx, email)):
+    scope, counted = of_mail(ctx, email)
+    if not rate_limits.is_deferred(ctx, counted) and (tallied := await _may(ctx, scope, counted)):
         rate_limits.enforce(ctx, tallied)
 
 

@@ -12,7 +12,8 @@ from typing import Literal
 from service import ids
 from service.accounts import issued_tokens, mail_quotas
 from service.crypto import key_derivation
-from service.http import client_info
+from service.db import Pool
+from service.http import client_info, rate_limits
 from service.http.context import RequestContext
 from service.store import account_acts, outbox, passkeys, token_lookups, tokens
 from service.store.account_acts import MailedToken
@@ -117,9 +118,15 @@ async def enqueue_to_owner(
         ctx, kind, letter=letter, seconds=seconds, requested_user_id=requested_user_id, url=url, phrase=phrase,
         invitation_id=invitation_id,
     )  # fmt: skip
+    deferred = rate_limits.DeferredLimits(ctx)
+
+    async def recall(pool: Pool) -> Token | None:
+        deferred.settle_lost()
+        return await token_lookups.find_live(pool, ctx.project.id, kind=kind, token_id=token.id)
+
     return await ctx.run_alone(
-        partial(account_acts.mail_token, token=token, email=email, event=event, by=ctx.client),
-        recall=partial(token_lookups.find_live, project_id=ctx.project.id, kind=kind, token_id=token.id),
+        partial(account_acts.mail_token, token=token, email=email, event=event, by=ctx.client, deferred=deferred),
+        recall=recall,
     )
 
 

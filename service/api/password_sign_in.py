@@ -11,7 +11,7 @@ from service.api.sessions import OpenedSession, place_of, session_response
 from service.crypto.secret import Secret
 from service.db import Act, Pool
 from service.errors import CredentialsInvalid, EmailUnverified, Overloaded, TooManyRequests, UserBlocked
-from service.http import device_cookie, rate_limits, schemas
+from service.http import device_cookie, rate_limits, routing, schemas
 from service.http.context import RequestContext
 from service.http.fields import Email, OldPassword, SessionSeconds
 from service.http.request_body import Body, read
@@ -35,11 +35,13 @@ class CreateSession(Body):
 @limited(100, HOUR, by="ip", only="failures")
 @limited(1000, HOUR, by="network")
 @limited(10_000, HOUR, by="project")
+@routing.deferred
 @contract(takes=CreateSession, gives=schemas.SESSION, status=201, raises=(CredentialsInvalid, EmailUnverified))
 async def create_session(ctx: RequestContext) -> web.Response:
     """Sign in with address and password. Unknown, passwordless and wrong are one answer that takes one time."""
     body = await read(ctx, CreateSession)
-    user = await users.find_to_sign_in(ctx.pool, ctx.project.id, email=body.email)
+    deferred = rate_limits.DeferredLimits(ctx)
+    user = await users.find_to_sign_in(ctx.pool, ctx.project.id, email=body.email, deferred=deferred)
     right = await ctx.services.passwords.verify(user.password_hash if user else None, body.password.reveal())
     if user is None or not right:
         raise CredentialsInvalid

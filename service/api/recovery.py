@@ -15,7 +15,7 @@ from service.errors import (
     UserBlocked,
     UserNotFound,
 )
-from service.http import responses, schemas
+from service.http import rate_limits, responses, routing, schemas
 from service.http.context import RequestContext
 from service.http.fields import Email, Hidden, LegacyUrl, NewPassword, TokenSecret, UserId
 from service.http.request_body import Body, read
@@ -80,6 +80,7 @@ class UpdateRecovery(Body):
 @public.put("/v1/account/recovery")
 @limited(10, HOUR, by="userId", only="failures")
 @limited(100, HOUR, by="ip", only="failures")
+@routing.deferred
 @contract(takes=UpdateRecovery, gives=schemas.TOKEN, raises=(RecoveryTokenInvalid, PasswordPersonal, PasswordReused))
 async def update_recovery(ctx: RequestContext) -> web.Response:
     """Choose the new password. It ends every session, proves the address and kills every other link.
@@ -104,6 +105,7 @@ async def set_password(ctx: RequestContext, *, user_id: str | None, secret: Secr
         user_id=user_id,
         secret=secret.reveal(),
         ring=ctx.services.ring,
+        deferred=rate_limits.DeferredLimits(ctx),
     )
     return await redeem(ctx, found, password)
 

@@ -19,7 +19,7 @@ from service.http.page_branding import UNBRANDED, PageBranding
 from service.http.refused_origins import RefusedOrigins
 from service.identity_providers.client import IdentityProviders
 from service.queue import JobQueue
-from service.rate_limiter import Decision, RateLimiter, Tally, Window
+from service.rate_limiter import Decision, DeferredCount, RateLimiter, Tally, Window
 from service.settings import Settings
 from service.store.branding import BrandingCache, LogoCache
 from service.store.events import Actor
@@ -85,6 +85,8 @@ class RequestContext:
     # Windows that have counted this request, and how many of them the current run of the handler has asked for.
     tallies: list[Tally] = field(default_factory=list)
     asked: int = 0
+    # What Redis has counted and the statement of the act is to count in Postgres.
+    deferred: DeferredCount | None = field(default=None, repr=False)
     # The scope and the windows of a mail to an address, once they are known.
     quotas: dict[str, tuple[str, list[Window]]] = field(default_factory=dict, repr=False)
     # The outcome, once it is certain.

@@ -108,7 +108,7 @@ async def _answer(request: web.Request, route: Route | None, match: web.UrlMappi
     ctx = RequestContext(request, services, request_id, client, match)
     try:
         response = await _respond(ctx, route)
-        if ctx.tallies:
+        if ctx.tallies or ctx.deferred:
             await rate_limits.refund_by_outcome(ctx, response.status)
         _finish(ctx, response)
         if request_target.ends_connection(request):
@@ -166,14 +166,19 @@ async def _open_request(ctx: RequestContext, route: Route | None) -> web.Respons
         if found := proxy_probe.show_client(ctx):
             return found
         raise _missing(ctx)
-    await authorization.authorize(ctx, route)
     try:
-        return await _handle(ctx, route)
+        await authorization.authorize(ctx, route)
+        response = await _handle(ctx, route)
+    except AccountError:
+        await rate_limits.settle_alone(ctx)  # a call that is refused for another reason counts as well
+        raise
     except db.ForeignKeyViolation:
         # The project may have been deleted since the guards found it; what the handler wrote is undone.
         if ctx.found_project and await ctx.services.projects.find_anew(ctx.found_project.id) is None:
             raise ProjectNotFound from None
         raise
+    await rate_limits.settle_alone(ctx)
+    return response
 
 
 def _handle(ctx: RequestContext, route: Route) -> Awaitable[web.Response]:

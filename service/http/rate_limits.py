@@ -2,13 +2,16 @@
 
 import logging
 from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass
 
 from service import tracing
 from service.errors import AccountError, ArgumentInvalid, LoginTokenPending, TooManyRequests
 from service.http import rate_limit_keys, request_body
 from service.http.context import RequestContext
 from service.http.routing import Route
-from service.rate_limiter import Decision, Only, Tally, Window
+from service.rate_limiter import Decision, DeferredCount, Only, Tally, Window
+from service.store import rate_limit_windows
+from service.store.rate_limit_windows import CountedCall
 
 log = logging.getLogger(__name__)
 _FAILURE = 400
@@ -25,26 +28,93 @@ async def _count_call(ctx: RequestContext, route: Route) -> None:
     unread = await _read(ctx, route)
     if counted := rate_limit_keys.windows_of_call(ctx, route):
         await _count_together(ctx, route, counted)
-        tally = await count(ctx, ctx.project.id, counted)
-        ctx.rate_limit = _tightest(verdict for window, verdict in _decided(tally) if window.own)
-        enforce(ctx, tally)
+        if ctx.deferred is None:
+            tally = await count(ctx, ctx.project.id, counted)
+            ctx.rate_limit = _shown(tally)
+            enforce(ctx, tally)
     if unread:
         raise unread
 
 
 async def _count_together(ctx: RequestContext, route: Route, counted: Sequence[Window]) -> None:
-    """Count the windows of a route, and with them the quota that its handler will ask for: in one call."""
-    if route.quota is None or ctx.parameters is None:
+    """Count the windows of a route, and with them the quota that its handler will ask for: in one call.
+
+    Postgres's part is left to the handler's first statement where nothing is done before it.
+    """
+    if ctx.parameters is None:
         return
-    scope, quota = route.quota(ctx, rate_limit_keys.field_value(ctx, "email"))
-    if quota:
+    groups = [(ctx.project.id, counted)]
+    if route.quota:
+        groups += [group for group in [route.quota(ctx, rate_limit_keys.field_value(ctx, "email"))] if group[1]]
+    if len(groups) == 1 and not route.deferred:
+        return
+    with tracing.span("limits"):
+        begun = await ctx.services.limits.defer_groups(groups)
+        if isinstance(begun, DeferredCount):
+            if _may_defer(ctx):
+                ctx.deferred, ctx.asked = begun, 1
+                return
+            begun = await begun.count()
+    ctx.tallies = begun
+    _record_decisions(ctx, begun)
+
+
+def _may_defer(ctx: RequestContext) -> bool:
+    """Tell whether a full window refuses the call, and nothing is looked up before the statement that counts it."""
+    enforced = ctx.services.settings.limits == "on" and not ctx.project.limits_dry_run
+    return enforced and not ctx.project.reveal_unknown_users
+
+
+def is_deferred(ctx: RequestContext, counted: Sequence[Window]) -> bool:
+    """Tell whether these windows, the last of the request's, are left to the statement of its act."""
+    return ctx.deferred is not None and ctx.deferred.groups[-1].windows == counted
+
+
+@dataclass(frozen=True, slots=True)
+class DeferredLimits:
+    """A request's limits, as far as the statement that does what they guard is to count them in Postgres."""
+
+    ctx: RequestContext
+
+    @property
+    def windows(self) -> str | None:
+        return rate_limit_windows.lines(*self.ctx.deferred.arguments()) if self.ctx.deferred else None
+
+    def settle(self, counted: CountedCall) -> None:
+        """Take the statement's answer. Raises TooManyRequests where a window is full: it did nothing else then."""
+        if deferred := self.ctx.deferred:
+            _take_over(self.ctx, deferred.settle(rate_limit_windows.read(counted, deferred.joined.numbers)))
+
+    def settle_lost(self) -> None:
+        """Do so where the statement was committed and its answer lost."""
+        if self.ctx.deferred:
+            _keep(self.ctx, self.ctx.deferred.allow())
+
+
+async def settle_alone(ctx: RequestContext) -> None:
+    """Count what is deferred by a statement of its own, where there is no act, or not yet. Raises TooManyRequests."""
+    if ctx.deferred is not None:
         with tracing.span("limits"):
-            ctx.tallies = await ctx.services.limits.count_groups([(ctx.project.id, counted), (scope, quota)])
-        _record_decisions(ctx, ctx.tallies)
+            tallies = await ctx.deferred.count()
+        _take_over(ctx, tallies)
+
+
+def _take_over(ctx: RequestContext, tallies: Sequence[Tally]) -> None:
+    _keep(ctx, tallies)
+    _record_decisions(ctx, tallies)
+    for tally in tallies:
+        enforce(ctx, tally)
+
+
+def _keep(ctx: RequestContext, tallies: Sequence[Tally]) -> None:
+    ctx.deferred = None
+    ctx.tallies[:0] = tallies
+    ctx.rate_limit = _shown(tallies[0])
 
 
 async def count(ctx: RequestContext, scope: str, counted: Sequence[Window]) -> Tally:
     """Count once, however often a fault of Postgres has the handler run again, and not what is counted already."""
+    await settle_alone(ctx)
     if ctx.asked < len(ctx.tallies) and ctx.tallies[ctx.asked].windows == counted:
         tally = ctx.tallies[ctx.asked]
     else:
@@ -69,6 +139,8 @@ def keep_places(ctx: RequestContext, *, since: int) -> None:
 
 async def refund_by_outcome(ctx: RequestContext, status: int) -> None:
     """Refund, once the outcome is certain, the places that the request is not to keep."""
+    if ctx.deferred is not None and ctx.ended:
+        ctx.deferred.drop()
     places = [
         place
         for tally in ctx.tallies
@@ -77,6 +149,8 @@ async def refund_by_outcome(ctx: RequestContext, status: int) -> None:
     ]
     if ctx.ended and places:
         await ctx.services.limits.refund(places)
+    elif status == TooManyRequests.status or ctx.deferred is not None:
+        await ctx.services.limits.redis.refund(())  # what it has counted and Postgres has not
 
 
 def _stays_counted(only: Only, status: int, fault: AccountError | None) -> bool:
@@ -142,6 +216,10 @@ def _refusal(tally: Tally) -> Decision:
 
 def _decided(tally: Tally) -> Iterable[tuple[Window, Decision]]:
     return zip(tally.windows, tally.verdicts, strict=True)
+
+
+def _shown(tally: Tally) -> Decision | None:
+    return _tightest(verdict for window, verdict in _decided(tally) if window.own)
 
 
 def _tightest(verdicts: Iterable[Decision]) -> Decision | None:

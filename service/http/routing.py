@@ -82,6 +82,7 @@ class Route:
     proof: Proof | None = None
     navigation: bool = False
     quota: Quota | None = None
+    deferred: bool = False
 
     @property
     def name(self) -> str:
@@ -94,6 +95,7 @@ _limits: dict[Handler, tuple[Limit, ...]] = {}
 _contracts: dict[Handler, Contract] = {}
 _proofs: dict[Handler, Proof] = {}
 _quotas: dict[Handler, Quota] = {}
+_deferred: set[Handler] = set()
 
 
 def limited(limit: int, window: int, *, by: By, only: Only = None, shared: str = "") -> Callable[[Handler], Handler]:
@@ -122,6 +124,12 @@ def charged(quota: Quota) -> Callable[[Handler], Handler]:
         return handler
 
     return declare
+
+
+def deferred(handler: Handler) -> Handler:
+    """Have the handler's first statement count the route's limits in Postgres, where Redis lets the call pass."""
+    _deferred.add(handler)
+    return handler
 
 
 def requires(proof: Proof) -> Callable[[Handler], Handler]:
@@ -199,7 +207,7 @@ class RouteGroup:
                 Route(
                     method, paths, self._access, handler, limits, opens_session, self._scope, page,
                     contract=terms, gated=gated, proof=_proofs.get(handler), navigation=navigation,
-                    quota=_quotas.get(handler),
+                    quota=_quotas.get(handler), deferred=handler in _deferred,
                 )
             )  # fmt: skip
             return handler

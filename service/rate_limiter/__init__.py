@@ -5,7 +5,8 @@ word, so a window's number is exact while Redis is away, hangs, answers late, or
 call took can be refunded, for calls that were no guess after all.
 """
 
+from service.rate_limiter.deferred import DeferredCount
 from service.rate_limiter.limiter import RateLimiter
 from service.rate_limiter.rules import DAY, HOUR, Decision, Only, Rule, Tally, Usage, Window
 
-__all__ = ["DAY", "HOUR", "Decision", "Only", "RateLimiter", "Rule", "Tally", "Usage", "Window"]
+__all__ = ["DAY", "HOUR", "Decision", "DeferredCount", "Only", "RateLimiter", "Rule", "Tally", "Usage", "Window"]

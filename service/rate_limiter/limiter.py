@@ -5,10 +5,8 @@ import base64
 import hmac
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from weakref import WeakValueDictionary
@@ -18,33 +16,21 @@ from redis.asyncio import Redis
 from service import ids, outages
 from service.errors import Overloaded
 from service.outages import Outage
+from service.rate_limiter.deferred import DeferredCount
+from service.rate_limiter.full_windows import FullWindows
+from service.rate_limiter.groups import Group, Joined, entries, joined
 from service.rate_limiter.redis_windows import RedisWindows
 from service.rate_limiter.refunds import Refunds
 from service.rate_limiter.rules import CountedCall, Rule, Tally, Usage, Window, full, tally
-from service.rate_limiter.window_store import WindowStore, WindowUsage
+from service.rate_limiter.window_store import WindowStore
 
 log = logging.getLogger(__name__)
-# For so long Postgres is not asked again: about a window that it found full while Redis is away, and about resets.
+# For so many seconds Postgres is not asked again about resets.
 _NEWS = 0.2
-_NOTES = 50_000
 # Calls that ask Postgres about one window at once while Redis is away, and how long the others wait, in seconds.
 _AT_ONCE, _TURN = 4, 1.0
 # A reset is seen once its transaction is over: others may be older by then.
 _OVERLAP = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Windows that count a call together, and their names in both stores."""
-
-    windows: Sequence[Window]
-    names: Sequence[str]
-    rules: Sequence[Rule]
-    call_id: str
-
-    def places(self, moment: datetime) -> list[CountedCall]:
-        named = zip(self.names, self.rules, strict=True)
-        return [CountedCall(name, rule.limit, self.call_id, moment) for name, rule in named]
 
 
 class RateLimiter:
@@ -56,8 +42,7 @@ class RateLimiter:
         # Copied for each name: to take the key in costs as much as the rest.
         self._keyed = hmac.new(key, digestmod="sha256")
         self._refunds = Refunds(self.redis, store)
-        # Windows that Postgres has just found full: until when that is trusted, and when a place falls free.
-        self._full: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._full = FullWindows()
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._resets_read_at, self._since = -_NEWS, datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -70,73 +55,55 @@ class RateLimiter:
 
         Returns the tallies up to that one.
         """
+        begun = await self.defer_groups(groups)
+        return begun if isinstance(begun, list) else await begun.count()
+
+    async def defer_groups(self, groups: Sequence[tuple[str, Sequence[Window]]]) -> DeferredCount | list[Tally]:
+        """Count in Redis and leave Postgres to the caller; as `count_groups` where Redis lets the call not pass."""
         call_id = ids.new()
         made = [self._group(scope, windows, call_id) for scope, windows in groups]
-        in_redis = await self._count_in_redis(made)
+        together = joined(made)
+        in_redis = await self._count_in_redis(made, together)
         if all(used and not full(group.windows, used) for group, used in zip(made, in_redis, strict=True)):
-            return await self._count_in_postgres(made, in_redis)
+            return DeferredCount(made, together, in_redis, self.redis, self._store, self._full)
         tallies: list[Tally] = []
         for place, group in enumerate(made):
             if tallies and not tallies[-1].allowed:
-                await self._uncount_in_redis([group])
+                await self.redis.refund(entries([group]))
                 continue
             # Redis has left it out, since one before was full by its count; Postgres has let that pass.
             skipped = place > 0 and any(
                 used and full(g.windows, used) for g, used in zip(made[:place], in_redis, strict=False)
             )
-            (used,) = await self._count_in_redis([group]) if skipped else [in_redis[place]]
+            (used,) = await self._count_in_redis([group], joined([group])) if skipped else [in_redis[place]]
             tallies.append(await self._count_alone(group, used))
         return tallies
 
-    def _group(self, scope: str, windows: Sequence[Window], call_id: str) -> _Group:
+    def _group(self, scope: str, windows: Sequence[Window], call_id: str) -> Group:
         names = [self.key_of(scope, window.rule, window.value) for window in windows]
-        return _Group(windows, names, [window.rule for window in windows], call_id)
+        return Group(windows, names, [window.rule for window in windows], call_id)
 
-    async def _count_in_redis(self, groups: Sequence[_Group]) -> list[list[Usage] | None]:
-        names, rules, numbers = _joined(groups)
-        found = await self.redis.count(groups[0].call_id, names, rules, numbers)
+    async def _count_in_redis(self, groups: Sequence[Group], together: Joined) -> list[list[Usage] | None]:
+        found = await self.redis.count(groups[0].call_id, *together)
         if found is None:
             return [None] * len(groups)
         usages = iter(found)
         return [list(islice(usages, len(group.names))) for group in groups]
 
-    async def _uncount_in_redis(self, groups: Sequence[_Group]) -> None:
-        await self.redis.refund(_entries(groups))
-
-    async def _count_alone(self, group: _Group, in_redis: list[Usage] | None) -> Tally:
+    async def _count_alone(self, group: Group, in_redis: list[Usage] | None) -> Tally:
         """Count in one group, which Redis may have refused, or know nothing certain of."""
         if in_redis and not full(group.windows, in_redis):
-            return (await self._count_in_postgres([group], [in_redis]))[0]
+            return await self._count_in_postgres(group, in_redis)
         if in_redis and not await self._apply_resets(group.names):
             return tally(group.windows, in_redis)
         async with self._wait_for_turn(group.names):
-            if recalled := self._recall(group.names):
+            if recalled := self._full.recall(group.names):
                 return tally(group.windows, recalled)
-            return (await self._count_in_postgres([group], [None]))[0]
+            return await self._count_in_postgres(group, None)
 
-    async def _count_in_postgres(
-        self, groups: Sequence[_Group], in_redis: Sequence[Sequence[Usage] | None]
-    ) -> list[Tally]:
-        """Count in Postgres what Redis has counted, or knows nothing certain of."""
-        names, rules, numbers = _joined(groups)
-        limits, seconds = [rule.limit for rule in rules], [rule.window for rule in rules]
-        try:
-            found = await self._store.count(names, limits, seconds, numbers)
-        except BaseException:
-            # The call is not let through: who asks again while Postgres is away uses no place up.
-            self.redis.owe(_entries(groups))
-            raise
-        rows, tallies = iter(found), list[Tally]()
-        for place, (group, known) in enumerate(zip(groups, in_redis, strict=True)):
-            own = list(islice(rows, len(group.names)))
-            used = [_larger(row, known[number] if known else None) for number, row in enumerate(own)]
-            if (moment := own[0].counted_at) is None:
-                self._remember_full(group.names, group.rules, used)
-                if known:
-                    await self._uncount_in_redis(groups[place:])
-                return [*tallies, tally(group.windows, used)]
-            tallies.append(tally(group.windows, used, group.places(moment)))
-        return tallies
+    async def _count_in_postgres(self, group: Group, in_redis: list[Usage] | None) -> Tally:
+        count = DeferredCount([group], joined([group]), [in_redis], self.redis, self._store, self._full)
+        return (await count.count())[0]
 
     async def refund(self, places: Sequence[CountedCall]) -> None:
         """Free these places and no others. Never raises: one that can't be freed expires with its window."""
@@ -180,43 +147,3 @@ class RateLimiter:
         if emptied and await self.redis.empty([*emptied]):
             self._since = max(reset.at for reset in resets)
         return not emptied.isdisjoint(names)
-
-    def _remember_full(self, names: Sequence[str], rules: Sequence[Rule], used: Sequence[Usage]) -> None:
-        now = time.monotonic()
-        for name, rule, each in zip(names, rules, used, strict=True):
-            if each.before >= rule.limit:
-                self._full[name] = now + _NEWS, now + each.wait / 1_000_000
-                self._full.move_to_end(name)
-        while len(self._full) > _NOTES:
-            self._full.popitem(last=False)
-
-    def _recall(self, names: Sequence[str]) -> list[Usage] | None:
-        """Recall Postgres's last count of full windows while fresh, to keep a flood without Redis from Postgres."""
-        now = time.monotonic()
-        notes = [self._full.get(name, (0.0, 0.0)) for name in names]
-        if not any(until > now for until, _ in notes):
-            return None
-        return [Usage(_ENDLESS if until > now else 0, max(0, int((free - now) * 1_000_000))) for until, free in notes]
-
-
-def _entries(groups: Sequence[_Group]) -> list[tuple[str, str]]:
-    """List what groups hold in Redis, once it has counted them."""
-    return [(name, group.call_id) for group in groups for name in group.names]
-
-
-def _joined(groups: Sequence[_Group]) -> tuple[list[str], list[Rule], list[int]]:
-    """Join the names and rules of groups, with the number of its group for each."""
-    return (
-        [name for group in groups for name in group.names],
-        [rule for group in groups for rule in group.rules],
-        [number for number, group in enumerate(groups, 1) for _ in group.names],
-    )
-
-
-# More calls than any rule allows.
-_ENDLESS = 2**31
-
-
-def _larger(row: WindowUsage, in_redis: Usage | None) -> Usage:
-    """Take Redis's usage where it knows of more calls because Postgres has lost some."""
-    return in_redis if in_redis and in_redis.before > row.before else Usage(row.before, row.wait)

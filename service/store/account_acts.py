@@ -3,8 +3,7 @@
 Each names its act, whose row tells the outcome if the answer is lost. Jobs are named before the statement is run.
 """
 
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 
 from service import ids
@@ -14,8 +13,9 @@ from service.errors import UserExists
 from service.store import events, outbox, sessions
 from service.store.events import Actor, Event
 from service.store.members import Member
+from service.store.rate_limit_windows import Deferred
 from service.store.sessions import ClientInfo, Session
-from service.store.tokens import Kind, Token
+from service.store.tokens import CountedToken, Kind, PossibleToken, Token
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
@@ -39,26 +39,12 @@ class MailedToken:
 
 
 @dataclass(frozen=True, slots=True)
-class MemberToken:
-    """Member as found under the lock, and the token, whose fields are None where none was issued."""
+class MemberToken(PossibleToken):
+    """Member as found under the lock, and the token."""
 
     status: str
     address: str | None
     verified: bool
-    project_id: str | None
-    id: str | None
-    kind: str | None
-    user_id: str | None
-    requested_user_id: str | None
-    email: str | None
-    email_version: int | None
-    kid: str | None
-    created_at: datetime | None
-    expires_at: datetime | None
-
-    @property
-    def token(self) -> Token | None:
-        return None if self.id is None else Token(*(getattr(self, each.name) for each in fields(Token)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +55,20 @@ class SignedIn(Session):
 
 
 async def mail_token(
-    tx: UnitOfWork, act: Act, *, token: MailedToken, email: str, event: Event | None, by: Actor
+    tx: UnitOfWork, act: Act, *, token: MailedToken, email: str, event: Event | None, by: Actor, deferred: Deferred
 ) -> Token:
     """Issue a token for an address, whoever has it, and owe its mail. An event waits for the worker to find the user.
 
-    The same rows are written for every address.
+    The same rows are written for every address. Raises TooManyRequests as `deferred` does.
     """
-    issued = await _sql.one(
-        tx, "mail_token", Token, **_act(act), email=email, invitation_id=token.invitation_id, **_mailed(tx, token),
-        **events.facts(event, by),
+    found = await _sql.one(
+        tx, "mail_token", CountedToken, windows=deferred.windows, **_act(act), email=email,
+        invitation_id=token.invitation_id, **_mailed(tx, token), **events.facts(event, by),
     )  # fmt: skip
-    assert issued is not None  # noqa: S101 - an insert that returns always has a row
+    assert found is not None  # noqa: S101 - the function always returns a row
+    deferred.settle(found)
+    issued = found.token
+    assert issued is not None  # noqa: S101 - what is not refused is issued
     _count_mailed(tx, token)
     return issued
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from service.db import Executor, Queries
 
@@ -19,6 +20,36 @@ class Window:
     before: int
     wait: int
     counted_at: datetime | None
+
+
+class CountedCall(Protocol):
+    """Answer of a statement that counts a call, if it was given windows, before it does more."""
+
+    @property
+    def usages(self) -> str | None: ...
+    @property
+    def counted_at(self) -> datetime | None: ...
+    @property
+    def refused(self) -> int | None: ...
+
+
+class Deferred(Protocol):
+    """A count that is left to a statement which does more: a text of `lines`, None where everything is counted."""
+
+    @property
+    def windows(self) -> str | None: ...
+
+    def settle(self, counted: CountedCall) -> None:
+        """Take the statement's answer. Raises TooManyRequests where a window is full: it did nothing else then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A call that was counted: a line "before wait" for each window, its moment, the first group that refuses it."""
+
+    usages: str | None
+    counted_at: datetime | None
+    refused: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +76,10 @@ class Store:
         self, names: Sequence[str], limits: Sequence[int], seconds: Sequence[int], groups: Sequence[int] = ()
     ) -> list[Window]:
         """Count a call in every window of a group or in none, and in none after a group that is full."""
-        return await _sql.all(
-            self.conn, "count_in_windows", Window,
-            names="\n".join(names), limits=_lines(limits), seconds=_lines(seconds),
-            groups=_lines(groups or [1] * len(names)),
-        )  # fmt: skip
+        groups = groups or [1] * len(names)
+        counted = await _sql.one(self.conn, "count_in_windows", Counted, windows=lines(names, limits, seconds, groups))
+        assert counted  # noqa: S101 - the function always returns a row
+        return read(counted, groups)
 
     async def count_many(self, name: str, *, limit: int, seconds: int, calls: int) -> list[Window]:
         """Count so many calls in one window, each if there is room for it; one answer a call."""
@@ -59,7 +89,7 @@ class Store:
 
     async def give_back(self, names: Sequence[str], limits: Sequence[int], moments: Sequence[datetime]) -> None:
         """Take the calls of these moments out of the windows again."""
-        facts = {"names": "\n".join(names), "limits": _lines(limits), "moments": list(moments)}
+        facts = {"names": " ".join(names), "limits": _numbers(limits), "moments": list(moments)}
         await _sql.value(self.conn, "refund_attempts", **facts)
 
     async def resets(self, since: datetime) -> list[Reset]:
@@ -67,8 +97,22 @@ class Store:
         return await _sql.all(self.conn, "find_resets", Reset, since=since)
 
 
-def _lines(numbers: Sequence[int]) -> str:
-    return "\n".join(map(str, numbers))
+def lines(names: Sequence[str], limits: Sequence[int], seconds: Sequence[int], groups: Sequence[int]) -> str:
+    """Return windows as the statements take them that count a call, and may do more."""
+    return "\n".join((" ".join(names), _numbers(limits), _numbers(seconds), _numbers(groups)))
+
+
+def read(counted: CountedCall, groups: Sequence[int]) -> list[Window]:
+    """Read such a statement's answer; `groups` has the number of its group for each window."""
+    moment, refused, found = counted.counted_at, counted.refused, []
+    for line, group in zip((counted.usages or "").split("\n"), groups, strict=True):
+        before, wait = line.split(" ")
+        found.append(Window(int(before), int(wait), moment if refused is None or group < refused else None))
+    return found
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    return " ".join(map(str, numbers))
 
 
 async def find(conn: Executor, names: Sequence[str], seconds: Sequence[int]) -> list[Held]:

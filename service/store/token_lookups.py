@@ -8,7 +8,8 @@ from service.crypto import link_secrets
 from service.crypto.key_derivation import KeyRing
 from service.db import Executor, Queries
 from service.store import missed_guesses, token_secrets
-from service.store.tokens import Kind, Token
+from service.store.rate_limit_windows import Deferred
+from service.store.tokens import CountedToken, Kind, Token
 
 _sql = Queries("token_lookups")
 _GUESSES = 5
@@ -24,18 +25,23 @@ async def find_by_secret(
     user_id: str | None,
     secret: str,
     ring: KeyRing,
+    deferred: Deferred | None = None,
 ) -> Token | None:
     """Find the live token that this secret opens, or None; the attempt counts either way.
 
-    With `user_id` it has to be that user's. A text that is no secret is refused without a query.
+    With `user_id` it has to be that user's. A text that is no secret is refused without a query. Raises TooManyRequests
+    as `deferred` does.
     """
     id_ = link_secrets.token_id(secret)
     if id_ is None:
         return None
     kinds = [kind] if isinstance(kind, Kind) else [*kind]
     facts = {"project_id": project_id, "id": id_, "kinds": kinds, "slot": missed_guesses.pick_slot()}
-    token = await _sql.one(conn, "count_attempt", Token, **facts)
-    return token_secrets.match_link(token, user_id=user_id, secret=secret, ring=ring)
+    found = await _sql.one(conn, "count_attempt", CountedToken, windows=deferred and deferred.windows, **facts)
+    assert found is not None  # noqa: S101 - the function always returns a row
+    if deferred:
+        deferred.settle(found)
+    return token_secrets.match_link(found.token, user_id=user_id, secret=secret, ring=ring)
 
 
 async def find_unused(

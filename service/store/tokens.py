@@ -1,8 +1,9 @@
 """One-time tokens. The row is stored, the secret is derived from it whenever it is needed (token_secrets.py)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import TypeVar
 
 from service import ids
@@ -63,6 +64,38 @@ class Token:
     kid: str
     created_at: datetime
     expires_at: datetime
+
+
+_fields_of = attrgetter(*(each.name for each in fields(Token)))
+
+
+@dataclass(frozen=True, slots=True)
+class PossibleToken:
+    """Token of a statement that may have none: its fields are None then."""
+
+    project_id: str | None
+    id: str | None
+    kind: str | None
+    user_id: str | None
+    requested_user_id: str | None
+    email: str | None
+    email_version: int | None
+    kid: str | None
+    created_at: datetime | None
+    expires_at: datetime | None
+
+    @property
+    def token(self) -> Token | None:
+        return None if self.id is None else Token(*_fields_of(self))
+
+
+@dataclass(frozen=True, slots=True)
+class CountedToken(PossibleToken):
+    """Token of a statement that counts the call first, and has none where it is refused (rate_limit_windows.py)."""
+
+    usages: str | None
+    counted_at: datetime | None
+    refused: int | None
 
 
 @dataclass(frozen=True, slots=True)

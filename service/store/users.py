@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 from service.db import Executor, Queries
 from service.errors import UserExists
+from service.store.rate_limit_windows import Deferred
 
 _sql = Queries("users")
 Status = Literal["unactivated", "active", "blocked"]
@@ -40,6 +41,15 @@ class User:
     def label(self) -> str:
         """Name under which an authenticator shows the account."""
         return self.email or self.phone or self.name or self.id
+
+
+@dataclass(frozen=True, slots=True)
+class UserToSignIn(User):
+    """User, or nobody, whose id is empty, of a statement that counts the call first (rate_limit_windows.py)."""
+
+    usages: str | None
+    counted_at: datetime | None
+    refused: int | None
 
 
 AnyUser = TypeVar("AnyUser", bound=User)
@@ -89,10 +99,17 @@ async def find_by_email(conn: Executor, project_id: str, *, email: str) -> User 
     return await with_targets(conn, _sql.one(conn, "find_user_by_email", User, project_id=project_id, email=email))
 
 
-async def find_to_sign_in(conn: Executor, project_id: str, *, email: str) -> User | None:
-    """Find a user by address, without targets. Where there is none as much is read and decoded."""
-    found = await _sql.one(conn, "find_user_to_sign_in", User, project_id=project_id, email=email)
-    return found if found is not None and found.id else None
+async def find_to_sign_in(conn: Executor, project_id: str, *, email: str, deferred: Deferred) -> User | None:
+    """Find a user by address, without targets. Where there is none as much is read and decoded.
+
+    Raises TooManyRequests as `deferred` does.
+    """
+    found = await _sql.one(
+        conn, "find_user_to_sign_in", UserToSignIn, windows=deferred.windows, project_id=project_id, email=email
+    )
+    assert found is not None  # noqa: S101 - the function always returns a row
+    deferred.settle(found)
+    return found if found.id else None
 
 
 async def lock(conn: Executor, project_id: str, *, user_id: str) -> User | None:

@@ -1,25 +1,11 @@
--- name: mail_token(act, project_id, token_id, kind, requested_user_id, invitation_id, email, kid, seconds, mail_id, letter, locale, facts, message_id, event_id, event, ip, user_agent, traceparent) -> Token
--- Token, mail and event of an address, whoever has it: the same rows for each. Without `event` there is none.
-with act as (
-    insert into acts (project_id, id) values (:project_id, :act)
-), token as (
-    insert into tokens (project_id, id, kind, asked_as, invitation_id, email, kid, expires_at)
-    values (:project_id, :token_id, :kind, :requested_user_id, :invitation_id, :email, :kid,
-        now() + make_interval(secs => :seconds))
-    returning *
-), mail as (
-    insert into mails (project_id, id, letter, token_id, recipient, locale, facts, deadline_at, message_id,
-        traceparent)
-    select project_id, :mail_id::uuid, :letter, id, email, :locale, :facts::jsonb, expires_at, :message_id,
-        :traceparent
-    from token
-), event as (
-    insert into events (project_id, id, name, token_id, ready, ip, user_agent, traceparent)
-    select project_id, :event_id::uuid, :event::text, id, false, :ip, :user_agent, :traceparent from token
-    where :event::text is not null
-)
-select project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at
-from token;
+-- name: mail_token(windows, act, project_id, token_id, kind, requested_user_id, invitation_id, email, kid, seconds, mail_id, letter, locale, facts, message_id, event_id, event, ip, user_agent, traceparent) -> CountedToken
+-- Token, mail and event of an address, whoever has it: the same rows for each. Without `event` there is none. With
+-- `windows` the call is counted first, and no token is issued if one is full.
+select (m.token).project_id, (m.token).id, (m.token).kind, (m.token).user_id, (m.token).asked_as as requested_user_id,
+    (m.token).email, (m.token).email_version, (m.token).kid, (m.token).created_at, (m.token).expires_at, m.usages,
+    m.counted_at, m.refused
+from mail_token(:windows, :project_id, :act, :token_id, :kind, :requested_user_id, :invitation_id, :email, :kid, :seconds,
+    :mail_id, :letter, :locale, :facts, :message_id, :event_id, :event, :ip, :user_agent, :traceparent) m;
 
 -- name: mail_token_to_member(act, project_id, user_id, session_id, email, refuse_verified, token_id, kind, requested_user_id, kid, seconds, mail_id, letter, locale, facts, message_id, event_id, event, ip, user_agent, traceparent) -> MemberToken?
 -- No row if the session has ended. No token if the member was blocked, or the address changed or was proved meanwhile.
@@ -48,8 +34,8 @@ with member as (
 ), act as (
     insert into acts (project_id, id) select project_id, :act::uuid from token
 )
-select m.status, m.email as address, m.email_verified as verified, t.project_id, t.id, t.kind, t.user_id,
-    t.asked_as as requested_user_id, t.email, t.email_version, t.kid, t.created_at, t.expires_at
+select t.project_id, t.id, t.kind, t.user_id, t.asked_as as requested_user_id, t.email, t.email_version, t.kid,
+    t.created_at, t.expires_at, m.status, m.email as address, m.email_verified as verified
 from member m left join token t on true;
 
 -- name: create_account(act, project_id, id, email, name, password_hash, event_id, event, ip, user_agent, traceparent) -> User?

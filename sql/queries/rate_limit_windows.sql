@@ -1,21 +1,17 @@
--- name: count_in_windows(names, limits, seconds, groups) -> Window*
--- One row a window, in the order of the names. The groups rise. Each list is a text of lines, the driver's arrays cost
--- it as much as the rest of the call.
-select before, wait, counted_at
-from count_in_windows(string_to_array(:names, E'\n'), string_to_array(:limits, E'\n')::int[],
-    string_to_array(:seconds, E'\n')::int[], string_to_array(:groups, E'\n')::int[]);
+-- name: count_in_windows(windows) -> Counted?
+-- Lines of names, limits, seconds and groups, which rise.
+select usages, counted_at, refused from count_in_windows(:windows);
 
 -- name: count_many_in_window(name, limit, seconds, calls) -> Window*
 -- One row a call. The call's number makes each count anew: without it one answer would stand for all.
-select w.before, w.wait, w.counted_at from generate_series(1, :calls::int) as number
-cross join lateral count_in_windows(
-    array[:name::text], array[:limit::int + 0 * number], array[:seconds::int], array[1]
-) w
+select split_part(w.usages, ' ', 1)::int as before, split_part(w.usages, ' ', 2)::bigint as wait,
+    case when w.refused is null then w.counted_at end as counted_at
+from generate_series(1, :calls::int) as number
+cross join lateral count_in_windows(concat_ws(E'\n', :name::text, :limit::int + 0 * number, :seconds::int, 1)) w
 order by number;
 
 -- name: refund_attempts(names, limits, moments)
--- Names and limits are lines, as above.
-select give_back(string_to_array(:names, E'\n'), string_to_array(:limits, E'\n')::int[], :moments::timestamptz[]);
+select give_back(string_to_array(:names, ' '), string_to_array(:limits, ' ')::int[], :moments::timestamptz[]);
 
 -- name: delete_windows(names)
 delete from windows where name = any(:names::text[]);

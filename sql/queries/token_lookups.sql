@@ -1,17 +1,9 @@
--- name: count_attempt(project_id, id, kinds, slot) -> Token?
--- Counted before the secret is compared, in a transaction of its own, so that parallel guesses count too.
--- A guess at no token is one write as well: else the time of a commit would tell whether the link is still valid.
-with counted as (
-    update tokens set attempts = attempts + 1
-    where project_id = :project_id and id = :id and kind = any(:kinds) and attempts < 5 and expires_at > now()
-        and approved_at is null
-    returning project_id, id, kind, user_id, asked_as as requested_user_id, email, email_version, kid, created_at, expires_at
-), missed as (
-    insert into missed_guesses (project_id, slot, guesses)
-    select :project_id, :slot, 1 where not exists (select from counted)
-    on conflict (project_id, slot) do update set guesses = missed_guesses.guesses + 1
-)
-select project_id, id, kind, user_id, requested_user_id, email, email_version, kid, created_at, expires_at from counted;
+-- name: count_attempt(windows, project_id, id, kinds, slot) -> CountedToken?
+-- With `windows` the call is counted first, and no attempt if one is full.
+select (a.token).project_id, (a.token).id, (a.token).kind, (a.token).user_id, (a.token).asked_as as requested_user_id,
+    (a.token).email, (a.token).email_version, (a.token).kid, (a.token).created_at, (a.token).expires_at, a.usages,
+    a.counted_at, a.refused
+from count_attempt(:windows, :project_id, :id, :kinds, :slot) a;
 
 -- name: find_live_token(project_id, id, kind) -> Token?
 -- An approved link is that of the browser which asked for it alone.

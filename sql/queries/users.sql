@@ -20,20 +20,13 @@ select project_id, id, email, email_version, email_verified, name, password_hash
     case when has_targets then null else '[]' end as targets
 from users where project_id = :project_id and email = :email;
 
--- name: find_user_to_sign_in(project_id, email) -> User?
--- Of nobody a row is made up, without an id: to read and decode a user takes microseconds that would tell. No targets,
--- which nothing of a sign-in shows.
-with found as materialized (
-    select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at,
-        status, labels, prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version,
-        phone_verified_at is not null as phone_verified, '[]' as targets
-    from users where project_id = :project_id and email = :email
-)
-select * from found
-union all
-select :project_id, '', :email, 1, false, '', repeat('x', 97), now(), 'active', '{}', '{}', now(), now(), now(), false,
-    null, 0, false, '[]'
-where not exists (select from found);
+-- name: find_user_to_sign_in(windows, project_id, email) -> UserToSignIn?
+-- Of nobody a row is made up, without an id. With `windows` the call is counted first, and nobody is looked for if one
+-- is full. No targets.
+select project_id, id, email, email_version, email_verified, name, password_hash, password_updated_at, status, labels,
+    prefs, created_at, updated_at, accessed_at, mfa, phone, phone_version, phone_verified, targets, usages, counted_at,
+    refused
+from find_user_to_sign_in(:windows, :project_id, :email);
 
 -- name: list_targets_of_users(project_id, user_ids) -> UserTargets*
 -- As JSON, of those who have any; few do. Oldest first.

@@ -13,7 +13,7 @@ from service import failpoints, outages
 from service.db import Pool
 from service.errors import Overloaded
 from service.outages import Outage, ServerUnavailable
-from service.rate_limiter import DAY, HOUR, Decision, RateLimiter, Rule, Window, limiter, redis_windows
+from service.rate_limiter import DAY, HOUR, Decision, RateLimiter, Rule, Window, full_windows, limiter, redis_windows
 from service.rate_limiter.redis_windows import RedisWindows
 from service.rate_limiter.rules import Usage, tally
 from service.store import rate_limit_windows
@@ -154,7 +154,7 @@ async def test_what_is_remembered_is_asked_again_soon(
     alone: RateLimiter, store: CountingStore, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ):
     """A place that falls free is given out, however long the window is."""
-    monkeypatch.setattr(limiter, "_NEWS", 0.05)
+    monkeypatch.setattr(full_windows, "_NEWS", 0.05)
     await allowed(alone, 3)
     await pool.execute("delete from windows")
 
@@ -168,13 +168,13 @@ async def test_the_newest_full_windows_are_remembered(
     alone: RateLimiter, store: CountingStore, monkeypatch: pytest.MonkeyPatch
 ):
     """Beyond the maximum the oldest window goes."""
-    monkeypatch.setattr(limiter, "_NOTES", 2)
-    monkeypatch.setattr(limiter, "_NEWS", 60.0)
+    monkeypatch.setattr(full_windows, "_NOTES", 2)
+    monkeypatch.setattr(full_windows, "_NEWS", 60.0)
     one = replace(TWO, limit=1)
     for value in "abc":
         for _ in range(2):
             await alone.count("shop", [Window(one, value)])
-    assert list(alone._full) == [alone.key_of("shop", one, value) for value in "bc"]
+    assert list(alone._full.notes) == [alone.key_of("shop", one, value) for value in "bc"]
 
 
 async def test_the_larger_number_of_the_two_counts(limits: RateLimiter, redis: Redis, pool: Pool):
@@ -240,7 +240,8 @@ async def test_an_operators_resets_reach_redis(
     limits: RateLimiter, pool: Pool, monkeypatch: pytest.MonkeyPatch, redis: Redis
 ):
     """Each reset of a window frees all its places, the second as the first; one of another window frees none."""
-    monkeypatch.setattr(limiter, "_NEWS", 60.0)
+    for module in (limiter, full_windows):
+        monkeypatch.setattr(module, "_NEWS", 60.0)
     mine, other = limits.key_of("shop", TWO, "x"), limits.key_of("shop", TWO, "y")
     for _ in range(2):
         limits._resets_read_at = -60.0
@@ -254,7 +255,7 @@ async def test_an_operators_resets_reach_redis(
         assert await allowed(limits, 3) == [True, True, False]
         await pool.execute("delete from windows; delete from window_resets")
         await redis.flushdb()
-        limits._full.clear()
+        limits._full.notes.clear()
 
 
 async def test_a_refusal_stands_where_resets_cant_be_read(

@@ -18,7 +18,7 @@ from devstack.servers import free_port
 from service.app import make
 from service.db import Pool
 from service.http.rate_limit_keys import mailbox_key, windows_of_address
-from service.rate_limiter import HOUR, RateLimiter, Rule, Window, limiter, redis_windows
+from service.rate_limiter import HOUR, RateLimiter, Rule, Window, full_windows, redis_windows
 from service.settings import Settings
 from service.store import projects, rate_limit_windows
 from service.store.tokens import Kind
@@ -277,13 +277,13 @@ async def test_s78_many_at_once_get_exactly_the_limit(waiting: Pool, limit: int)
 async def test_s78_a_wide_window_is_one_small_row(pool: Pool):
     """A moment stands for several calls where a window is wide; none leaves too early, and each can be given back."""
     store = rate_limit_windows.Store(pool)
-    taken = [(await store.count(["x"], [3_000], [HOUR]))[0].counted_at for _ in range(7)]
-    assert (await pool.fetchrow("select many from windows"))[0] == [3, 3, 1]
-    await store.give_back(["x", "x"], [3_000, 3_000], [taken[0], taken[4]])
-    assert (await pool.fetchrow("select many from windows"))[0] == [2, 2, 1]
-    assert (await rate_limit_windows.find(pool, ["x"], [HOUR]))[0].before == 5
-    await store.give_back(["x"], [3_000], [taken[6]])
-    assert (await pool.fetchrow("select many from windows"))[0] == [2, 2]
+    taken = [(await store.count(["x"], [1_100], [HOUR]))[0].counted_at for _ in range(23)]
+    assert (await pool.fetchrow("select many from windows"))[0] == [11, 11, 1]
+    await store.give_back(["x", "x"], [1_100, 1_100], [taken[0], taken[12]])
+    assert (await pool.fetchrow("select many from windows"))[0] == [10, 10, 1]
+    assert (await rate_limit_windows.find(pool, ["x"], [HOUR]))[0].before == 21
+    await store.give_back(["x"], [1_100], [taken[22]])
+    assert (await pool.fetchrow("select many from windows"))[0] == [10, 10]
 
 
 async def test_s78_left_over_windows_go_away(pool: Pool):
@@ -346,11 +346,11 @@ async def test_s79_a_hundred_thousand_keys_stay_small_and_pass(redis: Redis, poo
 
 async def test_s79_the_process_keeps_a_bounded_number(monkeypatch: pytest.MonkeyPatch, away: Settings, pool: Pool):
     """While Redis is away, full windows push each other out, not the process out of its memory."""
-    monkeypatch.setattr(limiter, "_NOTES", 100)
+    monkeypatch.setattr(full_windows, "_NOTES", 100)
     limits, one = counter(Redis.from_url(away.redis_url.get_secret_value()), pool), replace(TEN, limit=1)
     for number in range(300):
         await limits.count("shop", [Window(one, f"{number // 2}")])
-    assert len(limits._full) == 100
+    assert len(limits._full.notes) == 100
 
 
 async def test_a_project_has_numbers_of_its_own(api: Api, pool: Pool):

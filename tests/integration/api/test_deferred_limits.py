@@ -1,0 +1,140 @@
+"""Limits that the statement of what they guard counts in Postgres: as exact as those that are counted before it."""
+
+import asyncio
+
+import pytest
+from redis.asyncio import Redis
+
+from service import failpoints
+from service.db import Pool
+from service.http.middleware import SERVICES
+from service.rate_limiter import HOUR
+from service.settings import Settings
+from service.store import projects
+from service.store.tokens import Kind
+from testkit.api import Api
+from testkit.proofs import Post
+
+pytestmark = pytest.mark.usefixtures("cheap", "disarmed")
+ANN = {"email": "ann@example.com", "password": "correct horse"}
+ASK = {"email": ANN["email"], "url": "http://localhost/reset"}
+RECOVERY, SIGN_IN = "/v1/account/recovery", "/v1/account/sessions/email"
+
+
+async def counted(pool: Pool, rule: str) -> int:
+    """Calls that a rule's windows hold in Postgres."""
+    rows = await pool.fetch("select many from windows where name like '%:' || $1 || ':%'", rule)
+    return sum(sum(row[0]) for row in rows)
+
+
+async def in_redis(redis: Redis) -> int:
+    return sum([await redis.zcard(key) for key in await redis.keys("rl:*")])
+
+
+async def rows(pool: Pool) -> tuple[int, ...]:
+    """Count the tokens, mails and events that requests for a link have written."""
+    return tuple(
+        await pool.fetchrow(
+            "select (select count(*) from tokens), (select count(*) from mails), (select count(*) from events)"
+        )
+    )
+
+
+@pytest.mark.parametrize("rule", ["create_recovery.email", "mail.hour"])
+async def test_an_act_that_postgres_refuses_writes_nothing(api: Api, pool: Pool, redis: Redis, rule: str):
+    """Redis has lost its windows and lets the call pass: it is refused all the same, and counts nowhere."""
+    await projects.set_limit(pool, "shop", rule=rule, numbers=[2, HOUR])
+    api.client.server.app[SERVICES].projects._seen.clear()
+    for _ in range(2):
+        assert (await api.call("POST", RECOVERY, json=ASK)).status == 201
+    before, windows = await rows(pool), await pool.fetch("select name, many from windows order by name")
+    await redis.flushdb()
+    answer = await api.call("POST", RECOVERY, json=ASK)
+    assert (answer.status, answer.data["type"]) == (429, "general_rate_limit_exceeded")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert await rows(pool) == before == (2, 2, 2)
+    # Only the window of all calls of an address keeps a call that a quota refuses.
+    kept = {"create_recovery.email": 0, "mail.hour": 1}[rule]
+    assert await counted(pool, "create_recovery.ip") == 2 + kept
+    assert sum(sum(row["many"]) for row in windows) + kept == sum(
+        sum(row[0]) for row in await pool.fetch("select many from windows")
+    )
+    assert await in_redis(redis) == kept
+
+
+async def test_a_sign_in_that_postgres_refuses_looks_for_nobody(api: Api, pool: Pool, redis: Redis):
+    """The right password of a user who exists gets the same refusal as any other."""
+    await api.sign_up()
+    await projects.set_limit(pool, "shop", rule="create_session.email", numbers=[1, HOUR])
+    api.client.server.app[SERVICES].projects._seen.clear()
+    assert (await api.call("POST", SIGN_IN, json=ANN | {"password": "wrong horse"})).status == 401
+    await redis.flushdb()
+    assert (await api.call("POST", SIGN_IN, json=ANN)).status == 429
+    assert (await pool.fetchrow("select count(*) from sessions"))[0] == 0
+
+
+async def test_a_secret_that_postgres_refuses_is_no_attempt(api: Api, pool: Pool, redis: Redis, settings: Settings):
+    """A right link is worth as much after a refusal as before it."""
+    user_id = (await api.sign_up())["$id"]
+    proof = await Post(pool, settings).issue(Kind.RECOVERY, user_id)
+    await projects.set_limit(pool, "shop", rule="update_recovery.ip", numbers=[1, HOUR])
+    api.client.server.app[SERVICES].projects._seen.clear()
+    assert (await api.call("PUT", RECOVERY, json=proof.body | {"secret": "0" * 64})).status == 401
+    await redis.flushdb()
+    assert (await api.call("PUT", RECOVERY, json=proof.body)).status == 429
+    assert (await pool.fetchrow("select attempts from tokens"))[0] == 0
+
+
+async def test_a_call_that_is_refused_for_another_reason_counts(api: Api, pool: Pool):
+    """Passwords that differ are refused before the statement that would count, and the guess counts all the same."""
+    body = {"userId": "ann", "secret": "0" * 64, "password": "correct horse", "passwordAgain": "another horse"}
+    found = [(await api.call("PUT", RECOVERY, json=body)).status for _ in range(11)]
+    assert found == [400] * 10 + [429]
+    assert await counted(pool, "update_recovery.userId") == 10
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+async def test_f03_a_call_whose_answer_is_lost_counts_once(api: Api, pool: Pool, redis: Redis, side: str):
+    """Run again or found to be done: the windows have one call, and the answer shows them."""
+    failpoints.arm(f"db.mail_token.{side}:raise:1")
+    answer = await api.call("POST", RECOVERY, json=ASK)
+    assert (answer.status, answer.headers["X-RateLimit-Remaining"]) == (201, "99")
+    assert await rows(pool) == (1, 1, 1)
+    assert {await counted(pool, rule) for rule in ("create_recovery.email", "create_recovery.ip", "mail.hour")} == {1}
+    assert await in_redis(redis) == (await pool.fetchrow("select count(*) from windows"))[0]
+
+
+async def test_a_call_that_postgres_cannot_count_keeps_no_place_in_redis(api: Api, pool: Pool, redis: Redis):
+    """A client that asks again after a 503 uses no place up."""
+    async with pool.connection() as connection, connection.transaction():
+        await connection.execute("lock table mails")
+        assert (await api.call("POST", RECOVERY, json=ASK)).status == 503
+    assert (await rows(pool), await counted(pool, "create_recovery.email")) == ((0, 0, 0), 0)
+    assert await in_redis(redis) == 0
+
+
+async def test_calls_at_once_are_counted_exactly(api: Api, pool: Pool, redis: Redis):
+    """Each act counts itself: of thirty for one mailbox ten are done, and a slow Redis changes nothing."""
+    await redis.flushdb()
+    answers = await asyncio.gather(*(api.call("POST", RECOVERY, json=ASK) for _ in range(30)))
+    assert sorted(answer.status for answer in answers) == [201] * 10 + [429] * 20
+    assert await rows(pool) == (10, 10, 10)
+
+
+async def test_a_dry_run_lets_a_full_window_pass(api: Api, pool: Pool, redis: Redis):
+    """An observed limit is counted before the act, which is done in any case."""
+    await projects.change(pool, "shop", limits_dry_run=True)
+    await projects.set_limit(pool, "shop", rule="create_recovery.email", numbers=[1, HOUR])
+    api.client.server.app[SERVICES].projects._seen.clear()
+    assert [(await api.call("POST", RECOVERY, json=ASK)).status for _ in range(3)] == [201] * 3
+    assert await rows(pool) == (3, 3, 3)
+
+
+async def test_a_release_before_counts_in_the_same_windows(api: Api, pool: Pool):
+    """During an upgrade a process may count by the function of the release before: no call is counted by neither."""
+    assert (await api.call("POST", RECOVERY, json=ASK)).status == 201
+    (name,) = [row[0] for row in await pool.fetch("select name from windows where name like '%create_recovery.email%'")]
+    old = "select before, counted_at from count_in_windows(array[$1::text], array[10], array[3600], array[1])"
+    assert [(await pool.fetchrow(old, name))["before"] for _ in range(4)] == [1, 2, 3, 4]
+    found = [(await api.call("POST", RECOVERY, json=ASK)).status for _ in range(6)]
+    assert found == [201] * 5 + [429]
