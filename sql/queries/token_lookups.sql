@@ -1,9 +1,11 @@
 -- name: count_attempt(windows, project_id, id, kinds, slot) -> CountedToken?
--- With `windows` the call is counted first, and no attempt if one is full.
+-- With `windows` the call is counted first, and no attempt if one is full. No read, which the pool would run again where
+-- its answer is lost: that would count twice.
+with a as materialized (select * from count_attempt(:windows, :project_id, :id, :kinds, :slot))
 select (a.token).project_id, (a.token).id, (a.token).kind, (a.token).user_id, (a.token).asked_as as requested_user_id,
     (a.token).email, (a.token).email_version, (a.token).kid, (a.token).created_at, (a.token).expires_at, a.usages,
     a.counted_at, a.refused
-from count_attempt(:windows, :project_id, :id, :kinds, :slot) a;
+from a;
 
 -- name: find_live_token(project_id, id, kind) -> Token?
 -- An approved link is that of the browser which asked for it alone.

@@ -83,7 +83,7 @@ async def test_recovery_asks_postgres_the_same_for_everyone(aiohttp_client, peop
         await ask(api, email)
         await asyncio.sleep(0)  # loggers are called in the loop's next round
         statements[name] = [query for query in asked if "from projects" not in query]
-    assert len(statements["known"]) == 2  # its limits with its quota, and the act
+    assert len(statements["known"]) == 1  # its limits, its quota and the act
     assert len({tuple(queries) for queries in statements.values()}) == 1, statements
 
 
