@@ -29,7 +29,7 @@ FACTS: dict[str, Any] = {
     "session_id": f"{9:020x}", "secret_hash": sha256(b"9").digest(), "phone": "+4915100000010", "states": None,
     "since": _NOW - timedelta(days=800), "seconds": 3600, "days": 30, "months": 12, "limit": 25, "offset": 0,
     "skipped": 0, "most": 500, "by": "created_at", "ids": None, "kid": "bench", "uuid": UUID(int=0),
-    "endpoint_id": "hook",
+    "endpoint_id": "hook", "windows": "x y\n100000 100000\n60 3600\n1 1",
 }  # fmt: skip
 # Users found by a text at the most, and users and mails of a window, as the service asks for them.
 _FEW, _WINDOW, _WINDOW_BY_AGE, _MAILS, _COUNTED = 1_000, 5_000, 20_000, 10_000, 5_000
@@ -134,7 +134,6 @@ OWN: dict[str, dict[str, Any]] = {
     "enqueue_sms": {"id": UUID(int=1), "kind": "phone_login"},
     "create_oauth_flow": {"kind": "session"},
     "create_invitation": {"email": "guest@example.com", "code_hash": None},
-    "count_in_windows": {"names": "x", "limits": "10", "seconds": "60", "groups": "1"},
     "refund_attempts": {"names": "x", "limits": "10", "moments": []},
     "create_target": {"id": "new", "provider_type": "push", "session_id": None},
     "write_security_log": {"rows": []},
