@@ -102,8 +102,8 @@ def _signature(algorithm: Algorithm) -> float:
 async def lay_out(ground: Ground, members: list[Member], kind: Kind) -> None:
     """Insert rows as the API does, but held back by a lease; their wake-up comes when they are let go.
 
-    The tables are vacuumed, as autovacuum does with tables that change: a throw-away server has it off, and claims would
-    read through the rows of all turns before.
+    The tables are vacuumed, as autovacuum does with tables that change: a throw-away server has it off, and claims
+    would read through the rows of all turns before.
     """
     slots = asyncio.Semaphore(4)
 
