@@ -14,10 +14,13 @@ order by number;
 select give_back(string_to_array(:names, ' '), string_to_array(:limits, ' ')::int[], :moments::timestamptz[]);
 
 -- name: delete_windows(names)
-delete from windows where name = any(:names::text[]);
+-- In the order in which calls lock them: else a reset and a call could wait for each other.
+delete from windows where name in (
+    select name from windows where name = any(:names::text[]) order by name for update
+);
 
 -- name: record_resets(names)
-insert into window_resets (name) select unnest(:names::text[])
+insert into window_resets (name) select unnest(:names::text[]) order by 1
 on conflict (name) do update set at = excluded.at;
 
 -- name: delete_old_resets()

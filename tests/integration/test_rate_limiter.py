@@ -258,6 +258,19 @@ async def test_an_operators_resets_reach_redis(
         limits._full.notes.clear()
 
 
+async def test_a_reset_locks_windows_in_the_order_of_calls(pool: Pool):
+    """A reset that waits for one window holds none behind it: else it and a call would wait for each other."""
+    for name in "ba":
+        await rate_limit_windows.Store(pool).count([name], [2], [HOUR])
+    async with pool.connection() as connection, connection.transaction():
+        await connection.execute("select from windows where name = 'a' for update")
+        reset = asyncio.create_task(rate_limit_windows.reset(pool, ["b", "a"]))
+        waits = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        await until(lambda: pool.fetchrow(waits), what="the reset waits for nothing")
+        await connection.execute("select from windows where name = 'b' for update nowait")
+    assert await reset == 2
+
+
 async def test_a_refusal_stands_where_resets_cant_be_read(
     limits: RateLimiter, store: CountingStore, pool: Pool, caplog: pytest.LogCaptureFixture
 ):
