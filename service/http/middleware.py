@@ -169,6 +169,8 @@ async def _open_request(ctx: RequestContext, route: Route | None) -> web.Respons
     try:
         await authorization.authorize(ctx, route)
         response = await _handle(ctx, route)
+    except Overloaded:
+        raise  # nothing was done: it keeps no place, and whoever waited for Postgres in vain does not wait again
     except AccountError:
         await rate_limits.settle_alone(ctx)  # a call that is refused for another reason counts as well
         raise
@@ -182,7 +184,10 @@ async def _open_request(ctx: RequestContext, route: Route | None) -> web.Respons
 
 
 def _handle(ctx: RequestContext, route: Route) -> Awaitable[web.Response]:
-    """Run the handler; a write is run again where a fault certainly undid it. Limits have counted, the body is read."""
+    """Run the handler; a write is run again where a fault certainly undid it.
+
+    The body is read. Limits have counted, or the handler's first statement is to.
+    """
     if route.method == "GET":  # the pool repeats each read
         return route.handler(ctx)
     before, counted = len(ctx.headers), ctx.asked

@@ -165,8 +165,12 @@ def _stays_counted(only: Only, status: int, fault: AccountError | None) -> bool:
 
 
 async def charge(ctx: RequestContext, counted: Sequence[Window]) -> Tally | None:
-    """Count in windows of the project, None if there are none. Raises TooManyRequests where one is full."""
+    """Count in windows of the project, None if there are none. Raises TooManyRequests where one is full.
+
+    What is deferred is counted in any case: the caller goes on to look something up.
+    """
     if not counted:
+        await settle_alone(ctx)
         return None
     tally = await count(ctx, ctx.project.id, counted)
     enforce(ctx, tally)

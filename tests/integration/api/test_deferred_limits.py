@@ -113,6 +113,36 @@ async def test_a_call_that_postgres_cannot_count_keeps_no_place_in_redis(api: Ap
     assert await in_redis(redis) == 0
 
 
+async def test_a_call_without_a_connection_waits_once(api: Api, pool: Pool, redis: Redis):
+    """A busy pool sheds a call after one wait, and it keeps no place: the statement that counts is not asked twice."""
+    assert (await api.call("POST", RECOVERY, json=ASK | {"email": "bob@example.com"})).status == 201
+    before, windows = await in_redis(redis), await pool.fetch("select name, many from windows order by name")
+    served = api.client.server.app[SERVICES].pool
+    served._patience, held = 0.1, [await served.acquire() for _ in range(served._size)]
+    waits = served.waits
+    answer = await api.call("POST", RECOVERY, json=ASK)
+    waits = served.waits - waits
+    for connection in held:
+        served.release(connection)
+    assert (answer.status, waits) == (503, 1)
+    assert await in_redis(redis) == before
+    assert await pool.fetch("select name, many from windows order by name") == windows
+
+
+async def test_an_invitation_is_looked_up_after_the_count(api: Api, pool: Pool, redis: Redis):
+    """A project without a limit for wrong codes looks none up for a call that Postgres refuses."""
+    await projects.change(pool, "shop", sign_up="invitation")
+    for rule, numbers in (("invitations.network", []), ("create_magic_url.email", [1, HOUR])):
+        await projects.set_limit(pool, "shop", rule=rule, numbers=numbers)
+    api.client.server.app[SERVICES].projects._seen.clear()
+    ask = {"userId": "unique()", "email": ANN["email"]}
+    assert (await api.call("POST", "/v1/account/tokens/magic-url", json=ask)).status == 201
+    await redis.flushdb()
+    failpoints.arm("db.find_invitation_of_code.before:raise")
+    code = {"X-Invitation": "0" * 25}
+    assert (await api.call("POST", "/v1/account/tokens/magic-url", json=ask, headers=code)).status == 429
+
+
 async def test_calls_at_once_are_counted_exactly(api: Api, pool: Pool, redis: Redis):
     """Each act counts itself: of thirty for one mailbox ten are done, and a slow Redis changes nothing."""
     await redis.flushdb()
