@@ -49,6 +49,13 @@ def of_mail(ctx: RequestContext, email: str) -> tuple[str, list[Window]]:
     return ctx.quotas[email]
 
 
+def of_mail_to_member(ctx: RequestContext, email: str) -> tuple[str, list[Window]]:
+    """Return the same for the member's own address; no windows where no mail to prove it is due."""
+    if not email or (ctx.member.email_verified and ctx.api_version.modern):
+        return ctx.project.id, []
+    return of_mail(ctx, email)
+
+
 def _of_mail(ctx: RequestContext, email: str) -> tuple[str, list[Window]]:
     if device := device_cookie.find_proved(ctx, email):
         of_device = [Window(rule, device.id, own=True, only="successes") for rule in _own(ctx, BY_DEVICE)]

@@ -1,12 +1,10 @@
 """Proof that an address is its account's own."""
 
-from functools import partial
-
 from aiohttp import web
 
 from service.accounts import mail_quotas, outgoing_mail, private_signup
 from service.crypto.secret import Secret
-from service.db import Act
+from service.db import Act, Pool
 from service.errors import (
     EmailMissing,
     EmailVerified,
@@ -15,11 +13,11 @@ from service.errors import (
     UserBlocked,
     VerificationTokenInvalid,
 )
-from service.http import responses, schemas
+from service.http import rate_limits, responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import NewPassword, TokenSecret, Url, UserId
 from service.http.request_body import Body, read
-from service.http.routing import contract, limited, member, public
+from service.http.routing import charged, contract, limited, member, public
 from service.rate_limiter import HOUR
 from service.store import (
     account_acts,
@@ -45,6 +43,7 @@ class CreateVerification(Body):
 
 @member.post("/v1/account/verification", "/v1/account/verifications/email")
 @limited(10, HOUR, by="user")
+@charged(mail_quotas.of_mail_to_member)
 @contract(takes=CreateVerification, gives=schemas.TOKEN, status=201, raises=(EmailMissing, EmailVerified))
 async def create_verification(ctx: RequestContext) -> web.Response:
     """Mail the member a link that proves the account's address."""
@@ -68,20 +67,24 @@ async def enqueue_to_member(
         ctx, kind, letter=letter, seconds=seconds, requested_user_id=requested, url=url, phrase=phrase
     )
 
+    deferred = rate_limits.DeferredLimits(ctx)
+
     async def issue(tx: UnitOfWork, act: Act) -> Token:
         return _issued(ctx, await account_acts.mail_token_to_member(
             tx, act, token=token, member=ctx.member, refuse_verified=ctx.api_version.modern,
-            event=Event.VERIFICATION_CREATE, by=ctx.client,
+            event=Event.VERIFICATION_CREATE, by=ctx.client, deferred=deferred,
         ))  # fmt: skip
 
-    return await ctx.run_alone(
-        issue, recall=partial(token_lookups.find_live, project_id=ctx.project.id, kind=kind, token_id=token.id)
-    )
+    async def recall(pool: Pool) -> Token | None:
+        deferred.settle_lost()
+        return await token_lookups.find_live(pool, ctx.project.id, kind=kind, token_id=token.id)
+
+    return await ctx.run_alone(issue, recall=recall)
 
 
-def _issued(ctx: RequestContext, found: MemberToken | None) -> Token:
+def _issued(ctx: RequestContext, found: MemberToken) -> Token:
     """Return the token. Raises what has changed between the guards and the lock, as the guards do."""
-    if found is None:
+    if found.status is None:
         raise ScopeMissing
     if found.status == "blocked":
         raise UserBlocked

@@ -2,14 +2,14 @@
 
 from aiohttp import web
 
-from service.accounts import mailed_codes, security_phrases
+from service.accounts import mail_quotas, mailed_codes, security_phrases
 from service.api import verification
 from service.errors import EmailMissing, EmailVerified, VerificationTokenInvalid
 from service.http import responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import TokenSecret, UserId
 from service.http.request_body import Body, read
-from service.http.routing import contract, limited, member, public
+from service.http.routing import charged, contract, limited, member, public
 from service.rate_limiter import HOUR
 from service.store.tokens import Kind
 
@@ -20,6 +20,7 @@ class CreateVerificationOtp(Body):
 
 @member.post("/v1/account/verifications/email/otp")
 @limited(10, HOUR, by="user")
+@charged(mail_quotas.of_mail_to_member)
 @contract(takes=CreateVerificationOtp, gives=schemas.TOKEN, status=201, raises=(EmailMissing, EmailVerified))
 async def create_verification_otp(ctx: RequestContext) -> web.Response:
     """Mail the member a code of six digits that proves the account's address."""

@@ -45,7 +45,8 @@ async def _count_together(ctx: RequestContext, route: Route, counted: Sequence[W
         return
     groups = [(ctx.project.id, counted)]
     if route.quota:
-        groups += [group for group in [route.quota(ctx, rate_limit_keys.field_value(ctx, "email"))] if group[1]]
+        email = ctx.member.email or "" if route.access == "member" else rate_limit_keys.field_value(ctx, "email")
+        groups += [group for group in [route.quota(ctx, email)] if group[1]]
     if len(groups) == 1 and not route.deferred:
         return
     with tracing.span("limits"):
@@ -231,12 +232,12 @@ def _tightest(verdicts: Iterable[Decision]) -> Decision | None:
 
 
 async def _read(ctx: RequestContext, route: Route) -> AccountError | None:
-    """Read and check the body where a window is named by it; return the fault of a body that can't be read at all.
+    """Read and check the body where a window or a quota depends on it; return the fault of one that can't be read.
 
     A parameter that does not fit is the handler's to refuse: other refusals come before it.
     """
     takes = route.contract.request
-    if takes is None or all(limit.by in ("ip", "network", "user") for limit in route.limits):
+    if takes is None or (route.quota is None and all(limit.by in ("ip", "network", "user") for limit in route.limits)):
         return None
     try:
         ctx.parameters = await request_body.read(ctx, takes)

@@ -30,7 +30,7 @@ Access = Literal["public", "member", "key", "open"]
 # account asks for second factors; or a challenge or the sign-in in the last 10 (service/http/second_factors.py).
 Proof = Literal["fresh", "fresh_if_mfa", "recent"]
 Handler = Callable[["RequestContext"], Awaitable[web.Response]]
-# The scope and the windows of what a handler does for the address in its body.
+# The scope and the windows of what a handler does for an address: of the body, or the member's own.
 Quota = Callable[["RequestContext", str], tuple[str, Sequence[Window]]]
 
 
@@ -116,7 +116,7 @@ def limited(limit: int, window: int, *, by: By, only: Only = None, shared: str =
 def charged(quota: Quota) -> Callable[[Handler], Handler]:
     """Count the quota that the handler charges together with the route's limits, where the body is right: in one call.
 
-    The body has an `email`, and a limit of the route reads it.
+    It concerns the `email` of the body, on members' routes that of the member.
     """
 
     def declare(handler: Handler) -> Handler:

@@ -15,7 +15,7 @@ from service.store.events import Actor, Event
 from service.store.members import Member
 from service.store.rate_limit_windows import Deferred
 from service.store.sessions import ClientInfo, Session
-from service.store.tokens import CountedToken, Kind, PossibleToken, Token
+from service.store.tokens import CountedToken, Kind, Token
 from service.store.unit_of_work import UnitOfWork
 from service.store.users import User
 
@@ -39,12 +39,12 @@ class MailedToken:
 
 
 @dataclass(frozen=True, slots=True)
-class MemberToken(PossibleToken):
-    """Member as found under the lock, and the token."""
+class MemberToken(CountedToken):
+    """Member as found under the lock, None if the session has ended, and the token."""
 
-    status: str
+    status: str | None
     address: str | None
-    verified: bool
+    verified: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +74,23 @@ async def mail_token(
 
 
 async def mail_token_to_member(
-    tx: UnitOfWork, act: Act, *, token: MailedToken, member: Member, refuse_verified: bool, event: Event, by: Actor
-) -> MemberToken | None:
-    """Issue a token to a member and owe its mail; None if the session has ended.
+    tx: UnitOfWork, act: Act, *, token: MailedToken, member: Member, refuse_verified: bool, event: Event, by: Actor,
+    deferred: Deferred,
+) -> MemberToken:  # fmt: skip
+    """Issue a token to a member and owe its mail.
 
-    Nothing is written where the member was blocked or the address is another one by now, or a proved one that is to be
-    refused.
+    Nothing is written where the session has ended, the member was blocked or the address is another one by now, or a
+    proved one that is to be refused. Raises TooManyRequests as `deferred` does.
     """
     facts = {"user_id": member.id, "session_id": member.session_id, "email": member.email}
     recorded = events.facts_to_file(tx, event, by)
     found = await _sql.one(
-        tx, "mail_token_to_member", MemberToken, **_act(act), **facts, refuse_verified=refuse_verified,
-        **_mailed(tx, token), **recorded,
+        tx, "mail_token_to_member", MemberToken, windows=deferred.windows, **_act(act), **facts,
+        refuse_verified=refuse_verified, **_mailed(tx, token), **recorded,
     )  # fmt: skip
-    if found is not None and found.token is not None:
+    assert found is not None  # noqa: S101 - the function always returns a row
+    deferred.settle(found)
+    if found.token is not None:
         _count_mailed(tx, token)
     return found
 

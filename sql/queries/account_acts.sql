@@ -7,36 +7,14 @@ select (m.token).project_id, (m.token).id, (m.token).kind, (m.token).user_id, (m
 from mail_token(:windows, :project_id, :act, :token_id, :kind, :requested_user_id, :invitation_id, :email, :kid, :seconds,
     :mail_id, :letter, :locale, :facts, :message_id, :event_id, :event, :ip, :user_agent, :traceparent) m;
 
--- name: mail_token_to_member(act, project_id, user_id, session_id, email, refuse_verified, token_id, kind, requested_user_id, kid, seconds, mail_id, letter, locale, facts, message_id, event_id, event, ip, user_agent, traceparent) -> MemberToken?
--- No row if the session has ended. No token if the member was blocked, or the address changed or was proved meanwhile.
-with member as (
-    select u.project_id, u.id, u.email, u.email_version, u.email_verified, u.status,
-        u.status <> 'blocked' and u.email is not distinct from :email
-            and not (u.email_verified and :refuse_verified::boolean) as fits
-    from users u join sessions s on s.project_id = u.project_id and s.user_id = u.id
-    where u.project_id = :project_id and u.id = :user_id and s.id = :session_id and s.expires_at > now()
-    for update of u for key share of s
-), token as (
-    insert into tokens (project_id, id, kind, user_id, asked_as, email, email_version, kid, expires_at)
-    select project_id, :token_id, :kind, id, :requested_user_id, email, email_version, :kid,
-        now() + make_interval(secs => :seconds)
-    from member where fits
-    returning *
-), mail as (
-    insert into mails (project_id, id, letter, user_id, token_id, recipient, locale, facts, deadline_at, message_id,
-        traceparent)
-    select project_id, :mail_id::uuid, :letter, user_id, id, email, :locale, :facts::jsonb, expires_at, :message_id,
-        :traceparent
-    from token
-), event as (
-    insert into events (project_id, id, name, user_id, ip, user_agent, traceparent)
-    select project_id, :event_id::uuid, :event, user_id, :ip, :user_agent, :traceparent from token
-), act as (
-    insert into acts (project_id, id) select project_id, :act::uuid from token
-)
-select t.project_id, t.id, t.kind, t.user_id, t.asked_as as requested_user_id, t.email, t.email_version, t.kid,
-    t.created_at, t.expires_at, m.status, m.email as address, m.email_verified as verified
-from member m left join token t on true;
+-- name: mail_token_to_member(windows, act, project_id, user_id, session_id, email, refuse_verified, token_id, kind, requested_user_id, kid, seconds, mail_id, letter, locale, facts, message_id, event_id, event, ip, user_agent, traceparent) -> MemberToken?
+-- No status if the session has ended. No token if the member was blocked, or the address changed or was proved meanwhile.
+select (m.token).project_id, (m.token).id, (m.token).kind, (m.token).user_id, (m.token).asked_as as requested_user_id,
+    (m.token).email, (m.token).email_version, (m.token).kid, (m.token).created_at, (m.token).expires_at, m.usages,
+    m.counted_at, m.refused, m.status, m.known_address as address, m.verified
+from mail_token_to_member(:windows, :project_id, :act, :user_id, :session_id, :email, :refuse_verified, :token_id, :kind,
+    :requested_user_id, :kid, :seconds, :mail_id, :letter, :locale, :facts, :message_id, :event_id, :event, :ip,
+    :user_agent, :traceparent) m;
 
 -- name: create_account(act, project_id, id, email, name, password_hash, event_id, event, ip, user_agent, traceparent) -> User?
 -- No row if the id or the address is taken, or the address is reserved. A new user has no targets.

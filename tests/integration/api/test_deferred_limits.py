@@ -168,3 +168,40 @@ async def test_a_release_before_counts_in_the_same_windows(api: Api, pool: Pool)
     assert [(await pool.fetchrow(old, name))["before"] for _ in range(4)] == [1, 2, 3, 4]
     found = [(await api.call("POST", RECOVERY, json=ASK)).status for _ in range(6)]
     assert found == [201] * 5 + [429]
+
+
+async def test_a_members_request_counts_itself_and_its_quota(api: Api, pool: Pool, redis: Redis):
+    """What Postgres refuses of a member's own mails writes nothing; a body that can't be read uses up no quota."""
+    await api.sign_up()
+    member = await api.sign_in()
+    await projects.set_limit(pool, "shop", rule="mail.hour", numbers=[2, HOUR])
+    api.client.server.app[SERVICES].projects._seen.clear()
+
+    async def verify(**body: str) -> int:
+        return (await api.call("POST", "/v1/account/verification", json=body, headers=member)).status
+
+    assert await verify(url="http://localhost/") == 201
+    await redis.flushdb()
+    assert await verify(address="none") == 400
+    assert (await counted(pool, "create_verification.user"), await counted(pool, "mail.hour")) == (2, 1)
+    assert await verify(url="http://localhost/") == 201
+    assert await verify(url="http://localhost/") == 429
+    await redis.flushdb()
+    assert await verify(url="http://localhost/") == 429
+    assert (await pool.fetchrow("select count(*) from mails where letter = 'verification'"))[0] == 2
+
+
+async def test_a_proved_address_is_told_so_whatever_its_quota(api: Api, pool: Pool, redis: Redis):
+    """A mail that is not due is counted in no quota, so that none refuses the answer."""
+    await api.sign_up()
+    member = await api.sign_in()
+    await pool.execute("update users set email_verified = true")
+    await projects.set_limit(pool, "shop", rule="mail.hour", numbers=[1, HOUR])
+    api.client.server.app[SERVICES].projects._seen.clear()
+    body = {"url": "http://localhost/"}
+    found = [
+        await api.call("POST", "/v1/account/verifications/email", json=body, headers=member, modern=True)
+        for _ in range(3)
+    ]
+    assert [(answer.status, answer.data["type"]) for answer in found] == [(409, "user_email_already_verified")] * 3
+    assert await counted(pool, "mail.hour") == 0
