@@ -171,7 +171,7 @@ async def test_a_release_before_counts_in_the_same_windows(api: Api, pool: Pool)
 
 
 async def test_a_members_request_counts_itself_and_its_quota(api: Api, pool: Pool, redis: Redis):
-    """What Postgres refuses of a member's own mails writes nothing; a body that can't be read uses up no quota."""
+    """A member's mail that Postgres refuses is not written; a body that can't be read uses up no quota."""
     await api.sign_up()
     member = await api.sign_in()
     await projects.set_limit(pool, "shop", rule="mail.hour", numbers=[2, HOUR])
