@@ -7,7 +7,7 @@ client that uses up the other one keeps no owner from a recovery. Notices to pro
 
 from collections.abc import Sequence
 
-from service.http import device_cookie, rate_limits
+from service.http import device_cookie, rate_limit_decisions, rate_limits
 from service.http import rate_limit_keys as of_calls
 from service.http.context import RequestContext
 from service.rate_limiter import DAY, HOUR, Rule, Tally, Window
@@ -39,7 +39,7 @@ async def charge(ctx: RequestContext, email: str) -> None:
     """
     scope, counted = of_mail(ctx, email)
     if not rate_limits.is_deferred(ctx, counted) and (tallied := await _may(ctx, scope, counted)):
-        rate_limits.enforce(ctx, tallied)
+        rate_limit_decisions.enforce(ctx, tallied)
 
 
 def of_mail(ctx: RequestContext, email: str) -> tuple[str, list[Window]]:
@@ -67,7 +67,7 @@ async def charge_recovery_code(ctx: RequestContext, email: str) -> None:
     """Charge one more code that recovers the account of this address, as `charge` does and besides it."""
     rule = BY_RECOVERY_CODE_OF_DEVICES if device_cookie.find_proved(ctx, email) else BY_RECOVERY_CODE
     if tallied := await _may(ctx, ctx.project.id, of_recovery_codes(ctx.project, email, rule)):
-        rate_limits.enforce(ctx, tallied)
+        rate_limit_decisions.enforce(ctx, tallied)
 
 
 async def may_notify(ctx: RequestContext, user: User) -> bool:
@@ -75,14 +75,14 @@ async def may_notify(ctx: RequestContext, user: User) -> bool:
     if user.email is None or user.email_verified:
         return user.email is not None
     tally = await _may(ctx, *_of_mailbox(ctx, user.email))
-    return tally is None or not rate_limits.is_refused(ctx, tally)
+    return tally is None or not rate_limit_decisions.is_refused(ctx, tally)
 
 
 async def may_notify_of_device(ctx: RequestContext, user: User) -> bool:
     """Charge a notice of one more sign-in on a new device."""
     counted = [Window(rule, user.id, only="successes") for rule in _own(ctx, BY_NEW_DEVICE)]
     tally = await _may(ctx, ctx.project.id, counted)
-    return tally is None or not rate_limits.is_refused(ctx, tally)
+    return tally is None or not rate_limit_decisions.is_refused(ctx, tally)
 
 
 def scope(project: Project) -> str:

@@ -5,7 +5,7 @@ for a code without an account gets the same answer, and no SMS is sent. Whoever 
 quotas of their own for it: strangers who use up the others keep no owner out.
 """
 
-from service.http import device_cookie, rate_limits
+from service.http import device_cookie, rate_limit_decisions, rate_limits
 from service.http import rate_limit_keys as of_calls
 from service.http.context import RequestContext
 from service.rate_limiter import DAY, HOUR, Rule, Tally, Window
@@ -19,13 +19,13 @@ RULES = (*BY_NUMBER, *BY_OWNER, BY_NETWORK, BY_PROJECT)
 async def charge(ctx: RequestContext, phone: str) -> None:
     """Charge an SMS to this number. Raises TooManyRequests where a quota is used up."""
     if tally := await _count(ctx, phone):
-        rate_limits.enforce(ctx, tally)
+        rate_limit_decisions.enforce(ctx, tally)
 
 
 async def may_send(ctx: RequestContext, phone: str) -> bool:
     """Charge an SMS to this number, if it may be sent."""
     tally = await _count(ctx, phone)
-    return tally is None or not rate_limits.is_refused(ctx, tally)
+    return tally is None or not rate_limit_decisions.is_refused(ctx, tally)
 
 
 async def _count(ctx: RequestContext, phone: str) -> Tally | None:

@@ -1,19 +1,17 @@
-"""Rate limits of a request: counting it, refusing it beyond a limit, and refunding its places."""
+"""Rate limits of a request: counting it, before its act or by the act's statement, and refunding its places."""
 
-import logging
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
 from service import tracing
 from service.errors import AccountError, ArgumentInvalid, LoginTokenPending, TooManyRequests
-from service.http import rate_limit_keys, request_body
+from service.http import rate_limit_decisions, rate_limit_keys, request_body
 from service.http.context import RequestContext
 from service.http.routing import Route
-from service.rate_limiter import Decision, DeferredCount, Only, Tally, Window
+from service.rate_limiter import DeferredCount, Only, Tally, Window
 from service.store import rate_limit_windows
 from service.store.rate_limit_windows import CountedCall
 
-log = logging.getLogger(__name__)
 _FAILURE = 400
 
 
@@ -30,8 +28,8 @@ async def _count_call(ctx: RequestContext, route: Route) -> None:
         await _count_together(ctx, route, counted)
         if ctx.deferred is None:
             tally = await count(ctx, ctx.project.id, counted)
-            ctx.rate_limit = _shown(tally)
-            enforce(ctx, tally)
+            ctx.rate_limit = rate_limit_decisions.shown(tally)
+            rate_limit_decisions.enforce(ctx, tally)
     if unread:
         raise unread
 
@@ -57,7 +55,7 @@ async def _count_together(ctx: RequestContext, route: Route, counted: Sequence[W
                 return
             begun = await begun.count()
     ctx.tallies = begun
-    _record_decisions(ctx, begun)
+    rate_limit_decisions.record(ctx, begun)
 
 
 def _may_defer(ctx: RequestContext) -> bool:
@@ -102,15 +100,15 @@ async def settle_alone(ctx: RequestContext) -> None:
 
 def _take_over(ctx: RequestContext, tallies: Sequence[Tally]) -> None:
     _keep(ctx, tallies)
-    _record_decisions(ctx, tallies)
+    rate_limit_decisions.record(ctx, tallies)
     for tally in tallies:
-        enforce(ctx, tally)
+        rate_limit_decisions.enforce(ctx, tally)
 
 
 def _keep(ctx: RequestContext, tallies: Sequence[Tally]) -> None:
     ctx.deferred = None
     ctx.tallies[:0] = tallies
-    ctx.rate_limit = _shown(tallies[0])
+    ctx.rate_limit = rate_limit_decisions.shown(tallies[0])
 
 
 async def count(ctx: RequestContext, scope: str, counted: Sequence[Window]) -> Tally:
@@ -122,15 +120,9 @@ async def count(ctx: RequestContext, scope: str, counted: Sequence[Window]) -> T
         with tracing.span("limits"):
             tally = await ctx.services.limits.count(scope, counted)
         ctx.tallies.insert(ctx.asked, tally)
-        _record_decisions(ctx, [tally])
+        rate_limit_decisions.record(ctx, [tally])
     ctx.asked += 1
     return tally
-
-
-def _record_decisions(ctx: RequestContext, tallies: Iterable[Tally]) -> None:
-    for tally in tallies:
-        for decision in tally.verdicts:
-            ctx.services.metrics.record_decision(decision)
 
 
 def keep_places(ctx: RequestContext, *, since: int) -> None:
@@ -174,61 +166,8 @@ async def charge(ctx: RequestContext, counted: Sequence[Window]) -> Tally | None
         await settle_alone(ctx)
         return None
     tally = await count(ctx, ctx.project.id, counted)
-    enforce(ctx, tally)
+    rate_limit_decisions.enforce(ctx, tally)
     return tally
-
-
-def enforce(ctx: RequestContext, tally: Tally) -> None:
-    """Raise TooManyRequests where a window is full."""
-    if is_refused(ctx, tally):
-        ctx.rate_limit = _refusal(tally)
-        raise TooManyRequests(retry_after=ctx.rate_limit.reset)
-
-
-def is_refused(ctx: RequestContext, tally: Tally) -> bool:
-    """Tell whether a window is full and limits are enforced, not only observed."""
-    if tally.allowed or ctx.services.settings.limits == "off":
-        return False
-    if ctx.project.limits_dry_run or _is_observed(ctx, tally):
-        found = next(verdict for verdict in tally.verdicts if not verdict.allowed)
-        log.warning(
-            "The client is over a rate limit and is let through: the limit is a dry run",
-            extra={
-                "event": "rate_limit.dry_run_exceeded",
-                "project": ctx.project.id,
-                "rule": found.rule,
-                "limit": found.limit,
-            },
-        )
-        return False
-    return True
-
-
-def _is_observed(ctx: RequestContext, tally: Tally) -> bool:
-    """Tell whether only windows of the client's address are full, and those are observed."""
-    return ctx.services.settings.limits == "observe-addresses" and all(
-        window.by_address or verdict.allowed for window, verdict in _decided(tally)
-    )
-
-
-def _refusal(tally: Tally) -> Decision:
-    """Choose the refusal to show. A full window that others share shows neither its name nor its reset."""
-    if own := _tightest(verdict for window, verdict in _decided(tally) if window.own and not verdict.allowed):
-        return own
-    shared = next(verdict for window, verdict in _decided(tally) if not window.own)
-    return shared._replace(allowed=False, remaining=0, reset=shared.window)
-
-
-def _decided(tally: Tally) -> Iterable[tuple[Window, Decision]]:
-    return zip(tally.windows, tally.verdicts, strict=True)
-
-
-def _shown(tally: Tally) -> Decision | None:
-    return _tightest(verdict for window, verdict in _decided(tally) if window.own)
-
-
-def _tightest(verdicts: Iterable[Decision]) -> Decision | None:
-    return min(verdicts, key=lambda verdict: (verdict.allowed, verdict.remaining, -verdict.reset), default=None)
 
 
 async def _read(ctx: RequestContext, route: Route) -> AccountError | None:
