@@ -32,6 +32,6 @@ class Size:
 
 
 QUICK = Size(
-    rounds=2, seconds=0.3, sessions=10, writes=30, mails=20, slots=1, waits=5, ramp=20, crew_rounds=1, crew_mails=20,
+    rounds=1, seconds=0.3, sessions=10, writes=30, mails=20, slots=1, waits=5, ramp=20, crew_rounds=1, crew_mails=20,
     events=50, sign_ups=2, reads_beside_hashes=20,
 )  # fmt: skip
