@@ -28,9 +28,17 @@ select exists (
 );
 
 -- name: list_shared_mailboxes(project_id, most) -> SharedMailbox*
-select array_agg(id order by id) as user_ids from users
-where project_id = :project_id and email is not null
-group by mailbox_of(email) having count(*) > 1 order by min(id) limit :most;
+-- Two users have one mailbox only where one of them spells it in another way: those stand in an index of their own.
+with spelled as (
+    select distinct mailbox_of(email) as mailbox from users
+    where project_id = :project_id and mailbox_of(email) <> email
+)
+select f.user_ids from spelled s cross join lateral (
+    select array_agg(u.id order by u.id) as user_ids from users u
+    where u.project_id = :project_id
+        and (u.email = s.mailbox or (mailbox_of(u.email) <> u.email and mailbox_of(u.email) = s.mailbox))
+) f
+where cardinality(f.user_ids) > 1 order by s.mailbox limit :most;
 
 -- name: verify_email(project_id, id, by_holder)
 -- A user who has verified it as the holder stays the holder.

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from service.cli.exit_codes import WRONG
-from service.db import Pool
+from service.db import Pool, Queries
 from service.settings import Settings
 from service.store import users
 from service.store.tokens import Kind
@@ -106,3 +106,18 @@ async def test_switching_on_names_who_shares_a_mailbox(api: Api, type_: Terminal
     assert "share a mailbox: u0, u1\n" in err
     await pool.execute("delete from users where id = 'u1'")
     assert (await type_.json("projects", "set", "shop", "--one-per-mailbox", "on"))["one_per_mailbox"] is True
+
+
+async def test_shared_mailboxes_are_found_by_indexes(pool: Pool, project):
+    """To switch the rule on reads no user who spells a mailbox as it is: a project may have millions of them."""
+    statement = Queries("user_emails").statements["list_shared_mailboxes"]
+    async with pool.connection() as connection, connection.transaction():
+        await connection.execute(
+            "insert into users (project_id, id, email) select 'shop', 'u' || n, 'u' || n || '@example.com'"
+            " from generate_series(1, 3000) n"
+        )
+        await connection.execute("analyze users")
+        plan = await connection.fetch(f"explain {statement.sql}", "shop", 10)
+    text = "\n".join(row[0] for row in plan)
+    assert "users_by_mailbox" in text, text
+    assert "Seq Scan" not in text, text
