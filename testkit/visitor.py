@@ -97,6 +97,13 @@ async def change_project(api: Api, **changes: Any) -> None:
     services.projects._seen.clear()
 
 
+async def limit_project(api: Api, rule: str, *numbers: int) -> None:
+    """Set the shop's numbers of a rate limit, calls and seconds, or none to switch it off; seen at once as well."""
+    services = api.client.app[SERVICES]
+    await projects.set_limit(services.pool, "shop", rule=rule, numbers=[*numbers])
+    services.projects._seen.clear()
+
+
 def parameters(answer: Any) -> dict[str, str]:
     """Return the query of the address that an answer leads to."""
     return dict(parse_qsl(urlsplit(answer.headers["Location"]).query, keep_blank_values=True))

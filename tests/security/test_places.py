@@ -20,6 +20,7 @@ from service.store import projects, rate_limit_windows
 from service.store.tokens import CODES, Kind
 from testkit.api import Api
 from testkit.proofs import ANN, WAYS, Post, use
+from testkit.visitor import limit_project
 from tests.security.test_known_device import mark_of
 
 pytestmark = pytest.mark.usefixtures("patient", "cheap")
@@ -75,8 +76,7 @@ async def test_s77_a_success_frees_no_wrong_guess(behind: Api):
 async def test_s77_under_concurrency_each_gets_its_own_place_back(behind: Api, pool: Pool, redis: Redis):
     """Right and wrong ones at once: exactly the wrong ones are left, in Redis and in Postgres."""
     await behind.sign_up()
-    await projects.set_limit(pool, "shop", rule="create_session.email", numbers=[40, HOUR])
-    behind.client.app[SERVICES].projects._seen.clear()
+    await limit_project(behind, "create_session.email", 40, HOUR)
     bodies = [RIGHT if number % 3 else WRONG for number in range(30)]
     answers = await asyncio.gather(*(call(behind, "POST", LOGIN, body) for body in bodies))
     assert sorted(answer.status for answer in answers) == [201] * 20 + [401] * 10

@@ -10,10 +10,10 @@ from service.db import Pool
 from service.http.middleware import SERVICES
 from service.rate_limiter import HOUR
 from service.settings import Settings
-from service.store import projects
 from service.store.tokens import Kind
 from testkit.api import Api
 from testkit.proofs import Post
+from testkit.visitor import change_project, limit_project
 
 pytestmark = pytest.mark.usefixtures("cheap", "disarmed")
 ANN = {"email": "ann@example.com", "password": "correct horse"}
@@ -43,8 +43,7 @@ async def rows(pool: Pool) -> tuple[int, ...]:
 @pytest.mark.parametrize("rule", ["create_recovery.email", "mail.hour"])
 async def test_an_act_that_postgres_refuses_writes_nothing(api: Api, pool: Pool, redis: Redis, rule: str):
     """Redis has lost its windows and lets the call pass: it is refused all the same, and counts nowhere."""
-    await projects.set_limit(pool, "shop", rule=rule, numbers=[2, HOUR])
-    api.client.server.app[SERVICES].projects._seen.clear()
+    await limit_project(api, rule, 2, HOUR)
     for _ in range(2):
         assert (await api.call("POST", RECOVERY, json=ASK)).status == 201
     before, windows = await rows(pool), await pool.fetch("select name, many from windows order by name")
@@ -65,8 +64,7 @@ async def test_an_act_that_postgres_refuses_writes_nothing(api: Api, pool: Pool,
 async def test_a_sign_in_that_postgres_refuses_looks_for_nobody(api: Api, pool: Pool, redis: Redis):
     """The right password of a user who exists gets the same refusal as any other."""
     await api.sign_up()
-    await projects.set_limit(pool, "shop", rule="create_session.email", numbers=[1, HOUR])
-    api.client.server.app[SERVICES].projects._seen.clear()
+    await limit_project(api, "create_session.email", 1, HOUR)
     assert (await api.call("POST", SIGN_IN, json=ANN | {"password": "wrong horse"})).status == 401
     await redis.flushdb()
     assert (await api.call("POST", SIGN_IN, json=ANN)).status == 429
@@ -77,8 +75,7 @@ async def test_a_secret_that_postgres_refuses_is_no_attempt(api: Api, pool: Pool
     """A right link is worth as much after a refusal as before it."""
     user_id = (await api.sign_up())["$id"]
     proof = await Post(pool, settings).issue(Kind.RECOVERY, user_id)
-    await projects.set_limit(pool, "shop", rule="update_recovery.ip", numbers=[1, HOUR])
-    api.client.server.app[SERVICES].projects._seen.clear()
+    await limit_project(api, "update_recovery.ip", 1, HOUR)
     assert (await api.call("PUT", RECOVERY, json=proof.body | {"secret": "0" * 64})).status == 401
     await redis.flushdb()
     assert (await api.call("PUT", RECOVERY, json=proof.body)).status == 429
@@ -131,10 +128,9 @@ async def test_a_call_without_a_connection_waits_once(api: Api, pool: Pool, redi
 
 async def test_an_invitation_is_looked_up_after_the_count(api: Api, pool: Pool, redis: Redis):
     """A project without a limit for wrong codes looks none up for a call that Postgres refuses."""
-    await projects.change(pool, "shop", sign_up="invitation")
-    for rule, numbers in (("invitations.network", []), ("create_magic_url.email", [1, HOUR])):
-        await projects.set_limit(pool, "shop", rule=rule, numbers=numbers)
-    api.client.server.app[SERVICES].projects._seen.clear()
+    await change_project(api, sign_up="invitation")
+    await limit_project(api, "invitations.network")
+    await limit_project(api, "create_magic_url.email", 1, HOUR)
     ask = {"userId": "unique()", "email": ANN["email"]}
     assert (await api.call("POST", "/v1/account/tokens/magic-url", json=ask)).status == 201
     await redis.flushdb()
@@ -153,9 +149,8 @@ async def test_calls_at_once_are_counted_exactly(api: Api, pool: Pool, redis: Re
 
 async def test_a_dry_run_lets_a_full_window_pass(api: Api, pool: Pool, redis: Redis):
     """An observed limit is counted before the act, which is done in any case."""
-    await projects.change(pool, "shop", limits_dry_run=True)
-    await projects.set_limit(pool, "shop", rule="create_recovery.email", numbers=[1, HOUR])
-    api.client.server.app[SERVICES].projects._seen.clear()
+    await change_project(api, limits_dry_run=True)
+    await limit_project(api, "create_recovery.email", 1, HOUR)
     assert [(await api.call("POST", RECOVERY, json=ASK)).status for _ in range(3)] == [201] * 3
     assert await rows(pool) == (3, 3, 3)
 
@@ -174,8 +169,7 @@ async def test_a_members_request_counts_itself_and_its_quota(api: Api, pool: Poo
     """A member's mail that Postgres refuses is not written; a body that can't be read uses up no quota."""
     await api.sign_up()
     member = await api.sign_in()
-    await projects.set_limit(pool, "shop", rule="mail.hour", numbers=[2, HOUR])
-    api.client.server.app[SERVICES].projects._seen.clear()
+    await limit_project(api, "mail.hour", 2, HOUR)
 
     async def verify(**body: str) -> int:
         return (await api.call("POST", "/v1/account/verification", json=body, headers=member)).status
@@ -196,8 +190,7 @@ async def test_a_proved_address_is_told_so_whatever_its_quota(api: Api, pool: Po
     await api.sign_up()
     member = await api.sign_in()
     await pool.execute("update users set email_verified = true")
-    await projects.set_limit(pool, "shop", rule="mail.hour", numbers=[1, HOUR])
-    api.client.server.app[SERVICES].projects._seen.clear()
+    await limit_project(api, "mail.hour", 1, HOUR)
     body = {"url": "http://localhost/"}
     found = [
         await api.call("POST", "/v1/account/verifications/email", json=body, headers=member, modern=True)
