@@ -119,15 +119,16 @@ async def enqueue_to_owner(
         invitation_id=invitation_id,
     )  # fmt: skip
     deferred = rate_limits.DeferredLimits(ctx)
-
-    async def recall(pool: Pool) -> Token | None:
-        deferred.settle_lost()
-        return await token_lookups.find_live(pool, ctx.project.id, kind=kind, token_id=token.id)
-
     return await ctx.run_alone(
         partial(account_acts.mail_token, token=token, email=email, event=event, by=ctx.client, deferred=deferred),
-        recall=recall,
+        recall=partial(recall_token, ctx, token),
     )
+
+
+async def recall_token(ctx: RequestContext, token: MailedToken, pool: Pool) -> Token | None:
+    """Read a token that was issued by an act whose answer was lost, which has counted the request too."""
+    rate_limits.DeferredLimits(ctx).settle_lost()
+    return await token_lookups.find_live(pool, ctx.project.id, kind=token.kind, token_id=token.id)
 
 
 async def notify(

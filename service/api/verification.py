@@ -1,10 +1,12 @@
 """Proof that an address is its account's own."""
 
+from functools import partial
+
 from aiohttp import web
 
 from service.accounts import mail_quotas, outgoing_mail, private_signup
 from service.crypto.secret import Secret
-from service.db import Act, Pool
+from service.db import Act
 from service.errors import (
     EmailMissing,
     EmailVerified,
@@ -66,7 +68,6 @@ async def enqueue_to_member(
     token = outgoing_mail.token_to_mail(
         ctx, kind, letter=letter, seconds=seconds, requested_user_id=requested, url=url, phrase=phrase
     )
-
     deferred = rate_limits.DeferredLimits(ctx)
 
     async def issue(tx: UnitOfWork, act: Act) -> Token:
@@ -75,11 +76,7 @@ async def enqueue_to_member(
             event=Event.VERIFICATION_CREATE, by=ctx.client, deferred=deferred,
         ))  # fmt: skip
 
-    async def recall(pool: Pool) -> Token | None:
-        deferred.settle_lost()
-        return await token_lookups.find_live(pool, ctx.project.id, kind=kind, token_id=token.id)
-
-    return await ctx.run_alone(issue, recall=recall)
+    return await ctx.run_alone(issue, recall=partial(outgoing_mail.recall_token, ctx, token))
 
 
 def _issued(ctx: RequestContext, found: MemberToken) -> Token:

@@ -44,7 +44,9 @@ async def _count_together(ctx: RequestContext, route: Route, counted: Sequence[W
     groups = [(ctx.project.id, counted)]
     if route.quota:
         email = ctx.member.email or "" if route.access == "member" else rate_limit_keys.field_value(ctx, "email")
-        groups += [group for group in [route.quota(ctx, email)] if group[1]]
+        scope, quota = route.quota(ctx, email)
+        if quota:
+            groups.append((scope, quota))
     if len(groups) == 1 and not route.deferred:
         return
     with tracing.span("limits"):

@@ -70,8 +70,8 @@ _fields_of = attrgetter(*(each.name for each in fields(Token)))
 
 
 @dataclass(frozen=True, slots=True)
-class PossibleToken:
-    """Token of a statement that may have none: its fields are None then."""
+class CountedToken:
+    """Token of a statement that counts the call first (rate_limit_windows.py); its fields are None if it has none."""
 
     project_id: str | None
     id: str | None
@@ -83,19 +83,13 @@ class PossibleToken:
     kid: str | None
     created_at: datetime | None
     expires_at: datetime | None
+    usages: str | None
+    counted_at: datetime | None
+    refused: int | None
 
     @property
     def token(self) -> Token | None:
         return None if self.id is None else Token(*_fields_of(self))
-
-
-@dataclass(frozen=True, slots=True)
-class CountedToken(PossibleToken):
-    """Token of a statement that counts the call first, and has none where it is refused (rate_limit_windows.py)."""
-
-    usages: str | None
-    counted_at: datetime | None
-    refused: int | None
 
 
 @dataclass(frozen=True, slots=True)
