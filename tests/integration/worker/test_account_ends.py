@@ -1,6 +1,7 @@
 """Accounts that nobody has proved end by themselves, where the project says so, and no other."""
 
 import logging
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -159,7 +160,8 @@ async def test_no_statement_looks_at_all_of_them(pool: Pool, project):
 
 
 @pytest.mark.parametrize(
-    ("name", "index"), [("lock_users_to_end", "users_to_end"), ("lock_made_users_to_end", "users_")]
+    ("name", "index"),
+    [("lock_users_to_end", "users_to_end"), ("lock_made_users_to_end", "users_(made_to_end|unverified|by_age)")],
 )
 async def test_they_are_found_by_an_index(pool: Pool, project, name: str, index: str):
     """No round reads all users: those that may end by themselves stand in an index of their own."""
@@ -170,9 +172,10 @@ async def test_they_are_found_by_an_index(pool: Pool, project, name: str, index:
             "insert into users (project_id, id, kept) select 'shop', 'kept' || n, true from generate_series(1, 1000) n"
         )
         await connection.execute("analyze users")
-        await connection.execute("set local enable_seqscan = off")
+        # By the same age of all of them a sort costs next to nothing: only an index in that order needs none.
+        await connection.execute("set local enable_seqscan = off; set local enable_sort = off")
         after, until, days = datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC), (30, 30, 7)
         plan = await connection.fetch(f"explain {statement.sql}", "shop", after, until, *days, False, 500)  # noqa: FBT003
     text = "\n".join(row[0] for row in plan)
-    assert f"using {index}" in text, text
+    assert re.search(f"using {index} on users", text), text
     assert "Seq Scan" not in text, text
