@@ -86,29 +86,31 @@ async def measure(place: Ground, case: Case) -> Cost | str:
         values = case.values([kind.name for kind in statement.get_parameters()])
         values = [await connection.fetchval(each.sql) if isinstance(each, Looked) else each for each in values]
         try:
-            taken = [await _timed(connection, case.statement.sql, values) for _ in range(_RUNS)]
-            pages = await _pages(connection, case.statement.sql, values)
+            taken = [await _timed(connection, case, values) for _ in range(_RUNS)]
+            pages = await _pages(connection, case, values)
         except Exception as error:  # noqa: BLE001 - a row of the table: the others are measured
             return f"{type(error).__name__}: {error}"
     return Cost(statistics.median(taken), pages)
 
 
-async def _timed(connection: Connection, sql: str, values: list[Any]) -> float:
+async def _timed(connection: Connection, case: Case, values: list[Any]) -> float:
     block = connection.transaction()
     await block.start()
     try:
+        await connection.execute(case.before)
         began = time.perf_counter()
-        await connection.fetch(sql, *values)
+        await connection.fetch(case.statement.sql, *values)
         return (time.perf_counter() - began) * 1000
     finally:
         await block.rollback()
 
 
-async def _pages(connection: Connection, sql: str, values: list[Any]) -> int:
+async def _pages(connection: Connection, case: Case, values: list[Any]) -> int:
     block = connection.transaction()
     await block.start()
     try:
-        plan = await connection.fetchval(f"explain (analyze, buffers, format json) {sql}", *values)
+        await connection.execute(case.before)
+        plan = await connection.fetchval(f"explain (analyze, buffers, format json) {case.statement.sql}", *values)
     finally:
         await block.rollback()
     top = orjson.loads(plan)[0]["Plan"]

@@ -8,8 +8,8 @@ from service.db import Executor, ForeignKeyViolation, Pool, Queries
 
 _sql = Queries("project_deletion")
 _KINDS = (
-    "mails", "sms", "tokens", "users", "events", "feed_events", "webhook_lanes", "webhook_deliveries", "logs",
-    "suppressions", "log_checkpoints", "log_chains", "test_accounts", "invitations",
+    "mails", "sms", "tokens", "sessions", "users", "events", "feed_events", "webhook_lanes", "webhook_deliveries",
+    "logs", "suppressions", "log_checkpoints", "log_chains", "test_accounts", "invitations",
 )  # fmt: skip
 # Rows in a transaction, and attempts at a project that is still written to.
 _BATCH, _ROUNDS = 100, 20
@@ -61,12 +61,14 @@ async def _delete_rows(
 
 
 async def _delete_batch(conn: Executor, project_id: str) -> tuple[int, ...]:
+    """Delete a batch of each kind; users only when hardly any session is left, since theirs go with them."""
     facts = {"project_id": project_id, "most": _BATCH}
     return (
         await _sql.run(conn, "delete_mails", **facts),
         await _sql.run(conn, "delete_sms", **facts),
         await _sql.run(conn, "delete_tokens", **facts),
-        await _sql.run(conn, "delete_users", **facts),
+        sessions := await _sql.run(conn, "delete_sessions", **facts),
+        await _sql.run(conn, "delete_users", **facts) if sessions < _BATCH else 0,
         await _sql.run(conn, "delete_events", **facts),
         await _sql.run(conn, "delete_feed_events", **facts),
         await _sql.run(conn, "delete_webhook_lanes", **facts),

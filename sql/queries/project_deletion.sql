@@ -22,8 +22,13 @@ delete from tokens where (project_id, id) in (
     select project_id, id from tokens where project_id = :project_id limit :most
 );
 
+-- name: delete_sessions(project_id, most)
+delete from sessions where (project_id, user_id, id) in (
+    select project_id, user_id, id from sessions where project_id = :project_id limit :most
+);
+
 -- name: delete_users(project_id, most)
--- With their sessions.
+-- With the sessions that they have begun since all were deleted.
 delete from users where (project_id, id) in (
     select project_id, id from users where project_id = :project_id limit :most
 );

@@ -105,8 +105,8 @@ async def test_all_of_it_goes_and_nothing_else(type_: Terminal, pool: Pool, proj
     assert set((await rows(pool, "shop")).values()) == {1}
     answer = await type_.json("projects", "delete", "shop", "--yes")
     kinds = (
-        "mails", "sms", "tokens", "users", "events", "feed_events", "webhook_lanes", "webhook_deliveries", "logs",
-        "suppressions", "log_checkpoints", "log_chains", "test_accounts", "invitations",
+        "mails", "sms", "tokens", "sessions", "users", "events", "feed_events", "webhook_lanes", "webhook_deliveries",
+        "logs", "suppressions", "log_checkpoints", "log_chains", "test_accounts", "invitations",
     )  # fmt: skip
     assert answer == {"deleted": "shop", **dict.fromkeys(kinds, 1)}
     assert set((await rows(pool, "shop")).values()) == {0}
@@ -142,3 +142,15 @@ async def test_batches(pool: Pool, project: projects.Project):
     seen: list[int] = []
     assert await project_deletion.delete(pool, "shop", report=lambda counts: seen.append(counts["users"]))
     assert seen == [100, 200, 250]
+
+
+async def test_sessions_go_first(pool: Pool, project: projects.Project):
+    """A user with more sessions than one transaction takes goes when they have gone."""
+    await pool.execute("insert into users (project_id, id) values ('shop', 'ann'), ('shop', 'bob')")
+    values = f"'shop', case when n > 1 then 'ann' else 'bob' end, 's' || n, 'x', 'email', '', '', {_WHERE_FROM}"
+    await pool.execute(f"insert into sessions select {values}, now(), now(), now() from generate_series(1, 250) n")
+    seen: list[tuple[int, int]] = []
+    await project_deletion.delete(
+        pool, "shop", report=lambda counts: seen.append((counts["sessions"], counts["users"]))
+    )
+    assert seen == [(100, 0), (200, 0), (250, 2)]
