@@ -93,11 +93,16 @@ async def measure(place: Ground, case: Case) -> Cost | str:
     return Cost(statistics.median(taken), pages)
 
 
+async def _prepare(connection: Connection, case: Case) -> None:
+    if case.before:
+        await connection.execute(case.before)
+
+
 async def _timed(connection: Connection, case: Case, values: list[Any]) -> float:
     block = connection.transaction()
     await block.start()
     try:
-        await connection.execute(case.before)
+        await _prepare(connection, case)
         began = time.perf_counter()
         await connection.fetch(case.statement.sql, *values)
         return (time.perf_counter() - began) * 1000
@@ -109,7 +114,7 @@ async def _pages(connection: Connection, case: Case, values: list[Any]) -> int:
     block = connection.transaction()
     await block.start()
     try:
-        await connection.execute(case.before)
+        await _prepare(connection, case)
         plan = await connection.fetchval(f"explain (analyze, buffers, format json) {case.statement.sql}", *values)
     finally:
         await block.rollback()

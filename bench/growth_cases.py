@@ -61,6 +61,12 @@ class Looked:
     sql: str
 
 
+def _search(text: str, pattern: str) -> dict[str, Any]:
+    """Facts of a search, and the pattern of its rarest pieces."""
+    found = {"search": text, "search_email": text, "search_like": pattern, "search_email_like": pattern}
+    return found | {"most": _COUNTED}
+
+
 def _user(order: str, *, at: int, column: str = "id") -> Looked:
     return Looked(f"select {column} from users where project_id = 'bench' order by {order} limit 1 offset {at}")  # noqa: S608 - of this file
 
@@ -77,6 +83,11 @@ class Case:
     statement: Statement
     note: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def before(self) -> str:
+        """SQL of what the service does before it runs the statement."""
+        return _BEFORE.get(self.statement.name, "")
 
     @property
     def name(self) -> str:
@@ -140,7 +151,7 @@ OWN: dict[str, dict[str, Any]] = {
     "delete_user": {"id": _OTHER},
     "delete_all_sessions": {"user_id": _OTHER},
     "delete_other_sessions": {"user_id": _OTHER},
-    "delete_users": {"most": 100}, "delete_logs": {"most": 100},
+    "delete_users": {"most": 100}, "delete_sessions": {"most": 100}, "delete_logs": {"most": 100},
     "count_logs": {"most": 5000, "hidden": []},
     "suppress": {"cause": "operator"},
     "create_dkim_key": {"algorithm": "ed25519"},
@@ -149,6 +160,10 @@ OWN: dict[str, dict[str, Any]] = {
     "list_feed_events": {"after": 0, "most": 1_000},
     "list_rows_to_reseal": {"kid": "other"},
 }  # fmt: skip
+# What is done before a statement of the same run: a project's sessions go before its users.
+_BEFORE = {
+    "delete_users": f"delete from sessions where project_id = '{PROJECT}' and user_id = '{_BUSY}'",  # noqa: S608
+}
 # Statements of a migration, of a verification that reads all rows without a deadline, and those of rows by their key
 # for which other rows would have to be made first.
 LEFT_OUT = {
@@ -171,7 +186,8 @@ _BY_NAME = {
 _BY_ID = {"by": "id", "until": _user("id", at=_WINDOW), "until_moment": _EPOCH, "until_word": "", "limit": 100}
 # All users with this label are unverified.
 _NOBODY: dict[str, Any] = {"labels": ["free"], "verified": True}
-_DOMAIN = {"email_part": "%@mail77.example%"}
+_DOMAIN = {"email_part": "@mail77.example"}
+_PIECES = ["mai", "ail", "il7", "l77", "exa", "xam", "amp", "mpl", "ple"]
 _ENDING = 5_000
 _END_WINDOW: dict[str, Any] = {"after": _EPOCH, "until": Looked(
     "select max(created_at) from (select created_at from users where project_id = 'bench' and not email_verified"  # noqa: S608
@@ -221,13 +237,14 @@ WORST: dict[str, dict[str, dict[str, Any]]] = {
     },
     "sample_user_texts": {
         "a domain": _DOMAIN | {"share": _SHARE},
-        "everybody": {"search": "%example%", "search_email": "%example%", "share": _SHARE},
+        "everybody": {"search": "example", "search_email": "example", "share": _SHARE},
     },
+    "rank_pieces": {"of a domain": {"pieces": _PIECES, "share": Looked(f"select 0.2 * ({_SHARE.sql})")}},
     "find_users_by_text": {
-        "few": {"search": "%user77777%", "search_email": "%user77777%", "most": _COUNTED},
-        "nobody": {"search": "%xyzzyq%", "search_email": "%xyzzyq%", "most": _COUNTED},
-        f"a domain of {_FEW}": _DOMAIN | {"most": _COUNTED},
-        "a name": {"name_part": "%abcd%", "most": _COUNTED},
+        "few": _search("user77777", "%r77777%"),
+        "nobody": _search("xyzzyq", "%xyzzyq%"),
+        f"a domain of {_FEW}": _DOMAIN | {"email_like": "%il77%", "most": _COUNTED},
+        "a name": {"name_part": "abcd", "name_like": "%abcd%", "most": _COUNTED},
     },
     "find_users_by_prefix": {
         "everybody": {"search": "user", "search_email": "user", "most": _COUNTED},

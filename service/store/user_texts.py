@@ -8,8 +8,11 @@ from service.db import Connection, Executor, Queries
 from service.errors import QueryInvalid
 
 _sql = Queries("user_texts")
-# What the index knows a text by: three letters or digits in a row.
-_TRIGRAM = re.compile(r"[^\W_]{3}")
+# What the index knows a text by: three letters or digits in a row, at each place.
+_PIECE = re.compile(r"(?=([^\W_]{3}))")
+# Pieces of a part that are counted, the part of the sample that they are counted in, and how rare one is that finds
+# candidates: one in so many texts.
+_COUNTED, _OF_SAMPLE, _RARE = 12, 0.2, 50
 _WILDCARDS = re.compile(r"([\\%_])")
 _FILLED = 5000
 # Texts that are looked at to tell how many match, and the most ids that are found.
@@ -36,6 +39,15 @@ class UserId:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a part, and the texts of a sample that have it."""
+
+    piece: str
+    hits: int
+    sampled: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectId:
     id: str
 
@@ -47,18 +59,41 @@ async def find(conn: Executor, project_id: str, parts: dict[str, str], extent: E
     """
     if not extent.trigrams:
         return await _find_by_prefix(conn, project_id, parts, extent)
-    if not all(map(_TRIGRAM.search, parts.values())):
+    if not all(map(_PIECE.search, parts.values())):
         raise QueryInvalid("In a project of this size a search needs three letters or digits in a row.")
-    stored = {name: email_addresses.part_form(parts[name]) for name in ("search", "email_part") if name in parts}
-    patterns = {name: _pattern(parts.get(name)) for name in PARTS} | {
-        "search_email": _pattern(stored.get("search")),
-        "email_part": _pattern(stored.get("email_part")),
-    }
-    hits = int(await _sql.value(conn, "sample_user_texts", project_id=project_id, **patterns, share=extent.share))
+    texts = _texts(parts)
+    hits = int(await _sql.value(conn, "sample_user_texts", project_id=project_id, **texts, share=extent.share))
     if (expected := round(hits * 100 / extent.share)) > few:
         return expected
-    found = await _sql.all(conn, "find_users_by_text", UserId, project_id=project_id, **patterns, most=_MOST)
+    patterns = {text: await _pattern(conn, project_id, text, extent) for text in {*texts.values()} if text}
+    likes = {f"{name.removesuffix('_part')}_like": patterns.get(text or "") for name, text in texts.items()}
+    found = await _sql.all(conn, "find_users_by_text", UserId, project_id=project_id, **texts, **likes, most=_MOST)
     return [each.id for each in found]
+
+
+def _texts(parts: dict[str, str]) -> dict[str, str | None]:
+    """Return the parts as the statements take them: a search has another spelling for addresses."""
+    texts: dict[str, str | None] = dict.fromkeys((*PARTS, "search_email"))
+    for name, part in parts.items():
+        texts[name] = email_addresses.part_form(part) if part.isascii() or name == "email_part" else part
+    texts["search_email"] = email_addresses.part_form(parts["search"]) if "search" in parts else None
+    return texts
+
+
+async def _pattern(conn: Executor, project_id: str, part: str, extent: Extent) -> str:
+    """Return a pattern of `like` that every text with this part matches, by its two rarest pieces if one is rare.
+
+    For each candidate the index looks up every piece of a pattern: those that most texts have cost the most.
+    """
+    places = {match[1].lower(): match.start() for match in _PIECE.finditer(part)}
+    pieces = [*places][:: -(-len(places) // _COUNTED)]
+    facts = {"project_id": project_id, "pieces": pieces, "share": extent.share * _OF_SAMPLE}
+    ranked = await _sql.all(conn, "rank_pieces", Piece, **facts)
+    if len(places) <= len(ranked) or (ranked[0].hits + 1) * _RARE > ranked[0].sampled:
+        return f"%{_escaped(part)}%"
+    first, last = sorted(places[each.piece] for each in ranked)
+    pieces_apart = f"{part[first : first + 3]}%{part[last : last + 3]}"
+    return f"%{pieces_apart if last > first + 3 else part[first : last + 3]}%"
 
 
 async def _find_by_prefix(conn: Executor, project_id: str, parts: dict[str, str], extent: Extent) -> list[str]:
@@ -74,8 +109,8 @@ async def _find_by_prefix(conn: Executor, project_id: str, parts: dict[str, str]
     return [each.id for each in found]
 
 
-def _pattern(part: str | None) -> str | None:
-    return None if part is None else "%" + _WILDCARDS.sub(r"\\\1", part) + "%"
+def _escaped(part: str) -> str:
+    return _WILDCARDS.sub(r"\\\1", part)
 
 
 async def prepare(conn: Connection) -> str | None:

@@ -1,22 +1,41 @@
 -- name: sample_user_texts(project_id, search, search_email, name_part, email_part, phone_part, share)
--- How many texts match in a random share of the table's pages, in percent. The parts are patterns of `like`.
+-- How many texts have these parts in a random share of the table's pages, in percent.
 select count(*) from user_texts tablesample system (:share::float8)
 where project_id = :project_id
-    and (:search::text is null or lower(id) like lower(:search) or email like :search_email::text
-        or phone like :search or name like lower(:search))
-    and (:name_part::text is null or name like lower(:name_part))
-    and (:email_part::text is null or email like :email_part)
-    and (:phone_part::text is null or phone like :phone_part);
+    and (:search::text is null or strpos(lower(id), lower(:search)) > 0 or strpos(email, :search_email::text) > 0
+        or strpos(phone, :search) > 0 or strpos(name, lower(:search)) > 0)
+    and (:name_part::text is null or strpos(name, lower(:name_part)) > 0)
+    and (:email_part::text is null or strpos(email, :email_part) > 0)
+    and (:phone_part::text is null or strpos(phone, :phone_part) > 0);
 
--- name: find_users_by_text(project_id, search, search_email, name_part, email_part, phone_part, most) -> UserId*
--- The parts are patterns of `like`. Each column has its own entries in the index.
-select id from user_texts
-where project_id = :project_id
-    and (:search::text is null or lower(id) like lower(:search) or email like :search_email::text
-        or phone like :search or name like lower(:search))
-    and (:name_part::text is null or name like lower(:name_part))
-    and (:email_part::text is null or email like :email_part)
-    and (:phone_part::text is null or phone like :phone_part)
+-- name: rank_pieces(project_id, pieces, share) -> Piece*
+-- The two rarest of some pieces, in small letters, in a random share of the table's pages, in percent.
+with sampled as materialized (
+    select concat_ws(' ', email, phone, name, lower(id)) as texts from user_texts tablesample system (:share::float8)
+    where project_id = :project_id
+)
+select p.piece, (select count(*) from sampled where strpos(texts, p.piece) > 0)::int as hits,
+    (select count(*) from sampled)::int as sampled
+from unnest(:pieces::text[]) with ordinality p (piece, place) order by hits, place limit 2;
+
+-- name: find_users_by_text(project_id, search, search_email, name_part, email_part, phone_part, search_like, search_email_like, name_like, email_like, phone_like, most) -> UserId*
+-- The last five are patterns of `like` that each text with such a part matches: by them the index finds candidates.
+-- Each column has its own entries in it.
+with candidates as materialized (
+    select id, email, phone, name from user_texts
+    where project_id = :project_id
+        and (:search_like::text is null or lower(id) like lower(:search_like) or email like :search_email_like::text
+            or phone like :search_like or name like lower(:search_like))
+        and (:name_like::text is null or name like lower(:name_like))
+        and (:email_like::text is null or email like :email_like)
+        and (:phone_like::text is null or phone like :phone_like)
+)
+select id from candidates
+where (:search::text is null or strpos(lower(id), lower(:search)) > 0 or strpos(email, :search_email::text) > 0
+        or strpos(phone, :search) > 0 or strpos(name, lower(:search)) > 0)
+    and (:name_part::text is null or strpos(name, lower(:name_part)) > 0)
+    and (:email_part::text is null or strpos(email, :email_part) > 0)
+    and (:phone_part::text is null or strpos(phone, :phone_part) > 0)
 limit :most;
 
 -- name: find_users_by_prefix(project_id, search, search_email, most) -> UserId*
