@@ -13,10 +13,12 @@ _PATIENCE = 0.3
 class SentinelPool(SentinelConnectionPool):
     """Pool that asks the sentinels for each new connection; redis-py's leaves its connections to them open."""
 
-    async def aclose(self) -> None:
-        await super().aclose()
-        for sentinel in self.sentinel_manager.sentinels:
-            await sentinel.aclose(close_connection_pool=True)
+    async def disconnect(self, inuse_connections: bool = True) -> None:
+        """Close all connections; those to the sentinels too, unless only idle ones are to follow the primary."""
+        await super().disconnect(inuse_connections)
+        if inuse_connections:
+            for sentinel in self.sentinel_manager.sentinels:
+                await sentinel.aclose(close_connection_pool=True)
 
 
 def pool(url: str, **options: Any) -> SentinelPool:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from service.queue import QUEUE
+from service.queue import QUEUE, connect
 from testkit import processes
 from testkit.api import Api
 from testkit.cluster import ALL_ENDED
@@ -69,6 +69,16 @@ async def test_api_and_worker_follow_the_primary(
                 assert await _is_taken(second)
             await until(lambda: _all_ended(pool), what="mails or events are left")
             assert len(sink.mails) == 3
+
+
+async def test_no_connection_outlives_its_client(servers: Watched):
+    """A client that is closed leaves the sentinels as well as the primary."""
+    redis = connect(servers.url)
+    assert await redis.ping()
+    asked = [sentinel.connection_pool for sentinel in redis.connection_pool.sentinel_manager.sentinels]
+    assert any(each.is_connected for pool in asked for each in pool._available_connections)
+    await redis.aclose(close_connection_pool=True)
+    assert not any(each.is_connected for pool in asked for each in pool._available_connections)
 
 
 async def _all_ended(pool: Any) -> bool:
