@@ -6,11 +6,11 @@ ties to a browser. Such a flow never touches the session of the browser that it 
 
 from service.accounts import presented_invitations, provider_faults
 from service.crypto.secret import Secret
-from service.errors import ArgumentInvalid, BadRequest, ProviderDisabled, ProviderUnsupported
+from service.errors import BadRequest, ProviderDisabled, ProviderUnsupported
 from service.http import authorization, flow_addresses, flow_cookies, flow_parameters
 from service.http.context import RequestContext
 from service.http.flow_parameters import Returned
-from service.http.request_body import describe_error
+from service.http.request_body import unfit_parameter
 from service.identity_providers import callbacks, pkce, profiles
 from service.identity_providers.faults import ProviderFault
 from service.identity_providers.provider import Provider, ProviderIdentity, ProviderTokens
@@ -122,7 +122,7 @@ def member_to_link(ctx: RequestContext, flow: Flow) -> Member | None:
 async def _usable(ctx: RequestContext) -> Provider:
     name = ctx.path["provider"]
     if not profiles.is_known(name):
-        raise ArgumentInvalid(describe_error(ctx, "provider", "unfit", "Value must be the name of a provider"))
+        raise unfit_parameter(ctx, "provider", "Value must be the name of a provider")
     if profiles.find(name) is None:
         raise ProviderUnsupported
     provider = await ctx.services.providers.get(ctx.project.id, name)

@@ -6,8 +6,8 @@ from pathlib import Path
 from service.crypto import breached_passwords
 from service.crypto.password_hashing import PasswordHashPool
 from service.db import Executor
-from service.errors import ArgumentInvalid, PasswordPersonal, PasswordReused
-from service.http.request_body import BodyContext, describe_error
+from service.errors import PasswordPersonal, PasswordReused
+from service.http.request_body import BodyContext, unfit_parameter
 from service.settings import Settings
 from service.store import user_passwords
 from service.store.users import User
@@ -35,7 +35,7 @@ async def hash_new_password(
     is_known = breached_passwords.is_common(text) or _is_name(text, project.name)
     if project.password_blocklist and (is_known or await passwords.is_breached(text)):
         fault = "Password should not be one of the commonly used or breached passwords"
-        raise ArgumentInvalid(describe_error(asker, "password", "unfit", fault))
+        raise unfit_parameter(asker, "password", fault)
     if project.password_personal_data and _is_personal(text, about):
         raise PasswordPersonal
     for line in earlier:

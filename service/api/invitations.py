@@ -14,7 +14,7 @@ from service.errors import ArgumentInvalid, InvitationNotFound, UserExists
 from service.http import responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import Name, NewEmail, Url, ident, plain, sized, whole
-from service.http.request_body import Body, describe_error, read
+from service.http.request_body import Body, read, unfit_parameter
 from service.http.routing import contract, users_read, users_write
 from service.store import invitations
 
@@ -65,7 +65,7 @@ async def create_invitation(ctx: RequestContext) -> web.Response:
         )
         code = invitation_codes.shown(secret)
     elif body.uses not in (None, 1):
-        raise ArgumentInvalid(describe_error(ctx, "uses", "unfit", "Value must be 1 for an address"))
+        raise unfit_parameter(ctx, "uses", "Value must be 1 for an address")
     else:
         await mail_quotas.charge(ctx, body.email)
         terms = _letter_terms(ctx, body)

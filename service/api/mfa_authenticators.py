@@ -14,7 +14,7 @@ from service.errors import (
 from service.http import responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import Otp
-from service.http.request_body import Body, describe_error, read
+from service.http.request_body import Body, read, unfit_parameter
 from service.http.routing import contract, limited, member, requires
 from service.rate_limiter import HOUR
 from service.store import authenticators, sessions
@@ -24,7 +24,7 @@ from service.store.events import Event
 def check_type(ctx: RequestContext) -> None:
     """Raise ArgumentInvalid for another type than the only one, which may be in any case."""
     if ctx.path["type"].lower() != "totp":
-        raise ArgumentInvalid(describe_error(ctx, "type", "unfit", "Value must be one of (totp)"))
+        raise unfit_parameter(ctx, "type", "Value must be one of (totp)")
 
 
 @member.post("/v1/account/mfa/authenticators/{type}")

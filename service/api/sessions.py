@@ -8,7 +8,6 @@ from service.accounts import members, provider_tokens
 from service.clientinfo import countries, user_agents
 from service.crypto.secret import Secret
 from service.errors import (
-    ArgumentInvalid,
     CursorNotFound,
     OAuth2ProviderError,
     QueryInvalid,
@@ -16,7 +15,7 @@ from service.errors import (
 )
 from service.http import device_cookie, responses, schemas, session_cookies, session_list_queries
 from service.http.context import RequestContext
-from service.http.request_body import Body, describe_error, read
+from service.http.request_body import Body, read, unfit_parameter
 from service.http.responses import NO_TOKENS, ShownTokens
 from service.http.routing import contract, limited, member
 from service.rate_limiter import HOUR
@@ -210,5 +209,5 @@ def _session_id(ctx: RequestContext) -> str:
         return ctx.member.session_id
     most = 36 if ctx.api_version.modern else 32
     if not session_id.isascii() or not session_id.isprintable() or len(session_id) > most:
-        raise ArgumentInvalid(describe_error(ctx, "sessionId", "unfit", "Invalid UID format"))
+        raise unfit_parameter(ctx, "sessionId", "Invalid UID format")
     return session_id

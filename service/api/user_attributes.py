@@ -20,7 +20,7 @@ from service.errors import (
 from service.http import responses, schemas
 from service.http.context import RequestContext
 from service.http.fields import Labels, Name, NewEmail, NewPassword, PhoneOrNone, ident, unfit
-from service.http.request_body import Body, BodyContext, read
+from service.http.request_body import Body, context_of, read
 from service.http.routing import contract, users_read, users_write
 from service.store.users import Status
 
@@ -81,8 +81,8 @@ async def update_user_password(ctx: RequestContext) -> web.Response:
 
 def _status(value: Any, info: ValidationInfo) -> Any:
     """Parse a status. Modern: true or false, as 1 or 0 too. Legacy: 0 unactivated, 1 active, 2 blocked."""
-    asker: BodyContext = info.context  # type: ignore[assignment] # validate() passes nothing else
-    if isinstance(value, int) and value in _STATUS and (isinstance(value, bool) or asker.api_version.modern):
+    modern = context_of(info).api_version.modern
+    if isinstance(value, int) and value in _STATUS and (isinstance(value, bool) or modern):
         return _STATUS[value]
     if isinstance(value, int) and value in _LEGACY_STATUS:
         return _LEGACY_STATUS[value]

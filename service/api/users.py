@@ -16,7 +16,7 @@ from service.errors import (
 from service.http import list_queries, responses, schemas, user_list_queries
 from service.http.context import RequestContext
 from service.http.fields import Hidden, Name, NewEmail, NewPassword, NewUserId, PhoneOrNone, ident
-from service.http.request_body import Body, describe_error, read
+from service.http.request_body import Body, read, unfit_parameter
 from service.http.routing import contract, users_read, users_write
 from service.store import user_search, users
 from service.store.users import User
@@ -152,7 +152,7 @@ def _proved_by(ctx: RequestContext, method: Method, line: str) -> str:
 
 def unfit_hash(ctx: RequestContext, method: str) -> ArgumentInvalid:
     text = f"Value must be a hash that {method} made at a cost this service can bear"
-    return ArgumentInvalid(describe_error(ctx, "password", "unfit", text))
+    return unfit_parameter(ctx, "password", text)
 
 
 async def create_by_hash(

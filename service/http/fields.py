@@ -11,9 +11,8 @@ from pydantic_core import PydanticCustomError, core_schema
 from service import email_addresses, phone_numbers
 from service.crypto import link_secrets
 from service.crypto.secret import Secret
-from service.errors import ArgumentInvalid
 from service.http.context import RequestContext
-from service.http.request_body import BodyContext, describe_error
+from service.http.request_body import BodyContext, context_of, unfit_parameter
 from service.http.text_rules import find_fault, is_text
 from service.links import redirect_policy
 from service.store.projects import Project
@@ -28,7 +27,7 @@ def ident(ctx: RequestContext, name: str) -> str:
     """Return an id of the path; raises ArgumentInvalid for a malformed one."""
     text = ctx.path[name]
     if not _ID.fullmatch(text):
-        raise ArgumentInvalid(describe_error(ctx, name, "unfit", "Invalid UID format"))
+        raise unfit_parameter(ctx, name, "Invalid UID format")
     return text
 
 
@@ -72,7 +71,7 @@ def whole(least: int, most: int) -> AfterValidator:
 
 def _email(text: str, info: ValidationInfo) -> str:
     """Check an address to look up; a user may have had it before the project excluded special-use domains."""
-    context: BodyContext = info.context  # type: ignore[assignment] # validate() passes nothing else
+    context = context_of(info)
     try:
         return email_addresses.canonical(text, special_use=context.project.special_use_domains)
     except email_addresses.SpecialUse as fault:
@@ -85,7 +84,7 @@ def _email(text: str, info: ValidationInfo) -> str:
 
 def _new_email(text: str, info: ValidationInfo) -> str:
     """Check an address for an account; the project decides on those of private networks."""
-    context: BodyContext = info.context  # type: ignore[assignment] # validate() passes nothing else
+    context = context_of(info)
     try:
         return email_addresses.canonical(text, special_use=context.project.special_use_domains)
     except email_addresses.SpecialUse:
@@ -112,30 +111,30 @@ _check_url_again = lru_cache(1024)(redirect_policy.check)
 
 
 def _url(text: str, info: ValidationInfo) -> str:
-    ctx: RequestContext = info.context  # type: ignore[assignment] # validate() passes nothing else
+    context = context_of(info)
     try:
-        return _check_url(text, ctx.project)
+        return _check_url(text, context.project)
     except ValueError as error:
         raise unfit(str(error)) from None
 
 
 def _needed_by_legacy(value: str | None, info: ValidationInfo) -> str | None:
-    context: BodyContext = info.context  # type: ignore[assignment] # validate() passes nothing else
+    context = context_of(info)
     if value is None and not context.api_version.modern:
         raise PydanticCustomError("missing", "Field required")
     return value
 
 
 def _new_password(text: str, info: ValidationInfo) -> str:
-    ctx: RequestContext = info.context  # type: ignore[assignment] # validate() passes nothing else
-    if fault := _password_fault(ctx, text):
+    context = context_of(info)
+    if fault := _password_fault(context, text):
         raise unfit(fault)
     return text
 
 
 def _page_password(text: str, info: ValidationInfo) -> str:
-    ctx: RequestContext = info.context  # type: ignore[assignment] # validate() passes nothing else
-    if fault := _password_fault(ctx, text, by_page=True):
+    context = context_of(info)
+    if fault := _password_fault(context, text, by_page=True):
         raise unfit(fault)
     return text
 
@@ -143,7 +142,7 @@ def _page_password(text: str, info: ValidationInfo) -> str:
 def check_new_password(context: BodyContext, name: str, text: str) -> None:
     """Check a parameter that only sometimes sets a password; raises ArgumentInvalid."""
     if fault := _password_fault(context, text):
-        raise ArgumentInvalid(describe_error(context, name, "unfit", fault))
+        raise unfit_parameter(context, name, fault)
 
 
 def _password_fault(context: BodyContext, text: str, *, by_page: bool = False) -> str:
@@ -319,7 +318,7 @@ LinkUserId = Annotated[UserId | None, Field(default=None, validate_default=True)
 
 
 def _session_seconds(seconds: int, info: ValidationInfo) -> int:
-    context: BodyContext = info.context  # type: ignore[assignment] # validate() passes nothing else
+    context = context_of(info)
     most = context.project.session_seconds
     if not min(60, most) <= seconds <= most:
         raise unfit(f"Value must be between {min(60, most)} and {most}")

@@ -8,9 +8,9 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 from aiohttp import web
 
-from service.errors import AccountError, ArgumentInvalid
+from service.errors import AccountError
 from service.http.context import RequestContext
-from service.http.request_body import describe_error
+from service.http.request_body import unfit_parameter
 from service.http.security_headers import Response
 from service.links import link_builder, redirect_policy
 
@@ -46,7 +46,7 @@ def check(ctx: RequestContext, name: str, url: str) -> str:
     try:
         return redirect_policy.check(url, project.hostnames, plain_http=project.plain_http)
     except ValueError as fault:
-        raise ArgumentInvalid(describe_error(ctx, name, "unfit", str(fault))) from None
+        raise unfit_parameter(ctx, name, str(fault)) from None
 
 
 def success(ctx: RequestContext, url: str, parameters: Mapping[str, str], *, session: str = "") -> str:

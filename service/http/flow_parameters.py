@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.errors import ArgumentInvalid, BadRequest
+from service.errors import BadRequest
 from service.http.context import RequestContext
-from service.http.request_body import describe_error
+from service.http.request_body import unfit_parameter
 
 _SCOPES, _SCOPE, _STATE = 100, 4096, 256
 _PRINTABLE = re.compile(r"[ -~]*")
@@ -30,7 +30,7 @@ def one(ctx: RequestContext, name: str) -> str:
     """Return a parameter, "" without it. Raises ArgumentInvalid where it is named twice."""
     values = ctx.request.query.getall(name, [])
     if len(values) > 1:
-        raise ArgumentInvalid(describe_error(ctx, name, "unfit", "Value must be given once"))
+        raise unfit_parameter(ctx, name, "Value must be given once")
     return values[0] if values else ""
 
 
@@ -39,10 +39,10 @@ def scopes(ctx: RequestContext) -> list[str]:
     given = [text for name, text in ctx.request.query.items() if name.partition("[")[0] == "scopes"]
     if len(given) > _SCOPES or any(len(text) > _SCOPE or not _PRINTABLE.fullmatch(text) for text in given):
         text = f"Value must be at most {_SCOPES} items of printable ASCII, each at most {_SCOPE} chars"
-        raise ArgumentInvalid(describe_error(ctx, "scopes", "unfit", text))
+        raise unfit_parameter(ctx, "scopes", text)
     found = [word for text in given for word in text.split()]
     if any('"' in word or "\\" in word for word in found):
-        raise ArgumentInvalid(describe_error(ctx, "scopes", "unfit", "Value must not contain quotes or backslashes"))
+        raise unfit_parameter(ctx, "scopes", "Value must not contain quotes or backslashes")
     return list(dict.fromkeys(found))
 
 
@@ -51,7 +51,7 @@ def app_state(ctx: RequestContext) -> str:
     text = one(ctx, "state")
     if len(text) > _STATE or not _PRINTABLE.fullmatch(text):
         fault = f"Value must be printable ASCII and at most {_STATE} chars"
-        raise ArgumentInvalid(describe_error(ctx, "state", "unfit", fault))
+        raise unfit_parameter(ctx, "state", fault)
     return text
 
 

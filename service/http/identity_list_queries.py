@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 from service import email_addresses
-from service.errors import ArgumentInvalid, CursorNotFound, QueryInvalid
+from service.errors import CursorNotFound, QueryInvalid
 from service.http import list_queries
 from service.http.context import RequestContext
 from service.http.list_queries import Query
-from service.http.request_body import describe_error
+from service.http.request_body import unfit_parameter
 from service.http.text_rules import is_text
 from service.store import identities
 from service.store.identities import Identity
@@ -54,7 +54,7 @@ def _search(ctx: RequestContext) -> str | None:
     text = ctx.request.query.get("search", "")
     if len(text) > _SEARCH or not is_text(text):
         fault = f"Value must be a valid string and at most {_SEARCH} chars long"
-        raise ArgumentInvalid(describe_error(ctx, "search", "unfit", fault))
+        raise unfit_parameter(ctx, "search", fault)
     return text or None
 
 

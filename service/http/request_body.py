@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo
 
 from service.errors import ArgumentInvalid, BodyEncoded, BodyTooLarge, BodyTooSlow
 from service.http import form_body, headers, json_body
@@ -124,7 +124,13 @@ def validate(context: BodyContext, model: type[Model], came: Mapping[str, Any]) 
         return model.model_validate(given, context=context)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise ArgumentInvalid(describe_error(context, str(first["loc"][0]), first["type"], first["msg"])) from None
+        raise _refusal(context, str(first["loc"][0]), first["type"], first["msg"]) from None
+
+
+def context_of(info: ValidationInfo) -> BodyContext:
+    """Return the context of a field's check, which `validate` has passed."""
+    context: BodyContext = info.context  # type: ignore[assignment] # it passes nothing else
+    return context
 
 
 @cache
@@ -141,9 +147,14 @@ def _types(described: Mapping[str, Any]) -> Iterator[str]:
         yield from _types(one)
 
 
-def describe_error(context: BodyContext, name: str, kind: str, message: str) -> str:
-    """Word a fault of one parameter for the client's API version."""
+def unfit_parameter(context: BodyContext, name: str, message: str) -> ArgumentInvalid:
+    """Make the error of a parameter whose value can't be taken, in the words of the client's API version."""
+    place = f"`{name}` param" if context.api_version.modern else name
+    return ArgumentInvalid(f"Invalid {place}: {message}")
+
+
+def _refusal(context: BodyContext, name: str, kind: str, message: str) -> ArgumentInvalid:
+    """Make the error of a parameter that pydantic refuses; `kind` is the type of its error."""
     if kind == "missing":
-        return f'Param "{name}" is not optional.'
-    text = "Value must be a valid string" if kind == "string_type" else message
-    return f"Invalid `{name}` param: {text}" if context.api_version.modern else f"Invalid {name}: {text}"
+        return ArgumentInvalid(f'Param "{name}" is not optional.')
+    return unfit_parameter(context, name, "Value must be a valid string" if kind == "string_type" else message)

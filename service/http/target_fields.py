@@ -5,9 +5,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from service import email_addresses, phone_numbers
-from service.errors import ArgumentInvalid
 from service.http.fields import NEW_ID, new_id, plain, sized, unfit
-from service.http.request_body import BodyContext, describe_error
+from service.http.request_body import BodyContext, unfit_parameter
 from service.store.targets import ProviderType
 
 _TYPES = ("email", "sms", "push")
@@ -25,13 +24,9 @@ def check_identifier(context: BodyContext, provider_type: ProviderType, text: st
         try:
             return email_addresses.canonical(text, special_use=context.project.special_use_domains)
         except ValueError:
-            raise ArgumentInvalid(
-                describe_error(context, "identifier", "unfit", "Value must be a valid email address")
-            ) from None
+            raise unfit_parameter(context, "identifier", "Value must be a valid email address") from None
     if provider_type == "sms" and not phone_numbers.is_number(text):
-        raise ArgumentInvalid(
-            describe_error(context, "identifier", "unfit", "Value must be a phone number such as +4915112345678")
-        )
+        raise unfit_parameter(context, "identifier", "Value must be a phone number such as +4915112345678")
     return text
 
 

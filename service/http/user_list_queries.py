@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from service import email_addresses
-from service.errors import ArgumentInvalid, CursorNotFound, QueryInvalid
+from service.errors import CursorNotFound, QueryInvalid
 from service.http import list_queries
 from service.http.context import RequestContext
 from service.http.list_queries import FARTHEST, MOST, Paging, Query
-from service.http.request_body import describe_error
+from service.http.request_body import unfit_parameter
 from service.store import users
 from service.store.user_lists import Page, SortColumn, UserFilter
 from service.store.users import User
@@ -63,7 +63,7 @@ async def _user(ctx: RequestContext, cursor: str) -> User:
 def _search(ctx: RequestContext) -> str | None:
     text = ctx.request.query.get("search", "")
     if len(text) > _SEARCH or "\0" in text or not _is_text(text):
-        raise _unfit(ctx, "search", f"Value must be a valid string and at most {_SEARCH} chars long")
+        raise unfit_parameter(ctx, "search", f"Value must be a valid string and at most {_SEARCH} chars long")
     return _unquoted(text) or None
 
 
@@ -81,7 +81,7 @@ def _is_descending(ctx: RequestContext) -> bool:
     """Read orderType of SDKs below 1.0."""
     order = ctx.request.query.get("orderType", "") or "ASC"
     if order not in ("ASC", "DESC"):
-        raise _unfit(ctx, "orderType", "Value must be one of (ASC, DESC)")
+        raise unfit_parameter(ctx, "orderType", "Value must be one of (ASC, DESC)")
     return order == "DESC"
 
 
@@ -90,7 +90,7 @@ def _plain_part(ctx: RequestContext) -> Paging:
     given = ctx.request.query
     way = given.get("cursorDirection", "") or "after"
     if way not in ("after", "before"):
-        raise _unfit(ctx, "cursorDirection", "Value must be one of (after, before)")
+        raise unfit_parameter(ctx, "cursorDirection", "Value must be one of (after, before)")
     return Paging(
         limit=_number(ctx, "limit", usual=list_queries.USUAL, most=MOST),
         offset=_number(ctx, "offset", usual=0, most=FARTHEST),
@@ -102,12 +102,8 @@ def _plain_part(ctx: RequestContext) -> Paging:
 def _number(ctx: RequestContext, name: str, *, usual: int, most: int) -> int:
     text = ctx.request.query.get(name, "") or str(usual)
     if not text.isascii() or not _NUMBER.fullmatch(text) or int(text) > most:
-        raise _unfit(ctx, name, f"Value must be a valid range between 0 and {most}")
+        raise unfit_parameter(ctx, name, f"Value must be a valid range between 0 and {most}")
     return int(text)
-
-
-def _unfit(ctx: RequestContext, name: str, text: str) -> ArgumentInvalid:
-    return ArgumentInvalid(describe_error(ctx, name, "unfit", text))
 
 
 def _condition(query: Query) -> dict[str, Any]:
