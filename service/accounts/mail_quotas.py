@@ -57,7 +57,7 @@ def of_mail_to_member(ctx: RequestContext, email: str) -> tuple[str, list[Window
 
 
 def _of_mail(ctx: RequestContext, email: str) -> tuple[str, list[Window]]:
-    if device := device_cookie.find_proved(ctx, email):
+    if device := device_cookie.find_verified(ctx, email):
         of_device = [Window(rule, device.id, own=True, only="successes") for rule in _own(ctx, BY_DEVICE)]
         return ctx.project.id, of_device + by_devices(ctx.project, email)
     return _of_mailbox(ctx, email)
@@ -65,7 +65,7 @@ def _of_mail(ctx: RequestContext, email: str) -> tuple[str, list[Window]]:
 
 async def charge_recovery_code(ctx: RequestContext, email: str) -> None:
     """Charge one more code that recovers the account of this address, as `charge` does and besides it."""
-    rule = BY_RECOVERY_CODE_OF_DEVICES if device_cookie.find_proved(ctx, email) else BY_RECOVERY_CODE
+    rule = BY_RECOVERY_CODE_OF_DEVICES if device_cookie.find_verified(ctx, email) else BY_RECOVERY_CODE
     if tallied := await _may(ctx, ctx.project.id, of_recovery_codes(ctx.project, email, rule)):
         rate_limit_decisions.enforce(ctx, tallied)
 

@@ -73,7 +73,7 @@ def _is_owners_device(ctx: RequestContext, emails: Collection[str]) -> bool:
     Otherwise a guesser would sign up with the address of somebody else and be a known device, or ask for an own code
     under the id at which the guesses are aimed.
     """
-    devices = [device_cookie.find_proved(ctx, email) for email in emails]
+    devices = [device_cookie.find_verified(ctx, email) for email in emails]
     return bool(devices) and all(devices)
 
 

@@ -26,7 +26,7 @@ async def find(ctx: RequestContext) -> str | None:
 
 async def find_kept(ctx: RequestContext) -> str | None:
     """Return as `find` does, also by the code that the browser has kept."""
-    return await _find(ctx, ctx.request.headers.get(HEADER) or session_cookies.kept(ctx).get(_name(ctx), ""))
+    return await _find(ctx, ctx.request.headers.get(HEADER) or session_cookies.cookies_of(ctx).get(_name(ctx), ""))
 
 
 def keep(ctx: RequestContext) -> None:

@@ -125,7 +125,7 @@ def _mark(ctx: RequestContext, token: Token) -> None:
 
 
 def _requested_here(ctx: RequestContext, token: Token) -> bool:
-    shown = session_cookies.kept(ctx).get(_name(ctx), "")
+    shown = session_cookies.cookies_of(ctx).get(_name(ctx), "")
     return hmac.compare_digest(_proof(ctx, token).encode(), shown.encode())
 
 

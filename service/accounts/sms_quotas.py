@@ -42,4 +42,4 @@ def _is_owner(ctx: RequestContext, phone: str) -> bool:
     found = ctx.found_member
     if found is not None and found.phone == phone and found.phone_verified:
         return True
-    return device_cookie.find_proved(ctx, phone) is not None
+    return device_cookie.find_verified(ctx, phone) is not None

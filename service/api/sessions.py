@@ -98,10 +98,10 @@ def session_response(ctx: RequestContext, opened: OpenedSession) -> web.Response
 
 def set_session_cookies(ctx: RequestContext, opened: OpenedSession) -> str:
     """Set the cookies after COMMIT and return the session cookie's value. A server gets none."""
-    device_cookie.remember(ctx, opened.email, proven=opened.verified)
+    device_cookie.remember(ctx, opened.email, verified=opened.verified)
     value = session_cookies.encode(opened.session.user_id, opened.secret.reveal())
     if ctx.key is None:
-        session_cookies.hand_out(ctx, value, opened.session.expires_at)
+        session_cookies.set_session(ctx, value, opened.session.expires_at)
     return value
 
 

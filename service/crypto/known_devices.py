@@ -16,7 +16,7 @@ from service.crypto.key_derivation import KeyRing
 SECONDS = 180 * 86_400
 _MOST = 5
 _TOKEN = re.compile(
-    r"(?P<kid>[A-Za-z0-9_-]{1,16})\.(?P<at>[0-9]{1,10})\.(?P<id>[0-9a-f]{16})\.(?P<proven>[01])\.[0-9a-f]{32}"
+    r"(?P<kid>[A-Za-z0-9_-]{1,16})\.(?P<at>[0-9]{1,10})\.(?P<id>[0-9a-f]{16})\.(?P<verified>[01])\.[0-9a-f]{32}"
 )
 
 
@@ -39,7 +39,7 @@ def find(ring: KeyRing, stored: str, project_id: str, *, email: str) -> KnownDev
     return None
 
 
-def add_token(ring: KeyRing, stored: str, project_id: str, *, email: str, proven: bool) -> str:
+def add_token(ring: KeyRing, stored: str, project_id: str, *, email: str, verified: bool) -> str:
     """Put a fresh token for this address before the others; its former one and the oldest are removed.
 
     The device keeps its id: with a new one each time, a client that knows the password could sign in without end.
@@ -47,7 +47,7 @@ def add_token(ring: KeyRing, stored: str, project_id: str, *, email: str, proven
     kept = [token for token in _split(stored) if _read(ring, token, project_id, email) is None]
     former = find(ring, stored, project_id, email=email)
     device = former.id if former else secrets.token_hex(8)
-    head = f"{key_derivation.current(ring)}.{int(time.time())}.{device}.{int(proven)}"
+    head = f"{key_derivation.current(ring)}.{int(time.time())}.{device}.{int(verified)}"
     return "~".join([f"{head}.{_signature(ring, head, project_id, email)}", *kept][:_MOST])
 
 
@@ -62,7 +62,7 @@ def _read(ring: KeyRing, token: str, project_id: str, email: str) -> KnownDevice
         return None
     if not hmac.compare_digest(_signature(ring, head, project_id, email), proof):
         return None
-    return KnownDevice(match["id"], match["proven"] == "1")
+    return KnownDevice(match["id"], match["verified"] == "1")
 
 
 def _signature(ring: KeyRing, head: str, project_id: str, email: str) -> str:

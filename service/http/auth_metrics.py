@@ -27,8 +27,8 @@ TOKEN_DELAY = histogram(
 MAILS_ACCEPTED = counter("accounts_mails_accepted_total", "Mails that requests have put into the outbox.", "letter")
 DEFINITIONS = (AUTH_EVENTS, TOKENS_ISSUED, TOKEN_DELAY, MAILS_ACCEPTED)
 
-# What a route's answer is, by the route's name. A sign-in by a provider's redirect is not here: it ends with a redirect
-# whatever its outcome.
+# The event that an answer of a route is counted as, by the route's name. A sign-in by a provider's redirect is not
+# here: it ends with a redirect whatever its outcome.
 EVENTS: Mapping[str, str] = {
     "create_account": "sign_up",
     "create_anonymous_session": "sign_in_anonymous",

@@ -47,10 +47,8 @@ async def find_project(ctx: RequestContext) -> None:
         raise ArgumentInvalid("The request names more than one project.")
     project_id = named[0] if named else ""
     if not project_id and request.method in _WRITES:
-        mentioned = (await request_body.load(ctx)).get(
-            "project"
-        )  # as a parameter of the body, where no header names it
-        project_id = mentioned if isinstance(mentioned, str) else ""
+        in_body = (await request_body.load(ctx)).get("project")
+        project_id = in_body if isinstance(in_body, str) else ""
     ctx.found_project = await ctx.services.projects.find(project_id) if project_id else None
     ctx.api_version = api_version.of(
         request.headers.get("X-Appwrite-Response-Format"),

@@ -31,7 +31,8 @@ _MALFORMED = "The request is not well-formed HTTP."
 _LINES_A_SECOND = 10
 # Bytes that the kernel buffers for a client that does not read; by default it would take megabytes.
 _UNSENT = 131_072
-_AT_ONCE = struct.pack("ii", 1, 0)
+# SO_LINGER with no time: the kernel drops what is unsent and resets the connection.
+_LINGER_NO_TIME = struct.pack("ii", 1, 0)
 # File descriptors kept for the process itself: connections to Postgres and Redis, templates, the log.
 _OWN_FILES = 256
 
@@ -59,18 +60,18 @@ def runner(app: web.Application, settings: Settings, *, shutdown_timeout: float)
 
 @dataclass(slots=True)
 class SampledLog:
-    """Log lines about junk, at most so many a second; the next line counts those that were left out."""
+    """Log lines about junk, at most so many a second; the next line tells how many were `suppressed` before it."""
 
     second: int = 0
-    last_written: int = 0
+    written: int = 0
     suppressed: int = 0
 
     def warn(self, why: str, ip: str | None) -> None:
         now = int(time.monotonic())
         if now != self.second:
-            self.second, self.last_written = now, 0
-        self.last_written += 1
-        if self.last_written > _LINES_A_SECOND:
+            self.second, self.written = now, 0
+        self.written += 1
+        if self.written > _LINES_A_SECOND:
             self.suppressed += 1
             return
         log.warning(
@@ -98,7 +99,7 @@ class Connection(web.RequestHandler):
             return
         self._server.refused["full"] += 1
         wire = cast("asyncio.Transport", transport)
-        wire.write(self._server.full_up)
+        wire.write(self._server.full_response)
         wire.close()
 
     def data_received(self, data: bytes) -> None:
@@ -160,7 +161,7 @@ class Connection(web.RequestHandler):
         """Abort the connection: closing would wait for the client to read, and so would the kernel afterwards."""
         if transport.get_write_buffer_size() and count == self._request_count:
             self._server.refused["unread"] += 1
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NO_TIME)
             transport.abort()
 
 
@@ -174,19 +175,19 @@ class HttpServer(web.Server):
             handler_cancellation=made.handler_cancellation,
             **made._kwargs,  # noqa: SLF001 - the application passes it to its server alone
         )
-        self.most = _room(settings.connections)
+        self.max_connections = _room(settings.connections)
         self.headers = security_headers.headers(settings.public_url)
         self.sampled = SampledLog()
         # For metrics: connections and requests that reached no handler, and answers that nobody read.
         self.refused = {"full": 0, "malformed": 0, "unread": 0}
-        self.full_up = _raw(self.refuse(Overloaded(retry_after=1)))
+        self.full_response = _raw(self.refuse(Overloaded(retry_after=1)))
 
     def __call__(self) -> web.RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
 
     @property
     def full(self) -> bool:
-        return len(self._connections) >= self.most
+        return len(self._connections) >= self.max_connections
 
     def note_malformed(self, why: str, ip: str | None) -> None:
         self.refused["malformed"] += 1

@@ -14,22 +14,22 @@ def find(ctx: RequestContext, email: str) -> KnownDevice | None:
     return known_devices.find(ctx.services.ring, tokens, ctx.project.id, email=email_addresses.lookup_form(email))
 
 
-def find_proved(ctx: RequestContext, email: str) -> KnownDevice | None:
-    """Find the same if the address, or number, was proved by the time of that sign-in: anybody can sign up with it."""
+def find_verified(ctx: RequestContext, email: str) -> KnownDevice | None:
+    """Find the same if the address, or number, was verified by the time of that sign-in: anybody can sign up with it."""
     device = find(ctx, email)
     return device if device is not None and device.verified else None
 
 
-def remember(ctx: RequestContext, email: str, *, proven: bool) -> None:
+def remember(ctx: RequestContext, email: str, *, verified: bool) -> None:
     """Set the device token after a sign-in. A server that holds a key calls for many devices and gets none."""
     if ctx.key is not None or not email:
         return
-    value = known_devices.add_token(ctx.services.ring, _tokens(ctx), ctx.project.id, email=email, proven=proven)
+    value = known_devices.add_token(ctx.services.ring, _tokens(ctx), ctx.project.id, email=email, verified=verified)
     session_cookies.set_across_sites(ctx, _name(ctx), value, seconds=SECONDS)
 
 
 def _tokens(ctx: RequestContext) -> str:
-    jar = session_cookies.kept(ctx)
+    jar = session_cookies.cookies_of(ctx)
     return jar.get(_name(ctx), "") if jar else ""
 
 

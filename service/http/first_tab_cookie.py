@@ -37,7 +37,7 @@ def read(ctx: RequestContext, secret: Secret, user_id: str) -> AwaitedLink | Non
 
 def _kept(ctx: RequestContext) -> list[Secret]:
     name = _name(ctx)
-    found = session_cookies.kept(ctx).get(name) or session_cookies.fallback(ctx).get(name, "")
+    found = session_cookies.cookies_of(ctx).get(name) or session_cookies.fallback(ctx).get(name, "")
     return [Secret(text) for text in found.split("~", _MOST)[:_MOST] if text]
 
 

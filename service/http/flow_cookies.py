@@ -25,14 +25,14 @@ def new() -> Secret:
 def remember(ctx: RequestContext, flow_id: str, value: Secret) -> None:
     """Set the cookie of a flow; of more than five the oldest go."""
     # An id begins with the time at which it was made.
-    for earlier in sorted(filter(_NAME.fullmatch, session_cookies.kept(ctx)))[: -(_MOST - 1)]:
+    for earlier in sorted(filter(_NAME.fullmatch, session_cookies.cookies_of(ctx)))[: -(_MOST - 1)]:
         _set(ctx, earlier, "", seconds=0)
     _set(ctx, f"oauth_{flow_id}", value.reveal(), seconds=SECONDS)
 
 
 def find(ctx: RequestContext, flow_id: str) -> Secret:
     """Return what the browser has kept for a flow, "" for nothing."""
-    return Secret(session_cookies.kept(ctx).get(f"oauth_{flow_id}", ""))
+    return Secret(session_cookies.cookies_of(ctx).get(f"oauth_{flow_id}", ""))
 
 
 def forget(ctx: RequestContext, flow_id: str) -> None:

@@ -37,7 +37,7 @@ def refusal_page(ctx: RequestContext, fault: AccountError) -> web.Response:
     """Render an error as a page. It names the next step, and repeats nothing that came with the request."""
     status, _message = fault.render(legacy=not ctx.api_version.modern)
     wanted = _RENEWED.get(mailed_links.path_of(ctx), "") if fault.type in _UNUSABLE and ctx.found_project else ""
-    action = mailed_links.address(ctx, _REQUESTS[wanted]) if wanted else ""
+    action = address_of_request(ctx, wanted) if wanted else ""
     facts: dict[str, Any] = {"reason": fault.type, "wanted": wanted, "action": action, "refused": False, "typed": ""}
     answer = render_page(ctx, "refusal", status=status, **facts)
     if fault.retry_after:
@@ -47,7 +47,7 @@ def refusal_page(ctx: RequestContext, fault: AccountError) -> web.Response:
 
 async def confirmation_page(ctx: RequestContext, page: str, kind: Kind, **facts: Any) -> web.Response:
     """Render the form of the link that this browser has opened; the link itself leads to its address without secret."""
-    if mailed_links.is_address(ctx):
+    if mailed_links.names_secret(ctx):
         return await mailed_links.hide(ctx)
     link = await mailed_links.find(ctx, kind)
     return password_page(ctx, page, link) if page in _CHOOSING else link_page(ctx, page, link, **facts)
@@ -90,7 +90,7 @@ def code_page(ctx: RequestContext, user_id: str, *, refused: bool = False) -> we
     """Render the form for a mailed code."""
     facts: dict[str, Any] = {
         "action": mailed_links.address(ctx, mailed_links.path_of(ctx)),
-        "again": mailed_links.address(ctx, _REQUESTS["code"]),
+        "again": address_of_request(ctx, "code"),
         "fields": {"userId": user_id},
         "refused": refused,
     }
@@ -99,7 +99,7 @@ def code_page(ctx: RequestContext, user_id: str, *, refused: bool = False) -> we
 
 def request_page(ctx: RequestContext, wanted: str, *, refused: bool = False) -> web.Response:
     """Render the form that asks for the address to mail a link or code to, or the word that it is done."""
-    action = mailed_links.address(ctx, _REQUESTS[wanted])
+    action = address_of_request(ctx, wanted)
     if "sent" in ctx.request.query and not refused:
         return render_page(ctx, "requested", wanted=wanted, again=action)
     typed = str((ctx.body or {}).get("email", ""))[: email_addresses.LONGEST] if refused else ""

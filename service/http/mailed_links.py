@@ -40,7 +40,8 @@ class MailedLink:
         return {**user_id, "secret": self.secret.reveal()}
 
 
-def is_address(ctx: RequestContext) -> bool:
+def names_secret(ctx: RequestContext) -> bool:
+    """Tell whether the link itself was opened, and not the address that it redirects to."""
     return "secret" in ctx.request.query
 
 
@@ -62,7 +63,7 @@ async def find(ctx: RequestContext, kind: Kind) -> MailedLink:
 
     Raises ArgumentInvalid if the browser has kept none, TokenInvalid if it is used up or too old.
     """
-    found = session_cookies.decode(session_cookies.kept(ctx).get(_name(ctx), ""))
+    found = session_cookies.decode(session_cookies.cookies_of(ctx).get(_name(ctx), ""))
     if found is None:
         raise ArgumentInvalid("The link is incomplete, or the browser keeps no cookies.")
     user_id, secret = found

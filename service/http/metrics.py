@@ -108,7 +108,7 @@ def _of_api(services: "Services", server: "HttpServer", readiness: "Readiness") 
     refused: dict[Labels, float] = {(why,): count for why, count in server.refused.items()}
     return {
         CONNECTIONS: len(server.connections),
-        MOST_CONNECTIONS: server.most,
+        MOST_CONNECTIONS: server.max_connections,
         REFUSED: refused,
         HASH_WAITING: services.passwords.waiting,
         HASH_REFUSED: services.passwords.refused,

@@ -200,7 +200,7 @@ class RouteGroup:
         gated: bool = True,
         navigation: bool = False,
     ) -> Callable[[Handler], Handler]:
-        def hang(handler: Handler) -> Handler:
+        def declare(handler: Handler) -> Handler:
             limits = _limits.get(handler, ())
             terms = _contracts.get(handler, Contract())
             ROUTES.append(
@@ -212,7 +212,7 @@ class RouteGroup:
             )  # fmt: skip
             return handler
 
-        return hang
+        return declare
 
 
 # A server with a key may open public routes if the key has their scope; an account's own routes are a member's alone.

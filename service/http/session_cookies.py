@@ -67,7 +67,7 @@ def _find(cookies: str, name: str) -> tuple[str, str] | None:
 _find_again = lru_cache(_REMEMBERED)(_find)
 
 
-def kept(ctx: RequestContext) -> dict[str, str]:
+def cookies_of(ctx: RequestContext) -> dict[str, str]:
     """Parse all cookies of a request, on however many lines; of two with one name the first counts."""
     return _parse(headers.joined(ctx.request, "Cookie")) if "Cookie" in ctx.request.headers else {}
 
@@ -116,7 +116,7 @@ def set_lax(ctx: RequestContext, name: str, value: str, *, path: str, seconds: i
     ctx.headers.append(("Set-Cookie", line))
 
 
-def hand_out(ctx: RequestContext, value: str, expires_at: datetime) -> None:
+def set_session(ctx: RequestContext, value: str, expires_at: datetime) -> None:
     """Set both cookies, the legacy one first: some clients keep only the last."""
     name, expires = f"a_session_{ctx.project.id}".lower(), format_datetime(expires_at, usegmt=True)
     _set(ctx, name, quote(value, safe=""), expires)

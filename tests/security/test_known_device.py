@@ -76,7 +76,7 @@ async def test_s55_marks_can_not_be_collected(behind: Api, pool: Pool, settings:
     """All known devices of an address have ten times one's calls together."""
     await projects.set_limit(pool, "shop", rule="create_session.email", numbers=[2, 3600])
     await behind.sign_up()
-    tokens = [known_devices.add_token(settings.key_ring, "", "shop", email=ANN, proven=True) for _ in range(12)]
+    tokens = [known_devices.add_token(settings.key_ring, "", "shop", email=ANN, verified=True) for _ in range(12)]
     cookies = [f"known_device_shop={mark}" for mark in tokens for _ in range(2)]
     found = [(await sign_in(behind, WRONG, cookie=cookie)).status for cookie in cookies]
     assert found == [401] * 20 + [429] * 4
@@ -159,11 +159,11 @@ async def test_the_cookie_is_kept_from_scripts_and_sdks(behind: Api, settings: S
 
 def test_a_mark_names_nobody():
     """Neither address nor project stands in it; it is small, whoever uses the device."""
-    tokens = known_devices.add_token(RING, "", "shop", email=ANN, proven=True)
+    tokens = known_devices.add_token(RING, "", "shop", email=ANN, verified=True)
     assert "ann" not in tokens
     assert "shop" not in tokens
     for number in range(20):
-        tokens = known_devices.add_token(RING, tokens, "shop", email=f"u{number}@example.com", proven=False)
+        tokens = known_devices.add_token(RING, tokens, "shop", email=f"u{number}@example.com", verified=False)
     assert tokens.count("~") == 4
     assert len(tokens) < 500
     assert known_devices.find(RING, tokens, "shop", email=ANN) is None, "the oldest went"
@@ -172,7 +172,7 @@ def test_a_mark_names_nobody():
 
 def test_a_mark_outlives_its_key_only_while_that_is_kept():
     """Marks of an older key count until the key goes."""
-    tokens = known_devices.add_token({"old": RING["old"]}, "", "shop", email=ANN, proven=True)
+    tokens = known_devices.add_token({"old": RING["old"]}, "", "shop", email=ANN, verified=True)
     assert known_devices.find(RING, tokens, "shop", email=ANN)
     assert known_devices.find({"new": RING["new"]}, tokens, "shop", email=ANN) is None
 
@@ -180,7 +180,7 @@ def test_a_mark_outlives_its_key_only_while_that_is_kept():
 @pytest.mark.parametrize("field", range(5))
 def test_no_part_of_a_mark_can_be_changed(field: int):
     """Key, date, id, proof of address: each is under the seal."""
-    parts = known_devices.add_token(RING, "", "shop", email=ANN, proven=False).split(".")
+    parts = known_devices.add_token(RING, "", "shop", email=ANN, verified=False).split(".")
     other = ["old", str(int(time.time()) - 5), "0" * 16, "1", "f" * 32][field]
     forged = ".".join([*parts[:field], other, *parts[field + 1 :]])
     assert known_devices.find(RING, forged, "shop", email=ANN) is None
@@ -188,7 +188,7 @@ def test_no_part_of_a_mark_can_be_changed(field: int):
 
 def test_a_mark_ends_after_half_a_year(monkeypatch: pytest.MonkeyPatch):
     """A mark ends after half a year, and one from the future is none."""
-    tokens = known_devices.add_token(RING, "", "shop", email=ANN, proven=True)
+    tokens = known_devices.add_token(RING, "", "shop", email=ANN, verified=True)
     now = time.time()
     for later, found in ((SECONDS - 60, True), (SECONDS + 60, False), (-3600, False)):
         monkeypatch.setattr(time, "time", lambda later=later: now + later)

@@ -64,7 +64,7 @@ PARSERS: dict[str, tuple[Callable[[str], object], str, str, int]] = {
     "an old query": (list_queries.parse, "equal(", ")", 4080),
     "a long query": (list_queries.parse, "", "", 8000),
     "a cookie": (session_cookies.decode, "", "", 4096),
-    "a jar": (lambda text: session_cookies.kept(_asking({"Cookie": text})), "", "", 8000),
+    "a jar": (lambda text: session_cookies.cookies_of(_asking({"Cookie": text})), "", "", 8000),
     "the fallback": (lambda text: session_cookies.fallback(_asking({"X-Fallback-Cookies": text})), "{", "}", 8000),
     "a user agent": (_read_agent, "Mozilla/5.0 (Linux; Android 10; ", ")", 8000),
     "a language": (i18n.is_locale, "de", "", 8000),

@@ -27,7 +27,7 @@ Decide about errors by their `type`; `Retry-After` says in seconds when to come 
 @lru_cache(4)
 def document(address: str) -> Json:
     """Make the document of the service at that address; do not modify it."""
-    routes = sorted((route for route in ROUTES if not route.page), key=_add_path)
+    routes = sorted((route for route in ROUTES if not route.page), key=_sort_key)
     components, common = parts.schemas_of(routes), refusals.shared(routes)
     paths: dict[str, Json] = {}
     for route in routes:
@@ -48,8 +48,8 @@ def document(address: str) -> Json:
     }
 
 
-def _add_path(route: Route) -> tuple[str, int]:
-    """Sort key of a route: the document has an order of its own."""
+def _sort_key(route: Route) -> tuple[str, int]:
+    """Return the key that orders the document: path, then method."""
     return route.paths[0], ("GET", "POST", "PUT", "PATCH", "DELETE").index(route.method)
 
 
