@@ -15,7 +15,7 @@ def find(ctx: RequestContext, email: str) -> KnownDevice | None:
 
 
 def find_verified(ctx: RequestContext, email: str) -> KnownDevice | None:
-    """Find the same if the address, or number, was verified by the time of that sign-in: anybody can sign up with it."""
+    """Find the same if the address, or number, was verified by that sign-in: anybody can sign up with one of others."""
     device = find(ctx, email)
     return device if device is not None and device.verified else None
 

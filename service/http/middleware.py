@@ -1,9 +1,9 @@
-"""Middleware around every handler: request id, guards, error responses, headers, one line in the log."""
+"""Middleware around every handler: request id, guards, error responses, metrics, one line in the log."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from weakref import WeakKeyDictionary
 
 from aiohttp import web
@@ -19,8 +19,8 @@ from service.http import (
     rate_limits,
     request_target,
     request_timeout,
+    response_headers,
     responses,
-    security_headers,
 )
 from service.http.client_info import client_of
 from service.http.context import RequestContext, Services
@@ -32,25 +32,6 @@ from service.log_records import EventLogger
 SERVICES = web.AppKey("services", Services)
 log = logging.getLogger(__name__)
 access = EventLogger(logging.getLogger("service.access"))
-
-_METHODS = "GET, POST, PUT, PATCH, DELETE"
-_EXPOSED = (
-    "X-Appwrite-Session, X-Fallback-Cookies, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After"
-)
-_OLD_PREFLIGHT = (
-    "Origin, Cookie, Set-Cookie, X-Requested-With, Content-Type, Access-Control-Allow-Origin, "
-    "Access-Control-Request-Headers, Accept, X-Appwrite-Project, X-Appwrite-Key, X-Appwrite-Locale, "
-    "X-Appwrite-Mode, X-Appwrite-JWT, X-Appwrite-Response-Format, X-SDK-Version, Cache-Control, Expires, Pragma, "
-    "X-Fallback-Cookies"
-)
-_NEW_PREFLIGHT = (
-    _OLD_PREFLIGHT + ", Content-Range, X-Appwrite-Dev-Key, X-Appwrite-Organization, X-Appwrite-Timeout, "
-    "X-Appwrite-ID, X-Appwrite-Timestamp, X-Appwrite-Session, X-Appwrite-Platform, "
-    "X-Appwrite-Impersonate-User-Id, X-Appwrite-Impersonate-User-Email, X-Appwrite-Impersonate-User-Phone, "
-    "X-SDK-Name, X-SDK-Language, X-SDK-Platform, X-SDK-GraphQL, X-SDK-Profile, Range, X-Forwarded-For, "
-    "X-Forwarded-User-Agent, Authorization, X-Invitation"
-)
-
 
 _ROUTES: WeakKeyDictionary[Handler, Route] = WeakKeyDictionary()
 
@@ -110,7 +91,7 @@ async def _answer(request: web.Request, route: Route | None, match: web.UrlMappi
         response = await _respond(ctx, route)
         if ctx.tallies or ctx.deferred:
             await rate_limits.refund_by_outcome(ctx, response.status)
-        _finish(ctx, response)
+        response_headers.add(ctx, response)
         if request_target.ends_connection(request):
             response.force_close()
         seconds = time.perf_counter() - started
@@ -158,7 +139,7 @@ async def _open_request(ctx: RequestContext, route: Route | None) -> web.Respons
     request_target.check(ctx.request, hosts=settings.hosts, public_url=settings.public_url)
     await authorization.find_project(ctx)
     if ctx.request.method == "OPTIONS":
-        return _preflight(ctx)
+        return response_headers.preflight(ctx)
     if ctx.found_project and _is_page(ctx, route):
         services = ctx.services
         ctx.branding = await page_branding.load(ctx.found_project, services.branding, services.logos)
@@ -232,64 +213,6 @@ def _fault_of(error: Exception, pool: db.Pool) -> AccountError:
 def _missing(ctx: RequestContext) -> AccountError:
     unmatched = ctx.path.http_exception
     return MethodNotAllowed() if isinstance(unmatched, web.HTTPMethodNotAllowed) else RouteNotFound()
-
-
-def _preflight(ctx: RequestContext) -> web.Response:
-    """Answer a preflight. Any origin may ask; only an allowed one gets its later requests through."""
-    response = responses.nothing()
-    asked = "Access-Control-Request-Headers" in ctx.request.headers
-    response.headers["Access-Control-Allow-Headers"] = _NEW_PREFLIGHT if asked else _OLD_PREFLIGHT
-    response.headers["Access-Control-Max-Age"] = "600"
-    return response
-
-
-def _finish(ctx: RequestContext, response: web.Response) -> None:
-    headers = response.headers
-    usual = security_headers.headers(ctx.services.settings.public_url)
-    if len(headers) == 1 and "Content-Type" in headers:
-        headers.extend(usual)
-    else:
-        for name, value in usual.items():
-            headers.setdefault(name, value)  # a page states its own policy
-    headers["X-Request-Id"] = ctx.request_id
-    if ctx.client.origin:
-        headers.update(_cors(ctx))
-    if ctx.rate_limit:
-        headers.update(_rate(ctx))
-    if isinstance(unmatched := ctx.path.http_exception, web.HTTPMethodNotAllowed):
-        headers["Allow"] = ", ".join(sorted(unmatched.allowed_methods))
-    elif response.status == MethodNotAllowed.status:
-        headers["Allow"] = ", ".join(request_target.METHODS)
-    for name, value in ctx.headers:
-        headers.add(name, value)
-
-
-def _cors(ctx: RequestContext) -> Iterable[tuple[str, str]]:
-    preflight = ctx.request.method == "OPTIONS"
-    if not preflight and not authorization.origin_allowed(ctx):
-        return ()
-    exposed = "X-Fallback-Cookies" if preflight else _EXPOSED
-    return (
-        ("Access-Control-Allow-Origin", ctx.client.origin[:256]),
-        ("Access-Control-Allow-Credentials", "true"),
-        ("Access-Control-Allow-Methods", _METHODS),
-        ("Access-Control-Expose-Headers", exposed),
-    )
-
-
-def _rate(ctx: RequestContext) -> Iterable[tuple[str, str]]:
-    """Make rate-limit headers: Appwrite's three, and the IETF draft's two."""
-    verdict = ctx.rate_limit
-    if verdict is None:
-        return ()
-    reset = int(time.time()) + verdict.reset
-    return (
-        ("X-RateLimit-Limit", str(verdict.limit)),
-        ("X-RateLimit-Remaining", str(verdict.remaining)),
-        ("X-RateLimit-Reset", str(reset)),
-        ("RateLimit-Policy", f'"default";q={verdict.limit};w={verdict.window}'),
-        ("RateLimit", f'"default";r={verdict.remaining};t={verdict.reset}'),
-    )
 
 
 def _log_request(ctx: RequestContext, route: Route | None, status: int, seconds: float) -> None:
