@@ -57,7 +57,7 @@ def _windows(ctx: RequestContext, member: Member, rules: Sequence[Rule]) -> list
 
 def _is_last(tally: Tally) -> bool:
     """Tell whether a window is full with this call; of the owner's notice one is enough."""
-    return any(verdict.allowed and verdict.remaining == 0 for verdict in tally.verdicts)
+    return any(decision.allowed and decision.remaining == 0 for decision in tally.decisions)
 
 
 def _own(ctx: RequestContext, rule: Rule) -> list[Rule]:

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 def record(ctx: RequestContext, tallies: Iterable[Tally]) -> None:
     """Have decisions counted in the metrics."""
     for tally in tallies:
-        for decision in tally.verdicts:
+        for decision in tally.decisions:
             ctx.services.metrics.record_decision(decision)
 
 
@@ -29,7 +29,7 @@ def is_refused(ctx: RequestContext, tally: Tally) -> bool:
     if tally.allowed or ctx.services.settings.limits == "off":
         return False
     if ctx.project.limits_dry_run or _is_observed(ctx, tally):
-        found = next(verdict for verdict in tally.verdicts if not verdict.allowed)
+        found = next(decision for decision in tally.decisions if not decision.allowed)
         log.warning(
             "The client is over a rate limit and is let through: the limit is a dry run",
             extra={
@@ -46,26 +46,26 @@ def is_refused(ctx: RequestContext, tally: Tally) -> bool:
 def _is_observed(ctx: RequestContext, tally: Tally) -> bool:
     """Tell whether only windows of the client's address are full, and those are observed."""
     return ctx.services.settings.limits == "observe-addresses" and all(
-        window.by_address or verdict.allowed for window, verdict in _decided(tally)
+        window.by_address or decision.allowed for window, decision in _decided(tally)
     )
 
 
 def _refusal(tally: Tally) -> Decision:
     """Choose the refusal to show. A full window that others share shows neither its name nor its reset."""
-    if own := _tightest(verdict for window, verdict in _decided(tally) if window.own and not verdict.allowed):
+    if own := _tightest(decision for window, decision in _decided(tally) if window.own and not decision.allowed):
         return own
-    shared = next(verdict for window, verdict in _decided(tally) if not window.own)
+    shared = next(decision for window, decision in _decided(tally) if not window.own)
     return shared._replace(allowed=False, remaining=0, reset=shared.window)
 
 
 def _decided(tally: Tally) -> Iterable[tuple[Window, Decision]]:
-    return zip(tally.windows, tally.verdicts, strict=True)
+    return zip(tally.windows, tally.decisions, strict=True)
 
 
 def shown(tally: Tally) -> Decision | None:
     """Return the tightest of the caller's own windows, for the headers."""
-    return _tightest(verdict for window, verdict in _decided(tally) if window.own)
+    return _tightest(decision for window, decision in _decided(tally) if window.own)
 
 
-def _tightest(verdicts: Iterable[Decision]) -> Decision | None:
-    return min(verdicts, key=lambda verdict: (verdict.allowed, verdict.remaining, -verdict.reset), default=None)
+def _tightest(decisions: Iterable[Decision]) -> Decision | None:
+    return min(decisions, key=lambda decision: (decision.allowed, decision.remaining, -decision.reset), default=None)

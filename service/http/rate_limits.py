@@ -145,7 +145,7 @@ async def refund_by_outcome(ctx: RequestContext, status: int) -> None:
     if ctx.ended and places:
         await ctx.services.limits.refund(places)
     elif status == TooManyRequests.status or ctx.deferred is not None:
-        await ctx.services.limits.redis.refund(())  # what it has counted and Postgres has not
+        await ctx.services.limits.redis.flush_removals()  # of what it has counted and Postgres has not
 
 
 def _stays_counted(only: Only, status: int, fault: AccountError | None) -> bool:

@@ -35,12 +35,12 @@ class DeferredCount:
         try:
             found = await self.store.count(*self.arguments())
         except BaseException:
-            # The call is not let through: who asks again while Postgres is away uses no place up.
+            # The call is not let through: it takes no place, however often the client asks again meanwhile.
             self.drop()
             raise
         tallies = self.settle(found)
         if not tallies[-1].allowed:
-            await self.redis.refund(())
+            await self.redis.flush_removals()
         return tallies
 
     def settle(self, found: Sequence[WindowUsage]) -> list[Tally]:
@@ -55,7 +55,7 @@ class DeferredCount:
             if (moment := own[0].counted_at) is None:
                 self.full.remember(group.names, group.rules, used)
                 if known:
-                    self.redis.owe(entries(self.groups[place:]))
+                    self.redis.remove_later(entries(self.groups[place:]))
                 return [*tallies, tally(group.windows, used)]
             tallies.append(tally(group.windows, used, group.places(moment)))
         return tallies
@@ -66,7 +66,7 @@ class DeferredCount:
 
     def drop(self) -> None:
         """Have Redis forget a call that Postgres has not counted."""
-        self.redis.owe(entries(self.groups))
+        self.redis.remove_later(entries(self.groups))
 
 
 def _larger(row: WindowUsage, in_redis: Usage | None) -> Usage:

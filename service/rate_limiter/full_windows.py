@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from service.rate_limiter.rules import Rule, Usage
 
-# For so many seconds Postgres is not asked again.
-_NEWS = 0.2
-_NOTES = 50_000
+# Seconds for which a count is trusted, and windows that are remembered.
+_FRESH, _MOST = 0.2, 50_000
 # More calls than any rule allows.
 _ENDLESS = 2**31
 
@@ -25,9 +24,9 @@ class FullWindows:
         now = time.monotonic()
         for name, rule, each in zip(names, rules, used, strict=True):
             if each.before >= rule.limit:
-                self.notes[name] = now + _NEWS, now + each.wait / 1_000_000
+                self.notes[name] = now + _FRESH, now + each.wait / 1_000_000
                 self.notes.move_to_end(name)
-        while len(self.notes) > _NOTES:
+        while len(self.notes) > _MOST:
             self.notes.popitem(last=False)
 
     def recall(self, names: Sequence[str]) -> list[Usage] | None:

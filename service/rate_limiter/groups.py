@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from service.rate_limiter.rules import CountedCall, Rule, Window
+from service.rate_limiter.rules import Place, Rule, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,9 @@ class Group:
     rules: Sequence[Rule]
     call_id: str
 
-    def places(self, moment: datetime) -> list[CountedCall]:
+    def places(self, moment: datetime) -> list[Place]:
         named = zip(self.names, self.rules, strict=True)
-        return [CountedCall(name, rule.limit, self.call_id, moment) for name, rule in named]
+        return [Place(name, rule.limit, self.call_id, moment) for name, rule in named]
 
 
 def entries(groups: Sequence[Group]) -> list[tuple[str, str]]:

@@ -21,12 +21,12 @@ from service.rate_limiter.full_windows import FullWindows
 from service.rate_limiter.groups import Group, Joined, entries, joined
 from service.rate_limiter.redis_windows import RedisWindows
 from service.rate_limiter.refunds import Refunds
-from service.rate_limiter.rules import CountedCall, Rule, Tally, Usage, Window, full, tally
+from service.rate_limiter.rules import Place, Rule, Tally, Usage, Window, full, tally
 from service.rate_limiter.window_store import WindowStore
 
 log = logging.getLogger(__name__)
-# For so many seconds Postgres is not asked again about resets.
-_NEWS = 0.2
+# Seconds between two looks at the resets in Postgres.
+_RESETS_INTERVAL = 0.2
 # Calls that ask Postgres about one window at once while Redis is away, and how long the others wait, in seconds.
 _AT_ONCE, _TURN = 4, 1.0
 # A reset is seen once its transaction is over: others may be older by then.
@@ -44,7 +44,7 @@ class RateLimiter:
         self._refunds = Refunds(self.redis, store)
         self._full = FullWindows()
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-        self._resets_read_at, self._since = -_NEWS, datetime(2000, 1, 1, tzinfo=UTC)
+        self._resets_read_at, self._since = -_RESETS_INTERVAL, datetime(2000, 1, 1, tzinfo=UTC)
 
     async def count(self, project_id: str, windows: Sequence[Window]) -> Tally:
         """Count this call in all windows or, if one is full, in none. Raises database errors."""
@@ -59,7 +59,7 @@ class RateLimiter:
         return begun if isinstance(begun, list) else await begun.count()
 
     async def defer_groups(self, groups: Sequence[tuple[str, Sequence[Window]]]) -> DeferredCount | list[Tally]:
-        """Count in Redis and leave Postgres to the caller; as `count_groups` where Redis lets the call not pass."""
+        """Count in Redis and leave Postgres to the caller; as `count_groups` where Redis does not let it pass."""
         call_id = ids.new()
         made = [self._group(scope, windows, call_id) for scope, windows in groups]
         together = joined(made)
@@ -105,7 +105,7 @@ class RateLimiter:
         count = DeferredCount([group], joined([group]), [in_redis], self.redis, self._store, self._full)
         return (await count.count())[0]
 
-    async def refund(self, places: Sequence[CountedCall]) -> None:
+    async def refund(self, places: Sequence[Place]) -> None:
         """Free these places and no others. Never raises: one that can't be freed expires with its window."""
         await self._refunds.refund(places)
 
@@ -132,7 +132,7 @@ class RateLimiter:
 
     async def _apply_resets(self, names: Sequence[str]) -> bool:
         """Apply in Redis the resets by an operator that Redis has missed; tell whether there were any."""
-        if time.monotonic() - self._resets_read_at < _NEWS:
+        if time.monotonic() - self._resets_read_at < _RESETS_INTERVAL:
             return False
         self._resets_read_at = time.monotonic()
         try:

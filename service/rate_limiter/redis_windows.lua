@@ -31,7 +31,7 @@ for number, key in ipairs(KEYS) do
     end
 end
 
--- A refused call is not counted: patience is rewarded.
+-- A refused call is not counted: a client that waits gets through, however often it was refused.
 for number, key in ipairs(KEYS) do
     if tonumber(ARGV[3 * number + 1]) < full then
         redis.call('ZADD', key, 'NX', string.format('%.0f', now), id)

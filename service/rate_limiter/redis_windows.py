@@ -23,8 +23,8 @@ _SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 # A round waits no longer than this for Redis, and a request for two at most; after a failure Redis is not asked for a
 # moment.
 _PATIENCE, _REST = 0.05, 1.0
-# Entries to be removed of which Redis could not be notified.
-_OWED = 10_000
+# Entries that are to be removed; beyond these the oldest are left to expire.
+_MOST_REMOVALS = 10_000
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class RedisWindows:
     def __init__(self, redis: Redis, outage: Outage) -> None:
         self._redis, self._outage = redis, outage
         self._rest_until = 0.0
-        self._owed: deque[tuple[str, str]] = deque(maxlen=_OWED)
+        self._removals: deque[tuple[str, str]] = deque(maxlen=_MOST_REMOVALS)
         self._waiting: list[_Asked] = []
         self._rounds: asyncio.Task[None] | None = None
         self.fallbacks = 0
@@ -64,13 +64,17 @@ class RedisWindows:
 
     async def refund(self, entries: Sequence[tuple[str, str]]) -> None:
         """Remove entries, names of windows with the id of a call; those that fail now are removed next time."""
-        self._owed.extend(entries)
-        if self._owed and not self._is_backing_off():
-            await self._ask(None)
+        self.remove_later(entries)
+        await self.flush_removals()
 
-    def owe(self, entries: Sequence[tuple[str, str]]) -> None:
+    def remove_later(self, entries: Sequence[tuple[str, str]]) -> None:
         """Remove entries with the next message."""
-        self._owed.extend(entries)
+        self._removals.extend(entries)
+
+    async def flush_removals(self) -> None:
+        """Remove what is to be removed now, unless Redis has just failed."""
+        if self._removals and not self._is_backing_off():
+            await self._ask(None)
 
     async def _ask(self, arguments: Sequence[str | int] | None) -> list[Usage] | None:
         asked = _Asked(arguments, asyncio.get_running_loop().create_future())
@@ -84,30 +88,32 @@ class RedisWindows:
         while self._waiting:
             asked, self._waiting = self._waiting, []
             answers: list[list[Usage] | None] = [None] * len(asked)
-            owed, self._owed = self._owed, deque(maxlen=_OWED)
+            removals, self._removals = self._removals, deque(maxlen=_MOST_REMOVALS)
             try:
                 if self._is_backing_off():
                     self.fallbacks += len(asked)
                 else:
-                    answers = await redis_patience.within(_PATIENCE, self._run_round(owed, asked))
-                    owed = deque()
+                    answers = await redis_patience.within(_PATIENCE, self._run_round(removals, asked))
+                    removals = deque()
                     self._outage.record_success()
             except Exception as error:  # noqa: BLE001 - whatever the error of Redis, Postgres counts
                 self._record_failure(error, len(asked))
             finally:
-                self._owed.extend(owed)
+                self._removals.extend(removals)
                 for each, answer in zip(asked, answers, strict=True):
                     if not each.answer.done():
                         each.answer.set_result(answer)
 
-    async def _run_round(self, owed: Sequence[tuple[str, str]], asked: Sequence[_Asked]) -> list[list[Usage] | None]:
-        """Remove what is owed and count the calls, in one message. A key of another type is no failure of Redis."""
+    async def _run_round(
+        self, removals: Sequence[tuple[str, str]], asked: Sequence[_Asked]
+    ) -> list[list[Usage] | None]:
+        """Remove entries and count the calls, in one message. A key of another type is no failure of Redis."""
         if failpoints.armed:
             await failpoints.reach("redis.limits.before")
         counted = [each.arguments for each in asked if each.arguments is not None]
-        removals = [("ZREM", name, call_id) for name, call_id in owed]
-        calls = [("EVALSHA", _SHA, *arguments) for arguments in counted]
-        found = (await exchange(self._redis, [*removals, *calls]))[len(owed) :]
+        removing = [("ZREM", name, call_id) for name, call_id in removals]
+        counting = [("EVALSHA", _SHA, *arguments) for arguments in counted]
+        found = (await exchange(self._redis, [*removing, *counting]))[len(removing) :]
         usages = iter([await self._usage(*pair) for pair in zip(found, counted, strict=True)])
         if failpoints.armed:
             await failpoints.reach("redis.limits.after")
@@ -132,18 +138,18 @@ class RedisWindows:
         return True
 
     async def peek(self, names: Sequence[str], rules: Sequence[Rule]) -> list[Usage]:
-        """Read the usage without counting. For operators, who wait: raises Away."""
+        """Read the usage without counting. For operators, who wait: raises ServerUnavailable."""
         try:
             return await self._usage(NoScriptError(), _arguments("", names, rules))
         except RedisError as error:
-            raise self._away(error) from None
+            raise self._unavailable(error) from None
 
     async def reset(self, names: Sequence[str]) -> int:
-        """Empty windows and return how many there were. For operators, who wait: raises Away."""
+        """Empty windows and return how many there were. For operators, who wait: raises ServerUnavailable."""
         try:
             gone: int = await self._redis.delete(*names)
         except RedisError as error:
-            raise self._away(error) from None
+            raise self._unavailable(error) from None
         return gone
 
     @property
@@ -161,7 +167,7 @@ class RedisWindows:
             self._rested += _REST
             self._outage.record_failure(redis_errors.fault(error))
 
-    def _away(self, error: RedisError) -> ServerUnavailable:
+    def _unavailable(self, error: RedisError) -> ServerUnavailable:
         return ServerUnavailable(f"redis at {self._outage.server} {redis_errors.fault(error)}")
 
 

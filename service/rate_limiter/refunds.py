@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from contextvars import Context
 
 from service.rate_limiter.redis_windows import RedisWindows
-from service.rate_limiter.rules import CountedCall
+from service.rate_limiter.rules import Place
 from service.rate_limiter.window_store import WindowStore
 
 log = logging.getLogger(__name__)
 # Upper bound for a round in Postgres, in seconds.
-_GIVING = 0.4
+_PATIENCE = 0.4
 
 
 class Refunds:
@@ -19,12 +19,12 @@ class Refunds:
 
     def __init__(self, redis: RedisWindows, store: WindowStore) -> None:
         self._redis, self._store = redis, store
-        self._waiting: list[CountedCall] = []
+        self._waiting: list[Place] = []
         # The end of the next round, and the task of all rounds.
         self._end: asyncio.Future[None] | None = None
         self._rounds: asyncio.Task[None] | None = None
 
-    async def refund(self, places: Sequence[CountedCall]) -> None:
+    async def refund(self, places: Sequence[Place]) -> None:
         """Have places freed by the next round, and wait for its end."""
         self._waiting.extend(places)
         if self._end is None:
@@ -41,15 +41,15 @@ class Refunds:
             end, self._end = self._end, None
             try:
                 await self._redis.refund([(place.name, place.call_id) for place in places])
-                await self._give_back(places)
+                await self._refund_in_postgres(places)
             finally:
                 end.set_result(None)
 
-    async def _give_back(self, places: Sequence[CountedCall]) -> None:
+    async def _refund_in_postgres(self, places: Sequence[Place]) -> None:
         names, limits = [place.name for place in places], [place.limit for place in places]
         try:
-            async with asyncio.timeout(_GIVING):
-                await self._store.give_back(names, limits, [place.moment for place in places])
+            async with asyncio.timeout(_PATIENCE):
+                await self._store.refund(names, limits, [place.moment for place in places])
         except Exception as error:  # noqa: BLE001 - the work is done: an error of Postgres does not change its response
             log.warning(
                 "A call that should not count against its rate limits stays counted",

@@ -57,8 +57,8 @@ class Decision(NamedTuple):
     rule: str
 
 
-class CountedCall(NamedTuple):
-    """A call's entry in one window, by which no other call's can be refunded."""
+class Place(NamedTuple):
+    """Place of a call in one window, by which it can be refunded and no other call can."""
 
     name: str
     limit: int
@@ -70,8 +70,8 @@ class Tally(NamedTuple):
     """A call's windows, a decision for each, and the places that it took: none if one of the windows was full."""
 
     windows: Sequence[Window]
-    verdicts: Sequence[Decision]
-    places: Sequence[CountedCall] = ()
+    decisions: Sequence[Decision]
+    places: Sequence[Place] = ()
 
     @property
     def allowed(self) -> bool:
@@ -82,7 +82,7 @@ def full(windows: Sequence[Window], used: Sequence[Usage]) -> bool:
     return any(each.before >= window.rule.limit for window, each in zip(windows, used, strict=True))
 
 
-def tally(windows: Sequence[Window], used: Sequence[Usage], places: Sequence[CountedCall] = ()) -> Tally:
+def tally(windows: Sequence[Window], used: Sequence[Usage], places: Sequence[Place] = ()) -> Tally:
     return Tally(windows, [_decision(w.rule, each) for w, each in zip(windows, used, strict=True)], places)
 
 

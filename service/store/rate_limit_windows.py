@@ -87,7 +87,7 @@ class Store:
             self.conn, "count_many_in_window", Window, name=name, limit=limit, seconds=seconds, calls=calls
         )
 
-    async def give_back(self, names: Sequence[str], limits: Sequence[int], moments: Sequence[datetime]) -> None:
+    async def refund(self, names: Sequence[str], limits: Sequence[int], moments: Sequence[datetime]) -> None:
         """Take the calls of these moments out of the windows again."""
         facts = {"names": " ".join(names), "limits": _numbers(limits), "moments": list(moments)}
         await _sql.value(self.conn, "refund_attempts", **facts)

@@ -40,9 +40,9 @@ class CountingStore:
             await self.gate.wait()
         return await self.store.count(names, limits, seconds, groups)
 
-    async def give_back(self, names: Sequence[str], limits: Sequence[int], moments: Sequence[datetime]) -> None:
+    async def refund(self, names: Sequence[str], limits: Sequence[int], moments: Sequence[datetime]) -> None:
         self.refunds += 1
-        await self.store.give_back(names, limits, moments)
+        await self.store.refund(names, limits, moments)
 
     async def resets(self, since: datetime):
         self.reads += 1
@@ -98,10 +98,10 @@ async def test_each_call_gets_the_windows_numbers(which: str, limits: RateLimite
     """Remaining places count down to 0 and stay there; a refused call takes none."""
     counted = {"limits": limits, "alone": alone}[which]
     found = [await counted.count("shop", X) for _ in range(4)]
-    verdicts = [tally.verdicts[0] for tally in found]
-    assert [(each.allowed, each.remaining) for each in verdicts] == [(True, 1), (True, 0), (False, 0), (False, 0)]
-    assert {(each.limit, each.window, each.rule) for each in verdicts} == {(2, HOUR, "two")}
-    assert all(HOUR - 60 <= each.reset <= HOUR for each in verdicts)
+    decisions = [tally.decisions[0] for tally in found]
+    assert [(each.allowed, each.remaining) for each in decisions] == [(True, 1), (True, 0), (False, 0), (False, 0)]
+    assert {(each.limit, each.window, each.rule) for each in decisions} == {(2, HOUR, "two")}
+    assert all(HOUR - 60 <= each.reset <= HOUR for each in decisions)
     assert [(tally.allowed, len(tally.places)) for tally in found] == [(True, 1), (True, 1), (False, 0), (False, 0)]
     assert (counted.redis.fallbacks > 0) == (which == "alone")
 
@@ -143,7 +143,7 @@ async def test_a_full_window_is_remembered_while_redis_is_away(alone: RateLimite
     """Postgres is not asked again at once. Another window of the same call is as it was: nothing is known of it."""
     await allowed(alone, 3)
     before = store.counts
-    full, other = (await alone.count("shop", [*X, Window(replace(TWO, name="other"), "x")])).verdicts
+    full, other = (await alone.count("shop", [*X, Window(replace(TWO, name="other"), "x")])).decisions
     assert store.counts == before
     assert (full.allowed, full.remaining) == (False, 0)
     assert HOUR - 60 <= full.reset <= HOUR
@@ -154,7 +154,7 @@ async def test_what_is_remembered_is_asked_again_soon(
     alone: RateLimiter, store: CountingStore, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ):
     """A place that falls free is given out, however long the window is."""
-    monkeypatch.setattr(full_windows, "_NEWS", 0.05)
+    monkeypatch.setattr(full_windows, "_FRESH", 0.05)
     await allowed(alone, 3)
     await pool.execute("delete from windows")
 
@@ -168,8 +168,8 @@ async def test_the_newest_full_windows_are_remembered(
     alone: RateLimiter, store: CountingStore, monkeypatch: pytest.MonkeyPatch
 ):
     """Beyond the maximum the oldest window goes."""
-    monkeypatch.setattr(full_windows, "_NOTES", 2)
-    monkeypatch.setattr(full_windows, "_NEWS", 60.0)
+    monkeypatch.setattr(full_windows, "_MOST", 2)
+    monkeypatch.setattr(full_windows, "_FRESH", 60.0)
     one = replace(TWO, limit=1)
     for value in "abc":
         for _ in range(2):
@@ -181,12 +181,12 @@ async def test_the_larger_number_of_the_two_counts(limits: RateLimiter, redis: R
     """Neither a Redis nor a Postgres that has lost calls gives out their places again."""
     await limits.count("shop", X)
     await pool.execute("delete from windows")
-    assert (await limits.count("shop", X)).verdicts[0].remaining == 0
+    assert (await limits.count("shop", X)).decisions[0].remaining == 0
     await pool.execute("delete from windows")
     await redis.flushdb()
     await limits.count("shop", X)
     await redis.flushdb()
-    assert (await limits.count("shop", X)).verdicts[0].remaining == 0
+    assert (await limits.count("shop", X)).decisions[0].remaining == 0
 
 
 async def test_a_refund_frees_its_own_place(limits: RateLimiter, redis: Redis):
@@ -222,8 +222,8 @@ async def test_what_postgres_refuses_counts_in_redis_no_more(limits: RateLimiter
 
 def test_a_started_second_is_waited_for():
     """A client that comes back when it was told to finds a place free."""
-    (verdict,) = tally(X, [Usage(2, 1_000_001)]).verdicts
-    assert verdict == Decision(allowed=False, limit=2, remaining=0, reset=2, window=HOUR, rule="two")
+    (decision,) = tally(X, [Usage(2, 1_000_001)]).decisions
+    assert decision == Decision(allowed=False, limit=2, remaining=0, reset=2, window=HOUR, rule="two")
 
 
 def test_a_window_is_shared_unless_it_is_said_to_be_the_callers():
@@ -240,8 +240,8 @@ async def test_an_operators_resets_reach_redis(
     limits: RateLimiter, pool: Pool, monkeypatch: pytest.MonkeyPatch, redis: Redis
 ):
     """Each reset of a window frees all its places, the second as the first; one of another window frees none."""
-    for module in (limiter, full_windows):
-        monkeypatch.setattr(module, "_NEWS", 60.0)
+    monkeypatch.setattr(limiter, "_RESETS_INTERVAL", 60.0)
+    monkeypatch.setattr(full_windows, "_FRESH", 60.0)
     mine, other = limits.key_of("shop", TWO, "x"), limits.key_of("shop", TWO, "y")
     for _ in range(2):
         limits._resets_read_at = -60.0

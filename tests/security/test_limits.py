@@ -279,10 +279,10 @@ async def test_s78_a_wide_window_is_one_small_row(pool: Pool):
     store = rate_limit_windows.Store(pool)
     taken = [(await store.count(["x"], [1_100], [HOUR]))[0].counted_at for _ in range(23)]
     assert (await pool.fetchrow("select many from windows"))[0] == [11, 11, 1]
-    await store.give_back(["x", "x"], [1_100, 1_100], [taken[0], taken[12]])
+    await store.refund(["x", "x"], [1_100, 1_100], [taken[0], taken[12]])
     assert (await pool.fetchrow("select many from windows"))[0] == [10, 10, 1]
     assert (await rate_limit_windows.find(pool, ["x"], [HOUR]))[0].before == 21
-    await store.give_back(["x"], [1_100], [taken[22]])
+    await store.refund(["x"], [1_100], [taken[22]])
     assert (await pool.fetchrow("select many from windows"))[0] == [10, 10]
 
 
@@ -346,7 +346,7 @@ async def test_s79_a_hundred_thousand_keys_stay_small_and_pass(redis: Redis, poo
 
 async def test_s79_the_process_keeps_a_bounded_number(monkeypatch: pytest.MonkeyPatch, away: Settings, pool: Pool):
     """While Redis is away, full windows push each other out, not the process out of its memory."""
-    monkeypatch.setattr(full_windows, "_NOTES", 100)
+    monkeypatch.setattr(full_windows, "_MOST", 100)
     limits, one = counter(Redis.from_url(away.redis_url.get_secret_value()), pool), replace(TEN, limit=1)
     for number in range(300):
         await limits.count("shop", [Window(one, f"{number // 2}")])

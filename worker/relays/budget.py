@@ -69,7 +69,7 @@ class RelayBudget:
         """Give back what is at hand."""
         if self._returning:
             await cancel_and_wait(self._returning)
-        await self._give_back()
+        await self._return_permits()
 
     async def fetch(self, most: int) -> float:
         """Take as many permits as there are, until `most` are at hand; return the seconds to wait if none is."""
@@ -108,13 +108,13 @@ class RelayBudget:
 
     async def _return_unused(self) -> None:
         await asyncio.sleep(_KEPT)
-        await self._give_back()
+        await self._return_permits()
 
-    async def _give_back(self) -> None:
+    async def _return_permits(self) -> None:
         """Give back what is at hand; what can't be leaves the window within a minute."""
         unused, self._permits = self._permits, deque()
         if in_redis := [(self._name, permit.call_id) for permit in unused if permit.moment is None]:
             await self._redis.refund(in_redis)
         if moments := [permit.moment for permit in unused if permit.moment is not None]:
             with suppress(Exception):
-                await self._store.give_back([self._name] * len(moments), [self._rule.limit] * len(moments), moments)
+                await self._store.refund([self._name] * len(moments), [self._rule.limit] * len(moments), moments)
