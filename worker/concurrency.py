@@ -80,7 +80,8 @@ class DeliverySlots:
                     taken += 1
                 return admitted + await admit_more(taken - 1)
             except BaseException:
-                taken = self.release(taken)
+                self.release(taken)
+                taken = 0
                 raise
 
         async with self.admit(take) as admitted:
@@ -97,11 +98,9 @@ class DeliverySlots:
         self._busy.add(task)
         task.add_done_callback(self._end)
 
-    def release(self, number: int = 1) -> int:
-        """Free slots; return 0, how many of them are left."""
+    def release(self, number: int = 1) -> None:
         for _ in range(number):
             self._semaphore.release()
-        return 0
 
     def _end(self, task: Task) -> None:
         self._busy.discard(task)

@@ -10,26 +10,14 @@ from functools import partial
 
 from service import db, email_addresses, failpoints, tracing
 from service.crypto.key_derivation import KeyRing
-from service.db import Executor, Pool
-from service.queue import RECORD_LOG, JobQueue
-from service.store import (
-    events,
-    outbox_claims,
-    outbox_leases,
-    outbox_outcomes,
-    suppressions,
-    test_accounts,
-    tokens,
-    user_emails,
-    users,
-)
+from service.db import Pool
+from service.queue import JobQueue
+from service.store import outbox_claims, outbox_leases, outbox_outcomes, suppressions, test_accounts
 from service.store.branding import LogoCache
 from service.store.outbox import DueMail
 from service.store.outbox_claims import Claim
 from service.store.outbox_leases import Lease
-from service.store.tokens import Kind, Token
-from service.store.unit_of_work import unit_of_work
-from service.store.users import User
+from service.store.tokens import Token
 from service.template_overrides.language import OverrideFault
 from worker.bounces.return_path import ReturnPath
 from worker.concurrency import DeliverySlots
@@ -42,6 +30,7 @@ from worker.outcomes import OutcomeRecorder
 from worker.relays import Accepted, PermanentFailure, TemporaryFailure
 from worker.relays.routing import Relays
 from worker.sent_journal import SentEntry
+from worker.token_resolver import TokenResolver
 from worker.unsent import CannotSendYet, NothingToSend, Suppressed
 
 log = logging.getLogger(__name__)
@@ -67,12 +56,14 @@ class Delivery:
     logos: LogoCache = field(init=False, repr=False)
     overrides: OverrideCache = field(init=False, repr=False)
     signer: MailSigner = field(init=False, repr=False)
+    tokens: TokenResolver = field(init=False, repr=False)
     # Letters of a batch are composed in turn, one in a round of the event loop: relays' replies are read in between.
     _composing: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     def __post_init__(self) -> None:
         self.logos, self.overrides = LogoCache(self.pool), OverrideCache(self.pool)
         self.signer = MailSigner(self.pool, self.ring)
+        self.tokens = TokenResolver(self.pool, self.job_queue)
 
     async def claim_and_send(self, mail: DueMail) -> bool:
         """Deliver without slot and rate limit; return whether the relay was tried."""
@@ -159,7 +150,7 @@ class Delivery:
 
     async def _compose(self, claim: Claim) -> bytes:
         """Resolve the token and compose the message. Raises NothingToSend, Suppressed, CannotSendYet."""
-        token = await self._resolve_token(claim) if claim.token_id else None
+        token = await self.tokens.resolve(claim) if claim.token_id else None
         if claim.late:
             raise NothingToSend("expired", "it could not be sent while it was of use")
         if token and await self._has_fixed_code(claim, token):
@@ -191,12 +182,6 @@ class Delivery:
             return make()
         except compose.ForbiddenTarget:
             raise NothingToSend("cancelled", "its link leads to a host that is no longer allowed") from None
-
-    async def _may_sign_up(self, claim: Claim) -> bool:
-        """Tell whether the recipient may make an account by proving the address."""
-        if not claim.may_sign_up or not claim.one_per_mailbox:
-            return claim.may_sign_up
-        return not await user_emails.has_mailbox_holder(self.pool, claim.project_id, email=claim.recipient)
 
     async def _has_fixed_code(self, claim: Claim, token: Token) -> bool:
         """Tell whether the recipient is a test account, whose mailbox need not exist."""
@@ -239,72 +224,6 @@ class Delivery:
             # Nothing is awaited in between: an accepted mail is in the journal whatever happens next.
             self.recorder.journal.append(SentEntry(lease, accepted.code, accepted.server))
         return accepted
-
-    async def _resolve_token(self, claim: Claim) -> Token:
-        """Find the live token that the letter carries, and its user where the API did not look it up."""
-        token = compose.token_of(claim)
-        if token is None:
-            # The link may have died before its event had a user.
-            async with unit_of_work(self.pool, self.job_queue, claim.project_id) as tx:
-                await events.assign_user(tx, claim.project_id, token_id=claim.token_id or "", user_id=claim.user_id)
-            raise NothingToSend("cancelled", "its link was used or made void")
-        if token.kind in tokens.BY_ADDRESS or compose.is_sign_up(token):
-            if claim.user_status == "blocked":
-                # The row stays: its deletion would show in the time of an answer to a guessed code.
-                raise NothingToSend("void", "the account of this address is blocked")
-            if claim.user_id is None and not await self._may_sign_up(claim):
-                raise NothingToSend("void", "no account has this address, and none may be made for it")
-            return token
-        if token.kind in (Kind.ACCOUNT_UNDO, Kind.EMAIL_UNDO):
-            return token  # valid for the user's former address, whatever has happened since
-        if token.user_id is None:
-            return await self._assign_user(claim, token)
-        fresh = claim.user_id == token.user_id and claim.email_version == token.email_version
-        if not fresh or claim.user_status == "blocked":
-            raise NothingToSend("cancelled", "the address or the account has changed")
-        return token
-
-    async def _assign_user(self, claim: Claim, token: Token) -> Token:
-        """Assign a link that was requested by address to the address's user. Raises NothingToSend if there is none."""
-        assigned = await outbox_claims.assign_recipient(self.pool, claim, token)
-        if assigned is None:
-            return await self._assign_or_delete(claim, token)
-        if assigned.events:
-            self.job_queue.enqueue(RECORD_LOG, *assigned.events)
-        return assigned
-
-    async def _assign_or_delete(self, claim: Claim, token: Token) -> Token:
-        """Assign a link where no user was found at first; delete it if there is none.
-
-        A code's row stays even then, until it expires: its deletion would show in the time of an answer to a guess.
-        """
-        assigned = None
-        async with unit_of_work(self.pool, self.job_queue, claim.project_id) as tx:
-            user = await self._find_user(tx, token)
-            if user:
-                assigned = await tokens.assign_user(
-                    tx, token.project_id, token_id=token.id, user_id=user.id, email_version=user.email_version
-                )
-                await outbox_claims.assign_user(tx, claim, user_id=user.id)
-            elif token.kind not in tokens.CODES:
-                await tokens.delete(tx, token.project_id, token_id=token.id)
-            user_id = user.id if user else None
-            await events.assign_user(tx, token.project_id, token_id=token.id, user_id=user_id)
-        if assigned is None:
-            raise (
-                NothingToSend("void", "no account has this address")
-                if not user
-                else NothingToSend("cancelled", "assigned twice")
-            )
-        return assigned
-
-    async def _find_user(self, tx: Executor, token: Token) -> User | None:
-        """Find and lock the user of the token's address, which may have changed hands since the claim."""
-        # A user locked by another transaction may give the address up: then the second query finds its new one.
-        for _ in range(2):
-            if user := await users.lock_by_email(tx, token.project_id, email=token.email):
-                return user if user.status != "blocked" else None
-        return None
 
 
 def _span(claim: Claim) -> AbstractContextManager[object]:

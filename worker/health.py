@@ -1,7 +1,7 @@
 """Health port of a worker: GET /live, /ready and /metrics."""
 
 import asyncio
-from collections import Counter as Tally
+from collections import Counter
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -44,7 +44,7 @@ class WorkerHealth:
     def read(self) -> Values:
         """Return the state of the worker, its relays and the webhook for the page."""
         states, rates = self.relays.states(), self.relays.rates()
-        own: Tally[str] = Tally(state for name, state in states.items() if is_own(name))
+        own: Counter[str] = Counter(state for name, state in states.items() if is_own(name))
         return {
             known.READY: not self.fault(),
             known.RELAYS: {

@@ -72,14 +72,15 @@ class Heartbeat:
 
     def snapshot(self) -> dict[str, Any]:
         """Return all metrics, flat; by host:port each relay's breaker and mails a minute, and the webhook's breaker."""
-        own = {
+        return {
             "worker": self.identity.name,
             "enqueues_failed": self.job_queue.failed_enqueues,
             "relays": self.relay.states(),
+            "relays_per_minute": self.relay.rates(),
+            "sms": {self.sms.name: self.sms.state} if self.sms else {},
+            "lines_dropped": json_logging.dropped_lines(),
+            **self.metrics.snapshot(),
         }
-        own["relays_per_minute"] = self.relay.rates()
-        own["sms"] = {self.sms.name: self.sms.state} if self.sms else {}
-        return own | {"lines_dropped": json_logging.dropped_lines()} | self.metrics.snapshot()
 
     def stop(self) -> None:
         self.path.unlink(missing_ok=True)

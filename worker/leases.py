@@ -15,8 +15,6 @@ from service.store.outbox_leases import Lease
 from worker.claims import Claims
 
 LEASE, RENEWAL = 30.0, 10.0
-
-
 # Seconds that a lease must have run out for; and seconds in which a live worker has renewed its leases once Postgres is
 # back: it tries each second.
 _TAKE_OVER, _GRACE = 1.0, 5.0
