@@ -3,6 +3,7 @@
 from service.errors import CursorNotFound, QueryInvalid
 from service.http import list_queries
 from service.http.context import RequestContext
+from service.http.list_queries import MOST, Paging
 from service.store import sessions
 from service.store.sessions import Session, SessionPage
 from service.store.users import User
@@ -10,7 +11,8 @@ from service.store.users import User
 
 async def read(ctx: RequestContext, owner: User) -> tuple[list[Session], int]:
     """Read the page that is asked for, and the number of all sessions. Raises QueryInvalid, CursorNotFound."""
-    part, others = list_queries.split(list_queries.read(ctx))
+    # Old SDKs can't ask for a second page.
+    part, others = list_queries.split(list_queries.read(ctx), Paging(limit=MOST))
     if others:
         raise QueryInvalid(f"The query {others[0].method[:32]} is not supported here.")
     if part.cursor is not None and await sessions.find(ctx.pool, owner, session_id=part.cursor) is None:

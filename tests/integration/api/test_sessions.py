@@ -247,3 +247,16 @@ async def test_a_page_of_sessions(api: Api):
     for query, kind in (('cursorAfter("none")', "general_cursor_not_found"), ("limit(101)", "general_query_invalid")):
         answer = await api.call("GET", f"/v1/account/sessions?queries[]={query}", headers=member, modern=True)
         assert (answer.status, answer.data["type"]) == (400, kind)
+
+
+async def test_a_list_of_sessions_is_whole(api: Api, pool: Pool):
+    """Without a limit a member sees all of as many sessions as a project allows, 100: old SDKs can't ask for more."""
+    await api.sign_up()
+    member = await api.sign_in()
+    await pool.execute(
+        """insert into sessions select (jsonb_populate_record(s, jsonb_build_object('id', s.id || n))).*
+           from sessions s, generate_series(1, 99) n"""
+    )
+    for modern, count in ((False, "sum"), (True, "total")):
+        found = (await api.call("GET", "/v1/account/sessions", headers=member, modern=modern)).data
+        assert (found[count], len(found["sessions"])) == (100, 100)
