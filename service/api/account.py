@@ -1,17 +1,15 @@
 """The account itself."""
 
 from functools import partial
-from typing import Annotated
 
 from aiohttp import web
-from pydantic import AfterValidator
 
 from service import ids
 from service.accounts import members, password_policy, private_signup, sign_up_rules
 from service.errors import PasswordPersonal, SignUpClosed, UserExists
 from service.http import responses, schemas, session_cookies
 from service.http.context import RequestContext
-from service.http.fields import Name, NewEmail, NewPassword, NewUserId, sized
+from service.http.fields import Name, NewEmail, NewPassword, NewUserId, NonemptyName
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public
 from service.rate_limiter import HOUR
@@ -90,7 +88,7 @@ async def get_account(ctx: RequestContext) -> web.Response:
 
 
 class UpdateName(Body):
-    name: Annotated[Name, AfterValidator(sized(1, 128))]
+    name: NonemptyName
 
 
 @member.patch("/v1/account/name")

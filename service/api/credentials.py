@@ -13,7 +13,7 @@ from service.errors import (
 )
 from service.http import responses, schemas
 from service.http.context import RequestContext
-from service.http.fields import NewEmail, NewPassword, OldPassword
+from service.http.fields import FormerPassword, NewEmail, NewPassword, OldPassword
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, requires
 from service.rate_limiter import HOUR
@@ -26,7 +26,7 @@ from service.store.users import User
 
 class UpdatePassword(Body):
     password: NewPassword
-    oldPassword: OldPassword | None = None  # noqa: N815 - the contract's spelling
+    oldPassword: FormerPassword | None = None  # noqa: N815 - the contract's spelling
 
 
 @member.patch("/v1/account/password")

@@ -1,9 +1,6 @@
 """Passkeys of the member: each is made by a browser or a phone, in a ceremony of two requests."""
 
-from typing import Annotated
-
 from aiohttp import web
-from pydantic import AfterValidator
 
 from service import ids
 from service.accounts import factors, members, ways_in
@@ -23,7 +20,7 @@ from service.errors import (
 )
 from service.http import responses, schemas, short_lists
 from service.http.context import RequestContext
-from service.http.fields import Credential, Name, NewPasskeyId, ident, sized
+from service.http.fields import Credential, Name, NewPasskeyId, NonemptyName, ident
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, requires
 from service.rate_limiter import HOUR
@@ -128,7 +125,7 @@ async def get_passkey(ctx: RequestContext) -> web.Response:
 
 
 class UpdatePasskey(Body):
-    name: Annotated[Name, AfterValidator(sized(1, 128))]
+    name: NonemptyName
 
 
 @member.patch("/v1/account/passkeys/{passkeyId}")

@@ -61,4 +61,4 @@ def serialize(given: dict[str, Any], earlier: str, *, merge: bool) -> str:
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in (old | new).items() if value is not None}
+    return {name: value for name, value in (old | new).items() if value is not None or name not in new}

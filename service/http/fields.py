@@ -168,6 +168,11 @@ def _old_password(text: str) -> str:
     return text
 
 
+def _former_password(text: str) -> str:
+    """Accept none: apps with one form for all accounts send "" for those that have no password."""
+    return text and _old_password(text)
+
+
 def new_id(name: str) -> Callable[[str], str]:
     def check(text: str) -> str:
         if text != "unique()" and not _ID.fullmatch(text):
@@ -254,9 +259,25 @@ OldPassword = Annotated[
     AfterValidator(Secret),
     _example("correct horse", format="password", minLength=1, maxLength=256),
 ]
+# Of an account that may have none.
+FormerPassword = Annotated[
+    Secret,
+    _TEXT,
+    AfterValidator(_former_password),
+    AfterValidator(Secret),
+    _example(
+        "correct horse",
+        format="password",
+        maxLength=256,
+        description="Empty or absent for an account without a password",
+    ),
+]
 # A password's repetition; a hash too, because passwords can be tried against it.
 Hidden = Annotated[Secret, _TEXT, AfterValidator(Secret)]
 Name = Annotated[str, AfterValidator(sized(0, 128)), AfterValidator(plain), _example("Ann", maxLength=128)]
+NonemptyName = Annotated[
+    str, AfterValidator(sized(1, 128)), AfterValidator(plain), _example("Ann", minLength=1, maxLength=128)
+]
 NEW_ID = _example("unique()", maxLength=36, description="`unique()`, or an id of your own choice: a-z A-Z 0-9 . _ -")
 NewUserId = Annotated[str, AfterValidator(new_id("UserId")), NEW_ID]
 NewPasskeyId = Annotated[str, AfterValidator(new_id("PasskeyId")), NEW_ID]

@@ -21,6 +21,15 @@ async def test_prefs_merge_or_replace(api: Api):
     assert (await api.call("GET", "/v1/account/prefs", headers=member)).data == {"only": "this"}
 
 
+async def test_merged_prefs_keep_the_nulls_of_others(api: Api):
+    """A null removes the key that it is given for, and no other: modern clients store nulls."""
+    await api.sign_up()
+    member = await api.sign_in()
+    for prefs, modern in (({"a": None, "b": None}, True), ({"b": None, "c": 1}, False)):
+        answer = await api.call("PATCH", "/v1/account/prefs", json={"prefs": prefs}, headers=member, modern=modern)
+    assert answer.data["prefs"] == {"a": None, "c": 1}
+
+
 async def test_email_change(api: Api, pool: Pool):
     """A new address is unproved, gets a link, the old one is told, and every earlier link is dead."""
     await api.sign_up()
@@ -53,6 +62,18 @@ async def test_password_change(api: Api):
     assert (await api.call("PATCH", "/v1/account/password", json=asked, headers=member)).status == 200
     assert (await api.call("GET", "/v1/account", headers=member)).status == 200
     assert (await api.call("GET", "/v1/account", headers=other)).status == 401
+    await api.sign_in(password="another horse")
+
+
+async def test_an_empty_old_password_proves_nothing(api: Api, pool: Pool):
+    """It is wrong where there is a password, and none where there is none: apps have one form for all accounts."""
+    await api.sign_up()
+    member = await api.sign_in()
+    asked = {"password": "another horse", "oldPassword": ""}
+    refused = await api.call("PATCH", "/v1/account/password", json=asked, headers=member, modern=True)
+    assert (refused.status, refused.data["type"]) == (401, "user_invalid_credentials")
+    await pool.execute("update users set password_hash = null, password_updated_at = null, email_verified = true")
+    assert (await api.call("PATCH", "/v1/account/password", json=asked, headers=member, modern=True)).status == 200
     await api.sign_in(password="another horse")
 
 
