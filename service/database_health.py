@@ -35,6 +35,13 @@ class DroppedSetting:
 
 
 @dataclass(frozen=True, slots=True)
+class ClosedTable:
+    """A table whose rows this role may not all read and change."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class EngineMark:
     """Sign of an engine other than plain Postgres: an extension, or what the names of its settings begin with."""
 
@@ -85,6 +92,11 @@ async def find_dropped_settings(conn: Executor) -> list[str]:
         conn, "list_dropped_settings", DroppedSetting, names=[*SESSION], settings=[*SESSION.values()]
     )
     return [each.remedy for each in found]
+
+
+async def find_closed_tables(conn: Executor) -> list[str]:
+    """List the tables whose rows this role may not all read and change; the schema must be there."""
+    return [each.name for each in await _sql.all(conn, "list_closed_tables", ClosedTable)]
 
 
 async def newest_migration(conn: Executor) -> int:

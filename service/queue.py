@@ -47,6 +47,8 @@ _MOST = 10_000
 _PROJECT_ID = re.compile(r"[a-zA-Z0-9._-]{1,36}")
 # Seconds for a new connection, and after which an idle one is checked before use.
 _CONNECT, _CHECKED = 1.0, 15
+# A key of no use but to be written.
+_PROBE = "accounts:probe"
 
 
 def serialize(job: dict[str, Any]) -> bytes:
@@ -137,6 +139,11 @@ def connect(url: str, *, timeout: float | None = _CONNECT) -> ArqRedis:
     )
     pool.connection_class = type("Packing", (_Packing, pool.connection_class), {})
     return _Redis(pool, job_serializer=serialize, job_deserializer=deserialize, default_queue_name=QUEUE)
+
+
+async def probe(redis: ArqRedis) -> None:
+    """Write a key. Raises redis-py's error; a replica or a full Redis would answer PING, and takes nothing."""
+    await redis.set(_PROBE, "", px=1)
 
 
 @dataclass(slots=True)

@@ -4,16 +4,19 @@ from redis import exceptions
 
 from service import outages
 
-# Beginnings of Redis's messages; the first that fits.
+# Redis's answers for which redis-py has classes: it takes their first word away, and versions differ in the rest.
+_CLASSES: tuple[tuple[type[exceptions.RedisError], str], ...] = (
+    (exceptions.NoPermissionError, "does not let this user do that (its ACL)"),
+    (exceptions.ReadOnlyError, "may only be read: it is a replica"),
+    (exceptions.OutOfMemoryError, "has no memory left: raise its maxmemory"),
+    (exceptions.BusyLoadingError, "is starting up"),
+)
+# Beginnings of the others; the first that fits.
 _ANSWERS = (
     (("WRONGPASS", "invalid username-password", "invalid password"), "refuses the password: mend REDIS_URL"),
     (("NOAUTH", "Authentication required"), "wants a password: REDIS_URL has none"),
     (("AUTH <password> called without", "ERR AUTH"), "has no password, and REDIS_URL names one"),
-    (("NOPERM", "this user has no permissions"), "does not let this user do that (its ACL)"),
-    (("READONLY", "You can't write against a read only"), "may only be read: it is a replica"),
-    (("OOM",), "has no memory left: raise its maxmemory"),
     (("MISCONF",), "can't save to its disk, and so takes no writes"),
-    (("LOADING", "Redis is loading"), "is starting up"),
     (
         ("No master found",),
         "has no primary, its sentinels say: do they know the name in REDIS_URL?",
@@ -34,6 +37,8 @@ def fault(error: BaseException) -> str:
     """Explain as `explain` does, without the address; Redis's message is left out, for it may hold a key's name."""
     for each in (error, error.__cause__, error.__context__):
         if isinstance(each, exceptions.RedisError):
+            if known := next((words for kind, words in _CLASSES if isinstance(each, kind)), ""):
+                return known
             text = str(each)
             if found := next((words for starts, words in _ANSWERS if text.startswith(starts)), ""):
                 return found

@@ -310,6 +310,13 @@ class Settings(DatastoreSettings):
             raise ValueError("SMS_URL: log: is for development, where PUBLIC_URL is http://")
         return self
 
+    @model_validator(mode="after")
+    def _takes_bounces_by_lmtp_of_an_address(self) -> Self:
+        """Refuse a port that no worker would listen on: without the address there are no return paths."""
+        if self.bounce_lmtp_port and not self.bounce_address:
+            raise ValueError("BOUNCE_LMTP_PORT: needs BOUNCE_ADDRESS, whose mails it takes")
+        return self
+
     @field_validator("password_ranges")
     @classmethod
     def _is_there(cls, value: str) -> str:

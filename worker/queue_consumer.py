@@ -12,7 +12,7 @@ from arq.worker import Function, Worker, func
 from service import redis_errors
 from service.cancellation import cancel_and_wait
 from service.outages import Outage
-from service.queue import QUEUE, RECORD_LOG, SEND_MAIL, SEND_SMS, connect, deserialize, serialize
+from service.queue import QUEUE, RECORD_LOG, SEND_MAIL, SEND_SMS, connect, deserialize, probe, serialize
 from worker.dispatcher import Dispatcher
 from worker.queue_repair import repair_queue
 from worker.security_log import SecurityLogWriter
@@ -73,7 +73,7 @@ class QueueConsumer:
             raise outcome
 
     async def _poll_redis(self, worker: Worker) -> None:
-        await worker.pool.ping()
+        await probe(worker.pool)
         self.outage.record_success(sure=True)
         await worker.async_run()
 

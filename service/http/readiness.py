@@ -47,7 +47,7 @@ class Readiness:
 
     async def ready(self, _request: web.Request) -> web.Response:
         """Answer a probe. Without Redis it is ready and says so: Postgres counts limits, the poller finds mails."""
-        fault, redis = await asyncio.gather(self.check(), self._ping_redis())
+        fault, redis = await asyncio.gather(self.check(), self._probe_redis())
         if self.stopping:
             fault = "it is stopping"
         answer = {"ready": not fault, "fault": fault, "degraded": [] if redis else ["redis"]}
@@ -92,10 +92,10 @@ class Readiness:
             self.missing_keys = await sealed_rows.missing_keys(self._pool, self._ring)
         return self.missing_keys
 
-    async def _ping_redis(self) -> bool:
+    async def _probe_redis(self) -> bool:
         try:
             async with asyncio.timeout(_PATIENCE):
-                await self._redis.ping()
+                await queue.probe(self._redis)
         except Exception as error:  # noqa: BLE001 - no error of Redis keeps the process from serving
             self._peers.redis.record_failure(redis_errors.fault(error))
             return False
@@ -105,7 +105,7 @@ class Readiness:
     async def watch(self) -> None:
         """Check regularly until cancelled, so that clock and log stay right where no proxy asks."""
         while True:
-            await self._ping_redis()
+            await self._probe_redis()
             await asyncio.sleep(_ROUND if self._seen else _WAIT)
             await self.check()
 

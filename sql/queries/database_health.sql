@@ -25,6 +25,16 @@ select format('alter role %I set %I = %L', current_user, name, wanted.setting) a
  where pg_settings.setting <> wanted.setting
  order by place;
 
+-- name: list_closed_tables() -> ClosedTable*
+-- Tables with which this role may not do all that the API does; partitions are reached by way of their table.
+select c.relname::text as name
+  from pg_class c
+ where c.relnamespace = (select relnamespace from pg_class where oid = 'schema_migrations'::regclass)
+   and c.relkind in ('r', 'p') and not c.relispartition and c.relname <> 'schema_migrations'
+   and not (has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert')
+       and has_table_privilege(c.oid, 'update') and has_table_privilege(c.oid, 'delete'))
+ order by c.relname;
+
 -- name: get_engine_version()
 -- By itself: an engine that is no Postgres may know nothing else of what is asked here.
 select version();

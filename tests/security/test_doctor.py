@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import secrets
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
@@ -18,7 +20,7 @@ from service.store import project_relays, projects, providers
 from testkit import edge
 from testkit.api import Api
 from testkit.sink import Sink
-from tests.conftest import Shared, run_sql
+from tests.conftest import TEMPLATE, Shared, run_sql
 
 
 @pytest.fixture
@@ -84,6 +86,55 @@ async def test_a_redis_that_forgets(trial, pool: Pool, redis: Any, capsys: pytes
     finally:
         await redis.config_set("maxmemory-policy", "noeviction")
     assert (code, of(found, "redis")) == (0, ["warn"])
+
+
+@pytest.mark.parametrize(
+    ("state", "restored", "says"),
+    [
+        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE"), "may only be read: it is a replica"),
+        (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0"), "has no memory left"),
+    ],
+)
+async def test_a_redis_that_takes_no_writes(  # noqa: PLR0917 - fixtures, and what is tried
+    trial,
+    pool: Pool,
+    redis: Any,
+    capsys: pytest.CaptureFixture[str],
+    state: tuple[str, ...],
+    restored: tuple[str, ...],
+    says: str,
+):
+    """A Redis that answers and takes no writes is wrong: no job gets into its queue."""
+    await redis.execute_command(*state)
+    try:
+        code, found = await doctor(capsys)
+    finally:
+        await redis.execute_command(*restored)
+    assert (code, of(found, "redis")) == (UNWELL, ["fail"])
+    assert says in str(found)
+
+
+async def test_rights_that_a_role_lacks(
+    trial, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shared_postgres: Shared
+):
+    """A role that may not do with every table what the API does is wrong, and the tables are named."""
+    role = f"limited_{secrets.token_hex(4)}"
+    async with shared_postgres.new_database(TEMPLATE) as url:
+        for statement in (
+            f"create role {role} login password 'hidden'",
+            f"grant select, insert, update, delete on all tables in schema public to {role}",
+            f"revoke insert, update, delete on schema_migrations from {role}",
+        ):
+            await run_sql(url, statement)
+        server = urlsplit(url)
+        monkeypatch.setenv("DATABASE_URL", f"postgres://{role}:hidden@{server.hostname}:{server.port}{server.path}")
+        code, found = await doctor(capsys)
+        assert (code, of(found, "postgres")) == (0, ["ok"])
+        await run_sql(url, f"revoke select on webhook_endpoints from {role}; revoke delete on users from {role}")
+        code, found = await doctor(capsys)
+        assert (code, of(found, "postgres")) == (UNWELL, ["fail"])
+        assert "does not let this role read and change users, webhook_endpoints: docs/operations.md" in str(found)
+    await run_sql(shared_postgres.url, f"drop role {role}")
 
 
 async def test_relays_are_tried_by_the_worker(
@@ -159,6 +210,24 @@ async def test_settings_for_a_trial(
     assert {name: of(found, name) for name in ("PUBLIC_URL", "LIMITS", "SMTP_URL")} == {
         "PUBLIC_URL": ["warn"], "LIMITS": ["warn"], "SMTP_URL": ["warn"],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("smtp://localhost:1?tls=none smtp://192.0.2.1:25?tls=none", "has tls=none"),
+        ("smtp://ann:hid[den@relay.example.com:587", "names no relay: workers won't start"),
+    ],
+)
+async def test_every_relay_is_looked_at(  # noqa: PLR0917 - fixtures, and what is tried
+    trial, pool: Pool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str, says: str
+):
+    """The spares too; an address that can't be read is a finding, and nothing of it is shown."""
+    monkeypatch.setenv("SMTP_URL", url)
+    monkeypatch.setenv("SMTP_TIMEOUTS", "connect=0.1")
+    _, found = await doctor(capsys)
+    assert says in " ".join(each["message"] for each in found if each["about"] == "SMTP_URL")
+    assert "hid[den" not in str(found)
 
 
 @pytest.mark.parametrize(

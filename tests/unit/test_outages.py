@@ -6,6 +6,7 @@ import ssl
 
 import pytest
 from redis import exceptions
+from redis._parsers.base import BaseParser
 
 from service import outages, redis_errors
 from service.endpoints import address, is_readable
@@ -127,6 +128,22 @@ def test_errors_of_the_way_have_words(error: Exception, start: str):
 def test_a_redis_that_stops_breaks_connections_off(said: str):
     """The first that is seen of it, in redis-py's words: no class of an exception is an operator's to read."""
     assert redis_errors.fault(exceptions.ConnectionError(said)) == "breaks connections off"
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ("OOM command not allowed when used memory > 'maxmemory'.", "has no memory left: raise its maxmemory"),
+        ("NOPERM User app has no permissions to run the 'set' command", "does not let this user do that (its ACL)"),
+        ("NOPERM No permissions to access a key", "does not let this user do that (its ACL)"),
+        ("READONLY You can't write against a read only replica.", "may only be read: it is a replica"),
+        ("LOADING Valkey is loading the dataset in memory", "is starting up"),
+        ("MISCONF Valkey is configured to save RDB snapshots", "can't save to its disk, and so takes no writes"),
+    ],
+)
+def test_answers_of_redis_have_words(answer: str, says: str):
+    """Answers of Redis and Valkey, as redis-py hands them on: without the first word where it has a class for it."""
+    assert redis_errors.fault(BaseParser.parse_error(answer)) == says
 
 
 def test_a_peer_that_is_no_redis():

@@ -86,6 +86,14 @@ def test_the_two_ports_differ(monkeypatch: pytest.MonkeyPatch):
     assert read(monkeypatch, PORT="0", HEALTH_PORT="0").port == 0
 
 
+def test_a_port_for_bounces_needs_their_address(monkeypatch: pytest.MonkeyPatch):
+    """No worker would listen there, and the mail server would be turned away."""
+    found = faults(monkeypatch, BOUNCE_LMTP_PORT="2424")
+    assert found == ["BOUNCE_LMTP_PORT: needs BOUNCE_ADDRESS, whose mails it takes"]
+    address = "bounces@bounces.example.com"
+    assert read(monkeypatch, BOUNCE_LMTP_PORT="2424", BOUNCE_ADDRESS=address).bounce_lmtp_port == 2424
+
+
 def test_no_secret_is_ever_said(monkeypatch: pytest.MonkeyPatch):
     """Neither a fault's words, nor repr, nor str hold a value that may be a secret."""
     found = faults(

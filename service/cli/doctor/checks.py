@@ -5,7 +5,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from service import database_health, db
 from service.cli import secret_keys
@@ -62,19 +62,30 @@ def _proxies(url: str, settings: "Settings") -> list[Finding]:
 
 def _settings(settings: "Settings") -> list[Finding]:
     """Check what needs no connection."""
-    public, relay = urlsplit(settings.public_url), urlsplit(settings.smtp_url.get_secret_value())
+    public, relays = urlsplit(settings.public_url), _relays(settings)
     checks = (
         ("PUBLIC_URL", public.scheme == "https" or public.hostname in _LOOPBACK,
          "is not https: cookies and links go over the wire in the clear"),
         ("MAIL_FROM", not settings.mail_from.endswith("@localhost"), "is no real address: relays will refuse it"),
         ("LIMITS", settings.limits == "on", "is not on: a client may guess without end"),
-        ("SMTP_URL", relay.scheme.partition("+")[0] in _RELAYS and bool(relay.hostname),
-         "names no relay: workers won't start"),
-        ("SMTP_URL", "tls=none" not in relay.query or relay.hostname in _LOOPBACK,
+        ("SMTP_URL", bool(relays) and all(map(_is_relay, relays)), "names no relay: workers won't start"),
+        ("SMTP_URL", all("tls=none" not in each.query or each.hostname in _LOOPBACK for each in relays),
          "has tls=none: mails with secrets go over the wire in the clear"),
     )  # fmt: skip
     faults = [Finding(name, "warn", fault) for name, fine, fault in checks if not fine]
     return faults or [Finding("settings", "ok", "fit for the world")]
+
+
+def _relays(settings: "Settings") -> list[SplitResult]:
+    """Split each URL of SMTP_URL; none where one can't be read, as trying the relays then tells."""
+    try:
+        return [urlsplit(url) for url in settings.smtp_url.get_secret_value().split()]
+    except ValueError:
+        return []
+
+
+def _is_relay(url: SplitResult) -> bool:
+    return url.scheme.partition("+")[0] in _RELAYS and bool(url.hostname)
 
 
 async def _postgres(settings: "Settings") -> list[Finding]:
@@ -87,6 +98,7 @@ async def _postgres(settings: "Settings") -> list[Finding]:
             found = await database_health.find_server_state(pool)
             received = time.time()
             version = await database_health.newest_migration(pool) if found and found.has_ledger else 0
+            closed = await database_health.find_closed_tables(pool) if version else []
             alike = await projects.alike(pool) if version else []
             dropped = await database_health.find_dropped_settings(pool)
     except Exception as error:  # noqa: BLE001 - any error is the finding
@@ -98,6 +110,7 @@ async def _postgres(settings: "Settings") -> list[Finding]:
         (found.release >= _OLDEST_POSTGRES, f"is release {found.release}: {_OLDEST_POSTGRES} or newer is needed"),
         (version == due, f"has schema {version}, this code needs {due}: run `python -m service migrate`"),
         (abs(apart) - (received - sent) <= _APART, f"its clock is {apart:+.1f} s from this machine's"),
+        (not closed, f"does not let this role read and change {_few(closed)}: docs/operations.md has the grants"),
     )
     faults = [Finding("postgres", "fail", fault) for fine, fault in checks if not fine]
     release = f"release {found.release}" if engine.name == "Postgres" else f"{engine.name}, release {found.release}"
@@ -107,6 +120,12 @@ async def _postgres(settings: "Settings") -> list[Finding]:
         faults.append(Finding("postgres", "warn", "is Citus, on which not all of this service runs: docs/scale.md"))
     found_alike = [Finding("projects", "warn", f"{', '.join(each.ids)} {message}") for each in alike]
     return [*(faults or [sound]), *_session(dropped), *found_alike]
+
+
+def _few(names: list[str]) -> str:
+    """Name the first ones, and how many others there are."""
+    rest = len(names) - 3
+    return ", ".join(names[:3]) + (f" and {rest} other{'s' if rest > 1 else ''}" if rest > 0 else "")
 
 
 def _session(dropped: list[str]) -> list[Finding]:
@@ -122,6 +141,7 @@ async def _redis(settings: "Settings") -> list[Finding]:
     try:
         async with asyncio.timeout(_PATIENCE):
             memory, server = await redis.info("memory"), await redis.info("server")
+            await queue.probe(redis)
     except Exception as error:  # noqa: BLE001 - any error is the finding
         return [Finding("redis", "fail", redis_errors.explain(error, settings.redis_url.get_secret_value()))]
     finally:

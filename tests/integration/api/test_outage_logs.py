@@ -128,6 +128,36 @@ async def test_a_password_that_redis_wants_and_nobody_gave_is_one_warning(
         store.stop()
 
 
+@pytest.mark.parametrize("words", [("service", "serve"), ("worker",)], ids=["api", "worker"])
+async def test_a_full_redis_is_away_until_it_takes_writes(
+    words: tuple[str, ...], environment: dict[str, str], project, tmp_path: Path
+):
+    """It answers PING, and is one outage all the same, however often it is tried."""
+    store = Store(tmp_path / "store")
+    store.start()
+    try:
+        await store.fill()
+        setting = environment | processes.api_ports() | {
+            "REDIS_URL": store.url(),
+            "WORKER_STATE": str(tmp_path / "state"), "WORKER_HEARTBEAT": str(tmp_path / "alive"),
+        }  # fmt: skip
+
+        async def tried_again() -> bool:
+            answers = await store.command("INFO", "errorstats")
+            return int(answers.get("errorstat_OOM", {"count": 0})["count"]) > 1
+
+        async with processes.program(*words, environment=setting) as running:
+            (told,) = await until(lambda: lines(running, "redis.unavailable"), what="it says nothing")
+            assert told["fault"] == "has no memory left: raise its maxmemory"
+            await until(tried_again, what="it has given up")
+            assert events(running) == ["redis.unavailable"]
+            await store.fill(full="0")
+            await until(lambda: lines(running, "redis.available"), what="the recovery is not told")
+        assert events(running) == ["redis.unavailable", "redis.available"]
+    finally:
+        store.stop()
+
+
 async def test_redis_away_is_one_line_however_many_ask(environment: dict[str, str], project, pool: Pool):
     """The rate limiter, the job queue and /ready share one line about Redis."""
     away = f"redis://127.0.0.1:{free_port()}"
