@@ -10,6 +10,7 @@ import pytest
 import service.__main__
 import worker.commands
 from service.settings import Settings
+from service.store import migrations
 from testkit.sources import ROOT, texts
 from tests.architecture.tables import TABLES, page, written
 
@@ -163,3 +164,16 @@ def test_planted_secrets_are_found(text: str):
 def test_what_is_nobodys_is_left_alone():
     """Examples may use the names that are reserved for them."""
     assert not private("README.md", "no-reply@example.com, ann@shop.test, a@b.c, root@localhost, /home, /var/lib")
+
+
+def test_the_way_up_names_what_runs():
+    """docs/upgrades.md names the newest migration, and each that makes an index of a table that was there before."""
+    section = (ROOT / "docs" / "upgrades.md").read_text().partition("\n## From 0.2.0\n")[2]
+    found = migrations.load()
+    first = int(re.findall(r"Migrations (\d+) to", section)[0])
+    before = " ".join(each.sql for each in found if each.version < first)
+    tables = set(re.findall(r"create (?:unlogged )?table (\w+)", before))
+    indexes = re.compile(r"index concurrently if not exists \w+ on (\w+)")
+    long = [each.version for each in found if tables.intersection(indexes.findall(each.sql))]
+    assert f"Migrations {first:04} to {found[-1].version:04} run" in section
+    assert [version for version in long if f"{version:04}" not in section.partition("| Makes |")[2]] == []
