@@ -52,7 +52,7 @@ class Batches:
                     claims = await self.delivery.claim(*mails[: len(reservations)])
             finally:
                 for reservation in reservations[len(claims) :]:
-                    route.give_back(slots, reservation)
+                    route.release(slots, reservation)
             begun = [
                 asyncio.create_task(self._deliver(route, claim, claimed_at, reservation))
                 for claim, reservation in zip(claims, reservations, strict=False)

@@ -101,7 +101,7 @@ class OutboxPoller:
         """Update the backlog; while a relay is not available end the mails that have expired."""
         metrics = self.delivery.recorder.metrics
         metrics.events_lag = await events.lag(self.pool)
-        metrics.log_partitions = await security_log.look_at_partitions(self.pool)
+        metrics.log_partitions = await security_log.get_partitions(self.pool)
         metrics.checkpoints_overdue = await log_checkpoints.overdue(self.pool)
         metrics.webhooks = await webhooks.list_states(self.pool)
         metrics.backlog = await outbox.backlog(self.pool)

@@ -89,7 +89,7 @@ async def prove(
 
     Raises ProviderDisabled, OAuth2ProviderError, OAuth2ProviderFailure.
     """
-    provider = await ctx.services.providers.get(ctx.project.id, flow.provider)
+    provider = await ctx.services.providers.find_provider(ctx.project.id, flow.provider)
     if provider is None or not provider.usable:
         raise ProviderDisabled
     clients = ctx.services.identity_providers
@@ -125,7 +125,7 @@ async def _usable(ctx: RequestContext) -> Provider:
         raise unfit_parameter(ctx, "provider", "Value must be the name of a provider")
     if profiles.find(name) is None:
         raise ProviderUnsupported
-    provider = await ctx.services.providers.get(ctx.project.id, name)
+    provider = await ctx.services.providers.find_provider(ctx.project.id, name)
     if provider is None or not provider.usable:
         raise ProviderDisabled
     return provider

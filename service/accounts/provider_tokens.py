@@ -62,7 +62,7 @@ async def refresh(ctx: RequestContext, user: User, *, session_id: str) -> None:
         return
     found = (await identities.of_sessions(ctx.pool, user)).get(session_id)
     tokens = _opened(ctx, found) if found else None
-    provider = await ctx.services.providers.get(ctx.project.id, found.provider) if found else None
+    provider = await ctx.services.providers.find_provider(ctx.project.id, found.provider) if found else None
     if found is None or tokens is None or tokens.refresh is None or provider is None or not provider.usable:
         return
     claimed = await _claim(ctx, found)

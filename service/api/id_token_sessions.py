@@ -81,7 +81,7 @@ async def _native(ctx: RequestContext, name: str) -> Provider:
     profile = profiles.find(name)
     if profile is None or not profile.native:
         raise ProviderUnsupported
-    provider = await ctx.services.providers.get(ctx.project.id, name)
+    provider = await ctx.services.providers.find_provider(ctx.project.id, name)
     if provider is None or not provider.native or not provider.audiences:
         raise ProviderDisabled
     return provider

@@ -85,7 +85,7 @@ def check_ready(provider: Provider) -> None:
 
 async def _get(conn: Connection, settings: "Settings", arguments: argparse.Namespace) -> Provider:
     """Find the provider and lock it. Raises NotFound."""
-    found = await providers.find(conn, settings.key_ring, arguments.project, arguments.provider)
+    found = await providers.lock(conn, settings.key_ring, arguments.project, arguments.provider)
     if found is None:
         raise NotFound(f"{arguments.project} has no provider {arguments.provider}")
     return found

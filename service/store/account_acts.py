@@ -57,7 +57,7 @@ class SignedIn(Session):
 async def mail_token(
     tx: UnitOfWork, act: Act, *, token: MailedToken, email: str, event: Event | None, by: Actor, deferred: Deferred
 ) -> Token:
-    """Issue a token for an address, whoever has it, and owe its mail. An event waits for the worker to find the user.
+    """Issue a token for an address, whoever has it, and enqueue its mail. An event waits for the worker to find the user.
 
     The same rows are written for every address. Raises TooManyRequests as `deferred` does.
     """
@@ -77,7 +77,7 @@ async def mail_token_to_member(
     tx: UnitOfWork, act: Act, *, token: MailedToken, member: Member, refuse_verified: bool, event: Event, by: Actor,
     deferred: Deferred,
 ) -> MemberToken:  # fmt: skip
-    """Issue a token to a member and owe its mail.
+    """Issue a token to a member and enqueue its mail.
 
     Nothing is written where the session has ended, the member was blocked or the address is another one by now, or a
     proved one that is to be refused. Raises TooManyRequests as `deferred` does.
@@ -152,7 +152,7 @@ async def recover_account(
     tx: UnitOfWork, act: Act, *, token: Token, password_hash: str, kept: int, notice: MailedToken,
     counts_passkeys: bool, event: Event, by: Actor,
 ) -> Token | None:  # fmt: skip
-    """Use a recovery's token up: set the password, prove the address, end sessions and tokens, and owe the notice.
+    """Use a recovery's token up: set the password, prove the address, end sessions and tokens, enqueue the notice.
 
     What was added before the address was proved by its holder goes too. So many of the last passwords are remembered.
     None if the token has been used or has expired, the address has changed since, or the user is blocked.
@@ -192,7 +192,7 @@ def _mailed(tx: UnitOfWork, token: MailedToken) -> dict[str, Any]:
 
 
 def _notice(tx: UnitOfWork, token: MailedToken | None) -> dict[str, Any]:
-    """Return the parameters of a notice with its link, which are None where none is owed."""
+    """Return the parameters of a notice with its link, which are None where there is none."""
     facts = _mailed(tx, token) if token else {}
     shared = ("kid", "mail_id", "letter", "locale", "facts", "message_id")
     named = {"notice_id": facts.get("token_id"), "undo_seconds": facts.get("seconds")}

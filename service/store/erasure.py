@@ -56,14 +56,8 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenToken:
-    id: str
-    names_person: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SeenTestAccount:
-    """`id` is the address."""
+class SeenByText:
+    """Row whose id is a text; that of a test account is its address."""
 
     id: str
     names_person: bool
@@ -123,21 +117,21 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "tokens": Kind(
             "",
             lambda conn, who, after, most: _sql.all(
-                conn, "scan_tokens", SeenToken, **who.of_recipients, after=after, most=most
+                conn, "scan_tokens", SeenByText, **who.of_recipients, after=after, most=most
             ),
             lambda conn, project, ids: _sql.run(conn, "erase_tokens", project_id=project, ids=ids),
         ),
         "test_accounts": Kind(
             "",
             lambda conn, who, after, most: _sql.all(
-                conn, "scan_test_accounts", SeenTestAccount, **who.of_recipients, after=after, most=most
+                conn, "scan_test_accounts", SeenByText, **who.of_recipients, after=after, most=most
             ),
             lambda conn, project, ids: _sql.run(conn, "erase_test_accounts", project_id=project, ids=ids),
         ),
         "invitations": Kind(
             "",
             lambda conn, who, after, most: _sql.all(
-                conn, "scan_invitations", SeenToken, **who.of_recipients, after=after, most=most
+                conn, "scan_invitations", SeenByText, **who.of_recipients, after=after, most=most
             ),
             lambda conn, project, ids: _sql.run(conn, "erase_invitations", project_id=project, ids=ids),
         ),

@@ -32,7 +32,7 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class InvitationId:
     id: str
 
 
@@ -71,7 +71,7 @@ async def delete(conn: Executor, project_id: str, *, invitation_id: str) -> bool
 
 async def delete_of_address(conn: Executor, project_id: str, *, email: str) -> None:
     """Delete the invitation of an address, if there is one, as `delete` does."""
-    former = await _sql.one(conn, "find_invitation_of_address", Named, project_id=project_id, email=email)
+    former = await _sql.one(conn, "find_invitation_of_address", InvitationId, project_id=project_id, email=email)
     if former:
         await delete(conn, project_id, invitation_id=former.id)
 

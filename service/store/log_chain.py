@@ -158,7 +158,7 @@ async def first_month(conn: Executor, *, months: int) -> str:
     return str(await _sql.value(conn, "get_first_kept_month", months=months))
 
 
-async def look(conn: Connection, project_id: str, month: str) -> Chain | None:
+async def find_in_snapshot(conn: Connection, project_id: str, month: str) -> Chain | None:
     """Find a chain, as the first act of a transaction that then reads its rows as they are at this moment."""
     await conn.execute(_sql.statements["keep_snapshot"].sql)
     await _sql.value(conn, "read_without_deadline")

@@ -1,4 +1,4 @@
-"""Guesses at a token or a challenge that is not there: counted in rows of the project: a write as well."""
+"""Counting of guesses at tokens and challenges that are not there: each writes a row, as any other guess does."""
 
 import secrets
 

@@ -134,12 +134,12 @@ async def backlog(conn: Executor) -> Backlog:
     found = await _sql.one(conn, "get_backlog", Backlog, most=_COUNTED) or Backlog(0, 0, 0, 0)
     if found.pending + found.sending < _COUNTED:
         return found
-    return replace(found, pending=max(found.pending, await expect(conn, "pending")))
+    return replace(found, pending=max(found.pending, await estimate(conn, "pending")))
 
 
-async def expect(conn: Executor, state: str, *, project_id: str | None = None) -> int:
-    """Return how many mails of a state the planner expects."""
-    return int(await _sql.value(conn, "expect_mails", state=state, project_id=project_id))
+async def estimate(conn: Executor, state: str, *, project_id: str | None = None) -> int:
+    """Return how many mails of a state there are by the planner's statistics."""
+    return int(await _sql.value(conn, "estimate_mails", state=state, project_id=project_id))
 
 
 async def delete_finished(conn: Executor, *, days: int, most: int) -> int:

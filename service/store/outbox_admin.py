@@ -272,7 +272,7 @@ async def count_states(conn: Executor, *, project_id: str | None) -> list[StateC
     """Count mails by state; more than COUNTED are estimated by the planner."""
     counts = await _sql.all(conn, "count_states", StateCount, project_id=project_id, most=COUNTED)
     return [
-        replace(each, count=max(each.count, await outbox.expect(conn, each.state, project_id=project_id)))
+        replace(each, count=max(each.count, await outbox.estimate(conn, each.state, project_id=project_id)))
         if each.estimated
         else each
         for each in counts

@@ -51,7 +51,7 @@ async def list_all(conn: Executor, ring: KeyRing, project_id: str) -> list[Provi
     return [_provider(ring, row) for row in await _sql.all(conn, "list_providers", ProviderRow, project_id=project_id)]
 
 
-async def find(conn: Executor, ring: KeyRing, project_id: str, name: str) -> Provider | None:
+async def lock(conn: Executor, ring: KeyRing, project_id: str, name: str) -> Provider | None:
     """Find a provider and lock its row."""
     row = await _sql.one(conn, "lock_provider", ProviderRow, project_id=project_id, name=name)
     return _provider(ring, row) if row else None
@@ -134,7 +134,7 @@ class ProviderCache(AgingCache[Mapping[str, Provider]]):
     def __init__(self, conn: Executor, ring: KeyRing) -> None:
         super().__init__(partial(_load, conn, ring))
 
-    async def get(self, project_id: str, name: str) -> Provider | None:
+    async def find_provider(self, project_id: str, name: str) -> Provider | None:
         """Find one provider, at most a second old, enabled or not."""
         found = await self.find(project_id)
         return found.get(name) if found else None

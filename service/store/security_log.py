@@ -133,7 +133,7 @@ async def maintain_partitions(conn: Executor, *, months: int) -> int:
     return int(await _sql.value(conn, "keep_log_partitions", months=months))
 
 
-async def look_at_partitions(conn: Executor) -> LogPartitions:
+async def get_partitions(conn: Executor) -> LogPartitions:
     found = await _sql.one(conn, "get_log_partitions", LogPartitions, most=_DEFAULT_ROWS)
     assert found is not None  # noqa: S101 - a select of two values always has a row
     return found

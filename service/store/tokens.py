@@ -43,8 +43,8 @@ class Kind(StrEnum):
     EMAIL_UNDO = "email_undo"
 
 
-# Kinds whose secret is six digits.
 OF_PHONES = (Kind.PHONE_LOGIN, Kind.PHONE_VERIFICATION, Kind.MFA_PHONE)
+# Kinds whose secret is six digits.
 CODES = (Kind.OTP, Kind.VERIFICATION_OTP, Kind.RECOVERY_OTP, Kind.MFA_EMAIL, *OF_PHONES)
 # Kinds that sign the owner of an address in. They have no user before they are used.
 BY_ADDRESS = (Kind.MAGIC_URL, Kind.FIRST_TAB, Kind.OTP, Kind.PHONE_LOGIN)

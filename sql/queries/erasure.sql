@@ -28,7 +28,7 @@ from sms m where m.project_id = :project_id and m.id > :after::uuid order by m.i
 -- name: erase_sms(project_id, ids)
 delete from sms where project_id = :project_id and id = any(:ids::uuid[]);
 
--- name: scan_tokens(project_id, user_id, recipients, after, most) -> SeenToken*
+-- name: scan_tokens(project_id, user_id, recipients, after, most) -> SeenByText*
 -- Those of the user, and those that were asked for by address or number and belong to nobody yet.
 select id, true as names_person from tokens
 where project_id = :project_id and id > :after::text
@@ -38,7 +38,7 @@ order by id limit :most;
 -- name: erase_tokens(project_id, ids)
 delete from tokens where project_id = :project_id and id = any(:ids::text[]);
 
--- name: scan_test_accounts(project_id, user_id, recipients, after, most) -> SeenTestAccount*
+-- name: scan_test_accounts(project_id, user_id, recipients, after, most) -> SeenByText*
 -- Of the person's addresses; not where such an address is another user's by now.
 select t.email as id, not exists (
     select from users u where u.project_id = :project_id and u.email = t.email and u.id <> :user_id::text
@@ -50,7 +50,7 @@ order by t.email limit :most;
 -- name: erase_test_accounts(project_id, ids)
 delete from test_accounts where project_id = :project_id and email = any(:ids::text[]);
 
--- name: scan_invitations(project_id, user_id, recipients, after, most) -> SeenToken*
+-- name: scan_invitations(project_id, user_id, recipients, after, most) -> SeenByText*
 -- As of test accounts.
 select i.id, not exists (
     select from users u where u.project_id = :project_id and u.email = i.email and u.id <> :user_id::text

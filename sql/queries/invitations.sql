@@ -17,7 +17,7 @@ delete from invitations where project_id = :project_id and id = :id;
 -- name: delete_token_of_invitation(project_id, id)
 delete from tokens where project_id = :project_id and id = :id and kind = 'verification';
 
--- name: find_invitation_of_address(project_id, email) -> Named?
+-- name: find_invitation_of_address(project_id, email) -> InvitationId?
 select id from invitations where project_id = :project_id and email = :email;
 
 -- name: find_invitation_of_code(project_id, code_hash) -> CodeFound?

@@ -70,7 +70,7 @@ from (
     ) m
 ) d;
 
--- name: expect_mails(state, project_id)
+-- name: estimate_mails(state, project_id)
 -- How many mails of a state the planner expects.
 select expected_mails(:state, :project_id);
 

@@ -86,7 +86,7 @@ class ServerHealth:
         if fault.cause == "pace":
             self._reduce_rate(fault, began, now, facts)
         elif self._is_new_fault(fault, sender, recipient, now):
-            self._call_operator(facts)
+            self._alert_operator(facts)
         # An open circuit stays open until the server greets, whatever it replies instead.
         counts = is_counted(fault) or self.breaker.state != "closed"
         if not counts or not self.breaker.record_failure(fault, now, sender=sender, recipient=recipient):
@@ -127,10 +127,10 @@ class ServerHealth:
             )
         if (refusal.code >= 500 or rate <= FLOOR) and _PACE not in self._reported:
             self._reported.add(_PACE)
-            self._call_operator(facts)
+            self._alert_operator(facts)
 
     @staticmethod
-    def _call_operator(facts: dict[str, object]) -> None:
+    def _alert_operator(facts: dict[str, object]) -> None:
         log.error(
             "The relay refuses the worker's mails; an operator has to act", extra={"event": "relay.refused"} | facts
         )

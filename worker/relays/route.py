@@ -72,7 +72,7 @@ class Route:
     async def reserve(self, slots: DeliverySlots, most: int) -> AsyncIterator[list[RateReservation]]:
         """Wait for a slot and for the relay's rate; yield reservations for at most so many mails, busy from the start.
 
-        Each is to be held by its mail's task or given back; there is none if the worker stops before that.
+        Each is to be held by its mail's task or released; there is none if the worker stops before that.
         An own relay takes none of the slots: one that hangs, or wants a mail a minute, must not delay other mails.
         """
         acquire = slots.acquire_many if self.settings is None else slots.admit_many
@@ -91,8 +91,8 @@ class Route:
         (slots.hold if self.settings is None else slots.watch)(task)
         task.add_done_callback(self._end)
 
-    def give_back(self, slots: DeliverySlots, reservation: RateReservation) -> None:
-        """Give back a reservation that no task holds, for another mail."""
+    def release(self, slots: DeliverySlots, reservation: RateReservation) -> None:
+        """Release a reservation that no task holds, for another mail."""
         self.relay.release_rate(reservation)
         if self.settings is None:
             slots.release()

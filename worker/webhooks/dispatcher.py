@@ -83,7 +83,7 @@ class WebhookDispatcher:
         try:
             secrets = await webhooks.live_secrets(self.pool, self.ring, *place)
         except CannotUnseal as fault:
-            await self._give_back(claims, str(fault))
+            await self._postpone(claims, str(fault))
             return
         if endpoint is None:  # deleted since, with all that it was owed
             return
@@ -108,7 +108,8 @@ class WebhookDispatcher:
                 del self._busy[place]
         self.wake()
 
-    async def _give_back(self, claims: list[Claim], fault: str) -> None:
+    async def _postpone(self, claims: list[Claim], fault: str) -> None:
+        """Release the claims of a webhook whose secrets can't be opened, for a while."""
         for claim in claims:
             await webhooks.release(self.pool, claim, seconds=_SEALED_PAUSE)
         found = claims[0].delivery

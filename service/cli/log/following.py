@@ -62,7 +62,7 @@ async def export(arguments: argparse.Namespace, settings: "Settings") -> object:
         for month in months:
             if arguments.month in (None, month):
                 async with transaction(pool, arguments.project) as tx:
-                    if chain := await log_chain.look(tx, arguments.project, month):
+                    if chain := await log_chain.find_in_snapshot(tx, arguments.project, month):
                         async for row in log_chain.read(tx, arguments.project, chain):
                             line = write(arguments.project, row)
                             sys.stdout.buffer.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

@@ -158,7 +158,7 @@ def _signing_fault(chain: Chain, checkpoints: Sequence["Checkpoint"]) -> str | N
 
 async def _follow(conn: Connection, project: Project, report: Report) -> None:
     """Go from row to row. Raises Broken at the first that is not as it was written."""
-    chain = await log_chain.look(conn, project.id, report.month)
+    chain = await log_chain.find_in_snapshot(conn, project.id, report.month)
     if chain is None:
         raise Broken("the chain of this month went while it was verified")
     _demand(not log_chain.MONTH.fullmatch(chain.month) and f"{chain.month!r} is no month")

@@ -93,7 +93,7 @@ async def test_each_run_has_its_own_provider(prepare, pool, settings):
     """Users may sign in by the demo provider, with the secret of this run, and keep its addresses."""
     for secret in ("of the first run", "of the second"):
         assert await prepare(PROVIDER_SECRET=secret) == 0
-        found = await providers.find(pool, settings.key_ring, "demo", "oidc-demo")
+        found = await providers.lock(pool, settings.key_ring, "demo", "oidc-demo")
         assert (found.usable, found.issuer, found.client_id, found.trust_email) == (True, ISSUER, "demo", True)
         assert found.client_secret.reveal() == secret
 

@@ -131,13 +131,13 @@ async def test_partitions_are_made_ahead_and_dropped_behind(pool: Pool):
     with pytest.raises(Undo):  # noqa: PT012 - the block is undone
         async with transaction(pool) as tx:
             await tx.execute(f"drop table {month(1)}, {month(2)}")
-            assert (await security_log.look_at_partitions(tx)).ahead == 0
+            assert (await security_log.get_partitions(tx)).ahead == 0
             for name in ("logs_202001", month(-13), month(-12)):
                 await make(tx, name)
             assert await security_log.maintain_partitions(tx, months=12) == 4
             assert await partitions(tx) == {"logs_default", month(-12), month(0), month(1), month(2)}
             assert await security_log.maintain_partitions(tx, months=12) == 0
-            assert await security_log.look_at_partitions(tx) == security_log.LogPartitions(0, 2)
+            assert await security_log.get_partitions(tx) == security_log.LogPartitions(0, 2)
             raise Undo
 
 

@@ -64,7 +64,7 @@ class AccessTokens:
         text, cause = self._fault
         raise TemporaryFailure(0, text, "auth", cause)
 
-    def another(self, refused: str) -> bool:
+    def discard(self, refused: str) -> bool:
         """Discard a token that the relay refused; return whether to fetch another, at most once a minute."""
         if self._kept is None or self._kept.value != refused:
             return True

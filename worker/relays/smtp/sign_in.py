@@ -41,7 +41,7 @@ async def _by_token(smtp: aiosmtplib.SMTP, user: str, tokens: AccessTokens) -> N
     try:
         await smtp.auth_xoauth2(user, token)
     except aiosmtplib.SMTPAuthenticationError as error:
-        if error.code != 535 or not tokens.another(token):
+        if error.code != 535 or not tokens.discard(token):
             raise
     else:
         return
