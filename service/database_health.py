@@ -64,7 +64,7 @@ class Clock:
         return time.time() if self._start is None else self._start + time.monotonic()
 
     def set(self, postgres_time: float, *, sent_at: float) -> None:
-        """Set Postgres's time, which is taken for the middle between `asked`, of the monotonic clock, and now."""
+        """Set Postgres's time, taken for that of the middle between `sent_at`, of the monotonic clock, and now."""
         self._start = postgres_time - (sent_at + time.monotonic()) / 2
 
     @property

@@ -1,4 +1,4 @@
-"""Heartbeat file of a live worker, and its age. It imports nothing else, so that a check costs little."""
+"""Heartbeat file of a live worker, and its age. It imports nothing of ours, so that a check costs little."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from typing import Any
 
 _CONTAINER_SECRETS = Path("/run/secrets")
 SETTING = "worker_heartbeat"
-USUAL = Path("/tmp/worker.alive")  # noqa: S108 - an empty file, in the container's own folder
+USUAL = Path("/tmp/worker.alive")  # noqa: S108 - counters alone, in the container's own folder
 # Seconds within which a worker's loop must have written.
 _STALE = 30.0
 
@@ -32,7 +32,7 @@ def heartbeat_path() -> Path:
 
 
 def read_heartbeat(path: Path) -> dict[str, Any]:
-    """Read a heartbeat and its counters. Raises if it is too old."""
+    """Read a heartbeat: its age in seconds and its counters, None if it can't be read; `alive` if it is recent."""
     try:
         age = time.time() - path.stat().st_mtime
         counts = json.loads(path.read_bytes() or b"null")

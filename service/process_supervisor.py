@@ -44,39 +44,40 @@ class Child:
 class Supervisor:
     """Supervisor of `count` processes; `run` is one's whole life, from its place to its exit code.
 
-    `hopeless` are exit codes after which a new start is of no use; `unready` those that are so until a place was ready
-    once. `patience` is for a silent process, `drain` for the end of those that were told to stop, both in seconds.
+    `fatal` are exit codes after which a new start is of no use; `fatal_before_ready` those that are so until the place
+    was ready once. `patience` is for a silent process, `drain` for the end of those that were told to stop, both in
+    seconds.
     """
 
     count: int
     run: Callable[[int, Supervision], int]
     drain: float
-    hopeless: frozenset[int] = frozenset()
-    unready: frozenset[int] = frozenset()
+    fatal: frozenset[int] = frozenset()
+    fatal_before_ready: frozenset[int] = frozenset()
     patience: float = 30.0
     systemd: Supervision = field(default_factory=supervision.by_systemd)
     _children: list[Child] = field(init=False)
     _selector: selectors.BaseSelector = field(init=False, default_factory=selectors.DefaultSelector)
     _wake: tuple[socket.socket, socket.socket] = field(init=False, default_factory=socket.socketpair)
-    _asked: bool = False
+    _stop_requested: bool = False
     _stopping: float = 0.0
     _code: int = 0
-    _told: bool = False
+    _reported_ready: bool = False
 
     def __post_init__(self) -> None:
         self._children = [Child(index) for index in range(self.count)]
 
     def supervise(self) -> int:
-        """Run until SIGTERM, SIGINT or a hopeless end; return the exit code. Call it from the main thread."""
+        """Run until SIGTERM, SIGINT or a fatal exit code; return the exit code. Call it from the main thread."""
         for end in self._wake:
             end.settimeout(0)
         self._selector.register(self._wake[0], selectors.EVENT_READ)
         signal.set_wakeup_fd(self._wake[1].fileno(), warn_on_full_buffer=False)
         for number in _SIGNALS:
-            signal.signal(number, self._note)
+            signal.signal(number, self._handle_signal)
         seen = beaten = time.monotonic()
         while not self._stopping or any(child.pid for child in self._children):
-            if self._asked:
+            if self._stop_requested:
                 self._stop(0)
             self._start_due()
             self._listen()
@@ -89,9 +90,9 @@ class Supervisor:
                 beaten = now
         return self._code
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
+    def _handle_signal(self, number: int, _frame: FrameType | None) -> None:
         """Leave all work to the round: a handler may run in the midst of a fork."""
-        self._asked |= number != signal.SIGCHLD
+        self._stop_requested |= number != signal.SIGCHLD
 
     def _stop(self, code: int) -> None:
         """Tell all processes to stop; those that still run at the end of `drain` are killed."""
@@ -125,7 +126,7 @@ class Supervisor:
             )
         else:
             if child.pid == 0:
-                self._live(child.index, ours, theirs)
+                self._run_child(child.index, ours, theirs)
             ours.settimeout(0)
             child.line = ours
             self._selector.register(ours, selectors.EVENT_READ, child)
@@ -135,7 +136,7 @@ class Supervisor:
         if not child.pid:
             self._postpone(child)
 
-    def _live(self, index: int, ours: socket.socket, theirs: socket.socket) -> NoReturn:
+    def _run_child(self, index: int, ours: socket.socket, theirs: socket.socket) -> NoReturn:
         """Be the child: without anything of the supervisor's but its own end of the line."""
         code = 1
         try:
@@ -168,12 +169,12 @@ class Supervisor:
                 child.heard = time.monotonic()
                 child.was_ready |= READY.encode() in message
             else:
-                self._hang_up(child)
-        if not self._told and all(child.was_ready for child in self._children):
-            self._told = True
+                self._close_line(child)
+        if not self._reported_ready and all(child.was_ready for child in self._children):
+            self._reported_ready = True
             self.systemd.report(READY)
 
-    def _hang_up(self, child: Child) -> None:
+    def _close_line(self, child: Child) -> None:
         if child.line:
             self._selector.unregister(child.line)
             child.line.close()
@@ -182,15 +183,15 @@ class Supervisor:
     def _reap(self) -> None:
         for child in self._children:
             if child.pid and (status := os.waitpid(child.pid, os.WNOHANG))[0]:
-                self._bury(child, os.waitstatus_to_exitcode(status[1]))
+                self._handle_exit(child, os.waitstatus_to_exitcode(status[1]))
 
-    def _bury(self, child: Child, code: int) -> None:
+    def _handle_exit(self, child: Child, code: int) -> None:
         """Close a dead process's line, and decide whether its place is filled again and when."""
         pid, child.pid = child.pid, 0
-        self._hang_up(child)
+        self._close_line(child)
         if self._stopping:
             return
-        if code in self.hopeless or (code in self.unready and not child.was_ready):
+        if code in self.fatal or (code in self.fatal_before_ready and not child.was_ready):
             self._stop(code)
             return
         self._postpone(child)

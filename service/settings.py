@@ -188,7 +188,7 @@ class Settings(DatastoreSettings):
     )
     worker_state: str = Field(
         "",
-        description="Folder for the workers' names and their receipts of sent mails, kept over restarts, shared by the "
+        description="Folder for the workers' names and their journals of sent mails, kept over restarts, shared by the "
         "workers of a machine; empty takes one in /tmp, by user and database",
     )
     worker_heartbeat: Path = Field(heartbeat.USUAL, description="File a live worker writes its counts to")

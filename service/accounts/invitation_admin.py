@@ -43,7 +43,7 @@ async def create_code(operator: AdminContext, *, most_uses: int, seconds: int, n
 async def invite_address(
     operator: AdminContext, *, email: str, seconds: int, note: str, letter: LetterTerms
 ) -> Invitation:
-    """Invite an address and enqueue its letter; a former invitation of it ends. Raises UserExists if it has an account."""
+    """Invite an address by a letter; a former invitation of it ends. Raises UserExists if it has an account."""
     if await users.find_by_email(operator.pool, operator.project_id, email=email) is not None:
         raise UserExists
     project_id = operator.project_id

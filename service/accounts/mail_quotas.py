@@ -7,8 +7,7 @@ client that uses up the other one keeps no owner from a recovery. Notices to pro
 
 from collections.abc import Sequence
 
-from service.http import device_cookie, rate_limit_decisions, rate_limits
-from service.http import rate_limit_keys as of_calls
+from service.http import device_cookie, rate_limit_decisions, rate_limit_keys, rate_limits
 from service.http.context import RequestContext
 from service.rate_limiter import DAY, HOUR, Rule, Tally, Window
 from service.store.projects import Project
@@ -38,7 +37,7 @@ async def charge(ctx: RequestContext, email: str) -> None:
     statement that writes the mail charges it.
     """
     scope, counted = of_mail(ctx, email)
-    if not rate_limits.is_deferred(ctx, counted) and (tallied := await _may(ctx, scope, counted)):
+    if not rate_limits.is_deferred(ctx, counted) and (tallied := await _count(ctx, scope, counted)):
         rate_limit_decisions.enforce(ctx, tallied)
 
 
@@ -66,7 +65,7 @@ def _of_mail(ctx: RequestContext, email: str) -> tuple[str, list[Window]]:
 async def charge_recovery_code(ctx: RequestContext, email: str) -> None:
     """Charge one more code that recovers the account of this address, as `charge` does and besides it."""
     rule = BY_RECOVERY_CODE_OF_DEVICES if device_cookie.find_verified(ctx, email) else BY_RECOVERY_CODE
-    if tallied := await _may(ctx, ctx.project.id, of_recovery_codes(ctx.project, email, rule)):
+    if tallied := await _count(ctx, ctx.project.id, of_recovery_codes(ctx.project, email, rule)):
         rate_limit_decisions.enforce(ctx, tallied)
 
 
@@ -74,14 +73,14 @@ async def may_notify(ctx: RequestContext, user: User) -> bool:
     """Charge a notice to a user's address. An unproved one may be any person's: it has the public quota."""
     if user.email is None or user.email_verified:
         return user.email is not None
-    tally = await _may(ctx, *_of_mailbox(ctx, user.email))
+    tally = await _count(ctx, *_of_mailbox(ctx, user.email))
     return tally is None or not rate_limit_decisions.is_refused(ctx, tally)
 
 
 async def may_notify_of_device(ctx: RequestContext, user: User) -> bool:
     """Charge a notice of one more sign-in on a new device."""
     counted = [Window(rule, user.id, only="successes") for rule in _own(ctx, BY_NEW_DEVICE)]
-    tally = await _may(ctx, ctx.project.id, counted)
+    tally = await _count(ctx, ctx.project.id, counted)
     return tally is None or not rate_limit_decisions.is_refused(ctx, tally)
 
 
@@ -92,34 +91,36 @@ def scope(project: Project) -> str:
 
 def windows(project: Project, *, email: str = "", ip: str = "") -> list[Window]:
     """List the windows of a mailbox, of a network, and with both those that the two have together."""
-    mailbox = of_calls.mailbox_key(email)
+    mailbox = rate_limit_keys.mailbox_key(email)
     counted = [
-        Window(rule, mailbox, only="successes") for rule in of_calls.project_rules(project, BY_MAILBOX if email else ())
+        Window(rule, mailbox, only="successes")
+        for rule in rate_limit_keys.project_rules(project, BY_MAILBOX if email else ())
     ]
     if email and ip:  # of IPv6 the widest network that one site may have
-        share = f"{mailbox}\0{of_calls.windows_of_address(BY_ADDRESS, ip)[-1].value}"
+        share = f"{mailbox}\0{rate_limit_keys.windows_of_address(BY_ADDRESS, ip)[-1].value}"
         counted += [
-            Window(rule, share, only="successes") for rule in of_calls.project_rules(project, [MAILBOX_AND_NETWORK])
+            Window(rule, share, only="successes")
+            for rule in rate_limit_keys.project_rules(project, [MAILBOX_AND_NETWORK])
         ]
-    for rule in of_calls.project_rules(project, [BY_ADDRESS] if ip else ()):
-        counted += of_calls.windows_of_address(rule, ip, "successes")
+    for rule in rate_limit_keys.project_rules(project, [BY_ADDRESS] if ip else ()):
+        counted += rate_limit_keys.windows_of_address(rule, ip, "successes")
     return counted
 
 
 def by_devices(project: Project, email: str) -> list[Window]:
     """List the windows of all known devices of a mailbox together."""
-    mailbox = of_calls.mailbox_key(email)
-    return [Window(rule, mailbox, only="successes") for rule in of_calls.project_rules(project, [BY_DEVICES])]
+    mailbox = rate_limit_keys.mailbox_key(email)
+    return [Window(rule, mailbox, only="successes") for rule in rate_limit_keys.project_rules(project, [BY_DEVICES])]
 
 
 def of_recovery_codes(project: Project, email: str, *rules: Rule) -> list[Window]:
     """List the windows of codes that recover the account of an address."""
-    mailbox = of_calls.mailbox_key(email)
-    return [Window(rule, mailbox, only="successes") for rule in of_calls.project_rules(project, rules)]
+    mailbox = rate_limit_keys.mailbox_key(email)
+    return [Window(rule, mailbox, only="successes") for rule in rate_limit_keys.project_rules(project, rules)]
 
 
 def _own(ctx: RequestContext, rule: Rule) -> list[Rule]:
-    return of_calls.project_rules(ctx.project, [rule])
+    return rate_limit_keys.project_rules(ctx.project, [rule])
 
 
 def _of_mailbox(ctx: RequestContext, email: str) -> tuple[str, list[Window]]:
@@ -127,6 +128,6 @@ def _of_mailbox(ctx: RequestContext, email: str) -> tuple[str, list[Window]]:
     return scope(ctx.project), windows(ctx.project, email=email, ip="" if ctx.key else ctx.client.ip)
 
 
-async def _may(ctx: RequestContext, place: str, counted: Sequence[Window]) -> Tally | None:
-    """Count, if allowed; None where the project counts nothing of it."""
-    return await rate_limits.count(ctx, place, counted) if counted else None
+async def _count(ctx: RequestContext, scope: str, counted: Sequence[Window]) -> Tally | None:
+    """Count in these windows; None without any, since the project has switched their rules off."""
+    return await rate_limits.count(ctx, scope, counted) if counted else None

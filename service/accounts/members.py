@@ -26,7 +26,7 @@ async def lock(ctx: RequestContext, tx: UnitOfWork, *, claimed: str | None = Non
 
 
 async def prove_password(ctx: RequestContext, password: Secret, *, about: str) -> str | None:
-    """Hold a password against the member's. A member without one gets this one: return its hash then.
+    """Verify the member's password. A member without one gets this one: return its hash then.
 
     It must not hold `about`, which the member gets too. Raises CredentialsInvalid, ArgumentInvalid, PasswordPersonal.
     """

@@ -1,4 +1,4 @@
-"""Mail that a request owes: a row of the outbox in the request's own transaction, sent by a worker after COMMIT.
+"""Mails of a request: rows of the outbox in the request's own transaction, sent by a worker after COMMIT.
 
 A notice tells an account's owner what was done to it, with a link that undoes it. Only a verified address gets the
 link: an unverified one may be another person's, who must not get the account by it.
@@ -37,7 +37,7 @@ async def enqueue(
     phrase: str = "",
     about: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
-    """Owe a letter with a token's link, or one without a link to a user, who must have an address.
+    """Enqueue a letter with a token's link, or one without a link to a user, who must have an address.
 
     Without `url` the link leads to the project's page, or to this service's. `about` are facts of this letter alone.
     """
@@ -109,7 +109,7 @@ async def enqueue_to_owner(
     invitation_id: str | None = None,
     phrase: str = "",
 ) -> Token:
-    """Owe the owner of an address, if it has one, a link, or a code that works under `requested_user_id`.
+    """Enqueue a link for the owner of an address, if it has one, or a code that works under `requested_user_id`.
 
     The same rows are written for every address: the worker finds out whose it is. Raises TooManyRequests.
     """
@@ -139,7 +139,7 @@ async def notify(
     user: User,
     about: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
-    """Owe a notice; `user` as it was before. Nothing is owed to a user without an address."""
+    """Enqueue a notice; `user` as it was before. None goes to a user without an address."""
     if user.email_verified:
         kind = Kind.EMAIL_UNDO if letter == "email_changed" else Kind.ACCOUNT_UNDO
         token = await issued_tokens.issue_to_user(ctx, tx, kind=kind, user=user, seconds=tokens.UNDO_SECONDS)
@@ -149,6 +149,6 @@ async def notify(
 
 
 async def notify_of_password(ctx: RequestContext, tx: UnitOfWork, user: User) -> None:
-    """Owe the notice of a new password, with the number of passkeys, which outlive it: their names are a client's."""
+    """Enqueue the notice of a new password, with the number of passkeys: they outlive it, and clients name them."""
     count = len(await passkeys.list_all(tx, user)) if ctx.project.passkeys else 0
     await notify(ctx, tx, letter="password_changed", user=user, about={"passkeys": count} if count else {})

@@ -1,4 +1,4 @@
-"""SMS that a request owes: a row of the outbox in the request's own transaction, sent by a worker after COMMIT."""
+"""SMS of a request: rows of the outbox in the request's own transaction, sent by a worker after COMMIT."""
 
 from service import i18n, phone_numbers
 from service.accounts import sms_quotas
@@ -41,7 +41,7 @@ async def may_send(ctx: RequestContext, phone: str) -> bool:
 
 
 async def enqueue(ctx: RequestContext, tx: UnitOfWork, token: Token) -> None:
-    """Owe the SMS of a code; none goes to a number for tests, whose code is known."""
+    """Enqueue the SMS of a code; none goes to a number for tests, whose code is known."""
     if token.email not in ctx.project.mock_phones:
         await sms.enqueue(tx, token, locale=_locale(ctx))
 

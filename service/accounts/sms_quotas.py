@@ -5,8 +5,7 @@ for a code without an account gets the same answer, and no SMS is sent. Whoever 
 quotas of their own for it: strangers who use up the others keep no owner out.
 """
 
-from service.http import device_cookie, rate_limit_decisions, rate_limits
-from service.http import rate_limit_keys as of_calls
+from service.http import device_cookie, rate_limit_decisions, rate_limit_keys, rate_limits
 from service.http.context import RequestContext
 from service.rate_limiter import DAY, HOUR, Rule, Tally, Window
 
@@ -29,11 +28,11 @@ async def may_send(ctx: RequestContext, phone: str) -> bool:
 
 
 async def _count(ctx: RequestContext, phone: str) -> Tally | None:
-    rules = of_calls.project_rules(ctx.project, BY_OWNER if _is_owner(ctx, phone) else BY_NUMBER)
+    rules = rate_limit_keys.project_rules(ctx.project, BY_OWNER if _is_owner(ctx, phone) else BY_NUMBER)
     counted = [Window(rule, phone, only="successes") for rule in rules]
     if ctx.key is None:  # a server that holds a key asks for many users from one place
-        counted += of_calls.windows_of_client(ctx, BY_NETWORK, "successes")
-    counted += [Window(rule, "", only="successes") for rule in of_calls.project_rules(ctx.project, [BY_PROJECT])]
+        counted += rate_limit_keys.windows_of_client(ctx, BY_NETWORK, "successes")
+    counted += [Window(rule, "", only="successes") for rule in rate_limit_keys.project_rules(ctx.project, [BY_PROJECT])]
     return await rate_limits.count(ctx, ctx.project.id, counted) if counted else None
 
 

@@ -65,7 +65,7 @@ async def _mail_verification(ctx: RequestContext, email: str) -> None:
 
 
 async def _sign_in(ctx: RequestContext, user: User, fresh: str | None, *, seconds: int | None) -> OpenedSession:
-    """Open the session, and enqueue a notice of it, by one statement. Raises CredentialsInvalid if the user has changed."""
+    """Open the session and enqueue its notice by one statement. Raises CredentialsInvalid if the user has changed."""
     session_id, secret = ids.new(), sessions.new_secret()
     notice = outgoing_mail.notice_to_mail(ctx, letter="new_device") if await _should_notify(ctx, user) else None
 

@@ -28,8 +28,8 @@ def run(settings: Settings, count: int, *, share_port: bool) -> NoReturn:
         count,
         lambda index, starter: _serve_one(_settings_of(settings, index, count), starter),
         drain=settings.stop_delay + server.DRAIN + _SPARE,
-        hopeless=frozenset({exit_codes.UNFIT}),
-        unready=frozenset({exit_codes.AWAY}),
+        fatal=frozenset({exit_codes.UNFIT}),
+        fatal_before_ready=frozenset({exit_codes.AWAY}),
     )
     raise SystemExit(supervisor.supervise())
 

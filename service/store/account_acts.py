@@ -57,9 +57,10 @@ class SignedIn(Session):
 async def mail_token(
     tx: UnitOfWork, act: Act, *, token: MailedToken, email: str, event: Event | None, by: Actor, deferred: Deferred
 ) -> Token:
-    """Issue a token for an address, whoever has it, and enqueue its mail. An event waits for the worker to find the user.
+    """Issue a token for an address, whoever has it, and enqueue its mail.
 
-    The same rows are written for every address. Raises TooManyRequests as `deferred` does.
+    An event waits for the worker to find the user. The same rows are written for every address. Raises TooManyRequests
+    as `deferred` does.
     """
     found = await _sql.one(
         tx, "mail_token", CountedToken, windows=deferred.windows, **_act(act), email=email,

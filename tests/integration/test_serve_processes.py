@@ -112,7 +112,7 @@ def run(index, starter):
         time.sleep(1000)  # as an event loop that hangs
     return 5
 
-sys.exit(Supervisor(1, run, drain=1, hopeless=frozenset({5}), patience=0.1).supervise())
+sys.exit(Supervisor(1, run, drain=1, fatal=frozenset({5}), patience=0.1).supervise())
 """
 
 
@@ -137,7 +137,7 @@ def fork_at_last():
     return fork()
 
 os.fork = fork_at_last
-sys.exit(Supervisor(1, lambda index, starter: 5, drain=1, hopeless=frozenset({5})).supervise())
+sys.exit(Supervisor(1, lambda index, starter: 5, drain=1, fatal=frozenset({5})).supervise())
 """
 
 

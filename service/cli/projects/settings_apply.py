@@ -166,7 +166,7 @@ class _Applying:
     async def _provider(self, tx: Connection, name: str, wanted: WantedProvider) -> None:
         facts = (self._wanted.id, name)
         await provider_rows.save(tx, *facts, **wanted.settings)
-        former = await provider_rows.find(tx, self._settings.key_ring, *facts)
+        former = await provider_rows.lock(tx, self._settings.key_ring, *facts)
         stored = former.client_secret if former else None
         if wanted.secret and (secret := self._given(wanted.secret, stored=stored is not None)):
             secret = Secret(secret.reveal().strip())
@@ -174,7 +174,7 @@ class _Applying:
                 await provider_rows.set_secret(tx, self._settings.key_ring, *facts, secret=secret)
                 if stored is not None:
                     self._replaced(f"providers.{name}.client_secret")
-        if provider := await provider_rows.find(tx, self._settings.key_ring, *facts):
+        if provider := await provider_rows.lock(tx, self._settings.key_ring, *facts):
             provider_options.check_together(provider)
             providers.check_ready(provider)
 
