@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from service.db import OUTAGES, Pool, acts, classify, http_error
+from service.db import OUTAGES, Pool, acts, classify, describe_refusal
 from service.store import (
     authenticators,
     challenges,
@@ -92,6 +92,10 @@ class Tidying:
                 raise
             log.error(  # noqa: TRY400 - what Postgres says is in `fault`
                 "Rows that nothing needs any more could not be deleted",
-                extra={"event": "tidying.failed", "kind": kind, "fault": http_error(error) or type(error).__name__},
+                extra={
+                    "event": "tidying.failed",
+                    "kind": kind,
+                    "fault": describe_refusal(error) or type(error).__name__,
+                },
             )
             return 0

@@ -46,7 +46,7 @@ def code_of(error: Exception) -> int:
     known = next((code for kinds, code in _CODES if isinstance(error, kinds)), 0)
     if known or db.is_about_values(error):
         return known or WRONG
-    return AWAY if db.classify(error) or db.http_error(error) else 0
+    return AWAY if db.classify(error) or db.describe_refusal(error) else 0
 
 
 def describe(error: Exception, code: int, settings: DatastoreSettings | None = None) -> str:
@@ -60,7 +60,7 @@ def describe(error: Exception, code: int, settings: DatastoreSettings | None = N
         if isinstance(error, migrations.MigrationDrift | migrations.Busy | AccountError):
             return f"postgres at {endpoints.address(url, 5432)}: {error or type(error).__doc__}"
         return db.explain(error, url)
-    return db.http_error(error) or str(error) or type(error).__doc__ or ""
+    return db.describe_refusal(error) or str(error) or type(error).__doc__ or ""
 
 
 def _is_of_file(error: Exception) -> TypeGuard[OSError]:

@@ -107,8 +107,8 @@ class PasswordHashPool:
         self._free = asyncio.Semaphore(threads)
         self.waiting = 0
         self.refused = 0
-        # Durations of recent hashes, in seconds.
-        self._usual = 0.0
+        # Running average of the durations of hashes, in seconds.
+        self._average = 0.0
         self._nobody, self._no_code = _decoy(_HASHER), _decoy(_CODE_HASHER)
 
     async def hash(self, password: str) -> str:
@@ -160,7 +160,7 @@ class PasswordHashPool:
             return await self._run_in_turn(work)
 
     async def _run_in_turn(self, work: Callable[[], Result]) -> Result:
-        patience = min(_PATIENCE, deadlines.seconds_left() - min(self._usual, _LONGEST))
+        patience = min(_PATIENCE, deadlines.seconds_left() - min(self._average, _LONGEST))
         if self.waiting >= _QUEUE or patience <= 0:
             self.refused += 1
             raise Overloaded(retry_after=2)
@@ -209,7 +209,7 @@ class PasswordHashPool:
         began = time.monotonic()
         result = work()
         took = time.monotonic() - began
-        self._usual += (took - self._usual) / 8
+        self._average += (took - self._average) / 8
         if self._observe:
             self._observe(took)
         return result

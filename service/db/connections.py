@@ -73,12 +73,12 @@ async def open_session(url: str, *, name: str) -> Connection:
     settings = {"application_name": name, "timezone": "UTC"} | SESSION
     try:
         async with asyncio.timeout(CONNECT):
-            return await _speak(await _dial(url, settings))
+            return await _set_codecs(await _dial(url, settings))
     except OSError as error:
         raise from_os_error(error) from error
 
 
-async def _speak(connection: Connection) -> Connection:
+async def _set_codecs(connection: Connection) -> Connection:
     """Set JSON columns to be read as objects."""
     try:
         await connection.set_type_codec(

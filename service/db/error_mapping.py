@@ -123,7 +123,7 @@ def is_about_values(error: BaseException) -> bool:
     return state.startswith(("22", "23")) or isinstance(error, asyncpg.DataError)
 
 
-def http_error(error: BaseException) -> str | None:
+def describe_refusal(error: BaseException) -> str | None:
     """Describe Postgres's refusal in one line for an operator; None for any other error."""
     cause = error.__cause__ if isinstance(error, OutcomeUnknown) else error
     if isinstance(cause, asyncpg.PostgresError | asyncpg.InterfaceError):

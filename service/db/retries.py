@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 # Number of retries after each fault, and the wait before each, in seconds: a server that is gone
 # needs a moment, two that collided must not meet again at once.
-_MAX_ATTEMPTS = {DatabaseFault.LOST: 1, DatabaseFault.READ_ONLY: 1, DatabaseFault.CLASH: 3}
+_MAX_RETRIES = {DatabaseFault.LOST: 1, DatabaseFault.READ_ONLY: 1, DatabaseFault.CLASH: 3}
 _PAUSES = {DatabaseFault.LOST: 0.2, DatabaseFault.READ_ONLY: 0.2, DatabaseFault.CLASH: 0.03}
 
 
@@ -33,31 +33,31 @@ class RetryState:
         if fault is None or self.written or not is_rolled_back(error) or isinstance(error, TimeoutError):
             return None
         self.faults[fault] += 1
-        if self.faults[fault] > _MAX_ATTEMPTS.get(fault, 0):
+        if self.faults[fault] > _MAX_RETRIES.get(fault, 0):
             return None
         return _PAUSES[fault] * self.faults[fault] * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
 
 
-_STATE: ContextVar[RetryState | None] = ContextVar("act", default=None)
+_STATE: ContextVar[RetryState | None] = ContextVar("retry_state", default=None)
 
 
 def mark_committed() -> None:
     """Mark that something is, or may be, committed; the pool and transactions call it."""
-    act = _STATE.get()
-    if act is not None:
-        act.written = True
+    state = _STATE.get()
+    if state is not None:
+        state.written = True
 
 
 async def run_with_retry(work: Callable[[], Awaitable[Result]]) -> Result:
     """Run the work, and again if a fault of Postgres certainly left nothing of it behind."""
-    act = RetryState()
-    token = _STATE.set(act)
+    state = RetryState()
+    token = _STATE.set(state)
     try:
         while True:
             try:
                 return await work()
             except Exception as error:
-                pause = act.pause(error)
+                pause = state.pause(error)
                 if pause is None:
                     raise
                 log.warning(

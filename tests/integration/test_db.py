@@ -8,7 +8,7 @@ import pytest
 
 from devstack.servers import free_port
 from service import db
-from service.db import Pool, Queries, find_fault, http_error, transaction
+from service.db import Pool, Queries, describe_refusal, find_fault, transaction
 from service.errors import Overloaded
 from testkit.patience import PATIENCE
 
@@ -219,9 +219,9 @@ async def test_what_postgres_means(pool: Pool):
         with pytest.raises(Exception) as failure:  # noqa: PT011 - any of Postgres's errors; what it means is checked below
             await pool.execute(f"do $$ begin raise exception 'x' using errcode = '{code}'; end $$")
         assert (find_fault(failure.value) is not None) is busy, code
-        assert http_error(failure.value) == "x"
+        assert describe_refusal(failure.value) == "x"
     assert find_fault(ValueError()) is None
-    assert http_error(ValueError()) is None
+    assert describe_refusal(ValueError()) is None
     assert find_fault(ConnectionRefusedError()) is None, "of any peer: Postgres's is PostgresGone"
 
 

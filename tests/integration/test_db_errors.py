@@ -17,8 +17,8 @@ from service.db import (
     PostgresHung,
     classify,
     connect,
+    describe_refusal,
     find_fault,
-    http_error,
     is_rolled_back,
     run_with_retry,
     transaction,
@@ -54,7 +54,7 @@ def test_what_the_library_raises_has_a_meaning_too():
     assert classify(ValueError()) is None
     of_others = (ConnectionResetError(), BrokenPipeError(), TimeoutError(), OSError(28, "no space"), ConnectionError())
     assert {classify(error) for error in of_others} == {None}
-    assert http_error(OutcomeUnknown()) is None
+    assert describe_refusal(OutcomeUnknown()) is None
 
 
 async def test_the_way_to_postgres_has_errors_of_its_own():

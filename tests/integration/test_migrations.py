@@ -108,7 +108,7 @@ async def test_a_failing_file_leaves_nothing_of_itself(empty: str, folder: Path)
     (folder / "0003_bad.sql").write_text("create table half ();\ninsert into things values (2);\nselect 1 / 0;")
     with pytest.raises(Exception, match="division by zero") as failure:
         await migrate(empty, folder)
-    assert db.http_error(failure.value) == "division by zero"
+    assert db.describe_refusal(failure.value) == "division by zero"
     assert await ledger(empty) == [1, 2]
     assert await ask(empty, "select to_regclass('half')::text, (select count(*) from things)") == [(None, 1)]
     (folder / "0003_bad.sql").write_text("create table half ();")

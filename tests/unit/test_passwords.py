@@ -161,13 +161,13 @@ async def test_a_hash_that_would_be_too_late_is_not_begun(passwords: PasswordHas
     loop, began = asyncio.get_running_loop(), []
     deadline = Deadline(loop.time() + 60, loop)
     await passwords.hash("x")
-    assert 0 < passwords._usual < 60
-    deadline.move(loop.time() + passwords._usual / 2)
+    assert 0 < passwords._average < 60
+    deadline.move(loop.time() + passwords._average / 2)
     with pytest.raises(Overloaded) as refusal:
         await passwords._run(lambda: began.append(1))
     assert (refusal.value.retry_after, began, passwords.waiting) == (2, [], 0)
     deadline.move(loop.time() + 60)
-    passwords._usual = 1000.0  # a machine that stood still
+    passwords._average = 1000.0  # a machine that stood still
     await passwords._run(lambda: began.append(1))
     deadline.end()
     assert began == [1]
