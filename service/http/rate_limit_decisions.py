@@ -28,7 +28,7 @@ def is_refused(ctx: RequestContext, tally: Tally) -> bool:
     """Tell whether a window is full and limits are enforced, not only observed."""
     if tally.allowed or ctx.services.settings.limits == "off":
         return False
-    if ctx.project.limits_dry_run or _is_observed(ctx, tally):
+    if ctx.project.limits_dry_run or is_observed(ctx, tally):
         found = next(decision for decision in tally.decisions if not decision.allowed)
         log.warning(
             "The client is over a rate limit and is let through: the limit is a dry run",
@@ -43,10 +43,12 @@ def is_refused(ctx: RequestContext, tally: Tally) -> bool:
     return True
 
 
-def _is_observed(ctx: RequestContext, tally: Tally) -> bool:
+def is_observed(ctx: RequestContext, tally: Tally) -> bool:
     """Tell whether only windows of the client's address are full, and those are observed."""
-    return ctx.services.settings.limits == "observe-addresses" and all(
-        window.by_address or decision.allowed for window, decision in _decided(tally)
+    return (
+        not tally.allowed
+        and ctx.services.settings.limits == "observe-addresses"
+        and all(window.by_address or decision.allowed for window, decision in _decided(tally))
     )
 
 

@@ -37,9 +37,10 @@ async def _count_call(ctx: RequestContext, route: Route) -> None:
 async def _count_together(ctx: RequestContext, route: Route, counted: Sequence[Window]) -> None:
     """Count the windows of a route, and with them the quota that its handler will ask for: in one call.
 
-    Postgres's part is left to the handler's first statement where nothing is done before it.
+    Not where addresses are only observed, whose windows would keep the call out of the others. Postgres's part is left
+    to the handler's first statement where nothing is done before it.
     """
-    if ctx.parameters is None:
+    if ctx.parameters is None or ctx.services.settings.limits == "observe-addresses":
         return
     groups = [(ctx.project.id, counted)]
     if route.quota:
@@ -124,6 +125,11 @@ async def count(ctx: RequestContext, scope: str, counted: Sequence[Window]) -> T
         ctx.tallies.insert(ctx.asked, tally)
         rate_limit_decisions.record(ctx, [tally])
     ctx.asked += 1
+    others = [window for window in counted if not window.by_address]
+    if others and rate_limit_decisions.is_observed(ctx, tally):
+        # A full window keeps the call out of all: guesses at one account count all the same.
+        rate_limit_decisions.enforce(ctx, tally)
+        return await count(ctx, scope, others)
     return tally
 
 

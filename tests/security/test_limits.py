@@ -409,6 +409,25 @@ async def test_observed_addresses_refuse_nobody_and_other_windows_do(
     assert [answer.status for answer in guesses] == [401] * 10 + [429] * 2
 
 
+async def test_guesses_count_beyond_an_observed_address(
+    aiohttp_client: Any, settings: Settings, pool: Pool, project: projects.Project, redis: Redis
+):
+    """A client whose address is over its limit, and only observed, is refused by the other limits as ever."""
+    await pool.execute("""update projects set limits = '{"create_session.ip": [1, 3600], "mail.ip": [1, 3600]}'""")
+    observing = settings.model_copy(update={"limits": "observe-addresses"})
+    api = Api(await aiohttp_client(make(observing), cookie_jar=DummyCookieJar()))
+
+    async def answers(path: str, **body: str) -> list[int]:
+        found = [
+            await api.call("POST", path, json={"email": f"{name}@example.com"} | body)
+            for name in ("other", "other", *["ann"] * 12)
+        ]
+        return [answer.status for answer in found]
+
+    assert await answers("/v1/account/sessions/email", password="wrong password") == [401] * 12 + [429] * 2
+    assert await answers("/v1/account/recovery", url="http://localhost/r") == [201] * 12 + [429] * 2
+
+
 async def test_g09_bursts_over_two_processes(environment: dict[str, str], pool: Pool, redis: Redis):
     """A hundred at once over two processes, with Redis and without: exactly ten are looked at."""
     rows = await limit_burst.bursts(environment | {"LOG_LEVEL": "error"}, 3, seed=9)
