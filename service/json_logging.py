@@ -40,7 +40,10 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         own = {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
         at = _timestamp(round(record.created * 1_000_000) // 1000)
-        line = _head(at, record.levelname.lower(), record.name, own.get("event"), _fit(record.getMessage()))
+        message = record.getMessage()
+        if record.name == "asyncio":  # its further lines show a task or a future with the text of its error
+            message = message.partition("\n")[0]
+        line = _head(at, record.levelname.lower(), record.name, own.get("event"), _fit(message))
         for name, value in own.items():
             line[name] = value if type(value) in _PLAIN else _fit(value)
         if record.exc_info and record.exc_info[0]:

@@ -1,5 +1,7 @@
 """Log lines: whatever is logged is one line of JSON, cut, and never lost (docs/security.md S85)."""
 
+import asyncio
+import gc
 import io
 import logging
 from typing import Any
@@ -62,3 +64,20 @@ def test_s85_any_text_is_a_line(message: str, field: str):
     written = logged(message, field=field)
     assert len(written.splitlines()) == 1
     assert set(orjson.loads(written)) == {"timestamp", "level", "logger", "message", "field"}
+
+
+async def test_an_error_that_nobody_awaited_is_told_without_its_text(caplog: pytest.LogCaptureFixture):
+    """Lines of asyncio itself show what a task or a future has failed with; ours say where alone, as of any error."""
+
+    async def fail() -> None:
+        raise ValueError("ann@example.com")
+
+    failed = asyncio.create_task(fail())
+    await asyncio.wait({failed})
+    del failed
+    gc.collect()
+    (record,) = [each for each in caplog.records if each.name == "asyncio"]
+    line = orjson.loads(JsonLines().format(record))
+    assert "ann" not in str(line)
+    assert (line["message"], line["exception"]) == ("Task exception was never retrieved", "ValueError")
+    assert "fail" in line["stack"][-1]
