@@ -1,6 +1,7 @@
 """Redis behind Sentinel: its primary is killed, another takes over, and API and worker follow by themselves."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,12 @@ from uuid import uuid4
 
 import pytest
 
+from service import redis_patience
 from service.queue import QUEUE, connect
 from testkit import processes
 from testkit.api import Api
 from testkit.cluster import ALL_ENDED
-from testkit.sentinel import Watched, watched
+from testkit.sentinel import SERVICE, Watched, watched
 from testkit.sink import Sink
 from testkit.waiting import until
 
@@ -79,6 +81,28 @@ async def test_no_connection_outlives_its_client(servers: Watched):
     assert any(each.is_connected for pool in asked for each in pool._available_connections)
     await redis.aclose(close_connection_pool=True)
     assert not any(each.is_connected for pool in asked for each in pool._available_connections)
+
+
+async def test_a_sentinel_that_hangs_is_asked_last(servers: Watched):
+    """A request has less patience with Redis than the client has with one sentinel: the next request asks another.
+
+    However many connections are made at once, no sentinel is forgotten.
+    """
+    servers.processes[servers.sentinels[0]].send_signal(signal.SIGSTOP)
+    hasty, many = connect(servers.url), connect(servers.url)
+    await until(lambda: _is_reached(hasty), what="each request waits for the sentinel that hangs")
+    known = many.connection_pool.sentinel_manager
+    await asyncio.gather(*(known.discover_master(SERVICE) for _ in range(5)))
+    assert len({*known.sentinels}) == len(servers.sentinels)
+    for redis in (hasty, many):
+        await redis.aclose(close_connection_pool=True)
+
+
+async def _is_reached(redis: Any) -> bool:
+    try:
+        return bool(await redis_patience.within(0.1, redis.ping()))
+    except TimeoutError:
+        return False
 
 
 async def _all_ended(pool: Any) -> bool:

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from service import failpoints
 from service.db import Pool
 from service.settings import Settings
@@ -73,6 +75,7 @@ async def test_addresses_of_listed_domains_sign_up(api: Api, pool: Pool, setting
     assert (await users(pool)) == [ANN, "carl@example.com", "u@xn--bcher-kva.example"]
 
 
+@pytest.mark.usefixtures("disarmed")
 async def test_a_password_signs_in_with_a_verified_address_only(api: Api, pool: Pool):
     """Only who has the password learns of it, and a link is mailed.
 
