@@ -191,7 +191,11 @@ class Settings(DatastoreSettings):
         description="Folder for the workers' names and their journals of sent mails, kept over restarts, shared by the "
         "workers of a machine; empty takes one in /tmp, by user and database",
     )
-    worker_heartbeat: Path = Field(heartbeat.USUAL, description="File a live worker writes its counts to")
+    worker_heartbeat: Path = Field(
+        heartbeat.USUAL,
+        description="File a live worker writes its counts to, for `python -m worker check`. Each worker of a machine "
+        "needs its own",
+    )
     worker_health_port: int = Field(
         8181,
         ge=0,
