@@ -25,6 +25,12 @@ async def lock(ctx: RequestContext, tx: UnitOfWork, *, claimed: str | None = Non
     return member
 
 
+async def lock_holder(ctx: RequestContext, tx: UnitOfWork, user_id: str) -> Member | None:
+    """Return the user, locked, if the request comes with a live session of that account."""
+    member = ctx.found_member
+    return await members.lock(tx, member) if member and member.id == user_id else None
+
+
 async def prove_password(ctx: RequestContext, password: Secret, *, about: str) -> str | None:
     """Verify the member's password. A member without one gets this one: return its hash then.
 

@@ -54,10 +54,7 @@ async def ask_sign_up(ctx: RequestContext) -> web.Response:
 @contract(takes=LinkProof)
 async def confirm_sign_up(ctx: RequestContext) -> web.Response:
     """Prove the address and make the account, with the password that was chosen here."""
-    if fault := await _use_with_password(ctx, verification.confirm):
-        return await _ask_again(ctx, "sign_up", Kind.VERIFICATION, fault)
-    mailed_links.forget(ctx)
-    return html_pages.render_page(ctx, "verified")
+    return await _choose_password(ctx, "sign_up", Kind.VERIFICATION, verification.confirm, done="verified")
 
 
 @public.get("/auth/invitation", page=True)
@@ -72,10 +69,7 @@ async def ask_invited(ctx: RequestContext) -> web.Response:
 @contract(takes=LinkProof)
 async def confirm_invited(ctx: RequestContext) -> web.Response:
     """Make the account of an invited address, with the password that was chosen here."""
-    if fault := await _use_with_password(ctx, verification.confirm):
-        return await _ask_again(ctx, "invitation", Kind.VERIFICATION, fault)
-    mailed_links.forget(ctx)
-    return html_pages.render_page(ctx, "verified")
+    return await _choose_password(ctx, "invitation", Kind.VERIFICATION, verification.confirm, done="verified")
 
 
 @public.get("/auth/recovery", page=True)
@@ -90,10 +84,7 @@ async def show_recovery(ctx: RequestContext) -> web.Response:
 @contract(takes=LinkProof)
 async def confirm_recovery(ctx: RequestContext) -> web.Response:
     """Choose the new password, as PUT /v1/account/recovery does."""
-    if fault := await _use_with_password(ctx, recovery.set_password):
-        return await _ask_again(ctx, "recovery", Kind.RECOVERY, fault)
-    mailed_links.forget(ctx)
-    return html_pages.render_page(ctx, "recovered")
+    return await _choose_password(ctx, "recovery", Kind.RECOVERY, recovery.set_password, done="recovered")
 
 
 @public.get("/auth/magic-url", page=True)
@@ -115,6 +106,17 @@ async def confirm_magic_url(ctx: RequestContext) -> web.Response:
     return html_pages.render_page(ctx, "signed_in")
 
 
+async def _choose_password(
+    ctx: RequestContext, page: str, kind: Kind, use: Callable[..., Awaitable[Token]], *, done: str
+) -> web.Response:
+    """Use a link with the password that was typed, and show the page `done`; ask again if it breaks a rule."""
+    if fault := await _use_with_password(ctx, use):
+        link = await mailed_links.look_up(ctx, kind, await read(ctx, LinkProof))
+        return form_pages.password_page(ctx, page, link, fault=fault)
+    mailed_links.forget(ctx)
+    return html_pages.render_page(ctx, done)
+
+
 async def _use_with_password(ctx: RequestContext, use: Callable[..., Awaitable[Token]]) -> str:
     """Use a link with the password that was typed; return the rule that the password breaks, "" if it was taken."""
     await read(ctx, LinkProof)  # a link that is none is no fault of the password
@@ -131,8 +133,3 @@ async def _use_with_password(ctx: RequestContext, use: Callable[..., Awaitable[T
     except ArgumentInvalid:
         return "common"
     return ""
-
-
-async def _ask_again(ctx: RequestContext, page: str, kind: Kind, fault: str) -> web.Response:
-    link = await mailed_links.look_up(ctx, kind, await read(ctx, LinkProof))
-    return form_pages.password_page(ctx, page, link, fault=fault)

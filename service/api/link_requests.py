@@ -98,7 +98,7 @@ async def _request(
     model: type[KnownAddress] | type[AnyAddress],
     enqueue: Callable[[RequestContext, str], Awaitable[Token]],
 ) -> web.Response:
-    """Owe the mail, and redirect: a page that is loaded again sends no other one."""
+    """Enqueue the mail, and redirect: a page that is loaded again sends no other one."""
     try:
         body = await read(ctx, model)
     except ArgumentInvalid:

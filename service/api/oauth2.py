@@ -102,17 +102,23 @@ async def _finish(
 
 async def _open(ctx: RequestContext, flow: Flow, proof: ProviderIdentity, answer: ProviderTokens) -> OpenedSession:
     async with ctx.unit_of_work() as tx:
-        signed_in = await identities.sign_in_by_identity(
-            ctx,
-            tx,
-            proof,
-            provider_answer=answer,
-            link_to=oauth_flows.member_to_link(ctx, flow),
-            invitation_id=flow.invitation_id,
-        )
+        signed_in = await _sign_in(ctx, tx, flow, proof, answer)
         opened = await open_by_identity(ctx, tx, signed_in)
         await identities.close_earlier(ctx, tx, signed_in.user, replaced_by=opened.session.id)
     return opened
+
+
+async def _sign_in(
+    ctx: RequestContext, tx: UnitOfWork, flow: Flow, proof: ProviderIdentity, answer: ProviderTokens
+) -> identities.SignedIn:
+    return await identities.sign_in_by_identity(
+        ctx,
+        tx,
+        proof,
+        provider_answer=answer,
+        link_to=oauth_flows.member_to_link(ctx, flow),
+        invitation_id=flow.invitation_id,
+    )
 
 
 async def open_by_identity(ctx: RequestContext, tx: UnitOfWork, signed_in: identities.SignedIn) -> OpenedSession:
@@ -130,14 +136,7 @@ async def open_by_identity(ctx: RequestContext, tx: UnitOfWork, signed_in: ident
 
 async def _issue(ctx: RequestContext, flow: Flow, proof: ProviderIdentity, answer: ProviderTokens) -> Token:
     async with ctx.unit_of_work() as tx:
-        signed_in = await identities.sign_in_by_identity(
-            ctx,
-            tx,
-            proof,
-            provider_answer=answer,
-            link_to=oauth_flows.member_to_link(ctx, flow),
-            invitation_id=flow.invitation_id,
-        )
+        signed_in = await _sign_in(ctx, tx, flow, proof, answer)
         identities.check_same(ctx, signed_in.user)
         token = await issued_tokens.issue_to_user(ctx, tx, kind=Kind.OAUTH2, user=signed_in.user, seconds=_TOKEN)
         await identity_tokens.record(

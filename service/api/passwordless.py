@@ -107,7 +107,7 @@ async def _create_first_tab(ctx: RequestContext, email: str, user_id: str | None
 async def enqueue_link(
     ctx: RequestContext, email: str, *, user_id: str | None = None, url: str | None = None, phrase: str = ""
 ) -> Token:
-    """Owe an address a link that signs in. The number of the first tab is no phrase: the mail must not tell it."""
+    """Enqueue a link that signs in. The number of the first tab is no phrase: the mail must not tell it."""
     invitation_id = await presented_invitations.find(ctx)
     return await outgoing_mail.enqueue_to_owner(
         ctx, email, letter="magic_url", kind=first_tab.kind_of_link(ctx), seconds=ctx.project.magic_url_seconds,
@@ -135,7 +135,7 @@ async def create_email_token(ctx: RequestContext) -> web.Response:
 
 
 async def enqueue_code(ctx: RequestContext, email: str, *, user_id: str | None = None, phrase: str = "") -> Token:
-    """Owe an address a code that signs in."""
+    """Enqueue a code that signs in."""
     invitation_id = await presented_invitations.find(ctx)
     return await outgoing_mail.enqueue_to_owner(
         ctx, email, letter="otp", kind=Kind.OTP, seconds=ctx.project.otp_seconds,

@@ -21,7 +21,6 @@ from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public, requires
 from service.rate_limiter import HOUR
 from service.store import events, sms, token_revocations, tokens, user_phones
-from service.store import members as member_rows
 from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
@@ -115,7 +114,7 @@ async def update_phone_verification(ctx: RequestContext) -> web.Response:
 async def _verify(ctx: RequestContext, tx: UnitOfWork, found: Token) -> None:
     """Use the code up. The number is locked before its user and the user before the token, as addresses are."""
     user = await user_phones.claim(tx, ctx.project.id, user_id=found.user_id or "", phone=found.email)
-    by_holder = ctx.key is not None or await _is_holder(ctx, tx, user)
+    by_holder = ctx.key is not None or (user is not None and await members.lock_holder(ctx, tx, user.id) is not None)
     if user is None or user.status == "blocked" or await tokens.redeem_by_number(tx, found) is None:
         raise VerificationTokenInvalid
     holder = await user_phones.find_holder(tx, user)
@@ -125,9 +124,3 @@ async def _verify(ctx: RequestContext, tx: UnitOfWork, found: Token) -> None:
     await token_revocations.revoke_of_phone(tx, user)
     await sms.record_used(tx, found)
     await events.record(tx, ctx.project.id, event=Event.PHONE_VERIFICATION_UPDATE, user_id=user.id, by=ctx.client)
-
-
-async def _is_holder(ctx: RequestContext, tx: UnitOfWork, user: User | None) -> bool:
-    """Tell whether the request comes with a live session of that account."""
-    found = ctx.found_member
-    return found is not None and user is not None and found.id == user.id and bool(await member_rows.lock(tx, found))

@@ -51,7 +51,7 @@ async def create_recovery(ctx: RequestContext) -> web.Response:
 
 
 async def enqueue_link(ctx: RequestContext, email: str, *, url: str | None = None) -> Token:
-    """Owe the owner of an address, if it has one, a link for choosing a new password."""
+    """Enqueue a link for choosing a new password to the owner of an address, if it has one."""
     seconds = ctx.project.recovery_seconds
     return await outgoing_mail.enqueue_to_owner(
         ctx, email, letter="recovery", kind=Kind.RECOVERY, event=Event.RECOVERY_CREATE, seconds=seconds, url=url
@@ -115,7 +115,7 @@ async def redeem(ctx: RequestContext, found: Token | None, password: Secret) -> 
     if found is None or found.user_id is None:
         raise RecoveryTokenInvalid
     # Hashed only now, so that junk costs no hash, and outside the transaction, so that no lock waits for it.
-    password_hash = await _accepted(ctx, found, password.reveal())
+    password_hash = await _hash_password(ctx, found, password.reveal())
     notice = outgoing_mail.notice_to_mail(ctx, letter="password_changed")
 
     async def recover(tx: UnitOfWork, act: Act) -> Token:
@@ -133,7 +133,7 @@ async def redeem(ctx: RequestContext, found: Token | None, password: Secret) -> 
     return await ctx.run_alone(recover, recall=recall)
 
 
-async def _accepted(ctx: RequestContext, found: Token, password: str) -> str:
+async def _hash_password(ctx: RequestContext, found: Token, password: str) -> str:
     """Return the new password's hash. A refusal costs the link no attempt: its secret was right."""
     user = await users.find(ctx.pool, ctx.project.id, user_id=found.user_id or "")
     if user is None:

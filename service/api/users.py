@@ -78,12 +78,10 @@ async def create_user(ctx: RequestContext) -> web.Response:
     """Create a user; without address, number or password it can get in by other means only."""
     body = await read(ctx, CreateUser)
     about = (body.userId, body.name, body.email, body.phone)
-    accepted = (
-        password_policy.hash_new_password(ctx, ctx.services.passwords, body.password.reveal(), about=about)
-        if body.password
-        else None
-    )
-    return await create_by_hash(ctx, body, await accepted if accepted else None, phone=body.phone or None)
+    line = None
+    if body.password:
+        line = await password_policy.hash_new_password(ctx, ctx.services.passwords, body.password.reveal(), about=about)
+    return await create_by_hash(ctx, body, line, phone=body.phone or None)
 
 
 class ImportUser(Body):
@@ -98,7 +96,7 @@ class ImportUser(Body):
 async def import_argon2_user(ctx: RequestContext) -> web.Response:
     """Create a user from an Argon2 hash of the password."""
     body = await read(ctx, ImportUser)
-    return await create_by_hash(ctx, body, _proved_by(ctx, "argon2", body.password.reveal()))
+    return await create_by_hash(ctx, body, _check_method(ctx, "argon2", body.password.reveal()))
 
 
 @users_write.post("/v1/users/bcrypt")
@@ -106,7 +104,7 @@ async def import_argon2_user(ctx: RequestContext) -> web.Response:
 async def import_bcrypt_user(ctx: RequestContext) -> web.Response:
     """Create a user from a bcrypt hash of the password."""
     body = await read(ctx, ImportUser)
-    return await create_by_hash(ctx, body, _proved_by(ctx, "bcrypt", body.password.reveal()))
+    return await create_by_hash(ctx, body, _check_method(ctx, "bcrypt", body.password.reveal()))
 
 
 class ImportScryptUser(Body):
@@ -144,7 +142,8 @@ async def import_scrypt_user(ctx: RequestContext) -> web.Response:
     return await create_by_hash(ctx, body, line)
 
 
-def _proved_by(ctx: RequestContext, method: Method, line: str) -> str:
+def _check_method(ctx: RequestContext, method: Method, line: str) -> str:
+    """Return the hash. Raises ArgumentInvalid unless this method made it."""
     if method_of(line) != method:
         raise unfit_hash(ctx, method)
     return line

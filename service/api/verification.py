@@ -4,7 +4,7 @@ from functools import partial
 
 from aiohttp import web
 
-from service.accounts import mail_quotas, outgoing_mail, private_signup
+from service.accounts import mail_quotas, members, outgoing_mail, private_signup
 from service.crypto.secret import Secret
 from service.db import Act
 from service.errors import (
@@ -24,7 +24,6 @@ from service.rate_limiter import HOUR
 from service.store import (
     account_acts,
     events,
-    members,
     suppressions,
     token_lookups,
     token_revocations,
@@ -36,7 +35,6 @@ from service.store.account_acts import MemberToken
 from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
-from service.store.users import User
 
 
 class CreateVerification(Body):
@@ -57,7 +55,7 @@ async def create_verification(ctx: RequestContext) -> web.Response:
 async def enqueue_to_member(
     ctx: RequestContext, kind: Kind, *, letter: str, url: str | None = None, phrase: str = ""
 ) -> Token:
-    """Owe the member a link or code that proves the account's address. Raises EmailMissing, EmailVerified."""
+    """Enqueue a link or code to the member that proves the account's address. Raises EmailMissing, EmailVerified."""
     if ctx.member.email is None:
         raise EmailMissing
     if ctx.member.email_verified and ctx.api_version.modern:
@@ -94,7 +92,7 @@ def _issued(ctx: RequestContext, found: MemberToken) -> Token:
 
 
 async def enqueue_link(ctx: RequestContext, email: str) -> Token:
-    """Owe the owner of an address, if it has one, a link that proves it; the worker finds out whose it is."""
+    """Enqueue a link that proves an address to its owner, if it has one; the worker finds out whose it is."""
     seconds = ctx.project.verification_seconds
     return await outgoing_mail.enqueue_to_owner(
         ctx, email, letter="verification", kind=Kind.VERIFICATION, event=Event.VERIFICATION_CREATE, seconds=seconds
@@ -145,7 +143,7 @@ async def redeem(ctx: RequestContext, found: Token) -> Token:
     """
     user_id = found.user_id or ""
     async with ctx.unit_of_work() as tx:
-        holder = await _holder(ctx, tx, user_id)
+        holder = await members.lock_holder(ctx, tx, user_id)
         user = holder or await users.lock(tx, ctx.project.id, user_id=user_id)
         token = await tokens.redeem(tx, found)
         if user is None or token is None or user.status == "blocked":
@@ -155,9 +153,3 @@ async def redeem(ctx: RequestContext, found: Token) -> Token:
         await suppressions.lift_proved(tx, ctx.services.ring, ctx.project.id, address=user.email or "")
         await events.record(tx, ctx.project.id, event=Event.VERIFICATION_UPDATE, user_id=user.id, by=ctx.client)
     return token
-
-
-async def _holder(ctx: RequestContext, tx: UnitOfWork, user_id: str) -> User | None:
-    """Return the user, locked, if the request comes with a live session of that account."""
-    member = ctx.found_member
-    return await members.lock(tx, member) if member and member.id == user_id else None

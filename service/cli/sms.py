@@ -1,4 +1,4 @@
-"""`python -m service sms list|status|retry|cancel|key`: inspect and steer SMS by hand."""
+"""`python -m service sms list|show|status|retry|cancel|key`: inspect and steer SMS by hand."""
 
 import argparse
 from collections.abc import Awaitable, Callable

@@ -73,7 +73,7 @@ async def end_due(
 
 
 async def warn_due(pool: Pool, *, sender: str, most: int, looked: int = _LOOKED) -> int:
-    """Owe a letter to users whose accounts are about to end, so many of each project; return how many in all."""
+    """Enqueue a letter to users whose accounts are about to end, so many of each project; return how many in all."""
     total = 0
     for rules in await _sql.all(pool, "list_projects_that_end_accounts", EndRules):
         warned = 0
