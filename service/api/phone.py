@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from service.accounts import factors, issued_tokens, mailed_codes, members, outgoing_sms
+from service.accounts import factors, issued_tokens, mailed_codes, members, outgoing_mail, outgoing_sms
 from service.errors import (
     CountryNotServed,
     CredentialsInvalid,
@@ -20,7 +20,7 @@ from service.http.fields import OldPassword, Phone, TokenSecret, UserId
 from service.http.request_body import Body, read
 from service.http.routing import contract, limited, member, public, requires
 from service.rate_limiter import HOUR
-from service.store import events, sms, token_revocations, tokens, user_phones
+from service.store import events, sms, token_revocations, tokens, user_passwords, user_phones, users
 from service.store.events import Event
 from service.store.tokens import Kind, Token
 from service.store.unit_of_work import UnitOfWork
@@ -50,11 +50,21 @@ async def update_phone(ctx: RequestContext) -> web.Response:
     async with ctx.unit_of_work() as tx:
         before = await members.lock_unchanged(ctx, tx)
         if body.phone == before.phone:
-            return responses.json(responses.user(ctx, before))
+            return responses.json(responses.user(ctx, await _keep_number(ctx, tx, before, first_hash)))
         await token_revocations.revoke_of_phone(tx, before)
         changed = await user_phones.change(tx, before, phone=body.phone, password_hash=first_hash)
         await factors.record_change(ctx, tx, changed, Event.PHONE_UPDATE, "phone_changed")
     return responses.json(responses.user(ctx, changed))
+
+
+async def _keep_number(ctx: RequestContext, tx: UnitOfWork, user: User, first_hash: str | None) -> User:
+    """Keep a number with its proof, and set the first password that came with it, if any."""
+    if first_hash is None:
+        return user
+    await user_passwords.set_first(tx, user, first_hash)
+    await events.record(tx, ctx.project.id, event=Event.PASSWORD_UPDATE, user_id=user.id, by=ctx.client)
+    await outgoing_mail.notify_of_password(ctx, tx, user)
+    return await users.find(tx, ctx.project.id, user_id=user.id) or user
 
 
 @member.post("/v1/account/verifications/phone", "/v1/account/verification/phone")

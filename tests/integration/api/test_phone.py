@@ -192,6 +192,20 @@ async def test_a_member_without_a_password_gets_one(sms_api: Api, pool: Pool, se
     assert kind(await ann.set_number(ANN, password="wrong horse")) == (401, "user_invalid_credentials")
 
 
+async def test_the_number_that_a_member_has_may_come_with_the_first_password(
+    sms_api: Api, pool: Pool, settings: Settings
+):
+    """The number's proof stays, the password is set, and the log says so."""
+    session = await Phone(sms_api, {}).sign_in_by_code(pool, settings, ANN)
+    ann = Phone(sms_api, {"Cookie": cookie_of(session)})
+    answer = await ann.set_number(ANN, password="correct horse battery")
+    assert (answer.status, answer.data["phoneVerification"]) == (200, True)
+    assert answer.data["passwordUpdate"]
+    assert kind(await ann.set_number(BOB, password="wrong horse")) == (401, "user_invalid_credentials")
+    recorded = [row[0] for row in await pool.fetch("select name from events")]
+    assert recorded.count("account.update.password") == 1
+
+
 async def test_a_member_who_can_not_sign_in_again_needs_no_recent_sign_in(sms_api: Api, pool: Pool):
     """A guest's session is all that there is: the account gets a number however old it is."""
     opened = await sms_api.call("POST", "/v1/account/sessions/anonymous", json={}, modern=True)
