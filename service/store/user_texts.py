@@ -1,6 +1,8 @@
 """Texts of users in large projects: what is found by an index, and how many match."""
 
 import re
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from service import email_addresses
@@ -8,7 +10,7 @@ from service.db import Connection, Executor, Queries
 from service.errors import QueryInvalid
 
 _sql = Queries("user_texts")
-# What the index knows a text by: three letters or digits in a row, at each place.
+# What the index knows a text by: three letters or digits in a row, at each place. Fractions and the like are none.
 _PIECE = re.compile(r"(?=([^\W_]{3}))")
 # Pieces of a part that are counted, the part of the sample that they are counted in, and how rare one is that finds
 # candidates: one in so many texts.
@@ -61,7 +63,7 @@ async def find(conn: Executor, project_id: str, parts: dict[str, str], extent: E
         return await _find_by_prefix(conn, project_id, parts, extent)
     texts = _texts(parts)
     # In the spelling of addresses too: a capital I with a dot becomes two characters there.
-    if not all(_PIECE.search(text) for text in texts.values() if text is not None):
+    if not all(any(_pieces(text)) for text in texts.values() if text is not None):
         raise QueryInvalid("In a project of this size a search needs three letters or digits in a row.")
     hits = int(await _sql.value(conn, "sample_user_texts", project_id=project_id, **texts, share=extent.share))
     if (expected := round(hits * 100 / extent.share)) > few:
@@ -81,12 +83,18 @@ def _texts(parts: dict[str, str]) -> dict[str, str | None]:
     return texts
 
 
+def _pieces(text: str) -> Iterator[re.Match[str]]:
+    return (
+        match for match in _PIECE.finditer(text) if all(unicodedata.category(letter) != "No" for letter in match[1])
+    )
+
+
 async def _pattern(conn: Executor, project_id: str, part: str, extent: Extent) -> str:
     """Return a pattern of `like` that every text with this part matches, by its two rarest pieces if one is rare.
 
     For each candidate the index looks up every piece of a pattern: those that most texts have cost the most.
     """
-    places = {match[1].lower(): match.start() for match in _PIECE.finditer(part)}
+    places = {match[1].lower(): match.start() for match in _pieces(part)}
     pieces = [*places][:: -(-len(places) // _COUNTED)]
     facts = {"project_id": project_id, "pieces": pieces, "share": extent.share * _OF_SAMPLE}
     ranked = await _sql.all(conn, "rank_pieces", Piece, **facts)
