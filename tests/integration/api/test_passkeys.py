@@ -340,6 +340,7 @@ async def test_a_deleted_project(api: Api, pool: Pool, ann: Person):
     assert await pool.fetchrow("select from passkey_challenges") is None
 
 
+@pytest.mark.unlimited  # it is asked until it has the new option
 async def test_a_process_without_passkeys_never_imports_their_library(
     environment: dict[str, str], pool: Pool, project: projects.Project
 ):
