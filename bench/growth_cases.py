@@ -239,7 +239,7 @@ WORST: dict[str, dict[str, dict[str, Any]]] = {
         "a domain": _DOMAIN | {"share": _SHARE},
         "everybody": {"search": "example", "search_email": "example", "share": _SHARE},
     },
-    "rank_pieces": {"of a domain": {"pieces": _PIECES, "share": Looked(f"select 0.2 * ({_SHARE.sql})")}},
+    "rank_pieces": {"of a domain": {"pieces": _PIECES, "most": 2, "share": Looked(f"select 0.2 * ({_SHARE.sql})")}},
     "find_users_by_text": {
         "few": _search("user77777", "%r77777%"),
         "nobody": _search("xyzzyq", "%xyzzyq%"),

@@ -12,9 +12,9 @@ from service.errors import QueryInvalid
 _sql = Queries("user_texts")
 # What the index knows a text by: three letters or digits in a row, at each place. Fractions and the like are none.
 _PIECE = re.compile(r"(?=([^\W_]{3}))")
-# Pieces of a part that are counted, the part of the sample that they are counted in, and how rare one is that finds
-# candidates: one in so many texts.
-_COUNTED, _OF_SAMPLE, _RARE = 12, 0.2, 50
+# Pieces of a part that are counted, those of them that the index is asked for, the part of the sample that they are
+# counted in, and how rare one is that finds candidates: one in so many texts.
+_COUNTED, _ASKED, _OF_SAMPLE, _RARE = 12, 2, 0.2, 50
 _WILDCARDS = re.compile(r"([\\%_])")
 _FILLED = 5000
 # Texts that are looked at to tell how many match, and the most ids that are found.
@@ -95,11 +95,14 @@ async def _pattern(conn: Executor, project_id: str, part: str, extent: Extent) -
     For each candidate the index looks up every piece of a pattern: those that most texts have cost the most.
     """
     places = {match[1].lower(): match.start() for match in _pieces(part)}
+    whole = f"%{_escaped(part)}%"
+    if len(places) <= _ASKED:
+        return whole
     pieces = [*places][:: -(-len(places) // _COUNTED)]
-    facts = {"project_id": project_id, "pieces": pieces, "share": extent.share * _OF_SAMPLE}
+    facts = {"project_id": project_id, "pieces": pieces, "most": _ASKED, "share": extent.share * _OF_SAMPLE}
     ranked = await _sql.all(conn, "rank_pieces", Piece, **facts)
-    if len(places) <= len(ranked) or (ranked[0].hits + 1) * _RARE > ranked[0].sampled:
-        return f"%{_escaped(part)}%"
+    if (ranked[0].hits + 1) * _RARE > ranked[0].sampled:
+        return whole
     first, last = sorted(places[each.piece] for each in ranked)
     pieces_apart = f"{part[first : first + 3]}%{part[last : last + 3]}"
     return f"%{pieces_apart if last > first + 3 else part[first : last + 3]}%"

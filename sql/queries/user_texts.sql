@@ -8,15 +8,15 @@ where project_id = :project_id
     and (:email_part::text is null or strpos(email, :email_part) > 0)
     and (:phone_part::text is null or strpos(phone, :phone_part) > 0);
 
--- name: rank_pieces(project_id, pieces, share) -> Piece*
--- The two rarest of some pieces, in small letters, in a random share of the table's pages, in percent.
+-- name: rank_pieces(project_id, pieces, most, share) -> Piece*
+-- The rarest of some pieces, in small letters, in a random share of the table's pages, in percent.
 with sampled as materialized (
     select concat_ws(' ', email, phone, name, lower(id)) as texts from user_texts tablesample system (:share::float8)
     where project_id = :project_id
 )
 select p.piece, (select count(*) from sampled where strpos(texts, p.piece) > 0)::int as hits,
     (select count(*) from sampled)::int as sampled
-from unnest(:pieces::text[]) with ordinality p (piece, place) order by hits, place limit 2;
+from unnest(:pieces::text[]) with ordinality p (piece, place) order by hits, place limit :most;
 
 -- name: find_users_by_text(project_id, search, search_email, name_part, email_part, phone_part, search_like, search_email_like, name_like, email_like, phone_like, most) -> UserId*
 -- The last five are patterns of `like` that each text with such a part matches: by them the index finds candidates.
