@@ -78,6 +78,12 @@ async def test_a_worker_where_nothing_was_migrated_says_so_once(
     assert events(running, "error") == []
 
 
+def with_redis(environment: dict[str, str], url: str, state: Path) -> dict[str, str]:
+    """Make settings of an API, or of a worker, with this Redis."""
+    own = {"WORKER_STATE": str(state / "state"), "WORKER_HEARTBEAT": str(state / "alive")}
+    return environment | processes.api_ports() | own | {"REDIS_URL": url}
+
+
 @pytest.mark.parametrize("words", [("service", "serve"), ("worker",)], ids=["api", "worker"])
 async def test_another_password_of_redis_is_one_warning_at_start(
     words: tuple[str, ...], environment: dict[str, str], project, tmp_path: Path
@@ -87,10 +93,7 @@ async def test_another_password_of_redis_is_one_warning_at_start(
     store.start()
     try:
         await store.command("ACL", "SETUSER", "app", "on", ">other", "~*", "&*", "+@all")
-        setting = environment | processes.api_ports() | {
-            "REDIS_URL": f"redis://app:hidden@127.0.0.1:{store.port}/0",
-            "WORKER_STATE": str(tmp_path / "state"), "WORKER_HEARTBEAT": str(tmp_path / "alive"),
-        }  # fmt: skip
+        setting = with_redis(environment, f"redis://app:hidden@127.0.0.1:{store.port}/0", tmp_path)
         async with processes.program(*words, environment=setting) as running:
             (told,) = await until(lambda: lines(running, "redis.unavailable"), what="it says nothing")
             assert (told["server"], told["fault"]) == (
@@ -113,10 +116,7 @@ async def test_a_password_that_redis_wants_and_nobody_gave_is_one_warning(
     store = Store(tmp_path / "store")
     store.start()
     try:
-        setting = environment | processes.api_ports() | {
-            "REDIS_URL": f"redis://127.0.0.1:{store.port}/0",
-            "WORKER_STATE": str(tmp_path / "state"), "WORKER_HEARTBEAT": str(tmp_path / "alive"),
-        }  # fmt: skip
+        setting = with_redis(environment, f"redis://127.0.0.1:{store.port}/0", tmp_path)
         async with processes.program(*words, environment=setting) as running:
             (told,) = await until(lambda: lines(running, "redis.unavailable"), what="it says nothing")
             assert told["fault"] == "wants a password: REDIS_URL has none"
@@ -137,10 +137,7 @@ async def test_a_full_redis_is_away_until_it_takes_writes(
     store.start()
     try:
         await store.fill()
-        setting = environment | processes.api_ports() | {
-            "REDIS_URL": store.url(),
-            "WORKER_STATE": str(tmp_path / "state"), "WORKER_HEARTBEAT": str(tmp_path / "alive"),
-        }  # fmt: skip
+        setting = with_redis(environment, store.url(), tmp_path)
 
         async def tried_again() -> bool:
             answers = await store.command("INFO", "errorstats")
